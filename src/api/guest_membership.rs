@@ -1,0 +1,150 @@
+//! `GuestMembership`: one person of a partner.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Conditions, Mfa, PartnerRef, ViolationStatus};
+
+/// One guest of a local partner.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "guestlist.dev",
+    version = "v1alpha1",
+    kind = "GuestMembership",
+    namespaced,
+    status = "GuestMembershipStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    plural = "guestmemberships",
+    singular = "guestmembership",
+    shortname = "gm",
+    category = "guestlist"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct GuestMembershipSpec {
+    /// The partner this guest belongs to. Immutable.
+    pub partner_ref: PartnerRef,
+    /// The guest's address: one mailbox, `local@domain`. Immutable.
+    pub email: String,
+    /// The name for the invitation and the directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// `GuestAdmin` or `GuestUser` (default).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Who invites: a Host Admin of the partner or, for a Guest User, a Guest Admin of it.
+    pub invited_by: String,
+    /// Narrows what the partner allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa: Option<Mfa>,
+    /// Withholds every grant and turns the login off, reversibly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<bool>,
+    /// When the membership ends (RFC 3339). Extending it revives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// What the operator observed of a guest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuestMembershipStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The last handled value of the annotation `guestlist.dev/reconcile-at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// The guest's identifier in the directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory_id: Option<String>,
+    /// When the membership ends: the earliest of its own, its partner's and the cap (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// `Accepted`, `Ready`, `Joined`, `MFASatisfied`, `ExpiringSoon`; `Reconciling` and `Stalled` only while true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Conditions,
+    /// The first 50 broken rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<ViolationStatus>,
+    /// How many rules are broken in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub violation_count: Option<i64>,
+    /// Where the guest stands: Pending, Invited, InvitationExpired, Joined, Active, Suspended, Expired, Rejected, Removing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The guest's role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The last invitation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<InvitationStatus>,
+    /// When the guest accepted the invitation (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined_at: Option<String>,
+    /// What the directory says of the guest's MFA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa: Option<MfaStatus>,
+    /// The first 100 accounts shared with this guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<AccountGrantStatus>,
+    /// How many accounts are shared with this guest in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_count: Option<i64>,
+}
+
+/// The last invitation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationStatus {
+    /// When it was sent (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<String>,
+    /// Until when it can be followed (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// What the directory says of the guest's MFA.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaStatus {
+    /// `Enrolled`, `NotEnrolled` or `Unknown` (also until the guest has joined).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolled: Option<String>,
+    /// The enrolled methods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// Until when MFA has to be on before the guest is suspended (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+}
+
+/// One account shared with a guest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AccountGrantStatus {
+    /// The account's name in the directory.
+    pub account: String,
+    /// The `AccountShare` it comes from.
+    pub share: String,
+    /// `Manager` or `Collaborator`.
+    pub role: String,
+    /// `GuestAdmin`, `Override` or `Propagated`.
+    pub via: String,
+    /// The Guest Admin who propagated it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub through: Option<String>,
+    /// Since when the directory holds it (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// When it ends (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Whether the guest can use the account now.
+    pub effective: bool,
+    /// Why not, where it is not effective.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

@@ -1,0 +1,29 @@
+//! The wire: the three custom resources as the API server stores them. Serde, schema and CEL only, no logic.
+//!
+//! Nothing here parses: times, durations, roles and addresses are strings, so that everything the server
+//! accepts can be read back. They become types, or violations, in [`crate::rules`].
+
+mod account_share;
+mod common;
+mod guest_membership;
+mod local_partner;
+
+pub use account_share::*;
+pub use common::*;
+pub use guest_membership::*;
+pub use local_partner::*;
+
+/// The API group of all three kinds.
+pub const GROUP: &str = "guestlist.dev";
+/// The only version served so far.
+pub const VERSION: &str = "v1alpha1";
+/// The finalizer that keeps an object until its access has been taken away.
+pub const FINALIZER: &str = "guestlist.dev/access";
+/// Any new value asks for a reconcile; echoed in `status.lastHandledReconcileAt`.
+pub const RECONCILE_AT: &str = "guestlist.dev/reconcile-at";
+/// An RFC 3339 time: MFA enrolled before it is taken away.
+pub const RESET_MFA: &str = "guestlist.dev/reset-mfa";
+/// An RFC 3339 time: the invitation is sent again unless a younger one exists.
+pub const RESEND_INVITATION: &str = "guestlist.dev/resend-invitation";
+/// `"true"`: nothing is given and nothing destroyed; taking away goes on.
+pub const PAUSED: &str = "guestlist.dev/paused";

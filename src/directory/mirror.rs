@@ -1,0 +1,197 @@
+//! What the directory was last seen to hold, in memory: read in pages once a resync, kept up to date by changes and by
+//! the effects of our own operations. Pure data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{AccountRecord, Effect, GuestId, GuestRecord, PartnerId, PartnerRecord, UserRecord};
+use crate::rules::Email;
+
+/// The observed world.
+#[derive(Clone, Debug, Default)]
+pub struct Mirror {
+    guests: BTreeMap<Email, GuestRecord>,
+    guest_ids: BTreeMap<GuestId, Email>,
+    guest_uids: BTreeMap<String, Email>,
+    partner_guests: BTreeMap<PartnerId, BTreeSet<Email>>,
+    partners: BTreeMap<PartnerId, PartnerRecord>,
+    partner_names: BTreeMap<(String, String), BTreeSet<PartnerId>>,
+    accounts: BTreeMap<String, AccountRecord>,
+    owners: BTreeMap<Email, u32>,
+    users: BTreeMap<Email, UserRecord>,
+    mfa_unknown_since: BTreeMap<Email, Timestamp>,
+}
+
+impl Mirror {
+    /// Takes in what an operation left behind.
+    pub fn apply(&mut self, effect: &Effect) {
+        if let Some(gone) = &effect.gone
+            && let Some(address) = self.guest_ids.get(gone).cloned()
+        {
+            self.set_guest(&address, None);
+        }
+        if let Some(guest) = &effect.guest {
+            self.set_guest(&guest.address.clone(), Some(guest.clone()));
+        }
+        if let Some(partner) = &effect.partner {
+            self.set_partner(&partner.id.clone(), Some(partner.clone()));
+        }
+    }
+
+    /// Takes in a guest as read live; `None`: he is not there.
+    pub fn set_guest(&mut self, address: &Email, record: Option<GuestRecord>) {
+        if let Some(old) = self.guests.remove(address) {
+            self.guest_ids.remove(&old.id);
+            if let Some(mark) = &old.mark {
+                self.guest_uids.remove(&mark.uid);
+            }
+            if let Some(set) = self.partner_guests.get_mut(&old.partner) {
+                set.remove(address);
+                if set.is_empty() {
+                    self.partner_guests.remove(&old.partner);
+                }
+            }
+        }
+        if let Some(record) = record {
+            self.guest_ids.insert(record.id.clone(), address.clone());
+            if let Some(mark) = &record.mark {
+                self.guest_uids.insert(mark.uid.clone(), address.clone());
+            }
+            self.partner_guests.entry(record.partner.clone()).or_default().insert(address.clone());
+            self.guests.insert(address.clone(), record);
+        }
+    }
+
+    /// Takes in a partner as read live.
+    pub fn set_partner(&mut self, id: &PartnerId, record: Option<PartnerRecord>) {
+        if let Some(old) = self.partners.remove(id) {
+            let key = (old.mark.namespace, old.mark.name);
+            if let Some(set) = self.partner_names.get_mut(&key) {
+                set.remove(id);
+                if set.is_empty() {
+                    self.partner_names.remove(&key);
+                }
+            }
+        }
+        if let Some(record) = record {
+            let key = (record.mark.namespace.clone(), record.mark.name.clone());
+            self.partner_names.entry(key).or_default().insert(id.clone());
+            self.partners.insert(id.clone(), record);
+        }
+    }
+
+    /// Takes in an account as read live.
+    pub fn set_account(&mut self, name: &str, record: Option<AccountRecord>) {
+        if let Some(old) = self.accounts.remove(name) {
+            for owner in &old.owners {
+                if let Some(count) = self.owners.get_mut(owner) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.owners.remove(owner);
+                    }
+                }
+            }
+        }
+        if let Some(record) = record {
+            for owner in &record.owners {
+                *self.owners.entry(owner.clone()).or_default() += 1;
+            }
+            self.accounts.insert(name.to_owned(), record);
+        }
+    }
+
+    /// Takes in a workspace user as read live.
+    pub fn set_user(&mut self, email: &Email, record: Option<UserRecord>) {
+        match record {
+            Some(record) => self.users.insert(email.clone(), record),
+            None => self.users.remove(email),
+        };
+    }
+
+    /// The guest with this address.
+    pub fn guest(&self, address: &Email) -> Option<&GuestRecord> {
+        self.guests.get(address)
+    }
+
+    /// The guest whose mark has this UID.
+    pub fn guest_by_uid(&self, uid: &str) -> Option<&GuestRecord> {
+        self.guest_uids.get(uid).and_then(|address| self.guests.get(address))
+    }
+
+    /// The guest with this identifier.
+    pub fn guest_by_id(&self, id: &GuestId) -> Option<&GuestRecord> {
+        self.guest_ids.get(id).and_then(|address| self.guests.get(address))
+    }
+
+    /// All guests, by address.
+    pub fn guests(&self) -> impl Iterator<Item = &GuestRecord> {
+        self.guests.values()
+    }
+
+    /// The guests of a partner's record, live or not.
+    pub fn guests_of(&self, partner: &PartnerId) -> impl Iterator<Item = &GuestRecord> {
+        self.partner_guests.get(partner).into_iter().flatten().filter_map(|address| self.guests.get(address))
+    }
+
+    /// A partner by its identifier.
+    pub fn partner(&self, id: &PartnerId) -> Option<&PartnerRecord> {
+        self.partners.get(id)
+    }
+
+    /// The partner records whose mark has this namespace and name.
+    pub fn partners_named(&self, namespace: &str, name: &str) -> impl Iterator<Item = &PartnerRecord> {
+        self.partner_names
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.partners.get(id))
+    }
+
+    /// All partners.
+    pub fn partners(&self) -> impl Iterator<Item = &PartnerRecord> {
+        self.partners.values()
+    }
+
+    /// An account, also a deleted one.
+    pub fn account(&self, name: &str) -> Option<&AccountRecord> {
+        self.accounts.get(name)
+    }
+
+    /// All accounts.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountRecord> {
+        self.accounts.values()
+    }
+
+    /// Whether somebody owns any account.
+    pub fn owns_any_account(&self, email: &Email) -> bool {
+        self.owners.contains_key(email)
+    }
+
+    /// A workspace user.
+    pub fn user(&self, email: &Email) -> Option<&UserRecord> {
+        self.users.get(email)
+    }
+
+    /// All workspace users.
+    pub fn users(&self) -> impl Iterator<Item = &UserRecord> {
+        self.users.values()
+    }
+
+    /// Since when the directory has not been able to tell this guest's MFA; `None`: it can.
+    pub fn mfa_unknown_since(&self, address: &Email) -> Option<Timestamp> {
+        self.mfa_unknown_since.get(address).copied()
+    }
+
+    /// Remembers since when MFA has been unknown. `None`: it is known again.
+    pub fn set_mfa_unknown_since(&mut self, address: &Email, since: Option<Timestamp>) {
+        match since {
+            Some(since) => {
+                self.mfa_unknown_since.entry(address.clone()).or_insert(since);
+            }
+            None => {
+                self.mfa_unknown_since.remove(address);
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The identity backend behind two traits: [`Observe`] reads, [`Execute`] does. Whoever holds only an
+//! observer cannot write: it does not compile.
+
+pub mod fault;
+pub mod mirror;
+pub mod operation;
+pub mod record;
+pub mod sqlite;
+
+use std::collections::BTreeSet;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+pub use fault::Fault;
+pub use mirror::Mirror;
+pub use operation::{Operation, Weight};
+pub use record::*;
+
+use crate::rules::Email;
+
+/// One page of a listing. A listing is the truth only when its last page has been read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// What the page holds.
+    pub items: Vec<T>,
+    /// How to ask for the next page; `None`: this was the last.
+    pub next: Option<PageToken>,
+}
+
+/// Where a listing goes on. Opaque to everybody but the backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageToken(pub String);
+
+/// How far the backend's changes have been read. Opaque to everybody but the backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor(pub i64);
+
+/// Something that changed in the directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Changed {
+    /// The guest with this address.
+    Guest(Email),
+    /// A partner.
+    Partner(PartnerId),
+    /// An account.
+    Account(String),
+    /// A workspace user.
+    User(Email),
+    /// The backend cannot say what: everything has to be read again.
+    Everything,
+}
+
+/// What changed since a cursor. Hints: a backend may name more than did change, never less.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// Where to go on.
+    pub cursor: Cursor,
+    /// What changed.
+    pub changed: BTreeSet<Changed>,
+}
+
+/// The leader's term: a directory that can compares it in each write, so that a leader who lost the lease cannot write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(pub i64);
+
+/// What an operation left behind: the records it touched, as they are now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effect {
+    /// The guest as he is now. `None` where the operation was not about one, or his record is gone (see `gone`).
+    pub guest: Option<GuestRecord>,
+    /// The partner as it is now.
+    pub partner: Option<PartnerRecord>,
+    /// The guest whose record is gone.
+    pub gone: Option<GuestId>,
+}
+
+/// Reading the directory. `Ok(None)` means *not there*; every failure to tell is a [`Fault`], never absence.
+pub trait Observe: Send + Sync {
+    /// The installation and cluster that this directory belongs to, once it was claimed.
+    fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>>;
+    /// Where the stream of changes stands now. Read it *before* a listing, so that nothing falls between.
+    fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Fault>>;
+    /// What changed since.
+    fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Fault>>;
+    /// All marked partners, deactivated ones too.
+    fn partners(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Fault>>;
+    /// All marked guests, deactivated ones too.
+    fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Fault>>;
+    /// All accounts, deleted ones too.
+    fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Fault>>;
+    /// All workspace users.
+    fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>>;
+    /// One partner.
+    fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>>;
+    /// The guest with this address, deactivated or not.
+    fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Fault>>;
+    /// One account.
+    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Fault>>;
+    /// One workspace user.
+    fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Fault>>;
+}
+
+/// Changing the directory. Every operation is idempotent, and one transaction where the backend has them.
+pub trait Execute: Observe {
+    /// Claims the directory for this installation and cluster, or finds it claimed by them already. Another owner: [`Fault::Foreign`].
+    fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>>;
+    /// Takes the lead: advances the directory's epoch and returns it. Writes of older epochs are refused from now on.
+    fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>>;
+    /// Does one operation. `basis` is the revision of the guest that it was planned on: where the record has moved on,
+    /// nothing is done and the answer is [`Fault::Changed`].
+    fn execute<'a>(
+        &'a self,
+        operation: &'a Operation,
+        basis: Option<Revision>,
+        at: Timestamp,
+        epoch: Epoch,
+    ) -> BoxFuture<'a, Result<Effect, Fault>>;
+}

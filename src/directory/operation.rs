@@ -1,0 +1,184 @@
+//! What can be done to the directory, as data: planned by the pure core, executed by a backend.
+
+use jiff::Timestamp;
+
+use super::{Grant, GuestId, Mark, PartnerId};
+use crate::rules::{Email, GuestRole};
+
+/// One change. Executing one twice is the same as once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Takes these accounts away.
+    Withhold {
+        /// The guest.
+        guest: GuestId,
+        /// The accounts' names.
+        accounts: Vec<String>,
+    },
+    /// Replaces grants by ones that give less (a lower role, fewer methods, an earlier end). Never adds one.
+    Lower {
+        /// The guest.
+        guest: GuestId,
+        /// The grants as they shall be.
+        grants: Vec<Grant>,
+    },
+    /// Records the role Guest User.
+    Demote {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// The open invitation cannot be followed any more.
+    RevokeInvitation {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// Turns the login off and ends sessions. For users we made.
+    DisableLogin {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// Takes away the MFA that was enrolled before an instant, and ends sessions.
+    ResetMfa {
+        /// The guest.
+        guest: GuestId,
+        /// What was enrolled before this is taken away.
+        enrolled_before: Timestamp,
+    },
+    /// Grants, invitation, sessions and login go; the record and its mark stay. For users we made.
+    Deactivate {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// Grants, invitation, membership and mark go; the identity stays. For adopted users.
+    Release {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// The partner has no live guest any more and is put away; its record and mark stay.
+    DeactivatePartner {
+        /// The partner.
+        partner: PartnerId,
+    },
+    /// Creates the partner, revives it, passes its mark on, or brings name and Host Admins up to date.
+    EnsurePartner {
+        /// Its identifier.
+        partner: PartnerId,
+        /// The mark.
+        mark: Mark,
+        /// The name shown to people.
+        display_name: String,
+        /// Who runs it, sorted.
+        host_admins: Vec<Email>,
+    },
+    /// Brings the guest's name and mark up to date. The mark's address never changes.
+    DescribeGuest {
+        /// The guest.
+        guest: GuestId,
+        /// The mark.
+        mark: Mark,
+        /// The partner's record.
+        partner: PartnerId,
+        /// The partner's name.
+        partner_name: String,
+        /// The guest's name.
+        display_name: String,
+    },
+    /// First acceptance: writes record and mark (or revives a deactivated record at Invited) and sends the first mail.
+    Admit {
+        /// The guest's identifier: the deactivated record's, or a new one derived from the object's UID.
+        guest: GuestId,
+        /// The mark.
+        mark: Mark,
+        /// The partner's record.
+        partner: PartnerId,
+        /// The partner's name.
+        partner_name: String,
+        /// Whom to invite.
+        address: Email,
+        /// The guest's name.
+        display_name: String,
+        /// The guest's role.
+        role: GuestRole,
+        /// Until when the invitation can be followed.
+        expires_at: Timestamp,
+    },
+    /// Sends the invitation again; the link sent before is dead.
+    Invite {
+        /// The guest.
+        guest: GuestId,
+        /// Until when it can be followed.
+        expires_at: Timestamp,
+    },
+    /// Turns the login on again.
+    EnableLogin {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// Records the role Guest Admin.
+    Promote {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// Gives accounts, or raises what was given.
+    Give {
+        /// The guest.
+        guest: GuestId,
+        /// The grants as they shall be.
+        grants: Vec<Grant>,
+    },
+}
+
+/// What an operation does to access. Ordered as operations of one plan are: every prefix is safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Takes access away.
+    Take,
+    /// Changes no access.
+    Keep,
+    /// Gives access, or a step towards it. A pause holds it back.
+    Give,
+    /// Ends a membership's record. Looks live before it acts. A pause holds it back... but for what is being deleted.
+    End,
+}
+
+impl Operation {
+    /// What the operation does to access.
+    pub fn weight(&self) -> Weight {
+        match self {
+            Self::Withhold { .. }
+            | Self::Lower { .. }
+            | Self::Demote { .. }
+            | Self::RevokeInvitation { .. }
+            | Self::DisableLogin { .. }
+            | Self::ResetMfa { .. } => Weight::Take,
+            Self::EnsurePartner { .. } | Self::DescribeGuest { .. } => Weight::Keep,
+            Self::Admit { .. }
+            | Self::Invite { .. }
+            | Self::EnableLogin { .. }
+            | Self::Promote { .. }
+            | Self::Give { .. } => Weight::Give,
+            Self::Deactivate { .. } | Self::Release { .. } | Self::DeactivatePartner { .. } => Weight::End,
+        }
+    }
+
+    /// The guest it is about, where it is about one.
+    pub fn guest(&self) -> Option<&GuestId> {
+        match self {
+            Self::Withhold { guest, .. }
+            | Self::Lower { guest, .. }
+            | Self::Demote { guest }
+            | Self::RevokeInvitation { guest }
+            | Self::DisableLogin { guest }
+            | Self::ResetMfa { guest, .. }
+            | Self::Deactivate { guest }
+            | Self::Release { guest }
+            | Self::DescribeGuest { guest, .. }
+            | Self::Admit { guest, .. }
+            | Self::Invite { guest, .. }
+            | Self::EnableLogin { guest }
+            | Self::Promote { guest }
+            | Self::Give { guest, .. } => Some(guest),
+            Self::DeactivatePartner { .. } | Self::EnsurePartner { .. } => None,
+        }
+    }
+}

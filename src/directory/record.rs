@@ -1,0 +1,196 @@
+//! What the directory holds, as any backend tells it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
+
+/// Identifies a guest's record in the directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GuestId(pub String);
+
+/// Identifies a partner's record in the directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartnerId(pub String);
+
+/// Grows with every change of a record, whoever made it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(pub i64);
+
+/// Whose directory it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The workspace policy's `installation`.
+    pub installation: String,
+    /// The UID of the namespace kube-system; `files` where there is no cluster.
+    pub cluster: String,
+}
+
+/// Whether guestlist made an identity or found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// Made by us: ours to disable, deactivate, destroy.
+    Made,
+    /// Found and adopted: only what we gave is taken back.
+    Adopted,
+}
+
+/// What is written beside each thing that guestlist made or adopted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The installation.
+    pub installation: String,
+    /// The cluster: the UID of kube-system.
+    pub cluster: String,
+    /// The object's namespace.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// The object's UID.
+    pub uid: String,
+    /// Made or adopted.
+    pub origin: Origin,
+}
+
+/// A partner in the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartnerRecord {
+    /// Its identifier, derived from the object's UID.
+    pub id: PartnerId,
+    /// The mark.
+    pub mark: Mark,
+    /// The name shown to people.
+    pub display_name: String,
+    /// Who runs it, sorted.
+    pub host_admins: Vec<Email>,
+    /// Since when it is deactivated; `None`: live.
+    pub deactivated_at: Option<Timestamp>,
+}
+
+/// An invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvitationRecord {
+    /// When it was sent.
+    pub sent_at: Timestamp,
+    /// Until when it can be followed.
+    pub expires_at: Timestamp,
+}
+
+/// What is known of a guest's MFA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MfaRecord {
+    /// The enrolled methods and since when; empty: none.
+    Known(BTreeMap<MfaMethod, Timestamp>),
+    /// The directory could not tell.
+    Unknown,
+}
+
+/// What a grant says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The account's name.
+    pub account: String,
+    /// Manager or Collaborator.
+    pub role: ShareRole,
+    /// The share's name, in the guest's namespace.
+    pub share: String,
+    /// The share's UID.
+    pub share_uid: String,
+    /// The methods allowed to the guest: one of them has to be enrolled.
+    pub allowed: Methods,
+    /// The methods that the share asks for: one of them has to be enrolled too.
+    pub asked: Methods,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+}
+
+/// A grant that the directory holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantRecord {
+    /// What it says.
+    pub grant: Grant,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A guest in the directory. There is at most one record an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestRecord {
+    /// Its identifier.
+    pub id: GuestId,
+    /// Grows with every change.
+    pub revision: Revision,
+    /// The mark. `None`: an identity that is not ours.
+    pub mark: Option<Mark>,
+    /// The address in the mark: whom we invited.
+    pub address: Email,
+    /// The address that the directory knows now; the guest may have changed it.
+    pub email: Email,
+    /// The partner's record.
+    pub partner: PartnerId,
+    /// The partner's name, as in the mark's namespace.
+    pub partner_name: String,
+    /// The guest's name.
+    pub display_name: String,
+    /// The role recorded.
+    pub role: GuestRole,
+    /// The open or expired invitation; `None` once accepted or revoked.
+    pub invitation: Option<InvitationRecord>,
+    /// When the last mail went out.
+    pub last_mail_at: Option<Timestamp>,
+    /// When the invitation was accepted.
+    pub joined_at: Option<Timestamp>,
+    /// Whether the guest may log in.
+    pub login: bool,
+    /// MFA.
+    pub mfa: MfaRecord,
+    /// When MFA was last seen taken away, while nothing has been enrolled since.
+    pub mfa_lost_at: Option<Timestamp>,
+    /// Grants by account.
+    pub grants: BTreeMap<String, GrantRecord>,
+    /// Since when the record is deactivated; `None`: live.
+    pub deactivated_at: Option<Timestamp>,
+}
+
+/// A shared account's facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// Its name.
+    pub name: String,
+    /// Its Owners, sorted.
+    pub owners: Vec<Email>,
+    /// It is gone (and may come back).
+    pub deleted: bool,
+}
+
+/// A workspace user's facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRecord {
+    /// His address.
+    pub email: Email,
+    /// His name.
+    pub name: String,
+    /// Whether he may log in.
+    pub enabled: bool,
+    /// Whether his address is verified.
+    pub verified: bool,
+}
+
+impl GuestRecord {
+    /// Whether the membership behind it is live: marked and not deactivated.
+    pub fn is_live(&self) -> bool {
+        self.mark.is_some() && self.deactivated_at.is_none()
+    }
+}
+
+impl GrantRecord {
+    /// Whether the guest can use the account at this moment: the directory's own gate, in one snapshot.
+    pub fn is_effective(&self, login: bool, joined: bool, enrolled: &Methods, now: Timestamp) -> bool {
+        login
+            && joined
+            && !self.grant.allowed.is_disjoint(enrolled)
+            && !self.grant.asked.is_disjoint(enrolled)
+            && self.grant.until.is_none_or(|until| now < until)
+    }
+}

@@ -1,0 +1,27 @@
+//! guestlist keeps guest access to shared accounts declarative. A functional core with two shells; data flows one way:
+//!
+//! ```text
+//! YAML / watch events ──▶ api ──▶ index ──▶ rules + plan (pure) ──▶ directory ──▶ status, events, metrics
+//! ```
+//!
+//! | module | what it is | what it may use |
+//! |---|---|---|
+//! | [`api`] | the three custom resources on the wire: serde, schema, CEL | nothing of ours |
+//! | [`rules`] | the law: types, terms, one small function a rule | `api` |
+//! | [`workspace`] | the workspace policy: who may be spoken for, from where | `rules` |
+//! | [`index`] | the declared world in memory; says which objects an event touches | `api`, `rules` |
+//! | [`directory`] | the identity backend behind two traits, and what was last seen of it | `rules` |
+//! | [`plan`] | pure: (declared, observed, now) → operations, status, next look | all above, no I/O |
+//! | [`operator`] | the only place with a Kubernetes client | everything |
+//! | [`cli`] | the command line | everything |
+//!
+//! `tests/boundaries.rs` holds these boundaries.
+
+pub mod api;
+pub mod cli;
+pub mod directory;
+pub mod index;
+pub mod operator;
+pub mod plan;
+pub mod rules;
+pub mod workspace;
