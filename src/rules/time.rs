@@ -16,3 +16,8 @@ pub fn instant(text: &str) -> Result<Timestamp, String> {
 pub fn show_duration(duration: SignedDuration) -> String {
     todo!("{duration:?}")
 }
+
+/// Reads a percentage: `25%`.
+pub fn percentage(text: &str) -> Result<u8, String> {
+    todo!("{text}")
+}
