@@ -260,6 +260,15 @@ impl Index {
         }
     }
 
+    /// Whether an object is there and does not read.
+    pub fn is_unreadable(&self, key: &Key) -> bool {
+        match key.kind {
+            Kind::Partner => self.partner(&key.namespace, &key.name).is_some_and(|slot| slot.read().is_none()),
+            Kind::Membership => self.membership(&key.namespace, &key.name).is_some_and(|slot| slot.read().is_none()),
+            Kind::Share => self.share(&key.namespace, &key.name).is_some_and(|slot| slot.read().is_none()),
+        }
+    }
+
     /// The partner that an object belongs to (itself, for a partner). `None`: unknown, as it does not read.
     pub fn partner_of(&self, key: &Key) -> Option<Key> {
         let partner = match key.kind {
