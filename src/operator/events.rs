@@ -1,0 +1,92 @@
+//! Kubernetes Events, by hand: constant sentences, and names from (UID, word, generation), so that a crash does not
+//! repeat them. Telling never stands in the way of doing.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::Client;
+use kube::api::{Api, PostParams};
+use uuid::Uuid;
+
+use crate::api;
+use crate::index::Key;
+use crate::plan::Notice;
+
+/// How long telling may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// The namespace of Events' names.
+const EVENT_IDS: Uuid = Uuid::from_bytes(*b"guestlist-events");
+
+/// Tells people by Events.
+#[derive(Clone)]
+pub struct Teller {
+    client: Client,
+    instance: String,
+}
+
+/// What is told, of which object.
+pub struct Telling<'a> {
+    /// The object.
+    pub key: &'a Key,
+    /// Its UID.
+    pub uid: &'a str,
+    /// Its generation.
+    pub generation: Option<i64>,
+    /// What is told.
+    pub notice: &'a Notice,
+}
+
+impl Teller {
+    /// Tells in the name of an instance.
+    pub fn new(client: Client, instance: String) -> Self {
+        Self { client, instance }
+    }
+
+    /// Tells once; a failure is only logged.
+    pub async fn tell(&self, telling: &Telling<'_>) {
+        let event = self.event(telling);
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &telling.key.namespace);
+        let params = PostParams::default();
+        match tokio::time::timeout(DEADLINE, events.create(&params, &event)).await {
+            Ok(Ok(_)) => {}
+            // It was told before.
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
+            // A namespace on its way out takes no Events.
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 && status.message.contains("being terminated") => {}
+            Ok(Err(error)) => tracing::warn!(key = %telling.key, %error, "failed to write an Event"),
+            Err(_) => tracing::warn!(key = %telling.key, "failed to write an Event in 5s"),
+        }
+    }
+
+    fn event(&self, telling: &Telling<'_>) -> Event {
+        let Telling { key, uid, generation, notice } = telling;
+        let identity = format!("{uid}/{}/{}/{}", notice.action, notice.reason, generation.unwrap_or_default());
+        let id = Uuid::new_v5(&EVENT_IDS, identity.as_bytes()).simple().to_string();
+        Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{}.{}", key.name, &id[..16])),
+                namespace: Some(key.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            event_time: Some(MicroTime(Timestamp::now())),
+            type_: Some(if notice.warning { "Warning" } else { "Normal" }.to_owned()),
+            reason: Some(notice.reason.as_str().to_owned()),
+            action: Some(notice.action.to_owned()),
+            note: Some(notice.note.to_owned()),
+            reporting_controller: Some("guestlist.dev/operator".to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            regarding: Some(ObjectReference {
+                api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
+                kind: Some(key.kind.as_str().to_owned()),
+                name: Some(key.name.clone()),
+                namespace: Some(key.namespace.clone()),
+                uid: Some((*uid).to_owned()),
+                ..ObjectReference::default()
+            }),
+            ..Event::default()
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What is not in Kubernetes: the directory's changes and the workspace policy's file, brought to the engine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::engine::{Input, Load, Now, wanted};
+use crate::directory::{Changed, Cursor, Execute, Fault, Observe, Page, PageToken};
+use crate::workspace::Workspace;
+
+/// How often the directory is asked whether anything changed.
+const POLL: Duration = Duration::from_millis(500);
+/// How often the policy file is read.
+const POLICY_POLL: Duration = Duration::from_secs(1);
+/// How long one question to the directory may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Reads the directory in full, then follows its changes; in full again each resync, and after it was away.
+pub async fn follow_directory(directory: Arc<dyn Execute>, resync: Duration, inbox: mpsc::Sender<Input>) {
+    let mut failures: u32 = 0;
+    loop {
+        match read_and_follow(directory.as_ref(), resync, &inbox).await {
+            Ok(()) => failures = 0,
+            Err(None) => return,
+            Err(Some(fault)) => {
+                failures += 1;
+                if inbox.send(Input::DirectoryDown(fault)).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(250 * 2_u64.pow(failures.min(6)))).await;
+            }
+        }
+    }
+}
+
+/// Until the next resync is due. `Err(None)`: nobody listens any more.
+async fn read_and_follow(
+    directory: &dyn Execute,
+    resync: Duration,
+    inbox: &mpsc::Sender<Input>,
+) -> Result<(), Option<Fault>> {
+    let send = async |input| inbox.send(input).await.map_err(|_| None);
+    send(Input::Loading).await?;
+    // The cursor comes first: what changes while we read is told again.
+    let mut cursor = within(directory.cursor()).await?;
+    let load = load(directory).await?;
+    send(Input::Loaded(Box::new(load))).await?;
+    let began = tokio::time::Instant::now();
+    loop {
+        tokio::time::sleep(POLL).await;
+        if began.elapsed() >= resync {
+            return Ok(());
+        }
+        let changes = within(directory.changes(cursor)).await?;
+        if changes.changed.is_empty() {
+            cursor = changes.cursor;
+            continue;
+        }
+        let Some(changed) = wanted(&changes.changed) else { return Ok(()) };
+        let mut now = Vec::new();
+        for changed in changed {
+            now.push(read(directory, changed).await?);
+        }
+        send(Input::Observed(now)).await?;
+        cursor = changes.cursor.max(Cursor(0));
+    }
+}
+
+async fn read(directory: &dyn Execute, changed: &Changed) -> Result<Now, Option<Fault>> {
+    Ok(match changed {
+        Changed::Guest(email) => Now::Guest(email.clone(), within(directory.guest(email)).await?.map(Box::new)),
+        Changed::Partner(id) => Now::Partner(id.clone(), within(directory.partner(id)).await?.map(Box::new)),
+        Changed::Account(name) => Now::Account(name.clone(), within(directory.account(name)).await?),
+        Changed::User(email) => Now::User(email.clone(), within(directory.user(email)).await?),
+        Changed::Everything => return Err(Some(Fault::Unavailable { context: "everything changed".to_owned() })),
+    })
+}
+
+/// Everything, page by page. A page that fails makes the whole reading fail: a part is never taken for the truth.
+pub async fn load(directory: &dyn Observe) -> Result<Load, Option<Fault>> {
+    Ok(Load {
+        partners: pages(|page| within(directory.partners(page))).await?,
+        guests: pages(|page| within(directory.guests(page))).await?,
+        accounts: pages(|page| within(directory.accounts(page))).await?,
+        users: pages(|page| within(directory.users(page))).await?,
+    })
+}
+
+async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Option<Fault>>
+where
+    F: Future<Output = Result<Page<T>, Option<Fault>>>,
+{
+    let mut all = Vec::new();
+    let mut token = None;
+    loop {
+        let Page { items, next } = page(token).await?;
+        all.extend(items);
+        match next {
+            Some(next) => token = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+async fn within<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<T, Option<Fault>> {
+    match tokio::time::timeout(DEADLINE, question).await {
+        Ok(answer) => answer.map_err(Some),
+        Err(_) => Err(Some(Fault::Unavailable { context: "no answer in 30s".to_owned() })),
+    }
+}
+
+/// Reads the policy file and tells when it says something else. The content is compared, not the time: a mounted
+/// ConfigMap is swapped by a symbolic link.
+pub async fn follow_policy(file: PathBuf, mut last: Result<String, String>, inbox: mpsc::Sender<Input>) {
+    loop {
+        tokio::time::sleep(POLICY_POLL).await;
+        let text = read_policy(&file).await;
+        if text == last {
+            continue;
+        }
+        let news = text.clone().and_then(|text| parse_policy(&file, &text)).map(Box::new);
+        last = text;
+        if inbox.send(Input::Policy(news)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The policy file's text.
+pub async fn read_policy(file: &Path) -> Result<String, String> {
+    let file = file.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        std::fs::read_to_string(&file).map_err(|error| format!("failed to read {}: {error}", file.display()))
+    });
+    read.await.unwrap_or_else(|_| Err("failed to read the policy file".to_owned()))
+}
+
+/// The policy in a text, or what is wrong with it and where.
+pub fn parse_policy(file: &Path, text: &str) -> Result<Workspace, String> {
+    Workspace::parse(text).map_err(|error| format!("{}: {error}", file.display()))
+}

@@ -1,0 +1,180 @@
+//! Health, readiness and metrics over HTTP. Labels are closed words, never names of objects.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::engine::Condition;
+use crate::directory::Operation;
+use crate::index::Kind;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CallLabels {
+    verb: &'static str,
+    kind: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+/// What is counted.
+pub struct Metrics {
+    registry: Registry,
+    operations: Family<OperationLabels, Counter>,
+    calls: Family<CallLabels, Counter>,
+    objects: Family<KindLabels, Gauge>,
+    queued: Gauge,
+    guests: Gauge,
+    ready: Gauge,
+}
+
+fn result(ok: bool) -> &'static str {
+    if ok { "ok" } else { "error" }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("guestlist");
+        let operations = Family::default();
+        let calls = Family::default();
+        let objects = Family::default();
+        let (queued, guests, ready) = (Gauge::default(), Gauge::default(), Gauge::default());
+        registry.register("directory_operations", "Operations on the directory", operations.clone());
+        registry.register("api_calls", "Calls to the Kubernetes API, watches apart", calls.clone());
+        registry.register("objects", "Objects declared", objects.clone());
+        registry.register("queued_keys", "Objects waiting to be reconciled", queued.clone());
+        registry.register("live_guests", "Live guests in the directory", guests.clone());
+        registry.register("ready", "1 where the operator is ready", ready.clone());
+        Self { registry, operations, calls, objects, queued, guests, ready }
+    }
+}
+
+impl Metrics {
+    /// Counts an operation on the directory.
+    pub fn operation(&self, operation: &'static str, ok: bool) {
+        self.operations.get_or_create(&OperationLabels { operation, result: result(ok) }).inc();
+    }
+
+    /// Counts a call to the API server.
+    pub fn call(&self, verb: &'static str, kind: Kind, ok: bool) {
+        self.calls.get_or_create(&CallLabels { verb, kind: kind.as_str(), result: result(ok) }).inc();
+    }
+
+    /// Sets what is known of the world.
+    pub fn world(&self, objects: &[(Kind, usize)], queued: usize, guests: usize, ready: bool) {
+        let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        for (kind, count) in objects {
+            self.objects.get_or_create(&KindLabels { kind: kind.as_str() }).set(whole(*count));
+        }
+        self.queued.set(whole(queued));
+        self.guests.set(whole(guests));
+        self.ready.set(i64::from(ready));
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String does not fail.
+        if encode(&mut text, &self.registry).is_err() {
+            text.clear();
+        }
+        text
+    }
+}
+
+/// An operation's name, as a label and in the log.
+pub fn operation_name(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::Withhold { .. } => "withhold",
+        Operation::Lower { .. } => "lower",
+        Operation::Demote { .. } => "demote",
+        Operation::RevokeInvitation { .. } => "revoke_invitation",
+        Operation::DisableLogin { .. } => "disable_login",
+        Operation::ResetMfa { .. } => "reset_mfa",
+        Operation::Deactivate { .. } => "deactivate",
+        Operation::Release { .. } => "release",
+        Operation::DeactivatePartner { .. } => "deactivate_partner",
+        Operation::EnsurePartner { .. } => "ensure_partner",
+        Operation::DescribeGuest { .. } => "describe_guest",
+        Operation::Admit { .. } => "admit",
+        Operation::Invite { .. } => "invite",
+        Operation::EnableLogin { .. } => "enable_login",
+        Operation::Promote { .. } => "promote",
+        Operation::Give { .. } => "give",
+    }
+}
+
+/// What the probes answer by.
+#[derive(Clone, Default)]
+pub struct Health {
+    condition: Arc<RwLock<Condition>>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Health {
+    /// Says how things are now.
+    pub fn set(&self, condition: &Condition) {
+        let mut stored = self.condition.write().unwrap_or_else(PoisonError::into_inner);
+        if *stored != *condition {
+            stored.clone_from(condition);
+        }
+    }
+
+    fn missing(&self) -> Vec<String> {
+        self.condition.read().unwrap_or_else(PoisonError::into_inner).missing()
+    }
+
+    /// Serves probes or metrics, or both, on an address until the process ends.
+    pub async fn serve(self, address: SocketAddr, probes: bool, metrics: bool) -> Result<(), String> {
+        let listener = tokio::net::TcpListener::bind(address).await.map_err(|error| {
+            format!("failed to listen on {address}: {error}; choose another with --health-address or --metrics-address")
+        })?;
+        let mut router = Router::new();
+        if probes {
+            router = router.route("/healthz", get(async || "ok\n")).route("/readyz", get(ready));
+        }
+        if metrics {
+            router = router.route("/metrics", get(scrape));
+        }
+        tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router.with_state(self)).await {
+                tracing::error!(%error, "failed to serve {address}");
+            }
+        });
+        Ok(())
+    }
+}
+
+async fn ready(State(health): State<Health>) -> impl IntoResponse {
+    let missing = health.missing();
+    if missing.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n")
+    }
+}
+
+async fn scrape(State(health): State<Health>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], health.metrics.text())
+}
