@@ -1,12 +1,18 @@
 //! The declared world in memory, fed by watch events or by files: partner → memberships, shares. It reads each spec
 //! into terms once, when it comes in, and says which objects a change touches. Pure data, no clock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
 
 use crate::api;
+use crate::rules::{Email, MembershipTerms, PartnerTerms, Reading, ShareTerms, read};
+
+mod touch;
+
+pub use touch::Touched;
 
 /// One of the three kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +26,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Partner, Self::Membership, Self::Share];
+
     /// The kind's name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,6 +48,13 @@ pub struct Key {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl Key {
+    /// Names an object.
+    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind, namespace: namespace.into(), name: name.into() }
+    }
 }
 
 impl fmt::Display for Key {
@@ -67,36 +83,406 @@ pub enum Declared {
     },
 }
 
+impl Declared {
+    /// The object's kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Partner(_) => Kind::Partner,
+            Self::Membership(_) => Kind::Membership,
+            Self::Share(_) => Kind::Share,
+            Self::Unreadable { kind, .. } => *kind,
+        }
+    }
+
+    /// The object's metadata.
+    pub fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Self::Partner(object) => object.meta(),
+            Self::Membership(object) => object.meta(),
+            Self::Share(object) => object.meta(),
+            Self::Unreadable { metadata, .. } => metadata,
+        }
+    }
+
+    /// The object's name.
+    pub fn key(&self) -> Key {
+        let meta = self.metadata();
+        Key::new(self.kind(), meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+    }
+}
+
+/// An object that reads, with its terms.
+#[derive(Clone, Debug)]
+pub struct Entry<K, T> {
+    /// As it is stored.
+    pub object: K,
+    /// What its spec says.
+    pub reading: Reading<T>,
+}
+
+/// What is stored under a name.
+#[derive(Clone, Debug)]
+pub enum Slot<K, T> {
+    /// An object that reads.
+    Read(Box<Entry<K, T>>),
+    /// One that does not.
+    Unreadable {
+        /// Its metadata.
+        metadata: Box<ObjectMeta>,
+        /// What does not fit.
+        error: String,
+    },
+}
+
+impl<K: Resource, T> Slot<K, T> {
+    /// The metadata, readable or not.
+    pub fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Self::Read(entry) => entry.object.meta(),
+            Self::Unreadable { metadata, .. } => metadata,
+        }
+    }
+
+    /// The entry, where the object reads.
+    pub fn read(&self) -> Option<&Entry<K, T>> {
+        match self {
+            Self::Read(entry) => Some(entry),
+            Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+/// A partner and its terms.
+pub type Partner = Entry<api::LocalPartner, PartnerTerms>;
+/// A membership and its terms.
+pub type Membership = Entry<api::GuestMembership, MembershipTerms>;
+/// A share and its terms.
+pub type Share = Entry<api::AccountShare, ShareTerms>;
+
+/// Namespace and name.
+pub type Name = (String, String);
+type Slots<K, T> = BTreeMap<Name, Slot<K, T>>;
+type Names = BTreeSet<Name>;
+
 /// The declared world.
 #[derive(Debug, Default)]
-pub struct Index {}
+pub struct Index {
+    partners: Slots<api::LocalPartner, PartnerTerms>,
+    memberships: Slots<api::GuestMembership, MembershipTerms>,
+    shares: Slots<api::AccountShare, ShareTerms>,
+    /// Partner → its memberships' and shares' names.
+    members_of: BTreeMap<Name, BTreeSet<String>>,
+    shares_of: BTreeMap<Name, BTreeSet<String>>,
+    /// Address → memberships, in all namespaces.
+    by_address: BTreeMap<Email, Names>,
+    /// Address → memberships that it invites.
+    by_inviter: BTreeMap<Email, Names>,
+    /// Address → partners that list it as Host Admin.
+    by_host_admin: BTreeMap<Email, Names>,
+    /// Account → shares.
+    by_account: BTreeMap<String, Names>,
+    /// Membership UIDs.
+    membership_uids: BTreeMap<String, Name>,
+    /// Partner UIDs.
+    partner_uids: BTreeMap<String, Name>,
+}
 
 impl Index {
-    /// Takes in an object that was added or changed (or returned by a write of ours). Returns the keys that the change
-    /// touches; an event that is older than what is stored, or that changes nothing we read, touches nothing.
-    pub fn apply(&mut self, object: Declared) -> BTreeSet<Key> {
-        unimplemented!("{object:?}")
+    /// What is stored under a partner's name.
+    pub fn partner(&self, namespace: &str, name: &str) -> Option<&Slot<api::LocalPartner, PartnerTerms>> {
+        self.partners.get(&(namespace.to_owned(), name.to_owned()))
     }
 
-    /// Forgets an object that was deleted; an event about another UID than the stored one is ignored.
-    pub fn delete(&mut self, key: &Key, uid: &str) -> BTreeSet<Key> {
-        unimplemented!("{key} {uid}")
+    /// What is stored under a membership's name.
+    pub fn membership(&self, namespace: &str, name: &str) -> Option<&Slot<api::GuestMembership, MembershipTerms>> {
+        self.memberships.get(&(namespace.to_owned(), name.to_owned()))
     }
 
-    /// A complete list of one kind: what it lacks is deleted, what it has replaces what is stored, also where its
-    /// resourceVersions are lower (a restore). Returns the keys whose world changed.
-    pub fn replace(&mut self, kind: Kind, objects: Vec<Declared>) -> BTreeSet<Key> {
-        unimplemented!("{kind:?} {objects:?}")
+    /// What is stored under a share's name.
+    pub fn share(&self, namespace: &str, name: &str) -> Option<&Slot<api::AccountShare, ShareTerms>> {
+        self.shares.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// The readable memberships that name a partner.
+    pub fn members<'a>(&'a self, namespace: &'a str, partner: &str) -> impl Iterator<Item = &'a Membership> {
+        let names = self.members_of.get(&(namespace.to_owned(), partner.to_owned()));
+        names.into_iter().flatten().filter_map(move |name| self.membership(namespace, name).and_then(Slot::read))
+    }
+
+    /// How many memberships name a partner.
+    pub fn member_count(&self, namespace: &str, partner: &str) -> usize {
+        self.members_of.get(&(namespace.to_owned(), partner.to_owned())).map_or(0, BTreeSet::len)
+    }
+
+    /// The readable shares that name a partner.
+    pub fn shares<'a>(&'a self, namespace: &'a str, partner: &str) -> impl Iterator<Item = &'a Share> {
+        let names = self.shares_of.get(&(namespace.to_owned(), partner.to_owned()));
+        names.into_iter().flatten().filter_map(move |name| self.share(namespace, name).and_then(Slot::read))
+    }
+
+    /// How many shares name a partner.
+    pub fn share_count(&self, namespace: &str, partner: &str) -> usize {
+        self.shares_of.get(&(namespace.to_owned(), partner.to_owned())).map_or(0, BTreeSet::len)
+    }
+
+    /// The readable memberships with an address, in all namespaces.
+    pub fn memberships_for<'a>(&'a self, address: &Email) -> impl Iterator<Item = &'a Membership> {
+        let names = self.by_address.get(address);
+        names.into_iter().flatten().filter_map(|(namespace, name)| self.membership(namespace, name)?.read())
+    }
+
+    /// The partners that list an address as Host Admin.
+    pub fn partners_of_host_admin(&self, address: &Email) -> impl Iterator<Item = &Name> {
+        self.by_host_admin.get(address).into_iter().flatten()
+    }
+
+    /// Whether a membership with this UID is stored, readable or not.
+    pub fn has_membership_uid(&self, uid: &str) -> bool {
+        self.membership_uids.contains_key(uid)
+    }
+
+    /// Whether a partner with this UID is stored, readable or not.
+    pub fn has_partner_uid(&self, uid: &str) -> bool {
+        self.partner_uids.contains_key(uid)
+    }
+
+    /// The membership with this UID.
+    pub fn membership_by_uid(&self, uid: &str) -> Option<&Slot<api::GuestMembership, MembershipTerms>> {
+        self.membership_uids.get(uid).and_then(|name| self.memberships.get(name))
     }
 
     /// The metadata of an object, readable or not.
     pub fn metadata(&self, key: &Key) -> Option<&ObjectMeta> {
-        unimplemented!("{key}")
+        match key.kind {
+            Kind::Partner => self.partner(&key.namespace, &key.name).map(Slot::metadata),
+            Kind::Membership => self.membership(&key.namespace, &key.name).map(Slot::metadata),
+            Kind::Share => self.share(&key.namespace, &key.name).map(Slot::metadata),
+        }
+    }
+
+    /// Whether an object is there and does not read.
+    pub fn is_unreadable(&self, key: &Key) -> bool {
+        match key.kind {
+            Kind::Partner => self.partner(&key.namespace, &key.name).is_some_and(|slot| slot.read().is_none()),
+            Kind::Membership => self.membership(&key.namespace, &key.name).is_some_and(|slot| slot.read().is_none()),
+            Kind::Share => self.share(&key.namespace, &key.name).is_some_and(|slot| slot.read().is_none()),
+        }
+    }
+
+    /// The partner that an object belongs to (itself, for a partner). `None`: unknown, as it does not read.
+    pub fn partner_of(&self, key: &Key) -> Option<Key> {
+        let partner = match key.kind {
+            Kind::Partner => Some(key.name.clone()),
+            Kind::Membership => {
+                self.membership(&key.namespace, &key.name).and_then(Slot::read).map(|m| m.reading.terms.partner.clone())
+            }
+            Kind::Share => {
+                self.share(&key.namespace, &key.name).and_then(Slot::read).map(|s| s.reading.terms.partner.clone())
+            }
+        };
+        partner.map(|name| Key::new(Kind::Partner, key.namespace.clone(), name))
     }
 
     /// All keys of one kind.
     pub fn keys(&self, kind: Kind) -> impl Iterator<Item = Key> + '_ {
-        let _ = kind;
-        std::iter::empty()
+        let names: Box<dyn Iterator<Item = &Name>> = match kind {
+            Kind::Partner => Box::new(self.partners.keys()),
+            Kind::Membership => Box::new(self.memberships.keys()),
+            Kind::Share => Box::new(self.shares.keys()),
+        };
+        names.map(move |(namespace, name)| Key::new(kind, namespace.clone(), name.clone()))
     }
+
+    /// Takes in an object that was added or changed (or returned by a write of ours). Returns the keys that the change
+    /// touches. An event that is older than what is stored (the echo of our own write, say) changes nothing.
+    pub fn apply(&mut self, object: Declared) -> Touched {
+        let key = object.key();
+        if let Some(stored) = self.metadata(&key)
+            && stored.uid == object.metadata().uid
+            && version(object.metadata()) <= version(stored)
+        {
+            return Touched::default();
+        }
+        self.put(&key, object)
+    }
+
+    /// Forgets an object that was deleted; an event about another UID than the stored one is ignored.
+    pub fn delete(&mut self, key: &Key, uid: &str) -> Touched {
+        if self.metadata(key).and_then(|meta| meta.uid.as_deref()) != Some(uid) {
+            return Touched::default();
+        }
+        self.remove(key)
+    }
+
+    /// A complete list of one kind: what it lacks is deleted, what it has replaces what is stored, also where its
+    /// resourceVersions are lower (a restore). Returns the keys whose world changed.
+    pub fn replace(&mut self, kind: Kind, objects: Vec<Declared>) -> Touched {
+        let mut touched = Touched::default();
+        let listed: BTreeSet<Key> = objects.iter().map(Declared::key).collect();
+        let gone: Vec<Key> = self.keys(kind).filter(|key| !listed.contains(key)).collect();
+        for key in gone {
+            touched.merge(self.remove(&key));
+        }
+        for object in objects {
+            let key = object.key();
+            let same = self.metadata(&key).is_some_and(|stored| {
+                stored.uid == object.metadata().uid && stored.resource_version == object.metadata().resource_version
+            });
+            if !same {
+                touched.merge(self.put(&key, object));
+            }
+        }
+        touched
+    }
+
+    fn put(&mut self, key: &Key, object: Declared) -> Touched {
+        let mut touched = Touched::default();
+        let relevant = self.is_relevant(key, &object);
+        if relevant {
+            touched.merge(self.touched_by_declared(key));
+        }
+        self.unlink(key);
+        self.link(key, object);
+        if relevant {
+            touched.merge(self.touched_by_declared(key));
+        }
+        touched.keys.insert(key.clone());
+        touched
+    }
+
+    fn remove(&mut self, key: &Key) -> Touched {
+        let mut touched = self.touched_by_declared(key);
+        self.unlink(key);
+        touched.merge(self.touched_by_name(key));
+        touched.keys.insert(key.clone());
+        touched
+    }
+
+    /// Whether a change can matter to other objects: anything but status, finalizers of others and bookkeeping.
+    fn is_relevant(&self, key: &Key, new: &Declared) -> bool {
+        // Nothing is given under a partner or a share that could vanish without a trace; a membership guards itself.
+        let guards = |meta: &ObjectMeta| key.kind != Kind::Membership && has_finalizer(meta);
+        let head = |meta: &ObjectMeta| {
+            (meta.uid.clone(), meta.deletion_timestamp.clone(), meta.annotations.clone(), guards(meta))
+        };
+        let Some(stored) = self.metadata(key) else { return true };
+        if head(stored) != head(new.metadata()) {
+            return true;
+        }
+        let name = (key.namespace.clone(), key.name.clone());
+        match new {
+            Declared::Partner(new) => {
+                self.partners.get(&name).and_then(Slot::read).is_none_or(|old| old.object.spec != new.spec)
+            }
+            Declared::Membership(new) => {
+                self.memberships.get(&name).and_then(Slot::read).is_none_or(|old| old.object.spec != new.spec)
+            }
+            Declared::Share(new) => {
+                self.shares.get(&name).and_then(Slot::read).is_none_or(|old| old.object.spec != new.spec)
+            }
+            Declared::Unreadable { .. } => true,
+        }
+    }
+
+    fn link(&mut self, key: &Key, object: Declared) {
+        let name = (key.namespace.clone(), key.name.clone());
+        let uid = object.metadata().uid.clone().unwrap_or_default();
+        match key.kind {
+            Kind::Partner => self.partner_uids.insert(uid, name.clone()),
+            Kind::Membership => self.membership_uids.insert(uid, name.clone()),
+            Kind::Share => None,
+        };
+        match object {
+            Declared::Partner(object) => {
+                let reading = read::partner(&object.spec);
+                for admin in &reading.terms.host_admins {
+                    self.by_host_admin.entry(admin.email.clone()).or_default().insert(name.clone());
+                }
+                self.partners.insert(name, Slot::Read(Box::new(Entry { object: *object, reading })));
+            }
+            Declared::Membership(object) => {
+                let reading = read::membership(&object.spec);
+                let partner = (key.namespace.clone(), reading.terms.partner.clone());
+                self.members_of.entry(partner).or_default().insert(key.name.clone());
+                if let Some(email) = &reading.terms.email {
+                    self.by_address.entry(email.clone()).or_default().insert(name.clone());
+                }
+                if let Some(email) = &reading.terms.invited_by {
+                    self.by_inviter.entry(email.clone()).or_default().insert(name.clone());
+                }
+                self.memberships.insert(name, Slot::Read(Box::new(Entry { object: *object, reading })));
+            }
+            Declared::Share(object) => {
+                let reading = read::share(&object.spec);
+                let partner = (key.namespace.clone(), reading.terms.partner.clone());
+                self.shares_of.entry(partner).or_default().insert(key.name.clone());
+                self.by_account.entry(reading.terms.account.clone()).or_default().insert(name.clone());
+                self.shares.insert(name, Slot::Read(Box::new(Entry { object: *object, reading })));
+            }
+            Declared::Unreadable { kind, metadata, error } => match kind {
+                Kind::Partner => {
+                    self.partners.insert(name, Slot::Unreadable { metadata, error });
+                }
+                Kind::Membership => {
+                    self.memberships.insert(name, Slot::Unreadable { metadata, error });
+                }
+                Kind::Share => {
+                    self.shares.insert(name, Slot::Unreadable { metadata, error });
+                }
+            },
+        }
+    }
+
+    fn unlink(&mut self, key: &Key) {
+        let name = (key.namespace.clone(), key.name.clone());
+        match key.kind {
+            Kind::Partner => {
+                let Some(old) = self.partners.remove(&name) else { return };
+                self.partner_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
+                for admin in old.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
+                    take(&mut self.by_host_admin, &admin.email, &name);
+                }
+            }
+            Kind::Membership => {
+                let Some(old) = self.memberships.remove(&name) else { return };
+                self.membership_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
+                let Some(entry) = old.read() else { return };
+                let terms = &entry.reading.terms;
+                take(&mut self.members_of, &(key.namespace.clone(), terms.partner.clone()), &key.name);
+                if let Some(email) = &terms.email {
+                    take(&mut self.by_address, email, &name);
+                }
+                if let Some(email) = &terms.invited_by {
+                    take(&mut self.by_inviter, email, &name);
+                }
+            }
+            Kind::Share => {
+                let Some(old) = self.shares.remove(&name) else { return };
+                let Some(entry) = old.read() else { return };
+                let terms = &entry.reading.terms;
+                take(&mut self.shares_of, &(key.namespace.clone(), terms.partner.clone()), &key.name);
+                take(&mut self.by_account, &terms.account, &name);
+            }
+        }
+    }
+}
+
+/// Takes a value out of a map of sets and drops the set when it is empty.
+fn take<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(set) = map.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+/// Whether our finalizer is on an object.
+pub fn has_finalizer(meta: &ObjectMeta) -> bool {
+    meta.finalizers.iter().flatten().any(|finalizer| finalizer == api::FINALIZER)
+}
+
+/// A resourceVersion as the number that it is; files have none.
+fn version(meta: &ObjectMeta) -> Option<u64> {
+    meta.resource_version.as_deref().and_then(|text| text.parse().ok())
 }

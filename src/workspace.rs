@@ -1,13 +1,305 @@
-//! The workspace policy: what the platform team, and nobody else, says of the workspace. Pure but for nothing: reading
-//! the file is the shell's work.
+//! The workspace policy: what the platform team, and nobody else, says of the workspace: corporate domains, which
+//! namespaces may speak for whom, what may be adopted. What a tenant writes about himself proves nothing, so this is
+//! read on every pass, before anything is given. Pure: reading the file is the shell's work.
 
-/// The policy in force, and whether the file behind it can still be read.
-#[derive(Clone, Debug, Default)]
-pub struct Workspace {}
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use crate::rules::{Domain, Email, time};
+
+/// The installation's name where the policy gives none.
+pub const DEFAULT_INSTALLATION: &str = "default";
+
+/// The policy in force. The default one allows nobody anything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workspace {
+    installation: String,
+    domains: Vec<Domain>,
+    tenants: Vec<Tenant>,
+    /// How long unknown MFA keeps what a guest has.
+    pub mfa_unknown_max: SignedDuration,
+    /// The least time between two mails to one address.
+    pub mail_interval: SignedDuration,
+    /// How deactivated records are destroyed.
+    pub destroy: Destroy,
+    readable: bool,
+}
+
+/// How deactivated records are destroyed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Destroy {
+    /// How long after their deactivation.
+    pub after: SignedDuration,
+    /// How many of all marked guests an hour, in percent, rounded up.
+    pub per_hour_percent: u8,
+}
+
+/// Who may be spoken for from a namespace.
+#[derive(Clone, Debug, PartialEq)]
+struct Tenant {
+    namespace: Pattern,
+    host_admins: Vec<AddressPattern>,
+    adoption: bool,
+}
+
+/// A namespace: a name, a beginning followed by `*`, or `*`.
+#[derive(Clone, Debug, PartialEq)]
+enum Pattern {
+    Exactly(String),
+    StartingWith(String),
+}
+
+/// An address, `*@domain`, or `*`.
+#[derive(Clone, Debug, PartialEq)]
+enum AddressPattern {
+    Exactly(Email),
+    OnDomain(Domain),
+    Anybody,
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self {
+            installation: DEFAULT_INSTALLATION.to_owned(),
+            domains: Vec::new(),
+            tenants: Vec::new(),
+            mfa_unknown_max: SignedDuration::from_hours(24),
+            mail_interval: SignedDuration::from_mins(10),
+            destroy: Destroy { after: SignedDuration::from_hours(24), per_hour_percent: 25 },
+            readable: true,
+        }
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    installation: Option<String>,
+    #[serde(default)]
+    domains: Vec<String>,
+    #[serde(default)]
+    tenants: Vec<FileTenant>,
+    #[serde(default)]
+    mfa_unknown_max: Option<String>,
+    #[serde(default)]
+    mail_interval: Option<String>,
+    #[serde(default)]
+    destroy: Option<FileDestroy>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileTenant {
+    namespace: String,
+    #[serde(default)]
+    host_admins: Vec<String>,
+    #[serde(default)]
+    adoption: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileDestroy {
+    #[serde(default)]
+    after: Option<String>,
+    #[serde(default)]
+    per_hour: Option<String>,
+}
 
 impl Workspace {
-    /// Reads a policy file's text. The error says where and what.
+    /// Reads a policy file's text. The error says where and what, and how to mend it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        unimplemented!("{text}")
+        // An empty file, or one of comments only, says nothing: nobody is allowed anything.
+        let file: Option<File> = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        let Some(file) = file else { return Ok(Self::default()) };
+        let default = Self::default();
+        let duration = |field: &str, value: Option<&String>, default: SignedDuration| match value {
+            Some(text) => time::duration(text).map_err(|error| format!("{field}: {error}")),
+            None => Ok(default),
+        };
+        let destroy = file.destroy.as_ref();
+        Ok(Self {
+            installation: installation(file.installation.as_deref())?,
+            domains: file
+                .domains
+                .iter()
+                .enumerate()
+                .map(|(i, text)| Domain::parse(text).map_err(|error| format!("domains[{i}]: {error}")))
+                .collect::<Result<_, _>>()?,
+            tenants: file.tenants.iter().enumerate().map(|(i, t)| Tenant::read(i, t)).collect::<Result<_, _>>()?,
+            mfa_unknown_max: duration("mfaUnknownMax", file.mfa_unknown_max.as_ref(), default.mfa_unknown_max)?,
+            mail_interval: duration("mailInterval", file.mail_interval.as_ref(), default.mail_interval)?,
+            destroy: Destroy {
+                after: duration("destroy.after", destroy.and_then(|d| d.after.as_ref()), default.destroy.after)?,
+                per_hour_percent: match destroy.and_then(|d| d.per_hour.as_ref()) {
+                    Some(text) => time::percentage(text).map_err(|error| format!("destroy.perHour: {error}"))?,
+                    None => default.destroy.per_hour_percent,
+                },
+            },
+            readable: true,
+        })
+    }
+
+    /// The installation's name; goes into every mark.
+    pub fn installation(&self) -> &str {
+        &self.installation
+    }
+
+    /// Whether the file behind the policy can be read now. Where it cannot, the last good policy stays in force but
+    /// nothing new is given.
+    pub fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Says whether the file behind the policy can be read now.
+    pub fn set_readable(&mut self, readable: bool) {
+        self.readable = readable;
+    }
+
+    /// The corporate domains. Empty: they are unknown, and nobody is invited.
+    pub fn corporate_domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    /// Whether a namespace may speak for a Host Admin.
+    pub fn speaks_for(&self, namespace: &str, admin: &Email) -> bool {
+        self.tenants_of(namespace).any(|tenant| tenant.host_admins.iter().any(|pattern| pattern.matches(admin)))
+    }
+
+    /// Whether a namespace may adopt identities that exist already.
+    pub fn allows_adoption(&self, namespace: &str) -> bool {
+        self.tenants_of(namespace).any(|tenant| tenant.adoption)
+    }
+
+    fn tenants_of<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Tenant> {
+        self.tenants.iter().filter(move |tenant| tenant.namespace.matches(namespace))
+    }
+}
+
+fn installation(name: Option<&str>) -> Result<String, String> {
+    let name = name.unwrap_or(DEFAULT_INSTALLATION);
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    if name.is_empty() || name.len() > 63 || !name.chars().all(fits) {
+        return Err(format!(
+            "installation: {name:?} is not a name of at most 63 lower-case letters, digits, '-' and '.'; write it like prod-eu"
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+impl Tenant {
+    fn read(index: usize, file: &FileTenant) -> Result<Self, String> {
+        Ok(Self {
+            namespace: Pattern::read(&file.namespace).map_err(|e| format!("tenants[{index}].namespace: {e}"))?,
+            host_admins: file
+                .host_admins
+                .iter()
+                .enumerate()
+                .map(|(i, text)| {
+                    AddressPattern::read(text).map_err(|e| format!("tenants[{index}].hostAdmins[{i}]: {e}"))
+                })
+                .collect::<Result<_, _>>()?,
+            adoption: file.adoption,
+        })
+    }
+}
+
+impl Pattern {
+    fn read(text: &str) -> Result<Self, String> {
+        let (stem, open) = text.strip_suffix('*').map_or((text, false), |stem| (stem, true));
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if (stem.is_empty() && !open) || stem.len() > 63 || !stem.chars().all(fits) {
+            return Err(format!("{text:?} is not a namespace; write a name, team-* or *"));
+        }
+        Ok(if open { Self::StartingWith(stem.to_owned()) } else { Self::Exactly(stem.to_owned()) })
+    }
+
+    fn matches(&self, namespace: &str) -> bool {
+        match self {
+            Self::Exactly(name) => name == namespace,
+            Self::StartingWith(stem) => namespace.starts_with(stem.as_str()),
+        }
+    }
+}
+
+impl AddressPattern {
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "*" {
+            return Ok(Self::Anybody);
+        }
+        if let Some(domain) = text.strip_prefix("*@") {
+            return Domain::parse(domain).map(Self::OnDomain);
+        }
+        Email::parse(text).map(Self::Exactly).map_err(|error| {
+            format!("{error}; write an address, *@host.example or *: the star stands for a whole local part")
+        })
+    }
+
+    fn matches(&self, email: &Email) -> bool {
+        match self {
+            Self::Exactly(address) => address == email,
+            Self::OnDomain(domain) => email.domain() == *domain,
+            Self::Anybody => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn email(text: &str) -> Email {
+        Email::parse(text).unwrap()
+    }
+
+    const POLICY: &str = r#"
+installation: prod-eu
+domains: [host.example]
+tenants:
+- {namespace: partners, hostAdmins: ["*@host.example"], adoption: true}
+- {namespace: "team-*", hostAdmins: [zoe@host.example]}
+mfaUnknownMax: 12h
+mailInterval: 0s
+destroy: {after: 48h, perHour: 10%}
+"#;
+
+    #[test]
+    fn a_namespace_speaks_only_for_whom_the_policy_lists() {
+        let policy = Workspace::parse(POLICY).unwrap();
+        assert!(policy.speaks_for("partners", &email("anybody@host.example")));
+        assert!(!policy.speaks_for("partners", &email("anybody@sub.host.example")));
+        assert!(policy.speaks_for("team-a", &email("Zoe@host.example")));
+        assert!(!policy.speaks_for("team-a", &email("alice@host.example")));
+        assert!(!policy.speaks_for("elsewhere", &email("zoe@host.example")));
+        assert!(policy.allows_adoption("partners") && !policy.allows_adoption("team-a"));
+        assert_eq!(policy.mail_interval, SignedDuration::ZERO);
+        assert_eq!((policy.installation(), policy.destroy.per_hour_percent), ("prod-eu", 10));
+    }
+
+    #[test]
+    fn no_policy_allows_nobody_anything() {
+        for text in ["", "# nothing\n", "{}"] {
+            let policy = Workspace::parse(text).unwrap();
+            assert!(!policy.speaks_for("default", &email("alice@host.example")));
+            assert!(policy.corporate_domains().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        for (text, place) in [
+            ("domains: [Host.Example]", "domains[0]"),
+            ("tenants: [{namespace: 'a*b'}]", "tenants[0].namespace"),
+            ("tenants: [{namespace: a, hostAdmins: ['al*@host.example']}]", "tenants[0].hostAdmins[0]"),
+            ("mailInterval: soon", "mailInterval"),
+            ("destroy: {perHour: lots}", "destroy.perHour"),
+            ("tennants: []", "tennants"),
+            ("installation: Prod EU", "installation"),
+        ] {
+            let error = Workspace::parse(text).unwrap_err();
+            assert!(error.contains(place), "{text}: {error}");
+        }
     }
 }

@@ -15,6 +15,10 @@ pub struct Mirror {
     guest_ids: BTreeMap<GuestId, Email>,
     guest_uids: BTreeMap<String, Email>,
     partner_guests: BTreeMap<PartnerId, BTreeSet<Email>>,
+    /// Membership (namespace, name) → addresses that were deactivated under it.
+    departed: BTreeMap<(String, String), BTreeSet<Email>>,
+    /// Share UID → who holds its account through it.
+    share_holders: BTreeMap<String, BTreeSet<Email>>,
     partners: BTreeMap<PartnerId, PartnerRecord>,
     partner_names: BTreeMap<(String, String), BTreeSet<PartnerId>>,
     accounts: BTreeMap<String, AccountRecord>,
@@ -45,18 +49,24 @@ impl Mirror {
             self.guest_ids.remove(&old.id);
             if let Some(mark) = &old.mark {
                 self.guest_uids.remove(&mark.uid);
+                take(&mut self.departed, &(mark.namespace.clone(), mark.name.clone()), address);
             }
-            if let Some(set) = self.partner_guests.get_mut(&old.partner) {
-                set.remove(address);
-                if set.is_empty() {
-                    self.partner_guests.remove(&old.partner);
-                }
+            take(&mut self.partner_guests, &old.partner, address);
+            for record in old.grants.values() {
+                take(&mut self.share_holders, &record.grant.share_uid, address);
             }
         }
         if let Some(record) = record {
             self.guest_ids.insert(record.id.clone(), address.clone());
             if let Some(mark) = &record.mark {
                 self.guest_uids.insert(mark.uid.clone(), address.clone());
+                if record.deactivated_at.is_some() {
+                    let name = (mark.namespace.clone(), mark.name.clone());
+                    self.departed.entry(name).or_default().insert(address.clone());
+                }
+            }
+            for held in record.grants.values() {
+                self.share_holders.entry(held.grant.share_uid.clone()).or_default().insert(address.clone());
             }
             self.partner_guests.entry(record.partner.clone()).or_default().insert(address.clone());
             self.guests.insert(address.clone(), record);
@@ -66,13 +76,7 @@ impl Mirror {
     /// Takes in a partner as read live.
     pub fn set_partner(&mut self, id: &PartnerId, record: Option<PartnerRecord>) {
         if let Some(old) = self.partners.remove(id) {
-            let key = (old.mark.namespace, old.mark.name);
-            if let Some(set) = self.partner_names.get_mut(&key) {
-                set.remove(id);
-                if set.is_empty() {
-                    self.partner_names.remove(&key);
-                }
-            }
+            take(&mut self.partner_names, &(old.mark.namespace, old.mark.name), id);
         }
         if let Some(record) = record {
             let key = (record.mark.namespace.clone(), record.mark.name.clone());
@@ -122,6 +126,16 @@ impl Mirror {
     /// The guest with this identifier.
     pub fn guest_by_id(&self, id: &GuestId) -> Option<&GuestRecord> {
         self.guest_ids.get(id).and_then(|address| self.guests.get(address))
+    }
+
+    /// Whether somebody left a membership of this name: his record is deactivated and not destroyed yet.
+    pub fn has_departed(&self, namespace: &str, name: &str) -> bool {
+        self.departed.contains_key(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// Who holds an account through the share with this UID.
+    pub fn holders<'a>(&'a self, share_uid: &str) -> impl Iterator<Item = &'a GuestRecord> {
+        self.share_holders.get(share_uid).into_iter().flatten().filter_map(|address| self.guests.get(address))
     }
 
     /// All guests, by address.
@@ -192,6 +206,16 @@ impl Mirror {
             None => {
                 self.mfa_unknown_since.remove(address);
             }
+        }
+    }
+}
+
+/// Takes a value out of a map of sets and drops the set when it is empty.
+fn take<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(set) = map.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            map.remove(key);
         }
     }
 }

@@ -3,11 +3,22 @@
 //! A plan is made for one object at a time and executed in rounds: do its operations, take their effects into the
 //! mirror, plan again. The plan after executing a plan has no operations, and only such a plan's status is written.
 
+mod access;
+mod claims;
+mod conditions;
+pub mod judge;
+mod lifecycle;
+mod membership;
+mod partner;
+mod share;
+
+pub use lifecycle::State;
+
 use jiff::Timestamp;
 
 use crate::api;
 use crate::directory::{Mirror, Operation, Owner, Revision};
-use crate::index::{Index, Key};
+use crate::index::{Index, Key, Kind};
 use crate::rules::Reason;
 use crate::workspace::Workspace;
 
@@ -24,8 +35,24 @@ pub struct World<'a> {
     pub owner: &'a Owner,
     /// Whether the directory answers. Where it does not, what was true is kept and nothing is done.
     pub directory_available: bool,
+    /// Which facts there are to judge by.
+    pub scope: Scope,
     /// Now.
     pub now: Timestamp,
+}
+
+/// Which facts there are to judge by. A rule whose facts are not there is not judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The directory's: users, accounts, guests.
+    pub directory: bool,
+    /// The workspace policy's.
+    pub policy: bool,
+}
+
+impl Scope {
+    /// A reconcile judges by everything.
+    pub const ALL: Self = Self { directory: true, policy: true };
 }
 
 /// One operation and why.
@@ -70,6 +97,31 @@ pub struct Notice {
     pub action: &'static str,
     /// The sentence.
     pub note: &'static str,
+}
+
+impl Notice {
+    /// A membership, share or partner is gone, and its access with it.
+    pub const REMOVED: Self = Self {
+        warning: false,
+        reason: Reason::Removing,
+        action: "Remove",
+        note: "Access was taken away because the object is being deleted.",
+    };
+
+    /// A spec breaks a rule.
+    pub fn refused(reason: Reason) -> Self {
+        Self {
+            warning: true,
+            reason,
+            action: "Refuse",
+            note: "The spec breaks this rule; see status.violations for where and how to mend it.",
+        }
+    }
+
+    /// Access was taken away.
+    pub fn withheld(reason: Reason) -> Self {
+        Self { warning: true, reason, action: "Withhold", note: "Access was taken away; see status for what and why." }
+    }
 }
 
 /// An object's status, as it should be.
@@ -119,6 +171,9 @@ impl Plan {
 
 /// Plans one object. An object that is not declared (any more) gives [`Plan::nothing`].
 pub fn plan(world: World<'_>, key: &Key) -> Plan {
-    let _ = (world.now, key);
-    Plan::nothing()
+    match key.kind {
+        Kind::Partner => partner::plan(world, &key.namespace, &key.name),
+        Kind::Membership => membership::plan(world, &key.namespace, &key.name),
+        Kind::Share => share::plan(world, &key.namespace, &key.name),
+    }
 }

@@ -3,6 +3,20 @@
 use std::borrow::Borrow;
 use std::fmt;
 
+/// What an address looks like: one mailbox in ASCII, a dot-atom before the `@`, labels with at least one dot after it.
+/// The CRDs check with the same expression. Besides: at most 254 characters, 64 before the `@`, 63 a label.
+pub const EMAIL_PATTERN: &str = r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+([.][A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$";
+
+/// What a domain in a list looks like: lower-case labels with at least one dot. Besides: at most 253 characters.
+pub const DOMAIN_PATTERN: &str = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$";
+
+/// How long an address may be.
+pub const LONGEST_EMAIL: usize = 254;
+/// How long the part before the `@` may be.
+pub const LONGEST_LOCAL_PART: usize = 64;
+/// How long a domain may be.
+pub const LONGEST_DOMAIN: usize = 253;
+
 /// One mailbox, `local@domain`, in ASCII and lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Email(String);
@@ -12,9 +26,33 @@ pub struct Email(String);
 pub struct Domain(String);
 
 impl Email {
-    /// Reads an address; the error says what is wrong with it.
+    /// Reads an address; the error says what is wrong with it and shows the form.
     pub fn parse(text: &str) -> Result<Self, String> {
-        todo!("{text}")
+        let wrong = |what: &str| Err(format!("{} {what}; write one mailbox as bob@acme.example", quote(text)));
+        if text.is_empty() {
+            return wrong("is empty");
+        }
+        if !text.is_ascii() {
+            return wrong("has characters outside ASCII (write an international domain as xn--…)");
+        }
+        if text.len() > LONGEST_EMAIL {
+            return wrong("is longer than 254 characters");
+        }
+        let Some((local, domain)) = text.split_once('@') else { return wrong("has no @") };
+        if domain.contains('@') {
+            return wrong("has more than one @");
+        }
+        let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c);
+        if local.is_empty() || local.len() > LONGEST_LOCAL_PART {
+            return wrong("needs 1 to 64 characters before the @");
+        }
+        if !local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(fits)) {
+            return wrong("has quotes, brackets, spaces or misplaced dots before the @");
+        }
+        if let Err(what) = labels(&domain.to_ascii_lowercase()) {
+            return wrong(what);
+        }
+        Ok(Self(text.to_ascii_lowercase()))
     }
 
     /// The address, lower case.
@@ -29,9 +67,20 @@ impl Email {
 }
 
 impl Domain {
-    /// Reads a plain lower-case domain; the error says what is wrong with it.
+    /// Reads a plain lower-case domain; the error says what is wrong with it and shows the form.
     pub fn parse(text: &str) -> Result<Self, String> {
-        todo!("{text}")
+        let wrong =
+            |what: &str| Err(format!("{} {what}; write a plain lower-case domain as acme.example", quote(text)));
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return wrong("has upper-case letters");
+        }
+        if text.len() > LONGEST_DOMAIN {
+            return wrong("is longer than 253 characters");
+        }
+        match labels(text) {
+            Ok(()) => Ok(Self(text.to_owned())),
+            Err(what) => wrong(what),
+        }
     }
 
     /// The domain, lower case.
@@ -43,6 +92,33 @@ impl Domain {
     pub fn is_within(&self, other: &Self) -> bool {
         self.0 == other.0 || self.0.strip_suffix(&other.0).is_some_and(|rest| rest.ends_with('.'))
     }
+}
+
+/// Checks lower-case labels.
+fn labels(domain: &str) -> Result<(), &'static str> {
+    if domain.ends_with('.') {
+        return Err("ends in a dot");
+    }
+    if !domain.contains('.') {
+        return Err("has a domain without a dot");
+    }
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    for label in domain.split('.') {
+        if label.is_empty() || label.len() > 63 {
+            return Err("has a domain label that is empty or longer than 63 characters");
+        }
+        if !label.chars().all(fits) || label.starts_with('-') || label.ends_with('-') {
+            return Err("has a domain label that is not letters, digits and inner hyphens");
+        }
+    }
+    Ok(())
+}
+
+/// The text as a message shows it: short, and with nothing that could break a line.
+pub(super) fn quote(text: &str) -> String {
+    let short: String = text.chars().take(48).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!("{short:?}{more}")
 }
 
 impl Borrow<str> for Email {
@@ -60,5 +136,91 @@ impl fmt::Display for Email {
 impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_mailbox_in_ascii_reads() {
+        for text in ["bob@acme.example", "Bob.O'Neil+tag@ACME.example", "a@b.c", "x@xn--bcher-kva.example", "1@2.3"] {
+            assert_eq!(Email::parse(text).unwrap().as_str(), text.to_ascii_lowercase());
+        }
+        assert_ne!(Email::parse("bob+a@acme.example"), Email::parse("bob@acme.example"));
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_a_sentence() {
+        let long = format!("{}@acme.example", "a".repeat(65));
+        let label = format!("a@{}.example", "b".repeat(64));
+        for text in [
+            "",
+            "bob",
+            "bob@",
+            "@acme.example",
+            "bob@acme",
+            "bob@acme.example.",
+            "bob@@acme.example",
+            "b b@acme.example",
+            "\"bob\"@acme.example",
+            "bob@[10.0.0.1]",
+            "Bob <bob@acme.example>",
+            ".bob@acme.example",
+            "bob.@acme.example",
+            "b..b@acme.example",
+            "bob@-acme.example",
+            "bob@acme-.example",
+            "bob@acme..example",
+            "bób@acme.example",
+            "bob@acmé.example",
+            "bob@acme_corp.example",
+            " bob@acme.example",
+            "bob@acme.example\n",
+            "a,b@acme.example",
+            &long,
+            &label,
+        ] {
+            let error = Email::parse(text).unwrap_err();
+            assert!(error.contains("bob@acme.example"), "{error}");
+            assert!(error.len() < 200, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_longest_address_has_254_characters() {
+        let domain = format!("{}.{}.{}.example", "d".repeat(60), "e".repeat(60), "f".repeat(60));
+        let address = format!("{}@{domain}", "a".repeat(254 - 1 - domain.len()));
+        assert_eq!(address.len(), 254);
+        assert!(Email::parse(&address).is_ok());
+        assert!(Email::parse(&format!("a{address}")).is_err());
+    }
+
+    #[test]
+    fn a_subdomain_is_told_by_whole_labels() {
+        let domain = |text| Domain::parse(text).unwrap();
+        assert!(domain("mail.host.example").is_within(&domain("host.example")));
+        assert!(domain("host.example").is_within(&domain("host.example")));
+        assert!(!domain("evilhost.example").is_within(&domain("host.example")));
+        assert!(!domain("host.example").is_within(&domain("mail.host.example")));
+    }
+
+    #[test]
+    fn a_domain_in_a_list_is_lower_case() {
+        assert!(Domain::parse("Acme.example").is_err());
+        assert!(Domain::parse("acme").is_err());
+        assert!(Domain::parse("*.acme.example").is_err());
+        assert!(Domain::parse("acme.example").is_ok());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_never_panics_and_what_reads_reads_again(text in "\\PC{0,40}") {
+            if let Ok(email) = Email::parse(&text) {
+                proptest::prop_assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
+                proptest::prop_assert!(Domain::parse(email.domain().as_str()).is_ok());
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 /// A word of the closed list. The rules come first, in their order; then the words that are not rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "each word is explained by `Reason::entry`")]
+#[allow(missing_docs, reason = "each word is explained by `super::entry`")]
 pub enum Reason {
     Unreadable,
     InvalidValue,
@@ -67,9 +67,131 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every word, in order.
+    pub const ALL: &'static [Self] = &[
+        Self::Unreadable,
+        Self::InvalidValue,
+        Self::HostAdminRequired,
+        Self::HostAdminNotAllowedHere,
+        Self::HostAdminNotFound,
+        Self::HostAdminIsGuest,
+        Self::MfaCannotBeWaived,
+        Self::MfaMethodNotAllowed,
+        Self::MfaDeadlineTooLong,
+        Self::InvalidEmail,
+        Self::HostDomain,
+        Self::DomainListsExclusive,
+        Self::DomainNotAllowed,
+        Self::IsWorkspaceUser,
+        Self::IdentityExists,
+        Self::AlreadyGuest,
+        Self::QuotaExceeded,
+        Self::InviterNotAllowed,
+        Self::Immutable,
+        Self::ExpiryTooLong,
+        Self::OwnerNeverShared,
+        Self::ManagerNeedsGuestAdmin,
+        Self::SharerNotHostAdmin,
+        Self::SharerNotOwner,
+        Self::NotAGuestOfPartner,
+        Self::PropagationNeedsManager,
+        Self::DuplicateShare,
+        Self::AccountNotFound,
+        Self::PartnerNotFound,
+        Self::Reconciled,
+        Self::MembershipNotFound,
+        Self::HostDomainsUnknown,
+        Self::InviterNotActive,
+        Self::MailInterval,
+        Self::PartnerDeleting,
+        Self::DeletionBlocked,
+        Self::MfaNotEnrolled,
+        Self::MfaMethodMissing,
+        Self::MfaUnknown,
+        Self::MfaEnrolmentOverdue,
+        Self::DirectoryUnavailable,
+        Self::Paused,
+        Self::AddressChanged,
+        Self::Orphaned,
+        Self::TooManyOrphans,
+        Self::ForeignDirectory,
+        Self::PolicyUnreadable,
+        Self::Removing,
+        Self::Rejected,
+        Self::Pending,
+        Self::Suspended,
+        Self::Expired,
+        Self::InvitationExpired,
+        Self::Invited,
+        Self::Joined,
+        Self::Active,
+    ];
+
     /// The word as it is written everywhere.
     pub fn as_str(self) -> &'static str {
-        unimplemented!()
+        match self {
+            Self::Unreadable => "Unreadable",
+            Self::InvalidValue => "InvalidValue",
+            Self::HostAdminRequired => "HostAdminRequired",
+            Self::HostAdminNotAllowedHere => "HostAdminNotAllowedHere",
+            Self::HostAdminNotFound => "HostAdminNotFound",
+            Self::HostAdminIsGuest => "HostAdminIsGuest",
+            Self::MfaCannotBeWaived => "MfaCannotBeWaived",
+            Self::MfaMethodNotAllowed => "MfaMethodNotAllowed",
+            Self::MfaDeadlineTooLong => "MfaDeadlineTooLong",
+            Self::InvalidEmail => "InvalidEmail",
+            Self::HostDomain => "HostDomain",
+            Self::DomainListsExclusive => "DomainListsExclusive",
+            Self::DomainNotAllowed => "DomainNotAllowed",
+            Self::IsWorkspaceUser => "IsWorkspaceUser",
+            Self::IdentityExists => "IdentityExists",
+            Self::AlreadyGuest => "AlreadyGuest",
+            Self::QuotaExceeded => "QuotaExceeded",
+            Self::InviterNotAllowed => "InviterNotAllowed",
+            Self::Immutable => "Immutable",
+            Self::ExpiryTooLong => "ExpiryTooLong",
+            Self::OwnerNeverShared => "OwnerNeverShared",
+            Self::ManagerNeedsGuestAdmin => "ManagerNeedsGuestAdmin",
+            Self::SharerNotHostAdmin => "SharerNotHostAdmin",
+            Self::SharerNotOwner => "SharerNotOwner",
+            Self::NotAGuestOfPartner => "NotAGuestOfPartner",
+            Self::PropagationNeedsManager => "PropagationNeedsManager",
+            Self::DuplicateShare => "DuplicateShare",
+            Self::AccountNotFound => "AccountNotFound",
+            Self::PartnerNotFound => "PartnerNotFound",
+            Self::Reconciled => "Reconciled",
+            Self::MembershipNotFound => "MembershipNotFound",
+            Self::HostDomainsUnknown => "HostDomainsUnknown",
+            Self::InviterNotActive => "InviterNotActive",
+            Self::MailInterval => "MailInterval",
+            Self::PartnerDeleting => "PartnerDeleting",
+            Self::DeletionBlocked => "DeletionBlocked",
+            Self::MfaNotEnrolled => "MfaNotEnrolled",
+            Self::MfaMethodMissing => "MfaMethodMissing",
+            Self::MfaUnknown => "MfaUnknown",
+            Self::MfaEnrolmentOverdue => "MfaEnrolmentOverdue",
+            Self::DirectoryUnavailable => "DirectoryUnavailable",
+            Self::Paused => "Paused",
+            Self::AddressChanged => "AddressChanged",
+            Self::Orphaned => "Orphaned",
+            Self::TooManyOrphans => "TooManyOrphans",
+            Self::ForeignDirectory => "ForeignDirectory",
+            Self::PolicyUnreadable => "PolicyUnreadable",
+            Self::Removing => "Removing",
+            Self::Rejected => "Rejected",
+            Self::Pending => "Pending",
+            Self::Suspended => "Suspended",
+            Self::Expired => "Expired",
+            Self::InvitationExpired => "InvitationExpired",
+            Self::Invited => "Invited",
+            Self::Joined => "Joined",
+            Self::Active => "Active",
+        }
+    }
+
+    /// Reads a word, whatever its case.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str().eq_ignore_ascii_case(text))
     }
 }
 

@@ -2,17 +2,167 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Reads a duration as Go and Kubernetes write it: `72h`, `1h30m`, `90s`. Not negative; no days or weeks.
+use super::address::quote;
+
+/// What a duration looks like; the CRDs check with the same expression. Hours, minutes and seconds, each at most once
+/// and in this order, at most six digits each.
+pub const DURATION_PATTERN: &str = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$";
+
+/// What an instant looks like; the CRDs check with the same expression. Whether the day exists, only the reading tells.
+pub const INSTANT_PATTERN: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+
+/// Reads a duration as Kubernetes writes it: `72h`, `1h30m`, `90s`. Not negative; no days or weeks.
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
-    todo!("{text}")
+    let wrong = || format!("{} is no duration; write hours, minutes and seconds as 72h, 1h30m or 90s", quote(text));
+    let mut rest = text;
+    let mut seconds: i64 = 0;
+    for (unit, factor) in [('h', 3600), ('m', 60), ('s', 1)] {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        if digits == 0 || !rest[digits..].starts_with(unit) {
+            continue;
+        }
+        if digits > 6 {
+            return Err(wrong());
+        }
+        let value: i64 = rest[..digits].parse().map_err(|_| wrong())?;
+        seconds += value * factor;
+        rest = &rest[digits + 1..];
+    }
+    if text.is_empty() || !rest.is_empty() {
+        return Err(wrong());
+    }
+    Ok(SignedDuration::from_secs(seconds))
 }
 
 /// Reads an RFC 3339 time with an offset: `2027-06-30T00:00:00Z`.
 pub fn instant(text: &str) -> Result<Timestamp, String> {
-    todo!("{text}")
+    let wrong = || format!("{} is no time; write it in RFC 3339 as 2027-06-30T00:00:00Z", quote(text));
+    // The clock's own parser reads more than RFC 3339 (a space, a zone's name, no seconds): the shape comes first.
+    if !has_shape(text.as_bytes()) {
+        return Err(wrong());
+    }
+    text.parse().map_err(|_| wrong())
 }
 
-/// Writes a duration the way it is read: `72h`, `1h30m`.
+fn has_shape(text: &[u8]) -> bool {
+    let digits =
+        |range: std::ops::Range<usize>| text.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+    let at = |index: usize, byte: u8| text.get(index) == Some(&byte);
+    let head = digits(0..4)
+        && at(4, b'-')
+        && digits(5..7)
+        && at(7, b'-')
+        && digits(8..10)
+        && at(10, b'T')
+        && digits(11..13)
+        && at(13, b':')
+        && digits(14..16)
+        && at(16, b':')
+        && digits(17..19)
+        && text[17..19] < b"60"[..];
+    if !head {
+        return false;
+    }
+    let mut rest = &text[19..];
+    if rest.first() == Some(&b'.') {
+        let fraction = rest[1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if !(1..=9).contains(&fraction) {
+            return false;
+        }
+        rest = &rest[1 + fraction..];
+    }
+    match rest {
+        b"Z" => true,
+        [b'+' | b'-', h1, h2, b':', m1, m2] => {
+            [h1, h2, m1, m2].iter().all(|byte| byte.is_ascii_digit()) && [*h1, *h2] < *b"24" && [*m1, *m2] < *b"60"
+        }
+        _ => false,
+    }
+}
+
+/// Reads a percentage: `25%`.
+pub fn percentage(text: &str) -> Result<u8, String> {
+    let wrong = || format!("{} is no percentage; write 1% to 100% as 25%", quote(text));
+    let digits = text.strip_suffix('%').ok_or_else(wrong)?;
+    if digits.is_empty() || digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    digits.parse().ok().filter(|percent| (1..=100).contains(percent)).ok_or_else(wrong)
+}
+
+/// Writes a duration the way it is read: `72h`, `1h30m`, `0s`.
 pub fn show_duration(duration: SignedDuration) -> String {
-    todo!("{duration:?}")
+    let total = duration.as_secs().max(0);
+    let (hours, minutes, seconds) = (total / 3600, total / 60 % 60, total % 60);
+    let mut text = String::new();
+    for (value, unit) in [(hours, 'h'), (minutes, 'm'), (seconds, 's')] {
+        if value > 0 {
+            text.push_str(&format!("{value}{unit}"));
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_kubernetes_writes_them() {
+        assert_eq!(duration("72h"), Ok(SignedDuration::from_hours(72)));
+        assert_eq!(duration("1h30m"), Ok(SignedDuration::from_mins(90)));
+        assert_eq!(duration("90s"), Ok(SignedDuration::from_secs(90)));
+        assert_eq!(duration("0s"), Ok(SignedDuration::ZERO));
+        for text in ["", "7d", "72", "-1h", "+1h", "1.5h", "30m1h", "1h1h", "h", "1 h", "1000000h", "P3D", "1w", "72H"]
+        {
+            assert!(duration(text).unwrap_err().contains("72h"), "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_are_rfc_3339_and_nothing_more() {
+        for text in ["2027-06-30T00:00:00Z", "2027-06-30T00:00:00.5+02:00", "2028-02-29T23:59:59-23:59"] {
+            assert!(instant(text).is_ok(), "{text}");
+        }
+        for text in [
+            "2027-06-30",
+            "2027-06-30T00:00Z",
+            "2027-06-30 00:00:00Z",
+            "2027-06-30T00:00:00",
+            "2027-06-30T00:00:00+99:99",
+            "2027-02-30T00:00:00Z",
+            "2027-06-30T00:00:00Z[UTC]",
+            "2027-06-30T00:00:60Z",
+            "tomorrow",
+            "",
+            "2027-06-30t00:00:00z",
+            "2027-06-30T24:00:00Z",
+            "2027-06-30T00:00:00+02",
+            "+002027-06-30T00:00:00Z",
+            "2027-06-30T00:00:00,5Z",
+        ] {
+            assert!(instant(text).unwrap_err().contains("2027-06-30T00:00:00Z"), "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_go_from_1_to_100() {
+        assert_eq!((percentage("1%"), percentage("100%")), (Ok(1), Ok(100)));
+        for text in ["0%", "101%", "25", "%", "-1%", "2.5%", "1000%"] {
+            assert!(percentage(text).is_err(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_shown_reads_the_same(seconds in 0i64..3_000_000) {
+            let value = SignedDuration::from_secs(seconds);
+            proptest::prop_assert_eq!(duration(&show_duration(value)), Ok(value));
+        }
+
+        #[test]
+        fn reading_never_panics(text in "\\PC{0,40}") {
+            let _ = (duration(&text), instant(&text), percentage(&text));
+        }
+    }
 }

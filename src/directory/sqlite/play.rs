@@ -1,0 +1,266 @@
+//! What happens in a workspace without guestlist: people and accounts are imported, guests follow their invitation and
+//! turn MFA on, owners change. No identity provider is there to do it, so the command line plays it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::rows::{self, changed, stamp};
+use super::schema::fault;
+use super::{Fault, Store};
+use crate::directory::{AccountRecord, GuestRecord, MfaRecord, PartnerRecord, UserRecord};
+use crate::rules::{Email, Methods, MfaMethod};
+
+/// Marks changes that nobody who follows made himself.
+const OUTSIDE: i64 = 0;
+
+/// A user or an account to be there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Import {
+    /// Workspace users.
+    pub users: Vec<UserRecord>,
+    /// Accounts and their Owners.
+    pub accounts: Vec<AccountRecord>,
+}
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// New.
+    pub added: usize,
+    /// Changed.
+    pub updated: usize,
+    /// As they were.
+    pub unchanged: usize,
+}
+
+/// Everything in the directory, in one snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Everything {
+    /// Partners, deactivated ones too.
+    pub partners: Vec<PartnerRecord>,
+    /// Guests, deactivated ones too.
+    pub guests: Vec<GuestRecord>,
+    /// Accounts, deleted ones too.
+    pub accounts: Vec<AccountRecord>,
+    /// Workspace users.
+    pub users: Vec<UserRecord>,
+}
+
+fn refuse<T>(message: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault::Refused { message: message.into() })
+}
+
+impl Store {
+    fn play<T>(&mut self, context: &str, work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+        let failed = |error: rusqlite::Error| fault(context, &error);
+        let tx = self.connection().transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let result = work(&tx)?;
+        tx.commit().map_err(failed)?;
+        Ok(result)
+    }
+
+    /// Everything, in one snapshot.
+    pub fn everything(&mut self) -> Result<Everything, Fault> {
+        let failed = |error: rusqlite::Error| fault("read the directory", &error);
+        let tx = self.connection().transaction().map_err(failed)?;
+        let read = || -> rusqlite::Result<Everything> {
+            Ok(Everything {
+                partners: rows::partners(&tx, "ORDER BY namespace, name", &[])?,
+                guests: rows::guests(&tx, "ORDER BY namespace, address", &[])?,
+                accounts: rows::accounts(&tx, "ORDER BY name", &[])?,
+                users: rows::users(&tx, "ORDER BY email", &[])?,
+            })
+        };
+        read().map_err(failed)
+    }
+
+    /// Adds and updates users and accounts, all or nothing; removes nothing.
+    pub fn import(&mut self, import: &Import) -> Result<Imported, Fault> {
+        self.play("import", |tx| {
+            let failed = |error: rusqlite::Error| fault("import", &error);
+            let mut done = Imported::default();
+            for user in &import.users {
+                if rows::one_guest(tx, "WHERE deactivated_at IS NULL AND address = ?1", user.email.as_str())
+                    .map_err(failed)?
+                    .is_some_and(|guest| guest.mark.is_some_and(|mark| mark.origin == crate::directory::Origin::Made))
+                {
+                    return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
+                }
+                let old = rows::users(tx, "WHERE email = ?1", &[&user.email.as_str()]).map_err(failed)?;
+                count(&mut done, old.first(), user);
+                if old.first() != Some(user) {
+                    put_user(tx, user).map_err(failed)?;
+                }
+            }
+            for account in &import.accounts {
+                let old = rows::accounts(tx, "WHERE name = ?1", &[&account.name]).map_err(failed)?;
+                let deleted = old.first().is_some_and(|old| old.deleted);
+                let new = AccountRecord { deleted, ..account.clone() };
+                count(&mut done, old.first(), &new);
+                if old.first() != Some(&new) {
+                    put_account(tx, &new).map_err(failed)?;
+                }
+            }
+            Ok(done)
+        })
+    }
+
+    /// A guest follows his invitation and joins.
+    pub fn accept(&mut self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+        self.play("accept", |tx| {
+            let guest = live_guest(tx, email)?;
+            if guest.joined_at.is_some() {
+                return Ok(false);
+            }
+            let Some(invitation) = guest.invitation else {
+                return refuse(format!("the invitation of {email} was revoked; there is nothing to accept"));
+            };
+            if invitation.expires_at <= now {
+                return refuse(format!(
+                    "the invitation of {email} expired at {}; have it sent again (annotation guestlist.dev/resend-invitation)",
+                    invitation.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+                ));
+            }
+            if !guest.login {
+                return refuse(format!("{email} is suspended or expired; the invitation cannot be followed now"));
+            }
+            let sql = "UPDATE guests SET joined_at = ?2, sent_at = NULL, invitation_ends = NULL WHERE id = ?1";
+            update(tx, &guest, sql, params![guest.id.0, stamp(now)])?;
+            Ok(true)
+        })
+    }
+
+    /// A guest turns MFA on.
+    pub fn enroll_mfa(&mut self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault> {
+        self.play("enrol MFA", |tx| {
+            let guest = live_guest(tx, email)?;
+            if guest.joined_at.is_none() {
+                return refuse(format!("{email} has not joined yet; accept the invitation first"));
+            }
+            if !guest.login {
+                return refuse(format!("the login of {email} is off (suspended or expired)"));
+            }
+            let MfaRecord::Known(methods) = &guest.mfa else { return refuse("the directory cannot tell") };
+            if methods.contains_key(&method) {
+                return Ok(false);
+            }
+            let sql = "INSERT INTO mfa (address, method, enrolled_at) VALUES (?1, ?2, ?3)";
+            tx.execute(sql, params![email.as_str(), method.as_str(), stamp(now)])
+                .map_err(|error| fault("enrol MFA", &error))?;
+            update(tx, &guest, "UPDATE guests SET mfa_lost_at = NULL WHERE id = ?1", params![guest.id.0])?;
+            Ok(true)
+        })
+    }
+
+    /// MFA is taken away behind the operator's back.
+    pub fn reset_mfa(&mut self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+        self.play("reset MFA", |tx| {
+            let guest = live_guest(tx, email)?;
+            let failed = |error: rusqlite::Error| fault("reset MFA", &error);
+            let rows = tx.execute("DELETE FROM mfa WHERE address = ?1", [email.as_str()]).map_err(failed)?;
+            if rows == 0 {
+                return Ok(false);
+            }
+            update(tx, &guest, "UPDATE guests SET mfa_lost_at = ?2 WHERE id = ?1", params![guest.id.0, stamp(now)])?;
+            Ok(true)
+        })
+    }
+
+    /// An account changes hands.
+    pub fn set_owner(&mut self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Fault> {
+        self.play("set the owners", |tx| {
+            let old = known_account(tx, account)?;
+            let new = AccountRecord { owners: owners.iter().cloned().collect(), ..old.clone() };
+            if new != old {
+                put_account(tx, &new).map_err(|error| fault("set the owners", &error))?;
+            }
+            Ok(new != old)
+        })
+    }
+
+    /// An account goes, or comes back. The grants on it are as they were: whoever reconciles decides anew.
+    pub fn set_deleted(&mut self, account: &str, deleted: bool) -> Result<bool, Fault> {
+        self.play("delete or restore the account", |tx| {
+            let old = known_account(tx, account)?;
+            if old.deleted != deleted {
+                put_account(tx, &AccountRecord { deleted, ..old.clone() })
+                    .map_err(|error| fault("delete or restore the account", &error))?;
+            }
+            Ok(old.deleted != deleted)
+        })
+    }
+}
+
+impl Everything {
+    /// Whether a grant can be used at this moment.
+    pub fn is_effective(&self, guest: &GuestRecord, account: &str, now: Timestamp) -> bool {
+        let MfaRecord::Known(methods) = &guest.mfa else { return false };
+        let enrolled: Methods = methods.keys().copied().collect();
+        let stands = self.accounts.iter().any(|known| known.name == account && !known.deleted);
+        stands
+            && guest.is_live()
+            && guest
+                .grants
+                .get(account)
+                .is_some_and(|held| held.is_effective(guest.login, guest.joined_at.is_some(), &enrolled, now))
+    }
+}
+
+fn count<T: PartialEq>(done: &mut Imported, old: Option<&T>, new: &T) {
+    match old {
+        None => done.added += 1,
+        Some(old) if old == new => done.unchanged += 1,
+        Some(_) => done.updated += 1,
+    }
+}
+
+fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<()> {
+    tx.execute(
+        "INSERT OR REPLACE INTO users (email, name, enabled, verified) VALUES (?1, ?2, ?3, ?4)",
+        params![user.email.as_str(), user.name, user.enabled, user.verified],
+    )?;
+    changed(tx, "user", user.email.as_str(), OUTSIDE)
+}
+
+fn put_account(tx: &Connection, account: &AccountRecord) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO accounts (name, deleted) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET deleted = ?2";
+    tx.execute(sql, params![account.name, account.deleted])?;
+    tx.execute("DELETE FROM account_owners WHERE account = ?1", [&account.name])?;
+    for owner in &account.owners {
+        let sql = "INSERT OR IGNORE INTO account_owners (account, email) VALUES (?1, ?2)";
+        tx.execute(sql, params![account.name, owner.as_str()])?;
+    }
+    changed(tx, "account", &account.name, OUTSIDE)
+}
+
+fn update(tx: &Connection, guest: &GuestRecord, sql: &str, values: impl rusqlite::Params) -> Result<(), Fault> {
+    let run = || {
+        tx.execute(sql, values)?;
+        changed(tx, "guest", guest.address.as_str(), OUTSIDE)
+    };
+    run().map_err(|error| fault("change the guest", &error))
+}
+
+fn live_guest(tx: &Connection, email: &Email) -> Result<GuestRecord, Fault> {
+    let found =
+        rows::one_guest(tx, "WHERE address = ?1", email.as_str()).map_err(|error| fault("read a guest", &error))?;
+    match found {
+        Some(guest) if guest.is_live() => Ok(guest),
+        Some(_) => refuse(format!("{email} was a guest; the membership is gone")),
+        None => refuse(format!("{email} has no invitation; `guestlist directory show` lists the guests")),
+    }
+}
+
+fn known_account(tx: &Connection, account: &str) -> Result<AccountRecord, Fault> {
+    let failed = |error: rusqlite::Error| fault("read an account", &error);
+    let known: Option<String> = tx
+        .query_row("SELECT name FROM accounts WHERE name = ?1", [account], |row| row.get(0))
+        .optional()
+        .map_err(failed)?;
+    match known {
+        Some(_) => Ok(rows::accounts(tx, "WHERE name = ?1", &[&account]).map_err(failed)?.remove(0)),
+        None => refuse(format!("the directory has no account {account:?}; `guestlist directory show` lists them")),
+    }
+}

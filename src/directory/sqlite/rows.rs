@@ -1,0 +1,214 @@
+//! Rows as records, and back.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::super::{
+    AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId,
+    PartnerRecord, Revision, UserRecord,
+};
+use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
+
+type Result<T> = rusqlite::Result<T>;
+
+/// An instant as it is stored: microseconds.
+pub fn stamp(time: Timestamp) -> i64 {
+    time.as_microsecond()
+}
+
+/// Methods as they are stored.
+pub fn methods_text(methods: &Methods) -> String {
+    methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(",")
+}
+
+fn unreadable(column: usize, what: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.to_owned().into())
+}
+
+fn time(row: &Row<'_>, column: usize) -> Result<Timestamp> {
+    Timestamp::from_microsecond(row.get(column)?).map_err(|_| unreadable(column, "a time out of range"))
+}
+
+fn maybe_time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>> {
+    match row.get::<_, Option<i64>>(column)? {
+        None => Ok(None),
+        Some(_) => time(row, column).map(Some),
+    }
+}
+
+fn email(row: &Row<'_>, column: usize) -> Result<Email> {
+    Email::parse(&row.get::<_, String>(column)?).map_err(|error| unreadable(column, &error))
+}
+
+fn methods(row: &Row<'_>, column: usize) -> Result<Methods> {
+    let text: String = row.get(column)?;
+    text.split(',').map(|word| MfaMethod::parse(word).ok_or_else(|| unreadable(column, "a method"))).collect()
+}
+
+/// A partner.
+pub const PARTNER: &str =
+    "SELECT id, installation, cluster, namespace, name, uid, display_name, host_admins, deactivated_at FROM partners";
+
+/// Reads a row of [`PARTNER`].
+pub fn partner(row: &Row<'_>) -> Result<PartnerRecord> {
+    let admins: String = row.get(7)?;
+    Ok(PartnerRecord {
+        id: PartnerId(row.get(0)?),
+        mark: Mark {
+            installation: row.get(1)?,
+            cluster: row.get(2)?,
+            namespace: row.get(3)?,
+            name: row.get(4)?,
+            uid: row.get(5)?,
+            origin: Origin::Made,
+        },
+        display_name: row.get(6)?,
+        host_admins: admins
+            .split_whitespace()
+            .map(|text| Email::parse(text).map_err(|error| unreadable(7, &error)))
+            .collect::<Result<_>>()?,
+        deactivated_at: maybe_time(row, 8)?,
+    })
+}
+
+/// A guest, without MFA and grants.
+pub const GUEST: &str = "SELECT id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
+partner_name, display_name, role, sent_at, invitation_ends, last_mail_at, joined_at, login, mfa_lost_at, deactivated_at \
+FROM guests";
+
+fn guest(row: &Row<'_>) -> Result<GuestRecord> {
+    let origin: String = row.get(8)?;
+    let role: String = row.get(12)?;
+    let address = email(row, 2)?;
+    Ok(GuestRecord {
+        id: GuestId(row.get(0)?),
+        revision: Revision(row.get(1)?),
+        mark: Some(Mark {
+            installation: row.get(3)?,
+            cluster: row.get(4)?,
+            namespace: row.get(5)?,
+            name: row.get(6)?,
+            uid: row.get(7)?,
+            origin: if origin == "Adopted" { Origin::Adopted } else { Origin::Made },
+        }),
+        // The embedded directory's guests cannot change their address.
+        email: address.clone(),
+        address,
+        partner: PartnerId(row.get(9)?),
+        partner_name: row.get(10)?,
+        display_name: row.get(11)?,
+        role: GuestRole::parse(&role).ok_or_else(|| unreadable(12, "a role"))?,
+        invitation: match (maybe_time(row, 13)?, maybe_time(row, 14)?) {
+            (Some(sent_at), Some(expires_at)) => Some(InvitationRecord { sent_at, expires_at }),
+            _ => None,
+        },
+        last_mail_at: maybe_time(row, 15)?,
+        joined_at: maybe_time(row, 16)?,
+        login: row.get(17)?,
+        mfa_lost_at: maybe_time(row, 18)?,
+        deactivated_at: maybe_time(row, 19)?,
+        mfa: MfaRecord::Known(BTreeMap::new()),
+        grants: BTreeMap::new(),
+    })
+}
+
+/// The guests that a condition selects, whole.
+pub fn guests(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<GuestRecord>> {
+    let mut statement = connection.prepare_cached(&format!("{GUEST} {tail}"))?;
+    let mut records = statement.query_map(values, guest)?.collect::<Result<Vec<_>>>()?;
+    for record in &mut records {
+        record.mfa = MfaRecord::Known(mfa(connection, &record.address)?);
+        record.grants = grants(connection, &record.id)?;
+    }
+    Ok(records)
+}
+
+/// One guest, by a condition.
+pub fn one_guest(connection: &Connection, tail: &str, value: &str) -> Result<Option<GuestRecord>> {
+    Ok(guests(connection, tail, &[&value])?.into_iter().next())
+}
+
+/// What an identity has enrolled.
+pub fn mfa(connection: &Connection, address: &Email) -> Result<BTreeMap<MfaMethod, Timestamp>> {
+    let mut statement = connection.prepare_cached("SELECT method, enrolled_at FROM mfa WHERE address = ?1")?;
+    statement
+        .query_map([address.as_str()], |row| {
+            let text: String = row.get(0)?;
+            Ok((MfaMethod::parse(&text).ok_or_else(|| unreadable(0, "a method"))?, time(row, 1)?))
+        })?
+        .collect()
+}
+
+fn grants(connection: &Connection, guest: &GuestId) -> Result<BTreeMap<String, GrantRecord>> {
+    let sql = "SELECT account, role, share, share_uid, allowed, asked, until, since FROM grants WHERE guest = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement
+        .query_map([&guest.0], |row| {
+            let role: String = row.get(1)?;
+            let grant = Grant {
+                account: row.get(0)?,
+                role: ShareRole::parse(&role).ok_or_else(|| unreadable(1, "a role"))?,
+                share: row.get(2)?,
+                share_uid: row.get(3)?,
+                allowed: methods(row, 4)?,
+                asked: methods(row, 5)?,
+                until: maybe_time(row, 6)?,
+            };
+            Ok((grant.account.clone(), GrantRecord { grant, since: time(row, 7)? }))
+        })?
+        .collect()
+}
+
+/// The accounts that a condition selects.
+pub fn accounts(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<AccountRecord>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT name, deleted FROM accounts {tail}"))?;
+    let rows: Vec<(String, bool)> =
+        statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
+    rows.into_iter()
+        .map(|(name, deleted)| {
+            let mut statement =
+                connection.prepare_cached("SELECT email FROM account_owners WHERE account = ?1 ORDER BY email")?;
+            let owners = statement.query_map([&name], |row| email(row, 0))?.collect::<Result<_>>()?;
+            Ok(AccountRecord { name, owners, deleted })
+        })
+        .collect()
+}
+
+/// The users that a condition selects.
+pub fn users(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<UserRecord>> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT email, name, enabled, verified FROM users {tail}"))?;
+    statement
+        .query_map(values, |row| {
+            Ok(UserRecord { email: email(row, 0)?, name: row.get(1)?, enabled: row.get(2)?, verified: row.get(3)? })
+        })?
+        .collect()
+}
+
+/// The partners that a condition selects.
+pub fn partners(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<PartnerRecord>> {
+    let mut statement = connection.prepare_cached(&format!("{PARTNER} {tail}"))?;
+    statement.query_map(values, partner)?.collect()
+}
+
+/// Writes down that something changed: the record's revision, and a hint for whoever follows.
+pub fn changed(connection: &Connection, kind: &str, key: &str, writer: i64) -> Result<()> {
+    if kind == "guest" {
+        connection.execute("UPDATE guests SET revision = revision + 1 WHERE address = ?1", [key])?;
+    }
+    let insert = "INSERT INTO changes (kind, key, writer) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(insert)?.execute(params![kind, key, writer])?;
+    // The log is for those who follow closely; who falls behind reads everything again.
+    connection.prepare_cached("DELETE FROM changes WHERE seq <= (SELECT max(seq) FROM changes) - 10000")?.execute([])?;
+    Ok(())
+}
+
+/// Whether an account is there and not deleted.
+pub fn account_stands(connection: &Connection, name: &str) -> Result<bool> {
+    let deleted: Option<bool> =
+        connection.query_row("SELECT deleted FROM accounts WHERE name = ?1", [name], |row| row.get(0)).optional()?;
+    Ok(deleted == Some(false))
+}

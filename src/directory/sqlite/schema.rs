@@ -1,0 +1,211 @@
+//! The file: what makes it ours, its tables, and clear words where it is not what it should be.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use super::super::Fault;
+
+/// Marks the file as a guestlist directory (`glst`).
+const APPLICATION_ID: i32 = 0x676c_7374;
+
+/// The tables. Constraints carry the invariants that one row can break.
+const TABLES: &str = "
+CREATE TABLE meta (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  installation TEXT,
+  cluster TEXT,
+  epoch INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO meta (id) VALUES (1);
+
+CREATE TABLE users (
+  email TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  enabled INTEGER NOT NULL,
+  verified INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE accounts (
+  name TEXT PRIMARY KEY,
+  deleted INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+CREATE TABLE account_owners (
+  account TEXT NOT NULL REFERENCES accounts (name),
+  email TEXT NOT NULL,
+  PRIMARY KEY (account, email)
+) WITHOUT ROWID;
+
+CREATE TABLE partners (
+  id TEXT PRIMARY KEY,
+  installation TEXT NOT NULL,
+  cluster TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  name TEXT NOT NULL,
+  uid TEXT NOT NULL,
+  display_name TEXT NOT NULL,
+  host_admins TEXT NOT NULL,
+  deactivated_at INTEGER
+) WITHOUT ROWID;
+
+CREATE TABLE guests (
+  id TEXT PRIMARY KEY,
+  revision INTEGER NOT NULL,
+  address TEXT NOT NULL UNIQUE,
+  installation TEXT NOT NULL,
+  cluster TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  name TEXT NOT NULL,
+  uid TEXT NOT NULL,
+  origin TEXT NOT NULL CHECK (origin IN ('Made', 'Adopted')),
+  partner TEXT NOT NULL REFERENCES partners (id),
+  partner_name TEXT NOT NULL,
+  display_name TEXT NOT NULL,
+  role TEXT NOT NULL CHECK (role IN ('GuestUser', 'GuestAdmin')),
+  sent_at INTEGER,
+  invitation_ends INTEGER,
+  last_mail_at INTEGER,
+  joined_at INTEGER,
+  login INTEGER NOT NULL,
+  mfa_lost_at INTEGER,
+  deactivated_at INTEGER
+) WITHOUT ROWID;
+CREATE INDEX guests_by_partner ON guests (partner);
+
+CREATE TABLE mfa (
+  address TEXT NOT NULL,
+  method TEXT NOT NULL CHECK (method IN ('TOTP', 'WebAuthn')),
+  enrolled_at INTEGER NOT NULL,
+  PRIMARY KEY (address, method)
+) WITHOUT ROWID;
+
+CREATE TABLE grants (
+  guest TEXT NOT NULL REFERENCES guests (id),
+  account TEXT NOT NULL REFERENCES accounts (name),
+  role TEXT NOT NULL CHECK (role IN ('Collaborator', 'Manager')),
+  share TEXT NOT NULL,
+  share_uid TEXT NOT NULL,
+  allowed TEXT NOT NULL CHECK (allowed <> ''),
+  asked TEXT NOT NULL CHECK (asked <> ''),
+  until INTEGER,
+  since INTEGER NOT NULL,
+  PRIMARY KEY (guest, account)
+) WITHOUT ROWID;
+CREATE TRIGGER no_manager_for_a_guest_user BEFORE INSERT ON grants
+  WHEN new.role = 'Manager' AND (SELECT role FROM guests WHERE id = new.guest) = 'GuestUser'
+  BEGIN SELECT RAISE(ABORT, 'a Guest User is never Manager'); END;
+CREATE TRIGGER no_guest_user_with_manager BEFORE UPDATE OF role ON guests
+  WHEN new.role = 'GuestUser' AND EXISTS (SELECT 1 FROM grants WHERE guest = new.id AND role = 'Manager')
+  BEGIN SELECT RAISE(ABORT, 'a Guest User is never Manager'); END;
+
+CREATE TABLE changes (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  writer INTEGER NOT NULL
+);
+";
+
+/// What may be done with the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read and write; created where it is not there.
+    Create,
+    /// Read and write; it has to be there.
+    Write,
+    /// Read; it has to be there.
+    Read,
+}
+
+/// Opens a file, or `:memory:`.
+pub fn open(path: &Path, access: Access) -> Result<Connection, Fault> {
+    let flags = match access {
+        Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let missing = access != Access::Create && path != Path::new(":memory:") && !path.exists();
+    if missing {
+        return Err(Fault::Refused {
+            message: format!(
+                "there is no directory at {}; create it with `guestlist directory import FILE --directory sqlite:{}`",
+                path.display(),
+                path.display()
+            ),
+        });
+    }
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|error| refused(path, &error))?;
+    prepare(path, &mut connection, access)?;
+    Ok(connection)
+}
+
+fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(), Fault> {
+    let fail = |error: rusqlite::Error| refused(path, &error);
+    connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
+    let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(fail)?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+    let fresh = id == 0 && version == 0 && tables == 0;
+    if !fresh && id != APPLICATION_ID {
+        return Err(Fault::Refused {
+            message: format!(
+                "{} is an SQLite file, but not a guestlist directory; nothing was changed. Name another file.",
+                path.display()
+            ),
+        });
+    }
+    let steps = [M::up(TABLES)];
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    if version > known {
+        return Err(Fault::Refused {
+            message: format!(
+                "{} was written by a newer guestlist (schema {version}, this one knows {known}); nothing was changed. Upgrade guestlist.",
+                path.display()
+            ),
+        });
+    }
+    if access == Access::Read {
+        return if fresh { Err(Fault::Refused { message: format!("{} is empty", path.display()) }) } else { Ok(()) };
+    }
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(fail)?;
+    if version < known {
+        if fresh {
+            connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
+        }
+        Migrations::from_slice(&steps).to_latest(connection).map_err(|error| Fault::Refused {
+            message: format!("{} cannot be brought to this version's schema: {error}", path.display()),
+        })?;
+    }
+    Ok(())
+}
+
+/// A failure to open, in words.
+fn refused(path: &Path, error: &rusqlite::Error) -> Fault {
+    let what = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => "is not an SQLite file; nothing was changed. Name another file",
+        Some(ErrorCode::ReadOnly) => "is read-only; guestlist has to write to it (and to its folder)",
+        Some(ErrorCode::CannotOpen) => "cannot be opened; its folder has to exist and to be writable",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            return Fault::Unavailable { context: format!("{} is locked by another process", path.display()) };
+        }
+        Some(_) | None => return Fault::Refused { message: format!("{} cannot be opened: {error}", path.display()) },
+    };
+    Fault::Refused { message: format!("{} {what}.", path.display()) }
+}
+
+/// A failure while working, typed by what happens next.
+pub fn fault(context: &str, error: &rusqlite::Error) -> Fault {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ReadOnly) => {
+            Fault::Refused { message: format!("failed to {context}: the directory's file is read-only") }
+        }
+        Some(ErrorCode::ConstraintViolation) => Fault::Changed { what: context.to_owned() },
+        Some(_) | None => Fault::Unavailable { context: format!("failed to {context}: {error}") },
+    }
+}

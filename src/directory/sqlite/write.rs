@@ -1,0 +1,413 @@
+//! Each operation as one transaction. Executing one that is done already changes no byte.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::super::{Effect, Epoch, Fault, Grant, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, Revision};
+use super::rows::{self, account_stands, changed, methods_text, stamp};
+use super::schema::fault;
+use crate::rules::{GuestRole, Methods, ShareRole};
+
+/// What came of an operation inside its transaction.
+enum Done {
+    /// Something was written; the guest or partner that it was about.
+    Wrote,
+    /// It was done already.
+    Nothing,
+}
+
+/// Executes one operation.
+pub fn execute(
+    connection: &mut Connection,
+    operation: &Operation,
+    basis: Option<Revision>,
+    at: Timestamp,
+    epoch: Epoch,
+) -> Result<Effect, Fault> {
+    let context = describe(operation);
+    let failed = |error: rusqlite::Error| fault(&context, &error);
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let current: i64 = tx.query_row("SELECT epoch FROM meta", [], |row| row.get(0)).map_err(failed)?;
+    if epoch.0 < current {
+        return Err(Fault::Fenced);
+    }
+    let done = Write { tx: &tx, at, writer: epoch.0, context: &context }.run(operation, basis)?;
+    let effect = effect(&tx, operation).map_err(failed)?;
+    match done {
+        Done::Wrote => tx.commit().map_err(failed)?,
+        Done::Nothing => tx.rollback().map_err(failed)?,
+    }
+    Ok(effect)
+}
+
+/// What is there after an operation.
+fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Effect> {
+    let mut effect = Effect::default();
+    if let Some(id) = operation.guest() {
+        effect.guest = rows::one_guest(connection, "WHERE id = ?1", &id.0)?;
+        effect.gone = effect.guest.is_none().then(|| id.clone());
+    }
+    if let Operation::EnsurePartner { partner, .. } | Operation::DeactivatePartner { partner } = operation {
+        effect.partner = rows::partners(connection, "WHERE id = ?1", &[&partner.0])?.into_iter().next();
+    }
+    Ok(effect)
+}
+
+/// The operation in words, for errors: whom it is about, and nothing secret.
+fn describe(operation: &Operation) -> String {
+    match operation {
+        Operation::Withhold { guest, accounts } => format!("withhold {} from guest {}", accounts.join(", "), guest.0),
+        Operation::Lower { guest, .. } => format!("lower the grants of guest {}", guest.0),
+        Operation::Demote { guest } => format!("demote guest {}", guest.0),
+        Operation::RevokeInvitation { guest } => format!("revoke the invitation of guest {}", guest.0),
+        Operation::DisableLogin { guest } => format!("turn off the login of guest {}", guest.0),
+        Operation::ResetMfa { guest, .. } => format!("reset the MFA of guest {}", guest.0),
+        Operation::Deactivate { guest } => format!("deactivate guest {}", guest.0),
+        Operation::Release { guest } => format!("release guest {}", guest.0),
+        Operation::DeactivatePartner { partner } => format!("deactivate partner {}", partner.0),
+        Operation::EnsurePartner { mark, .. } => format!("write partner {}/{}", mark.namespace, mark.name),
+        Operation::DescribeGuest { mark, .. } => format!("describe guest {}/{}", mark.namespace, mark.name),
+        Operation::Admit { address, .. } => format!("invite {address}"),
+        Operation::Invite { guest, .. } => format!("invite guest {} again", guest.0),
+        Operation::EnableLogin { guest } => format!("turn on the login of guest {}", guest.0),
+        Operation::Promote { guest } => format!("promote guest {}", guest.0),
+        Operation::Give { guest, .. } => format!("give grants to guest {}", guest.0),
+    }
+}
+
+struct Write<'a> {
+    tx: &'a Connection,
+    at: Timestamp,
+    writer: i64,
+    context: &'a str,
+}
+
+impl Write<'_> {
+    fn failed(&self, error: &rusqlite::Error) -> Fault {
+        fault(self.context, error)
+    }
+
+    fn stale(&self) -> Fault {
+        Fault::Changed { what: self.context.to_owned() }
+    }
+
+    fn run(&self, operation: &Operation, basis: Option<Revision>) -> Result<Done, Fault> {
+        match operation {
+            Operation::EnsurePartner { partner, mark, display_name, host_admins } => {
+                let admins: Vec<_> = host_admins.iter().map(ToString::to_string).collect();
+                self.ensure_partner(&partner.0, mark, display_name, &admins.join(" "))
+            }
+            Operation::DeactivatePartner { partner } => self.deactivate_partner(&partner.0),
+            Operation::Admit { .. } => self.admit(operation, basis),
+            Operation::Withhold { guest, .. }
+            | Operation::Lower { guest, .. }
+            | Operation::Demote { guest }
+            | Operation::RevokeInvitation { guest }
+            | Operation::DisableLogin { guest }
+            | Operation::ResetMfa { guest, .. }
+            | Operation::Deactivate { guest }
+            | Operation::Release { guest }
+            | Operation::DescribeGuest { guest, .. }
+            | Operation::Invite { guest, .. }
+            | Operation::EnableLogin { guest }
+            | Operation::Promote { guest }
+            | Operation::Give { guest, .. } => self.about_guest(guest, operation, basis),
+        }
+    }
+
+    fn about_guest(&self, id: &GuestId, operation: &Operation, basis: Option<Revision>) -> Result<Done, Fault> {
+        let record = rows::one_guest(self.tx, "WHERE id = ?1", &id.0).map_err(|error| self.failed(&error))?;
+        let Some(record) = record else {
+            // Who is not there has nothing that could be taken away.
+            return match operation.weight() {
+                super::super::Weight::Take | super::super::Weight::End => Ok(Done::Nothing),
+                super::super::Weight::Keep | super::super::Weight::Give => Err(self.stale()),
+            };
+        };
+        if basis.is_some_and(|basis| basis != record.revision) {
+            return Err(self.stale());
+        }
+        let rows = self.change(&record, operation)?;
+        if rows == 0 {
+            return Ok(Done::Nothing);
+        }
+        changed(self.tx, "guest", record.address.as_str(), self.writer).map_err(|error| self.failed(&error))?;
+        Ok(Done::Wrote)
+    }
+
+    fn sql(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, Fault> {
+        let run = || self.tx.prepare_cached(sql)?.execute(values);
+        run().map_err(|error| self.failed(&error))
+    }
+
+    /// Changes a guest's rows; the number of rows that changed.
+    fn change(&self, record: &GuestRecord, operation: &Operation) -> Result<usize, Fault> {
+        let id = record.id.0.as_str();
+        match operation {
+            Operation::Withhold { accounts, .. } => accounts.iter().try_fold(0, |rows, account| {
+                Ok(rows + self.sql("DELETE FROM grants WHERE guest = ?1 AND account = ?2", params![id, account])?)
+            }),
+            Operation::Lower { grants, .. } => self.lower(record, grants),
+            Operation::Demote { .. } => {
+                self.sql("UPDATE guests SET role = 'GuestUser' WHERE id = ?1 AND role <> 'GuestUser'", [id])
+            }
+            Operation::Promote { .. } => {
+                self.live(record)?;
+                self.sql("UPDATE guests SET role = 'GuestAdmin' WHERE id = ?1 AND role <> 'GuestAdmin'", [id])
+            }
+            Operation::RevokeInvitation { .. } => self.revoke(id),
+            Operation::DisableLogin { .. } => {
+                self.sql("UPDATE guests SET login = 0 WHERE id = ?1 AND login <> 0", [id])
+            }
+            Operation::EnableLogin { .. } => {
+                self.live(record)?;
+                self.sql("UPDATE guests SET login = 1 WHERE id = ?1 AND login <> 1", [id])
+            }
+            Operation::ResetMfa { enrolled_before, .. } => self.reset_mfa(record, *enrolled_before),
+            Operation::Deactivate { .. } => self.deactivate(record),
+            Operation::Release { .. } => self.release(record),
+            Operation::DescribeGuest { mark, partner, partner_name, display_name, .. } => {
+                self.live(record)?;
+                self.describe(record, mark, &partner.0, partner_name, display_name)
+            }
+            Operation::Invite { expires_at, .. } => self.invite(record, *expires_at),
+            Operation::Give { grants, .. } => self.give(record, grants),
+            Operation::Admit { .. } | Operation::EnsurePartner { .. } | Operation::DeactivatePartner { .. } => Ok(0),
+        }
+    }
+
+    /// Nothing is given to somebody who is not live.
+    fn live(&self, record: &GuestRecord) -> Result<(), Fault> {
+        if record.deactivated_at.is_some() { Err(self.stale()) } else { Ok(()) }
+    }
+
+    fn revoke(&self, id: &str) -> Result<usize, Fault> {
+        let sql = "UPDATE guests SET sent_at = NULL, invitation_ends = NULL WHERE id = ?1 AND sent_at IS NOT NULL";
+        self.sql(sql, [id])
+    }
+
+    fn lower(&self, record: &GuestRecord, grants: &[Grant]) -> Result<usize, Fault> {
+        let mut rows = 0;
+        for grant in grants {
+            // What is not held, or not held more of, is not lowered.
+            let Some(held) = record.grants.get(&grant.account).map(|held| &held.grant) else { continue };
+            let later = held.until.is_some_and(|end| grant.until.is_none_or(|until| until > end));
+            let raises = grant.role > held.role
+                || later
+                || !grant.allowed.is_subset(&held.allowed)
+                || !grant.asked.is_subset(&held.asked);
+            if raises {
+                return Err(self.stale());
+            }
+            if grant != held {
+                rows += self.put_grant(record, grant)?;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The last gate: whatever was planned, nobody gets an account without having joined, MFA and an open login.
+    fn give(&self, record: &GuestRecord, grants: &[Grant]) -> Result<usize, Fault> {
+        self.live(record)?;
+        let MfaRecord::Known(enrolled) = &record.mfa else { return Err(self.stale()) };
+        let enrolled: Methods = enrolled.keys().copied().collect();
+        let mut rows = 0;
+        for grant in grants {
+            let stands = account_stands(self.tx, &grant.account).map_err(|error| self.failed(&error))?;
+            let held = super::super::GrantRecord { grant: grant.clone(), since: self.at };
+            let fits = grant.role == ShareRole::Collaborator || record.role == GuestRole::GuestAdmin;
+            if !stands || !fits || !held.is_effective(record.login, record.joined_at.is_some(), &enrolled, self.at) {
+                return Err(self.stale());
+            }
+            if record.grants.get(&grant.account).map(|held| &held.grant) != Some(grant) {
+                rows += self.put_grant(record, grant)?;
+            }
+        }
+        Ok(rows)
+    }
+
+    fn put_grant(&self, record: &GuestRecord, grant: &Grant) -> Result<usize, Fault> {
+        let since = record.grants.get(&grant.account).map_or(self.at, |held| held.since);
+        self.sql(
+            "INSERT OR REPLACE INTO grants (guest, account, role, share, share_uid, allowed, asked, until, since) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                record.id.0,
+                grant.account,
+                grant.role.as_str(),
+                grant.share,
+                grant.share_uid,
+                methods_text(&grant.allowed),
+                methods_text(&grant.asked),
+                grant.until.map(stamp),
+                stamp(since)
+            ],
+        )
+    }
+
+    fn reset_mfa(&self, record: &GuestRecord, before: Timestamp) -> Result<usize, Fault> {
+        let address = record.address.as_str();
+        let sql = "DELETE FROM mfa WHERE address = ?1 AND enrolled_at < ?2";
+        let rows = self.sql(sql, params![address, stamp(before)])?;
+        if rows > 0 {
+            let sql = "UPDATE guests SET mfa_lost_at = ?2 WHERE id = ?1 \
+                       AND NOT EXISTS (SELECT 1 FROM mfa WHERE address = ?3)";
+            self.sql(sql, params![record.id.0, stamp(self.at), address])?;
+        }
+        Ok(rows)
+    }
+
+    fn deactivate(&self, record: &GuestRecord) -> Result<usize, Fault> {
+        if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Adopted) {
+            return Err(Fault::Refused { message: format!("failed to {}: it was adopted", self.context) });
+        }
+        let id = record.id.0.as_str();
+        let mut rows = self.sql("DELETE FROM grants WHERE guest = ?1", [id])? + self.revoke(id)?;
+        rows += self.sql("UPDATE guests SET login = 0 WHERE id = ?1 AND login <> 0", [id])?;
+        let sql = "UPDATE guests SET deactivated_at = ?2 WHERE id = ?1 AND deactivated_at IS NULL";
+        Ok(rows + self.sql(sql, params![id, stamp(self.at)])?)
+    }
+
+    fn release(&self, record: &GuestRecord) -> Result<usize, Fault> {
+        if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Made) {
+            return Err(Fault::Refused { message: format!("failed to {}: it was not adopted", self.context) });
+        }
+        self.sql("DELETE FROM grants WHERE guest = ?1", [&record.id.0])?;
+        self.sql("DELETE FROM guests WHERE id = ?1", [&record.id.0])
+    }
+
+    fn describe(
+        &self,
+        record: &GuestRecord,
+        mark: &Mark,
+        partner: &str,
+        partner_name: &str,
+        display_name: &str,
+    ) -> Result<usize, Fault> {
+        let same = record.mark.as_ref() == Some(mark)
+            && record.partner.0 == partner
+            && record.partner_name == partner_name
+            && record.display_name == display_name;
+        if same {
+            return Ok(0);
+        }
+        self.sql(
+            "UPDATE guests SET installation = ?2, cluster = ?3, namespace = ?4, name = ?5, uid = ?6, partner = ?7, \
+             partner_name = ?8, display_name = ?9 WHERE id = ?1",
+            params![
+                record.id.0,
+                mark.installation,
+                mark.cluster,
+                mark.namespace,
+                mark.name,
+                mark.uid,
+                partner,
+                partner_name,
+                display_name
+            ],
+        )
+    }
+
+    fn invite(&self, record: &GuestRecord, expires_at: Timestamp) -> Result<usize, Fault> {
+        self.live(record)?;
+        if record.joined_at.is_some() {
+            return Err(self.stale());
+        }
+        // The answer to an invitation that went out was lost: it is not sent twice.
+        if record.invitation.is_some_and(|invitation| invitation.expires_at == expires_at) {
+            return Ok(0);
+        }
+        let sql = "UPDATE guests SET sent_at = ?2, last_mail_at = ?2, invitation_ends = ?3 WHERE id = ?1";
+        self.sql(sql, params![record.id.0, stamp(self.at), stamp(expires_at)])
+    }
+
+    fn admit(&self, operation: &Operation, basis: Option<Revision>) -> Result<Done, Fault> {
+        let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at } =
+            operation
+        else {
+            return Ok(Done::Nothing);
+        };
+        let sql = "WHERE address = ?1";
+        let existing = rows::one_guest(self.tx, sql, address.as_str()).map_err(|error| self.failed(&error))?;
+        if let Some(existing) = &existing {
+            let same = existing.mark.as_ref().map(|mark| mark.uid.as_str()) == Some(mark.uid.as_str());
+            if existing.is_live() {
+                return if same { Ok(Done::Nothing) } else { Err(Fault::Exists { what: address.to_string() }) };
+            }
+            if existing.id != *guest || basis.is_some_and(|basis| basis != existing.revision) {
+                return Err(self.stale());
+            }
+        }
+        let user =
+            rows::users(self.tx, "WHERE email = ?1", &[&address.as_str()]).map_err(|error| self.failed(&error))?;
+        if !user.is_empty() && mark.origin == Origin::Made {
+            return Err(Fault::Exists { what: address.to_string() });
+        }
+        let origin = match mark.origin {
+            Origin::Made => "Made",
+            Origin::Adopted => "Adopted",
+        };
+        self.sql(
+            "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
+             partner_name, display_name, role, sent_at, invitation_ends, last_mail_at, joined_at, login, mfa_lost_at, \
+             deactivated_at) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?13, NULL, 1, NULL, NULL) \
+             ON CONFLICT (address) DO UPDATE SET installation = ?3, cluster = ?4, namespace = ?5, name = ?6, uid = ?7, \
+             origin = ?8, partner = ?9, partner_name = ?10, display_name = ?11, role = ?12, sent_at = ?13, \
+             invitation_ends = ?14, last_mail_at = ?13, joined_at = NULL, login = 1, mfa_lost_at = NULL, \
+             deactivated_at = NULL",
+            params![
+                guest.0,
+                address.as_str(),
+                mark.installation,
+                mark.cluster,
+                mark.namespace,
+                mark.name,
+                mark.uid,
+                origin,
+                partner.0,
+                partner_name,
+                display_name,
+                role.as_str(),
+                stamp(self.at),
+                stamp(*expires_at)
+            ],
+        )?;
+        changed(self.tx, "guest", address.as_str(), self.writer).map_err(|error| self.failed(&error))?;
+        Ok(Done::Wrote)
+    }
+
+    fn ensure_partner(&self, id: &str, mark: &Mark, display_name: &str, admins: &str) -> Result<Done, Fault> {
+        let rows = self.sql(
+            "INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET installation = ?2, cluster = ?3, \
+             namespace = ?4, name = ?5, uid = ?6, display_name = ?7, host_admins = ?8, deactivated_at = NULL \
+             WHERE (installation, cluster, namespace, name, uid, display_name, host_admins) \
+             <> (?2, ?3, ?4, ?5, ?6, ?7, ?8) OR deactivated_at IS NOT NULL",
+            params![id, mark.installation, mark.cluster, mark.namespace, mark.name, mark.uid, display_name, admins],
+        )?;
+        self.partner_done(id, rows)
+    }
+
+    fn deactivate_partner(&self, id: &str) -> Result<Done, Fault> {
+        let live: i64 = self
+            .tx
+            .query_row("SELECT count(*) FROM guests WHERE partner = ?1 AND deactivated_at IS NULL", [id], |row| {
+                row.get(0)
+            })
+            .map_err(|error| self.failed(&error))?;
+        if live > 0 {
+            return Err(self.stale());
+        }
+        let sql = "UPDATE partners SET deactivated_at = ?2 WHERE id = ?1 AND deactivated_at IS NULL";
+        let rows = self.sql(sql, params![id, stamp(self.at)])?;
+        self.partner_done(id, rows)
+    }
+
+    fn partner_done(&self, id: &str, rows: usize) -> Result<Done, Fault> {
+        if rows == 0 {
+            return Ok(Done::Nothing);
+        }
+        changed(self.tx, "partner", id, self.writer).map_err(|error| self.failed(&error))?;
+        Ok(Done::Wrote)
+    }
+}

@@ -1,0 +1,196 @@
+//! Which objects a change touches. Rather one too many than one too few: planning an object that nothing happened to
+//! costs microseconds and does nothing.
+
+use std::collections::BTreeSet;
+
+use super::{Index, Key, Kind, Name, Slot};
+use crate::rules::Email;
+
+/// The objects that a change touches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// To be planned soon: what they give or take may change.
+    pub keys: BTreeSet<Key>,
+    /// Only what they count may change: to be planned when the partner's guests have come to rest.
+    pub counts: BTreeSet<Key>,
+}
+
+impl Touched {
+    /// Takes in what another change touches.
+    pub fn merge(&mut self, other: Self) {
+        self.keys.extend(other.keys);
+        self.counts.extend(other.counts);
+    }
+
+    /// Whether nothing is touched.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.counts.is_empty()
+    }
+}
+
+impl Index {
+    /// What a change of a declared object touches: itself, and what depends on its terms.
+    pub(super) fn touched_by_declared(&self, key: &Key) -> Touched {
+        let mut touched = self.touched_by_name(key);
+        match key.kind {
+            Kind::Partner => {
+                // A newcomer must not be a Host Admin of any partner.
+                if let Some(partner) = self.partner(&key.namespace, &key.name).and_then(Slot::read) {
+                    for admin in &partner.reading.terms.host_admins {
+                        self.add_addressed(&mut touched, &admin.email);
+                    }
+                }
+            }
+            Kind::Membership => {
+                if let Some(membership) = self.membership(&key.namespace, &key.name).and_then(Slot::read) {
+                    let terms = &membership.reading.terms;
+                    if let Some(email) = &terms.email {
+                        self.add_addressed(&mut touched, email);
+                        self.add_invited(&mut touched, email);
+                    }
+                    self.add_partner(&mut touched, &key.namespace, &terms.partner, false);
+                    self.add_quota(&mut touched, &key.namespace, &terms.partner);
+                    self.add_propagated(&mut touched, &key.namespace, &terms.partner, &key.name);
+                }
+            }
+            Kind::Share => {
+                if let Some(share) = self.share(&key.namespace, &key.name).and_then(Slot::read) {
+                    let terms = &share.reading.terms;
+                    self.add_partner(&mut touched, &key.namespace, &terms.partner, true);
+                    for (namespace, name) in self.by_account.get(&terms.account).into_iter().flatten() {
+                        touched.keys.insert(Key::new(Kind::Share, namespace.clone(), name.clone()));
+                    }
+                }
+            }
+        }
+        touched
+    }
+
+    /// What depends on an object's name alone, whether it is there or not.
+    pub(super) fn touched_by_name(&self, key: &Key) -> Touched {
+        let mut touched = Touched::default();
+        touched.keys.insert(key.clone());
+        if key.kind == Kind::Partner {
+            let name = (key.namespace.clone(), key.name.clone());
+            for member in self.members_of.get(&name).into_iter().flatten() {
+                touched.keys.insert(Key::new(Kind::Membership, key.namespace.clone(), member.clone()));
+            }
+            for share in self.shares_of.get(&name).into_iter().flatten() {
+                touched.keys.insert(Key::new(Kind::Share, key.namespace.clone(), share.clone()));
+            }
+        }
+        touched
+    }
+
+    /// What a change of a guest's record touches: the memberships of the address and of those he invited, the partners
+    /// that list him.
+    pub fn touched_by_guest(&self, address: &Email) -> Touched {
+        let mut touched = Touched::default();
+        self.add_addressed(&mut touched, address);
+        self.add_invited(&mut touched, address);
+        for (namespace, name) in self.by_host_admin.get(address).into_iter().flatten() {
+            touched.merge(self.touched_by_name(&Key::new(Kind::Partner, namespace.clone(), name.clone())));
+        }
+        for membership in self.memberships_for(address) {
+            let namespace = membership.object.metadata.namespace.clone().unwrap_or_default();
+            let partner = &membership.reading.terms.partner;
+            touched.counts.insert(Key::new(Kind::Partner, namespace.clone(), partner.clone()));
+            for share in self.shares_of.get(&(namespace.clone(), partner.clone())).into_iter().flatten() {
+                touched.counts.insert(Key::new(Kind::Share, namespace.clone(), share.clone()));
+            }
+        }
+        // Objects on their way out wait for the directory to be empty of them.
+        let deleting = touched
+            .counts
+            .iter()
+            .filter(|key| self.metadata(key).is_some_and(|meta| meta.deletion_timestamp.is_some()));
+        touched.keys.extend(deleting.cloned().collect::<Vec<_>>());
+        touched
+    }
+
+    /// What a place that became free touches: the newcomers of a partner with a quota.
+    pub fn touched_by_place(&self, namespace: &str, partner: &str) -> Touched {
+        let mut touched = Touched::default();
+        self.add_quota(&mut touched, namespace, partner);
+        touched
+    }
+
+    /// What a change of an account touches: its shares, and the memberships of their partners.
+    pub fn touched_by_account(&self, account: &str) -> Touched {
+        let mut touched = Touched::default();
+        for (namespace, name) in self.by_account.get(account).into_iter().flatten() {
+            touched.merge(self.touched_by_declared(&Key::new(Kind::Share, namespace.clone(), name.clone())));
+        }
+        touched
+    }
+
+    /// What a change of a workspace user touches: the partners that he runs, with all that is theirs, and newcomers
+    /// with his address.
+    pub fn touched_by_user(&self, email: &Email) -> Touched {
+        let mut touched = Touched::default();
+        self.add_addressed(&mut touched, email);
+        for (namespace, name) in self.by_host_admin.get(email).into_iter().flatten() {
+            touched.merge(self.touched_by_name(&Key::new(Kind::Partner, namespace.clone(), name.clone())));
+        }
+        touched
+    }
+
+    /// What a change of a partner's record touches: the partner and all that is its.
+    pub fn touched_by_partner(&self, namespace: &str, name: &str) -> Touched {
+        self.touched_by_name(&Key::new(Kind::Partner, namespace, name))
+    }
+
+    fn add_addressed(&self, touched: &mut Touched, address: &Email) {
+        add_all(touched, Kind::Membership, self.by_address.get(address));
+    }
+
+    fn add_invited(&self, touched: &mut Touched, inviter: &Email) {
+        add_all(touched, Kind::Membership, self.by_inviter.get(inviter));
+    }
+
+    /// Newcomers wait for a place where the partner has a quota.
+    fn add_quota(&self, touched: &mut Touched, namespace: &str, partner: &str) {
+        let has_quota = self
+            .partner(namespace, partner)
+            .and_then(Slot::read)
+            .is_some_and(|entry| entry.reading.terms.max_guests.is_some());
+        if has_quota {
+            for member in self.members_of.get(&(namespace.to_owned(), partner.to_owned())).into_iter().flatten() {
+                touched.keys.insert(Key::new(Kind::Membership, namespace, member.clone()));
+            }
+        }
+    }
+
+    /// Those to whom a Guest Admin passes accounts on.
+    fn add_propagated(&self, touched: &mut Touched, namespace: &str, partner: &str, propagator: &str) {
+        for share in self.shares(namespace, partner) {
+            for entry in share.reading.terms.guest_users.values() {
+                if entry.propagated_by == propagator {
+                    touched.keys.insert(Key::new(Kind::Membership, namespace, entry.name.clone()));
+                }
+            }
+        }
+    }
+
+    fn add_partner(&self, touched: &mut Touched, namespace: &str, partner: &str, members: bool) {
+        let key = Key::new(Kind::Partner, namespace, partner);
+        if members {
+            // A share decides what each guest gets; the partner only counts it.
+            for member in self.members_of.get(&(namespace.to_owned(), partner.to_owned())).into_iter().flatten() {
+                touched.keys.insert(Key::new(Kind::Membership, namespace, member.clone()));
+            }
+        } else {
+            for share in self.shares_of.get(&(namespace.to_owned(), partner.to_owned())).into_iter().flatten() {
+                touched.keys.insert(Key::new(Kind::Share, namespace, share.clone()));
+            }
+        }
+        let deleting = self.metadata(&key).is_some_and(|meta| meta.deletion_timestamp.is_some());
+        if deleting { &mut touched.keys } else { &mut touched.counts }.insert(key);
+    }
+}
+
+fn add_all(touched: &mut Touched, kind: Kind, names: Option<&BTreeSet<Name>>) {
+    for (namespace, name) in names.into_iter().flatten() {
+        touched.keys.insert(Key::new(kind, namespace.clone(), name.clone()));
+    }
+}

@@ -1,0 +1,120 @@
+//! Compares a status with what is stored, and writes the difference as a merge patch: fields that our types do not know
+//! stay, fields that went are set to null.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Map, Value, json};
+
+use crate::index::{Index, Key, Kind, Slot};
+use crate::plan::Status;
+
+/// The fields that only count.
+const COUNTS: [&str; 4] = ["guests", "shares", "grants", "withheld"];
+
+/// How a status differs from what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// Not at all.
+    None,
+    /// In what it counts.
+    Counts,
+    /// In more than that.
+    More,
+}
+
+/// How a status differs from what is stored.
+pub fn difference(index: &Index, key: &Key, status: &Status) -> Difference {
+    let (old, new) = (stored(index, key), value(status));
+    if old == new {
+        return Difference::None;
+    }
+    let without = |mut value: Value| {
+        if let Some(fields) = value.as_object_mut() {
+            for field in COUNTS {
+                fields.remove(field);
+            }
+        }
+        value
+    };
+    // A status that is not there yet is more than a count.
+    let begun = old.as_object().is_some_and(|fields| !fields.is_empty());
+    if begun && key.kind != Kind::Membership && without(old) == without(new) {
+        Difference::Counts
+    } else {
+        Difference::More
+    }
+}
+
+/// The merge patch that makes the stored status this one.
+pub fn patch(index: &Index, key: &Key, status: &Status) -> Option<Value> {
+    let changes = merge(&stored(index, key), &value(status));
+    Some(with_version(index.metadata(key)?, changes))
+}
+
+/// The merge patch that writes a status over one that cannot be read.
+pub fn whole(meta: &ObjectMeta, status: &Status) -> Value {
+    with_version(meta, value(status))
+}
+
+fn with_version(meta: &ObjectMeta, status: Value) -> Value {
+    json!({"metadata": {"resourceVersion": meta.resource_version}, "status": status})
+}
+
+fn value(status: &Status) -> Value {
+    let written = match status {
+        Status::Partner(status) => serde_json::to_value(status),
+        Status::Membership(status) => serde_json::to_value(status),
+        Status::Share(status) => serde_json::to_value(status),
+    };
+    written.unwrap_or(Value::Null)
+}
+
+fn stored(index: &Index, key: &Key) -> Value {
+    let written = match key.kind {
+        Kind::Partner => index
+            .partner(&key.namespace, &key.name)
+            .and_then(Slot::read)
+            .map(|e| serde_json::to_value(&e.object.status)),
+        Kind::Membership => index
+            .membership(&key.namespace, &key.name)
+            .and_then(Slot::read)
+            .map(|e| serde_json::to_value(&e.object.status)),
+        Kind::Share => {
+            index.share(&key.namespace, &key.name).and_then(Slot::read).map(|e| serde_json::to_value(&e.object.status))
+        }
+    };
+    written.and_then(Result::ok).filter(|value| !value.is_null()).unwrap_or_else(|| json!({}))
+}
+
+/// The merge patch (RFC 7396) from one value to another.
+fn merge(old: &Value, new: &Value) -> Value {
+    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else { return new.clone() };
+    let mut patch = Map::new();
+    for (field, value) in new {
+        match old.get(field) {
+            Some(same) if same == value => {}
+            Some(before) => {
+                patch.insert(field.clone(), merge(before, value));
+            }
+            None => {
+                patch.insert(field.clone(), value.clone());
+            }
+        }
+    }
+    for field in old.keys().filter(|field| !new.contains_key(*field)) {
+        patch.insert(field.clone(), Value::Null);
+    }
+    Value::Object(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_patch_has_what_changed_and_nulls_what_went() {
+        let old = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1], "f": 1});
+        let new = json!({"a": 1, "b": {"c": 1, "d": 3}, "e": [1, 2]});
+        assert_eq!(merge(&old, &new), json!({"b": {"d": 3}, "e": [1, 2], "f": null}));
+        assert_eq!(merge(&old, &old), json!({}));
+    }
+}

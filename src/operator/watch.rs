@@ -1,0 +1,215 @@
+//! Lists and watches one kind. Our own loop rather than the library's, because freshness needs the resourceVersions of
+//! bookmarks, which the library keeps to itself.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::api::{Api, ListParams, WatchEvent, WatchParams};
+use kube::core::DeserializeGuard;
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use super::engine::Input;
+use crate::api;
+use crate::index::{Declared, Key, Kind};
+
+/// How many objects a page of a list holds.
+const PAGE: u32 = 500;
+/// How long a list's page may take.
+const LIST_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a watch lasts; the server ends it.
+const WATCH_SECONDS: u32 = 290;
+/// How long a watch may be silent: bookmarks come each minute.
+const SILENCE: Duration = Duration::from_secs(150);
+
+/// A kind that we watch.
+pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
+    /// The kind.
+    const KIND: Kind;
+    /// The object as it is declared.
+    fn declared(self) -> Declared;
+}
+
+impl Watched for api::LocalPartner {
+    const KIND: Kind = Kind::Partner;
+    fn declared(self) -> Declared {
+        Declared::Partner(Box::new(self))
+    }
+}
+
+impl Watched for api::GuestMembership {
+    const KIND: Kind = Kind::Membership;
+    fn declared(self) -> Declared {
+        Declared::Membership(Box::new(self))
+    }
+}
+
+impl Watched for api::AccountShare {
+    const KIND: Kind = Kind::Share;
+    fn declared(self) -> Declared {
+        Declared::Share(Box::new(self))
+    }
+}
+
+/// An object as it came from the server, readable or not. What we never read does not stay in memory.
+pub fn declared<K: Watched>(object: DeserializeGuard<K>) -> Declared {
+    match object.0 {
+        Ok(mut object) => {
+            object.meta_mut().managed_fields = None;
+            object.declared()
+        }
+        Err(invalid) => {
+            let mut metadata = invalid.metadata;
+            metadata.managed_fields = None;
+            Declared::Unreadable { kind: K::KIND, metadata: Box::new(metadata), error: invalid.error }
+        }
+    }
+}
+
+/// Why a watch ends.
+enum End {
+    /// It ran out: go on where it was.
+    Expired,
+    /// The server has forgotten that place: list again.
+    Forgotten,
+    /// It failed.
+    Failed(String),
+}
+
+/// Lists, watches, and begins again for ever; ends when nobody listens any more.
+pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
+    let objects: Api<DeserializeGuard<K>> = Api::all(client);
+    let mut failures: u32 = 0;
+    'list: loop {
+        let (listed, mut version) = match list(&objects).await {
+            Ok(listed) => listed,
+            Err(problem) => {
+                failures += 1;
+                if inbox.send(Input::WatchFailed { kind: K::KIND, problem }).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(pause(failures)).await;
+                continue;
+            }
+        };
+        failures = 0;
+        let frontier = number(&version);
+        if inbox.send(Input::Listed { kind: K::KIND, objects: listed, frontier }).await.is_err() {
+            return;
+        }
+        loop {
+            match watch(&objects, &mut version, &inbox).await {
+                Err(()) => return,
+                Ok(End::Expired) => {}
+                Ok(End::Forgotten) => continue 'list,
+                Ok(End::Failed(problem)) => {
+                    failures += 1;
+                    if inbox.send(Input::WatchFailed { kind: K::KIND, problem }).await.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(pause(failures)).await;
+                    // After an outage the server may have been restored: what it has now is the truth.
+                    continue 'list;
+                }
+            }
+        }
+    }
+}
+
+async fn list<K: Watched>(objects: &Api<DeserializeGuard<K>>) -> Result<(Vec<Declared>, String), String> {
+    let mut all = Vec::new();
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = tokio::time::timeout(LIST_DEADLINE, objects.list(&params))
+            .await
+            .map_err(|_| format!("the API server did not answer a list of {} in 30s", K::plural(&())))?
+            .map_err(|error| explain::<K>("list", &error))?;
+        all.extend(page.items.into_iter().map(declared));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok((all, page.metadata.resource_version.unwrap_or_default())),
+        }
+    }
+}
+
+async fn watch<K: Watched>(
+    objects: &Api<DeserializeGuard<K>>,
+    version: &mut String,
+    inbox: &mpsc::Sender<Input>,
+) -> Result<End, ()> {
+    let params = WatchParams::default().timeout(WATCH_SECONDS);
+    let stream = match tokio::time::timeout(LIST_DEADLINE, objects.watch(&params, version)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Ok(ended::<K>(&error)),
+        Err(_) => return Ok(End::Failed(format!("the API server did not open a watch of {} in 30s", K::plural(&())))),
+    };
+    let mut stream = std::pin::pin!(stream);
+    loop {
+        let event = match tokio::time::timeout(SILENCE, stream.next()).await {
+            Err(_) | Ok(None) => return Ok(End::Expired),
+            Ok(Some(Err(error))) => return Ok(ended::<K>(&error)),
+            Ok(Some(Ok(event))) => event,
+        };
+        let input = match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                version.clone_from(&object.meta().resource_version.clone().unwrap_or_default());
+                Input::Applied { object: Box::new(declared(object)), frontier: number(version) }
+            }
+            WatchEvent::Deleted(object) => {
+                let meta = object.meta();
+                version.clone_from(&meta.resource_version.clone().unwrap_or_default());
+                let key = Key::new(
+                    K::KIND,
+                    meta.namespace.clone().unwrap_or_default(),
+                    meta.name.clone().unwrap_or_default(),
+                );
+                Input::Deleted { key, uid: meta.uid.clone().unwrap_or_default(), frontier: number(version) }
+            }
+            WatchEvent::Bookmark(bookmark) => {
+                version.clone_from(&bookmark.metadata.resource_version);
+                Input::Bookmark { kind: K::KIND, frontier: number(version) }
+            }
+            WatchEvent::Error(status) if status.code == 410 => return Ok(End::Forgotten),
+            WatchEvent::Error(status) => return Ok(End::Failed(status.message.clone())),
+        };
+        inbox.send(input).await.map_err(|_| ())?;
+    }
+}
+
+fn ended<K: Watched>(error: &kube::Error) -> End {
+    match error {
+        kube::Error::Api(status) if status.code == 410 => End::Forgotten,
+        error => End::Failed(explain::<K>("watch", error)),
+    }
+}
+
+/// A failure in words that say what to do.
+fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
+    let plural = K::plural(&());
+    match error {
+        kube::Error::Api(status) if status.code == 404 => {
+            format!(
+                "the API server does not know {plural}.guestlist.dev; install the CRDs: guestlist crds | kubectl apply --server-side -f -"
+            )
+        }
+        kube::Error::Api(status) if status.code == 403 => {
+            format!(
+                "not allowed to {verb} {plural}.guestlist.dev: {}; the chart's ClusterRole has what is needed",
+                status.message
+            )
+        }
+        error => format!("failed to {verb} {plural}: {error}"),
+    }
+}
+
+/// A resourceVersion as the number that it is.
+fn number(version: &str) -> u64 {
+    version.parse().unwrap_or(0)
+}
+
+/// How long to wait after so many failures.
+fn pause(failures: u32) -> Duration {
+    Duration::from_millis(200 * 2_u64.pow(failures.min(7)))
+}

@@ -1,0 +1,137 @@
+//! Who gets what from a share: exclusion first, then the Guest Admin's role, then propagation; and what withholds it now.
+
+use super::World;
+use super::judge::share::{Propagation, fits, manager_by_spec, propagation};
+use super::judge::{Gate, MemberView, PartnerView, ShareView};
+use crate::directory::Grant;
+use crate::rules::{GuestRole, Reason, ShareRole};
+
+/// By which way a guest gets an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// As every Guest Admin.
+    GuestAdmin,
+    /// By an override.
+    Override,
+    /// Passed on by a Guest Admin.
+    Propagated,
+}
+
+impl Via {
+    /// As it is written in a status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GuestAdmin => "GuestAdmin",
+            Self::Override => "Override",
+            Self::Propagated => "Propagated",
+        }
+    }
+}
+
+/// What a share says about a guest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Access {
+    /// By which way.
+    pub via: Via,
+    /// Through whom, where it was passed on.
+    pub through: Option<String>,
+    /// The grant as it would be.
+    pub grant: Grant,
+    /// Whether it holds now.
+    pub gate: Gate,
+    /// His entry breaks a rule: rejected rather than withheld.
+    pub rejected: bool,
+}
+
+/// What a share says about a guest. `None`: nothing.
+pub fn access(
+    world: World<'_>,
+    partner: &PartnerView<'_>,
+    share: &ShareView<'_>,
+    member: &MemberView<'_>,
+) -> Option<Access> {
+    let said = said(world, partner, share, member)?;
+    let terms = &share.entry.reading.terms;
+    let grant = Grant {
+        account: terms.account.clone(),
+        role: said.role,
+        share: share.name().to_owned(),
+        share_uid: super::claims::uid(&share.entry.object.metadata).to_owned(),
+        allowed: member.allowed.clone(),
+        asked: share.asked.clone(),
+        until: [share.expires_at, member.expires_at].into_iter().flatten().min(),
+    };
+    let gate = match (said.tainted, share.gate, member.gate) {
+        (Some(reason), _, _) => said.gate(reason),
+        (None, Gate::Shut(reason), _) | (None, _, Gate::Shut(reason)) => Gate::Shut(reason),
+        (None, Gate::Keep(reason), _) | (None, _, Gate::Keep(reason)) => Gate::Keep(reason),
+        (None, Gate::Open, Gate::Open) => match &member.enrolled {
+            Some(enrolled) if enrolled.is_disjoint(&share.asked) => Gate::Shut(Reason::MfaMethodMissing),
+            Some(_) | None => Gate::Open,
+        },
+    };
+    Some(Access { via: said.via, through: said.through, grant, gate, rejected: said.rejected })
+}
+
+/// What the spec says, before anything withholds it.
+struct Said {
+    via: Via,
+    through: Option<String>,
+    role: ShareRole,
+    tainted: Option<Reason>,
+    rejected: bool,
+}
+
+impl Said {
+    /// A propagator that does not read is no reason to take anything away.
+    fn gate(&self, reason: Reason) -> Gate {
+        if reason == Reason::Unreadable { Gate::Keep(reason) } else { Gate::Shut(reason) }
+    }
+}
+
+fn said(world: World<'_>, partner: &PartnerView<'_>, share: &ShareView<'_>, member: &MemberView<'_>) -> Option<Said> {
+    let terms = &share.entry.reading.terms;
+    let name = member.name();
+    if terms.exclude.contains_key(name) {
+        return None;
+    }
+    match member.entry.reading.terms.role {
+        GuestRole::GuestAdmin => {
+            let by_override = terms.role_overrides.get(name);
+            let role = manager_by_spec(share.entry, partner, member.entry);
+            let tainted = by_override.filter(|_| role.is_none()).map(|item| {
+                if fits(partner, member.entry, item.email.as_ref()) {
+                    Reason::OwnerNeverShared
+                } else {
+                    Reason::NotAGuestOfPartner
+                }
+            });
+            let via = if by_override.is_some() { Via::Override } else { Via::GuestAdmin };
+            let role = role.unwrap_or(ShareRole::Collaborator);
+            Some(Said { via, through: None, role, rejected: tainted.is_some(), tainted })
+        }
+        GuestRole::GuestUser => {
+            let item = terms.guest_users.get(name)?;
+            let tainted = if !fits(partner, member.entry, item.email.as_ref()) {
+                Some(Reason::NotAGuestOfPartner)
+            } else if item.tainted {
+                Some(Reason::ManagerNeedsGuestAdmin)
+            } else {
+                match propagation(world, partner, share.entry, &item.propagated_by) {
+                    Propagation::Valid => None,
+                    Propagation::NotThere => Some(Reason::MembershipNotFound),
+                    Propagation::Unreadable => Some(Reason::Unreadable),
+                    Propagation::Invalid => Some(Reason::PropagationNeedsManager),
+                }
+            };
+            let waits = matches!(tainted, Some(Reason::MembershipNotFound | Reason::Unreadable));
+            Some(Said {
+                via: Via::Propagated,
+                through: Some(item.propagated_by.clone()),
+                role: ShareRole::Collaborator,
+                rejected: tainted.is_some() && !waits,
+                tainted,
+            })
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Claims to one address: whoever the directory's mark names first, then the older object, then the lower UID.
+//! What is remembered is in the mark and nowhere else.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::World;
+use crate::directory::GuestRecord;
+use crate::index::Membership;
+use crate::rules::Email;
+
+/// What a membership has of the directory's record for its address.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Claim<'a> {
+    /// The live record bears this membership's UID.
+    Mine(&'a GuestRecord),
+    /// The live record's membership is gone, and this one takes its place: a restored backup, say.
+    Passes(&'a GuestRecord),
+    /// A deactivated record: a newcomer would revive it at Invited.
+    Revives(&'a GuestRecord),
+    /// A live record that is somebody else's.
+    Taken,
+    /// An identity without our mark.
+    Stranger,
+    /// No record.
+    Free,
+}
+
+impl<'a> Claim<'a> {
+    /// The record, where the membership is live.
+    pub fn live(self) -> Option<&'a GuestRecord> {
+        match self {
+            Self::Mine(record) | Self::Passes(record) => Some(record),
+            Self::Revives(_) | Self::Taken | Self::Stranger | Self::Free => None,
+        }
+    }
+}
+
+/// Finds what a membership has of the directory's record.
+pub fn claim<'a>(world: World<'a>, entry: &Membership) -> Claim<'a> {
+    let uid = entry.object.metadata.uid.as_deref().unwrap_or_default();
+    if let Some(record) = world.observed.guest_by_uid(uid)
+        && record.is_live()
+    {
+        return Claim::Mine(record);
+    }
+    let Some(email) = &entry.reading.terms.email else { return Claim::Free };
+    let Some(record) = world.observed.guest(email) else { return Claim::Free };
+    let Some(mark) = &record.mark else { return Claim::Stranger };
+    if record.deactivated_at.is_some() {
+        return Claim::Revives(record);
+    }
+    if world.declared.has_membership_uid(&mark.uid) || is_leaving(&entry.object.metadata) {
+        return Claim::Taken;
+    }
+    let same_name = mark.name == entry.object.metadata.name.as_deref().unwrap_or_default();
+    let same_partner = record.partner_name == entry.reading.terms.partner;
+    let same_namespace = mark.namespace == namespace(&entry.object.metadata);
+    // A mark passes to the object of the same name first, then in the order of claims.
+    let named = world.declared.membership(&mark.namespace, &mark.name).and_then(crate::index::Slot::read);
+    let named_claims = named.is_some_and(|other| other.reading.terms.email.as_ref() == Some(email));
+    let first = same_name || (!named_claims && !has_earlier(world, entry, email, same_partner));
+    if same_namespace && (same_name || same_partner) && first { Claim::Passes(record) } else { Claim::Taken }
+}
+
+fn has_earlier(world: World<'_>, entry: &Membership, email: &Email, same_partner: bool) -> bool {
+    let mine = order(&entry.object.metadata);
+    same_partner
+        && world.declared.memberships_for(email).any(|other| {
+            namespace(&other.object.metadata) == namespace(&entry.object.metadata)
+                && other.reading.terms.partner == entry.reading.terms.partner
+                && !is_leaving(&other.object.metadata)
+                && order(&other.object.metadata) < mine
+        })
+}
+
+/// The order of claims among newcomers: the older object, then the lower UID. From files without times: namespace, name.
+pub fn order(meta: &ObjectMeta) -> (Timestamp, String, String, String) {
+    let created = meta.creation_timestamp.as_ref().map(|time| time.0);
+    let uid = meta.uid.clone().unwrap_or_default();
+    match created {
+        Some(created) => (created, uid, String::new(), String::new()),
+        None => (Timestamp::MAX, namespace(meta).to_owned(), meta.name.clone().unwrap_or_default(), uid),
+    }
+}
+
+/// Whether an object is on its way out.
+pub fn is_leaving(meta: &ObjectMeta) -> bool {
+    meta.deletion_timestamp.is_some()
+}
+
+/// An object's namespace.
+pub fn namespace(meta: &ObjectMeta) -> &str {
+    meta.namespace.as_deref().unwrap_or_default()
+}
+
+/// An object's name.
+pub fn name(meta: &ObjectMeta) -> &str {
+    meta.name.as_deref().unwrap_or_default()
+}
+
+/// An object's UID.
+pub fn uid(meta: &ObjectMeta) -> &str {
+    meta.uid.as_deref().unwrap_or_default()
+}
+
+/// Whether the object is paused by annotation.
+pub fn is_paused(meta: &ObjectMeta) -> bool {
+    annotation(meta, crate::api::PAUSED) == Some("true")
+}
+
+/// An annotation's value.
+pub fn annotation<'a>(meta: &'a ObjectMeta, name: &str) -> Option<&'a str> {
+    meta.annotations.as_ref()?.get(name).map(String::as_str)
+}

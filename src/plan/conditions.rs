@@ -1,0 +1,269 @@
+//! Conditions as kstatus and `kubectl wait` read them. A transition time moves only when its status does.
+
+use jiff::Timestamp;
+
+use crate::api::{Condition, ViolationStatus};
+use crate::rules::{Reason, Violation};
+
+/// How many violations and withheld entries a status holds.
+pub const LISTED: usize = 50;
+/// How long a message may be.
+const LONGEST: usize = 200;
+
+/// Whether something is true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// It is.
+    True,
+    /// It is not.
+    False,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl Truth {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(value: bool) -> Self {
+        if value { Self::True } else { Self::False }
+    }
+}
+
+/// The row of the situations' table that applies: what `Accepted` and `Ready` say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Situation {
+    /// `None`: `Accepted` is kept as it was.
+    pub accepted: Option<bool>,
+    /// Ready.
+    pub ready: Truth,
+    /// The word of both.
+    pub reason: Reason,
+    /// The sentence of both.
+    pub message: String,
+    /// Work goes on by itself.
+    pub reconciling: bool,
+    /// Somebody has to mend something.
+    pub stalled: bool,
+}
+
+impl Situation {
+    /// The directory does not answer.
+    pub fn unavailable() -> Self {
+        Self {
+            accepted: None,
+            ready: Truth::Unknown,
+            reason: Reason::DirectoryUnavailable,
+            message: sentence(Reason::DirectoryUnavailable).to_owned(),
+            reconciling: true,
+            stalled: false,
+        }
+    }
+
+    /// Nothing is wrong.
+    pub fn fine(reason: Reason) -> Self {
+        Self {
+            accepted: Some(true),
+            ready: Truth::True,
+            reason,
+            message: sentence(reason).to_owned(),
+            reconciling: false,
+            stalled: false,
+        }
+    }
+
+    /// Rules are broken: the first names the condition.
+    pub fn violated(violations: &[Violation]) -> Option<Self> {
+        let first = violations.first()?;
+        let more = match violations.len() {
+            1 => String::new(),
+            n => format!(" (and {} more, see status.violations)", n - 1),
+        };
+        Some(Self {
+            accepted: Some(false),
+            ready: Truth::False,
+            reason: first.reason,
+            message: format!("{}: {}{more}", first.path, first.message),
+            reconciling: false,
+            stalled: true,
+        })
+    }
+
+    /// Something is not there yet.
+    pub fn waits(reason: Reason) -> Self {
+        Self { accepted: Some(true), ready: Truth::False, reconciling: true, ..Self::held(reason) }
+    }
+
+    /// Kept as it is, without being stuck.
+    pub fn held(reason: Reason) -> Self {
+        Self {
+            accepted: None,
+            ready: Truth::False,
+            reason,
+            message: sentence(reason).to_owned(),
+            reconciling: false,
+            stalled: false,
+        }
+    }
+}
+
+/// A domain condition.
+pub struct Domain {
+    /// Its type.
+    pub type_: &'static str,
+    /// Whether it is true.
+    pub status: Truth,
+    /// Its word: the situation's, or the type itself where nothing is wrong.
+    pub reason: &'static str,
+    /// Its sentence.
+    pub message: String,
+}
+
+/// Writes the conditions. `old` is only asked for transition times, and for `Accepted` where that is kept.
+pub fn write(
+    old: &[Condition],
+    generation: Option<i64>,
+    now: Timestamp,
+    situation: &Situation,
+    domain: Vec<Domain>,
+) -> Vec<Condition> {
+    let find = |type_: &str| old.iter().find(|condition| condition.type_ == type_);
+    let make = |type_: &str, status: Truth, reason: &str, message: &str| {
+        let since = find(type_).filter(|old| old.status == status.as_str()).map(|old| old.last_transition_time.clone());
+        Condition {
+            type_: type_.to_owned(),
+            status: status.as_str().to_owned(),
+            observed_generation: generation,
+            last_transition_time: since.filter(|time| !time.is_empty()).unwrap_or_else(|| show(now)),
+            reason: reason.to_owned(),
+            message: shorten(message),
+        }
+    };
+    let word = situation.reason.as_str();
+    let mut conditions = vec![make("Ready", situation.ready, word, &situation.message)];
+    match situation.accepted {
+        Some(true) => conditions.push(make("Accepted", Truth::True, "Accepted", "The spec breaks no rule.")),
+        Some(false) => conditions.push(make("Accepted", Truth::False, word, &situation.message)),
+        None => conditions.extend(find("Accepted").cloned()),
+    }
+    for Domain { type_, status, reason, message } in domain {
+        conditions.push(make(type_, status, reason, &message));
+    }
+    if situation.reconciling {
+        conditions.push(make("Reconciling", Truth::True, word, &situation.message));
+    }
+    if situation.stalled {
+        conditions.push(make("Stalled", Truth::True, word, &situation.message));
+    }
+    conditions
+}
+
+/// The first violations, as a status holds them.
+pub fn violations(found: &[Violation]) -> Vec<ViolationStatus> {
+    found
+        .iter()
+        .take(LISTED)
+        .map(|violation| ViolationStatus {
+            reason: violation.reason.as_str().to_owned(),
+            path: violation.path.clone(),
+            message: shorten(&violation.message),
+        })
+        .collect()
+}
+
+/// Counts fit: nothing that can be stored is that long.
+pub fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// An instant as Kubernetes writes it: RFC 3339 in UTC, whole seconds.
+pub fn show(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn shorten(message: &str) -> String {
+    if message.chars().count() <= LONGEST {
+        return message.to_owned();
+    }
+    message.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+/// What a word says in a condition, where no violation says more.
+pub fn sentence(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Reconciled => "The directory reflects this spec.",
+        Reason::Active => "The guest has joined and turned MFA on; what is shared can be used.",
+        Reason::Joined => "The guest has joined; nothing can be used until MFA is on.",
+        Reason::Invited => "The invitation is out and has not been accepted yet.",
+        Reason::InvitationExpired => {
+            "The invitation was not accepted in time; set the annotation guestlist.dev/resend-invitation to the current time."
+        }
+        Reason::Suspended => "Suspended by its own spec or its partner's; everything is withheld and the login is off.",
+        Reason::Expired => "The end has passed; everything is withheld. A later expiresAt revives it.",
+        Reason::MfaEnrolmentOverdue => {
+            "MFA was not turned on in time; everything is withheld until it is. The login stays open."
+        }
+        Reason::Removing => "It is being removed; access is withheld already.",
+        Reason::Pending => "Nothing has been sent yet.",
+        Reason::PartnerNotFound => "The partner does not exist (yet); it is looked at again when it does.",
+        Reason::AccountNotFound => "The directory has no such account that this namespace may share (yet).",
+        Reason::HostAdminNotFound => {
+            "A Host Admin is no enabled workspace user with a verified address (yet); he counts as absent."
+        }
+        Reason::HostDomainsUnknown => "The workspace policy lists no corporate domains, so nobody is invited.",
+        Reason::InviterNotActive => "Who invites is not there or not Active yet.",
+        Reason::MailInterval => "The last mail to this address is too recent; the next one goes out by itself.",
+        Reason::PartnerDeleting => "The partner is being deleted; nobody new is accepted.",
+        Reason::DirectoryUnavailable => "The directory does not answer; what was true is kept.",
+        Reason::Paused => "Paused by annotation: nothing is given, taking away goes on.",
+        Reason::AddressChanged => {
+            "The guest's address in the directory is no longer the one invited; everything is withheld."
+        }
+        Reason::Unreadable => "The stored object does not fit its schema; nothing new is given and nothing taken away.",
+        Reason::SharerNotOwner => {
+            "The sharer does not own the account in the directory (any more); its grants are withheld. Let an Owner share it, or give it back to him."
+        }
+        Reason::DeletionBlocked => {
+            "Memberships or shares still name this partner; delete them, or set spec.deletion to Cascade."
+        }
+        Reason::MfaNotEnrolled => "No MFA method is enrolled.",
+        Reason::MfaMethodMissing => "None of the MFA methods that are asked for is enrolled.",
+        Reason::MfaUnknown => "The directory cannot tell whether MFA is on.",
+        Reason::PolicyUnreadable => "The workspace policy cannot be read; nothing new is given.",
+        Reason::MembershipNotFound => "No such membership (yet).",
+        Reason::InvalidValue
+        | Reason::HostAdminRequired
+        | Reason::HostAdminNotAllowedHere
+        | Reason::HostAdminIsGuest
+        | Reason::MfaCannotBeWaived
+        | Reason::MfaMethodNotAllowed
+        | Reason::MfaDeadlineTooLong
+        | Reason::InvalidEmail
+        | Reason::HostDomain
+        | Reason::DomainListsExclusive
+        | Reason::DomainNotAllowed
+        | Reason::IsWorkspaceUser
+        | Reason::IdentityExists
+        | Reason::AlreadyGuest
+        | Reason::QuotaExceeded
+        | Reason::InviterNotAllowed
+        | Reason::Immutable
+        | Reason::ExpiryTooLong
+        | Reason::OwnerNeverShared
+        | Reason::ManagerNeedsGuestAdmin
+        | Reason::SharerNotHostAdmin
+        | Reason::NotAGuestOfPartner
+        | Reason::PropagationNeedsManager
+        | Reason::DuplicateShare => "The partner breaks this rule and gives nothing until it is mended.",
+        Reason::Orphaned | Reason::TooManyOrphans | Reason::ForeignDirectory | Reason::Rejected => {
+            "See the operator's log and readiness."
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! A membership judged: its violations, what it waits for, its state, and whether it lets access through.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::World;
+use super::super::claims::{self, Claim, is_leaving, namespace, order};
+use super::super::lifecycle::{Facts, State};
+use super::partner::{PartnerView, Presence};
+use super::{Gate, Wait};
+use crate::directory::{GuestRecord, MfaRecord, Origin};
+use crate::index::{Membership, Slot};
+use crate::rules::{Adoption, Email, GuestRole, Methods, Reason, Violation, all_methods, cross, say};
+
+/// A membership judged.
+#[derive(Clone, Debug)]
+pub struct MemberView<'a> {
+    /// As declared.
+    pub entry: &'a Membership,
+    /// What it has of the directory's record.
+    pub claim: Claim<'a>,
+    /// All broken rules.
+    pub violations: Vec<Violation>,
+    /// What it waits for.
+    pub wait: Option<Wait>,
+    /// Where the guest stands.
+    pub state: State,
+    /// Suspended only because MFA is overdue: the login stays open.
+    pub overdue: bool,
+    /// Suspended by spec, its own or its partner's.
+    pub suspended: bool,
+    /// Its effective end.
+    pub expires_at: Option<Timestamp>,
+    /// Its effective end has passed.
+    pub expired: bool,
+    /// Until when MFA has to be on.
+    pub deadline: Option<Timestamp>,
+    /// The methods that count.
+    pub allowed: Methods,
+    /// What is enrolled, once he has joined. `None`: unknown.
+    pub enrolled: Option<Methods>,
+    /// When unknown MFA begins to withhold.
+    pub unknown_until: Option<Timestamp>,
+    /// Whether it lets access through, whatever the share.
+    pub gate: Gate,
+    /// Made, or adopted (for a newcomer: to be).
+    pub origin: Origin,
+}
+
+impl<'a> MemberView<'a> {
+    /// Judges a membership.
+    pub fn of(world: World<'a>, partner: &PartnerView<'a>, entry: &'a Membership) -> Self {
+        let claim = claims::claim(world, entry);
+        let mut violations = own_violations(world, partner, entry, claim);
+        let newcomer = claim.live().is_none();
+        let mut wait = wait(world, partner, entry, newcomer);
+        if newcomer && violations.is_empty() && wait.is_none() {
+            violations.extend(claim_violations(world, partner, entry, claim));
+        } else if newcomer && matches!(claim, Claim::Taken) {
+            violations.push(say::already_guest());
+        }
+        violations.sort();
+        let record = claim.live();
+        if wait.is_none()
+            && let Some(until) = mail_wait(world, entry, claim)
+            && violations.is_empty()
+        {
+            wait = Some(Wait::until(Reason::MailInterval, until));
+        }
+        if record.is_some_and(|record| record.email != record.address) {
+            wait = wait.or(Some(Wait::on(Reason::AddressChanged)));
+        }
+        Self::assemble(world, partner, entry, claim, violations, wait)
+    }
+
+    fn assemble(
+        world: World<'a>,
+        partner: &PartnerView<'a>,
+        entry: &'a Membership,
+        claim: Claim<'a>,
+        violations: Vec<Violation>,
+        wait: Option<Wait>,
+    ) -> Self {
+        let terms = &entry.reading.terms;
+        let meta = &entry.object.metadata;
+        let record = claim.live();
+        let partner_methods = partner.entry.map_or_else(all_methods, |entry| entry.reading.terms.methods.clone());
+        let allowed = match &terms.methods {
+            Some(methods) => methods.intersection(&partner_methods).copied().collect(),
+            None => partner_methods,
+        };
+        let joined_at = record.and_then(|record| record.joined_at);
+        let enrolled = match record.map(|record| &record.mfa) {
+            Some(MfaRecord::Known(methods)) if joined_at.is_some() => {
+                Some(methods.keys().copied().collect::<Methods>())
+            }
+            Some(MfaRecord::Known(_) | MfaRecord::Unknown) | None => None,
+        };
+        // Where the directory cannot tell, a guest is taken for what he was: one who holds grants had MFA.
+        let satisfied = match &enrolled {
+            Some(enrolled) => !allowed.is_disjoint(enrolled),
+            None => record.is_some_and(|record| !record.grants.is_empty()),
+        };
+        let deadline = record.and_then(|record| deadline(partner, record)).filter(|_| !satisfied);
+        let expires_at = expires_at(partner, entry);
+        let expired = expires_at.is_some_and(|end| end <= world.now);
+        let suspended = terms.suspended || partner.suspended;
+        let overdue = enrolled.is_some() && deadline.is_some_and(|deadline| deadline <= world.now) && !suspended;
+        let removing = is_leaving(meta) || cascaded(partner, entry);
+        let facts = Facts {
+            removing,
+            violated: !violations.is_empty(),
+            live: record.is_some(),
+            suspended,
+            overdue,
+            expired,
+            joined: joined_at.is_some(),
+            invitation: record.and_then(|record| record.invitation).map(|invitation| invitation.expires_at),
+            satisfied,
+        };
+        let state = State::of(facts, world.now);
+        let unknown_until = match record {
+            Some(record) if joined_at.is_some() && enrolled.is_none() => Some(
+                world.observed.mfa_unknown_since(&record.address).unwrap_or(world.now)
+                    + world.workspace.mfa_unknown_max,
+            ),
+            Some(_) | None => None,
+        };
+        let mut view = Self {
+            entry,
+            claim,
+            violations,
+            wait,
+            state,
+            overdue,
+            suspended,
+            expires_at,
+            expired,
+            deadline,
+            allowed,
+            enrolled,
+            unknown_until,
+            gate: Gate::Open,
+            origin: origin(world, partner, terms.email.as_ref(), record),
+        };
+        view.gate = view.what_gates(world, partner);
+        view
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'a str {
+        claims::name(&self.entry.object.metadata)
+    }
+
+    fn what_gates(&self, world: World<'_>, partner: &PartnerView<'_>) -> Gate {
+        if self.state == State::Removing {
+            return Gate::Shut(Reason::Removing);
+        }
+        if let Some(violation) = self.violations.first() {
+            return Gate::Shut(violation.reason);
+        }
+        match partner.presence {
+            Presence::Unreadable => return Gate::Keep(Reason::Unreadable),
+            Presence::Absent => return Gate::Shut(Reason::PartnerNotFound),
+            Presence::There | Presence::Leaving { .. } => {}
+        }
+        if let Some(reason) = partner.blocked {
+            return Gate::Shut(reason);
+        }
+        if let Some(Wait { reason: Reason::AddressChanged, .. }) = self.wait {
+            return Gate::Shut(Reason::AddressChanged);
+        }
+        match self.state {
+            State::Removing
+            | State::Rejected
+            | State::Pending
+            | State::Expired
+            | State::InvitationExpired
+            | State::Invited => Gate::Shut(self.wait.map_or(self.state.reason(), |wait| wait.reason)),
+            State::Suspended if self.overdue => Gate::Shut(Reason::MfaEnrolmentOverdue),
+            State::Suspended => Gate::Shut(Reason::Suspended),
+            State::Joined | State::Active => match &self.enrolled {
+                None if self.unknown_until.is_some_and(|until| until <= world.now) => Gate::Shut(Reason::MfaUnknown),
+                None => Gate::Keep(Reason::MfaUnknown),
+                Some(enrolled) if enrolled.is_empty() => Gate::Shut(Reason::MfaNotEnrolled),
+                Some(enrolled) if enrolled.is_disjoint(&self.allowed) => Gate::Shut(Reason::MfaMethodMissing),
+                Some(_) => Gate::Open,
+            },
+        }
+    }
+}
+
+/// The rules that concern a membership alone, its partner and the facts about its people. Claims apart.
+fn own_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, claim: Claim<'_>) -> Vec<Violation> {
+    let terms = &entry.reading.terms;
+    let mut found = entry.reading.violations.clone();
+    let newcomer = claim.live().is_none();
+    if let (Some(methods), Some(partner)) = (&terms.methods, partner.entry) {
+        found.extend(cross::methods_within(methods, &partner.reading.terms.methods, "spec.mfa.methods"));
+    }
+    if let Some(email) = &terms.email {
+        let corporate = world.workspace.corporate_domains();
+        let admins: Vec<_> = partner.admin_domains().collect();
+        found.extend(cross::host_domain(email, corporate, &admins));
+        if let Some(partner) = partner.entry {
+            found.extend(cross::domain_allowed(email, &partner.reading.terms.domains));
+        }
+        if newcomer && is_workspace_user(world, partner, email) {
+            found.push(say::is_workspace_user());
+        }
+        if matches!(claim, Claim::Stranger) {
+            found.push(say::identity_exists());
+        }
+    }
+    found.extend(inviter_violation(world, partner, entry, newcomer));
+    found.extend(immutable(entry, claim));
+    if let (true, Some(partner), Some(created)) = (newcomer, partner.entry, created(world, entry)) {
+        found.extend(cross::expiry_too_long(terms.expires_at, created, partner.reading.terms.max_duration));
+    }
+    found
+}
+
+/// What the directory recorded for this UID never changes.
+fn immutable(entry: &Membership, claim: Claim<'_>) -> Vec<Violation> {
+    let (Claim::Mine(record), terms) = (claim, &entry.reading.terms) else { return Vec::new() };
+    let mut found = Vec::new();
+    if terms.email.as_ref().is_some_and(|email| *email != record.address) {
+        found.push(say::immutable("spec.email", record.address.as_str()));
+    }
+    if terms.partner != record.partner_name {
+        found.push(say::immutable("spec.partnerRef.name", &record.partner_name));
+    }
+    found
+}
+
+/// Claims to a place and to the address, among newcomers: the incumbents first, then the order of claims.
+fn claim_violations(
+    world: World<'_>,
+    partner: &PartnerView<'_>,
+    entry: &Membership,
+    claim: Claim<'_>,
+) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mine = order(&entry.object.metadata);
+    let taken = matches!(claim, Claim::Taken);
+    let earlier = entry.reading.terms.email.as_ref().is_some_and(|email| {
+        world.declared.memberships_for(email).any(|other| {
+            order(&other.object.metadata) < mine && {
+                let partner = PartnerView::of(world, namespace(&other.object.metadata), &other.reading.terms.partner);
+                is_eligible(world, &partner, other)
+            }
+        })
+    });
+    if taken || earlier {
+        found.push(say::already_guest());
+    }
+    if let Some(max) = partner.entry.and_then(|partner| partner.reading.terms.max_guests)
+        && is_full(world, partner, &mine, max)
+    {
+        found.push(say::quota_exceeded(max));
+    }
+    found
+}
+
+fn is_full(world: World<'_>, partner: &PartnerView<'_>, mine: &(Timestamp, String, String, String), max: u64) -> bool {
+    let live = partner
+        .record
+        .map_or(0, |record| world.observed.guests_of(&record.id).filter(|guest| guest.is_live()).count() as u64);
+    if live >= max {
+        return true;
+    }
+    let ahead = world
+        .declared
+        .members(partner.namespace, &partner.name)
+        .filter(|other| order(&other.object.metadata) < *mine && claims::claim(world, other).live().is_none());
+    let ahead: Vec<_> = ahead.collect();
+    // Judging each one ahead is dear; where there is room for all of them nobody needs to be judged.
+    if live + (ahead.len() as u64) < max {
+        return false;
+    }
+    live + ahead.iter().filter(|other| is_eligible(world, partner, other)).count() as u64 >= max
+}
+
+/// Whether a newcomer could be accepted, claims apart: he holds a place in the order of claims.
+fn is_eligible(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> bool {
+    let claim = claims::claim(world, entry);
+    claim.live().is_none()
+        && !matches!(claim, Claim::Taken | Claim::Stranger)
+        && !is_leaving(&entry.object.metadata)
+        && wait(world, partner, entry, true).is_none()
+        && own_violations(world, partner, entry, claim).is_empty()
+}
+
+/// What a membership waits for.
+fn wait(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, newcomer: bool) -> Option<Wait> {
+    match partner.presence {
+        Presence::Absent => return Some(Wait::on(Reason::PartnerNotFound)),
+        Presence::Unreadable => return Some(Wait::on(Reason::Unreadable)),
+        Presence::Leaving { .. } if newcomer => return Some(Wait::on(Reason::PartnerDeleting)),
+        Presence::There | Presence::Leaving { .. } => {}
+    }
+    if let Some(reason) = partner.blocked {
+        return Some(Wait::on(reason));
+    }
+    if newcomer && world.scope.policy && world.workspace.corporate_domains().is_empty() {
+        return Some(Wait::on(Reason::HostDomainsUnknown));
+    }
+    (newcomer && inviter(world, partner, entry) == Inviter::NotActive).then(|| Wait::on(Reason::InviterNotActive))
+}
+
+/// Who invites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inviter {
+    /// He may.
+    Allowed,
+    /// Not there, or not Active yet.
+    NotActive,
+    /// The namespace may not speak for him.
+    NotAllowedHere,
+    /// Somebody who may not invite.
+    NotAllowed,
+    /// The partner or the address is not known: not judged.
+    Unjudged,
+}
+
+fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Inviter {
+    let terms = &entry.reading.terms;
+    let (Some(email), Some(declared)) = (&terms.invited_by, partner.entry) else { return Inviter::Unjudged };
+    if partner.has_admin(email) {
+        return Inviter::Allowed;
+    }
+    let space = namespace(&entry.object.metadata);
+    let mut colleagues = world.declared.memberships_for(email).filter(|other| {
+        namespace(&other.object.metadata) == space
+            && other.reading.terms.partner == terms.partner
+            && !std::ptr::eq(*other, entry)
+            && !is_leaving(&other.object.metadata)
+    });
+    if let Some(colleague) = colleagues.next() {
+        let admin = colleague.reading.terms.role == GuestRole::GuestAdmin;
+        return match terms.role {
+            GuestRole::GuestUser if admin && !world.scope.directory => Inviter::Allowed,
+            GuestRole::GuestUser if admin && is_active(world, partner, colleague) => Inviter::Allowed,
+            GuestRole::GuestUser if admin => Inviter::NotActive,
+            GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
+        };
+    }
+    let listed = declared.reading.terms.host_admins.iter().any(|admin| admin.email == *email);
+    let allowed = !world.scope.policy || world.workspace.speaks_for(space, email);
+    let of_the_host = listed
+        || (world.scope.policy && allowed)
+        || world.observed.user(email).is_some()
+        || cross::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains().collect::<Vec<_>>())
+            .is_some();
+    match (of_the_host, allowed, listed) {
+        (true, false, _) => Inviter::NotAllowedHere,
+        // Listed and allowed, but not found yet (or a guest): he counts as absent.
+        (true, true, true) => Inviter::NotActive,
+        (true, true, false) => Inviter::NotAllowed,
+        // An outsider who is not there yet can only be a Guest Admin to come, and he invites Guest Users only.
+        (false, _, _) => match terms.role {
+            GuestRole::GuestUser if terms.email.as_ref() != Some(email) => Inviter::NotActive,
+            GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
+        },
+    }
+}
+
+fn inviter_violation(
+    world: World<'_>,
+    partner: &PartnerView<'_>,
+    entry: &Membership,
+    newcomer: bool,
+) -> Option<Violation> {
+    let email = entry.reading.terms.invited_by.as_ref()?;
+    match inviter(world, partner, entry) {
+        Inviter::NotAllowedHere => Some(say::host_admin_not_allowed_here(
+            crate::rules::Taint::Object,
+            "spec.invitedBy",
+            email,
+            namespace(&entry.object.metadata),
+        )),
+        Inviter::NotAllowed if newcomer => Some(say::inviter_not_allowed(email, entry.reading.terms.role)),
+        Inviter::NotAllowed | Inviter::Allowed | Inviter::NotActive | Inviter::Unjudged => None,
+    }
+}
+
+/// Whether a colleague is Active now, by what the directory says. His own inviter does not matter any more.
+fn is_active(world: World<'_>, partner: &PartnerView<'_>, colleague: &Membership) -> bool {
+    let claim = claims::claim(world, colleague);
+    // Only a live one can be Active, and judging a live one asks nothing of his inviter: no circle.
+    claim.live().is_some_and(|record| record.joined_at.is_some())
+        && MemberView::of(world, partner, colleague).state == State::Active
+}
+
+fn is_workspace_user(world: World<'_>, partner: &PartnerView<'_>, email: &Email) -> bool {
+    let runs_a_partner = world
+        .declared
+        .partners_of_host_admin(email)
+        .any(|(space, _)| !world.scope.policy || world.workspace.speaks_for(space, email));
+    let user = world.observed.user(email).is_some() && !adopts(world, partner);
+    runs_a_partner || world.observed.owns_any_account(email) || user
+}
+
+/// Whether spec and workspace policy both let identities be adopted.
+fn adopts(world: World<'_>, partner: &PartnerView<'_>) -> bool {
+    partner.entry.is_some_and(|entry| entry.reading.terms.adoption == Adoption::Unmarked)
+        && world.workspace.allows_adoption(partner.namespace)
+}
+
+fn origin(world: World<'_>, partner: &PartnerView<'_>, email: Option<&Email>, record: Option<&GuestRecord>) -> Origin {
+    match record.and_then(|record| record.mark.as_ref()) {
+        Some(mark) => mark.origin,
+        None if email.is_some_and(|email| world.observed.user(email).is_some()) && adopts(world, partner) => {
+            Origin::Adopted
+        }
+        None => Origin::Made,
+    }
+}
+
+/// When the next mail may go out, where one is due and it is not yet time.
+fn mail_wait(world: World<'_>, entry: &Membership, claim: Claim<'_>) -> Option<Timestamp> {
+    let record = match claim {
+        Claim::Revives(record) => record,
+        Claim::Mine(record) | Claim::Passes(record) if mail_due(world, entry, record) => record,
+        Claim::Mine(_) | Claim::Passes(_) | Claim::Taken | Claim::Stranger | Claim::Free => return None,
+    };
+    let next = record.last_mail_at? + world.workspace.mail_interval;
+    (world.now < next).then_some(next)
+}
+
+/// Whether an accepted guest is to be sent a mail again: his invitation was revoked and nothing stands in the way now,
+/// or somebody asked for it.
+pub fn mail_due(world: World<'_>, entry: &Membership, record: &GuestRecord) -> bool {
+    if record.joined_at.is_some() {
+        return false;
+    }
+    let asked = claims::annotation(&entry.object.metadata, crate::api::RESEND_INVITATION)
+        .and_then(|text| crate::rules::time::instant(text).ok())
+        .filter(|asked| *asked <= world.now);
+    match record.invitation {
+        None => true,
+        Some(invitation) => asked.is_some_and(|asked| invitation.sent_at < asked),
+    }
+}
+
+fn created(world: World<'_>, entry: &Membership) -> Option<Timestamp> {
+    Some(entry.object.metadata.creation_timestamp.as_ref().map_or(world.now, |time| time.0))
+}
+
+/// The earliest of the membership's own end, its partner's, and the cap.
+fn expires_at(partner: &PartnerView<'_>, entry: &Membership) -> Option<Timestamp> {
+    let cap = partner
+        .entry
+        .and_then(|partner| partner.reading.terms.max_duration)
+        .zip(entry.object.metadata.creation_timestamp.as_ref())
+        .and_then(|(longest, created)| created.0.checked_add(longest).ok());
+    [entry.reading.terms.expires_at, partner.expires_at, cap].into_iter().flatten().min()
+}
+
+/// Until when MFA has to be on: counted from joining, after a reset from when it was first seen.
+fn deadline(partner: &PartnerView<'_>, record: &GuestRecord) -> Option<Timestamp> {
+    let within = partner.entry.map_or(SignedDuration::from_hours(168), |entry| entry.reading.terms.enrol_within);
+    let from = record.mfa_lost_at.into_iter().chain(record.joined_at).max()?;
+    record.joined_at.and_then(|_| from.checked_add(within).ok())
+}
+
+/// Whether a cascading deletion of the partner takes this membership with it.
+fn cascaded(partner: &PartnerView<'_>, entry: &Membership) -> bool {
+    partner
+        .cascades()
+        .is_some_and(|since| entry.object.metadata.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since))
+}
+
+/// Finds and judges the membership of a name, where it is there and reads.
+pub fn find<'a>(world: World<'a>, partner: &PartnerView<'a>, name: &str) -> Option<MemberView<'a>> {
+    let entry = world.declared.membership(partner.namespace, name).and_then(Slot::read)?;
+    Some(MemberView::of(world, partner, entry))
+}

@@ -1,0 +1,83 @@
+//! Judges each object by the rules of the law that need more than the object: gathers the facts from the declared and
+//! the observed world and asks [`crate::rules`]. Reconcile and `check` come through here, so that all doors agree.
+
+pub mod membership;
+pub mod partner;
+pub mod share;
+
+pub use membership::MemberView;
+pub use partner::{PartnerView, Presence};
+pub use share::ShareView;
+
+use jiff::Timestamp;
+
+use super::World;
+use crate::index::{Key, Kind, Slot};
+use crate::rules::{Reason, Violation};
+
+/// What withholds, and until when where time alone heals it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The word.
+    pub reason: Reason,
+    /// When it is over by itself.
+    pub until: Option<Timestamp>,
+}
+
+impl Wait {
+    /// A wait for a change.
+    pub fn on(reason: Reason) -> Self {
+        Self { reason, until: None }
+    }
+
+    /// A wait for an instant.
+    pub fn until(reason: Reason, until: Timestamp) -> Self {
+        Self { reason, until: Some(until) }
+    }
+}
+
+/// Whether something lets access through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It does.
+    Open,
+    /// It cannot tell: nothing new is given and nothing taken away.
+    Keep(Reason),
+    /// It does not.
+    Shut(Reason),
+}
+
+/// What an object's judgement is: its violations in the order of the law, and what it waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// All broken rules.
+    pub violations: Vec<Violation>,
+    /// What it waits for.
+    pub wait: Option<Reason>,
+}
+
+/// Judges one object. `None`: it is not declared, or does not read.
+pub fn judge(world: World<'_>, key: &Key) -> Option<Judgement> {
+    match key.kind {
+        Kind::Partner => {
+            let view = PartnerView::of(world, &key.namespace, &key.name);
+            view.entry?;
+            Some(Judgement { wait: view.wait, violations: view.violations })
+        }
+        Kind::Membership => {
+            let entry = world.declared.membership(&key.namespace, &key.name).and_then(Slot::read)?;
+            let partner = PartnerView::of(world, &key.namespace, &entry.reading.terms.partner);
+            let view = MemberView::of(world, &partner, entry);
+            Some(Judgement { wait: view.wait.map(|wait| wait.reason), violations: view.violations })
+        }
+        Kind::Share => {
+            let entry = world.declared.share(&key.namespace, &key.name).and_then(Slot::read)?;
+            let partner = PartnerView::of(world, &key.namespace, &entry.reading.terms.partner);
+            let view = ShareView::of(world, &partner, entry);
+            let mut violations = view.violations;
+            violations.extend(share::entry_violations(world, &partner, entry));
+            violations.sort();
+            Some(Judgement { wait: view.wait, violations })
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A partner as its memberships and shares see it: who runs it, and whether it gives anything.
+
+use jiff::Timestamp;
+
+use super::super::World;
+use super::super::claims::{is_leaving, is_paused, uid};
+use crate::directory::PartnerRecord;
+use crate::index::{Partner, Slot};
+use crate::rules::{Deletion, Domain, Email, Reason, Taint, Violation, say};
+
+/// Whether a partner is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is not declared (yet, or any more).
+    Absent,
+    /// It does not read: nothing new is given and nothing taken away.
+    Unreadable,
+    /// It is there.
+    There,
+    /// It is being deleted.
+    Leaving {
+        /// With all that is its.
+        cascade: bool,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// A partner as its memberships and shares see it.
+#[derive(Clone, Debug)]
+pub struct PartnerView<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: String,
+    /// Whether it is there.
+    pub presence: Presence,
+    /// As declared, where it reads.
+    pub entry: Option<&'a Partner>,
+    /// All broken rules.
+    pub violations: Vec<Violation>,
+    /// The Host Admins that the namespace may speak for, whether they are found or not.
+    pub allowed_admins: Vec<&'a Email>,
+    /// Those of them who exist and are no guests, sorted.
+    pub host_admins: Vec<Email>,
+    /// What it waits for.
+    pub wait: Option<Reason>,
+    /// Why it gives nothing.
+    pub blocked: Option<Reason>,
+    /// Its record in the directory.
+    pub record: Option<&'a PartnerRecord>,
+    /// By annotation.
+    pub paused: bool,
+    /// By spec.
+    pub suspended: bool,
+    /// Its end.
+    pub expires_at: Option<Timestamp>,
+    /// Its end has passed.
+    pub expired: bool,
+}
+
+impl<'a> PartnerView<'a> {
+    /// Looks at a partner.
+    pub fn of(world: World<'a>, namespace: &'a str, name: &str) -> Self {
+        let slot = world.declared.partner(namespace, name);
+        let mut view = Self {
+            namespace,
+            name: name.to_owned(),
+            presence: Presence::Absent,
+            entry: slot.and_then(Slot::read),
+            violations: Vec::new(),
+            allowed_admins: Vec::new(),
+            host_admins: Vec::new(),
+            wait: None,
+            blocked: Some(Reason::PartnerNotFound),
+            record: record(world, namespace, name),
+            paused: slot.is_some_and(|slot| is_paused(slot.metadata())),
+            suspended: false,
+            expires_at: None,
+            expired: false,
+        };
+        let Some(entry) = view.entry else {
+            if slot.is_some() {
+                view.presence = Presence::Unreadable;
+                view.blocked = Some(Reason::Unreadable);
+            }
+            return view;
+        };
+        let terms = &entry.reading.terms;
+        let meta = &entry.object.metadata;
+        view.presence = match &meta.deletion_timestamp {
+            Some(since) => Presence::Leaving { cascade: terms.deletion == Deletion::Cascade, since: since.0 },
+            None => Presence::There,
+        };
+        view.suspended = terms.suspended;
+        view.expires_at = terms.expires_at;
+        view.expired = terms.expires_at.is_some_and(|end| end <= world.now);
+        view.judge_admins(world, entry);
+        view.violations.extend(entry.reading.violations.iter().cloned());
+        view.violations.sort();
+        view.blocked = view.what_blocks();
+        view
+    }
+
+    /// Whether it is being deleted with all that is its.
+    pub fn cascades(&self) -> Option<Timestamp> {
+        match self.presence {
+            Presence::Leaving { cascade: true, since } => Some(since),
+            Presence::Leaving { cascade: false, .. } | Presence::Absent | Presence::Unreadable | Presence::There => {
+                None
+            }
+        }
+    }
+
+    /// Whether it is being deleted, either way.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.presence, Presence::Leaving { .. })
+    }
+
+    /// The domains of the Host Admins that count.
+    pub fn admin_domains(&self) -> impl Iterator<Item = Domain> + '_ {
+        self.allowed_admins.iter().map(|email| email.domain())
+    }
+
+    /// Whether an address is one of the Host Admins that count.
+    pub fn has_admin(&self, email: &Email) -> bool {
+        self.host_admins.binary_search(email).is_ok()
+    }
+
+    fn judge_admins(&mut self, world: World<'a>, entry: &'a Partner) {
+        let mut missing = false;
+        for admin in &entry.reading.terms.host_admins {
+            let path = format!("spec.hostAdmins[{}]", admin.index);
+            if world.scope.policy && !world.workspace.speaks_for(self.namespace, &admin.email) {
+                self.violations.push(say::host_admin_not_allowed_here(
+                    Taint::Entry,
+                    &path,
+                    &admin.email,
+                    self.namespace,
+                ));
+                continue;
+            }
+            self.allowed_admins.push(&admin.email);
+            if world.observed.guest(&admin.email).is_some_and(|guest| guest.is_live()) {
+                self.violations.push(say::host_admin_is_guest(&path, &admin.email));
+                continue;
+            }
+            let found = world.observed.user(&admin.email).is_some_and(|user| user.enabled && user.verified);
+            if found || !world.scope.directory {
+                self.host_admins.push(admin.email.clone());
+            } else {
+                missing = true;
+            }
+        }
+        self.host_admins.sort();
+        if missing {
+            self.wait = Some(Reason::HostAdminNotFound);
+        }
+    }
+
+    fn what_blocks(&self) -> Option<Reason> {
+        let tainted = self.violations.iter().find(|violation| violation.taint == Taint::Object);
+        match tainted {
+            Some(violation) => Some(violation.reason),
+            // Everybody who is listed is absent: the partner gives nothing.
+            None if self.host_admins.is_empty() => {
+                Some(self.wait.or(self.violations.first().map(|v| v.reason)).unwrap_or(Reason::HostAdminRequired))
+            }
+            None => None,
+        }
+    }
+}
+
+/// A partner's record: the one that bears its UID, or a live one of its name whose object is gone.
+fn record<'a>(world: World<'a>, namespace: &str, name: &str) -> Option<&'a PartnerRecord> {
+    let own = world.declared.partner(namespace, name).map(|slot| uid(slot.metadata()));
+    let mut passes = None;
+    for record in world.observed.partners_named(namespace, name) {
+        if Some(record.mark.uid.as_str()) == own {
+            return Some(record);
+        }
+        if record.deactivated_at.is_none() && !world.declared.has_partner_uid(&record.mark.uid) {
+            passes = Some(record);
+        }
+    }
+    // While the object is on its way out nothing passes to it any more.
+    let leaving = world.declared.partner(namespace, name).is_some_and(|slot| is_leaving(slot.metadata()));
+    passes.filter(|_| !leaving)
+}

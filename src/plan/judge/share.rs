@@ -1,0 +1,304 @@
+//! A share judged: its violations, whether its sharer may share, and whether it lets access through.
+
+use jiff::Timestamp;
+
+use super::super::World;
+use super::super::claims::{is_leaving, order, uid};
+use super::Gate;
+use super::partner::{PartnerView, Presence};
+use crate::index::{Membership, Share, Slot, has_finalizer};
+use crate::rules::{Email, GuestRole, Methods, Reason, ShareRole, Taint, Violation, all_methods, cross, say};
+
+/// Whether the sharer owns the account in the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorized {
+    /// He does.
+    Yes,
+    /// He does not (any more).
+    No,
+    /// Not judged: the account or the sharer is not known.
+    Unknown,
+}
+
+/// A share judged as a whole. Its entries are judged by [`entry_violations`].
+#[derive(Clone, Debug)]
+pub struct ShareView<'a> {
+    /// As declared.
+    pub entry: &'a Share,
+    /// Broken rules that taint the whole share, and entries that are wrong in themselves.
+    pub violations: Vec<Violation>,
+    /// What it waits for.
+    pub wait: Option<Reason>,
+    /// Whether the sharer owns the account.
+    pub authorized: Authorized,
+    /// The earlier of its own end and its partner's.
+    pub expires_at: Option<Timestamp>,
+    /// The methods it asks for.
+    pub asked: Methods,
+    /// Whether it lets access through, whoever the guest.
+    pub gate: Gate,
+}
+
+impl<'a> ShareView<'a> {
+    /// Judges a share.
+    pub fn of(world: World<'a>, partner: &PartnerView<'a>, entry: &'a Share) -> Self {
+        let terms = &entry.reading.terms;
+        let mut violations = entry.reading.violations.clone();
+        violations.extend(share_violations(world, partner, entry));
+        violations.sort();
+        let partner_methods = partner.entry.map_or_else(all_methods, |entry| entry.reading.terms.methods.clone());
+        let (wait, authorized) = account(world, partner, entry);
+        let mut view = Self {
+            entry,
+            violations,
+            wait,
+            authorized,
+            expires_at: [terms.expires_at, partner.expires_at].into_iter().flatten().min(),
+            asked: match &terms.methods {
+                Some(methods) => methods.intersection(&partner_methods).copied().collect(),
+                None => partner_methods,
+            },
+            gate: Gate::Open,
+        };
+        view.gate = view.what_gates(world, partner);
+        view
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'a str {
+        super::super::claims::name(&self.entry.object.metadata)
+    }
+
+    fn what_gates(&self, world: World<'_>, partner: &PartnerView<'_>) -> Gate {
+        let meta = &self.entry.object.metadata;
+        if is_leaving(meta) || partner.cascades().is_some() {
+            return Gate::Shut(Reason::Removing);
+        }
+        if let Some(violation) = self.violations.iter().find(|violation| violation.taint == Taint::Object) {
+            return Gate::Shut(violation.reason);
+        }
+        if partner.presence == Presence::Unreadable {
+            return Gate::Keep(Reason::Unreadable);
+        }
+        if let Some(reason) = partner.blocked.or(self.wait) {
+            return Gate::Shut(reason);
+        }
+        if self.authorized == Authorized::No {
+            return Gate::Shut(Reason::SharerNotOwner);
+        }
+        if self.entry.reading.terms.suspended || partner.suspended {
+            return Gate::Shut(Reason::Suspended);
+        }
+        if self.expires_at.is_some_and(|end| end <= world.now) {
+            return Gate::Shut(Reason::Expired);
+        }
+        // Without its finalizer it could vanish and leave behind what it gave. It is put on in the share's own pass.
+        if has_finalizer(meta) { Gate::Open } else { Gate::Keep(Reason::Pending) }
+    }
+}
+
+/// The rules that taint a share as a whole and need more than the share.
+fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> Vec<Violation> {
+    let terms = &entry.reading.terms;
+    let mut found = Vec::new();
+    if let Some(sharer) = &terms.shared_by {
+        if world.scope.policy && !world.workspace.speaks_for(partner.namespace, sharer) {
+            let space = partner.namespace;
+            found.push(say::host_admin_not_allowed_here(Taint::Object, "spec.sharedBy", sharer, space));
+        } else if partner.entry.is_some_and(|partner| !lists(partner, sharer))
+            || world.observed.guest(sharer).is_some_and(|guest| guest.is_live())
+        {
+            found.push(say::sharer_not_host_admin(sharer));
+        }
+    }
+    if let (Some(methods), Some(partner)) = (&terms.methods, partner.entry) {
+        found.extend(cross::methods_within(methods, &partner.reading.terms.methods, "spec.mfa.methods"));
+    }
+    if let Some(holder) = world.observed.holders(uid(&entry.object.metadata)).next() {
+        if holder.partner_name != terms.partner {
+            found.push(say::immutable("spec.partnerRef.name", &holder.partner_name));
+        }
+        let other = holder
+            .grants
+            .values()
+            .map(|held| &held.grant)
+            .find(|grant| grant.share_uid == uid(&entry.object.metadata) && grant.account != terms.account);
+        if let Some(other) = other {
+            found.push(say::immutable("spec.account", &other.account));
+        }
+    }
+    if is_duplicate(world, partner, entry) {
+        found.push(say::duplicate_share(&terms.account));
+    }
+    found
+}
+
+fn lists(partner: &crate::index::Partner, email: &Email) -> bool {
+    partner.reading.terms.host_admins.iter().any(|admin| admin.email == *email)
+}
+
+/// One share per partner and account: the one through which somebody holds the account, then the order of claims.
+fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
+    let rank = |share: &Share| {
+        let newcomer = world.observed.holders(uid(&share.object.metadata)).next().is_none();
+        (newcomer, order(&share.object.metadata))
+    };
+    let mut rivals = world
+        .declared
+        .shares(partner.namespace, &partner.name)
+        .filter(|other| {
+            other.reading.terms.account == entry.reading.terms.account
+                && !std::ptr::eq(*other, entry)
+                && !is_leaving(&other.object.metadata)
+        })
+        .peekable();
+    if rivals.peek().is_none() {
+        return false;
+    }
+    let mine = rank(entry);
+    rivals.any(|other| rank(other) < mine && is_sound(world, partner, other))
+}
+
+/// Whether a share breaks no rule on its own that taints it: such a one claims nothing.
+fn is_sound(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
+    let sharer = entry.reading.terms.shared_by.as_ref();
+    let spoken_for = sharer.is_some_and(|sharer| {
+        (!world.scope.policy || world.workspace.speaks_for(partner.namespace, sharer))
+            && partner.entry.is_none_or(|partner| lists(partner, sharer))
+    });
+    spoken_for && entry.reading.violations.iter().all(|violation| violation.taint == Taint::Entry)
+}
+
+/// Whether the account is there, and whether the sharer owns it.
+fn account(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> (Option<Reason>, Authorized) {
+    let terms = &entry.reading.terms;
+    if partner.presence == Presence::Absent {
+        return (Some(Reason::PartnerNotFound), Authorized::Unknown);
+    }
+    if !world.scope.directory {
+        return (partner.blocked, Authorized::Unknown);
+    }
+    let missing = terms
+        .shared_by
+        .as_ref()
+        .is_some_and(|sharer| partner.entry.is_some_and(|entry| lists(entry, sharer)) && !partner.has_admin(sharer));
+    // An account of strangers and one that does not exist get the same word.
+    let account = world.observed.account(&terms.account).filter(|account| {
+        !account.deleted && account.owners.iter().any(|owner| world.workspace.speaks_for(partner.namespace, owner))
+    });
+    let Some(account) = account else {
+        return (partner.blocked.or(Some(Reason::AccountNotFound)), Authorized::Unknown);
+    };
+    if missing {
+        return (partner.blocked.or(Some(Reason::HostAdminNotFound)), Authorized::Unknown);
+    }
+    let owns = terms.shared_by.as_ref().is_some_and(|sharer| account.owners.contains(sharer));
+    (partner.blocked, if owns { Authorized::Yes } else { Authorized::No })
+}
+
+/// The entries of a share that break a rule which needs more than the share. Only what concerns a membership that is
+/// there is judged.
+pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> Vec<Violation> {
+    let terms = &entry.reading.terms;
+    let mut found = Vec::new();
+    for item in terms.guest_users.values() {
+        let path = format!("spec.guestUsers[{}]", item.index);
+        found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
+        let sleeps = member(world, partner, &item.name).is_some_and(|m| m.reading.terms.role == GuestRole::GuestAdmin);
+        if !sleeps && propagation(world, partner, entry, &item.propagated_by) == Propagation::Invalid {
+            let candidates = propagators(world, partner, entry);
+            found.push(say::propagation_needs_manager(item.index, &item.propagated_by, &candidates));
+        }
+    }
+    for item in terms.role_overrides.values() {
+        let path = format!("spec.roleOverrides[{}]", item.index);
+        found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
+        let user = member(world, partner, &item.name).is_some_and(|m| m.reading.terms.role == GuestRole::GuestUser);
+        if user && item.role == Some(ShareRole::Manager) {
+            found.push(say::manager_needs_guest_admin(&format!("{path}.role"), &item.name));
+        }
+    }
+    for item in terms.exclude.values() {
+        let path = format!("spec.exclude[{}]", item.index);
+        found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
+    }
+    found
+}
+
+fn not_a_guest(
+    world: World<'_>,
+    partner: &PartnerView<'_>,
+    path: &str,
+    name: &str,
+    pin: Option<&Email>,
+) -> Option<Violation> {
+    let entry = world.declared.membership(partner.namespace, name).and_then(Slot::read)?;
+    if entry.reading.terms.partner != partner.name {
+        return Some(say::not_a_guest_of_partner(&format!("{path}.name"), name, &partner.name));
+    }
+    let other = pin.is_some_and(|pin| entry.reading.terms.email.as_ref() != Some(pin));
+    other.then(|| say::not_the_pinned_guest(&format!("{path}.email"), name))
+}
+
+/// Whether an entry's pin and partner fit the membership.
+pub fn fits(partner: &PartnerView<'_>, entry: &Membership, pin: Option<&Email>) -> bool {
+    entry.reading.terms.partner == partner.name && pin.is_none_or(|pin| entry.reading.terms.email.as_ref() == Some(pin))
+}
+
+fn member<'a>(world: World<'a>, partner: &PartnerView<'_>, name: &str) -> Option<&'a Membership> {
+    let entry = world.declared.membership(partner.namespace, name).and_then(Slot::read)?;
+    (entry.reading.terms.partner == partner.name).then_some(entry)
+}
+
+/// Whether somebody may pass an account on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// He may.
+    Valid,
+    /// His membership is not there (yet).
+    NotThere,
+    /// His membership does not read.
+    Unreadable,
+    /// He may not (any more).
+    Invalid,
+}
+
+/// Judges a propagator: a Guest Admin of the same partner, not excluded, and Manager of this share by spec, Active or not.
+pub fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, propagator: &str) -> Propagation {
+    let slot = world.declared.membership(partner.namespace, propagator);
+    let Some(slot) = slot else {
+        // One who left is remembered by his deactivated mark; one who never was may still come.
+        let left = world.observed.has_departed(partner.namespace, propagator);
+        return if left { Propagation::Invalid } else { Propagation::NotThere };
+    };
+    let Some(guest) = slot.read() else { return Propagation::Unreadable };
+    let terms = &entry.reading.terms;
+    let manages = manager_by_spec(entry, partner, guest) == Some(ShareRole::Manager);
+    let there = guest.reading.terms.partner == partner.name
+        && guest.reading.terms.role == GuestRole::GuestAdmin
+        && !is_leaving(&guest.object.metadata)
+        && !terms.exclude.contains_key(propagator);
+    if there && manages { Propagation::Valid } else { Propagation::Invalid }
+}
+
+/// What a Guest Admin gets by spec: the share's role or his override. `None`: his override is tainted.
+pub fn manager_by_spec(share: &Share, partner: &PartnerView<'_>, guest: &Membership) -> Option<ShareRole> {
+    let terms = &share.reading.terms;
+    match terms.role_overrides.get(super::super::claims::name(&guest.object.metadata)) {
+        Some(item) if !fits(partner, guest, item.email.as_ref()) => None,
+        Some(item) => item.role,
+        None => Some(terms.guest_admin_role),
+    }
+}
+
+/// Who could pass the account on: named in the message where somebody else cannot.
+fn propagators(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> Vec<String> {
+    world
+        .declared
+        .members(partner.namespace, &partner.name)
+        .map(|guest| super::super::claims::name(&guest.object.metadata))
+        .filter(|name| propagation(world, partner, entry, name) == Propagation::Valid)
+        .take(3)
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,76 @@
+//! The lifecycle of a guest, as one exhaustive match.
+
+use jiff::Timestamp;
+
+use crate::rules::Reason;
+
+/// Where a guest stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "each state is explained by `guestlist explain`")]
+pub enum State {
+    Removing,
+    Rejected,
+    Pending,
+    Suspended,
+    Expired,
+    InvitationExpired,
+    Invited,
+    Joined,
+    Active,
+}
+
+/// The facts that decide the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The membership is being deleted, or its partner with Cascade.
+    pub removing: bool,
+    /// A rule taints the membership.
+    pub violated: bool,
+    /// Its mark is in the directory and not deactivated.
+    pub live: bool,
+    /// By its own spec or its partner's.
+    pub suspended: bool,
+    /// Joined, no method enrolled, and the deadline has passed.
+    pub overdue: bool,
+    /// Its own end or its partner's has passed.
+    pub expired: bool,
+    /// The invitation was accepted.
+    pub joined: bool,
+    /// Until when an invitation can be followed, where there is one.
+    pub invitation: Option<Timestamp>,
+    /// One of the methods allowed to him is enrolled.
+    pub satisfied: bool,
+}
+
+impl State {
+    /// The first state that applies.
+    pub fn of(facts: Facts, now: Timestamp) -> Self {
+        let Facts { removing, violated, live, suspended, overdue, expired, joined, invitation, satisfied } = facts;
+        match () {
+            () if removing => Self::Removing,
+            () if violated => Self::Rejected,
+            () if !live => Self::Pending,
+            () if suspended || overdue => Self::Suspended,
+            () if expired => Self::Expired,
+            () if joined && satisfied => Self::Active,
+            () if joined => Self::Joined,
+            () if invitation.is_some_and(|until| now < until) => Self::Invited,
+            () => Self::InvitationExpired,
+        }
+    }
+
+    /// The state as a word of the closed list.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Removing => Reason::Removing,
+            Self::Rejected => Reason::Rejected,
+            Self::Pending => Reason::Pending,
+            Self::Suspended => Reason::Suspended,
+            Self::Expired => Reason::Expired,
+            Self::InvitationExpired => Reason::InvitationExpired,
+            Self::Invited => Reason::Invited,
+            Self::Joined => Reason::Joined,
+            Self::Active => Reason::Active,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Plans a partner. It owns its record and its Host Admins in the directory, and counts what is its.
+
+use uuid::Uuid;
+
+use super::claims::{annotation, is_leaving, name, namespace, uid};
+use super::conditions::{self, Domain, Situation, Truth, show};
+use super::judge::{MemberView, PartnerView, Presence};
+use super::lifecycle::State;
+use super::membership::{count_some, end, keep_domain, unreadable_conditions};
+use super::{Deletion, Finalizer, Notice, Plan, Status, Step, World};
+use crate::api;
+use crate::directory::{Mark, Operation, Origin, PartnerId, Weight};
+use crate::index::{Key, Kind, Partner, Slot};
+use crate::rules::{GuestRole, Reason, Taint};
+
+/// The namespace of identifiers that are derived from UIDs.
+const PARTNER_IDS: Uuid = Uuid::from_bytes(*b"guestlistpartner");
+
+/// Plans the partner of a name.
+pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
+    let Some(slot) = world.declared.partner(namespace, name) else { return Plan::nothing() };
+    let partner = PartnerView::of(world, namespace, name);
+    let Slot::Read(entry) = slot else { return unreadable(world, slot) };
+    if !world.directory_available {
+        let status = unavailable(world, entry);
+        return Plan { status: Some(Status::Partner(Box::new(status))), ..Plan::nothing() };
+    }
+    if let Presence::Leaving { .. } = partner.presence {
+        return remove(world, &partner, entry);
+    }
+    let mut steps = Vec::new();
+    ensure(world, &partner, entry, &mut steps);
+    steps.retain(|step| step.operation.weight() == Weight::Take || (!partner.paused && world.workspace.is_readable()));
+    let finalizer = if partner.record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
+    Plan {
+        steps,
+        finalizer,
+        status: Some(Status::Partner(Box::new(status(world, &partner, entry)))),
+        notices: partner.violations.first().map(|first| Notice::refused(first.reason)).into_iter().collect(),
+        next_look: partner.expires_at.filter(|end| *end > world.now),
+        ..Plan::nothing()
+    }
+}
+
+fn unreadable(world: World<'_>, slot: &Slot<api::LocalPartner, crate::rules::PartnerTerms>) -> Plan {
+    let meta = slot.metadata();
+    if !world.directory_available {
+        return Plan::nothing();
+    }
+    if is_leaving(meta) {
+        // What it says about deletion cannot be read: as with Block, it goes when nothing is its any more.
+        let left = world.declared.member_count(namespace(meta), name(meta))
+            + world.declared.share_count(namespace(meta), name(meta));
+        let finalizer = if left == 0 { Finalizer::Release } else { Finalizer::Leave };
+        return Plan { finalizer, ..Plan::nothing() };
+    }
+    let status =
+        api::LocalPartnerStatus { conditions: unreadable_conditions(meta), ..api::LocalPartnerStatus::default() };
+    Plan { status: Some(Status::Partner(Box::new(status))), ..Plan::nothing() }
+}
+
+/// Creates the record, or brings it up to date. A partner that gives nothing gets none.
+fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &mut Vec<Step>) {
+    let tainted = partner.violations.iter().any(|violation| violation.taint == Taint::Object);
+    let live = partner.record.filter(|record| record.deactivated_at.is_none());
+    if tainted || (live.is_none() && partner.blocked.is_some()) {
+        return;
+    }
+    let meta = &entry.object.metadata;
+    let mark = Mark {
+        installation: world.owner.installation.clone(),
+        cluster: world.owner.cluster.clone(),
+        namespace: namespace(meta).to_owned(),
+        name: name(meta).to_owned(),
+        uid: uid(meta).to_owned(),
+        origin: Origin::Made,
+    };
+    let display_name = display_name(entry);
+    let same = live.is_some_and(|record| {
+        record.mark == mark && record.display_name == display_name && record.host_admins == partner.host_admins
+    });
+    if !same {
+        let id = match partner.record {
+            Some(record) => record.id.clone(),
+            None => PartnerId(Uuid::new_v5(&PARTNER_IDS, uid(meta).as_bytes()).to_string()),
+        };
+        let host_admins = partner.host_admins.clone();
+        steps.push(Step {
+            operation: Operation::EnsurePartner { partner: id, mark, display_name, host_admins },
+            reason: Reason::Reconciled,
+            because: "the record follows the object".to_owned(),
+        });
+    }
+}
+
+fn display_name(entry: &Partner) -> String {
+    let said = entry.reading.terms.display_name.clone();
+    said.unwrap_or_else(|| name(&entry.object.metadata).to_owned())
+}
+
+/// `Block` waits until nothing is its any more; `Cascade` deletes what was there when the deletion began. Either way the
+/// record is put away only when no live guest and no grant is left.
+fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan {
+    let left = world.declared.member_count(partner.namespace, &partner.name)
+        + world.declared.share_count(partner.namespace, &partner.name);
+    if left > 0 {
+        let mut status = status(world, partner, entry);
+        let mut situation = Situation::held(Reason::DeletionBlocked);
+        if partner.cascades().is_some() {
+            situation = Situation::held(Reason::Removing);
+        } else {
+            let members = world.declared.member_count(partner.namespace, &partner.name);
+            situation.message = format!(
+                "{members} memberships and {} shares still name this partner; delete them, or set spec.deletion to Cascade.",
+                left - members
+            );
+        }
+        let old = entry.object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let domain = vec![guest_admin_present(world, partner)];
+        status.conditions = conditions::write(old, entry.object.metadata.generation, world.now, &situation, domain);
+        return Plan {
+            deletions: cascade(world, partner),
+            status: Some(Status::Partner(Box::new(status))),
+            next_look: partner.expires_at.filter(|end| *end > world.now),
+            ..Plan::nothing()
+        };
+    }
+    let mut steps = Vec::new();
+    if let Some(record) = partner.record {
+        // Nobody declares them any more, and their partner goes: they go with it.
+        for guest in world.observed.guests_of(&record.id).filter(|guest| guest.is_live()) {
+            let declared = guest.mark.as_ref().is_some_and(|mark| world.declared.has_membership_uid(&mark.uid));
+            if !declared {
+                steps.extend(end(guest));
+            }
+        }
+        if record.deactivated_at.is_none() {
+            steps.push(Step {
+                operation: Operation::DeactivatePartner { partner: record.id.clone() },
+                reason: Reason::Removing,
+                because: "the partner is being deleted and nothing is its any more".to_owned(),
+            });
+        }
+    }
+    let notices = if steps.is_empty() { Vec::new() } else { vec![Notice::REMOVED] };
+    Plan { steps, finalizer: Finalizer::Release, notices, ..Plan::nothing() }
+}
+
+/// Everything that names the partner and was there when its deletion began.
+fn cascade(world: World<'_>, partner: &PartnerView<'_>) -> Vec<Deletion> {
+    let Some(since) = partner.cascades() else { return Vec::new() };
+    let memberships =
+        world.declared.members(partner.namespace, &partner.name).map(|m| (Kind::Membership, &m.object.metadata));
+    let shares = world.declared.shares(partner.namespace, &partner.name).map(|s| (Kind::Share, &s.object.metadata));
+    memberships
+        .chain(shares)
+        .filter(|(_, meta)| !is_leaving(meta))
+        .filter(|(_, meta)| meta.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since))
+        .map(|(kind, meta)| Deletion { key: Key::new(kind, namespace(meta), name(meta)), uid: uid(meta).to_owned() })
+        .collect()
+}
+
+fn unavailable(world: World<'_>, entry: &Partner) -> api::LocalPartnerStatus {
+    let mut status = entry.object.status.clone().unwrap_or_default();
+    let generation = entry.object.metadata.generation;
+    let mut written =
+        conditions::write(&status.conditions, generation, world.now, &Situation::unavailable(), Vec::new());
+    keep_domain(&mut written, &status.conditions, &["GuestAdminPresent"]);
+    status.conditions = written;
+    status
+}
+
+fn status(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> api::LocalPartnerStatus {
+    let object = &entry.object;
+    let old = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let situation = if let Some(violated) = Situation::violated(&partner.violations) {
+        violated
+    } else if let Some(wait) = partner.wait.or(partner.blocked) {
+        Situation::waits(wait)
+    } else if partner.paused {
+        Situation::held(Reason::Paused)
+    } else if partner.record.is_none() && !world.workspace.is_readable() {
+        Situation::waits(Reason::PolicyUnreadable)
+    } else {
+        Situation::fine(Reason::Reconciled)
+    };
+    api::LocalPartnerStatus {
+        observed_generation: object.metadata.generation,
+        last_handled_reconcile_at: annotation(&object.metadata, api::RECONCILE_AT).map(str::to_owned),
+        display_name: Some(display_name(entry)),
+        directory_id: partner.record.map(|record| record.id.0.clone()),
+        expires_at: partner.expires_at.map(show),
+        conditions: conditions::write(
+            old,
+            object.metadata.generation,
+            world.now,
+            &situation,
+            vec![guest_admin_present(world, partner)],
+        ),
+        violations: conditions::violations(&partner.violations),
+        violation_count: count_some(partner.violations.len()),
+        guests: Some(guest_counts(world, partner)),
+        shares: Some(conditions::count(world.declared.share_count(partner.namespace, &partner.name))),
+    }
+}
+
+/// The partner's memberships counted by state.
+fn guest_counts(world: World<'_>, partner: &PartnerView<'_>) -> api::GuestCounts {
+    let mut counts = api::GuestCounts {
+        all: conditions::count(world.declared.member_count(partner.namespace, &partner.name)),
+        ..api::GuestCounts::default()
+    };
+    for entry in world.declared.members(partner.namespace, &partner.name) {
+        match MemberView::of(world, partner, entry).state {
+            State::Active => counts.active += 1,
+            State::Invited => counts.invited += 1,
+            State::Joined => counts.joined += 1,
+            State::Suspended => counts.suspended += 1,
+            State::Rejected => counts.rejected += 1,
+            State::Removing | State::Pending | State::Expired | State::InvitationExpired => {}
+        }
+    }
+    counts.summary = format!("{}/{}", counts.active, counts.all);
+    counts
+}
+
+/// Whether an Active Guest Admin is there.
+fn guest_admin_present(world: World<'_>, partner: &PartnerView<'_>) -> Domain {
+    let mut best: Option<State> = None;
+    for entry in world.declared.members(partner.namespace, &partner.name) {
+        if entry.reading.terms.role == GuestRole::GuestAdmin {
+            best = best.max(Some(MemberView::of(world, partner, entry).state));
+        }
+    }
+    let present = best == Some(State::Active);
+    Domain {
+        type_: "GuestAdminPresent",
+        status: Truth::from(present),
+        reason: match best {
+            Some(State::Active) => "GuestAdminPresent",
+            Some(state) => state.reason().as_str(),
+            None => Reason::MembershipNotFound.as_str(),
+        },
+        message: match present {
+            true => "An Active Guest Admin is there.".to_owned(),
+            false => "No Guest Admin is Active: nobody on the guests' side can pass accounts on.".to_owned(),
+        },
+    }
+}

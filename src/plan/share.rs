@@ -1,0 +1,220 @@
+//! Plans a share. It owns nothing in the directory: memberships are computed from it. Its own pass gives a verdict and
+//! counts, and takes away where a membership's pass cannot.
+
+use super::access::access;
+use super::claims::{annotation, is_leaving, is_paused, uid};
+use super::conditions::{self, Domain, LISTED, Situation, Truth, show};
+use super::judge::share::{Authorized, entry_violations};
+use super::judge::{Gate, MemberView, PartnerView, ShareView};
+use super::membership::{count_some, keep_domain, unreadable_conditions};
+use super::{Finalizer, Notice, Plan, Status, Step, World};
+use crate::api;
+use crate::directory::Operation;
+use crate::index::{Share, Slot};
+use crate::rules::{Reason, Violation};
+
+/// Plans the share of a name.
+pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
+    let Some(slot) = world.declared.share(namespace, name) else { return Plan::nothing() };
+    if !world.directory_available {
+        let status = slot.read().map(|entry| Status::Share(Box::new(unavailable(world, entry))));
+        return Plan { status, ..Plan::nothing() };
+    }
+    let meta = slot.metadata();
+    if is_leaving(meta) {
+        let steps = withhold(world, slot, |_| true);
+        let notices = if steps.is_empty() { Vec::new() } else { vec![Notice::REMOVED] };
+        return Plan { steps, finalizer: Finalizer::Release, notices, ..Plan::nothing() };
+    }
+    let Slot::Read(entry) = slot else {
+        let conditions = unreadable_conditions(meta);
+        let status = api::AccountShareStatus { conditions, ..api::AccountShareStatus::default() };
+        return Plan { status: Some(Status::Share(Box::new(status))), finalizer: Finalizer::Leave, ..Plan::nothing() };
+    };
+    let partner = PartnerView::of(world, namespace, &entry.reading.terms.partner);
+    let view = ShareView::of(world, &partner, entry);
+    // Memberships that cannot be processed keep nothing through a share that gives nothing, or that excludes them.
+    let shut = matches!(view.gate, Gate::Shut(_));
+    let steps = withhold(world, slot, |guest| {
+        let name = guest.mark.as_ref().map(|mark| mark.name.as_str()).unwrap_or_default();
+        let membership = guest.mark.as_ref().and_then(|mark| world.declared.membership_by_uid(&mark.uid));
+        let stuck = membership.is_some_and(|slot| slot.read().is_none());
+        stuck && (shut || entry.reading.terms.exclude.contains_key(name))
+    });
+    let mut violations = view.violations.clone();
+    violations.extend(entry_violations(world, &partner, entry));
+    violations.sort();
+    let mut notices: Vec<Notice> = violations.first().map(|first| Notice::refused(first.reason)).into_iter().collect();
+    if view.authorized == Authorized::No {
+        notices.push(Notice::withheld(Reason::SharerNotOwner));
+    }
+    Plan {
+        steps,
+        finalizer: Finalizer::Hold,
+        status: Some(Status::Share(Box::new(status(world, &partner, &view, &violations)))),
+        notices,
+        next_look: view.expires_at.filter(|end| *end > world.now),
+        ..Plan::nothing()
+    }
+}
+
+/// Takes the share's account away from its holders.
+fn withhold(
+    world: World<'_>,
+    slot: &Slot<api::AccountShare, crate::rules::ShareTerms>,
+    whom: impl Fn(&crate::directory::GuestRecord) -> bool,
+) -> Vec<Step> {
+    let share = uid(slot.metadata());
+    world
+        .observed
+        .holders(share)
+        .filter(|guest| whom(guest))
+        .map(|guest| {
+            let held = guest.grants.values().filter(|held| held.grant.share_uid == share);
+            let accounts = held.map(|held| held.grant.account.clone()).collect();
+            Step {
+                operation: Operation::Withhold { guest: guest.id.clone(), accounts },
+                reason: Reason::Removing,
+                because: "the share gives nothing any more".to_owned(),
+            }
+        })
+        .collect()
+}
+
+fn unavailable(world: World<'_>, entry: &Share) -> api::AccountShareStatus {
+    let mut status = entry.object.status.clone().unwrap_or_default();
+    let generation = entry.object.metadata.generation;
+    let mut written =
+        conditions::write(&status.conditions, generation, world.now, &Situation::unavailable(), Vec::new());
+    keep_domain(&mut written, &status.conditions, &["Authorized"]);
+    status.conditions = written;
+    status
+}
+
+fn situation(view: &ShareView<'_>, partner: &PartnerView<'_>, violations: &[Violation]) -> Situation {
+    if let Some(violated) = Situation::violated(violations) {
+        return violated;
+    }
+    if let Some(wait) = view.wait {
+        return Situation::waits(wait);
+    }
+    if view.authorized == Authorized::No {
+        return Situation { reconciling: false, stalled: true, ..Situation::waits(Reason::SharerNotOwner) };
+    }
+    if is_paused(&view.entry.object.metadata) || partner.paused {
+        return Situation::held(Reason::Paused);
+    }
+    Situation::fine(Reason::Reconciled)
+}
+
+fn status(
+    world: World<'_>,
+    partner: &PartnerView<'_>,
+    view: &ShareView<'_>,
+    violations: &[Violation],
+) -> api::AccountShareStatus {
+    let object = &view.entry.object;
+    let terms = &view.entry.reading.terms;
+    let old = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let situation = situation(view, partner, violations);
+    let authorized = Domain {
+        type_: "Authorized",
+        status: match view.authorized {
+            Authorized::Yes => Truth::True,
+            Authorized::No => Truth::False,
+            Authorized::Unknown => Truth::Unknown,
+        },
+        reason: match view.authorized {
+            Authorized::Yes => "Authorized",
+            Authorized::No => Reason::SharerNotOwner.as_str(),
+            Authorized::Unknown => situation.reason.as_str(),
+        },
+        message: match view.authorized {
+            Authorized::Yes => "The sharer owns the account.",
+            Authorized::No => conditions::sentence(Reason::SharerNotOwner),
+            Authorized::Unknown => "The account or its sharer is not known (yet).",
+        }
+        .to_owned(),
+    };
+    let (grants, withheld) = grants(world, partner, view);
+    api::AccountShareStatus {
+        observed_generation: object.metadata.generation,
+        last_handled_reconcile_at: annotation(&object.metadata, api::RECONCILE_AT).map(str::to_owned),
+        expires_at: view.expires_at.map(show),
+        shared_by: terms.shared_by.as_ref().map(ToString::to_string),
+        role: Some(terms.guest_admin_role.as_str().to_owned()),
+        conditions: conditions::write(old, object.metadata.generation, world.now, &situation, vec![authorized]),
+        violations: conditions::violations(violations),
+        violation_count: count_some(violations.len()),
+        grants: Some(grants),
+        withheld: withheld.into_iter().take(LISTED).collect(),
+    }
+}
+
+/// What the share gives, counted, and who does not get what it says.
+fn grants(
+    world: World<'_>,
+    partner: &PartnerView<'_>,
+    view: &ShareView<'_>,
+) -> (api::GrantCounts, Vec<api::WithheldStatus>) {
+    let terms = &view.entry.reading.terms;
+    let mut counts = api::GrantCounts::default();
+    let mut withheld = Vec::new();
+    let mut hold = |name: &str, reason: Reason| {
+        withheld.push(api::WithheldStatus { name: name.to_owned(), reason: reason.as_str().to_owned() });
+    };
+    for entry in world.declared.members(partner.namespace, &partner.name) {
+        let name = super::claims::name(&entry.object.metadata);
+        let concerned =
+            entry.reading.terms.role == crate::rules::GuestRole::GuestAdmin || terms.guest_users.contains_key(name);
+        if !concerned {
+            continue;
+        }
+        let member = MemberView::of(world, partner, entry);
+        let Some(access) = access(world, partner, view, &member) else { continue };
+        let held = member.claim.live().and_then(|record| record.grants.get(&access.grant.account));
+        let reason = match (access.gate, held) {
+            (Gate::Shut(reason), _) | (Gate::Keep(reason), None) => Some(reason),
+            (Gate::Open | Gate::Keep(_), Some(_)) => None,
+            (Gate::Open, None) if partner.paused || is_paused(&entry.object.metadata) => Some(Reason::Paused),
+            (Gate::Open, None) if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
+            (Gate::Open, None) => Some(Reason::Pending),
+        };
+        match reason {
+            None => counts.effective += 1,
+            Some(reason) => {
+                if access.rejected {
+                    counts.rejected += 1;
+                } else {
+                    counts.withheld += 1;
+                }
+                hold(name, reason);
+            }
+        }
+    }
+    // Names that no membership has (yet), and names of other partners' guests.
+    let listed = terms.guest_users.keys().chain(terms.role_overrides.keys());
+    let mut seen = std::collections::BTreeSet::new();
+    for name in listed.filter(|name| !terms.exclude.contains_key(*name)) {
+        if !seen.insert(name) {
+            continue;
+        }
+        match world.declared.membership(partner.namespace, name) {
+            None => {
+                counts.withheld += 1;
+                hold(name, Reason::MembershipNotFound);
+            }
+            Some(Slot::Unreadable { .. }) => {
+                counts.withheld += 1;
+                hold(name, Reason::Unreadable);
+            }
+            Some(Slot::Read(entry)) if entry.reading.terms.partner != partner.name => {
+                counts.rejected += 1;
+                hold(name, Reason::NotAGuestOfPartner);
+            }
+            Some(Slot::Read(_)) => {}
+        }
+    }
+    counts.summary = format!("{}/{}", counts.effective, counts.effective + counts.withheld + counts.rejected);
+    (counts, withheld)
+}

@@ -1,0 +1,24 @@
+//! Reads a `GuestMembership`.
+
+use super::Found;
+use crate::api;
+use crate::rules::{GuestRole, MembershipTerms, Reading};
+
+pub(super) fn read(spec: &api::GuestMembershipSpec) -> Reading<MembershipTerms> {
+    let api::GuestMembershipSpec { partner_ref, email, display_name, role, invited_by, mfa, suspended, expires_at } =
+        spec;
+    let mut found = Found::default();
+    let terms = MembershipTerms {
+        partner: partner_ref.name.clone(),
+        email: found.email("spec.email", email),
+        display_name: display_name.clone(),
+        role: found
+            .word("spec.role", role.as_ref(), GuestRole::parse, "GuestAdmin, GuestUser")
+            .unwrap_or(GuestRole::GuestUser),
+        invited_by: found.email("spec.invitedBy", invited_by),
+        methods: found.mfa(mfa.as_ref()),
+        suspended: suspended.unwrap_or(false),
+        expires_at: found.instant("spec.expiresAt", expires_at.as_ref()),
+    };
+    found.reading(terms)
+}

@@ -1,0 +1,140 @@
+//! Reads wire specs into terms: every rule that one object decides (**S** in `docs/rules.md`) is judged here.
+//!
+//! Reading never fails: what does not read becomes a violation, and the term falls back to what gives least.
+
+mod membership;
+mod partner;
+mod share;
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Email, MembershipTerms, Methods, MfaMethod, PartnerTerms, Reading, ShareTerms, Violation, say, time};
+use crate::api;
+
+/// How many Host Admins a partner names at most.
+pub const MOST_HOST_ADMINS: usize = 32;
+
+/// Reads a partner's spec.
+pub fn partner(spec: &api::LocalPartnerSpec) -> Reading<PartnerTerms> {
+    partner::read(spec)
+}
+
+/// Reads a membership's spec.
+pub fn membership(spec: &api::GuestMembershipSpec) -> Reading<MembershipTerms> {
+    membership::read(spec)
+}
+
+/// Reads a share's spec.
+pub fn share(spec: &api::AccountShareSpec) -> Reading<ShareTerms> {
+    share::read(spec)
+}
+
+/// Collects violations while a spec is read.
+#[derive(Default)]
+struct Found(Vec<Violation>);
+
+impl Found {
+    fn push(&mut self, violation: Violation) {
+        self.0.push(violation);
+    }
+
+    fn reading<T>(mut self, terms: T) -> Reading<T> {
+        self.0.sort();
+        Reading { terms, violations: self.0 }
+    }
+
+    fn email(&mut self, path: impl Into<String>, text: &str) -> Option<Email> {
+        match Email::parse(text) {
+            Ok(email) => Some(email),
+            Err(error) => {
+                self.push(say::invalid_email(path, error));
+                None
+            }
+        }
+    }
+
+    fn pin(&mut self, path: String, text: Option<&String>) -> Option<Email> {
+        self.email(path, text?)
+    }
+
+    fn instant(&mut self, path: &str, text: Option<&String>) -> Option<Timestamp> {
+        match time::instant(text?) {
+            Ok(instant) => Some(instant),
+            Err(error) => {
+                self.push(say::invalid_value(path, error));
+                None
+            }
+        }
+    }
+
+    fn duration(&mut self, path: &str, text: Option<&String>) -> Option<SignedDuration> {
+        match time::duration(text?) {
+            Ok(duration) => Some(duration),
+            Err(error) => {
+                self.push(say::invalid_value(path, error));
+                None
+            }
+        }
+    }
+
+    fn required(&mut self, path: &str, required: Option<bool>) {
+        if required == Some(false) {
+            self.push(say::mfa_cannot_be_waived(path));
+        }
+    }
+
+    /// `mfa` of a membership or a share.
+    fn mfa(&mut self, mfa: Option<&api::Mfa>) -> Option<Methods> {
+        let mfa = mfa?;
+        self.required("spec.mfa.required", mfa.required);
+        self.methods(mfa.methods.as_ref())
+    }
+
+    fn methods(&mut self, methods: Option<&Vec<String>>) -> Option<Methods> {
+        let methods = methods?;
+        let path = "spec.mfa.methods";
+        if methods.is_empty() {
+            self.push(say::mfa_method_not_allowed(
+                path,
+                "the list is empty; name TOTP, WebAuthn or both, or remove it",
+            ));
+        }
+        let mut read = Methods::new();
+        for (index, text) in methods.iter().enumerate() {
+            match MfaMethod::parse(text) {
+                Some(method) if !read.insert(method) => self.push(say::duplicate(format!("{path}[{index}]"), text)),
+                Some(_) => {}
+                None => {
+                    let message = format!("{} is no method; name TOTP, WebAuthn or both", super::address::quote(text));
+                    self.push(say::mfa_method_not_allowed(format!("{path}[{index}]"), message));
+                }
+            }
+        }
+        Some(read)
+    }
+
+    /// A closed word. `None`: left out, or not one.
+    fn word<T: Copy>(
+        &mut self,
+        path: &str,
+        text: Option<&String>,
+        parse: fn(&str) -> Option<T>,
+        form: &str,
+    ) -> Option<T> {
+        let text = text?;
+        let word = parse(text);
+        if word.is_none() {
+            self.push(say::invalid_value(path, format!("{} is none of {form}", super::address::quote(text))));
+        }
+        word
+    }
+
+    /// An object's name in a reference: what cannot be the name of an object is never found, so it is not refused here.
+    fn unique(&mut self, seen: &mut BTreeSet<String>, path: String, name: &str) {
+        if !seen.insert(name.to_owned()) {
+            self.push(say::duplicate(path, name));
+        }
+    }
+}

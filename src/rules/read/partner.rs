@@ -1,0 +1,119 @@
+//! Reads a `LocalPartner`.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use super::{Found, MOST_HOST_ADMINS};
+use crate::api;
+use crate::rules::{Adoption, Deletion, Domain, DomainRule, HostAdminEntry, PartnerTerms, Reading, all_methods, say};
+
+/// The longest time to enrol.
+const LONGEST_ENROLMENT: SignedDuration = SignedDuration::from_hours(720);
+
+pub(super) fn read(spec: &api::LocalPartnerSpec) -> Reading<PartnerTerms> {
+    let api::LocalPartnerSpec {
+        display_name,
+        host_admins,
+        mfa,
+        invitations,
+        guests,
+        suspended,
+        expires_at,
+        adoption,
+        deletion,
+    } = spec;
+    let mut found = Found::default();
+    let mfa = mfa.as_ref();
+    found.required("spec.mfa.required", mfa.and_then(|mfa| mfa.required));
+    let enrol_within = found.duration("spec.mfa.enrolWithin", mfa.and_then(|mfa| mfa.enrol_within.as_ref()));
+    if let Some(within) = enrol_within.filter(|within| *within > LONGEST_ENROLMENT) {
+        found.push(say::mfa_deadline_too_long(within));
+    }
+    let lifetime = invitations.as_ref().and_then(|invitations| invitations.expire_after.as_ref());
+    let guests = guests.as_ref();
+    let terms = PartnerTerms {
+        display_name: display_name.clone(),
+        host_admins: admins(&mut found, host_admins),
+        methods: found.methods(mfa.and_then(|mfa| mfa.methods.as_ref())).unwrap_or_else(all_methods),
+        enrol_within: enrol_within.unwrap_or(SignedDuration::from_hours(168)),
+        invitation_lifetime: found
+            .duration("spec.invitations.expireAfter", lifetime)
+            .unwrap_or(SignedDuration::from_hours(72)),
+        domains: domains(&mut found, guests),
+        max_guests: max_guests(&mut found, guests),
+        max_duration: found.duration("spec.guests.maxDuration", guests.and_then(|guests| guests.max_duration.as_ref())),
+        suspended: suspended.unwrap_or(false),
+        expires_at: found.instant("spec.expiresAt", expires_at.as_ref()),
+        adoption: found
+            .word("spec.adoption", adoption.as_ref(), Adoption::parse, "Never, Unmarked")
+            .unwrap_or(Adoption::Never),
+        deletion: found
+            .word("spec.deletion", deletion.as_ref(), Deletion::parse, "Block, Cascade")
+            .unwrap_or(Deletion::Block),
+    };
+    found.reading(terms)
+}
+
+fn admins(found: &mut Found, texts: &[String]) -> Vec<HostAdminEntry> {
+    if texts.is_empty() || texts.len() > MOST_HOST_ADMINS {
+        found.push(say::host_admin_required(texts.len()));
+    }
+    let mut seen = BTreeSet::new();
+    let mut entries = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let path = format!("spec.hostAdmins[{index}]");
+        let Some(email) = found.email(path.clone(), text) else { continue };
+        if seen.insert(email.clone()) {
+            entries.push(HostAdminEntry { index, email });
+        } else {
+            found.push(say::duplicate(path, email.as_str()));
+        }
+    }
+    entries
+}
+
+fn domains(found: &mut Found, guests: Option<&api::GuestLimits>) -> DomainRule {
+    let allowed = guests.and_then(|guests| guests.allowed_domains.as_ref());
+    let denied = guests.and_then(|guests| guests.denied_domains.as_ref());
+    if allowed.is_some() && denied.is_some() {
+        found.push(say::domain_lists_exclusive(
+            "spec.guests",
+            "allowedDomains and deniedDomains exclude each other; keep one of the two",
+        ));
+    }
+    let allowed = allowed.map(|texts| list(found, "spec.guests.allowedDomains", texts));
+    let denied = denied.map(|texts| list(found, "spec.guests.deniedDomains", texts));
+    match (allowed, denied) {
+        (Some(allowed), _) => DomainRule::Allowed(allowed),
+        (None, Some(denied)) => DomainRule::Denied(denied),
+        (None, None) => DomainRule::Any,
+    }
+}
+
+fn list(found: &mut Found, path: &str, texts: &[String]) -> Vec<Domain> {
+    if texts.is_empty() {
+        found.push(say::domain_lists_exclusive(path, "the list is empty; name at least one domain, or remove it"));
+    }
+    let mut domains = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        match Domain::parse(text) {
+            Ok(domain) if domains.contains(&domain) => found.push(say::duplicate(format!("{path}[{index}]"), text)),
+            Ok(domain) => domains.push(domain),
+            Err(error) => found.push(say::domain_lists_exclusive(format!("{path}[{index}]"), error)),
+        }
+    }
+    domains
+}
+
+fn max_guests(found: &mut Found, guests: Option<&api::GuestLimits>) -> Option<u64> {
+    let number = guests?.max_guests?;
+    let read = u64::try_from(number).ok();
+    if read.is_none() {
+        found.push(say::invalid_value(
+            "spec.guests.maxGuests",
+            format!("{number} is no number of guests; write 0 or more"),
+        ));
+    }
+    read.or(Some(0))
+}
