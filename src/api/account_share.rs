@@ -4,6 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::leaf;
 use super::{Conditions, Mfa, PartnerRef, ViolationStatus};
 
 /// One account of a Host Admin, shared with one local partner.
@@ -19,36 +20,90 @@ use super::{Conditions, Mfa, PartnerRef, ViolationStatus};
     plural = "accountshares",
     singular = "accountshare",
     shortname = "share",
-    category = "guestlist"
+    category = "guestlist",
+    doc = "One account of a Host Admin, shared with one local partner.",
+    selectable = ".spec.partnerRef.name",
+    selectable = ".spec.account",
+    printcolumn(
+        name = "Partner",
+        type_ = "string",
+        json_path = ".spec.partnerRef.name",
+        description = "The partner the account is shared with"
+    ),
+    printcolumn(
+        name = "Account",
+        type_ = "string",
+        json_path = ".spec.account",
+        description = "The account's name in the directory"
+    ),
+    printcolumn(
+        name = "Shared By",
+        type_ = "string",
+        json_path = ".spec.sharedBy",
+        description = "The Host Admin who shares it"
+    ),
+    printcolumn(name = "Role", type_ = "string", json_path = ".status.role", description = "What Guest Admins get"),
+    printcolumn(
+        name = "Grants",
+        type_ = "string",
+        json_path = ".status.grants.summary",
+        description = "Effective grants of all"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether the directory reflects the spec"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why, in one word: guestlist explain REASON"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "How old the object is"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AccountShareSpec {
     /// The partner the account is shared with. Immutable.
     pub partner_ref: PartnerRef,
     /// The account's name in the directory. Immutable.
+    #[schemars(schema_with = "leaf::account")]
     pub account: String,
     /// The Host Admin who owns the account and shares it.
+    #[schemars(schema_with = "leaf::address")]
     pub shared_by: String,
     /// What every Guest Admin of the partner gets: `Manager` or `Collaborator` (default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::share_role")]
     pub guest_admin_role: Option<String>,
     /// The Guest Users to whom a Guest Admin passes the account on, always as Collaborator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::entries::<GuestUserEntry>")]
     pub guest_users: Option<Vec<GuestUserEntry>>,
     /// Guest Admins whose role differs from `guestAdminRole`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::entries::<RoleOverrideEntry>")]
     pub role_overrides: Option<Vec<RoleOverrideEntry>>,
     /// Guests who get nothing from this share, whatever else it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::entries::<ExcludeEntry>")]
     pub exclude: Option<Vec<ExcludeEntry>>,
     /// Narrows what the partner allows: guests need one of these methods enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa: Option<Mfa>,
     /// Withholds every grant of this share, reversibly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::flag")]
     pub suspended: Option<bool>,
     /// When the share ends (RFC 3339). Extending it revives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::instant")]
     pub expires_at: Option<String>,
 }
 
@@ -57,14 +112,18 @@ pub struct AccountShareSpec {
 #[serde(rename_all = "camelCase")]
 pub struct GuestUserEntry {
     /// The name of a membership of the same partner.
+    #[schemars(schema_with = "leaf::member_name")]
     pub name: String,
     /// The name of the Guest Admin's membership who passes the account on; he has to be Manager here.
+    #[schemars(schema_with = "leaf::member_name")]
     pub propagated_by: String,
     /// Pins the entry to a person: it holds only while the membership has this address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::address")]
     pub email: Option<String>,
     /// May only say `Collaborator`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::propagated_role")]
     pub role: Option<String>,
 }
 
@@ -73,11 +132,14 @@ pub struct GuestUserEntry {
 #[serde(rename_all = "camelCase")]
 pub struct RoleOverrideEntry {
     /// The name of a membership of the same partner.
+    #[schemars(schema_with = "leaf::member_name")]
     pub name: String,
     /// `Manager` or `Collaborator`.
+    #[schemars(schema_with = "leaf::share_role")]
     pub role: String,
     /// Pins the entry to a person: it holds only while the membership has this address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::address")]
     pub email: Option<String>,
 }
 
@@ -86,9 +148,11 @@ pub struct RoleOverrideEntry {
 #[serde(rename_all = "camelCase")]
 pub struct ExcludeEntry {
     /// The name of a membership of the same partner.
+    #[schemars(schema_with = "leaf::member_name")]
     pub name: String,
     /// The address the author had in mind; the name is excluded whatever it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::address")]
     pub email: Option<String>,
 }
 
@@ -98,33 +162,42 @@ pub struct ExcludeEntry {
 pub struct AccountShareStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::count")]
     pub observed_generation: Option<i64>,
     /// The last handled value of the annotation `guestlist.dev/reconcile-at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::annotation_echo")]
     pub last_handled_reconcile_at: Option<String>,
     /// When the share ends: the earlier of its own and its partner's (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::observed_word")]
     pub expires_at: Option<String>,
     /// Who shares the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::observed_text")]
     pub shared_by: Option<String>,
     /// What Guest Admins get.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::observed_word")]
     pub role: Option<String>,
     /// `Accepted`, `Ready`, `Authorized`; `Reconciling` and `Stalled` only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "leaf::conditions")]
     pub conditions: Conditions,
     /// The first 50 broken rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "leaf::first_50::<ViolationStatus>")]
     pub violations: Vec<ViolationStatus>,
     /// How many rules are broken in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::count")]
     pub violation_count: Option<i64>,
     /// What the share gives, counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<GrantCounts>,
     /// The first 50 guests who do not get what the share says, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "leaf::first_50::<WithheldStatus>")]
     pub withheld: Vec<WithheldStatus>,
 }
 
@@ -133,12 +206,16 @@ pub struct AccountShareStatus {
 #[serde(rename_all = "camelCase", default)]
 pub struct GrantCounts {
     /// Guests who can use the account now.
+    #[schemars(schema_with = "leaf::count")]
     pub effective: i64,
     /// Guests who will, once what withholds it has passed.
+    #[schemars(schema_with = "leaf::count")]
     pub withheld: i64,
     /// Entries that break a rule.
+    #[schemars(schema_with = "leaf::count")]
     pub rejected: i64,
     /// `effective/all`, for `kubectl get`.
+    #[schemars(schema_with = "leaf::observed_word")]
     pub summary: String,
 }
 
@@ -147,7 +224,9 @@ pub struct GrantCounts {
 #[serde(default)]
 pub struct WithheldStatus {
     /// The membership's name.
+    #[schemars(schema_with = "leaf::observed_text")]
     pub name: String,
     /// Why.
+    #[schemars(schema_with = "leaf::observed_word")]
     pub reason: String,
 }

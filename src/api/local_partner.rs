@@ -4,6 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::{leaf, rule};
 use super::{Conditions, ViolationStatus};
 
 /// An outside company whose people are guests of this workspace.
@@ -19,14 +20,55 @@ use super::{Conditions, ViolationStatus};
     plural = "localpartners",
     singular = "localpartner",
     shortname = "lp",
-    category = "guestlist"
+    category = "guestlist",
+    doc = "An outside company whose people are guests of this workspace.",
+    printcolumn(
+        name = "Display Name",
+        type_ = "string",
+        json_path = ".status.displayName",
+        description = "The name shown to people"
+    ),
+    printcolumn(
+        name = "Guests",
+        type_ = "string",
+        json_path = ".status.guests.summary",
+        description = "Active guests of all memberships"
+    ),
+    printcolumn(
+        name = "Shares",
+        type_ = "integer",
+        json_path = ".status.shares",
+        description = "How many accounts are shared with the partner"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether the directory reflects the spec"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why, in one word: guestlist explain REASON"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "How old the object is"
+    )
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [rule::host_admins_given()]))]
 pub struct LocalPartnerSpec {
     /// The name shown to people. Default: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::person")]
     pub display_name: Option<String>,
     /// The workspace users who run this partner: 1 to 32 addresses, each once.
+    #[serde(default)]
+    #[schemars(schema_with = "leaf::host_admins")]
     pub host_admins: Vec<String>,
     /// What is asked of the guests' MFA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,16 +81,20 @@ pub struct LocalPartnerSpec {
     pub guests: Option<GuestLimits>,
     /// Withholds every grant of every guest and turns their logins off, reversibly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::flag")]
     pub suspended: Option<bool>,
     /// When the partnership ends (RFC 3339). Extending it revives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::instant")]
     pub expires_at: Option<String>,
     /// Whether identities that exist already may become guests: `Never` (default) or `Unmarked`, which
     /// works only where the workspace policy allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::adoption")]
     pub adoption: Option<String>,
     /// What deleting does while memberships or shares exist: `Block` (default) or `Cascade`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::deletion")]
     pub deletion: Option<String>,
 }
 
@@ -58,12 +104,15 @@ pub struct LocalPartnerSpec {
 pub struct PartnerMfa {
     /// Whether MFA is required. Only `true` is accepted; it is the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::mfa_required")]
     pub required: Option<bool>,
     /// The methods that count: `TOTP`, `WebAuthn`. Default: both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::methods")]
     pub methods: Option<Vec<String>>,
     /// How long a guest who joined may take to turn MFA on, as `168h` (the default; at most `720h`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::enrolment_deadline")]
     pub enrol_within: Option<String>,
 }
 
@@ -73,24 +122,30 @@ pub struct PartnerMfa {
 pub struct Invitations {
     /// How long an invitation can be followed, as `72h` (the default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::duration")]
     pub expire_after: Option<String>,
 }
 
 /// Who may be a guest, how many and for how long.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [rule::one_domain_list()]))]
 pub struct GuestLimits {
     /// Domains that guests' addresses must be on, exactly. Not together with `deniedDomains`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::domains")]
     pub allowed_domains: Option<Vec<String>>,
     /// Domains that guests' addresses must not be on, subdomains included. Not together with `allowedDomains`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::domains")]
     pub denied_domains: Option<Vec<String>>,
     /// How many live memberships the partner may have. Left out: no quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::max_guests")]
     pub max_guests: Option<i64>,
     /// How long a membership may last from its creation, as `4320h`. Left out: no cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::duration")]
     pub max_duration: Option<String>,
 }
 
@@ -100,33 +155,42 @@ pub struct GuestLimits {
 pub struct LocalPartnerStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::count")]
     pub observed_generation: Option<i64>,
     /// The last handled value of the annotation `guestlist.dev/reconcile-at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::annotation_echo")]
     pub last_handled_reconcile_at: Option<String>,
     /// The name shown to people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::observed_text")]
     pub display_name: Option<String>,
     /// The partner's identifier in the directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::observed_text")]
     pub directory_id: Option<String>,
     /// When the partnership ends (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::observed_word")]
     pub expires_at: Option<String>,
     /// `Accepted`, `Ready`, `GuestAdminPresent`; `Reconciling` and `Stalled` only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "leaf::conditions")]
     pub conditions: Conditions,
     /// The first 50 broken rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "leaf::first_50::<ViolationStatus>")]
     pub violations: Vec<ViolationStatus>,
     /// How many rules are broken in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::count")]
     pub violation_count: Option<i64>,
     /// Its memberships, counted by state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guests: Option<GuestCounts>,
     /// How many shares name this partner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "leaf::count")]
     pub shares: Option<i64>,
 }
 
@@ -135,17 +199,24 @@ pub struct LocalPartnerStatus {
 #[serde(rename_all = "camelCase", default)]
 pub struct GuestCounts {
     /// Guests who joined and turned MFA on.
+    #[schemars(schema_with = "leaf::count")]
     pub active: i64,
     /// All memberships that name this partner.
+    #[schemars(schema_with = "leaf::count")]
     pub all: i64,
     /// `active/all`, for `kubectl get`.
+    #[schemars(schema_with = "leaf::observed_word")]
     pub summary: String,
     /// Guests whose invitation is open.
+    #[schemars(schema_with = "leaf::count")]
     pub invited: i64,
     /// Guests who joined and have no MFA yet.
+    #[schemars(schema_with = "leaf::count")]
     pub joined: i64,
     /// Guests who are suspended.
+    #[schemars(schema_with = "leaf::count")]
     pub suspended: i64,
     /// Memberships that break a rule.
+    #[schemars(schema_with = "leaf::count")]
     pub rejected: i64,
 }

@@ -7,11 +7,13 @@ mod account_share;
 mod common;
 mod guest_membership;
 mod local_partner;
+pub mod schema;
 
 pub use account_share::*;
 pub use common::*;
 pub use guest_membership::*;
 pub use local_partner::*;
+pub use schema::{crd_files, crds, crds_yaml};
 
 /// The API group of all three kinds.
 pub const GROUP: &str = "guestlist.dev";
