@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::address::quote;
 use super::time::show_duration;
 use super::{Email, GuestRole, Reason, Taint, Violation};
 
@@ -13,7 +14,7 @@ pub fn invalid_value(path: impl Into<String>, message: impl Into<String>) -> Vio
 
 /// A value that stands twice in a set.
 pub fn duplicate(path: impl Into<String>, value: &str) -> Violation {
-    invalid_value(path, format!("{value:?} stands here a second time; each value once"))
+    invalid_value(path, format!("{} stands here a second time; each value once", quote(value)))
 }
 
 /// No Host Admin, or too many.
@@ -27,18 +28,16 @@ pub fn host_admin_required(count: usize) -> Violation {
 
 /// The namespace may not speak for this Host Admin.
 pub fn host_admin_not_allowed_here(taint: Taint, path: &str, email: &Email, namespace: &str) -> Violation {
-    Violation {
-        reason: Reason::HostAdminNotAllowedHere,
-        path: path.to_owned(),
-        message: format!(
-            "the workspace policy does not let namespace {namespace} speak for {email}; ask the platform team to list it, or name somebody it lists"
-        ),
-        taint,
-    }
+    let email = quote(email.as_str());
+    let message = format!(
+        "the workspace policy does not let namespace {namespace} speak for {email}; name somebody whom it lists"
+    );
+    Violation::new(taint, Reason::HostAdminNotAllowedHere, path, message)
 }
 
 /// A Host Admin has a guest's address.
 pub fn host_admin_is_guest(path: &str, email: &Email) -> Violation {
+    let email = quote(email.as_str());
     Violation::entry(
         Reason::HostAdminIsGuest,
         path,
@@ -69,6 +68,7 @@ pub fn invalid_email(path: impl Into<String>, error: impl Into<String>) -> Viola
 
 /// A guest on a domain of the host.
 pub fn host_domain(email: &Email) -> Violation {
+    let email = quote(email.as_str());
     let message = format!("{email} is on a domain of the host organization; its own people are no guests");
     Violation::object(Reason::HostDomain, "spec.email", message)
 }
@@ -80,6 +80,7 @@ pub fn domain_lists_exclusive(path: impl Into<String>, message: impl Into<String
 
 /// The address does not satisfy the partner's list.
 pub fn domain_not_allowed(email: &Email) -> Violation {
+    let email = quote(email.as_str());
     let message =
         format!("the partner does not admit the domain of {email}; use an address that it admits, or change its list");
     Violation::object(Reason::DomainNotAllowed, "spec.email", message)
@@ -120,6 +121,7 @@ pub fn quota_exceeded(max: u64) -> Violation {
 
 /// Who invites may not.
 pub fn inviter_not_allowed(email: &Email, role: GuestRole) -> Violation {
+    let email = quote(email.as_str());
     let who = match role {
         GuestRole::GuestAdmin => "a Guest Admin is invited by a Host Admin of the partner",
         GuestRole::GuestUser => "a Guest User is invited by a Host Admin or a Guest Admin of the partner",
@@ -129,6 +131,7 @@ pub fn inviter_not_allowed(email: &Email, role: GuestRole) -> Violation {
 
 /// A field that never changes.
 pub fn immutable(path: &str, recorded: &str) -> Violation {
+    let recorded = quote(recorded);
     let message =
         format!("the field never changes, and {recorded} is recorded; delete the object and create a new one");
     Violation::object(Reason::Immutable, path, message)
@@ -146,12 +149,7 @@ pub fn expiry_too_long(longest: SignedDuration, latest: Timestamp) -> Violation 
 
 /// Owner in a share.
 pub fn owner_never_shared(path: impl Into<String>, taint: Taint) -> Violation {
-    Violation {
-        reason: Reason::OwnerNeverShared,
-        path: path.into(),
-        message: "Owner is never shared; write Manager or Collaborator".to_owned(),
-        taint,
-    }
+    Violation::new(taint, Reason::OwnerNeverShared, path, "Owner is never shared; write Manager or Collaborator")
 }
 
 /// Manager for a Guest User.
@@ -169,6 +167,7 @@ pub fn propagated_is_collaborator(path: impl Into<String>) -> Violation {
 
 /// The sharer does not run the partner.
 pub fn sharer_not_host_admin(email: &Email) -> Violation {
+    let email = quote(email.as_str());
     let message = format!("{email} is not a Host Admin of the partner; add it to hostAdmins, or let one of them share");
     Violation::object(Reason::SharerNotHostAdmin, "spec.sharedBy", message)
 }
@@ -198,6 +197,7 @@ pub fn propagation_needs_manager(index: usize, propagated_by: &str, candidates: 
 
 /// A second share of one account.
 pub fn duplicate_share(account: &str) -> Violation {
+    let account = quote(account);
     let message = format!("another share of this partner shares {account} already; put everything into one share");
     Violation::object(Reason::DuplicateShare, "spec.account", message)
 }

@@ -1,8 +1,12 @@
 //! A broken rule: which, where, and how to mend it.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::Reason;
+
+/// The most characters a violation's message has.
+pub const MESSAGE_MAX: usize = 200;
 
 /// How far a violation reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,8 +17,8 @@ pub enum Taint {
     Entry,
 }
 
-/// One broken rule. Ordered as the law orders rules, then by path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// One broken rule. Ordered as the law orders rules, then by path, the second entry of a list before the tenth.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Violation {
     /// The rule.
     pub reason: Reason,
@@ -27,15 +31,52 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// A violation and how far it reaches.
+    pub fn new(taint: Taint, reason: Reason, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { reason, path: path.into(), message: clip(&message.into(), MESSAGE_MAX), taint }
+    }
+
     /// A violation that taints the whole object.
     pub fn object(reason: Reason, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason, path: path.into(), message: message.into(), taint: Taint::Object }
+        Self::new(Taint::Object, reason, path, message)
     }
 
     /// A violation that taints one entry only.
     pub fn entry(reason: Reason, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason, path: path.into(), message: message.into(), taint: Taint::Entry }
+        Self::new(Taint::Entry, reason, path, message)
     }
+}
+
+impl Ord for Violation {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.reason
+            .cmp(&other.reason)
+            .then_with(|| pieces(&self.path).cmp(pieces(&other.path)))
+            .then_with(|| self.path.cmp(&other.path))
+            .then_with(|| self.message.cmp(&other.message))
+            .then_with(|| self.taint.cmp(&other.taint))
+    }
+}
+
+impl PartialOrd for Violation {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A path in pieces that compare as people read them: names as texts, places in lists as numbers.
+fn pieces(path: &str) -> impl Iterator<Item = (Option<u64>, &str)> {
+    path.split(['[', ']']).map(|piece| (piece.parse().ok(), piece))
+}
+
+/// At most so many characters of a text, and a sign that some are missing.
+fn clip(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
+    short.push('…');
+    short
 }
 
 impl fmt::Display for Violation {

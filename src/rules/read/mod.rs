@@ -101,16 +101,19 @@ impl Found {
                 "the list is empty; name TOTP, WebAuthn or both, or remove it",
             ));
         }
+        let mut seen = BTreeSet::new();
         let mut read = Methods::new();
         for (index, text) in methods.iter().enumerate() {
-            match MfaMethod::parse(text) {
-                Some(method) if !read.insert(method) => self.push(say::duplicate(format!("{path}[{index}]"), text)),
-                Some(_) => {}
-                None => {
-                    let message = format!("{} is no method; name TOTP, WebAuthn or both", super::address::quote(text));
-                    self.push(say::mfa_method_not_allowed(format!("{path}[{index}]"), message));
-                }
+            let here = format!("{path}[{index}]");
+            if !seen.insert(text) {
+                self.push(say::duplicate(here.clone(), text));
             }
+            let method = MfaMethod::parse(text);
+            if method.is_none() {
+                let message = format!("{} is no method; name TOTP, WebAuthn or both", super::address::quote(text));
+                self.push(say::mfa_method_not_allowed(here, message));
+            }
+            read.extend(method);
         }
         Some(read)
     }

@@ -8,6 +8,8 @@ use super::{Found, MOST_HOST_ADMINS};
 use crate::api;
 use crate::rules::{Adoption, Deletion, Domain, DomainRule, HostAdminEntry, PartnerTerms, Reading, all_methods, say};
 
+/// The largest quota that can be written.
+const MOST_GUESTS: i64 = 1_000_000;
 /// The longest time to enrol.
 const LONGEST_ENROLMENT: SignedDuration = SignedDuration::from_hours(720);
 
@@ -63,11 +65,14 @@ fn admins(found: &mut Found, texts: &[String]) -> Vec<HostAdminEntry> {
     let mut entries = Vec::new();
     for (index, text) in texts.iter().enumerate() {
         let path = format!("spec.hostAdmins[{index}]");
-        let Some(email) = found.email(path.clone(), text) else { continue };
-        if seen.insert(email.clone()) {
-            entries.push(HostAdminEntry { index, email });
-        } else {
-            found.push(say::duplicate(path, email.as_str()));
+        // A set is a set, also of texts that are no addresses.
+        let first = seen.insert(text.to_ascii_lowercase());
+        if !first {
+            found.push(say::duplicate(path.clone(), text));
+        }
+        match found.email(path, text) {
+            Some(email) if first => entries.push(HostAdminEntry { index, email }),
+            Some(_) | None => {}
         }
     }
     entries
@@ -78,7 +83,7 @@ fn domains(found: &mut Found, guests: Option<&api::GuestLimits>) -> DomainRule {
     let denied = guests.and_then(|guests| guests.denied_domains.as_ref());
     if allowed.is_some() && denied.is_some() {
         found.push(say::domain_lists_exclusive(
-            "spec.guests",
+            "spec.guests.deniedDomains",
             "allowedDomains and deniedDomains exclude each other; keep one of the two",
         ));
     }
@@ -95,25 +100,29 @@ fn list(found: &mut Found, path: &str, texts: &[String]) -> Vec<Domain> {
     if texts.is_empty() {
         found.push(say::domain_lists_exclusive(path, "the list is empty; name at least one domain, or remove it"));
     }
+    let mut seen = BTreeSet::new();
     let mut domains = Vec::new();
     for (index, text) in texts.iter().enumerate() {
+        let here = format!("{path}[{index}]");
+        if !seen.insert(text) {
+            found.push(say::duplicate(here.clone(), text));
+        }
         match Domain::parse(text) {
-            Ok(domain) if domains.contains(&domain) => found.push(say::duplicate(format!("{path}[{index}]"), text)),
             Ok(domain) => domains.push(domain),
-            Err(error) => found.push(say::domain_lists_exclusive(format!("{path}[{index}]"), error)),
+            Err(error) => found.push(say::domain_lists_exclusive(here, error)),
         }
     }
     domains
 }
 
+/// A quota; one that is no count lets nobody in.
 fn max_guests(found: &mut Found, guests: Option<&api::GuestLimits>) -> Option<u64> {
     let number = guests?.max_guests?;
-    let read = u64::try_from(number).ok();
+    let read = u64::try_from(number).ok().filter(|_| number <= MOST_GUESTS);
     if read.is_none() {
-        found.push(say::invalid_value(
-            "spec.guests.maxGuests",
-            format!("{number} is no number of guests; write 0 or more"),
-        ));
+        let message =
+            format!("{number} is no number of guests; write 0 to {MOST_GUESTS}, or leave it out for no quota");
+        found.push(say::invalid_value("spec.guests.maxGuests", message));
     }
     read.or(Some(0))
 }
