@@ -1,53 +1,58 @@
-//! `guestlist explain`: what a reason word means, why the rule exists, and how to mend it.
+//! `guestlist explain`: what a word means, why the rule exists, and how to mend it.
 
-use std::fmt::Write as _;
-use std::process::ExitCode;
+use std::io::Write;
 
-use super::output;
+use super::Problem;
+use super::check::nearest;
 use crate::rules::{self, Reason, Sort};
 
-/// Explains the word of a refusal, a condition or a diagnostic.
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  guestlist explain HostDomain\n  guestlist explain            # lists every word\n\nExit status: 0; 1 for a word that does not exist."
+    after_help = "Examples:\n  guestlist explain PropagationNeedsManager\n  guestlist explain            # lists all words"
 )]
-pub(super) struct Arguments {
-    /// The word, whatever its case; none: a list of all
-    #[arg(value_name = "REASON")]
+pub(super) struct ExplainArgs {
+    /// The word, as a condition's reason says it; left out: all words
     reason: Option<String>,
+    /// Print the whole table as Markdown
+    #[arg(long, conflicts_with = "reason")]
+    markdown: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let Some(word) = &arguments.reason else { return output::print(&list(), 0) };
-    match Reason::parse(word) {
-        Some(reason) => output::print(&rules::explain(reason), 0),
-        None => output::fail(&unknown(word), 1),
+pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Problem> {
+    if args.markdown {
+        write!(out, "{}", rules::markdown())?;
+        return Ok(());
     }
+    let Some(word) = &args.reason else { return list(out) };
+    match Reason::parse(word) {
+        Some(reason) => write!(out, "{}", rules::explain(reason))?,
+        None => return Err(Problem::Said(unknown(word))),
+    }
+    Ok(())
 }
 
 fn unknown(word: &str) -> String {
-    let words = Reason::ALL.iter().map(|reason| reason.as_str());
-    let hint = super::check::nearest(word, words).map_or_else(String::new, |near| format!("; did you mean {near}?"));
-    format!("there is no word {word:?}{hint}\n`guestlist explain` lists every word")
+    let near = nearest(word, Reason::ALL.iter().map(|reason| reason.as_str()));
+    let hint = near.map_or_else(String::new, |near| format!("did you mean {near}? "));
+    format!("no word {word:?}; {hint}`guestlist explain` lists all words")
 }
 
-fn list() -> String {
+fn list(out: &mut dyn Write) -> Result<(), Problem> {
     let sections = [
         ("Rules: breaking one is a violation", Sort::Rule),
         ("Rules that wait: they heal when what is missing comes", Sort::WaitingRule),
         ("Words that are not rules", Sort::Word),
         ("States", Sort::State),
     ];
-    let mut text = String::new();
     for (title, sort) in sections {
-        let _ = writeln!(text, "{title}\n");
+        writeln!(out, "{title}\n")?;
         for entry in Reason::ALL.iter().map(|reason| rules::entry(*reason)).filter(|entry| entry.sort == sort) {
-            let _ = writeln!(text, "  {:<24}{}", entry.reason.as_str(), first_sentence(entry.meaning));
+            writeln!(out, "  {:<24} {}", entry.reason.as_str(), first_sentence(entry.meaning))?;
         }
-        text.push('\n');
+        writeln!(out)?;
     }
-    text.push_str("`guestlist explain WORD` says why it exists and how to mend it.\n");
-    text
+    writeln!(out, "`guestlist explain WORD` says why it exists and how to mend it.")?;
+    Ok(())
 }
 
 fn first_sentence(text: &str) -> &str {

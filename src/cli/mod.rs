@@ -1,75 +1,132 @@
-//! The command line: what each command is called and takes. What a command does is in the file of its name.
-//!
-//! A command has `Arguments` (clap's) and a function `run` that returns the process's exit status.
+//! The command line: arguments in, exit codes out. What a command does stands in the module of its name.
 
 mod check;
-mod completions;
-mod crds;
+mod directory;
 mod explain;
-mod output;
 mod run;
 
+use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
-/// Usage, input that cannot be read: the status of everything that could not be tried.
-const UNUSABLE: u8 = 2;
+use crate::api;
 
-#[derive(Parser)]
+/// The command line as a whole.
+#[derive(Debug, Parser)]
 #[command(
     name = "guestlist",
     version,
-    about = "Keeps guest access to shared accounts declarative",
-    long_about = "Keeps guest access to shared accounts declarative: local partners, guests who get nothing before they \
-                  turned MFA on, and account shares, as Kubernetes objects.",
-    after_help = "Exit status: 0 in order; 1 what was asked for failed or broke a rule; 2 wrong usage, or input that \
-                  cannot be read.\n`guestlist COMMAND --help` shows examples.",
-    disable_help_subcommand = true,
-    arg_required_else_help = true
+    about = "Keeps guest access to shared accounts declarative: local partners, MFA-gated guests, account shares",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  guestlist crds | kubectl apply --server-side -f -
+  guestlist run --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist check --workspace workspace.yaml manifests/
+  guestlist explain MfaCannotBeWaived
+  guestlist directory show
+
+Exit status: 0 in order; 1 it failed, or a rule is broken; 2 wrong usage, or input that cannot be read."
 )]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Arguments),
-    Check(check::Arguments),
-    Explain(explain::Arguments),
-    Crds(crds::Arguments),
-    Completions(completions::Arguments),
+    /// Run the operator
+    Run(run::RunArgs),
+    /// Check manifests by every rule that files alone can decide: no cluster, no directory
+    Check(check::CheckArgs),
+    /// Explain a word that a condition, a refusal or a diagnostic says
+    Explain(explain::ExplainArgs),
+    /// Print the custom resource definitions as YAML
+    #[command(after_help = "Examples:\n  guestlist crds | kubectl apply --server-side -f -")]
+    Crds(CrdsArgs),
+    /// Look at the embedded directory, import people and accounts, and play the guest
+    Directory(directory::DirectoryArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "Examples:\n  source <(guestlist completions bash)")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
-/// Where the identity directory is: the same flag for every command that opens it.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct DirectoryFlag {
-    /// The identity directory: sqlite:PATH, a file that is made where it is missing
-    #[arg(long, env = "GUESTLIST_DIRECTORY", value_name = "ADDRESS", default_value = "sqlite:guestlist.db")]
-    pub directory: String,
+#[derive(Debug, Args)]
+struct CrdsArgs {
+    /// Write one file a kind into this folder instead
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<std::path::PathBuf>,
 }
 
 /// Runs the command line with the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Whoever closed the pipe does not want to read it.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(UNUSABLE));
+    let cli = Cli::parse();
+    let mut out = std::io::stdout().lock();
+    let result = match cli.command {
+        Command::Run(args) => return run::run(args),
+        Command::Check(args) => return check::run(&args, &mut out),
+        Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Crds(args) => crds(&args, &mut out),
+        Command::Directory(args) => directory::run(args, &mut out),
+        Command::Completions { shell } => {
+            // Into memory first: the generator panics where nobody reads it to the end.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "guestlist", &mut script);
+            out.write_all(&script).map_err(Problem::Output)
         }
     };
-    match cli.command {
-        Command::Run(arguments) => run::run(arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Explain(arguments) => explain::run(&arguments),
-        Command::Crds(arguments) => crds::run(&arguments),
-        Command::Completions(arguments) => completions::run(&arguments),
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) if problem.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-/// The command line as clap knows it: for completions.
-fn command() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
+/// A problem in words, for a person at a terminal.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    /// What is wrong and how to mend it.
+    #[error("{0}")]
+    Said(String),
+    /// Nobody reads our output any more, or it cannot be written.
+    #[error("failed to write the output: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl Problem {
+    fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Self {
+        Self::Said(text)
+    }
+}
+
+impl From<crate::directory::Fault> for Problem {
+    fn from(fault: crate::directory::Fault) -> Self {
+        Self::Said(fault.to_string())
+    }
+}
+
+fn crds(args: &CrdsArgs, out: &mut dyn Write) -> Result<(), Problem> {
+    let failed = |error: &dyn std::fmt::Display| Problem::Said(format!("failed to write the CRDs: {error}"));
+    let Some(folder) = &args.output else {
+        write!(out, "{}", api::crds_yaml().map_err(|error| failed(&error))?)?;
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+    for (name, content) in api::crd_files().map_err(|error| failed(&error))? {
+        std::fs::write(folder.join(name), content).map_err(|error| failed(&error))?;
+    }
+    Ok(())
 }
