@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use guestlist::directory::MfaRecord;
 use guestlist::index::Kind;
-use guestlist::rules::{MfaMethod, ShareRole};
+use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
 use proptest::prelude::*;
 use world::{Access3, World, email};
 
@@ -269,6 +269,12 @@ proptest! {
         }
         world.settle();
         prop_assert_eq!(world.effective(), entitled(&world, &model));
+        // The directory knows everybody's role, but for whom something holds back.
+        for (who, member) in model.members.iter().filter(|_| model.partner == Some(false)) {
+            if let Some(record) = world.record(NAMES[*who]) {
+                prop_assert_eq!(record.role == GuestRole::GuestAdmin, member.admin, "{}", NAMES[*who]);
+            }
+        }
         let done = world.done.len();
         world.settle();
         prop_assert_eq!(world.done.len(), done, "at rest nothing is done");

@@ -1,6 +1,12 @@
-//! A world in memory to walk through: objects as an API server would keep them, a directory on SQLite, and a loop that
+//! A world in memory to walk through: objects as an API server would keep them, an embedded directory, and a loop that
 //! plans and executes until nothing is left to do. What must hold after every single operation is checked there.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test uses a part; a test may stop")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::single_match_else,
+    reason = "each test uses a part; a test may stop"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
