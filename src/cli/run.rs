@@ -1,0 +1,100 @@
+//! `guestlist run`: the operator as a process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::operator::{self, Options};
+use crate::rules::time;
+
+/// Arguments of `guestlist run`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The cluster is found as kubectl finds it (KUBECONFIG), or by the service account when it runs in one.
+
+Examples:
+  guestlist run --workspace workspace.yaml
+  guestlist run --workspace /etc/guestlist/workspace.yaml --directory sqlite:/var/lib/guestlist/directory.db --log-format json"
+)]
+pub struct RunArgs {
+    /// The workspace policy: who may be spoken for, from where. Without it nobody is allowed anything
+    #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
+    workspace: Option<PathBuf>,
+    /// The directory that is reconciled against
+    #[arg(long, value_name = "sqlite:PATH", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
+    directory: String,
+    /// Where /healthz and /readyz are served
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    health_address: SocketAddr,
+    /// Where /metrics is served
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    metrics_address: SocketAddr,
+    /// How often everything in the directory is read again
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    resync: Duration,
+    /// How many objects are reconciled at once
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    workers: usize,
+    /// How much is logged: error, warn, info, debug, or a filter as tracing reads it
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "GUESTLIST_LOG")]
+    log_level: String,
+    /// How it is logged
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let read = time::duration(text)?;
+    Duration::try_from(read).ok().filter(|read| *read >= Duration::from_secs(1)).ok_or_else(|| "at least 1s".to_owned())
+}
+
+/// Runs the operator until it is told to stop.
+pub fn run(args: RunArgs) -> ExitCode {
+    let filter = match EnvFilter::try_new(&args.log_level) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("error: --log-level {:?}: {error}", args.log_level);
+            return ExitCode::from(2);
+        }
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match args.log_format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    let options = Options {
+        workspace: args.workspace,
+        directory: args.directory,
+        health_address: args.health_address,
+        metrics_address: args.metrics_address,
+        resync: args.resync,
+        workers: args.workers,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: failed to start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(operator::run(options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            tracing::error!("{problem}");
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,235 @@
+package main
+
+// Building takes minutes, so it happens once: the directory is named after a hash of what decides the outcome, and
+// what stands in it under its final name is complete (built beside it, then renamed). A build that was interrupted
+// goes on where it stopped; a second caller waits for the first.
+
+import (
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A program that go.mod pins with a tool directive.
+type program struct {
+	name   string
+	pkg    string
+	module string
+	// Variables that the linker sets; the programs would call themselves "v0.0.0-master" otherwise.
+	versionVars func(version string) []string
+}
+
+var programs = []program{
+	{"etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", nil},
+	{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes", kubernetesVersion},
+	{"kubectl", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes", kubernetesVersion},
+	{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", "k8s.io/kubernetes", kubernetesVersion},
+	{"helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", helmVersion},
+}
+
+func kubernetesVersion(version string) []string {
+	number := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	var vars []string
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		vars = append(vars,
+			pkg+".gitVersion="+version, pkg+".gitMajor="+number[0], pkg+".gitMinor="+number[1],
+			pkg+".gitCommit=unknown", pkg+".gitTreeState=clean")
+	}
+	return vars
+}
+
+func helmVersion(version string) []string {
+	return []string{"helm.sh/helm/v4/internal/version.version=" + version}
+}
+
+// build is run in the directory of this module: "go run . build".
+func build(args []string) error {
+	flags := flag.NewFlagSet("build", flag.ExitOnError)
+	out := flags.String("out", "", "directory to build into")
+	flags.Parse(args)
+	if *out == "" {
+		return errors.New("build needs --out")
+	}
+	goMod, err := os.ReadFile("go.mod")
+	if err != nil {
+		return fmt.Errorf("run this where its go.mod is: %w", err)
+	}
+	goSum, err := os.ReadFile("go.sum")
+	if err != nil {
+		return err
+	}
+	given, err := givenPrograms(os.Getenv("KUBEBUILDER_ASSETS"))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(*out, 0o755); err != nil {
+		return err
+	}
+	unlock, err := lock(filepath.Join(*out, "lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	dir := filepath.Join(*out, key(goMod, goSum, given))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := buildMissing(dir, string(goMod), given); err != nil {
+		return err
+	}
+	if err := goBuild(filepath.Join(dir, "controlplane"), ".", nil); err != nil {
+		return err
+	}
+	return pointTo(filepath.Join(*out, "bin"), filepath.Base(dir))
+}
+
+// givenPrograms are those that the caller brings along, in the variable that other Kubernetes projects use for it.
+func givenPrograms(assets string) (map[string]string, error) {
+	given := map[string]string{}
+	if assets == "" {
+		return given, nil
+	}
+	for _, name := range []string{"etcd", "kube-apiserver", "kubectl"} {
+		path, err := exec.LookPath(filepath.Join(assets, name))
+		if err != nil {
+			return nil, fmt.Errorf("KUBEBUILDER_ASSETS=%s must hold etcd, kube-apiserver and kubectl: %w", assets, err)
+		}
+		if given[name], err = filepath.Abs(path); err != nil {
+			return nil, err
+		}
+	}
+	return given, nil
+}
+
+func key(goMod, goSum []byte, given map[string]string) string {
+	hash := sha256.New()
+	hash.Write(goMod)
+	hash.Write(goSum)
+	for _, p := range programs {
+		fmt.Fprintln(hash, given[p.name])
+	}
+	return fmt.Sprintf("%x", hash.Sum(nil))[:16]
+}
+
+func buildMissing(dir, goMod string, given map[string]string) error {
+	var missing []program
+	for _, p := range programs {
+		if _, err := os.Stat(filepath.Join(dir, p.name)); errors.Is(err, fs.ErrNotExist) {
+			missing = append(missing, p)
+		} else if err != nil {
+			return err
+		}
+	}
+	started := time.Now()
+	for i, p := range missing {
+		path := filepath.Join(dir, p.name)
+		if source := given[p.name]; source != "" {
+			fmt.Fprintf(os.Stderr, "control plane: using %s\n", source)
+			if err := pointTo(path, source); err != nil {
+				return err
+			}
+			continue
+		}
+		version := requiredVersion(goMod, p.module)
+		label := fmt.Sprintf("control plane: %d of %d, %s %s", i+1, len(missing), p.name, version)
+		done := showProgress(label, started)
+		var vars []string
+		if p.versionVars != nil {
+			vars = p.versionVars(version)
+		}
+		err := goBuild(path, p.pkg, vars)
+		done()
+		if err != nil {
+			return fmt.Errorf("building %s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+// requiredVersion reads a line "module version" of go.mod.
+func requiredVersion(goMod, module string) string {
+	for line := range strings.Lines(goMod) {
+		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == module {
+			return fields[1]
+		}
+	}
+	return ""
+}
+
+func goBuild(path, pkg string, vars []string) error {
+	ldflags := "-s -w"
+	for _, v := range vars {
+		ldflags += " -X " + v
+	}
+	unfinished := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".unfinished")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", unfinished, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return err
+	}
+	return os.Rename(unfinished, path)
+}
+
+// pointTo makes a symbolic link, replacing an older one in one step.
+func pointTo(link, destination string) error {
+	unfinished := link + ".unfinished"
+	if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(destination, unfinished); err != nil {
+		return err
+	}
+	return os.Rename(unfinished, link)
+}
+
+// lock lets one build run at a time; the kernel lets go of it however the holder ends.
+func lock(path string) (unlock func(), err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		fmt.Fprintln(os.Stderr, "control plane: another build is running, waiting for it")
+		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+			return nil, fmt.Errorf("waiting for %s: %w", path, err)
+		}
+	}
+	return func() { file.Close() }, nil
+}
+
+// showProgress says what is being built, and every 15 seconds that it still is.
+func showProgress(label string, started time.Time) (done func()) {
+	fmt.Fprintf(os.Stderr, "%s: building (some minutes the first time)\n", label)
+	own := time.Now()
+	ticker := time.NewTicker(15 * time.Second)
+	stop := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				fmt.Fprintf(os.Stderr, "%s: still building, %s (%s in all)\n", label, since(own), since(started))
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(stop)
+		fmt.Fprintf(os.Stderr, "%s: %s\n", label, since(own))
+	}
+}
+
+func since(t time.Time) time.Duration {
+	return time.Since(t).Round(time.Second)
+}
