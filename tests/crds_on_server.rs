@@ -1,0 +1,476 @@
+//! What a real API server makes of the CRDs: each rule that one object decides refuses with its word and lets the edge
+//! through, all violations are told at once, full objects fit, and what must not change does not.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+
+#[path = "support/controlplane.rs"]
+mod controlplane;
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use controlplane::ControlPlane;
+use guestlist::api::{
+    AccountShare, AccountShareSpec, GuestMembership, GuestMembershipSpec, LocalPartner, LocalPartnerSpec,
+};
+use guestlist::rules::{Reason, read};
+use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::{Value, json};
+
+const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+
+fn plane() -> &'static ControlPlane {
+    static PLANE: OnceLock<ControlPlane> = OnceLock::new();
+    PLANE.get_or_init(|| {
+        let plane = ControlPlane::start();
+        plane.kubectl(&["apply", "--server-side", "--warnings-as-errors", "-f", CRDS]).ok();
+        plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).ok();
+        plane
+    })
+}
+
+async fn client() -> Client {
+    let file = Kubeconfig::read_from(plane().kubeconfig()).unwrap();
+    Client::try_from(kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap()).unwrap()
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Kind {
+    Partner,
+    Membership,
+    Share,
+}
+
+impl Kind {
+    fn resource(self) -> ApiResource {
+        match self {
+            Self::Partner => ApiResource::erase::<LocalPartner>(&()),
+            Self::Membership => ApiResource::erase::<GuestMembership>(&()),
+            Self::Share => ApiResource::erase::<AccountShare>(&()),
+        }
+    }
+
+    fn base(self) -> Value {
+        match self {
+            Self::Partner => json!({ "hostAdmins": ["alice@host.example"] }),
+            Self::Membership => {
+                json!({ "partnerRef": {"name": "acme"}, "email": "bob@acme.example", "invitedBy": "alice@host.example" })
+            }
+            Self::Share => {
+                json!({ "partnerRef": {"name": "acme"}, "account": "instagram-main", "sharedBy": "alice@host.example" })
+            }
+        }
+    }
+
+    /// The least spec, with some fields replaced.
+    fn spec(self, fields: &Value) -> Value {
+        let mut spec = self.base();
+        for (key, value) in fields.as_object().unwrap() {
+            spec[key] = value.clone();
+        }
+        spec
+    }
+
+    /// What the reading of the spec says.
+    fn words(self, spec: &Value) -> BTreeSet<Reason> {
+        let violations = match self {
+            Self::Partner => {
+                read::partner(&serde_json::from_value::<LocalPartnerSpec>(spec.clone()).unwrap()).violations
+            }
+            Self::Membership => {
+                read::membership(&serde_json::from_value::<GuestMembershipSpec>(spec.clone()).unwrap()).violations
+            }
+            Self::Share => read::share(&serde_json::from_value::<AccountShareSpec>(spec.clone()).unwrap()).violations,
+        };
+        violations.into_iter().map(|violation| violation.reason).collect()
+    }
+
+    fn api(self, client: &Client) -> Api<DynamicObject> {
+        Api::default_namespaced_with(client.clone(), &self.resource())
+    }
+
+    fn object(self, name: &str, spec: &Value) -> DynamicObject {
+        let resource = self.resource();
+        serde_json::from_value(json!({
+            "apiVersion": resource.api_version, "kind": resource.kind, "metadata": { "name": name }, "spec": spec,
+        }))
+        .unwrap()
+    }
+}
+
+/// What the server says to a spec without storing it; `None`: nothing.
+async fn refusal(client: &Client, kind: Kind, spec: &Value) -> Option<String> {
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    match kind.api(client).create(&dry, &kind.object("case", spec)).await {
+        Ok(_) => None,
+        Err(kube::Error::Api(status)) => Some(status.message.clone()),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// The reason words in a message of the server.
+fn words(message: &str) -> BTreeSet<Reason> {
+    let words =
+        message.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter_map(|word| word.strip_suffix(':'));
+    words.filter_map(Reason::parse).collect()
+}
+
+fn cases() -> Vec<(Kind, Value)> {
+    use Kind::{Membership, Partner, Share};
+    let mut cases = Vec::new();
+    let addresses = [
+        "",
+        "bob",
+        "bob@acme",
+        "bob@acme.example.",
+        "b..b@acme.example",
+        ".b@acme.example",
+        "b.@acme.example",
+        "bób@acme.example",
+        "Bob <bob@acme.example>",
+        "\"bob\"@acme.example",
+        "b b@acme.example",
+        "b@a@c.example",
+        "b@-a.example",
+        "b@a-.example",
+        "b@a_b.example",
+        "b@[127.0.0.1]",
+        "B+tag@ACME.example",
+        "b@xn--bcher-kva.example",
+        "!#$%&'*+/=?^_`{|}~-@a.b",
+        "b@1.2",
+        "b@acme.example\n",
+        "b@a..example",
+    ];
+    let mut addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    addresses.extend([64, 65].map(|n| format!("{}@acme.example", "a".repeat(n))));
+    addresses.extend([63, 64].map(|n| format!("a@{}.example", "a".repeat(n))));
+    let label = "d".repeat(60);
+    // 64 before the @, and as much after it as makes 254 or 255.
+    addresses.extend([6, 7].map(|n| format!("{}@{label}.{label}.{label}.{}", "a".repeat(64), "x".repeat(n))));
+    for address in &addresses {
+        cases.push((Partner, json!({ "hostAdmins": ["alice@host.example", address] })));
+        cases.push((Membership, json!({ "email": address })));
+        cases.push((Membership, json!({ "invitedBy": address })));
+        cases.push((Share, json!({ "sharedBy": address })));
+        cases.push((Share, json!({ "exclude": [{"name": "e", "email": address}] })));
+    }
+    for count in [0, 1, 32, 33] {
+        let admins: Vec<_> = (0..count).map(|i| format!("a{i}@host.example")).collect();
+        cases.push((Partner, json!({ "hostAdmins": admins })));
+    }
+    cases.push((Partner, json!({ "hostAdmins": ["alice@host.example", "ALICE@host.example"] })));
+    for time in [
+        "",
+        "2027-06-30",
+        "2027-06-30T00:00:00Z",
+        "2027-06-31T00:00:00Z",
+        "2027-02-29T00:00:00Z",
+        "2028-02-29T00:00:00Z",
+        "1900-02-29T00:00:00Z",
+        "2000-02-29T00:00:00Z",
+        "2027-06-30T24:00:00Z",
+        "2027-06-30T23:59:60Z",
+        "2027-06-30T00:00:00+99:99",
+        "2027-06-30T00:00:00-23:59",
+        "2027-06-30T00:00:00.123456789Z",
+        "2027-06-30T00:00:00.1234567890Z",
+        "2027-06-30t00:00:00z",
+        "9999-12-31T23:59:59Z",
+        "9998-12-31T23:59:59-23:59",
+        "0000-01-01T00:00:00+23:59",
+        "2027-06-30 00:00:00Z",
+        "2027-13-01T00:00:00Z",
+        "2027-00-01T00:00:00Z",
+        "2027-06-30T00:00:00Z\n",
+        "soon",
+        "20270630T000000Z",
+        "2027-06-30T00:00:00",
+    ] {
+        for kind in [Partner, Membership, Share] {
+            cases.push((kind, json!({ "expiresAt": time })));
+        }
+    }
+    for duration in [
+        "",
+        "72h",
+        "1h30m",
+        "90s",
+        "0s",
+        "7d",
+        "-1h",
+        "1.5h",
+        "30m1h",
+        "h",
+        "720h",
+        "720h0m1s",
+        "721h",
+        "43200m",
+        "43201m",
+        "999999h",
+        "1000000h",
+        "999999h999999m999999s",
+        "1H",
+        "1h ",
+        "000001h",
+    ] {
+        cases.push((Partner, json!({ "mfa": {"enrolWithin": duration} })));
+        cases.push((Partner, json!({ "invitations": {"expireAfter": duration} })));
+        cases.push((Partner, json!({ "guests": {"maxDuration": duration} })));
+    }
+    for word in [
+        "",
+        "Never",
+        "Unmarked",
+        "never",
+        "Block",
+        "Cascade",
+        "Owner",
+        "owner",
+        "Manager",
+        "Collaborator",
+        "GuestAdmin",
+        "GuestUser",
+    ] {
+        cases.push((Partner, json!({ "adoption": word })));
+        cases.push((Partner, json!({ "deletion": word })));
+        cases.push((Membership, json!({ "role": word })));
+        cases.push((Share, json!({ "guestAdminRole": word })));
+        cases.push((Share, json!({ "guestUsers": [{"name": "b", "propagatedBy": "c", "role": word}] })));
+        cases.push((Share, json!({ "roleOverrides": [{"name": "d", "role": word}] })));
+    }
+    for methods in [
+        json!([]),
+        json!(["TOTP"]),
+        json!(["TOTP", "WebAuthn"]),
+        json!(["TOTP", "TOTP"]),
+        json!(["SMS"]),
+        json!(["totp"]),
+    ] {
+        for kind in [Partner, Membership, Share] {
+            cases.push((kind, json!({ "mfa": {"methods": methods} })));
+            cases.push((kind, json!({ "mfa": {"required": true, "methods": methods} })));
+            cases.push((kind, json!({ "mfa": {"required": false} })));
+        }
+    }
+    for domain in [
+        "",
+        "acme.example",
+        "Acme.example",
+        "acme",
+        "*.acme.example",
+        "acme.example.",
+        "xn--a.example",
+        "-a.example",
+        "1.2",
+    ] {
+        cases.push((Partner, json!({ "guests": {"allowedDomains": [domain]} })));
+        cases.push((Partner, json!({ "guests": {"deniedDomains": ["x.example", domain]} })));
+    }
+    for guests in [
+        json!({"allowedDomains": []}),
+        json!({"deniedDomains": []}),
+        json!({"allowedDomains": ["a.b"], "deniedDomains": ["c.d"]}),
+        json!({"allowedDomains": ["a.b", "a.b"]}),
+        json!({"maxGuests": 0}),
+        json!({"maxGuests": -1}),
+        json!({"maxGuests": 1_000_000}),
+        json!({"maxGuests": 1_000_001}),
+        json!({}),
+    ] {
+        cases.push((Partner, json!({ "guests": guests })));
+    }
+    for account in ["", " ", "x", "Ünïcode account"] {
+        cases.push((Share, json!({ "account": account })));
+    }
+    cases
+}
+
+#[tokio::test]
+async fn the_server_and_the_reading_of_specs_say_the_same_words() {
+    let client = client().await;
+    let (mut refused, mut accepted) = (BTreeSet::new(), 0);
+    for (kind, fields) in cases() {
+        let spec = kind.spec(&fields);
+        let told = refusal(&client, kind, &spec).await;
+        let said = told.as_deref().map(words).unwrap_or_default();
+        assert_eq!(said, kind.words(&spec), "{kind:?} {fields}: {told:?}");
+        assert_eq!(told.is_some(), !said.is_empty(), "{kind:?} {fields}: {told:?}");
+        if said.is_empty() {
+            accepted += 1;
+        }
+        refused.extend(said);
+    }
+    let rules = [
+        Reason::InvalidValue,
+        Reason::HostAdminRequired,
+        Reason::MfaCannotBeWaived,
+        Reason::MfaMethodNotAllowed,
+        Reason::MfaDeadlineTooLong,
+        Reason::InvalidEmail,
+        Reason::DomainListsExclusive,
+        Reason::OwnerNeverShared,
+        Reason::ManagerNeedsGuestAdmin,
+    ];
+    assert_eq!(refused, BTreeSet::from(rules), "every rule was seen to refuse");
+    assert!(accepted > 50, "{accepted}");
+}
+
+#[tokio::test]
+async fn a_partner_without_the_list_of_host_admins_is_told_the_word_too() {
+    let client = client().await;
+    let told = refusal(&client, Kind::Partner, &json!({ "displayName": "Acme" })).await.unwrap();
+    assert!(told.contains("spec.hostAdmins: Invalid value: HostAdminRequired:"), "{told}");
+    let long = Kind::Partner.object(&"a".repeat(64), &Kind::Partner.base());
+    let told = Kind::Partner.api(&client).create(&PostParams::default(), &long).await.unwrap_err().to_string();
+    assert!(told.contains("InvalidValue: metadata.name"), "{told}");
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_is_told_at_once_with_its_place() {
+    let client = client().await;
+    let spec = json!({
+        "hostAdmins": ["a@host.example", "A@host.example", "nobody"],
+        "mfa": {"required": false, "methods": ["SMS"], "enrolWithin": "721h"},
+        "invitations": {"expireAfter": "7d"},
+        "guests": {"allowedDomains": [], "deniedDomains": ["A.example"], "maxGuests": -1},
+        "expiresAt": "soon", "adoption": "Always", "deletion": "",
+    });
+    let told = refusal(&client, Kind::Partner, &spec).await.unwrap();
+    for place in [
+        "hostAdmins: Invalid value: InvalidValue",
+        "hostAdmins[2]",
+        "mfa.required",
+        "mfa.methods[0]",
+        "mfa.enrolWithin",
+        "invitations.expireAfter",
+        "guests.allowedDomains",
+        "guests.deniedDomains[0]",
+        "guests.deniedDomains: Invalid value: DomainLists",
+        "guests.maxGuests",
+        "expiresAt",
+        "adoption",
+        "deletion",
+    ] {
+        assert!(told.contains(&format!("spec.{place}")), "{place} is not in {told}");
+    }
+    assert!(!told.contains("were not checked"), "{told}");
+}
+
+#[tokio::test]
+async fn full_objects_fit_also_when_they_are_updated() {
+    let client = client().await;
+    let email = |i: usize| format!("{}{i:04}@{}.example", "a".repeat(60), "b".repeat(63));
+    let list = |more: Value| -> Vec<Value> {
+        (0..1000)
+            .map(|i| {
+                let mut entry = json!({ "name": format!("{}{i:04}", "n".repeat(59)), "email": email(i) });
+                entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                entry
+            })
+            .collect()
+    };
+    let share = Kind::Share.spec(&json!({
+        "guestUsers": list(json!({ "propagatedBy": "n".repeat(63), "role": "Collaborator" })),
+        "roleOverrides": list(json!({ "role": "Collaborator" })),
+        "exclude": list(json!({})),
+    }));
+    let domain =
+        |i: usize| format!("{}.{}.{}.{i:03}.{}", "d".repeat(63), "e".repeat(63), "f".repeat(63), "g".repeat(40));
+    let partner = json!({
+        "hostAdmins": (0..32).map(email).collect::<Vec<_>>(),
+        "guests": { "allowedDomains": (0..100).map(domain).collect::<Vec<_>>() },
+    });
+    for (kind, spec) in [(Kind::Share, share), (Kind::Partner, partner)] {
+        let api = kind.api(&client);
+        let made = api.create(&PostParams::default(), &kind.object("full", &spec)).await;
+        made.unwrap_or_else(|error| panic!("{kind:?}: {error}"));
+        let patch = Patch::Merge(json!({ "spec": { "suspended": true } }));
+        api.patch("full", &PatchParams::default(), &patch).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_never_changes_cannot_be_reopened_either() {
+    let client = client().await;
+    for (kind, field, other) in [
+        (Kind::Membership, "email", json!("carol@acme.example")),
+        (Kind::Membership, "partnerRef", json!({"name": "globex"})),
+        (Kind::Share, "account", json!("another")),
+        (Kind::Share, "partnerRef", json!({"name": "globex"})),
+    ] {
+        let api = kind.api(&client);
+        let name = format!("fixed-{}", field.to_lowercase());
+        api.create(&PostParams::default(), &kind.object(&name, &kind.base())).await.unwrap();
+        let told = api
+            .patch(&name, &PatchParams::default(), &Patch::Merge(json!({ "spec": { field: other } })))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(told.contains("Immutable:"), "{told}");
+        let mut tricks = vec![json!({ "spec": null }), json!({ "spec": { field: null } })];
+        if field == "partnerRef" {
+            tricks.push(json!({ "spec": { "partnerRef": { "name": null } } }));
+        }
+        for trick in tricks {
+            let told = api.patch(&name, &PatchParams::default(), &Patch::Merge(&trick)).await;
+            assert!(told.is_err(), "{trick}");
+        }
+        let suspended = Patch::Merge(json!({ "spec": { "suspended": true } }));
+        api.patch(&name, &PatchParams::default(), &suspended).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn applying_again_changes_nothing_and_what_was_left_out_stays_out() {
+    let client = client().await;
+    for kind in [Kind::Partner, Kind::Membership, Kind::Share] {
+        let api = kind.api(&client);
+        let apply = PatchParams::apply("pipeline");
+        let object = kind.object("quiet", &kind.base());
+        let first = api.patch("quiet", &apply, &Patch::Apply(&object)).await.unwrap();
+        let second = api.patch("quiet", &apply, &Patch::Apply(&object)).await.unwrap();
+        assert_eq!(first.metadata.resource_version, second.metadata.resource_version);
+        assert_eq!(second.data["spec"], kind.base());
+    }
+}
+
+#[tokio::test]
+async fn two_managers_apply_entries_side_by_side() {
+    let client = client().await;
+    let api = Kind::Share.api(&client);
+    for (manager, guest) in [("one", "bob"), ("two", "carol")] {
+        let spec = Kind::Share.spec(&json!({ "exclude": [{"name": guest}] }));
+        api.patch("side", &PatchParams::apply(manager), &Patch::Apply(Kind::Share.object("side", &spec)))
+            .await
+            .unwrap();
+    }
+    let both = api.get("side").await.unwrap();
+    assert_eq!(both.data["spec"]["exclude"], json!([{"name": "bob"}, {"name": "carol"}]));
+}
+
+#[test]
+fn the_server_warns_about_nothing_and_a_second_apply_is_quiet() {
+    let first = plane().kubectl(&["apply", "--server-side", "--warnings-as-errors", "-f", CRDS]).ok();
+    assert_eq!(first.lines().count(), 3, "{first}");
+    let versions = || plane().kubectl(&["get", "crd", "-o", "jsonpath={.items[*].metadata.resourceVersion}"]).ok();
+    let before = versions();
+    plane().kubectl(&["apply", "--server-side", "-f", CRDS]).ok();
+    assert_eq!(versions(), before);
+}
+
+#[test]
+fn kubectl_finds_the_kinds_by_short_name_category_and_field() {
+    let partner = "apiVersion: guestlist.dev/v1alpha1\nkind: GuestMembership\nmetadata: {name: found}\nspec: {partnerRef: {name: by-field}, email: x@y.zz, invitedBy: a@b.cc, role: GuestAdmin}\n";
+    plane().apply(partner);
+    let get = |args: &[&str]| plane().kubectl(args).ok();
+    let header = |text: String| text.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let selector = "spec.partnerRef.name=by-field,spec.email=x@y.zz,spec.role=GuestAdmin";
+    let rows = get(&["get", "gm", "--field-selector", selector]);
+    assert_eq!(rows.lines().count(), 2, "{rows}");
+    assert_eq!(header(rows), "NAME PARTNER EMAIL ROLE STATE MFA READY REASON AGE");
+    assert!(get(&["get", "guestlist", "-o", "name"]).contains("guestmembership.guestlist.dev/found"));
+    plane().kubectl(&["get", "share", "--field-selector", "spec.account=none,spec.partnerRef.name=none"]).ok();
+    plane().kubectl(&["get", "lp"]).ok();
+}
