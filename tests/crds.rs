@@ -153,8 +153,8 @@ fn any_value(schema: &Value) -> BoxedStrategy<Value> {
         }
         "boolean" => any::<bool>().prop_map(|value| json!(value)).boxed(),
         "integer" => {
-            let least = schema["minimum"].as_f64().map_or(i64::MIN, |least| least as i64);
-            let most = schema["maximum"].as_f64().map_or(i64::MAX, |most| most as i64);
+            let least = schema["minimum"].to_string().trim_end_matches(".0").parse().unwrap_or(i64::MIN);
+            let most = schema["maximum"].to_string().trim_end_matches(".0").parse().unwrap_or(i64::MAX);
             prop_oneof![Just(least), Just(most), least..=most].prop_map(|value| json!(value)).boxed()
         }
         "array" => proptest::collection::vec(any_value(&schema["items"]), 0..=size("maxItems", 3))

@@ -1,6 +1,11 @@
 //! A release never locks, loses or refuses what an earlier one stored: the CRDs are compared with those of the last
 //! release, kept in `tests/crds/baseline`. A release copies `crds/*.yaml` there.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::semicolon_if_nothing_returned,
+    reason = "a test may stop at the first surprise"
+)]
 
 use std::path::Path;
 
@@ -84,10 +89,11 @@ fn what_the_last_release_stored_is_still_taken() {
     }
 }
 
+type Change = fn(&mut Value);
+
 #[test]
 fn a_release_that_would_lock_stored_objects_is_refused() {
     let old = schema("crds", "accountshares");
-    type Change = fn(&mut Value);
     let changes: [(&str, Change); 8] = [
         ("a new rule above the leaves", |s| {
             s["x-kubernetes-validations"].as_array_mut().unwrap().push(json!({"rule": "true"}))

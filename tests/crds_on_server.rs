@@ -1,6 +1,12 @@
 //! What a real API server makes of the CRDs: each rule that one object decides refuses with its word and lets the edge
 //! through, all violations are told at once, full objects fit, and what must not change does not.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
 
 #[path = "support/controlplane.rs"]
 mod controlplane;
