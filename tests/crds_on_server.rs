@@ -480,3 +480,34 @@ fn kubectl_finds_the_kinds_by_short_name_category_and_field() {
     plane().kubectl(&["get", "share", "--field-selector", "spec.account=none,spec.partnerRef.name=none"]).ok();
     plane().kubectl(&["get", "lp"]).ok();
 }
+
+#[tokio::test]
+async fn a_status_fits_in_full_and_a_number_that_nobody_could_read_does_not() {
+    let client = client().await;
+    let name = "observed";
+    Kind::Membership
+        .api(&client)
+        .create(&PostParams::default(), &Kind::Membership.object(name, &Kind::Membership.base()))
+        .await
+        .unwrap();
+    let api: Api<GuestMembership> = Api::default_namespaced(client.clone());
+    let grant = json!({ "account": "a".repeat(256), "share": "s".repeat(63), "role": "Manager", "via": "GuestAdmin", "effective": true });
+    let broken =
+        json!({ "reason": "InvalidValue", "path": "spec.guestUsers[999].propagatedBy", "message": "ü".repeat(200) });
+    let condition = json!({
+        "type": "Ready", "status": "True", "reason": "Active", "message": "m".repeat(200), "lastTransitionTime": "2027-06-30T00:00:00Z",
+    });
+    let status = json!({
+        "observedGeneration": 1, "lastHandledReconcileAt": "x".repeat(200_000), "state": "Active", "conditions": [condition],
+        "violations": vec![broken; 50], "violationCount": 3000, "accounts": vec![grant; 100], "accountCount": 5000,
+        "mfa": { "enrolled": "Enrolled", "methods": ["TOTP", "WebAuthn"] },
+    });
+    let patch = |status: &Value| Patch::Merge(json!({ "status": status }));
+    api.patch_status(name, &PatchParams::default(), &patch(&status)).await.unwrap();
+    let read = api.get(name).await.unwrap().status.unwrap();
+    assert_eq!((read.accounts.len(), read.violations.len()), (100, 50));
+    for number in [json!(1e30), json!(-1), json!(u64::MAX)] {
+        let told = api.patch_status(name, &PatchParams::default(), &patch(&json!({ "accountCount": number }))).await;
+        assert!(matches!(told, Err(kube::Error::Api(_))), "{number}: {told:?}");
+    }
+}
