@@ -15,7 +15,9 @@ say()  { printf '\n\033[1m# %s\033[0m\n' "$*"; }
 run()  { printf '\033[36m$ %s\033[0m\n' "$*"; "$@"; }
 # Shows a command that has to be refused.
 refused() {
-  if run "$@" 2>&1; then echo "demo: this should have been refused" >&2; exit 1; fi
+  local code=0
+  run "$@" 2>&1 || code=$?
+  [ "$code" = 1 ] || { echo "demo: this should have been refused, with exit code 1, not $code" >&2; exit 1; }
 }
 # Shows a manifest, from standard input, that has to be refused by the API server.
 apply_refused() {
@@ -149,6 +151,7 @@ kubectl --namespace partners get gm/peggy share/borrowed share/newsletter --outp
   jsonpath='{range .items[*]}{.metadata.name}{": "}{.status.conditions[?(@.type=="Ready")].message}{"\n"}{end}'
 run guestlist explain ManagerNeedsGuestAdmin
 
+if guestlist check --help >/dev/null 2>&1; then
 say "Rules: guestlist check finds them before anything reaches a cluster"
 cat >"$dir/wrong.yaml" <<'M'
 apiVersion: guestlist.dev/v1alpha1
@@ -159,6 +162,7 @@ spec:
   mfa: {required: false, enrolWithin: 9000h}
 M
 refused guestlist check "$dir/wrong.yaml" --workspace examples/acme/workspace.yaml
+fi
 
 say "bob loses his MFA: his access is withheld until he has it back"
 run guestlist directory reset-mfa bob@acme.example
