@@ -1,20 +1,20 @@
-//! The operator as a process with the chart's service account, and the embedded directory beside it.
+//! The operator as a process with the chart's rights, its embedded directory, and a world to apply.
+#![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::controlplane::{ControlPlane, programs};
-use super::eventually;
+use super::controlplane::ControlPlane;
 
 pub const POLICY: &str = "
 installation: test
 domains: [host.example]
 tenants:
 - {namespace: partners, hostAdmins: ['*@host.example']}
-- {namespace: others, hostAdmins: [zoe@host.example]}
 mailInterval: 0s
 ";
 
@@ -22,13 +22,23 @@ pub const PEOPLE: &str = "
 users:
 - {email: alice@host.example, name: Alice}
 - {email: dan@host.example, name: Dan}
-- {email: zoe@host.example, name: Zoe}
 accounts:
 - {name: instagram, owners: [alice@host.example]}
 - {name: tiktok, owners: [alice@host.example, dan@host.example]}
-- {name: newsletter, owners: [dan@host.example]}
-- {name: zoes, owners: [zoe@host.example]}
 ";
+
+/// Waits for something that comes by itself; says what was seen if it does not.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let began = Instant::now();
+    loop {
+        match look() {
+            Ok(value) => return value,
+            Err(seen) => assert!(began.elapsed() < Duration::from_secs(90), "{what}: {seen}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
 
 pub struct Operator {
     process: Option<Child>,
@@ -39,28 +49,42 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Installs the chart's rights, imports people, and starts the operator.
-    pub fn start(plane: &ControlPlane) -> Self {
-        let mut operator = Self::prepare(plane);
-        operator.go();
-        operator.ready();
+    /// Installs the chart's CRDs and rights, imports people, makes namespaces. The process is not started yet.
+    pub fn prepare(plane: &ControlPlane) -> Self {
+        let folder = plane.dir().join("operator");
+        std::fs::create_dir_all(&folder).unwrap();
+        for namespace in ["guestlist", "partners", "strangers"] {
+            plane.kubectl(&["create", "namespace", namespace]).ok();
+        }
+        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/guestlist");
+        for template in ["crds", "rbac"] {
+            let rendered = plane
+                .program("helm")
+                .args(["template", "guestlist", chart, "--namespace=guestlist"])
+                .arg(format!("--show-only=templates/{template}.yaml"))
+                .output()
+                .unwrap();
+            assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+            plane.apply(&String::from_utf8_lossy(&rendered.stdout));
+        }
+        plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+        let kubeconfig = plane.service_account("guestlist", "guestlist");
+        std::fs::write(folder.join("workspace.yaml"), POLICY).unwrap();
+        std::fs::write(folder.join("people.yaml"), PEOPLE).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let health = listener.local_addr().unwrap().to_string();
+        let operator = Self { process: None, kubeconfig, folder, health, starts: 0 };
+        operator.directory_ok(&["import", operator.folder.join("people.yaml").to_str().unwrap()]);
         operator
     }
 
-    /// Everything but the process.
-    pub fn prepare(plane: &ControlPlane) -> Self {
-        let folder = plane.dir.path().join("operator");
-        std::fs::create_dir_all(&folder).unwrap();
-        install_rights(plane);
-        let kubeconfig = service_account(plane, &folder);
-        for namespace in ["partners", "others", "strangers"] {
-            plane.kubectl_ok(&["create", "namespace", namespace]);
-        }
-        std::fs::write(folder.join("workspace.yaml"), POLICY).unwrap();
-        std::fs::write(folder.join("people.yaml"), PEOPLE).unwrap();
-        let operator = Self { process: None, kubeconfig, folder, health: free_address(), starts: 0 };
-        operator.directory_ok(&["import", operator.folder.join("people.yaml").to_str().unwrap()]);
-        operator
+    /// Starts the process and waits until it is ready.
+    pub fn start(&mut self) {
+        self.go();
+        eventually("the operator is ready", || match self.probe("/readyz") {
+            Ok(text) if text.contains("200 OK") => Ok(()),
+            Ok(text) | Err(text) => Err(format!("{text}\n{}", self.log())),
+        });
     }
 
     /// Starts the process.
@@ -79,16 +103,7 @@ impl Operator {
         self.process = Some(child);
     }
 
-    /// Waits until it is ready.
-    pub fn ready(&self) {
-        eventually("the operator is ready", || match self.probe("/readyz") {
-            Ok(text) if text.contains("200 OK") => Ok(()),
-            Ok(text) => Err(format!("{text}\n{}", self.log())),
-            Err(error) => Err(format!("{error}\n{}", self.log())),
-        });
-    }
-
-    /// Asks a probe over plain HTTP; the whole answer.
+    /// Asks over plain HTTP; the whole answer.
     pub fn probe(&self, path: &str) -> Result<String, String> {
         use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect(&self.health).map_err(|error| error.to_string())?;
@@ -109,24 +124,24 @@ impl Operator {
     /// SIGTERM; its exit code.
     pub fn terminate(&mut self) -> Option<i32> {
         let mut process = self.process.take()?;
-        let status = Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap();
-        assert!(status.success());
+        assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
         process.wait().unwrap().code()
     }
 
     /// Everything that all its runs logged.
     pub fn log(&self) -> String {
-        (1..=self.starts)
-            .map(|n| std::fs::read_to_string(self.folder.join(format!("operator-{n}.log"))).unwrap_or_default())
-            .collect()
-    }
-
-    pub fn database(&self) -> PathBuf {
-        self.folder.join("directory.db")
+        let logs = (1..=self.starts).map(|n| self.folder.join(format!("operator-{n}.log")));
+        logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect()
     }
 
     fn address(&self) -> String {
-        format!("sqlite:{}", self.database().display())
+        format!("sqlite:{}", self.folder.join("directory.db").display())
+    }
+
+    /// The bytes of the directory's files.
+    pub fn bytes(&self) -> Vec<Vec<u8>> {
+        let read = |name: &str| std::fs::read(self.folder.join(name)).unwrap_or_default();
+        vec![read("directory.db"), read("directory.db-wal")]
     }
 
     /// Runs `guestlist directory …`.
@@ -138,6 +153,7 @@ impl Operator {
             .unwrap()
     }
 
+    #[track_caller]
     pub fn directory_ok(&self, args: &[&str]) -> String {
         let output = self.directory(args);
         assert!(output.status.success(), "directory {args:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -151,7 +167,10 @@ impl Operator {
 
     /// A guest joins and turns TOTP on.
     pub fn joins_with_mfa(&self, email: &str) {
-        self.directory_ok(&["accept", email]);
+        eventually(&format!("{email} is invited"), || {
+            let output = self.directory(&["accept", email]);
+            if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        });
         self.directory_ok(&["enroll-mfa", email]);
     }
 
@@ -160,14 +179,12 @@ impl Operator {
         let show = self.show();
         let guest = show["guests"].as_array().unwrap().iter().find(|guest| guest["email"] == email);
         let grants = guest.map(|guest| guest["grants"].as_array().unwrap().clone()).unwrap_or_default();
-        grants
-            .iter()
-            .filter(|grant| grant["effective"] == true)
-            .map(|grant| format!("{}:{}", grant["account"].as_str().unwrap(), grant["role"].as_str().unwrap()))
-            .collect()
+        let effective = grants.iter().filter(|grant| grant["effective"] == true);
+        effective.map(|g| format!("{}:{}", g["account"].as_str().unwrap(), g["role"].as_str().unwrap())).collect()
     }
 
     /// Waits until a guest can use exactly this.
+    #[track_caller]
     pub fn has_access(&self, email: &str, wanted: &[&str]) {
         eventually(&format!("{email} has {wanted:?}"), || {
             let seen = self.access(email);
@@ -182,36 +199,20 @@ impl Drop for Operator {
     }
 }
 
-fn free_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+/// An object's state as kubectl shows it.
+pub fn status(plane: &ControlPlane, object: &str, path: &str) -> String {
+    let path = format!("jsonpath={path}");
+    plane.kubectl(&["get", "-n", "partners", object, "-o", &path]).stdout
 }
 
-/// The chart's rights, as `helm template` renders them.
-fn install_rights(plane: &ControlPlane) {
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/guestlist");
-    let rendered = Command::new(programs().join("helm"))
-        .args(["template", "guestlist", chart.to_str().unwrap(), "--namespace", "guestlist"])
-        .args(["--show-only", "templates/rbac.yaml", "--show-only", "templates/serviceaccount.yaml"])
-        .output()
-        .unwrap();
-    assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
-    plane.kubectl_ok(&["create", "namespace", "guestlist"]);
-    plane.apply(&String::from_utf8_lossy(&rendered.stdout));
-}
+/// The reason of an object's condition Ready.
+pub const READY: &str = "{.status.conditions[?(@.type==\"Ready\")].reason}";
 
-/// A kubeconfig with the token of the chart's service account.
-fn service_account(plane: &ControlPlane, folder: &Path) -> PathBuf {
-    let token = plane.kubectl_ok(&["create", "token", "guestlist", "-n", "guestlist", "--duration=2h"]);
-    let path = folder.join("kubeconfig");
-    let config = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
-         clusters: [{{name: c, cluster: {{server: '{}', certificate-authority: '{}'}}}}]\n\
-         users: [{{name: u, user: {{token: {}}}}}]\n",
-        plane.server,
-        plane.ca.display(),
-        token.trim()
-    );
-    std::fs::write(&path, config).unwrap();
-    path
+/// Waits until a path of an object's JSON is this.
+#[track_caller]
+pub fn becomes(plane: &ControlPlane, operator: &Operator, object: &str, path: &str, wanted: &str) {
+    eventually(&format!("{object} {path} is {wanted}"), || {
+        let seen = status(plane, object, path);
+        if seen == wanted { Ok(()) } else { Err(format!("{seen:?}\n{}", operator.log())) }
+    });
 }
