@@ -1,5 +1,7 @@
 //! The Helm chart renders, a real API server accepts all of it, and its roles and its policy do what they say.
 
+#![allow(clippy::expect_used, reason = "what goes wrong ends the test")]
+
 #[path = "support/controlplane.rs"]
 mod controlplane;
 

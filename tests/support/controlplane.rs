@@ -2,6 +2,7 @@
 //! and output, and leaves nothing running when dropped. What goes wrong in here ends the test with a sentence.
 
 #![allow(dead_code, reason = "each test file uses what it needs")]
+#![allow(clippy::expect_used, clippy::panic, reason = "what goes wrong in here ends the test")]
 
 use std::collections::BTreeMap;
 use std::fs;
