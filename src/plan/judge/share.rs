@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::World;
-use super::super::claims::{is_leaving, order, uid};
+use super::super::claims::{Order, is_leaving, order, uid};
 use super::Gate;
 use super::partner::{PartnerView, Presence};
 use crate::index::{Membership, Share, Slot, has_finalizer};
@@ -139,10 +139,10 @@ fn lists(partner: &crate::index::Partner, email: &Email) -> bool {
 
 /// One share per partner and account: the one through which somebody holds the account, then the order of claims.
 fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
-    let rank = |share: &Share| {
+    fn rank<'s>(world: World<'_>, share: &'s Share) -> (bool, Order<'s>) {
         let newcomer = world.observed.holders(uid(&share.object.metadata)).next().is_none();
         (newcomer, order(&share.object.metadata))
-    };
+    }
     let mut rivals = world
         .declared
         .shares(partner.namespace, &partner.name)
@@ -155,8 +155,8 @@ fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> b
     if rivals.peek().is_none() {
         return false;
     }
-    let mine = rank(entry);
-    rivals.any(|other| rank(other) < mine && is_sound(world, partner, other))
+    let mine = rank(world, entry);
+    rivals.any(|other| rank(world, other) < mine && is_sound(world, partner, other))
 }
 
 /// Whether a share breaks no rule on its own that taints it: such a one claims nothing.
