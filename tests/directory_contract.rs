@@ -1,14 +1,16 @@
 //! What any directory must do, shown on the embedded one in both its shells: every operation twice is once, the last gate
 //! holds, nothing is written where nothing changes, pages add up, hints miss nothing, and it survives `kill -9`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test file")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use guestlist::directory::sqlite::play::Import;
 use guestlist::directory::sqlite::{Access, Directory, Inline, Store};
 use guestlist::directory::{
-    AccountRecord, Changed, Epoch, Execute, Fault, Grant, GuestId, GuestRecord, Mark, Observe, Operation, Origin,
-    Owner, PartnerId, Revision, UserRecord,
+    AccountRecord, Changed, Epoch, Execute, Fault, Grant, GuestId, GuestRecord, Mark, Operation, Origin, Owner,
+    PartnerId, Revision, UserRecord,
 };
 use guestlist::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
 use jiff::{SignedDuration, Timestamp};
