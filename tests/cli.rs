@@ -1,5 +1,7 @@
 //! The commands as processes, as far as they need no cluster and no directory.
 
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a helper ends the test")]
+
 use std::io::Read;
 use std::process::Stdio;
 

@@ -74,10 +74,10 @@ fn a_typing_error_in_a_share_is_seen() {
 
 #[test]
 fn lists_are_read_item_by_item_and_foreign_kinds_are_counted() {
-    let items: String = [partner(""), membership("bob", ""), "apiVersion: v1\nkind: ConfigMap\n".to_owned()]
-        .iter()
-        .map(|item| format!("- {}\n", item.trim_end().replace('\n', "\n  ")))
-        .collect();
+    let mut items = String::new();
+    for item in [partner(""), membership("bob", ""), "apiVersion: v1\nkind: ConfigMap\n".to_owned()] {
+        let _ = writeln!(items, "- {}", item.trim_end().replace('\n', "\n  "));
+    }
     let (status, report) = check(&format!("apiVersion: v1\nkind: List\nitems:\n{items}---\nfoo: bar\n"));
     assert_eq!((status, short(&report)), (0, vec![]));
     assert_eq!(report["summary"]["objects"]["GuestMembership"], 1);

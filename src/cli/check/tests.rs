@@ -84,7 +84,7 @@ fn aliases_do_not_blow_up() {
     let mut content = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for i in 1..20 {
         let alias = format!("*a{}", i - 1);
-        content.push_str(&format!("a{i}: &a{i} [{}]\n", [alias.as_str(); 9].join(", ")));
+        content = format!("{content}a{i}: &a{i} [{}]\n", [alias.as_str(); 9].join(", "));
     }
     let report = checked(&content);
     assert_eq!(report.status(), 2);
