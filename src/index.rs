@@ -317,6 +317,9 @@ impl Index {
     /// A complete list of one kind: what it lacks is deleted, what it has replaces what is stored, also where its
     /// resourceVersions are lower (a restore). Returns the keys whose world changed.
     pub fn replace(&mut self, kind: Kind, objects: Vec<Declared>) -> Touched {
+        if self.keys(kind).next().is_none() {
+            return self.fill(objects);
+        }
         let mut touched = Touched::default();
         let listed: BTreeSet<Key> = objects.iter().map(Declared::key).collect();
         let gone: Vec<Key> = self.keys(kind).filter(|key| !listed.contains(key)).collect();
@@ -332,6 +335,22 @@ impl Index {
                 touched.merge(self.put(&key, object));
             }
         }
+        touched
+    }
+
+    /// The first list of a kind. It touches whatever is stored: asking each object what it touches is quadratic where
+    /// each newcomer of a quota touches all the others.
+    fn fill(&mut self, objects: Vec<Declared>) -> Touched {
+        let mut touched = Touched::default();
+        if objects.is_empty() {
+            return touched;
+        }
+        for object in objects {
+            let key = object.key();
+            self.unlink(&key);
+            self.link(&key, object);
+        }
+        touched.keys = Kind::ALL.into_iter().flat_map(|kind| self.keys(kind).collect::<Vec<_>>()).collect();
         touched
     }
 
