@@ -127,7 +127,8 @@ pub struct GuestMembershipStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaf::count")]
     pub violation_count: Option<i64>,
-    /// Where the guest stands: Pending, Invited, InvitationExpired, Joined, Active, Suspended, Expired, Rejected, Removing.
+    /// Where the guest stands: `Pending`, `Invited`, `InvitationExpired`, `Joined`,
+    /// `Active`, `Suspended`, `Expired`, `Rejected` or `Removing`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaf::observed_word")]
     pub state: Option<String>,

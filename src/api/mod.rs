@@ -3,9 +3,12 @@
 //! Nothing here parses: times, durations, roles and addresses are strings, so that everything the server
 //! accepts can be read back. They become types, or violations, in [`crate::rules`].
 
+#[allow(clippy::duplicated_attributes, reason = "a printer column names its type, as the others do")]
 mod account_share;
 mod common;
+#[allow(clippy::duplicated_attributes, reason = "a printer column names its type, as the others do")]
 mod guest_membership;
+#[allow(clippy::duplicated_attributes, reason = "a printer column names its type, as the others do")]
 mod local_partner;
 pub mod schema;
 

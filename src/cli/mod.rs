@@ -1,6 +1,8 @@
 //! The command line: arguments in, exit codes out. What a command does stands in the module of its name.
 
+mod check;
 mod directory;
+mod explain;
 mod run;
 
 use std::io::Write;
@@ -9,7 +11,6 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::api;
-use crate::rules::{Reason, explain};
 
 /// The command line as a whole.
 #[derive(Debug, Parser)]
@@ -22,8 +23,11 @@ use crate::rules::{Reason, explain};
     after_help = "Examples:
   guestlist crds | kubectl apply --server-side -f -
   guestlist run --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist check --workspace workspace.yaml manifests/
   guestlist explain MfaCannotBeWaived
-  guestlist directory show"
+  guestlist directory show
+
+Exit status: 0 in order; 1 it failed, or a rule is broken; 2 wrong usage, or input that cannot be read."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -34,8 +38,10 @@ struct Cli {
 enum Command {
     /// Run the operator
     Run(run::RunArgs),
+    /// Check manifests by every rule that files alone can decide: no cluster, no directory
+    Check(check::CheckArgs),
     /// Explain a word that a condition, a refusal or a diagnostic says
-    Explain(ExplainArgs),
+    Explain(explain::ExplainArgs),
     /// Print the custom resource definitions as YAML
     #[command(after_help = "Examples:\n  guestlist crds | kubectl apply --server-side -f -")]
     Crds(CrdsArgs),
@@ -47,18 +53,6 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  guestlist explain PropagationNeedsManager\n  guestlist explain            # lists all words"
-)]
-struct ExplainArgs {
-    /// The word, as a condition's reason says it; left out: all words
-    reason: Option<String>,
-    /// Print the whole table as Markdown
-    #[arg(long, conflicts_with = "reason")]
-    markdown: bool,
 }
 
 #[derive(Debug, Args)]
@@ -74,12 +68,15 @@ pub fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let result = match cli.command {
         Command::Run(args) => return run::run(args),
-        Command::Explain(args) => explain_words(&args, &mut out),
+        Command::Check(args) => return check::run(&args, &mut out),
+        Command::Explain(args) => explain::run(&args, &mut out),
         Command::Crds(args) => crds(&args, &mut out),
         Command::Directory(args) => directory::run(args, &mut out),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "guestlist", &mut out);
-            Ok(())
+            // Into memory first: the generator panics where nobody reads it to the end.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "guestlist", &mut script);
+            out.write_all(&script).map_err(Problem::Output)
         }
     };
     match result {
@@ -119,50 +116,6 @@ impl From<crate::directory::Fault> for Problem {
     fn from(fault: crate::directory::Fault) -> Self {
         Self::Said(fault.to_string())
     }
-}
-
-fn explain_words(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Problem> {
-    if args.markdown {
-        write!(out, "{}", crate::rules::markdown())?;
-        return Ok(());
-    }
-    let Some(word) = &args.reason else {
-        for reason in Reason::ALL {
-            writeln!(out, "{:<26} {}", reason.as_str(), crate::rules::entry(*reason).meaning)?;
-        }
-        return Ok(());
-    };
-    match Reason::parse(word) {
-        Some(reason) => write!(out, "{}", explain(reason))?,
-        None => return Err(Problem::Said(unknown_word(word))),
-    }
-    Ok(())
-}
-
-fn unknown_word(word: &str) -> String {
-    let lower = word.to_ascii_lowercase();
-    let near = Reason::ALL
-        .iter()
-        .map(|reason| reason.as_str())
-        .min_by_key(|known| distance(&known.to_ascii_lowercase(), &lower))
-        .unwrap_or_default();
-    format!("no word {word:?}; did you mean {near}? `guestlist explain` lists all words")
-}
-
-/// How many single-character edits lie between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(left != *right);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 fn crds(args: &CrdsArgs, out: &mut dyn Write) -> Result<(), Problem> {

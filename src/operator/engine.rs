@@ -693,8 +693,13 @@ impl Engine {
     fn done(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
         let Outcome { objects, effects, reread, failure } = outcome;
         for object in objects {
-            let touched = self.index.apply(object);
-            self.touch(touched, Priority::Live, now);
+            // We only write what is declared. What the index has no more was deleted while the answer was on its way;
+            // taken in, it would stay for ever, for no event comes to remove it.
+            let known = self.index.metadata(&object.key()).is_some_and(|known| known.uid == object.metadata().uid);
+            if known {
+                let touched = self.index.apply(object);
+                self.touch(touched, Priority::Live, now);
+            }
         }
         for effect in effects {
             let touched = self.take_in(effect);

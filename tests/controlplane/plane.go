@@ -16,7 +16,7 @@ import (
 
 const (
 	startTimeout = 2 * time.Minute // a busy machine with two cores needs a while
-	stopGrace    = 10 * time.Second
+	stopGrace    = 2 * time.Second // a server with open watches would take its time; clients must bear either end
 	auditPolicy  = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]

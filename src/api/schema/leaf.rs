@@ -64,7 +64,7 @@ pub fn immutable_address(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn host_admins(generator: &mut SchemaGenerator) -> Schema {
-    whole_list(32, address(generator), &[rule::host_admin_listed(), rule::addresses_once()])
+    whole_list(64, address(generator), &[rule::host_admins_counted(), rule::addresses_once()])
 }
 
 pub fn person(_: &mut SchemaGenerator) -> Schema {
@@ -80,7 +80,7 @@ pub fn partner_name(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn account(_: &mut SchemaGenerator) -> Schema {
-    named(256, &[rule::immutable("account")])
+    text(256, &[rule::account_name(), rule::immutable("account")])
 }
 
 pub fn mfa_required(_: &mut SchemaGenerator) -> Schema {

@@ -53,9 +53,10 @@ fn tidy(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// Removes `nullable` (the server drops a null that stands for nothing), defaults (what a user left out stays out),
+/// Removes titles, `nullable` (the server drops a null that stands for nothing), defaults (what a user left out stays out),
 /// and formats (the server's reading of them differs from ours); joins the lines of descriptions.
 fn tidy_schema(schema: &mut JSONSchemaProps) {
+    schema.title = None;
     schema.nullable = None;
     schema.default = None;
     schema.format = None;

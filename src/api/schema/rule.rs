@@ -9,10 +9,14 @@ use super::grammar;
 
 /// How many characters an address may have.
 const ADDRESS_LENGTH: usize = 254;
+/// How many of them before the `@`.
+const LOCAL_PART_LENGTH: usize = 64;
 /// How many characters a domain may have.
 const DOMAIN_LENGTH: usize = 253;
+/// How many Host Admins a partner has at most.
+const HOST_ADMINS: usize = 32;
 /// The largest quota that can be written.
-pub const MAX_GUESTS: i64 = 1_000_000;
+const MAX_GUESTS: i64 = 1_000_000;
 
 fn rule(expression: impl Into<String>, message: &str) -> Value {
     json!({ "rule": expression.into(), "message": message })
@@ -34,15 +38,18 @@ fn one_of(words: &[&str]) -> String {
 
 /// The name of an object: it is a key of lists, a label value elsewhere, and part of messages.
 pub fn name_length() -> Value {
-    rule("self.metadata.name.size() <= 63", "InvalidValue: the name of the object has at most 63 characters")
+    rule("self.metadata.name.size() <= 63", "InvalidValue: metadata.name has at most 63 characters")
 }
 
 /// `InvalidEmail`.
 pub fn address() -> Value {
     rule(
-        format!("self.size() <= {ADDRESS_LENGTH} && {}", matches(grammar::ADDRESS)),
+        format!(
+            "self.size() <= {ADDRESS_LENGTH} && self.indexOf('@') <= {LOCAL_PART_LENGTH} && {}",
+            matches(grammar::ADDRESS)
+        ),
         "InvalidEmail: an address is one mailbox in ASCII, as bob@acme.example: no display name, quotes or spaces, \
-         at most 254 characters",
+         at most 254 characters, 64 before the @",
     )
 }
 
@@ -52,8 +59,8 @@ pub fn immutable(field: &str) -> Value {
 }
 
 /// `HostAdminRequired` where the list is there.
-pub fn host_admin_listed() -> Value {
-    rule("self.size() > 0", HOST_ADMIN_REQUIRED)
+pub fn host_admins_counted() -> Value {
+    rule(format!("self.size() >= 1 && self.size() <= {HOST_ADMINS}"), HOST_ADMIN_REQUIRED)
 }
 
 /// `HostAdminRequired` where the list is not there: only the object around it can say so.
@@ -61,7 +68,7 @@ pub fn host_admins_given() -> Value {
     at(".hostAdmins", rule("has(self.hostAdmins)", HOST_ADMIN_REQUIRED))
 }
 
-const HOST_ADMIN_REQUIRED: &str = "HostAdminRequired: a partner names at least one Host Admin, as [alice@host.example]";
+const HOST_ADMIN_REQUIRED: &str = "HostAdminRequired: a partner names 1 to 32 Host Admins, as [alice@host.example]";
 
 /// `InvalidValue`: a set of addresses, alike whatever their case.
 pub fn addresses_once() -> Value {
@@ -110,9 +117,14 @@ pub fn enrolment_deadline() -> Value {
 /// `InvalidValue`.
 pub fn instant() -> Value {
     rule(
-        matches(grammar::INSTANT),
+        format!("{} && {}", matches(grammar::INSTANT), matches(grammar::DAY)),
         "InvalidValue: a time is written as RFC 3339 with an offset, as 2027-06-30T00:00:00Z",
     )
+}
+
+/// `InvalidValue`: the name of nothing.
+pub fn account_name() -> Value {
+    rule("self.trim() != ''", "InvalidValue: the account is the name of an account in the directory, as instagram-main")
 }
 
 /// `InvalidValue`.
@@ -123,7 +135,7 @@ pub fn max_guests() -> Value {
     )
 }
 
-/// `InvalidValue`.
+/// `DomainListsExclusive`.
 pub fn domain() -> Value {
     rule(
         format!("self.size() <= {DOMAIN_LENGTH} && {}", matches(grammar::DOMAIN)),

@@ -1,0 +1,46 @@
+# The few things people do here, each with all of its set-up. Programs of a control plane are built once, into target/.
+
+CONTROLPLANE := target/controlplane/bin/controlplane
+CHART_CRDS   := charts/guestlist/files/crds
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint generate controlplane bench clean needs-cargo needs-go
+
+help: ## Says what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+demo: needs-cargo controlplane ## Shows it all on a real API server of its own (KEEP=1 leaves that up)
+	cargo build --locked
+	KEEP=$(KEEP) examples/demo.sh
+
+test: needs-cargo controlplane ## Runs all tests; the first time it builds a control plane (about 10 minutes)
+	cargo test --locked
+
+lint: needs-cargo ## Checks formatting and lints
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+generate: needs-cargo ## Writes what is made from the code: CRDs, the chart's copy of them, the reference of the rules
+	cargo run --locked --quiet -- crds --output crds
+	rm -f $(CHART_CRDS)/*.yaml
+	mkdir -p $(CHART_CRDS) docs
+	cp crds/*.yaml $(CHART_CRDS)/
+	cargo run --locked --quiet -- explain --markdown > docs/rules.md
+
+controlplane: needs-go ## Builds etcd, kube-apiserver, kubectl, kube-controller-manager and helm, once
+	@cd tests/controlplane && go run . build --out ../../target/controlplane
+
+bench: needs-cargo ## Runs the benchmarks
+	cargo bench --locked
+
+clean: ## Removes everything that was built
+	cargo clean
+
+needs-cargo:
+	@command -v cargo >/dev/null || { echo "This needs Rust, and cargo is not in PATH: install rustup (https://rustup.rs)."; exit 1; }
+	@command -v cc >/dev/null || { echo "This needs a C compiler for SQLite, and cc is not in PATH: install gcc or clang."; exit 1; }
+
+needs-go:
+	@command -v go >/dev/null || { \
+	  echo "This needs Go 1.26 or newer to build a Kubernetes API server, and go is not in PATH."; \
+	  echo "Install it from https://go.dev/dl or as your system's package golang."; exit 1; }

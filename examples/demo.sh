@@ -1,0 +1,194 @@
+#!/usr/bin/env bash
+# Shows what guestlist does, on a real Kubernetes API server that lives only for this: run it by `make demo`.
+# Everything is on loopback and in a temporary directory; nothing remains, unless KEEP=1 leaves it up to look around.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+bin=$PWD/target/controlplane/bin
+export PATH=$PWD/target/debug:$bin:$PATH
+dir=$(mktemp -d "${TMPDIR:-/tmp}/guestlist-demo.XXXXXX")
+export GUESTLIST_DIRECTORY=sqlite:$dir/directory.db
+export KUBECONFIG=$dir/plane/admin.kubeconfig
+keep=${KEEP:-}
+
+say()  { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+run()  { printf '\033[36m$ %s\033[0m\n' "$*"; "$@"; }
+# Shows a command that has to be refused.
+refused() {
+  local code=0
+  run "$@" 2>&1 || code=$?
+  [ "$code" = 1 ] || { echo "demo: this should have been refused, with exit code 1, not $code" >&2; exit 1; }
+}
+# Shows a manifest, from standard input, that has to be refused by the API server.
+apply_refused() {
+  local manifest; manifest=$(cat)
+  printf '%s\n' "$manifest" | sed 's/^/    /'
+  refused kubectl apply --server-side -f - <<<"$manifest"
+}
+# Waits, says nothing unless it takes too long.
+until_is() { # OBJECT JSONPATH VALUE
+  kubectl --namespace partners wait "$1" --for=jsonpath="$2"="$3" --timeout=60s >/dev/null && return
+  kubectl --namespace partners get "$1" --output yaml
+  tail -n 20 "$dir/operator.log"
+  exit 1
+}
+ready() { printf '{.status.conditions[?(@.type=="Ready")].%s}' "$1"; }
+show() { run kubectl --namespace partners get lp,gm,share; }
+
+finish() {
+  local code=$?
+  if [ "$code" = 0 ] && [ -n "$keep" ]; then return; fi
+  if [ "$code" != 0 ] && [ -s "$dir/operator.log" ]; then echo "--- the end of the operator's log"; tail -n 20 "$dir/operator.log"; fi
+  for pid in ${operator:-} ${plane:-}; do kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done
+  rm -rf "$dir"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+say "A Kubernetes API server: etcd, kube-apiserver and kube-controller-manager, on free ports"
+mkdir "$dir/plane"
+setsid controlplane serve --dir "$dir/plane" --controller-manager --stay </dev/null >"$dir/plane.json" 2>"$dir/plane.err" &
+plane=$!
+until [ -s "$dir/plane.json" ]; do
+  kill -0 "$plane" 2>/dev/null || { cat "$dir/plane.err"; exit 1; }
+  sleep 0.1
+done
+run kubectl version
+
+say "The chart: CRDs, the operator's rights, and the rule for deletions"
+kubectl create namespace guestlist
+parts() { helm template guestlist charts/guestlist --namespace guestlist "${@/#/--show-only=templates/}"; }
+parts crds.yaml | kubectl apply --server-side -f -
+kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
+parts rbac.yaml deletion-policy.yaml | kubectl apply --server-side -f -
+
+say "The workspace: its people and accounts, and the policy that says who may be spoken for"
+run guestlist directory import examples/acme/directory.yaml
+run cat examples/acme/workspace.yaml
+
+say "The operator, as a process with the chart's service account (nothing here schedules pods)"
+token=$(kubectl --namespace guestlist create token guestlist --duration=24h)
+cp "$KUBECONFIG" "$dir/operator.kubeconfig"
+config() { kubectl --kubeconfig "$dir/operator.kubeconfig" config "$@" >/dev/null; }
+config set-credentials operator --token="$token"
+config set-context test --user=operator
+config delete-user test
+KUBECONFIG=$dir/operator.kubeconfig setsid guestlist run --workspace examples/acme/workspace.yaml \
+  --health-address 127.0.0.1:0 --metrics-address 127.0.0.1:0 >"$dir/operator.log" 2>&1 </dev/null &
+operator=$!
+echo "guestlist run, process $operator"
+
+say "Two partners, a dozen guests, six shares"
+kubectl create namespace partners
+run kubectl apply --server-side -f examples/acme/partners.yaml -f examples/acme/memberships.yaml -f examples/acme/shares.yaml
+until_is gm/bob '{.status.state}' Invited
+until_is gm/judy '{.status.state}' Invited
+until_is gm/grace "$(ready reason)" InviterNotActive
+until_is share/instagram "$(ready status)" True
+say "Invitations are out. Nobody has joined, so nobody has any account; whom a Guest Admin invites waits for him"
+show
+
+say "Guests follow their invitations and turn MFA on (the embedded directory lets us play them)"
+for who in carol dave bob erin frank ivan; do guestlist directory accept $who@acme.example; done
+for who in judy mallory niaj; do guestlist directory accept $who@bolt.example; done
+for who in carol dave bob erin; do guestlist directory enroll-mfa $who@acme.example; done
+guestlist directory enroll-mfa ivan@acme.example --method WebAuthn
+for who in judy mallory; do guestlist directory enroll-mfa $who@bolt.example; done
+for who in carol dave bob erin ivan; do until_is gm/$who '{.status.state}' Active; done
+until_is gm/judy '{.status.state}' Active
+until_is gm/frank '{.status.state}' Joined
+until_is gm/grace '{.status.state}' Invited
+say "Active with MFA: access. Joined without (frank, niaj): none yet. carol is Active, so her invitations went out"
+show
+run guestlist directory show
+
+say "Rules: the API server refuses what one object can decide (MFA cannot be waived; nobody shares ownership)"
+apply_refused <<'M'
+apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: trent, namespace: partners}
+spec:
+  partnerRef: {name: acme}
+  email: trent@acme.example
+  invitedBy: alice@host.example
+  mfa: {required: false}
+M
+apply_refused <<'M'
+apiVersion: guestlist.dev/v1alpha1
+kind: AccountShare
+metadata: {name: takeover, namespace: partners}
+spec:
+  partnerRef: {name: acme}
+  account: ads-manager
+  sharedBy: alice@host.example
+  guestAdminRole: Owner
+M
+
+say "Rules: the reconcile refuses what needs other objects or the directory, and says so on the object"
+kubectl apply --server-side -f - <<'M'
+apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: peggy, namespace: partners}
+spec:
+  partnerRef: {name: acme}
+  email: peggy@elsewhere.example
+  invitedBy: alice@host.example
+---
+apiVersion: guestlist.dev/v1alpha1
+kind: AccountShare
+metadata: {name: borrowed, namespace: partners}
+spec:
+  partnerRef: {name: acme}
+  account: billing-portal
+  sharedBy: alice@host.example
+M
+run kubectl --namespace partners patch share newsletter --type merge -p '{"spec":{"roleOverrides":[{"name":"bob","role":"Manager"}]}}'
+until_is gm/peggy "$(ready reason)" DomainNotAllowed
+until_is share/borrowed "$(ready reason)" SharerNotOwner
+until_is share/newsletter "$(ready reason)" ManagerNeedsGuestAdmin
+run kubectl --namespace partners get gm/peggy share/borrowed share/newsletter
+kubectl --namespace partners get gm/peggy share/borrowed share/newsletter --output \
+  jsonpath='{range .items[*]}{.metadata.name}{": "}{.status.conditions[?(@.type=="Ready")].message}{"\n"}{end}'
+run guestlist explain ManagerNeedsGuestAdmin
+
+say "Rules: guestlist check finds them before anything reaches a cluster"
+cat >"$dir/wrong.yaml" <<'M'
+apiVersion: guestlist.dev/v1alpha1
+kind: LocalPartner
+metadata: {name: lax, namespace: partners}
+spec:
+  hostAdmins: [alice@host.example]
+  mfa: {required: false, enrolWithin: 9000h}
+M
+refused guestlist check "$dir/wrong.yaml" --workspace examples/acme/workspace.yaml
+
+say "bob loses his MFA: his access is withheld until he has it back"
+run guestlist directory reset-mfa bob@acme.example
+until_is gm/bob '{.status.state}' Joined
+run kubectl --namespace partners get gm bob
+run kubectl --namespace partners get share instagram --output jsonpath='{.status.withheld}{"\n"}'
+run guestlist directory enroll-mfa bob@acme.example --method WebAuthn
+until_is gm/bob '{.status.state}' Active
+run kubectl --namespace partners get gm bob
+
+say "Deleting a partner takes nobody with it (spec.deletion is Block)"
+refused kubectl --namespace partners delete lp bolt
+say "unless that is what one says"
+run kubectl --namespace partners patch lp bolt --type merge -p '{"spec":{"deletion":"Cascade"}}'
+run kubectl --namespace partners delete lp bolt --timeout=60s
+show
+run guestlist directory show
+
+if [ -n "$keep" ]; then
+  say "Left up. To look around:"
+  cat <<M
+  export KUBECONFIG=$KUBECONFIG GUESTLIST_DIRECTORY=$GUESTLIST_DIRECTORY PATH=$PWD/target/debug:$bin:\$PATH
+  kubectl --namespace partners get lp,gm,share
+  guestlist directory show
+  tail -f $dir/operator.log
+To end it:
+  kill $operator $plane && rm -rf $dir
+M
+else
+  say "Done; everything is stopped and removed"
+fi

@@ -1,0 +1,148 @@
+//! One problem: what, how bad, where.
+
+use crate::index::Key;
+use crate::rules::Reason;
+
+use super::tree::Span;
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It is refused.
+    Error,
+    /// It would wait, or it surprises.
+    Warning,
+}
+
+impl Severity {
+    /// As every format writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// What sort of problem it is. Rules have their word; what comes before any rule has a name in lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// A file or directory cannot be read.
+    Unreadable,
+    /// It is no YAML or JSON.
+    Syntax,
+    /// A key stands twice in a map.
+    DuplicateKey,
+    /// It does not fit the schema of its kind.
+    Schema,
+    /// Two objects have one kind, namespace and name.
+    DuplicateObject,
+    /// A scalar is read otherwise than it looks.
+    Scalar,
+    /// A rule of the law, or what it waits for.
+    Rule(Reason),
+}
+
+impl Code {
+    /// The codes that are no rules.
+    pub const OTHERS: [Self; 6] =
+        [Self::Unreadable, Self::Syntax, Self::DuplicateKey, Self::Schema, Self::DuplicateObject, Self::Scalar];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable-file",
+            Self::Syntax => "syntax",
+            Self::DuplicateKey => "duplicate-key",
+            Self::Schema => "schema",
+            Self::DuplicateObject => "duplicate-object",
+            Self::Scalar => "yaml-scalar",
+            Self::Rule(reason) => reason.as_str(),
+        }
+    }
+
+    /// What it means, in a sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Unreadable => "A file or directory cannot be read.",
+            Self::Syntax => "The text is not YAML or JSON.",
+            Self::DuplicateKey => "A key stands twice in one map.",
+            Self::Schema => "The object does not fit the schema of its kind.",
+            Self::DuplicateObject => "Two objects have the same kind, namespace and name.",
+            Self::Scalar => "An unquoted value is read otherwise than it looks, as YAML 1.1 has it.",
+            Self::Rule(reason) => crate::rules::entry(reason).meaning,
+        }
+    }
+
+    /// Whether nothing behind it could be checked.
+    pub fn is_unreadable(self) -> bool {
+        match self {
+            Self::Unreadable | Self::Syntax => true,
+            Self::DuplicateKey | Self::Schema | Self::DuplicateObject | Self::Scalar | Self::Rule(_) => false,
+        }
+    }
+}
+
+/// A place in one of the sources.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// Which source.
+    pub source: usize,
+    /// Where it begins.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+impl Location {
+    /// A place in a source.
+    pub fn new(source: usize, span: &Span) -> Self {
+        Self { source, start: span.start, end: span.end }
+    }
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Where.
+    pub at: Location,
+    /// How bad.
+    pub severity: Severity,
+    /// What sort.
+    pub code: Code,
+    /// What is wrong and how to mend it.
+    pub message: String,
+    /// In which object.
+    pub object: Option<Key>,
+    /// In which of its fields.
+    pub path: String,
+    /// Where the other one is, of two.
+    pub other: Option<Location>,
+}
+
+impl Finding {
+    /// An error.
+    pub fn error(code: Code, at: Location, message: impl Into<String>) -> Self {
+        Self {
+            at,
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            object: None,
+            path: String::new(),
+            other: None,
+        }
+    }
+
+    /// A warning.
+    pub fn warning(code: Code, at: Location, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, at, message) }
+    }
+
+    /// In a field of an object.
+    pub fn of(mut self, object: &Key, path: impl Into<String>) -> Self {
+        self.object = Some(object.clone());
+        self.path = path.into();
+        self
+    }
+}

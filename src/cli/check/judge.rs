@@ -1,0 +1,173 @@
+//! The law over all objects together: asks the judgement that a reconcile asks, with what files know, and finds the
+//! place of each answer.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::finding::{Code, Finding, Location};
+use super::object::Object;
+use crate::directory::{Mirror, Owner};
+use crate::index::{Declared, Index, Key, Kind, Slot};
+use crate::plan::judge::judge;
+use crate::plan::{Scope, World};
+use crate::rules::{Reason, Violation, entry};
+use crate::workspace::Workspace;
+
+/// The cluster of files is none.
+const NO_CLUSTER: &str = "files";
+
+/// Judges all objects. Without a policy its rules are not judged.
+pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, findings: &mut Vec<Finding>) {
+    let mut first: BTreeMap<Key, Location> = BTreeMap::new();
+    let mut index = Index::default();
+    let mut lists: BTreeMap<Kind, Vec<Declared>> = BTreeMap::new();
+    let mut judged = Vec::with_capacity(objects.len());
+    for object in objects {
+        let Object { key, source, root, broken, declared } = object;
+        let here = Location::new(source, &root.locate("metadata.name"));
+        // An object without a name was refused already, and nobody can mean it.
+        let again = first.get(&key).filter(|_| !key.name.is_empty());
+        if let Some(other) = again {
+            let message =
+                format!("{key} stands in these files a second time; one of the two would overwrite the other");
+            let finding = Finding::error(Code::DuplicateObject, here, message).of(&key, "metadata.name");
+            findings.push(Finding { other: Some(other.clone()), ..finding });
+            // Alone, it is still held to what one object decides.
+            let mut alone = Index::default();
+            alone.replace(key.kind, vec![declared]);
+            let place = Placed { key, source, root, broken };
+            place.say(own(&alone, &place.key), None, findings);
+            continue;
+        }
+        first.insert(key.clone(), here);
+        lists.entry(key.kind).or_default().push(declared);
+        judged.push(Placed { key, source, root, broken });
+    }
+    for (kind, list) in lists {
+        index.replace(kind, list);
+    }
+    let nobody = Workspace::default();
+    let workspace = policy.unwrap_or(&nobody);
+    let owner = Owner { installation: workspace.installation().to_owned(), cluster: NO_CLUSTER.to_owned() };
+    let world = World {
+        declared: &index,
+        observed: &Mirror::default(),
+        workspace,
+        owner: &owner,
+        directory_available: true,
+        scope: Scope { directory: false, policy: policy.is_some() },
+        now,
+    };
+    for object in &judged {
+        if let Some(judgement) = judge(world, &object.key) {
+            object.say(judgement.violations, judgement.wait, findings);
+        }
+        object.say_absent(&index, findings);
+    }
+}
+
+/// The rules that one object decides.
+fn own(index: &Index, key: &Key) -> Vec<Violation> {
+    let violations = match key.kind {
+        Kind::Partner => {
+            index.partner(&key.namespace, &key.name).and_then(Slot::read).map(|it| it.reading.violations.clone())
+        }
+        Kind::Membership => {
+            index.membership(&key.namespace, &key.name).and_then(Slot::read).map(|it| it.reading.violations.clone())
+        }
+        Kind::Share => {
+            index.share(&key.namespace, &key.name).and_then(Slot::read).map(|it| it.reading.violations.clone())
+        }
+    };
+    violations.unwrap_or_default()
+}
+
+/// An object and the places of its fields.
+struct Placed {
+    key: Key,
+    source: usize,
+    root: super::tree::Node,
+    broken: Vec<String>,
+}
+
+impl Placed {
+    fn say(&self, violations: Vec<Violation>, wait: Option<Reason>, findings: &mut Vec<Finding>) {
+        for violation in violations {
+            if !self.is_broken(&violation.path) {
+                let at = self.place(&violation.path);
+                let finding = Finding::error(Code::Rule(violation.reason), at, violation.message);
+                findings.push(finding.of(&self.key, violation.path));
+            }
+        }
+        if let Some(reason) = wait {
+            let (path, message) = wait_of(reason);
+            self.warn(reason, path, message, findings);
+        }
+    }
+
+    fn warn(&self, reason: Reason, path: &str, message: String, findings: &mut Vec<Finding>) {
+        if !self.is_broken(path) {
+            let finding = Finding::warning(Code::Rule(reason), self.place(path), message);
+            findings.push(finding.of(&self.key, path));
+        }
+    }
+
+    fn place(&self, path: &str) -> Location {
+        Location::new(self.source, &self.root.locate(path))
+    }
+
+    /// Whether the field, one around it or one in it is not what the text says.
+    fn is_broken(&self, path: &str) -> bool {
+        let within = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.broken.iter().any(|broken| within(path, broken) || within(broken, path))
+    }
+
+    /// The entries of a share that name memberships which are not in these files, where its partner is.
+    fn say_absent(&self, index: &Index, findings: &mut Vec<Finding>) {
+        if self.key.kind != Kind::Share {
+            return;
+        }
+        let Some(share) = index.share(&self.key.namespace, &self.key.name).and_then(Slot::read) else { return };
+        let terms = &share.reading.terms;
+        if index.partner(&self.key.namespace, &terms.partner).is_none() {
+            return;
+        }
+        let mut named = Vec::new();
+        for item in terms.guest_users.values() {
+            named.push((format!("spec.guestUsers[{}].name", item.index), &item.name));
+            named.push((format!("spec.guestUsers[{}].propagatedBy", item.index), &item.propagated_by));
+        }
+        for item in terms.role_overrides.values() {
+            named.push((format!("spec.roleOverrides[{}].name", item.index), &item.name));
+        }
+        for item in terms.exclude.values() {
+            named.push((format!("spec.exclude[{}].name", item.index), &item.name));
+        }
+        for (path, name) in named {
+            if index.membership(&self.key.namespace, name).is_none() {
+                let message =
+                    format!("there is no membership {name} in these files; the entry gives nothing until there is");
+                self.warn(Reason::MembershipNotFound, &path, message, findings);
+            }
+        }
+    }
+}
+
+/// The field that makes an object wait, and why.
+fn wait_of(reason: Reason) -> (&'static str, String) {
+    if reason == Reason::PartnerNotFound {
+        ("spec.partnerRef.name", "this partner is not in these files; the object waits until it is there".to_owned())
+    } else if reason == Reason::InviterNotActive {
+        ("spec.invitedBy", "who invites is not there yet; the invitation waits for him".to_owned())
+    } else if reason == Reason::HostDomainsUnknown {
+        ("spec.email", "the workspace policy names no corporate domains; nobody is invited before it does".to_owned())
+    } else if reason == Reason::Unreadable {
+        ("spec.partnerRef.name", "this partner does not read; the object waits until it does".to_owned())
+    } else {
+        let why = entry(reason).meaning;
+        ("spec.partnerRef.name", format!("this partner gives nothing, so that the object waits: {why}"))
+    }
+}

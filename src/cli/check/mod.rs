@@ -1,0 +1,183 @@
+//! `guestlist check`: every rule that files alone can decide, with the place of each problem.
+//!
+//! ```text
+//! source (texts) ──▶ chunk, yaml (trees with places) ──▶ object, schema ──▶ judge (the law) ──▶ findings ──▶ text, json, sarif
+//! ```
+
+mod chunk;
+mod finding;
+mod json;
+mod judge;
+mod merge;
+mod metadata;
+mod object;
+mod report;
+mod sarif;
+mod scalar;
+mod schema;
+mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tree;
+mod yaml;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use crate::index::Kind;
+use crate::workspace::Workspace;
+use finding::{Code, Finding, Location};
+use object::{Object, Reader, Sort};
+use report::Report;
+use source::Source;
+pub(super) use suggest::nearest;
+use tree::Node;
+
+/// What cannot be read or parsed, and wrong usage.
+const UNREADABLE: u8 = 2;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+YAML and JSON are read as kubectl reads them, several documents a file and `kind: List` too. Objects of other kinds are
+ignored and counted. What would only wait, such as a partner that is not in these files, is a warning.
+
+Examples:
+  guestlist check manifests/
+  guestlist check --workspace workspace.yaml partners.yaml guests.yaml
+  kubectl get lp,gm,share -A -o yaml | guestlist check -
+  guestlist check -o sarif manifests/ > guestlist.sarif
+
+Exit status: 0 no rule is broken (warnings or not); 1 a rule or the schema is broken; 2 something cannot be read or parsed.")]
+pub(super) struct CheckArgs {
+    /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The workspace policy, to check its rules too
+    #[arg(long, value_name = "FILE")]
+    workspace: Option<PathBuf>,
+    /// The namespace of objects that name none; objects of another one are refused, as by kubectl
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// How problems are written
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs: one object, described in docs/check.md
+    Json,
+    /// For code review: SARIF 2.1.0
+    Sarif,
+}
+
+pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
+    let policy = match args.workspace.as_deref().map(policy).transpose() {
+        Ok(policy) => policy,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            return ExitCode::from(UNREADABLE);
+        }
+    };
+    let report = check(source::read(&args.paths), args.namespace.as_deref(), policy.as_ref(), Timestamp::now());
+    let text = match args.output {
+        Format::Text => text::render(&report, text::has_colour()),
+        Format::Json => json::render(&report),
+        Format::Sarif => sarif::render(&report),
+    };
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("error: failed to write the output: {error}");
+            ExitCode::from(UNREADABLE)
+        }
+        Ok(()) | Err(_) => ExitCode::from(report.status()),
+    }
+}
+
+fn policy(file: &Path) -> Result<Workspace, String> {
+    let failed =
+        |error: &dyn std::fmt::Display| format!("failed to read the workspace policy {}: {error}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
+    Workspace::parse(&text).map_err(|error| failed(&error))
+}
+
+/// Checks texts. What could not be read stands among them with the reason.
+fn check(
+    texts: Vec<Result<Source, (String, String)>>,
+    namespace: Option<&str>,
+    policy: Option<&Workspace>,
+    now: Timestamp,
+) -> Report {
+    let installation = policy.map_or(crate::workspace::DEFAULT_INSTALLATION, Workspace::installation);
+    let mut reading =
+        Reading { reader: Reader::new(namespace, installation), report: Report::default(), objects: Vec::new() };
+    for text in texts {
+        reading.text(text);
+    }
+    let Reading { mut report, objects, .. } = reading;
+    judge::all(objects, policy, now, &mut report.findings);
+    report.settle();
+    report
+}
+
+struct Reading {
+    reader: Reader,
+    report: Report,
+    objects: Vec<Object>,
+}
+
+impl Reading {
+    fn text(&mut self, text: Result<Source, (String, String)>) {
+        let source = self.report.sources.len();
+        let read = match text {
+            Ok(read) => read,
+            Err((name, problem)) => {
+                self.report.sources.push(Source::new(name, ""));
+                self.report.findings.push(Finding::error(Code::Unreadable, Location::new(source, &(0..0)), problem));
+                return;
+            }
+        };
+        let (documents, problems) = yaml::read(&read.text);
+        self.report.sources.push(read);
+        for problem in problems {
+            let code = if problem.fatal { Code::Syntax } else { Code::DuplicateKey };
+            let finding = Finding::error(code, Location::new(source, &problem.span), problem.message);
+            let other = problem.other.map(|span| Location::new(source, &span));
+            self.report.findings.push(Finding { other, ..finding });
+        }
+        for document in documents {
+            self.document(source, document);
+        }
+    }
+
+    fn document(&mut self, source: usize, root: Node) {
+        match object::sort(&root) {
+            Sort::Ours(kind) => {
+                self.report.count(kind);
+                let object = self.reader.read(kind, source, root, &mut self.report.findings);
+                self.objects.push(object);
+            }
+            Sort::List => object::items(root).into_iter().for_each(|item| self.document(source, item)),
+            Sort::Foreign if matches!(root.value, tree::Value::Null) => {}
+            Sort::Foreign => self.report.ignored += 1,
+            Sort::Mistaken(field, message) => {
+                let at = Location::new(source, &root.locate(field));
+                let finding = Finding::error(Code::Schema, at, message);
+                self.report.findings.push(Finding { path: field.to_owned(), ..finding });
+            }
+        }
+    }
+}
+
+/// The kind's name in the plural, for counts.
+fn plural(kind: Kind, count: usize) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {}{s}", kind.as_str())
+}

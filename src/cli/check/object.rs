@@ -1,0 +1,206 @@
+//! One object: which kind it is, whether it fits its schema, and what it declares.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::finding::{Code, Finding, Location};
+use super::nearest;
+use super::schema::Checker;
+use super::tree::{Node, Value, field_mark};
+use crate::api;
+use crate::index::{Declared, Key, Kind};
+use crate::rules::Reason;
+
+/// The longest name of an object: it is a key of lists, and part of messages.
+const LONGEST_NAME: usize = 63;
+/// Objects from files have UIDs of this family, so that the same files make the same ones.
+const FILES: Uuid = Uuid::from_u128(0x6b0f_53a4_5cf1_4a3e_9f0e_7d6c_2f11_88d2);
+
+/// An object of ours.
+pub struct Object {
+    /// Its name.
+    pub key: Key,
+    /// Where it stands.
+    pub source: usize,
+    /// Its tree.
+    pub root: Node,
+    /// Fields whose text is not what was judged.
+    pub broken: Vec<String>,
+    /// What it declares.
+    pub declared: Declared,
+}
+
+/// What a document turned out to be.
+pub enum Sort {
+    /// One of ours.
+    Ours(Kind),
+    /// A list of objects.
+    List,
+    /// Something else, which is no concern of ours.
+    Foreign,
+    /// It means to be one of ours: what is wrong, and where.
+    Mistaken(&'static str, String),
+}
+
+/// What a document is.
+pub fn sort(root: &Node) -> Sort {
+    let text = |name| root.get(name).and_then(Node::text);
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    let wanted = format!("{}/{}", api::GROUP, api::VERSION);
+    let known = |kind: &str| Kind::ALL.into_iter().find(|known| known.as_str() == kind);
+    match (version, kind) {
+        (Some(version), Some(kind)) if version == wanted => match known(kind) {
+            Some(kind) => Sort::Ours(kind),
+            None if kind.strip_suffix("List").and_then(known).is_some() => Sort::List,
+            None => {
+                let near = nearest(kind, Kind::ALL.into_iter().map(Kind::as_str));
+                let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+                Sort::Mistaken("kind", format!("{wanted} has no kind {kind:?}{hint}"))
+            }
+        },
+        (Some("v1"), Some("List")) => Sort::List,
+        (Some(version), kind) => {
+            let group = version.split('/').next().unwrap_or_default();
+            let ours = kind.and_then(known).is_some();
+            if group == api::GROUP && kind.is_some() {
+                Sort::Mistaken("apiVersion", format!("there is no version {version:?}; this release knows {wanted}"))
+            } else if group == api::GROUP {
+                Sort::Mistaken("kind", "kind is missing; it is required".to_owned())
+            } else if ours && nearest(version, std::iter::once(wanted.as_str())).is_some() {
+                Sort::Mistaken("apiVersion", format!("there is no {version:?}; did you mean {wanted}?"))
+            } else {
+                Sort::Foreign
+            }
+        }
+        (None, Some(kind)) if known(kind).is_some() => {
+            Sort::Mistaken("apiVersion", format!("apiVersion is missing; write {wanted}"))
+        }
+        (None, _) => Sort::Foreign,
+    }
+}
+
+/// What reading an object needs to know.
+pub struct Reader {
+    schemas: BTreeMap<&'static str, JSONSchemaProps>,
+    /// Where an object without a namespace goes.
+    pub namespace: String,
+    /// The namespace was asked for: objects of another one are refused, as kubectl refuses them.
+    pub only_namespace: bool,
+    /// The installation's name, for UIDs.
+    pub installation: String,
+}
+
+impl Reader {
+    /// A reader by the schemas of the definitions.
+    pub fn new(namespace: Option<&str>, installation: &str) -> Self {
+        let mut schemas = BTreeMap::new();
+        for crd in api::crds() {
+            let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == crd.spec.names.kind);
+            let versions = crd.spec.versions.into_iter();
+            let schema = versions.filter_map(|version| version.schema?.open_api_v3_schema).next();
+            if let (Some(kind), Some(schema)) = (kind, schema) {
+                schemas.insert(kind.as_str(), schema);
+            }
+        }
+        Self {
+            schemas,
+            namespace: namespace.unwrap_or("default").to_owned(),
+            only_namespace: namespace.is_some(),
+            installation: installation.to_owned(),
+        }
+    }
+
+    /// Reads one object. What does not fit is said; what is left can still be judged.
+    pub fn read(&self, kind: Kind, source: usize, root: Node, findings: &mut Vec<Finding>) -> Object {
+        let mut own = Vec::new();
+        let mut checker = Checker::new(source, &mut own);
+        let mut meta = super::metadata::read(&root, &self.namespace, &mut checker);
+        let spec = self.fields(kind, &root, &mut checker);
+        let broken = std::mem::take(&mut checker.broken);
+        let name = meta.name.clone().unwrap_or_default();
+        let key = Key::new(kind, meta.namespace.clone().unwrap_or_default(), name);
+        self.name_rules(&key, source, &root, &mut own);
+        if meta.uid.is_none() {
+            let text = format!("{}/{}/{}/{}", self.installation, kind.as_str(), key.namespace, key.name);
+            meta.uid = Some(Uuid::new_v5(&FILES, text.as_bytes()).to_string());
+        }
+        findings.extend(own.into_iter().map(|finding| {
+            let path = finding.path.clone();
+            finding.of(&key, path)
+        }));
+        Object { declared: declare(kind, meta, spec), key, source, root, broken }
+    }
+
+    /// The fields beside the metadata. The result is what the spec says.
+    fn fields(&self, kind: Kind, root: &Node, checker: &mut Checker<'_>) -> Option<serde_json::Value> {
+        let schema = self.schemas.get(kind.as_str())?;
+        let properties = schema.properties.as_ref()?;
+        let mut spec = None;
+        for entry in root.entries() {
+            match (entry.key.as_str(), properties.get(&entry.key)) {
+                ("apiVersion" | "kind" | "metadata", _) => {}
+                ("spec", Some(schema)) => spec = checker.field(entry, schema, "spec"),
+                (_, Some(schema)) => drop(checker.field(entry, schema, &entry.key)),
+                (_, None) => {
+                    let known = ["apiVersion", "kind", "metadata", "spec", "status"].into_iter();
+                    checker.unknown(entry, &entry.key, known);
+                }
+            }
+        }
+        if spec.is_none() && !checker.broken.iter().any(|path| path == "spec") {
+            let mark = root.entry("spec").map_or_else(|| root.mark(), field_mark);
+            checker.say(&mark, "spec", "spec is missing; it is required");
+        }
+        spec
+    }
+
+    fn name_rules(&self, key: &Key, source: usize, root: &Node, findings: &mut Vec<Finding>) {
+        let place = |path: &str| Location::new(source, &root.locate(path));
+        if key.name.chars().count() > LONGEST_NAME {
+            let message = format!("the name of the object has at most {LONGEST_NAME} characters");
+            let finding = Finding::error(Code::Rule(Reason::InvalidValue), place("metadata.name"), message);
+            findings.push(Finding { path: "metadata.name".to_owned(), ..finding });
+        }
+        if self.only_namespace && key.namespace != self.namespace {
+            let message = format!("the object is of namespace {}, not of {}", key.namespace, self.namespace);
+            let finding = Finding::error(Code::Schema, place("metadata.namespace"), message);
+            findings.push(Finding { path: "metadata.namespace".to_owned(), ..finding });
+        }
+    }
+}
+
+fn declare(kind: Kind, metadata: ObjectMeta, spec: Option<serde_json::Value>) -> Declared {
+    match kind {
+        Kind::Partner => match typed(spec) {
+            Ok(spec) => Declared::Partner(Box::new(api::LocalPartner { metadata, spec, status: None })),
+            Err(error) => Declared::Unreadable { kind, metadata: Box::new(metadata), error },
+        },
+        Kind::Membership => match typed(spec) {
+            Ok(spec) => Declared::Membership(Box::new(api::GuestMembership { metadata, spec, status: None })),
+            Err(error) => Declared::Unreadable { kind, metadata: Box::new(metadata), error },
+        },
+        Kind::Share => match typed(spec) {
+            Ok(spec) => Declared::Share(Box::new(api::AccountShare { metadata, spec, status: None })),
+            Err(error) => Declared::Unreadable { kind, metadata: Box::new(metadata), error },
+        },
+    }
+}
+
+fn typed<T: DeserializeOwned>(spec: Option<serde_json::Value>) -> Result<T, String> {
+    serde_json::from_value(spec.ok_or("there is no spec")?).map_err(|error| error.to_string())
+}
+
+/// The items of a list, as documents of their own.
+pub fn items(root: Node) -> Vec<Node> {
+    let Value::Map(entries) = root.value else { return Vec::new() };
+    let items = entries.into_iter().find(|entry| entry.key == "items").map(|entry| entry.value.value);
+    match items {
+        Some(Value::List(items)) => items,
+        Some(Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_))
+        | None => Vec::new(),
+    }
+}

@@ -1,0 +1,193 @@
+//! Holds a tree to the schema of its kind, as the API server would, and makes the value that the types are read from.
+//! Every problem has its place. What does not fit is replaced by a stand-in, so that the rest can still be judged; the
+//! CEL rules are left to [`crate::rules`].
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use serde_json::{Map, Value as Json};
+
+use super::finding::{Code, Finding, Location};
+use super::nearest;
+use super::tree::{Entry, Node, Span, Value, field_mark};
+
+/// Checks one object.
+pub struct Checker<'a> {
+    source: usize,
+    findings: &'a mut Vec<Finding>,
+    /// Paths where a stand-in took the place of what the text says: no rule is judged on them.
+    pub broken: Vec<String>,
+}
+
+impl<'a> Checker<'a> {
+    /// A checker of one object.
+    pub fn new(source: usize, findings: &'a mut Vec<Finding>) -> Self {
+        Self { source, findings, broken: Vec::new() }
+    }
+
+    /// Says what does not fit at a path.
+    pub fn say(&mut self, span: &Span, path: &str, message: impl Into<String>) {
+        let finding = Finding::error(Code::Schema, Location::new(self.source, span), message);
+        self.findings.push(Finding { path: path.to_owned(), ..finding });
+    }
+
+    /// Reads a field of an object. A null stands for nothing.
+    pub fn field(&mut self, entry: &Entry, schema: &JSONSchemaProps, path: &str) -> Option<Json> {
+        if matches!(entry.value.value, Value::Null) {
+            return None;
+        }
+        self.value(&entry.value, &field_mark(entry), schema, path)
+    }
+
+    fn value(&mut self, node: &Node, mark: &Span, schema: &JSONSchemaProps, path: &str) -> Option<Json> {
+        match (schema.type_.as_deref(), &node.value) {
+            (Some("object"), Value::Map(entries)) => Some(self.object(entries, mark, schema, path)),
+            (Some("array"), Value::List(items)) => Some(self.array(items, mark, schema, path)),
+            (Some("string"), Value::Text(text)) => {
+                self.lengths(text, mark, schema, path);
+                Some(Json::from(text.as_str()))
+            }
+            (Some("boolean"), Value::Bool(value)) => {
+                self.surprise(node, value, path);
+                Some(Json::from(*value))
+            }
+            (Some("integer"), Value::Int(value)) => {
+                self.surprise(node, value, path);
+                self.range(*value, mark, schema, path);
+                Some(Json::from(*value))
+            }
+            (Some(wanted), _) => {
+                self.mismatch(node, mark, wanted, path);
+                None
+            }
+            (None, _) => None,
+        }
+    }
+
+    fn mismatch(&mut self, node: &Node, mark: &Span, wanted: &str, path: &str) {
+        let is_scalar = matches!(node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Null);
+        let hint = match wanted {
+            "string" if is_scalar => "; put it in quotes",
+            "boolean" => "; write true or false",
+            "integer" => "; write a whole number without quotes",
+            _ => "",
+        };
+        let wanted = match wanted {
+            "object" => "a map",
+            "array" => "a list",
+            "integer" => "a whole number",
+            "boolean" => "a boolean",
+            _ => "a string",
+        };
+        self.say(mark, path, format!("{path} is {wanted}, not {}{hint}", node.describe()));
+        self.broken.push(path.to_owned());
+    }
+
+    fn object(&mut self, entries: &[Entry], mark: &Span, schema: &JSONSchemaProps, path: &str) -> Json {
+        let mut made = Map::new();
+        let properties = schema.properties.as_ref();
+        for entry in entries {
+            let place = format!("{path}.{}", entry.key);
+            if let Some(known) = properties.and_then(|properties| properties.get(&entry.key)) {
+                if let Some(value) = self.field(entry, known, &place) {
+                    made.insert(entry.key.clone(), value);
+                }
+            } else if let Some(JSONSchemaPropsOrBool::Schema(any)) = &schema.additional_properties {
+                if let Some(value) = self.field(entry, any, &place) {
+                    made.insert(entry.key.clone(), value);
+                }
+            } else if schema.x_kubernetes_preserve_unknown_fields != Some(true) {
+                let known = properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str));
+                self.unknown(entry, &place, known);
+            }
+        }
+        for name in schema.required.iter().flatten().filter(|name| !made.contains_key(*name)).collect::<Vec<_>>() {
+            let place = format!("{path}.{name}");
+            if !self.broken.contains(&place) {
+                self.say(mark, &place, format!("{place} is missing; it is required"));
+                self.broken.push(place);
+            }
+            if let Some(schema) = properties.and_then(|properties| properties.get(name)) {
+                made.insert(name.clone(), stand_in(schema));
+            }
+        }
+        Json::Object(made)
+    }
+
+    /// Says that a field does not exist, and which was meant.
+    pub fn unknown<'k>(&mut self, entry: &Entry, path: &str, known: impl Iterator<Item = &'k str> + Clone) {
+        let hint = match nearest(&entry.key, known.clone()) {
+            Some(near) => format!("; did you mean {near}?"),
+            None => {
+                let mut known: Vec<_> = known.collect();
+                known.sort_unstable();
+                if known.is_empty() { String::new() } else { format!("; here are {}", known.join(", ")) }
+            }
+        };
+        self.say(&entry.key_span, path, format!("there is no field {:?}{hint}", entry.key));
+    }
+
+    fn array(&mut self, items: &[Node], mark: &Span, schema: &JSONSchemaProps, path: &str) -> Json {
+        let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items else { return Json::Array(Vec::new()) };
+        let mut made = Vec::with_capacity(items.len());
+        for (index, node) in items.iter().enumerate() {
+            let value = self.value(node, &node.mark(), item, &format!("{path}[{index}]"));
+            made.push(value.unwrap_or_else(|| stand_in(item)));
+        }
+        if let Some(most) = schema.max_items.filter(|most| i64::try_from(items.len()).is_ok_and(|len| len > *most)) {
+            self.say(mark, path, format!("{path} has {} entries; at most {most} fit", items.len()));
+        }
+        Json::Array(made)
+    }
+
+    fn lengths(&mut self, text: &str, mark: &Span, schema: &JSONSchemaProps, path: &str) {
+        let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+        if let Some(most) = schema.max_length.filter(|most| length > *most) {
+            self.say(mark, path, format!("{path} has {length} characters; at most {most} fit"));
+        }
+        if let Some(least) = schema.min_length.filter(|least| length < *least) {
+            let message = match least {
+                1 => format!("{path} is empty"),
+                _ => format!("{path} has {length} characters; at least {least} are needed"),
+            };
+            self.say(mark, path, message);
+        }
+    }
+
+    fn range(&mut self, value: i64, mark: &Span, schema: &JSONSchemaProps, path: &str) {
+        // Bounds in a schema are floats on the wire; ours are whole and small.
+        #[allow(clippy::cast_precision_loss)]
+        let value_as_bound = value as f64;
+        if let Some(least) = schema.minimum.filter(|least| value_as_bound < *least) {
+            self.say(mark, path, format!("{path} is {value}; the least is {least}"));
+        }
+        if let Some(most) = schema.maximum.filter(|most| value_as_bound > *most) {
+            self.say(mark, path, format!("{path} is {value}; the most is {most}"));
+        }
+    }
+
+    fn surprise(&mut self, node: &Node, value: &dyn std::fmt::Display, path: &str) {
+        if node.surprising {
+            let message = format!("kubectl reads this as {value}, as YAML 1.1 has it; write {value}");
+            let finding = Finding::warning(Code::Scalar, Location::new(self.source, &node.span), message);
+            self.findings.push(Finding { path: path.to_owned(), ..finding });
+        }
+    }
+}
+
+/// Takes the place of what does not fit or is missing, so that the types can be read.
+fn stand_in(schema: &JSONSchemaProps) -> Json {
+    match schema.type_.as_deref() {
+        Some("string") => Json::from(""),
+        Some("integer") => Json::from(0),
+        Some("boolean") => Json::from(false),
+        Some("array") => Json::Array(Vec::new()),
+        _ => {
+            let required = schema.required.iter().flatten();
+            let fields = required.filter_map(|name| {
+                schema.properties.as_ref()?.get(name).map(|property| (name.clone(), stand_in(property)))
+            });
+            Json::Object(fields.collect())
+        }
+    }
+}

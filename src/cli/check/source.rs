@@ -1,0 +1,149 @@
+//! What is checked: files, directories and standard input, as texts that know where their lines begin.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// The endings of manifests in a directory, as kubectl takes them.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// A text and the place of its lines.
+#[derive(Debug)]
+pub struct Source {
+    /// As it was named, or found below what was named; `-` for standard input.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+    lines: Vec<usize>,
+}
+
+/// A place for people: both count from 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl Source {
+    /// A text with a name.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { name: name.into(), text, lines }
+    }
+
+    /// Where an offset lies.
+    pub fn place(&self, offset: usize) -> Place {
+        let offset = self.floor(offset);
+        let line = self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
+        let start = self.lines.get(line).copied().unwrap_or_default();
+        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count());
+        Place { line: line + 1, column: column + 1 }
+    }
+
+    /// The text of a line, without its end.
+    pub fn line(&self, line: usize) -> &str {
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        self.text.get(start..end).unwrap_or_default().trim_end_matches('\r')
+    }
+
+    /// A range that lies in the text, between characters.
+    pub fn fit(&self, range: &Range<usize>) -> Range<usize> {
+        let start = self.floor(range.start);
+        start..self.floor(range.end).max(start)
+    }
+
+    fn floor(&self, offset: usize) -> usize {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        offset
+    }
+}
+
+/// Reads what is named. What cannot be read stands in its place, with the reason.
+pub fn read(paths: &[PathBuf]) -> Vec<Result<Source, (String, String)>> {
+    let mut files = Vec::new();
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        find(path, &mut files, &mut seen);
+    }
+    files.into_iter().map(|file| file.and_then(|path| read_one(&path))).collect()
+}
+
+type Found = Result<PathBuf, (String, String)>;
+
+fn find(path: &Path, files: &mut Vec<Found>, seen: &mut BTreeSet<PathBuf>) {
+    if path == Path::new("-") {
+        if seen.insert(path.to_owned()) {
+            files.push(Ok(path.to_owned()));
+        }
+        return;
+    }
+    if path.is_dir() {
+        let before = files.len();
+        walk(path, files, seen);
+        if files.len() == before && seen.iter().all(|file| path.canonicalize().is_ok_and(|dir| !file.starts_with(dir)))
+        {
+            files.push(Err((name(path), "there is no .yaml, .yml or .json file in this directory".to_owned())));
+        }
+        return;
+    }
+    // A file that is named twice is one file; one that cannot be found is said to be so when it is read.
+    if path.canonicalize().map_or(true, |real| seen.insert(real)) {
+        files.push(Ok(path.to_owned()));
+    }
+}
+
+/// Hidden entries are left out: a mounted ConfigMap has each file twice, once below `..data`.
+fn walk(directory: &Path, files: &mut Vec<Found>, seen: &mut BTreeSet<PathBuf>) {
+    let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => return files.push(Err((name(directory), error.to_string()))),
+    };
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        // A link to a directory could lead back to where we are.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            walk(&path, files, seen);
+        } else if !path.is_dir() && has_ending(&path) && path.canonicalize().map_or(true, |real| seen.insert(real)) {
+            files.push(Ok(path));
+        }
+    }
+}
+
+fn has_ending(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
+fn name(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn read_one(path: &Path) -> Result<Source, (String, String)> {
+    let failed = |error: std::io::Error| (name(path), error.to_string());
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
+        bytes
+    } else {
+        std::fs::read(path).map_err(failed)?
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(name(path), text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            Err((name(path), format!("it is not UTF-8 text (byte {at})")))
+        }
+    }
+}

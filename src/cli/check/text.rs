@@ -1,0 +1,136 @@
+//! Problems for people: what, where, the line itself, and where to read more.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+
+use super::finding::{Code, Finding, Severity};
+use super::plural;
+use super::report::Report;
+use super::source::{Place, Source};
+use crate::index::Kind;
+
+/// How much of a long line is shown.
+const WIDTH: usize = 120;
+/// How much stands before the caret in a line that is cut.
+const BEFORE: usize = 40;
+
+/// Whether standard output shows colours: a terminal that can, and nobody who asked for none (`NO_COLOR`).
+pub fn has_colour() -> bool {
+    let unset = |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
+    unset("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb") && std::io::stdout().is_terminal()
+}
+
+struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    fn with(&self, code: &str, text: &str) -> String {
+        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn severity(&self, severity: Severity, text: &str) -> String {
+        match severity {
+            Severity::Error => self.with("1;31", text),
+            Severity::Warning => self.with("1;33", text),
+        }
+    }
+
+    fn quiet(&self, text: &str) -> String {
+        self.with("1;34", text)
+    }
+}
+
+/// All problems and a summary.
+pub fn render(report: &Report, colour: bool) -> String {
+    let paint = Paint { on: colour };
+    let mut text = String::new();
+    for finding in &report.findings {
+        one(report, finding, &paint, &mut text);
+    }
+    text.push_str(&summary(report));
+    text
+}
+
+fn one(report: &Report, finding: &Finding, paint: &Paint, text: &mut String) {
+    let head = format!("{}[{}]", finding.severity.as_str(), finding.code.as_str());
+    let _ = writeln!(text, "{}: {}", paint.severity(finding.severity, &head), visible(&finding.message));
+    let Some(source) = report.sources.get(finding.at.source) else { return };
+    let place = source.place(finding.at.start);
+    let gutter = " ".repeat(place.line.to_string().len());
+    if finding.code == Code::Unreadable {
+        let _ = writeln!(text, "{gutter}{} {}\n", paint.quiet("-->"), visible(&source.name));
+        return;
+    }
+    let arrow = paint.quiet("-->");
+    let _ = writeln!(text, "{gutter}{arrow} {}:{}:{}", visible(&source.name), place.line, place.column);
+    excerpt(source, finding, place, &gutter, paint, text);
+    let bar = paint.quiet("=");
+    if let Some((name, first)) = finding.other.as_ref().and_then(|other| report.place(other.source, other.start)) {
+        let _ = writeln!(
+            text,
+            "{gutter} {bar} note: the first one is at {}:{}:{}",
+            visible(name),
+            first.line,
+            first.column
+        );
+    }
+    if let Some(object) = &finding.object {
+        let field = if finding.path.is_empty() { String::new() } else { format!(", {}", visible(&finding.path)) };
+        let _ = writeln!(text, "{gutter} {bar} in: {}{field}", visible(&object.to_string()));
+    }
+    if let Code::Rule(reason) = finding.code {
+        let _ = writeln!(text, "{gutter} {bar} help: guestlist explain {reason}");
+    }
+    text.push('\n');
+}
+
+fn excerpt(source: &Source, finding: &Finding, place: Place, gutter: &str, paint: &Paint, text: &mut String) {
+    let line: Vec<char> = source.line(place.line).chars().map(shown).collect();
+    let end = source.place(finding.at.end);
+    let column = place.column - 1;
+    let last = if end.line == place.line { end.column - 1 } else { line.len() };
+    let from = if line.len() > WIDTH && column > BEFORE { column - BEFORE } else { 0 };
+    let to = line.len().min(from + WIDTH);
+    let (left, right) = (if from > 0 { "…" } else { "" }, if to < line.len() { "…" } else { "" });
+    let cut: String = line.get(from..to).unwrap_or_default().iter().collect();
+    let carets = last.min(to).saturating_sub(column).max(1);
+    let indent = column - from + usize::from(from > 0);
+    let bar = paint.quiet("|");
+    let number = paint.quiet(&place.line.to_string());
+    let mark = paint.severity(finding.severity, &"^".repeat(carets));
+    let _ = writeln!(text, "{gutter} {bar}");
+    let _ = writeln!(text, "{number} {bar} {left}{cut}{right}");
+    let _ = writeln!(text, "{gutter} {bar} {}{mark}", " ".repeat(indent));
+}
+
+/// A text that moves no cursor and paints nothing: what stands in a file is not let at the terminal.
+fn visible(text: &str) -> String {
+    text.chars().map(shown).collect()
+}
+
+fn shown(c: char) -> char {
+    let turns_around =
+        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}' | '\u{feff}');
+    match c {
+        '\t' => ' ',
+        c if c.is_control() || turns_around => '\u{fffd}',
+        c => c,
+    }
+}
+
+fn summary(report: &Report) -> String {
+    let kinds: Vec<_> = Kind::ALL.iter().map(|kind| plural(*kind, report.counted(*kind))).collect();
+    let several = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let ignored = match report.ignored {
+        0 => String::new(),
+        count => format!(" ({} of other kinds ignored)", several(count, "object")),
+    };
+    format!(
+        "checked {} in {}{ignored}: {}, {}\n",
+        kinds.join(", "),
+        several(report.sources.len(), "file"),
+        several(report.total(Severity::Error), "error"),
+        several(report.total(Severity::Warning), "warning"),
+    )
+}

@@ -1,0 +1,251 @@
+//! A real Kubernetes API for one test: starts the launcher of `tests/controlplane`, talks to it over its standard input
+//! and output, and leaves nothing running when dropped. What goes wrong in here ends the test with a sentence.
+
+#![allow(dead_code, reason = "each test file uses what it needs")]
+#![allow(clippy::expect_used, clippy::panic, reason = "what goes wrong in here ends the test")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+/// A running etcd and kube-apiserver, with a directory of their own.
+pub struct ControlPlane {
+    launcher: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    bin: PathBuf,
+    dir: PathBuf,
+    kubeconfig: PathBuf,
+    server: String,
+    pids: BTreeMap<String, u32>,
+}
+
+/// What a program said.
+#[derive(Debug)]
+pub struct Said {
+    /// Whether it ended with exit code 0.
+    pub success: bool,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Said {
+    /// The standard output of what must have succeeded.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert!(self.success, "failed:\n{}{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// The standard error of what must have been refused.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        assert!(!self.success, "was not refused:\n{}", self.stdout);
+        self.stderr
+    }
+}
+
+impl ControlPlane {
+    /// kube-apiserver on etcd: custom resources, RBAC, admission, service-account tokens.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// kube-controller-manager too: garbage collection, namespace deletion, aggregated roles.
+    pub fn start_with_controllers() -> Self {
+        Self::start_with(&["--controller-manager"])
+    }
+
+    /// With further arguments of `controlplane serve`, such as `--apiserver-arg=…`.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let bin = programs();
+        let dir = fresh_directory();
+        let mut launcher = Command::new(bin.join("controlplane"))
+            .arg("serve")
+            .arg("--dir")
+            .arg(&dir)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the launcher of the control plane starts");
+        let commands = launcher.stdin.take();
+        let mut answers = BufReader::new(launcher.stdout.take().expect("its standard output is a pipe"));
+        let ready = read_answer(&mut answers);
+        let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
+        Self {
+            kubeconfig: PathBuf::from(text("kubeconfig")),
+            server: text("server"),
+            pids: pids(&ready),
+            launcher,
+            commands,
+            answers,
+            bin,
+            dir,
+        }
+    }
+
+    /// Of a cluster administrator.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// Where files of this test may go; logs, keys and `audit.log` (every write request and who made it) are here too.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `https://127.0.0.1:PORT`.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The processes by name.
+    pub fn pids(&self) -> &BTreeMap<String, u32> {
+        &self.pids
+    }
+
+    /// A program that was built along: `helm`, `kubectl`.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.bin.join(name));
+        command
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("HOME", &self.dir)
+            .env("HELM_CACHE_HOME", self.dir.join("helm"));
+        command
+    }
+
+    /// kubectl as cluster administrator.
+    pub fn kubectl(&self, arguments: &[&str]) -> Said {
+        self.kubectl_with(arguments, "")
+    }
+
+    /// kubectl with a standard input, for `-f -`.
+    pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> Said {
+        run(self.program("kubectl").args(arguments), input)
+    }
+
+    /// kubectl with another kubeconfig, such as one of [`Self::service_account`].
+    pub fn kubectl_as(&self, kubeconfig: &Path, arguments: &[&str], input: &str) -> Said {
+        run(self.program("kubectl").env("KUBECONFIG", kubeconfig).args(arguments), input)
+    }
+
+    /// `kubectl apply --server-side -f -` of something that must be accepted.
+    #[track_caller]
+    pub fn apply(&self, manifests: &str) {
+        self.kubectl_with(&["apply", "--server-side", "-f", "-"], manifests).ok();
+    }
+
+    /// The kubeconfig of a service account that exists, with a token as its pods would get it.
+    #[track_caller]
+    pub fn service_account(&self, namespace: &str, name: &str) -> PathBuf {
+        let token = self.kubectl(&["--namespace", namespace, "create", "token", name, "--duration=24h"]).ok();
+        let path = self.dir.join(format!("{namespace}-{name}.kubeconfig"));
+        let mut config: Value =
+            serde_json::from_str(&self.kubectl(&["config", "view", "--raw", "--output=json"]).ok()).expect("JSON");
+        config["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
+        fs::write(&path, config.to_string()).expect("the kubeconfig can be written");
+        path
+    }
+
+    /// The API server goes away: connections are refused.
+    pub fn stop_api_server(&mut self) {
+        self.command("stop kube-apiserver");
+    }
+
+    /// It comes back, on the same port with the same data; returns when it is ready.
+    pub fn start_api_server(&mut self) {
+        self.command("start kube-apiserver");
+    }
+
+    /// One command of the launcher: `stop NAME`, `start NAME`, `snapshot LABEL`, `restore LABEL`.
+    #[track_caller]
+    pub fn command(&mut self, command: &str) {
+        let pipe = self.commands.as_mut().expect("the launcher listens until it is dropped");
+        writeln!(pipe, "{command}").expect("the launcher takes commands");
+        self.pids = pids(&read_answer(&mut self.answers));
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        // The launcher stops everything when its standard input closes.
+        drop(self.commands.take());
+        let ended = self.launcher.wait();
+        if std::thread::panicking() {
+            eprintln!("the control plane's logs are in {}", self.dir.display());
+            return;
+        }
+        assert!(ended.is_ok_and(|status| status.success()), "the control plane ended well");
+        // A test that went well leaves no files either.
+        fs::remove_dir_all(&self.dir).expect("the control plane's directory can be removed");
+    }
+}
+
+/// Where the programs are: a contributor's own place, or what `make controlplane` built.
+fn programs() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/controlplane/bin");
+    let bin = std::env::var_os("GUESTLIST_CONTROLPLANE").map_or(built, PathBuf::from);
+    assert!(
+        bin.join("controlplane").exists(),
+        "no control plane in {}; build it once: make controlplane (needs Go, about 10 minutes)",
+        bin.display()
+    );
+    // Resolved here once: a rebuild may move the link while a test runs.
+    bin.canonicalize().expect("the directory of the control plane's programs can be read")
+}
+
+fn fresh_directory() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("controlplane-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Process ids come round again: an aborted test of long ago may have left its directory.
+    if dir.exists() {
+        fs::remove_dir_all(&dir).expect("an old directory can be removed");
+    }
+    dir
+}
+
+/// Runs a program to its end.
+fn run(command: &mut Command, input: &str) -> Said {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{} does not start: {error}", command.get_program().display()));
+    let mut pipe = child.stdin.take().expect("its standard input is a pipe");
+    let input = input.to_owned();
+    // From a thread: a program may fill its output before it has read all of its input, or never read it.
+    let writer = std::thread::spawn(move || {
+        let _ = pipe.write_all(input.as_bytes());
+    });
+    let output = child.wait_with_output().expect("its output can be read");
+    writer.join().expect("the input was written");
+    Said {
+        success: output.status.success(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+#[track_caller]
+fn read_answer(answers: &mut impl BufRead) -> Value {
+    let mut line = String::new();
+    answers.read_line(&mut line).expect("the launcher's output can be read");
+    assert!(!line.is_empty(), "the control plane ended; the reason stands above");
+    let answer: Value = serde_json::from_str(&line).expect("the launcher answers in JSON");
+    assert!(answer.get("error").is_none(), "the control plane refused: {}", answer["error"]);
+    answer
+}
+
+fn pids(answer: &Value) -> BTreeMap<String, u32> {
+    serde_json::from_value(answer["pids"].clone()).expect("the launcher names its processes")
+}

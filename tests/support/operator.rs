@@ -1,0 +1,218 @@
+//! The operator as a process with the chart's rights, its embedded directory, and a world to apply.
+#![allow(dead_code, reason = "each test file uses what it needs")]
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::controlplane::ControlPlane;
+
+pub const POLICY: &str = "
+installation: test
+domains: [host.example]
+tenants:
+- {namespace: partners, hostAdmins: ['*@host.example']}
+mailInterval: 0s
+";
+
+pub const PEOPLE: &str = "
+users:
+- {email: alice@host.example, name: Alice}
+- {email: dan@host.example, name: Dan}
+accounts:
+- {name: instagram, owners: [alice@host.example]}
+- {name: tiktok, owners: [alice@host.example, dan@host.example]}
+";
+
+/// Waits for something that comes by itself; says what was seen if it does not.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let began = Instant::now();
+    loop {
+        match look() {
+            Ok(value) => return value,
+            Err(seen) => assert!(began.elapsed() < Duration::from_secs(90), "{what}: {seen}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+pub struct Operator {
+    process: Option<Child>,
+    kubeconfig: PathBuf,
+    pub folder: PathBuf,
+    pub health: String,
+    starts: usize,
+}
+
+impl Operator {
+    /// Installs the chart's CRDs and rights, imports people, makes namespaces. The process is not started yet.
+    pub fn prepare(plane: &ControlPlane) -> Self {
+        let folder = plane.dir().join("operator");
+        std::fs::create_dir_all(&folder).unwrap();
+        for namespace in ["guestlist", "partners", "strangers"] {
+            plane.kubectl(&["create", "namespace", namespace]).ok();
+        }
+        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/guestlist");
+        for template in ["crds", "rbac"] {
+            let rendered = plane
+                .program("helm")
+                .args(["template", "guestlist", chart, "--namespace=guestlist"])
+                .arg(format!("--show-only=templates/{template}.yaml"))
+                .output()
+                .unwrap();
+            assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+            plane.apply(&String::from_utf8_lossy(&rendered.stdout));
+        }
+        plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+        let kubeconfig = plane.service_account("guestlist", "guestlist");
+        std::fs::write(folder.join("workspace.yaml"), POLICY).unwrap();
+        std::fs::write(folder.join("people.yaml"), PEOPLE).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let health = listener.local_addr().unwrap().to_string();
+        let operator = Self { process: None, kubeconfig, folder, health, starts: 0 };
+        operator.directory_ok(&["import", operator.folder.join("people.yaml").to_str().unwrap()]);
+        operator
+    }
+
+    /// Starts the process and waits until it is ready.
+    pub fn start(&mut self) {
+        self.go();
+        eventually("the operator is ready", || match self.probe("/readyz") {
+            Ok(text) if text.contains("200 OK") => Ok(()),
+            Ok(text) | Err(text) => Err(format!("{text}\n{}", self.log())),
+        });
+    }
+
+    /// Starts the process.
+    pub fn go(&mut self) {
+        self.starts += 1;
+        let log = File::create(self.folder.join(format!("operator-{}.log", self.starts))).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_guestlist"))
+            .args(["run", "--resync", "2s", "--health-address", &self.health, "--metrics-address", &self.health])
+            .args(["--workspace", self.folder.join("workspace.yaml").to_str().unwrap(), "--directory", &self.address()])
+            .env("KUBECONFIG", &self.kubeconfig)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process = Some(child);
+    }
+
+    /// Asks over plain HTTP; the whole answer.
+    pub fn probe(&self, path: &str) -> Result<String, String> {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(&self.health).map_err(|error| error.to_string())?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n").map_err(|e| e.to_string())?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).map_err(|error| error.to_string())?;
+        Ok(text)
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// SIGTERM; its exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let mut process = self.process.take()?;
+        assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
+        process.wait().unwrap().code()
+    }
+
+    /// Everything that all its runs logged.
+    pub fn log(&self) -> String {
+        let logs = (1..=self.starts).map(|n| self.folder.join(format!("operator-{n}.log")));
+        logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect()
+    }
+
+    fn address(&self) -> String {
+        format!("sqlite:{}", self.folder.join("directory.db").display())
+    }
+
+    /// The bytes of the directory's files.
+    pub fn bytes(&self) -> Vec<Vec<u8>> {
+        let read = |name: &str| std::fs::read(self.folder.join(name)).unwrap_or_default();
+        vec![read("directory.db"), read("directory.db-wal")]
+    }
+
+    /// Runs `guestlist directory …`.
+    pub fn directory(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_guestlist"))
+            .args(["directory", "--directory", &self.address()])
+            .args(args)
+            .output()
+            .unwrap()
+    }
+
+    #[track_caller]
+    pub fn directory_ok(&self, args: &[&str]) -> String {
+        let output = self.directory(args);
+        assert!(output.status.success(), "directory {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Everything in the directory.
+    pub fn show(&self) -> Value {
+        serde_json::from_str(&self.directory_ok(&["show", "-o", "json"])).unwrap()
+    }
+
+    /// A guest joins and turns TOTP on.
+    pub fn joins_with_mfa(&self, email: &str) {
+        eventually(&format!("{email} is invited"), || {
+            let output = self.directory(&["accept", email]);
+            if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        });
+        self.directory_ok(&["enroll-mfa", email]);
+    }
+
+    /// What a guest can use now, as `account:role`, sorted.
+    pub fn access(&self, email: &str) -> Vec<String> {
+        let show = self.show();
+        let guest = show["guests"].as_array().unwrap().iter().find(|guest| guest["email"] == email);
+        let grants = guest.map(|guest| guest["grants"].as_array().unwrap().clone()).unwrap_or_default();
+        let effective = grants.iter().filter(|grant| grant["effective"] == true);
+        effective.map(|g| format!("{}:{}", g["account"].as_str().unwrap(), g["role"].as_str().unwrap())).collect()
+    }
+
+    /// Waits until a guest can use exactly this.
+    #[track_caller]
+    pub fn has_access(&self, email: &str, wanted: &[&str]) {
+        eventually(&format!("{email} has {wanted:?}"), || {
+            let seen = self.access(email);
+            if seen == wanted { Ok(()) } else { Err(format!("{seen:?}\n{}", self.log())) }
+        });
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// An object's state as kubectl shows it.
+pub fn status(plane: &ControlPlane, object: &str, path: &str) -> String {
+    let path = format!("jsonpath={path}");
+    plane.kubectl(&["get", "-n", "partners", object, "-o", &path]).stdout
+}
+
+/// The reason of an object's condition Ready.
+pub const READY: &str = "{.status.conditions[?(@.type==\"Ready\")].reason}";
+
+/// Waits until a path of an object's JSON is this.
+#[track_caller]
+pub fn becomes(plane: &ControlPlane, operator: &Operator, object: &str, path: &str, wanted: &str) {
+    eventually(&format!("{object} {path} is {wanted}"), || {
+        let seen = status(plane, object, path);
+        if seen == wanted { Ok(()) } else { Err(format!("{seen:?}\n{}", operator.log())) }
+    });
+}

@@ -1,0 +1,467 @@
+//! A world in memory to walk through: objects as an API server would keep them, an embedded directory, and a loop that
+//! plans and executes until nothing is left to do. What must hold after every single operation is checked there.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::single_match_else,
+    reason = "each test uses a part; a test may stop"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use futures::executor::block_on;
+use guestlist::api;
+use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::sqlite::{Access, Inline, Store};
+use guestlist::directory::{
+    AccountRecord, Epoch, Execute, GuestRecord, MfaRecord, Mirror, Operation, Owner, UserRecord,
+};
+use guestlist::index::{Declared, Index, Key, Kind};
+use guestlist::plan::{self, Finalizer, Plan, Scope, Status};
+use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole};
+use guestlist::workspace::Workspace;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+
+pub const SPACE: &str = "partners";
+const POLICY: &str = r#"
+domains: [host.example]
+tenants: [{namespace: partners, hostAdmins: ["*@host.example"]}]
+mailInterval: 10m
+"#;
+/// More rounds than any walk needs: a world that is not at rest by then never is.
+const ROUNDS: usize = 60;
+
+/// Who can use what now, by membership name and account.
+pub type Access3 = BTreeMap<(String, String), ShareRole>;
+
+pub struct World {
+    pub now: Timestamp,
+    pub objects: BTreeMap<Key, Declared>,
+    pub index: Index,
+    pub mirror: Mirror,
+    pub workspace: Workspace,
+    pub directory: Inline,
+    owner: Owner,
+    epoch: Epoch,
+    counter: u64,
+    /// Operations executed so far.
+    pub done: Vec<Operation>,
+}
+
+pub fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+fn meta(object: &mut Declared) -> &mut ObjectMeta {
+    match object {
+        Declared::Partner(object) => &mut object.metadata,
+        Declared::Membership(object) => &mut object.metadata,
+        Declared::Share(object) => &mut object.metadata,
+        Declared::Unreadable { metadata, .. } => metadata,
+    }
+}
+
+impl World {
+    /// Alice and Zoe work here; Alice owns `instagram`, both own `newsletter`.
+    pub fn new() -> Self {
+        let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+        let user = |name: &str| UserRecord {
+            email: email(&format!("{name}@host.example")),
+            name: name.to_owned(),
+            enabled: true,
+            verified: true,
+        };
+        let account = |name: &str, owners: &[&str]| AccountRecord {
+            name: name.to_owned(),
+            owners: owners.iter().map(|owner| email(&format!("{owner}@host.example"))).collect(),
+            deleted: false,
+        };
+        let accounts = vec![account("instagram", &["alice"]), account("newsletter", &["alice", "zoe"])];
+        store.import(&Import { users: vec![user("alice"), user("zoe")], accounts }).unwrap();
+        let directory = Inline::new(store);
+        let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
+        block_on(directory.claim(&owner)).unwrap();
+        let epoch = block_on(directory.lead()).unwrap();
+        let mut world = Self {
+            now: "2027-01-01T00:00:00Z".parse().unwrap(),
+            objects: BTreeMap::new(),
+            index: Index::default(),
+            mirror: Mirror::default(),
+            workspace: Workspace::parse(POLICY).unwrap(),
+            directory,
+            owner,
+            epoch,
+            counter: 0,
+            done: Vec::new(),
+        };
+        world.look();
+        world
+    }
+
+    /// With partner acme, Guest Admin carol and Guest Users bob and dave.
+    pub fn acme() -> Self {
+        let mut world = Self::new();
+        world.partner("acme", "hostAdmins: [alice@host.example]");
+        world.member("carol", "GuestAdmin", "");
+        world.member("bob", "GuestUser", "");
+        world.member("dave", "GuestUser", "");
+        world
+    }
+
+    // --- what people write
+
+    pub fn partner(&mut self, name: &str, spec: &str) {
+        let object = api::LocalPartner::new(name, serde_saphyr::from_str(spec).unwrap());
+        self.put(Kind::Partner, name, Declared::Partner(Box::new(object)));
+    }
+
+    /// A membership of acme, invited by Alice; `more` is added to its spec.
+    pub fn member(&mut self, name: &str, role: &str, more: &str) {
+        let spec = format!(
+            "partnerRef: {{name: acme}}\nemail: {name}@acme.example\nrole: {role}\ninvitedBy: alice@host.example\n{more}"
+        );
+        self.membership(name, &spec);
+    }
+
+    pub fn membership(&mut self, name: &str, spec: &str) {
+        let object = api::GuestMembership::new(name, serde_saphyr::from_str(spec).unwrap());
+        self.put(Kind::Membership, name, Declared::Membership(Box::new(object)));
+    }
+
+    /// A share of an account with acme by Alice; `more` is added to its spec.
+    pub fn share(&mut self, account: &str, more: &str) {
+        let spec = format!("partnerRef: {{name: acme}}\naccount: {account}\nsharedBy: alice@host.example\n{more}");
+        self.share_of(account, &spec);
+    }
+
+    pub fn share_of(&mut self, name: &str, spec: &str) {
+        let object = api::AccountShare::new(name, serde_saphyr::from_str(spec).unwrap());
+        self.put(Kind::Share, name, Declared::Share(Box::new(object)));
+    }
+
+    /// Creates an object, or replaces its spec.
+    fn put(&mut self, kind: Kind, name: &str, mut object: Declared) {
+        let key = Key::new(kind, SPACE, name);
+        match self.objects.get(&key).cloned() {
+            Some(old) => {
+                *meta(&mut object) = old.metadata().clone();
+                match (&mut object, old) {
+                    (Declared::Partner(new), Declared::Partner(old)) => new.status = old.status,
+                    (Declared::Membership(new), Declared::Membership(old)) => new.status = old.status,
+                    (Declared::Share(new), Declared::Share(old)) => new.status = old.status,
+                    _ => {}
+                }
+            }
+            None => {
+                self.counter += 1;
+                let fresh = meta(&mut object);
+                fresh.namespace = Some(SPACE.to_owned());
+                fresh.uid = Some(format!("uid-{}", self.counter));
+                fresh.creation_timestamp = Some(Time(self.now));
+            }
+        }
+        let generation = meta(&mut object).generation.unwrap_or_default();
+        meta(&mut object).generation = Some(generation + 1);
+        self.store(key, object);
+    }
+
+    fn store(&mut self, key: Key, mut object: Declared) {
+        self.counter += 1;
+        meta(&mut object).resource_version = Some(self.counter.to_string());
+        self.index.apply(object.clone());
+        self.objects.insert(key, object);
+    }
+
+    pub fn annotate(&mut self, kind: Kind, name: &str, annotation: &str, value: &str) {
+        let key = Key::new(kind, SPACE, name);
+        let mut object = self.objects[&key].clone();
+        meta(&mut object).annotations.get_or_insert_default().insert(annotation.to_owned(), value.to_owned());
+        self.store(key, object);
+    }
+
+    /// As the API server does it: what has a finalizer stays until that is gone.
+    pub fn delete(&mut self, kind: Kind, name: &str) {
+        self.remove(&Key::new(kind, SPACE, name));
+    }
+
+    fn remove(&mut self, key: &Key) {
+        let mut object = self.objects[key].clone();
+        if meta(&mut object).finalizers.iter().flatten().next().is_none() {
+            self.objects.remove(key);
+            self.index.delete(key, object.metadata().uid.as_deref().unwrap());
+        } else if object.metadata().deletion_timestamp.is_none() {
+            meta(&mut object).deletion_timestamp = Some(Time(self.now));
+            self.store(key.clone(), object);
+        }
+    }
+
+    // --- what happens in the directory
+
+    pub fn play<T>(&mut self, act: impl FnOnce(&mut Store, Timestamp) -> Result<T, guestlist::directory::Fault>) -> T {
+        let now = self.now;
+        let result = act(&mut self.directory.0.lock().unwrap(), now).unwrap();
+        self.look();
+        result
+    }
+
+    /// Follows the invitation and turns MFA on.
+    pub fn joins(&mut self, names: &[&str]) {
+        for name in names {
+            let address = email(&format!("{name}@acme.example"));
+            self.play(|store, now| store.accept(&address, now));
+            self.play(|store, now| store.enroll_mfa(&address, MfaMethod::TOTP, now));
+        }
+    }
+
+    pub fn resets_mfa(&mut self, name: &str) {
+        self.play(|store, now| store.reset_mfa(&email(&format!("{name}@acme.example")), now));
+    }
+
+    pub fn owners(&mut self, account: &str, owners: &[&str]) {
+        let owners: BTreeSet<_> = owners.iter().map(|owner| email(owner)).collect();
+        self.play(|store, _| store.set_owner(account, &owners));
+    }
+
+    /// Reads the whole directory anew.
+    fn look(&mut self) {
+        let all = self.directory.0.lock().unwrap().everything().unwrap();
+        let mut mirror = Mirror::default();
+        for partner in all.partners {
+            mirror.set_partner(&partner.id.clone(), Some(partner));
+        }
+        for account in all.accounts {
+            mirror.set_account(&account.name.clone(), Some(account));
+        }
+        for user in all.users {
+            mirror.set_user(&user.email.clone(), Some(user));
+        }
+        for guest in all.guests {
+            mirror.set_guest(&guest.address.clone(), Some(guest));
+        }
+        self.mirror = mirror;
+    }
+
+    // --- what the operator does
+
+    pub fn plan(&self, key: &Key) -> Plan {
+        let world = plan::World {
+            declared: &self.index,
+            observed: &self.mirror,
+            workspace: &self.workspace,
+            owner: &self.owner,
+            directory_available: true,
+            scope: Scope::ALL,
+            now: self.now,
+        };
+        let plan = plan::plan(world, key);
+        assert_eq!(plan, plan::plan(world, key), "the same world gives the same plan");
+        plan
+    }
+
+    /// Plans and executes everything until nothing is left; `order` says who comes first in each round.
+    pub fn settle_in(&mut self, order: impl Fn(&mut Vec<Key>)) {
+        for _ in 0..ROUNDS {
+            let mut keys: Vec<_> = self.objects.keys().cloned().collect();
+            order(&mut keys);
+            let mut quiet = true;
+            for key in keys {
+                quiet &= !self.pass(&key);
+            }
+            if quiet {
+                return;
+            }
+        }
+        panic!("never at rest: {:?}", &self.done[self.done.len().saturating_sub(10)..]);
+    }
+
+    pub fn settle(&mut self) {
+        self.settle_in(|_| {});
+    }
+
+    /// Later by so many minutes, then at rest again.
+    pub fn later(&mut self, minutes: i64) {
+        self.now += SignedDuration::from_mins(minutes);
+        self.settle();
+    }
+
+    /// One pass over one object. Whether anything was done or written.
+    pub fn pass(&mut self, key: &Key) -> bool {
+        if !self.objects.contains_key(key) {
+            return false;
+        }
+        let plan = self.plan(key);
+        if plan.finalizer == Finalizer::Hold && self.finalizer(key, true) {
+            return true;
+        }
+        let mut basis = plan.basis;
+        for step in &plan.steps {
+            let before = self.effective();
+            let effect = block_on(self.directory.execute(&step.operation, basis, self.now, self.epoch)).unwrap();
+            basis = effect.guest.as_ref().map(|guest| guest.revision);
+            self.mirror.apply(&effect);
+            self.done.push(step.operation.clone());
+            self.check(&before, &step.operation);
+        }
+        if !plan.steps.is_empty() {
+            let again = self.plan(key);
+            assert_eq!(again.steps, [], "the plan after executing a plan is empty: {key}, {:?}", plan.steps);
+            return true;
+        }
+        for deletion in &plan.deletions {
+            self.remove(&deletion.key);
+        }
+        if !plan.deletions.is_empty() {
+            return true;
+        }
+        if plan.finalizer == Finalizer::Release && self.finalizer(key, false) {
+            return true;
+        }
+        plan.status.is_some_and(|status| self.write(key, status))
+    }
+
+    /// Puts the finalizer on, or takes it off; what waits for that is gone.
+    fn finalizer(&mut self, key: &Key, on: bool) -> bool {
+        let mut object = self.objects[key].clone();
+        let list = meta(&mut object).finalizers.get_or_insert_default();
+        if list.is_empty() != on {
+            return false;
+        }
+        *list = if on { vec![api::FINALIZER.to_owned()] } else { Vec::new() };
+        let leaving = object.metadata().deletion_timestamp.is_some();
+        assert!(!(on && leaving), "no finalizer can be put on an object that is being deleted");
+        self.store(key.clone(), object);
+        if leaving {
+            self.remove(key);
+        }
+        true
+    }
+
+    fn write(&mut self, key: &Key, status: Status) -> bool {
+        let Some(mut object) = self.objects.get(key).cloned() else { return false };
+        let same = match (&mut object, status) {
+            (Declared::Partner(object), Status::Partner(new)) => object.status.replace(*new.clone()) == Some(*new),
+            (Declared::Membership(object), Status::Membership(new)) => {
+                object.status.replace(*new.clone()) == Some(*new)
+            }
+            (Declared::Share(object), Status::Share(new)) => object.status.replace(*new.clone()) == Some(*new),
+            (object, status) => panic!("a status of another kind: {object:?} {status:?}"),
+        };
+        if !same {
+            self.store(key.clone(), object);
+        }
+        !same
+    }
+
+    /// What holds after every operation, wherever the operator is stopped.
+    fn check(&self, before: &Access3, operation: &Operation) {
+        let all = self.directory.0.lock().unwrap().everything().unwrap();
+        let mut addresses = BTreeSet::new();
+        for guest in all.guests.iter().filter(|guest| guest.is_live()) {
+            assert!(addresses.insert(&guest.address), "two live guests: {}", guest.address);
+            for held in guest.grants.values() {
+                let above = guest.role == GuestRole::GuestUser && held.grant.role == ShareRole::Manager;
+                assert!(!above, "a Guest User is Manager: {guest:?} after {operation:?}");
+            }
+        }
+        for ((name, account), role) in &self.effective() {
+            if before.get(&(name.clone(), account.clone())).is_some_and(|had| had >= role) {
+                continue;
+            }
+            let guest = self.record(name).unwrap_or_else(|| panic!("{name} has access and no record"));
+            let MfaRecord::Known(methods) = &guest.mfa else { panic!("{name} got {account} with MFA unknown") };
+            assert!(!methods.is_empty(), "{name} got {account} without MFA");
+            let share = &guest.grants[account].grant.share;
+            let Some(Declared::Share(share)) = self.objects.get(&Key::new(Kind::Share, SPACE, share.as_str())) else {
+                panic!("{name} got {account} through a share that is not there")
+            };
+            assert_eq!(share.spec.partner_ref.name, guest.partner_name, "across partners");
+            assert!(share.metadata.deletion_timestamp.is_none(), "through a share that goes");
+        }
+    }
+
+    // --- what there is to see
+
+    /// The live record of a membership's guest.
+    pub fn record(&self, name: &str) -> Option<GuestRecord> {
+        let mine = |guest: &&GuestRecord| guest.is_live() && guest.mark.as_ref().is_some_and(|mark| mark.name == name);
+        self.mirror.guests().find(mine).cloned()
+    }
+
+    /// Who can use what at this moment, as the directory itself says.
+    pub fn effective(&self) -> Access3 {
+        let all = self.directory.0.lock().unwrap().everything().unwrap();
+        let mut found = BTreeMap::new();
+        for guest in &all.guests {
+            for (account, held) in &guest.grants {
+                if all.is_effective(guest, account, self.now) {
+                    let name = guest.mark.as_ref().map(|mark| mark.name.clone()).unwrap_or_default();
+                    found.insert((name, account.clone()), held.grant.role);
+                }
+            }
+        }
+        found
+    }
+
+    /// The same, in words: `bob: instagram as Collaborator`.
+    pub fn access(&self) -> Vec<String> {
+        self.effective().into_iter().map(|((name, account), role)| format!("{name}: {account} as {role}")).collect()
+    }
+
+    pub fn membership_status(&self, name: &str) -> api::GuestMembershipStatus {
+        match &self.objects[&Key::new(Kind::Membership, SPACE, name)] {
+            Declared::Membership(object) => object.status.clone().unwrap_or_default(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn state(&self, name: &str) -> String {
+        self.membership_status(name).state.unwrap_or_default()
+    }
+
+    /// The word of a condition of any object.
+    pub fn word(&self, kind: Kind, name: &str, condition: &str) -> String {
+        let conditions = match &self.objects[&Key::new(kind, SPACE, name)] {
+            Declared::Partner(object) => object.status.clone().unwrap_or_default().conditions,
+            Declared::Membership(object) => object.status.clone().unwrap_or_default().conditions,
+            Declared::Share(object) => object.status.clone().unwrap_or_default().conditions,
+            Declared::Unreadable { .. } => Vec::new(),
+        };
+        let found = conditions.into_iter().find(|found| found.type_ == condition);
+        found.map_or_else(|| "none".to_owned(), |found| format!("{}/{}", found.status, found.reason))
+    }
+
+    pub fn ready(&self, name: &str) -> String {
+        self.word(Kind::Membership, name, "Ready")
+    }
+
+    pub fn share_status(&self, name: &str) -> api::AccountShareStatus {
+        match &self.objects[&Key::new(Kind::Share, SPACE, name)] {
+            Declared::Share(object) => object.status.clone().unwrap_or_default(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a share withholds, in words: `bob: MfaNotEnrolled`.
+    pub fn withheld(&self, name: &str) -> Vec<String> {
+        self.share_status(name).withheld.into_iter().map(|item| format!("{}: {}", item.name, item.reason)).collect()
+    }
+
+    pub fn violations(&self, kind: Kind, name: &str) -> Vec<String> {
+        let list = match &self.objects[&Key::new(kind, SPACE, name)] {
+            Declared::Partner(object) => object.status.clone().unwrap_or_default().violations,
+            Declared::Membership(object) => object.status.clone().unwrap_or_default().violations,
+            Declared::Share(object) => object.status.clone().unwrap_or_default().violations,
+            Declared::Unreadable { .. } => Vec::new(),
+        };
+        list.into_iter().map(|violation| format!("{} {}", violation.reason, violation.path)).collect()
+    }
+
+    /// How many mails went out.
+    pub fn mails(&self) -> usize {
+        let mail = |done: &&Operation| matches!(done, Operation::Admit { .. } | Operation::Invite { .. });
+        self.done.iter().filter(mail).count()
+    }
+}
