@@ -1,6 +1,8 @@
 //! The rooms keep their doors shut: the core knows no client, no runtime, no clock and no randomness; only the operator
 //! holds a Kubernetes client, only the directory speaks to its backend.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test file")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! What the README shows is true: its manifests and its policy pass `guestlist check`, its commands exist.
 
+#![allow(clippy::unwrap_used, reason = "a test file")]
+
 use std::fs;
 use std::process::Command;
 

@@ -213,7 +213,8 @@ fn own_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Membershi
     }
     found.extend(inviter_violation(world, partner, entry, newcomer));
     found.extend(immutable(entry, claim));
-    if let (true, Some(partner), Some(created)) = (newcomer, partner.entry, created(world, entry)) {
+    if let (true, Some(partner)) = (newcomer, partner.entry) {
+        let created = created(world, entry);
         found.extend(cross::expiry_too_long(terms.expires_at, created, partner.reading.terms.max_duration));
     }
     found
@@ -442,8 +443,8 @@ pub fn mail_due(world: World<'_>, entry: &Membership, record: &GuestRecord) -> b
     }
 }
 
-fn created(world: World<'_>, entry: &Membership) -> Option<Timestamp> {
-    Some(entry.object.metadata.creation_timestamp.as_ref().map_or(world.now, |time| time.0))
+fn created(world: World<'_>, entry: &Membership) -> Timestamp {
+    entry.object.metadata.creation_timestamp.as_ref().map_or(world.now, |time| time.0)
 }
 
 /// The earliest of the membership's own end, its partner's, and the cap.

@@ -1,0 +1,513 @@
+//! Drives the engine against a server and a directory in memory. One thread, one clock, one seed: what is delivered and
+//! done next is drawn, and every run can be replayed. Faults fall on a call of choice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use futures::executor::block_on;
+use guestlist::directory::fault::Next;
+use guestlist::directory::sqlite::play::{Everything, Import};
+use guestlist::directory::sqlite::{Access, Inline, Store};
+use guestlist::directory::{
+    AccountRecord, Changed, Effect, Epoch, Execute, Fault, Observe, Operation, Owner, UserRecord,
+};
+use guestlist::index::{Declared, Key, Kind};
+use guestlist::operator::engine::{Check, Engine, Failure, Input, Load, Now, Outcome, Planner, Task};
+use guestlist::rules::Email;
+use guestlist::workspace::Workspace;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::law;
+use super::server::{Part, Server, read};
+
+const POLICY: &str = r#"
+domains: [host.example]
+tenants: [{namespace: partners, hostAdmins: ["*@host.example"]}]
+mailInterval: 10m
+"#;
+/// What is due within this time is waited for: back-offs and counts are shorter, what people wait for is longer.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(150);
+/// More than any run takes: who is not at rest by then never is.
+const MOST_STEPS: usize = 20_000;
+
+/// What goes wrong with one call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Trouble {
+    CrashBefore,
+    CrashAfter,
+    AnswerLost,
+    Conflict,
+    Busy,
+    Error,
+}
+
+pub const TROUBLES: [Trouble; 6] = [
+    Trouble::CrashBefore,
+    Trouble::CrashAfter,
+    Trouble::AnswerLost,
+    Trouble::Conflict,
+    Trouble::Busy,
+    Trouble::Error,
+];
+
+enum Stop {
+    Crash,
+    Failed(Failure),
+}
+
+struct Running {
+    key: Key,
+    task: Task,
+    address: Option<Email>,
+    /// The newest version that the engine knew when it planned this.
+    seen: u64,
+}
+
+pub struct Sim {
+    pub server: Server,
+    pub directory: Inline,
+    pub engine: Engine,
+    pub now: Timestamp,
+    pub planner: Planner,
+    /// What goes wrong, and at which call.
+    pub trouble: Option<(usize, Trouble)>,
+    /// An address whose directory calls all fail.
+    pub cursed: Option<Email>,
+    /// Every call that the operator made.
+    pub calls: Vec<String>,
+    /// Records that came to be or came alive again.
+    pub creations: usize,
+    /// Mails that went out.
+    pub mails: usize,
+    /// New access must be allowed by what is declared now, not only by what could be known.
+    pub strict: bool,
+    running: Vec<Running>,
+    places: BTreeMap<Kind, usize>,
+    bookmarks: BTreeMap<Kind, u64>,
+    changed: BTreeSet<Changed>,
+    epoch: Epoch,
+    seen: u64,
+    random: u64,
+}
+
+pub fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+pub fn key(kind: Kind, name: &str) -> Key {
+    Key::new(kind, "partners", name)
+}
+
+fn engine(planner: Planner) -> Engine {
+    let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
+    Engine::new(owner, Workspace::parse(POLICY).unwrap(), 4).with_planner(planner)
+}
+
+impl Sim {
+    /// Alice owns `instagram` and `newsletter`. Seed 0 takes everything in the order in which it came.
+    pub fn new(seed: u64) -> Self {
+        let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+        let alice = email("alice@host.example");
+        let user = UserRecord { email: alice.clone(), name: "Alice".to_owned(), enabled: true, verified: true };
+        let account = |name: &str| AccountRecord { name: name.to_owned(), owners: vec![alice.clone()], deleted: false };
+        let accounts = vec![account("instagram"), account("newsletter")];
+        store.import(&Import { users: vec![user], accounts }).unwrap();
+        let directory = Inline::new(store);
+        let planner: Planner = guestlist::plan::plan;
+        let mut sim = Self {
+            server: Server::default(),
+            directory,
+            engine: engine(planner),
+            now: "2027-01-01T00:00:00Z".parse().unwrap(),
+            planner,
+            trouble: None,
+            cursed: None,
+            calls: Vec::new(),
+            creations: 0,
+            mails: 0,
+            strict: false,
+            running: Vec::new(),
+            places: BTreeMap::new(),
+            bookmarks: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            epoch: Epoch::default(),
+            seen: 0,
+            random: seed,
+        };
+        sim.restart();
+        sim
+    }
+
+    // --- the operator's life
+
+    /// A new process: an empty memory, and lists of what there is now.
+    pub fn restart(&mut self) {
+        self.restart_at(self.server.version);
+    }
+
+    /// A new process whose lists are as old as this version.
+    pub fn restart_at(&mut self, version: u64) {
+        block_on(self.directory.claim(&self.engine.owner)).unwrap();
+        self.epoch = block_on(self.directory.lead()).unwrap();
+        self.engine = engine(self.planner);
+        self.running.clear();
+        self.changed.clear();
+        let mut kinds = Kind::ALL.to_vec();
+        let by = self.draw(3);
+        kinds.rotate_left(by);
+        for kind in kinds {
+            self.list_at(kind, version);
+        }
+        self.load();
+    }
+
+    /// A complete list of a kind, as it was at a version; the watch goes on from there.
+    pub fn list_at(&mut self, kind: Kind, version: u64) {
+        let all = self.server.at(version);
+        let objects = all.iter().filter(|(key, _)| key.kind == kind).map(|(_, object)| read(kind, object)).collect();
+        self.places.insert(kind, self.server.history.iter().filter(|entry| entry.version <= version).count());
+        self.bookmarks.insert(kind, 0);
+        self.seen = self.seen.max(version);
+        self.engine.handle(Input::Listed { kind, objects, frontier: version }, self.now);
+    }
+
+    /// Reads the directory in full.
+    pub fn load(&mut self) {
+        self.engine.handle(Input::Loading, self.now);
+        let Everything { partners, guests, accounts, users } = self.everything();
+        self.engine.handle(Input::Loaded(Box::new(Load { partners, guests, accounts, users })), self.now);
+    }
+
+    /// Until nothing is left to do but to wait for people.
+    pub fn settle(&mut self) {
+        for _ in 0..MOST_STEPS {
+            if self.step() {
+                continue;
+            }
+            match self.engine.next_look() {
+                Some(next) if next <= self.now + PATIENCE => self.now = self.now.max(next),
+                _ => return,
+            }
+        }
+        panic!("never at rest: {:#?}", &self.calls[self.calls.len().saturating_sub(12)..]);
+    }
+
+    /// Only so far.
+    pub fn steps(&mut self, count: usize) {
+        for _ in 0..count {
+            self.step();
+        }
+    }
+
+    /// One thing happens. Whether there was any.
+    pub fn step(&mut self) -> bool {
+        self.start();
+        let mut waiting: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.has_news(*kind)).collect();
+        let (news, told) = (waiting.len(), usize::from(!self.changed.is_empty()));
+        let choices = news + told + self.running.len();
+        if choices == 0 {
+            return false;
+        }
+        let choice = self.draw(choices);
+        if choice < news {
+            self.deliver(waiting.swap_remove(choice));
+        } else if choice < news + told {
+            self.tell();
+        } else {
+            let running = self.running.remove(choice - news - told);
+            self.perform(running);
+        }
+        true
+    }
+
+    fn start(&mut self) {
+        for (key, task) in self.engine.tasks(self.now) {
+            let membership = self.engine.index.membership(&key.namespace, &key.name);
+            let address = membership
+                .filter(|_| key.kind == Kind::Membership)
+                .and_then(|slot| slot.read())
+                .and_then(|entry| entry.reading.terms.email.clone());
+            self.running.push(Running { key, task, address, seen: self.seen });
+        }
+        assert_eq!(self.engine.stopped(), None);
+    }
+
+    fn draw(&mut self, below: usize) -> usize {
+        if self.random == 0 {
+            return 0;
+        }
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        usize::try_from(self.random % below as u64).unwrap()
+    }
+
+    // --- what it is told
+
+    fn next_event(&self, kind: Kind) -> Option<usize> {
+        let place = self.places[&kind];
+        (place..self.server.history.len()).find(|place| self.server.history[*place].key.kind == kind)
+    }
+
+    fn has_news(&self, kind: Kind) -> bool {
+        self.next_event(kind).is_some() || self.bookmarks[&kind] < self.server.version
+    }
+
+    fn deliver(&mut self, kind: Kind) {
+        let Some(place) = self.next_event(kind) else {
+            self.places.insert(kind, self.server.history.len());
+            self.bookmarks.insert(kind, self.server.version);
+            self.seen = self.server.version;
+            self.engine.handle(Input::Bookmark { kind, frontier: self.server.version }, self.now);
+            return;
+        };
+        self.places.insert(kind, place + 1);
+        let entry = &self.server.history[place];
+        self.seen = self.seen.max(entry.version);
+        let input = match &entry.object {
+            Some(object) => Input::Applied { object: Box::new(read(kind, object)), frontier: entry.version },
+            None => {
+                let uid = entry.last["metadata"]["uid"].as_str().unwrap().to_owned();
+                Input::Deleted { key: entry.key.clone(), uid, frontier: entry.version }
+            }
+        };
+        self.engine.handle(input, self.now);
+    }
+
+    /// A watch loses whatever it would have told.
+    pub fn lose_events(&mut self) {
+        for kind in Kind::ALL {
+            self.places.insert(kind, self.server.history.len());
+        }
+    }
+
+    fn tell(&mut self) {
+        let changes = std::mem::take(&mut self.changed);
+        let now = changes.iter().map(|changed| match changed {
+            Changed::Guest(email) => {
+                Now::Guest(email.clone(), block_on(self.directory.guest(email)).unwrap().map(Box::new))
+            }
+            Changed::Account(name) => Now::Account(name.clone(), block_on(self.directory.account(name)).unwrap()),
+            Changed::User(email) => Now::User(email.clone(), block_on(self.directory.user(email)).unwrap()),
+            Changed::Partner(_) | Changed::Everything => panic!("nobody plays that"),
+        });
+        let now = now.collect();
+        self.engine.handle(Input::Observed(now), self.now);
+    }
+
+    // --- what people do
+
+    pub fn create(&mut self, kind: Kind, name: &str, spec: Value) {
+        self.server.create(&key(kind, name), spec, self.now);
+    }
+
+    pub fn edit(&mut self, kind: Kind, name: &str, spec: Value) {
+        self.server.edit(&key(kind, name), spec);
+    }
+
+    pub fn delete(&mut self, kind: Kind, name: &str) {
+        self.server.delete(&key(kind, name), None, self.now).unwrap();
+    }
+
+    /// Something that a guest or the workspace does in the directory.
+    pub fn play<T>(&mut self, changed: Changed, act: impl FnOnce(&mut Store, Timestamp) -> Result<T, Fault>) {
+        act(&mut self.directory.0.lock().unwrap(), self.now).unwrap();
+        self.changed.insert(changed);
+    }
+
+    // --- what there is to see
+
+    pub fn everything(&self) -> Everything {
+        self.directory.0.lock().unwrap().everything().unwrap()
+    }
+
+    /// Who can use what now, as the directory says it: (membership, account) → role.
+    pub fn effective(&self) -> law::Access {
+        law::effective(&self.everything(), self.now)
+    }
+
+    pub fn status(&self, kind: Kind, name: &str) -> &Value {
+        &self.server.object(&key(kind, name)).unwrap()["status"]
+    }
+
+    pub fn state(&self, name: &str) -> &str {
+        self.status(Kind::Membership, name)["state"].as_str().unwrap_or("none")
+    }
+
+    // --- what it does
+
+    fn perform(&mut self, running: Running) {
+        let mut outcome = Outcome::default();
+        let result = match &running.task {
+            Task::Finalizer { finalizers, version } => {
+                let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
+                self.write(&running.key, Part::Object, &patch, &mut outcome)
+            }
+            Task::Status { patch, .. } => self.write(&running.key, Part::Status, patch, &mut outcome),
+            Task::Delete(deletions) => deletions
+                .iter()
+                .try_for_each(|deletion| {
+                    let (key, uid) = (deletion.key.clone(), deletion.uid.clone());
+                    let deleted = self
+                        .call(format!("delete {key}"), |server, now| server.delete(&key, Some(uid.as_str()), now))
+                        .map(|object| outcome.objects.extend(object.map(|object| read(key.kind, &object))));
+                    match deleted {
+                        Err(Stop::Failed(Failure::Gone | Failure::Behind)) => Ok(()),
+                        other => other,
+                    }
+                })
+                .and(Err(Stop::Failed(Failure::Gone))),
+            Task::Execute { checks, steps, basis, .. } => {
+                let mut basis = *basis;
+                checks.iter().try_for_each(|check| self.check(check)).and_then(|()| {
+                    steps.iter().try_for_each(|step| {
+                        let effect = self.execute(&running, &step.operation, basis, &mut outcome)?;
+                        if let Some(guest) = effect.guest.as_ref().filter(|_| basis.is_some()) {
+                            basis = Some(guest.revision);
+                        }
+                        outcome.effects.push(effect);
+                        Ok(())
+                    })
+                })
+            }
+        };
+        match result {
+            Err(Stop::Crash) => return self.restart(),
+            Err(Stop::Failed(failure)) => outcome.failure = Some(failure),
+            Ok(()) => {}
+        }
+        self.engine.handle(Input::Done { key: running.key, outcome: Box::new(outcome) }, self.now);
+    }
+
+    fn write(&mut self, key: &Key, part: Part, patch: &Value, outcome: &mut Outcome) -> Result<(), Stop> {
+        let what = if part == Part::Status { "status" } else { "finalizer" };
+        let object = self.call(format!("{what} {key}"), |server, now| server.patch(key, part, patch, now))?;
+        if self.server.object(key).is_none() {
+            return Err(Stop::Failed(Failure::Gone));
+        }
+        outcome.objects.push(read(key.kind, &object));
+        Ok(())
+    }
+
+    fn check(&mut self, check: &Check) -> Result<(), Stop> {
+        let same = match check {
+            Check::Unchanged { key, uid, generation } => {
+                let object = self.call(format!("get {key}"), |server, _| server.object(key).cloned().ok_or(404))?;
+                let object: Declared = read(key.kind, &object);
+                let meta = object.metadata();
+                meta.uid.as_ref() == Some(uid)
+                    && meta.generation == *generation
+                    && meta.deletion_timestamp.is_none()
+            }
+            Check::NoMembers { partner } => self.call(format!("list members of {partner}"), |server, _| {
+                let names = |(key, object): (&Key, &Value)| {
+                    key.kind == Kind::Membership && object["spec"]["partnerRef"]["name"] == partner.name.as_str()
+                };
+                Ok(!server.objects().iter().any(names))
+            })?,
+        };
+        if same { Ok(()) } else { Err(Stop::Failed(Failure::Behind)) }
+    }
+
+    /// What goes wrong with the call that is made now.
+    fn trouble(&mut self, what: String) -> Option<Trouble> {
+        let number = self.calls.len();
+        self.calls.push(what);
+        self.trouble.filter(|(at, _)| *at == number).map(|(_, trouble)| trouble)
+    }
+
+    fn call<T>(
+        &mut self,
+        what: String,
+        act: impl FnOnce(&mut Server, Timestamp) -> Result<T, u16>,
+    ) -> Result<T, Stop> {
+        let failed = |failure| Err(Stop::Failed(failure));
+        let trouble = self.trouble(what);
+        match trouble {
+            Some(Trouble::CrashBefore) => return Err(Stop::Crash),
+            Some(Trouble::Conflict) => return failed(Failure::Behind),
+            Some(Trouble::Busy) => {
+                return failed(Failure::RetryAfter(SignedDuration::from_secs(3), "busy".to_owned()));
+            }
+            Some(Trouble::Error) => return failed(Failure::Retry("an error".to_owned())),
+            Some(Trouble::CrashAfter | Trouble::AnswerLost) | None => {}
+        }
+        let answer = act(&mut self.server, self.now);
+        match trouble {
+            Some(Trouble::CrashAfter) => Err(Stop::Crash),
+            Some(Trouble::AnswerLost) => failed(Failure::Retry("no answer".to_owned())),
+            _ => answer.map_err(|code| {
+                Stop::Failed(match code {
+                    404 => Failure::Gone,
+                    409 => Failure::Behind,
+                    code => Failure::Wait(format!("refused: {code}")),
+                })
+            }),
+        }
+    }
+
+    fn execute(
+        &mut self,
+        running: &Running,
+        operation: &Operation,
+        basis: Option<guestlist::directory::Revision>,
+        outcome: &mut Outcome,
+    ) -> Result<Effect, Stop> {
+        let text = format!("{operation:?}");
+        let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
+        let trouble = self.trouble(format!("{name} for {}", running.key));
+        let unavailable = || Fault::Unavailable { context: "an error".to_owned() };
+        let result = match trouble {
+            Some(Trouble::CrashBefore) => return Err(Stop::Crash),
+            Some(Trouble::Conflict) => Err(Fault::Changed { what: running.key.to_string() }),
+            Some(Trouble::Busy) => Err(Fault::Busy { context: name, after: std::time::Duration::from_secs(3) }),
+            Some(Trouble::Error) => Err(unavailable()),
+            _ if self.cursed.is_some() && self.cursed == running.address => Err(unavailable()),
+            Some(Trouble::CrashAfter | Trouble::AnswerLost) | None => {
+                let before = self.everything();
+                let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));
+                self.look(running, operation, &before);
+                match trouble {
+                    Some(Trouble::CrashAfter) => return Err(Stop::Crash),
+                    Some(Trouble::AnswerLost) => Err(unavailable()),
+                    _ => done,
+                }
+            }
+        };
+        result.map_err(|fault| Stop::Failed(self.after(running, &fault, outcome)))
+    }
+
+    fn after(&self, running: &Running, fault: &Fault, outcome: &mut Outcome) -> Failure {
+        match (fault.next(), &running.address) {
+            (Next::Reread, Some(address)) => {
+                let record = block_on(self.directory.guest(address)).unwrap();
+                outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
+                Failure::Replan
+            }
+            (Next::After(after), _) => {
+                Failure::RetryAfter(SignedDuration::try_from(after).unwrap(), fault.to_string())
+            }
+            (Next::Stop, _) => Failure::Stop(fault.to_string()),
+            (Next::BackOff | Next::Reread | Next::Wait, _) => Failure::Retry(fault.to_string()),
+        }
+    }
+
+    /// What must be true after every operation.
+    fn look(&mut self, running: &Running, operation: &Operation, before: &Everything) {
+        let after = self.everything();
+        law::holds_always(&after);
+        self.creations += law::came_alive(before, &after);
+        self.mails += law::mails(before, &after);
+        let had = law::effective(before, self.now);
+        let oldest = if self.strict { self.server.version } else { running.seen };
+        for (gained, role) in law::effective(&after, self.now) {
+            if had.get(&gained).is_some_and(|had| *had >= role) {
+                continue;
+            }
+            let allowed = (oldest..=self.server.version)
+                .any(|version| law::allowed(&self.server.at(version)).get(&gained).is_some_and(|most| *most >= role));
+            assert!(allowed, "{gained:?} as {role} by {operation:?}, on what was older than {oldest}");
+        }
+    }
+}

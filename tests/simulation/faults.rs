@@ -1,0 +1,94 @@
+//! A fault at every call of a walk from nothing to nothing: the process dies before it or after it, the answer is lost,
+//! somebody else was faster, the other side is busy or fails. The end is the same, and nobody is created or written to
+//! twice.
+
+use guestlist::index::Kind::{Membership, Partner, Share};
+use serde_json::json;
+
+use super::driver::{Sim, TROUBLES, Trouble};
+use super::walk;
+
+fn setting_up(sim: &mut Sim) {
+    walk::begin(sim);
+}
+
+fn taking_away(sim: &mut Sim) {
+    walk::begin(sim);
+    sim.edit(Membership, "carol", json!({"role": "GuestUser"}));
+    sim.edit(Share, "newsletter", json!({"exclude": [{"name": "bob"}]}));
+    sim.settle();
+    sim.delete(Share, "instagram");
+    sim.delete(Membership, "dave");
+    sim.settle();
+    sim.delete(Partner, "acme");
+    sim.settle();
+}
+
+fn run(seed: u64, trouble: Option<(usize, Trouble)>, scenario: fn(&mut Sim)) -> Sim {
+    let mut sim = Sim::new(seed);
+    sim.trouble = trouble;
+    scenario(&mut sim);
+    sim
+}
+
+fn fault_at_every_call(scenario: fn(&mut Sim)) {
+    let golden = run(0, None, scenario);
+    let end = walk::end(&golden);
+    let calls = golden.calls.len();
+    assert!(calls > 30, "{calls}");
+    for at in 0..calls {
+        for trouble in TROUBLES {
+            let mut sim = run(0, Some((at, trouble)), scenario);
+            let place = format!("{trouble:?} at call {at}, {}", sim.calls[at]);
+            assert_eq!(walk::end(&sim), end, "{place}");
+            assert_eq!((sim.creations, sim.mails), (golden.creations, golden.mails), "{place}");
+            walk::is_at_rest(&mut sim);
+        }
+    }
+}
+
+#[test]
+fn setting_up_ends_the_same_whatever_goes_wrong_at_whichever_call() {
+    fault_at_every_call(setting_up);
+}
+
+#[test]
+fn taking_away_ends_the_same_whatever_goes_wrong_at_whichever_call() {
+    fault_at_every_call(taking_away);
+}
+
+#[test]
+fn the_order_in_which_things_are_told_and_done_does_not_matter() {
+    let golden = run(0, None, taking_away);
+    for seed in 1..=60 {
+        let mut sim = run(seed, None, taking_away);
+        assert_eq!(walk::end(&sim), walk::end(&golden), "seed {seed}");
+        assert_eq!((sim.creations, sim.mails), (golden.creations, golden.mails), "seed {seed}");
+        walk::is_at_rest(&mut sim);
+    }
+}
+
+#[test]
+fn the_same_seed_makes_the_same_calls() {
+    let calls = |seed| run(seed, None, taking_away).calls;
+    assert_eq!(calls(7), calls(7));
+    assert_ne!(calls(7), calls(8));
+}
+
+#[test]
+fn edits_in_the_middle_of_everything_give_nothing_that_was_not_allowed() {
+    let mut ends = std::collections::BTreeSet::new();
+    for seed in 1..=150 {
+        let mut sim = Sim::new(seed);
+        walk::begin(&mut sim);
+        for (number, edit) in walk::EDITS.into_iter().enumerate() {
+            edit(&mut sim);
+            sim.steps(usize::try_from(seed).unwrap() * (number + 3) % 11);
+        }
+        sim.settle();
+        walk::is_where_the_law_says(&sim);
+        walk::is_at_rest(&mut sim);
+        ends.insert(walk::end(&sim));
+    }
+    assert_eq!(ends.len(), 1, "the end depends on what was written last only");
+}

@@ -1,0 +1,151 @@
+//! A second reading of who may use what, on the stored objects as they are on the wire. It knows no more of the law
+//! than the walks use, and shares no code with the planner.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use guestlist::directory::sqlite::play::Everything;
+use guestlist::index::{Key, Kind};
+use guestlist::rules::{GuestRole, ShareRole};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// (membership, account) → role.
+pub type Access = BTreeMap<(String, String), ShareRole>;
+
+/// Who can use what, as the directory's own gate says it.
+pub fn effective(all: &Everything, now: Timestamp) -> Access {
+    let mut found = Access::new();
+    for guest in &all.guests {
+        let Some(mark) = &guest.mark else { continue };
+        for (account, held) in guest.grants.iter().filter(|(account, _)| all.is_effective(guest, account, now)) {
+            found.insert((mark.name.clone(), account.clone()), held.grant.role);
+        }
+    }
+    found
+}
+
+/// Who may use what, once joined and with MFA on.
+pub fn allowed(objects: &BTreeMap<Key, Value>) -> Access {
+    let mut found = Access::new();
+    let of = |kind| objects.iter().filter(move |(key, _)| key.kind == kind);
+    for (share_key, share) in of(Kind::Share) {
+        for (key, member) in of(Kind::Membership) {
+            let spec = &share["spec"];
+            let partner = spec["partnerRef"]["name"].as_str().unwrap();
+            let stands = objects.get(&Key::new(Kind::Partner, &*key.namespace, partner)).is_some_and(is_on)
+                && is_on(share)
+                && is_on(member)
+                && share_key.namespace == key.namespace
+                && member["spec"]["partnerRef"]["name"] == partner;
+            if let Some(role) = role(objects, key, member, spec).filter(|_| stands) {
+                found.insert((key.name.clone(), spec["account"].as_str().unwrap().to_owned()), role);
+            }
+        }
+    }
+    found
+}
+
+fn role(objects: &BTreeMap<Key, Value>, key: &Key, member: &Value, share: &Value) -> Option<ShareRole> {
+    if names(&share["exclude"], &key.name).is_some() {
+        return None;
+    }
+    if member["spec"]["role"] == "GuestAdmin" {
+        return Some(admin_role(share, &key.name));
+    }
+    let through = names(&share["guestUsers"], &key.name)?["propagatedBy"].as_str().unwrap();
+    let propagator = objects.get(&Key::new(Kind::Membership, &*key.namespace, through))?;
+    let valid = propagator["spec"]["role"] == "GuestAdmin"
+        && propagator["spec"]["partnerRef"] == member["spec"]["partnerRef"]
+        && propagator.pointer("/metadata/deletionTimestamp").is_none()
+        && names(&share["exclude"], through).is_none()
+        && admin_role(share, through) == ShareRole::Manager;
+    valid.then_some(ShareRole::Collaborator)
+}
+
+fn admin_role(share: &Value, name: &str) -> ShareRole {
+    let said = names(&share["roleOverrides"], name).map_or(&share["guestAdminRole"], |entry| &entry["role"]);
+    if said == "Manager" { ShareRole::Manager } else { ShareRole::Collaborator }
+}
+
+fn names<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {
+    list.as_array()?.iter().find(|entry| entry["name"] == name)
+}
+
+fn is_on(object: &Value) -> bool {
+    let deleted = object.pointer("/metadata/deletionTimestamp").is_some();
+    // A partner deleted with Block goes on until it is empty.
+    let blocks = object["kind"] == "LocalPartner" && object["spec"]["deletion"] != "Cascade";
+    (!deleted || blocks) && object["spec"]["suspended"] != true
+}
+
+/// What holds whatever is declared: one live guest an address, and no Guest User above Collaborator.
+pub fn holds_always(all: &Everything) {
+    let mut addresses = BTreeSet::new();
+    for guest in all.guests.iter().filter(|guest| guest.is_live()) {
+        assert!(addresses.insert(&guest.address), "two live guests: {}", guest.address);
+        for held in guest.grants.values() {
+            let above = guest.role == GuestRole::GuestUser && held.grant.role == ShareRole::Manager;
+            assert!(!above, "a Guest User is Manager: {guest:?}");
+        }
+    }
+}
+
+/// How many records came to be, or came alive again.
+pub fn came_alive(before: &Everything, after: &Everything) -> usize {
+    let live = |all: &Everything| -> BTreeSet<String> {
+        let guests = all.guests.iter().filter(|guest| guest.is_live()).map(|guest| guest.id.0.clone());
+        let partners = all.partners.iter().filter(|partner| partner.deactivated_at.is_none());
+        guests.chain(partners.map(|partner| partner.id.0.clone())).collect()
+    };
+    live(after).difference(&live(before)).count()
+}
+
+/// How many mails went out.
+pub fn mails(before: &Everything, after: &Everything) -> usize {
+    let sent = |all: &Everything| -> BTreeMap<String, Option<Timestamp>> {
+        all.guests.iter().map(|guest| (guest.address.to_string(), guest.last_mail_at)).collect()
+    };
+    let before = sent(before);
+    sent(after).iter().filter(|(address, at)| at.is_some() && before.get(*address) != Some(at)).count()
+}
+
+/// Where everything ended: all that is stored on both sides, but for instants and counters.
+pub fn end(objects: &BTreeMap<Key, Value>, all: &Everything, now: Timestamp) -> Vec<String> {
+    let mut lines: Vec<String> = objects
+        .iter()
+        .map(|(key, object)| {
+            let mut object = object.clone();
+            object["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+            timeless(&mut object);
+            format!("{key} {object}")
+        })
+        .collect();
+    for guest in &all.guests {
+        let grants: Vec<_> = guest.grants.iter().map(|(account, held)| (account, held.grant.role)).collect();
+        lines.push(format!(
+            "{} {} live={} login={} invited={} joined={} {:?} {grants:?}",
+            guest.address,
+            guest.role,
+            guest.is_live(),
+            guest.login,
+            guest.invitation.is_some(),
+            guest.joined_at.is_some(),
+            guest.mark.as_ref().map(|mark| (&mark.name, &mark.uid)),
+        ));
+    }
+    for partner in &all.partners {
+        lines.push(format!("{} live={}", partner.mark.name, partner.deactivated_at.is_none()));
+    }
+    lines.push(format!("{:?}", effective(all, now)));
+    lines
+}
+
+/// Instants differ between runs that were delayed; nothing else may.
+fn timeless(value: &mut Value) {
+    match value {
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => *value = Value::from("an instant"),
+        Value::Array(items) => items.iter_mut().for_each(timeless),
+        Value::Object(fields) => fields.values_mut().for_each(timeless),
+        _ => {}
+    }
+}

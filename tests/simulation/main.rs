@@ -1,0 +1,17 @@
+//! The operator's engine, whole, in a world in memory: whatever order things come in, wherever a call goes wrong or the
+//! process dies, it ends where the declared world says, without access that was not allowed on the way, and then rests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "what goes wrong ends the test"
+)]
+
+mod driver;
+mod faults;
+mod law;
+mod rest;
+mod server;
+mod stale;
+mod walk;

@@ -1,0 +1,137 @@
+//! Who waits for whom, and what it costs: nobody for a neighbour that fails or cannot be read, nothing for one's own
+//! writes, and never without end.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use guestlist::directory::{Changed, Fault};
+use guestlist::index::Key;
+use guestlist::index::Kind::{Membership, Partner, Share};
+use guestlist::operator::engine::Input;
+use guestlist::plan::{Plan, World, plan};
+use serde_json::json;
+
+use super::driver::{Sim, email, key};
+use super::walk;
+
+static PLANNED: AtomicUsize = AtomicUsize::new(0);
+
+fn counting(world: World<'_>, key: &Key) -> Plan {
+    PLANNED.fetch_add(1, Ordering::Relaxed);
+    plan(world, key)
+}
+
+#[test]
+fn the_echo_of_our_own_writes_wakes_nobody() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.planner = counting;
+    sim.restart();
+    sim.settle();
+    let told = PLANNED.load(Ordering::Relaxed);
+    assert_eq!(told, 6, "each object is planned once after a start at rest");
+    let address = email("bob@acme.example");
+    sim.play(Changed::Guest(address.clone()), |store, now| store.reset_mfa(&address, now));
+    sim.settle();
+    let planned = PLANNED.load(Ordering::Relaxed) - told;
+    let version = sim.server.version;
+    sim.settle();
+    assert_eq!((PLANNED.load(Ordering::Relaxed) - told, sim.server.version), (planned, version));
+    // Bob, who has a grant to lose and a status to write, and the counts of the partner and two shares.
+    assert!(planned < 20, "{planned} plans for one change");
+}
+
+#[test]
+fn a_guest_whose_record_cannot_be_written_delays_nobody() {
+    let mut sim = Sim::new(0);
+    sim.cursed = Some(email("bob@acme.example"));
+    walk::apply(&mut sim);
+    sim.steps(200);
+    assert_eq!(sim.state("carol"), "Invited");
+    assert_eq!(sim.state("dave"), "Invited");
+    // He is tried again ever later, not all the time.
+    let before = sim.calls.iter().filter(|call| call.contains("bob")).count();
+    let until = sim.now + jiff::SignedDuration::from_mins(10);
+    while sim.now < until {
+        if !sim.step() {
+            sim.now = sim.engine.next_look().unwrap();
+        }
+    }
+    let tries = sim.calls.iter().filter(|call| call.contains("bob")).count() - before;
+    assert!((8..40).contains(&tries), "{tries} tries in ten minutes");
+    sim.cursed = None;
+    sim.settle();
+    assert_eq!(sim.state("bob"), "Invited");
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
+fn an_object_that_does_not_read_delays_nobody_and_is_told_so_once() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.create(Membership, "odd", json!({"partnerRef": "acme", "email": 7}));
+    sim.edit(Membership, "carol", json!({"suspended": true}));
+    sim.settle();
+    assert_eq!(sim.state("carol"), "Suspended");
+    let conditions = sim.status(Membership, "odd")["conditions"].as_array().unwrap();
+    assert!(conditions.iter().any(|condition| condition["reason"] == "Unreadable"), "{conditions:?}");
+    walk::is_where_the_law_says_of_readable(&sim);
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
+fn a_directory_that_does_not_answer_changes_nothing_but_what_is_said() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    let had = sim.effective();
+    sim.engine.handle(Input::DirectoryDown(Fault::Unavailable { context: "away".to_owned() }), sim.now);
+    sim.edit(Membership, "bob", json!({"displayName": "Robert"}));
+    sim.settle();
+    let ready = |sim: &Sim, kind, name: &str| {
+        let conditions = sim.status(kind, name)["conditions"].as_array().unwrap().clone();
+        conditions.into_iter().find(|condition| condition["type"] == "Ready").unwrap()["reason"].clone()
+    };
+    for (kind, name) in [(Partner, "acme"), (Membership, "bob"), (Share, "instagram")] {
+        assert_eq!(ready(&sim, kind, name), "DirectoryUnavailable", "{name}");
+    }
+    assert_eq!(sim.effective(), had);
+    assert!(!sim.engine.condition.missing().is_empty());
+    sim.load();
+    sim.settle();
+    assert_eq!((ready(&sim, Membership, "bob"), ready(&sim, Partner, "acme")), (json!("Active"), json!("Reconciled")));
+    assert_eq!(sim.effective(), had);
+    assert!(sim.engine.condition.missing().is_empty());
+    walk::is_at_rest(&mut sim);
+}
+
+/// Whatever was done, it wants to do it again.
+fn restless(world: World<'_>, key: &Key) -> Plan {
+    let mut plan = plan(world, key);
+    if let (Membership, Some(record)) = (key.kind, world.observed.guests().next()) {
+        plan.steps = vec![guestlist::plan::Step {
+            operation: guestlist::directory::Operation::RevokeInvitation { guest: record.id.clone() },
+            reason: guestlist::rules::Reason::Removing,
+            because: "it never learns".to_owned(),
+        }];
+        plan.basis = None;
+    }
+    plan
+}
+
+#[test]
+fn a_plan_that_never_comes_to_rest_is_slowed_down() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.planner = restless;
+    sim.restart();
+    let (before, until) = (sim.calls.len(), sim.now + jiff::SignedDuration::from_mins(10));
+    for _ in 0..20_000 {
+        if !sim.step() {
+            sim.now = sim.engine.next_look().unwrap();
+        }
+        if sim.now > until {
+            break;
+        }
+    }
+    assert!(sim.now > until, "the clock stands still: it goes round without a pause");
+    assert!(sim.calls.len() - before < 2_000, "{} calls in ten minutes", sim.calls.len() - before);
+}

@@ -1,0 +1,228 @@
+//! An API server in memory, as far as an operator can tell: versions, generations, finalizers, merge patches with
+//! preconditions, the status as a subresource, and a history to list and watch from.
+
+use std::collections::BTreeMap;
+
+use guestlist::api;
+use guestlist::index::{Declared, Key, Kind};
+use guestlist::operator::watch::{Watched, declared};
+use jiff::Timestamp;
+use kube::core::DeserializeGuard;
+use serde_json::{Map, Value, json};
+
+/// What a key was after a version; `None`: gone.
+pub struct Entry {
+    pub version: u64,
+    pub key: Key,
+    pub object: Option<Value>,
+    /// The last state of what is gone.
+    pub last: Value,
+}
+
+#[derive(Default)]
+pub struct Server {
+    objects: BTreeMap<Key, Value>,
+    pub history: Vec<Entry>,
+    pub version: u64,
+    uids: u64,
+}
+
+/// Which part of an object a patch is about.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Part {
+    Object,
+    Status,
+}
+
+impl Server {
+    pub fn object(&self, key: &Key) -> Option<&Value> {
+        self.objects.get(key)
+    }
+
+    pub fn objects(&self) -> &BTreeMap<Key, Value> {
+        &self.objects
+    }
+
+    pub fn create(&mut self, key: &Key, spec: Value, now: Timestamp) {
+        self.uids += 1;
+        let object = json!({
+            "apiVersion": "guestlist.dev/v1alpha1",
+            "kind": key.kind.as_str(),
+            "metadata": {
+                "namespace": key.namespace, "name": key.name, "uid": format!("uid-{}", self.uids),
+                "generation": 1, "creationTimestamp": whole_seconds(now),
+            },
+            "spec": spec,
+        });
+        assert!(self.objects.get(key).is_none(), "{key} exists");
+        self.store(key, object);
+    }
+
+    /// What a person edits: the spec, by a merge patch.
+    pub fn edit(&mut self, key: &Key, spec: Value) {
+        self.patch(key, Part::Object, &json!({"spec": spec}), Timestamp::UNIX_EPOCH).unwrap();
+    }
+
+    /// The answer, or the status code of the refusal.
+    pub fn patch(&mut self, key: &Key, part: Part, patch: &Value, _now: Timestamp) -> Result<Value, u16> {
+        let old = self.objects.get(key).cloned().ok_or(404_u16)?;
+        let expected = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+        if expected.is_some_and(|version| Some(version) != old.pointer("/metadata/resourceVersion").unwrap().as_str()) {
+            return Err(409);
+        }
+        let mut new = old.clone();
+        merge(&mut new, patch);
+        let (taken, kept) = if part == Part::Object { ("metadata", "status") } else { ("status", "spec") };
+        let mut result = old.clone();
+        restore(&mut result, &new, taken);
+        restore(&mut result, &old, kept);
+        if part == Part::Object {
+            restore(&mut result, &new, "spec");
+        }
+        // Of its metadata a client can change these two; the rest is the server's.
+        let mut metadata = old["metadata"].clone();
+        for field in ["finalizers", "annotations"] {
+            restore(&mut metadata, &result["metadata"], field);
+        }
+        result["metadata"] = metadata;
+        let leaving = result.pointer("/metadata/deletionTimestamp").is_some();
+        if leaving && finalizers(&result).iter().any(|finalizer| !finalizers(&old).contains(finalizer)) {
+            return Err(422);
+        }
+        if result["spec"] != old["spec"] {
+            result["metadata"]["generation"] = json!(old["metadata"]["generation"].as_i64().unwrap() + 1);
+        }
+        if result == old {
+            return Ok(old);
+        }
+        if leaving && finalizers(&result).is_empty() {
+            self.remove(key, result.clone());
+            return Ok(result);
+        }
+        Ok(self.store(key, result))
+    }
+
+    /// What has a finalizer stays until that is gone.
+    pub fn delete(&mut self, key: &Key, uid: Option<&str>, now: Timestamp) -> Result<Option<Value>, u16> {
+        let mut object = self.objects.get(key).cloned().ok_or(404_u16)?;
+        if uid.is_some_and(|uid| object["metadata"]["uid"] != uid) {
+            return Err(409);
+        }
+        if finalizers(&object).is_empty() {
+            self.remove(key, object);
+            return Ok(None);
+        }
+        if object.pointer("/metadata/deletionTimestamp").is_none() {
+            object["metadata"]["deletionTimestamp"] = json!(whole_seconds(now));
+            object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_i64().unwrap() + 1);
+            return Ok(Some(self.store(key, object)));
+        }
+        Ok(Some(object))
+    }
+
+    fn store(&mut self, key: &Key, mut object: Value) -> Value {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.objects.insert(key.clone(), object.clone());
+        let (key, version) = (key.clone(), self.version);
+        self.history.push(Entry { version, key, object: Some(object.clone()), last: Value::Null });
+        object
+    }
+
+    fn remove(&mut self, key: &Key, mut last: Value) {
+        self.version += 1;
+        last["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.objects.remove(key);
+        self.history.push(Entry { version: self.version, key: key.clone(), object: None, last });
+    }
+
+    /// Everything as it was at a version.
+    pub fn at(&self, version: u64) -> BTreeMap<Key, Value> {
+        let mut objects = BTreeMap::new();
+        for entry in self.history.iter().filter(|entry| entry.version <= version) {
+            match &entry.object {
+                Some(object) => objects.insert(entry.key.clone(), object.clone()),
+                None => objects.remove(&entry.key),
+            };
+        }
+        objects
+    }
+}
+
+/// An object as the operator's watch reads it.
+pub fn read(kind: Kind, object: &Value) -> Declared {
+    fn typed<K: Watched>(object: &Value) -> Declared {
+        declared(serde_json::from_value::<DeserializeGuard<K>>(object.clone()).unwrap())
+    }
+    match kind {
+        Kind::Partner => typed::<api::LocalPartner>(object),
+        Kind::Membership => typed::<api::GuestMembership>(object),
+        Kind::Share => typed::<api::AccountShare>(object),
+    }
+}
+
+fn whole_seconds(now: Timestamp) -> String {
+    Timestamp::from_second(now.as_second()).unwrap().to_string()
+}
+
+fn finalizers(object: &Value) -> Vec<Value> {
+    object.pointer("/metadata/finalizers").and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// Makes a field what it is in another object.
+fn restore(object: &mut Value, from: &Value, field: &str) {
+    let fields = object.as_object_mut().unwrap();
+    match from.get(field) {
+        Some(value) if !value.is_null() => fields.insert(field.to_owned(), value.clone()),
+        _ => fields.remove(field),
+    };
+}
+
+/// RFC 7396.
+fn merge(target: &mut Value, patch: &Value) {
+    let Some(fields) = patch.as_object() else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    for (name, value) in fields {
+        let target = target.as_object_mut().unwrap();
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_in_memory_keeps_the_rules_of_the_real_one() {
+        let mut server = Server::default();
+        let (key, now) = (Key::new(Kind::Partner, "ns", "a"), Timestamp::UNIX_EPOCH);
+        server.create(&key, json!({"hostAdmins": []}), now);
+        let version = |server: &Server| server.object(&key).unwrap()["metadata"]["resourceVersion"].clone();
+        let first = version(&server);
+        // Nothing changed: no new version. A stale version is refused. The status changes no generation, nor a spec.
+        server.patch(&key, Part::Object, &json!({"metadata": {"resourceVersion": first}}), now).unwrap();
+        assert_eq!(version(&server), first);
+        server.patch(&key, Part::Status, &json!({"spec": {"x": 1}, "status": {"shares": 1}}), now).unwrap();
+        let stale = json!({"metadata": {"resourceVersion": first, "finalizers": ["f"]}});
+        assert_eq!(server.patch(&key, Part::Object, &stale, now), Err(409));
+        let object = server.object(&key).unwrap();
+        assert_eq!((&object["spec"], &object["metadata"]["generation"]), (&json!({"hostAdmins": []}), &json!(1)));
+        // A finalizer keeps it, and cannot be added any more; without the last one it is gone.
+        server.patch(&key, Part::Object, &json!({"metadata": {"finalizers": ["f"]}, "status": null}), now).unwrap();
+        assert_eq!(server.object(&key).unwrap()["status"]["shares"], 1);
+        assert_eq!(server.delete(&key, Some("other"), now), Err(409));
+        assert!(server.delete(&key, None, now).unwrap().is_some());
+        assert_eq!(server.patch(&key, Part::Object, &json!({"metadata": {"finalizers": ["f", "g"]}}), now), Err(422));
+        server.patch(&key, Part::Object, &json!({"metadata": {"finalizers": []}}), now).unwrap();
+        assert_eq!((server.object(&key), server.at(2).len(), server.at(99).len()), (None, 1, 0));
+    }
+}

@@ -1,0 +1,142 @@
+//! The walk that the tests take: a partner, three guests, two shares, and what becomes of them.
+
+use guestlist::directory::Changed;
+use guestlist::index::Kind::{Membership, Partner, Share};
+use guestlist::rules::MfaMethod;
+use serde_json::{Value, json};
+
+use super::driver::{Sim, email};
+use super::law;
+
+fn member(name: &str, role: &str) -> Value {
+    json!({
+        "partnerRef": {"name": "acme"}, "email": format!("{name}@acme.example"), "role": role,
+        "invitedBy": "alice@host.example",
+    })
+}
+
+fn share(account: &str) -> Value {
+    json!({
+        "partnerRef": {"name": "acme"}, "account": account, "sharedBy": "alice@host.example",
+        "guestAdminRole": "Manager", "guestUsers": [{"name": "bob", "propagatedBy": "carol"}],
+    })
+}
+
+/// Everything is applied at once, in no helpful order.
+pub fn apply(sim: &mut Sim) {
+    sim.create(Share, "instagram", share("instagram"));
+    sim.create(Membership, "bob", member("bob", "GuestUser"));
+    sim.create(Membership, "carol", member("carol", "GuestAdmin"));
+    sim.create(Membership, "dave", member("dave", "GuestUser"));
+    sim.create(Share, "newsletter", share("newsletter"));
+    sim.create(Partner, "acme", json!({"hostAdmins": ["alice@host.example"], "deletion": "Cascade"}));
+}
+
+pub fn join(sim: &mut Sim, names: &[&str]) {
+    for name in names {
+        let address = email(&format!("{name}@acme.example"));
+        sim.play(Changed::Guest(address.clone()), |store, now| store.accept(&address, now));
+        sim.play(Changed::Guest(address.clone()), |store, now| store.enroll_mfa(&address, MfaMethod::TOTP, now));
+    }
+}
+
+/// To where everybody is Active.
+pub fn begin(sim: &mut Sim) {
+    apply(sim);
+    sim.settle();
+    join(sim, &["bob", "carol", "dave"]);
+    sim.settle();
+}
+
+/// Edits of all kinds; each is one thing that a person does.
+pub const EDITS: [fn(&mut Sim); 12] = [
+    |sim| sim.edit(Membership, "carol", json!({"role": "GuestUser"})),
+    |sim| sim.edit(Share, "instagram", json!({"guestUsers": [{"name": "bob", "propagatedBy": "dave"}]})),
+    |sim| sim.edit(Membership, "dave", json!({"role": "GuestAdmin"})),
+    |sim| sim.edit(Share, "newsletter", json!({"exclude": [{"name": "dave"}]})),
+    |sim| sim.edit(Partner, "acme", json!({"suspended": true})),
+    |sim| sim.edit(Membership, "carol", json!({"role": "GuestAdmin"})),
+    |sim| sim.delete(Share, "newsletter"),
+    |sim| sim.edit(Partner, "acme", json!({"suspended": null})),
+    |sim| sim.edit(Membership, "bob", json!({"suspended": true})),
+    |sim| sim.edit(Share, "instagram", json!({"roleOverrides": [{"name": "carol", "role": "Collaborator"}]})),
+    |sim| sim.edit(Membership, "bob", json!({"suspended": null})),
+    |sim| sim.delete(Membership, "dave"),
+];
+
+pub fn end(sim: &Sim) -> Vec<String> {
+    law::end(sim.server.objects(), &sim.everything(), sim.now)
+}
+
+/// Whoever is Active has what the declared world gives him, no more and no less.
+pub fn is_where_the_law_says(sim: &Sim) {
+    let mut allowed = law::allowed(sim.server.objects());
+    allowed.retain(|(name, _), _| sim.state(name) == "Active");
+    assert_eq!(sim.effective(), allowed);
+}
+
+/// The same where an object does not read: it was never let in, so it has nothing.
+pub fn is_where_the_law_says_of_readable(sim: &Sim) {
+    let mut objects = sim.server.objects().clone();
+    objects.retain(|_, object| object["spec"]["partnerRef"].as_str().is_none());
+    let mut allowed = law::allowed(&objects);
+    allowed.retain(|(name, _), _| sim.state(name) == "Active");
+    assert_eq!(sim.effective(), allowed);
+}
+
+/// Nothing is written any more: not by another look at everything, nor after a restart.
+pub fn is_at_rest(sim: &mut Sim) {
+    for look in ["another look", "a restart"] {
+        let (version, calls) = (sim.server.version, sim.calls.len());
+        if look == "a restart" {
+            sim.restart();
+        } else {
+            guestlist::index::Kind::ALL.into_iter().for_each(|kind| sim.list_at(kind, version));
+            sim.load();
+        }
+        sim.settle();
+        assert_eq!(sim.calls[calls..], [] as [String; 0], "after {look}");
+        assert_eq!(sim.server.version, version, "after {look}");
+    }
+}
+
+#[test]
+fn a_partner_with_guests_and_shares_is_set_up_whatever_the_order() {
+    let mut sim = Sim::new(0);
+    apply(&mut sim);
+    sim.settle();
+    assert_eq!(["bob", "carol", "dave"].map(|name| sim.state(name).to_owned()), ["Invited"; 3]);
+    assert_eq!((sim.creations, sim.mails), (4, 3));
+    join(&mut sim, &["bob", "carol", "dave"]);
+    sim.settle();
+    assert_eq!(["bob", "carol", "dave"].map(|name| sim.state(name).to_owned()), ["Active"; 3]);
+    assert_eq!(sim.effective().len(), 4, "carol and bob, two accounts each: {:?}", sim.effective());
+    assert_eq!(sim.status(Partner, "acme")["guests"]["summary"], "3/3");
+    is_where_the_law_says(&sim);
+    is_at_rest(&mut sim);
+}
+
+#[test]
+fn after_each_edit_everything_is_where_the_law_says_and_rests() {
+    let mut sim = Sim::new(0);
+    begin(&mut sim);
+    for edit in EDITS {
+        edit(&mut sim);
+        sim.settle();
+        is_where_the_law_says(&sim);
+        is_at_rest(&mut sim);
+    }
+}
+
+#[test]
+fn a_partner_deleted_with_cascade_takes_everything_with_it() {
+    let mut sim = Sim::new(0);
+    begin(&mut sim);
+    sim.delete(Partner, "acme");
+    sim.settle();
+    assert_eq!(sim.server.objects().keys().collect::<Vec<_>>(), [] as [&guestlist::index::Key; 0]);
+    let all = sim.everything();
+    assert!(all.guests.iter().all(|guest| !guest.is_live() && guest.grants.is_empty() && !guest.login));
+    assert!(all.partners.iter().all(|partner| partner.deactivated_at.is_some()));
+    is_at_rest(&mut sim);
+}
