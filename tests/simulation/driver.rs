@@ -42,14 +42,8 @@ pub enum Trouble {
     Error,
 }
 
-pub const TROUBLES: [Trouble; 6] = [
-    Trouble::CrashBefore,
-    Trouble::CrashAfter,
-    Trouble::AnswerLost,
-    Trouble::Conflict,
-    Trouble::Busy,
-    Trouble::Error,
-];
+pub const TROUBLES: [Trouble; 6] =
+    [Trouble::CrashBefore, Trouble::CrashAfter, Trouble::AnswerLost, Trouble::Conflict, Trouble::Busy, Trouble::Error];
 
 enum Stop {
     Crash,
@@ -396,9 +390,7 @@ impl Sim {
                 let object = self.call(format!("get {key}"), |server, _| server.object(key).cloned().ok_or(404))?;
                 let object: Declared = read(key.kind, &object);
                 let meta = object.metadata();
-                meta.uid.as_ref() == Some(uid)
-                    && meta.generation == *generation
-                    && meta.deletion_timestamp.is_none()
+                meta.uid.as_ref() == Some(uid) && meta.generation == *generation && meta.deletion_timestamp.is_none()
             }
             Check::NoMembers { partner } => self.call(format!("list members of {partner}"), |server, _| {
                 let names = |(key, object): (&Key, &Value)| {
@@ -417,11 +409,7 @@ impl Sim {
         self.trouble.filter(|(at, _)| *at == number).map(|(_, trouble)| trouble)
     }
 
-    fn call<T>(
-        &mut self,
-        what: String,
-        act: impl FnOnce(&mut Server, Timestamp) -> Result<T, u16>,
-    ) -> Result<T, Stop> {
+    fn call<T>(&mut self, what: String, act: impl FnOnce(&mut Server, Timestamp) -> Result<T, u16>) -> Result<T, Stop> {
         let failed = |failure| Err(Stop::Failed(failure));
         let trouble = self.trouble(what);
         match trouble {
@@ -485,9 +473,7 @@ impl Sim {
                 outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
                 Failure::Replan
             }
-            (Next::After(after), _) => {
-                Failure::RetryAfter(SignedDuration::try_from(after).unwrap(), fault.to_string())
-            }
+            (Next::After(after), _) => Failure::RetryAfter(SignedDuration::try_from(after).unwrap(), fault.to_string()),
             (Next::Stop, _) => Failure::Stop(fault.to_string()),
             (Next::BackOff | Next::Reread | Next::Wait, _) => Failure::Retry(fault.to_string()),
         }
