@@ -1,5 +1,6 @@
 //! The contract of a directory, held to every backend there is: the embedded one on a file with a thread of its own, and
 //! in the caller's memory as simulations use it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong ends the test")]
 
 mod contract;
 

@@ -24,7 +24,7 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
     let bob_id = || guest("bob");
     let manager = || vec![give("bob", vec![grant("instagram", ShareRole::Manager)])];
     let mut described = mark("bob-2", "u-bob-2");
-    described.namespace = "others".to_owned();
+    "others".clone_into(&mut described.namespace);
     let describe = Operation::DescribeGuest {
         guest: bob_id(),
         mark: described,

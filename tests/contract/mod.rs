@@ -1,9 +1,10 @@
 //! What every directory keeps, whichever backend is behind it: a factory gives a fresh one, and somebody who plays what
 //! happens in a workspace without guestlist.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses what it needs")]
 
 pub mod adopted;
 pub mod changes;
+pub mod file;
 pub mod gate;
 pub mod lifecycle;
 pub mod owner;
@@ -18,7 +19,7 @@ use guestlist::directory::{
     PartnerId, Revision, UserRecord,
 };
 use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// Plays the people of a workspace.
 pub trait Player: Send + Sync {
@@ -192,8 +193,4 @@ impl Subject {
         subject.done(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 40).await;
         subject
     }
-}
-
-pub fn hours(hours: i64) -> SignedDuration {
-    SignedDuration::from_hours(hours)
 }

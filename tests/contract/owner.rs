@@ -18,12 +18,12 @@ pub async fn a_second_installation_or_cluster_is_refused(subject: Subject) {
 pub async fn a_mark_of_somebody_else_is_not_written(subject: Subject) {
     let mut foreign = admit(&bob(), at(10_000));
     if let Operation::Admit { mark, .. } = &mut foreign {
-        mark.cluster = "c-2".to_owned();
+        "c-2".clone_into(&mut mark.cluster);
     }
     assert!(matches!(subject.refused(&foreign, 10).await, Fault::Foreign { .. }));
     let mut foreign = ensure_partner();
     if let Operation::EnsurePartner { mark, .. } = &mut foreign {
-        mark.installation = "staging".to_owned();
+        "staging".clone_into(&mut mark.installation);
     }
     assert!(matches!(subject.refused(&foreign, 10).await, Fault::Foreign { .. }));
 }
