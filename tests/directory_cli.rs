@@ -275,6 +275,15 @@ fn show_prints_everything_for_programs() {
     assert_eq!(shown["guests"], json!([]));
     let gone = json!({"namespace": "partners", "name": "bob-of-acme", "email": "bob@acme.example", "since": null});
     assert_eq!(shown["deactivated"], json!([gone]));
+    // What he enrols now, or had enrolled before, shows once he has accepted again.
+    desk.invite(3_600);
+    desk.says(&["accept", "bob@acme.example"], "bob@acme.example joined");
+    desk.says(&["enroll-mfa", "bob@acme.example"], "bob@acme.example turned TOTP on");
+    desk.operator(&[Operation::Deactivate { guest: guest("bob") }]);
+    desk.invite(3_600);
+    assert_eq!(desk.shown()["guests"][0]["mfa"], json!([]));
+    desk.says(&["accept", "bob@acme.example"], "bob@acme.example joined");
+    assert_eq!(desk.shown()["guests"][0]["mfa"], json!(["TOTP"]));
 }
 
 #[test]

@@ -330,13 +330,15 @@ fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> I
         return Inviter::Allowed;
     }
     let space = namespace(&entry.object.metadata);
-    let mut colleagues = world.declared.memberships_for(email).filter(|other| {
+    let colleagues = world.declared.memberships_for(email).filter(|other| {
         namespace(&other.object.metadata) == space
             && other.reading.terms.partner == terms.partner
             && !std::ptr::eq(*other, entry)
             && !is_leaving(&other.object.metadata)
     });
-    if let Some(colleague) = colleagues.next() {
+    // Of several memberships for one address the live one is the person; a rejected duplicate changes nothing.
+    let person = colleagues.max_by_key(|other| claims::claim(world, other).live().is_some());
+    if let Some(colleague) = person {
         let admin = colleague.reading.terms.role == GuestRole::GuestAdmin;
         return match terms.role {
             GuestRole::GuestUser if admin && !world.scope.directory => Inviter::Allowed,
@@ -349,7 +351,6 @@ fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> I
     let allowed = !world.scope.policy || world.workspace.speaks_for(space, email);
     let of_the_host = listed
         || (world.scope.policy && allowed)
-        || world.observed.user(email).is_some()
         || cross::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains().collect::<Vec<_>>())
             .is_some();
     match (of_the_host, allowed, listed) {
