@@ -195,7 +195,8 @@ fn whoever_is_not_listed_gets_nothing_whatever_is_written() {
         if seen == "HostAdminNotAllowedHere" { Ok(()) } else { Err(format!("{seen}\n{}", operator.log())) }
     });
     eventually("the stranger's share is refused", || {
-        let seen = plane.kubectl(&["get", "-n", "strangers", "share/instagram", "-o", &format!("jsonpath={READY}")]).stdout;
+        let seen =
+            plane.kubectl(&["get", "-n", "strangers", "share/instagram", "-o", &format!("jsonpath={READY}")]).stdout;
         if seen == "HostAdminNotAllowedHere" { Ok(()) } else { Err(format!("{seen}\n{}", operator.log())) }
     });
     rests(&plane, &operator);

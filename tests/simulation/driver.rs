@@ -42,14 +42,8 @@ pub enum Trouble {
     Error,
 }
 
-pub const TROUBLES: [Trouble; 6] = [
-    Trouble::CrashBefore,
-    Trouble::CrashAfter,
-    Trouble::AnswerLost,
-    Trouble::Conflict,
-    Trouble::Busy,
-    Trouble::Error,
-];
+pub const TROUBLES: [Trouble; 6] =
+    [Trouble::CrashBefore, Trouble::CrashAfter, Trouble::AnswerLost, Trouble::Conflict, Trouble::Busy, Trouble::Error];
 
 enum Stop {
     Crash,
@@ -60,7 +54,7 @@ struct Running {
     key: Key,
     task: Task,
     address: Option<Email>,
-    /// The newest version that the engine knew when it planned this.
+    /// The newest version of what decides, that the engine knew when it planned this.
     seen: u64,
 }
 
@@ -87,7 +81,6 @@ pub struct Sim {
     bookmarks: BTreeMap<Kind, u64>,
     changed: BTreeSet<Changed>,
     epoch: Epoch,
-    seen: u64,
     random: u64,
 }
 
@@ -132,7 +125,6 @@ impl Sim {
             bookmarks: BTreeMap::new(),
             changed: BTreeSet::new(),
             epoch: Epoch::default(),
-            seen: 0,
             random: seed,
         };
         sim.restart();
@@ -168,7 +160,6 @@ impl Sim {
         let objects = all.iter().filter(|(key, _)| key.kind == kind).map(|(_, object)| read(kind, object)).collect();
         self.places.insert(kind, self.server.history.iter().filter(|entry| entry.version <= version).count());
         self.bookmarks.insert(kind, 0);
-        self.seen = self.seen.max(version);
         self.engine.handle(Input::Listed { kind, objects, frontier: version }, self.now);
     }
 
@@ -228,9 +219,35 @@ impl Sim {
                 .filter(|_| key.kind == Kind::Membership)
                 .and_then(|slot| slot.read())
                 .and_then(|entry| entry.reading.terms.email.clone());
-            self.running.push(Running { key, task, address, seen: self.seen });
+            let seen = self.newest(&key, &task);
+            self.running.push(Running { key, task, address, seen });
         }
         assert_eq!(self.engine.stopped(), None);
+    }
+
+    /// The newest version of whatever decides what a task gives, as far as the operator knew it. Its view has to be the
+    /// world's at that version or a later one, not a mixture of times.
+    fn newest(&self, key: &Key, task: &Task) -> u64 {
+        let index = &self.engine.index;
+        let mut involved = vec![key.clone()];
+        involved.extend(index.partner_of(key));
+        if let Task::Execute { steps, .. } = task {
+            for step in steps {
+                let Operation::Give { grants, .. } = &step.operation else { continue };
+                for grant in grants {
+                    involved.push(Key::new(Kind::Share, &*key.namespace, &*grant.share));
+                    let Some(share) = index.share(&key.namespace, &grant.share).and_then(|slot| slot.read()) else {
+                        continue;
+                    };
+                    let entries = share.object.spec.guest_users.iter().flatten().filter(|entry| entry.name == key.name);
+                    let through =
+                        entries.map(|entry| Key::new(Kind::Membership, &*key.namespace, &*entry.propagated_by));
+                    involved.extend(through);
+                }
+            }
+        }
+        let version = |key: &Key| index.metadata(key)?.resource_version.as_ref()?.parse::<u64>().ok();
+        involved.iter().filter_map(version).max().unwrap_or_default()
     }
 
     fn draw(&mut self, below: usize) -> usize {
@@ -258,13 +275,11 @@ impl Sim {
         let Some(place) = self.next_event(kind) else {
             self.places.insert(kind, self.server.history.len());
             self.bookmarks.insert(kind, self.server.version);
-            self.seen = self.server.version;
             self.engine.handle(Input::Bookmark { kind, frontier: self.server.version }, self.now);
             return;
         };
         self.places.insert(kind, place + 1);
         let entry = &self.server.history[place];
-        self.seen = self.seen.max(entry.version);
         let input = match &entry.object {
             Some(object) => Input::Applied { object: Box::new(read(kind, object)), frontier: entry.version },
             None => {
@@ -396,9 +411,7 @@ impl Sim {
                 let object = self.call(format!("get {key}"), |server, _| server.object(key).cloned().ok_or(404))?;
                 let object: Declared = read(key.kind, &object);
                 let meta = object.metadata();
-                meta.uid.as_ref() == Some(uid)
-                    && meta.generation == *generation
-                    && meta.deletion_timestamp.is_none()
+                meta.uid.as_ref() == Some(uid) && meta.generation == *generation && meta.deletion_timestamp.is_none()
             }
             Check::NoMembers { partner } => self.call(format!("list members of {partner}"), |server, _| {
                 let names = |(key, object): (&Key, &Value)| {
@@ -417,11 +430,7 @@ impl Sim {
         self.trouble.filter(|(at, _)| *at == number).map(|(_, trouble)| trouble)
     }
 
-    fn call<T>(
-        &mut self,
-        what: String,
-        act: impl FnOnce(&mut Server, Timestamp) -> Result<T, u16>,
-    ) -> Result<T, Stop> {
+    fn call<T>(&mut self, what: String, act: impl FnOnce(&mut Server, Timestamp) -> Result<T, u16>) -> Result<T, Stop> {
         let failed = |failure| Err(Stop::Failed(failure));
         let trouble = self.trouble(what);
         match trouble {
@@ -485,9 +494,7 @@ impl Sim {
                 outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
                 Failure::Replan
             }
-            (Next::After(after), _) => {
-                Failure::RetryAfter(SignedDuration::try_from(after).unwrap(), fault.to_string())
-            }
+            (Next::After(after), _) => Failure::RetryAfter(SignedDuration::try_from(after).unwrap(), fault.to_string()),
             (Next::Stop, _) => Failure::Stop(fault.to_string()),
             (Next::BackOff | Next::Reread | Next::Wait, _) => Failure::Retry(fault.to_string()),
         }
