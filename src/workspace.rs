@@ -232,7 +232,9 @@ impl AddressPattern {
         if let Some(domain) = text.strip_prefix("*@") {
             return Domain::parse(domain).map(Self::OnDomain);
         }
-        Email::parse(text).map(Self::Exactly).map_err(|error| {
+        // A star is a character of an address, too; here it would be taken for a pattern.
+        let read = if text.contains('*') { Err(format!("{text:?} has a star in it")) } else { Email::parse(text) };
+        read.map(Self::Exactly).map_err(|error| {
             format!("{error}; write an address, *@host.example or *: the star stands for a whole local part")
         })
     }

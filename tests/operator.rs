@@ -1,6 +1,8 @@
 //! The operator as a process against a real API server, with the chart's rights: the lifecycle as kubectl sees it, quiet
 //! at rest, `kill -9` at any moment under the eyes of an independent observer, and a tenant whom nobody listed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test file")]
+
 #[path = "support/controlplane.rs"]
 mod controlplane;
 #[path = "support/operator.rs"]

@@ -754,7 +754,7 @@ impl Engine {
                 tracing::debug!(%key, ?delay, "behind the API server; later");
             }
             Some(Failure::Wait(problem)) => {
-                tracing::error!(%key, "{problem}; nothing is tried until something changes")
+                tracing::error!(%key, "{problem}; nothing is tried until something changes");
             }
             Some(Failure::Retry(problem)) => {
                 let delay = self.queue.back_off(key, now);

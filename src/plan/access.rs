@@ -62,7 +62,7 @@ pub fn access(
         until: [share.expires_at, member.expires_at].into_iter().flatten().min(),
     };
     let gate = match (said.tainted, share.gate, member.gate) {
-        (Some(reason), _, _) => said.gate(reason),
+        (Some(reason), _, _) => Said::gate(reason),
         (None, Gate::Shut(reason), _) | (None, _, Gate::Shut(reason)) => Gate::Shut(reason),
         (None, Gate::Keep(reason), _) | (None, _, Gate::Keep(reason)) => Gate::Keep(reason),
         (None, Gate::Open, Gate::Open) => match &member.enrolled {
@@ -84,7 +84,7 @@ struct Said {
 
 impl Said {
     /// A propagator that does not read is no reason to take anything away.
-    fn gate(&self, reason: Reason) -> Gate {
+    fn gate(reason: Reason) -> Gate {
         if reason == Reason::Unreadable { Gate::Keep(reason) } else { Gate::Shut(reason) }
     }
 }

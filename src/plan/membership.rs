@@ -283,7 +283,8 @@ fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason 
 fn reset_asked(world: World<'_>, entry: &Membership, record: &GuestRecord) -> Option<Timestamp> {
     let before = crate::rules::time::instant(annotation(&entry.object.metadata, api::RESET_MFA)?).ok()?;
     let MfaRecord::Known(methods) = &record.mfa else { return None };
-    (record.joined_at.is_some() && before <= world.now && methods.values().any(|since| *since < before))
+    let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
+    (made && record.joined_at.is_some() && before <= world.now && methods.values().any(|since| *since < before))
         .then_some(before)
 }
 

@@ -38,7 +38,9 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     let steps = withhold(world, slot, |guest| {
         let name = guest.mark.as_ref().map(|mark| mark.name.as_str()).unwrap_or_default();
         let membership = guest.mark.as_ref().and_then(|mark| world.declared.membership_by_uid(&mark.uid));
-        let stuck = membership.is_some_and(|slot| slot.read().is_none());
+        // Nobody declares him any more, under whatever name, or what declares him does not read.
+        let orphan = membership.is_none() && world.declared.memberships_for(&guest.address).next().is_none();
+        let stuck = orphan || membership.is_some_and(|slot| slot.read().is_none());
         stuck && (shut || entry.reading.terms.exclude.contains_key(name))
     });
     let mut violations = view.violations.clone();

@@ -33,25 +33,28 @@ fn one(report: &Report, finding: &Finding) -> Value {
         .object
         .as_ref()
         .map(|key| json!({ "kind": key.kind.as_str(), "namespace": key.namespace, "name": key.name }));
-    json!({
-        "severity": finding.severity.as_str(),
-        "reason": finding.code.as_str(),
-        "rule": matches!(finding.code, Code::Rule(_)),
-        "message": finding.message,
-        "file": report.sources.get(finding.at.source).map(|source| source.name.as_str()),
-        "range": (finding.code != Code::Unreadable).then(|| range(report, &finding.at)),
-        "object": object,
-        "path": (!finding.path.is_empty()).then_some(finding.path.as_str()),
-        "other": finding.other.as_ref().map(|other| json!({
-            "file": report.sources.get(other.source).map(|source| source.name.as_str()),
-            "range": range(report, other),
-        })),
-    })
+    let mut value = place(report, &finding.at, finding.code != Code::Unreadable);
+    value["severity"] = json!(finding.severity.as_str());
+    value["reason"] = json!(finding.code.as_str());
+    value["rule"] = json!(matches!(finding.code, Code::Rule(_)));
+    value["message"] = json!(finding.message);
+    value["object"] = json!(object);
+    value["path"] = json!((!finding.path.is_empty()).then_some(finding.path.as_str()));
+    value["other"] = json!(finding.other.as_ref().map(|other| place(report, other, true)));
+    value
 }
 
-fn range(report: &Report, at: &Location) -> Value {
-    let place = |offset| {
-        report.place(at.source, offset).map(|(_, place)| json!({ "line": place.line, "column": place.column }))
+/// A place, flat: what reads it is mostly a line of jq.
+fn place(report: &Report, at: &Location, is_within: bool) -> Value {
+    let mut value = json!({ "file": report.sources.get(at.source).map(|source| source.name.as_str()) });
+    let places = (report.place(at.source, at.start), report.place(at.source, at.end));
+    let (start, end) = match places {
+        (Some((_, start)), Some((_, end))) if is_within => (Some(start), Some(end)),
+        _ => (None, None),
     };
-    json!({ "start": place(at.start), "end": place(at.end) })
+    value["line"] = json!(start.map(|place| place.line));
+    value["column"] = json!(start.map(|place| place.column));
+    value["endLine"] = json!(end.map(|place| place.line));
+    value["endColumn"] = json!(end.map(|place| place.column));
+    value
 }

@@ -100,8 +100,8 @@ impl Reader {
         let mut schemas = BTreeMap::new();
         for crd in api::crds() {
             let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == crd.spec.names.kind);
-            let versions = crd.spec.versions.into_iter();
-            let schema = versions.filter_map(|version| version.schema?.open_api_v3_schema).next();
+            let mut versions = crd.spec.versions.into_iter();
+            let schema = versions.find_map(|version| version.schema?.open_api_v3_schema);
             if let (Some(kind), Some(schema)) = (kind, schema) {
                 schemas.insert(kind.as_str(), schema);
             }

@@ -6,14 +6,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use super::follow;
 use super::rows::{self, changed, stamp};
 use super::schema::fault;
 use super::{Fault, Store};
 use crate::directory::{AccountRecord, GuestRecord, MfaRecord, PartnerRecord, UserRecord};
 use crate::rules::{Email, Methods, MfaMethod};
-
-/// Marks changes that nobody who follows made himself.
-const OUTSIDE: i64 = 0;
 
 /// A user or an account to be there.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,7 +55,10 @@ impl Store {
         let failed = |error: rusqlite::Error| fault(context, &error);
         let tx = self.connection().transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let result = work(&tx)?;
+        let head = follow::head(&tx).map_err(failed)?;
         tx.commit().map_err(failed)?;
+        // Nobody who follows this connection did it: it is told.
+        self.follow.wrote(Some(head.0));
         Ok(result)
     }
 
@@ -126,7 +127,8 @@ impl Store {
             if !guest.login {
                 return refuse(format!("{email} is suspended or expired; the invitation cannot be followed now"));
             }
-            let sql = "UPDATE guests SET joined_at = ?2, sent_at = NULL, invitation_ends = NULL WHERE id = ?1";
+            let sql = "UPDATE guests SET joined_at = ?2, sent_at = NULL, invitation_ends = NULL, mfa_lost_at = NULL \
+                       WHERE id = ?1";
             update(tx, &guest, sql, params![guest.id.0, stamp(now)])?;
             Ok(true)
         })
@@ -221,7 +223,13 @@ fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<()> {
         "INSERT OR REPLACE INTO users (email, name, enabled, verified) VALUES (?1, ?2, ?3, ?4)",
         params![user.email.as_str(), user.name, user.enabled, user.verified],
     )?;
-    changed(tx, "user", user.email.as_str(), OUTSIDE)
+    // Whether an adopted guest may log in is the workspace's word.
+    let adopted = rows::one_guest(tx, "WHERE origin = 'Adopted' AND address = ?1", user.email.as_str())?;
+    if adopted.is_some() {
+        changed(tx, "guest", user.email.as_str())?;
+    }
+    changed(tx, "user", user.email.as_str())?;
+    Ok(())
 }
 
 fn put_account(tx: &Connection, account: &AccountRecord) -> rusqlite::Result<()> {
@@ -232,15 +240,16 @@ fn put_account(tx: &Connection, account: &AccountRecord) -> rusqlite::Result<()>
         let sql = "INSERT OR IGNORE INTO account_owners (account, email) VALUES (?1, ?2)";
         tx.execute(sql, params![account.name, owner.as_str()])?;
     }
-    changed(tx, "account", &account.name, OUTSIDE)
+    changed(tx, "account", &account.name)?;
+    Ok(())
 }
 
 fn update(tx: &Connection, guest: &GuestRecord, sql: &str, values: impl rusqlite::Params) -> Result<(), Fault> {
     let run = || {
         tx.execute(sql, values)?;
-        changed(tx, "guest", guest.address.as_str(), OUTSIDE)
+        changed(tx, "guest", guest.address.as_str())
     };
-    run().map_err(|error| fault("change the guest", &error))
+    run().map(|_| ()).map_err(|error| fault("change the guest", &error))
 }
 
 fn live_guest(tx: &Connection, email: &Email) -> Result<GuestRecord, Fault> {

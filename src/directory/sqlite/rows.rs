@@ -10,13 +10,15 @@ use super::super::{
     AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId,
     PartnerRecord, Revision, UserRecord,
 };
+use super::follow::KEPT;
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
 
 type Result<T> = rusqlite::Result<T>;
 
-/// An instant as it is stored: microseconds.
-pub fn stamp(time: Timestamp) -> i64 {
-    time.as_microsecond()
+/// An instant as it is stored: RFC 3339 to the nanosecond, so that nothing comes back other than it went in, and at a
+/// fixed width, so that earlier is smaller.
+pub fn stamp(time: Timestamp) -> String {
+    format!("{time:.9}")
 }
 
 /// Methods as they are stored.
@@ -29,11 +31,11 @@ fn unreadable(column: usize, what: &str) -> rusqlite::Error {
 }
 
 fn time(row: &Row<'_>, column: usize) -> Result<Timestamp> {
-    Timestamp::from_microsecond(row.get(column)?).map_err(|_| unreadable(column, "a time out of range"))
+    row.get::<_, String>(column)?.parse().map_err(|_| unreadable(column, "a time"))
 }
 
 fn maybe_time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>> {
-    match row.get::<_, Option<i64>>(column)? {
+    match row.get::<_, Option<String>>(column)? {
         None => Ok(None),
         Some(_) => time(row, column).map(Some),
     }
@@ -74,10 +76,11 @@ pub fn partner(row: &Row<'_>) -> Result<PartnerRecord> {
     })
 }
 
-/// A guest, without MFA and grants.
+/// A guest, without MFA and grants. An adopted one may log in as the workspace says, not as we say.
 pub const GUEST: &str = "SELECT id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
-partner_name, display_name, role, sent_at, invitation_ends, last_mail_at, joined_at, login, mfa_lost_at, deactivated_at \
-FROM guests";
+partner_name, display_name, role, sent_at, invitation_ends, last_mail_at, joined_at, \
+login AND (origin = 'Made' OR EXISTS (SELECT 1 FROM users WHERE email = address AND enabled)), \
+mfa_lost_at, deactivated_at FROM guests";
 
 fn guest(row: &Row<'_>) -> Result<GuestRecord> {
     let origin: String = row.get(8)?;
@@ -194,16 +197,18 @@ pub fn partners(connection: &Connection, tail: &str, values: &[&dyn rusqlite::To
     statement.query_map(values, partner)?.collect()
 }
 
-/// Writes down that something changed: the record's revision, and a hint for whoever follows.
-pub fn changed(connection: &Connection, kind: &str, key: &str, writer: i64) -> Result<()> {
-    if kind == "guest" {
-        connection.execute("UPDATE guests SET revision = revision + 1 WHERE address = ?1", [key])?;
-    }
-    let insert = "INSERT INTO changes (kind, key, writer) VALUES (?1, ?2, ?3)";
-    connection.prepare_cached(insert)?.execute(params![kind, key, writer])?;
+/// Writes down that something changed: a line for whoever follows, whose number is the record's revision from now on.
+/// No revision ever comes twice, also not where a record goes and comes back.
+pub fn changed(connection: &Connection, kind: &str, key: &str) -> Result<i64> {
+    let insert = "INSERT INTO changes (kind, key) VALUES (?1, ?2) RETURNING seq";
+    let line: i64 = connection.prepare_cached(insert)?.query_row([kind, key], |row| row.get(0))?;
     // The log is for those who follow closely; who falls behind reads everything again.
-    connection.prepare_cached("DELETE FROM changes WHERE seq <= (SELECT max(seq) FROM changes) - 10000")?.execute([])?;
-    Ok(())
+    connection.prepare_cached("DELETE FROM changes WHERE seq <= ?1")?.execute([line - KEPT])?;
+    if kind == "guest" {
+        let sql = "UPDATE guests SET revision = ?1 WHERE address = ?2";
+        connection.prepare_cached(sql)?.execute(params![line, key])?;
+    }
+    Ok(line)
 }
 
 /// Whether an account is there and not deleted.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 
 use super::super::Fault;
@@ -11,8 +11,12 @@ use super::super::Fault;
 /// Marks the file as a guestlist directory (`glst`).
 const APPLICATION_ID: i32 = 0x676c_7374;
 
+/// For how many seconds we wait for another process's transaction.
+const PATIENCE: u64 = 5;
+
 /// The tables. Constraints carry the invariants that one row can break.
 const TABLES: &str = "
+PRAGMA application_id = 0x676c7374;
 CREATE TABLE meta (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   installation TEXT,
@@ -48,7 +52,7 @@ CREATE TABLE partners (
   uid TEXT NOT NULL,
   display_name TEXT NOT NULL,
   host_admins TEXT NOT NULL,
-  deactivated_at INTEGER
+  deactivated_at TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE guests (
@@ -65,20 +69,22 @@ CREATE TABLE guests (
   partner_name TEXT NOT NULL,
   display_name TEXT NOT NULL,
   role TEXT NOT NULL CHECK (role IN ('GuestUser', 'GuestAdmin')),
-  sent_at INTEGER,
-  invitation_ends INTEGER,
-  last_mail_at INTEGER,
-  joined_at INTEGER,
-  login INTEGER NOT NULL,
-  mfa_lost_at INTEGER,
-  deactivated_at INTEGER
+  sent_at TEXT,
+  invitation_ends TEXT,
+  last_mail_at TEXT,
+  joined_at TEXT,
+  login INTEGER NOT NULL CHECK (login IN (0, 1)),
+  mfa_lost_at TEXT,
+  deactivated_at TEXT,
+  CHECK ((sent_at IS NULL) = (invitation_ends IS NULL)),
+  CHECK (deactivated_at IS NULL OR (sent_at IS NULL AND login = 0))
 ) WITHOUT ROWID;
 CREATE INDEX guests_by_partner ON guests (partner);
 
 CREATE TABLE mfa (
   address TEXT NOT NULL,
   method TEXT NOT NULL CHECK (method IN ('TOTP', 'WebAuthn')),
-  enrolled_at INTEGER NOT NULL,
+  enrolled_at TEXT NOT NULL,
   PRIMARY KEY (address, method)
 ) WITHOUT ROWID;
 
@@ -90,22 +96,30 @@ CREATE TABLE grants (
   share_uid TEXT NOT NULL,
   allowed TEXT NOT NULL CHECK (allowed <> ''),
   asked TEXT NOT NULL CHECK (asked <> ''),
-  until INTEGER,
-  since INTEGER NOT NULL,
+  until TEXT,
+  since TEXT NOT NULL,
   PRIMARY KEY (guest, account)
 ) WITHOUT ROWID;
 CREATE TRIGGER no_manager_for_a_guest_user BEFORE INSERT ON grants
   WHEN new.role = 'Manager' AND (SELECT role FROM guests WHERE id = new.guest) = 'GuestUser'
   BEGIN SELECT RAISE(ABORT, 'a Guest User is never Manager'); END;
+CREATE TRIGGER no_raise_for_a_guest_user BEFORE UPDATE ON grants
+  WHEN new.role = 'Manager' AND (SELECT role FROM guests WHERE id = new.guest) = 'GuestUser'
+  BEGIN SELECT RAISE(ABORT, 'a Guest User is never Manager'); END;
 CREATE TRIGGER no_guest_user_with_manager BEFORE UPDATE OF role ON guests
   WHEN new.role = 'GuestUser' AND EXISTS (SELECT 1 FROM grants WHERE guest = new.id AND role = 'Manager')
   BEGIN SELECT RAISE(ABORT, 'a Guest User is never Manager'); END;
+CREATE TRIGGER no_grant_for_the_deactivated BEFORE INSERT ON grants
+  WHEN (SELECT deactivated_at FROM guests WHERE id = new.guest) IS NOT NULL
+  BEGIN SELECT RAISE(ABORT, 'who is deactivated holds nothing'); END;
+CREATE TRIGGER no_deactivation_with_grants BEFORE UPDATE OF deactivated_at ON guests
+  WHEN new.deactivated_at IS NOT NULL AND EXISTS (SELECT 1 FROM grants WHERE guest = new.id)
+  BEGIN SELECT RAISE(ABORT, 'who is deactivated holds nothing'); END;
 
 CREATE TABLE changes (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   kind TEXT NOT NULL,
-  key TEXT NOT NULL,
-  writer INTEGER NOT NULL
+  key TEXT NOT NULL
 );
 ";
 
@@ -145,10 +159,8 @@ pub fn open(path: &Path, access: Access) -> Result<Connection, Fault> {
 
 fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(), Fault> {
     let fail = |error: rusqlite::Error| refused(path, &error);
-    connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
-    let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(fail)?;
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+    connection.busy_timeout(Duration::from_secs(PATIENCE)).map_err(fail)?;
+    let (id, version, tables) = identity(connection).map_err(fail)?;
     let fresh = id == 0 && version == 0 && tables == 0;
     if !fresh && id != APPLICATION_ID {
         return Err(Fault::Refused {
@@ -171,18 +183,52 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
     if access == Access::Read {
         return if fresh { Err(Fault::Refused { message: format!("{} is empty", path.display()) }) } else { Ok(()) };
     }
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(fail)?;
+    connection.set_transaction_behavior(TransactionBehavior::Immediate);
     if version < known {
-        if fresh {
-            connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
-        }
-        Migrations::from_slice(&steps).to_latest(connection).map_err(|error| Fault::Refused {
-            message: format!("{} cannot be brought to this version's schema: {error}", path.display()),
-        })?;
+        return migrate(path, connection, &steps, known);
     }
-    Ok(())
+    wal(connection).map_err(fail)
+}
+
+/// What the file says of itself: application, schema version, number of tables. One snapshot: another process may be
+/// creating it.
+fn identity(connection: &Connection) -> rusqlite::Result<(i32, i64, i64)> {
+    let snapshot = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
+    let tables = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let id = snapshot.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version = snapshot.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok((id, version, tables))
+}
+
+/// Brings a file to this version's schema. Another process may be doing the same: whoever comes second finds it done.
+fn migrate(path: &Path, connection: &mut Connection, steps: &[M<'_>], known: i64) -> Result<(), Fault> {
+    let fail = |error: rusqlite::Error| refused(path, &error);
+    wal(connection).map_err(fail)?;
+    let Err(error) = Migrations::from_slice(steps).to_latest(connection) else { return Ok(()) };
+    let now: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)?;
+    if now == known {
+        return Ok(());
+    }
+    if let rusqlite_migration::Error::RusqliteError { err, .. } = &error {
+        return Err(refused(path, err));
+    }
+    Err(Fault::Refused { message: format!("{} cannot be brought to this version's schema: {error}", path.display()) })
+}
+
+/// Changing the journal's mode does not wait for a lock by itself.
+fn wal(connection: &Connection) -> rusqlite::Result<()> {
+    let mut tries = 0;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && tries < 50 => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// A failure to open, in words.
@@ -205,6 +251,14 @@ pub fn fault(context: &str, error: &rusqlite::Error) -> Fault {
         Some(ErrorCode::ReadOnly) => {
             Fault::Refused { message: format!("failed to {context}: the directory's file is read-only") }
         }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Fault::Refused {
+            message: format!(
+                "failed to {context}: the directory's file is damaged; restore it from a backup ({error})"
+            ),
+        },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Unavailable {
+            context: format!("failed to {context}: another process holds the file locked for longer than {PATIENCE}s"),
+        },
         Some(ErrorCode::ConstraintViolation) => Fault::Changed { what: context.to_owned() },
         Some(_) | None => Fault::Unavailable { context: format!("failed to {context}: {error}") },
     }

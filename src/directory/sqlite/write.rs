@@ -1,29 +1,31 @@
 //! Each operation as one transaction. Executing one that is done already changes no byte.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::super::{Effect, Epoch, Fault, Grant, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, Revision};
+use super::super::{
+    Effect, Epoch, Fault, Grant, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, Owner, Revision,
+};
 use super::rows::{self, account_stands, changed, methods_text, stamp};
 use super::schema::fault;
 use crate::rules::{GuestRole, Methods, ShareRole};
 
 /// What came of an operation inside its transaction.
 enum Done {
-    /// Something was written; the guest or partner that it was about.
-    Wrote,
+    /// Something was written, and this line in the changes says so.
+    Wrote(i64),
     /// It was done already.
     Nothing,
 }
 
-/// Executes one operation.
+/// Executes one operation. Besides its effect: the line that it left in the changes, if it wrote anything.
 pub fn execute(
     connection: &mut Connection,
     operation: &Operation,
     basis: Option<Revision>,
     at: Timestamp,
     epoch: Epoch,
-) -> Result<Effect, Fault> {
+) -> Result<(Effect, Option<i64>), Fault> {
     let context = describe(operation);
     let failed = |error: rusqlite::Error| fault(&context, &error);
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
@@ -31,13 +33,18 @@ pub fn execute(
     if epoch.0 < current {
         return Err(Fault::Fenced);
     }
-    let done = Write { tx: &tx, at, writer: epoch.0, context: &context }.run(operation, basis)?;
+    let done = Write { tx: &tx, at, context: &context }.run(operation, basis)?;
     let effect = effect(&tx, operation).map_err(failed)?;
     match done {
-        Done::Wrote => tx.commit().map_err(failed)?,
-        Done::Nothing => tx.rollback().map_err(failed)?,
+        Done::Wrote(line) => {
+            tx.commit().map_err(failed)?;
+            Ok((effect, Some(line)))
+        }
+        Done::Nothing => {
+            tx.rollback().map_err(failed)?;
+            Ok((effect, None))
+        }
     }
-    Ok(effect)
 }
 
 /// What is there after an operation.
@@ -78,7 +85,6 @@ fn describe(operation: &Operation) -> String {
 struct Write<'a> {
     tx: &'a Connection,
     at: Timestamp,
-    writer: i64,
     context: &'a str,
 }
 
@@ -131,8 +137,11 @@ impl Write<'_> {
         if rows == 0 {
             return Ok(Done::Nothing);
         }
-        changed(self.tx, "guest", record.address.as_str(), self.writer).map_err(|error| self.failed(&error))?;
-        Ok(Done::Wrote)
+        self.done("guest", record.address.as_str())
+    }
+
+    fn done(&self, kind: &str, key: &str) -> Result<Done, Fault> {
+        changed(self.tx, kind, key).map(Done::Wrote).map_err(|error| self.failed(&error))
     }
 
     fn sql(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, Fault> {
@@ -149,7 +158,11 @@ impl Write<'_> {
             }),
             Operation::Lower { grants, .. } => self.lower(record, grants),
             Operation::Demote { .. } => {
-                self.sql("UPDATE guests SET role = 'GuestUser' WHERE id = ?1 AND role <> 'GuestUser'", [id])
+                // A Guest User is never Manager, at no instant: what he keeps for now, he keeps as Collaborator.
+                let sql = "UPDATE grants SET role = 'Collaborator' WHERE guest = ?1 AND role = 'Manager'";
+                let lowered = self.sql(sql, [id])?;
+                let sql = "UPDATE guests SET role = 'GuestUser' WHERE id = ?1 AND role <> 'GuestUser'";
+                Ok(lowered + self.sql(sql, [id])?)
             }
             Operation::Promote { .. } => {
                 self.live(record)?;
@@ -157,10 +170,12 @@ impl Write<'_> {
             }
             Operation::RevokeInvitation { .. } => self.revoke(id),
             Operation::DisableLogin { .. } => {
+                self.made(record)?;
                 self.sql("UPDATE guests SET login = 0 WHERE id = ?1 AND login <> 0", [id])
             }
             Operation::EnableLogin { .. } => {
                 self.live(record)?;
+                self.made(record)?;
                 self.sql("UPDATE guests SET login = 1 WHERE id = ?1 AND login <> 1", [id])
             }
             Operation::ResetMfa { enrolled_before, .. } => self.reset_mfa(record, *enrolled_before),
@@ -179,6 +194,37 @@ impl Write<'_> {
     /// Nothing is given to somebody who is not live.
     fn live(&self, record: &GuestRecord) -> Result<(), Fault> {
         if record.deactivated_at.is_some() { Err(self.stale()) } else { Ok(()) }
+    }
+
+    /// Only who was made by us is disabled, reset or deactivated.
+    fn made(&self, record: &GuestRecord) -> Result<(), Fault> {
+        if record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made) {
+            return Ok(());
+        }
+        let message = format!("failed to {}: {} was adopted, not made by guestlist", self.context, record.address);
+        Err(Fault::Refused { message })
+    }
+
+    /// A mark that is written is the owner's own.
+    fn ours(&self, mark: &Mark) -> Result<(), Fault> {
+        let read = || {
+            let sql = "SELECT installation, cluster FROM meta WHERE installation IS NOT NULL AND cluster IS NOT NULL";
+            let read = |row: &rusqlite::Row<'_>| Ok(Owner { installation: row.get(0)?, cluster: row.get(1)? });
+            self.tx.query_row(sql, [], read).optional()
+        };
+        match read().map_err(|error| self.failed(&error))? {
+            Some(owner) if owner.installation != mark.installation || owner.cluster != mark.cluster => {
+                Err(Fault::Foreign { owner })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Nobody joins a partner that is not there or was put away.
+    fn home(&self, partner: &str) -> Result<(), Fault> {
+        let sql = "SELECT count(*) FROM partners WHERE id = ?1 AND deactivated_at IS NULL";
+        let live: i64 = self.tx.query_row(sql, [partner], |row| row.get(0)).map_err(|error| self.failed(&error))?;
+        if live == 0 { Err(self.stale()) } else { Ok(()) }
     }
 
     fn revoke(&self, id: &str) -> Result<usize, Fault> {
@@ -246,6 +292,7 @@ impl Write<'_> {
     }
 
     fn reset_mfa(&self, record: &GuestRecord, before: Timestamp) -> Result<usize, Fault> {
+        self.made(record)?;
         let address = record.address.as_str();
         let sql = "DELETE FROM mfa WHERE address = ?1 AND enrolled_at < ?2";
         let rows = self.sql(sql, params![address, stamp(before)])?;
@@ -258,9 +305,7 @@ impl Write<'_> {
     }
 
     fn deactivate(&self, record: &GuestRecord) -> Result<usize, Fault> {
-        if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Adopted) {
-            return Err(Fault::Refused { message: format!("failed to {}: it was adopted", self.context) });
-        }
+        self.made(record)?;
         let id = record.id.0.as_str();
         let mut rows = self.sql("DELETE FROM grants WHERE guest = ?1", [id])? + self.revoke(id)?;
         rows += self.sql("UPDATE guests SET login = 0 WHERE id = ?1 AND login <> 0", [id])?;
@@ -290,6 +335,12 @@ impl Write<'_> {
             && record.display_name == display_name;
         if same {
             return Ok(0);
+        }
+        self.ours(mark)?;
+        self.home(partner)?;
+        // What was adopted stays adopted, and what was made stays made.
+        if record.mark.as_ref().is_none_or(|held| held.origin != mark.origin) {
+            return Err(self.stale());
         }
         self.sql(
             "UPDATE guests SET installation = ?2, cluster = ?3, namespace = ?4, name = ?5, uid = ?6, partner = ?7, \
@@ -327,8 +378,9 @@ impl Write<'_> {
         else {
             return Ok(Done::Nothing);
         };
-        let sql = "WHERE address = ?1";
-        let existing = rows::one_guest(self.tx, sql, address.as_str()).map_err(|error| self.failed(&error))?;
+        self.ours(mark)?;
+        let one = |tail, value| rows::one_guest(self.tx, tail, value).map_err(|error| self.failed(&error));
+        let existing = one("WHERE address = ?1", address.as_str())?;
         if let Some(existing) = &existing {
             let same = existing.mark.as_ref().map(|mark| mark.uid.as_str()) == Some(mark.uid.as_str());
             if existing.is_live() {
@@ -340,9 +392,17 @@ impl Write<'_> {
         }
         let user =
             rows::users(self.tx, "WHERE email = ?1", &[&address.as_str()]).map_err(|error| self.failed(&error))?;
-        if !user.is_empty() && mark.origin == Origin::Made {
+        match mark.origin {
+            Origin::Made if !user.is_empty() => return Err(Fault::Exists { what: address.to_string() }),
+            // There is nobody to adopt.
+            Origin::Adopted if user.is_empty() => return Err(self.stale()),
+            Origin::Made | Origin::Adopted => {}
+        }
+        // A record of that identifier and another address: somebody else's.
+        if existing.is_none() && one("WHERE id = ?1", &guest.0)?.is_some() {
             return Err(Fault::Exists { what: address.to_string() });
         }
+        self.home(&partner.0)?;
         let origin = match mark.origin {
             Origin::Made => "Made",
             Origin::Adopted => "Adopted",
@@ -372,11 +432,11 @@ impl Write<'_> {
                 stamp(*expires_at)
             ],
         )?;
-        changed(self.tx, "guest", address.as_str(), self.writer).map_err(|error| self.failed(&error))?;
-        Ok(Done::Wrote)
+        self.done("guest", address.as_str())
     }
 
     fn ensure_partner(&self, id: &str, mark: &Mark, display_name: &str, admins: &str) -> Result<Done, Fault> {
+        self.ours(mark)?;
         let rows = self.sql(
             "INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET installation = ?2, cluster = ?3, \
@@ -407,7 +467,6 @@ impl Write<'_> {
         if rows == 0 {
             return Ok(Done::Nothing);
         }
-        changed(self.tx, "partner", id, self.writer).map_err(|error| self.failed(&error))?;
-        Ok(Done::Wrote)
+        self.done("partner", id)
     }
 }

@@ -213,7 +213,8 @@ fn own_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Membershi
     }
     found.extend(inviter_violation(world, partner, entry, newcomer));
     found.extend(immutable(entry, claim));
-    if let (true, Some(partner), Some(created)) = (newcomer, partner.entry, created(world, entry)) {
+    if let (true, Some(partner)) = (newcomer, partner.entry) {
+        let created = created(world, entry);
         found.extend(cross::expiry_too_long(terms.expires_at, created, partner.reading.terms.max_duration));
     }
     found
@@ -329,13 +330,15 @@ fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> I
         return Inviter::Allowed;
     }
     let space = namespace(&entry.object.metadata);
-    let mut colleagues = world.declared.memberships_for(email).filter(|other| {
+    let colleagues = world.declared.memberships_for(email).filter(|other| {
         namespace(&other.object.metadata) == space
             && other.reading.terms.partner == terms.partner
             && !std::ptr::eq(*other, entry)
             && !is_leaving(&other.object.metadata)
     });
-    if let Some(colleague) = colleagues.next() {
+    // Of several memberships for one address the live one is the person; a rejected duplicate changes nothing.
+    let person = colleagues.max_by_key(|other| claims::claim(world, other).live().is_some());
+    if let Some(colleague) = person {
         let admin = colleague.reading.terms.role == GuestRole::GuestAdmin;
         return match terms.role {
             GuestRole::GuestUser if admin && !world.scope.directory => Inviter::Allowed,
@@ -348,7 +351,6 @@ fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> I
     let allowed = !world.scope.policy || world.workspace.speaks_for(space, email);
     let of_the_host = listed
         || (world.scope.policy && allowed)
-        || world.observed.user(email).is_some()
         || cross::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains().collect::<Vec<_>>())
             .is_some();
     match (of_the_host, allowed, listed) {
@@ -442,8 +444,8 @@ pub fn mail_due(world: World<'_>, entry: &Membership, record: &GuestRecord) -> b
     }
 }
 
-fn created(world: World<'_>, entry: &Membership) -> Option<Timestamp> {
-    Some(entry.object.metadata.creation_timestamp.as_ref().map_or(world.now, |time| time.0))
+fn created(world: World<'_>, entry: &Membership) -> Timestamp {
+    entry.object.metadata.creation_timestamp.as_ref().map_or(world.now, |time| time.0)
 }
 
 /// The earliest of the membership's own end, its partner's, and the cap.

@@ -141,7 +141,7 @@ impl<'a> PartnerView<'a> {
                 continue;
             }
             self.allowed_admins.push(&admin.email);
-            if world.observed.guest(&admin.email).is_some_and(|guest| guest.is_live()) {
+            if world.observed.guest(&admin.email).is_some_and(crate::directory::GuestRecord::is_live) {
                 self.violations.push(say::host_admin_is_guest(&path, &admin.email));
                 continue;
             }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::World;
-use super::super::claims::{is_leaving, order, uid};
+use super::super::claims::{is_leaving, is_paused, order, uid};
 use super::Gate;
 use super::partner::{PartnerView, Presence};
 use crate::index::{Membership, Share, Slot, has_finalizer};
@@ -92,6 +92,9 @@ impl<'a> ShareView<'a> {
         if self.expires_at.is_some_and(|end| end <= world.now) {
             return Gate::Shut(Reason::Expired);
         }
+        if is_paused(meta) {
+            return Gate::Keep(Reason::Paused);
+        }
         // Without its finalizer it could vanish and leave behind what it gave. It is put on in the share's own pass.
         if has_finalizer(meta) { Gate::Open } else { Gate::Keep(Reason::Pending) }
     }
@@ -106,7 +109,7 @@ fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) 
             let space = partner.namespace;
             found.push(say::host_admin_not_allowed_here(Taint::Object, "spec.sharedBy", sharer, space));
         } else if partner.entry.is_some_and(|partner| !lists(partner, sharer))
-            || world.observed.guest(sharer).is_some_and(|guest| guest.is_live())
+            || world.observed.guest(sharer).is_some_and(crate::directory::GuestRecord::is_live)
         {
             found.push(say::sharer_not_host_admin(sharer));
         }

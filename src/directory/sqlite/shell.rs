@@ -1,0 +1,204 @@
+//! Two ways to run a store: on a thread of its own, so that no file access blocks the operator, and in the caller, for
+//! simulation under paused time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use super::follow::Answered;
+use super::{
+    AccountRecord, Changes, Cursor, Effect, Epoch, Fault, GuestRecord, Operation, Owner, Page, PageToken, PartnerId,
+    PartnerRecord, Revision, Store, UserRecord,
+};
+use crate::directory::{Execute, Observe};
+use crate::rules::Email;
+
+/// How many requests may wait for the thread.
+const WAITING: usize = 256;
+
+/// Something that runs a closure on the store.
+trait Run: Send + Sync {
+    fn run<'a, T: Send + 'static>(
+        &'a self,
+        work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, Fault>>;
+}
+
+type Work = Box<dyn FnOnce(&mut Store) + Send>;
+
+/// A store on a thread of its own. The thread ends when the last handle is dropped.
+#[derive(Clone)]
+pub struct Directory {
+    work: mpsc::Sender<Work>,
+    answered: Arc<Mutex<Answered>>,
+}
+
+/// A store on a thread of its own that can be read and nothing else: it cannot be asked to execute.
+#[derive(Clone)]
+pub struct ReadOnly(Directory);
+
+impl ReadOnly {
+    /// Starts the thread.
+    pub fn start(store: Store) -> std::io::Result<Self> {
+        Directory::start(store).map(Self)
+    }
+}
+
+impl Run for ReadOnly {
+    fn run<'a, T: Send + 'static>(
+        &'a self,
+        work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, Fault>> {
+        self.0.run(work)
+    }
+}
+
+impl Directory {
+    /// Starts the thread.
+    pub fn start(mut store: Store) -> std::io::Result<Self> {
+        let (work, mut inbox) = mpsc::channel::<Work>(WAITING);
+        let answered = store.follow.answered();
+        std::thread::Builder::new().name("directory".to_owned()).spawn(move || {
+            while let Some(work) = inbox.blocking_recv() {
+                work(&mut store);
+            }
+        })?;
+        Ok(Self { work, answered })
+    }
+}
+
+impl Run for Directory {
+    fn run<'a, T: Send + 'static>(
+        &'a self,
+        work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, Fault>> {
+        async move {
+            let gone = || Fault::Unavailable { context: "its thread has ended".to_owned() };
+            let (reply, answer) = oneshot::channel();
+            let work: Work = Box::new(move |store| {
+                // Nobody waits for it any more: the caller's deadline has passed, and with it perhaps his lease.
+                if reply.is_closed() {
+                    return;
+                }
+                // He may also give up while we work; what was done is done, and is told as a change.
+                drop(reply.send(work(store)));
+            });
+            self.work.send(work).await.map_err(|_| gone())?;
+            answer.await.map_err(|_| gone())?
+        }
+        .boxed()
+    }
+}
+
+impl Directory {
+    fn answered(&self) -> Arc<Mutex<Answered>> {
+        Arc::clone(&self.answered)
+    }
+}
+
+/// A store in the caller.
+pub struct Inline(pub Mutex<Store>);
+
+impl Inline {
+    /// Wraps a store.
+    pub fn new(store: Store) -> Self {
+        Self(Mutex::new(store))
+    }
+
+    fn answered(&self) -> Arc<Mutex<Answered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).follow.answered()
+    }
+}
+
+impl Run for Inline {
+    fn run<'a, T: Send + 'static>(
+        &'a self,
+        work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, Fault>> {
+        async move { work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)) }.boxed()
+    }
+}
+
+macro_rules! observe {
+    ($shell:ty) => {
+        impl Observe for $shell {
+            fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>> {
+                self.run(|store| store.owner())
+            }
+            fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Fault>> {
+                self.run(|store| store.cursor())
+            }
+            fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Fault>> {
+                self.run(move |store| store.changes(since))
+            }
+            fn partners(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Fault>> {
+                self.run(move |store| store.partners(page))
+            }
+            fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Fault>> {
+                self.run(move |store| store.guests(page))
+            }
+            fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Fault>> {
+                self.run(move |store| store.accounts(page))
+            }
+            fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>> {
+                self.run(move |store| store.users(page))
+            }
+            fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>> {
+                let id = id.clone();
+                self.run(move |store| store.partner(&id))
+            }
+            fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Fault>> {
+                let address = address.clone();
+                self.run(move |store| store.guest(&address))
+            }
+            fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Fault>> {
+                let name = name.to_owned();
+                self.run(move |store| store.account(&name))
+            }
+            fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Fault>> {
+                let email = email.clone();
+                self.run(move |store| store.user(&email))
+            }
+        }
+    };
+}
+
+macro_rules! execute {
+    ($shell:ty) => {
+        impl Execute for $shell {
+            fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
+                let owner = owner.clone();
+                self.run(move |store| store.claim(&owner))
+            }
+            fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
+                self.run(|store| store.lead())
+            }
+            fn execute<'a>(
+                &'a self,
+                operation: &'a Operation,
+                basis: Option<Revision>,
+                at: Timestamp,
+                epoch: Epoch,
+            ) -> BoxFuture<'a, Result<Effect, Fault>> {
+                let operation = operation.clone();
+                let done = self.run(move |store| store.execute(&operation, basis, at, epoch));
+                async move {
+                    let (effect, line) = done.await?;
+                    // From here on the caller knows what he did.
+                    self.answered().lock().unwrap_or_else(PoisonError::into_inner).add(line);
+                    Ok(effect)
+                }
+                .boxed()
+            }
+        }
+    };
+}
+
+observe!(Directory);
+observe!(Inline);
+observe!(ReadOnly);
+execute!(Directory);
+execute!(Inline);
