@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::queue::{Priority, Queue};
 use super::status::{self, Difference};
 use crate::directory::{
-    AccountRecord, Changed, Effect, Fault, GuestRecord, Mirror, Operation, Owner, PartnerRecord, Revision, UserRecord,
-    Weight,
+    AccountRecord, Changed, Effect, Fault, GuestRecord, Mirror, Operation, Owner, PartnerId, PartnerRecord, Revision,
+    UserRecord, Weight,
 };
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
 use crate::plan::{self, Deletion, Finalizer, Notice, Plan, Scope, Step, World};
@@ -42,7 +42,7 @@ pub enum Now {
     /// A guest.
     Guest(Email, Option<Box<GuestRecord>>),
     /// A partner.
-    Partner(crate::directory::PartnerId, Option<Box<PartnerRecord>>),
+    Partner(PartnerId, Option<Box<PartnerRecord>>),
     /// An account.
     Account(String, Option<AccountRecord>),
     /// A user.
@@ -254,7 +254,7 @@ pub struct Engine {
     written: BTreeMap<Key, Timestamp>,
     rounds: BTreeMap<Key, u32>,
     told: BTreeMap<Key, Told>,
-    written_since_loading: BTreeSet<Email>,
+    written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
     stopped: Option<String>,
 }
 
@@ -276,7 +276,7 @@ impl Engine {
             written: BTreeMap::new(),
             rounds: BTreeMap::new(),
             told: BTreeMap::new(),
-            written_since_loading: BTreeSet::new(),
+            written_since_loading: Default::default(),
             stopped: None,
         }
     }
@@ -325,7 +325,7 @@ impl Engine {
                 tracing::warn!(kind = kind.as_str(), "{problem}");
                 self.condition.problems.insert(kind.as_str(), problem);
             }
-            Input::Loading => self.written_since_loading.clear(),
+            Input::Loading => self.written_since_loading = Default::default(),
             Input::Loaded(load) => self.load(*load, now),
             Input::Observed(changes) => {
                 for change in changes {
@@ -395,7 +395,13 @@ impl Engine {
             .collect();
         changes.extend(gone.into_iter().map(|address| Now::Guest(address, None)));
         changes.extend(load.guests.into_iter().map(|guest| Now::Guest(guest.address.clone(), Some(Box::new(guest)))));
+        let partners: BTreeSet<_> = load.partners.iter().map(|partner| partner.id.clone()).collect();
+        let gone = self.mirror.partners().map(|partner| partner.id.clone()).filter(|id| !partners.contains(id));
+        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|id| Now::Partner(id, None)));
         changes.extend(load.partners.into_iter().map(|p| Now::Partner(p.id.clone(), Some(Box::new(p)))));
+        let accounts: BTreeSet<_> = load.accounts.iter().map(|account| account.name.clone()).collect();
+        let gone = self.mirror.accounts().map(|account| account.name.clone()).filter(|name| !accounts.contains(name));
+        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|name| Now::Account(name, None)));
         changes.extend(load.accounts.into_iter().map(|a| Now::Account(a.name.clone(), Some(a))));
         let users: BTreeSet<Email> = load.users.iter().map(|user| user.email.clone()).collect();
         let left: Vec<Email> =
@@ -404,7 +410,11 @@ impl Engine {
         changes.extend(load.users.into_iter().map(|user| Now::User(user.email.clone(), Some(user))));
         for change in changes {
             // What we wrote while the reading went on is newer than what it read.
-            let stale = matches!(&change, Now::Guest(address, _) if self.written_since_loading.contains(address));
+            let stale = match &change {
+                Now::Guest(address, _) => self.written_since_loading.0.contains(address),
+                Now::Partner(id, _) => self.written_since_loading.1.contains(id),
+                Now::Account(..) | Now::User(..) => false,
+            };
             if !stale {
                 let touched = self.observe(change, true);
                 if !first {
@@ -774,14 +784,15 @@ impl Engine {
         if let Some(gone) = &effect.gone
             && let Some(address) = self.mirror.guest_by_id(gone).map(|guest| guest.address.clone())
         {
-            self.written_since_loading.insert(address.clone());
+            self.written_since_loading.0.insert(address.clone());
             touched.merge(self.observe(Now::Guest(address, None), false));
         }
         if let Some(guest) = effect.guest {
-            self.written_since_loading.insert(guest.address.clone());
+            self.written_since_loading.0.insert(guest.address.clone());
             touched.merge(self.observe(Now::Guest(guest.address.clone(), Some(Box::new(guest))), false));
         }
         if let Some(partner) = effect.partner {
+            self.written_since_loading.1.insert(partner.id.clone());
             touched.merge(self.observe(Now::Partner(partner.id.clone(), Some(Box::new(partner))), false));
         }
         touched

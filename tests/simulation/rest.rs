@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use guestlist::directory::{Changed, Fault};
 use guestlist::index::Key;
 use guestlist::index::Kind::{Membership, Partner, Share};
-use guestlist::operator::engine::Input;
+use guestlist::operator::engine::{Input, Load};
 use guestlist::plan::{Plan, World, plan};
 use serde_json::json;
 
@@ -149,4 +149,35 @@ fn a_plan_that_never_comes_to_rest_is_slowed_down() {
     }
     assert!(sim.now > until, "the clock stands still: it goes round without a pause");
     assert!(sim.calls.len() - before < 2_000, "{} calls in ten minutes", sim.calls.len() - before);
+}
+
+#[test]
+fn what_was_written_while_the_directory_was_read_is_not_taken_back_by_the_older_reading() {
+    let mut sim = Sim::new(0);
+    sim.engine.handle(Input::Loading, sim.now);
+    let old = sim.everything();
+    walk::apply(&mut sim);
+    sim.settle();
+    let (mails, partner) = (sim.mails, sim.everything().partners.len());
+    assert_eq!((mails, partner), (3, 1));
+    let load = Load { partners: old.partners, guests: old.guests, accounts: old.accounts, users: old.users };
+    let calls = sim.calls.len();
+    sim.engine.handle(Input::Loaded(Box::new(load)), sim.now);
+    sim.settle();
+    assert_eq!(sim.calls[calls..], [] as [String; 0]);
+}
+
+#[test]
+fn what_a_full_reading_lacks_is_gone() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.engine.handle(Input::Loading, sim.now);
+    let all = sim.everything();
+    let accounts = all.accounts.into_iter().filter(|account| account.name != "newsletter").collect();
+    let load = Load { partners: all.partners, guests: all.guests, accounts, users: all.users };
+    sim.engine.handle(Input::Loaded(Box::new(load)), sim.now);
+    sim.settle();
+    let mut accounts: Vec<_> = sim.effective().into_keys().map(|(_, account)| account).collect();
+    accounts.dedup();
+    assert_eq!(accounts, ["instagram"]);
 }
