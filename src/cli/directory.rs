@@ -293,6 +293,8 @@ fn state(guest: &GuestRecord, now: Timestamp) -> &'static str {
 
 fn methods(guest: &GuestRecord) -> Vec<&'static str> {
     match &guest.mfa {
+        // What a former guest enrolled shows only once he has accepted again.
+        MfaRecord::Known(_) if guest.joined_at.is_none() => Vec::new(),
         MfaRecord::Known(methods) => methods.keys().map(|method| method.as_str()).collect(),
         MfaRecord::Unknown => Vec::new(),
     }

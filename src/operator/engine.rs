@@ -688,7 +688,11 @@ impl Engine {
         match heaviest {
             Some(Weight::Give) => self.freshness(key, &plan.steps),
             // An object on its way out does not come back; but a partner's guests are judged by who names it.
-            Some(Weight::End) if key.kind == Kind::Partner => vec![Check::NoMembers { partner: key.clone() }],
+            Some(Weight::End)
+                if key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0 =>
+            {
+                vec![Check::NoMembers { partner: key.clone() }]
+            }
             Some(Weight::End | Weight::Keep | Weight::Take) | None => Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! Plans a partner. It owns its record and its Host Admins in the directory, and counts what is its.
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use uuid::Uuid;
 
 use super::claims::{annotation, is_leaving, name, namespace, uid};
@@ -101,8 +103,14 @@ fn display_name(entry: &Partner) -> String {
 /// `Block` waits until nothing is its any more; `Cascade` deletes what was there when the deletion began. Either way the
 /// record is put away only when no live guest and no grant is left.
 fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan {
-    let left = world.declared.member_count(partner.namespace, &partner.name)
-        + world.declared.share_count(partner.namespace, &partner.name);
+    // A cascade takes along what was there when it began; what came later waits, and holds nothing up.
+    let left = match partner.cascades() {
+        Some(since) => theirs(world, partner).filter(|(_, meta)| was_there(meta, since)).count(),
+        None => {
+            world.declared.member_count(partner.namespace, &partner.name)
+                + world.declared.share_count(partner.namespace, &partner.name)
+        }
+    };
     if left > 0 {
         let mut status = status(world, partner, entry);
         let mut situation = Situation::held(Reason::DeletionBlocked);
@@ -146,16 +154,24 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
     Plan { steps, finalizer: Finalizer::Release, notices, ..Plan::nothing() }
 }
 
-/// Everything that names the partner and was there when its deletion began.
-fn cascade(world: World<'_>, partner: &PartnerView<'_>) -> Vec<Deletion> {
-    let Some(since) = partner.cascades() else { return Vec::new() };
+/// Everything that names the partner and reads.
+fn theirs<'a>(world: World<'a>, partner: &'a PartnerView<'_>) -> impl Iterator<Item = (Kind, &'a ObjectMeta)> {
     let memberships =
         world.declared.members(partner.namespace, &partner.name).map(|m| (Kind::Membership, &m.object.metadata));
     let shares = world.declared.shares(partner.namespace, &partner.name).map(|s| (Kind::Share, &s.object.metadata));
-    memberships
-        .chain(shares)
-        .filter(|(_, meta)| !is_leaving(meta))
-        .filter(|(_, meta)| meta.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since))
+    memberships.chain(shares)
+}
+
+/// Whether an object was there at an instant.
+fn was_there(meta: &ObjectMeta, since: Timestamp) -> bool {
+    meta.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since)
+}
+
+/// What a cascade deletes: everything that was there when it began.
+fn cascade(world: World<'_>, partner: &PartnerView<'_>) -> Vec<Deletion> {
+    let Some(since) = partner.cascades() else { return Vec::new() };
+    theirs(world, partner)
+        .filter(|(_, meta)| !is_leaving(meta) && was_there(meta, since))
         .map(|(kind, meta)| Deletion { key: Key::new(kind, namespace(meta), name(meta)), uid: uid(meta).to_owned() })
         .collect()
 }
