@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::queue::{Priority, Queue};
 use super::status::{self, Difference};
 use crate::directory::{
-    AccountRecord, Changed, Effect, Fault, GuestRecord, Mirror, Operation, Owner, PartnerRecord, Revision, UserRecord,
-    Weight,
+    AccountRecord, Changed, Effect, Fault, GuestRecord, Mirror, Operation, Owner, PartnerId, PartnerRecord, Revision,
+    UserRecord, Weight,
 };
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
 use crate::plan::{self, Deletion, Finalizer, Notice, Plan, Scope, Step, World};
@@ -19,7 +19,8 @@ use crate::workspace::Workspace;
 
 /// How often the counts of a partner or a share are written at most while its guests are not at rest.
 const COUNT_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
-/// How many tasks one run of a key may take before it has to wait its turn again.
+/// How many tasks a key may take on its way to rest before it has to wait: a plan that never comes to rest must not
+/// keep everybody busy.
 const MOST_ROUNDS: u32 = 12;
 
 /// Everything that the directory holds.
@@ -41,7 +42,7 @@ pub enum Now {
     /// A guest.
     Guest(Email, Option<Box<GuestRecord>>),
     /// A partner.
-    Partner(crate::directory::PartnerId, Option<Box<PartnerRecord>>),
+    Partner(PartnerId, Option<Box<PartnerRecord>>),
     /// An account.
     Account(String, Option<AccountRecord>),
     /// A user.
@@ -219,6 +220,14 @@ impl Condition {
     }
 }
 
+/// What an object that does not read was told, so that it is told once.
+#[derive(Debug, PartialEq)]
+struct Told {
+    uid: Option<String>,
+    generation: Option<i64>,
+    written: bool,
+}
+
 /// How an object is planned. Injectable, so that wrong planners can be shown to be caught.
 pub type Planner = fn(World<'_>, &Key) -> Plan;
 
@@ -239,11 +248,13 @@ pub struct Engine {
     planner: Planner,
     workers: usize,
     frontiers: BTreeMap<Kind, u64>,
+    /// Kinds whose watch has come to a bookmark since the list: a list alone may come from a cache that lags.
+    proven: BTreeSet<Kind>,
     counts: BTreeMap<Key, Timestamp>,
     written: BTreeMap<Key, Timestamp>,
     rounds: BTreeMap<Key, u32>,
-    told: BTreeSet<(Key, String, Option<i64>)>,
-    written_since_loading: BTreeSet<Email>,
+    told: BTreeMap<Key, Told>,
+    written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
     stopped: Option<String>,
 }
 
@@ -260,11 +271,12 @@ impl Engine {
             planner: plan::plan,
             workers,
             frontiers: BTreeMap::new(),
+            proven: BTreeSet::new(),
             counts: BTreeMap::new(),
             written: BTreeMap::new(),
             rounds: BTreeMap::new(),
-            told: BTreeSet::new(),
-            written_since_loading: BTreeSet::new(),
+            told: BTreeMap::new(),
+            written_since_loading: Default::default(),
             stopped: None,
         }
     }
@@ -286,6 +298,7 @@ impl Engine {
         match input {
             Input::Listed { kind, objects, frontier } => {
                 self.frontiers.insert(kind, frontier);
+                self.proven.remove(&kind);
                 let first = self.condition.listed.insert(kind.as_str());
                 self.condition.problems.remove(kind.as_str());
                 let touched = self.index.replace(kind, objects);
@@ -304,12 +317,15 @@ impl Engine {
                 self.queue.forget(&key);
                 self.touch(touched, Priority::Withhold, now);
             }
-            Input::Bookmark { kind, frontier } => self.advance(kind, frontier),
+            Input::Bookmark { kind, frontier } => {
+                self.proven.insert(kind);
+                self.advance(kind, frontier);
+            }
             Input::WatchFailed { kind, problem } => {
                 tracing::warn!(kind = kind.as_str(), "{problem}");
                 self.condition.problems.insert(kind.as_str(), problem);
             }
-            Input::Loading => self.written_since_loading.clear(),
+            Input::Loading => self.written_since_loading = Default::default(),
             Input::Loaded(load) => self.load(*load, now),
             Input::Observed(changes) => {
                 for change in changes {
@@ -379,7 +395,13 @@ impl Engine {
             .collect();
         changes.extend(gone.into_iter().map(|address| Now::Guest(address, None)));
         changes.extend(load.guests.into_iter().map(|guest| Now::Guest(guest.address.clone(), Some(Box::new(guest)))));
+        let partners: BTreeSet<_> = load.partners.iter().map(|partner| partner.id.clone()).collect();
+        let gone = self.mirror.partners().map(|partner| partner.id.clone()).filter(|id| !partners.contains(id));
+        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|id| Now::Partner(id, None)));
         changes.extend(load.partners.into_iter().map(|p| Now::Partner(p.id.clone(), Some(Box::new(p)))));
+        let accounts: BTreeSet<_> = load.accounts.iter().map(|account| account.name.clone()).collect();
+        let gone = self.mirror.accounts().map(|account| account.name.clone()).filter(|name| !accounts.contains(name));
+        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|name| Now::Account(name, None)));
         changes.extend(load.accounts.into_iter().map(|a| Now::Account(a.name.clone(), Some(a))));
         let users: BTreeSet<Email> = load.users.iter().map(|user| user.email.clone()).collect();
         let left: Vec<Email> =
@@ -388,7 +410,11 @@ impl Engine {
         changes.extend(load.users.into_iter().map(|user| Now::User(user.email.clone(), Some(user))));
         for change in changes {
             // What we wrote while the reading went on is newer than what it read.
-            let stale = matches!(&change, Now::Guest(address, _) if self.written_since_loading.contains(address));
+            let stale = match &change {
+                Now::Guest(address, _) => self.written_since_loading.0.contains(address),
+                Now::Partner(id, _) => self.written_since_loading.1.contains(id),
+                Now::Account(..) | Now::User(..) => false,
+            };
             if !stale {
                 let touched = self.observe(change, true);
                 if !first {
@@ -546,7 +572,6 @@ impl Engine {
                 }
                 continue;
             };
-            self.rounds.remove(&key);
             match self.advance_key(&key, now) {
                 Some(task) => tasks.push((key, task)),
                 None => self.queue.done(&key),
@@ -580,6 +605,7 @@ impl Engine {
         let rounds = self.rounds.entry(key.clone()).or_insert(0);
         *rounds += 1;
         if *rounds > MOST_ROUNDS {
+            self.rounds.remove(key);
             let delay = self.queue.back_off(key, now);
             tracing::warn!(%key, ?delay, "does not come to rest; later");
             return None;
@@ -587,8 +613,10 @@ impl Engine {
         let plan = (self.planner)(self.world(now), key);
         let Some(meta) = self.index.metadata(key) else {
             self.queue.forget(key);
+            self.rounds.remove(key);
             self.counts.remove(key);
             self.written.remove(key);
+            self.told.remove(key);
             return None;
         };
         let version = meta.resource_version.clone().unwrap_or_default();
@@ -616,6 +644,7 @@ impl Engine {
         if let Some(task) = plan.status.and_then(|status| self.status_task(key, &status, plan.notices, now)) {
             return Some(task);
         }
+        self.rounds.remove(key);
         self.queue.rest(key);
         None
     }
@@ -624,14 +653,18 @@ impl Engine {
         let meta = self.index.metadata(key)?;
         if self.index.is_unreadable(key) {
             // What is stored cannot be compared; it is told once.
-            let told = (key.clone(), meta.uid.clone().unwrap_or_default(), meta.generation);
-            if !self.told.insert(told) {
+            let told = Told { uid: meta.uid.clone(), generation: meta.generation, written: true };
+            if self.told.get(key) == Some(&told) {
                 return None;
             }
+            self.told.insert(key.clone(), Told { written: false, ..told });
             return Some(Task::Status { patch: status::whole(meta, status), notices });
         }
         match status::difference(&self.index, key, status) {
-            Difference::None => None,
+            Difference::None => {
+                self.counts.remove(key);
+                None
+            }
             Difference::Counts if !self.may_count(key, now) => {
                 self.count_later(key.clone(), now);
                 None
@@ -671,9 +704,10 @@ impl Engine {
         keys.extend(self.index.partner_of(key));
         for step in steps {
             if let Operation::Give { grants, .. } = &step.operation {
-                keys.extend(
-                    grants.iter().map(|grant| Key::new(Kind::Share, key.namespace.clone(), grant.share.clone())),
-                );
+                for grant in grants {
+                    keys.insert(Key::new(Kind::Share, key.namespace.clone(), grant.share.clone()));
+                    keys.extend(self.propagator(key, &grant.share));
+                }
             }
         }
         let newest = keys
@@ -681,7 +715,8 @@ impl Engine {
             .filter_map(|key| self.index.metadata(key)?.resource_version.as_deref()?.parse::<u64>().ok())
             .max()
             .unwrap_or(0);
-        if Kind::ALL.iter().all(|kind| self.frontiers.get(kind).is_some_and(|frontier| *frontier >= newest)) {
+        let reached = |kind: &Kind| self.frontiers.get(kind).is_some_and(|frontier| *frontier >= newest);
+        if Kind::ALL.iter().all(|kind| self.proven.contains(kind) && reached(kind)) {
             return Vec::new();
         }
         keys.into_iter()
@@ -691,6 +726,13 @@ impl Engine {
                 Some(Check::Unchanged { key, uid, generation })
             })
             .collect()
+    }
+
+    /// The Guest Admin who passes a share on to a membership: what he is decides too.
+    fn propagator(&self, key: &Key, share: &str) -> Option<Key> {
+        let terms = &self.index.share(&key.namespace, share)?.read()?.reading.terms;
+        let entry = terms.guest_users.values().find(|entry| entry.name == key.name)?;
+        Some(Key::new(Kind::Membership, key.namespace.clone(), entry.propagated_by.clone()))
     }
 
     /// A task is over: take in what it brought, and go on.
@@ -712,6 +754,11 @@ impl Engine {
         for change in reread {
             let touched = self.observe(change, true);
             self.touch(touched, Priority::Live, now);
+        }
+        if failure.is_none()
+            && let Some(told) = self.told.get_mut(key)
+        {
+            told.written = true;
         }
         match failure {
             None | Some(Failure::Replan) => self.queue.push(key.clone(), Priority::Withhold),
@@ -741,14 +788,15 @@ impl Engine {
         if let Some(gone) = &effect.gone
             && let Some(address) = self.mirror.guest_by_id(gone).map(|guest| guest.address.clone())
         {
-            self.written_since_loading.insert(address.clone());
+            self.written_since_loading.0.insert(address.clone());
             touched.merge(self.observe(Now::Guest(address, None), false));
         }
         if let Some(guest) = effect.guest {
-            self.written_since_loading.insert(guest.address.clone());
+            self.written_since_loading.0.insert(guest.address.clone());
             touched.merge(self.observe(Now::Guest(guest.address.clone(), Some(Box::new(guest))), false));
         }
         if let Some(partner) = effect.partner {
+            self.written_since_loading.1.insert(partner.id.clone());
             touched.merge(self.observe(Now::Partner(partner.id.clone(), Some(Box::new(partner))), false));
         }
         touched

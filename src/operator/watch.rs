@@ -24,6 +24,9 @@ const WATCH_SECONDS: u32 = 290;
 /// How long a watch may be silent: bookmarks come each minute.
 const SILENCE: Duration = Duration::from_secs(150);
 
+/// A watch that lasted this long was a good one.
+const LASTING: Duration = Duration::from_secs(5);
+
 /// A kind that we watch.
 pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
     /// The kind.
@@ -94,25 +97,36 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
                 continue;
             }
         };
-        failures = 0;
         let frontier = number(&version);
         if inbox.send(Input::Listed { kind: K::KIND, objects: listed, frontier }).await.is_err() {
             return;
         }
         loop {
-            match watch(&objects, &mut version, &inbox).await {
+            let began = tokio::time::Instant::now();
+            let ended = watch(&objects, &mut version, &inbox).await;
+            // Only a watch that lasted shows that all is well: to begin anew all the time would be worse than to wait.
+            let lasted = began.elapsed() >= LASTING;
+            if lasted {
+                failures = 0;
+            }
+            let (again, failed) = match ended {
                 Err(()) => return,
-                Ok(End::Expired) => {}
-                Ok(End::Forgotten) => continue 'list,
+                Ok(End::Expired) => (false, false),
+                Ok(End::Forgotten) => (true, false),
                 Ok(End::Failed(problem)) => {
-                    failures += 1;
                     if inbox.send(Input::WatchFailed { kind: K::KIND, problem }).await.is_err() {
                         return;
                     }
-                    tokio::time::sleep(pause(failures)).await;
                     // After an outage the server may have been restored: what it has now is the truth.
-                    continue 'list;
+                    (true, true)
                 }
+            };
+            if failed || !lasted {
+                failures += 1;
+                tokio::time::sleep(pause(failures)).await;
+            }
+            if again {
+                continue 'list;
             }
         }
     }

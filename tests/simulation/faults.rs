@@ -31,12 +31,13 @@ fn run(seed: u64, trouble: Option<(usize, Trouble)>, scenario: fn(&mut Sim)) -> 
     sim
 }
 
-fn fault_at_every_call(scenario: fn(&mut Sim)) {
+/// A fault at every call that a scenario makes after its beginning.
+fn fault_at_every_call(beginning: usize, scenario: fn(&mut Sim)) {
     let golden = run(0, None, scenario);
     let end = walk::end(&golden);
     let calls = golden.calls.len();
-    assert!(calls > 30, "{calls}");
-    for at in 0..calls {
+    assert!(calls > beginning + 20, "{calls}");
+    for at in beginning..calls {
         for trouble in TROUBLES {
             let mut sim = run(0, Some((at, trouble)), scenario);
             let place = format!("{trouble:?} at call {at}, {}", sim.calls[at]);
@@ -49,12 +50,13 @@ fn fault_at_every_call(scenario: fn(&mut Sim)) {
 
 #[test]
 fn setting_up_ends_the_same_whatever_goes_wrong_at_whichever_call() {
-    fault_at_every_call(setting_up);
+    fault_at_every_call(0, setting_up);
 }
 
 #[test]
 fn taking_away_ends_the_same_whatever_goes_wrong_at_whichever_call() {
-    fault_at_every_call(taking_away);
+    let beginning = run(0, None, setting_up).calls.len();
+    fault_at_every_call(beginning, taking_away);
 }
 
 #[test]
@@ -77,7 +79,7 @@ fn the_same_seed_makes_the_same_calls() {
 
 #[test]
 fn edits_in_the_middle_of_everything_give_nothing_that_was_not_allowed() {
-    let mut ends = std::collections::BTreeSet::new();
+    let mut first = None;
     for seed in 1..=150 {
         let mut sim = Sim::new(seed);
         walk::begin(&mut sim);
@@ -88,7 +90,8 @@ fn edits_in_the_middle_of_everything_give_nothing_that_was_not_allowed() {
         sim.settle();
         walk::is_where_the_law_says(&sim);
         walk::is_at_rest(&mut sim);
-        ends.insert(walk::end(&sim));
+        let end = walk::end(&sim);
+        let first = first.get_or_insert_with(|| end.clone());
+        assert_eq!(&end, first, "seed {seed}: the end depends on what was written last only");
     }
-    assert_eq!(ends.len(), 1, "the end depends on what was written last only");
 }

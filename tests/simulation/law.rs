@@ -123,9 +123,10 @@ pub fn end(objects: &BTreeMap<Key, Value>, all: &Everything, now: Timestamp) -> 
     for guest in &all.guests {
         let grants: Vec<_> = guest.grants.iter().map(|(account, held)| (account, held.grant.role)).collect();
         lines.push(format!(
-            "{} {} live={} login={} invited={} joined={} {:?} {grants:?}",
+            "{} {:?} live={} login={} invited={} joined={} {:?} {grants:?}",
             guest.address,
-            guest.role,
+            // Of who has gone, the record keeps what he was last; it means nothing any more.
+            guest.is_live().then_some(guest.role),
             guest.is_live(),
             guest.login,
             guest.invitation.is_some(),

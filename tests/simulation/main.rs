@@ -11,6 +11,8 @@
 mod driver;
 mod faults;
 mod law;
+mod mutants;
+mod perform;
 mod rest;
 mod server;
 mod stale;

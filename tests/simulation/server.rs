@@ -54,7 +54,7 @@ impl Server {
             },
             "spec": spec,
         });
-        assert!(self.objects.get(key).is_none(), "{key} exists");
+        assert!(!self.objects.contains_key(key), "{key} exists");
         self.store(key, object);
     }
 

@@ -3,6 +3,7 @@
 
 use guestlist::directory::Changed;
 use guestlist::index::Kind::{self, Membership, Partner, Share};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::driver::{Sim, email, key};
@@ -45,6 +46,7 @@ fn a_restart_on_an_old_list_ends_nothing_of_who_came_back_under_the_same_name() 
         sim.delete(Membership, "bob");
         let old = sim.server.version;
         sim.settle();
+        sim.now += SignedDuration::from_mins(11);
         recreate_bob(&mut sim);
         sim.settle();
         walk::join(&mut sim, &["bob"]);
@@ -101,7 +103,7 @@ fn who_was_deleted_while_the_operator_was_down_is_let_go_and_may_come_back() {
     sim.settle();
     assert!(sim.server.object(&key(Membership, "bob")).is_none());
     recreate_bob(&mut sim);
-    sim.now += jiff::SignedDuration::from_mins(11);
+    sim.now += SignedDuration::from_mins(11);
     sim.settle();
     assert_eq!((sim.state("bob"), sim.mails), ("Invited", 4));
     walk::is_where_the_law_says(&sim);

@@ -2,10 +2,11 @@
 
 use guestlist::directory::Changed;
 use guestlist::index::Kind::{Membership, Partner, Share};
-use guestlist::rules::MfaMethod;
+use guestlist::rules::{GuestRole, MfaMethod};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::driver::{Sim, email};
+use super::driver::{Sim, email, key};
 use super::law;
 
 fn member(name: &str, role: &str) -> Value {
@@ -73,6 +74,12 @@ pub fn is_where_the_law_says(sim: &Sim) {
     let mut allowed = law::allowed(sim.server.objects());
     allowed.retain(|(name, _), _| sim.state(name) == "Active");
     assert_eq!(sim.effective(), allowed);
+    for guest in sim.everything().guests.iter().filter(|guest| guest.is_live()) {
+        let name = guest.mark.as_ref().unwrap().name.as_str();
+        let said = &sim.server.object(&key(Membership, name)).unwrap()["spec"]["role"];
+        let role = if said == "GuestAdmin" { GuestRole::GuestAdmin } else { GuestRole::GuestUser };
+        assert_eq!(guest.role, role, "{name}");
+    }
 }
 
 /// The same where an object does not read: it was never let in, so it has nothing.
@@ -88,10 +95,13 @@ pub fn is_where_the_law_says_of_readable(sim: &Sim) {
 pub fn is_at_rest(sim: &mut Sim) {
     for look in ["another look", "a restart"] {
         let (version, calls) = (sim.server.version, sim.calls.len());
+        sim.now += SignedDuration::from_secs(7);
         if look == "a restart" {
             sim.restart();
         } else {
-            guestlist::index::Kind::ALL.into_iter().for_each(|kind| sim.list_at(kind, version));
+            for kind in guestlist::index::Kind::ALL {
+                sim.list_at(kind, version);
+            }
             sim.load();
         }
         sim.settle();

@@ -2,6 +2,7 @@
 //! of its own, so that no file access blocks the operator; [`Inline`] runs it in the caller, for simulation.
 
 mod follow;
+mod mark;
 pub mod play;
 mod rows;
 mod schema;

@@ -1,0 +1,142 @@
+//! Reads a file of people and accounts. Every problem is named with its place, and nothing is imported while there is one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_saphyr::{Error, Location, Spanned, UserMessageFormatter};
+
+use super::super::check::nearest;
+use super::Problem;
+use crate::directory::sqlite::play::Import;
+use crate::directory::{AccountRecord, UserRecord};
+use crate::rules::Email;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportFile {
+    #[serde(default)]
+    users: Option<Vec<ImportUser>>,
+    #[serde(default)]
+    accounts: Option<Vec<ImportAccount>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportUser {
+    email: Spanned<String>,
+    #[serde(default)]
+    name: String,
+    #[serde(default = "yes")]
+    enabled: bool,
+    #[serde(default = "yes")]
+    verified: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportAccount {
+    name: Spanned<String>,
+    #[serde(default)]
+    owners: Vec<Spanned<String>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Reads a file, or standard input where it is `-`.
+pub fn read(file: &Path) -> Result<Import, Problem> {
+    let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
+    let failed = |error: std::io::Error| Problem::Said(format!("{name} cannot be read: {error}"));
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin()).map_err(failed)?
+    } else {
+        std::fs::read_to_string(file).map_err(failed)?
+    };
+    parse(&text).map_err(|problems| {
+        let lines = problems.iter().map(|(place, what)| format!("{name}{place}: {what}"));
+        Problem::Said(format!("{}\nnothing was imported", lines.collect::<Vec<_>>().join("\n")))
+    })
+}
+
+/// A problem: its place as `:line:column`, and what it is.
+type Found = (String, String);
+
+fn place(location: Location) -> String {
+    format!(":{}:{}", location.line(), location.column())
+}
+
+fn parse(text: &str) -> Result<Import, Vec<Found>> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let read: Option<ImportFile> =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| vec![unreadable(&error)])?;
+    let read = read.unwrap_or_default();
+    let mut reader = Reader::default();
+    let users = read.users.unwrap_or_default().into_iter().filter_map(|user| reader.user(user)).collect();
+    let accounts =
+        read.accounts.unwrap_or_default().into_iter().filter_map(|account| reader.account(account)).collect();
+    if reader.problems.is_empty() { Ok(Import { users, accounts }) } else { Err(reader.problems) }
+}
+
+/// What does not read as YAML, or not as a file to import.
+fn unreadable(error: &Error) -> Found {
+    let error = error.without_snippet();
+    let place = error.location().map(place).unwrap_or_default();
+    let what = match error {
+        Error::SerdeUnknownField { field, expected, .. } => match nearest(field, expected.iter().copied()) {
+            Some(near) => format!("there is no field {field:?}; did you mean {near:?}?"),
+            None => format!("there is no field {field:?}; known are {}", expected.join(", ")),
+        },
+        Error::SerdeMissingField { field, .. } => format!("the field {field:?} is missing"),
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {key:?} stands twice"),
+        Error::MultipleDocuments { .. } => "a second document begins here; write one document a file".to_owned(),
+        // The rest is about YAML: the library's own words, without the place that they end with.
+        other => {
+            let said = other.render_with_formatter(&UserMessageFormatter);
+            let said = said.strip_prefix("error: ").unwrap_or(&said);
+            said.rsplit_once(" at line ").map_or(said, |(what, _)| what).to_owned()
+        }
+    };
+    (place, what)
+}
+
+/// Reads entries and collects what is wrong with them.
+#[derive(Default)]
+struct Reader {
+    users: BTreeMap<Email, u64>,
+    accounts: BTreeMap<String, u64>,
+    problems: Vec<Found>,
+}
+
+impl Reader {
+    fn problem(&mut self, at: Location, what: String) {
+        self.problems.push((place(at), what));
+    }
+
+    fn email(&mut self, text: &Spanned<String>) -> Option<Email> {
+        Email::parse(&text.value).map_err(|error| self.problem(text.referenced, error)).ok()
+    }
+
+    fn user(&mut self, user: ImportUser) -> Option<UserRecord> {
+        let email = self.email(&user.email)?;
+        let line = user.email.referenced.line();
+        if let Some(first) = self.users.insert(email.clone(), line) {
+            self.problem(user.email.referenced, format!("{email} stands in line {first} already"));
+        }
+        Some(UserRecord { email, name: user.name, enabled: user.enabled, verified: user.verified })
+    }
+
+    fn account(&mut self, account: ImportAccount) -> Option<AccountRecord> {
+        let owners: BTreeSet<Email> = account.owners.iter().filter_map(|text| self.email(text)).collect();
+        let (name, at) = (account.name.value, account.name.referenced);
+        if name.trim().is_empty() {
+            self.problem(at, "an account needs a name".to_owned());
+            return None;
+        }
+        if let Some(first) = self.accounts.insert(name.clone(), at.line()) {
+            self.problem(at, format!("the account {name:?} stands in line {first} already"));
+        }
+        Some(AccountRecord { name, owners: owners.into_iter().collect(), deleted: false })
+    }
+}

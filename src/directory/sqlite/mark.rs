@@ -1,0 +1,187 @@
+//! Gates that look at facts in the operation's own transaction, and the operations that write marks.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::super::{Fault, GuestRecord, Mark, Operation, Origin, Owner, Revision};
+use super::rows::{self, stamp};
+use super::write::{Done, Write};
+
+impl Write<'_> {
+    /// Nothing is given to somebody who is not live.
+    pub(super) fn live(&self, record: &GuestRecord) -> Result<(), Fault> {
+        if record.deactivated_at.is_some() { Err(self.stale()) } else { Ok(()) }
+    }
+
+    /// Only who was made by us is disabled, reset or deactivated.
+    pub(super) fn made(&self, record: &GuestRecord) -> Result<(), Fault> {
+        if record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made) {
+            return Ok(());
+        }
+        let message = format!("failed to {}: {} was adopted, not made by guestlist", self.context, record.address);
+        Err(Fault::Refused { message })
+    }
+
+    /// A mark that is written is the owner's own.
+    pub(super) fn ours(&self, mark: &Mark) -> Result<(), Fault> {
+        let read = || {
+            let sql = "SELECT installation, cluster FROM meta WHERE installation IS NOT NULL AND cluster IS NOT NULL";
+            let read = |row: &rusqlite::Row<'_>| Ok(Owner { installation: row.get(0)?, cluster: row.get(1)? });
+            self.tx.query_row(sql, [], read).optional()
+        };
+        match read().map_err(|error| self.failed(&error))? {
+            Some(owner) if owner.installation != mark.installation || owner.cluster != mark.cluster => {
+                Err(Fault::Foreign { owner })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Nobody joins a partner that is not there or was put away.
+    pub(super) fn home(&self, partner: &str) -> Result<(), Fault> {
+        let sql = "SELECT count(*) FROM partners WHERE id = ?1 AND deactivated_at IS NULL";
+        let live: i64 = self.tx.query_row(sql, [partner], |row| row.get(0)).map_err(|error| self.failed(&error))?;
+        if live == 0 { Err(self.stale()) } else { Ok(()) }
+    }
+
+    pub(super) fn describe(
+        &self,
+        record: &GuestRecord,
+        mark: &Mark,
+        partner: &str,
+        partner_name: &str,
+        display_name: &str,
+    ) -> Result<usize, Fault> {
+        let same = record.mark.as_ref() == Some(mark)
+            && record.partner.0 == partner
+            && record.partner_name == partner_name
+            && record.display_name == display_name;
+        if same {
+            return Ok(0);
+        }
+        self.ours(mark)?;
+        self.home(partner)?;
+        // What was adopted stays adopted, and what was made stays made.
+        if record.mark.as_ref().is_none_or(|held| held.origin != mark.origin) {
+            return Err(self.stale());
+        }
+        self.sql(
+            "UPDATE guests SET installation = ?2, cluster = ?3, namespace = ?4, name = ?5, uid = ?6, partner = ?7, \
+             partner_name = ?8, display_name = ?9 WHERE id = ?1",
+            params![
+                record.id.0,
+                mark.installation,
+                mark.cluster,
+                mark.namespace,
+                mark.name,
+                mark.uid,
+                partner,
+                partner_name,
+                display_name
+            ],
+        )
+    }
+
+    pub(super) fn admit(&self, operation: &Operation, basis: Option<Revision>) -> Result<Done, Fault> {
+        let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at } =
+            operation
+        else {
+            return Ok(Done::Nothing);
+        };
+        self.ours(mark)?;
+        let one = |tail, value| rows::one_guest(self.tx, tail, value).map_err(|error| self.failed(&error));
+        let existing = one("WHERE address = ?1", address.as_str())?;
+        if let Some(existing) = &existing {
+            let same = existing.mark.as_ref().map(|mark| mark.uid.as_str()) == Some(mark.uid.as_str());
+            if existing.is_live() {
+                return if same { Ok(Done::Nothing) } else { Err(Fault::Exists { what: address.to_string() }) };
+            }
+            if existing.id != *guest || basis.is_some_and(|basis| basis != existing.revision) {
+                return Err(self.stale());
+            }
+        }
+        let user =
+            rows::users(self.tx, "WHERE email = ?1", &[&address.as_str()]).map_err(|error| self.failed(&error))?;
+        match mark.origin {
+            Origin::Made if !user.is_empty() => return Err(Fault::Exists { what: address.to_string() }),
+            // There is nobody to adopt.
+            Origin::Adopted if user.is_empty() => return Err(self.stale()),
+            Origin::Made | Origin::Adopted => {}
+        }
+        // A record of that identifier and another address: somebody else's.
+        if existing.is_none() && one("WHERE id = ?1", &guest.0)?.is_some() {
+            return Err(Fault::Exists { what: address.to_string() });
+        }
+        self.home(&partner.0)?;
+        let origin = match mark.origin {
+            Origin::Made => "Made",
+            Origin::Adopted => "Adopted",
+        };
+        self.sql(
+            "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
+             partner_name, display_name, role, sent_at, invitation_ends, last_mail_at, joined_at, login, mfa_lost_at, \
+             deactivated_at) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?13, NULL, 1, NULL, NULL) \
+             ON CONFLICT (address) DO UPDATE SET installation = ?3, cluster = ?4, namespace = ?5, name = ?6, uid = ?7, \
+             origin = ?8, partner = ?9, partner_name = ?10, display_name = ?11, role = ?12, sent_at = ?13, \
+             invitation_ends = ?14, last_mail_at = ?13, joined_at = NULL, login = 1, mfa_lost_at = NULL, \
+             deactivated_at = NULL",
+            params![
+                guest.0,
+                address.as_str(),
+                mark.installation,
+                mark.cluster,
+                mark.namespace,
+                mark.name,
+                mark.uid,
+                origin,
+                partner.0,
+                partner_name,
+                display_name,
+                role.as_str(),
+                stamp(self.at),
+                stamp(*expires_at)
+            ],
+        )?;
+        self.done("guest", address.as_str())
+    }
+
+    pub(super) fn ensure_partner(
+        &self,
+        id: &str,
+        mark: &Mark,
+        display_name: &str,
+        admins: &str,
+    ) -> Result<Done, Fault> {
+        self.ours(mark)?;
+        let rows = self.sql(
+            "INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET installation = ?2, cluster = ?3, \
+             namespace = ?4, name = ?5, uid = ?6, display_name = ?7, host_admins = ?8, deactivated_at = NULL \
+             WHERE (installation, cluster, namespace, name, uid, display_name, host_admins) \
+             <> (?2, ?3, ?4, ?5, ?6, ?7, ?8) OR deactivated_at IS NOT NULL",
+            params![id, mark.installation, mark.cluster, mark.namespace, mark.name, mark.uid, display_name, admins],
+        )?;
+        self.partner_done(id, rows)
+    }
+
+    pub(super) fn deactivate_partner(&self, id: &str) -> Result<Done, Fault> {
+        let live: i64 = self
+            .tx
+            .query_row("SELECT count(*) FROM guests WHERE partner = ?1 AND deactivated_at IS NULL", [id], |row| {
+                row.get(0)
+            })
+            .map_err(|error| self.failed(&error))?;
+        if live > 0 {
+            return Err(self.stale());
+        }
+        let sql = "UPDATE partners SET deactivated_at = ?2 WHERE id = ?1 AND deactivated_at IS NULL";
+        let rows = self.sql(sql, params![id, stamp(self.at)])?;
+        self.partner_done(id, rows)
+    }
+
+    fn partner_done(&self, id: &str, rows: usize) -> Result<Done, Fault> {
+        if rows == 0 {
+            return Ok(Done::Nothing);
+        }
+        self.done("partner", id)
+    }
+}

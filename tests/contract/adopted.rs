@@ -1,0 +1,76 @@
+//! Who was there before guestlist, and was adopted, is never disabled, reset, deactivated or destroyed.
+
+use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::{Fault, Operation, Origin, UserRecord};
+use guestlist::rules::{MfaMethod, ShareRole};
+
+use super::*;
+
+fn adopt() -> Operation {
+    let mut operation = admit(&bob(), at(10_000));
+    if let Operation::Admit { mark, .. } = &mut operation {
+        mark.origin = Origin::Adopted;
+    }
+    operation
+}
+
+fn workspace_user(subject: &Subject, enabled: bool) {
+    let user = UserRecord { enabled, ..user(&bob()) };
+    subject.player.import(&Import { users: vec![user], accounts: vec![] }).unwrap();
+}
+
+pub async fn who_is_not_there_is_not_adopted(subject: Subject) {
+    subject.stale(&adopt(), 10).await;
+}
+
+pub async fn the_adopted_are_never_disabled_reset_or_deactivated(subject: Subject) {
+    workspace_user(&subject, true);
+    subject.done(&adopt(), 10).await;
+    subject.player.accept(&bob(), at(20)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, at(30)).unwrap();
+    for operation in [
+        Operation::DisableLogin { guest: guest("bob") },
+        Operation::EnableLogin { guest: guest("bob") },
+        Operation::ResetMfa { guest: guest("bob"), enrolled_before: at(1_000) },
+        Operation::Deactivate { guest: guest("bob") },
+    ] {
+        let fault = subject.refused(&operation, 40).await;
+        assert!(matches!(fault, Fault::Refused { .. }), "{operation:?}: {fault}");
+    }
+}
+
+pub async fn adopting_releasing_and_adopting_again_works(subject: Subject) {
+    workspace_user(&subject, true);
+    subject.done(&adopt(), 10).await;
+    subject.player.accept(&bob(), at(20)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, at(30)).unwrap();
+    subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
+    let old = subject.record(&bob()).await.revision;
+    let effect = subject.done(&Operation::Release { guest: guest("bob") }, 50).await;
+    assert_eq!((effect.gone, effect.guest), (Some(guest("bob")), None));
+    assert_eq!(subject.directory.guest(&bob()).await.unwrap(), None);
+    assert_eq!(subject.directory.user(&bob()).await.unwrap(), Some(user(&bob())));
+    let record = subject.done(&adopt(), 60).await.guest.unwrap();
+    assert_eq!((record.joined_at, record.grants.len()), (None, 0));
+    // A plan for the record that was is not mistaken for one for the record that is.
+    assert!(record.revision > old, "{:?} after {old:?}", record.revision);
+}
+
+pub async fn who_was_made_is_not_released(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let fault = subject.refused(&Operation::Release { guest: guest("bob") }, 40).await;
+    assert!(matches!(fault, Fault::Refused { .. }), "{fault}");
+}
+
+pub async fn whether_the_adopted_may_log_in_is_the_workspaces_word(subject: Subject) {
+    workspace_user(&subject, true);
+    subject.done(&adopt(), 10).await;
+    subject.player.accept(&bob(), at(20)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, at(30)).unwrap();
+    let before = subject.record(&bob()).await;
+    assert!(before.login);
+    workspace_user(&subject, false);
+    let after = subject.record(&bob()).await;
+    assert!(!after.login && after.revision > before.revision);
+    subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
+}

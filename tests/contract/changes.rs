@@ -1,0 +1,71 @@
+//! Hints: never less than what changed, and nothing at rest.
+
+use std::collections::BTreeSet;
+
+use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::{Changed, Cursor, Operation};
+use guestlist::rules::{MfaMethod, ShareRole};
+
+use super::*;
+
+async fn told(subject: &Subject, cursor: &mut Cursor) -> BTreeSet<Changed> {
+    let changes = subject.directory.changes(*cursor).await.unwrap();
+    *cursor = changes.cursor;
+    changes.changed
+}
+
+pub async fn what_happens_behind_our_back_is_told_once(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let mut cursor = subject.cursor().await;
+    assert_eq!(told(&subject, &mut cursor).await, BTreeSet::new());
+    let guest = || BTreeSet::from([Changed::Guest(bob())]);
+    let account = || BTreeSet::from([Changed::Account("instagram".to_owned())]);
+    subject.player.reset(&bob(), at(40)).unwrap();
+    assert_eq!(told(&subject, &mut cursor).await, guest());
+    assert_eq!(told(&subject, &mut cursor).await, BTreeSet::new());
+    subject.player.enroll(&bob(), MfaMethod::TOTP, at(50)).unwrap();
+    assert_eq!(told(&subject, &mut cursor).await, guest());
+    subject.player.set_owner("instagram", &email("zoe@host.example")).unwrap();
+    assert_eq!(told(&subject, &mut cursor).await, account());
+    subject.player.set_deleted("instagram", true).unwrap();
+    assert_eq!(told(&subject, &mut cursor).await, account());
+    let zoe = email("zoe@host.example");
+    subject.player.import(&Import { users: vec![user(&zoe)], accounts: vec![] }).unwrap();
+    assert_eq!(told(&subject, &mut cursor).await, BTreeSet::from([Changed::User(zoe)]));
+    assert_eq!(told(&subject, &mut cursor).await, BTreeSet::new());
+}
+
+pub async fn what_we_did_and_know_of_is_not_told_to_us(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let mut cursor = subject.cursor().await;
+    told(&subject, &mut cursor).await;
+    subject.done(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 40).await;
+    subject.done(&Operation::DisableLogin { guest: guest("bob") }, 45).await;
+    assert_eq!(told(&subject, &mut cursor).await, BTreeSet::new());
+    // Also not together with what others do.
+    subject.done(&Operation::EnableLogin { guest: guest("bob") }, 50).await;
+    subject.player.set_deleted("tiktok", true).unwrap();
+    subject.done(&Operation::Demote { guest: guest("bob") }, 55).await;
+    assert_eq!(told(&subject, &mut cursor).await, BTreeSet::from([Changed::Account("tiktok".to_owned())]));
+    assert_eq!(cursor, subject.cursor().await);
+}
+
+pub async fn somebody_who_reads_from_an_older_cursor_is_told_everything_since(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let old = subject.cursor().await;
+    let mut quick = old;
+    subject.player.reset(&bob(), at(40)).unwrap();
+    told(&subject, &mut quick).await;
+    subject.player.set_deleted("tiktok", true).unwrap();
+    told(&subject, &mut quick).await;
+    let mut slow = old;
+    let expected = BTreeSet::from([Changed::Guest(bob()), Changed::Account("tiktok".to_owned())]);
+    assert_eq!(told(&subject, &mut slow).await, expected);
+}
+
+pub async fn a_cursor_from_the_future_means_another_file(subject: Subject) {
+    let Cursor(now) = subject.cursor().await;
+    let mut cursor = Cursor(now + 1_000);
+    assert_eq!(told(&subject, &mut cursor).await, BTreeSet::from([Changed::Everything]));
+    assert_eq!(cursor, Cursor(now));
+}

@@ -1,0 +1,170 @@
+//! The last gate: whatever was planned, the directory gives nothing to somebody who may not have it.
+
+use std::collections::BTreeSet;
+
+use guestlist::directory::{Fault, Grant, Operation};
+use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
+
+use super::*;
+
+pub async fn a_guest_with_mfa_is_given_an_account(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let wanted = grant("instagram", ShareRole::Manager);
+    let effect = subject.done(&give("bob", vec![wanted.clone()]), 40).await;
+    let record = subject.record(&bob()).await;
+    assert_eq!(effect.guest.as_ref(), Some(&record));
+    assert_eq!((&record.grants["instagram"].grant, record.grants["instagram"].since), (&wanted, at(40)));
+}
+
+pub async fn nothing_is_given_to_who_has_not_joined(subject: Subject) {
+    subject.done(&admit(&bob(), at(10_000)), 10).await;
+    subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
+}
+
+pub async fn nothing_is_given_without_mfa(subject: Subject) {
+    subject.done(&admit(&bob(), at(10_000)), 10).await;
+    subject.player.accept(&bob(), at(20)).unwrap();
+    subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
+    subject.player.enroll(&bob(), MfaMethod::TOTP, at(50)).unwrap();
+    subject.player.reset(&bob(), at(60)).unwrap();
+    subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 70).await;
+}
+
+pub async fn nothing_is_given_by_a_method_that_is_not_allowed_or_not_asked_for(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let webauthn = BTreeSet::from([MfaMethod::WebAuthn]);
+    let wanted = grant("instagram", ShareRole::Collaborator);
+    for grant in
+        [Grant { allowed: webauthn.clone(), ..wanted.clone() }, Grant { asked: webauthn.clone(), ..wanted.clone() }]
+    {
+        subject.stale(&give("bob", vec![grant.clone()]), 40).await;
+    }
+    subject.player.enroll(&bob(), MfaMethod::WebAuthn, at(50)).unwrap();
+    subject.done(&give("bob", vec![Grant { asked: webauthn, ..wanted }]), 60).await;
+}
+
+pub async fn nothing_is_given_while_the_login_is_off(subject: Subject) {
+    let subject = subject.with_bob().await;
+    subject.done(&Operation::DisableLogin { guest: guest("bob") }, 35).await;
+    subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
+    subject.done(&Operation::EnableLogin { guest: guest("bob") }, 45).await;
+    subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 50).await;
+}
+
+pub async fn nothing_is_given_of_an_account_that_is_gone_or_never_was(subject: Subject) {
+    let subject = subject.with_bob().await;
+    subject.player.set_deleted("instagram", true).unwrap();
+    subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
+    subject.stale(&give("bob", vec![grant("myspace", ShareRole::Collaborator)]), 40).await;
+    subject.player.set_deleted("instagram", false).unwrap();
+    subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 50).await;
+}
+
+pub async fn a_guest_user_is_never_manager(subject: Subject) {
+    let subject = subject.with_bob().await;
+    subject.done(&Operation::Demote { guest: guest("bob") }, 35).await;
+    subject.stale(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 40).await;
+    subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 45).await;
+    subject.done(&Operation::Promote { guest: guest("bob") }, 50).await;
+    subject.done(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 55).await;
+}
+
+pub async fn demoting_leaves_no_manager_at_any_instant(subject: Subject) {
+    let subject = subject.with_manager().await;
+    let effect = subject.done(&Operation::Demote { guest: guest("bob") }, 50).await;
+    let record = effect.guest.unwrap();
+    assert_eq!(record.role, GuestRole::GuestUser);
+    assert_eq!(record.grants["instagram"].grant.role, ShareRole::Collaborator);
+}
+
+pub async fn a_grant_that_has_ended_is_not_given(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let ends = |seconds| Grant { until: Some(at(seconds)), ..grant("instagram", ShareRole::Collaborator) };
+    subject.stale(&give("bob", vec![ends(40)]), 40).await;
+    subject.done(&give("bob", vec![ends(41)]), 40).await;
+}
+
+pub async fn one_grant_that_may_not_be_given_holds_the_others_of_its_operation_back(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let grants = vec![grant("instagram", ShareRole::Collaborator), grant("myspace", ShareRole::Collaborator)];
+    subject.stale(&give("bob", grants), 40).await;
+    assert!(subject.record(&bob()).await.grants.is_empty());
+}
+
+pub async fn raising_keeps_since_when(subject: Subject) {
+    let subject = subject.with_bob().await;
+    subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
+    subject.done(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 50).await;
+    let held = subject.record(&bob()).await.grants["instagram"].clone();
+    assert_eq!((held.grant.role, held.since), (ShareRole::Manager, at(40)));
+}
+
+pub async fn lowering_never_raises_and_never_adds(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let totp = BTreeSet::from([MfaMethod::TOTP]);
+    let held = Grant {
+        until: Some(at(5_000)),
+        allowed: totp.clone(),
+        asked: totp.clone(),
+        ..grant("instagram", ShareRole::Collaborator)
+    };
+    subject.done(&give("bob", vec![held.clone()]), 40).await;
+    let lower = |grant: Grant| Operation::Lower { guest: guest("bob"), grants: vec![grant] };
+    for more in [
+        Grant { role: ShareRole::Manager, ..held.clone() },
+        Grant { until: None, ..held.clone() },
+        Grant { until: Some(at(5_001)), ..held.clone() },
+        Grant { allowed: all_methods(), ..held.clone() },
+        Grant { asked: all_methods(), ..held.clone() },
+    ] {
+        subject.stale(&lower(more), 50).await;
+    }
+    let before = subject.cursor().await;
+    subject.done(&lower(grant("tiktok", ShareRole::Collaborator)), 50).await;
+    assert_eq!(subject.cursor().await, before);
+    let less = Grant { until: Some(at(4_000)), ..held };
+    let record = subject.done(&lower(less.clone()), 60).await.guest.unwrap();
+    assert_eq!((&record.grants["instagram"].grant, record.grants["instagram"].since), (&less, at(40)));
+}
+
+pub async fn what_was_planned_on_an_older_record_is_not_done(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let old = subject.record(&bob()).await.revision;
+    subject.player.reset(&bob(), at(35)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, at(36)).unwrap();
+    let operation = give("bob", vec![grant("instagram", ShareRole::Collaborator)]);
+    let fault = subject.run_on(&operation, old).await.unwrap_err();
+    assert!(matches!(fault, Fault::Changed { .. }), "{fault}");
+    assert!(subject.record(&bob()).await.grants.is_empty());
+    let new = subject.record(&bob()).await.revision;
+    assert!(new > old);
+    subject.run_on(&operation, new).await.unwrap();
+}
+
+pub async fn taking_from_nobody_is_done_and_giving_to_nobody_is_not(subject: Subject) {
+    let nobody = || guest("nobody");
+    let taken = [
+        Operation::Withhold { guest: nobody(), accounts: vec!["instagram".to_owned()] },
+        Operation::Lower { guest: nobody(), grants: vec![grant("instagram", ShareRole::Collaborator)] },
+        Operation::Demote { guest: nobody() },
+        Operation::RevokeInvitation { guest: nobody() },
+        Operation::DisableLogin { guest: nobody() },
+        Operation::ResetMfa { guest: nobody(), enrolled_before: at(0) },
+        Operation::Deactivate { guest: nobody() },
+        Operation::Release { guest: nobody() },
+    ];
+    for operation in taken {
+        let before = subject.cursor().await;
+        assert_eq!(subject.done(&operation, 10).await.gone, Some(nobody()), "{operation:?}");
+        assert_eq!(subject.cursor().await, before);
+    }
+    let given = [
+        Operation::Invite { guest: nobody(), expires_at: at(1_000) },
+        Operation::EnableLogin { guest: nobody() },
+        Operation::Promote { guest: nobody() },
+        give("nobody", vec![grant("instagram", ShareRole::Collaborator)]),
+    ];
+    for operation in given {
+        subject.stale(&operation, 10).await;
+    }
+}

@@ -1,0 +1,217 @@
+//! What each operation leaves behind, and that twice is once.
+
+use guestlist::directory::{Fault, InvitationRecord, MfaRecord, Operation};
+use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
+
+use super::*;
+
+pub async fn admitting_writes_record_and_mark_and_sends_one_mail(subject: Subject) {
+    let effect = subject.done(&admit(&bob(), at(10_000)), 10).await;
+    let record = subject.record(&bob()).await;
+    assert_eq!(effect.guest.as_ref(), Some(&record));
+    assert_eq!(record.mark, Some(mark("bob", "u-bob")));
+    assert_eq!((&record.id, &record.address, &record.partner), (&guest("bob"), &bob(), &acme()));
+    assert_eq!(record.invitation, Some(InvitationRecord { sent_at: at(10), expires_at: at(10_000) }));
+    assert_eq!((record.last_mail_at, record.joined_at, record.login), (Some(at(10)), None, true));
+    assert_eq!((record.role, record.grants.len(), record.deactivated_at), (GuestRole::GuestAdmin, 0, None));
+    // The answer got lost, and the plan is made again with another end: no second mail.
+    subject.done(&admit(&bob(), at(20_000)), 20).await;
+    assert_eq!(subject.record(&bob()).await, record);
+}
+
+/// Each operation with what has to happen before it.
+fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
+    let bob_id = || guest("bob");
+    let manager = || vec![give("bob", vec![grant("instagram", ShareRole::Manager)])];
+    let mut described = mark("bob-2", "u-bob-2");
+    "others".clone_into(&mut described.namespace);
+    let describe = Operation::DescribeGuest {
+        guest: bob_id(),
+        mark: described,
+        partner: acme(),
+        partner_name: "acme-2".to_owned(),
+        display_name: "Bobby".to_owned(),
+    };
+    let rename = Operation::EnsurePartner {
+        partner: acme(),
+        mark: mark("acme", "u-acme-2"),
+        display_name: "Acme".to_owned(),
+        host_admins: vec![],
+    };
+    let carol = email("carol@acme.example");
+    let lower = vec![grant("instagram", ShareRole::Collaborator)];
+    vec![
+        ("withhold", manager(), Operation::Withhold { guest: bob_id(), accounts: vec!["instagram".to_owned()] }),
+        ("lower", manager(), Operation::Lower { guest: bob_id(), grants: lower }),
+        ("demote", manager(), Operation::Demote { guest: bob_id() }),
+        ("revoke", vec![admit(&carol, at(9_000))], Operation::RevokeInvitation { guest: guest("carol") }),
+        ("disable", vec![], Operation::DisableLogin { guest: bob_id() }),
+        ("reset", vec![], Operation::ResetMfa { guest: bob_id(), enrolled_before: at(50) }),
+        ("deactivate", manager(), Operation::Deactivate { guest: bob_id() }),
+        (
+            "deactivate partner",
+            vec![Operation::Deactivate { guest: bob_id() }],
+            Operation::DeactivatePartner { partner: acme() },
+        ),
+        ("ensure partner", vec![], rename),
+        ("describe", vec![], describe),
+        ("admit", vec![], admit(&carol, at(9_000))),
+        ("admit again", vec![Operation::Deactivate { guest: bob_id() }], admit(&bob(), at(9_000))),
+        ("invite", vec![admit(&carol, at(9_000))], Operation::Invite { guest: guest("carol"), expires_at: at(9_500) }),
+        ("enable", vec![Operation::DisableLogin { guest: bob_id() }], Operation::EnableLogin { guest: bob_id() }),
+        ("promote", vec![Operation::Demote { guest: bob_id() }], Operation::Promote { guest: bob_id() }),
+        ("give", vec![], give("bob", vec![grant("instagram", ShareRole::Manager)])),
+    ]
+}
+
+pub async fn every_operation_done_twice_is_done_once(make: Factory) {
+    for (name, before, operation) in every_operation() {
+        let subject = make(500).furnish().await.with_bob().await;
+        for step in before {
+            subject.done(&step, 60).await;
+        }
+        let untouched = subject.cursor().await;
+        let once = subject.done(&operation, 70).await;
+        let written = subject.cursor().await;
+        assert!(written > untouched, "{name} did nothing");
+        let twice = subject.done(&operation, 80).await;
+        assert_eq!(once, twice, "{name}");
+        assert_eq!(subject.cursor().await, written, "{name} wrote twice");
+    }
+}
+
+pub async fn a_guest_who_is_deactivated_holds_nothing_and_keeps_his_mark(subject: Subject) {
+    let subject = subject.with_manager().await;
+    let record = subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await.guest.unwrap();
+    assert_eq!((record.deactivated_at, record.login, record.invitation), (Some(at(50)), false, None));
+    assert_eq!((record.grants.len(), record.mark.as_ref()), (0, Some(&mark("bob", "u-bob"))));
+    for operation in [
+        give("bob", vec![grant("instagram", ShareRole::Collaborator)]),
+        Operation::EnableLogin { guest: guest("bob") },
+        Operation::Promote { guest: guest("bob") },
+        Operation::Invite { guest: guest("bob"), expires_at: at(900) },
+    ] {
+        subject.stale(&operation, 60).await;
+    }
+    assert!(subject.player.accept(&bob(), at(60)).is_err());
+    assert!(subject.player.enroll(&bob(), MfaMethod::WebAuthn, at(60)).is_err());
+}
+
+pub async fn a_deactivated_guest_comes_back_at_invited_with_the_mfa_he_had(subject: Subject) {
+    let subject = subject.with_manager().await;
+    subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
+    let mut again = admit(&bob(), at(10_000));
+    if let Operation::Admit { mark: new, role, .. } = &mut again {
+        *new = mark("robert", "u-robert");
+        *role = GuestRole::GuestUser;
+    }
+    let record = subject.done(&again, 60).await.guest.unwrap();
+    assert_eq!((record.joined_at, record.login, record.deactivated_at), (None, true, None));
+    assert_eq!((record.grants.len(), record.role, record.last_mail_at), (0, GuestRole::GuestUser, Some(at(60))));
+    assert_eq!(record.mark, Some(mark("robert", "u-robert")));
+    assert!(matches!(&record.mfa, MfaRecord::Known(methods) if methods.contains_key(&MfaMethod::TOTP)));
+    // What was enrolled before counts only after acceptance.
+    subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 70).await;
+    subject.player.accept(&bob(), at(80)).unwrap();
+    subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 90).await;
+}
+
+pub async fn an_address_is_a_guest_once(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let mut other = admit(&bob(), at(10_000));
+    if let Operation::Admit { mark: new, guest: id, .. } = &mut other {
+        *new = mark("bob", "u-other");
+        *id = guest("other");
+    }
+    assert!(matches!(subject.refused(&other, 50).await, Fault::Exists { .. }));
+    subject.done(&Operation::Deactivate { guest: guest("bob") }, 60).await;
+    // The record that is there is revived, or nothing is.
+    subject.stale(&other, 70).await;
+    // An identifier stays with its address.
+    let mut taken = admit(&email("carol@acme.example"), at(10_000));
+    if let Operation::Admit { guest: id, .. } = &mut taken {
+        *id = guest("bob");
+    }
+    assert!(matches!(subject.refused(&taken, 70).await, Fault::Exists { .. }));
+}
+
+pub async fn a_workspace_user_is_not_made_a_guest(subject: Subject) {
+    assert!(matches!(subject.refused(&admit(&alice(), at(10_000)), 50).await, Fault::Exists { .. }));
+    assert_eq!(subject.directory.guest(&alice()).await.unwrap(), None);
+}
+
+pub async fn an_invitation_is_followed_until_it_expires_is_revoked_or_the_login_is_off(subject: Subject) {
+    subject.done(&admit(&bob(), at(100)), 10).await;
+    assert!(subject.player.accept(&bob(), at(100)).is_err(), "expired");
+    subject.done(&Operation::Invite { guest: guest("bob"), expires_at: at(1_000) }, 110).await;
+    let record = subject.record(&bob()).await;
+    assert_eq!(record.invitation, Some(InvitationRecord { sent_at: at(110), expires_at: at(1_000) }));
+    assert_eq!(record.last_mail_at, Some(at(110)));
+    subject.done(&Operation::DisableLogin { guest: guest("bob") }, 120).await;
+    assert!(subject.player.accept(&bob(), at(130)).is_err(), "suspended");
+    subject.done(&Operation::EnableLogin { guest: guest("bob") }, 140).await;
+    subject.done(&Operation::RevokeInvitation { guest: guest("bob") }, 150).await;
+    assert!(subject.player.accept(&bob(), at(160)).is_err(), "revoked");
+    subject.done(&Operation::Invite { guest: guest("bob"), expires_at: at(2_000) }, 170).await;
+    assert!(subject.player.accept(&bob(), at(1_999)).unwrap());
+    assert!(!subject.player.accept(&bob(), at(2_500)).unwrap(), "joined already");
+    let record = subject.record(&bob()).await;
+    assert_eq!((record.joined_at, record.invitation), (Some(at(1_999)), None));
+    subject.stale(&Operation::Invite { guest: guest("bob"), expires_at: at(3_000) }, 2_600).await;
+}
+
+pub async fn mfa_is_turned_on_after_joining_and_a_reset_is_remembered_until_it_is_on_again(subject: Subject) {
+    subject.done(&admit(&bob(), at(10_000)), 10).await;
+    assert!(subject.player.enroll(&bob(), MfaMethod::TOTP, at(15)).is_err(), "not joined");
+    subject.player.accept(&bob(), at(20)).unwrap();
+    assert!(subject.player.enroll(&bob(), MfaMethod::TOTP, at(30)).unwrap());
+    assert!(!subject.player.enroll(&bob(), MfaMethod::TOTP, at(31)).unwrap(), "on already");
+    let enrolled = |seconds| MfaRecord::Known([(MfaMethod::TOTP, at(seconds))].into());
+    assert_eq!(subject.record(&bob()).await.mfa, enrolled(30));
+    // What was enrolled at the instant itself, or later, stays.
+    let reset = |seconds| Operation::ResetMfa { guest: guest("bob"), enrolled_before: at(seconds) };
+    let before = subject.cursor().await;
+    subject.done(&reset(30), 40).await;
+    assert_eq!(subject.cursor().await, before);
+    let record = subject.done(&reset(31), 50).await.guest.unwrap();
+    assert_eq!((record.mfa, record.mfa_lost_at), (MfaRecord::Known([].into()), Some(at(50))));
+    subject.player.enroll(&bob(), MfaMethod::TOTP, at(60)).unwrap();
+    let record = subject.record(&bob()).await;
+    assert_eq!((record.mfa, record.mfa_lost_at), (enrolled(60), None));
+    subject.player.reset(&bob(), at(70)).unwrap();
+    assert!(!subject.player.reset(&bob(), at(80)).unwrap(), "nothing to take");
+    assert_eq!(subject.record(&bob()).await.mfa_lost_at, Some(at(70)));
+}
+
+pub async fn a_mark_passes_on_as_it_is_and_a_deactivated_one_never(subject: Subject) {
+    let subject = subject.with_manager().await;
+    let before = subject.record(&bob()).await;
+    let describe = |uid: &str| Operation::DescribeGuest {
+        guest: guest("bob"),
+        mark: mark("bob", uid),
+        partner: acme(),
+        partner_name: "acme".to_owned(),
+        display_name: "bob".to_owned(),
+    };
+    let after = subject.done(&describe("u-restored"), 50).await.guest.unwrap();
+    let mut expected = before.clone();
+    expected.mark = Some(mark("bob", "u-restored"));
+    expected.revision = after.revision;
+    assert_eq!(after, expected);
+    subject.done(&Operation::Deactivate { guest: guest("bob") }, 60).await;
+    subject.stale(&describe("u-third"), 70).await;
+}
+
+pub async fn a_partner_with_a_live_guest_is_not_put_away_and_one_put_away_takes_nobody_in(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let put_away = Operation::DeactivatePartner { partner: acme() };
+    subject.stale(&put_away, 50).await;
+    subject.done(&Operation::Deactivate { guest: guest("bob") }, 60).await;
+    let effect = subject.done(&put_away, 70).await;
+    assert_eq!(effect.partner.unwrap().deactivated_at, Some(at(70)));
+    subject.stale(&admit(&bob(), at(10_000)), 80).await;
+    subject.stale(&admit(&email("carol@acme.example"), at(10_000)), 80).await;
+    let effect = subject.done(&ensure_partner(), 90).await;
+    assert_eq!(effect.partner.unwrap().deactivated_at, None);
+    subject.done(&admit(&bob(), at(10_000)), 100).await;
+}
