@@ -220,6 +220,12 @@ impl Index {
         names.into_iter().flatten().filter_map(move |name| self.share(namespace, name).and_then(Slot::read))
     }
 
+    /// The readable shares of an account, of every partner.
+    pub fn shares_of_account(&self, account: &str) -> impl Iterator<Item = &Share> {
+        let names = self.by_account.get(account);
+        names.into_iter().flatten().filter_map(|(namespace, name)| self.share(namespace, name)?.read())
+    }
+
     /// How many shares name a partner.
     pub fn share_count(&self, namespace: &str, partner: &str) -> usize {
         self.shares_of.get(&(namespace.to_owned(), partner.to_owned())).map_or(0, BTreeSet::len)

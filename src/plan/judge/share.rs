@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::World;
-use super::super::claims::{Order, is_leaving, is_paused, order, uid};
+use super::super::claims::{Order, is_leaving, is_paused, namespace, order, uid};
 use super::Gate;
 use super::partner::{PartnerView, Presence};
 use crate::index::{Membership, Share, Slot, has_finalizer};
@@ -148,9 +148,10 @@ fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> b
     }
     let mut rivals = world
         .declared
-        .shares(partner.namespace, &partner.name)
+        .shares_of_account(&entry.reading.terms.account)
         .filter(|other| {
-            other.reading.terms.account == entry.reading.terms.account
+            namespace(&other.object.metadata) == partner.namespace
+                && other.reading.terms.partner == partner.name
                 && !std::ptr::eq(*other, entry)
                 && !is_leaving(&other.object.metadata)
         })
@@ -299,6 +300,7 @@ fn propagators(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> Ve
     world
         .declared
         .members(partner.namespace, &partner.name)
+        .filter(|guest| guest.reading.terms.role == GuestRole::GuestAdmin)
         .map(|guest| super::super::claims::name(&guest.object.metadata))
         .filter(|name| propagation(world, partner, entry, name) == Propagation::Valid)
         .take(3)
