@@ -220,6 +220,12 @@ impl Index {
         names.into_iter().flatten().filter_map(move |name| self.share(namespace, name).and_then(Slot::read))
     }
 
+    /// The readable shares of an account, of every partner.
+    pub fn shares_of_account(&self, account: &str) -> impl Iterator<Item = &Share> {
+        let names = self.by_account.get(account);
+        names.into_iter().flatten().filter_map(|(namespace, name)| self.share(namespace, name)?.read())
+    }
+
     /// How many shares name a partner.
     pub fn share_count(&self, namespace: &str, partner: &str) -> usize {
         self.shares_of.get(&(namespace.to_owned(), partner.to_owned())).map_or(0, BTreeSet::len)
@@ -317,6 +323,9 @@ impl Index {
     /// A complete list of one kind: what it lacks is deleted, what it has replaces what is stored, also where its
     /// resourceVersions are lower (a restore). Returns the keys whose world changed.
     pub fn replace(&mut self, kind: Kind, objects: Vec<Declared>) -> Touched {
+        if self.keys(kind).next().is_none() {
+            return self.fill(objects);
+        }
         let mut touched = Touched::default();
         let listed: BTreeSet<Key> = objects.iter().map(Declared::key).collect();
         let gone: Vec<Key> = self.keys(kind).filter(|key| !listed.contains(key)).collect();
@@ -332,6 +341,22 @@ impl Index {
                 touched.merge(self.put(&key, object));
             }
         }
+        touched
+    }
+
+    /// The first list of a kind. It touches whatever is stored: asking each object what it touches is quadratic where
+    /// each newcomer of a quota touches all the others.
+    fn fill(&mut self, objects: Vec<Declared>) -> Touched {
+        let mut touched = Touched::default();
+        if objects.is_empty() {
+            return touched;
+        }
+        for object in objects {
+            let key = object.key();
+            self.unlink(&key);
+            self.link(&key, object);
+        }
+        touched.keys = Kind::ALL.into_iter().flat_map(|kind| self.keys(kind).collect::<Vec<_>>()).collect();
         touched
     }
 

@@ -75,14 +75,15 @@ fn has_earlier(world: World<'_>, entry: &Membership, email: &Email, same_partner
 }
 
 /// The order of claims among newcomers: the older object, then the lower UID. From files without times: namespace, name.
-pub fn order(meta: &ObjectMeta) -> (Timestamp, String, String, String) {
-    let created = meta.creation_timestamp.as_ref().map(|time| time.0);
-    let uid = meta.uid.clone().unwrap_or_default();
-    match created {
-        Some(created) => (created, uid, String::new(), String::new()),
-        None => (Timestamp::MAX, namespace(meta).to_owned(), meta.name.clone().unwrap_or_default(), uid),
+pub fn order(meta: &ObjectMeta) -> Order<'_> {
+    match meta.creation_timestamp.as_ref().map(|time| time.0) {
+        Some(created) => (created, uid(meta), "", ""),
+        None => (Timestamp::MAX, namespace(meta), name(meta), uid(meta)),
     }
 }
+
+/// A place in the order of claims. Borrowed: a quota compares the places of all that ask for one.
+pub type Order<'a> = (Timestamp, &'a str, &'a str, &'a str);
 
 /// Whether an object is on its way out.
 pub fn is_leaving(meta: &ObjectMeta) -> bool {

@@ -95,13 +95,11 @@ fn text(field: &Entry, path: &str, checker: &mut Checker<'_>) -> Option<String> 
 
 fn time(field: &Entry, path: &str, checker: &mut Checker<'_>) -> Option<Time> {
     let text = text(field, path, checker)?;
-    match text.parse::<Timestamp>() {
-        Ok(time) => Some(Time(time)),
-        Err(_) => {
-            checker.say(&field_mark(field), path, format!("{text:?} is not a time, as 2027-06-30T00:00:00Z"));
-            None
-        }
+    let time = text.parse::<Timestamp>().ok();
+    if time.is_none() {
+        checker.say(&field_mark(field), path, format!("{text:?} is not a time, as 2027-06-30T00:00:00Z"));
     }
+    time.map(Time)
 }
 
 fn texts(field: &Entry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {

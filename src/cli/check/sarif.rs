@@ -1,5 +1,7 @@
 //! Problems for code review: SARIF 2.1.0, the format that forges show beside the changed lines.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use super::finding::{Code, Finding, Location};
@@ -88,7 +90,7 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     uri

@@ -116,13 +116,12 @@ impl<'a> Checker<'a> {
 
     /// Says that a field does not exist, and which was meant.
     pub fn unknown<'k>(&mut self, entry: &Entry, path: &str, known: impl Iterator<Item = &'k str> + Clone) {
-        let hint = match nearest(&entry.key, known.clone()) {
-            Some(near) => format!("; did you mean {near}?"),
-            None => {
-                let mut known: Vec<_> = known.collect();
-                known.sort_unstable();
-                if known.is_empty() { String::new() } else { format!("; here are {}", known.join(", ")) }
-            }
+        let hint = if let Some(near) = nearest(&entry.key, known.clone()) {
+            format!("; did you mean {near}?")
+        } else {
+            let mut known: Vec<_> = known.collect();
+            known.sort_unstable();
+            if known.is_empty() { String::new() } else { format!("; here are {}", known.join(", ")) }
         };
         self.say(&entry.key_span, path, format!("there is no field {:?}{hint}", entry.key));
     }

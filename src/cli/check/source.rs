@@ -100,7 +100,7 @@ fn find(path: &Path, files: &mut Vec<Found>, seen: &mut BTreeSet<PathBuf>) {
     }
 }
 
-/// Hidden entries are left out: a mounted ConfigMap has each file twice, once below `..data`.
+/// Hidden entries are left out: a mounted `ConfigMap` has each file twice, once below `..data`.
 fn walk(directory: &Path, files: &mut Vec<Found>, seen: &mut BTreeSet<PathBuf>) {
     let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut entries = match entries {

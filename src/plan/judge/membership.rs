@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::World;
-use super::super::claims::{self, Claim, is_leaving, namespace, order};
+use super::super::claims::{self, Claim, Order, is_leaving, namespace, order};
 use super::super::lifecycle::{Facts, State};
 use super::partner::{PartnerView, Presence};
 use super::{Gate, Wait};
@@ -255,30 +255,29 @@ fn claim_violations(
         found.push(say::already_guest());
     }
     if let Some(max) = partner.entry.and_then(|partner| partner.reading.terms.max_guests)
-        && is_full(world, partner, &mine, max)
+        && is_full(world, partner, mine, max)
     {
         found.push(say::quota_exceeded(max));
     }
     found
 }
 
-fn is_full(world: World<'_>, partner: &PartnerView<'_>, mine: &(Timestamp, String, String, String), max: u64) -> bool {
+fn is_full(world: World<'_>, partner: &PartnerView<'_>, mine: Order<'_>, max: u64) -> bool {
     let live = partner
         .record
         .map_or(0, |record| world.observed.guests_of(&record.id).filter(|guest| guest.is_live()).count() as u64);
     if live >= max {
         return true;
     }
-    let ahead = world
-        .declared
-        .members(partner.namespace, &partner.name)
-        .filter(|other| order(&other.object.metadata) < *mine && claims::claim(world, other).live().is_none());
-    let ahead: Vec<_> = ahead.collect();
-    // Judging each one ahead is dear; where there is room for all of them nobody needs to be judged.
-    if live + (ahead.len() as u64) < max {
+    // Judging each one ahead is dear: nobody is where there is room for all, and no more than it takes to fill it.
+    if live + world.declared.member_count(partner.namespace, &partner.name) as u64 <= max {
         return false;
     }
-    live + ahead.iter().filter(|other| is_eligible(world, partner, other)).count() as u64 >= max
+    let mut ahead = world
+        .declared
+        .members(partner.namespace, &partner.name)
+        .filter(|other| order(&other.object.metadata) < mine && is_eligible(world, partner, other));
+    usize::try_from(max - live - 1).is_ok_and(|last| ahead.nth(last).is_some())
 }
 
 /// Whether a newcomer could be accepted, claims apart: he holds a place in the order of claims.

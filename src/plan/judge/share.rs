@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::World;
-use super::super::claims::{is_leaving, is_paused, order, uid};
+use super::super::claims::{Order, is_leaving, is_paused, namespace, order, uid};
 use super::Gate;
 use super::partner::{PartnerView, Presence};
 use crate::index::{Membership, Share, Slot, has_finalizer};
@@ -142,15 +142,16 @@ fn lists(partner: &crate::index::Partner, email: &Email) -> bool {
 
 /// One share per partner and account: the one through which somebody holds the account, then the order of claims.
 fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
-    let rank = |share: &Share| {
+    fn rank<'s>(world: World<'_>, share: &'s Share) -> (bool, Order<'s>) {
         let newcomer = world.observed.holders(uid(&share.object.metadata)).next().is_none();
         (newcomer, order(&share.object.metadata))
-    };
+    }
     let mut rivals = world
         .declared
-        .shares(partner.namespace, &partner.name)
+        .shares_of_account(&entry.reading.terms.account)
         .filter(|other| {
-            other.reading.terms.account == entry.reading.terms.account
+            namespace(&other.object.metadata) == partner.namespace
+                && other.reading.terms.partner == partner.name
                 && !std::ptr::eq(*other, entry)
                 && !is_leaving(&other.object.metadata)
         })
@@ -158,8 +159,8 @@ fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> b
     if rivals.peek().is_none() {
         return false;
     }
-    let mine = rank(entry);
-    rivals.any(|other| rank(other) < mine && is_sound(world, partner, other))
+    let mine = rank(world, entry);
+    rivals.any(|other| rank(world, other) < mine && is_sound(world, partner, other))
 }
 
 /// Whether a share breaks no rule on its own that taints it: such a one claims nothing.
@@ -299,6 +300,7 @@ fn propagators(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> Ve
     world
         .declared
         .members(partner.namespace, &partner.name)
+        .filter(|guest| guest.reading.terms.role == GuestRole::GuestAdmin)
         .map(|guest| super::super::claims::name(&guest.object.metadata))
         .filter(|name| propagation(world, partner, entry, name) == Propagation::Valid)
         .take(3)

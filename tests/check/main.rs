@@ -1,0 +1,9 @@
+//! `guestlist check` as a process: what it reads, what it says of each rule, and how it writes it.
+
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a helper ends the test")]
+
+mod output;
+mod pairs;
+mod support;
+mod together;
+mod yaml;

@@ -1,0 +1,143 @@
+//! YAML and JSON as people and tools write them.
+
+use super::support::{check, errors, short};
+
+const HEAD: &str = "apiVersion: guestlist.dev/v1alpha1\nkind: LocalPartner\nmetadata: {name: acme}\n";
+
+fn spec(spec: &str) -> (i32, Vec<String>) {
+    let (status, report) = check(&format!("{HEAD}spec:\n{spec}"));
+    (status, short(&report))
+}
+
+#[test]
+fn scalars_are_read_as_kubectl_reads_them() {
+    let (status, found) = spec("  hostAdmins: [a@host.example]\n  suspended: Yes\n  guests: {maxGuests: 010}\n");
+    assert_eq!(found, ["warning yaml-scalar 6:14 spec.suspended", "warning yaml-scalar 7:23 spec.guests.maxGuests"]);
+    assert_eq!(status, 0);
+    // Quoted, it is text, and text is no boolean.
+    let (status, found) = spec("  hostAdmins: [a@host.example]\n  suspended: \"yes\"\n");
+    assert_eq!((status, found), (1, vec!["error schema 6:14 spec.suspended".to_owned()]));
+    // Unquoted, `no` is no name.
+    let (status, found) = spec("  hostAdmins: [a@host.example]\n  displayName: no\n");
+    assert_eq!((status, found), (1, vec!["error schema 6:16 spec.displayName".to_owned()]));
+    // A time without quotes is text all the same.
+    assert_eq!(spec("  hostAdmins: [a@host.example]\n  expiresAt: 2037-01-01T00:00:00Z\n").0, 0);
+}
+
+#[test]
+fn nothing_is_left_out() {
+    assert_eq!(spec("  hostAdmins: [a@host.example]\n  displayName:\n  mfa: ~\n"), (0, vec![]));
+    assert_eq!(spec("  hostAdmins:\n").1, ["error HostAdminRequired 5:3 spec.hostAdmins"]);
+    let (status, report) = check(&format!("{HEAD}spec:\n"));
+    assert_eq!((status, short(&report)), (1, vec!["error schema 4:1 spec".to_owned()]));
+}
+
+#[test]
+fn unknown_fields_are_errors_with_a_suggestion() {
+    let (status, report) =
+        check(&format!("{HEAD}spec:\n  hostAdmins: [a@host.example]\n  displayname: x\n  mfa: {{method: [TOTP]}}\n"));
+    assert_eq!(status, 1);
+    let messages: Vec<_> =
+        report["findings"].as_array().unwrap().iter().map(|f| f["message"].as_str().unwrap()).collect();
+    assert!(messages[0].ends_with("did you mean displayName?"), "{messages:?}");
+    assert!(messages[1].ends_with("did you mean methods?"), "{messages:?}");
+    let (_, report) = check(&HEAD.replace("{name: acme}", "{name: acme, lables: {}}"));
+    assert!(errors(&report).contains(&"schema".to_owned()));
+}
+
+#[test]
+fn a_key_stands_once() {
+    let (status, report) =
+        check(&format!("{HEAD}spec:\n  hostAdmins: [a@host.example]\n  suspended: true\n  suspended: false\n"));
+    assert_eq!((status, short(&report)), (1, vec!["error duplicate-key 7:3 -".to_owned()]));
+    assert_eq!(report["findings"][0]["other"]["line"], 6);
+}
+
+#[test]
+fn anchors_aliases_and_merge_keys_are_followed() {
+    let text = "  hostAdmins: &all [a@host.example]\n  mfa: &mfa {methods: [TOTP], enrolWithin: 900h}\n";
+    assert_eq!(spec(text).1, ["error MfaDeadlineTooLong 6:44 spec.mfa.enrolWithin"]);
+    let (status, report) = check(&format!(
+        "base: &base {{hostAdmins: [a@host.example], suspended: true}}\n{HEAD}spec:\n  <<: *base\n  suspended: false\n"
+    ));
+    assert_eq!((status, short(&report)), (1, vec!["error schema 1:1 base".to_owned()]));
+}
+
+#[test]
+fn after_a_syntax_error_it_goes_on_at_the_next_document() {
+    let text = format!("{HEAD}spec: [\n---\n{HEAD}spec: {{hostAdmins: []}}\n---\n- a\nb: c\n---\n'open\n");
+    let (status, report) = check(&text);
+    assert_eq!(errors(&report), ["syntax", "HostAdminRequired", "syntax", "syntax"]);
+    assert_eq!(status, 2);
+}
+
+#[test]
+fn json_is_read_too_one_value_after_another() {
+    let one = r#"{"apiVersion": "guestlist.dev/v1alpha1", "kind": "LocalPartner",
+	"metadata": {"name": "NAME"}, "spec": {"hostAdmins": ["a@host.example"], "displayName": "\u00e4 \/ \ud83d\ude00"}}"#;
+    let text = format!("{}\n{}", one.replace("NAME", "a"), one.replace("NAME", "b").replace("a@host", "a host"));
+    let (status, report) = check(&text);
+    assert_eq!((status, short(&report)), (1, vec!["error InvalidEmail 4:53 spec.hostAdmins[0]".to_owned()]));
+    assert_eq!(report["summary"]["objects"]["LocalPartner"], 2);
+}
+
+#[test]
+fn every_way_to_write_a_document_is_read() {
+    let body = format!("{HEAD}spec: {{hostAdmins: [a@host.example]}}\n");
+    let again = body.replace("acme", "beta");
+    for text in [
+        format!("\u{feff}{body}"),
+        body.replace('\n', "\r\n"),
+        format!("%YAML 1.2\n---\n{body}...\n"),
+        format!("# nothing\n---\n---\n{body}---\n"),
+        format!("{body}...\n---\n{again}"),
+        format!("--- # named\n{body}--- {{}}\n"),
+        body.replace("[a@host.example]", ">-\n  x").replace(": >-\n  x", ": ['a@host.example', \"b@host.example\"]"),
+    ] {
+        let (status, report) = check(&text);
+        assert_eq!((status, short(&report)), (0, vec![]), "{text}");
+    }
+}
+
+#[test]
+fn what_means_to_be_ours_is_not_taken_for_foreign() {
+    for (text, place) in [
+        (HEAD.replace("v1alpha1", "v1"), "error schema 1:13 apiVersion"),
+        (HEAD.replace("LocalPartner", "LocalPartners"), "error schema 2:7 kind"),
+        (HEAD.replace("guestlist.dev", "guestlist.de"), "error schema 1:13 apiVersion"),
+        ("kind: LocalPartner\n".to_owned(), "error schema 1:1 apiVersion"),
+        ("apiVersion: guestlist.dev/v1alpha1\n".to_owned(), "error schema 1:1 kind"),
+    ] {
+        let (status, report) = check(&text);
+        assert_eq!((status, short(&report)), (1, vec![place.to_owned()]), "{text}");
+    }
+    // Somebody else's kind of the same name.
+    assert_eq!(check("apiVersion: crm.example/v1\nkind: LocalPartner\n").0, 0);
+}
+
+#[test]
+fn every_problem_of_a_broken_object_is_said_once() {
+    let text = "apiVersion: guestlist.dev/v1alpha1\nkind: AccountShare\nmetadata: {name: s}\nspec:\n  partnerRef: acme\n  account: 7\n  \
+                sharedBy: alice\n  guestUsers:\n  - bob\n  - {name: carol}\n  - name: [x]\n    propagatedBy: z\n";
+    assert_eq!(
+        short(&check(text).1),
+        [
+            "error schema 5:15 spec.partnerRef",
+            "error schema 6:12 spec.account",
+            "error InvalidEmail 7:13 spec.sharedBy",
+            "error schema 9:5 spec.guestUsers[0]",
+            "error schema 10:6 spec.guestUsers[1].propagatedBy",
+            "error schema 11:5 spec.guestUsers[2].name",
+        ]
+    );
+}
+
+#[test]
+fn bounds_of_the_schema_hold() {
+    let long = "x".repeat(257);
+    let (_, found) = spec(&format!("  hostAdmins: [a@host.example]\n  displayName: {long}\n"));
+    assert_eq!(found, ["error schema 6:16 spec.displayName"]);
+    let name = format!("metadata: {{name: {}}}", "n".repeat(64));
+    let text = format!("{HEAD}spec: {{hostAdmins: [a@host.example]}}\n").replace("metadata: {name: acme}", &name);
+    assert_eq!(short(&check(&text).1), ["error InvalidValue 3:18 metadata.name"]);
+}
