@@ -377,6 +377,8 @@ impl Index {
 
     fn remove(&mut self, key: &Key) -> Touched {
         let mut touched = self.touched_by_declared(key);
+        // What a vanished membership leaves behind is its partner's to take back, not only to count.
+        touched.keys.extend(self.partner_of(key));
         self.unlink(key);
         touched.merge(self.touched_by_name(key));
         touched.keys.insert(key.clone());

@@ -187,6 +187,22 @@ fn at_rest_nothing_is_written_not_even_after_a_restart_or_an_outage() {
 }
 
 #[test]
+fn a_membership_that_vanished_without_its_finalizer_leaves_no_access_behind() {
+    let plane = ControlPlane::start();
+    let mut operator = Operator::prepare(&plane);
+    operator.start();
+    settled(&plane, &operator);
+    operator.kill();
+    patch(&plane, "gm/bob", r#"{"metadata":{"finalizers":null}}"#);
+    plane.kubectl(&["delete", "-n", "partners", "gm/bob"]).ok();
+    assert_eq!(operator.access(BOB), ["instagram:Collaborator"], "nobody was there to take it away");
+    operator.start();
+    operator.has_access(BOB, &[]);
+    assert_eq!(operator.access(CAROL), ["instagram:Manager"]);
+    assert_eq!(operator.show()["deactivated"].as_array().unwrap().len(), 0, "an orphan's record is left alone");
+}
+
+#[test]
 fn whoever_is_not_listed_gets_nothing_whatever_is_written() {
     let plane = ControlPlane::start();
     let mut operator = Operator::prepare(&plane);
@@ -262,21 +278,80 @@ fn operator_directory(plane: &ControlPlane, args: &[&str]) -> std::process::Outp
         .unwrap()
 }
 
-/// Looks at the file itself, again and again: nobody holds an effective grant without MFA, no Guest User is Manager.
+/// What must never be there, whoever runs and whenever one looks: a Guest User as Manager, a grant of somebody who is
+/// deactivated or has not joined, and a grant that was *given* while no method that counts was enrolled. (One that was
+/// given before MFA was lost may stand for a moment: the directory does not let it be used.)
+const FORBIDDEN: &str = "SELECT count(*) FROM grants JOIN guests ON guests.id = grants.guest
+    WHERE (grants.role = 'Manager' AND guests.role = 'GuestUser')
+       OR guests.deactivated_at IS NOT NULL
+       OR guests.joined_at IS NULL
+       OR (NOT EXISTS (SELECT 1 FROM mfa WHERE mfa.address = guests.address)
+           AND (guests.mfa_lost_at IS NULL OR grants.since > guests.mfa_lost_at))";
+
+fn forbidden(connection: &rusqlite::Connection) -> i64 {
+    connection.query_row(FORBIDDEN, [], |row| row.get(0)).unwrap()
+}
+
+/// Looks at the file itself, again and again.
 fn observe(database: std::path::PathBuf, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<usize> {
     std::thread::spawn(move || {
         let connection = rusqlite::Connection::open(database).unwrap();
         connection.busy_timeout(Duration::from_secs(5)).unwrap();
-        let forbidden = "SELECT count(*) FROM grants JOIN guests ON guests.id = grants.guest
-             WHERE (grants.role = 'Manager' AND guests.role = 'GuestUser') OR guests.deactivated_at IS NOT NULL
-                OR guests.joined_at IS NULL OR grants.role NOT IN ('Manager', 'Collaborator')";
         let mut looks = 0;
         while !stop.load(Ordering::Relaxed) {
-            let count: i64 = connection.query_row(forbidden, [], |row| row.get(0)).unwrap();
-            assert_eq!(count, 0, "a forbidden grant after {looks} looks");
+            assert_eq!(forbidden(&connection), 0, "a forbidden grant after {looks} looks");
             looks += 1;
             std::thread::sleep(Duration::from_millis(10));
         }
         looks
     })
+}
+
+#[test]
+fn the_observer_notices_what_is_forbidden() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("directory.db");
+    drop(guestlist::directory::sqlite::Store::open(&path, guestlist::directory::sqlite::Access::Create).unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO accounts (name) VALUES ('a');
+             INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins)
+                VALUES ('p', 'i', 'c', 'n', 'p', 'u', 'P', '');
+             INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner,
+                partner_name, display_name, role, joined_at, login)
+                VALUES ('g', 1, 'bob@acme.example', 'i', 'c', 'n', 'bob', 'u1', 'Made', 'p', 'p', 'Bob', 'GuestUser',
+                '2027-01-01T00:00:00.000000000Z', 1);
+             INSERT INTO mfa (address, method, enrolled_at)
+                VALUES ('bob@acme.example', 'TOTP', '2027-01-01T00:01:00.000000000Z');
+             INSERT INTO grants (guest, account, role, share, share_uid, allowed, asked, since)
+                VALUES ('g', 'a', 'Collaborator', 's', 'us', 'TOTP', 'TOTP', '2027-01-01T00:02:00.000000000Z');",
+        )
+        .unwrap();
+    let after = |change: &str| {
+        connection.execute_batch(&format!("SAVEPOINT s; {change}")).unwrap();
+        let seen = forbidden(&connection);
+        connection.execute_batch("ROLLBACK TO s; RELEASE s").unwrap();
+        seen
+    };
+    assert_eq!(after(""), 0);
+    assert_eq!(after("DELETE FROM mfa"), 1, "given though MFA never was there");
+    let lost =
+        |at: &str| format!("DELETE FROM mfa; UPDATE guests SET mfa_lost_at = '2027-01-01T00:{at}:00.000000000Z'");
+    assert_eq!(after(&lost("03")), 0, "given before MFA was lost");
+    assert_eq!(after(&lost("01")), 1, "given after MFA was lost");
+    assert_eq!(after("UPDATE guests SET joined_at = NULL"), 1);
+    // The file itself refuses these two; without its triggers the observer would be the one to notice.
+    let deactivated = "UPDATE guests SET login = 0, deactivated_at = '2027-01-01T00:03:00.000000000Z'";
+    let manager = "UPDATE grants SET role = 'Manager'";
+    for change in [deactivated, manager] {
+        assert!(connection.execute_batch(change).is_err(), "{change}");
+    }
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'trigger'";
+    let triggers: Vec<String> =
+        connection.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    for trigger in triggers {
+        connection.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
+    }
+    assert_eq!((after(deactivated), after(manager)), (1, 1));
 }

@@ -408,3 +408,65 @@ fn a_paused_guest_is_given_nothing_and_can_lose_everything() {
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
     assert_eq!(world.ready("dave"), "False/Paused");
 }
+
+/// A membership vanishes without having been taken back: somebody stripped its finalizer and deleted it.
+fn vanish(world: &mut World, name: &str) {
+    let key = guestlist::index::Key::new(Kind::Membership, SPACE, name);
+    let object = world.objects.remove(&key).unwrap();
+    world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
+}
+
+#[test]
+fn a_guest_whose_membership_vanished_loses_access_and_keeps_the_record() {
+    let mut world = shared();
+    vanish(&mut world, "bob");
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+    assert!(world.record("bob").is_some(), "an orphan is never destroyed, nor deactivated");
+}
+
+#[test]
+fn so_many_vanished_memberships_are_no_removal_and_take_nothing_away() {
+    let mut world = World::acme();
+    world.share("instagram", "guestAdminRole: Collaborator");
+    for name in ["erin", "frank", "grace", "heidi"] {
+        world.member(name, "GuestAdmin", "");
+    }
+    world.settle();
+    world.joins(&["erin", "frank", "grace", "heidi"]);
+    world.settle();
+    let before = world.access();
+    assert_eq!(before.len(), 4, "{before:?}");
+    for name in ["erin", "frank", "grace", "heidi"] {
+        vanish(&mut world, name);
+    }
+    world.settle();
+    assert_eq!(world.access(), before);
+}
+
+#[test]
+fn a_membership_that_comes_back_for_a_vanished_one_takes_its_record_up_again() {
+    let mut world = shared();
+    vanish(&mut world, "bob");
+    world.settle();
+    world.member("bob", "GuestUser", "");
+    world.settle();
+    assert_eq!(world.access(), ["bob: instagram as Collaborator", "carol: instagram as Manager"]);
+    assert_eq!(world.mails(), 3, "nobody is invited again");
+}
+
+#[test]
+fn a_guest_whose_mfa_is_unknown_keeps_what_he_has_for_a_day_and_no_longer() {
+    let mut world = shared();
+    let key = guestlist::index::Key::new(Kind::Membership, SPACE, "bob");
+    let mut record = world.record("bob").unwrap();
+    record.mfa = guestlist::directory::MfaRecord::Unknown;
+    let (address, since) = (record.address.clone(), world.now);
+    world.mirror.set_guest(&address, Some(record));
+    world.mirror.set_mfa_unknown_since(&address, Some(since));
+    assert_eq!(world.plan(&key).steps, []);
+    world.now = since + jiff::SignedDuration::from_hours(24);
+    let steps = world.plan(&key).steps;
+    assert_eq!(steps.len(), 1, "{steps:?}");
+    assert_eq!(steps[0].reason, guestlist::rules::Reason::MfaUnknown);
+}

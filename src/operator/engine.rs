@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use super::exchange::*;
 use super::queue::{Priority, Queue};
 use super::status::{self, Difference};
 use crate::directory::{
-    AccountRecord, Changed, Effect, Fault, GuestRecord, Mirror, Operation, Owner, PartnerId, PartnerRecord, Revision,
-    UserRecord, Weight,
+    AccountRecord, Changed, Effect, Fault, GuestRecord, MfaRecord, Mirror, Operation, Owner, PartnerId, Weight,
 };
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
-use crate::plan::{self, Deletion, Finalizer, Notice, Plan, Scope, Step, World};
+use crate::plan::{self, Finalizer, Notice, Plan, Scope, Step, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
 
@@ -22,203 +22,6 @@ const COUNT_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 /// How many tasks a key may take on its way to rest before it has to wait: a plan that never comes to rest must not
 /// keep everybody busy.
 const MOST_ROUNDS: u32 = 12;
-
-/// Everything that the directory holds.
-#[derive(Debug, Default)]
-pub struct Load {
-    /// Partners.
-    pub partners: Vec<PartnerRecord>,
-    /// Guests.
-    pub guests: Vec<GuestRecord>,
-    /// Accounts.
-    pub accounts: Vec<AccountRecord>,
-    /// Users.
-    pub users: Vec<UserRecord>,
-}
-
-/// What a changed thing is now.
-#[derive(Debug)]
-pub enum Now {
-    /// A guest.
-    Guest(Email, Option<Box<GuestRecord>>),
-    /// A partner.
-    Partner(PartnerId, Option<Box<PartnerRecord>>),
-    /// An account.
-    Account(String, Option<AccountRecord>),
-    /// A user.
-    User(Email, Option<UserRecord>),
-}
-
-/// What comes in.
-#[derive(Debug)]
-pub enum Input {
-    /// A complete list of one kind.
-    Listed {
-        /// The kind.
-        kind: Kind,
-        /// All its objects.
-        objects: Vec<Declared>,
-        /// The list's resourceVersion.
-        frontier: u64,
-    },
-    /// An object was added or changed.
-    Applied {
-        /// The object.
-        object: Box<Declared>,
-        /// Its resourceVersion.
-        frontier: u64,
-    },
-    /// An object was deleted.
-    Deleted {
-        /// Which.
-        key: Key,
-        /// Its UID.
-        uid: String,
-        /// The event's resourceVersion.
-        frontier: u64,
-    },
-    /// Nothing happened up to here.
-    Bookmark {
-        /// The kind.
-        kind: Kind,
-        /// Up to where.
-        frontier: u64,
-    },
-    /// A list or watch failed; it is tried again.
-    WatchFailed {
-        /// The kind.
-        kind: Kind,
-        /// What failed, and what to do.
-        problem: String,
-    },
-    /// A full reading of the directory begins.
-    Loading,
-    /// The directory was read in full.
-    Loaded(Box<Load>),
-    /// Some things in the directory are different now.
-    Observed(Vec<Now>),
-    /// The directory does not answer.
-    DirectoryDown(Fault),
-    /// The policy file says something else, or cannot be read.
-    Policy(Result<Box<Workspace>, String>),
-    /// A task is over.
-    Done {
-        /// Whose.
-        key: Key,
-        /// What came of it.
-        outcome: Box<Outcome>,
-    },
-}
-
-/// What came of a task.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Objects as our writes returned them.
-    pub objects: Vec<Declared>,
-    /// What operations left behind.
-    pub effects: Vec<Effect>,
-    /// Guests that were read again.
-    pub reread: Vec<Now>,
-    /// What went wrong.
-    pub failure: Option<Failure>,
-}
-
-/// What happens after a failure.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Failure {
-    /// The object is gone: its deletion will be seen.
-    Gone,
-    /// Our view is older than the server's: the event will come.
-    Behind,
-    /// Nothing helps until the object changes.
-    Wait(String),
-    /// Try again later.
-    Retry(String),
-    /// Try again after a time.
-    RetryAfter(SignedDuration, String),
-    /// The record has been read again: plan anew.
-    Replan,
-    /// Stop everything.
-    Stop(String),
-}
-
-/// What is to be made sure of, live, before something is given or ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Check {
-    /// The object is still as it was planned on.
-    Unchanged {
-        /// Which.
-        key: Key,
-        /// Its UID.
-        uid: String,
-        /// Its generation.
-        generation: Option<i64>,
-    },
-    /// No membership names this partner.
-    NoMembers {
-        /// The partner.
-        partner: Key,
-    },
-}
-
-/// Work for the shell.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Task {
-    /// Put our finalizer on, or take it off.
-    Finalizer {
-        /// The finalizers as they shall be.
-        finalizers: Vec<String>,
-        /// The resourceVersion they were read at.
-        version: String,
-    },
-    /// Operations, in order, after what has to be made sure of.
-    Execute {
-        /// What to make sure of.
-        checks: Vec<Check>,
-        /// What to do.
-        steps: Vec<Step>,
-        /// The revision they were planned on.
-        basis: Option<Revision>,
-        /// What people are told when it is done.
-        notices: Vec<Notice>,
-    },
-    /// Delete objects.
-    Delete(Vec<Deletion>),
-    /// Patch the status.
-    Status {
-        /// The merge patch.
-        patch: serde_json::Value,
-        /// What people are told when it is done.
-        notices: Vec<Notice>,
-    },
-}
-
-/// What the operator tells about itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Condition {
-    /// Which kinds have been listed in full.
-    pub listed: BTreeSet<&'static str>,
-    /// The directory has been read in full and answers.
-    pub directory: bool,
-    /// What keeps it from working as it should, by subject.
-    pub problems: BTreeMap<&'static str, String>,
-}
-
-impl Condition {
-    /// What is missing for being ready; empty: ready.
-    pub fn missing(&self) -> Vec<String> {
-        let mut missing: Vec<String> = Kind::ALL
-            .iter()
-            .filter(|kind| !self.listed.contains(kind.as_str()))
-            .map(|kind| format!("no full list of {} yet", kind.as_str()))
-            .collect();
-        if !self.directory {
-            missing.push("DirectoryUnavailable: the directory has not been read yet, or does not answer".to_owned());
-        }
-        missing.extend(self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")));
-        missing
-    }
-}
 
 /// What an object that does not read was told, so that it is told once.
 #[derive(Debug, PartialEq)]
@@ -303,7 +106,7 @@ impl Engine {
                 self.condition.problems.remove(kind.as_str());
                 let touched = self.index.replace(kind, objects);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
-                self.begin(now);
+                self.begin();
             }
             Input::Applied { object, frontier } => {
                 self.advance(object.kind(), frontier);
@@ -329,12 +132,12 @@ impl Engine {
             Input::Loaded(load) => self.load(*load, now),
             Input::Observed(changes) => {
                 for change in changes {
-                    let touched = self.observe(change, true);
+                    let touched = self.observe(change, true, now);
                     self.touch(touched, Priority::Withhold, now);
                 }
             }
-            Input::DirectoryDown(fault) => self.directory_down(&fault, now),
-            Input::Policy(news) => self.policy(news, now),
+            Input::DirectoryDown(fault) => self.directory_down(&fault),
+            Input::Policy(news) => self.policy(news),
             Input::Done { key, outcome } => self.done(&key, *outcome, now),
         }
     }
@@ -349,7 +152,7 @@ impl Engine {
     }
 
     /// When the last list comes in, everything is looked at.
-    fn begin(&mut self, _now: Timestamp) {
+    fn begin(&mut self) {
         if self.is_complete() {
             self.touch_all(Priority::Resync);
         }
@@ -416,7 +219,7 @@ impl Engine {
                 Now::Account(..) | Now::User(..) => false,
             };
             if !stale {
-                let touched = self.observe(change, true);
+                let touched = self.observe(change, true, now);
                 if !first {
                     self.touch(touched, Priority::Live, now);
                 }
@@ -432,7 +235,7 @@ impl Engine {
     }
 
     /// Takes in what something is now; what that touches. `outside`: somebody else did it.
-    fn observe(&mut self, change: Now, outside: bool) -> Touched {
+    fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Touched {
         match change {
             Now::Guest(address, record) => {
                 let old = self.mirror.guest(&address);
@@ -445,7 +248,9 @@ impl Engine {
                 let old = old.cloned();
                 let freed = old.as_ref().is_some_and(GuestRecord::is_live)
                     && !record.as_deref().is_some_and(GuestRecord::is_live);
+                let unknown = record.as_ref().is_some_and(|guest| guest.mfa == MfaRecord::Unknown);
                 self.mirror.set_guest(&address, record.map(|record| *record));
+                self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
                 let mut touched = self.index.touched_by_guest(&address);
                 if let Some((mark, name)) =
                     old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
@@ -492,7 +297,7 @@ impl Engine {
         }
     }
 
-    fn directory_down(&mut self, fault: &Fault, now: Timestamp) {
+    fn directory_down(&mut self, fault: &Fault) {
         if let Fault::Foreign { .. } | Fault::Fenced = fault {
             self.stopped = Some(fault.to_string());
             return;
@@ -502,11 +307,11 @@ impl Engine {
         self.condition.problems.insert("DirectoryUnavailable", fault.to_string());
         if first {
             tracing::error!(%fault, "DirectoryUnavailable: what was true is kept until it answers");
-            self.begin(now);
+            self.begin();
         }
     }
 
-    fn policy(&mut self, news: Result<Box<Workspace>, String>, _now: Timestamp) {
+    fn policy(&mut self, news: Result<Box<Workspace>, String>) {
         match news {
             Ok(workspace) => {
                 if workspace.installation() != self.owner.installation {
@@ -748,11 +553,11 @@ impl Engine {
             }
         }
         for effect in effects {
-            let touched = self.take_in(effect);
+            let touched = self.take_in(effect, now);
             self.touch(touched, Priority::Live, now);
         }
         for change in reread {
-            let touched = self.observe(change, true);
+            let touched = self.observe(change, true, now);
             self.touch(touched, Priority::Live, now);
         }
         if failure.is_none()
@@ -783,21 +588,21 @@ impl Engine {
         self.queue.done(key);
     }
 
-    fn take_in(&mut self, effect: Effect) -> Touched {
+    fn take_in(&mut self, effect: Effect, now: Timestamp) -> Touched {
         let mut touched = Touched::default();
         if let Some(gone) = &effect.gone
             && let Some(address) = self.mirror.guest_by_id(gone).map(|guest| guest.address.clone())
         {
             self.written_since_loading.0.insert(address.clone());
-            touched.merge(self.observe(Now::Guest(address, None), false));
+            touched.merge(self.observe(Now::Guest(address, None), false, now));
         }
         if let Some(guest) = effect.guest {
             self.written_since_loading.0.insert(guest.address.clone());
-            touched.merge(self.observe(Now::Guest(guest.address.clone(), Some(Box::new(guest))), false));
+            touched.merge(self.observe(Now::Guest(guest.address.clone(), Some(Box::new(guest))), false, now));
         }
         if let Some(partner) = effect.partner {
             self.written_since_loading.1.insert(partner.id.clone());
-            touched.merge(self.observe(Now::Partner(partner.id.clone(), Some(Box::new(partner))), false));
+            touched.merge(self.observe(Now::Partner(partner.id.clone(), Some(Box::new(partner))), false, now));
         }
         touched
     }

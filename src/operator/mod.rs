@@ -3,6 +3,7 @@
 
 pub mod engine;
 mod events;
+pub mod exchange;
 mod feed;
 mod health;
 mod perform;

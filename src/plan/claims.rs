@@ -85,6 +85,16 @@ pub fn order(meta: &ObjectMeta) -> Order<'_> {
 /// A place in the order of claims. Borrowed: a quota compares the places of all that ask for one.
 pub type Order<'a> = (Timestamp, &'a str, &'a str, &'a str);
 
+/// Whether nothing declares a marked guest any more: no object of his UID, of his name or for his address. One that does
+/// not read still declares him, and one that came back for him takes his record up again.
+pub fn is_orphan(world: World<'_>, guest: &GuestRecord) -> bool {
+    let Some(mark) = &guest.mark else { return false };
+    guest.is_live()
+        && !world.declared.has_membership_uid(&mark.uid)
+        && world.declared.membership(&mark.namespace, &mark.name).is_none()
+        && world.declared.memberships_for(&guest.address).next().is_none()
+}
+
 /// Whether an object is on its way out.
 pub fn is_leaving(meta: &ObjectMeta) -> bool {
     meta.deletion_timestamp.is_some()

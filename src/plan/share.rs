@@ -2,7 +2,7 @@
 //! counts, and takes away where a membership's pass cannot.
 
 use super::access::access;
-use super::claims::{annotation, is_leaving, is_paused, uid};
+use super::claims::{annotation, is_leaving, is_orphan, is_paused, uid};
 use super::conditions::{self, Domain, LISTED, Situation, Truth, show};
 use super::judge::share::{Authorized, entry_violations};
 use super::judge::{Gate, MemberView, PartnerView, ShareView};
@@ -38,9 +38,7 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     let steps = withhold(world, slot, |guest| {
         let name = guest.mark.as_ref().map(|mark| mark.name.as_str()).unwrap_or_default();
         let membership = guest.mark.as_ref().and_then(|mark| world.declared.membership_by_uid(&mark.uid));
-        // Nobody declares him any more, under whatever name, or what declares him does not read.
-        let orphan = membership.is_none() && world.declared.memberships_for(&guest.address).next().is_none();
-        let stuck = orphan || membership.is_some_and(|slot| slot.read().is_none());
+        let stuck = is_orphan(world, guest) || membership.is_some_and(|slot| slot.read().is_none());
         stuck && (shut || entry.reading.terms.exclude.contains_key(name))
     });
     let mut violations = view.violations.clone();

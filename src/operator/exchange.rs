@@ -1,0 +1,208 @@
+//! What comes into the engine and what goes out of it: plain data, so that both sides can be played.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+
+use crate::directory::{AccountRecord, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord};
+use crate::index::{Declared, Key, Kind};
+use crate::plan::{Deletion, Notice, Step};
+use crate::rules::Email;
+use crate::workspace::Workspace;
+
+/// Everything that the directory holds.
+#[derive(Debug, Default)]
+pub struct Load {
+    /// Partners.
+    pub partners: Vec<PartnerRecord>,
+    /// Guests.
+    pub guests: Vec<GuestRecord>,
+    /// Accounts.
+    pub accounts: Vec<AccountRecord>,
+    /// Users.
+    pub users: Vec<UserRecord>,
+}
+
+/// What a changed thing is now.
+#[derive(Debug)]
+pub enum Now {
+    /// A guest.
+    Guest(Email, Option<Box<GuestRecord>>),
+    /// A partner.
+    Partner(PartnerId, Option<Box<PartnerRecord>>),
+    /// An account.
+    Account(String, Option<AccountRecord>),
+    /// A user.
+    User(Email, Option<UserRecord>),
+}
+
+/// What comes in.
+#[derive(Debug)]
+pub enum Input {
+    /// A complete list of one kind.
+    Listed {
+        /// The kind.
+        kind: Kind,
+        /// All its objects.
+        objects: Vec<Declared>,
+        /// The list's resourceVersion.
+        frontier: u64,
+    },
+    /// An object was added or changed.
+    Applied {
+        /// The object.
+        object: Box<Declared>,
+        /// Its resourceVersion.
+        frontier: u64,
+    },
+    /// An object was deleted.
+    Deleted {
+        /// Which.
+        key: Key,
+        /// Its UID.
+        uid: String,
+        /// The event's resourceVersion.
+        frontier: u64,
+    },
+    /// Nothing happened up to here.
+    Bookmark {
+        /// The kind.
+        kind: Kind,
+        /// Up to where.
+        frontier: u64,
+    },
+    /// A list or watch failed; it is tried again.
+    WatchFailed {
+        /// The kind.
+        kind: Kind,
+        /// What failed, and what to do.
+        problem: String,
+    },
+    /// A full reading of the directory begins.
+    Loading,
+    /// The directory was read in full.
+    Loaded(Box<Load>),
+    /// Some things in the directory are different now.
+    Observed(Vec<Now>),
+    /// The directory does not answer.
+    DirectoryDown(Fault),
+    /// The policy file says something else, or cannot be read.
+    Policy(Result<Box<Workspace>, String>),
+    /// A task is over.
+    Done {
+        /// Whose.
+        key: Key,
+        /// What came of it.
+        outcome: Box<Outcome>,
+    },
+}
+
+/// What came of a task.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Objects as our writes returned them.
+    pub objects: Vec<Declared>,
+    /// What operations left behind.
+    pub effects: Vec<Effect>,
+    /// Guests that were read again.
+    pub reread: Vec<Now>,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+}
+
+/// What happens after a failure.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// The object is gone: its deletion will be seen.
+    Gone,
+    /// Our view is older than the server's: the event will come.
+    Behind,
+    /// Nothing helps until the object changes.
+    Wait(String),
+    /// Try again later.
+    Retry(String),
+    /// Try again after a time.
+    RetryAfter(SignedDuration, String),
+    /// The record has been read again: plan anew.
+    Replan,
+    /// Stop everything.
+    Stop(String),
+}
+
+/// What is to be made sure of, live, before something is given or ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Check {
+    /// The object is still as it was planned on.
+    Unchanged {
+        /// Which.
+        key: Key,
+        /// Its UID.
+        uid: String,
+        /// Its generation.
+        generation: Option<i64>,
+    },
+    /// No membership names this partner.
+    NoMembers {
+        /// The partner.
+        partner: Key,
+    },
+}
+
+/// Work for the shell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// Put our finalizer on, or take it off.
+    Finalizer {
+        /// The finalizers as they shall be.
+        finalizers: Vec<String>,
+        /// The resourceVersion they were read at.
+        version: String,
+    },
+    /// Operations, in order, after what has to be made sure of.
+    Execute {
+        /// What to make sure of.
+        checks: Vec<Check>,
+        /// What to do.
+        steps: Vec<Step>,
+        /// The revision they were planned on.
+        basis: Option<Revision>,
+        /// What people are told when it is done.
+        notices: Vec<Notice>,
+    },
+    /// Delete objects.
+    Delete(Vec<Deletion>),
+    /// Patch the status.
+    Status {
+        /// The merge patch.
+        patch: serde_json::Value,
+        /// What people are told when it is done.
+        notices: Vec<Notice>,
+    },
+}
+
+/// What the operator tells about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Which kinds have been listed in full.
+    pub listed: BTreeSet<&'static str>,
+    /// The directory has been read in full and answers.
+    pub directory: bool,
+    /// What keeps it from working as it should, by subject.
+    pub problems: BTreeMap<&'static str, String>,
+}
+
+impl Condition {
+    /// What is missing for being ready; empty: ready.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing: Vec<String> = Kind::ALL
+            .iter()
+            .filter(|kind| !self.listed.contains(kind.as_str()))
+            .map(|kind| format!("no full list of {} yet", kind.as_str()))
+            .collect();
+        if !self.directory {
+            missing.push("DirectoryUnavailable: the directory has not been read yet, or does not answer".to_owned());
+        }
+        missing.extend(self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")));
+        missing
+    }
+}
