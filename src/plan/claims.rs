@@ -39,9 +39,7 @@ impl<'a> Claim<'a> {
 /// Finds what a membership has of the directory's record.
 pub fn claim<'a>(world: World<'a>, entry: &Membership) -> Claim<'a> {
     let uid = entry.object.metadata.uid.as_deref().unwrap_or_default();
-    if let Some(record) = world.observed.guest_by_uid(uid)
-        && record.is_live()
-    {
+    if let Some(record) = world.observed.live_by_uid(uid) {
         return Claim::Mine(record);
     }
     let Some(email) = &entry.reading.terms.email else { return Claim::Free };
