@@ -74,7 +74,7 @@ config set-credentials operator --token="$token"
 config set-context test --user=operator
 config delete-user test
 KUBECONFIG=$dir/operator.kubeconfig setsid guestlist run --workspace examples/acme/workspace.yaml \
-  --health-address 127.0.0.1:0 --metrics-address 127.0.0.1:0 >"$dir/operator.log" 2>&1 </dev/null &
+  --lease-namespace guestlist --health-address 127.0.0.1:0 --metrics-address 127.0.0.1:0 >"$dir/operator.log" 2>&1 </dev/null &
 operator=$!
 echo "guestlist run, process $operator"
 

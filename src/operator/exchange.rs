@@ -200,11 +200,16 @@ pub struct Condition {
     pub directory: bool,
     /// What keeps it from working as it should, by subject.
     pub problems: BTreeMap<&'static str, String>,
+    /// Who leads, where that is somebody else: to stand by is all there is to do, and nothing is missing.
+    pub led_by: Option<String>,
 }
 
 impl Condition {
     /// What is missing for being ready; empty: ready.
     pub fn missing(&self) -> Vec<String> {
+        if self.led_by.is_some() {
+            return Vec::new();
+        }
         let mut missing: Vec<String> = Kind::ALL
             .iter()
             .filter(|kind| !self.listed.contains(kind.as_str()))

@@ -47,6 +47,7 @@ pub struct Metrics {
     queued: Gauge,
     guests: Gauge,
     ready: Gauge,
+    leading: Gauge,
 }
 
 fn result(ok: bool) -> &'static str {
@@ -59,14 +60,15 @@ impl Default for Metrics {
         let operations = Family::default();
         let calls = Family::default();
         let objects = Family::default();
-        let (queued, guests, ready) = (Gauge::default(), Gauge::default(), Gauge::default());
+        let [queued, guests, ready, leading] = std::array::from_fn(|_| Gauge::default());
         registry.register("directory_operations", "Operations on the directory", operations.clone());
         registry.register("api_calls", "Calls to the Kubernetes API, watches apart", calls.clone());
         registry.register("objects", "Objects declared", objects.clone());
         registry.register("queued_keys", "Objects waiting to be reconciled", queued.clone());
         registry.register("live_guests", "Live guests in the directory", guests.clone());
         registry.register("ready", "1 where the operator is ready", ready.clone());
-        Self { registry, operations, calls, objects, queued, guests, ready }
+        registry.register("leading", "1 where this process leads, 0 where it stands by", leading.clone());
+        Self { registry, operations, calls, objects, queued, guests, ready, leading }
     }
 }
 
@@ -79,6 +81,12 @@ impl Metrics {
     /// Counts a call to the API server.
     pub fn call(&self, verb: &'static str, kind: Kind, ok: bool) {
         self.calls.get_or_create(&CallLabels { verb, kind: kind.as_str(), result: result(ok) }).inc();
+    }
+
+    /// Sets whether this process leads, and whether it is ready for what it does.
+    pub fn lead(&self, leads: bool, ready: bool) {
+        self.leading.set(i64::from(leads));
+        self.ready.set(i64::from(ready));
     }
 
     /// Sets what is known of the world.
@@ -145,8 +153,15 @@ impl Health {
         }
     }
 
-    fn missing(&self) -> Vec<String> {
-        self.condition.read().unwrap_or_else(PoisonError::into_inner).missing()
+    /// Whether it is ready, and what there is to say of it.
+    fn answer(&self) -> (StatusCode, String) {
+        let condition = self.condition.read().unwrap_or_else(PoisonError::into_inner);
+        let missing = condition.missing();
+        match &condition.led_by {
+            Some(leader) => (StatusCode::OK, format!("ok: standing by for {leader}\n")),
+            None if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
+            None => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
+        }
     }
 
     /// Serves probes or metrics, or both, on an address until the process ends.
@@ -171,12 +186,7 @@ impl Health {
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
-    let missing = health.missing();
-    if missing.is_empty() {
-        (StatusCode::OK, "ok\n".to_owned())
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n")
-    }
+    health.answer()
 }
 
 async fn scrape(State(health): State<Health>) -> impl IntoResponse {
