@@ -2,6 +2,8 @@
 //! shell runs the tasks and feeds their outcomes back. A reconcile can never see a world older than the event that
 //! caused it, and the same inputs give the same tasks.
 
+mod sweep;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +16,7 @@ use crate::directory::{
     Owner, PartnerId, Weight,
 };
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
+use crate::plan::sweep::Orphan;
 use crate::plan::{self, Finalizer, Notice, Plan, Scope, Step, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
@@ -59,6 +62,7 @@ pub struct Engine {
     rounds: BTreeMap<Key, u32>,
     told: BTreeMap<Key, Told>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
+    orphans: BTreeSet<Orphan>,
     stopped: Option<String>,
 }
 
@@ -81,6 +85,7 @@ impl Engine {
             rounds: BTreeMap::new(),
             told: BTreeMap::new(),
             written_since_loading: Default::default(),
+            orphans: BTreeSet::new(),
             stopped: None,
         }
     }
@@ -107,6 +112,7 @@ impl Engine {
                 self.condition.problems.remove(kind.as_str());
                 let touched = self.index.replace(kind, objects);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
+                self.sweep_later(now);
                 self.begin();
             }
             Input::Applied { object, frontier } => {
@@ -114,12 +120,14 @@ impl Engine {
                 let priority = urgency(&object);
                 let touched = self.index.apply(*object);
                 self.touch(touched, priority, now);
+                self.sweep_later(now);
             }
             Input::Deleted { key, uid, frontier } => {
                 self.advance(key.kind, frontier);
                 let touched = self.index.delete(&key, &uid);
                 self.queue.forget(&key);
                 self.touch(touched, Priority::Withhold, now);
+                self.sweep_later(now);
             }
             Input::Bookmark { kind, frontier } => {
                 self.proven.insert(kind);
@@ -136,6 +144,7 @@ impl Engine {
                     let touched = self.observe(change, true, now);
                     self.touch(touched, Priority::Withhold, now);
                 }
+                self.sweep_later(now);
             }
             Input::DirectoryDown(fault) => self.directory_down(&fault),
             Input::Policy(news) => self.policy(news),
@@ -188,6 +197,10 @@ impl Engine {
     }
 
     fn load(&mut self, load: Load, now: Timestamp) {
+        self.stop_at_foreign_mark(
+            load.guests.iter().filter_map(|guest| guest.mark.as_ref()).chain(load.partners.iter().map(|p| &p.mark)),
+        );
+        self.sweep_later(now);
         let first = !self.condition.directory;
         let mut changes = Vec::new();
         let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
@@ -339,6 +352,7 @@ impl Engine {
                     tracing::info!("the workspace policy changed; everything is looked at again");
                     self.workspace = *workspace;
                     self.touch_all(Priority::Withhold);
+                    self.queue.push(Key::sweep(), Priority::Resync);
                 }
             }
             Err(problem) => self.policy_unreadable(problem),
@@ -419,6 +433,9 @@ impl Engine {
 
     /// The next task of a running key. `None`: it has come to rest.
     fn advance_key(&mut self, key: &Key, now: Timestamp) -> Option<Task> {
+        if key.is_sweep() {
+            return self.advance_sweep(now);
+        }
         let rounds = self.rounds.entry(key.clone()).or_insert(0);
         *rounds += 1;
         if *rounds > MOST_ROUNDS {
@@ -563,6 +580,9 @@ impl Engine {
                 let touched = self.index.apply(object);
                 self.touch(touched, Priority::Live, now);
             }
+        }
+        if !effects.is_empty() && !key.is_sweep() {
+            self.sweep_later(now);
         }
         for effect in effects {
             let touched = self.take_in(effect, now);

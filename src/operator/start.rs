@@ -153,7 +153,8 @@ async fn claim(directory: &dyn Execute, owner: &Owner, health: &Health) -> Resul
             Ok(()) => return Ok(()),
             Err(fault) if fault.next() == Next::Stop => {
                 return Err(format!(
-                    "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own.",
+                    "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own, \
+                     or take this one over: guestlist release --take-over",
                     owner.installation, owner.cluster
                 ));
             }
