@@ -200,7 +200,6 @@ impl Engine {
         self.stop_at_foreign_mark(
             load.guests.iter().filter_map(|guest| guest.mark.as_ref()).chain(load.partners.iter().map(|p| &p.mark)),
         );
-        self.sweep_later(now);
         let first = !self.condition.directory;
         let mut changes = Vec::new();
         let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
@@ -250,6 +249,7 @@ impl Engine {
         if self.condition.problems.remove("DirectoryUnavailable").is_some() {
             tracing::info!("the directory answers again");
         }
+        self.sweep_later(now);
         if first && self.is_complete() {
             self.touch_all(Priority::Resync);
         }
@@ -273,6 +273,10 @@ impl Engine {
                 self.mirror.set_guest(&address, record.map(|record| *record));
                 self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
                 let mut touched = self.index.touched_by_guest(&address);
+                let departed = old.as_ref().filter(|old| !old.is_live());
+                if let Some((old, mark)) = departed.and_then(|old| Some((old, old.mark.as_ref()?))) {
+                    touched.merge(self.index.touched_by_departed(&mark.namespace, &old.partner_name, &mark.name));
+                }
                 if let Some((mark, name)) =
                     old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
                 {

@@ -226,3 +226,43 @@ fn who_was_adopted_is_never_destroyed() {
     assert!(tasks.iter().all(|(key, _)| !key.is_sweep()), "{tasks:?}");
     assert_eq!(sim.calls.len(), calls);
 }
+
+#[test]
+fn a_propagator_whose_record_is_destroyed_may_still_come_and_everybody_concerned_says_so() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.delete(Membership, "carol");
+    sim.settle();
+    assert_eq!(sim.status(Share, "instagram")["violations"][0]["reason"], "PropagationNeedsManager");
+    sim.later(25);
+    assert_eq!(sim.destructions, 1);
+    assert_eq!(sim.status(Share, "instagram")["violations"], Value::Null);
+    assert_eq!(sim.status(Membership, "bob")["accounts"][0]["reason"], "MembershipNotFound");
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
+fn an_engine_that_still_waits_for_its_lists_is_not_woken_all_the_time() {
+    let mut sim = Sim::new(0);
+    crowd(&mut sim, 1);
+    let mut engine = Engine::new(sim.engine.owner.clone(), sim.engine.workspace.clone(), 4);
+    engine.handle(Input::Loaded(Box::new(loaded(sim.everything()))), sim.now);
+    engine.handle(Input::Listed { kind: Membership, objects: Vec::new(), frontier: 1 }, sim.now);
+    assert_eq!((engine.tasks(sim.now), engine.next_look()), (vec![], None));
+}
+
+#[test]
+fn orphans_are_not_forgotten_while_the_directory_is_away() {
+    let mut sim = Sim::new(0);
+    crowd(&mut sim, 5);
+    for n in 0..4 {
+        vanish(&mut sim, Membership, &format!("g{n}"));
+    }
+    sim.settle();
+    let away = guestlist::directory::Fault::Unavailable { context: "away".to_owned() };
+    sim.engine.handle(Input::DirectoryDown(away), sim.now);
+    sim.create(Membership, "g9", member("g9"));
+    sim.settle();
+    assert_eq!(sim.engine.condition.orphans, 4);
+    assert!(sim.engine.condition.problems.contains_key("TooManyOrphans"));
+}

@@ -22,11 +22,17 @@ const NAMED: usize = 50;
 impl Engine {
     /// Something changed that the sweep may have to do with.
     pub(super) fn sweep_later(&mut self, now: Timestamp) {
-        self.queue.at(&Key::sweep(), now + PAUSE);
+        // Nothing runs before everything was listed, and a timer that is due would wake everybody all the time.
+        if self.is_complete() {
+            self.queue.at(&Key::sweep(), now + PAUSE);
+        }
     }
 
     /// The sweep's next task. `None`: it has come to rest.
     pub(super) fn advance_sweep(&mut self, now: Timestamp) -> Option<Task> {
+        if !self.condition.directory {
+            return None;
+        }
         let sweep = sweep::plan(self.world(now));
         if let Some(next) = sweep.next_look {
             self.queue.at(&Key::sweep(), next);
