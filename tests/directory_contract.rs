@@ -137,6 +137,10 @@ every_backend!(
     lifecycle::mfa_is_turned_on_after_joining_and_a_reset_is_remembered_until_it_is_on_again,
     lifecycle::a_mark_passes_on_as_it_is_and_a_deactivated_one_never,
     lifecycle::a_partner_with_a_live_guest_is_not_put_away_and_one_put_away_takes_nobody_in,
+    memory::the_last_mail_to_an_address_outlives_its_record,
+    memory::a_mail_without_a_record_is_forgotten_when_it_matters_to_nobody_any_more,
+    memory::a_share_gives_one_account_to_one_partner_until_it_is_forgotten,
+    memory::a_guest_is_never_owner_made_or_adopted,
     owner::a_second_installation_or_cluster_is_refused,
     owner::a_mark_of_somebody_else_is_not_written,
     owner::who_lost_the_lead_writes_nothing_not_even_what_takes_away;

@@ -10,7 +10,8 @@ pub use super::exchange::*;
 use super::queue::{Priority, Queue};
 use super::status::{self, Difference};
 use crate::directory::{
-    AccountRecord, Changed, Effect, Fault, GuestRecord, MfaRecord, Mirror, Operation, Owner, PartnerId, Weight,
+    AccountRecord, Changed, DESTROYED_KEPT, Effect, Fault, GuestRecord, MAILS_KEPT, MfaRecord, Mirror, Operation,
+    Owner, PartnerId, Weight,
 };
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
 use crate::plan::{self, Finalizer, Notice, Plan, Scope, Step, World};
@@ -216,7 +217,7 @@ impl Engine {
             let stale = match &change {
                 Now::Guest(address, _) => self.written_since_loading.0.contains(address),
                 Now::Partner(id, _) => self.written_since_loading.1.contains(id),
-                Now::Account(..) | Now::User(..) => false,
+                Now::Account(..) | Now::User(..) | Now::Destroyed(_) => false,
             };
             if !stale {
                 let touched = self.observe(change, true, now);
@@ -225,6 +226,13 @@ impl Engine {
                 }
             }
         }
+        for mail in load.mails {
+            self.mirror.set_mail(&mail.address, mail.at);
+        }
+        self.mirror.set_shares(load.shares);
+        self.mirror.set_destroyed(&load.destroyed);
+        let ago = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        self.mirror.forget_before(ago(MAILS_KEPT), ago(DESTROYED_KEPT));
         self.condition.directory = true;
         if self.condition.problems.remove("DirectoryUnavailable").is_some() {
             tracing::info!("the directory answers again");
@@ -293,6 +301,10 @@ impl Engine {
                 }
                 self.mirror.set_user(&email, record);
                 self.index.touched_by_user(&email)
+            }
+            Now::Destroyed(destroyed) => {
+                self.mirror.set_destroyed(&destroyed);
+                Touched::default()
             }
         }
     }
@@ -590,6 +602,11 @@ impl Engine {
 
     fn take_in(&mut self, effect: Effect, now: Timestamp) -> Touched {
         let mut touched = Touched::default();
+        self.mirror.apply_memory(&effect);
+        if let Some(gone) = effect.partner_gone {
+            self.written_since_loading.1.insert(gone.clone());
+            touched.merge(self.observe(Now::Partner(gone, None), false, now));
+        }
         if let Some(gone) = &effect.gone
             && let Some(address) = self.mirror.guest_by_id(gone).map(|guest| guest.address.clone())
         {

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use crate::directory::{AccountRecord, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord};
+use crate::directory::{
+    AccountRecord, Destroyed, Effect, Fault, GuestRecord, MailRecord, PartnerId, PartnerRecord, Revision, ShareRecord,
+    UserRecord,
+};
 use crate::index::{Declared, Key, Kind};
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
@@ -21,6 +24,12 @@ pub struct Load {
     pub accounts: Vec<AccountRecord>,
     /// Users.
     pub users: Vec<UserRecord>,
+    /// The last mail to each address.
+    pub mails: Vec<MailRecord>,
+    /// The shares through which something was given.
+    pub shares: Vec<ShareRecord>,
+    /// How many records were destroyed lately.
+    pub destroyed: Destroyed,
 }
 
 /// What a changed thing is now.
@@ -34,6 +43,8 @@ pub enum Now {
     Account(String, Option<AccountRecord>),
     /// A user.
     User(Email, Option<UserRecord>),
+    /// How many records were destroyed lately.
+    Destroyed(Destroyed),
 }
 
 /// What comes in.

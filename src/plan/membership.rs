@@ -16,7 +16,7 @@ use super::{Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
 use crate::directory::{Grant, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, PartnerId, Weight};
 use crate::index::{Membership, Slot};
-use crate::rules::{GuestRole, Reason};
+use crate::rules::{Email, GuestRole, Reason};
 
 /// `ExpiringSoon` comes this long before the end.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -83,7 +83,7 @@ fn may_give(world: World<'_>, step: &Step) -> bool {
 /// An object that does not read grants nothing new and takes nothing away; it can still be deleted.
 fn unreadable(world: World<'_>, slot: &Slot<api::GuestMembership, crate::rules::MembershipTerms>) -> Plan {
     let meta = slot.metadata();
-    let record = world.observed.guest_by_uid(uid(meta)).filter(|record| record.is_live());
+    let record = world.observed.live_by_uid(uid(meta));
     if !world.directory_available {
         return Plan::nothing();
     }
@@ -363,7 +363,9 @@ fn admit(world: World<'_>, partner: &PartnerView<'_>, member: &MemberView<'_>, s
     let operation = Operation::Admit {
         guest: match member.claim {
             Claim::Revives(record) => record.id.clone(),
-            Claim::Mine(_) | Claim::Passes(_) | Claim::Taken | Claim::Stranger | Claim::Free => guest_id(member.entry),
+            Claim::Mine(_) | Claim::Passes(_) | Claim::Taken | Claim::Stranger | Claim::Free => {
+                guest_id(member.entry, address)
+            }
         },
         mark: mark(world, member),
         partner: PartnerId(home.id.0.clone()),
@@ -377,9 +379,11 @@ fn admit(world: World<'_>, partner: &PartnerView<'_>, member: &MemberView<'_>, s
     steps.push(Step { operation, reason: Reason::Invited, because: format!("invited by {by}") });
 }
 
-/// A guest's identifier: derived from the object's UID, so that creating needs no memory.
-fn guest_id(entry: &Membership) -> GuestId {
-    GuestId(Uuid::new_v5(&GUEST_IDS, uid(&entry.object.metadata).as_bytes()).to_string())
+/// A guest's identifier: derived from the object's UID and the address, so that creating needs no memory. The UID alone
+/// is not enough: from files it comes of the name, and a name may be reused for somebody else.
+fn guest_id(entry: &Membership, address: &Email) -> GuestId {
+    let who = format!("{} {address}", uid(&entry.object.metadata));
+    GuestId(Uuid::new_v5(&GUEST_IDS, who.as_bytes()).to_string())
 }
 
 fn invitation_end(world: World<'_>, partner: &PartnerView<'_>) -> Timestamp {

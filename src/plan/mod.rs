@@ -11,6 +11,7 @@ mod lifecycle;
 mod membership;
 mod partner;
 mod share;
+pub mod sweep;
 
 pub use lifecycle::State;
 

@@ -80,6 +80,12 @@ pub fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
 }
 
+/// Everything, as a full reading of the directory brings it.
+pub fn loaded(all: Everything) -> Load {
+    let Everything { partners, guests, accounts, users, mails, shares, destroyed } = all;
+    Load { partners, guests, accounts, users, mails, shares, destroyed }
+}
+
 pub fn key(kind: Kind, name: &str) -> Key {
     Key::new(kind, "partners", name)
 }
@@ -158,8 +164,8 @@ impl Sim {
     /// Reads the directory in full.
     pub fn load(&mut self) {
         self.engine.handle(Input::Loading, self.now);
-        let Everything { partners, guests, accounts, users } = self.everything();
-        self.engine.handle(Input::Loaded(Box::new(Load { partners, guests, accounts, users })), self.now);
+        let load = loaded(self.everything());
+        self.engine.handle(Input::Loaded(Box::new(load)), self.now);
     }
 
     /// Until nothing is left to do but to wait for people.
@@ -297,7 +303,7 @@ impl Sim {
             }
             Changed::Account(name) => Now::Account(name.clone(), block_on(self.directory.account(name)).unwrap()),
             Changed::User(email) => Now::User(email.clone(), block_on(self.directory.user(email)).unwrap()),
-            Changed::Partner(_) | Changed::Everything => panic!("nobody plays that"),
+            Changed::Partner(_) | Changed::Destroyed | Changed::Everything => panic!("nobody plays that"),
         });
         let now = now.collect();
         self.engine.handle(Input::Observed(now), self.now);

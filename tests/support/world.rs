@@ -238,6 +238,11 @@ impl World {
         for user in all.users {
             mirror.set_user(&user.email.clone(), Some(user));
         }
+        for mail in all.mails {
+            mirror.set_mail(&mail.address, mail.at);
+        }
+        mirror.set_shares(all.shares);
+        mirror.set_destroyed(&all.destroyed);
         for guest in all.guests {
             mirror.set_guest(&guest.address.clone(), Some(guest));
         }
