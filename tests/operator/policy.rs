@@ -44,8 +44,10 @@ fn a_policy_that_cannot_be_read_keeps_what_is_there_and_gives_nothing_new() {
     // Taking away goes on.
     partners.patch("gm/carol", r#"{"spec":{"suspended":true}}"#);
     partners.guest("carol", CAROL, "Suspended", &[]);
+    partners.patch("gm/carol", r#"{"spec":{"suspended":false}}"#);
     operator.policy(POLICY);
     operator.is_ready();
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
     partners.guest("ned", "ned@acme.example", "Invited", &[]);
 }
 

@@ -58,7 +58,7 @@ spec: {partnerRef: {name: acme}, account: instagram, sharedBy: alice@host.exampl
 apiVersion: guestlist.dev/v1alpha1
 kind: AccountShare
 metadata: {name: waiting, namespace: partners}
-spec: {partnerRef: {name: acme}, account: missing, sharedBy: alice@host.example, guestUsers: [{name: nobody, propagatedBy: carol}]}
+spec: {partnerRef: {name: acme}, account: missing, sharedBy: alice@host.example, roleOverrides: [{name: nobody, role: Manager}]}
 ---
 apiVersion: guestlist.dev/v1alpha1
 kind: AccountShare
