@@ -60,9 +60,17 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(read).ok().filter(|read| *read >= Duration::from_secs(1)).ok_or_else(|| "at least 1s".to_owned())
 }
 
+/// The Kubernetes client logs what we tell in context; its own words are for those who look for them.
+fn filter(level: &str) -> String {
+    match level.to_ascii_lowercase().as_str() {
+        "error" | "warn" | "info" => format!("{level},kube_client=off"),
+        _ => level.to_owned(),
+    }
+}
+
 /// Runs the operator until it is told to stop.
 pub fn run(args: RunArgs) -> ExitCode {
-    let filter = match EnvFilter::try_new(&args.log_level) {
+    let filter = match EnvFilter::try_new(filter(&args.log_level)) {
         Ok(filter) => filter,
         Err(error) => {
             eprintln!("error: --log-level {:?}: {error}", args.log_level);

@@ -11,6 +11,7 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 use uuid::Uuid;
 
+use super::words::words;
 use crate::api;
 use crate::index::Key;
 use crate::plan::Notice;
@@ -56,7 +57,7 @@ impl Teller {
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
             // A namespace on its way out takes no Events.
             Ok(Err(kube::Error::Api(status))) if status.code == 403 && status.message.contains("being terminated") => {}
-            Ok(Err(error)) => tracing::warn!(key = %telling.key, %error, "failed to write an Event"),
+            Ok(Err(error)) => tracing::warn!(key = %telling.key, "failed to write an Event: {}", words(&error)),
             Err(_) => tracing::warn!(key = %telling.key, "failed to write an Event in 5s"),
         }
     }

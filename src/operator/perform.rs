@@ -13,6 +13,7 @@ use super::engine::{Check, Failure, Now, Outcome, Task};
 use super::events::{Teller, Telling};
 use super::health::Metrics;
 use super::watch::{Watched, declared};
+use super::words::words;
 use crate::api;
 use crate::directory::fault::Next;
 use crate::directory::{Epoch, Execute, Fault, Revision};
@@ -286,8 +287,8 @@ enum Part {
 /// What happens after a failure of the API server.
 fn failure(verb: &str, kind: Kind, error: &kube::Error) -> Failure {
     let context = format!("failed to {verb} a {}", kind.as_str());
-    let kube::Error::Api(status) = error else { return Failure::Retry(format!("{context}: {error}")) };
-    let message = format!("{context}: {}", status.message);
+    let kube::Error::Api(status) = error else { return Failure::Retry(format!("{context}: {}", words(error))) };
+    let message = format!("{context}: {}", words(error));
     match status.code {
         404 => Failure::Gone,
         409 => Failure::Behind,

@@ -55,11 +55,8 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     let finalizer = if record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
     // Accepted, but the partner's record is not there yet: what there is to say comes with it. One that would not be
     // accepted then either (suspended, expired) says so now.
-    let early = record.is_none()
-        && steps.is_empty()
-        && is_in_order(&member)
-        && !paused
-        && world.workspace.is_readable();
+    let early =
+        record.is_none() && steps.is_empty() && is_in_order(&member) && !paused && world.workspace.is_readable();
     let status = (!early).then(|| status(world, &member, &shares, paused));
     Plan {
         notices: notices(&member, &steps),

@@ -15,12 +15,14 @@ mod controlplane;
 mod operator;
 mod stage;
 
+mod directory_fails;
 mod invitations;
 mod killed;
 mod lifecycle;
 mod namespaces;
 mod observer;
 mod order;
+mod outages;
 mod policy;
 mod rest;
 mod roles;

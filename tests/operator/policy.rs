@@ -47,7 +47,7 @@ fn a_policy_that_cannot_be_read_keeps_what_is_there_and_gives_nothing_new() {
     partners.patch("gm/carol", r#"{"spec":{"suspended":false}}"#);
     operator.policy(POLICY);
     operator.is_ready();
-    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager", "tiktok:Manager"]);
     partners.guest("ned", "ned@acme.example", "Invited", &[]);
 }
 

@@ -3,6 +3,7 @@
 
 mod follow;
 mod mark;
+mod place;
 pub mod play;
 mod rows;
 mod schema;
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::rules::Email;
 use follow::Follow;
+use place::Place;
 pub use schema::Access;
 use schema::fault;
 pub use shell::{Directory, Inline, ReadOnly};
@@ -32,12 +34,14 @@ pub struct Store {
     connection: Connection,
     page: usize,
     follow: Follow,
+    place: Place,
 }
 
 impl Store {
     /// Opens a file, or `:memory:`.
     pub fn open(path: &Path, access: Access) -> Result<Self, Fault> {
-        Ok(Self { connection: schema::open(path, access)?, page: PAGE, follow: Follow::default() })
+        let connection = schema::open(path, access)?;
+        Ok(Self { connection, page: PAGE, follow: Follow::default(), place: Place::of(path) })
     }
 
     /// The same with small pages, for tests of paging.
