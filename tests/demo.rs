@@ -52,8 +52,7 @@ fn the_demo_shows_what_the_readme_shows_and_leaves_nothing_running() {
     let said = String::from_utf8_lossy(&demo.stdout).into_owned();
     assert!(demo.status.success(), "{said}\n{}", String::from_utf8_lossy(&demo.stderr));
     let lines: Vec<String> = said.lines().map(plain).collect();
-    let missing: Vec<String> =
-        transcripts().into_iter().filter(|shown| !lines.contains(&plain(shown))).collect();
+    let missing: Vec<String> = transcripts().into_iter().filter(|shown| !lines.contains(&plain(shown))).collect();
     assert_eq!(missing, Vec::<String>::new(), "the README shows what the demo did not say:\n{said}");
     assert!(transcripts().len() > 20);
     assert_eq!(running(folder.path()), Vec::<String>::new());

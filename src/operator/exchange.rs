@@ -210,15 +210,14 @@ impl Condition {
         if self.led_by.is_some() {
             return Vec::new();
         }
-        let mut missing: Vec<String> = Kind::ALL
-            .iter()
-            .filter(|kind| !self.listed.contains(kind.as_str()))
-            .map(|kind| format!("no full list of {} yet", kind.as_str()))
-            .collect();
-        if !self.directory {
-            missing.push("DirectoryUnavailable: the directory has not been read yet, or does not answer".to_owned());
+        // What is wrong comes before what merely has not happened yet.
+        let mut missing: Vec<String> =
+            self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")).collect();
+        if !self.directory && !self.problems.contains_key("DirectoryUnavailable") {
+            missing.push("the directory has not been read yet".to_owned());
         }
-        missing.extend(self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")));
+        let unlisted = Kind::ALL.iter().filter(|kind| !self.listed.contains(kind.as_str()));
+        missing.extend(unlisted.map(|kind| format!("no full list of {} yet", kind.as_str())));
         missing
     }
 }

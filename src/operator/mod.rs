@@ -14,6 +14,7 @@ pub mod queue;
 mod start;
 pub mod status;
 pub mod watch;
+mod words;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -53,13 +53,10 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     steps.retain(|step| step.operation.weight() == Weight::Take || (!paused && may_give(world, step)));
     let record = member.claim.live();
     let finalizer = if record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
-    // Accepted, but the partner's record is not there yet: what there is to say comes with it.
-    let early = record.is_none()
-        && steps.is_empty()
-        && member.violations.is_empty()
-        && member.wait.is_none()
-        && !paused
-        && world.workspace.is_readable();
+    // Accepted, but the partner's record is not there yet: what there is to say comes with it. One that would not be
+    // accepted then either (suspended, expired) says so now.
+    let early =
+        record.is_none() && steps.is_empty() && is_in_order(&member) && !paused && world.workspace.is_readable();
     let status = (!early).then(|| status(world, &member, &shares, paused));
     Plan {
         notices: notices(&member, &steps),
@@ -354,12 +351,16 @@ fn keep_and_give(
     }
 }
 
+/// Whether nothing stands in the way of a first acceptance but that the partner may have no record yet.
+fn is_in_order(member: &MemberView<'_>) -> bool {
+    member.violations.is_empty() && member.wait.is_none() && !member.suspended && !member.expired
+}
+
 /// First acceptance: everything is in order, so the record is written and the first mail goes out.
 fn admit(world: World<'_>, partner: &PartnerView<'_>, member: &MemberView<'_>, steps: &mut Vec<Step>) {
     let terms = &member.entry.reading.terms;
     let home = partner.record.filter(|record| record.deactivated_at.is_none());
-    let in_order = member.violations.is_empty() && member.wait.is_none() && !member.suspended && !member.expired;
-    let (true, Some(home), Some(address)) = (in_order, home, &terms.email) else { return };
+    let (true, Some(home), Some(address)) = (is_in_order(member), home, &terms.email) else { return };
     let operation = Operation::Admit {
         guest: match member.claim {
             Claim::Revives(record) => record.id.clone(),

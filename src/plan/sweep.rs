@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use super::claims::{is_orphan, is_paused};
 use super::share::forget;
 use super::{Step, World};
-use crate::directory::{
-    DESTROYED_KEPT, GuestRecord, Mark, Operation, Origin, PartnerRecord, destroyed_lately,
-};
+use crate::directory::{DESTROYED_KEPT, GuestRecord, Mark, Operation, Origin, PartnerRecord, destroyed_lately};
 use crate::index::{Key, Kind, Slot};
 use crate::rules::Reason;
 
@@ -114,7 +112,9 @@ fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
     let mut waiting: Vec<(Timestamp, &GuestRecord)> = world
         .observed
         .guests()
-        .filter(|guest| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made && !is_held(world, guest, mark)))
+        .filter(|guest| {
+            guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made && !is_held(world, guest, mark))
+        })
         .filter_map(|guest| Some((guest.deactivated_at?, guest)))
         .collect();
     waiting.sort_by(|(a, first), (b, second)| (a, &first.address).cmp(&(b, &second.address)));
@@ -132,7 +132,8 @@ fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
         sweep.look_at(since.checked_add(pace.after).ok());
     }
     if now < due && at_most > 0 {
-        sweep.look_at(world.observed.destroyed().keys().next().and_then(|first| first.checked_add(DESTROYED_KEPT).ok()));
+        sweep
+            .look_at(world.observed.destroyed().keys().next().and_then(|first| first.checked_add(DESTROYED_KEPT).ok()));
     }
 }
 
