@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 use crate::api;
-use crate::rules::{Email, MembershipTerms, PartnerTerms, Reading, ShareTerms, read};
+use crate::rules::{Email, GuestRole, MembershipTerms, PartnerTerms, Reading, ShareTerms, read};
 
 mod touch;
 
@@ -185,6 +185,8 @@ pub struct Index {
     shares: Slots<api::AccountShare, ShareTerms>,
     /// Partner → its memberships' and shares' names.
     members_of: BTreeMap<Name, BTreeSet<String>>,
+    /// Partner → those of its memberships that say Guest Admin.
+    admins_of: BTreeMap<Name, BTreeSet<String>>,
     shares_of: BTreeMap<Name, BTreeSet<String>>,
     /// Address → memberships, in all namespaces.
     by_address: BTreeMap<Email, Names>,
@@ -222,6 +224,12 @@ impl Index {
     pub fn members<'a>(&'a self, namespace: &'a str, partner: &str) -> impl Iterator<Item = &'a Membership> {
         let names = self.members_of.get(&(namespace.to_owned(), partner.to_owned()));
         names.into_iter().flatten().filter_map(move |name| self.membership(namespace, name).and_then(Slot::read))
+    }
+
+    /// The names of the memberships that say Guest Admin of a partner.
+    pub fn guest_admins(&self, namespace: &str, partner: &str) -> impl Iterator<Item = &str> {
+        let names = self.admins_of.get(&(namespace.to_owned(), partner.to_owned()));
+        names.into_iter().flatten().map(String::as_str)
     }
 
     /// How many memberships name a partner.
@@ -448,6 +456,9 @@ impl Index {
             Declared::Membership(object) => {
                 let reading = read::membership(&object.spec);
                 let partner = (key.namespace.clone(), reading.terms.partner.clone());
+                if reading.terms.role == GuestRole::GuestAdmin {
+                    self.admins_of.entry(partner.clone()).or_default().insert(key.name.clone());
+                }
                 self.members_of.entry(partner).or_default().insert(key.name.clone());
                 if let Some(email) = &reading.terms.email {
                     self.by_address.entry(email.clone()).or_default().insert(name.clone());
@@ -493,7 +504,9 @@ impl Index {
                 self.membership_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
                 let Some(entry) = old.read() else { return };
                 let terms = &entry.reading.terms;
-                take(&mut self.members_of, &(key.namespace.clone(), terms.partner.clone()), &key.name);
+                let partner = (key.namespace.clone(), terms.partner.clone());
+                take(&mut self.admins_of, &partner, &key.name);
+                take(&mut self.members_of, &partner, &key.name);
                 if let Some(email) = &terms.email {
                     take(&mut self.by_address, email, &name);
                 }

@@ -142,6 +142,37 @@ impl World {
         self.put(Kind::Share, name, Declared::Share(Box::new(object)));
     }
 
+    /// Manifests, each created at the time that it says or its spec replaced.
+    pub fn declare(&mut self, manifests: &str) {
+        for text in manifests.split("\n---\n") {
+            let head: serde_json::Value = serde_saphyr::from_str(text).unwrap();
+            let created = head["metadata"]["creationTimestamp"].as_str().map(|text| text.parse().unwrap());
+            self.now = created.map_or(self.now, |created: Timestamp| created.max(self.now));
+            let name = head["metadata"]["name"].as_str().unwrap();
+            match head["kind"].as_str().unwrap() {
+                "LocalPartner" => {
+                    let object: api::LocalPartner = serde_json::from_value(head.clone()).unwrap();
+                    self.put(Kind::Partner, name, Declared::Partner(Box::new(object)));
+                }
+                "GuestMembership" => {
+                    let object: api::GuestMembership = serde_json::from_value(head.clone()).unwrap();
+                    self.put(Kind::Membership, name, Declared::Membership(Box::new(object)));
+                }
+                _ => {
+                    let object: api::AccountShare = serde_json::from_value(head.clone()).unwrap();
+                    self.put(Kind::Share, name, Declared::Share(Box::new(object)));
+                }
+            }
+        }
+    }
+
+    /// What is stored under a name does not fit the types any more.
+    pub fn becomes_unreadable(&mut self, kind: Kind, name: &str) {
+        let key = Key::new(kind, SPACE, name);
+        let metadata = Box::new(self.objects[&key].metadata().clone());
+        self.store(key, Declared::Unreadable { kind, metadata, error: "it does not fit".to_owned() });
+    }
+
     /// Creates an object, or replaces its spec.
     fn put(&mut self, kind: Kind, name: &str, mut object: Declared) {
         let key = Key::new(kind, SPACE, name);
@@ -185,6 +216,13 @@ impl World {
     /// As the API server does it: what has a finalizer stays until that is gone.
     pub fn delete(&mut self, kind: Kind, name: &str) {
         self.remove(&Key::new(kind, SPACE, name));
+    }
+
+    /// It is gone, whatever finalizer it had.
+    pub fn vanishes(&mut self, kind: Kind, name: &str) {
+        let key = Key::new(kind, SPACE, name);
+        let object = self.objects.remove(&key).unwrap();
+        self.index.delete(&key, object.metadata().uid.as_deref().unwrap());
     }
 
     fn remove(&mut self, key: &Key) {
@@ -352,6 +390,8 @@ impl World {
                 object.status.replace(*new.clone()) == Some(*new)
             }
             (Declared::Share(object), Status::Share(new)) => object.status.replace(*new.clone()) == Some(*new),
+            // Where it cannot be read, the operator still patches conditions: not the world's to keep.
+            (Declared::Unreadable { .. }, _) => true,
             (object, status) => panic!("a status of another kind: {object:?} {status:?}"),
         };
         if !same {
