@@ -14,7 +14,7 @@ use crate::directory::{
     Owner, PartnerId, Weight,
 };
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
-use crate::plan::{self, Finalizer, Notice, Plan, Scope, Step, World};
+use crate::plan::{self, Extent, Finalizer, Notice, Plan, Scope, Step, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
 
@@ -50,6 +50,7 @@ pub struct Engine {
     /// What the operator tells about itself.
     pub condition: Condition,
     planner: Planner,
+    extent: Extent,
     workers: usize,
     frontiers: BTreeMap<Kind, u64>,
     /// Kinds whose watch has come to a bookmark since the list: a list alone may come from a cache that lags.
@@ -73,6 +74,7 @@ impl Engine {
             queue: Queue::default(),
             condition: Condition::default(),
             planner: plan::plan,
+            extent: Extent::Everything,
             workers,
             frontiers: BTreeMap::new(),
             proven: BTreeSet::new(),
@@ -89,6 +91,13 @@ impl Engine {
     #[must_use]
     pub fn with_planner(mut self, planner: Planner) -> Self {
         self.planner = planner;
+        self
+    }
+
+    /// Takes what is declared for less than all there is.
+    #[must_use]
+    pub fn with_extent(mut self, extent: Extent) -> Self {
+        self.extent = extent;
         self
     }
 
@@ -366,6 +375,7 @@ impl Engine {
             owner: &self.owner,
             directory_available: self.condition.directory,
             scope: Scope::ALL,
+            extent: self.extent,
             now,
         }
     }

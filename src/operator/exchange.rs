@@ -4,33 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
+pub use crate::directory::Everything as Load;
 use crate::directory::{
-    AccountRecord, Destroyed, Effect, Fault, GuestRecord, MailRecord, PartnerId, PartnerRecord, Revision, ShareRecord,
-    UserRecord,
+    AccountRecord, Destroyed, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord,
 };
 use crate::index::{Declared, Key, Kind};
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
 use crate::workspace::Workspace;
-
-/// Everything that the directory holds.
-#[derive(Debug, Default)]
-pub struct Load {
-    /// Partners.
-    pub partners: Vec<PartnerRecord>,
-    /// Guests.
-    pub guests: Vec<GuestRecord>,
-    /// Accounts.
-    pub accounts: Vec<AccountRecord>,
-    /// Users.
-    pub users: Vec<UserRecord>,
-    /// The last mail to each address.
-    pub mails: Vec<MailRecord>,
-    /// The shares through which something was given.
-    pub shares: Vec<ShareRecord>,
-    /// How many records were destroyed lately.
-    pub destroyed: Destroyed,
-}
 
 /// What a changed thing is now.
 #[derive(Debug)]

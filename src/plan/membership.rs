@@ -14,7 +14,9 @@ use super::judge::{Gate, MemberView, PartnerView, ShareView};
 use super::lifecycle::State;
 use super::{Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
-use crate::directory::{Grant, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, PartnerId, Weight};
+use crate::directory::{
+    Grant, GrantRecord, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, PartnerId, Weight,
+};
 use crate::index::{Membership, Slot};
 use crate::rules::{Email, GuestRole, Reason};
 
@@ -225,10 +227,17 @@ fn take(
     steps: &mut Vec<Step>,
 ) {
     let guest = &record.id;
+    let terms = &member.entry.reading.terms;
+    let whole = world.is_whole(namespace(&member.entry.object.metadata), &terms.partner);
+    if !whole && partner.entry.is_none() && member.state != State::Removing {
+        return;
+    }
     let wanted = wanted(world, partner, member, record, shares);
+    // Where not all shares are declared, one that is not may be declared elsewhere.
+    let elsewhere = |held: &GrantRecord| !whole && !world.declared.has_share_uid(&held.grant.share_uid);
     let mut withhold: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
     let mut lower = Vec::new();
-    for (account, held) in &record.grants {
+    for (account, held) in record.grants.iter().filter(|(_, held)| !elsewhere(held)) {
         match wanted.get(account).map(|wanted| (wanted, meet(&held.grant, wanted))) {
             Some((_, Some(less))) if less == held.grant => {}
             Some((_, Some(less))) => lower.push(less),
@@ -236,7 +245,7 @@ fn take(
         }
     }
     for (reason, accounts) in withhold {
-        let because = format!("{}: {}", accounts.join(", "), conditions::sentence(reason));
+        let because = format!("{}: {}", accounts.join(", "), because(reason));
         steps.push(Step { operation: Operation::Withhold { guest: guest.clone(), accounts }, reason, because });
     }
     let mut push =
@@ -273,6 +282,14 @@ fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason 
     match (said, member.gate) {
         (Some(Gate::Shut(reason) | Gate::Keep(reason)), _) | (_, Gate::Shut(reason) | Gate::Keep(reason)) => reason,
         (_, Gate::Open) => Reason::Reconciled,
+    }
+}
+
+/// A word's meaning, for who reads why something is taken away.
+fn because(reason: Reason) -> &'static str {
+    match reason.entry() {
+        entry if entry.sort == Sort::Rule => entry.meaning,
+        _ => conditions::sentence(reason),
     }
 }
 

@@ -19,7 +19,7 @@ use guestlist::directory::{
     AccountRecord, Epoch, Execute, GuestRecord, MfaRecord, Mirror, Operation, Owner, UserRecord,
 };
 use guestlist::index::{Declared, Index, Key, Kind};
-use guestlist::plan::{self, Finalizer, Plan, Scope, Status};
+use guestlist::plan::{self, Extent, Finalizer, Plan, Scope, Status};
 use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole};
 use guestlist::workspace::Workspace;
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +44,8 @@ pub struct World {
     pub mirror: Mirror,
     pub workspace: Workspace,
     pub directory: Inline,
+    /// How far what is declared is all there is.
+    pub extent: Extent,
     owner: Owner,
     epoch: Epoch,
     counter: u64,
@@ -87,6 +89,7 @@ impl World {
         let epoch = block_on(directory.lead()).unwrap();
         let mut world = Self {
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
+            extent: Extent::Everything,
             objects: BTreeMap::new(),
             index: Index::default(),
             mirror: Mirror::default(),
@@ -297,6 +300,7 @@ impl World {
             owner: &self.owner,
             directory_available: true,
             scope: Scope::ALL,
+            extent: self.extent,
             now: self.now,
         };
         let plan = plan::plan(world, key);

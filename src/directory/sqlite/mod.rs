@@ -1,6 +1,7 @@
 //! The embedded directory: one SQLite file. [`Store`] is all of it, synchronous; [`Directory`] runs a store on a thread
 //! of its own, so that no file access blocks the operator; [`Inline`] runs it in the caller, for simulation.
 
+mod copy;
 mod end;
 mod follow;
 mod mark;
