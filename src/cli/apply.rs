@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::offline::desk::Desk;
 use super::offline::input::{Given, Input, Rehearsal, all_standings, foreign, rehearse};
 use super::offline::session::{Session, load};
-use super::offline::words::{Text, summary, takes};
+use super::offline::words::{Addresses, Text, summary, takes};
 use super::plan::{Format, show};
 use super::{check, offline};
 use crate::directory::sqlite::{Access, Directory};
@@ -56,10 +56,10 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let rehearsal = runtime.block_on(rehearse(&given, directory.as_ref()))?;
     show(Format::Text, &rehearsal, out)?;
     if rehearsal.operations.is_empty() {
-        return Ok(!rehearsal.standings.iter().any(|standing| standing.broken));
+        return Ok(!rehearsal.is_broken());
     }
     confirm(args.yes, &rehearsal)?;
-    runtime.block_on(execute(&given, directory, out))
+    runtime.block_on(execute(&given, &rehearsal, directory, out))
 }
 
 /// Asks before anything is taken away.
@@ -79,7 +79,12 @@ fn confirm(yes: bool, rehearsal: &Rehearsal) -> Result<(), String> {
     if answer.trim() == "yes" { Ok(()) } else { Err("not confirmed; nothing was done".to_owned()) }
 }
 
-async fn execute(given: &Given, directory: Arc<Directory>, out: &mut dyn Write) -> Result<bool, String> {
+async fn execute(
+    given: &Given,
+    rehearsal: &Rehearsal,
+    directory: Arc<Directory>,
+    out: &mut dyn Write,
+) -> Result<bool, String> {
     match directory.claim(&given.owner).await {
         Ok(()) => {}
         Err(Fault::Foreign { owner }) => return Err(foreign(&owner, &given.owner)),
@@ -99,7 +104,7 @@ async fn execute(given: &Given, directory: Arc<Directory>, out: &mut dyn Write) 
         workers: 1,
     };
     writeln!(out).map_err(|error| error.to_string())?;
-    let mut text = Text::new(check::has_colour());
+    let mut text = Text::new(check::has_colour(), Addresses::of(&rehearsal.load, &rehearsal.operations));
     let mut done = Vec::new();
     let result = session
         .run(|operation| {
@@ -109,7 +114,7 @@ async fn execute(given: &Given, directory: Arc<Directory>, out: &mut dyn Write) 
         })
         .await;
     let standings = all_standings(&desk, &given.places);
-    drop(writeln!(out, "Done: {}.", summary(&done).replace(" to ", " ")));
-    result?;
-    Ok(!standings.iter().any(|standing| standing.broken))
+    drop(writeln!(out, "Done: {}.", summary(&done)));
+    let problems = result?;
+    Ok(problems.is_empty() && !standings.iter().any(|standing| standing.broken))
 }

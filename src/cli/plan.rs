@@ -43,7 +43,7 @@ pub(super) enum Format {
 
 pub(super) fn run(args: &PlanArgs, out: &mut dyn Write) -> ExitCode {
     match plan(args).and_then(|rehearsal| show(args.output, &rehearsal, out).map(|()| rehearsal)) {
-        Ok(rehearsal) if rehearsal.standings.iter().any(|standing| standing.broken) => ExitCode::FAILURE,
+        Ok(rehearsal) if rehearsal.is_broken() => ExitCode::FAILURE,
         Ok(rehearsal) if rehearsal.operations.is_empty() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(CHANGES),
         Err(problem) => offline::failed(&problem),
@@ -58,16 +58,17 @@ fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
 
 /// Writes what would be done.
 pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
-    let Rehearsal { operations, standings, load } = rehearsal;
+    let Rehearsal { operations, standings, problems, load } = rehearsal;
     let written = match output {
         Format::Json => {
-            let value = json(operations, standings, &Addresses::of(load, operations));
+            let value = json(operations, standings, problems, &Addresses::of(load, operations));
             serde_json::to_string_pretty(&value).map_err(|error| error.to_string())? + "\n"
         }
         Format::Text => {
-            let mut text = Text::new(check::has_colour());
+            let mut text = Text::new(check::has_colour(), Addresses::of(load, operations));
             let mut all: String = operations.iter().map(|done| text.operation(done)).collect();
             all.extend(standings.iter().map(|standing| text.standing(standing)));
+            all.extend(problems.iter().map(|problem| text.problem(problem)));
             all + &format!("Plan: {}.\n", summary(operations))
         }
     };

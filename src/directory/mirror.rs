@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    AccountRecord, Destroyed, Effect, GuestId, GuestRecord, PartnerId, PartnerRecord, ShareRecord, UserRecord,
+    AccountRecord, Destroyed, Effect, GuestId, GuestRecord, Mark, PartnerId, PartnerRecord, ShareRecord, UserRecord,
 };
 use crate::rules::Email;
 
@@ -18,8 +18,8 @@ pub struct Mirror {
     /// UID → the live guest whose mark has it. From files a UID comes of a name: who had it before may be deactivated.
     guest_uids: BTreeMap<String, Email>,
     partner_guests: BTreeMap<PartnerId, BTreeSet<Email>>,
-    /// Membership (namespace, name) → addresses that were deactivated under it.
-    departed: BTreeMap<(String, String), BTreeSet<Email>>,
+    /// Membership (namespace, partner, name) → addresses that were deactivated under it.
+    departed: BTreeMap<(String, String, String), BTreeSet<Email>>,
     /// Share UID → who holds its account through it.
     share_holders: BTreeMap<String, BTreeSet<Email>>,
     partners: BTreeMap<PartnerId, PartnerRecord>,
@@ -73,7 +73,7 @@ impl Mirror {
                 if self.guest_uids.get(&mark.uid) == Some(address) {
                     self.guest_uids.remove(&mark.uid);
                 }
-                take(&mut self.departed, &(mark.namespace.clone(), mark.name.clone()), address);
+                take(&mut self.departed, &membership(mark, &old), address);
             }
             take(&mut self.partner_guests, &old.partner, address);
             for record in old.grants.values() {
@@ -86,8 +86,7 @@ impl Mirror {
                 if record.is_live() {
                     self.guest_uids.insert(mark.uid.clone(), address.clone());
                 } else {
-                    let name = (mark.namespace.clone(), mark.name.clone());
-                    self.departed.entry(name).or_default().insert(address.clone());
+                    self.departed.entry(membership(mark, &record)).or_default().insert(address.clone());
                 }
             }
             if let Some(at) = record.last_mail_at {
@@ -163,8 +162,8 @@ impl Mirror {
     }
 
     /// Whether somebody left a membership of this name: his record is deactivated and not destroyed yet.
-    pub fn has_departed(&self, namespace: &str, name: &str) -> bool {
-        self.departed.contains_key(&(namespace.to_owned(), name.to_owned()))
+    pub fn has_departed(&self, namespace: &str, partner: &str, name: &str) -> bool {
+        self.departed.contains_key(&(namespace.to_owned(), partner.to_owned(), name.to_owned()))
     }
 
     /// Who holds an account through the share with this UID.
@@ -290,6 +289,11 @@ impl Mirror {
             }
         }
     }
+}
+
+/// Whose membership it is or was: namespace, partner, name.
+fn membership(mark: &Mark, record: &GuestRecord) -> (String, String, String) {
+    (mark.namespace.clone(), record.partner_name.clone(), mark.name.clone())
 }
 
 /// Takes a value out of a map of sets and drops the set when it is empty.

@@ -2,6 +2,8 @@
 //! shell runs the tasks and feeds their outcomes back. A reconcile can never see a world older than the event that
 //! caused it, and the same inputs give the same tasks.
 
+mod sweep;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +16,7 @@ use crate::directory::{
     Owner, PartnerId, Weight,
 };
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
+use crate::plan::sweep::Orphan;
 use crate::plan::{self, Extent, Finalizer, Notice, Plan, Scope, Step, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
@@ -60,6 +63,7 @@ pub struct Engine {
     rounds: BTreeMap<Key, u32>,
     told: BTreeMap<Key, Told>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
+    orphans: BTreeSet<Orphan>,
     stopped: Option<String>,
 }
 
@@ -83,6 +87,7 @@ impl Engine {
             rounds: BTreeMap::new(),
             told: BTreeMap::new(),
             written_since_loading: Default::default(),
+            orphans: BTreeSet::new(),
             stopped: None,
         }
     }
@@ -116,6 +121,7 @@ impl Engine {
                 self.condition.problems.remove(kind.as_str());
                 let touched = self.index.replace(kind, objects);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
+                self.sweep_later(now);
                 self.begin();
             }
             Input::Applied { object, frontier } => {
@@ -123,12 +129,14 @@ impl Engine {
                 let priority = urgency(&object);
                 let touched = self.index.apply(*object);
                 self.touch(touched, priority, now);
+                self.sweep_later(now);
             }
             Input::Deleted { key, uid, frontier } => {
                 self.advance(key.kind, frontier);
                 let touched = self.index.delete(&key, &uid);
                 self.queue.forget(&key);
                 self.touch(touched, Priority::Withhold, now);
+                self.sweep_later(now);
             }
             Input::Bookmark { kind, frontier } => {
                 self.proven.insert(kind);
@@ -145,6 +153,7 @@ impl Engine {
                     let touched = self.observe(change, true, now);
                     self.touch(touched, Priority::Withhold, now);
                 }
+                self.sweep_later(now);
             }
             Input::DirectoryDown(fault) => self.directory_down(&fault),
             Input::Policy(news) => self.policy(news),
@@ -197,6 +206,9 @@ impl Engine {
     }
 
     fn load(&mut self, load: Load, now: Timestamp) {
+        self.stop_at_foreign_mark(
+            load.guests.iter().filter_map(|guest| guest.mark.as_ref()).chain(load.partners.iter().map(|p| &p.mark)),
+        );
         let first = !self.condition.directory;
         let mut changes = Vec::new();
         let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
@@ -246,6 +258,7 @@ impl Engine {
         if self.condition.problems.remove("DirectoryUnavailable").is_some() {
             tracing::info!("the directory answers again");
         }
+        self.sweep_later(now);
         if first && self.is_complete() {
             self.touch_all(Priority::Resync);
         }
@@ -269,6 +282,10 @@ impl Engine {
                 self.mirror.set_guest(&address, record.map(|record| *record));
                 self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
                 let mut touched = self.index.touched_by_guest(&address);
+                let departed = old.as_ref().filter(|old| !old.is_live());
+                if let Some((old, mark)) = departed.and_then(|old| Some((old, old.mark.as_ref()?))) {
+                    touched.merge(self.index.touched_by_departed(&mark.namespace, &old.partner_name, &mark.name));
+                }
                 if let Some((mark, name)) =
                     old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
                 {
@@ -348,6 +365,7 @@ impl Engine {
                     tracing::info!("the workspace policy changed; everything is looked at again");
                     self.workspace = *workspace;
                     self.touch_all(Priority::Withhold);
+                    self.queue.push(Key::sweep(), Priority::Resync);
                 }
             }
             Err(problem) => self.policy_unreadable(problem),
@@ -429,6 +447,9 @@ impl Engine {
 
     /// The next task of a running key. `None`: it has come to rest.
     fn advance_key(&mut self, key: &Key, now: Timestamp) -> Option<Task> {
+        if key.is_sweep() {
+            return self.advance_sweep(now);
+        }
         let rounds = self.rounds.entry(key.clone()).or_insert(0);
         *rounds += 1;
         if *rounds > MOST_ROUNDS {
@@ -573,6 +594,9 @@ impl Engine {
                 let touched = self.index.apply(object);
                 self.touch(touched, Priority::Live, now);
             }
+        }
+        if !effects.is_empty() && !key.is_sweep() {
+            self.sweep_later(now);
         }
         for effect in effects {
             let touched = self.take_in(effect, now);

@@ -133,6 +133,11 @@ pub enum Check {
         /// Its generation.
         generation: Option<i64>,
     },
+    /// Nothing has this name.
+    Absent {
+        /// The name.
+        key: Key,
+    },
     /// No membership names this partner.
     NoMembers {
         /// The partner.
@@ -181,6 +186,8 @@ pub struct Condition {
     pub directory: bool,
     /// What keeps it from working as it should, by subject.
     pub problems: BTreeMap<&'static str, String>,
+    /// How many marked guests nothing declares any more.
+    pub orphans: usize,
     /// Who leads, where that is somebody else: to stand by is all there is to do, and nothing is missing.
     pub led_by: Option<String>,
 }

@@ -46,6 +46,7 @@ pub struct Metrics {
     objects: Family<KindLabels, Gauge>,
     queued: Gauge,
     guests: Gauge,
+    orphans: Gauge,
     ready: Gauge,
     leading: Gauge,
 }
@@ -60,15 +61,16 @@ impl Default for Metrics {
         let operations = Family::default();
         let calls = Family::default();
         let objects = Family::default();
-        let [queued, guests, ready, leading] = std::array::from_fn(|_| Gauge::default());
+        let [queued, guests, orphans, ready, leading] = std::array::from_fn(|_| Gauge::default());
         registry.register("directory_operations", "Operations on the directory", operations.clone());
         registry.register("api_calls", "Calls to the Kubernetes API, watches apart", calls.clone());
         registry.register("objects", "Objects declared", objects.clone());
         registry.register("queued_keys", "Objects waiting to be reconciled", queued.clone());
         registry.register("live_guests", "Live guests in the directory", guests.clone());
+        registry.register("orphans", "Live guests in the directory whom nothing declares", orphans.clone());
         registry.register("ready", "1 where the operator is ready", ready.clone());
         registry.register("leading", "1 where this process leads, 0 where it stands by", leading.clone());
-        Self { registry, operations, calls, objects, queued, guests, ready, leading }
+        Self { registry, operations, calls, objects, queued, guests, orphans, ready, leading }
     }
 }
 
@@ -89,14 +91,15 @@ impl Metrics {
         self.ready.set(i64::from(ready));
     }
 
-    /// Sets what is known of the world.
-    pub fn world(&self, objects: &[(Kind, usize)], queued: usize, guests: usize, ready: bool) {
+    /// Sets what is known of the world. Guests: live ones, and how many of them nothing declares.
+    pub fn world(&self, objects: &[(Kind, usize)], queued: usize, (guests, orphans): (usize, usize), ready: bool) {
         let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         for (kind, count) in objects {
             self.objects.get_or_create(&KindLabels { kind: kind.as_str() }).set(whole(*count));
         }
         self.queued.set(whole(queued));
         self.guests.set(whole(guests));
+        self.orphans.set(whole(orphans));
         self.ready.set(i64::from(ready));
     }
 

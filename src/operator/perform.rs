@@ -189,6 +189,11 @@ impl Performer {
                     && meta.deletion_timestamp.is_none();
                 if same { Ok(()) } else { Err(Failure::Behind) }
             }
+            Check::Absent { key } => match self.objects.get(key).await {
+                Err(Failure::Gone) => Ok(()),
+                Err(failure) => Err(failure),
+                Ok(_) => Err(Failure::Behind),
+            },
             Check::NoMembers { partner } => {
                 if self.objects.has_members(partner).await? {
                     Err(Failure::Behind)

@@ -150,7 +150,8 @@ async fn lead(address: &str, owner: &Owner, health: &Health) -> Result<(Arc<dyn 
         };
         if fault.next() == Next::Stop {
             return Err(format!(
-                "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own.",
+                "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own, \
+                 or take this one over: guestlist release --take-over",
                 owner.installation, owner.cluster
             ));
         }

@@ -18,7 +18,7 @@ use crate::directory::{
     Grant, GrantRecord, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, PartnerId, Weight,
 };
 use crate::index::{Membership, Slot};
-use crate::rules::{Email, GuestRole, Reason};
+use crate::rules::{Email, GuestRole, Reason, Sort, entry};
 
 /// `ExpiringSoon` comes this long before the end.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -287,10 +287,8 @@ fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason 
 
 /// A word's meaning, for who reads why something is taken away.
 fn because(reason: Reason) -> &'static str {
-    match reason.entry() {
-        entry if entry.sort == Sort::Rule => entry.meaning,
-        _ => conditions::sentence(reason),
-    }
+    let known = entry(reason);
+    if known.sort == Sort::Rule { known.meaning } else { conditions::sentence(reason) }
 }
 
 /// The instant before which enrolled MFA is to be taken away, where somebody asked and there is any.

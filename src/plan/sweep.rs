@@ -147,9 +147,10 @@ fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
     if let Some((since, _)) = waiting.get(due) {
         sweep.look_at(since.checked_add(pace.after).ok());
     }
-    if now < due && at_most > 0 {
-        sweep
-            .look_at(world.observed.destroyed().keys().next().and_then(|first| first.checked_add(DESTROYED_KEPT).ok()));
+    if now < due {
+        // When the first that counts for this hour does not any more.
+        let counted = world.observed.destroyed().keys().filter_map(|minute| minute.checked_add(DESTROYED_KEPT).ok());
+        sweep.look_at(counted.filter(|over| *over > world.now).min());
     }
 }
 

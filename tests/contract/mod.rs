@@ -4,6 +4,7 @@
 
 pub mod adopted;
 pub mod changes;
+pub mod end;
 pub mod file;
 pub mod gate;
 pub mod lifecycle;

@@ -66,6 +66,8 @@ pub struct Sim {
     pub creations: usize,
     /// Mails that went out.
     pub mails: usize,
+    /// Records that went for good.
+    pub destructions: usize,
     /// New access must be allowed by what is declared now, not only by what could be known.
     pub strict: bool,
     running: Vec<Running>,
@@ -117,6 +119,7 @@ impl Sim {
             calls: Vec::new(),
             creations: 0,
             mails: 0,
+            destructions: 0,
             strict: false,
             running: Vec::new(),
             places: BTreeMap::new(),
@@ -180,6 +183,12 @@ impl Sim {
             }
         }
         panic!("never at rest: {:#?}", &self.calls[self.calls.len().saturating_sub(12)..]);
+    }
+
+    /// Later by so many hours, then at rest again.
+    pub fn later(&mut self, hours: i64) {
+        self.now += SignedDuration::from_hours(hours);
+        self.settle();
     }
 
     /// Only so far.

@@ -292,8 +292,8 @@ impl World {
 
     // --- what the operator does
 
-    pub fn plan(&self, key: &Key) -> Plan {
-        let world = plan::World {
+    pub fn seen(&self) -> plan::World<'_> {
+        plan::World {
             declared: &self.index,
             observed: &self.mirror,
             workspace: &self.workspace,
@@ -302,10 +302,33 @@ impl World {
             scope: Scope::ALL,
             extent: self.extent,
             now: self.now,
-        };
-        let plan = plan::plan(world, key);
-        assert_eq!(plan, plan::plan(world, key), "the same world gives the same plan");
+        }
+    }
+
+    pub fn plan(&self, key: &Key) -> Plan {
+        let plan = plan::plan(self.seen(), key);
+        assert_eq!(plan, plan::plan(self.seen(), key), "the same world gives the same plan");
         plan
+    }
+
+    /// One pass of what no object asks for. Whether anything was done.
+    pub fn sweep(&mut self) -> bool {
+        let sweep = plan::sweep::plan(self.seen());
+        let withhold = sweep.withhold.into_iter().flat_map(|(_, steps)| steps);
+        let steps: Vec<_> = withhold.chain(sweep.steps).collect();
+        for step in &steps {
+            self.execute(&step.operation);
+        }
+        !steps.is_empty()
+    }
+
+    /// Does an operation that was planned on nobody's revision.
+    pub fn execute(&mut self, operation: &Operation) {
+        let before = self.effective();
+        let effect = block_on(self.directory.execute(operation, None, self.now, self.epoch)).unwrap();
+        self.mirror.apply(&effect);
+        self.done.push(operation.clone());
+        self.check(&before, operation);
     }
 
     /// Plans and executes everything until nothing is left; `order` says who comes first in each round.
@@ -317,6 +340,7 @@ impl World {
             for key in keys {
                 quiet &= !self.pass(&key);
             }
+            quiet &= !self.sweep();
             if quiet {
                 return;
             }

@@ -78,8 +78,17 @@ pub struct Rehearsal {
     pub operations: Vec<Done>,
     /// What waits, and what is to be mended.
     pub standings: Vec<Standing>,
+    /// What is left as it is, and why.
+    pub problems: Vec<String>,
     /// What the directory held.
     pub load: Load,
+}
+
+impl Rehearsal {
+    /// Whether something is to be mended.
+    pub fn is_broken(&self) -> bool {
+        !self.problems.is_empty() || self.standings.iter().any(|standing| standing.broken)
+    }
 }
 
 /// Rehearses on a copy in memory; the directory itself is only read.
@@ -104,8 +113,8 @@ pub async fn rehearse(given: &Given, directory: &dyn Observe) -> Result<Rehearsa
         workers: 1,
     };
     let mut operations = Vec::new();
-    session.run(|done| operations.push(done.clone())).await?;
-    Ok(Rehearsal { operations, standings: all_standings(&desk, &given.places), load })
+    let problems = session.run(|done| operations.push(done.clone())).await?;
+    Ok(Rehearsal { operations, standings: all_standings(&desk, &given.places), problems, load })
 }
 
 /// Everything on a desk that is not in order.

@@ -56,8 +56,9 @@ pub struct Done {
 type Running = FuturesUnordered<BoxFuture<'static, (Key, Vec<Step>, Outcome)>>;
 
 impl Session {
-    /// Works until everything is at rest; tells each operation once it is done. The error says what could not be done.
-    pub async fn run(self, mut tell: impl FnMut(&Done)) -> Result<(), String> {
+    /// Works until everything is at rest; tells each operation once it is done. What is left as it is for a reason that no
+    /// object has comes back in words. The error says what could not be done.
+    pub async fn run(self, mut tell: impl FnMut(&Done)) -> Result<Vec<String>, String> {
         let Self { owner, workspace, desk, load, directory, clock, extent, workers } = self;
         let epoch = directory.lead().await.map_err(|fault| fault.to_string())?;
         let performer = Performer {
@@ -73,6 +74,7 @@ impl Session {
         let mut running = Running::new();
         let mut failures: BTreeMap<Key, String> = BTreeMap::new();
         let mut since = clock.now();
+        let mut swept = false;
         loop {
             for (key, task) in engine.tasks(clock.now()) {
                 running.push(start(&engine, &performer, key, task));
@@ -83,13 +85,22 @@ impl Session {
             let Some((key, steps, outcome)) = running.next().await else {
                 let now = clock.now();
                 let next = engine.next_look().filter(|_| !failures.is_empty() && now.duration_since(since) < PATIENCE);
-                let Some(next) = next else { break };
+                let Some(next) = next else {
+                    if swept || !failures.is_empty() {
+                        break;
+                    }
+                    // In a cluster it comes a while after the last change.
+                    engine.sweep_now();
+                    swept = true;
+                    continue;
+                };
                 let pause = Duration::try_from(next.duration_since(now)).unwrap_or_default();
                 tokio::time::sleep(pause.min(Duration::from_secs(5))).await;
                 continue;
             };
             for step in steps.into_iter().take(outcome.effects.len()) {
                 since = clock.now();
+                swept = false;
                 tell(&Done { key: key.clone(), step });
             }
             match &outcome.failure {
@@ -106,7 +117,8 @@ impl Session {
             }
         }
         let failed: Vec<String> = failures.iter().map(|(key, why)| format!("{key}: {why}")).collect();
-        if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+        let left = || engine.condition.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
+        if failed.is_empty() { Ok(left()) } else { Err(failed.join("\n")) }
     }
 }
 

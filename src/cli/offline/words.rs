@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::session::Done;
@@ -31,7 +32,7 @@ pub struct Standing {
 pub fn sentence(operation: &Operation) -> String {
     let accounts = |grants: &[Grant]| {
         let one = |grant: &Grant| {
-            let until = grant.until.map_or_else(String::new, |until| format!(" until {until}"));
+            let until = grant.until.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
             format!("{} as {}{until}", grant.account, grant.role.as_str())
         };
         grants.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -43,7 +44,7 @@ pub fn sentence(operation: &Operation) -> String {
         Operation::RevokeInvitation { .. } => "revoke the invitation".to_owned(),
         Operation::DisableLogin { .. } => "turn the login off and end sessions".to_owned(),
         Operation::ResetMfa { enrolled_before, .. } => {
-            format!("take away MFA enrolled before {enrolled_before} and end sessions")
+            format!("take away MFA enrolled before {} and end sessions", seconds(*enrolled_before))
         }
         Operation::Deactivate { .. } => "deactivate: login off; the record stays until it is swept".to_owned(),
         Operation::Release { .. } => "let go: what was given is taken back, the identity stays".to_owned(),
@@ -54,15 +55,17 @@ pub fn sentence(operation: &Operation) -> String {
         }
         Operation::DescribeGuest { display_name, .. } => format!("keep the name {display_name:?} and the mark"),
         Operation::Admit { address, role, expires_at, .. } => {
-            format!("invite {address} as {}; the invitation ends {expires_at}", role.as_str())
+            format!("invite {address} as {}; the invitation ends {}", role.as_str(), seconds(*expires_at))
         }
-        Operation::Invite { expires_at, .. } => format!("send the invitation again; it ends {expires_at}"),
+        Operation::Invite { expires_at, .. } => format!("send the invitation again; it ends {}", seconds(*expires_at)),
         Operation::EnableLogin { .. } => "turn the login on".to_owned(),
         Operation::Promote { .. } => "record the role GuestAdmin".to_owned(),
         Operation::Give { grants, .. } => format!("give {}", accounts(grants)),
         Operation::GiveBack { .. } => "give the mark back: the identity stays and is nobody's".to_owned(),
-        Operation::Destroy { since, .. } => format!("destroy the record, deactivated since {since}"),
-        Operation::DestroyPartner { since, .. } => format!("destroy the partner's record, deactivated since {since}"),
+        Operation::Destroy { since, .. } => format!("destroy the record, deactivated since {}", seconds(*since)),
+        Operation::DestroyPartner { since, .. } => {
+            format!("destroy the partner's record, deactivated since {}", seconds(*since))
+        }
         Operation::ForgetShare { .. } => "forget what the share was".to_owned(),
     }
 }
@@ -95,24 +98,34 @@ impl Addresses {
 }
 
 /// Text for people: what, for which object, and why.
-#[derive(Default)]
 pub struct Text {
     colour: bool,
-    last: Option<Key>,
+    addresses: Addresses,
+    last: String,
 }
 
 impl Text {
     /// With colours, or plain.
-    pub fn new(colour: bool) -> Self {
-        Self { colour, last: None }
+    pub fn new(colour: bool, addresses: Addresses) -> Self {
+        Self { colour, addresses, last: String::new() }
+    }
+
+    /// Whose sake an operation is for.
+    fn object(&self, done: &Done) -> String {
+        match self.addresses.find(&done.step.operation) {
+            Some(address) if done.key.is_sweep() => format!("{address}, whom nothing declares"),
+            None if done.key.is_sweep() => "what nothing declares".to_owned(),
+            Some(_) | None => done.key.to_string(),
+        }
     }
 
     /// One operation; its object before it, where that is another one than the last's.
     pub fn operation(&mut self, done: &Done) -> String {
         let mut text = String::new();
-        if self.last.as_ref() != Some(&done.key) {
-            let _ = writeln!(text, "{}", self.paint("1", &done.key.to_string()));
-            self.last = Some(done.key.clone());
+        let object = self.object(done);
+        if self.last != object {
+            let _ = writeln!(text, "{}", self.paint("1", &object));
+            self.last = object;
         }
         let operation = &done.step.operation;
         let (sign, colour) = match operation.weight() {
@@ -134,22 +147,32 @@ impl Text {
         format!("{head}: {}{at}\n  {}\n", standing.key, standing.message)
     }
 
+    /// What is left as it is.
+    pub fn problem(&self, problem: &str) -> String {
+        format!("{}: {problem}\n", self.paint("1;31", "error"))
+    }
+
     fn paint(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
+/// An instant for people: whole seconds.
+fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
 /// How many operations do what to access.
 pub fn summary(operations: &[Done]) -> String {
-    let count =
-        |weights: &[Weight]| operations.iter().filter(|done| weights.contains(&done.step.operation.weight())).count();
-    let (give, keep) = (count(&[Weight::Give]), count(&[Weight::Keep]));
-    let (take, end) = (count(&[Weight::Take]), count(&[Weight::End]));
-    format!("{give} to give, {keep} to update, {take} to take away, {end} to end")
+    let count = |weight| operations.iter().filter(|done| done.step.operation.weight() == weight).count();
+    let (give, keep) = (count(Weight::Give), count(Weight::Keep));
+    let (take, end) = (count(Weight::Take), count(Weight::End));
+    let s = if operations.len() == 1 { "" } else { "s" };
+    format!("{} operation{s} (give: {give}, update: {keep}, take away: {take}, end: {end})", operations.len())
 }
 
 /// Everything for programs; described in docs/plan.md.
-pub fn json(operations: &[Done], standings: &[Standing], addresses: &Addresses) -> Value {
+pub fn json(operations: &[Done], standings: &[Standing], problems: &[String], addresses: &Addresses) -> Value {
     let object = |key: &Key| json!({"kind": key.kind.as_str(), "namespace": key.namespace, "name": key.name});
     let operation = |done: &Done| {
         let operation = &done.step.operation;
@@ -181,6 +204,7 @@ pub fn json(operations: &[Done], standings: &[Standing], addresses: &Addresses) 
         "operations": operations.iter().map(operation).collect::<Vec<_>>(),
         "violations": of(true),
         "waits": of(false),
+        "problems": problems,
     })
 }
 

@@ -271,7 +271,7 @@ pub fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, p
     let slot = world.declared.membership(partner.namespace, propagator);
     let Some(slot) = slot else {
         // One who left is remembered by his deactivated mark; one who never was may still come.
-        let left = world.observed.has_departed(partner.namespace, propagator);
+        let left = world.observed.has_departed(partner.namespace, &partner.name, propagator);
         return if left { Propagation::Invalid } else { Propagation::NotThere };
     };
     let Some(guest) = slot.read() else { return Propagation::Unreadable };
