@@ -125,6 +125,8 @@ pub struct Index {
     shares: Slots<api::AccountShare, ShareTerms>,
     /// Partner → its memberships' and shares' names.
     members_of: BTreeMap<Name, BTreeSet<String>>,
+    /// Partner → those of its memberships that say Guest Admin.
+    admins_of: BTreeMap<Name, BTreeSet<String>>,
     shares_of: BTreeMap<Name, BTreeSet<String>>,
     /// Address → memberships, in all namespaces.
     by_address: BTreeMap<Email, Names>,
@@ -162,6 +164,12 @@ impl Index {
     pub fn members<'a>(&'a self, namespace: &'a str, partner: &str) -> impl Iterator<Item = &'a Membership> {
         let names = self.members_of.get(&(namespace.to_owned(), partner.to_owned()));
         names.into_iter().flatten().filter_map(move |name| self.membership(namespace, name).and_then(Slot::read))
+    }
+
+    /// The names of the memberships that say Guest Admin of a partner.
+    pub fn guest_admins(&self, namespace: &str, partner: &str) -> impl Iterator<Item = &str> {
+        let names = self.admins_of.get(&(namespace.to_owned(), partner.to_owned()));
+        names.into_iter().flatten().map(String::as_str)
     }
 
     /// How many memberships name a partner.

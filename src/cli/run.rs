@@ -79,9 +79,17 @@ fn holder() -> String {
     })
 }
 
+/// The Kubernetes client logs what we tell in context; its own words are for those who look for them.
+fn filter(level: &str) -> String {
+    match level.to_ascii_lowercase().as_str() {
+        "error" | "warn" | "info" => format!("{level},kube_client=off"),
+        _ => level.to_owned(),
+    }
+}
+
 /// Runs the operator until it is told to stop.
 pub fn run(args: RunArgs) -> ExitCode {
-    let filter = match EnvFilter::try_new(&args.log_level) {
+    let filter = match EnvFilter::try_new(filter(&args.log_level)) {
         Ok(filter) => filter,
         Err(error) => {
             eprintln!("error: --log-level {:?}: {error}", args.log_level);

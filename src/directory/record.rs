@@ -230,3 +230,37 @@ impl GrantRecord {
             && self.grant.until.is_none_or(|until| now < until)
     }
 }
+
+/// Everything that a directory holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Everything {
+    /// Partners, deactivated ones too.
+    pub partners: Vec<PartnerRecord>,
+    /// Guests, deactivated ones too.
+    pub guests: Vec<GuestRecord>,
+    /// Accounts, deleted ones too.
+    pub accounts: Vec<AccountRecord>,
+    /// Workspace users.
+    pub users: Vec<UserRecord>,
+    /// The last mail to each address.
+    pub mails: Vec<MailRecord>,
+    /// The shares through which something was given.
+    pub shares: Vec<ShareRecord>,
+    /// How many records were destroyed in the last hour.
+    pub destroyed: Destroyed,
+}
+
+impl Everything {
+    /// Whether a grant can be used at this moment.
+    pub fn is_effective(&self, guest: &GuestRecord, account: &str, now: Timestamp) -> bool {
+        let MfaRecord::Known(methods) = &guest.mfa else { return false };
+        let enrolled: Methods = methods.keys().copied().collect();
+        let stands = self.accounts.iter().any(|known| known.name == account && !known.deleted);
+        stands
+            && guest.is_live()
+            && guest
+                .grants
+                .get(account)
+                .is_some_and(|held| held.is_effective(guest.login, guest.joined_at.is_some(), &enrolled, now))
+    }
+}

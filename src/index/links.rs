@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Declared, Entry, Index, Key, Kind, Slot};
-use crate::rules::read;
+use crate::rules::{GuestRole, read};
 
 impl Index {
     pub(super) fn link(&mut self, key: &Key, object: Declared) {
@@ -25,6 +25,9 @@ impl Index {
             Declared::Membership(object) => {
                 let reading = read::membership(&object.spec);
                 let partner = (key.namespace.clone(), reading.terms.partner.clone());
+                if reading.terms.role == GuestRole::GuestAdmin {
+                    self.admins_of.entry(partner.clone()).or_default().insert(key.name.clone());
+                }
                 self.members_of.entry(partner).or_default().insert(key.name.clone());
                 if let Some(email) = &reading.terms.email {
                     self.by_address.entry(email.clone()).or_default().insert(name.clone());
@@ -70,7 +73,9 @@ impl Index {
                 self.membership_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
                 let Some(entry) = old.read() else { return };
                 let terms = &entry.reading.terms;
-                take(&mut self.members_of, &(key.namespace.clone(), terms.partner.clone()), &key.name);
+                let partner = (key.namespace.clone(), terms.partner.clone());
+                take(&mut self.admins_of, &partner, &key.name);
+                take(&mut self.members_of, &partner, &key.name);
                 if let Some(email) = &terms.email {
                     take(&mut self.by_address, email, &name);
                 }

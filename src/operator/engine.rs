@@ -16,7 +16,7 @@ use super::status::{self, Difference};
 use crate::directory::{Changed, Fault, Mirror, Owner, PartnerId};
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
 use crate::plan::sweep::Orphan;
-use crate::plan::{self, Finalizer, Notice, Plan, Scope, World};
+use crate::plan::{self, Extent, Finalizer, Notice, Plan, Scope, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
 
@@ -52,6 +52,7 @@ pub struct Engine {
     /// What the operator tells about itself.
     pub condition: Condition,
     planner: Planner,
+    extent: Extent,
     workers: usize,
     frontiers: BTreeMap<Kind, u64>,
     /// Kinds whose watch has come to a bookmark since the list: a list alone may come from a cache that lags.
@@ -76,6 +77,7 @@ impl Engine {
             queue: Queue::default(),
             condition: Condition::default(),
             planner: plan::plan,
+            extent: Extent::Everything,
             workers,
             frontiers: BTreeMap::new(),
             proven: BTreeSet::new(),
@@ -93,6 +95,13 @@ impl Engine {
     #[must_use]
     pub fn with_planner(mut self, planner: Planner) -> Self {
         self.planner = planner;
+        self
+    }
+
+    /// Takes what is declared for less than all there is.
+    #[must_use]
+    pub fn with_extent(mut self, extent: Extent) -> Self {
+        self.extent = extent;
         self
     }
 
@@ -253,6 +262,7 @@ impl Engine {
             owner: &self.owner,
             directory_available: self.condition.directory,
             scope: Scope::ALL,
+            extent: self.extent,
             now,
         }
     }

@@ -11,6 +11,7 @@ use kube::api::{Api, PostParams};
 use uuid::Uuid;
 
 use super::objects::Telling;
+use super::words::words;
 use crate::api;
 
 /// How long telling may take.
@@ -42,7 +43,7 @@ impl Teller {
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
             // A namespace on its way out takes no Events.
             Ok(Err(kube::Error::Api(status))) if status.code == 403 && status.message.contains("being terminated") => {}
-            Ok(Err(error)) => tracing::warn!(key = %telling.key, %error, "failed to write an Event"),
+            Ok(Err(error)) => tracing::warn!(key = %telling.key, "failed to write an Event: {}", words(&error)),
             Err(_) => tracing::warn!(key = %telling.key, "failed to write an Event in 5s"),
         }
     }

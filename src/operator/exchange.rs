@@ -4,33 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
+pub use crate::directory::Everything as Load;
 use crate::directory::{
-    AccountRecord, Destroyed, Effect, Fault, GuestRecord, MailRecord, PartnerId, PartnerRecord, Revision, ShareRecord,
-    UserRecord,
+    AccountRecord, Destroyed, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord,
 };
 use crate::index::{Declared, Key, Kind};
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
 use crate::workspace::Workspace;
-
-/// Everything that the directory holds.
-#[derive(Debug, Default)]
-pub struct Load {
-    /// Partners.
-    pub partners: Vec<PartnerRecord>,
-    /// Guests.
-    pub guests: Vec<GuestRecord>,
-    /// Accounts.
-    pub accounts: Vec<AccountRecord>,
-    /// Users.
-    pub users: Vec<UserRecord>,
-    /// The last mail to each address.
-    pub mails: Vec<MailRecord>,
-    /// The shares through which something was given.
-    pub shares: Vec<ShareRecord>,
-    /// How many records were destroyed lately.
-    pub destroyed: Destroyed,
-}
 
 /// What a changed thing is now.
 #[derive(Debug)]
@@ -217,15 +198,14 @@ impl Condition {
         if self.led_by.is_some() {
             return Vec::new();
         }
-        let mut missing: Vec<String> = Kind::ALL
-            .iter()
-            .filter(|kind| !self.listed.contains(kind.as_str()))
-            .map(|kind| format!("no full list of {} yet", kind.as_str()))
-            .collect();
-        if !self.directory {
-            missing.push("DirectoryUnavailable: the directory has not been read yet, or does not answer".to_owned());
+        // What is wrong comes before what merely has not happened yet.
+        let mut missing: Vec<String> =
+            self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")).collect();
+        if !self.directory && !self.problems.contains_key("DirectoryUnavailable") {
+            missing.push("the directory has not been read yet".to_owned());
         }
-        missing.extend(self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")));
+        let unlisted = Kind::ALL.iter().filter(|kind| !self.listed.contains(kind.as_str()));
+        missing.extend(unlisted.map(|kind| format!("no full list of {} yet", kind.as_str())));
         missing
     }
 }

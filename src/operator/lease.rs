@@ -12,6 +12,7 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 
 use super::clock::Clock;
+use super::words::words;
 
 /// How long a candidate waits at most before it looks again.
 const LOOK: Duration = Duration::from_secs(2);
@@ -214,7 +215,7 @@ impl Candidate {
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => {
                 Err(format!("failed to {verb} {what}: {}; --lease-namespace names another namespace", status.message))
             }
-            Ok(Err(error)) => Err(format!("failed to {verb} {what}: {error}")),
+            Ok(Err(error)) => Err(format!("failed to {verb} {what}: {}", words(&error))),
             Err(_) => Err(format!("failed to {verb} {what}: the API server does not answer")),
         }
     }

@@ -5,7 +5,7 @@ pub mod clock;
 pub mod engine;
 mod events;
 pub mod exchange;
-mod feed;
+pub mod feed;
 pub mod health;
 pub mod lease;
 pub mod objects;
@@ -14,6 +14,7 @@ pub mod queue;
 mod start;
 pub mod status;
 pub mod watch;
+mod words;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::api;
-use crate::index::{Key, Kind, Slot};
+use crate::index::{Key, Kind};
 use clock::Clock;
 use engine::{Engine, Input, Outcome, Task};
 use health::Health;
@@ -196,18 +197,7 @@ async fn drive(
 }
 
 fn start(engine: &Engine, performer: &Performer, running: &mut JoinSet<(Key, Outcome)>, key: Key, task: Task) {
-    let meta = engine.index.metadata(&key);
-    let about = About {
-        uid: meta.and_then(|meta| meta.uid.clone()).unwrap_or_default(),
-        generation: meta.and_then(|meta| meta.generation),
-        address: engine
-            .index
-            .membership(&key.namespace, &key.name)
-            .filter(|_| key.kind == Kind::Membership)
-            .and_then(Slot::read)
-            .and_then(|entry| entry.reading.terms.email.clone()),
-        key: key.clone(),
-    };
+    let about = About::of(&engine.index, &key);
     let performer = performer.clone();
     running.spawn(async move { (key, performer.perform(about, task).await) });
 }

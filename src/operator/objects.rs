@@ -17,6 +17,7 @@ use super::events::Teller;
 use super::health::Metrics;
 use super::lease::Term;
 use super::watch::{Watched, declared};
+use super::words::words;
 use crate::api;
 use crate::index::{Declared, Key, Kind};
 use crate::plan::Notice;
@@ -184,8 +185,8 @@ impl Kubernetes {
 /// What happens after a failure of the API server.
 fn failure(verb: &str, kind: Kind, error: &kube::Error) -> Failure {
     let context = format!("failed to {verb} a {}", kind.as_str());
-    let kube::Error::Api(status) = error else { return Failure::Retry(format!("{context}: {error}")) };
-    let message = format!("{context}: {}", status.message);
+    let kube::Error::Api(status) = error else { return Failure::Retry(format!("{context}: {}", words(error))) };
+    let message = format!("{context}: {}", words(error));
     match status.code {
         404 => Failure::Gone,
         409 => Failure::Behind,

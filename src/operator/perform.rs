@@ -13,7 +13,7 @@ use super::lease::Term;
 use super::objects::{Objects, Part, Telling};
 use crate::directory::fault::Next;
 use crate::directory::{Epoch, Execute, Fault, Revision};
-use crate::index::Key;
+use crate::index::{Index, Key, Kind, Slot};
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
 
@@ -48,6 +48,20 @@ pub struct About {
     pub generation: Option<i64>,
     /// The guest's address, to read him again where the plan was stale.
     pub address: Option<Email>,
+}
+
+impl About {
+    /// What the index knows of an object.
+    pub fn of(index: &Index, key: &Key) -> Self {
+        let meta = index.metadata(key);
+        let membership = index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
+        Self {
+            uid: meta.and_then(|meta| meta.uid.clone()).unwrap_or_default(),
+            generation: meta.and_then(|meta| meta.generation),
+            address: membership.and_then(Slot::read).and_then(|entry| entry.reading.terms.email.clone()),
+            key: key.clone(),
+        }
+    }
 }
 
 impl Performer {

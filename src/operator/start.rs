@@ -16,10 +16,11 @@ use super::health::Health;
 use super::lease::{Candidate, Held, Term};
 use super::objects::Kubernetes;
 use super::perform::Performer;
+use super::words::words;
 use super::{Options, feed};
 use crate::directory::fault::Next;
 use crate::directory::sqlite::{self, Access, Store};
-use crate::directory::{Execute, Owner};
+use crate::directory::{Epoch, Execute, Fault, Owner};
 use crate::workspace::Workspace;
 
 /// How many inputs may wait for the engine.
@@ -68,9 +69,7 @@ pub async fn begin(options: &Options, client: Client, term: Term, health: &Healt
         }
     };
     let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster(&client, health).await };
-    let directory = open(&options.directory)?;
-    claim(directory.as_ref(), &owner, health).await?;
-    let epoch = directory.lead().await.map_err(|fault| fault.to_string())?;
+    let (directory, epoch) = lead(&options.directory, &owner, health).await?;
     let Owner { installation, cluster } = &owner;
     tracing::info!(installation, cluster, epoch = epoch.0, "leading the directory");
     let (sender, inbox) = mpsc::channel(INBOX);
@@ -126,7 +125,7 @@ async fn cluster(client: &Client, health: &Health) -> String {
                 Some(uid) => return uid,
                 None => "kube-system has no UID".to_owned(),
             },
-            Ok(Err(error)) => format!("failed to read the namespace kube-system: {error}"),
+            Ok(Err(error)) => format!("failed to read the namespace kube-system: {}", words(&error)),
             Err(_) => "the API server does not answer".to_owned(),
         };
         if problem != said {
@@ -138,31 +137,42 @@ async fn cluster(client: &Client, health: &Health) -> String {
     }
 }
 
-fn open(address: &str) -> Result<Arc<dyn Execute>, String> {
+/// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody mends it.
+async fn lead(address: &str, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
     let Some(path) = address.strip_prefix("sqlite:") else {
-        return Err(format!("--directory {address:?} is not understood; this release knows sqlite:PATH"));
+        return Err("--directory is not understood; this release knows sqlite:PATH".to_owned());
     };
-    let store = Store::open(Path::new(path), Access::Create).map_err(|fault| fault.to_string())?;
-    let directory = sqlite::Directory::start(store).map_err(|error| format!("failed to start a thread: {error}"))?;
-    Ok(Arc::new(directory))
+    let mut said = String::new();
+    loop {
+        let fault = match open_and_lead(Path::new(path), owner).await {
+            Ok(leading) => return Ok(leading),
+            Err(fault) => fault,
+        };
+        if fault.next() == Next::Stop {
+            return Err(format!(
+                "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own, \
+                 or take this one over: guestlist release --take-over",
+                owner.installation, owner.cluster
+            ));
+        }
+        let problem = fault.to_string();
+        if problem != said {
+            tracing::error!("DirectoryUnavailable: {problem}; tried again each second");
+            waiting(health, "DirectoryUnavailable", &problem);
+            said = problem;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
-async fn claim(directory: &dyn Execute, owner: &Owner, health: &Health) -> Result<(), String> {
-    loop {
-        match directory.claim(owner).await {
-            Ok(()) => return Ok(()),
-            Err(fault) if fault.next() == Next::Stop => {
-                return Err(format!(
-                    "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own, \
-                     or take this one over: guestlist release --take-over",
-                    owner.installation, owner.cluster
-                ));
-            }
-            Err(fault) => {
-                tracing::error!(%fault, "DirectoryUnavailable; tried again each second");
-                waiting(health, "DirectoryUnavailable", &fault.to_string());
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
+async fn open_and_lead(path: &Path, owner: &Owner) -> Result<(Arc<dyn Execute>, Epoch), Fault> {
+    let failed = |error: &dyn std::fmt::Display| Fault::Unavailable { context: format!("failed to start: {error}") };
+    let path = path.to_owned();
+    // Opening waits for locks; nobody else shall wait for that.
+    let opened = tokio::task::spawn_blocking(move || Store::open(&path, Access::Create));
+    let store = opened.await.map_err(|error| failed(&error))??;
+    let directory = sqlite::Directory::start(store).map_err(|error| failed(&error))?;
+    directory.claim(owner).await?;
+    let epoch = directory.lead().await?;
+    Ok((Arc::new(directory), epoch))
 }

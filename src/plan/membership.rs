@@ -16,7 +16,7 @@ use crate::directory::{GuestRecord, Operation, Origin, Weight};
 use crate::index::{Membership, Slot};
 use crate::rules::Reason;
 use status::status;
-use steps::{admit, keep_and_give, take};
+use steps::{admit, is_in_order, keep_and_give, take};
 
 /// `ExpiringSoon` comes this long before the end.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -49,13 +49,10 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     steps.retain(|step| step.operation.weight() == Weight::Take || (!paused && may_give(world, step)));
     let record = member.claim.live();
     let finalizer = if record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
-    // Accepted, but the partner's record is not there yet: what there is to say comes with it.
-    let early = record.is_none()
-        && steps.is_empty()
-        && member.violations.is_empty()
-        && member.wait.is_none()
-        && !paused
-        && world.workspace.is_readable();
+    // Accepted, but the partner's record is not there yet: what there is to say comes with it. One that would not be
+    // accepted then either (suspended, expired) says so now.
+    let early =
+        record.is_none() && steps.is_empty() && is_in_order(&member) && !paused && world.workspace.is_readable();
     let status = (!early).then(|| status(world, &member, &shares, paused));
     Plan {
         notices: notices(&member, &steps),

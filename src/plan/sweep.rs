@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::claims::{is_orphan, is_paused};
 use super::share::forget;
-use super::{Step, World};
+use super::{Extent, Step, World};
 use crate::directory::{DESTROYED_KEPT, GuestRecord, Mark, Operation, Origin, PartnerRecord, destroyed_lately};
 use crate::index::{Key, Kind, Slot};
 use crate::rules::Reason;
@@ -49,20 +49,27 @@ pub fn plan(world: World<'_>) -> Sweep {
         return sweep;
     }
     let live = || world.observed.guests().filter(|guest| guest.is_live());
-    let orphans: Vec<_> = live().filter(|guest| is_orphan(world, guest)).collect();
+    let orphans: Vec<_> = live().filter(|guest| is_here(world, guest) && is_orphan(world, guest)).collect();
     sweep.guests = live().count();
     sweep.too_many_orphans = orphans.len() > FEW_ORPHANS && orphans.len() * 100 > sweep.guests * FEW_ORPHANS_PERCENT;
     sweep.orphans = orphans.iter().filter_map(|guest| Some(Orphan::of(guest, guest.mark.as_ref()?))).collect();
     if !sweep.too_many_orphans {
-        sweep.withhold = orphans.iter().filter_map(|guest| withhold(guest)).collect();
+        sweep.withhold = orphans.iter().filter_map(|guest| withhold(world, guest)).collect();
     }
-    sweep.steps = forgotten_shares(world);
+    if world.extent == Extent::Everything {
+        sweep.steps = forgotten_shares(world);
+    }
     // What is destroyed does not come back: not while nobody can say how and how fast.
     if world.workspace.is_readable() {
         destroy_guests(world, &mut sweep);
         destroy_partners(world, &mut sweep);
     }
     sweep
+}
+
+/// Whether all that his partner has is declared here.
+fn is_here(world: World<'_>, guest: &GuestRecord) -> bool {
+    guest.mark.as_ref().is_some_and(|mark| world.is_whole(&mark.namespace, &guest.partner_name))
 }
 
 /// What gives every orphan's mark back: `guestlist release --orphans`. People decide it; the sweep never does.
@@ -83,7 +90,7 @@ impl Orphan {
 }
 
 /// Takes away what an orphan could use. The record stays, and passes on as it is should an object come back for it.
-fn withhold(guest: &GuestRecord) -> Option<(Key, Vec<Step>)> {
+fn withhold(world: World<'_>, guest: &GuestRecord) -> Option<(Key, Vec<Step>)> {
     let mark = guest.mark.as_ref()?;
     let step = |operation| Step {
         operation,
@@ -97,6 +104,14 @@ fn withhold(guest: &GuestRecord) -> Option<(Key, Vec<Step>)> {
     }
     if guest.invitation.is_some() {
         steps.push(step(Operation::RevokeInvitation { guest: guest.id.clone() }));
+    }
+    // An object that is gone from a cluster may be restored. From files it is gone because somebody says so.
+    if world.extent == Extent::DeclaredPartners {
+        let guest = guest.id.clone();
+        steps.push(step(match mark.origin {
+            Origin::Made => Operation::Deactivate { guest },
+            Origin::Adopted => Operation::Release { guest },
+        }));
     }
     let key = Key::new(Kind::Membership, mark.namespace.clone(), mark.name.clone());
     (!steps.is_empty()).then_some((key, steps))
@@ -113,7 +128,8 @@ fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
         .observed
         .guests()
         .filter(|guest| {
-            guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made && !is_held(world, guest, mark))
+            let made = |mark: &Mark| mark.origin == Origin::Made && !is_held(world, guest, mark);
+            is_here(world, guest) && guest.mark.as_ref().is_some_and(made)
         })
         .filter_map(|guest| Some((guest.deactivated_at?, guest)))
         .collect();
@@ -148,7 +164,9 @@ fn is_held(world: World<'_>, guest: &GuestRecord, mark: &Mark) -> bool {
 /// A partner that was put away goes when none of its guests' records is left.
 fn destroy_partners(world: World<'_>, sweep: &mut Sweep) {
     let ended = |partner: &&PartnerRecord| {
-        !world.declared.has_partner_uid(&partner.mark.uid) && world.observed.guests_of(&partner.id).next().is_none()
+        world.is_whole(&partner.mark.namespace, &partner.mark.name)
+            && !world.declared.has_partner_uid(&partner.mark.uid)
+            && world.observed.guests_of(&partner.id).next().is_none()
     };
     for partner in world.observed.partners().filter(ended) {
         let Some(since) = partner.deactivated_at else { continue };

@@ -142,3 +142,30 @@ fn guests_beyond_the_room_of_a_partner_are_all_checked() {
     assert_eq!((status, errors(&report).len()), (1, 1_950));
     assert!(errors(&report).iter().all(|word| word == "QuotaExceeded"));
 }
+
+#[test]
+fn who_could_pass_an_account_on_is_named_however_many_shares_and_guests_a_partner_has() {
+    let mut all = partner("");
+    for i in 0..2_000 {
+        let _ = write!(all, "---\n{}", membership(&format!("guest-{i}"), ""));
+        let entry = "{name: guest-1, propagatedBy: guest-2}";
+        let _ = write!(
+            all,
+            "---\napiVersion: guestlist.dev/v1alpha1\nkind: AccountShare\nmetadata: {{name: s-{i}}}\nspec:\n  \
+             partnerRef: {{name: acme}}\n  account: a-{i}\n  sharedBy: alice@host.example\n  guestUsers: [{entry}]\n"
+        );
+    }
+    let (status, report) = check(&all);
+    assert_eq!((status, errors(&report).len()), (1, 2_000));
+    let admin = membership("guest-3", "").replace("email:", "role: GuestAdmin\n  email:");
+    let all = all.replace(&membership("guest-3", ""), &admin);
+    let manager = all.replace("account: a-7\n", "account: a-7\n  guestAdminRole: Manager\n");
+    let by_override =
+        manager.replace("account: a-8\n", "account: a-8\n  roleOverrides: [{name: guest-3, role: Manager}]\n");
+    let (_, report) = check(&by_override);
+    let findings = report["findings"].as_array().unwrap();
+    let named =
+        findings.iter().filter(|finding| finding["message"].as_str().unwrap().ends_with("one who can: guest-3"));
+    let named: Vec<_> = named.map(|finding| finding["object"]["name"].as_str().unwrap()).collect();
+    assert_eq!(named, ["s-7", "s-8"]);
+}

@@ -19,7 +19,7 @@ use guestlist::directory::{
     AccountRecord, Epoch, Execute, GuestRecord, MfaRecord, Mirror, Operation, Owner, UserRecord,
 };
 use guestlist::index::{Declared, Index, Key, Kind};
-use guestlist::plan::{self, Finalizer, Plan, Scope, Status};
+use guestlist::plan::{self, Extent, Finalizer, Plan, Scope, Status};
 use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole};
 use guestlist::workspace::Workspace;
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +44,8 @@ pub struct World {
     pub mirror: Mirror,
     pub workspace: Workspace,
     pub directory: Inline,
+    /// How far what is declared is all there is.
+    pub extent: Extent,
     owner: Owner,
     epoch: Epoch,
     counter: u64,
@@ -87,6 +89,7 @@ impl World {
         let epoch = block_on(directory.lead()).unwrap();
         let mut world = Self {
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
+            extent: Extent::Everything,
             objects: BTreeMap::new(),
             index: Index::default(),
             mirror: Mirror::default(),
@@ -142,6 +145,37 @@ impl World {
         self.put(Kind::Share, name, Declared::Share(Box::new(object)));
     }
 
+    /// Manifests, each created at the time that it says or its spec replaced.
+    pub fn declare(&mut self, manifests: &str) {
+        for text in manifests.split("\n---\n") {
+            let head: serde_json::Value = serde_saphyr::from_str(text).unwrap();
+            let created = head["metadata"]["creationTimestamp"].as_str().map(|text| text.parse().unwrap());
+            self.now = created.map_or(self.now, |created: Timestamp| created.max(self.now));
+            let name = head["metadata"]["name"].as_str().unwrap();
+            match head["kind"].as_str().unwrap() {
+                "LocalPartner" => {
+                    let object: api::LocalPartner = serde_json::from_value(head.clone()).unwrap();
+                    self.put(Kind::Partner, name, Declared::Partner(Box::new(object)));
+                }
+                "GuestMembership" => {
+                    let object: api::GuestMembership = serde_json::from_value(head.clone()).unwrap();
+                    self.put(Kind::Membership, name, Declared::Membership(Box::new(object)));
+                }
+                _ => {
+                    let object: api::AccountShare = serde_json::from_value(head.clone()).unwrap();
+                    self.put(Kind::Share, name, Declared::Share(Box::new(object)));
+                }
+            }
+        }
+    }
+
+    /// What is stored under a name does not fit the types any more.
+    pub fn becomes_unreadable(&mut self, kind: Kind, name: &str) {
+        let key = Key::new(kind, SPACE, name);
+        let metadata = Box::new(self.objects[&key].metadata().clone());
+        self.store(key, Declared::Unreadable { kind, metadata, error: "it does not fit".to_owned() });
+    }
+
     /// Creates an object, or replaces its spec.
     fn put(&mut self, kind: Kind, name: &str, mut object: Declared) {
         let key = Key::new(kind, SPACE, name);
@@ -185,6 +219,13 @@ impl World {
     /// As the API server does it: what has a finalizer stays until that is gone.
     pub fn delete(&mut self, kind: Kind, name: &str) {
         self.remove(&Key::new(kind, SPACE, name));
+    }
+
+    /// It is gone, whatever finalizer it had.
+    pub fn vanishes(&mut self, kind: Kind, name: &str) {
+        let key = Key::new(kind, SPACE, name);
+        let object = self.objects.remove(&key).unwrap();
+        self.index.delete(&key, object.metadata().uid.as_deref().unwrap());
     }
 
     fn remove(&mut self, key: &Key) {
@@ -259,6 +300,7 @@ impl World {
             owner: &self.owner,
             directory_available: true,
             scope: Scope::ALL,
+            extent: self.extent,
             now: self.now,
         }
     }
@@ -376,6 +418,8 @@ impl World {
                 object.status.replace(*new.clone()) == Some(*new)
             }
             (Declared::Share(object), Status::Share(new)) => object.status.replace(*new.clone()) == Some(*new),
+            // Where it cannot be read, the operator still patches conditions: not the world's to keep.
+            (Declared::Unreadable { .. }, _) => true,
             (object, status) => panic!("a status of another kind: {object:?} {status:?}"),
         };
         if !same {

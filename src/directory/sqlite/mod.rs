@@ -1,10 +1,12 @@
 //! The embedded directory: one SQLite file. [`Store`] is all of it, synchronous; [`Directory`] runs a store on a thread
 //! of its own, so that no file access blocks the operator; [`Inline`] runs it in the caller, for simulation.
 
+mod copy;
 mod end;
 mod follow;
 mod mark;
 mod memory;
+mod place;
 pub mod play;
 mod rows;
 mod schema;
@@ -22,6 +24,7 @@ use super::{
 };
 use crate::rules::Email;
 use follow::Follow;
+use place::Place;
 pub use schema::Access;
 use schema::fault;
 pub use shell::{Directory, Inline, ReadOnly};
@@ -34,12 +37,14 @@ pub struct Store {
     connection: Connection,
     page: usize,
     follow: Follow,
+    place: Place,
 }
 
 impl Store {
     /// Opens a file, or `:memory:`.
     pub fn open(path: &Path, access: Access) -> Result<Self, Fault> {
-        Ok(Self { connection: schema::open(path, access)?, page: PAGE, follow: Follow::default() })
+        let connection = schema::open(path, access)?;
+        Ok(Self { connection, page: PAGE, follow: Follow::default(), place: Place::of(path) })
     }
 
     /// The same with small pages, for tests of paging.

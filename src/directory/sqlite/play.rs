@@ -11,10 +11,9 @@ use super::memory;
 use super::rows::{self, changed, stamp};
 use super::schema::fault;
 use super::{Fault, Store};
-use crate::directory::{
-    AccountRecord, Destroyed, GuestRecord, MailRecord, MfaRecord, Origin, PartnerRecord, ShareRecord, UserRecord,
-};
-use crate::rules::{Email, Methods, MfaMethod};
+pub use crate::directory::Everything;
+use crate::directory::{AccountRecord, GuestRecord, MfaRecord, Origin, UserRecord};
+use crate::rules::{Email, MfaMethod};
 
 /// A user or an account to be there.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,25 +33,6 @@ pub struct Imported {
     pub updated: usize,
     /// As they were.
     pub unchanged: usize,
-}
-
-/// Everything in the directory, in one snapshot.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Everything {
-    /// Partners, deactivated ones too.
-    pub partners: Vec<PartnerRecord>,
-    /// Guests, deactivated ones too.
-    pub guests: Vec<GuestRecord>,
-    /// Accounts, deleted ones too.
-    pub accounts: Vec<AccountRecord>,
-    /// Workspace users.
-    pub users: Vec<UserRecord>,
-    /// The last mail to each address.
-    pub mails: Vec<MailRecord>,
-    /// The shares through which something was given.
-    pub shares: Vec<ShareRecord>,
-    /// How many records were destroyed in the last hour.
-    pub destroyed: Destroyed,
 }
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, Fault> {
@@ -207,21 +187,6 @@ impl Store {
     }
 }
 
-impl Everything {
-    /// Whether a grant can be used at this moment.
-    pub fn is_effective(&self, guest: &GuestRecord, account: &str, now: Timestamp) -> bool {
-        let MfaRecord::Known(methods) = &guest.mfa else { return false };
-        let enrolled: Methods = methods.keys().copied().collect();
-        let stands = self.accounts.iter().any(|known| known.name == account && !known.deleted);
-        stands
-            && guest.is_live()
-            && guest
-                .grants
-                .get(account)
-                .is_some_and(|held| held.is_effective(guest.login, guest.joined_at.is_some(), &enrolled, now))
-    }
-}
-
 fn count<T: PartialEq>(done: &mut Imported, old: Option<&T>, new: &T) {
     match old {
         None => done.added += 1,
@@ -230,7 +195,7 @@ fn count<T: PartialEq>(done: &mut Imported, old: Option<&T>, new: &T) {
     }
 }
 
-fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<()> {
+pub(super) fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<()> {
     tx.execute(
         "INSERT OR REPLACE INTO users (email, name, enabled, verified) VALUES (?1, ?2, ?3, ?4)",
         params![user.email.as_str(), user.name, user.enabled, user.verified],
@@ -244,7 +209,7 @@ fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn put_account(tx: &Connection, account: &AccountRecord) -> rusqlite::Result<()> {
+pub(super) fn put_account(tx: &Connection, account: &AccountRecord) -> rusqlite::Result<()> {
     let sql = "INSERT INTO accounts (name, deleted) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET deleted = ?2";
     tx.execute(sql, params![account.name, account.deleted])?;
     tx.execute("DELETE FROM account_owners WHERE account = ?1", [&account.name])?;

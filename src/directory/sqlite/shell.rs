@@ -84,7 +84,7 @@ impl Run for Directory {
                     return;
                 }
                 // He may also give up while we work; what was done is done, and is told as a change.
-                drop(reply.send(work(store)));
+                drop(reply.send(store.place.check().and_then(|()| work(store))));
             });
             self.work.send(work).await.map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?

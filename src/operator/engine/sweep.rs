@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Check, Engine, Task};
+use super::{Check, Engine, Priority, Task};
 use crate::directory::Mark;
 use crate::index::{Key, Slot};
 use crate::plan::Step;
@@ -26,6 +26,11 @@ impl Engine {
         if self.is_complete() {
             self.queue.at(&Key::sweep(), now + PAUSE);
         }
+    }
+
+    /// The sweep is due now.
+    pub fn sweep_now(&mut self) {
+        self.queue.push(Key::sweep(), Priority::Resync);
     }
 
     /// The sweep's next task. `None`: it has come to rest.

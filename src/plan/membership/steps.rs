@@ -13,9 +13,9 @@ use super::super::lifecycle::State;
 use super::super::{Step, World};
 use super::Shared;
 use crate::api;
-use crate::directory::{Grant, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, PartnerId};
+use crate::directory::{Grant, GrantRecord, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, PartnerId};
 use crate::index::Membership;
-use crate::rules::{Email, GuestRole, Reason};
+use crate::rules::{Email, GuestRole, Reason, Sort, entry};
 
 /// The namespace of identifiers that are derived from UIDs and addresses.
 const GUEST_IDS: Uuid = Uuid::from_bytes(*b"guestlist-guests");
@@ -78,10 +78,17 @@ pub fn take(
     steps: &mut Vec<Step>,
 ) {
     let guest = &record.id;
+    let terms = &member.entry.reading.terms;
+    let whole = world.is_whole(namespace(&member.entry.object.metadata), &terms.partner);
+    if !whole && partner.entry.is_none() && member.state != State::Removing {
+        return;
+    }
     let wanted = wanted(world, partner, member, record, shares);
+    // Where not all shares are declared, one that is not may be declared elsewhere.
+    let elsewhere = |held: &GrantRecord| !whole && !world.declared.has_share_uid(&held.grant.share_uid);
     let mut withhold: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
     let mut lower = Vec::new();
-    for (account, held) in &record.grants {
+    for (account, held) in record.grants.iter().filter(|(_, held)| !elsewhere(held)) {
         match wanted.get(account).map(|wanted| (wanted, meet(&held.grant, wanted))) {
             Some((_, Some(less))) if less == held.grant => {}
             Some((_, Some(less))) => lower.push(less),
@@ -89,7 +96,7 @@ pub fn take(
         }
     }
     for (reason, accounts) in withhold {
-        let because = format!("{}: {}", accounts.join(", "), conditions::sentence(reason));
+        let because = format!("{}: {}", accounts.join(", "), because(reason));
         steps.push(Step { operation: Operation::Withhold { guest: guest.clone(), accounts }, reason, because });
     }
     let mut push =
@@ -127,6 +134,12 @@ fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason 
         (Some(Gate::Shut(reason) | Gate::Keep(reason)), _) | (_, Gate::Shut(reason) | Gate::Keep(reason)) => reason,
         (_, Gate::Open) => Reason::Reconciled,
     }
+}
+
+/// A word's meaning, for who reads why something is taken away.
+fn because(reason: Reason) -> &'static str {
+    let known = entry(reason);
+    if known.sort == Sort::Rule { known.meaning } else { conditions::sentence(reason) }
 }
 
 /// The instant before which enrolled MFA is to be taken away, where somebody asked and there is any.
@@ -204,12 +217,16 @@ pub fn keep_and_give(
     }
 }
 
+/// Whether nothing stands in the way of a first acceptance but that the partner may have no record yet.
+pub fn is_in_order(member: &MemberView<'_>) -> bool {
+    member.violations.is_empty() && member.wait.is_none() && !member.suspended && !member.expired
+}
+
 /// First acceptance: everything is in order, so the record is written and the first mail goes out.
 pub fn admit(world: World<'_>, partner: &PartnerView<'_>, member: &MemberView<'_>, steps: &mut Vec<Step>) {
     let terms = &member.entry.reading.terms;
     let home = partner.record.filter(|record| record.deactivated_at.is_none());
-    let in_order = member.violations.is_empty() && member.wait.is_none() && !member.suspended && !member.expired;
-    let (true, Some(home), Some(address)) = (in_order, home, &terms.email) else { return };
+    let (true, Some(home), Some(address)) = (is_in_order(member), home, &terms.email) else { return };
     let operation = Operation::Admit {
         guest: match member.claim {
             Claim::Revives(record) => record.id.clone(),

@@ -1,14 +1,8 @@
 //! Two operators, one Lease: who was frozen and wakes up after another took over writes nothing.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test file")]
-
-#[path = "support/controlplane.rs"]
-mod controlplane;
-#[path = "support/operator.rs"]
-mod operator;
-
-use controlplane::ControlPlane;
-use operator::{Operator, becomes, eventually, status};
+use crate::controlplane::ControlPlane;
+use crate::operator::{Operator, eventually};
+use crate::stage::{CAROL, Stage};
 
 const WORLD: &str = "
 apiVersion: guestlist.dev/v1alpha1
@@ -26,7 +20,6 @@ kind: AccountShare
 metadata: {name: instagram, namespace: partners}
 spec: {partnerRef: {name: acme}, account: instagram, sharedBy: alice@host.example}
 ";
-const CAROL: &str = "carol@acme.example";
 const NEWCOMER: &str = "
 apiVersion: guestlist.dev/v1alpha1
 kind: GuestMembership
@@ -49,11 +42,11 @@ fn holder(plane: &ControlPlane) -> String {
 
 #[test]
 fn a_leader_that_was_frozen_while_another_took_over_writes_nothing_when_it_wakes() {
-    let plane = ControlPlane::start();
-    let mut first = Operator::prepare(&plane);
-    first.name = "first";
-    first.arguments = vec!["--lease-duration=3s"];
-    first.start();
+    let mut stage = Stage::prepare();
+    stage.operator.name = "first";
+    stage.operator.arguments = vec!["--lease-duration=3s"];
+    stage.operator.start();
+    let (plane, first, partners) = (&stage.plane, &stage.operator, stage.partners());
     plane.apply(WORLD);
     first.joins_with_mfa(CAROL);
     first.has_access(CAROL, &["instagram:Collaborator"]);
@@ -64,32 +57,25 @@ fn a_leader_that_was_frozen_while_another_took_over_writes_nothing_when_it_wakes
     second.start();
     says(&second, "ok: standing by for first\n");
     first.signal("-STOP");
-    eventually("the second leads", || if holder(&plane) == "second" { Ok(()) } else { Err(second.log()) });
-    plane
-        .kubectl(&["patch", "-n=partners", "share/instagram", "--type=merge", r#"-p={"spec":{"suspended":true}}"#])
-        .ok();
+    eventually("the second leads", || if holder(plane) == "second" { Ok(()) } else { Err(second.log()) });
+    partners.patch("share/instagram", r#"{"spec":{"suspended":true}}"#);
     second.has_access(CAROL, &[]);
-    becomes(&plane, &second, "gm/carol", "{.status.accounts[0].effective}", "false");
+    partners.becomes("gm/carol", "/status/accounts/0/effective", "false");
 
     // It dies; there is work to do, and nobody may do it until its Lease has run out.
     second.kill();
-    plane
-        .kubectl(&["patch", "-n=partners", "share/instagram", "--type=merge", r#"-p={"spec":{"suspended":false}}"#])
-        .ok();
+    partners.patch("share/instagram", r#"{"spec":{"suspended":false}}"#);
     plane.apply(NEWCOMER);
-    let versions =
-        || plane.kubectl(&["get", "lp,gm,share", "-A", "-o=jsonpath={.items[*].metadata.resourceVersion}"]).ok();
-    let before = (versions(), first.show());
+    let before = (stage.versions(), first.show());
     first.signal("-CONT");
-    says(&first, "ok: standing by for second\n");
+    says(first, "ok: standing by for second\n");
     assert!(first.log().contains("no longer leading"), "{}", first.log());
-    assert_eq!((versions(), first.show()), before);
+    assert_eq!((stage.versions(), first.show()), before);
 
     // Somebody who knows that the second is dead deletes its Lease: the first goes on, and gives it back when it ends.
     plane.kubectl(&["delete", "-n=guestlist", "lease/guestlist"]).ok();
     first.has_access(CAROL, &["instagram:Collaborator"]);
-    becomes(&plane, &first, "gm/dave", "{.status.state}", "Invited");
-    assert_eq!(first.terminate(), Some(0), "{}", first.log());
-    assert_eq!(holder(&plane), "");
-    assert_eq!(status(&plane, "gm/dave", "{.status.state}"), "Invited");
+    partners.becomes("gm/dave", "/status/state", "Invited");
+    assert_eq!(stage.operator.terminate(), Some(0), "{}", stage.operator.log());
+    assert_eq!(holder(&stage.plane), "");
 }
