@@ -20,6 +20,7 @@ mod invitations;
 mod killed;
 mod leaders;
 mod lifecycle;
+mod marks;
 mod namespaces;
 mod observer;
 mod order;
