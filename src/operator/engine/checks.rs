@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Engine};
-use crate::directory::{Operation, Weight};
+use crate::directory::{Mark, Operation, Weight};
 use crate::index::{Key, Kind};
 use crate::plan::{Plan, Step};
 
@@ -13,14 +13,30 @@ impl Engine {
         let heaviest = plan.steps.iter().map(|step| step.operation.weight()).max();
         match heaviest {
             Some(Weight::Give) => self.freshness(key, &plan.steps),
-            // An object on its way out does not come back; but a partner's guests are judged by who names it.
-            Some(Weight::End)
-                if key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0 =>
-            {
-                vec![Check::NoMembers { partner: key.clone() }]
+            // An object on its way out does not come back.
+            Some(Weight::End) => {
+                let lonely = key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0;
+                let members = lonely.then(|| Check::NoMembers { partner: key.clone() });
+                self.heir(key, &plan.steps).into_iter().chain(members).collect()
             }
-            Some(Weight::End | Weight::Keep | Weight::Take) | None => Vec::new(),
+            Some(Weight::Keep | Weight::Take) | None => Vec::new(),
         }
+    }
+
+    /// What ends a record that bears another object's UID has to be there: in a view that lags, the other one may have taken
+    /// its place.
+    fn heir(&self, key: &Key, steps: &[Step]) -> Option<Check> {
+        let uid = self.index.metadata(key)?.uid.clone()?;
+        let ended = |step: &Step| -> Option<&Mark> {
+            if let Operation::DeactivatePartner { partner } = &step.operation {
+                return self.mirror.partner(partner).map(|record| &record.mark);
+            }
+            // A partner's guests are judged by who names it.
+            let guest = step.operation.guest().filter(|_| key.kind == Kind::Membership)?;
+            self.mirror.guest_by_id(guest)?.mark.as_ref()
+        };
+        let others = steps.iter().filter_map(ended).any(|mark| mark.uid != uid);
+        others.then(|| Check::Present { key: key.clone(), uid })
     }
 
     /// Before something is given, each watch has reached the newest object that it was planned on, or the objects are
