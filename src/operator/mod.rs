@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use crate::api;
 use crate::directory::fault::Next;
 use crate::directory::sqlite::{self, Access, Store};
-use crate::directory::{Epoch, Execute, Fault, Owner};
+use crate::directory::{Epoch, Execute, Fault, Owner, scheme};
 use crate::index::{Key, Kind, Slot};
 use crate::workspace::Workspace;
 use engine::{Engine, Input, Outcome, Task};
@@ -106,6 +106,7 @@ struct Begun {
 
 /// Everything that has to be there before the first list: the policy, the cluster's identity, the directory.
 async fn begin(options: &Options, health: &Health) -> Result<Begun, String> {
+    let path = file(&options.directory)?;
     let workspace = match &options.workspace {
         Some(file) => first_policy(file, health).await,
         None => {
@@ -115,7 +116,7 @@ async fn begin(options: &Options, health: &Health) -> Result<Begun, String> {
     };
     let client = connect().await?;
     let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster(&client, health).await };
-    let (directory, epoch) = lead(&options.directory, &owner, health).await?;
+    let (directory, epoch) = lead(path, &owner, health).await?;
     tracing::info!(
         installation = owner.installation,
         cluster = owner.cluster,
@@ -154,13 +155,14 @@ fn waiting(health: &Health, subject: &'static str, problem: &str) {
 }
 
 async fn connect() -> Result<Client, String> {
-    let mut config = Config::infer()
-        .await
-        .map_err(|error| format!("failed to find a cluster: {error}; set KUBECONFIG, or run in a cluster"))?;
+    let mut config = Config::infer().await.map_err(|error| {
+        format!("failed to find a cluster: {}; set KUBECONFIG, or run in a cluster", words::no_cluster(&error))
+    })?;
     // The queue decides when something is tried again; a call that repeats itself would hold a worker for half a minute.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
-    Client::try_from(config).map_err(|error| format!("failed to set up the Kubernetes client: {error}"))
+    Client::try_from(config)
+        .map_err(|error| format!("failed to set up the Kubernetes client: {}", words::words(&error)))
 }
 
 /// The cluster's identity: the UID of kube-system. Waits for the API server.
@@ -185,14 +187,17 @@ async fn cluster(client: &Client, health: &Health) -> String {
     }
 }
 
+/// The embedded directory's file. A wrong argument is said before anything is waited for.
+fn file(directory: &str) -> Result<&Path, String> {
+    let path = directory.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(Path::new);
+    path.ok_or_else(|| format!("--directory {} is not understood; this release knows sqlite:PATH", scheme(directory)))
+}
+
 /// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody mends it.
-async fn lead(address: &str, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
-    let Some(path) = address.strip_prefix("sqlite:") else {
-        return Err("--directory is not understood; this release knows sqlite:PATH".to_owned());
-    };
+async fn lead(path: &Path, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
     let mut said = String::new();
     loop {
-        let fault = match open_and_lead(Path::new(path), owner).await {
+        let fault = match open_and_lead(path, owner).await {
             Ok(leading) => return Ok(leading),
             Err(fault) => fault,
         };

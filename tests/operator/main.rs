@@ -26,5 +26,7 @@ mod outages;
 mod policy;
 mod rest;
 mod roles;
+mod secrets;
 mod suspension;
+mod tenant;
 mod unreadable;
