@@ -18,6 +18,7 @@ mod stage;
 mod directory_fails;
 mod invitations;
 mod killed;
+mod kstatus;
 mod lifecycle;
 mod namespaces;
 mod observer;
