@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use guestlist::rules::{Reason, entry};
 use kube::Client;
+use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::Request;
 use serde_json::{Value, json};
@@ -36,13 +37,14 @@ impl Verdict {
     }
 }
 
-/// Asks the server as kubectl does: nothing is stored, and unknown fields are errors.
+/// Asks the server as `kubectl apply --server-side` does: nothing is stored, and unknown fields are errors.
 async fn server(client: &Client, object: &Value) -> Verdict {
     let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
     let url = format!("/apis/guestlist.dev/v1alpha1/namespaces/default/{plural}");
-    let mut request =
-        Request::new(url.clone()).create(&kube::api::PostParams::default(), object.to_string().into_bytes()).unwrap();
-    *request.uri_mut() = format!("{url}?dryRun=All&fieldValidation=Strict").parse().unwrap();
+    let name = object["metadata"]["name"].as_str().unwrap();
+    let apply = Patch::Apply(object);
+    let mut request = Request::new(url.clone()).patch(name, &PatchParams::apply("agree"), &apply).unwrap();
+    *request.uri_mut() = format!("{url}/{name}?dryRun=All&fieldValidation=Strict&fieldManager=agree").parse().unwrap();
     match client.request::<Value>(request).await {
         Ok(_) => Verdict::default(),
         Err(kube::Error::Api(status)) => {

@@ -4,12 +4,14 @@
 //! source (texts) ──▶ chunk, yaml (trees with places) ──▶ object, schema ──▶ judge (the law) ──▶ findings ──▶ text, json, sarif
 //! ```
 
+mod annotation;
 mod chunk;
 mod finding;
 mod json;
 mod judge;
 mod merge;
 mod metadata;
+mod names;
 mod object;
 mod report;
 mod sarif;
