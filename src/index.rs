@@ -55,10 +55,23 @@ impl Key {
     pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { kind, namespace: namespace.into(), name: name.into() }
     }
+
+    /// Stands for the sweep, which has no object: no object is without a name.
+    pub fn sweep() -> Self {
+        Self::new(Kind::Partner, "", "")
+    }
+
+    /// Whether it stands for the sweep.
+    pub fn is_sweep(&self) -> bool {
+        self.name.is_empty()
+    }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_sweep() {
+            return f.write_str("the sweep");
+        }
         write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
     }
 }
@@ -187,6 +200,8 @@ pub struct Index {
     membership_uids: BTreeMap<String, Name>,
     /// Partner UIDs.
     partner_uids: BTreeMap<String, Name>,
+    /// Share UIDs.
+    share_uids: BTreeMap<String, Name>,
 }
 
 impl Index {
@@ -258,6 +273,11 @@ impl Index {
     /// Whether a partner with this UID is stored, readable or not.
     pub fn has_partner_uid(&self, uid: &str) -> bool {
         self.partner_uids.contains_key(uid)
+    }
+
+    /// Whether a share with this UID is stored, readable or not.
+    pub fn has_share_uid(&self, uid: &str) -> bool {
+        self.share_uids.contains_key(uid)
     }
 
     /// The membership with this UID.
@@ -385,8 +405,6 @@ impl Index {
 
     fn remove(&mut self, key: &Key) -> Touched {
         let mut touched = self.touched_by_declared(key);
-        // What a vanished membership leaves behind is its partner's to take back, not only to count.
-        touched.keys.extend(self.partner_of(key));
         self.unlink(key);
         touched.merge(self.touched_by_name(key));
         touched.keys.insert(key.clone());
@@ -425,7 +443,7 @@ impl Index {
         match key.kind {
             Kind::Partner => self.partner_uids.insert(uid, name.clone()),
             Kind::Membership => self.membership_uids.insert(uid, name.clone()),
-            Kind::Share => None,
+            Kind::Share => self.share_uids.insert(uid, name.clone()),
         };
         match object {
             Declared::Partner(object) => {
@@ -498,6 +516,7 @@ impl Index {
             }
             Kind::Share => {
                 let Some(old) = self.shares.remove(&name) else { return };
+                self.share_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
                 let Some(entry) = old.read() else { return };
                 let terms = &entry.reading.terms;
                 take(&mut self.shares_of, &(key.namespace.clone(), terms.partner.clone()), &key.name);

@@ -81,6 +81,11 @@ fn only_the_directory_speaks_to_its_backend() {
 }
 
 #[test]
+fn the_operator_is_told_the_time() {
+    assert_eq!(lines_naming("operator", &["Timestamp::now", "SystemTime"]), Vec::<String>::new());
+}
+
+#[test]
 fn the_core_does_not_know_the_shells() {
     for room in ["api", "rules", "plan", "index", "workspace", "directory"] {
         assert_eq!(lines_naming(room, &["crate::operator", "crate::cli"]), Vec::<String>::new(), "{room}");

@@ -2,6 +2,8 @@
 //! shell runs the tasks and feeds their outcomes back. A reconcile can never see a world older than the event that
 //! caused it, and the same inputs give the same tasks.
 
+mod sweep;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,10 +12,12 @@ pub use super::exchange::*;
 use super::queue::{Priority, Queue};
 use super::status::{self, Difference};
 use crate::directory::{
-    AccountRecord, Changed, Effect, Fault, GuestRecord, MfaRecord, Mirror, Operation, Owner, PartnerId, Weight,
+    AccountRecord, Changed, DESTROYED_KEPT, Effect, Fault, GuestRecord, MAILS_KEPT, MfaRecord, Mirror, Operation,
+    Owner, PartnerId, Weight,
 };
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
-use crate::plan::{self, Finalizer, Notice, Plan, Scope, Step, World};
+use crate::plan::sweep::Orphan;
+use crate::plan::{self, Extent, Finalizer, Notice, Plan, Scope, Step, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
 
@@ -49,6 +53,7 @@ pub struct Engine {
     /// What the operator tells about itself.
     pub condition: Condition,
     planner: Planner,
+    extent: Extent,
     workers: usize,
     frontiers: BTreeMap<Kind, u64>,
     /// Kinds whose watch has come to a bookmark since the list: a list alone may come from a cache that lags.
@@ -58,6 +63,7 @@ pub struct Engine {
     rounds: BTreeMap<Key, u32>,
     told: BTreeMap<Key, Told>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
+    orphans: BTreeSet<Orphan>,
     stopped: Option<String>,
 }
 
@@ -72,6 +78,7 @@ impl Engine {
             queue: Queue::default(),
             condition: Condition::default(),
             planner: plan::plan,
+            extent: Extent::Everything,
             workers,
             frontiers: BTreeMap::new(),
             proven: BTreeSet::new(),
@@ -80,6 +87,7 @@ impl Engine {
             rounds: BTreeMap::new(),
             told: BTreeMap::new(),
             written_since_loading: Default::default(),
+            orphans: BTreeSet::new(),
             stopped: None,
         }
     }
@@ -88,6 +96,13 @@ impl Engine {
     #[must_use]
     pub fn with_planner(mut self, planner: Planner) -> Self {
         self.planner = planner;
+        self
+    }
+
+    /// Takes what is declared for less than all there is.
+    #[must_use]
+    pub fn with_extent(mut self, extent: Extent) -> Self {
+        self.extent = extent;
         self
     }
 
@@ -106,6 +121,7 @@ impl Engine {
                 self.condition.problems.remove(kind.as_str());
                 let touched = self.index.replace(kind, objects);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
+                self.sweep_later(now);
                 self.begin();
             }
             Input::Applied { object, frontier } => {
@@ -113,12 +129,14 @@ impl Engine {
                 let priority = urgency(&object);
                 let touched = self.index.apply(*object);
                 self.touch(touched, priority, now);
+                self.sweep_later(now);
             }
             Input::Deleted { key, uid, frontier } => {
                 self.advance(key.kind, frontier);
                 let touched = self.index.delete(&key, &uid);
                 self.queue.forget(&key);
                 self.touch(touched, Priority::Withhold, now);
+                self.sweep_later(now);
             }
             Input::Bookmark { kind, frontier } => {
                 self.proven.insert(kind);
@@ -135,6 +153,7 @@ impl Engine {
                     let touched = self.observe(change, true, now);
                     self.touch(touched, Priority::Withhold, now);
                 }
+                self.sweep_later(now);
             }
             Input::DirectoryDown(fault) => self.directory_down(&fault),
             Input::Policy(news) => self.policy(news),
@@ -187,6 +206,9 @@ impl Engine {
     }
 
     fn load(&mut self, load: Load, now: Timestamp) {
+        self.stop_at_foreign_mark(
+            load.guests.iter().filter_map(|guest| guest.mark.as_ref()).chain(load.partners.iter().map(|p| &p.mark)),
+        );
         let first = !self.condition.directory;
         let mut changes = Vec::new();
         let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
@@ -216,7 +238,7 @@ impl Engine {
             let stale = match &change {
                 Now::Guest(address, _) => self.written_since_loading.0.contains(address),
                 Now::Partner(id, _) => self.written_since_loading.1.contains(id),
-                Now::Account(..) | Now::User(..) => false,
+                Now::Account(..) | Now::User(..) | Now::Destroyed(_) => false,
             };
             if !stale {
                 let touched = self.observe(change, true, now);
@@ -225,10 +247,18 @@ impl Engine {
                 }
             }
         }
+        for mail in load.mails {
+            self.mirror.set_mail(&mail.address, mail.at);
+        }
+        self.mirror.set_shares(load.shares);
+        self.mirror.set_destroyed(&load.destroyed);
+        let ago = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        self.mirror.forget_before(ago(MAILS_KEPT), ago(DESTROYED_KEPT));
         self.condition.directory = true;
         if self.condition.problems.remove("DirectoryUnavailable").is_some() {
             tracing::info!("the directory answers again");
         }
+        self.sweep_later(now);
         if first && self.is_complete() {
             self.touch_all(Priority::Resync);
         }
@@ -252,6 +282,10 @@ impl Engine {
                 self.mirror.set_guest(&address, record.map(|record| *record));
                 self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
                 let mut touched = self.index.touched_by_guest(&address);
+                let departed = old.as_ref().filter(|old| !old.is_live());
+                if let Some((old, mark)) = departed.and_then(|old| Some((old, old.mark.as_ref()?))) {
+                    touched.merge(self.index.touched_by_departed(&mark.namespace, &old.partner_name, &mark.name));
+                }
                 if let Some((mark, name)) =
                     old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
                 {
@@ -294,6 +328,10 @@ impl Engine {
                 self.mirror.set_user(&email, record);
                 self.index.touched_by_user(&email)
             }
+            Now::Destroyed(destroyed) => {
+                self.mirror.set_destroyed(&destroyed);
+                Touched::default()
+            }
         }
     }
 
@@ -327,6 +365,7 @@ impl Engine {
                     tracing::info!("the workspace policy changed; everything is looked at again");
                     self.workspace = *workspace;
                     self.touch_all(Priority::Withhold);
+                    self.queue.push(Key::sweep(), Priority::Resync);
                 }
             }
             Err(problem) => self.policy_unreadable(problem),
@@ -354,6 +393,7 @@ impl Engine {
             owner: &self.owner,
             directory_available: self.condition.directory,
             scope: Scope::ALL,
+            extent: self.extent,
             now,
         }
     }
@@ -407,6 +447,9 @@ impl Engine {
 
     /// The next task of a running key. `None`: it has come to rest.
     fn advance_key(&mut self, key: &Key, now: Timestamp) -> Option<Task> {
+        if key.is_sweep() {
+            return self.advance_sweep(now);
+        }
         let rounds = self.rounds.entry(key.clone()).or_insert(0);
         *rounds += 1;
         if *rounds > MOST_ROUNDS {
@@ -552,6 +595,9 @@ impl Engine {
                 self.touch(touched, Priority::Live, now);
             }
         }
+        if !effects.is_empty() && !key.is_sweep() {
+            self.sweep_later(now);
+        }
         for effect in effects {
             let touched = self.take_in(effect, now);
             self.touch(touched, Priority::Live, now);
@@ -590,6 +636,11 @@ impl Engine {
 
     fn take_in(&mut self, effect: Effect, now: Timestamp) -> Touched {
         let mut touched = Touched::default();
+        self.mirror.apply_memory(&effect);
+        if let Some(gone) = effect.partner_gone {
+            self.written_since_loading.1.insert(gone.clone());
+            touched.merge(self.observe(Now::Partner(gone, None), false, now));
+        }
         if let Some(gone) = &effect.gone
             && let Some(address) = self.mirror.guest_by_id(gone).map(|guest| guest.address.clone())
         {

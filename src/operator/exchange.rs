@@ -4,24 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use crate::directory::{AccountRecord, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord};
+pub use crate::directory::Everything as Load;
+use crate::directory::{
+    AccountRecord, Destroyed, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord,
+};
 use crate::index::{Declared, Key, Kind};
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
 use crate::workspace::Workspace;
-
-/// Everything that the directory holds.
-#[derive(Debug, Default)]
-pub struct Load {
-    /// Partners.
-    pub partners: Vec<PartnerRecord>,
-    /// Guests.
-    pub guests: Vec<GuestRecord>,
-    /// Accounts.
-    pub accounts: Vec<AccountRecord>,
-    /// Users.
-    pub users: Vec<UserRecord>,
-}
 
 /// What a changed thing is now.
 #[derive(Debug)]
@@ -34,6 +24,8 @@ pub enum Now {
     Account(String, Option<AccountRecord>),
     /// A user.
     User(Email, Option<UserRecord>),
+    /// How many records were destroyed lately.
+    Destroyed(Destroyed),
 }
 
 /// What comes in.
@@ -141,6 +133,11 @@ pub enum Check {
         /// Its generation.
         generation: Option<i64>,
     },
+    /// Nothing has this name.
+    Absent {
+        /// The name.
+        key: Key,
+    },
     /// No membership names this partner.
     NoMembers {
         /// The partner.
@@ -189,20 +186,26 @@ pub struct Condition {
     pub directory: bool,
     /// What keeps it from working as it should, by subject.
     pub problems: BTreeMap<&'static str, String>,
+    /// How many marked guests nothing declares any more.
+    pub orphans: usize,
+    /// Who leads, where that is somebody else: to stand by is all there is to do, and nothing is missing.
+    pub led_by: Option<String>,
 }
 
 impl Condition {
     /// What is missing for being ready; empty: ready.
     pub fn missing(&self) -> Vec<String> {
-        let mut missing: Vec<String> = Kind::ALL
-            .iter()
-            .filter(|kind| !self.listed.contains(kind.as_str()))
-            .map(|kind| format!("no full list of {} yet", kind.as_str()))
-            .collect();
-        if !self.directory {
-            missing.push("DirectoryUnavailable: the directory has not been read yet, or does not answer".to_owned());
+        if self.led_by.is_some() {
+            return Vec::new();
         }
-        missing.extend(self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")));
+        // What is wrong comes before what merely has not happened yet.
+        let mut missing: Vec<String> =
+            self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")).collect();
+        if !self.directory && !self.problems.contains_key("DirectoryUnavailable") {
+            missing.push("the directory has not been read yet".to_owned());
+        }
+        let unlisted = Kind::ALL.iter().filter(|kind| !self.listed.contains(kind.as_str()));
+        missing.extend(unlisted.map(|kind| format!("no full list of {} yet", kind.as_str())));
         missing
     }
 }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::engine::Input;
+use super::words::words;
 use crate::api;
 use crate::index::{Declared, Key, Kind};
 
@@ -214,7 +215,7 @@ fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
                 status.message
             )
         }
-        error => format!("failed to {verb} {plural}: {error}"),
+        error => format!("failed to {verb} {plural}: {}", words(error)),
     }
 }
 

@@ -14,9 +14,11 @@ use super::judge::{Gate, MemberView, PartnerView, ShareView};
 use super::lifecycle::State;
 use super::{Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
-use crate::directory::{Grant, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, PartnerId, Weight};
+use crate::directory::{
+    Grant, GrantRecord, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, PartnerId, Weight,
+};
 use crate::index::{Membership, Slot};
-use crate::rules::{GuestRole, Reason};
+use crate::rules::{Email, GuestRole, Reason, Sort, entry};
 
 /// `ExpiringSoon` comes this long before the end.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -53,13 +55,10 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     steps.retain(|step| step.operation.weight() == Weight::Take || (!paused && may_give(world, step)));
     let record = member.claim.live();
     let finalizer = if record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
-    // Accepted, but the partner's record is not there yet: what there is to say comes with it.
-    let early = record.is_none()
-        && steps.is_empty()
-        && member.violations.is_empty()
-        && member.wait.is_none()
-        && !paused
-        && world.workspace.is_readable();
+    // Accepted, but the partner's record is not there yet: what there is to say comes with it. One that would not be
+    // accepted then either (suspended, expired) says so now.
+    let early =
+        record.is_none() && steps.is_empty() && is_in_order(&member) && !paused && world.workspace.is_readable();
     let status = (!early).then(|| status(world, &member, &shares, paused));
     Plan {
         notices: notices(&member, &steps),
@@ -83,7 +82,7 @@ fn may_give(world: World<'_>, step: &Step) -> bool {
 /// An object that does not read grants nothing new and takes nothing away; it can still be deleted.
 fn unreadable(world: World<'_>, slot: &Slot<api::GuestMembership, crate::rules::MembershipTerms>) -> Plan {
     let meta = slot.metadata();
-    let record = world.observed.guest_by_uid(uid(meta)).filter(|record| record.is_live());
+    let record = world.observed.live_by_uid(uid(meta));
     if !world.directory_available {
         return Plan::nothing();
     }
@@ -228,10 +227,17 @@ fn take(
     steps: &mut Vec<Step>,
 ) {
     let guest = &record.id;
+    let terms = &member.entry.reading.terms;
+    let whole = world.is_whole(namespace(&member.entry.object.metadata), &terms.partner);
+    if !whole && partner.entry.is_none() && member.state != State::Removing {
+        return;
+    }
     let wanted = wanted(world, partner, member, record, shares);
+    // Where not all shares are declared, one that is not may be declared elsewhere.
+    let elsewhere = |held: &GrantRecord| !whole && !world.declared.has_share_uid(&held.grant.share_uid);
     let mut withhold: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
     let mut lower = Vec::new();
-    for (account, held) in &record.grants {
+    for (account, held) in record.grants.iter().filter(|(_, held)| !elsewhere(held)) {
         match wanted.get(account).map(|wanted| (wanted, meet(&held.grant, wanted))) {
             Some((_, Some(less))) if less == held.grant => {}
             Some((_, Some(less))) => lower.push(less),
@@ -239,7 +245,7 @@ fn take(
         }
     }
     for (reason, accounts) in withhold {
-        let because = format!("{}: {}", accounts.join(", "), conditions::sentence(reason));
+        let because = format!("{}: {}", accounts.join(", "), because(reason));
         steps.push(Step { operation: Operation::Withhold { guest: guest.clone(), accounts }, reason, because });
     }
     let mut push =
@@ -277,6 +283,12 @@ fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason 
         (Some(Gate::Shut(reason) | Gate::Keep(reason)), _) | (_, Gate::Shut(reason) | Gate::Keep(reason)) => reason,
         (_, Gate::Open) => Reason::Reconciled,
     }
+}
+
+/// A word's meaning, for who reads why something is taken away.
+fn because(reason: Reason) -> &'static str {
+    let known = entry(reason);
+    if known.sort == Sort::Rule { known.meaning } else { conditions::sentence(reason) }
 }
 
 /// The instant before which enrolled MFA is to be taken away, where somebody asked and there is any.
@@ -354,16 +366,22 @@ fn keep_and_give(
     }
 }
 
+/// Whether nothing stands in the way of a first acceptance but that the partner may have no record yet.
+fn is_in_order(member: &MemberView<'_>) -> bool {
+    member.violations.is_empty() && member.wait.is_none() && !member.suspended && !member.expired
+}
+
 /// First acceptance: everything is in order, so the record is written and the first mail goes out.
 fn admit(world: World<'_>, partner: &PartnerView<'_>, member: &MemberView<'_>, steps: &mut Vec<Step>) {
     let terms = &member.entry.reading.terms;
     let home = partner.record.filter(|record| record.deactivated_at.is_none());
-    let in_order = member.violations.is_empty() && member.wait.is_none() && !member.suspended && !member.expired;
-    let (true, Some(home), Some(address)) = (in_order, home, &terms.email) else { return };
+    let (true, Some(home), Some(address)) = (is_in_order(member), home, &terms.email) else { return };
     let operation = Operation::Admit {
         guest: match member.claim {
             Claim::Revives(record) => record.id.clone(),
-            Claim::Mine(_) | Claim::Passes(_) | Claim::Taken | Claim::Stranger | Claim::Free => guest_id(member.entry),
+            Claim::Mine(_) | Claim::Passes(_) | Claim::Taken | Claim::Stranger | Claim::Free => {
+                guest_id(member.entry, address)
+            }
         },
         mark: mark(world, member),
         partner: PartnerId(home.id.0.clone()),
@@ -377,9 +395,11 @@ fn admit(world: World<'_>, partner: &PartnerView<'_>, member: &MemberView<'_>, s
     steps.push(Step { operation, reason: Reason::Invited, because: format!("invited by {by}") });
 }
 
-/// A guest's identifier: derived from the object's UID, so that creating needs no memory.
-fn guest_id(entry: &Membership) -> GuestId {
-    GuestId(Uuid::new_v5(&GUEST_IDS, uid(&entry.object.metadata).as_bytes()).to_string())
+/// A guest's identifier: derived from the object's UID and the address, so that creating needs no memory. The UID alone
+/// is not enough: from files it comes of the name, and a name may be reused for somebody else.
+fn guest_id(entry: &Membership, address: &Email) -> GuestId {
+    let who = format!("{} {address}", uid(&entry.object.metadata));
+    GuestId(Uuid::new_v5(&GUEST_IDS, who.as_bytes()).to_string())
 }
 
 fn invitation_end(world: World<'_>, partner: &PartnerView<'_>) -> Timestamp {

@@ -22,8 +22,9 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     }
     let meta = slot.metadata();
     if is_leaving(meta) {
-        let steps = withhold(world, slot, |_| true);
+        let mut steps = withhold(world, slot, |_| true);
         let notices = if steps.is_empty() { Vec::new() } else { vec![Notice::REMOVED] };
+        steps.extend(world.observed.share(uid(meta)).map(|share| forget(&share.uid)));
         return Plan { steps, finalizer: Finalizer::Release, notices, ..Plan::nothing() };
     }
     let Slot::Read(entry) = slot else {
@@ -79,6 +80,15 @@ fn withhold(
             }
         })
         .collect()
+}
+
+/// What the share was need not be remembered any more.
+pub fn forget(share_uid: &str) -> Step {
+    Step {
+        operation: Operation::ForgetShare { share_uid: share_uid.to_owned() },
+        reason: Reason::Removing,
+        because: "the share is gone".to_owned(),
+    }
 }
 
 fn unavailable(world: World<'_>, entry: &Share) -> api::AccountShareStatus {

@@ -120,9 +120,9 @@ async fn generated_objects_are_refused_for_the_same_rules_by_the_server_and_by_c
             differ.push(format!("{object}\nserver: {}\ncheck: {}", server.told, check.told));
         }
         if server.is_refused() {
-            refused += 1
+            refused += 1;
         } else {
-            accepted += 1
+            accepted += 1;
         }
         seen.extend(server.rules);
     }

@@ -1,8 +1,8 @@
-//! The operator as a process with the chart's rights, its embedded directory, and a world to apply.
+//! The operator as a process with the chart's rights, its embedded directory, and people to import.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,53 +36,123 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) ->
             Ok(value) => return value,
             Err(seen) => assert!(began.elapsed() < Duration::from_secs(90), "{what}: {seen}"),
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Runs `guestlist`.
+pub fn guestlist(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_guestlist")).args(args).output().unwrap()
 }
 
 pub struct Operator {
     process: Option<Child>,
-    kubeconfig: PathBuf,
+    pub kubeconfig: PathBuf,
     pub folder: PathBuf,
     pub health: String,
+    /// What it is called in the Lease.
+    pub name: &'static str,
+    /// Further arguments of `guestlist run`.
+    pub arguments: Vec<&'static str>,
+    pub resync: &'static str,
+    pub log_level: &'static str,
     starts: usize,
 }
 
 impl Operator {
     /// Installs the chart's CRDs and rights, imports people, makes namespaces. The process is not started yet.
     pub fn prepare(plane: &ControlPlane) -> Self {
+        plane.kubectl(&["create", "namespace", "guestlist"]).ok();
+        plane.kubectl(&["create", "namespace", "partners"]).ok();
+        Self::install(plane, "rbac");
+        Self::install(plane, "crds");
+        plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+        Self::outside(plane)
+    }
+
+    /// Everything but what is in the cluster.
+    pub fn outside(plane: &ControlPlane) -> Self {
         let folder = plane.dir().join("operator");
         std::fs::create_dir_all(&folder).unwrap();
-        for namespace in ["guestlist", "partners", "strangers"] {
-            plane.kubectl(&["create", "namespace", namespace]).ok();
-        }
-        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/guestlist");
-        for template in ["crds", "rbac"] {
-            let rendered = plane
-                .program("helm")
-                .args(["template", "guestlist", chart, "--namespace=guestlist"])
-                .arg(format!("--show-only=templates/{template}.yaml"))
-                .output()
-                .unwrap();
-            assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
-            plane.apply(&String::from_utf8_lossy(&rendered.stdout));
-        }
-        plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
         let kubeconfig = plane.service_account("guestlist", "guestlist");
         std::fs::write(folder.join("workspace.yaml"), POLICY).unwrap();
         std::fs::write(folder.join("people.yaml"), PEOPLE).unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let health = listener.local_addr().unwrap().to_string();
-        let operator = Self { process: None, kubeconfig, folder, health, starts: 0 };
+        let operator = Self::in_folder(kubeconfig, folder, "operator");
         operator.directory_ok(&["import", operator.folder.join("people.yaml").to_str().unwrap()]);
         operator
+    }
+
+    fn in_folder(kubeconfig: PathBuf, folder: PathBuf, name: &'static str) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let health = listener.local_addr().unwrap().to_string();
+        Self {
+            process: None,
+            kubeconfig,
+            folder,
+            health,
+            name,
+            arguments: Vec::new(),
+            resync: "2s",
+            log_level: "info",
+            starts: 0,
+        }
+    }
+
+    /// Another one with the same policy and directory.
+    pub fn beside(&self, name: &'static str) -> Self {
+        Self::in_folder(self.kubeconfig.clone(), self.folder.clone(), name)
+    }
+
+    /// Applies one template of the chart.
+    pub fn install(plane: &ControlPlane, template: &str) {
+        plane.apply(&Self::template(plane, template));
+    }
+
+    /// One template of the chart, rendered.
+    pub fn template(plane: &ControlPlane, template: &str) -> String {
+        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/guestlist");
+        let rendered = plane
+            .program("helm")
+            .args(["template", "guestlist", chart, "--namespace=guestlist"])
+            .arg(format!("--show-only=templates/{template}.yaml"))
+            .output()
+            .unwrap();
+        assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+        String::from_utf8_lossy(&rendered.stdout).into_owned()
+    }
+
+    /// Writes the workspace policy; a running operator takes it up.
+    pub fn policy(&self, text: &str) {
+        std::fs::write(self.folder.join("workspace.yaml"), text).unwrap();
+    }
+
+    /// Imports more people and accounts.
+    pub fn import(&self, text: &str) {
+        let file = self.folder.join("more.yaml");
+        std::fs::write(&file, text).unwrap();
+        self.directory_ok(&["import", file.to_str().unwrap()]);
     }
 
     /// Starts the process and waits until it is ready.
     pub fn start(&mut self) {
         self.go();
+        self.is_ready();
+    }
+
+    /// Waits until it is ready.
+    #[track_caller]
+    pub fn is_ready(&self) {
         eventually("the operator is ready", || match self.probe("/readyz") {
             Ok(text) if text.contains("200 OK") => Ok(()),
+            Ok(text) | Err(text) => Err(format!("{text}\n{}", self.log())),
+        });
+    }
+
+    /// Waits until it says that it is not ready, in these words.
+    #[track_caller]
+    pub fn is_unready(&self, words: &[&str]) {
+        eventually(&format!("/readyz says {words:?}"), || match self.probe("/readyz") {
+            Ok(text) if text.contains("503") && words.iter().all(|word| text.contains(word)) => Ok(()),
             Ok(text) | Err(text) => Err(format!("{text}\n{}", self.log())),
         });
     }
@@ -90,17 +160,27 @@ impl Operator {
     /// Starts the process.
     pub fn go(&mut self) {
         self.starts += 1;
-        let log = File::create(self.folder.join(format!("operator-{}.log", self.starts))).unwrap();
+        let log = File::create(self.log_file(self.starts)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_guestlist"))
-            .args(["run", "--resync", "2s", "--health-address", &self.health, "--metrics-address", &self.health])
+            .args(["run", "--resync", self.resync, "--log-level", self.log_level])
+            .args(["--health-address", &self.health, "--metrics-address", &self.health])
             .args(["--workspace", self.folder.join("workspace.yaml").to_str().unwrap(), "--directory", &self.address()])
             .env("KUBECONFIG", &self.kubeconfig)
+            // As in a pod: a process that was killed is followed by one that goes on with its Lease.
+            .args(&self.arguments)
+            .env("POD_NAME", self.name)
+            .env("POD_NAMESPACE", "guestlist")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .unwrap();
         self.process = Some(child);
+    }
+
+    /// Whether the process still runs.
+    pub fn runs(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.try_wait().unwrap().is_none())
     }
 
     /// Asks over plain HTTP; the whole answer.
@@ -123,19 +203,42 @@ impl Operator {
 
     /// SIGTERM; its exit code.
     pub fn terminate(&mut self) -> Option<i32> {
-        let mut process = self.process.take()?;
-        assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
-        process.wait().unwrap().code()
+        self.signal("-TERM");
+        self.process.take()?.wait().unwrap().code()
+    }
+
+    /// Sends a signal, such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
     }
 
     /// Everything that all its runs logged.
     pub fn log(&self) -> String {
-        let logs = (1..=self.starts).map(|n| self.folder.join(format!("operator-{n}.log")));
-        logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect()
+        (1..=self.starts).map(|n| std::fs::read_to_string(self.log_file(n)).unwrap_or_default()).collect()
+    }
+
+    /// Waits until a line of the log has all these words; that line.
+    #[track_caller]
+    pub fn logs(&self, words: &[&str]) -> String {
+        eventually(&format!("a line of the log says {words:?}"), || {
+            let log = self.log();
+            let line = log.lines().find(|line| words.iter().all(|word| line.contains(word)));
+            line.map(str::to_owned).ok_or(log)
+        })
+    }
+
+    fn log_file(&self, start: usize) -> PathBuf {
+        self.folder.join(format!("{}-{start}.log", self.name))
+    }
+
+    /// The directory's file.
+    pub fn database(&self) -> PathBuf {
+        self.folder.join("directory.db")
     }
 
     fn address(&self) -> String {
-        format!("sqlite:{}", self.folder.join("directory.db").display())
+        address(&self.database())
     }
 
     /// The bytes of the directory's files.
@@ -146,11 +249,7 @@ impl Operator {
 
     /// Runs `guestlist directory …`.
     pub fn directory(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_guestlist"))
-            .args(["directory", "--directory", &self.address()])
-            .args(args)
-            .output()
-            .unwrap()
+        directory(&self.database(), args)
     }
 
     #[track_caller]
@@ -165,22 +264,32 @@ impl Operator {
         serde_json::from_str(&self.directory_ok(&["show", "-o", "json"])).unwrap()
     }
 
-    /// A guest joins and turns TOTP on.
-    pub fn joins_with_mfa(&self, email: &str) {
+    /// A guest joins, once he is invited.
+    #[track_caller]
+    pub fn joins(&self, email: &str) {
         eventually(&format!("{email} is invited"), || {
             let output = self.directory(&["accept", email]);
-            if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+            let said = || format!("{}\n{}", String::from_utf8_lossy(&output.stderr), self.log());
+            if output.status.success() { Ok(()) } else { Err(said()) }
         });
+    }
+
+    /// A guest joins and turns TOTP on.
+    #[track_caller]
+    pub fn joins_with_mfa(&self, email: &str) {
+        self.joins(email);
         self.directory_ok(&["enroll-mfa", email]);
+    }
+
+    /// A live guest as `show` prints him.
+    pub fn guest(&self, email: &str) -> Option<Value> {
+        let show = self.show();
+        show["guests"].as_array().unwrap().iter().find(|guest| guest["email"] == email).cloned()
     }
 
     /// What a guest can use now, as `account:role`, sorted.
     pub fn access(&self, email: &str) -> Vec<String> {
-        let show = self.show();
-        let guest = show["guests"].as_array().unwrap().iter().find(|guest| guest["email"] == email);
-        let grants = guest.map(|guest| guest["grants"].as_array().unwrap().clone()).unwrap_or_default();
-        let effective = grants.iter().filter(|grant| grant["effective"] == true);
-        effective.map(|g| format!("{}:{}", g["account"].as_str().unwrap(), g["role"].as_str().unwrap())).collect()
+        self.guest(email).as_ref().map(usable).unwrap_or_default()
     }
 
     /// Waits until a guest can use exactly this.
@@ -193,26 +302,24 @@ impl Operator {
     }
 }
 
+/// What a guest of `show` can use now, as `account:role`, sorted.
+pub fn usable(guest: &Value) -> Vec<String> {
+    let effective = guest["grants"].as_array().unwrap().iter().filter(|grant| grant["effective"] == true);
+    effective.map(|g| format!("{}:{}", g["account"].as_str().unwrap(), g["role"].as_str().unwrap())).collect()
+}
+
+fn address(database: &Path) -> String {
+    format!("sqlite:{}", database.display())
+}
+
+/// Runs `guestlist directory …` on a file.
+pub fn directory(database: &Path, args: &[&str]) -> Output {
+    let address = address(database);
+    guestlist(&[&["directory", "--directory", &address], args].concat())
+}
+
 impl Drop for Operator {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// An object's state as kubectl shows it.
-pub fn status(plane: &ControlPlane, object: &str, path: &str) -> String {
-    let path = format!("jsonpath={path}");
-    plane.kubectl(&["get", "-n", "partners", object, "-o", &path]).stdout
-}
-
-/// The reason of an object's condition Ready.
-pub const READY: &str = "{.status.conditions[?(@.type==\"Ready\")].reason}";
-
-/// Waits until a path of an object's JSON is this.
-#[track_caller]
-pub fn becomes(plane: &ControlPlane, operator: &Operator, object: &str, path: &str, wanted: &str) {
-    eventually(&format!("{object} {path} is {wanted}"), || {
-        let seen = status(plane, object, path);
-        if seen == wanted { Ok(()) } else { Err(format!("{seen:?}\n{}", operator.log())) }
-    });
 }

@@ -19,7 +19,7 @@ use guestlist::directory::{
     AccountRecord, Epoch, Execute, GuestRecord, MfaRecord, Mirror, Operation, Owner, UserRecord,
 };
 use guestlist::index::{Declared, Index, Key, Kind};
-use guestlist::plan::{self, Finalizer, Plan, Scope, Status};
+use guestlist::plan::{self, Extent, Finalizer, Plan, Scope, Status};
 use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole};
 use guestlist::workspace::Workspace;
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +44,8 @@ pub struct World {
     pub mirror: Mirror,
     pub workspace: Workspace,
     pub directory: Inline,
+    /// How far what is declared is all there is.
+    pub extent: Extent,
     owner: Owner,
     epoch: Epoch,
     counter: u64,
@@ -87,6 +89,7 @@ impl World {
         let epoch = block_on(directory.lead()).unwrap();
         let mut world = Self {
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
+            extent: Extent::Everything,
             objects: BTreeMap::new(),
             index: Index::default(),
             mirror: Mirror::default(),
@@ -276,6 +279,11 @@ impl World {
         for user in all.users {
             mirror.set_user(&user.email.clone(), Some(user));
         }
+        for mail in all.mails {
+            mirror.set_mail(&mail.address, mail.at);
+        }
+        mirror.set_shares(all.shares);
+        mirror.set_destroyed(&all.destroyed);
         for guest in all.guests {
             mirror.set_guest(&guest.address.clone(), Some(guest));
         }
@@ -284,19 +292,43 @@ impl World {
 
     // --- what the operator does
 
-    pub fn plan(&self, key: &Key) -> Plan {
-        let world = plan::World {
+    pub fn seen(&self) -> plan::World<'_> {
+        plan::World {
             declared: &self.index,
             observed: &self.mirror,
             workspace: &self.workspace,
             owner: &self.owner,
             directory_available: true,
             scope: Scope::ALL,
+            extent: self.extent,
             now: self.now,
-        };
-        let plan = plan::plan(world, key);
-        assert_eq!(plan, plan::plan(world, key), "the same world gives the same plan");
+        }
+    }
+
+    pub fn plan(&self, key: &Key) -> Plan {
+        let plan = plan::plan(self.seen(), key);
+        assert_eq!(plan, plan::plan(self.seen(), key), "the same world gives the same plan");
         plan
+    }
+
+    /// One pass of what no object asks for. Whether anything was done.
+    pub fn sweep(&mut self) -> bool {
+        let sweep = plan::sweep::plan(self.seen());
+        let withhold = sweep.withhold.into_iter().flat_map(|(_, steps)| steps);
+        let steps: Vec<_> = withhold.chain(sweep.steps).collect();
+        for step in &steps {
+            self.execute(&step.operation);
+        }
+        !steps.is_empty()
+    }
+
+    /// Does an operation that was planned on nobody's revision.
+    pub fn execute(&mut self, operation: &Operation) {
+        let before = self.effective();
+        let effect = block_on(self.directory.execute(operation, None, self.now, self.epoch)).unwrap();
+        self.mirror.apply(&effect);
+        self.done.push(operation.clone());
+        self.check(&before, operation);
     }
 
     /// Plans and executes everything until nothing is left; `order` says who comes first in each round.
@@ -308,6 +340,7 @@ impl World {
             for key in keys {
                 quiet &= !self.pass(&key);
             }
+            quiet &= !self.sweep();
             if quiet {
                 return;
             }

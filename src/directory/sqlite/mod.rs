@@ -1,8 +1,12 @@
 //! The embedded directory: one SQLite file. [`Store`] is all of it, synchronous; [`Directory`] runs a store on a thread
 //! of its own, so that no file access blocks the operator; [`Inline`] runs it in the caller, for simulation.
 
+mod copy;
+mod end;
 mod follow;
 mod mark;
+mod memory;
+mod place;
 pub mod play;
 mod rows;
 mod schema;
@@ -15,11 +19,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    AccountRecord, Changes, Cursor, Effect, Epoch, Fault, GuestRecord, Operation, Owner, Page, PageToken, PartnerId,
-    PartnerRecord, Revision, UserRecord,
+    AccountRecord, Changes, Cursor, Destroyed, Effect, Epoch, Fault, GuestRecord, MailRecord, Operation, Owner, Page,
+    PageToken, PartnerId, PartnerRecord, Revision, ShareRecord, UserRecord,
 };
 use crate::rules::Email;
 use follow::Follow;
+use place::Place;
 pub use schema::Access;
 use schema::fault;
 pub use shell::{Directory, Inline, ReadOnly};
@@ -32,12 +37,14 @@ pub struct Store {
     connection: Connection,
     page: usize,
     follow: Follow,
+    place: Place,
 }
 
 impl Store {
     /// Opens a file, or `:memory:`.
     pub fn open(path: &Path, access: Access) -> Result<Self, Fault> {
-        Ok(Self { connection: schema::open(path, access)?, page: PAGE, follow: Follow::default() })
+        let connection = schema::open(path, access)?;
+        Ok(Self { connection, page: PAGE, follow: Follow::default(), place: Place::of(path) })
     }
 
     /// The same with small pages, for tests of paging.
@@ -74,6 +81,25 @@ impl Store {
             Some(current) if current != *owner => Err(Fault::Foreign { owner: current }),
             Some(_) | None => Ok(()),
         }
+    }
+
+    fn take_over(&mut self, owner: &Owner) -> Result<(), Fault> {
+        let failed = |error: rusqlite::Error| fault("take the directory over", &error);
+        if self.owner()?.as_ref() == Some(owner) {
+            return Ok(());
+        }
+        let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let values = params![owner.installation, owner.cluster];
+        // Whoever led it until now is fenced by the epoch.
+        tx.execute("UPDATE meta SET installation = ?1, cluster = ?2, epoch = epoch + 1", values).map_err(failed)?;
+        tx.execute("UPDATE partners SET installation = ?1, cluster = ?2", values).map_err(failed)?;
+        tx.execute("UPDATE guests SET installation = ?1, cluster = ?2", values).map_err(failed)?;
+        let line = rows::changed(&tx, "everything", "").map_err(failed)?;
+        tx.execute("UPDATE guests SET revision = ?1", [line]).map_err(failed)?;
+        tx.commit().map_err(failed)?;
+        // Its marks are others now: also this connection's follower reads it anew.
+        self.follow.wrote(Some(line));
+        Ok(())
     }
 
     fn lead(&mut self) -> Result<Epoch, Fault> {
@@ -131,6 +157,18 @@ impl Store {
 
     fn users(&self, page: Option<PageToken>) -> Result<Page<UserRecord>, Fault> {
         self.page(page, "email", rows::users, |user| user.email.to_string())
+    }
+
+    fn mails(&self, page: Option<PageToken>) -> Result<Page<MailRecord>, Fault> {
+        self.page(page, "address", rows::mails, |mail| mail.address.to_string())
+    }
+
+    fn shares(&self, page: Option<PageToken>) -> Result<Page<ShareRecord>, Fault> {
+        self.page(page, "uid", rows::shares, |share| share.uid.clone())
+    }
+
+    fn destroyed(&self) -> Result<Destroyed, Fault> {
+        self.read("read how many records were destroyed", memory::destroyed)
     }
 
     fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Fault> {

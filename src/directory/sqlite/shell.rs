@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::follow::Answered;
 use super::{
-    AccountRecord, Changes, Cursor, Effect, Epoch, Fault, GuestRecord, Operation, Owner, Page, PageToken, PartnerId,
-    PartnerRecord, Revision, Store, UserRecord,
+    AccountRecord, Changes, Cursor, Destroyed, Effect, Epoch, Fault, GuestRecord, MailRecord, Operation, Owner, Page,
+    PageToken, PartnerId, PartnerRecord, Revision, ShareRecord, Store, UserRecord,
 };
 use crate::directory::{Execute, Observe};
 use crate::rules::Email;
@@ -84,7 +84,7 @@ impl Run for Directory {
                     return;
                 }
                 // He may also give up while we work; what was done is done, and is told as a change.
-                drop(reply.send(work(store)));
+                drop(reply.send(store.place.check().and_then(|()| work(store))));
             });
             self.work.send(work).await.map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?
@@ -146,6 +146,15 @@ macro_rules! observe {
             fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>> {
                 self.run(move |store| store.users(page))
             }
+            fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Fault>> {
+                self.run(move |store| store.mails(page))
+            }
+            fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>> {
+                self.run(move |store| store.shares(page))
+            }
+            fn destroyed(&self) -> BoxFuture<'_, Result<Destroyed, Fault>> {
+                self.run(|store| store.destroyed())
+            }
             fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>> {
                 let id = id.clone();
                 self.run(move |store| store.partner(&id))
@@ -172,6 +181,10 @@ macro_rules! execute {
             fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
                 let owner = owner.clone();
                 self.run(move |store| store.claim(&owner))
+            }
+            fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
+                let owner = owner.clone();
+                self.run(move |store| store.take_over(&owner))
             }
             fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
                 self.run(|store| store.lead())

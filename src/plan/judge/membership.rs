@@ -419,12 +419,14 @@ fn origin(world: World<'_>, partner: &PartnerView<'_>, email: Option<&Email>, re
 
 /// When the next mail may go out, where one is due and it is not yet time.
 fn mail_wait(world: World<'_>, entry: &Membership, claim: Claim<'_>) -> Option<Timestamp> {
-    let record = match claim {
-        Claim::Revives(record) => record,
-        Claim::Mine(record) | Claim::Passes(record) if mail_due(world, entry, record) => record,
-        Claim::Mine(_) | Claim::Passes(_) | Claim::Taken | Claim::Stranger | Claim::Free => return None,
+    let due = match claim {
+        // Whoever had the address before, and whatever became of his record.
+        Claim::Revives(_) | Claim::Free => true,
+        Claim::Mine(record) | Claim::Passes(record) => mail_due(world, entry, record),
+        Claim::Taken | Claim::Stranger => false,
     };
-    let next = record.last_mail_at? + world.workspace.mail_interval;
+    let address = entry.reading.terms.email.as_ref().filter(|_| due)?;
+    let next = world.observed.last_mail(address)?.checked_add(world.workspace.mail_interval).ok()?;
     (world.now < next).then_some(next)
 }
 

@@ -120,17 +120,12 @@ fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) 
     if let (Some(methods), Some(partner)) = (&terms.methods, partner.entry) {
         found.extend(cross::methods_within(methods, &partner.reading.terms.methods, "spec.mfa.methods"));
     }
-    if let Some(holder) = world.observed.holders(uid(&entry.object.metadata)).next() {
-        if holder.partner_name != terms.partner {
-            found.push(say::immutable("spec.partnerRef.name", &holder.partner_name));
+    if let Some(recorded) = world.observed.share(uid(&entry.object.metadata)) {
+        if recorded.partner_name != terms.partner {
+            found.push(say::immutable("spec.partnerRef.name", &recorded.partner_name));
         }
-        let other = holder
-            .grants
-            .values()
-            .map(|held| &held.grant)
-            .find(|grant| grant.share_uid == uid(&entry.object.metadata) && grant.account != terms.account);
-        if let Some(other) = other {
-            found.push(say::immutable("spec.account", &other.account));
+        if recorded.account != terms.account {
+            found.push(say::immutable("spec.account", &recorded.account));
         }
     }
     if is_duplicate(world, partner, entry) {
@@ -143,10 +138,10 @@ fn lists(partner: &crate::index::Partner, email: &Email) -> bool {
     partner.reading.terms.host_admins.iter().any(|admin| admin.email == *email)
 }
 
-/// One share per partner and account: the one through which somebody holds the account, then the order of claims.
+/// One share per partner and account: the one through which something was given, then the order of claims.
 fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
     fn rank<'s>(world: World<'_>, share: &'s Share) -> (bool, Order<'s>) {
-        let newcomer = world.observed.holders(uid(&share.object.metadata)).next().is_none();
+        let newcomer = world.observed.share(uid(&share.object.metadata)).is_none();
         (newcomer, order(&share.object.metadata))
     }
     let mut rivals = world
@@ -276,7 +271,7 @@ pub fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, p
     let slot = world.declared.membership(partner.namespace, propagator);
     let Some(slot) = slot else {
         // One who left is remembered by his deactivated mark; one who never was may still come.
-        let left = world.observed.has_departed(partner.namespace, propagator);
+        let left = world.observed.has_departed(partner.namespace, &partner.name, propagator);
         return if left { Propagation::Invalid } else { Propagation::NotThere };
     };
     let Some(guest) = slot.read() else { return Propagation::Unreadable };

@@ -100,22 +100,22 @@ pub(super) const WORDS: &[Entry] = &[
     word(
         Reason::Orphaned,
         "log, metric",
-        "A marked identity has no object any more.",
-        "Apply its manifest again, or let guestlist release it.",
+        "A marked guest has no membership any more: his access is withheld, his record is left as it is.",
+        "Apply the manifest again; the record passes on to it. Or give the mark back with guestlist release --orphans.",
         "",
     ),
     word(
         Reason::TooManyOrphans,
         "log, readiness",
-        "So many marked identities have no object that something else is wrong; they are left as they are.",
-        "Find out where the objects went before anything else.",
+        "More than three marked guests, and more than a quarter of all, have no membership; they are left as they are.",
+        "Find out where the objects went and restore them. Or give the marks back with guestlist release --orphans.",
         "",
     ),
     word(
         Reason::ForeignDirectory,
         "log, readiness",
         "The directory belongs to another installation or cluster; the operator stops before it touches anything.",
-        "Use a directory of its own, or the installation's name in the workspace policy.",
+        "Use a directory of its own, correct the installation's name in the workspace policy, or take this one over with guestlist release --take-over.",
         "installation: prod-eu",
     ),
     word(

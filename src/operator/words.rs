@@ -1,0 +1,46 @@
+//! What the Kubernetes client says when a call fails, in words for people: what went wrong, without the client's innards.
+
+use std::error::Error;
+
+/// A failed call, as a part of a sentence.
+pub fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if status.message.is_empty() => format!("the API server answered {}", status.code),
+        kube::Error::Api(status) => status.message.clone(),
+        kube::Error::Service(error) => format!("no answer from the API server: {}", chain(error.as_ref())),
+        kube::Error::HyperError(error) => format!("no answer from the API server: {}", chain(error)),
+        error => chain(error),
+    }
+}
+
+/// An error and its causes; many repeat theirs.
+fn chain(error: &dyn Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !said.contains(&more) {
+            said = format!("{said}: {more}");
+        }
+        cause = error.source();
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_told_and_innards_are_not() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(
+            words(&kube::Error::Service(Box::new(refused))),
+            "no answer from the API server: connection refused"
+        );
+        let mut status = kube::core::Status::failure("leases is forbidden", "Forbidden");
+        assert_eq!(words(&kube::Error::Api(Box::new(status.clone()))), "leases is forbidden");
+        status.message.clear();
+        assert_eq!(words(&kube::Error::Api(Box::new(status.with_code(503)))), "the API server answered 503");
+    }
+}

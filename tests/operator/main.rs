@@ -1,0 +1,31 @@
+//! The operator as a process against a real API server, with the chart's rights. One file a promise; one binary, so that
+//! the tests share the machine instead of queueing for it.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
+
+#[path = "../support/controlplane.rs"]
+mod controlplane;
+#[path = "../support/operator.rs"]
+mod operator;
+mod stage;
+
+mod directory_fails;
+mod invitations;
+mod killed;
+mod leaders;
+mod lifecycle;
+mod namespaces;
+mod observer;
+mod order;
+mod outages;
+mod policy;
+mod rest;
+mod roles;
+mod suspension;
+mod unreadable;
