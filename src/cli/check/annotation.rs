@@ -2,12 +2,12 @@
 //! pause that is misspelt pauses nothing. So this is said before anything reaches a cluster.
 
 use super::finding::{Code, Finding, Location};
-use super::nearest;
 use super::schema::Checker;
 use super::tree::{Entry, field_mark};
 use crate::api;
 use crate::index::Kind;
 use crate::rules::{quote, time};
+use crate::wording::nearest;
 
 /// Says what an annotation of ours does not do.
 pub fn check(entry: &Entry, kind: Kind, path: &str, checker: &mut Checker<'_>) {

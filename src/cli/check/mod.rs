@@ -18,7 +18,6 @@ mod sarif;
 mod scalar;
 mod schema;
 mod source;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -38,7 +37,6 @@ use finding::{Code, Finding, Location, Severity};
 use object::{Object, Reader, Sort};
 use report::Report;
 use source::Source;
-pub(super) use suggest::nearest;
 pub(super) use text::has_colour;
 use tree::Node;
 

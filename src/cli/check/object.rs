@@ -8,12 +8,12 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::finding::{Code, Finding, Location};
-use super::nearest;
 use super::schema::Checker;
 use super::tree::{Node, Value, field_mark};
 use crate::api;
 use crate::index::{Declared, Key, Kind};
 use crate::rules::{Reason, quote};
+use crate::wording::nearest;
 
 /// The longest name of an object: it is a key of lists, and part of messages.
 const LONGEST_NAME: usize = 63;

@@ -8,9 +8,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::{Map, Value as Json};
 
 use super::finding::{Code, Finding, Location};
-use super::nearest;
 use super::tree::{Entry, Node, Span, Value, field_mark};
 use crate::rules::quote;
+use crate::wording::nearest;
 
 /// Checks one object.
 pub struct Checker<'a> {
