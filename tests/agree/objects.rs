@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
+use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
 use guestlist::rules::{Reason, entry};
 use kube::Client;
+use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::Request;
+use kube::core::{DeserializeGuard, Request};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::checked::run;
@@ -36,15 +39,19 @@ impl Verdict {
     }
 }
 
-/// Asks the server as kubectl does: nothing is stored, and unknown fields are errors.
+/// Asks the server as `kubectl apply --server-side` does: nothing is stored, and unknown fields are errors.
 async fn server(client: &Client, object: &Value) -> Verdict {
     let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
     let url = format!("/apis/guestlist.dev/v1alpha1/namespaces/default/{plural}");
-    let mut request =
-        Request::new(url.clone()).create(&kube::api::PostParams::default(), object.to_string().into_bytes()).unwrap();
-    *request.uri_mut() = format!("{url}?dryRun=All&fieldValidation=Strict").parse().unwrap();
+    let name = object["metadata"]["name"].as_str().unwrap();
+    let apply = Patch::Apply(object);
+    let mut request = Request::new(url.clone()).patch(name, &PatchParams::apply("agree"), &apply).unwrap();
+    *request.uri_mut() = format!("{url}/{name}?dryRun=All&fieldValidation=Strict&fieldManager=agree").parse().unwrap();
     match client.request::<Value>(request).await {
-        Ok(_) => Verdict::default(),
+        Ok(stored) => {
+            assert_eq!(reads(&stored), Ok(()), "{stored} was taken and cannot be read");
+            Verdict::default()
+        }
         Err(kube::Error::Api(status)) => {
             let told = status.message.clone();
             let is_word = |c: char| c.is_ascii_alphanumeric() || c == ':';
@@ -56,6 +63,19 @@ async fn server(client: &Client, object: &Value) -> Verdict {
             Verdict { rules, structure, told }
         }
         Err(other) => panic!("{other}"),
+    }
+}
+
+/// Whether the operator can read what the server would store.
+fn reads(stored: &Value) -> Result<(), String> {
+    fn guarded<K: DeserializeOwned + kube::Resource>(stored: &Value) -> Result<(), String> {
+        let read: DeserializeGuard<K> = serde_json::from_value(stored.clone()).map_err(|error| error.to_string())?;
+        read.0.map(drop).map_err(|invalid| invalid.error)
+    }
+    match stored["kind"].as_str().unwrap() {
+        "LocalPartner" => guarded::<LocalPartner>(stored),
+        "GuestMembership" => guarded::<GuestMembership>(stored),
+        _ => guarded::<AccountShare>(stored),
     }
 }
 

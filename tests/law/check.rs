@@ -1,6 +1,8 @@
 //! The door of files: `guestlist check` as a process.
 
-use serde_json::Value;
+use guestlist::rules::{Reason, entry};
+use guestlist::workspace::Workspace;
+use serde_json::{Value, json};
 
 use super::checked::{check_with, errors};
 use super::pairs::{Asked, PAIRS, POLICY, Pair, WORLD};
@@ -52,4 +54,38 @@ fn without_a_policy_its_rules_are_not_judged() {
     let (status, report) = check_with(&["--workspace", &policy(&directory)], &elsewhere);
     assert_eq!(status, 1);
     assert!(errors(&report).contains(&"HostAdminNotAllowedHere".to_owned()), "{report:#}");
+}
+
+/// The specs that have only what they must have.
+const LEAST: [(&str, &str); 3] = [
+    ("LocalPartner", r#"{"hostAdmins": ["alice@host.example"]}"#),
+    (
+        "GuestMembership",
+        r#"{"partnerRef": {"name": "acme"}, "email": "bob@acme.example", "invitedBy": "alice@host.example"}"#,
+    ),
+    ("AccountShare", r#"{"partnerRef": {"name": "acme"}, "account": "a", "sharedBy": "alice@host.example"}"#),
+];
+
+#[test]
+fn every_example_of_a_fix_is_let_through() {
+    for reason in Reason::ALL {
+        for example in entry(*reason).example.split("\n---\n").filter(|example| !example.is_empty()) {
+            if example.starts_with("kubectl ") {
+                continue;
+            }
+            let mut object: Value = serde_saphyr::from_str(example).unwrap();
+            let Some(kind) = object["kind"].as_str() else {
+                assert!(Workspace::parse(example).is_ok(), "{reason}: {example}");
+                continue;
+            };
+            let (_, least) = LEAST.iter().find(|(known, _)| *known == kind).unwrap();
+            let mut spec: Value = serde_json::from_str(least).unwrap();
+            spec.as_object_mut().unwrap().extend(object["spec"].as_object().unwrap().clone());
+            object["spec"] = spec;
+            object["apiVersion"] = "guestlist.dev/v1alpha1".into();
+            object["metadata"] = json!({ "name": "example" });
+            let (status, report) = check_with(&[], &object.to_string());
+            assert_eq!(status, 0, "{reason}: {report:#}");
+        }
+    }
 }

@@ -121,3 +121,27 @@ fn what_never_changes_is_compared_with_what_the_directory_recorded() {
         assert_eq!((all_violations(&world), world.access()), (vec![], before), "{pair:?} is refused at its edge");
     }
 }
+
+#[test]
+fn what_breaks_a_rule_can_still_be_suspended_annotated_and_deleted() {
+    for pair in PAIRS.iter().filter(|pair| pair.asked != Asked::Changed && !pair.waits()) {
+        let mut world = settled(&pair.world(pair.refused));
+        let (kind, name, _) = pair.place();
+        let before = world.effective();
+        world.declare(&pair.world(pair.refused).replace("spec:\n", "spec:\n  suspended: true\n"));
+        world.annotate(kind, name, guestlist::api::PAUSED, "true");
+        rest(&mut world);
+        assert_eq!(world.access(), [""; 0], "{pair:?}: suspended, of {before:?}");
+        for deleted in [Kind::Share, Kind::Membership, Kind::Partner] {
+            let names: Vec<_> =
+                world.objects.keys().filter(|key| key.kind == deleted).map(|key| key.name.clone()).collect();
+            for name in names {
+                world.delete(deleted, &name);
+            }
+            rest(&mut world);
+            let left = world.objects.keys().filter(|key| key.kind == deleted).count();
+            assert_eq!(left, 0, "{pair:?}: {deleted:?}");
+        }
+        assert!(world.mirror.guests().all(|guest| !guest.is_live()), "{pair:?} leaves somebody behind");
+    }
+}

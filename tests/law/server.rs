@@ -1,6 +1,6 @@
 //! The door of the API server: what one object decides, by CEL in the CRDs.
 
-use guestlist::rules::Reason;
+use guestlist::rules::{Reason, entry};
 use serde_json::Value;
 
 use super::controlplane::ControlPlane;
@@ -42,6 +42,10 @@ fn each_rule_that_the_server_can_tell_refuses_one_and_lets_the_nearest_through()
     for pair in PAIRS.iter().filter(|pair| pair.asked == Asked::Changed) {
         changes(&plane, pair);
     }
+    for reason in Reason::ALL.iter().filter(|reason| entry(**reason).example.starts_with("kubectl ")) {
+        plane.kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], WORLD).ok();
+        shown(&plane, entry(*reason).example);
+    }
 }
 
 fn changes(plane: &ControlPlane, pair: &Pair) {
@@ -57,4 +61,18 @@ fn changes(plane: &ControlPlane, pair: &Pair) {
     assert_eq!(words(&refused), [pair.reason], "{pair:?}: {refused}");
     let stored: Value = serde_json::from_str(&apply(pair.passes).ok()).unwrap();
     assert_eq!(stored["metadata"]["name"], name);
+}
+
+/// What `guestlist explain` shows can be typed as it is.
+fn shown(plane: &ControlPlane, command: &str) {
+    let kubectl = plane.program("kubectl");
+    let folder = std::path::Path::new(kubectl.get_program()).parent().unwrap().display().to_string();
+    let output = std::process::Command::new("sh")
+        .args(["-c", command])
+        .env("PATH", format!("{folder}:{}", std::env::var("PATH").unwrap()))
+        .env("KUBECONFIG", plane.kubeconfig())
+        .env("EDITOR", "true")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -4,19 +4,20 @@
 //! source (texts) ──▶ chunk, yaml (trees with places) ──▶ object, schema ──▶ judge (the law) ──▶ findings ──▶ text, json, sarif
 //! ```
 
+mod annotation;
 mod chunk;
 mod finding;
 mod json;
 mod judge;
 mod merge;
 mod metadata;
+mod names;
 mod object;
 mod report;
 mod sarif;
 mod scalar;
 mod schema;
 mod source;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -36,7 +37,6 @@ use finding::{Code, Finding, Location, Severity};
 use object::{Object, Reader, Sort};
 use report::Report;
 use source::Source;
-pub(super) use suggest::nearest;
 pub(super) use text::has_colour;
 use tree::Node;
 
@@ -144,7 +144,8 @@ impl Examined {
     /// What nobody can go on with: input that is no object of ours, or not one that its schema admits. A broken rule is
     /// not among it; that the law deals with.
     pub fn refusal(mut self) -> Result<(Vec<Declared>, Places), String> {
-        let fatal = |finding: &Finding| finding.severity == Severity::Error && !matches!(finding.code, Code::Rule(_));
+        let is_passed_over = |code: Code| matches!(code, Code::Rule(_) | Code::Annotation);
+        let fatal = |finding: &Finding| finding.severity == Severity::Error && !is_passed_over(finding.code);
         if self.report.findings.iter().any(fatal) {
             self.report.findings.retain(fatal);
             return Err(text::render(&self.report, text::has_colour()));

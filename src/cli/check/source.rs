@@ -167,10 +167,18 @@ fn walk(directory: &Path, files: &mut Vec<Found>, seen: &mut BTreeSet<PathBuf>) 
         // A link to a directory could lead back to where we are.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             walk(&path, files, seen);
-        } else if !path.is_dir() && has_ending(&path) && path.canonicalize().map_or(true, |real| seen.insert(real)) {
+        } else if has_ending(&path)
+            && !is_something_else(&path)
+            && path.canonicalize().map_or(true, |real| seen.insert(real))
+        {
             files.push(Ok(path));
         }
     }
+}
+
+/// Whether it is neither a file nor missing: a directory behind a link, or a pipe that nobody writes to.
+fn is_something_else(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.is_file())
 }
 
 fn has_ending(path: &Path) -> bool {
