@@ -8,34 +8,36 @@ use crate::index::{Key, Kind};
 use crate::plan::{Plan, Step};
 
 impl Engine {
-    /// What has to be made sure of before a plan gives or ends something.
+    /// What has to be made sure of before a plan is executed.
     pub(super) fn checks(&self, key: &Key, plan: &Plan) -> Vec<Check> {
-        let heaviest = plan.steps.iter().map(|step| step.operation.weight()).max();
-        match heaviest {
+        let mut checks = match plan.steps.iter().map(|step| step.operation.weight()).max() {
             Some(Weight::Give) => self.freshness(key, &plan.steps),
-            // An object on its way out does not come back.
-            Some(Weight::End) => {
-                let lonely = key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0;
-                let members = lonely.then(|| Check::NoMembers { partner: key.clone() });
-                self.heir(key, &plan.steps).into_iter().chain(members).collect()
+            // An object on its way out does not come back; but a partner's guests are judged by who names it.
+            Some(Weight::End)
+                if key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0 =>
+            {
+                vec![Check::NoMembers { partner: key.clone() }]
             }
-            Some(Weight::Keep | Weight::Take) | None => Vec::new(),
-        }
+            Some(Weight::End | Weight::Keep | Weight::Take) | None => Vec::new(),
+        };
+        checks.extend(self.heir(key, &plan.steps));
+        checks
     }
 
-    /// What ends a record that bears another object's UID has to be there: in a view that lags, the other one may have taken
-    /// its place.
+    /// Who takes a record up, or ends it, that bears another object's UID has to be there: in a view that lags it may be
+    /// the other one that took his place.
     fn heir(&self, key: &Key, steps: &[Step]) -> Option<Check> {
         let uid = self.index.metadata(key)?.uid.clone()?;
-        let ended = |step: &Step| -> Option<&Mark> {
-            if let Operation::DeactivatePartner { partner } = &step.operation {
+        let marked = |step: &Step| -> Option<&Mark> {
+            if let Operation::DeactivatePartner { partner } | Operation::EnsurePartner { partner, .. } = &step.operation
+            {
                 return self.mirror.partner(partner).map(|record| &record.mark);
             }
-            // A partner's guests are judged by who names it.
+            // A partner's guests are judged by who names it, and a share's by what they hold through it.
             let guest = step.operation.guest().filter(|_| key.kind == Kind::Membership)?;
-            self.mirror.guest_by_id(guest)?.mark.as_ref()
+            self.mirror.guest_by_id(guest).filter(|record| record.is_live())?.mark.as_ref()
         };
-        let others = steps.iter().filter_map(ended).any(|mark| mark.uid != uid);
+        let others = steps.iter().filter_map(marked).any(|mark| mark.uid != uid);
         others.then(|| Check::Present { key: key.clone(), uid })
     }
 
