@@ -1,6 +1,7 @@
 //! `guestlist apply`: does once what a reconcile would do, without a cluster.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -29,6 +30,9 @@ Examples:
 
 Exit status: 0 done, or nothing to do; 1 an error, a rule is broken, or it was not confirmed.")]
 pub(super) struct ApplyArgs {
+    /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     input: Input,
     /// Take access away without asking
@@ -49,7 +53,7 @@ pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
 
 /// Whether everything is in order in the end.
 fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
-    let given = args.input.read()?;
+    let given = args.input.read(&args.paths)?;
     let store = args.input.open(Access::Write)?;
     let directory = Arc::new(Directory::start(store).map_err(|error| error.to_string())?);
     let runtime = offline::runtime()?;

@@ -2,6 +2,7 @@
 //! only read.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -26,6 +27,9 @@ Examples:
 
 Exit status: 0 nothing to do; 2 there are changes; 1 an error, or a rule is broken.")]
 pub(super) struct PlanArgs {
+    /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
+    #[arg(required_unless_present = "from_cluster", value_name = "PATH")]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     input: Input,
     /// What the operator is about to do, by the objects of the cluster that kubectl talks to, and why it waits
@@ -56,7 +60,8 @@ pub(super) fn run(args: &PlanArgs, out: &mut dyn Write) -> ExitCode {
 
 fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
     let runtime = offline::runtime()?;
-    let given = if args.from_cluster { runtime.block_on(args.input.read_cluster())? } else { args.input.read()? };
+    let given =
+        if args.from_cluster { runtime.block_on(args.input.read_cluster())? } else { args.input.read(&args.paths)? };
     let directory = ReadOnly::start(args.input.open(Access::Read)?).map_err(|error| error.to_string())?;
     runtime.block_on(rehearse(&given, &directory))
 }

@@ -177,7 +177,6 @@ async fn take_over(args: &ReleaseArgs, whose: Whose, out: &mut dyn Write) -> Res
 impl ReleaseArgs {
     fn input(&self) -> Result<Input, String> {
         Ok(Input {
-            paths: Vec::new(),
             workspace: self.workspace.clone().ok_or("--workspace names the policy; it is needed here")?,
             directory: self.directory.clone(),
             namespace: None,

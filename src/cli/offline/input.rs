@@ -24,9 +24,6 @@ pub const FILES: &str = "files";
 /// Arguments that both commands have.
 #[derive(Debug, clap::Args)]
 pub struct Input {
-    /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
-    #[arg(required_unless_present = "from_cluster", value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
     /// The workspace policy: who may be spoken for, from where
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     pub workspace: PathBuf,
@@ -66,9 +63,9 @@ impl Input {
     }
 
     /// Reads files and policy. The error is for people.
-    pub fn read(&self) -> Result<Given, String> {
+    pub fn read(&self, paths: &[PathBuf]) -> Result<Given, String> {
         let workspace = check::policy(&self.workspace)?;
-        let examined = check::examine(&self.paths, self.namespace.as_deref(), &workspace, Timestamp::now());
+        let examined = check::examine(paths, self.namespace.as_deref(), &workspace, Timestamp::now());
         let (objects, places) = examined.refusal()?;
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: FILES.to_owned() };
         let extent = if self.prune { Extent::DeclaredPartners } else { Extent::Declared };
