@@ -27,6 +27,7 @@ mod observer;
 mod order;
 mod outages;
 mod policy;
+mod release;
 mod rest;
 mod roles;
 mod secrets;
