@@ -4,8 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-bin=$PWD/target/controlplane/bin
-export PATH=$PWD/target/debug:$bin:$PATH
+bin=${GUESTLIST_CONTROLPLANE:-$PWD/target/controlplane/bin}
+built=${GUESTLIST_BUILT:-$PWD/target/debug}
+export PATH=$built:$bin:$PATH
 dir=$(mktemp -d "${TMPDIR:-/tmp}/guestlist-demo.XXXXXX")
 export GUESTLIST_DIRECTORY=sqlite:$dir/directory.db
 export KUBECONFIG=$dir/plane/admin.kubeconfig
@@ -74,7 +75,7 @@ config set-credentials operator --token="$token"
 config set-context test --user=operator
 config delete-user test
 KUBECONFIG=$dir/operator.kubeconfig setsid guestlist run --workspace examples/acme/workspace.yaml \
-  --health-address 127.0.0.1:0 --metrics-address 127.0.0.1:0 >"$dir/operator.log" 2>&1 </dev/null &
+  --lease-namespace guestlist --health-address 127.0.0.1:0 --metrics-address 127.0.0.1:0 >"$dir/operator.log" 2>&1 </dev/null &
 operator=$!
 echo "guestlist run, process $operator"
 
@@ -182,7 +183,7 @@ run guestlist directory show
 if [ -n "$keep" ]; then
   say "Left up. To look around:"
   cat <<M
-  export KUBECONFIG=$KUBECONFIG GUESTLIST_DIRECTORY=$GUESTLIST_DIRECTORY PATH=$PWD/target/debug:$bin:\$PATH
+  export KUBECONFIG=$KUBECONFIG GUESTLIST_DIRECTORY=$GUESTLIST_DIRECTORY PATH=$built:$bin:\$PATH
   kubectl --namespace partners get lp,gm,share
   guestlist directory show
   tail -f $dir/operator.log

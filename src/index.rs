@@ -2,66 +2,19 @@
 //! into terms once, when it comes in, and says which objects a change touches. Pure data, no clock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 use crate::api;
-use crate::rules::{Email, MembershipTerms, PartnerTerms, Reading, ShareTerms, read};
+use crate::rules::{Email, MembershipTerms, PartnerTerms, Reading, ShareTerms};
 
+mod key;
+mod links;
 mod touch;
 
+pub use key::{Key, Kind};
 pub use touch::Touched;
-
-/// One of the three kinds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// `LocalPartner`
-    Partner,
-    /// `GuestMembership`
-    Membership,
-    /// `AccountShare`
-    Share,
-}
-
-impl Kind {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::Partner, Self::Membership, Self::Share];
-
-    /// The kind's name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Partner => "LocalPartner",
-            Self::Membership => "GuestMembership",
-            Self::Share => "AccountShare",
-        }
-    }
-}
-
-/// Names an object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl Key {
-    /// Names an object.
-    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind, namespace: namespace.into(), name: name.into() }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
-    }
-}
 
 /// An object as it is stored.
 #[derive(Clone, Debug)]
@@ -172,6 +125,8 @@ pub struct Index {
     shares: Slots<api::AccountShare, ShareTerms>,
     /// Partner → its memberships' and shares' names.
     members_of: BTreeMap<Name, BTreeSet<String>>,
+    /// Partner → those of its memberships that say Guest Admin.
+    admins_of: BTreeMap<Name, BTreeSet<String>>,
     shares_of: BTreeMap<Name, BTreeSet<String>>,
     /// Address → memberships, in all namespaces.
     by_address: BTreeMap<Email, Names>,
@@ -185,6 +140,8 @@ pub struct Index {
     membership_uids: BTreeMap<String, Name>,
     /// Partner UIDs.
     partner_uids: BTreeMap<String, Name>,
+    /// Share UIDs.
+    share_uids: BTreeMap<String, Name>,
 }
 
 impl Index {
@@ -207,6 +164,12 @@ impl Index {
     pub fn members<'a>(&'a self, namespace: &'a str, partner: &str) -> impl Iterator<Item = &'a Membership> {
         let names = self.members_of.get(&(namespace.to_owned(), partner.to_owned()));
         names.into_iter().flatten().filter_map(move |name| self.membership(namespace, name).and_then(Slot::read))
+    }
+
+    /// The names of the memberships that say Guest Admin of a partner.
+    pub fn guest_admins(&self, namespace: &str, partner: &str) -> impl Iterator<Item = &str> {
+        let names = self.admins_of.get(&(namespace.to_owned(), partner.to_owned()));
+        names.into_iter().flatten().map(String::as_str)
     }
 
     /// How many memberships name a partner.
@@ -250,6 +213,11 @@ impl Index {
     /// Whether a partner with this UID is stored, readable or not.
     pub fn has_partner_uid(&self, uid: &str) -> bool {
         self.partner_uids.contains_key(uid)
+    }
+
+    /// Whether a share with this UID is stored, readable or not.
+    pub fn has_share_uid(&self, uid: &str) -> bool {
+        self.share_uids.contains_key(uid)
     }
 
     /// The membership with this UID.
@@ -377,8 +345,6 @@ impl Index {
 
     fn remove(&mut self, key: &Key) -> Touched {
         let mut touched = self.touched_by_declared(key);
-        // What a vanished membership leaves behind is its partner's to take back, not only to count.
-        touched.keys.extend(self.partner_of(key));
         self.unlink(key);
         touched.merge(self.touched_by_name(key));
         touched.keys.insert(key.clone());
@@ -408,98 +374,6 @@ impl Index {
                 self.shares.get(&name).and_then(Slot::read).is_none_or(|old| old.object.spec != new.spec)
             }
             Declared::Unreadable { .. } => true,
-        }
-    }
-
-    fn link(&mut self, key: &Key, object: Declared) {
-        let name = (key.namespace.clone(), key.name.clone());
-        let uid = object.metadata().uid.clone().unwrap_or_default();
-        match key.kind {
-            Kind::Partner => self.partner_uids.insert(uid, name.clone()),
-            Kind::Membership => self.membership_uids.insert(uid, name.clone()),
-            Kind::Share => None,
-        };
-        match object {
-            Declared::Partner(object) => {
-                let reading = read::partner(&object.spec);
-                for admin in &reading.terms.host_admins {
-                    self.by_host_admin.entry(admin.email.clone()).or_default().insert(name.clone());
-                }
-                self.partners.insert(name, Slot::Read(Box::new(Entry { object: *object, reading })));
-            }
-            Declared::Membership(object) => {
-                let reading = read::membership(&object.spec);
-                let partner = (key.namespace.clone(), reading.terms.partner.clone());
-                self.members_of.entry(partner).or_default().insert(key.name.clone());
-                if let Some(email) = &reading.terms.email {
-                    self.by_address.entry(email.clone()).or_default().insert(name.clone());
-                }
-                if let Some(email) = &reading.terms.invited_by {
-                    self.by_inviter.entry(email.clone()).or_default().insert(name.clone());
-                }
-                self.memberships.insert(name, Slot::Read(Box::new(Entry { object: *object, reading })));
-            }
-            Declared::Share(object) => {
-                let reading = read::share(&object.spec);
-                let partner = (key.namespace.clone(), reading.terms.partner.clone());
-                self.shares_of.entry(partner).or_default().insert(key.name.clone());
-                self.by_account.entry(reading.terms.account.clone()).or_default().insert(name.clone());
-                self.shares.insert(name, Slot::Read(Box::new(Entry { object: *object, reading })));
-            }
-            Declared::Unreadable { kind, metadata, error } => match kind {
-                Kind::Partner => {
-                    self.partners.insert(name, Slot::Unreadable { metadata, error });
-                }
-                Kind::Membership => {
-                    self.memberships.insert(name, Slot::Unreadable { metadata, error });
-                }
-                Kind::Share => {
-                    self.shares.insert(name, Slot::Unreadable { metadata, error });
-                }
-            },
-        }
-    }
-
-    fn unlink(&mut self, key: &Key) {
-        let name = (key.namespace.clone(), key.name.clone());
-        match key.kind {
-            Kind::Partner => {
-                let Some(old) = self.partners.remove(&name) else { return };
-                self.partner_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
-                for admin in old.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
-                    take(&mut self.by_host_admin, &admin.email, &name);
-                }
-            }
-            Kind::Membership => {
-                let Some(old) = self.memberships.remove(&name) else { return };
-                self.membership_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
-                let Some(entry) = old.read() else { return };
-                let terms = &entry.reading.terms;
-                take(&mut self.members_of, &(key.namespace.clone(), terms.partner.clone()), &key.name);
-                if let Some(email) = &terms.email {
-                    take(&mut self.by_address, email, &name);
-                }
-                if let Some(email) = &terms.invited_by {
-                    take(&mut self.by_inviter, email, &name);
-                }
-            }
-            Kind::Share => {
-                let Some(old) = self.shares.remove(&name) else { return };
-                let Some(entry) = old.read() else { return };
-                let terms = &entry.reading.terms;
-                take(&mut self.shares_of, &(key.namespace.clone(), terms.partner.clone()), &key.name);
-                take(&mut self.by_account, &terms.account, &name);
-            }
-        }
-    }
-}
-
-/// Takes a value out of a map of sets and drops the set when it is empty.
-fn take<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
-    if let Some(set) = map.get_mut(key) {
-        set.remove(value);
-        if set.is_empty() {
-            map.remove(key);
         }
     }
 }

@@ -8,7 +8,8 @@
 //! |---|---|---|
 //! | [`api`] | the three custom resources on the wire: serde, schema, CEL | nothing of ours |
 //! | [`rules`] | the law: types, terms, one small function a rule | `api` |
-//! | [`workspace`] | the workspace policy: who may be spoken for, from where | `rules` |
+//! | `wording` | what people are told of a text that they wrote | nothing of ours |
+//! | [`workspace`] | the workspace policy: who may be spoken for, from where | `rules`, `wording` |
 //! | [`index`] | the declared world in memory; says which objects an event touches | `api`, `rules` |
 //! | [`directory`] | the identity backend behind two traits, and what was last seen of it | `rules` |
 //! | [`plan`] | pure: (declared, observed, now) → operations, status, next look | all above, no I/O |
@@ -24,4 +25,5 @@ pub mod index;
 pub mod operator;
 pub mod plan;
 pub mod rules;
+mod wording;
 pub mod workspace;

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::rules::{Domain, Email, time};
+use crate::wording::yaml_problem;
 
 /// The installation's name where the policy gives none.
 pub const DEFAULT_INSTALLATION: &str = "default";
@@ -112,7 +113,11 @@ impl Workspace {
     /// Reads a policy file's text. The error says where and what, and how to mend it.
     pub fn parse(text: &str) -> Result<Self, String> {
         // An empty file, or one of comments only, says nothing: nobody is allowed anything.
-        let file: Option<File> = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        let options = serde_saphyr::options! { with_snippet: false };
+        let file: Option<File> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+            let (place, what) = yaml_problem(&error);
+            place.map_or_else(|| what.clone(), |(line, column)| format!("line {line}, column {column}: {what}"))
+        })?;
         let Some(file) = file else { return Ok(Self::default()) };
         let default = Self::default();
         let duration = |field: &str, value: Option<&String>, default: SignedDuration| match value {
@@ -297,7 +302,11 @@ destroy: {after: 48h, perHour: 10%}
             ("tenants: [{namespace: a, hostAdmins: ['al*@host.example']}]", "tenants[0].hostAdmins[0]"),
             ("mailInterval: soon", "mailInterval"),
             ("destroy: {perHour: lots}", "destroy.perHour"),
-            ("tennants: []", "tennants"),
+            ("tennants: []", "line 1, column 1: there is no field \"tennants\"; did you mean \"tenants\"?"),
+            ("domains: host.example", "line 1, column 10: a list belongs here"),
+            ("domains: []\ndomains: []", "line 2, column 1: the key \"domains\" stands twice"),
+            ("domains: []\n---\ndomains: []", "line 3, column 1: a second document"),
+            ("domains: [", "line 1, column 10: "),
             ("installation: Prod EU", "installation"),
         ] {
             let error = Workspace::parse(text).unwrap_err();

@@ -43,7 +43,7 @@ fn lines_naming(room: &str, words: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_core_knows_no_client_no_runtime_no_clock_and_no_randomness() {
-    for room in ["rules", "plan", "index", "workspace"] {
+    for room in ["rules", "plan", "index", "wording", "workspace"] {
         let named = lines_naming(
             room,
             &[
@@ -81,8 +81,13 @@ fn only_the_directory_speaks_to_its_backend() {
 }
 
 #[test]
+fn the_operator_is_told_the_time() {
+    assert_eq!(lines_naming("operator", &["Timestamp::now", "SystemTime"]), Vec::<String>::new());
+}
+
+#[test]
 fn the_core_does_not_know_the_shells() {
-    for room in ["api", "rules", "plan", "index", "workspace", "directory"] {
+    for room in ["api", "rules", "plan", "index", "wording", "workspace", "directory"] {
         assert_eq!(lines_naming(room, &["crate::operator", "crate::cli"]), Vec::<String>::new(), "{room}");
     }
     assert_eq!(lines_naming("rules", &["crate::plan", "crate::index", "crate::directory"]), Vec::<String>::new());

@@ -7,7 +7,10 @@ use std::path::Path;
 use guestlist::api::schema::grammar;
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
 use guestlist::rules::{DOMAIN_PATTERN, EMAIL_PATTERN, Reason, time};
+use kube::Resource;
+use kube::core::DeserializeGuard;
 use proptest::prelude::*;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 /// Every schema of every kind with its path, `spec.guestUsers[].name`; the root's is empty.
@@ -179,14 +182,39 @@ fn any_value(schema: &Value) -> BoxedStrategy<Value> {
     }
 }
 
-fn any_object(place: usize) -> BoxedStrategy<Value> {
+/// Any object that the structure lets in, with all that the server keeps in its metadata.
+fn any_object<K: Resource<DynamicType = ()>>(place: usize) -> BoxedStrategy<Value> {
     let crd = serde_json::to_value(&guestlist::api::crds()[place]).unwrap();
-    any_value(&root(&crd))
-        .prop_map(|mut object| {
-            object["metadata"] = json!({ "name": "any" });
+    let texts = || proptest::collection::btree_map("[a-z]{1,9}/[a-z]{1,9}", ".*", 0..3);
+    let metadata = (texts(), texts(), proptest::option::of(Just("2027-01-01T00:00:00Z")), any::<bool>());
+    (any_value(&root(&crd)), metadata)
+        .prop_map(|(mut object, (labels, annotations, deleted, kept))| {
+            let mut metadata = json!({
+                "name": "any", "namespace": "default", "uid": "3e9a", "resourceVersion": "18446744073709551615",
+                "generation": i64::MAX, "creationTimestamp": "2026-12-31T23:59:59Z", "labels": labels,
+                "annotations": annotations, "deletionTimestamp": deleted, "finalizers": ["a.example/b"],
+                "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "u", "controller": true}],
+            });
+            if kept {
+                let time = "2026-12-31T23:59:59Z";
+                metadata["managedFields"] = json!([{
+                    "manager": "kubectl", "operation": "Apply", "apiVersion": "guestlist.dev/v1alpha1", "time": time,
+                    "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {}}, "subresource": "status",
+                }]);
+            }
+            object["metadata"] = metadata;
+            object["apiVersion"] = json!(K::api_version(&()));
+            object["kind"] = json!(K::kind(&()));
             object
         })
         .boxed()
+}
+
+/// As the operator's watches and reads do it: an object that does not fit is kept by its metadata, and none of these is.
+fn reads<K: Resource<DynamicType = ()> + DeserializeOwned>(object: Value) -> Result<(), String> {
+    let text = object.to_string();
+    let guarded = serde_json::from_str::<DeserializeGuard<K>>(&text).map_err(|error| error.to_string())?;
+    guarded.0.map(drop).map_err(|invalid| format!("{}: {object}", invalid.error))
 }
 
 proptest! {
@@ -194,15 +222,22 @@ proptest! {
 
     #[test]
     fn whatever_the_schema_lets_in_can_be_read(
-        partner in any_object(0), membership in any_object(1), share in any_object(2)
+        partner in any_object::<LocalPartner>(0), membership in any_object::<GuestMembership>(1),
+        share in any_object::<AccountShare>(2),
     ) {
-        let with = |mut object: Value, kind: &str| {
-            object["apiVersion"] = json!("guestlist.dev/v1alpha1");
-            object["kind"] = json!(kind);
-            object
-        };
-        serde_json::from_value::<LocalPartner>(with(partner, "LocalPartner")).unwrap();
-        serde_json::from_value::<GuestMembership>(with(membership, "GuestMembership")).unwrap();
-        serde_json::from_value::<AccountShare>(with(share, "AccountShare")).unwrap();
+        prop_assert_eq!(reads::<LocalPartner>(partner), Ok(()));
+        prop_assert_eq!(reads::<GuestMembership>(membership), Ok(()));
+        prop_assert_eq!(reads::<AccountShare>(share), Ok(()));
+    }
+
+    #[test]
+    fn what_the_schema_does_not_let_in_is_kept_by_its_metadata(object in any_object::<GuestMembership>(1)) {
+        for (field, value) in [("suspended", json!("yes")), ("partnerRef", json!([])), ("email", json!(7))] {
+            let mut object = object.clone();
+            object["spec"][field] = value;
+            let guarded: DeserializeGuard<GuestMembership> = serde_json::from_value(object).unwrap();
+            let kept = guarded.0.unwrap_err().metadata;
+            prop_assert_eq!(kept.name.as_deref(), Some("any"));
+        }
     }
 }

@@ -174,6 +174,21 @@ fn a_guest_is_not_imported_as_a_user() {
 }
 
 #[test]
+fn a_guest_is_not_made_owner_by_hand_or_by_import() {
+    let desk = Desk::furnished();
+    desk.invite(3_600);
+    let accounts = desk.file("owner.yaml", "accounts: [{name: new, owners: [zoe@host.example, bob@acme.example]}]");
+    let words = |account: &str| {
+        format!(
+            "bob@acme.example is a guest and cannot own {account}; delete the membership first, or name another Owner"
+        )
+    };
+    desk.refuses(&["import", &accounts], &words("new"));
+    desk.refuses(&["set-owner", "tiktok", "zoe@host.example", "bob@acme.example"], &words("tiktok"));
+    assert_eq!(desk.shown()["accounts"][1]["owners"], json!(["alice@host.example"]));
+}
+
+#[test]
 fn a_guest_joins_and_turns_mfa_on_and_loses_it() {
     let desk = Desk::furnished();
     desk.refuses(

@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use guestlist::api;
-use guestlist::rules::{Email, Reason, Taint, Violation, explain, markdown, read, time};
+use guestlist::rules::{Email, Reason, Sort, Taint, Violation, entry, explain, markdown, read, time};
 
 const PARTNER: &str = "hostAdmins: [alice@host.example]\n";
 const MEMBERSHIP: &str = "partnerRef: {name: acme}\nemail: bob@acme.example\ninvitedBy: alice@host.example\n";
@@ -261,6 +261,9 @@ fn every_word_is_explained_and_read_back() {
     for reason in Reason::ALL {
         let text = explain(*reason);
         assert!(text.starts_with(reason.as_str()) && text.lines().count() > 3, "{text}");
+        let is_rule = matches!(entry(*reason).sort, Sort::Rule | Sort::WaitingRule);
+        assert!(!is_rule || text.contains("\nFor example\n    "), "{reason} has no example of how it is mended");
+        assert!(text.lines().all(|line| line.chars().count() < 280), "{text}");
         assert_eq!(Reason::parse(&reason.as_str().to_lowercase()), Some(*reason));
         assert!(markdown().contains(&format!("| `{reason}` |")), "{reason} is not on the page");
     }
@@ -276,7 +279,7 @@ fn the_page_about_the_rules_is_what_the_code_says() {
         std::fs::write(&path, markdown()).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    let hint = "docs/rules.md is not what src/rules/table.rs says; run `make generate`, or GUESTLIST_WRITE_DOCS=1 cargo test --test rules";
+    let hint = "docs/rules.md is not what src/rules/table says; run `make generate`, or GUESTLIST_WRITE_DOCS=1 cargo test --test rules";
     assert!(committed == markdown(), "{hint}");
 }
 

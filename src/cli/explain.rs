@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use super::Problem;
-use super::check::nearest;
 use crate::rules::{self, Reason, Sort};
+use crate::wording::nearest;
 
 #[derive(Debug, clap::Args)]
 #[command(

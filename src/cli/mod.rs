@@ -1,8 +1,11 @@
 //! The command line: arguments in, exit codes out. What a command does stands in the module of its name.
 
+mod apply;
 mod check;
 mod directory;
 mod explain;
+mod offline;
+mod plan;
 mod run;
 
 use std::io::Write;
@@ -24,6 +27,7 @@ use crate::api;
   guestlist crds | kubectl apply --server-side -f -
   guestlist run --workspace workspace.yaml --directory sqlite:directory.db
   guestlist check --workspace workspace.yaml manifests/
+  guestlist plan --workspace workspace.yaml --directory sqlite:directory.db manifests/
   guestlist explain MfaCannotBeWaived
   guestlist directory show
 
@@ -40,6 +44,10 @@ enum Command {
     Run(run::RunArgs),
     /// Check manifests by every rule that files alone can decide: no cluster, no directory
     Check(check::CheckArgs),
+    /// Show what a reconcile would do to the directory, and why; writes nothing
+    Plan(plan::PlanArgs),
+    /// Do it once, without a cluster
+    Apply(apply::ApplyArgs),
     /// Explain a word that a condition, a refusal or a diagnostic says
     Explain(explain::ExplainArgs),
     /// Print the custom resource definitions as YAML
@@ -69,6 +77,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => return run::run(args),
         Command::Check(args) => return check::run(&args, &mut out),
+        Command::Plan(args) => return plan::run(&args, &mut out),
+        Command::Apply(args) => return apply::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Crds(args) => crds(&args, &mut out),
         Command::Directory(args) => directory::run(args, &mut out),

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
-use crate::operator::{self, Options};
+use crate::operator::clock::Clock;
+use crate::operator::{self, Options, lease};
 use crate::rules::time;
 
 /// Arguments of `guestlist run`.
@@ -39,6 +41,15 @@ pub struct RunArgs {
     /// How many objects are reconciled at once
     #[arg(long, value_name = "N", default_value_t = 16)]
     workers: usize,
+    /// The Lease that decides who leads where several run
+    #[arg(long, value_name = "NAME", default_value = "guestlist")]
+    lease_name: String,
+    /// Its namespace; default: the one that this runs in, or the kubeconfig's
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
+    lease_namespace: Option<String>,
+    /// How long the Lease lasts once it is not renewed: who stands by waits as long
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    lease_duration: Duration,
     /// How much is logged: error, warn, info, debug, or a filter as tracing reads it
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "GUESTLIST_LOG")]
     log_level: String,
@@ -58,6 +69,14 @@ enum LogFormat {
 fn duration(text: &str) -> Result<Duration, String> {
     let read = time::duration(text)?;
     Duration::try_from(read).ok().filter(|read| *read >= Duration::from_secs(1)).ok_or_else(|| "at least 1s".to_owned())
+}
+
+/// Who we are in the Lease: the pod, whose only operator we are, or this very process.
+fn holder() -> String {
+    std::env::var("POD_NAME").unwrap_or_else(|_| {
+        let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "guestlist".to_owned());
+        format!("{host}_{}_{}", std::process::id(), Timestamp::now().as_second())
+    })
 }
 
 /// The Kubernetes client logs what we tell in context; its own words are for those who look for them.
@@ -89,6 +108,13 @@ pub fn run(args: RunArgs) -> ExitCode {
         metrics_address: args.metrics_address,
         resync: args.resync,
         workers: args.workers,
+        lease: lease::Settings {
+            namespace: args.lease_namespace,
+            name: args.lease_name,
+            holder: holder(),
+            duration: args.lease_duration,
+        },
+        clock: Clock::new(Timestamp::now),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{AccountRecord, Effect, GuestId, GuestRecord, PartnerId, PartnerRecord, UserRecord};
+use super::{
+    AccountRecord, Destroyed, Effect, GuestId, GuestRecord, Mark, PartnerId, PartnerRecord, ShareRecord, UserRecord,
+};
 use crate::rules::Email;
 
 /// The observed world.
@@ -13,10 +15,11 @@ use crate::rules::Email;
 pub struct Mirror {
     guests: BTreeMap<Email, GuestRecord>,
     guest_ids: BTreeMap<GuestId, Email>,
+    /// UID → the live guest whose mark has it. From files a UID comes of a name: who had it before may be deactivated.
     guest_uids: BTreeMap<String, Email>,
     partner_guests: BTreeMap<PartnerId, BTreeSet<Email>>,
-    /// Membership (namespace, name) → addresses that were deactivated under it.
-    departed: BTreeMap<(String, String), BTreeSet<Email>>,
+    /// Membership (namespace, partner, name) → addresses that were deactivated under it.
+    departed: BTreeMap<(String, String, String), BTreeSet<Email>>,
     /// Share UID → who holds its account through it.
     share_holders: BTreeMap<String, BTreeSet<Email>>,
     partners: BTreeMap<PartnerId, PartnerRecord>,
@@ -25,6 +28,11 @@ pub struct Mirror {
     owners: BTreeMap<Email, u32>,
     users: BTreeMap<Email, UserRecord>,
     mfa_unknown_since: BTreeMap<Email, Timestamp>,
+    /// Address → its last mail, whether its record is still there or not.
+    mails: BTreeMap<Email, Timestamp>,
+    /// Share UID → what it was when something was first given through it.
+    shares: BTreeMap<String, ShareRecord>,
+    destroyed: Destroyed,
 }
 
 impl Mirror {
@@ -41,6 +49,20 @@ impl Mirror {
         if let Some(partner) = &effect.partner {
             self.set_partner(&partner.id.clone(), Some(partner.clone()));
         }
+        if let Some(gone) = &effect.partner_gone {
+            self.set_partner(gone, None);
+        }
+        self.apply_memory(effect);
+    }
+
+    /// Takes in what an operation left behind beside the records.
+    pub fn apply_memory(&mut self, effect: &Effect) {
+        if let Some(uid) = &effect.share_gone {
+            self.shares.remove(uid);
+        }
+        if let Some(destroyed) = &effect.destroyed {
+            self.set_destroyed(destroyed);
+        }
     }
 
     /// Takes in a guest as read live; `None`: he is not there.
@@ -48,8 +70,10 @@ impl Mirror {
         if let Some(old) = self.guests.remove(address) {
             self.guest_ids.remove(&old.id);
             if let Some(mark) = &old.mark {
-                self.guest_uids.remove(&mark.uid);
-                take(&mut self.departed, &(mark.namespace.clone(), mark.name.clone()), address);
+                if self.guest_uids.get(&mark.uid) == Some(address) {
+                    self.guest_uids.remove(&mark.uid);
+                }
+                take(&mut self.departed, &membership(mark, &old), address);
             }
             take(&mut self.partner_guests, &old.partner, address);
             for record in old.grants.values() {
@@ -59,13 +83,22 @@ impl Mirror {
         if let Some(record) = record {
             self.guest_ids.insert(record.id.clone(), address.clone());
             if let Some(mark) = &record.mark {
-                self.guest_uids.insert(mark.uid.clone(), address.clone());
-                if record.deactivated_at.is_some() {
-                    let name = (mark.namespace.clone(), mark.name.clone());
-                    self.departed.entry(name).or_default().insert(address.clone());
+                if record.is_live() {
+                    self.guest_uids.insert(mark.uid.clone(), address.clone());
+                } else {
+                    self.departed.entry(membership(mark, &record)).or_default().insert(address.clone());
                 }
             }
+            if let Some(at) = record.last_mail_at {
+                self.set_mail(address, at);
+            }
             for held in record.grants.values() {
+                let share = ShareRecord {
+                    uid: held.grant.share_uid.clone(),
+                    partner_name: record.partner_name.clone(),
+                    account: held.grant.account.clone(),
+                };
+                self.shares.entry(share.uid.clone()).or_insert(share);
                 self.share_holders.entry(held.grant.share_uid.clone()).or_default().insert(address.clone());
             }
             self.partner_guests.entry(record.partner.clone()).or_default().insert(address.clone());
@@ -118,8 +151,8 @@ impl Mirror {
         self.guests.get(address)
     }
 
-    /// The guest whose mark has this UID.
-    pub fn guest_by_uid(&self, uid: &str) -> Option<&GuestRecord> {
+    /// The live guest whose mark has this UID.
+    pub fn live_by_uid(&self, uid: &str) -> Option<&GuestRecord> {
         self.guest_uids.get(uid).and_then(|address| self.guests.get(address))
     }
 
@@ -129,8 +162,8 @@ impl Mirror {
     }
 
     /// Whether somebody left a membership of this name: his record is deactivated and not destroyed yet.
-    pub fn has_departed(&self, namespace: &str, name: &str) -> bool {
-        self.departed.contains_key(&(namespace.to_owned(), name.to_owned()))
+    pub fn has_departed(&self, namespace: &str, partner: &str, name: &str) -> bool {
+        self.departed.contains_key(&(namespace.to_owned(), partner.to_owned(), name.to_owned()))
     }
 
     /// Who holds an account through the share with this UID.
@@ -192,6 +225,54 @@ impl Mirror {
         self.users.values()
     }
 
+    /// A mail went out. A mail never becomes unsent, so the later one counts.
+    pub fn set_mail(&mut self, address: &Email, at: Timestamp) {
+        let last = self.mails.entry(address.clone()).or_insert(at);
+        *last = at.max(*last);
+    }
+
+    /// When the last mail to an address went out, whatever became of its record.
+    pub fn last_mail(&self, address: &Email) -> Option<Timestamp> {
+        self.mails.get(address).copied()
+    }
+
+    /// All shares that are remembered, as they were listed. What is held now is remembered in any case.
+    pub fn set_shares(&mut self, listed: Vec<ShareRecord>) {
+        let held = |(uid, _): &(String, ShareRecord)| self.share_holders.contains_key(uid);
+        let mut shares: BTreeMap<_, _> = std::mem::take(&mut self.shares).into_iter().filter(held).collect();
+        shares.extend(listed.into_iter().map(|share| (share.uid.clone(), share)));
+        self.shares = shares;
+    }
+
+    /// What a share was when something was first given through it.
+    pub fn share(&self, uid: &str) -> Option<&ShareRecord> {
+        self.shares.get(uid)
+    }
+
+    /// All shares that are remembered.
+    pub fn shares(&self) -> impl Iterator<Item = &ShareRecord> {
+        self.shares.values()
+    }
+
+    /// How many records were destroyed lately. A minute's count never shrinks.
+    pub fn set_destroyed(&mut self, destroyed: &Destroyed) {
+        for (minute, count) in destroyed {
+            let known = self.destroyed.entry(*minute).or_default();
+            *known = (*known).max(*count);
+        }
+    }
+
+    /// How many records were destroyed lately, by the minute.
+    pub fn destroyed(&self) -> &Destroyed {
+        &self.destroyed
+    }
+
+    /// Forgets what is too old to matter to anybody.
+    pub fn forget_before(&mut self, mails: Timestamp, destroyed: Timestamp) {
+        self.mails.retain(|_, at| *at >= mails);
+        self.destroyed.retain(|minute, _| *minute > destroyed);
+    }
+
     /// Since when the directory has not been able to tell this guest's MFA; `None`: it can.
     pub fn mfa_unknown_since(&self, address: &Email) -> Option<Timestamp> {
         self.mfa_unknown_since.get(address).copied()
@@ -208,6 +289,11 @@ impl Mirror {
             }
         }
     }
+}
+
+/// Whose membership it is or was: namespace, partner, name.
+fn membership(mark: &Mark, record: &GuestRecord) -> (String, String, String) {
+    (mark.namespace.clone(), record.partner_name.clone(), mark.name.clone())
 }
 
 /// Takes a value out of a map of sets and drops the set when it is empty.

@@ -53,6 +53,8 @@ pub enum Changed {
     Account(String),
     /// A workspace user.
     User(Email),
+    /// How many records were destroyed lately.
+    Destroyed,
     /// The backend cannot say what: everything has to be read again.
     Everything,
 }
@@ -79,6 +81,12 @@ pub struct Effect {
     pub partner: Option<PartnerRecord>,
     /// The guest whose record is gone.
     pub gone: Option<GuestId>,
+    /// The partner whose record is gone.
+    pub partner_gone: Option<PartnerId>,
+    /// The share that is not remembered any more.
+    pub share_gone: Option<String>,
+    /// How many records were destroyed in the last hour, after an operation that destroys one.
+    pub destroyed: Option<Destroyed>,
 }
 
 /// Reading the directory. `Ok(None)` means *not there*; every failure to tell is a [`Fault`], never absence.
@@ -97,6 +105,12 @@ pub trait Observe: Send + Sync {
     fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Fault>>;
     /// All workspace users.
     fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>>;
+    /// The last mail to each address, whether its record is still there or not.
+    fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Fault>>;
+    /// The shares through which something was given, as they were then.
+    fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>>;
+    /// How many records were destroyed in the last hour.
+    fn destroyed(&self) -> BoxFuture<'_, Result<Destroyed, Fault>>;
     /// One partner.
     fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>>;
     /// The guest with this address, deactivated or not.
@@ -111,8 +125,14 @@ pub trait Observe: Send + Sync {
 pub trait Execute: Observe {
     /// Claims the directory for this installation and cluster, or finds it claimed by them already. Another owner: [`Fault::Foreign`].
     fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>>;
+    /// Makes the directory this installation's and cluster's, with every mark in it. Whoever led it before writes nothing
+    /// any more, and is refused when he claims it again.
+    fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>>;
     /// Takes the lead: advances the directory's epoch and returns it. Writes of older epochs are refused from now on.
     fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>>;
+    /// Whether it refuses the writes of an older epoch itself. One that cannot leaves a leader nothing to do once his term
+    /// is over.
+    fn fences(&self) -> bool;
     /// Does one operation. `basis` is the revision of the guest that it was planned on: where the record has moved on,
     /// nothing is done and the answer is [`Fault::Changed`].
     fn execute<'a>(

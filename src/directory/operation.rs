@@ -54,6 +54,33 @@ pub enum Operation {
         /// The guest.
         guest: GuestId,
     },
+    /// Grants, invitation and mark go; the identity stays, and is nobody's: an orphan is given back to the workspace.
+    GiveBack {
+        /// The guest.
+        guest: GuestId,
+    },
+    /// The deactivated record of a user we made goes for good. Only that deactivation's, and no more of them an hour than
+    /// the pace allows.
+    Destroy {
+        /// The guest.
+        guest: GuestId,
+        /// Since when it has been deactivated.
+        since: Timestamp,
+        /// How many may be destroyed in an hour.
+        at_most: u32,
+    },
+    /// The deactivated record of a partner without guests goes for good.
+    DestroyPartner {
+        /// The partner.
+        partner: PartnerId,
+        /// Since when it has been deactivated.
+        since: Timestamp,
+    },
+    /// The share is gone: what it was need not be remembered any more.
+    ForgetShare {
+        /// The share's UID.
+        share_uid: String,
+    },
     /// The partner has no live guest any more and is put away; its record and mark stay.
     DeactivatePartner {
         /// The partner.
@@ -85,7 +112,7 @@ pub enum Operation {
     },
     /// First acceptance: writes record and mark (or revives a deactivated record at Invited) and sends the first mail.
     Admit {
-        /// The guest's identifier: the deactivated record's, or a new one derived from the object's UID.
+        /// The guest's identifier: the deactivated record's, or a new one derived from the object's UID and the address.
         guest: GuestId,
         /// The mark.
         mark: Mark,
@@ -151,13 +178,18 @@ impl Operation {
             | Self::RevokeInvitation { .. }
             | Self::DisableLogin { .. }
             | Self::ResetMfa { .. } => Weight::Take,
-            Self::EnsurePartner { .. } | Self::DescribeGuest { .. } => Weight::Keep,
+            Self::EnsurePartner { .. } | Self::DescribeGuest { .. } | Self::ForgetShare { .. } => Weight::Keep,
             Self::Admit { .. }
             | Self::Invite { .. }
             | Self::EnableLogin { .. }
             | Self::Promote { .. }
             | Self::Give { .. } => Weight::Give,
-            Self::Deactivate { .. } | Self::Release { .. } | Self::DeactivatePartner { .. } => Weight::End,
+            Self::Deactivate { .. }
+            | Self::Release { .. }
+            | Self::GiveBack { .. }
+            | Self::Destroy { .. }
+            | Self::DeactivatePartner { .. }
+            | Self::DestroyPartner { .. } => Weight::End,
         }
     }
 
@@ -172,13 +204,18 @@ impl Operation {
             | Self::ResetMfa { guest, .. }
             | Self::Deactivate { guest }
             | Self::Release { guest }
+            | Self::GiveBack { guest }
+            | Self::Destroy { guest, .. }
             | Self::DescribeGuest { guest, .. }
             | Self::Admit { guest, .. }
             | Self::Invite { guest, .. }
             | Self::EnableLogin { guest }
             | Self::Promote { guest }
             | Self::Give { guest, .. } => Some(guest),
-            Self::DeactivatePartner { .. } | Self::EnsurePartner { .. } => None,
+            Self::DeactivatePartner { .. }
+            | Self::DestroyPartner { .. }
+            | Self::EnsurePartner { .. }
+            | Self::ForgetShare { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
 
@@ -137,7 +137,7 @@ pub struct GuestRecord {
     pub role: GuestRole,
     /// The open or expired invitation; `None` once accepted or revoked.
     pub invitation: Option<InvitationRecord>,
-    /// When the last mail went out.
+    /// When the last mail to the address went out, also by an earlier record.
     pub last_mail_at: Option<Timestamp>,
     /// When the invitation was accepted.
     pub joined_at: Option<Timestamp>,
@@ -177,6 +177,42 @@ pub struct UserRecord {
     pub verified: bool,
 }
 
+/// The last mail to an address. It outlives the record, so that who comes and goes gets no more mails than who stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailRecord {
+    /// The address.
+    pub address: Email,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// For how long a mail is remembered where no record needs it.
+pub const MAILS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// What a share was when something was first given through it: that never changes for its UID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareRecord {
+    /// The share's UID.
+    pub uid: String,
+    /// The partner's name.
+    pub partner_name: String,
+    /// The account's name.
+    pub account: String,
+}
+
+/// How many records were destroyed, by the end of the minute in which it happened: rounded up, so that no hour has more
+/// than its pace allows. What is older than [`DESTROYED_KEPT`] is forgotten.
+pub type Destroyed = BTreeMap<Timestamp, u32>;
+
+/// For how long it is remembered how many records were destroyed: the pace is that of an hour.
+pub const DESTROYED_KEPT: SignedDuration = SignedDuration::from_hours(1);
+
+/// How many records were destroyed in the hour before an instant.
+pub fn destroyed_lately(destroyed: &Destroyed, now: Timestamp) -> u32 {
+    let since = now.checked_sub(DESTROYED_KEPT).unwrap_or(Timestamp::MIN);
+    destroyed.iter().filter(|(minute, _)| **minute > since).map(|(_, count)| count).sum()
+}
+
 impl GuestRecord {
     /// Whether the membership behind it is live: marked and not deactivated.
     pub fn is_live(&self) -> bool {
@@ -192,5 +228,39 @@ impl GrantRecord {
             && !self.grant.allowed.is_disjoint(enrolled)
             && !self.grant.asked.is_disjoint(enrolled)
             && self.grant.until.is_none_or(|until| now < until)
+    }
+}
+
+/// Everything that a directory holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Everything {
+    /// Partners, deactivated ones too.
+    pub partners: Vec<PartnerRecord>,
+    /// Guests, deactivated ones too.
+    pub guests: Vec<GuestRecord>,
+    /// Accounts, deleted ones too.
+    pub accounts: Vec<AccountRecord>,
+    /// Workspace users.
+    pub users: Vec<UserRecord>,
+    /// The last mail to each address.
+    pub mails: Vec<MailRecord>,
+    /// The shares through which something was given.
+    pub shares: Vec<ShareRecord>,
+    /// How many records were destroyed in the last hour.
+    pub destroyed: Destroyed,
+}
+
+impl Everything {
+    /// Whether a grant can be used at this moment.
+    pub fn is_effective(&self, guest: &GuestRecord, account: &str, now: Timestamp) -> bool {
+        let MfaRecord::Known(methods) = &guest.mfa else { return false };
+        let enrolled: Methods = methods.keys().copied().collect();
+        let stands = self.accounts.iter().any(|known| known.name == account && !known.deleted);
+        stands
+            && guest.is_live()
+            && guest
+                .grants
+                .get(account)
+                .is_some_and(|held| held.is_effective(guest.login, guest.joined_at.is_some(), &enrolled, now))
     }
 }

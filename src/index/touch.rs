@@ -115,6 +115,19 @@ impl Index {
         touched
     }
 
+    /// What the end of a departed guest's record touches: the shares that name him as propagator, and whom he passed an
+    /// account on to. Who left is remembered by his record; without it he counts as one who may still come.
+    pub fn touched_by_departed(&self, namespace: &str, partner: &str, name: &str) -> Touched {
+        let mut touched = Touched::default();
+        self.add_propagated(&mut touched, namespace, partner, name);
+        if !touched.is_empty() {
+            for share in self.shares_of.get(&(namespace.to_owned(), partner.to_owned())).into_iter().flatten() {
+                touched.keys.insert(Key::new(Kind::Share, namespace, share.clone()));
+            }
+        }
+        touched
+    }
+
     /// What a change of an account touches: its shares, and the memberships of their partners.
     pub fn touched_by_account(&self, account: &str) -> Touched {
         let mut touched = Touched::default();

@@ -2,6 +2,10 @@
 //! shell runs the tasks and feeds their outcomes back. A reconcile can never see a world older than the event that
 //! caused it, and the same inputs give the same tasks.
 
+mod checks;
+mod observe;
+mod sweep;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,11 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 pub use super::exchange::*;
 use super::queue::{Priority, Queue};
 use super::status::{self, Difference};
-use crate::directory::{
-    AccountRecord, Changed, Effect, Fault, GuestRecord, MfaRecord, Mirror, Operation, Owner, PartnerId, Weight,
-};
+use crate::directory::{Changed, Fault, Mirror, Owner, PartnerId};
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
-use crate::plan::{self, Finalizer, Notice, Plan, Scope, Step, World};
+use crate::plan::sweep::Orphan;
+use crate::plan::{self, Extent, Finalizer, Notice, Plan, Scope, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
 
@@ -49,6 +52,7 @@ pub struct Engine {
     /// What the operator tells about itself.
     pub condition: Condition,
     planner: Planner,
+    extent: Extent,
     workers: usize,
     frontiers: BTreeMap<Kind, u64>,
     /// Kinds whose watch has come to a bookmark since the list: a list alone may come from a cache that lags.
@@ -58,6 +62,7 @@ pub struct Engine {
     rounds: BTreeMap<Key, u32>,
     told: BTreeMap<Key, Told>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
+    orphans: BTreeSet<Orphan>,
     stopped: Option<String>,
 }
 
@@ -72,6 +77,7 @@ impl Engine {
             queue: Queue::default(),
             condition: Condition::default(),
             planner: plan::plan,
+            extent: Extent::Everything,
             workers,
             frontiers: BTreeMap::new(),
             proven: BTreeSet::new(),
@@ -80,6 +86,7 @@ impl Engine {
             rounds: BTreeMap::new(),
             told: BTreeMap::new(),
             written_since_loading: Default::default(),
+            orphans: BTreeSet::new(),
             stopped: None,
         }
     }
@@ -88,6 +95,13 @@ impl Engine {
     #[must_use]
     pub fn with_planner(mut self, planner: Planner) -> Self {
         self.planner = planner;
+        self
+    }
+
+    /// Takes what is declared for less than all there is.
+    #[must_use]
+    pub fn with_extent(mut self, extent: Extent) -> Self {
+        self.extent = extent;
         self
     }
 
@@ -106,6 +120,7 @@ impl Engine {
                 self.condition.problems.remove(kind.as_str());
                 let touched = self.index.replace(kind, objects);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
+                self.sweep_later(now);
                 self.begin();
             }
             Input::Applied { object, frontier } => {
@@ -113,12 +128,14 @@ impl Engine {
                 let priority = urgency(&object);
                 let touched = self.index.apply(*object);
                 self.touch(touched, priority, now);
+                self.sweep_later(now);
             }
             Input::Deleted { key, uid, frontier } => {
                 self.advance(key.kind, frontier);
                 let touched = self.index.delete(&key, &uid);
                 self.queue.forget(&key);
                 self.touch(touched, Priority::Withhold, now);
+                self.sweep_later(now);
             }
             Input::Bookmark { kind, frontier } => {
                 self.proven.insert(kind);
@@ -135,6 +152,7 @@ impl Engine {
                     let touched = self.observe(change, true, now);
                     self.touch(touched, Priority::Withhold, now);
                 }
+                self.sweep_later(now);
             }
             Input::DirectoryDown(fault) => self.directory_down(&fault),
             Input::Policy(news) => self.policy(news),
@@ -186,117 +204,6 @@ impl Engine {
         self.counts.entry(key).or_insert(due.max(now));
     }
 
-    fn load(&mut self, load: Load, now: Timestamp) {
-        let first = !self.condition.directory;
-        let mut changes = Vec::new();
-        let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
-        let gone: Vec<Email> = self
-            .mirror
-            .guests()
-            .map(|guest| guest.address.clone())
-            .filter(|address| !listed.contains(address))
-            .collect();
-        changes.extend(gone.into_iter().map(|address| Now::Guest(address, None)));
-        changes.extend(load.guests.into_iter().map(|guest| Now::Guest(guest.address.clone(), Some(Box::new(guest)))));
-        let partners: BTreeSet<_> = load.partners.iter().map(|partner| partner.id.clone()).collect();
-        let gone = self.mirror.partners().map(|partner| partner.id.clone()).filter(|id| !partners.contains(id));
-        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|id| Now::Partner(id, None)));
-        changes.extend(load.partners.into_iter().map(|p| Now::Partner(p.id.clone(), Some(Box::new(p)))));
-        let accounts: BTreeSet<_> = load.accounts.iter().map(|account| account.name.clone()).collect();
-        let gone = self.mirror.accounts().map(|account| account.name.clone()).filter(|name| !accounts.contains(name));
-        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|name| Now::Account(name, None)));
-        changes.extend(load.accounts.into_iter().map(|a| Now::Account(a.name.clone(), Some(a))));
-        let users: BTreeSet<Email> = load.users.iter().map(|user| user.email.clone()).collect();
-        let left: Vec<Email> =
-            self.mirror.users().map(|user| user.email.clone()).filter(|email| !users.contains(email)).collect();
-        changes.extend(left.into_iter().map(|email| Now::User(email, None)));
-        changes.extend(load.users.into_iter().map(|user| Now::User(user.email.clone(), Some(user))));
-        for change in changes {
-            // What we wrote while the reading went on is newer than what it read.
-            let stale = match &change {
-                Now::Guest(address, _) => self.written_since_loading.0.contains(address),
-                Now::Partner(id, _) => self.written_since_loading.1.contains(id),
-                Now::Account(..) | Now::User(..) => false,
-            };
-            if !stale {
-                let touched = self.observe(change, true, now);
-                if !first {
-                    self.touch(touched, Priority::Live, now);
-                }
-            }
-        }
-        self.condition.directory = true;
-        if self.condition.problems.remove("DirectoryUnavailable").is_some() {
-            tracing::info!("the directory answers again");
-        }
-        if first && self.is_complete() {
-            self.touch_all(Priority::Resync);
-        }
-    }
-
-    /// Takes in what something is now; what that touches. `outside`: somebody else did it.
-    fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Touched {
-        match change {
-            Now::Guest(address, record) => {
-                let old = self.mirror.guest(&address);
-                let newer = |old: &GuestRecord| {
-                    record.as_ref().is_some_and(|new| new.id == old.id && new.revision < old.revision)
-                };
-                if old == record.as_deref() || old.is_some_and(newer) {
-                    return Touched::default();
-                }
-                let old = old.cloned();
-                let freed = old.as_ref().is_some_and(GuestRecord::is_live)
-                    && !record.as_deref().is_some_and(GuestRecord::is_live);
-                let unknown = record.as_ref().is_some_and(|guest| guest.mfa == MfaRecord::Unknown);
-                self.mirror.set_guest(&address, record.map(|record| *record));
-                self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
-                let mut touched = self.index.touched_by_guest(&address);
-                if let Some((mark, name)) =
-                    old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
-                {
-                    touched.merge(self.index.touched_by_place(&mark.namespace, &name));
-                }
-                touched
-            }
-            Now::Partner(id, record) => {
-                let old = self.mirror.partner(&id).cloned();
-                if old.as_ref() == record.as_deref() {
-                    return Touched::default();
-                }
-                let mark = record.as_deref().or(old.as_ref()).map(|record| record.mark.clone());
-                // What its memberships wait for is the record; a new name or Host Admin is nothing to them.
-                let matters = outside
-                    || old.as_ref().map(|old| old.deactivated_at) != record.as_ref().map(|new| new.deactivated_at);
-                self.mirror.set_partner(&id, record.map(|record| *record));
-                let matters = mark.filter(|_| matters);
-                matters.map(|mark| self.index.touched_by_partner(&mark.namespace, &mark.name)).unwrap_or_default()
-            }
-            Now::Account(name, record) => {
-                if self.mirror.account(&name) == record.as_ref() {
-                    return Touched::default();
-                }
-                let owners =
-                    |record: Option<&AccountRecord>| record.map(|account| account.owners.clone()).unwrap_or_default();
-                let mut concerned = owners(self.mirror.account(&name));
-                concerned.extend(owners(record.as_ref()));
-                self.mirror.set_account(&name, record);
-                let mut touched = self.index.touched_by_account(&name);
-                for owner in concerned {
-                    touched.merge(self.index.touched_by_user(&owner));
-                }
-                touched
-            }
-            Now::User(email, record) => {
-                if self.mirror.user(&email) == record.as_ref() {
-                    return Touched::default();
-                }
-                self.mirror.set_user(&email, record);
-                self.index.touched_by_user(&email)
-            }
-        }
-    }
-
     fn directory_down(&mut self, fault: &Fault) {
         if let Fault::Foreign { .. } | Fault::Fenced = fault {
             self.stopped = Some(fault.to_string());
@@ -327,6 +234,7 @@ impl Engine {
                     tracing::info!("the workspace policy changed; everything is looked at again");
                     self.workspace = *workspace;
                     self.touch_all(Priority::Withhold);
+                    self.queue.push(Key::sweep(), Priority::Resync);
                 }
             }
             Err(problem) => self.policy_unreadable(problem),
@@ -354,6 +262,7 @@ impl Engine {
             owner: &self.owner,
             directory_available: self.condition.directory,
             scope: Scope::ALL,
+            extent: self.extent,
             now,
         }
     }
@@ -407,6 +316,9 @@ impl Engine {
 
     /// The next task of a running key. `None`: it has come to rest.
     fn advance_key(&mut self, key: &Key, now: Timestamp) -> Option<Task> {
+        if key.is_sweep() {
+            return self.advance_sweep(now);
+        }
         let rounds = self.rounds.entry(key.clone()).or_insert(0);
         *rounds += 1;
         if *rounds > MOST_ROUNDS {
@@ -487,59 +399,6 @@ impl Engine {
         alone || self.written.get(key).is_none_or(|written| *written + COUNT_INTERVAL <= now)
     }
 
-    /// What has to be made sure of before a plan gives or ends something.
-    fn checks(&self, key: &Key, plan: &Plan) -> Vec<Check> {
-        let heaviest = plan.steps.iter().map(|step| step.operation.weight()).max();
-        match heaviest {
-            Some(Weight::Give) => self.freshness(key, &plan.steps),
-            // An object on its way out does not come back; but a partner's guests are judged by who names it.
-            Some(Weight::End)
-                if key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0 =>
-            {
-                vec![Check::NoMembers { partner: key.clone() }]
-            }
-            Some(Weight::End | Weight::Keep | Weight::Take) | None => Vec::new(),
-        }
-    }
-
-    /// Before something is given, each watch has reached the newest object that it was planned on, or the objects are
-    /// read live.
-    fn freshness(&self, key: &Key, steps: &[Step]) -> Vec<Check> {
-        let mut keys = BTreeSet::from([key.clone()]);
-        keys.extend(self.index.partner_of(key));
-        for step in steps {
-            if let Operation::Give { grants, .. } = &step.operation {
-                for grant in grants {
-                    keys.insert(Key::new(Kind::Share, key.namespace.clone(), grant.share.clone()));
-                    keys.extend(self.propagator(key, &grant.share));
-                }
-            }
-        }
-        let newest = keys
-            .iter()
-            .filter_map(|key| self.index.metadata(key)?.resource_version.as_deref()?.parse::<u64>().ok())
-            .max()
-            .unwrap_or(0);
-        let reached = |kind: &Kind| self.frontiers.get(kind).is_some_and(|frontier| *frontier >= newest);
-        if Kind::ALL.iter().all(|kind| self.proven.contains(kind) && reached(kind)) {
-            return Vec::new();
-        }
-        keys.into_iter()
-            .filter_map(|key| {
-                let meta = self.index.metadata(&key)?;
-                let (uid, generation) = (meta.uid.clone().unwrap_or_default(), meta.generation);
-                Some(Check::Unchanged { key, uid, generation })
-            })
-            .collect()
-    }
-
-    /// The Guest Admin who passes a share on to a membership: what he is decides too.
-    fn propagator(&self, key: &Key, share: &str) -> Option<Key> {
-        let terms = &self.index.share(&key.namespace, share)?.read()?.reading.terms;
-        let entry = terms.guest_users.values().find(|entry| entry.name == key.name)?;
-        Some(Key::new(Kind::Membership, key.namespace.clone(), entry.propagated_by.clone()))
-    }
-
     /// A task is over: take in what it brought, and go on.
     fn done(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
         let Outcome { objects, effects, reread, failure } = outcome;
@@ -551,6 +410,9 @@ impl Engine {
                 let touched = self.index.apply(object);
                 self.touch(touched, Priority::Live, now);
             }
+        }
+        if !effects.is_empty() && !key.is_sweep() {
+            self.sweep_later(now);
         }
         for effect in effects {
             let touched = self.take_in(effect, now);
@@ -586,25 +448,6 @@ impl Engine {
             Some(Failure::Stop(problem)) => self.stopped = Some(problem),
         }
         self.queue.done(key);
-    }
-
-    fn take_in(&mut self, effect: Effect, now: Timestamp) -> Touched {
-        let mut touched = Touched::default();
-        if let Some(gone) = &effect.gone
-            && let Some(address) = self.mirror.guest_by_id(gone).map(|guest| guest.address.clone())
-        {
-            self.written_since_loading.0.insert(address.clone());
-            touched.merge(self.observe(Now::Guest(address, None), false, now));
-        }
-        if let Some(guest) = effect.guest {
-            self.written_since_loading.0.insert(guest.address.clone());
-            touched.merge(self.observe(Now::Guest(guest.address.clone(), Some(Box::new(guest))), false, now));
-        }
-        if let Some(partner) = effect.partner {
-            self.written_since_loading.1.insert(partner.id.clone());
-            touched.merge(self.observe(Now::Partner(partner.id.clone(), Some(Box::new(partner))), false, now));
-        }
-        touched
     }
 }
 

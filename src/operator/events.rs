@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -11,10 +10,9 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 use uuid::Uuid;
 
+use super::objects::Telling;
 use super::words::words;
 use crate::api;
-use crate::index::Key;
-use crate::plan::Notice;
 
 /// How long telling may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -26,18 +24,6 @@ const EVENT_IDS: Uuid = Uuid::from_bytes(*b"guestlist-events");
 pub struct Teller {
     client: Client,
     instance: String,
-}
-
-/// What is told, of which object.
-pub struct Telling<'a> {
-    /// The object.
-    pub key: &'a Key,
-    /// Its UID.
-    pub uid: &'a str,
-    /// Its generation.
-    pub generation: Option<i64>,
-    /// What is told.
-    pub notice: &'a Notice,
 }
 
 impl Teller {
@@ -63,7 +49,7 @@ impl Teller {
     }
 
     fn event(&self, telling: &Telling<'_>) -> Event {
-        let Telling { key, uid, generation, notice } = telling;
+        let Telling { key, uid, generation, notice, at } = telling;
         let identity = format!("{uid}/{}/{}/{}", notice.action, notice.reason, generation.unwrap_or_default());
         let id = Uuid::new_v5(&EVENT_IDS, identity.as_bytes()).simple().to_string();
         Event {
@@ -72,7 +58,7 @@ impl Teller {
                 namespace: Some(key.namespace.clone()),
                 ..ObjectMeta::default()
             },
-            event_time: Some(MicroTime(Timestamp::now())),
+            event_time: Some(MicroTime(*at)),
             type_: Some(if notice.warning { "Warning" } else { "Normal" }.to_owned()),
             reason: Some(notice.reason.as_str().to_owned()),
             action: Some(notice.action.to_owned()),

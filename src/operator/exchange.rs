@@ -4,24 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use crate::directory::{AccountRecord, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord};
+pub use crate::directory::Everything as Load;
+use crate::directory::{
+    AccountRecord, Destroyed, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord,
+};
 use crate::index::{Declared, Key, Kind};
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
 use crate::workspace::Workspace;
-
-/// Everything that the directory holds.
-#[derive(Debug, Default)]
-pub struct Load {
-    /// Partners.
-    pub partners: Vec<PartnerRecord>,
-    /// Guests.
-    pub guests: Vec<GuestRecord>,
-    /// Accounts.
-    pub accounts: Vec<AccountRecord>,
-    /// Users.
-    pub users: Vec<UserRecord>,
-}
 
 /// What a changed thing is now.
 #[derive(Debug)]
@@ -34,6 +24,8 @@ pub enum Now {
     Account(String, Option<AccountRecord>),
     /// A user.
     User(Email, Option<UserRecord>),
+    /// How many records were destroyed lately.
+    Destroyed(Destroyed),
 }
 
 /// What comes in.
@@ -141,6 +133,11 @@ pub enum Check {
         /// Its generation.
         generation: Option<i64>,
     },
+    /// Nothing has this name.
+    Absent {
+        /// The name.
+        key: Key,
+    },
     /// No membership names this partner.
     NoMembers {
         /// The partner.
@@ -189,11 +186,18 @@ pub struct Condition {
     pub directory: bool,
     /// What keeps it from working as it should, by subject.
     pub problems: BTreeMap<&'static str, String>,
+    /// How many marked guests nothing declares any more.
+    pub orphans: usize,
+    /// Who leads, where that is somebody else: to stand by is all there is to do, and nothing is missing.
+    pub led_by: Option<String>,
 }
 
 impl Condition {
     /// What is missing for being ready; empty: ready.
     pub fn missing(&self) -> Vec<String> {
+        if self.led_by.is_some() {
+            return Vec::new();
+        }
         // What is wrong comes before what merely has not happened yet.
         let mut missing: Vec<String> =
             self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")).collect();

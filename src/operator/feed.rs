@@ -74,6 +74,7 @@ async fn read(directory: &dyn Execute, changed: &Changed) -> Result<Now, Option<
         Changed::Partner(id) => Now::Partner(id.clone(), within(directory.partner(id)).await?.map(Box::new)),
         Changed::Account(name) => Now::Account(name.clone(), within(directory.account(name)).await?),
         Changed::User(email) => Now::User(email.clone(), within(directory.user(email)).await?),
+        Changed::Destroyed => Now::Destroyed(within(directory.destroyed()).await?),
         Changed::Everything => return Err(Some(Fault::Unavailable { context: "everything changed".to_owned() })),
     })
 }
@@ -85,6 +86,9 @@ pub async fn load(directory: &dyn Observe) -> Result<Load, Option<Fault>> {
         guests: pages(|page| within(directory.guests(page))).await?,
         accounts: pages(|page| within(directory.accounts(page))).await?,
         users: pages(|page| within(directory.users(page))).await?,
+        mails: pages(|page| within(directory.mails(page))).await?,
+        shares: pages(|page| within(directory.shares(page))).await?,
+        destroyed: within(directory.destroyed()).await?,
     })
 }
 

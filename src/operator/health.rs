@@ -46,7 +46,9 @@ pub struct Metrics {
     objects: Family<KindLabels, Gauge>,
     queued: Gauge,
     guests: Gauge,
+    orphans: Gauge,
     ready: Gauge,
+    leading: Gauge,
 }
 
 fn result(ok: bool) -> &'static str {
@@ -59,14 +61,16 @@ impl Default for Metrics {
         let operations = Family::default();
         let calls = Family::default();
         let objects = Family::default();
-        let (queued, guests, ready) = (Gauge::default(), Gauge::default(), Gauge::default());
+        let [queued, guests, orphans, ready, leading] = std::array::from_fn(|_| Gauge::default());
         registry.register("directory_operations", "Operations on the directory", operations.clone());
         registry.register("api_calls", "Calls to the Kubernetes API, watches apart", calls.clone());
         registry.register("objects", "Objects declared", objects.clone());
         registry.register("queued_keys", "Objects waiting to be reconciled", queued.clone());
         registry.register("live_guests", "Live guests in the directory", guests.clone());
+        registry.register("orphans", "Live guests in the directory whom nothing declares", orphans.clone());
         registry.register("ready", "1 where the operator is ready", ready.clone());
-        Self { registry, operations, calls, objects, queued, guests, ready }
+        registry.register("leading", "1 where this process leads, 0 where it stands by", leading.clone());
+        Self { registry, operations, calls, objects, queued, guests, orphans, ready, leading }
     }
 }
 
@@ -81,14 +85,21 @@ impl Metrics {
         self.calls.get_or_create(&CallLabels { verb, kind: kind.as_str(), result: result(ok) }).inc();
     }
 
-    /// Sets what is known of the world.
-    pub fn world(&self, objects: &[(Kind, usize)], queued: usize, guests: usize, ready: bool) {
+    /// Sets whether this process leads, and whether it is ready for what it does.
+    pub fn lead(&self, leads: bool, ready: bool) {
+        self.leading.set(i64::from(leads));
+        self.ready.set(i64::from(ready));
+    }
+
+    /// Sets what is known of the world. Guests: live ones, and how many of them nothing declares.
+    pub fn world(&self, objects: &[(Kind, usize)], queued: usize, (guests, orphans): (usize, usize), ready: bool) {
         let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         for (kind, count) in objects {
             self.objects.get_or_create(&KindLabels { kind: kind.as_str() }).set(whole(*count));
         }
         self.queued.set(whole(queued));
         self.guests.set(whole(guests));
+        self.orphans.set(whole(orphans));
         self.ready.set(i64::from(ready));
     }
 
@@ -113,7 +124,11 @@ pub fn operation_name(operation: &Operation) -> &'static str {
         Operation::ResetMfa { .. } => "reset_mfa",
         Operation::Deactivate { .. } => "deactivate",
         Operation::Release { .. } => "release",
+        Operation::GiveBack { .. } => "give_back",
+        Operation::Destroy { .. } => "destroy",
         Operation::DeactivatePartner { .. } => "deactivate_partner",
+        Operation::DestroyPartner { .. } => "destroy_partner",
+        Operation::ForgetShare { .. } => "forget_share",
         Operation::EnsurePartner { .. } => "ensure_partner",
         Operation::DescribeGuest { .. } => "describe_guest",
         Operation::Admit { .. } => "admit",
@@ -141,8 +156,15 @@ impl Health {
         }
     }
 
-    fn missing(&self) -> Vec<String> {
-        self.condition.read().unwrap_or_else(PoisonError::into_inner).missing()
+    /// Whether it is ready, and what there is to say of it.
+    fn answer(&self) -> (StatusCode, String) {
+        let condition = self.condition.read().unwrap_or_else(PoisonError::into_inner);
+        let missing = condition.missing();
+        match &condition.led_by {
+            Some(leader) => (StatusCode::OK, format!("ok: standing by for {leader}\n")),
+            None if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
+            None => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
+        }
     }
 
     /// Serves probes or metrics, or both, on an address until the process ends.
@@ -167,12 +189,7 @@ impl Health {
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
-    let missing = health.missing();
-    if missing.is_empty() {
-        (StatusCode::OK, "ok\n".to_owned())
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n")
-    }
+    health.answer()
 }
 
 async fn scrape(State(health): State<Health>) -> impl IntoResponse {

@@ -1,42 +1,39 @@
 //! The operator: the only place with a Kubernetes client. [`engine`] decides without I/O; the rest is a thin shell that
 //! brings inputs to it and does its tasks.
 
+pub mod clock;
 pub mod engine;
 mod events;
 pub mod exchange;
-mod feed;
-mod health;
-mod perform;
+pub mod feed;
+pub mod health;
+pub mod lease;
+pub mod objects;
+pub mod perform;
 pub mod queue;
+mod start;
 pub mod status;
 pub mod watch;
 mod words;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::Api;
-use kube::{Client, Config};
+use kube::Client;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::api;
-use crate::directory::fault::Next;
-use crate::directory::sqlite::{self, Access, Store};
-use crate::directory::{Epoch, Execute, Fault, Owner, scheme};
-use crate::index::{Key, Kind, Slot};
-use crate::workspace::Workspace;
+use crate::index::{Key, Kind};
+use clock::Clock;
 use engine::{Engine, Input, Outcome, Task};
-use events::Teller;
 use health::Health;
+use lease::Term;
 use perform::{About, Performer};
 
-/// How many inputs may wait for the engine.
-const INBOX: usize = 1024;
 /// How long running tasks have to finish when the operator stops.
 const GRACE: Duration = Duration::from_secs(10);
 /// Sleeps are capped, so that a jump of the clock is seen.
@@ -57,21 +54,77 @@ pub struct Options {
     pub resync: Duration,
     /// How many objects are reconciled at once.
     pub workers: usize,
+    /// Who leads.
+    pub lease: lease::Settings,
+    /// What time it is.
+    pub clock: Clock,
 }
 
-/// Runs until it is told to stop. The error is a sentence for people.
+/// Why a term ended.
+enum End {
+    /// We were told to stop.
+    Stopped,
+    /// Somebody else leads, or nobody.
+    Lost(String),
+    /// Nothing that a restart would mend by itself.
+    Failed(String),
+}
+
+/// Runs until it is told to stop: stands for the Lease, leads for as long as it holds it, and stands again with empty
+/// memory. The error is a sentence for people.
 pub async fn run(options: Options) -> Result<(), String> {
+    // A wrong argument is said before anything is waited for.
+    start::file(&options.directory)?;
     let health = Health::default();
     serve(&health, &options).await?;
+    let client = start::connect().await?;
     let mut stop = std::pin::pin!(stopped());
+    loop {
+        let mut held = tokio::select! {
+            biased;
+            () = &mut stop => return Ok(()),
+            held = start::stand(&options, &client, &health) => held,
+        };
+        let term = held.term.clone();
+        let end = tokio::select! {
+            biased;
+            // What is running is dropped with the term.
+            why = held.keep() => End::Lost(why),
+            end = lead(&options, client.clone(), term.clone(), &health, stop.as_mut()) => end,
+        };
+        match end {
+            End::Failed(_) if term.left().is_zero() => tracing::warn!("the Lease ran out; no longer leading"),
+            End::Lost(why) => tracing::warn!("the Lease is lost: {why}; no longer leading"),
+            End::Failed(problem) => {
+                held.give_back().await;
+                return Err(problem);
+            }
+            End::Stopped => {
+                held.give_back().await;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// One term.
+async fn lead(
+    options: &Options,
+    client: Client,
+    term: Term,
+    health: &Health,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> End {
     let begun = tokio::select! {
         biased;
-        () = &mut stop => return Ok(()),
-        begun = begin(&options, &health) => begun?,
+        () = &mut stop => return End::Stopped,
+        begun = start::begin(options, client.clone(), term, health) => begun,
     };
-    let Begun { engine, performer, inbox, sender } = begun;
+    let start::Begun { engine, performer, inbox, sender } = match begun {
+        Ok(begun) => begun,
+        Err(problem) => return End::Failed(problem),
+    };
     let mut watches = JoinSet::new();
-    let client = performer.client.clone();
     watches.spawn(watch::follow::<api::LocalPartner>(client.clone(), sender.clone()));
     watches.spawn(watch::follow::<api::GuestMembership>(client.clone(), sender.clone()));
     watches.spawn(watch::follow::<api::AccountShare>(client, sender.clone()));
@@ -84,9 +137,10 @@ pub async fn run(options: Options) -> Result<(), String> {
             watches.spawn(feed::follow_policy(file, last, sender));
         }
     }
-    let result = drive(engine, performer, inbox, &health, stop).await;
-    watches.abort_all();
-    result
+    match drive(engine, performer, inbox, health, stop).await {
+        Ok(()) => End::Stopped,
+        Err(problem) => End::Failed(problem),
+    }
 }
 
 async fn serve(health: &Health, options: &Options) -> Result<(), String> {
@@ -97,151 +151,20 @@ async fn serve(health: &Health, options: &Options) -> Result<(), String> {
     health.clone().serve(options.metrics_address, false, true).await
 }
 
-struct Begun {
-    engine: Engine,
-    performer: Performer,
-    inbox: mpsc::Receiver<Input>,
-    sender: mpsc::Sender<Input>,
-}
-
-/// Everything that has to be there before the first list: the policy, the cluster's identity, the directory.
-async fn begin(options: &Options, health: &Health) -> Result<Begun, String> {
-    let path = file(&options.directory)?;
-    let workspace = match &options.workspace {
-        Some(file) => first_policy(file, health).await,
-        None => {
-            tracing::warn!("no --workspace: nobody is allowed anything, so nobody is invited and nothing is given");
-            Workspace::default()
-        }
-    };
-    let client = connect().await?;
-    let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster(&client, health).await };
-    let (directory, epoch) = lead(path, &owner, health).await?;
-    tracing::info!(
-        installation = owner.installation,
-        cluster = owner.cluster,
-        epoch = epoch.0,
-        "leading the directory"
-    );
-    let (sender, inbox) = mpsc::channel(INBOX);
-    let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| "guestlist".to_owned());
-    let teller = Teller::new(client.clone(), instance);
-    let performer = Performer { client, directory, epoch, teller, metrics: health.metrics.clone() };
-    Ok(Begun { engine: Engine::new(owner, workspace, options.workers.max(1)), performer, inbox, sender })
-}
-
-/// Waits for the first good policy: without any, nothing could be said about who may speak for whom.
-async fn first_policy(file: &Path, health: &Health) -> Workspace {
-    let mut said = String::new();
-    loop {
-        match feed::read_policy(file).await.and_then(|text| feed::parse_policy(file, &text)) {
-            Ok(workspace) => return workspace,
-            Err(problem) => {
-                if problem != said {
-                    tracing::error!("PolicyUnreadable: {problem}; nothing is done until it can be read");
-                    waiting(health, "PolicyUnreadable", &problem);
-                    said = problem;
-                }
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-}
-
-fn waiting(health: &Health, subject: &'static str, problem: &str) {
-    let mut condition = engine::Condition::default();
-    condition.problems.insert(subject, problem.to_owned());
-    health.set(&condition);
-}
-
-async fn connect() -> Result<Client, String> {
-    let mut config = Config::infer().await.map_err(|error| {
-        format!("failed to find a cluster: {}; set KUBECONFIG, or run in a cluster", words::no_cluster(&error))
-    })?;
-    // The queue decides when something is tried again; a call that repeats itself would hold a worker for half a minute.
-    config.default_retry = false;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    Client::try_from(config)
-        .map_err(|error| format!("failed to set up the Kubernetes client: {}", words::words(&error)))
-}
-
-/// The cluster's identity: the UID of kube-system. Waits for the API server.
-async fn cluster(client: &Client, health: &Health) -> String {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let mut said = String::new();
-    loop {
-        let problem = match tokio::time::timeout(Duration::from_secs(10), namespaces.get("kube-system")).await {
-            Ok(Ok(namespace)) => match namespace.metadata.uid {
-                Some(uid) => return uid,
-                None => "kube-system has no UID".to_owned(),
-            },
-            Ok(Err(error)) => format!("failed to read the namespace kube-system: {}", words::words(&error)),
-            Err(_) => "the API server does not answer".to_owned(),
-        };
-        if problem != said {
-            tracing::error!("{problem}; tried again each second");
-            waiting(health, "API server", &problem);
-            said = problem;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// The embedded directory's file. A wrong argument is said before anything is waited for.
-fn file(directory: &str) -> Result<&Path, String> {
-    let path = directory.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(Path::new);
-    path.ok_or_else(|| format!("--directory {} is not understood; this release knows sqlite:PATH", scheme(directory)))
-}
-
-/// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody mends it.
-async fn lead(path: &Path, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
-    let mut said = String::new();
-    loop {
-        let fault = match open_and_lead(path, owner).await {
-            Ok(leading) => return Ok(leading),
-            Err(fault) => fault,
-        };
-        if fault.next() == Next::Stop {
-            return Err(format!(
-                "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own.",
-                owner.installation, owner.cluster
-            ));
-        }
-        let problem = fault.to_string();
-        if problem != said {
-            tracing::error!("DirectoryUnavailable: {problem}; tried again each second");
-            waiting(health, "DirectoryUnavailable", &problem);
-            said = problem;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-async fn open_and_lead(path: &Path, owner: &Owner) -> Result<(Arc<dyn Execute>, Epoch), Fault> {
-    let failed = |error: &dyn std::fmt::Display| Fault::Unavailable { context: format!("failed to start: {error}") };
-    let path = path.to_owned();
-    // Opening waits for locks; nobody else shall wait for that.
-    let opened = tokio::task::spawn_blocking(move || Store::open(&path, Access::Create));
-    let store = opened.await.map_err(|error| failed(&error))??;
-    let directory = sqlite::Directory::start(store).map_err(|error| failed(&error))?;
-    directory.claim(owner).await?;
-    let epoch = directory.lead().await?;
-    Ok((Arc::new(directory), epoch))
-}
-
 /// Brings inputs to the engine and does its tasks, until told to stop.
 async fn drive(
     mut engine: Engine,
     performer: Performer,
     mut inbox: mpsc::Receiver<Input>,
     health: &Health,
-    mut stop: std::pin::Pin<&mut impl Future<Output = ()>>,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), String> {
+    let clock = performer.clock.clone();
     let mut running: JoinSet<(Key, Outcome)> = JoinSet::new();
     let mut report = tokio::time::interval(Duration::from_secs(1));
     report.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        for (key, task) in engine.tasks(Timestamp::now()) {
+        for (key, task) in engine.tasks(clock.now()) {
             start(&engine, &performer, &mut running, key, task);
         }
         if let Some(problem) = engine.stopped() {
@@ -249,18 +172,18 @@ async fn drive(
         }
         health.set(&engine.condition);
         let sleep = engine.next_look().map_or(LONGEST_SLEEP, |next| {
-            let left = next.duration_since(Timestamp::now());
+            let left = next.duration_since(clock.now());
             Duration::try_from(left).unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
         });
         tokio::select! {
             biased;
             () = &mut stop => break,
-            Some(done) = running.join_next() => finish(&mut engine, done),
+            Some(done) = running.join_next() => finish(&mut engine, done, clock.now()),
             Some(input) = inbox.recv() => {
-                engine.handle(input, Timestamp::now());
+                engine.handle(input, clock.now());
                 // A burst is taken in as a whole before anything is planned on the half of it.
                 while let Ok(input) = inbox.try_recv() {
-                    engine.handle(input, Timestamp::now());
+                    engine.handle(input, clock.now());
                 }
             }
             _ = report.tick() => measure(&engine, health),
@@ -276,26 +199,15 @@ async fn drive(
 }
 
 fn start(engine: &Engine, performer: &Performer, running: &mut JoinSet<(Key, Outcome)>, key: Key, task: Task) {
-    let meta = engine.index.metadata(&key);
-    let about = About {
-        uid: meta.and_then(|meta| meta.uid.clone()).unwrap_or_default(),
-        generation: meta.and_then(|meta| meta.generation),
-        address: engine
-            .index
-            .membership(&key.namespace, &key.name)
-            .filter(|_| key.kind == Kind::Membership)
-            .and_then(Slot::read)
-            .and_then(|entry| entry.reading.terms.email.clone()),
-        key: key.clone(),
-    };
+    let about = About::of(&engine.index, &key);
     let performer = performer.clone();
     running.spawn(async move { (key, performer.perform(about, task).await) });
 }
 
-fn finish(engine: &mut Engine, done: Result<(Key, Outcome), tokio::task::JoinError>) {
+fn finish(engine: &mut Engine, done: Result<(Key, Outcome), tokio::task::JoinError>, now: Timestamp) {
     match done {
         Ok((key, outcome)) => {
-            engine.handle(Input::Done { key, outcome: Box::new(outcome) }, Timestamp::now());
+            engine.handle(Input::Done { key, outcome: Box::new(outcome) }, now);
         }
         Err(error) => tracing::error!(%error, "a task ended unexpectedly"),
     }
@@ -304,6 +216,7 @@ fn finish(engine: &mut Engine, done: Result<(Key, Outcome), tokio::task::JoinErr
 fn measure(engine: &Engine, health: &Health) {
     let objects: Vec<_> = Kind::ALL.iter().map(|kind| (*kind, engine.index.keys(*kind).count())).collect();
     let guests = engine.mirror.guests().filter(|guest| guest.is_live()).count();
+    let guests = (guests, engine.condition.orphans);
     health.metrics.world(&objects, engine.queue.depth(), guests, engine.condition.missing().is_empty());
 }
 

@@ -3,21 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
-use kube::core::DeserializeGuard;
-use kube::{Client, Resource};
-use serde_json::{Value, json};
+use jiff::SignedDuration;
+use serde_json::json;
 
+use super::clock::Clock;
 use super::engine::{Check, Failure, Now, Outcome, Task};
-use super::events::{Teller, Telling};
 use super::health::Metrics;
-use super::watch::{Watched, declared};
-use super::words::words;
-use crate::api;
+use super::lease::Term;
+use super::objects::{Objects, Part, Telling};
 use crate::directory::fault::Next;
-use crate::directory::{Epoch, Execute, Fault, Revision};
-use crate::index::{Declared, Key, Kind};
+use crate::directory::{Epoch, Execute, Fault, Operation, Revision, Weight};
+use crate::index::{Index, Key, Kind, Slot};
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
 
@@ -27,14 +23,16 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Everything that a task needs.
 #[derive(Clone)]
 pub struct Performer {
-    /// The Kubernetes client.
-    pub client: Client,
+    /// The objects.
+    pub objects: Arc<dyn Objects>,
     /// The directory.
     pub directory: Arc<dyn Execute>,
-    /// Our term.
+    /// Our term, as the directory counts it.
     pub epoch: Epoch,
-    /// Tells people.
-    pub teller: Teller,
+    /// Our term, as the Lease has it: nothing is written once it is over.
+    pub term: Term,
+    /// What time it is.
+    pub clock: Clock,
     /// Counts.
     pub metrics: Arc<Metrics>,
 }
@@ -52,6 +50,20 @@ pub struct About {
     pub address: Option<Email>,
 }
 
+impl About {
+    /// What the index knows of an object.
+    pub fn of(index: &Index, key: &Key) -> Self {
+        let meta = index.metadata(key);
+        let membership = index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
+        Self {
+            uid: meta.and_then(|meta| meta.uid.clone()).unwrap_or_default(),
+            generation: meta.and_then(|meta| meta.generation),
+            address: membership.and_then(Slot::read).and_then(|entry| entry.reading.terms.email.clone()),
+            key: key.clone(),
+        }
+    }
+}
+
 impl Performer {
     /// Does a task.
     pub async fn perform(&self, about: About, task: Task) -> Outcome {
@@ -63,7 +75,7 @@ impl Performer {
             }
             Task::Delete(deletions) => self.delete(&deletions, &mut outcome).await,
             Task::Status { patch, notices } => {
-                let written = self.patch(&about.key, Part::Status, &patch).await;
+                let written = self.objects.patch(&about.key, Part::Status, &patch).await;
                 self.tell(&about, &notices).await;
                 written.map(|object| outcome.objects.push(object))
             }
@@ -80,7 +92,7 @@ impl Performer {
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
         let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
-        match self.patch(&about.key, Part::Object, &patch).await {
+        match self.objects.patch(&about.key, Part::Object, &patch).await {
             Ok(object) => {
                 // Without its last finalizer an object on its way out is gone, though the server returns it once more.
                 let gone = finalizers.is_empty() && object.metadata().deletion_timestamp.is_some();
@@ -106,13 +118,15 @@ impl Performer {
         for check in checks {
             self.check(check).await?;
         }
+        let over = || Failure::Retry("our term is over".to_owned());
         let mut basis = basis;
         for step in steps {
             let kind = super::health::operation_name(&step.operation);
-            let execute = self.directory.execute(&step.operation, basis, Timestamp::now(), self.epoch);
-            let done = match tokio::time::timeout(DEADLINE, execute).await {
+            let deadline = self.deadline(&step.operation).ok_or_else(over)?;
+            let execute = self.directory.execute(&step.operation, basis, self.clock.now(), self.epoch);
+            let done = match tokio::time::timeout(deadline, execute).await {
                 Ok(done) => done,
-                Err(_) => Err(Fault::Unavailable { context: format!("failed to {kind} in {}s", DEADLINE.as_secs()) }),
+                Err(_) => Err(Fault::Unavailable { context: format!("failed to {kind} in {deadline:.1?}") }),
             };
             self.metrics.operation(kind, done.is_ok());
             match done {
@@ -128,6 +142,13 @@ impl Performer {
         }
         self.tell(about, notices).await;
         Ok(())
+    }
+
+    /// How long an operation may take. `None`: our term is over, and another one may lead. A directory that refuses the
+    /// writes of whoever led before lets us go on to take away.
+    fn deadline(&self, operation: &Operation) -> Option<Duration> {
+        let take = operation.weight() == Weight::Take && self.directory.fences();
+        self.term.within(DEADLINE).or_else(|| take.then_some(DEADLINE))
     }
 
     /// What happens after a fault of the directory.
@@ -168,35 +189,31 @@ impl Performer {
     async fn check(&self, check: &Check) -> Result<(), Failure> {
         match check {
             Check::Unchanged { key, uid, generation } => {
-                let object = self.get(key).await?;
+                let object = self.objects.get(key).await?;
                 let meta = object.metadata();
                 let same = meta.uid.as_deref() == Some(uid)
                     && meta.generation == *generation
                     && meta.deletion_timestamp.is_none();
                 if same { Ok(()) } else { Err(Failure::Behind) }
             }
+            Check::Absent { key } => match self.objects.get(key).await {
+                Err(Failure::Gone) => Ok(()),
+                Err(failure) => Err(failure),
+                Ok(_) => Err(Failure::Behind),
+            },
             Check::NoMembers { partner } => {
-                let objects: Api<DeserializeGuard<api::GuestMembership>> =
-                    Api::namespaced(self.client.clone(), &partner.namespace);
-                let params = ListParams::default().fields(&format!("spec.partnerRef.name={}", partner.name)).limit(1);
-                let listed = self.call("list", Kind::Membership, objects.list(&params)).await?;
-                if listed.items.is_empty() { Ok(()) } else { Err(Failure::Behind) }
+                if self.objects.has_members(partner).await? {
+                    Err(Failure::Behind)
+                } else {
+                    Ok(())
+                }
             }
         }
     }
 
     async fn delete(&self, deletions: &[Deletion], outcome: &mut Outcome) -> Result<(), Failure> {
         for Deletion { key, uid } in deletions {
-            let params = DeleteParams {
-                preconditions: Some(Preconditions { uid: Some(uid.clone()), resource_version: None }),
-                ..DeleteParams::default()
-            };
-            let deleted = match key.kind {
-                Kind::Partner => self.delete_one::<api::LocalPartner>(key, &params).await,
-                Kind::Membership => self.delete_one::<api::GuestMembership>(key, &params).await,
-                Kind::Share => self.delete_one::<api::AccountShare>(key, &params).await,
-            };
-            match deleted {
+            match self.objects.delete(key, uid).await {
                 Ok(object) => outcome.objects.extend(object),
                 // Gone already counts as done; another object of the name is none of ours.
                 Err(Failure::Gone | Failure::Behind) => {}
@@ -207,99 +224,10 @@ impl Performer {
         Err(Failure::Gone)
     }
 
-    async fn delete_one<K: Watched>(&self, key: &Key, params: &DeleteParams) -> Result<Option<Declared>, Failure>
-    where
-        K: Resource<Scope = kube::core::NamespaceResourceScope>,
-    {
-        let objects: Api<DeserializeGuard<K>> = Api::namespaced(self.client.clone(), &key.namespace);
-        let deleted = self.call("delete", key.kind, objects.delete(&key.name, params)).await?;
-        Ok(deleted.left().map(declared))
-    }
-
-    async fn get(&self, key: &Key) -> Result<Declared, Failure> {
-        match key.kind {
-            Kind::Partner => self.get_one::<api::LocalPartner>(key).await,
-            Kind::Membership => self.get_one::<api::GuestMembership>(key).await,
-            Kind::Share => self.get_one::<api::AccountShare>(key).await,
-        }
-    }
-
-    async fn get_one<K: Watched>(&self, key: &Key) -> Result<Declared, Failure>
-    where
-        K: Resource<Scope = kube::core::NamespaceResourceScope>,
-    {
-        let objects: Api<DeserializeGuard<K>> = Api::namespaced(self.client.clone(), &key.namespace);
-        self.call("get", key.kind, objects.get(&key.name)).await.map(declared)
-    }
-
-    async fn patch(&self, key: &Key, part: Part, patch: &Value) -> Result<Declared, Failure> {
-        match key.kind {
-            Kind::Partner => self.patch_one::<api::LocalPartner>(key, part, patch).await,
-            Kind::Membership => self.patch_one::<api::GuestMembership>(key, part, patch).await,
-            Kind::Share => self.patch_one::<api::AccountShare>(key, part, patch).await,
-        }
-    }
-
-    async fn patch_one<K: Watched>(&self, key: &Key, part: Part, patch: &Value) -> Result<Declared, Failure>
-    where
-        K: Resource<Scope = kube::core::NamespaceResourceScope>,
-    {
-        let objects: Api<DeserializeGuard<K>> = Api::namespaced(self.client.clone(), &key.namespace);
-        let params = PatchParams { field_manager: Some("guestlist".to_owned()), ..PatchParams::default() };
-        let patch = Patch::Merge(patch);
-        let written = match part {
-            Part::Object => self.call("patch", key.kind, objects.patch(&key.name, &params, &patch)).await,
-            Part::Status => self.call("patch_status", key.kind, objects.patch_status(&key.name, &params, &patch)).await,
-        };
-        written.map(declared)
-    }
-
-    async fn call<T>(
-        &self,
-        verb: &'static str,
-        kind: Kind,
-        call: impl Future<Output = kube::Result<T>>,
-    ) -> Result<T, Failure> {
-        let answer = tokio::time::timeout(DEADLINE, call).await;
-        let result = match answer {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(failure(verb, kind, &error)),
-            Err(_) => Err(Failure::Retry(format!("failed to {verb} a {}: no answer in 10s", kind.as_str()))),
-        };
-        self.metrics.call(verb, kind, result.is_ok());
-        result
-    }
-
     async fn tell(&self, about: &About, notices: &[Notice]) {
         for notice in notices {
-            let telling = Telling { key: &about.key, uid: &about.uid, generation: about.generation, notice };
-            self.teller.tell(&telling).await;
+            let (key, at) = (&about.key, self.clock.now());
+            self.objects.tell(Telling { key, uid: &about.uid, generation: about.generation, notice, at }).await;
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Part {
-    Object,
-    Status,
-}
-
-/// What happens after a failure of the API server.
-fn failure(verb: &str, kind: Kind, error: &kube::Error) -> Failure {
-    let context = format!("failed to {verb} a {}", kind.as_str());
-    let kube::Error::Api(status) = error else { return Failure::Retry(format!("{context}: {}", words(error))) };
-    let message = format!("{context}: {}", words(error));
-    match status.code {
-        404 => Failure::Gone,
-        409 => Failure::Behind,
-        // In a terminating namespace nothing new is let in, and nothing has to be.
-        403 if status.message.contains("being terminated") => Failure::Gone,
-        403 => Failure::Retry(format!("{message}; the chart's ClusterRole has what is needed")),
-        400 | 405 | 415 | 422 => Failure::Wait(message),
-        429 => {
-            let seconds = status.details.as_ref().map_or(1, |details| details.retry_after_seconds);
-            Failure::RetryAfter(SignedDuration::from_secs(i64::from(seconds.max(1))), message)
-        }
-        _ => Failure::Retry(message),
     }
 }

@@ -39,9 +39,7 @@ impl<'a> Claim<'a> {
 /// Finds what a membership has of the directory's record.
 pub fn claim<'a>(world: World<'a>, entry: &Membership) -> Claim<'a> {
     let uid = entry.object.metadata.uid.as_deref().unwrap_or_default();
-    if let Some(record) = world.observed.guest_by_uid(uid)
-        && record.is_live()
-    {
+    if let Some(record) = world.observed.live_by_uid(uid) {
         return Claim::Mine(record);
     }
     let Some(email) = &entry.reading.terms.email else { return Claim::Free };
@@ -85,14 +83,19 @@ pub fn order(meta: &ObjectMeta) -> Order<'_> {
 /// A place in the order of claims. Borrowed: a quota compares the places of all that ask for one.
 pub type Order<'a> = (Timestamp, &'a str, &'a str, &'a str);
 
-/// Whether nothing declares a marked guest any more: no object of his UID, of his name or for his address. One that does
-/// not read still declares him, and one that came back for him takes his record up again.
+/// Whether nothing declares a marked guest any more: no object has his UID, and his mark passes to none. One of his name
+/// that does not read may be his; one of his name with another address is somebody else's.
 pub fn is_orphan(world: World<'_>, guest: &GuestRecord) -> bool {
     let Some(mark) = &guest.mark else { return false };
-    guest.is_live()
-        && !world.declared.has_membership_uid(&mark.uid)
-        && world.declared.membership(&mark.namespace, &mark.name).is_none()
-        && world.declared.memberships_for(&guest.address).next().is_none()
+    let unreadable = || {
+        let named = world.declared.membership(&mark.namespace, &mark.name);
+        named.is_some_and(|slot| slot.read().is_none())
+    };
+    let passes = || {
+        let mut heirs = world.declared.memberships_for(&guest.address);
+        heirs.any(|heir| matches!(claim(world, heir), Claim::Passes(_)))
+    };
+    guest.is_live() && !world.declared.has_membership_uid(&mark.uid) && !unreadable() && !passes()
 }
 
 /// Whether an object is on its way out.

@@ -5,12 +5,14 @@
 
 mod access;
 mod claims;
+mod common;
 mod conditions;
 pub mod judge;
 mod lifecycle;
 mod membership;
 mod partner;
 mod share;
+pub mod sweep;
 
 pub use lifecycle::State;
 
@@ -37,6 +39,8 @@ pub struct World<'a> {
     pub directory_available: bool,
     /// Which facts there are to judge by.
     pub scope: Scope,
+    /// How far what is declared is all there is.
+    pub extent: Extent,
     /// Now.
     pub now: Timestamp,
 }
@@ -53,6 +57,29 @@ pub struct Scope {
 impl Scope {
     /// A reconcile judges by everything.
     pub const ALL: Self = Self { directory: true, policy: true };
+}
+
+/// How far what is declared is all there is: what lies beyond may be declared elsewhere, and is not taken back for being
+/// absent here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it: a cluster, listed in full.
+    Everything,
+    /// The partners that are declared, each with all that is its: `apply --prune`.
+    DeclaredPartners,
+    /// Only what is declared: `apply`.
+    Declared,
+}
+
+impl World<'_> {
+    /// Whether all that a partner has is declared here.
+    pub fn is_whole(&self, namespace: &str, partner: &str) -> bool {
+        match self.extent {
+            Extent::Everything => true,
+            Extent::DeclaredPartners => self.declared.partner(namespace, partner).is_some(),
+            Extent::Declared => false,
+        }
+    }
 }
 
 /// One operation and why.

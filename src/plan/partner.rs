@@ -4,14 +4,15 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use uuid::Uuid;
 
-use super::claims::{annotation, is_leaving, is_orphan, name, namespace, uid};
+use super::claims::{is_leaving, name, namespace, uid};
+use super::common::{self, Common};
 use super::conditions::{self, Domain, Situation, Truth, show};
 use super::judge::{MemberView, PartnerView, Presence};
 use super::lifecycle::State;
-use super::membership::{count_some, end, keep_domain, unreadable_conditions};
+use super::membership::end;
 use super::{Deletion, Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
-use crate::directory::{GuestRecord, Mark, Operation, Origin, PartnerId, Weight};
+use crate::directory::{Mark, Operation, Origin, PartnerId, Weight};
 use crate::index::{Key, Kind, Partner, Slot};
 use crate::rules::{GuestRole, Reason, Taint};
 
@@ -30,9 +31,8 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     if let Presence::Leaving { .. } = partner.presence {
         return remove(world, &partner, entry);
     }
-    let mut steps = withhold_orphans(world, &partner);
-    let mut notices: Vec<Notice> = steps.first().map(|step| Notice::withheld(step.reason)).into_iter().collect();
-    notices.extend(partner.violations.first().map(|first| Notice::refused(first.reason)));
+    let mut steps = Vec::new();
+    let notices = partner.violations.first().map(|first| Notice::refused(first.reason)).into_iter().collect();
     ensure(world, &partner, entry, &mut steps);
     steps.retain(|step| step.operation.weight() == Weight::Take || (!partner.paused && world.workspace.is_readable()));
     let finalizer = if partner.record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
@@ -58,36 +58,8 @@ fn unreadable(world: World<'_>, slot: &Slot<api::LocalPartner, crate::rules::Par
         let finalizer = if left == 0 { Finalizer::Release } else { Finalizer::Leave };
         return Plan { finalizer, ..Plan::nothing() };
     }
-    let status =
-        api::LocalPartnerStatus { conditions: unreadable_conditions(meta), ..api::LocalPartnerStatus::default() };
+    let status = api::LocalPartnerStatus { conditions: common::unreadable(meta), ..api::LocalPartnerStatus::default() };
     Plan { status: Some(Status::Partner(Box::new(status))), ..Plan::nothing() }
-}
-
-/// How many orphans are few whatever the share of all guests that they are, and the share that is few whatever their number.
-const FEW_ORPHANS: usize = 3;
-const FEW_ORPHANS_PERCENT: usize = 25;
-
-/// Takes away what guests still hold whom nothing declares any more: nobody owns them but their partner. Where so many
-/// are gone at once that something else is wrong, they are left as they are. The records stay.
-fn withhold_orphans(world: World<'_>, partner: &PartnerView<'_>) -> Vec<Step> {
-    let Some(record) = partner.record else { return Vec::new() };
-    let holding = |guest: &&GuestRecord| !guest.grants.is_empty() && is_orphan(world, guest);
-    let orphans: Vec<_> = world.observed.guests_of(&record.id).filter(holding).collect();
-    if orphans.is_empty() || !orphans_are_few(world) {
-        return Vec::new();
-    }
-    let withhold = |guest: &GuestRecord| Step {
-        operation: Operation::Withhold { guest: guest.id.clone(), accounts: guest.grants.keys().cloned().collect() },
-        reason: Reason::Orphaned,
-        because: format!("nothing declares {} any more", guest.address),
-    };
-    orphans.into_iter().map(withhold).collect()
-}
-
-fn orphans_are_few(world: World<'_>) -> bool {
-    let live = world.observed.guests().filter(|guest| guest.is_live()).count();
-    let orphans = world.observed.guests().filter(|guest| is_orphan(world, guest)).count();
-    orphans <= FEW_ORPHANS || orphans * 100 <= live * FEW_ORPHANS_PERCENT
 }
 
 /// Creates the record, or brings it up to date. A partner that gives nothing gets none.
@@ -156,7 +128,6 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
         let domain = vec![guest_admin_present(world, partner)];
         status.conditions = conditions::write(old, entry.object.metadata.generation, world.now, &situation, domain);
         return Plan {
-            steps: withhold_orphans(world, partner),
             deletions: cascade(world, partner),
             status: Some(Status::Partner(Box::new(status))),
             next_look: partner.expires_at.filter(|end| *end > world.now),
@@ -208,11 +179,7 @@ fn cascade(world: World<'_>, partner: &PartnerView<'_>) -> Vec<Deletion> {
 
 fn unavailable(world: World<'_>, entry: &Partner) -> api::LocalPartnerStatus {
     let mut status = entry.object.status.clone().unwrap_or_default();
-    let generation = entry.object.metadata.generation;
-    let mut written =
-        conditions::write(&status.conditions, generation, world.now, &Situation::unavailable(), Vec::new());
-    keep_domain(&mut written, &status.conditions, &["GuestAdminPresent"]);
-    status.conditions = written;
+    status.conditions = common::unavailable(&entry.object.metadata, &status.conditions, world.now);
     status
 }
 
@@ -230,21 +197,18 @@ fn status(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> api::
     } else {
         Situation::fine(Reason::Reconciled)
     };
+    let domain = vec![guest_admin_present(world, partner)];
+    let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
+        Common::of(&object.metadata, old, world.now, &situation, domain, &partner.violations);
     api::LocalPartnerStatus {
-        observed_generation: object.metadata.generation,
-        last_handled_reconcile_at: annotation(&object.metadata, api::RECONCILE_AT).map(str::to_owned),
+        observed_generation,
+        last_handled_reconcile_at,
         display_name: Some(display_name(entry)),
         directory_id: partner.record.map(|record| record.id.0.clone()),
         expires_at: partner.expires_at.map(show),
-        conditions: conditions::write(
-            old,
-            object.metadata.generation,
-            world.now,
-            &situation,
-            vec![guest_admin_present(world, partner)],
-        ),
-        violations: conditions::violations(&partner.violations),
-        violation_count: count_some(partner.violations.len()),
+        conditions,
+        violations,
+        violation_count,
         guests: Some(guest_counts(world, partner)),
         shares: Some(conditions::count(world.declared.share_count(partner.namespace, &partner.name))),
     }

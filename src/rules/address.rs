@@ -115,7 +115,7 @@ fn labels(domain: &str) -> Result<(), &'static str> {
 }
 
 /// The text as a message shows it: short, and with nothing that could break a line.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let short: String = text.chars().take(48).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{short:?}{more}")

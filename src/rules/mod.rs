@@ -16,6 +16,7 @@ pub mod read;
 pub mod say;
 pub mod time;
 
+pub(crate) use address::quote;
 pub use address::*;
 pub use reason::*;
 pub use role::*;

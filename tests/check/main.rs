@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a helper ends the test")]
 
 mod output;
-mod pairs;
+#[path = "../support/check.rs"]
 mod support;
 mod together;
 mod yaml;

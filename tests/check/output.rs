@@ -103,12 +103,41 @@ fn a_terminal_is_not_steered_by_what_stands_in_a_file() {
 fn a_long_line_is_cut_around_the_problem() {
     let padding = "x".repeat(3_000);
     let text = format!(
-        "apiVersion: guestlist.dev/v1alpha1\nkind: LocalPartner\nmetadata: {{name: acme, labels: {{a: {padding}}}, lables: {{}}}}\nspec: {{hostAdmins: [a@host.example]}}\n"
+        "apiVersion: guestlist.dev/v1alpha1\nkind: LocalPartner\nmetadata: {{name: acme, annotations: {{a: {padding}}}, lables: {{}}}}\nspec: {{hostAdmins: [a@host.example]}}\n"
     );
     let directory = tempfile::tempdir().unwrap();
     let said = run(directory.path(), &["-"], &text);
     assert!(said.out.lines().all(|line| line.chars().count() < 200), "{}", said.out);
     assert!(said.out.contains("lables") && said.out.contains("^^^^^^"), "{}", said.out);
+}
+
+#[test]
+fn a_message_is_short_however_long_what_is_wrong_is() {
+    let long = "ü".repeat(400);
+    for (place, wrong) in [
+        ("a@host.example", format!("{long}@host.example")),
+        ("LocalPartner", format!("LocalPartner{long}")),
+        ("v1alpha1", long.clone()),
+        ("acme", long.clone()),
+        ("metadata: {", format!("metadata: {{{long}: a, ")),
+        ("metadata: {", format!("metadata: {{labels: {{{long}: {long}}}, ")),
+        (
+            "metadata: {",
+            format!("metadata: {{annotations: {{guestlist.dev/{long}: a, guestlist.dev/paused: {long}}}, "),
+        ),
+        ("metadata: {", format!("metadata: {{creationTimestamp: {long}, namespace: {long}, ")),
+        ("spec: {", format!("spec: {{{long}: a, expiresAt: {long}, adoption: {long}, {long}: b, ")),
+        ("spec: {", format!("spec: {{mfa: {{methods: [{long}], enrolWithin: {long}}}, ")),
+    ] {
+        let text = "apiVersion: guestlist.dev/v1alpha1\nkind: LocalPartner\nmetadata: {name: acme}\nspec: {hostAdmins: [a@host.example]}\n";
+        assert_eq!(text.matches(place).count(), 1, "{place}");
+        let (status, report) = check_with(&[], &text.replace(place, &wrong));
+        assert_eq!(status, 1);
+        for finding in report["findings"].as_array().unwrap() {
+            let message = finding["message"].as_str().unwrap();
+            assert!(message.chars().count() < 320, "{message}");
+        }
+    }
 }
 
 #[test]

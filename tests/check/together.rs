@@ -113,6 +113,33 @@ fn what_cannot_be_read_is_status_two_and_the_rest_is_checked() {
     assert_eq!(errors(&report), ["InvalidEmail", "unreadable-file", "unreadable-file", "unreadable-file"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_directory_with_links_that_lead_nowhere_or_round_in_circles_is_read_to_its_end() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::create_dir_all(path("m/deep")).unwrap();
+    std::fs::write(path("partner.yaml"), partner("")).unwrap();
+    symlink("../partner.yaml", path("m/linked.yaml")).unwrap();
+    symlink("../../partner.yaml", path("m/deep/linked-again.yaml")).unwrap();
+    symlink("..", path("m/deep/up")).unwrap();
+    symlink("../deep", path("m/deep/itself.yaml")).unwrap();
+    let said = run(directory.path(), &["m"], "");
+    assert_eq!((said.status, said.out.contains("in 1 file:")), (0, true), "{}", said.out);
+    symlink("nowhere.yaml", path("m/nowhere.yaml")).unwrap();
+    symlink("round.yaml", path("m/round.yaml")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(path("m/pipe.yaml")).status().unwrap().success());
+    let said = run(directory.path(), &["-o", "json", "m"], "");
+    let report = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.status, errors(&report)), (2, vec!["unreadable-file".to_owned(), "unreadable-file".to_owned()]));
+    // Named by itself, a link is followed.
+    symlink("m", path("n")).unwrap();
+    std::fs::remove_file(path("m/nowhere.yaml")).unwrap();
+    std::fs::remove_file(path("m/round.yaml")).unwrap();
+    assert_eq!(run(directory.path(), &["n"], "").status, 0);
+}
+
 #[test]
 fn a_policy_that_cannot_be_read_stops_the_check() {
     let directory = tempfile::tempdir().unwrap();
@@ -141,4 +168,31 @@ fn guests_beyond_the_room_of_a_partner_are_all_checked() {
     let (status, report) = check(&all);
     assert_eq!((status, errors(&report).len()), (1, 1_950));
     assert!(errors(&report).iter().all(|word| word == "QuotaExceeded"));
+}
+
+#[test]
+fn who_could_pass_an_account_on_is_named_however_many_shares_and_guests_a_partner_has() {
+    let mut all = partner("");
+    for i in 0..2_000 {
+        let _ = write!(all, "---\n{}", membership(&format!("guest-{i}"), ""));
+        let entry = "{name: guest-1, propagatedBy: guest-2}";
+        let _ = write!(
+            all,
+            "---\napiVersion: guestlist.dev/v1alpha1\nkind: AccountShare\nmetadata: {{name: s-{i}}}\nspec:\n  \
+             partnerRef: {{name: acme}}\n  account: a-{i}\n  sharedBy: alice@host.example\n  guestUsers: [{entry}]\n"
+        );
+    }
+    let (status, report) = check(&all);
+    assert_eq!((status, errors(&report).len()), (1, 2_000));
+    let admin = membership("guest-3", "").replace("email:", "role: GuestAdmin\n  email:");
+    let all = all.replace(&membership("guest-3", ""), &admin);
+    let manager = all.replace("account: a-7\n", "account: a-7\n  guestAdminRole: Manager\n");
+    let by_override =
+        manager.replace("account: a-8\n", "account: a-8\n  roleOverrides: [{name: guest-3, role: Manager}]\n");
+    let (_, report) = check(&by_override);
+    let findings = report["findings"].as_array().unwrap();
+    let named =
+        findings.iter().filter(|finding| finding["message"].as_str().unwrap().ends_with("one who can: guest-3"));
+    let named: Vec<_> = named.map(|finding| finding["object"]["name"].as_str().unwrap()).collect();
+    assert_eq!(named, ["s-7", "s-8"]);
 }

@@ -25,11 +25,51 @@ fn scalars_are_read_as_kubectl_reads_them() {
 }
 
 #[test]
-fn nothing_is_left_out() {
-    assert_eq!(spec("  hostAdmins: [a@host.example]\n  displayName:\n  mfa: ~\n"), (0, vec![]));
-    assert_eq!(spec("  hostAdmins:\n").1, ["error HostAdminRequired 5:3 spec.hostAdmins"]);
+fn a_field_without_a_value_is_refused_as_server_side_apply_refuses_it() {
+    let (status, found) = spec("  hostAdmins: [a@host.example]\n  displayName:\n  mfa: ~\n");
+    assert_eq!(found, ["error schema 6:3 spec.displayName", "error schema 7:3 spec.mfa"]);
+    assert_eq!(status, 1);
+    assert_eq!(spec("  hostAdmins:\n").1, ["error schema 5:3 spec.hostAdmins"]);
     let (status, report) = check(&format!("{HEAD}spec:\n"));
     assert_eq!((status, short(&report)), (1, vec!["error schema 4:1 spec".to_owned()]));
+}
+
+#[test]
+fn a_list_of_objects_is_no_document() {
+    let item = r#"{"apiVersion": "guestlist.dev/v1alpha1", "kind": "LocalPartner", "metadata": {"name": "acme"}}"#;
+    let (status, report) = check(&format!("[{item}]\n"));
+    assert_eq!((status, errors(&report)), (1, vec!["schema".to_owned()]));
+    assert_eq!(check("- hosts: all\n- name: x\n").0, 0, "a list of something else is no concern of ours");
+    let (status, report) = check("apiVersion: v1\nkind: List\nitems: {a: b}\n");
+    assert_eq!((status, short(&report)), (1, vec!["error schema 3:1 items".to_owned()]));
+}
+
+#[test]
+fn an_annotation_that_does_nothing_is_refused() {
+    let object = |kind: &str, annotations: &str| {
+        let spec = match kind {
+            "LocalPartner" => "{hostAdmins: [a@host.example]}",
+            _ => "{partnerRef: {name: acme}, email: b@acme.example, invitedBy: a@host.example}",
+        };
+        format!(
+            "apiVersion: guestlist.dev/v1alpha1\nkind: {kind}\nmetadata:\n  name: x\n  annotations: {{{annotations}}}\nspec: {spec}\n"
+        )
+    };
+    for (kind, refused, passes) in [
+        ("LocalPartner", "guestlist.dev/paused: 'True'", "guestlist.dev/paused: 'false'"),
+        ("GuestMembership", "guestlist.dev/reset-mfa: 'now'", "guestlist.dev/reset-mfa: '2026-01-01T00:00:00Z'"),
+        (
+            "GuestMembership",
+            "guestlist.dev/resend-invitation: '2026-01-01'",
+            "guestlist.dev/resend-invitation: 2026-01-01T00:00:00+01:00",
+        ),
+        ("LocalPartner", "guestlist.dev/reset-mfa: '2026-01-01T00:00:00Z'", "guestlist.dev/reconcile-at: now"),
+        ("LocalPartner", "guestlist.dev/pause: 'true'", "example.dev/pause: 'true'"),
+    ] {
+        let (status, report) = check(&object(kind, refused));
+        assert_eq!((status, errors(&report)), (1, vec!["annotation".to_owned()]), "{refused}: {report:#}");
+        assert_eq!(check(&object(kind, passes)).0, 0, "{passes}");
+    }
 }
 
 #[test]

@@ -53,6 +53,26 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
             vec![Operation::Deactivate { guest: bob_id() }],
             Operation::DeactivatePartner { partner: acme() },
         ),
+        ("give back", manager(), Operation::GiveBack { guest: bob_id() }),
+        (
+            "destroy",
+            vec![Operation::Deactivate { guest: bob_id() }],
+            Operation::Destroy { guest: bob_id(), since: at(60), at_most: 1 },
+        ),
+        (
+            "destroy partner",
+            vec![
+                Operation::Deactivate { guest: bob_id() },
+                Operation::Destroy { guest: bob_id(), since: at(60), at_most: 1 },
+                Operation::DeactivatePartner { partner: acme() },
+            ],
+            Operation::DestroyPartner { partner: acme(), since: at(60) },
+        ),
+        (
+            "forget share",
+            [manager(), vec![Operation::Deactivate { guest: bob_id() }]].concat(),
+            Operation::ForgetShare { share_uid: grant("instagram", ShareRole::Manager).share_uid },
+        ),
         ("ensure partner", vec![], rename),
         ("describe", vec![], describe),
         ("admit", vec![], admit(&carol, at(9_000))),

@@ -4,9 +4,11 @@
 
 pub mod adopted;
 pub mod changes;
+pub mod end;
 pub mod file;
 pub mod gate;
 pub mod lifecycle;
+pub mod memory;
 pub mod owner;
 pub mod paging;
 pub mod random;
@@ -118,7 +120,7 @@ pub fn grant(account: &str, role: ShareRole) -> Grant {
         account: account.to_owned(),
         role,
         share: "share".to_owned(),
-        share_uid: "u-share".to_owned(),
+        share_uid: format!("u-{account}"),
         allowed: all_methods(),
         asked: all_methods(),
         until: None,

@@ -19,6 +19,7 @@ mod directory_fails;
 mod invitations;
 mod killed;
 mod kstatus;
+mod leaders;
 mod lifecycle;
 mod namespaces;
 mod observer;

@@ -66,6 +66,8 @@ pub struct Sim {
     pub creations: usize,
     /// Mails that went out.
     pub mails: usize,
+    /// Records that went for good.
+    pub destructions: usize,
     /// New access must be allowed by what is declared now, not only by what could be known.
     pub strict: bool,
     running: Vec<Running>,
@@ -78,6 +80,12 @@ pub struct Sim {
 
 pub fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
+}
+
+/// Everything, as a full reading of the directory brings it.
+pub fn loaded(all: Everything) -> Load {
+    let Everything { partners, guests, accounts, users, mails, shares, destroyed } = all;
+    Load { partners, guests, accounts, users, mails, shares, destroyed }
 }
 
 pub fn key(kind: Kind, name: &str) -> Key {
@@ -111,6 +119,7 @@ impl Sim {
             calls: Vec::new(),
             creations: 0,
             mails: 0,
+            destructions: 0,
             strict: false,
             running: Vec::new(),
             places: BTreeMap::new(),
@@ -158,8 +167,8 @@ impl Sim {
     /// Reads the directory in full.
     pub fn load(&mut self) {
         self.engine.handle(Input::Loading, self.now);
-        let Everything { partners, guests, accounts, users } = self.everything();
-        self.engine.handle(Input::Loaded(Box::new(Load { partners, guests, accounts, users })), self.now);
+        let load = loaded(self.everything());
+        self.engine.handle(Input::Loaded(Box::new(load)), self.now);
     }
 
     /// Until nothing is left to do but to wait for people.
@@ -174,6 +183,12 @@ impl Sim {
             }
         }
         panic!("never at rest: {:#?}", &self.calls[self.calls.len().saturating_sub(12)..]);
+    }
+
+    /// Later by so many hours, then at rest again.
+    pub fn later(&mut self, hours: i64) {
+        self.now += SignedDuration::from_hours(hours);
+        self.settle();
     }
 
     /// Only so far.
@@ -297,7 +312,7 @@ impl Sim {
             }
             Changed::Account(name) => Now::Account(name.clone(), block_on(self.directory.account(name)).unwrap()),
             Changed::User(email) => Now::User(email.clone(), block_on(self.directory.user(email)).unwrap()),
-            Changed::Partner(_) | Changed::Everything => panic!("nobody plays that"),
+            Changed::Partner(_) | Changed::Destroyed | Changed::Everything => panic!("nobody plays that"),
         });
         let now = now.collect();
         self.engine.handle(Input::Observed(now), self.now);

@@ -31,6 +31,27 @@ fn run(seed: u64, trouble: Option<(usize, Trouble)>, scenario: fn(&mut Sim)) -> 
     sim
 }
 
+/// What must not happen twice.
+fn counted(sim: &Sim) -> [usize; 3] {
+    [sim.creations, sim.mails, sim.destructions]
+}
+
+/// Until nothing is left of anybody.
+fn destroying(sim: &mut Sim) {
+    gone(sim);
+    for _ in 0..5 {
+        sim.later(1);
+    }
+}
+
+/// Everybody has left, and their time has come.
+fn gone(sim: &mut Sim) {
+    walk::begin(sim);
+    sim.delete(Partner, "acme");
+    sim.settle();
+    sim.later(24);
+}
+
 /// A fault at every call that a scenario makes after its beginning.
 fn fault_at_every_call(beginning: usize, scenario: fn(&mut Sim)) {
     let golden = run(0, None, scenario);
@@ -42,7 +63,7 @@ fn fault_at_every_call(beginning: usize, scenario: fn(&mut Sim)) {
             let mut sim = run(0, Some((at, trouble)), scenario);
             let place = format!("{trouble:?} at call {at}, {}", sim.calls[at]);
             assert_eq!(walk::end(&sim), end, "{place}");
-            assert_eq!((sim.creations, sim.mails), (golden.creations, golden.mails), "{place}");
+            assert_eq!(counted(&sim), counted(&golden), "{place}");
             walk::is_at_rest(&mut sim);
         }
     }
@@ -60,12 +81,32 @@ fn taking_away_ends_the_same_whatever_goes_wrong_at_whichever_call() {
 }
 
 #[test]
+fn destroying_ends_the_same_whatever_goes_wrong_at_whichever_call() {
+    let beginning = run(0, None, |sim| {
+        walk::begin(sim);
+        sim.delete(Partner, "acme");
+        sim.settle();
+    });
+    let golden = run(0, None, destroying);
+    assert_eq!(golden.destructions, 4, "three guests and their partner: {:?}", golden.calls);
+    assert!(golden.everything().guests.is_empty() && golden.everything().partners.is_empty());
+    for at in beginning.calls.len()..golden.calls.len() {
+        for trouble in TROUBLES {
+            let mut sim = run(0, Some((at, trouble)), destroying);
+            let place = format!("{trouble:?} at call {at}, {}", sim.calls[at]);
+            assert_eq!((walk::end(&sim), counted(&sim)), (walk::end(&golden), counted(&golden)), "{place}");
+            walk::is_at_rest(&mut sim);
+        }
+    }
+}
+
+#[test]
 fn the_order_in_which_things_are_told_and_done_does_not_matter() {
     let golden = run(0, None, taking_away);
     for seed in 1..=60 {
         let mut sim = run(seed, None, taking_away);
         assert_eq!(walk::end(&sim), walk::end(&golden), "seed {seed}");
-        assert_eq!((sim.creations, sim.mails), (golden.creations, golden.mails), "seed {seed}");
+        assert_eq!(counted(&sim), counted(&golden), "seed {seed}");
         walk::is_at_rest(&mut sim);
     }
 }

@@ -100,6 +100,15 @@ pub fn came_alive(before: &Everything, after: &Everything) -> usize {
     live(after).difference(&live(before)).count()
 }
 
+/// How many records went for good.
+pub fn destroyed(before: &Everything, after: &Everything) -> usize {
+    let there = |all: &Everything| -> BTreeSet<String> {
+        let guests = all.guests.iter().map(|guest| guest.id.0.clone());
+        guests.chain(all.partners.iter().map(|partner| partner.id.0.clone())).collect()
+    };
+    there(before).difference(&there(after)).count()
+}
+
 /// How many mails went out.
 pub fn mails(before: &Everything, after: &Everything) -> usize {
     let sent = |all: &Everything| -> BTreeMap<String, Option<Timestamp>> {

@@ -16,4 +16,5 @@ mod perform;
 mod rest;
 mod server;
 mod stale;
+mod sweep;
 mod walk;

@@ -20,6 +20,11 @@ enum Stop {
 }
 
 impl Sim {
+    /// Does a task that was not left to chance.
+    pub fn perform_now(&mut self, key: Key, task: Task) {
+        self.perform(Running { key, task, address: None, seen: 0 });
+    }
+
     pub fn perform(&mut self, running: Running) {
         let mut outcome = Outcome::default();
         let result = match &running.task {
@@ -81,6 +86,7 @@ impl Sim {
                 let meta = object.metadata();
                 meta.uid.as_ref() == Some(uid) && meta.generation == *generation && meta.deletion_timestamp.is_none()
             }
+            Check::Absent { key } => self.call(format!("get {key}"), |server, _| Ok(server.object(key).is_none()))?,
             Check::NoMembers { partner } => self.call(format!("list members of {partner}"), |server, _| {
                 let names = |(key, object): (&Key, &Value)| {
                     key.kind == Kind::Membership && object["spec"]["partnerRef"]["name"] == partner.name.as_str()
@@ -174,6 +180,7 @@ impl Sim {
         law::holds_always(&after);
         self.creations += law::came_alive(before, &after);
         self.mails += law::mails(before, &after);
+        self.destructions += law::destroyed(before, &after);
         let had = law::effective(before, self.now);
         let oldest = if self.strict { self.server.version } else { running.seen };
         for (gained, role) in law::effective(&after, self.now) {

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use guestlist::directory::{Changed, Fault};
 use guestlist::index::Key;
 use guestlist::index::Kind::{Membership, Partner, Share};
-use guestlist::operator::engine::{Input, Load};
+use guestlist::operator::engine::Input;
 use guestlist::plan::{Plan, World, plan};
 use serde_json::json;
 
-use super::driver::{Sim, Trouble, email};
+use super::driver::{Sim, Trouble, email, loaded};
 use super::walk;
 
 static PLANNED: AtomicUsize = AtomicUsize::new(0);
@@ -160,7 +160,7 @@ fn what_was_written_while_the_directory_was_read_is_not_taken_back_by_the_older_
     sim.settle();
     let (mails, partner) = (sim.mails, sim.everything().partners.len());
     assert_eq!((mails, partner), (3, 1));
-    let load = Load { partners: old.partners, guests: old.guests, accounts: old.accounts, users: old.users };
+    let load = loaded(old);
     let calls = sim.calls.len();
     sim.engine.handle(Input::Loaded(Box::new(load)), sim.now);
     sim.settle();
@@ -172,9 +172,8 @@ fn what_a_full_reading_lacks_is_gone() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.engine.handle(Input::Loading, sim.now);
-    let all = sim.everything();
-    let accounts = all.accounts.into_iter().filter(|account| account.name != "newsletter").collect();
-    let load = Load { partners: all.partners, guests: all.guests, accounts, users: all.users };
+    let mut load = loaded(sim.everything());
+    load.accounts.retain(|account| account.name != "newsletter");
     sim.engine.handle(Input::Loaded(Box::new(load)), sim.now);
     sim.settle();
     let mut accounts: Vec<_> = sim.effective().into_keys().map(|(_, account)| account).collect();

@@ -50,6 +50,10 @@ pub struct Operator {
     pub kubeconfig: PathBuf,
     pub folder: PathBuf,
     pub health: String,
+    /// What it is called in the Lease.
+    pub name: &'static str,
+    /// Further arguments of `guestlist run`.
+    pub arguments: Vec<&'static str>,
     pub resync: &'static str,
     pub log_level: &'static str,
     starts: usize,
@@ -73,11 +77,30 @@ impl Operator {
         let kubeconfig = plane.service_account("guestlist", "guestlist");
         std::fs::write(folder.join("workspace.yaml"), POLICY).unwrap();
         std::fs::write(folder.join("people.yaml"), PEOPLE).unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let health = listener.local_addr().unwrap().to_string();
-        let operator = Self { process: None, kubeconfig, folder, health, resync: "2s", log_level: "info", starts: 0 };
+        let operator = Self::in_folder(kubeconfig, folder, "operator");
         operator.directory_ok(&["import", operator.folder.join("people.yaml").to_str().unwrap()]);
         operator
+    }
+
+    fn in_folder(kubeconfig: PathBuf, folder: PathBuf, name: &'static str) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let health = listener.local_addr().unwrap().to_string();
+        Self {
+            process: None,
+            kubeconfig,
+            folder,
+            health,
+            name,
+            arguments: Vec::new(),
+            resync: "2s",
+            log_level: "info",
+            starts: 0,
+        }
+    }
+
+    /// Another one with the same policy and directory.
+    pub fn beside(&self, name: &'static str) -> Self {
+        Self::in_folder(self.kubeconfig.clone(), self.folder.clone(), name)
     }
 
     /// Applies one template of the chart.
@@ -143,6 +166,10 @@ impl Operator {
             .args(["--health-address", &self.health, "--metrics-address", &self.health])
             .args(["--workspace", self.folder.join("workspace.yaml").to_str().unwrap(), "--directory", &self.address()])
             .env("KUBECONFIG", &self.kubeconfig)
+            // As in a pod: a process that was killed is followed by one that goes on with its Lease.
+            .args(&self.arguments)
+            .env("POD_NAME", self.name)
+            .env("POD_NAMESPACE", "guestlist")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -176,9 +203,14 @@ impl Operator {
 
     /// SIGTERM; its exit code.
     pub fn terminate(&mut self) -> Option<i32> {
-        let mut process = self.process.take()?;
-        assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
-        process.wait().unwrap().code()
+        self.signal("-TERM");
+        self.process.take()?.wait().unwrap().code()
+    }
+
+    /// Sends a signal, such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
     }
 
     /// Everything that all its runs logged.
@@ -197,7 +229,7 @@ impl Operator {
     }
 
     fn log_file(&self, start: usize) -> PathBuf {
-        self.folder.join(format!("operator-{start}.log"))
+        self.folder.join(format!("{}-{start}.log", self.name))
     }
 
     /// The directory's file.

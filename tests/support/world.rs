@@ -19,7 +19,7 @@ use guestlist::directory::{
     AccountRecord, Epoch, Execute, GuestRecord, MfaRecord, Mirror, Operation, Owner, UserRecord,
 };
 use guestlist::index::{Declared, Index, Key, Kind};
-use guestlist::plan::{self, Finalizer, Plan, Scope, Status};
+use guestlist::plan::{self, Extent, Finalizer, Plan, Scope, Status};
 use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole};
 use guestlist::workspace::Workspace;
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +44,8 @@ pub struct World {
     pub mirror: Mirror,
     pub workspace: Workspace,
     pub directory: Inline,
+    /// How far what is declared is all there is.
+    pub extent: Extent,
     owner: Owner,
     epoch: Epoch,
     counter: u64,
@@ -87,6 +89,7 @@ impl World {
         let epoch = block_on(directory.lead()).unwrap();
         let mut world = Self {
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
+            extent: Extent::Everything,
             objects: BTreeMap::new(),
             index: Index::default(),
             mirror: Mirror::default(),
@@ -142,6 +145,37 @@ impl World {
         self.put(Kind::Share, name, Declared::Share(Box::new(object)));
     }
 
+    /// Manifests, each created at the time that it says or its spec replaced.
+    pub fn declare(&mut self, manifests: &str) {
+        for text in manifests.split("\n---\n") {
+            let head: serde_json::Value = serde_saphyr::from_str(text).unwrap();
+            let created = head["metadata"]["creationTimestamp"].as_str().map(|text| text.parse().unwrap());
+            self.now = created.map_or(self.now, |created: Timestamp| created.max(self.now));
+            let name = head["metadata"]["name"].as_str().unwrap();
+            match head["kind"].as_str().unwrap() {
+                "LocalPartner" => {
+                    let object: api::LocalPartner = serde_json::from_value(head.clone()).unwrap();
+                    self.put(Kind::Partner, name, Declared::Partner(Box::new(object)));
+                }
+                "GuestMembership" => {
+                    let object: api::GuestMembership = serde_json::from_value(head.clone()).unwrap();
+                    self.put(Kind::Membership, name, Declared::Membership(Box::new(object)));
+                }
+                _ => {
+                    let object: api::AccountShare = serde_json::from_value(head.clone()).unwrap();
+                    self.put(Kind::Share, name, Declared::Share(Box::new(object)));
+                }
+            }
+        }
+    }
+
+    /// What is stored under a name does not fit the types any more.
+    pub fn becomes_unreadable(&mut self, kind: Kind, name: &str) {
+        let key = Key::new(kind, SPACE, name);
+        let metadata = Box::new(self.objects[&key].metadata().clone());
+        self.store(key, Declared::Unreadable { kind, metadata, error: "it does not fit".to_owned() });
+    }
+
     /// Creates an object, or replaces its spec.
     fn put(&mut self, kind: Kind, name: &str, mut object: Declared) {
         let key = Key::new(kind, SPACE, name);
@@ -185,6 +219,13 @@ impl World {
     /// As the API server does it: what has a finalizer stays until that is gone.
     pub fn delete(&mut self, kind: Kind, name: &str) {
         self.remove(&Key::new(kind, SPACE, name));
+    }
+
+    /// It is gone, whatever finalizer it had.
+    pub fn vanishes(&mut self, kind: Kind, name: &str) {
+        let key = Key::new(kind, SPACE, name);
+        let object = self.objects.remove(&key).unwrap();
+        self.index.delete(&key, object.metadata().uid.as_deref().unwrap());
     }
 
     fn remove(&mut self, key: &Key) {
@@ -238,6 +279,11 @@ impl World {
         for user in all.users {
             mirror.set_user(&user.email.clone(), Some(user));
         }
+        for mail in all.mails {
+            mirror.set_mail(&mail.address, mail.at);
+        }
+        mirror.set_shares(all.shares);
+        mirror.set_destroyed(&all.destroyed);
         for guest in all.guests {
             mirror.set_guest(&guest.address.clone(), Some(guest));
         }
@@ -246,19 +292,43 @@ impl World {
 
     // --- what the operator does
 
-    pub fn plan(&self, key: &Key) -> Plan {
-        let world = plan::World {
+    pub fn seen(&self) -> plan::World<'_> {
+        plan::World {
             declared: &self.index,
             observed: &self.mirror,
             workspace: &self.workspace,
             owner: &self.owner,
             directory_available: true,
             scope: Scope::ALL,
+            extent: self.extent,
             now: self.now,
-        };
-        let plan = plan::plan(world, key);
-        assert_eq!(plan, plan::plan(world, key), "the same world gives the same plan");
+        }
+    }
+
+    pub fn plan(&self, key: &Key) -> Plan {
+        let plan = plan::plan(self.seen(), key);
+        assert_eq!(plan, plan::plan(self.seen(), key), "the same world gives the same plan");
         plan
+    }
+
+    /// One pass of what no object asks for. Whether anything was done.
+    pub fn sweep(&mut self) -> bool {
+        let sweep = plan::sweep::plan(self.seen());
+        let withhold = sweep.withhold.into_iter().flat_map(|(_, steps)| steps);
+        let steps: Vec<_> = withhold.chain(sweep.steps).collect();
+        for step in &steps {
+            self.execute(&step.operation);
+        }
+        !steps.is_empty()
+    }
+
+    /// Does an operation that was planned on nobody's revision.
+    pub fn execute(&mut self, operation: &Operation) {
+        let before = self.effective();
+        let effect = block_on(self.directory.execute(operation, None, self.now, self.epoch)).unwrap();
+        self.mirror.apply(&effect);
+        self.done.push(operation.clone());
+        self.check(&before, operation);
     }
 
     /// Plans and executes everything until nothing is left; `order` says who comes first in each round.
@@ -270,6 +340,7 @@ impl World {
             for key in keys {
                 quiet &= !self.pass(&key);
             }
+            quiet &= !self.sweep();
             if quiet {
                 return;
             }
@@ -347,6 +418,8 @@ impl World {
                 object.status.replace(*new.clone()) == Some(*new)
             }
             (Declared::Share(object), Status::Share(new)) => object.status.replace(*new.clone()) == Some(*new),
+            // Where it cannot be read, the operator still patches conditions: not the world's to keep.
+            (Declared::Unreadable { .. }, _) => true,
             (object, status) => panic!("a status of another kind: {object:?} {status:?}"),
         };
         if !same {

@@ -60,7 +60,7 @@ pub fn address(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn immutable_address(_: &mut SchemaGenerator) -> Schema {
-    text(JUDGED, &[rule::address(), rule::immutable("email")])
+    text(JUDGED, &[rule::address(), rule::immutable_address()])
 }
 
 pub fn host_admins(generator: &mut SchemaGenerator) -> Schema {

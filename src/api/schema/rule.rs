@@ -58,6 +58,13 @@ pub fn immutable(field: &str) -> Value {
     rule("self == oldSelf", &format!("Immutable: {field} never changes; delete the object and create another"))
 }
 
+/// `Immutable` of an address: its case says nothing, here as everywhere.
+pub fn immutable_address() -> Value {
+    let mut rule = immutable("email");
+    rule["rule"] = json!("self.lowerAscii() == oldSelf.lowerAscii()");
+    rule
+}
+
 /// `HostAdminRequired` where the list is there.
 pub fn host_admins_counted() -> Value {
     rule(format!("self.size() >= 1 && self.size() <= {HOST_ADMINS}"), HOST_ADMIN_REQUIRED)

@@ -37,6 +37,8 @@ pub enum Code {
     Schema,
     /// Two objects have one kind, namespace and name.
     DuplicateObject,
+    /// An annotation of ours that does nothing.
+    Annotation,
     /// A scalar is read otherwise than it looks.
     Scalar,
     /// A rule of the law, or what it waits for.
@@ -45,8 +47,15 @@ pub enum Code {
 
 impl Code {
     /// The codes that are no rules.
-    pub const OTHERS: [Self; 6] =
-        [Self::Unreadable, Self::Syntax, Self::DuplicateKey, Self::Schema, Self::DuplicateObject, Self::Scalar];
+    pub const OTHERS: [Self; 7] = [
+        Self::Unreadable,
+        Self::Syntax,
+        Self::DuplicateKey,
+        Self::Schema,
+        Self::DuplicateObject,
+        Self::Annotation,
+        Self::Scalar,
+    ];
 
     /// Its word.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +65,7 @@ impl Code {
             Self::DuplicateKey => "duplicate-key",
             Self::Schema => "schema",
             Self::DuplicateObject => "duplicate-object",
+            Self::Annotation => "annotation",
             Self::Scalar => "yaml-scalar",
             Self::Rule(reason) => reason.as_str(),
         }
@@ -69,6 +79,7 @@ impl Code {
             Self::DuplicateKey => "A key stands twice in one map.",
             Self::Schema => "The object does not fit the schema of its kind.",
             Self::DuplicateObject => "Two objects have the same kind, namespace and name.",
+            Self::Annotation => "An annotation of guestlist does nothing as it is written.",
             Self::Scalar => "An unquoted value is read otherwise than it looks, as YAML 1.1 has it.",
             Self::Rule(reason) => crate::rules::entry(reason).meaning,
         }
@@ -78,7 +89,12 @@ impl Code {
     pub fn is_unreadable(self) -> bool {
         match self {
             Self::Unreadable | Self::Syntax => true,
-            Self::DuplicateKey | Self::Schema | Self::DuplicateObject | Self::Scalar | Self::Rule(_) => false,
+            Self::DuplicateKey
+            | Self::Schema
+            | Self::DuplicateObject
+            | Self::Annotation
+            | Self::Scalar
+            | Self::Rule(_) => false,
         }
     }
 }

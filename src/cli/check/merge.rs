@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::tree::{Entry, Node, Value};
 use super::yaml::Problem;
+use crate::rules::quote;
 
 /// The merge key of YAML 1.1, which kubectl knows.
 const MERGE: &str = "<<";
@@ -20,7 +21,7 @@ pub fn complete(entries: Vec<Entry>, copies: &mut usize, problems: &mut Vec<Prob
         }
         if let Some(first) = places.get(&entry.key) {
             problems.push(Problem {
-                message: format!("the key {:?} stands here a second time", entry.key),
+                message: format!("the key {} stands here a second time", quote(&entry.key)),
                 span: entry.key_span,
                 other: Some(std::ops::Range::clone(first)),
                 fatal: false,

@@ -5,9 +5,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
+use super::annotation;
+use super::names::{is_label, is_label_value, is_qualified, is_subdomain};
 use super::schema::Checker;
 use super::tree::{Entry, Node, Value, field_mark};
+use crate::index::Kind;
+use crate::rules::quote;
 
+/// How many bytes all annotations of an object may have together.
+const MOST_ANNOTATED: usize = 256 * 1024;
 const FIELDS: [&str; 15] = [
     "annotations",
     "creationTimestamp",
@@ -27,7 +33,7 @@ const FIELDS: [&str; 15] = [
 ];
 
 /// Reads what judging needs. `namespace` is where an object without one goes.
-pub fn read(root: &Node, namespace: &str, checker: &mut Checker<'_>) -> ObjectMeta {
+pub fn read(root: &Node, kind: Kind, namespace: &str, checker: &mut Checker<'_>) -> ObjectMeta {
     let mut meta = ObjectMeta { namespace: Some(namespace.to_owned()), ..ObjectMeta::default() };
     let Some(entry) = root.entry("metadata").filter(|entry| !matches!(entry.value.value, Value::Null)) else {
         checker.say(&root.mark(), "metadata.name", "metadata.name is missing; it is required");
@@ -43,7 +49,7 @@ pub fn read(root: &Node, namespace: &str, checker: &mut Checker<'_>) -> ObjectMe
         if !FIELDS.contains(&field.key.as_str()) {
             checker.unknown(field, &path, FIELDS.into_iter());
         } else if !matches!(field.value.value, Value::Null) {
-            take(field, &path, &mut meta, checker);
+            take(field, kind, &path, &mut meta, checker);
         }
     }
     if meta.name.is_none() && entry.value.get("name").is_none() {
@@ -56,29 +62,32 @@ pub fn read(root: &Node, namespace: &str, checker: &mut Checker<'_>) -> ObjectMe
     meta
 }
 
-fn take(field: &Entry, path: &str, meta: &mut ObjectMeta, checker: &mut Checker<'_>) {
+fn take(field: &Entry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker: &mut Checker<'_>) {
     match field.key.as_str() {
         "name" => {
             meta.name = text(field, path, checker);
             if let Some(name) = meta.name.as_deref().filter(|name| !is_subdomain(name)) {
                 let form =
                     "lower-case letters, digits, '-' and '.', at most 253, beginning and ending with a letter or digit";
-                checker.say(&field_mark(field), path, format!("{name:?} is not the name of an object: {form}"));
+                checker.say(&field_mark(field), path, format!("{} is not the name of an object: {form}", quote(name)));
             }
         }
         "namespace" => {
             let given = text(field, path, checker).filter(|name| !name.is_empty());
             if let Some(name) = given.as_deref().filter(|name| !is_label(name)) {
                 let form = "lower-case letters, digits and '-', at most 63";
-                checker.say(&field_mark(field), path, format!("{name:?} is not a namespace: {form}"));
+                checker.say(&field_mark(field), path, format!("{} is not a namespace: {form}", quote(name)));
             }
             meta.namespace = given.or_else(|| meta.namespace.take());
         }
         "uid" => meta.uid = text(field, path, checker).filter(|uid| !uid.is_empty()),
         "creationTimestamp" => meta.creation_timestamp = time(field, path, checker),
         "deletionTimestamp" => meta.deletion_timestamp = time(field, path, checker),
-        "annotations" => meta.annotations = Some(texts(field, path, checker)),
-        "labels" => meta.labels = Some(texts(field, path, checker)),
+        "annotations" => meta.annotations = Some(annotations(field, kind, path, checker)),
+        "labels" => meta.labels = Some(labels(field, path, checker)),
+        "finalizers" => finalizers(field, path, checker),
+        "ownerReferences" => owners(field, path, checker),
+        "generateName" | "resourceVersion" | "selfLink" => drop(text(field, path, checker)),
         // What the API server keeps for itself; nothing here is judged by it.
         _ => {}
     }
@@ -97,30 +106,87 @@ fn time(field: &Entry, path: &str, checker: &mut Checker<'_>) -> Option<Time> {
     let text = text(field, path, checker)?;
     let time = text.parse::<Timestamp>().ok();
     if time.is_none() {
-        checker.say(&field_mark(field), path, format!("{text:?} is not a time, as 2027-06-30T00:00:00Z"));
+        checker.say(&field_mark(field), path, format!("{} is not a time, as 2027-06-30T00:00:00Z", quote(&text)));
     }
     time.map(Time)
 }
 
+/// A map of texts whose keys are names.
 fn texts(field: &Entry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
     if !matches!(field.value.value, Value::Map(_)) {
         checker.say(&field_mark(field), path, format!("{path} is a map, not {}", field.value.describe()));
     }
-    let entries = field.value.entries().iter();
-    entries
-        .filter_map(|entry| Some((entry.key.clone(), text(entry, &format!("{path}.{}", entry.key), checker)?)))
-        .collect()
+    let mut texts = BTreeMap::new();
+    for entry in field.value.entries() {
+        let place = format!("{path}.{}", entry.key);
+        if !is_qualified(&entry.key) {
+            checker.say(&entry.key_span, &place, name_form(&entry.key));
+        }
+        texts.extend(text(entry, &place, checker).map(|text| (entry.key.clone(), text)));
+    }
+    texts
 }
 
-fn is_subdomain(name: &str) -> bool {
-    name.len() <= 253 && name.split('.').all(is_part)
+fn name_form(name: &str) -> String {
+    format!(
+        "{} is not a name here: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or \
+         digit; before it a domain and '/', or nothing",
+        quote(name)
+    )
 }
 
-fn is_label(name: &str) -> bool {
-    name.len() <= 63 && is_part(name)
+fn annotations(field: &Entry, kind: Kind, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
+    let texts = texts(field, path, checker);
+    for entry in field.value.entries() {
+        annotation::check(entry, kind, &format!("{path}.{}", entry.key), checker);
+    }
+    let size: usize = texts.iter().map(|(name, text)| name.len() + text.len()).sum();
+    if size > MOST_ANNOTATED {
+        let message = format!("all annotations together have {size} bytes; at most {MOST_ANNOTATED} fit");
+        checker.say(&field_mark(field), path, message);
+    }
+    texts
 }
 
-fn is_part(part: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !part.is_empty() && part.chars().all(fits) && !part.starts_with('-') && !part.ends_with('-')
+fn labels(field: &Entry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
+    let texts = texts(field, path, checker);
+    for entry in field.value.entries() {
+        if let Some(value) = entry.value.text().filter(|value| !is_label_value(value)) {
+            let form =
+                "nothing, or at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
+            let message = format!("{} is not the value of a label: {form}", quote(value));
+            checker.say(&field_mark(entry), &format!("{path}.{}", entry.key), message);
+        }
+    }
+    texts
+}
+
+fn finalizers(field: &Entry, path: &str, checker: &mut Checker<'_>) {
+    for (index, item) in items(field, path, checker).iter().enumerate() {
+        let place = format!("{path}[{index}]");
+        match item.text() {
+            Some(name) if is_qualified(name) => {}
+            Some(name) => checker.say(&item.mark(), &place, name_form(name)),
+            None => checker.say(&item.mark(), &place, format!("{place} is a string, not {}", item.describe())),
+        }
+    }
+}
+
+fn owners(field: &Entry, path: &str, checker: &mut Checker<'_>) {
+    for (index, item) in items(field, path, checker).iter().enumerate() {
+        for name in ["apiVersion", "kind", "name", "uid"] {
+            if item.get(name).and_then(Node::text).is_none_or(str::is_empty) {
+                let place = format!("{path}[{index}].{name}");
+                checker.say(&item.mark(), &place, format!("{place} is missing; it is required"));
+            }
+        }
+    }
+}
+
+fn items<'n>(field: &'n Entry, path: &str, checker: &mut Checker<'_>) -> &'n [Node] {
+    if let Value::List(items) = &field.value.value {
+        return items;
+    }
+    checker.say(&field_mark(field), path, format!("{path} is a list, not {}", field.value.describe()));
+    &[]
 }

@@ -4,38 +4,40 @@
 //! source (texts) ──▶ chunk, yaml (trees with places) ──▶ object, schema ──▶ judge (the law) ──▶ findings ──▶ text, json, sarif
 //! ```
 
+mod annotation;
 mod chunk;
 mod finding;
 mod json;
 mod judge;
 mod merge;
 mod metadata;
+mod names;
 mod object;
 mod report;
 mod sarif;
 mod scalar;
 mod schema;
 mod source;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
 mod tree;
 mod yaml;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use crate::index::Kind;
+use crate::index::{Declared, Key, Kind};
 use crate::workspace::Workspace;
-use finding::{Code, Finding, Location};
+use finding::{Code, Finding, Location, Severity};
 use object::{Object, Reader, Sort};
 use report::Report;
 use source::Source;
-pub(super) use suggest::nearest;
+pub(super) use text::has_colour;
 use tree::Node;
 
 /// What cannot be read or parsed, and wrong usage.
@@ -101,7 +103,8 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
     }
 }
 
-fn policy(file: &Path) -> Result<Workspace, String> {
+/// Reads the workspace policy.
+pub(super) fn policy(file: &Path) -> Result<Workspace, String> {
     let failed =
         |error: &dyn std::fmt::Display| format!("failed to read the workspace policy {}: {error}", file.display());
     let text = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
@@ -115,16 +118,61 @@ fn check(
     policy: Option<&Workspace>,
     now: Timestamp,
 ) -> Report {
-    let installation = policy.map_or(crate::workspace::DEFAULT_INSTALLATION, Workspace::installation);
-    let mut reading =
-        Reading { reader: Reader::new(namespace, installation), report: Report::default(), objects: Vec::new() };
-    for text in texts {
-        reading.text(text);
-    }
-    let Reading { mut report, objects, .. } = reading;
+    let Reading { mut report, objects, .. } = Reading::of(texts, namespace, policy);
     judge::all(objects, policy, now, &mut report.findings);
     report.settle();
     report
+}
+
+/// What files say, for who goes on with it.
+pub(super) struct Examined {
+    /// What they declare; of an object that stands there twice, both.
+    pub objects: Vec<Declared>,
+    report: Report,
+}
+
+/// Reads and checks files.
+pub(super) fn examine(paths: &[PathBuf], namespace: Option<&str>, policy: &Workspace, now: Timestamp) -> Examined {
+    let Reading { mut report, objects, .. } = Reading::of(source::read(paths), namespace, Some(policy));
+    let declared = objects.iter().map(|object| object.declared.clone()).collect();
+    judge::all(objects, Some(policy), now, &mut report.findings);
+    report.settle();
+    Examined { objects: declared, report }
+}
+
+impl Examined {
+    /// What nobody can go on with: input that is no object of ours, or not one that its schema admits. A broken rule is
+    /// not among it; that the law deals with.
+    pub fn refusal(mut self) -> Result<(Vec<Declared>, Places), String> {
+        let is_passed_over = |code: Code| matches!(code, Code::Rule(_) | Code::Annotation);
+        let fatal = |finding: &Finding| finding.severity == Severity::Error && !is_passed_over(finding.code);
+        if self.report.findings.iter().any(fatal) {
+            self.report.findings.retain(fatal);
+            return Err(text::render(&self.report, text::has_colour()));
+        }
+        let mut places = Places::default();
+        for finding in &self.report.findings {
+            let (Some(key), Some((file, place))) =
+                (&finding.object, self.report.place(finding.at.source, finding.at.start))
+            else {
+                continue;
+            };
+            let at = format!("{file}:{}:{}", place.line, place.column);
+            places.0.insert((key.clone(), finding.path.clone()), at);
+        }
+        Ok((self.objects, places))
+    }
+}
+
+/// Where in the files a field stands that something is said about.
+#[derive(Default)]
+pub(super) struct Places(BTreeMap<(Key, String), String>);
+
+impl Places {
+    /// `file:line:column` of a field.
+    pub fn of(&self, key: &Key, path: &str) -> Option<&str> {
+        self.0.get(&(key.clone(), path.to_owned())).map(String::as_str)
+    }
 }
 
 struct Reading {
@@ -134,6 +182,16 @@ struct Reading {
 }
 
 impl Reading {
+    fn of(texts: Vec<Result<Source, (String, String)>>, namespace: Option<&str>, policy: Option<&Workspace>) -> Self {
+        let installation = policy.map_or(crate::workspace::DEFAULT_INSTALLATION, Workspace::installation);
+        let mut reading =
+            Self { reader: Reader::new(namespace, installation), report: Report::default(), objects: Vec::new() };
+        for text in texts {
+            reading.text(text);
+        }
+        reading
+    }
+
     fn text(&mut self, text: Result<Source, (String, String)>) {
         let source = self.report.sources.len();
         let read = match text {

@@ -8,12 +8,12 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::finding::{Code, Finding, Location};
-use super::nearest;
 use super::schema::Checker;
 use super::tree::{Node, Value, field_mark};
 use crate::api;
 use crate::index::{Declared, Key, Kind};
-use crate::rules::Reason;
+use crate::rules::{Reason, quote};
+use crate::wording::nearest;
 
 /// The longest name of an object: it is a key of lists, and part of messages.
 const LONGEST_NAME: usize = 63;
@@ -48,6 +48,12 @@ pub enum Sort {
 
 /// What a document is.
 pub fn sort(root: &Node) -> Sort {
+    if let Value::List(items) = &root.value {
+        let ours = items.iter().any(|item| !matches!(sort(item), Sort::Foreign));
+        let message =
+            "a document is one object, not a list; write each one after a line of ---, or as items of kind: List";
+        return if ours { Sort::Mistaken("", message.to_owned()) } else { Sort::Foreign };
+    }
     let text = |name| root.get(name).and_then(Node::text);
     let (version, kind) = (text("apiVersion"), text("kind"));
     let wanted = format!("{}/{}", api::GROUP, api::VERSION);
@@ -55,23 +61,26 @@ pub fn sort(root: &Node) -> Sort {
     match (version, kind) {
         (Some(version), Some(kind)) if version == wanted => match known(kind) {
             Some(kind) => Sort::Ours(kind),
-            None if kind.strip_suffix("List").and_then(known).is_some() => Sort::List,
+            None if kind.strip_suffix("List").and_then(known).is_some() => list(root),
             None => {
                 let near = nearest(kind, Kind::ALL.into_iter().map(Kind::as_str));
                 let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-                Sort::Mistaken("kind", format!("{wanted} has no kind {kind:?}{hint}"))
+                Sort::Mistaken("kind", format!("{wanted} has no kind {}{hint}", quote(kind)))
             }
         },
-        (Some("v1"), Some("List")) => Sort::List,
+        (Some("v1"), Some("List")) => list(root),
         (Some(version), kind) => {
             let group = version.split('/').next().unwrap_or_default();
             let ours = kind.and_then(known).is_some();
             if group == api::GROUP && kind.is_some() {
-                Sort::Mistaken("apiVersion", format!("there is no version {version:?}; this release knows {wanted}"))
+                Sort::Mistaken(
+                    "apiVersion",
+                    format!("there is no version {}; this release knows {wanted}", quote(version)),
+                )
             } else if group == api::GROUP {
                 Sort::Mistaken("kind", "kind is missing; it is required".to_owned())
             } else if ours && nearest(version, std::iter::once(wanted.as_str())).is_some() {
-                Sort::Mistaken("apiVersion", format!("there is no {version:?}; did you mean {wanted}?"))
+                Sort::Mistaken("apiVersion", format!("there is no {}; did you mean {wanted}?", quote(version)))
             } else {
                 Sort::Foreign
             }
@@ -80,6 +89,16 @@ pub fn sort(root: &Node) -> Sort {
             Sort::Mistaken("apiVersion", format!("apiVersion is missing; write {wanted}"))
         }
         (None, _) => Sort::Foreign,
+    }
+}
+
+/// A list of objects, if its items are one.
+fn list(root: &Node) -> Sort {
+    match root.get("items").map(|items| &items.value) {
+        None | Some(Value::List(_)) => Sort::List,
+        Some(Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_)) => {
+            Sort::Mistaken("items", "items is a list of objects".to_owned())
+        }
     }
 }
 
@@ -118,7 +137,7 @@ impl Reader {
     pub fn read(&self, kind: Kind, source: usize, root: Node, findings: &mut Vec<Finding>) -> Object {
         let mut own = Vec::new();
         let mut checker = Checker::new(source, &mut own);
-        let mut meta = super::metadata::read(&root, &self.namespace, &mut checker);
+        let mut meta = super::metadata::read(&root, kind, &self.namespace, &mut checker);
         let spec = self.fields(kind, &root, &mut checker);
         let broken = std::mem::take(&mut checker.broken);
         let name = meta.name.clone().unwrap_or_default();
@@ -143,6 +162,8 @@ impl Reader {
         for entry in root.entries() {
             match (entry.key.as_str(), properties.get(&entry.key)) {
                 ("apiVersion" | "kind" | "metadata", _) => {}
+                // The server takes nobody's word for a status.
+                ("status", _) if matches!(entry.value.value, Value::Null) => {}
                 ("spec", Some(schema)) => spec = checker.field(entry, schema, "spec"),
                 (_, Some(schema)) => drop(checker.field(entry, schema, &entry.key)),
                 (_, None) => {

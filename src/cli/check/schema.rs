@@ -8,12 +8,14 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::{Map, Value as Json};
 
 use super::finding::{Code, Finding, Location};
-use super::nearest;
 use super::tree::{Entry, Node, Span, Value, field_mark};
+use crate::rules::quote;
+use crate::wording::nearest;
 
 /// Checks one object.
 pub struct Checker<'a> {
-    source: usize,
+    /// Which text it stands in.
+    pub source: usize,
     findings: &'a mut Vec<Finding>,
     /// Paths where a stand-in took the place of what the text says: no rule is judged on them.
     pub broken: Vec<String>,
@@ -25,15 +27,22 @@ impl<'a> Checker<'a> {
         Self { source, findings, broken: Vec::new() }
     }
 
+    /// One more problem.
+    pub fn add(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
     /// Says what does not fit at a path.
     pub fn say(&mut self, span: &Span, path: &str, message: impl Into<String>) {
         let finding = Finding::error(Code::Schema, Location::new(self.source, span), message);
         self.findings.push(Finding { path: path.to_owned(), ..finding });
     }
 
-    /// Reads a field of an object. A null stands for nothing.
+    /// Reads a field of an object. A null stands for nothing where it is created, and is refused by server-side apply.
     pub fn field(&mut self, entry: &Entry, schema: &JSONSchemaProps, path: &str) -> Option<Json> {
         if matches!(entry.value.value, Value::Null) {
+            self.say(&field_mark(entry), path, format!("{path} has no value; give it one, or remove the field"));
+            self.broken.push(path.to_owned());
             return None;
         }
         self.value(&entry.value, &field_mark(entry), schema, path)
@@ -55,6 +64,12 @@ impl<'a> Checker<'a> {
                 self.surprise(node, value, path);
                 self.range(*value, mark, schema, path);
                 Some(Json::from(*value))
+            }
+            (Some("integer"), Value::Float(value)) if whole(*value).is_some() => {
+                let value = whole(*value).unwrap_or_default();
+                self.said_as(node, &value, path);
+                self.range(value, mark, schema, path);
+                Some(Json::from(value))
             }
             (Some(wanted), _) => {
                 self.mismatch(node, mark, wanted, path);
@@ -123,7 +138,7 @@ impl<'a> Checker<'a> {
             known.sort_unstable();
             if known.is_empty() { String::new() } else { format!("; here are {}", known.join(", ")) }
         };
-        self.say(&entry.key_span, path, format!("there is no field {:?}{hint}", entry.key));
+        self.say(&entry.key_span, path, format!("there is no field {}{hint}", quote(&entry.key)));
     }
 
     fn array(&mut self, items: &[Node], mark: &Span, schema: &JSONSchemaProps, path: &str) -> Json {
@@ -167,11 +182,22 @@ impl<'a> Checker<'a> {
 
     fn surprise(&mut self, node: &Node, value: &dyn std::fmt::Display, path: &str) {
         if node.surprising {
-            let message = format!("kubectl reads this as {value}, as YAML 1.1 has it; write {value}");
-            let finding = Finding::warning(Code::Scalar, Location::new(self.source, &node.span), message);
-            self.findings.push(Finding { path: path.to_owned(), ..finding });
+            self.said_as(node, value, path);
         }
     }
+
+    fn said_as(&mut self, node: &Node, value: &dyn std::fmt::Display, path: &str) {
+        let message = format!("kubectl reads this as {value}, as YAML 1.1 has it; write {value}");
+        let finding = Finding::warning(Code::Scalar, Location::new(self.source, &node.span), message);
+        self.findings.push(Finding { path: path.to_owned(), ..finding });
+    }
+}
+
+/// A number with a fraction or an exponent that is a whole one all the same, as kubectl reads it.
+fn whole(value: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[allow(clippy::cast_possible_truncation, reason = "it is whole, and small enough to be exact")]
+    (value.fract() == 0.0 && value.abs() < EXACT).then_some(value as i64)
 }
 
 /// Takes the place of what does not fit or is missing, so that the types can be read.

@@ -16,7 +16,24 @@ pub struct Source {
     /// Its content.
     pub text: String,
     lines: Vec<usize>,
+    /// How many characters stand before each block of bytes: a place in a line of megabytes is found without counting
+    /// from its beginning.
+    blocks: Vec<usize>,
 }
+
+/// A part of a line, as it is shown.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// How many of the line's characters stand before it.
+    pub before: usize,
+    /// Whether something of the line stands behind it.
+    pub is_cut: bool,
+}
+
+/// How many bytes are counted together.
+const BLOCK: usize = 1024;
 
 /// A place for people: both count from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +49,13 @@ impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: name.into(), text, lines }
+        let mut before = 0;
+        let mut blocks = Vec::with_capacity(text.len() / BLOCK + 1);
+        for block in text.as_bytes().chunks(BLOCK) {
+            blocks.push(before);
+            before += begun(block);
+        }
+        Self { name: name.into(), text, lines, blocks }
     }
 
     /// Where an offset lies.
@@ -40,8 +63,31 @@ impl Source {
         let offset = self.floor(offset);
         let line = self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
         let start = self.lines.get(line).copied().unwrap_or_default();
-        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count());
-        Place { line: line + 1, column: column + 1 }
+        Place { line: line + 1, column: self.characters(offset) - self.characters(start) + 1 }
+    }
+
+    /// How many characters stand before an offset.
+    fn characters(&self, offset: usize) -> usize {
+        let block = (offset / BLOCK).min(self.blocks.len().saturating_sub(1));
+        let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
+        self.blocks.get(block).copied().unwrap_or_default() + begun(rest)
+    }
+
+    /// At most `width` characters of a line; where it is longer, from `before` characters ahead of an offset.
+    pub fn part(&self, line: usize, offset: usize, before: usize, width: usize) -> Part<'_> {
+        let text = self.line(line);
+        let first = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let fits = text.char_indices().nth(width).is_none();
+        let at = self.floor(offset).saturating_sub(first).min(text.len());
+        let ahead = text.get(..at).unwrap_or_default().char_indices().rev();
+        let start = if fits { 0 } else { ahead.take(before).last().map_or(at, |(at, _)| at) };
+        let shown = text.get(start..).unwrap_or_default();
+        let end = shown.char_indices().nth(width).map_or(shown.len(), |(at, _)| at);
+        Part {
+            text: shown.get(..end).unwrap_or_default(),
+            before: self.characters(first + start) - self.characters(first),
+            is_cut: end < shown.len(),
+        }
     }
 
     /// The text of a line, without its end.
@@ -64,6 +110,11 @@ impl Source {
         }
         offset
     }
+}
+
+/// How many characters begin in these bytes of a text.
+fn begun(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 /// Reads what is named. What cannot be read stands in its place, with the reason.
@@ -116,10 +167,18 @@ fn walk(directory: &Path, files: &mut Vec<Found>, seen: &mut BTreeSet<PathBuf>) 
         // A link to a directory could lead back to where we are.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             walk(&path, files, seen);
-        } else if !path.is_dir() && has_ending(&path) && path.canonicalize().map_or(true, |real| seen.insert(real)) {
+        } else if has_ending(&path)
+            && !is_something_else(&path)
+            && path.canonicalize().map_or(true, |real| seen.insert(real))
+        {
             files.push(Ok(path));
         }
     }
+}
+
+/// Whether it is neither a file nor missing: a directory behind a link, or a pipe that nobody writes to.
+fn is_something_else(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.is_file())
 }
 
 fn has_ending(path: &Path) -> bool {

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use super::finding::{Code, Finding, Severity};
 use super::plural;
 use super::report::Report;
-use super::source::{Place, Source};
+use super::source::{Part, Place, Source};
 use crate::index::Kind;
 
 /// How much of a long line is shown.
@@ -86,21 +86,19 @@ fn one(report: &Report, finding: &Finding, paint: &Paint, text: &mut String) {
 }
 
 fn excerpt(source: &Source, finding: &Finding, place: Place, gutter: &str, paint: &Paint, text: &mut String) {
-    let line: Vec<char> = source.line(place.line).chars().map(shown).collect();
+    let Part { text: line, before, is_cut } = source.part(place.line, finding.at.start, BEFORE, WIDTH);
+    let length = line.chars().count();
     let end = source.place(finding.at.end);
-    let column = place.column - 1;
-    let last = if end.line == place.line { end.column - 1 } else { line.len() };
-    let from = if line.len() > WIDTH && column > BEFORE { column - BEFORE } else { 0 };
-    let to = line.len().min(from + WIDTH);
-    let (left, right) = (if from > 0 { "…" } else { "" }, if to < line.len() { "…" } else { "" });
-    let cut: String = line.get(from..to).unwrap_or_default().iter().collect();
-    let carets = last.min(to).saturating_sub(column).max(1);
-    let indent = column - from + usize::from(from > 0);
+    let column = place.column - 1 - before;
+    let last = if end.line == place.line { (end.column - 1 - before).min(length) } else { length };
+    let (left, right) = (if before > 0 { "…" } else { "" }, if is_cut { "…" } else { "" });
+    let carets = last.saturating_sub(column).max(1);
+    let indent = column + usize::from(before > 0);
     let bar = paint.quiet("|");
     let number = paint.quiet(&place.line.to_string());
     let mark = paint.severity(finding.severity, &"^".repeat(carets));
     let _ = writeln!(text, "{gutter} {bar}");
-    let _ = writeln!(text, "{number} {bar} {left}{cut}{right}");
+    let _ = writeln!(text, "{number} {bar} {left}{}{right}", visible(line));
     let _ = writeln!(text, "{gutter} {bar} {}{mark}", " ".repeat(indent));
 }
 

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_saphyr::{Error, Location, Spanned, UserMessageFormatter};
+use serde_saphyr::{Error, Location, Spanned};
 
-use super::super::check::nearest;
 use super::Problem;
 use crate::directory::sqlite::play::Import;
 use crate::directory::{AccountRecord, UserRecord};
 use crate::rules::Email;
+use crate::wording::yaml_problem;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,24 +81,8 @@ fn parse(text: &str) -> Result<Import, Vec<Found>> {
 
 /// What does not read as YAML, or not as a file to import.
 fn unreadable(error: &Error) -> Found {
-    let error = error.without_snippet();
-    let place = error.location().map(place).unwrap_or_default();
-    let what = match error {
-        Error::SerdeUnknownField { field, expected, .. } => match nearest(field, expected.iter().copied()) {
-            Some(near) => format!("there is no field {field:?}; did you mean {near:?}?"),
-            None => format!("there is no field {field:?}; known are {}", expected.join(", ")),
-        },
-        Error::SerdeMissingField { field, .. } => format!("the field {field:?} is missing"),
-        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {key:?} stands twice"),
-        Error::MultipleDocuments { .. } => "a second document begins here; write one document a file".to_owned(),
-        // The rest is about YAML: the library's own words, without the place that they end with.
-        other => {
-            let said = other.render_with_formatter(&UserMessageFormatter);
-            let said = said.strip_prefix("error: ").unwrap_or(&said);
-            said.rsplit_once(" at line ").map_or(said, |(what, _)| what).to_owned()
-        }
-    };
-    (place, what)
+    let (place, what) = yaml_problem(error);
+    (place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}")), what)
 }
 
 /// Reads entries and collects what is wrong with them.

@@ -152,7 +152,7 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
 }
 
 /// The embedded directory's file.
-fn file(directory: &str) -> Result<&Path, Problem> {
+pub(super) fn file(directory: &str) -> Result<&Path, Problem> {
     let said = match directory.split_once(':') {
         Some(("sqlite", path)) if !path.is_empty() => return Ok(Path::new(path)),
         Some(("keycloak", _)) => "people and accounts are kept in Keycloak itself; these commands are for sqlite:PATH",

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Format, Problem};
-use crate::directory::sqlite::play::Everything;
+use crate::directory::Everything;
 use crate::directory::{GuestRecord, MfaRecord};
 use crate::rules::Email;
 

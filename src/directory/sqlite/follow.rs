@@ -116,19 +116,25 @@ fn told(
     let mut changed = BTreeSet::new();
     while let Some(row) = rows.next()? {
         if !answered.has(row.get(0)?) {
-            changed.insert(hint(&row.get::<_, String>(1)?, row.get(2)?));
+            hint(&row.get::<_, String>(1)?, row.get(2)?, &mut changed);
         }
     }
     Ok(changed)
 }
 
-/// A line of the log, as a hint.
-fn hint(kind: &str, key: String) -> Changed {
-    match kind {
-        "guest" => Email::parse(&key).map_or(Changed::Everything, Changed::Guest),
-        "user" => Email::parse(&key).map_or(Changed::Everything, Changed::User),
+/// A line of the log, as hints.
+fn hint(kind: &str, key: String, hints: &mut BTreeSet<Changed>) {
+    let address = |key: &str, of: fn(Email) -> Changed| Email::parse(key).map_or(Changed::Everything, of);
+    hints.insert(match kind {
+        "guest" | "destroyed" => address(&key, Changed::Guest),
+        "user" => address(&key, Changed::User),
         "partner" => Changed::Partner(PartnerId(key)),
         "account" => Changed::Account(key),
+        // Somebody who needs to know reads them anew with everything else.
+        "share" => return,
         _ => Changed::Everything,
+    });
+    if kind == "destroyed" {
+        hints.insert(Changed::Destroyed);
     }
 }

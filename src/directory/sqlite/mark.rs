@@ -107,22 +107,29 @@ impl Write<'_> {
             Origin::Adopted if user.is_empty() => return Err(self.stale()),
             Origin::Made | Origin::Adopted => {}
         }
+        // A guest is never Owner.
+        let sql = "SELECT 1 FROM account_owners WHERE email = ?1";
+        let owns = self.tx.query_row(sql, [address.as_str()], |_| Ok(())).optional();
+        if owns.map_err(|error| self.failed(&error))?.is_some() {
+            return Err(Fault::Exists { what: address.to_string() });
+        }
         // A record of that identifier and another address: somebody else's.
         if existing.is_none() && one("WHERE id = ?1", &guest.0)?.is_some() {
             return Err(Fault::Exists { what: address.to_string() });
         }
         self.home(&partner.0)?;
+        self.mailed(address.as_str())?;
         let origin = match mark.origin {
             Origin::Made => "Made",
             Origin::Adopted => "Adopted",
         };
         self.sql(
             "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
-             partner_name, display_name, role, sent_at, invitation_ends, last_mail_at, joined_at, login, mfa_lost_at, \
-             deactivated_at) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?13, NULL, 1, NULL, NULL) \
+             partner_name, display_name, role, sent_at, invitation_ends, joined_at, login, mfa_lost_at, \
+             deactivated_at) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, NULL, 1, NULL, NULL) \
              ON CONFLICT (address) DO UPDATE SET installation = ?3, cluster = ?4, namespace = ?5, name = ?6, uid = ?7, \
              origin = ?8, partner = ?9, partner_name = ?10, display_name = ?11, role = ?12, sent_at = ?13, \
-             invitation_ends = ?14, last_mail_at = ?13, joined_at = NULL, login = 1, mfa_lost_at = NULL, \
+             invitation_ends = ?14, joined_at = NULL, login = 1, mfa_lost_at = NULL, \
              deactivated_at = NULL",
             params![
                 guest.0,

@@ -1,8 +1,11 @@
 //! The embedded directory: one SQLite file. [`Store`] is all of it, synchronous; [`Directory`] runs a store on a thread
 //! of its own, so that no file access blocks the operator; [`Inline`] runs it in the caller, for simulation.
 
+mod copy;
+mod end;
 mod follow;
 mod mark;
+mod memory;
 mod place;
 pub mod play;
 mod rows;
@@ -16,8 +19,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    AccountRecord, Changes, Cursor, Effect, Epoch, Fault, GuestRecord, Operation, Owner, Page, PageToken, PartnerId,
-    PartnerRecord, Revision, UserRecord,
+    AccountRecord, Changes, Cursor, Destroyed, Effect, Epoch, Fault, GuestRecord, MailRecord, Operation, Owner, Page,
+    PageToken, PartnerId, PartnerRecord, Revision, ShareRecord, UserRecord,
 };
 use crate::rules::Email;
 use follow::Follow;
@@ -80,6 +83,25 @@ impl Store {
         }
     }
 
+    fn take_over(&mut self, owner: &Owner) -> Result<(), Fault> {
+        let failed = |error: rusqlite::Error| fault("take the directory over", &error);
+        if self.owner()?.as_ref() == Some(owner) {
+            return Ok(());
+        }
+        let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let values = params![owner.installation, owner.cluster];
+        // Whoever led it until now is fenced by the epoch.
+        tx.execute("UPDATE meta SET installation = ?1, cluster = ?2, epoch = epoch + 1", values).map_err(failed)?;
+        tx.execute("UPDATE partners SET installation = ?1, cluster = ?2", values).map_err(failed)?;
+        tx.execute("UPDATE guests SET installation = ?1, cluster = ?2", values).map_err(failed)?;
+        let line = rows::changed(&tx, "everything", "").map_err(failed)?;
+        tx.execute("UPDATE guests SET revision = ?1", [line]).map_err(failed)?;
+        tx.commit().map_err(failed)?;
+        // Its marks are others now: also this connection's follower reads it anew.
+        self.follow.wrote(Some(line));
+        Ok(())
+    }
+
     fn lead(&mut self) -> Result<Epoch, Fault> {
         let sql = "UPDATE meta SET epoch = epoch + 1 RETURNING epoch";
         let taken = self.connection.query_row(sql, [], |row| row.get(0));
@@ -135,6 +157,18 @@ impl Store {
 
     fn users(&self, page: Option<PageToken>) -> Result<Page<UserRecord>, Fault> {
         self.page(page, "email", rows::users, |user| user.email.to_string())
+    }
+
+    fn mails(&self, page: Option<PageToken>) -> Result<Page<MailRecord>, Fault> {
+        self.page(page, "address", rows::mails, |mail| mail.address.to_string())
+    }
+
+    fn shares(&self, page: Option<PageToken>) -> Result<Page<ShareRecord>, Fault> {
+        self.page(page, "uid", rows::shares, |share| share.uid.clone())
+    }
+
+    fn destroyed(&self) -> Result<Destroyed, Fault> {
+        self.read("read how many records were destroyed", memory::destroyed)
     }
 
     fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Fault> {

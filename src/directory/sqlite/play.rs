@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::follow;
+use super::memory;
 use super::rows::{self, changed, stamp};
 use super::schema::fault;
 use super::{Fault, Store};
-use crate::directory::{AccountRecord, GuestRecord, MfaRecord, PartnerRecord, UserRecord};
-use crate::rules::{Email, Methods, MfaMethod};
+pub use crate::directory::Everything;
+use crate::directory::{AccountRecord, GuestRecord, MfaRecord, Origin, UserRecord};
+use crate::rules::{Email, MfaMethod};
 
 /// A user or an account to be there.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,19 +33,6 @@ pub struct Imported {
     pub updated: usize,
     /// As they were.
     pub unchanged: usize,
-}
-
-/// Everything in the directory, in one snapshot.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Everything {
-    /// Partners, deactivated ones too.
-    pub partners: Vec<PartnerRecord>,
-    /// Guests, deactivated ones too.
-    pub guests: Vec<GuestRecord>,
-    /// Accounts, deleted ones too.
-    pub accounts: Vec<AccountRecord>,
-    /// Workspace users.
-    pub users: Vec<UserRecord>,
 }
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, Fault> {
@@ -72,6 +61,9 @@ impl Store {
                 guests: rows::guests(&tx, "ORDER BY namespace, address", &[])?,
                 accounts: rows::accounts(&tx, "ORDER BY name", &[])?,
                 users: rows::users(&tx, "ORDER BY email", &[])?,
+                mails: rows::mails(&tx, "ORDER BY address", &[])?,
+                shares: rows::shares(&tx, "ORDER BY uid", &[])?,
+                destroyed: memory::destroyed(&tx)?,
             })
         };
         read().map_err(failed)
@@ -83,10 +75,8 @@ impl Store {
             let failed = |error: rusqlite::Error| fault("import", &error);
             let mut done = Imported::default();
             for user in &import.users {
-                if rows::one_guest(tx, "WHERE deactivated_at IS NULL AND address = ?1", user.email.as_str())
-                    .map_err(failed)?
-                    .is_some_and(|guest| guest.mark.is_some_and(|mark| mark.origin == crate::directory::Origin::Made))
-                {
+                let made = |guest: GuestRecord| guest.mark.is_some_and(|mark| mark.origin == Origin::Made);
+                if guest_now(tx, &user.email)?.is_some_and(made) {
                     return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
                 }
                 let old = rows::users(tx, "WHERE email = ?1", &[&user.email.as_str()]).map_err(failed)?;
@@ -96,6 +86,7 @@ impl Store {
                 }
             }
             for account in &import.accounts {
+                no_guest_owns(tx, &account.name, account.owners.iter())?;
                 let old = rows::accounts(tx, "WHERE name = ?1", &[&account.name]).map_err(failed)?;
                 let deleted = old.first().is_some_and(|old| old.deleted);
                 let new = AccountRecord { deleted, ..account.clone() };
@@ -174,6 +165,7 @@ impl Store {
     pub fn set_owner(&mut self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Fault> {
         self.play("set the owners", |tx| {
             let old = known_account(tx, account)?;
+            no_guest_owns(tx, account, owners.iter())?;
             let new = AccountRecord { owners: owners.iter().cloned().collect(), ..old.clone() };
             if new != old {
                 put_account(tx, &new).map_err(|error| fault("set the owners", &error))?;
@@ -195,21 +187,6 @@ impl Store {
     }
 }
 
-impl Everything {
-    /// Whether a grant can be used at this moment.
-    pub fn is_effective(&self, guest: &GuestRecord, account: &str, now: Timestamp) -> bool {
-        let MfaRecord::Known(methods) = &guest.mfa else { return false };
-        let enrolled: Methods = methods.keys().copied().collect();
-        let stands = self.accounts.iter().any(|known| known.name == account && !known.deleted);
-        stands
-            && guest.is_live()
-            && guest
-                .grants
-                .get(account)
-                .is_some_and(|held| held.is_effective(guest.login, guest.joined_at.is_some(), &enrolled, now))
-    }
-}
-
 fn count<T: PartialEq>(done: &mut Imported, old: Option<&T>, new: &T) {
     match old {
         None => done.added += 1,
@@ -218,7 +195,7 @@ fn count<T: PartialEq>(done: &mut Imported, old: Option<&T>, new: &T) {
     }
 }
 
-fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<()> {
+pub(super) fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<()> {
     tx.execute(
         "INSERT OR REPLACE INTO users (email, name, enabled, verified) VALUES (?1, ?2, ?3, ?4)",
         params![user.email.as_str(), user.name, user.enabled, user.verified],
@@ -232,7 +209,7 @@ fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn put_account(tx: &Connection, account: &AccountRecord) -> rusqlite::Result<()> {
+pub(super) fn put_account(tx: &Connection, account: &AccountRecord) -> rusqlite::Result<()> {
     let sql = "INSERT INTO accounts (name, deleted) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET deleted = ?2";
     tx.execute(sql, params![account.name, account.deleted])?;
     tx.execute("DELETE FROM account_owners WHERE account = ?1", [&account.name])?;
@@ -260,6 +237,24 @@ fn live_guest(tx: &Connection, email: &Email) -> Result<GuestRecord, Fault> {
         Some(_) => refuse(format!("{email} was a guest; the membership is gone")),
         None => refuse(format!("{email} has no invitation; `guestlist directory show` lists the guests")),
     }
+}
+
+/// The live guest of an address.
+fn guest_now(tx: &Connection, email: &Email) -> Result<Option<GuestRecord>, Fault> {
+    rows::one_guest(tx, "WHERE deactivated_at IS NULL AND address = ?1", email.as_str())
+        .map_err(|error| fault("read a guest", &error))
+}
+
+/// A guest is never Owner, made or adopted: what would be his is refused before it is.
+fn no_guest_owns<'a>(tx: &Connection, account: &str, owners: impl IntoIterator<Item = &'a Email>) -> Result<(), Fault> {
+    for owner in owners {
+        if guest_now(tx, owner)?.is_some() {
+            return refuse(format!(
+                "{owner} is a guest and cannot own {account}; delete the membership first, or name another Owner"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn known_account(tx: &Connection, account: &str) -> Result<AccountRecord, Fault> {

@@ -7,8 +7,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId,
-    PartnerRecord, Revision, UserRecord,
+    AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, MailRecord, Mark, MfaRecord, Origin,
+    PartnerId, PartnerRecord, Revision, ShareRecord, UserRecord,
 };
 use super::follow::KEPT;
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
@@ -30,7 +30,7 @@ fn unreadable(column: usize, what: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.to_owned().into())
 }
 
-fn time(row: &Row<'_>, column: usize) -> Result<Timestamp> {
+pub fn time(row: &Row<'_>, column: usize) -> Result<Timestamp> {
     row.get::<_, String>(column)?.parse().map_err(|_| unreadable(column, "a time"))
 }
 
@@ -78,7 +78,8 @@ pub fn partner(row: &Row<'_>) -> Result<PartnerRecord> {
 
 /// A guest, without MFA and grants. An adopted one may log in as the workspace says, not as we say.
 pub const GUEST: &str = "SELECT id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
-partner_name, display_name, role, sent_at, invitation_ends, last_mail_at, joined_at, \
+partner_name, display_name, role, sent_at, invitation_ends, \
+(SELECT mailed_at FROM mails WHERE mails.address = guests.address), joined_at, \
 login AND (origin = 'Made' OR EXISTS (SELECT 1 FROM users WHERE email = address AND enabled)), \
 mfa_lost_at, deactivated_at FROM guests";
 
@@ -189,6 +190,19 @@ pub fn users(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql
             Ok(UserRecord { email: email(row, 0)?, name: row.get(1)?, enabled: row.get(2)?, verified: row.get(3)? })
         })?
         .collect()
+}
+
+/// The last mails that a condition selects.
+pub fn mails(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<MailRecord>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT address, mailed_at FROM mails {tail}"))?;
+    statement.query_map(values, |row| Ok(MailRecord { address: email(row, 0)?, at: time(row, 1)? }))?.collect()
+}
+
+/// The remembered shares that a condition selects.
+pub fn shares(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<ShareRecord>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT uid, partner_name, account FROM shares {tail}"))?;
+    let read = |row: &Row<'_>| Ok(ShareRecord { uid: row.get(0)?, partner_name: row.get(1)?, account: row.get(2)? });
+    statement.query_map(values, read)?.collect()
 }
 
 /// The partners that a condition selects.

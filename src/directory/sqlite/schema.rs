@@ -42,6 +42,7 @@ CREATE TABLE account_owners (
   email TEXT NOT NULL,
   PRIMARY KEY (account, email)
 ) WITHOUT ROWID;
+CREATE INDEX account_owners_by_email ON account_owners (email);
 
 CREATE TABLE partners (
   id TEXT PRIMARY KEY,
@@ -71,7 +72,6 @@ CREATE TABLE guests (
   role TEXT NOT NULL CHECK (role IN ('GuestUser', 'GuestAdmin')),
   sent_at TEXT,
   invitation_ends TEXT,
-  last_mail_at TEXT,
   joined_at TEXT,
   login INTEGER NOT NULL CHECK (login IN (0, 1)),
   mfa_lost_at TEXT,
@@ -115,6 +115,33 @@ CREATE TRIGGER no_grant_for_the_deactivated BEFORE INSERT ON grants
 CREATE TRIGGER no_deactivation_with_grants BEFORE UPDATE OF deactivated_at ON guests
   WHEN new.deactivated_at IS NOT NULL AND EXISTS (SELECT 1 FROM grants WHERE guest = new.id)
   BEGIN SELECT RAISE(ABORT, 'who is deactivated holds nothing'); END;
+
+CREATE TRIGGER no_owner_for_a_guest BEFORE INSERT ON account_owners
+  WHEN EXISTS (SELECT 1 FROM guests WHERE address = new.email AND deactivated_at IS NULL)
+  BEGIN SELECT RAISE(ABORT, 'a guest is never Owner'); END;
+CREATE TRIGGER no_guest_who_owns BEFORE INSERT ON guests
+  WHEN new.deactivated_at IS NULL AND EXISTS (SELECT 1 FROM account_owners WHERE email = new.address)
+  BEGIN SELECT RAISE(ABORT, 'a guest is never Owner'); END;
+CREATE TRIGGER no_return_of_a_guest_who_owns BEFORE UPDATE OF deactivated_at ON guests
+  WHEN new.deactivated_at IS NULL AND EXISTS (SELECT 1 FROM account_owners WHERE email = new.address)
+  BEGIN SELECT RAISE(ABORT, 'a guest is never Owner'); END;
+
+CREATE TABLE mails (
+  address TEXT PRIMARY KEY,
+  mailed_at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX mails_by_time ON mails (mailed_at);
+
+CREATE TABLE shares (
+  uid TEXT PRIMARY KEY,
+  partner_name TEXT NOT NULL,
+  account TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE destroyed (
+  minute TEXT PRIMARY KEY,
+  records INTEGER NOT NULL
+) WITHOUT ROWID;
 
 CREATE TABLE changes (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,

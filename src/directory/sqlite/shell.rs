@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::follow::Answered;
 use super::{
-    AccountRecord, Changes, Cursor, Effect, Epoch, Fault, GuestRecord, Operation, Owner, Page, PageToken, PartnerId,
-    PartnerRecord, Revision, Store, UserRecord,
+    AccountRecord, Changes, Cursor, Destroyed, Effect, Epoch, Fault, GuestRecord, MailRecord, Operation, Owner, Page,
+    PageToken, PartnerId, PartnerRecord, Revision, ShareRecord, Store, UserRecord,
 };
 use crate::directory::{Execute, Observe};
 use crate::rules::Email;
@@ -146,6 +146,15 @@ macro_rules! observe {
             fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>> {
                 self.run(move |store| store.users(page))
             }
+            fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Fault>> {
+                self.run(move |store| store.mails(page))
+            }
+            fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>> {
+                self.run(move |store| store.shares(page))
+            }
+            fn destroyed(&self) -> BoxFuture<'_, Result<Destroyed, Fault>> {
+                self.run(|store| store.destroyed())
+            }
             fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>> {
                 let id = id.clone();
                 self.run(move |store| store.partner(&id))
@@ -172,6 +181,13 @@ macro_rules! execute {
             fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
                 let owner = owner.clone();
                 self.run(move |store| store.claim(&owner))
+            }
+            fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
+                let owner = owner.clone();
+                self.run(move |store| store.take_over(&owner))
+            }
+            fn fences(&self) -> bool {
+                true
             }
             fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
                 self.run(|store| store.lead())

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::super::{Effect, Epoch, Fault, Grant, GuestId, GuestRecord, MfaRecord, Operation, Origin, Revision};
+use super::memory;
 use super::rows::{self, account_stands, changed, methods_text, stamp};
 use super::schema::fault;
 use crate::rules::{GuestRole, Methods, ShareRole};
@@ -52,8 +53,18 @@ fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Ef
         effect.guest = rows::one_guest(connection, "WHERE id = ?1", &id.0)?;
         effect.gone = effect.guest.is_none().then(|| id.clone());
     }
-    if let Operation::EnsurePartner { partner, .. } | Operation::DeactivatePartner { partner } = operation {
+    if let Operation::EnsurePartner { partner, .. }
+    | Operation::DeactivatePartner { partner }
+    | Operation::DestroyPartner { partner, .. } = operation
+    {
         effect.partner = rows::partners(connection, "WHERE id = ?1", &[&partner.0])?.into_iter().next();
+        effect.partner_gone = effect.partner.is_none().then(|| partner.clone());
+    }
+    if let Operation::Destroy { .. } = operation {
+        effect.destroyed = Some(memory::destroyed(connection)?);
+    }
+    if let Operation::ForgetShare { share_uid } = operation {
+        effect.share_gone = Some(share_uid.clone());
     }
     Ok(effect)
 }
@@ -69,7 +80,11 @@ fn describe(operation: &Operation) -> String {
         Operation::ResetMfa { guest, .. } => format!("reset the MFA of guest {}", guest.0),
         Operation::Deactivate { guest } => format!("deactivate guest {}", guest.0),
         Operation::Release { guest } => format!("release guest {}", guest.0),
+        Operation::GiveBack { guest } => format!("give guest {} back to the workspace", guest.0),
+        Operation::Destroy { guest, .. } => format!("destroy the record of guest {}", guest.0),
         Operation::DeactivatePartner { partner } => format!("deactivate partner {}", partner.0),
+        Operation::DestroyPartner { partner, .. } => format!("destroy the record of partner {}", partner.0),
+        Operation::ForgetShare { share_uid } => format!("forget share {share_uid}"),
         Operation::EnsurePartner { mark, .. } => format!("write partner {}/{}", mark.namespace, mark.name),
         Operation::DescribeGuest { mark, .. } => format!("describe guest {}/{}", mark.namespace, mark.name),
         Operation::Admit { address, .. } => format!("invite {address}"),
@@ -102,6 +117,8 @@ impl Write<'_> {
                 self.ensure_partner(&partner.0, mark, display_name, &admins.join(" "))
             }
             Operation::DeactivatePartner { partner } => self.deactivate_partner(&partner.0),
+            Operation::DestroyPartner { partner, since } => self.destroy_partner(&partner.0, *since),
+            Operation::ForgetShare { share_uid } => self.forget_share(share_uid),
             Operation::Admit { .. } => self.admit(operation, basis),
             Operation::Withhold { guest, .. }
             | Operation::Lower { guest, .. }
@@ -111,6 +128,8 @@ impl Write<'_> {
             | Operation::ResetMfa { guest, .. }
             | Operation::Deactivate { guest }
             | Operation::Release { guest }
+            | Operation::GiveBack { guest }
+            | Operation::Destroy { guest, .. }
             | Operation::DescribeGuest { guest, .. }
             | Operation::Invite { guest, .. }
             | Operation::EnableLogin { guest }
@@ -130,6 +149,9 @@ impl Write<'_> {
         };
         if basis.is_some_and(|basis| basis != record.revision) {
             return Err(self.stale());
+        }
+        if let Operation::Destroy { since, at_most, .. } = operation {
+            return self.destroy(&record, *since, *at_most);
         }
         let rows = self.change(&record, operation)?;
         if rows == 0 {
@@ -179,13 +201,19 @@ impl Write<'_> {
             Operation::ResetMfa { enrolled_before, .. } => self.reset_mfa(record, *enrolled_before),
             Operation::Deactivate { .. } => self.deactivate(record),
             Operation::Release { .. } => self.release(record),
+            Operation::GiveBack { .. } => self.give_back(record),
             Operation::DescribeGuest { mark, partner, partner_name, display_name, .. } => {
                 self.live(record)?;
                 self.describe(record, mark, &partner.0, partner_name, display_name)
             }
             Operation::Invite { expires_at, .. } => self.invite(record, *expires_at),
             Operation::Give { grants, .. } => self.give(record, grants),
-            Operation::Admit { .. } | Operation::EnsurePartner { .. } | Operation::DeactivatePartner { .. } => Ok(0),
+            Operation::Admit { .. }
+            | Operation::Destroy { .. }
+            | Operation::EnsurePartner { .. }
+            | Operation::DeactivatePartner { .. }
+            | Operation::DestroyPartner { .. }
+            | Operation::ForgetShare { .. } => Ok(0),
         }
     }
 
@@ -228,6 +256,7 @@ impl Write<'_> {
                 return Err(self.stale());
             }
             if record.grants.get(&grant.account).map(|held| &held.grant) != Some(grant) {
+                self.remember_share(record, grant)?;
                 rows += self.put_grant(record, grant)?;
             }
         }
@@ -279,8 +308,7 @@ impl Write<'_> {
         if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Made) {
             return Err(Fault::Refused { message: format!("failed to {}: it was not adopted", self.context) });
         }
-        self.sql("DELETE FROM grants WHERE guest = ?1", [&record.id.0])?;
-        self.sql("DELETE FROM guests WHERE id = ?1", [&record.id.0])
+        self.drop_record(record)
     }
 
     fn invite(&self, record: &GuestRecord, expires_at: Timestamp) -> Result<usize, Fault> {
@@ -292,7 +320,8 @@ impl Write<'_> {
         if record.invitation.is_some_and(|invitation| invitation.expires_at == expires_at) {
             return Ok(0);
         }
-        let sql = "UPDATE guests SET sent_at = ?2, last_mail_at = ?2, invitation_ends = ?3 WHERE id = ?1";
+        self.mailed(record.address.as_str())?;
+        let sql = "UPDATE guests SET sent_at = ?2, invitation_ends = ?3 WHERE id = ?1";
         self.sql(sql, params![record.id.0, stamp(self.at), stamp(expires_at)])
     }
 }

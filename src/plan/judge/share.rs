@@ -9,6 +9,9 @@ use super::partner::{PartnerView, Presence};
 use crate::index::{Membership, Share, Slot, has_finalizer};
 use crate::rules::{Email, GuestRole, Methods, Reason, ShareRole, Taint, Violation, all_methods, cross, say};
 
+/// How many who could pass an account on a message names.
+const MOST_NAMED: usize = 3;
+
 /// Whether the sharer owns the account in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authorized {
@@ -117,17 +120,12 @@ fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) 
     if let (Some(methods), Some(partner)) = (&terms.methods, partner.entry) {
         found.extend(cross::methods_within(methods, &partner.reading.terms.methods, "spec.mfa.methods"));
     }
-    if let Some(holder) = world.observed.holders(uid(&entry.object.metadata)).next() {
-        if holder.partner_name != terms.partner {
-            found.push(say::immutable("spec.partnerRef.name", &holder.partner_name));
+    if let Some(recorded) = world.observed.share(uid(&entry.object.metadata)) {
+        if recorded.partner_name != terms.partner {
+            found.push(say::immutable("spec.partnerRef.name", &recorded.partner_name));
         }
-        let other = holder
-            .grants
-            .values()
-            .map(|held| &held.grant)
-            .find(|grant| grant.share_uid == uid(&entry.object.metadata) && grant.account != terms.account);
-        if let Some(other) = other {
-            found.push(say::immutable("spec.account", &other.account));
+        if recorded.account != terms.account {
+            found.push(say::immutable("spec.account", &recorded.account));
         }
     }
     if is_duplicate(world, partner, entry) {
@@ -140,10 +138,10 @@ fn lists(partner: &crate::index::Partner, email: &Email) -> bool {
     partner.reading.terms.host_admins.iter().any(|admin| admin.email == *email)
 }
 
-/// One share per partner and account: the one through which somebody holds the account, then the order of claims.
+/// One share per partner and account: the one through which something was given, then the order of claims.
 fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
     fn rank<'s>(world: World<'_>, share: &'s Share) -> (bool, Order<'s>) {
-        let newcomer = world.observed.holders(uid(&share.object.metadata)).next().is_none();
+        let newcomer = world.observed.share(uid(&share.object.metadata)).is_none();
         (newcomer, order(&share.object.metadata))
     }
     let mut rivals = world
@@ -205,13 +203,14 @@ fn account(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> (Optio
 pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> Vec<Violation> {
     let terms = &entry.reading.terms;
     let mut found = Vec::new();
+    let mut candidates = None;
     for item in terms.guest_users.values() {
         let path = format!("spec.guestUsers[{}]", item.index);
         found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
         let sleeps = member(world, partner, &item.name).is_some_and(|m| m.reading.terms.role == GuestRole::GuestAdmin);
         if !sleeps && propagation(world, partner, entry, &item.propagated_by) == Propagation::Invalid {
-            let candidates = propagators(world, partner, entry);
-            found.push(say::propagation_needs_manager(item.index, &item.propagated_by, &candidates));
+            let candidates = candidates.get_or_insert_with(|| propagators(world, partner, entry));
+            found.push(say::propagation_needs_manager(item.index, &item.propagated_by, candidates));
         }
     }
     for item in terms.role_overrides.values() {
@@ -272,7 +271,7 @@ pub fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, p
     let slot = world.declared.membership(partner.namespace, propagator);
     let Some(slot) = slot else {
         // One who left is remembered by his deactivated mark; one who never was may still come.
-        let left = world.observed.has_departed(partner.namespace, propagator);
+        let left = world.observed.has_departed(partner.namespace, &partner.name, propagator);
         return if left { Propagation::Invalid } else { Propagation::NotThere };
     };
     let Some(guest) = slot.read() else { return Propagation::Unreadable };
@@ -295,15 +294,17 @@ pub fn manager_by_spec(share: &Share, partner: &PartnerView<'_>, guest: &Members
     }
 }
 
-/// Who could pass the account on: named in the message where somebody else cannot.
+/// Who could pass the account on: named in the message where somebody else cannot. Asks only those whom the share makes
+/// Manager: many shares of a partner with many guests would otherwise ask each guest for each share.
 fn propagators(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> Vec<String> {
-    world
-        .declared
-        .members(partner.namespace, &partner.name)
-        .filter(|guest| guest.reading.terms.role == GuestRole::GuestAdmin)
-        .map(|guest| super::super::claims::name(&guest.object.metadata))
-        .filter(|name| propagation(world, partner, entry, name) == Propagation::Valid)
-        .take(3)
-        .map(str::to_owned)
-        .collect()
+    let terms = &entry.reading.terms;
+    let first_valid = |names: &mut dyn Iterator<Item = &str>| {
+        let valid = |name: &&str| propagation(world, partner, entry, name) == Propagation::Valid;
+        names.filter(valid).take(MOST_NAMED).map(str::to_owned).collect()
+    };
+    if terms.guest_admin_role == ShareRole::Manager {
+        return first_valid(&mut world.declared.guest_admins(partner.namespace, &partner.name));
+    }
+    let managers = terms.role_overrides.values().filter(|item| item.role == Some(ShareRole::Manager));
+    first_valid(&mut managers.map(|item| item.name.as_str()))
 }

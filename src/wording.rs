@@ -1,4 +1,31 @@
-//! What somebody may have meant: the nearest known word to an unknown one.
+//! What people are told of a text that they wrote: the word they may have meant, and what is wrong with a file of YAML,
+//! without the words of the library that reads it.
+
+use serde_saphyr::{Error, UserMessageFormatter};
+
+/// What does not read as YAML, or not as the file it should be: line and column, and what it is.
+pub fn yaml_problem(error: &Error) -> (Option<(u64, u64)>, String) {
+    let error = error.without_snippet();
+    let place = error.location().map(|location| (location.line(), location.column()));
+    let what = match error {
+        Error::SerdeUnknownField { field, expected, .. } => match nearest(field, expected.iter().copied()) {
+            Some(near) => format!("there is no field {field:?}; did you mean {near:?}?"),
+            None => format!("there is no field {field:?}; known are {}", expected.join(", ")),
+        },
+        Error::SerdeMissingField { field, .. } => format!("the field {field:?} is missing"),
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key {key:?} stands twice"),
+        Error::MultipleDocuments { .. } => "a second document begins here; write one document a file".to_owned(),
+        Error::Unexpected { expected: "sequence start", .. } => "a list belongs here, as [a, b]".to_owned(),
+        Error::Unexpected { expected: "mapping start", .. } => "a map belongs here, as {a: b}".to_owned(),
+        // The rest is about YAML: the library's own words, without the place that they end with.
+        other => {
+            let said = other.render_with_formatter(&UserMessageFormatter);
+            let said = said.strip_prefix("error: ").unwrap_or(&said);
+            said.rsplit_once(" at line ").map_or(said, |(what, _)| what).to_owned()
+        }
+    };
+    (place, what)
+}
 
 /// The nearest of `words`, if it is near enough to have been meant.
 pub fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {

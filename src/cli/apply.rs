@@ -1,0 +1,110 @@
+//! `guestlist apply`: does once what a reconcile would do, without a cluster.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
+use super::offline::session::{Done, load};
+use super::offline::words::{Addresses, Text, summary, takes};
+use super::plan::{Format, show};
+use super::{check, offline};
+use crate::directory::sqlite::{Access, Directory};
+use crate::directory::{Execute, Fault};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For pipelines without an operator, and for trying guestlist out. Shows what `guestlist plan` shows, asks before it takes
+anything away, and does it. What is interrupted goes on with the next apply; a second apply does nothing.
+
+Without --prune only what the files declare is touched. With it, guests whom no file declares any more lose their access and
+are deactivated, within the partners that are declared; so many at once that it looks like a mistake (more than three, and more
+than a quarter of all guests) are left alone.
+
+Examples:
+  guestlist apply manifests/ --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist apply manifests/ --workspace workspace.yaml --prune --yes
+
+Exit status: 0 done, or nothing to do; 1 an error, a rule is broken, or it was not confirmed.")]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    input: Input,
+    /// Take access away without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// How what was done is written
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
+    match apply(args, out) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => offline::failed(&problem),
+    }
+}
+
+/// Whether everything is in order in the end.
+fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
+    let given = args.input.read()?;
+    let store = args.input.open(Access::Write)?;
+    let directory = Arc::new(Directory::start(store).map_err(|error| error.to_string())?);
+    let runtime = offline::runtime()?;
+    let rehearsal = runtime.block_on(rehearse(&given, directory.as_ref()))?;
+    match args.output {
+        Format::Text => show(Format::Text, &rehearsal, out)?,
+        // One object, of what was done in the end.
+        Format::Json if rehearsal.operations.is_empty() => show(Format::Json, &rehearsal, out)?,
+        Format::Json => {}
+    }
+    if rehearsal.operations.is_empty() {
+        return Ok(!rehearsal.is_broken());
+    }
+    confirm(args.yes, &rehearsal)?;
+    let text = matches!(args.output, Format::Text);
+    let mut words = Text::new(check::has_colour(), Addresses::of(&rehearsal.load, &rehearsal.operations));
+    if text {
+        writeln!(out).map_err(|error| error.to_string())?;
+    }
+    let done = runtime.block_on(execute(&given, directory, |operation| {
+        if text {
+            // Who does not read to the end does not stop it.
+            drop(out.write_all(words.operation(operation).as_bytes()).and_then(|()| out.flush()));
+        }
+    }))?;
+    match args.output {
+        Format::Json => show(Format::Json, &done, out)?,
+        Format::Text => drop(writeln!(out, "Done: {}.", summary(&done.operations))),
+    }
+    Ok(!done.is_broken())
+}
+
+/// Asks before anything is taken away.
+fn confirm(yes: bool, rehearsal: &Rehearsal) -> Result<(), String> {
+    let taken = rehearsal.operations.iter().filter(|done| takes(&done.step.operation)).count();
+    if yes || taken == 0 {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(format!(
+            "{taken} operations take something away, and nobody is here to ask; nothing was done. Confirm with --yes"
+        ));
+    }
+    eprint!("{taken} operations take something away. Do it? Only yes is taken for it: ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(|error| format!("failed to read the answer: {error}"))?;
+    if answer.trim() == "yes" { Ok(()) } else { Err("not confirmed; nothing was done".to_owned()) }
+}
+
+/// Does it, on the directory itself; tells each operation once it is done.
+async fn execute(given: &Given, directory: Arc<Directory>, mut tell: impl FnMut(&Done)) -> Result<Rehearsal, String> {
+    match directory.claim(&given.owner).await {
+        Ok(()) => {}
+        Err(Fault::Foreign { owner }) => return Err(foreign(&owner, &given.owner)),
+        Err(fault) => return Err(fault.to_string()),
+    }
+    given.session(load(directory.as_ref()).await?, directory, |done| tell(done)).await
+}

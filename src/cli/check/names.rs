@@ -1,0 +1,35 @@
+//! The names that Kubernetes takes: of objects, namespaces, labels, annotations and finalizers.
+
+/// The name of an object: labels of a domain, lower case.
+pub fn is_subdomain(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_part)
+}
+
+/// The name of a namespace.
+pub fn is_label(name: &str) -> bool {
+    name.len() <= 63 && is_part(name)
+}
+
+/// The name of a label, an annotation or a finalizer: `name`, or `domain/name`.
+pub fn is_qualified(name: &str) -> bool {
+    match name.split_once('/') {
+        Some((prefix, name)) => is_subdomain(prefix) && is_word(name),
+        None => is_word(name),
+    }
+}
+
+/// The value of a label.
+pub fn is_label_value(value: &str) -> bool {
+    value.is_empty() || is_word(value)
+}
+
+fn is_word(word: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let ends = |c: char| c.is_ascii_alphanumeric();
+    word.len() <= 63 && word.chars().all(fits) && word.starts_with(ends) && word.ends_with(ends)
+}
+
+fn is_part(part: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !part.is_empty() && part.chars().all(fits) && !part.starts_with('-') && !part.ends_with('-')
+}

@@ -1,0 +1,209 @@
+//! Objects that no API server keeps: manifests from files, or a copy of a cluster's. To the performer they behave alike:
+//! versions, finalizers, deletion, status.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use kube::core::DeserializeGuard;
+use serde_json::{Value, json};
+
+use crate::api;
+use crate::index::{Declared, Key, Kind};
+use crate::operator::clock::Clock;
+use crate::operator::engine::Failure;
+use crate::operator::objects::{Objects, Part, Telling};
+use crate::operator::watch::{Watched, declared};
+
+/// Objects in memory.
+pub struct Desk {
+    held: Mutex<Held>,
+    clock: Clock,
+}
+
+#[derive(Default)]
+struct Held {
+    objects: BTreeMap<Key, Value>,
+    /// What cannot be read stays as it is: nothing of it is patched.
+    unreadable: BTreeMap<Key, Declared>,
+    gone: Vec<(Key, String)>,
+    version: u64,
+}
+
+impl Desk {
+    /// Holds objects as they are declared.
+    pub fn holding(objects: impl IntoIterator<Item = Declared>, clock: Clock) -> Self {
+        let mut held = Held::default();
+        for object in objects {
+            let key = object.key();
+            match value(&object) {
+                Some(mut value) => {
+                    default(&mut value["metadata"], "generation", json!(1));
+                    held.store(key, value);
+                }
+                None => drop(held.unreadable.insert(key, object)),
+            }
+        }
+        Self { held: Mutex::new(held), clock }
+    }
+
+    /// All objects of a kind, as they are now.
+    pub fn list(&self, kind: Kind) -> Vec<Declared> {
+        let held = self.held();
+        let of_kind = held.objects.iter().filter(|(key, _)| key.kind == kind);
+        let mut all: Vec<Declared> = of_kind.map(|(key, value)| read(key, value)).collect();
+        all.extend(held.unreadable.values().filter(|object| object.kind() == kind).cloned());
+        all
+    }
+
+    /// An object's status.
+    pub fn status(&self, key: &Key) -> Value {
+        self.held().objects.get(key).map(|object| object["status"].clone()).unwrap_or_default()
+    }
+
+    /// The objects that went since this was last asked, with their UIDs.
+    pub fn take_gone(&self) -> Vec<(Key, String)> {
+        std::mem::take(&mut self.held().gone)
+    }
+
+    /// The newest version.
+    pub fn version(&self) -> u64 {
+        self.held().version
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn merge(&self, key: &Key, part: Part, patch: &Value) -> Result<Declared, Failure> {
+        let mut held = self.held();
+        let mut object = held.objects.get(key).cloned().ok_or(Failure::Gone)?;
+        let meant = patch.pointer("/metadata/resourceVersion");
+        if meant.is_some_and(|version| Some(version) != object.pointer("/metadata/resourceVersion")) {
+            return Err(Failure::Behind);
+        }
+        match part {
+            Part::Object => {
+                if let Some(finalizers) = patch.pointer("/metadata/finalizers") {
+                    object["metadata"]["finalizers"] = finalizers.clone();
+                }
+            }
+            Part::Status => json_merge(&mut object["status"], &patch["status"]),
+        }
+        let held_back = object["metadata"]["finalizers"].as_array().is_some_and(|names| !names.is_empty());
+        if !held_back && object.pointer("/metadata/deletionTimestamp").is_some() {
+            held.objects.remove(key);
+            held.gone.push((key.clone(), text(&object["metadata"]["uid"])));
+            return Ok(read(key, &object));
+        }
+        Ok(read(key, held.store(key.clone(), object)))
+    }
+
+    fn remove(&self, key: &Key, uid: &str) -> Result<Option<Declared>, Failure> {
+        let mut held = self.held();
+        let mut object = held.objects.get(key).cloned().ok_or(Failure::Gone)?;
+        if object["metadata"]["uid"] != uid {
+            return Err(Failure::Behind);
+        }
+        if object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty) {
+            held.objects.remove(key);
+            held.gone.push((key.clone(), uid.to_owned()));
+            return Ok(None);
+        }
+        default(&mut object["metadata"], "deletionTimestamp", json!(whole_seconds(self.clock.now())));
+        Ok(Some(read(key, held.store(key.clone(), object))))
+    }
+}
+
+impl Held {
+    fn store(&mut self, key: Key, mut object: Value) -> &Value {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.objects.entry(key).insert_entry(object).into_mut()
+    }
+}
+
+impl Objects for Desk {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>> {
+        let found = self.held().objects.get(key).map(|object| read(key, object)).ok_or(Failure::Gone);
+        async { found }.boxed()
+    }
+
+    fn patch<'a>(&'a self, key: &'a Key, part: Part, patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>> {
+        async move { self.merge(key, part, patch) }.boxed()
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, uid: &'a str) -> BoxFuture<'a, Result<Option<Declared>, Failure>> {
+        async move { self.remove(key, uid) }.boxed()
+    }
+
+    fn has_members<'a>(&'a self, partner: &'a Key) -> BoxFuture<'a, Result<bool, Failure>> {
+        let names = |(key, object): (&Key, &Value)| {
+            key.kind == Kind::Membership
+                && key.namespace == partner.namespace
+                && object["spec"]["partnerRef"]["name"] == partner.name.as_str()
+        };
+        let any = self.held().objects.iter().any(names);
+        async move { Ok(any) }.boxed()
+    }
+
+    fn tell<'a>(&'a self, _telling: Telling<'a>) -> BoxFuture<'a, ()> {
+        // Whoever started this reads what was done; nobody watches for Events.
+        async {}.boxed()
+    }
+}
+
+fn value(object: &Declared) -> Option<Value> {
+    let written = match object {
+        Declared::Partner(object) => serde_json::to_value(object),
+        Declared::Membership(object) => serde_json::to_value(object),
+        Declared::Share(object) => serde_json::to_value(object),
+        Declared::Unreadable { .. } => return None,
+    };
+    written.ok()
+}
+
+fn read(key: &Key, object: &Value) -> Declared {
+    fn typed<K: Watched>(object: &Value) -> Option<Declared> {
+        serde_json::from_value::<DeserializeGuard<K>>(object.clone()).ok().map(declared)
+    }
+    let read = match key.kind {
+        Kind::Partner => typed::<api::LocalPartner>(object),
+        Kind::Membership => typed::<api::GuestMembership>(object),
+        Kind::Share => typed::<api::AccountShare>(object),
+    };
+    read.unwrap_or_else(|| Declared::Unreadable {
+        kind: key.kind,
+        metadata: Box::default(),
+        error: "it has no metadata".to_owned(),
+    })
+}
+
+fn json_merge(target: &mut Value, patch: &Value) {
+    let Value::Object(changes) = patch else { return target.clone_from(patch) };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (name, change) in changes {
+        match (change, target.as_object_mut()) {
+            (Value::Null, Some(fields)) => drop(fields.remove(name)),
+            (change, _) => json_merge(&mut target[name], change),
+        }
+    }
+}
+
+fn default(object: &mut Value, name: &str, value: Value) {
+    if object.get(name).is_none_or(Value::is_null) {
+        object[name] = value;
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn whole_seconds(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}

@@ -1,0 +1,154 @@
+//! What `plan` and `apply` are given, read: manifests, the policy, the directory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::desk::Desk;
+use super::session::{Done, Session, load};
+use super::words::{ORDER, Standing, standings};
+use crate::cli::check::{self, Places};
+use crate::directory::sqlite::{Access, Inline, Store};
+use crate::directory::{Execute, Observe, Owner};
+use crate::index::Declared;
+use crate::operator::clock::Clock;
+use crate::operator::engine::Load;
+use crate::plan::Extent;
+use crate::workspace::Workspace;
+
+/// The cluster in the marks of what no cluster declares.
+const FILES: &str = "files";
+
+/// Arguments that both commands have.
+#[derive(Debug, clap::Args)]
+pub struct Input {
+    /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// The workspace policy: who may be spoken for, from where
+    #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
+    pub workspace: PathBuf,
+    /// The directory
+    #[arg(long, value_name = "sqlite:PATH", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
+    pub directory: String,
+    /// The namespace of objects that name none; objects of another one are refused, as by kubectl
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Take guests whom no file declares any more for removed, within the partners that are declared
+    #[arg(long)]
+    pub prune: bool,
+}
+
+/// Everything that a session begins with.
+pub struct Given {
+    /// The objects.
+    pub objects: Vec<Declared>,
+    /// Where in the files they stand.
+    pub places: Places,
+    /// The policy.
+    pub workspace: Workspace,
+    /// Whose marks are written.
+    pub owner: Owner,
+    /// How far the objects are all there is.
+    pub extent: Extent,
+}
+
+impl Input {
+    /// Reads files and policy. The error is for people.
+    pub fn read(&self) -> Result<Given, String> {
+        let workspace = check::policy(&self.workspace)?;
+        let examined = check::examine(&self.paths, self.namespace.as_deref(), &workspace, Timestamp::now());
+        let (objects, places) = examined.refusal()?;
+        let owner = Owner { installation: workspace.installation().to_owned(), cluster: FILES.to_owned() };
+        let extent = if self.prune { Extent::DeclaredPartners } else { Extent::Declared };
+        Ok(Given { objects, places, workspace, owner, extent })
+    }
+
+    /// Opens the embedded directory, which has to be there.
+    pub fn open(&self, access: Access) -> Result<Store, String> {
+        let path = super::super::directory::file(&self.directory).map_err(|problem| problem.to_string())?;
+        Store::open(path, access).map_err(|fault| fault.to_string())
+    }
+}
+
+/// What was or would be done.
+pub struct Rehearsal {
+    /// Every operation, in order.
+    pub operations: Vec<Done>,
+    /// What waits, and what is to be mended.
+    pub standings: Vec<Standing>,
+    /// What is left as it is, and why.
+    pub problems: Vec<String>,
+    /// What the directory held.
+    pub load: Load,
+}
+
+impl Rehearsal {
+    /// Whether something is to be mended.
+    pub fn is_broken(&self) -> bool {
+        !self.problems.is_empty() || self.standings.iter().any(|standing| standing.broken)
+    }
+}
+
+/// Rehearses on a copy in memory; the directory itself is only read.
+pub async fn rehearse(given: &Given, directory: &dyn Observe) -> Result<Rehearsal, String> {
+    if let Some(owner) = directory.owner().await.map_err(|fault| fault.to_string())?
+        && owner != given.owner
+    {
+        return Err(foreign(&owner, &given.owner));
+    }
+    let load = load(directory).await?;
+    let copy = Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?;
+    given.session(load, Arc::new(Inline::new(copy)), |_| {}).await
+}
+
+impl Given {
+    /// Works on a directory that holds this, until everything is at rest; tells each operation once it is done.
+    pub async fn session(
+        &self,
+        load: Load,
+        directory: Arc<dyn Execute>,
+        mut tell: impl FnMut(&Done),
+    ) -> Result<Rehearsal, String> {
+        let clock = Clock::new(Timestamp::now);
+        let desk = Arc::new(Desk::holding(self.objects.iter().cloned(), clock.clone()));
+        let session = Session {
+            owner: self.owner.clone(),
+            workspace: self.workspace.clone(),
+            desk: desk.clone(),
+            load: load.clone(),
+            directory,
+            clock,
+            extent: self.extent,
+            workers: 1,
+        };
+        let mut operations = Vec::new();
+        let run = session.run(|done| {
+            tell(done);
+            operations.push(done.clone());
+        });
+        let problems = run.await?;
+        Ok(Rehearsal { operations, standings: all_standings(&desk, &self.places), problems, load })
+    }
+}
+
+/// Everything on a desk that is not in order.
+fn all_standings(desk: &Desk, places: &Places) -> Vec<Standing> {
+    let keys = ORDER.iter().flat_map(|kind| desk.list(*kind)).map(|object| object.key());
+    keys.flat_map(|key| standings(&key, &desk.status(&key), places)).collect()
+}
+
+/// The directory is somebody else's, and what to do.
+pub fn foreign(owner: &Owner, ours: &Owner) -> String {
+    let who = |owner: &Owner| match owner.cluster.as_str() {
+        FILES => format!("installation {:?}, run from files", owner.installation),
+        cluster => format!("installation {:?}, run by an operator in the cluster {cluster}", owner.installation),
+    };
+    format!(
+        "ForeignDirectory: the directory belongs to {}, and this is {}; nothing was touched. A directory is run by an \
+         operator or from files, not both: use another directory, or hand this one over with guestlist release --take-over",
+        who(owner),
+        who(ours)
+    )
+}

@@ -1,0 +1,34 @@
+//! The same core without a cluster: what `plan` and `apply` share.
+//!
+//! ```text
+//! files ──▶ check ──▶ desk (objects in memory) ─┐
+//! cluster (--from-cluster) ─────────────────────┤
+//!                                               ├──▶ session (the operator's engine, to rest) ──▶ words
+//! directory ──▶ its copy in memory (plan) ──────┤
+//!          └──▶ itself (apply) ─────────────────┘
+//! ```
+//!
+//! `plan` rehearses on a copy what `apply` and `run` then do: it holds the directory by a handle that can only read.
+
+use std::process::ExitCode;
+
+pub mod desk;
+pub mod input;
+pub mod session;
+pub mod words;
+
+/// A runtime for one session.
+pub fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| format!("failed to start: {error}"))
+}
+
+/// Says what went wrong. What a check found in files is said as it is.
+pub fn failed(problem: &str) -> ExitCode {
+    if problem.contains("\n -->") {
+        eprint!("{problem}");
+    } else {
+        eprintln!("error: {problem}");
+    }
+    ExitCode::FAILURE
+}

@@ -1,0 +1,161 @@
+//! Runs the operator's engine on a desk to its rest: the same index, rules, plan and performer as in a cluster, and
+//! nothing that waits for people or for time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use jiff::SignedDuration;
+
+use super::desk::Desk;
+use crate::directory::{Execute, Fault, Owner};
+use crate::index::{Key, Kind};
+use crate::operator::clock::Clock;
+use crate::operator::engine::{Engine, Failure, Input, Load, Outcome, Task};
+use crate::operator::lease::Term;
+use crate::operator::perform::{About, Performer};
+use crate::plan::{Extent, Step};
+use crate::workspace::Workspace;
+
+/// For how long what fails is tried again.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What a session works with.
+pub struct Session {
+    /// Whose marks are written.
+    pub owner: Owner,
+    /// The policy.
+    pub workspace: Workspace,
+    /// The objects.
+    pub desk: Arc<Desk>,
+    /// What the directory holds.
+    pub load: Load,
+    /// Where it is done.
+    pub directory: Arc<dyn Execute>,
+    /// What time it is.
+    pub clock: Clock,
+    /// How far what is on the desk is all there is.
+    pub extent: Extent,
+    /// How many objects are worked on at once.
+    pub workers: usize,
+}
+
+/// An operation that was done, and for which object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Done {
+    /// The object.
+    pub key: Key,
+    /// The operation and why.
+    pub step: Step,
+}
+
+/// A task on its way, and the steps that it has.
+type Running = FuturesUnordered<BoxFuture<'static, (Key, Vec<Step>, Outcome)>>;
+
+impl Session {
+    /// Works until everything is at rest; tells each operation once it is done. What is left as it is for a reason that no
+    /// object has comes back in words. The error says what could not be done.
+    pub async fn run(self, mut tell: impl FnMut(&Done)) -> Result<Vec<String>, String> {
+        let Self { owner, workspace, desk, load, directory, clock, extent, workers } = self;
+        let epoch = directory.lead().await.map_err(|fault| fault.to_string())?;
+        let performer = Performer {
+            objects: desk.clone(),
+            directory,
+            epoch,
+            term: Term::endless(clock.clone()),
+            clock: clock.clone(),
+            metrics: Arc::default(),
+        };
+        let mut engine = Engine::new(owner, workspace, workers).with_extent(extent);
+        begin(&mut engine, &desk, load, &clock);
+        let mut running = Running::new();
+        let mut failures: BTreeMap<Key, String> = BTreeMap::new();
+        let mut since = clock.now();
+        let mut swept = false;
+        loop {
+            for (key, task) in engine.tasks(clock.now()) {
+                running.push(start(&engine, &performer, key, task));
+            }
+            if let Some(problem) = engine.stopped() {
+                return Err(problem.to_owned());
+            }
+            let Some((key, steps, outcome)) = running.next().await else {
+                let now = clock.now();
+                let next = engine.next_look().filter(|_| !failures.is_empty() && now.duration_since(since) < PATIENCE);
+                let Some(next) = next else {
+                    if swept || !failures.is_empty() {
+                        break;
+                    }
+                    // In a cluster it comes a while after the last change.
+                    engine.sweep_now();
+                    swept = true;
+                    continue;
+                };
+                let pause = Duration::try_from(next.duration_since(now)).unwrap_or_default();
+                tokio::time::sleep(pause.min(Duration::from_secs(5))).await;
+                continue;
+            };
+            for step in steps.into_iter().take(outcome.effects.len()) {
+                since = clock.now();
+                swept = false;
+                tell(&Done { key: key.clone(), step });
+            }
+            match &outcome.failure {
+                Some(Failure::Retry(why) | Failure::RetryAfter(_, why) | Failure::Wait(why)) => {
+                    failures.insert(key.clone(), why.clone());
+                }
+                Some(Failure::Gone | Failure::Behind | Failure::Replan | Failure::Stop(_)) | None => {
+                    failures.remove(&key);
+                }
+            }
+            engine.handle(Input::Done { key, outcome: Box::new(outcome) }, clock.now());
+            for (key, uid) in desk.take_gone() {
+                engine.handle(Input::Deleted { key, uid, frontier: desk.version() }, clock.now());
+            }
+        }
+        let failed: Vec<String> = failures.iter().map(|(key, why)| format!("{key}: {why}")).collect();
+        let left = || engine.condition.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
+        if failed.is_empty() { Ok(left()) } else { Err(failed.join("\n")) }
+    }
+}
+
+fn begin(engine: &mut Engine, desk: &Desk, load: Load, clock: &Clock) {
+    let now = clock.now();
+    engine.handle(Input::Loading, now);
+    engine.handle(Input::Loaded(Box::new(load)), now);
+    for kind in Kind::ALL {
+        engine.handle(Input::Listed { kind, objects: desk.list(kind), frontier: desk.version() }, now);
+    }
+    // Nobody else changes what is on a desk: what is listed is what there is, from now on.
+    for kind in Kind::ALL {
+        engine.handle(Input::Bookmark { kind, frontier: u64::MAX }, now);
+    }
+}
+
+fn start(
+    engine: &Engine,
+    performer: &Performer,
+    key: Key,
+    task: Task,
+) -> BoxFuture<'static, (Key, Vec<Step>, Outcome)> {
+    let about = About::of(&engine.index, &key);
+    let steps = match &task {
+        Task::Execute { steps, .. } => steps.clone(),
+        Task::Finalizer { .. } | Task::Delete(_) | Task::Status { .. } => Vec::new(),
+    };
+    let performer = performer.clone();
+    Box::pin(async move {
+        let outcome = performer.perform(about, task).await;
+        (key, steps, outcome)
+    })
+}
+
+/// Reads the directory in full.
+pub async fn load(directory: &dyn crate::directory::Observe) -> Result<Load, String> {
+    crate::operator::feed::load(directory).await.map_err(|fault: Option<Fault>| {
+        fault.map_or_else(|| "the directory was not read".to_owned(), |fault| fault.to_string())
+    })
+}

@@ -1,0 +1,249 @@
+//! What is or would be done, and why, for people and for programs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::session::Done;
+use crate::cli::check::Places;
+use crate::directory::{Grant, GuestId, Operation, Weight};
+use crate::index::{Key, Kind};
+use crate::operator::engine::Load;
+use crate::operator::health::operation_name;
+use crate::rules::Email;
+
+/// Where something stands that is not as its spec wants it.
+pub struct Standing {
+    /// The object.
+    pub key: Key,
+    /// Where in the files it is said, as `file:line:column`.
+    pub at: Option<String>,
+    /// Whether something is to be mended, or is only waited for.
+    pub broken: bool,
+    /// The word.
+    pub reason: String,
+    /// What and how to mend it.
+    pub message: String,
+}
+
+/// One operation as a sentence without its why, for whom it is known.
+pub fn sentence(operation: &Operation) -> String {
+    let accounts = |grants: &[Grant]| {
+        let one = |grant: &Grant| {
+            let until = grant.until.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
+            format!("{} as {}{until}", grant.account, grant.role.as_str())
+        };
+        grants.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    match operation {
+        Operation::Withhold { accounts, .. } => format!("take away {}", accounts.join(", ")),
+        Operation::Lower { grants, .. } => format!("lower to {}", accounts(grants)),
+        Operation::Demote { .. } => "record the role GuestUser".to_owned(),
+        Operation::RevokeInvitation { .. } => "revoke the invitation".to_owned(),
+        Operation::DisableLogin { .. } => "turn the login off and end sessions".to_owned(),
+        Operation::ResetMfa { enrolled_before, .. } => {
+            format!("take away MFA enrolled before {} and end sessions", seconds(*enrolled_before))
+        }
+        Operation::Deactivate { .. } => "deactivate: login off; the record stays until it is swept".to_owned(),
+        Operation::Release { .. } => "let go: what was given is taken back, the identity stays".to_owned(),
+        Operation::DeactivatePartner { .. } => "put the partner away: it has no guests any more".to_owned(),
+        Operation::EnsurePartner { display_name, host_admins, .. } => {
+            let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            format!("keep the partner {display_name:?}, run by {admins}")
+        }
+        Operation::DescribeGuest { display_name, .. } => format!("keep the name {display_name:?} and the mark"),
+        Operation::Admit { address, role, expires_at, .. } => {
+            format!("invite {address} as {}; the invitation ends {}", role.as_str(), seconds(*expires_at))
+        }
+        Operation::Invite { expires_at, .. } => format!("send the invitation again; it ends {}", seconds(*expires_at)),
+        Operation::EnableLogin { .. } => "turn the login on".to_owned(),
+        Operation::Promote { .. } => "record the role GuestAdmin".to_owned(),
+        Operation::Give { grants, .. } => format!("give {}", accounts(grants)),
+        Operation::GiveBack { .. } => "give the mark back: the identity stays and is nobody's".to_owned(),
+        Operation::Destroy { since, .. } => format!("destroy the record, deactivated since {}", seconds(*since)),
+        Operation::DestroyPartner { since, .. } => {
+            format!("destroy the partner's record, deactivated since {}", seconds(*since))
+        }
+        Operation::ForgetShare { .. } => "forget what the share was".to_owned(),
+    }
+}
+
+/// Whether an operation takes something away from somebody.
+pub fn takes(operation: &Operation) -> bool {
+    matches!(operation.weight(), Weight::Take | Weight::End)
+}
+
+/// The addresses of guests: those of before, and those who are invited.
+#[derive(Default)]
+pub struct Addresses(BTreeMap<GuestId, Email>);
+
+impl Addresses {
+    /// Whom the directory held, and whom these operations admit.
+    pub fn of(load: &Load, operations: &[Done]) -> Self {
+        let mut known: BTreeMap<_, _> =
+            load.guests.iter().map(|guest| (guest.id.clone(), guest.address.clone())).collect();
+        for done in operations {
+            if let Operation::Admit { guest, address, .. } = &done.step.operation {
+                known.insert(guest.clone(), address.clone());
+            }
+        }
+        Self(known)
+    }
+
+    fn find(&self, operation: &Operation) -> Option<&Email> {
+        self.0.get(operation.guest()?)
+    }
+}
+
+/// Text for people: what, for which object, and why.
+pub struct Text {
+    colour: bool,
+    addresses: Addresses,
+    last: String,
+}
+
+impl Text {
+    /// With colours, or plain.
+    pub fn new(colour: bool, addresses: Addresses) -> Self {
+        Self { colour, addresses, last: String::new() }
+    }
+
+    /// Whose sake an operation is for.
+    fn object(&self, done: &Done) -> String {
+        match self.addresses.find(&done.step.operation) {
+            Some(address) if done.key.is_sweep() => format!("{address}, whom nothing declares"),
+            None if done.key.is_sweep() => "what nothing declares".to_owned(),
+            Some(_) | None => done.key.to_string(),
+        }
+    }
+
+    /// One operation; its object before it, where that is another one than the last's.
+    pub fn operation(&mut self, done: &Done) -> String {
+        let mut text = String::new();
+        let object = self.object(done);
+        if self.last != object {
+            let _ = writeln!(text, "{}", self.paint("1", &object));
+            self.last = object;
+        }
+        let operation = &done.step.operation;
+        let (sign, colour) = match operation.weight() {
+            Weight::Take | Weight::End => ("-", "31"),
+            Weight::Keep => ("~", "33"),
+            Weight::Give => ("+", "32"),
+        };
+        let what = format!("{sign} {}", sentence(operation));
+        let why = format!("{}: {}", done.step.reason.as_str(), done.step.because);
+        let _ = writeln!(text, "  {}\n      {why}", self.paint(colour, &what));
+        text
+    }
+
+    /// What waits, and what is to be mended.
+    pub fn standing(&self, standing: &Standing) -> String {
+        let (word, colour) = if standing.broken { ("error", "1;31") } else { ("waits", "1;33") };
+        let head = self.paint(colour, &format!("{word}[{}]", standing.reason));
+        let at = standing.at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
+        format!("{head}: {}{at}\n  {}\n", standing.key, standing.message)
+    }
+
+    /// What is left as it is.
+    pub fn problem(&self, problem: &str) -> String {
+        format!("{}: {problem}\n", self.paint("1;31", "error"))
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// An instant for people: whole seconds.
+fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// How many operations do what to access.
+pub fn summary(operations: &[Done]) -> String {
+    let count = |weight| operations.iter().filter(|done| done.step.operation.weight() == weight).count();
+    let (give, keep) = (count(Weight::Give), count(Weight::Keep));
+    let (take, end) = (count(Weight::Take), count(Weight::End));
+    let s = if operations.len() == 1 { "" } else { "s" };
+    format!("{} operation{s} (give: {give}, update: {keep}, take away: {take}, end: {end})", operations.len())
+}
+
+/// Everything for programs; described in docs/plan.md.
+pub fn json(operations: &[Done], standings: &[Standing], problems: &[String], addresses: &Addresses) -> Value {
+    let object = |key: &Key| json!({"kind": key.kind.as_str(), "namespace": key.namespace, "name": key.name});
+    let operation = |done: &Done| {
+        let operation = &done.step.operation;
+        json!({
+            "object": object(&done.key),
+            "operation": operation_name(operation),
+            "access": match operation.weight() {
+                Weight::Take => "take",
+                Weight::Keep => "keep",
+                Weight::Give => "give",
+                Weight::End => "end",
+            },
+            "guest": addresses.find(operation).map(Email::as_str),
+            "does": sentence(operation),
+            "reason": done.step.reason.as_str(),
+            "because": done.step.because,
+        })
+    };
+    let standing = |standing: &Standing| {
+        json!({
+            "object": object(&standing.key),
+            "at": standing.at,
+            "reason": standing.reason,
+            "message": standing.message,
+        })
+    };
+    let of = |broken: bool| standings.iter().filter(|it| it.broken == broken).map(standing).collect::<Vec<_>>();
+    json!({
+        "operations": operations.iter().map(operation).collect::<Vec<_>>(),
+        "violations": of(true),
+        "waits": of(false),
+        "problems": problems,
+    })
+}
+
+/// What a status says that is not in order.
+pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
+    let condition = |kind: &str| {
+        let all = status["conditions"].as_array().into_iter().flatten();
+        all.into_iter().find(|condition| condition["type"] == kind).cloned()
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let violations = status["violations"].as_array().cloned().unwrap_or_default();
+    let mut found: Vec<Standing> = violations
+        .iter()
+        .map(|violation| {
+            let path = text(&violation["path"]);
+            Standing {
+                at: places.of(key, &path).map(str::to_owned),
+                key: key.clone(),
+                broken: true,
+                reason: text(&violation["reason"]),
+                message: format!("{path}: {}", text(&violation["message"])),
+            }
+        })
+        .collect();
+    if found.is_empty()
+        && let Some(ready) = condition("Ready").filter(|ready| ready["status"] != "True")
+    {
+        // Stalled: nothing comes by itself.
+        let broken = condition("Stalled").is_some();
+        found.push(Standing {
+            at: None,
+            key: key.clone(),
+            broken,
+            reason: text(&ready["reason"]),
+            message: text(&ready["message"]),
+        });
+    }
+    found
+}
+
+/// The kinds in the order in which people read them.
+pub const ORDER: [Kind; 3] = [Kind::Partner, Kind::Membership, Kind::Share];

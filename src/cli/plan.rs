@@ -1,0 +1,81 @@
+//! `guestlist plan`: what a reconcile would do to the directory, and why. It holds the directory by a handle that can
+//! only read.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use super::offline::input::{Input, Rehearsal, rehearse};
+use super::offline::words::{Addresses, Text, json, summary};
+use super::{check, offline};
+use crate::directory::sqlite::{Access, ReadOnly};
+
+/// There is something to do.
+const CHANGES: u8 = 2;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Shows every operation that `guestlist apply` would do now, in its order, with the object that asks for it and why; then what
+waits, and what is to be mended. Nothing is written.
+
+Examples:
+  guestlist plan manifests/ --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist plan manifests/ --workspace workspace.yaml --prune -o json > plan.json
+
+Exit status: 0 nothing to do; 2 there are changes; 1 an error, or a rule is broken.")]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    input: Input,
+    /// How it is written
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Format,
+}
+
+/// How operations are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs: one object, described in docs/plan.md
+    Json,
+}
+
+pub(super) fn run(args: &PlanArgs, out: &mut dyn Write) -> ExitCode {
+    match plan(args).and_then(|rehearsal| show(args.output, &rehearsal, out).map(|()| rehearsal)) {
+        Ok(rehearsal) if rehearsal.is_broken() => ExitCode::FAILURE,
+        Ok(rehearsal) if rehearsal.operations.is_empty() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(CHANGES),
+        Err(problem) => offline::failed(&problem),
+    }
+}
+
+fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
+    let given = args.input.read()?;
+    let directory = ReadOnly::start(args.input.open(Access::Read)?).map_err(|error| error.to_string())?;
+    offline::runtime()?.block_on(rehearse(&given, &directory))
+}
+
+/// Writes what would be done.
+pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
+    let Rehearsal { operations, standings, problems, load } = rehearsal;
+    let written = match output {
+        Format::Json => {
+            let value = json(operations, standings, problems, &Addresses::of(load, operations));
+            serde_json::to_string_pretty(&value).map_err(|error| error.to_string())? + "\n"
+        }
+        Format::Text => {
+            let mut text = Text::new(check::has_colour(), Addresses::of(load, operations));
+            let mut all: String = operations.iter().map(|done| text.operation(done)).collect();
+            all.extend(standings.iter().map(|standing| text.standing(standing)));
+            all.extend(problems.iter().map(|problem| text.problem(problem)));
+            all + &format!("Plan: {}.\n", summary(operations))
+        }
+    };
+    match out.write_all(written.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("failed to write the output: {error}"))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

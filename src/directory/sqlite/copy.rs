@@ -1,0 +1,129 @@
+//! A copy of any directory in memory, to rehearse on: what is done to it is what would be done.
+
+use std::path::Path;
+
+use rusqlite::{Connection, params};
+
+use super::rows::{methods_text, stamp};
+use super::schema::fault;
+use super::{Access, Fault, Store, play};
+use crate::directory::{Everything, GuestRecord, MfaRecord, Origin, Owner, PartnerRecord};
+
+impl Store {
+    /// A directory in memory that holds all this. What another backend calls its own, such as the rules for links in mails,
+    /// is not in it.
+    pub fn copy(all: &Everything, owner: &Owner) -> Result<Self, Fault> {
+        let mut store = Self::open(Path::new(":memory:"), Access::Create)?;
+        let failed = |error: rusqlite::Error| fault("copy the directory", &error);
+        let tx = store.connection().transaction().map_err(failed)?;
+        fill(&tx, all, owner).map_err(failed)?;
+        tx.commit().map_err(failed)?;
+        Ok(store)
+    }
+}
+
+fn fill(tx: &Connection, all: &Everything, owner: &Owner) -> rusqlite::Result<()> {
+    tx.execute("UPDATE meta SET installation = ?1, cluster = ?2", [&owner.installation, &owner.cluster])?;
+    for user in &all.users {
+        play::put_user(tx, user)?;
+    }
+    for account in &all.accounts {
+        play::put_account(tx, account)?;
+    }
+    for partner in &all.partners {
+        put_partner(tx, partner)?;
+    }
+    for guest in &all.guests {
+        put_guest(tx, guest)?;
+    }
+    for mail in &all.mails {
+        let sql = "INSERT INTO mails (address, mailed_at) VALUES (?1, ?2)";
+        tx.prepare_cached(sql)?.execute(params![mail.address.as_str(), stamp(mail.at)])?;
+    }
+    for share in &all.shares {
+        let sql = "INSERT INTO shares (uid, partner_name, account) VALUES (?1, ?2, ?3)";
+        tx.prepare_cached(sql)?.execute(params![share.uid, share.partner_name, share.account])?;
+    }
+    for (minute, records) in &all.destroyed {
+        let sql = "INSERT INTO destroyed (minute, records) VALUES (?1, ?2)";
+        tx.execute(sql, params![stamp(*minute), records])?;
+    }
+    // Revisions go on where they were: none may come twice.
+    let newest = all.guests.iter().map(|guest| guest.revision.0).max().unwrap_or_default();
+    tx.execute("INSERT INTO changes (seq, kind, key) VALUES ((SELECT coalesce(max(seq), 0) FROM changes) + 1 + ?1, 'copy', '')", [newest])?;
+    Ok(())
+}
+
+fn put_partner(tx: &Connection, partner: &PartnerRecord) -> rusqlite::Result<usize> {
+    let PartnerRecord { id, mark, display_name, host_admins, deactivated_at } = partner;
+    let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let sql = "INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins, \
+               deactivated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    tx.prepare_cached(sql)?.execute(params![
+        id.0,
+        mark.installation,
+        mark.cluster,
+        mark.namespace,
+        mark.name,
+        mark.uid,
+        display_name,
+        admins,
+        deactivated_at.map(stamp)
+    ])
+}
+
+fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
+    // An identity that is not ours stands among the users.
+    let Some(mark) = &guest.mark else { return Ok(()) };
+    let origin = match mark.origin {
+        Origin::Made => "Made",
+        Origin::Adopted => "Adopted",
+    };
+    let sql = "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
+               partner_name, display_name, role, sent_at, invitation_ends, joined_at, login, mfa_lost_at, deactivated_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+    tx.prepare_cached(sql)?.execute(params![
+        guest.id.0,
+        guest.revision.0,
+        guest.address.as_str(),
+        mark.installation,
+        mark.cluster,
+        mark.namespace,
+        mark.name,
+        mark.uid,
+        origin,
+        guest.partner.0,
+        guest.partner_name,
+        guest.display_name,
+        guest.role.as_str(),
+        guest.invitation.map(|invitation| stamp(invitation.sent_at)),
+        guest.invitation.map(|invitation| stamp(invitation.expires_at)),
+        guest.joined_at.map(stamp),
+        guest.login,
+        guest.mfa_lost_at.map(stamp),
+        guest.deactivated_at.map(stamp),
+    ])?;
+    if let MfaRecord::Known(methods) = &guest.mfa {
+        for (method, since) in methods {
+            let sql = "INSERT INTO mfa (address, method, enrolled_at) VALUES (?1, ?2, ?3)";
+            tx.prepare_cached(sql)?.execute(params![guest.address.as_str(), method.as_str(), stamp(*since)])?;
+        }
+    }
+    for held in guest.grants.values() {
+        let grant = &held.grant;
+        let sql = "INSERT INTO grants (guest, account, role, share, share_uid, allowed, asked, until, since) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        tx.prepare_cached(sql)?.execute(params![
+            guest.id.0,
+            grant.account,
+            grant.role.as_str(),
+            grant.share,
+            grant.share_uid,
+            methods_text(&grant.allowed),
+            methods_text(&grant.asked),
+            grant.until.map(stamp),
+            stamp(held.since),
+        ])?;
+    }
+    Ok(())
+}

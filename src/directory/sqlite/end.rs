@@ -1,0 +1,56 @@
+//! The last step of a removal, and giving back what nobody declares: records go for good, as far as they are ours to end.
+
+use rusqlite::params;
+
+use super::super::{Fault, GuestRecord, Origin};
+use super::rows;
+use super::write::{Done, Write};
+use jiff::Timestamp;
+
+impl Write<'_> {
+    /// Only the deactivation that was planned on: who has come back since is not destroyed.
+    pub(super) fn destroy(&self, record: &GuestRecord, since: Timestamp, at_most: u32) -> Result<Done, Fault> {
+        self.made(record)?;
+        if record.deactivated_at != Some(since) {
+            return Err(self.stale());
+        }
+        self.count_destroyed(at_most)?;
+        let address = record.address.as_str();
+        // Who has become a workspace user meanwhile keeps what is his.
+        let sql = "DELETE FROM mfa WHERE address = ?1 AND NOT EXISTS (SELECT 1 FROM users WHERE email = ?1)";
+        self.sql(sql, [address])?;
+        self.sql("DELETE FROM guests WHERE id = ?1", [&record.id.0])?;
+        self.done("destroyed", address)
+    }
+
+    pub(super) fn destroy_partner(&self, id: &str, since: Timestamp) -> Result<Done, Fault> {
+        let known = rows::partners(self.tx, "WHERE id = ?1", &[&id]).map_err(|error| self.failed(&error))?;
+        let Some(known) = known.first() else { return Ok(Done::Nothing) };
+        let sql = "SELECT count(*) FROM guests WHERE partner = ?1";
+        let guests: i64 = self.tx.query_row(sql, [id], |row| row.get(0)).map_err(|error| self.failed(&error))?;
+        if known.deactivated_at != Some(since) || guests > 0 {
+            return Err(self.stale());
+        }
+        self.sql("DELETE FROM partners WHERE id = ?1", [id])?;
+        self.done("partner", id)
+    }
+
+    /// The identity stays and is the workspace's. Nobody vouches for one that we made: it is not verified, so it speaks for
+    /// nobody.
+    pub(super) fn give_back(&self, record: &GuestRecord) -> Result<usize, Fault> {
+        self.live(record)?;
+        let made = record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Made);
+        if made {
+            let sql = "INSERT OR IGNORE INTO users (email, name, enabled, verified) VALUES (?1, ?2, ?3, 0)";
+            self.sql(sql, params![record.address.as_str(), record.display_name, record.login])?;
+            self.done("user", record.address.as_str())?;
+        }
+        self.drop_record(record)
+    }
+
+    /// Grants, invitation, membership and mark go.
+    pub(super) fn drop_record(&self, record: &GuestRecord) -> Result<usize, Fault> {
+        self.sql("DELETE FROM grants WHERE guest = ?1", [&record.id.0])?;
+        self.sql("DELETE FROM guests WHERE id = ?1", [&record.id.0])
+    }
+}

@@ -1,0 +1,72 @@
+//! What is remembered beside the records and outlives them: the last mail to each address, what a share was when something
+//! was first given through it, and how many records were destroyed in the last hour.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::{DESTROYED_KEPT, Destroyed, Fault, Grant, GuestRecord, MAILS_KEPT};
+use super::rows::{self, stamp};
+use super::write::{Done, Write};
+
+/// How many records were destroyed lately; what is older than an hour may still be among them.
+pub fn destroyed(connection: &Connection) -> rusqlite::Result<Destroyed> {
+    let mut statement = connection.prepare_cached("SELECT minute, records FROM destroyed")?;
+    statement.query_map([], |row| Ok((rows::time(row, 0)?, row.get(1)?)))?.collect()
+}
+
+/// The end of the minute in which an instant lies.
+fn minute_of(at: Timestamp) -> Timestamp {
+    let end = at.as_second().div_euclid(60).saturating_add(1).saturating_mul(60);
+    Timestamp::from_second(end).unwrap_or(Timestamp::MAX)
+}
+
+fn before(at: Timestamp, age: SignedDuration) -> Timestamp {
+    at.checked_sub(age).unwrap_or(Timestamp::MIN)
+}
+
+impl Write<'_> {
+    /// A mail goes out. Who has no record any more is forgotten after a while.
+    pub(super) fn mailed(&self, address: &str) -> Result<usize, Fault> {
+        let sql = "DELETE FROM mails WHERE mailed_at < ?1 AND NOT EXISTS \
+                   (SELECT 1 FROM guests WHERE guests.address = mails.address)";
+        self.sql(sql, [stamp(before(self.at, MAILS_KEPT))])?;
+        let sql =
+            "INSERT INTO mails (address, mailed_at) VALUES (?1, ?2) ON CONFLICT (address) DO UPDATE SET mailed_at = ?2";
+        self.sql(sql, params![address, stamp(self.at)])
+    }
+
+    /// A share gives one account to the guests of one partner, from the first grant on.
+    pub(super) fn remember_share(&self, record: &GuestRecord, grant: &Grant) -> Result<(), Fault> {
+        let sql = "INSERT OR IGNORE INTO shares (uid, partner_name, account) VALUES (?1, ?2, ?3)";
+        self.sql(sql, params![grant.share_uid, record.partner_name, grant.account])?;
+        let sql = "SELECT (partner_name, account) = (?2, ?3) FROM shares WHERE uid = ?1";
+        let values = params![grant.share_uid, record.partner_name, grant.account];
+        let same: bool = self.tx.query_row(sql, values, |row| row.get(0)).map_err(|error| self.failed(&error))?;
+        if same { Ok(()) } else { Err(self.stale()) }
+    }
+
+    pub(super) fn forget_share(&self, uid: &str) -> Result<Done, Fault> {
+        let sql = "SELECT 1 FROM grants WHERE share_uid = ?1";
+        let held = self.tx.query_row(sql, [uid], |_| Ok(())).optional().map_err(|error| self.failed(&error))?;
+        if held.is_some() {
+            return Err(self.stale());
+        }
+        match self.sql("DELETE FROM shares WHERE uid = ?1", [uid])? {
+            0 => Ok(Done::Nothing),
+            _ => self.done("share", uid),
+        }
+    }
+
+    /// Counts a record that is destroyed, where the pace allows one more.
+    pub(super) fn count_destroyed(&self, at_most: u32) -> Result<(), Fault> {
+        let known = destroyed(self.tx).map_err(|error| self.failed(&error))?;
+        if super::super::destroyed_lately(&known, self.at) >= at_most {
+            return Err(self.stale());
+        }
+        self.sql("DELETE FROM destroyed WHERE minute <= ?1", [stamp(before(self.at, DESTROYED_KEPT))])?;
+        let sql = "INSERT INTO destroyed (minute, records) VALUES (?1, 1) \
+                   ON CONFLICT (minute) DO UPDATE SET records = records + 1";
+        self.sql(sql, [stamp(minute_of(self.at))])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! When the sweep is due, and what it tells: it has no object, so it goes through the queue under a key that no object
+//! can have.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Check, Engine, Priority, Task};
+use crate::directory::Mark;
+use crate::index::{Key, Slot};
+use crate::plan::Step;
+use crate::plan::sweep::{self, Orphan, Sweep};
+
+/// How long after a change it is due: it looks at every guest, so a burst of changes is looked at once.
+const PAUSE: SignedDuration = SignedDuration::from_secs(2);
+/// How many steps, and how many orphans, one task has at most.
+const BATCH: usize = 200;
+const ORPHANS_AT_ONCE: usize = 20;
+/// How many orphans are named in one line of the log.
+const NAMED: usize = 50;
+
+impl Engine {
+    /// Something changed that the sweep may have to do with.
+    pub(super) fn sweep_later(&mut self, now: Timestamp) {
+        // Nothing runs before everything was listed, and a timer that is due would wake everybody all the time.
+        if self.is_complete() {
+            self.queue.at(&Key::sweep(), now + PAUSE);
+        }
+    }
+
+    /// The sweep is due now.
+    pub fn sweep_now(&mut self) {
+        self.queue.push(Key::sweep(), Priority::Resync);
+    }
+
+    /// The sweep's next task. `None`: it has come to rest.
+    pub(super) fn advance_sweep(&mut self, now: Timestamp) -> Option<Task> {
+        if !self.condition.directory {
+            return None;
+        }
+        let sweep = sweep::plan(self.world(now));
+        if let Some(next) = sweep.next_look {
+            self.queue.at(&Key::sweep(), next);
+        }
+        self.tell_orphans(&sweep);
+        let Sweep { withhold, mut steps, .. } = sweep;
+        // Taking away comes first, and is looked up live: a view that lags takes nobody's access.
+        if !withhold.is_empty() {
+            let few = || withhold.iter().take(ORPHANS_AT_ONCE);
+            let checks = few().map(|(key, _)| self.as_declared(key)).collect();
+            let steps: Vec<Step> = few().flat_map(|(_, steps)| steps.iter().cloned()).collect();
+            return Some(Task::Execute { checks, steps, basis: None, notices: Vec::new() });
+        }
+        steps.truncate(BATCH);
+        if !steps.is_empty() {
+            return Some(Task::Execute { checks: Vec::new(), steps, basis: None, notices: Vec::new() });
+        }
+        self.queue.rest(&Key::sweep());
+        None
+    }
+
+    /// That a name is what the index has it for: free, or somebody else's.
+    fn as_declared(&self, key: &Key) -> Check {
+        match self.index.membership(&key.namespace, &key.name).map(Slot::metadata) {
+            Some(meta) => Check::Unchanged {
+                key: key.clone(),
+                uid: meta.uid.clone().unwrap_or_default(),
+                generation: meta.generation,
+            },
+            None => Check::Absent { key: key.clone() },
+        }
+    }
+
+    /// Names the orphans in the log when they change, and says in readiness when they are too many.
+    fn tell_orphans(&mut self, sweep: &Sweep) {
+        let orphans: BTreeSet<Orphan> = sweep.orphans.iter().cloned().collect();
+        self.condition.orphans = orphans.len();
+        if sweep.too_many_orphans {
+            let problem = format!(
+                "{} of {} guests in the directory have no membership any more; their access is left as it is. \
+                 Restore the memberships, or give these guests' marks back with guestlist release --orphans",
+                orphans.len(),
+                sweep.guests
+            );
+            self.condition.problems.insert("TooManyOrphans", problem);
+        } else {
+            self.condition.problems.remove("TooManyOrphans");
+        }
+        if orphans == self.orphans {
+            return;
+        }
+        let names: Vec<_> = orphans
+            .iter()
+            .take(NAMED)
+            .map(|Orphan { namespace, name, address }| format!("{namespace}/{name} ({address})"))
+            .collect();
+        let (count, guests, names) = (orphans.len(), sweep.guests, names.join(", "));
+        match (orphans.is_empty(), sweep.too_many_orphans) {
+            (true, _) => tracing::info!("no guest is orphaned any more"),
+            (false, true) => {
+                tracing::error!(count, guests, "TooManyOrphans: nothing declares {names}; they are left as they are");
+            }
+            (false, false) => {
+                tracing::warn!(count, guests, "Orphaned: nothing declares {names}; their access is withheld");
+            }
+        }
+        self.orphans = orphans;
+    }
+
+    /// Marks of another installation or cluster are none of ours: not orphans, and not to be touched.
+    pub(super) fn stop_at_foreign_mark<'a>(&mut self, marks: impl Iterator<Item = &'a Mark>) {
+        let ours = |mark: &&Mark| mark.installation == self.owner.installation && mark.cluster == self.owner.cluster;
+        let mut foreign = marks.filter(|mark| !ours(mark));
+        if let Some(mark) = foreign.next() {
+            self.stopped = Some(format!(
+                "ForeignDirectory: {}/{} in the directory was marked by installation {:?} (cluster {}), and we are {:?} \
+                 (cluster {}); nothing was touched. Use a directory of its own, or take this one over: guestlist release --take-over",
+                mark.namespace, mark.name, mark.installation, mark.cluster, self.owner.installation, self.owner.cluster
+            ));
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! One leads, the others stand by: a Lease in the operator's namespace, held by whoever renews it. A leader fences itself:
+//! every write asks [`Term::left`] first, and no call may last longer than that. What a process writes that was frozen
+//! between the question and the call is refused where it arrives: by the object's resourceVersion, by the directory's epoch.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::Client;
+use kube::api::{Api, PostParams};
+
+use super::clock::Clock;
+use super::words::words;
+
+/// How long a candidate waits at most before it looks again.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How a Lease is held.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its namespace; default: the one that the operator runs in.
+    pub namespace: Option<String>,
+    /// Its name: operators that stand by for each other use the same.
+    pub name: String,
+    /// Who holds it. A pod's name: what an earlier process of the same pod held is taken up at once.
+    pub holder: String,
+    /// How long it lasts after its last renewal.
+    pub duration: Duration,
+}
+
+/// How long we lead for sure.
+#[derive(Clone, Debug)]
+pub struct Term {
+    renewed: Arc<Mutex<(Instant, Timestamp)>>,
+    duration: Duration,
+    clock: Clock,
+}
+
+impl Term {
+    fn new(duration: Duration, clock: Clock) -> Self {
+        Self { renewed: Arc::new(Mutex::new((Instant::now(), clock.now()))), duration, clock }
+    }
+
+    /// A term that does not end, where nobody else could lead.
+    pub fn endless(clock: Clock) -> Self {
+        Self::new(Duration::MAX, clock)
+    }
+
+    /// What is left of the term, by the clock that runs faster: one of them may stand still while the machine sleeps.
+    pub fn left(&self) -> Duration {
+        if self.duration == Duration::MAX {
+            return self.duration;
+        }
+        let (instant, wall) = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_wall = Duration::try_from(self.clock.now().duration_since(wall)).unwrap_or_default();
+        self.duration.saturating_sub(instant.elapsed().max(by_wall))
+    }
+
+    /// How long a call may take: its own deadline, or what is left of the term. `None`: the term is over.
+    pub fn within(&self, deadline: Duration) -> Option<Duration> {
+        Some(self.left().min(deadline)).filter(|left| !left.is_zero())
+    }
+
+    /// Renewed by a call that began then.
+    fn renew(&self, began: (Instant, Timestamp)) {
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = began;
+    }
+}
+
+/// The Lease that we stand for, and hold once [`Candidate::wait`] has returned.
+pub struct Candidate {
+    leases: Api<Lease>,
+    settings: Settings,
+    namespace: String,
+    clock: Clock,
+}
+
+/// A Lease that we hold.
+pub struct Held {
+    candidate: Candidate,
+    lease: Lease,
+    /// How long for.
+    pub term: Term,
+}
+
+/// What a candidate may do with a Lease as it is.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nobody holds it, or an earlier process of ours, or its holder has not renewed it in time.
+    Free,
+    /// Somebody does.
+    HeldBy(String),
+}
+
+/// `unchanged`: for how long we have seen it just like this. The holder's own times are on another machine's clock.
+fn standing(spec: &LeaseSpec, me: &str, unchanged: Duration, default: Duration) -> Standing {
+    let holder = spec.holder_identity.as_deref().unwrap_or_default();
+    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    let lasts = seconds.map_or(default, Duration::from_secs);
+    if holder.is_empty() || holder == me || unchanged > lasts {
+        Standing::Free
+    } else {
+        Standing::HeldBy(holder.to_owned())
+    }
+}
+
+impl Candidate {
+    /// Stands for a Lease.
+    pub fn new(client: &Client, settings: Settings, clock: Clock) -> Self {
+        let namespace = settings.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
+        Self { leases: Api::namespaced(client.clone(), &namespace), settings, namespace, clock }
+    }
+
+    /// Waits until the Lease is ours. Tells what it waits for each time that changes: an answer of the API server that
+    /// is in the way, or who leads.
+    pub async fn wait(self, mut tell: impl FnMut(Result<&str, &str>)) -> Held {
+        let mut told = None;
+        let mut seen: Option<(Lease, Instant)> = None;
+        loop {
+            let outcome = self.attempt(&mut seen).await;
+            let outcome = match outcome {
+                Ok(Ok((lease, term))) => return Held { candidate: self, lease, term },
+                Ok(Err(holder)) => Ok(holder),
+                Err(problem) => Err(problem),
+            };
+            if told.as_ref() != Some(&outcome) {
+                tell(outcome.as_deref().map_err(String::as_str));
+                told = Some(outcome);
+            }
+            tokio::time::sleep(self.pace().min(LOOK)).await;
+        }
+    }
+
+    /// Looks once, and takes what is free. The inner error is who leads.
+    async fn attempt(&self, seen: &mut Option<(Lease, Instant)>) -> Result<Result<(Lease, Term), String>, String> {
+        let current = self.call("read", self.leases.get_opt(&self.settings.name)).await?;
+        let Some(current) = current else {
+            let began = self.now();
+            let created = self.call("create", self.leases.create(&PostParams::default(), &self.record(None))).await?;
+            return Ok(Ok((created, self.term(began))));
+        };
+        let since = match seen {
+            Some((known, since)) if *known == current => *since,
+            _ => {
+                let now = Instant::now();
+                *seen = Some((current.clone(), now));
+                now
+            }
+        };
+        let spec = current.spec.clone().unwrap_or_default();
+        match standing(&spec, &self.settings.holder, since.elapsed(), self.settings.duration) {
+            Standing::HeldBy(holder) => Ok(Err(holder)),
+            Standing::Free => {
+                let began = self.now();
+                let taken = self.replace(self.record(Some(&current))).await?;
+                Ok(Ok((taken, self.term(began))))
+            }
+        }
+    }
+
+    fn now(&self) -> (Instant, Timestamp) {
+        (Instant::now(), self.clock.now())
+    }
+
+    fn term(&self, began: (Instant, Timestamp)) -> Term {
+        let term = Term::new(self.settings.duration, self.clock.clone());
+        term.renew(began);
+        term
+    }
+
+    /// How long between two renewals.
+    fn pace(&self) -> Duration {
+        self.settings.duration / 5
+    }
+
+    /// The Lease as ours, in the place of what is there.
+    fn record(&self, current: Option<&Lease>) -> Lease {
+        // As precise as it is stored, so that what comes back is what was sent.
+        let now = self.clock.now();
+        let now = MicroTime(Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now));
+        let before = current.and_then(|lease| lease.spec.clone()).unwrap_or_default();
+        let ours = before.holder_identity.as_ref() == Some(&self.settings.holder);
+        let transitions = before.lease_transitions.unwrap_or_default();
+        let seconds = i32::try_from(self.settings.duration.as_secs()).unwrap_or(i32::MAX);
+        Lease {
+            metadata: current.map_or_else(
+                || ObjectMeta { name: Some(self.settings.name.clone()), ..ObjectMeta::default() },
+                |lease| lease.metadata.clone(),
+            ),
+            spec: Some(LeaseSpec {
+                holder_identity: Some(self.settings.holder.clone()),
+                lease_duration_seconds: Some(seconds),
+                acquire_time: before.acquire_time.clone().filter(|_| ours).or_else(|| Some(now.clone())),
+                renew_time: Some(now),
+                lease_transitions: Some(if current.is_some() && !ours { transitions + 1 } else { transitions }),
+                ..before
+            }),
+        }
+    }
+
+    /// Writes with the resourceVersion that was read: whoever else wrote meanwhile wins.
+    async fn replace(&self, lease: Lease) -> Result<Lease, String> {
+        self.call("update", self.leases.replace(&self.settings.name, &PostParams::default(), &lease)).await
+    }
+
+    async fn call<T>(&self, verb: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
+        let what = format!("the Lease {}/{}", self.namespace, self.settings.name);
+        match tokio::time::timeout(self.settings.duration / 3, call).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
+                Err(format!("not allowed to {verb} {what}: {}; the chart's Role has what is needed", status.message))
+            }
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => {
+                Err(format!("failed to {verb} {what}: {}; --lease-namespace names another namespace", status.message))
+            }
+            Ok(Err(error)) => Err(format!("failed to {verb} {what}: {}", words(&error))),
+            Err(_) => Err(format!("failed to {verb} {what}: the API server does not answer")),
+        }
+    }
+}
+
+impl Held {
+    /// Renews the Lease; ends when it is somebody else's, with the reason. Where it runs out because nobody answers, we may
+    /// well be who gets it again: until then only what needs no term is done.
+    pub async fn keep(&mut self) -> String {
+        let mut over = false;
+        loop {
+            tokio::time::sleep(self.candidate.pace()).await;
+            let began = self.candidate.now();
+            let renewed = self.candidate.record(Some(&self.lease));
+            let sent = renewed.spec.clone();
+            match self.candidate.replace(renewed).await {
+                Ok(lease) => {
+                    self.lease = lease;
+                    self.term.renew(began);
+                    if over {
+                        tracing::info!("the Lease is renewed");
+                    }
+                    over = false;
+                }
+                Err(problem) => {
+                    tracing::debug!("{problem}");
+                    if let Some(taken) = self.look(sent.as_ref()).await {
+                        return taken;
+                    }
+                    if self.term.left().is_zero() && !over {
+                        tracing::warn!("{problem}; the Lease has run out: nothing is given until it is renewed");
+                        over = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// After a renewal that failed: what the Lease is now. An answer that was lost is no loss of the Lease.
+    async fn look(&mut self, sent: Option<&LeaseSpec>) -> Option<String> {
+        let name = &self.candidate.settings.name;
+        let current = self.candidate.call("read", self.candidate.leases.get_opt(name)).await.ok()?;
+        let Some(current) = current else { return Some("somebody deleted it".to_owned()) };
+        let ours = current.spec == self.lease.spec || current.spec.as_ref() == sent;
+        if !ours {
+            let holder = current.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
+            return Some(format!("held by {holder:?} now"));
+        }
+        self.lease = current;
+        None
+    }
+
+    /// Lets go, so that whoever stands by need not wait.
+    pub async fn give_back(self) {
+        if self.term.left().is_zero() {
+            return;
+        }
+        let mut lease = self.candidate.record(Some(&self.lease));
+        if let Some(spec) = lease.spec.as_mut() {
+            spec.holder_identity = Some(String::new());
+        }
+        if let Err(problem) = self.candidate.replace(lease).await {
+            tracing::warn!("{problem}; whoever stands by waits until it runs out");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    fn held(holder: &str, seconds: Option<i32>) -> LeaseSpec {
+        LeaseSpec { holder_identity: Some(holder.to_owned()), lease_duration_seconds: seconds, ..LeaseSpec::default() }
+    }
+
+    const S: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_lease_that_its_holder_renews_is_not_taken() {
+        let spec = held("a", Some(15));
+        assert_eq!(standing(&spec, "b", Duration::ZERO, 3 * S), Standing::HeldBy("a".to_owned()));
+        assert_eq!(standing(&spec, "b", 15 * S, 3 * S), Standing::HeldBy("a".to_owned()));
+    }
+
+    #[test]
+    fn a_lease_is_free_once_it_was_seen_unchanged_for_longer_than_it_lasts_whatever_times_stand_in_it() {
+        let mut spec = held("a", Some(15));
+        spec.renew_time = Some(MicroTime(Timestamp::MAX));
+        assert_eq!(standing(&spec, "b", 16 * S, 3 * S), Standing::Free);
+        spec.renew_time = Some(MicroTime(Timestamp::MIN));
+        assert_eq!(standing(&spec, "b", S, 3 * S), Standing::HeldBy("a".to_owned()));
+        assert_eq!(standing(&held("a", None), "b", 4 * S, 3 * S), Standing::Free);
+    }
+
+    #[test]
+    fn a_lease_that_was_given_back_or_is_that_of_an_earlier_process_of_the_same_pod_is_free() {
+        assert_eq!(standing(&LeaseSpec::default(), "b", Duration::ZERO, S), Standing::Free);
+        assert_eq!(standing(&held("", Some(15)), "b", Duration::ZERO, S), Standing::Free);
+        assert_eq!(standing(&held("b", Some(15)), "b", Duration::ZERO, S), Standing::Free);
+    }
+
+    #[test]
+    fn a_term_ends_by_either_clock() {
+        let term = Term::new(15 * S, Clock::new(|| Timestamp::UNIX_EPOCH));
+        assert!(term.left() > 14 * S);
+        // The wall clock says that more time has passed: the machine slept.
+        term.renew((Instant::now(), Timestamp::UNIX_EPOCH - SignedDuration::from_secs(20)));
+        assert_eq!(term.left(), Duration::ZERO);
+        // It was set back: the other one goes on.
+        let earlier = Instant::now().checked_sub(20 * S).unwrap_or_else(Instant::now);
+        term.renew((earlier, Timestamp::UNIX_EPOCH + SignedDuration::from_secs(100)));
+        assert_eq!(term.left(), Duration::ZERO);
+    }
+}

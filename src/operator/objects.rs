@@ -1,0 +1,203 @@
+//! The objects as the operator reads and writes them. A trait, so that the same performer works on an API server, on
+//! manifests in files, and in a simulation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::{Client, Resource};
+use serde_json::Value;
+
+use super::engine::Failure;
+use super::events::Teller;
+use super::health::Metrics;
+use super::lease::Term;
+use super::watch::{Watched, declared};
+use super::words::words;
+use crate::api;
+use crate::index::{Declared, Key, Kind};
+use crate::plan::Notice;
+
+/// How long one call may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Which part of an object is patched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Metadata and spec.
+    Object,
+    /// Its status.
+    Status,
+}
+
+/// What is told, of which object.
+#[derive(Debug)]
+pub struct Telling<'a> {
+    /// The object.
+    pub key: &'a Key,
+    /// Its UID.
+    pub uid: &'a str,
+    /// Its generation.
+    pub generation: Option<i64>,
+    /// What is told.
+    pub notice: &'a Notice,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Reads and writes objects of the three kinds.
+pub trait Objects: Send + Sync {
+    /// An object as it is now.
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>>;
+    /// Merges a patch into a part of it; the object as it is then.
+    fn patch<'a>(&'a self, key: &'a Key, part: Part, patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>>;
+    /// Deletes it if it still has this UID; what is left of it while a finalizer holds it.
+    fn delete<'a>(&'a self, key: &'a Key, uid: &'a str) -> BoxFuture<'a, Result<Option<Declared>, Failure>>;
+    /// Whether any membership names this partner.
+    fn has_members<'a>(&'a self, partner: &'a Key) -> BoxFuture<'a, Result<bool, Failure>>;
+    /// Tells people; that never fails the work.
+    fn tell<'a>(&'a self, telling: Telling<'a>) -> BoxFuture<'a, ()>;
+}
+
+/// The objects of an API server. Nothing is asked of it once our term is over.
+pub struct Kubernetes {
+    /// The client.
+    pub client: Client,
+    /// Our term.
+    pub term: Term,
+    /// Writes Events.
+    pub teller: Teller,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Calls a generic function with the type of a kind.
+macro_rules! for_kind {
+    ($key:expr, $self:ident.$function:ident($($argument:expr),*)) => {
+        match $key.kind {
+            Kind::Partner => $self.$function::<api::LocalPartner>($($argument),*).boxed(),
+            Kind::Membership => $self.$function::<api::GuestMembership>($($argument),*).boxed(),
+            Kind::Share => $self.$function::<api::AccountShare>($($argument),*).boxed(),
+        }
+    };
+}
+
+impl Objects for Kubernetes {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>> {
+        for_kind!(key, self.get_one(key))
+    }
+
+    fn patch<'a>(&'a self, key: &'a Key, part: Part, patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>> {
+        for_kind!(key, self.patch_one(key, part, patch))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, uid: &'a str) -> BoxFuture<'a, Result<Option<Declared>, Failure>> {
+        for_kind!(key, self.delete_one(key, uid))
+    }
+
+    fn has_members<'a>(&'a self, partner: &'a Key) -> BoxFuture<'a, Result<bool, Failure>> {
+        async move {
+            let objects = self.objects::<api::GuestMembership>(&partner.namespace);
+            let params = ListParams::default().fields(&format!("spec.partnerRef.name={}", partner.name)).limit(1);
+            let listed = self.call("list", Kind::Membership, objects.list(&params)).await?;
+            Ok(!listed.items.is_empty())
+        }
+        .boxed()
+    }
+
+    fn tell<'a>(&'a self, telling: Telling<'a>) -> BoxFuture<'a, ()> {
+        async move {
+            if !self.term.left().is_zero() {
+                self.teller.tell(&telling).await;
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Kubernetes {
+    fn objects<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+        &self,
+        namespace: &str,
+    ) -> Api<DeserializeGuard<K>> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    async fn get_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+        &self,
+        key: &Key,
+    ) -> Result<Declared, Failure> {
+        self.call("get", key.kind, self.objects::<K>(&key.namespace).get(&key.name)).await.map(declared)
+    }
+
+    async fn delete_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+        &self,
+        key: &Key,
+        uid: &str,
+    ) -> Result<Option<Declared>, Failure> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+            ..DeleteParams::default()
+        };
+        let objects = self.objects::<K>(&key.namespace);
+        let deleted = self.call("delete", key.kind, objects.delete(&key.name, &params)).await?;
+        Ok(deleted.left().map(declared))
+    }
+
+    async fn patch_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+        &self,
+        key: &Key,
+        part: Part,
+        patch: &Value,
+    ) -> Result<Declared, Failure> {
+        let objects = self.objects::<K>(&key.namespace);
+        let params = PatchParams { field_manager: Some("guestlist".to_owned()), ..PatchParams::default() };
+        let patch = Patch::Merge(patch);
+        let written = match part {
+            Part::Object => self.call("patch", key.kind, objects.patch(&key.name, &params, &patch)).await,
+            Part::Status => self.call("patch_status", key.kind, objects.patch_status(&key.name, &params, &patch)).await,
+        };
+        written.map(declared)
+    }
+
+    async fn call<T>(
+        &self,
+        verb: &'static str,
+        kind: Kind,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Failure> {
+        let failed = |why| Err(Failure::Retry(format!("failed to {verb} a {}: {why}", kind.as_str())));
+        let Some(deadline) = self.term.within(DEADLINE) else { return failed("our term is over".to_owned()) };
+        let result = match tokio::time::timeout(deadline, call).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(failure(verb, kind, &error)),
+            Err(_) => failed(format!("no answer in {deadline:.1?}")),
+        };
+        self.metrics.call(verb, kind, result.is_ok());
+        result
+    }
+}
+
+/// What happens after a failure of the API server.
+fn failure(verb: &str, kind: Kind, error: &kube::Error) -> Failure {
+    let context = format!("failed to {verb} a {}", kind.as_str());
+    let kube::Error::Api(status) = error else { return Failure::Retry(format!("{context}: {}", words(error))) };
+    let message = format!("{context}: {}", words(error));
+    match status.code {
+        404 => Failure::Gone,
+        409 => Failure::Behind,
+        // In a terminating namespace nothing new is let in, and nothing has to be.
+        403 if status.message.contains("being terminated") => Failure::Gone,
+        403 => Failure::Retry(format!("{message}; the chart's ClusterRole has what is needed")),
+        400 | 405 | 415 | 422 => Failure::Wait(message),
+        429 => {
+            let seconds = status.details.as_ref().map_or(1, |details| details.retry_after_seconds);
+            Failure::RetryAfter(SignedDuration::from_secs(i64::from(seconds.max(1))), message)
+        }
+        _ => Failure::Retry(message),
+    }
+}

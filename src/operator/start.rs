@@ -1,0 +1,181 @@
+//! Everything that has to be there before the first list: the policy, the Lease, the cluster's identity, the directory.
+//! What is not there yet is said once and waited for.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::Api;
+use kube::{Client, Config};
+use tokio::sync::mpsc;
+
+use super::engine::{self, Engine, Input};
+use super::events::Teller;
+use super::health::Health;
+use super::lease::{Candidate, Held, Term};
+use super::objects::Kubernetes;
+use super::perform::Performer;
+use super::words::{no_cluster, words};
+use super::{Options, feed};
+use crate::directory::fault::Next;
+use crate::directory::sqlite::{self, Access, Store};
+use crate::directory::{Epoch, Execute, Fault, Owner, scheme};
+use crate::workspace::Workspace;
+
+/// How many inputs may wait for the engine.
+const INBOX: usize = 1024;
+
+/// What the operator runs with during one term.
+pub struct Begun {
+    /// Decides.
+    pub engine: Engine,
+    /// Does.
+    pub performer: Performer,
+    /// What comes in.
+    pub inbox: mpsc::Receiver<Input>,
+    /// Where it is put in.
+    pub sender: mpsc::Sender<Input>,
+}
+
+/// Waits until the Lease is ours.
+pub async fn stand(options: &Options, client: &Client, health: &Health) -> Held {
+    let candidate = Candidate::new(client, options.lease.clone(), options.clock.clone());
+    let held = candidate.wait(|outcome| match outcome {
+        Ok(leader) => {
+            tracing::info!(leader, "standing by");
+            health.set(&engine::Condition { led_by: Some(leader.to_owned()), ..engine::Condition::default() });
+            health.metrics.lead(false, true);
+        }
+        Err(problem) => {
+            tracing::error!("{problem}; tried again until it works");
+            waiting(health, "Lease", problem);
+            health.metrics.lead(false, false);
+        }
+    });
+    let held = held.await;
+    health.set(&engine::Condition::default());
+    health.metrics.lead(true, false);
+    held
+}
+
+/// Takes the directory for a term.
+pub async fn begin(options: &Options, client: Client, term: Term, health: &Health) -> Result<Begun, String> {
+    let workspace = match &options.workspace {
+        Some(file) => first_policy(file, health).await,
+        None => {
+            tracing::warn!("no --workspace: nobody is allowed anything, so nobody is invited and nothing is given");
+            Workspace::default()
+        }
+    };
+    let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster(&client, health).await };
+    let (directory, epoch) = lead(file(&options.directory)?, &owner, health).await?;
+    let Owner { installation, cluster } = &owner;
+    tracing::info!(installation, cluster, epoch = epoch.0, "leading the directory");
+    let (sender, inbox) = mpsc::channel(INBOX);
+    let teller = Teller::new(client.clone(), options.lease.holder.clone());
+    let (metrics, clock) = (health.metrics.clone(), options.clock.clone());
+    let objects = Arc::new(Kubernetes { client, term: term.clone(), teller, metrics: metrics.clone() });
+    let performer = Performer { objects, directory, epoch, term, clock, metrics };
+    Ok(Begun { engine: Engine::new(owner, workspace, options.workers.max(1)), performer, inbox, sender })
+}
+
+/// Waits for the first good policy: without any, nothing could be said about who may speak for whom.
+async fn first_policy(file: &Path, health: &Health) -> Workspace {
+    let mut said = String::new();
+    loop {
+        match feed::read_policy(file).await.and_then(|text| feed::parse_policy(file, &text)) {
+            Ok(workspace) => return workspace,
+            Err(problem) => {
+                if problem != said {
+                    tracing::error!("PolicyUnreadable: {problem}; nothing is done until it can be read");
+                    waiting(health, "PolicyUnreadable", &problem);
+                    said = problem;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+fn waiting(health: &Health, subject: &'static str, problem: &str) {
+    let mut condition = engine::Condition::default();
+    condition.problems.insert(subject, problem.to_owned());
+    health.set(&condition);
+}
+
+/// The Kubernetes client, as kubectl finds its cluster.
+pub async fn connect() -> Result<Client, String> {
+    let mut config = Config::infer().await.map_err(|error| {
+        format!("failed to find a cluster: {}; set KUBECONFIG, or run in a cluster", no_cluster(&error))
+    })?;
+    // The queue decides when something is tried again; a call that repeats itself would hold a worker for half a minute.
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    Client::try_from(config).map_err(|error| format!("failed to set up the Kubernetes client: {}", words(&error)))
+}
+
+/// The cluster's identity: the UID of kube-system. Waits for the API server.
+async fn cluster(client: &Client, health: &Health) -> String {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let mut said = String::new();
+    loop {
+        let problem = match tokio::time::timeout(Duration::from_secs(10), namespaces.get("kube-system")).await {
+            Ok(Ok(namespace)) => match namespace.metadata.uid {
+                Some(uid) => return uid,
+                None => "kube-system has no UID".to_owned(),
+            },
+            Ok(Err(error)) => format!("failed to read the namespace kube-system: {}", words(&error)),
+            Err(_) => "the API server does not answer".to_owned(),
+        };
+        if problem != said {
+            tracing::error!("{problem}; tried again each second");
+            waiting(health, "API server", &problem);
+            said = problem;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// The embedded directory's file. A wrong argument is said before anything is waited for.
+pub fn file(directory: &str) -> Result<&Path, String> {
+    let path = directory.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(Path::new);
+    path.ok_or_else(|| format!("--directory {} is not understood; this release knows sqlite:PATH", scheme(directory)))
+}
+
+/// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody mends it.
+async fn lead(path: &Path, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
+    let mut said = String::new();
+    loop {
+        let fault = match open_and_lead(path, owner).await {
+            Ok(leading) => return Ok(leading),
+            Err(fault) => fault,
+        };
+        if fault.next() == Next::Stop {
+            return Err(format!(
+                "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own, \
+                 or take this one over: guestlist release --take-over",
+                owner.installation, owner.cluster
+            ));
+        }
+        let problem = fault.to_string();
+        if problem != said {
+            tracing::error!("DirectoryUnavailable: {problem}; tried again each second");
+            waiting(health, "DirectoryUnavailable", &problem);
+            said = problem;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn open_and_lead(path: &Path, owner: &Owner) -> Result<(Arc<dyn Execute>, Epoch), Fault> {
+    let failed = |error: &dyn std::fmt::Display| Fault::Unavailable { context: format!("failed to start: {error}") };
+    let path = path.to_owned();
+    // Opening waits for locks; nobody else shall wait for that.
+    let opened = tokio::task::spawn_blocking(move || Store::open(&path, Access::Create));
+    let store = opened.await.map_err(|error| failed(&error))??;
+    let directory = sqlite::Directory::start(store).map_err(|error| failed(&error))?;
+    directory.claim(owner).await?;
+    let epoch = directory.lead().await?;
+    Ok((Arc::new(directory), epoch))
+}

@@ -1,0 +1,196 @@
+//! Plans what no object asks for: access of guests whom nothing declares any more, and records whose time has come. It is
+//! computed from what the directory records, so that a restart changes neither what is done nor the pace.
+
+use jiff::Timestamp;
+
+use super::claims::{is_orphan, is_paused};
+use super::share::forget;
+use super::{Extent, Step, World};
+use crate::directory::{DESTROYED_KEPT, GuestRecord, Mark, Operation, Origin, PartnerRecord, destroyed_lately};
+use crate::index::{Key, Kind, Slot};
+use crate::rules::Reason;
+
+/// How many orphans are few whatever the share of all guests that they are, and the share that is few whatever their number.
+const FEW_ORPHANS: usize = 3;
+const FEW_ORPHANS_PERCENT: usize = 25;
+
+/// What is to be done for nobody's sake.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sweep {
+    /// The live guests whom nothing declares any more.
+    pub orphans: Vec<Orphan>,
+    /// How many live guests there are.
+    pub guests: usize,
+    /// So many are gone at once that something else is wrong: they are left as they are.
+    pub too_many_orphans: bool,
+    /// Takes access away from orphans, each with the name under which no object may be found when it is done.
+    pub withhold: Vec<(Key, Vec<Step>)>,
+    /// Ends records.
+    pub steps: Vec<Step>,
+    /// When to look again though nothing happens.
+    pub next_look: Option<Timestamp>,
+}
+
+/// A marked guest without an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Orphan {
+    /// The namespace in his mark.
+    pub namespace: String,
+    /// The membership's name in his mark.
+    pub name: String,
+    /// His address.
+    pub address: String,
+}
+
+/// Plans the sweep.
+pub fn plan(world: World<'_>) -> Sweep {
+    let mut sweep = Sweep::default();
+    if !world.directory_available {
+        return sweep;
+    }
+    let live = || world.observed.guests().filter(|guest| guest.is_live());
+    let orphans: Vec<_> = live().filter(|guest| is_here(world, guest) && is_orphan(world, guest)).collect();
+    sweep.guests = live().count();
+    sweep.too_many_orphans = orphans.len() > FEW_ORPHANS && orphans.len() * 100 > sweep.guests * FEW_ORPHANS_PERCENT;
+    sweep.orphans = orphans.iter().filter_map(|guest| Some(Orphan::of(guest, guest.mark.as_ref()?))).collect();
+    if !sweep.too_many_orphans {
+        sweep.withhold = orphans.iter().filter_map(|guest| withhold(world, guest)).collect();
+    }
+    if world.extent == Extent::Everything {
+        sweep.steps = forgotten_shares(world);
+    }
+    // What is destroyed does not come back: not while nobody can say how and how fast.
+    if world.workspace.is_readable() {
+        destroy_guests(world, &mut sweep);
+        destroy_partners(world, &mut sweep);
+    }
+    sweep
+}
+
+/// Whether all that his partner has is declared here.
+fn is_here(world: World<'_>, guest: &GuestRecord) -> bool {
+    guest.mark.as_ref().is_some_and(|mark| world.is_whole(&mark.namespace, &guest.partner_name))
+}
+
+/// What gives every orphan's mark back: `guestlist release --orphans`. People decide it; the sweep never does.
+pub fn give_back(world: World<'_>) -> Vec<Step> {
+    let orphans = world.observed.guests().filter(|guest| is_orphan(world, guest));
+    let give_back = |guest: &GuestRecord| Step {
+        operation: Operation::GiveBack { guest: guest.id.clone() },
+        reason: Reason::Orphaned,
+        because: format!("nothing declares {} any more, and the mark is given back", guest.address),
+    };
+    orphans.map(give_back).collect()
+}
+
+impl Orphan {
+    fn of(guest: &GuestRecord, mark: &Mark) -> Self {
+        Self { namespace: mark.namespace.clone(), name: mark.name.clone(), address: guest.address.to_string() }
+    }
+}
+
+/// Takes away what an orphan could use. The record stays, and passes on as it is should an object come back for it.
+fn withhold(world: World<'_>, guest: &GuestRecord) -> Option<(Key, Vec<Step>)> {
+    let mark = guest.mark.as_ref()?;
+    let step = |operation| Step {
+        operation,
+        reason: Reason::Orphaned,
+        because: format!("nothing declares {} any more", guest.address),
+    };
+    let mut steps = Vec::new();
+    if !guest.grants.is_empty() {
+        let accounts = guest.grants.keys().cloned().collect();
+        steps.push(step(Operation::Withhold { guest: guest.id.clone(), accounts }));
+    }
+    if guest.invitation.is_some() {
+        steps.push(step(Operation::RevokeInvitation { guest: guest.id.clone() }));
+    }
+    // An object that is gone from a cluster may be restored. From files it is gone because somebody says so.
+    if world.extent == Extent::DeclaredPartners {
+        let guest = guest.id.clone();
+        steps.push(step(match mark.origin {
+            Origin::Made => Operation::Deactivate { guest },
+            Origin::Adopted => Operation::Release { guest },
+        }));
+    }
+    let key = Key::new(Kind::Membership, mark.namespace.clone(), mark.name.clone());
+    (!steps.is_empty()).then_some((key, steps))
+}
+
+/// Deactivated users whom we made, the longest deactivated first, no more of them an hour than the policy says.
+fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
+    let pace = &world.workspace.destroy;
+    let lately = destroyed_lately(world.observed.destroyed(), world.now);
+    // Of all there were an hour ago: what is destroyed does not slow itself down.
+    let marked = world.observed.guests().filter(|guest| guest.mark.is_some()).count() + lately as usize;
+    let at_most = u32::try_from((marked * usize::from(pace.per_hour_percent)).div_ceil(100)).unwrap_or(u32::MAX);
+    let mut waiting: Vec<(Timestamp, &GuestRecord)> = world
+        .observed
+        .guests()
+        .filter(|guest| {
+            let made = |mark: &Mark| mark.origin == Origin::Made && !is_held(world, guest, mark);
+            is_here(world, guest) && guest.mark.as_ref().is_some_and(made)
+        })
+        .filter_map(|guest| Some((guest.deactivated_at?, guest)))
+        .collect();
+    waiting.sort_by(|(a, first), (b, second)| (a, &first.address).cmp(&(b, &second.address)));
+    let is_due = |since: Timestamp| since.checked_add(pace.after).is_ok_and(|due| due <= world.now);
+    let due = waiting.iter().take_while(|(since, _)| is_due(*since)).count();
+    let now = due.min(at_most.saturating_sub(lately) as usize);
+    for (since, guest) in &waiting[..now] {
+        sweep.steps.push(Step {
+            operation: Operation::Destroy { guest: guest.id.clone(), since: *since, at_most },
+            reason: Reason::Removing,
+            because: format!("{} was deactivated at {since} and did not come back", guest.address),
+        });
+    }
+    if let Some((since, _)) = waiting.get(due) {
+        sweep.look_at(since.checked_add(pace.after).ok());
+    }
+    if now < due {
+        // When the first that counts for this hour does not any more.
+        let counted = world.observed.destroyed().keys().filter_map(|minute| minute.checked_add(DESTROYED_KEPT).ok());
+        sweep.look_at(counted.filter(|over| *over > world.now).min());
+    }
+}
+
+/// Nothing of what is paused is destroyed: neither of a partner, nor of a membership that was made anew.
+fn is_held(world: World<'_>, guest: &GuestRecord, mark: &Mark) -> bool {
+    let partner = world.declared.partner(&mark.namespace, &guest.partner_name).map(Slot::metadata);
+    let membership = world.declared.membership(&mark.namespace, &mark.name).map(Slot::metadata);
+    partner.into_iter().chain(membership).any(is_paused)
+}
+
+/// A partner that was put away goes when none of its guests' records is left.
+fn destroy_partners(world: World<'_>, sweep: &mut Sweep) {
+    let ended = |partner: &&PartnerRecord| {
+        world.is_whole(&partner.mark.namespace, &partner.mark.name)
+            && !world.declared.has_partner_uid(&partner.mark.uid)
+            && world.observed.guests_of(&partner.id).next().is_none()
+    };
+    for partner in world.observed.partners().filter(ended) {
+        let Some(since) = partner.deactivated_at else { continue };
+        let due = since.checked_add(world.workspace.destroy.after).ok();
+        if due.is_none_or(|due| due > world.now) {
+            sweep.look_at(due);
+            continue;
+        }
+        sweep.steps.push(Step {
+            operation: Operation::DestroyPartner { partner: partner.id.clone(), since },
+            reason: Reason::Removing,
+            because: format!("{}/{} has no guest left", partner.mark.namespace, partner.mark.name),
+        });
+    }
+}
+
+/// Shares that are gone, and through which nobody holds anything.
+fn forgotten_shares(world: World<'_>) -> Vec<Step> {
+    let gone = |uid: &str| !world.declared.has_share_uid(uid) && world.observed.holders(uid).next().is_none();
+    world.observed.shares().filter(|share| gone(&share.uid)).map(|share| forget(&share.uid)).collect()
+}
+
+impl Sweep {
+    fn look_at(&mut self, instant: Option<Timestamp>) {
+        self.next_look = [self.next_look, instant].into_iter().flatten().min();
+    }
+}

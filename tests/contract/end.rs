@@ -1,0 +1,152 @@
+//! The last step of a removal, what is given back, and a directory that changes hands.
+
+use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::{Changed, Destroyed, Fault, MfaRecord, Operation, Origin, Owner, destroyed_lately};
+use guestlist::rules::ShareRole;
+
+use super::*;
+
+fn destroy(who: &str, since: i64, at_most: u32) -> Operation {
+    Operation::Destroy { guest: guest(who), since: at(since), at_most }
+}
+
+fn count(destroyed: &Destroyed, seconds: i64) -> u32 {
+    destroyed_lately(destroyed, at(seconds))
+}
+
+pub async fn only_the_deactivation_that_was_planned_on_is_destroyed(subject: Subject) {
+    let subject = subject.with_manager().await;
+    subject.stale(&destroy("bob", 50, 9), 45).await;
+    subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
+    subject.stale(&destroy("bob", 49, 9), 60).await;
+    // He came back, and left again.
+    subject.done(&admit(&bob(), at(10_000)), 70).await;
+    subject.stale(&destroy("bob", 50, 9), 80).await;
+    subject.done(&Operation::Deactivate { guest: guest("bob") }, 90).await;
+    subject.stale(&destroy("bob", 50, 9), 100).await;
+    let effect = subject.done(&destroy("bob", 90, 9), 110).await;
+    assert_eq!((effect.gone, effect.guest), (Some(guest("bob")), None));
+    assert_eq!(subject.directory.guest(&bob()).await.unwrap(), None);
+    // What he had enrolled went with him.
+    let record = subject.done(&admit(&bob(), at(10_000)), 120).await.guest.unwrap();
+    assert_eq!(record.mfa, MfaRecord::Known([].into()));
+}
+
+pub async fn no_more_are_destroyed_in_an_hour_than_the_operation_allows(subject: Subject) {
+    for name in ["bob", "carol", "dave"] {
+        subject.done(&admit(&email(&format!("{name}@acme.example")), at(10_000)), 10).await;
+        subject.done(&Operation::Deactivate { guest: guest(name) }, 20).await;
+    }
+    let effect = subject.done(&destroy("bob", 20, 1), 100).await;
+    assert_eq!(effect.destroyed, Some(subject.directory.destroyed().await.unwrap()));
+    // Twice is once, and counts once.
+    subject.done(&destroy("bob", 20, 1), 110).await;
+    let destroyed = subject.directory.destroyed().await.unwrap();
+    assert_eq!((count(&destroyed, 110), count(&destroyed, 100 + 3_599)), (1, 1));
+    subject.stale(&destroy("carol", 20, 1), 120).await;
+    subject.stale(&destroy("carol", 20, 1), 100 + 3_599).await;
+    subject.done(&destroy("carol", 20, 2), 130).await;
+    // The minute is counted to its end.
+    subject.done(&destroy("dave", 20, 1), 130 + 3_660).await;
+    let destroyed = subject.directory.destroyed().await.unwrap();
+    assert_eq!((count(&destroyed, 130 + 3_660), destroyed.len()), (1, 1), "what is older than an hour is forgotten");
+}
+
+pub async fn who_destroyed_something_knows_and_others_are_told(subject: Subject) {
+    let subject = subject.with_bob().await;
+    subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
+    let cursor = subject.cursor().await;
+    subject.directory.changes(cursor).await.unwrap();
+    subject.done(&destroy("bob", 50, 9), 60).await;
+    assert_eq!(subject.directory.changes(cursor).await.unwrap().changed, [].into());
+    // Who follows from further back hears of it.
+    subject.player.import(&Import { users: vec![user(&email("zoe@host.example"))], accounts: vec![] }).unwrap();
+    subject.directory.changes(subject.cursor().await).await.unwrap();
+    let told = subject.directory.changes(cursor).await.unwrap().changed;
+    assert!(told.contains(&Changed::Destroyed) && told.contains(&Changed::Guest(bob())), "{told:?}");
+}
+
+pub async fn who_became_a_workspace_user_keeps_his_mfa_when_his_record_is_destroyed(subject: Subject) {
+    let subject = subject.with_bob().await;
+    subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
+    subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
+    subject.done(&destroy("bob", 50, 9), 60).await;
+    assert_eq!(subject.directory.user(&bob()).await.unwrap(), Some(user(&bob())));
+    let mut adopt = admit(&bob(), at(10_000));
+    if let Operation::Admit { mark, .. } = &mut adopt {
+        mark.origin = Origin::Adopted;
+    }
+    let record = subject.done(&adopt, 70).await.guest.unwrap();
+    assert!(matches!(record.mfa, MfaRecord::Known(methods) if methods.len() == 1));
+}
+
+pub async fn a_partner_is_destroyed_when_it_was_put_away_and_nobody_refers_to_it(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let destroy_partner = |since| Operation::DestroyPartner { partner: acme(), since: at(since) };
+    subject.stale(&destroy_partner(60), 50).await;
+    subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
+    subject.done(&Operation::DeactivatePartner { partner: acme() }, 60).await;
+    subject.stale(&destroy_partner(60), 70).await;
+    subject.done(&destroy("bob", 50, 9), 80).await;
+    subject.stale(&destroy_partner(59), 90).await;
+    let effect = subject.done(&destroy_partner(60), 100).await;
+    assert_eq!((effect.partner, effect.partner_gone), (None, Some(acme())));
+    assert_eq!(subject.directory.partner(&acme()).await.unwrap(), None);
+    subject.done(&ensure_partner(), 110).await;
+    subject.done(&admit(&bob(), at(10_000)), 120).await;
+}
+
+pub async fn the_adopted_are_never_destroyed(subject: Subject) {
+    subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
+    let mut adopt = admit(&bob(), at(10_000));
+    if let Operation::Admit { mark, .. } = &mut adopt {
+        mark.origin = Origin::Adopted;
+    }
+    subject.done(&adopt, 10).await;
+    let fault = subject.refused(&destroy("bob", 10, 9), 20).await;
+    assert!(matches!(fault, Fault::Refused { .. }), "{fault}");
+}
+
+pub async fn who_is_given_back_is_the_workspaces_without_access_and_speaks_for_nobody(subject: Subject) {
+    let subject = subject.with_manager().await;
+    let effect = subject.done(&Operation::GiveBack { guest: guest("bob") }, 50).await;
+    assert_eq!(effect.gone, Some(guest("bob")));
+    assert_eq!(subject.directory.guest(&bob()).await.unwrap(), None);
+    let user = subject.directory.user(&bob()).await.unwrap().unwrap();
+    assert_eq!((user.name.as_str(), user.enabled, user.verified), ("bob", true, false));
+    assert!(matches!(subject.refused(&admit(&bob(), at(10_000)), 60).await, Fault::Exists { .. }));
+    // Nobody is given back who has left already: he is destroyed in his time.
+    subject.done(&admit(&email("carol@acme.example"), at(10_000)), 70).await;
+    subject.done(&Operation::Deactivate { guest: guest("carol") }, 80).await;
+    subject.stale(&Operation::GiveBack { guest: guest("carol") }, 90).await;
+}
+
+pub async fn who_takes_a_directory_over_has_every_mark_and_the_lead(subject: Subject) {
+    let subject = subject.with_manager().await;
+    let cursor = subject.cursor().await;
+    subject.directory.changes(cursor).await.unwrap();
+    let before = subject.record(&bob()).await;
+    let new = Owner { cluster: "c-2".to_owned(), ..us() };
+    assert!(subject.directory.claim(&new).await.is_err());
+    subject.directory.take_over(&new).await.unwrap();
+    assert_eq!(subject.directory.changes(cursor).await.unwrap().changed, [Changed::Everything].into());
+    let after = subject.record(&bob()).await;
+    assert_eq!(after.mark.as_ref().unwrap().cluster, "c-2");
+    assert!(after.revision > before.revision);
+    assert_eq!(after.grants, before.grants, "it passes as it is");
+    assert_eq!(subject.directory.partner(&acme()).await.unwrap().unwrap().mark.cluster, "c-2");
+    // Whoever led it until now writes nothing any more, and does not get it back by asking.
+    let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+    assert_eq!(subject.refused(&withhold, 60).await, Fault::Fenced);
+    assert_eq!(subject.directory.claim(&us()).await, Err(Fault::Foreign { owner: new.clone() }));
+    let written = subject.cursor().await;
+    subject.directory.take_over(&new).await.unwrap();
+    subject.directory.claim(&new).await.unwrap();
+    assert_eq!(subject.cursor().await, written, "taken over already");
+    let epoch = subject.directory.lead().await.unwrap();
+    let mut grant = give("bob", vec![grant("tiktok", ShareRole::Collaborator)]);
+    if let Operation::Give { grants, .. } = &mut grant {
+        grants[0].until = Some(at(9_000));
+    }
+    subject.directory.execute(&grant, None, at(70), epoch).await.unwrap();
+}

@@ -1,0 +1,99 @@
+//! What outlives the records: the last mail to an address, and what a share was when something was first given through it.
+
+use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::{AccountRecord, Fault, MAILS_KEPT, MailRecord, Operation, Origin, ShareRecord};
+use guestlist::rules::ShareRole;
+
+use super::*;
+
+async fn mails(subject: &Subject) -> Vec<MailRecord> {
+    subject.directory.mails(None).await.unwrap().items
+}
+
+async fn shares(subject: &Subject) -> Vec<ShareRecord> {
+    subject.directory.shares(None).await.unwrap().items
+}
+
+fn adopted(address: &Email) -> Operation {
+    let mut operation = admit(address, at(10_000));
+    if let Operation::Admit { mark, .. } = &mut operation {
+        mark.origin = Origin::Adopted;
+    }
+    operation
+}
+
+pub async fn the_last_mail_to_an_address_outlives_its_record(subject: Subject) {
+    subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
+    subject.done(&adopted(&bob()), 10).await;
+    subject.done(&Operation::Invite { guest: guest("bob"), expires_at: at(20_000) }, 20).await;
+    subject.done(&Operation::Release { guest: guest("bob") }, 30).await;
+    assert_eq!(mails(&subject).await, [MailRecord { address: bob(), at: at(20) }]);
+    let record = subject.done(&adopted(&bob()), 40).await.guest.unwrap();
+    assert_eq!(record.last_mail_at, Some(at(40)));
+    assert_eq!(mails(&subject).await, [MailRecord { address: bob(), at: at(40) }]);
+}
+
+pub async fn a_mail_without_a_record_is_forgotten_when_it_matters_to_nobody_any_more(subject: Subject) {
+    subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
+    let kept = MAILS_KEPT.as_secs();
+    subject.done(&adopted(&bob()), 0).await;
+    subject.done(&Operation::Release { guest: guest("bob") }, 10).await;
+    subject.done(&admit(&email("carol@acme.example"), at(2 * kept)), kept).await;
+    assert_eq!(mails(&subject).await.len(), 2);
+    let later = Operation::Invite { guest: guest("carol"), expires_at: at(3 * kept) };
+    subject.done(&later, kept + 1).await;
+    let carol = MailRecord { address: email("carol@acme.example"), at: at(kept + 1) };
+    assert_eq!(mails(&subject).await, [carol]);
+}
+
+pub async fn a_share_gives_one_account_to_one_partner_until_it_is_forgotten(subject: Subject) {
+    let subject = subject.with_manager().await;
+    let share = grant("instagram", ShareRole::Manager).share_uid;
+    let known = ShareRecord { uid: share.clone(), partner_name: "acme".to_owned(), account: "instagram".to_owned() };
+    assert_eq!(shares(&subject).await, std::slice::from_ref(&known));
+    let forget = Operation::ForgetShare { share_uid: share.clone() };
+    subject.stale(&forget, 50).await;
+    let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+    subject.done(&withhold, 60).await;
+    assert_eq!(shares(&subject).await, [known]);
+    let other = Grant { share_uid: share.clone(), ..grant("tiktok", ShareRole::Collaborator) };
+    subject.stale(&give("bob", vec![other.clone()]), 70).await;
+    let effect = subject.done(&forget, 80).await;
+    assert_eq!((effect.share_gone, shares(&subject).await), (Some(share), vec![]));
+    subject.done(&give("bob", vec![other]), 90).await;
+}
+
+pub async fn a_guest_is_never_owner_made_or_adopted(subject: Subject) {
+    let carol = email("carol@acme.example");
+    subject.player.import(&Import { users: vec![user(&carol)], accounts: vec![] }).unwrap();
+    subject.done(&admit(&bob(), at(10_000)), 10).await;
+    subject.done(&adopted(&carol), 10).await;
+    let account = |name: &str, owner: &Email| AccountRecord {
+        name: name.to_owned(),
+        owners: vec![alice(), owner.clone()],
+        deleted: false,
+    };
+    for owner in [bob(), carol.clone()] {
+        let before = subject.cursor().await;
+        let fault = subject.player.set_owner("instagram", &owner).unwrap_err();
+        assert!(fault.to_string().contains(&format!("{owner} is a guest and cannot own instagram")), "{fault}");
+        let accounts = vec![account("snapchat", &alice()), account("tiktok", &owner)];
+        subject.player.import(&Import { users: vec![], accounts }).unwrap_err();
+        assert_eq!(subject.cursor().await, before, "all or nothing");
+        assert_eq!(subject.directory.account("snapchat").await.unwrap(), None);
+    }
+    subject.done(&Operation::Deactivate { guest: guest("bob") }, 20).await;
+    subject.done(&Operation::Release { guest: guest("carol") }, 20).await;
+    for owner in [bob(), carol] {
+        subject.player.set_owner("instagram", &owner).unwrap();
+        let mut operation = adopted(&owner);
+        if let Operation::Admit { mark, .. } = &mut operation
+            && owner == bob()
+        {
+            mark.origin = Origin::Made;
+        }
+        // Whatever the plan did not know yet.
+        let fault = subject.refused(&operation, 30).await;
+        assert!(matches!(fault, Fault::Exists { .. }), "{fault}");
+    }
+}

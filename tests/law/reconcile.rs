@@ -1,0 +1,147 @@
+//! The door of the reconcile, which is the final authority: the same manifests in a world with a directory, where everybody
+//! who is invited joins and turns MFA on.
+
+use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::{AccountRecord, Operation, UserRecord};
+use guestlist::index::{Key, Kind};
+use guestlist::rules::MfaMethod;
+use guestlist::workspace::Workspace;
+
+use super::pairs::{Asked, PAIRS, POLICY, Pair, WORLD};
+use super::world::{SPACE, World, email};
+
+/// A world of these manifests at rest, where everybody followed his invitation.
+fn settled(manifests: &str) -> World {
+    let mut world = World::new();
+    world.workspace = Workspace::parse(POLICY).unwrap();
+    let user =
+        |address: &str| UserRecord { email: email(address), name: address.to_owned(), enabled: true, verified: true };
+    let users = ["yan@agency.example", "tom@third.example", "alice+1@host.example", "zo.e@host.example"];
+    let accounts = ["Instagram", "news letter"].map(|name| AccountRecord {
+        name: name.to_owned(),
+        owners: vec![email("alice@host.example")],
+        deleted: false,
+    });
+    world.play(|store, _| {
+        store.import(&Import { users: users.iter().map(|address| user(address)).collect(), accounts: accounts.into() })
+    });
+    world.declare(manifests);
+    rest(&mut world);
+    world
+}
+
+fn rest(world: &mut World) {
+    // Who is invited by a Guest Admin waits for him: three rounds are one more than the world needs.
+    for _ in 0..3 {
+        world.settle();
+        let invited: Vec<_> = world
+            .mirror
+            .guests()
+            .filter(|guest| guest.is_live() && guest.joined_at.is_none() && guest.invitation.is_some())
+            .map(|guest| guest.address.clone())
+            .collect();
+        for address in invited {
+            world.play(|store, now| store.accept(&address, now));
+            for method in MfaMethod::ALL {
+                world.play(|store, now| store.enroll_mfa(&address, *method, now));
+            }
+        }
+    }
+    world.settle();
+}
+
+fn all_violations(world: &World) -> Vec<String> {
+    let objects = world.objects.keys();
+    objects
+        .flat_map(|key| {
+            let said = world.violations(key.kind, &key.name);
+            said.into_iter().map(move |violation| format!("{} {violation}", key.name))
+        })
+        .collect()
+}
+
+fn is_said(world: &World, pair: &Pair) -> bool {
+    let (kind, name, path) = pair.place();
+    if pair.waits() {
+        return world.word(kind, name, "Ready") == format!("False/{}", pair.reason);
+    }
+    world.violations(kind, name).contains(&format!("{} {path}", pair.reason))
+}
+
+#[test]
+fn in_the_world_of_the_pairs_everybody_gets_what_the_specs_say() {
+    let world = settled(WORLD);
+    assert_eq!(all_violations(&world), [""; 0]);
+    assert_eq!(
+        world.access(),
+        ["bob: instagram as Collaborator", "carol: instagram as Manager", "carol: newsletter as Collaborator"]
+    );
+}
+
+#[test]
+fn each_rule_that_manifests_decide_refuses_one_and_lets_the_nearest_through() {
+    let whole = settled(WORLD).effective();
+    for pair in PAIRS.iter().filter(|pair| pair.asked != Asked::Changed) {
+        let world = settled(&pair.world(pair.refused));
+        assert!(is_said(&world, pair), "{pair:?} is let through: {:?}", all_violations(&world));
+        for (what, role) in world.effective() {
+            assert!(whole.get(&what).is_some_and(|had| role <= *had), "{pair:?} gives {what:?} as {role}");
+        }
+        let (kind, name, _) = pair.place();
+        if kind == Kind::Membership {
+            assert!(world.record(name).is_none(), "{pair:?}: {name} is a guest all the same");
+        }
+        let world = settled(&pair.world(pair.passes));
+        assert_eq!(all_violations(&world), [""; 0], "{pair:?} is refused at its edge");
+        assert!(!is_said(&world, pair), "{pair:?} waits at its edge");
+    }
+}
+
+#[test]
+fn what_never_changes_is_compared_with_what_the_directory_recorded() {
+    for pair in PAIRS.iter().filter(|pair| pair.asked == Asked::Changed) {
+        let mut world = settled(WORLD);
+        let before = world.access();
+        world.declare(&pair.world(pair.refused));
+        let (kind, name, _) = pair.place();
+        if kind == Kind::Share {
+            // A share has no record of its own: it is known by what is held through it, until that is taken back.
+            world.pass(&Key::new(kind, SPACE, name));
+            let first = world.plan(&Key::new(Kind::Membership, SPACE, "carol")).steps.into_iter().next();
+            let taken = first.map(|step| step.operation);
+            let taken = matches!(&taken, Some(Operation::Withhold { accounts, .. }) if accounts == &[name.to_owned()]);
+            assert!(taken, "{pair:?} takes nothing back");
+        } else {
+            rest(&mut world);
+            assert!(!world.access().iter().any(|access| access.starts_with(name)), "{pair:?}: {:?}", world.access());
+        }
+        assert!(is_said(&world, pair), "{pair:?} is let through: {:?}", all_violations(&world));
+        world.declare(&pair.world(pair.passes));
+        rest(&mut world);
+        assert_eq!((all_violations(&world), world.access()), (vec![], before), "{pair:?} is refused at its edge");
+    }
+}
+
+#[test]
+fn what_breaks_a_rule_can_still_be_suspended_annotated_and_deleted() {
+    for pair in PAIRS.iter().filter(|pair| pair.asked != Asked::Changed && !pair.waits()) {
+        let mut world = settled(&pair.world(pair.refused));
+        let (kind, name, _) = pair.place();
+        let before = world.effective();
+        world.declare(&pair.world(pair.refused).replace("spec:\n", "spec:\n  suspended: true\n"));
+        world.annotate(kind, name, guestlist::api::PAUSED, "true");
+        rest(&mut world);
+        assert_eq!(world.access(), [""; 0], "{pair:?}: suspended, of {before:?}");
+        for deleted in [Kind::Share, Kind::Membership, Kind::Partner] {
+            let names: Vec<_> =
+                world.objects.keys().filter(|key| key.kind == deleted).map(|key| key.name.clone()).collect();
+            for name in names {
+                world.delete(deleted, &name);
+            }
+            rest(&mut world);
+            let left = world.objects.keys().filter(|key| key.kind == deleted).count();
+            assert_eq!(left, 0, "{pair:?}: {deleted:?}");
+        }
+        assert!(world.mirror.guests().all(|guest| !guest.is_live()), "{pair:?} leaves somebody behind");
+    }
+}

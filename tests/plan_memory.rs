@@ -1,0 +1,175 @@
+//! What the directory remembers beyond the records, and what plans make of it: names that are reused, mails in a loop,
+//! shares that nobody holds anything through.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+#[path = "support/world.rs"]
+mod world;
+
+use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::{Origin, UserRecord};
+use guestlist::index::{Declared, Key, Kind};
+use guestlist::workspace::Workspace;
+use world::{SPACE, World, email};
+
+/// Gives a membership the UID that it would have from a file.
+fn as_from_a_file(world: &mut World, name: &str) {
+    let key = Key::new(Kind::Membership, SPACE, name);
+    let mut object = world.objects.remove(&key).unwrap();
+    world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
+    let Declared::Membership(inner) = &mut object else { return };
+    inner.metadata.uid = Some(format!("from-file-{name}"));
+    world.index.apply(object.clone());
+    world.objects.insert(key, object);
+}
+
+#[test]
+fn a_name_reused_for_another_address_under_the_same_uid_gets_a_record_of_its_own() {
+    let mut world = World::new();
+    world.partner("acme", "hostAdmins: [alice@host.example]");
+    world.member("bob", "GuestUser", "");
+    as_from_a_file(&mut world, "bob");
+    world.settle();
+    world.joins(&["bob"]);
+    world.settle();
+    let bob = world.record("bob").unwrap();
+    world.delete(Kind::Membership, "bob");
+    world.settle();
+    let robert = "partnerRef: {name: acme}\nemail: robert@acme.example\ninvitedBy: alice@host.example\n";
+    world.membership("bob", robert);
+    as_from_a_file(&mut world, "bob");
+    world.settle();
+    assert_eq!(world.state("bob"), "Invited");
+    let record = world.record("bob").unwrap();
+    assert_eq!(
+        (record.address.as_str(), record.mark.map(|mark| mark.uid)),
+        ("robert@acme.example", bob.mark.map(|mark| mark.uid))
+    );
+    assert_ne!(record.id, bob.id);
+    world.joins(&["robert"]);
+    world.settle();
+    assert_eq!(world.state("bob"), "Active");
+    // A membership deleted under that UID ends the right one of the two.
+    world.delete(Kind::Membership, "bob");
+    world.settle();
+    assert!(world.mirror.guests().all(|guest| !guest.is_live()));
+}
+
+#[test]
+fn of_two_records_under_one_uid_the_live_one_is_found_whatever_is_seen_last() {
+    let mut world = World::acme();
+    world.settle();
+    let bob = world.record("bob").unwrap();
+    let mut robert = bob.clone();
+    robert.address = email("robert@acme.example");
+    robert.email = robert.address.clone();
+    robert.id = guestlist::directory::GuestId("robert".to_owned());
+    let gone = guestlist::directory::GuestRecord { deactivated_at: Some(world.now), ..bob.clone() };
+    let uid = bob.mark.as_ref().unwrap().uid.clone();
+    // A full reading tells of them in any order.
+    world.mirror.set_guest(&robert.address, Some(robert.clone()));
+    world.mirror.set_guest(&bob.address, Some(gone.clone()));
+    assert_eq!(world.mirror.live_by_uid(&uid), Some(&robert));
+    world.mirror.set_guest(&bob.address, None);
+    assert_eq!(world.mirror.live_by_uid(&uid), Some(&robert));
+    world.mirror.set_guest(&robert.address, None);
+    assert_eq!(world.mirror.live_by_uid(&uid), None);
+}
+
+/// Bob is a workspace user whom the partner may adopt.
+fn with_adoption() -> World {
+    let mut world = World::new();
+    world.workspace = Workspace::parse(
+        "domains: [host.example]\ntenants: [{namespace: partners, hostAdmins: ['*@host.example'], adoption: true}]\n",
+    )
+    .unwrap();
+    let bob = UserRecord { email: email("bob@acme.example"), name: "Bob".into(), enabled: true, verified: true };
+    world.play(|store, _| store.import(&Import { users: vec![bob], accounts: vec![] }));
+    world.partner("acme", "hostAdmins: [alice@host.example]\nadoption: Unmarked");
+    world
+}
+
+#[test]
+fn a_membership_deleted_and_made_again_in_a_loop_sends_no_more_mails_than_one_that_stays() {
+    let mut world = with_adoption();
+    for round in 0..6 {
+        world.member("bob", "GuestUser", "");
+        world.settle();
+        assert_eq!(world.mails(), 1 + round / 5, "round {round}");
+        let waits = if round == 0 || round == 5 { "True/Invited" } else { "False/MailInterval" };
+        assert_eq!(world.ready("bob"), waits, "round {round}");
+        let origin = world.record("bob").and_then(|record| record.mark).map(|mark| mark.origin);
+        assert!(origin.is_none_or(|origin| origin == Origin::Adopted));
+        world.delete(Kind::Membership, "bob");
+        world.later(2);
+        // Another process knows no more than the directory does.
+        world.play(|_, _| Ok(()));
+    }
+}
+
+#[test]
+fn a_membership_that_waits_for_the_mail_interval_is_looked_at_when_it_is_over() {
+    let mut world = with_adoption();
+    world.member("bob", "GuestUser", "");
+    world.settle();
+    let sent = world.now;
+    world.delete(Kind::Membership, "bob");
+    world.later(1);
+    world.member("bob", "GuestUser", "");
+    world.settle();
+    let next = world.plan(&Key::new(Kind::Membership, SPACE, "bob")).next_look;
+    assert_eq!(next, Some(sent + jiff::SignedDuration::from_mins(10)));
+    world.later(9);
+    assert_eq!((world.ready("bob"), world.mails()), ("True/Invited".into(), 2));
+}
+
+#[test]
+fn a_share_keeps_its_partner_and_account_though_nobody_holds_anything_through_it_any_more() {
+    let mut world = World::acme();
+    world.share("instagram", "guestAdminRole: Manager");
+    world.settle();
+    world.joins(&["carol"]);
+    world.settle();
+    world.resets_mfa("carol");
+    world.settle();
+    assert!(world.record("carol").unwrap().grants.is_empty());
+    world.play(|_, _| Ok(()));
+    // Past the API server: the CRD would refuse it.
+    let spec = |account: &str| {
+        format!("partnerRef: {{name: acme}}\naccount: {account}\nsharedBy: alice@host.example\nguestAdminRole: Manager")
+    };
+    world.share_of("instagram", &spec("newsletter"));
+    world.joins(&["carol"]);
+    world.settle();
+    assert_eq!(world.violations(Kind::Share, "instagram"), ["Immutable spec.account"]);
+    assert!(world.access().is_empty());
+    world.share_of("instagram", &spec("instagram"));
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+    // Another share of that name is another share.
+    world.delete(Kind::Share, "instagram");
+    world.settle();
+    assert_eq!(world.mirror.shares().count(), 0);
+    world.share_of("instagram", &spec("newsletter"));
+    world.settle();
+    assert_eq!(world.access(), ["carol: newsletter as Manager"]);
+}
+
+#[test]
+fn a_share_that_gave_the_account_stays_the_one_though_nobody_holds_it_for_now() {
+    let mut world = World::acme();
+    world.share("instagram", "guestAdminRole: Manager");
+    world.settle();
+    world.joins(&["carol"]);
+    world.settle();
+    world.resets_mfa("carol");
+    world.settle();
+    // A rival that claims to be older.
+    let spec = "partnerRef: {name: acme}\naccount: instagram\nsharedBy: alice@host.example";
+    let now = world.now;
+    world.now -= jiff::SignedDuration::from_hours(1);
+    world.share_of("rival", spec);
+    world.now = now;
+    world.settle();
+    assert_eq!(world.violations(Kind::Share, "rival"), ["DuplicateShare spec.account"]);
+    assert!(world.violations(Kind::Share, "instagram").is_empty());
+}

@@ -1,0 +1,268 @@
+//! The sweep in the engine: it runs without any object, keeps its pace over restarts, and takes no old view for the truth.
+
+use guestlist::directory::{Origin, Owner};
+use guestlist::index::Kind::{self, Membership, Partner, Share};
+use guestlist::operator::engine::{Engine, Input};
+use guestlist::workspace::Workspace;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::driver::{Sim, email, key, loaded};
+use super::walk;
+
+fn member(name: &str) -> Value {
+    json!({
+        "partnerRef": {"name": "acme"}, "email": format!("{name}@acme.example"), "role": "GuestAdmin",
+        "invitedBy": "alice@host.example",
+    })
+}
+
+/// So many Guest Admins of acme, with one account each.
+fn crowd(sim: &mut Sim, count: usize) {
+    sim.create(Partner, "acme", json!({"hostAdmins": ["alice@host.example"], "deletion": "Cascade"}));
+    let share = json!({"partnerRef": {"name": "acme"}, "account": "instagram", "sharedBy": "alice@host.example"});
+    sim.create(Share, "instagram", share);
+    let names: Vec<_> = (0..count).map(|n| format!("g{n}")).collect();
+    for name in &names {
+        sim.create(Membership, name, member(name));
+    }
+    sim.settle();
+    walk::join(sim, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    sim.settle();
+    assert_eq!(sim.effective().len(), count);
+}
+
+/// Somebody strips the finalizer and deletes.
+fn vanish(sim: &mut Sim, kind: Kind, name: &str) {
+    sim.server
+        .patch(&key(kind, name), super::server::Part::Object, &json!({"metadata": {"finalizers": null}}), sim.now)
+        .unwrap();
+    sim.server.delete(&key(kind, name), None, sim.now).unwrap();
+}
+
+#[test]
+fn nothing_is_destroyed_faster_for_being_restarted_and_all_goes_in_the_end() {
+    for restarts in [false, true] {
+        let mut sim = Sim::new(0);
+        crowd(&mut sim, 6);
+        sim.delete(Partner, "acme");
+        sim.settle();
+        sim.later(23);
+        assert_eq!((sim.destructions, sim.server.objects().len()), (0, 0));
+        let mut counts = Vec::new();
+        for minute in 0..4 * 60 {
+            sim.now += SignedDuration::from_mins(1);
+            if restarts && minute % 7 == 0 {
+                sim.restart();
+            }
+            sim.settle();
+            if minute % 60 == 59 {
+                counts.push(sim.destructions);
+            }
+        }
+        // Of six, a quarter is two; then of what is left. Nothing settles the clock on the hour, so look between.
+        assert!(counts.windows(2).all(|pair| pair[1] - pair[0] <= 2), "{counts:?}");
+        sim.later(1);
+        sim.later(1);
+        sim.later(1);
+        assert_eq!(sim.destructions, 7, "{counts:?}, restarts: {restarts}");
+        walk::is_at_rest(&mut sim);
+    }
+}
+
+#[test]
+fn nothing_is_destroyed_after_a_reading_that_failed_and_all_the_more_after_the_next_that_did_not() {
+    let mut sim = Sim::new(0);
+    crowd(&mut sim, 2);
+    sim.delete(Membership, "g0");
+    sim.settle();
+    let away = guestlist::directory::Fault::Unavailable { context: "the second page did not come".to_owned() };
+    sim.engine.handle(Input::DirectoryDown(away), sim.now);
+    sim.later(30);
+    assert_eq!(sim.destructions, 0);
+    sim.load();
+    sim.settle();
+    assert_eq!(sim.destructions, 1);
+}
+
+#[test]
+fn nothing_is_swept_before_each_kind_was_listed() {
+    let mut sim = Sim::new(0);
+    crowd(&mut sim, 2);
+    let calls = sim.calls.len();
+    let mut engine = Engine::new(sim.engine.owner.clone(), sim.engine.workspace.clone(), 4);
+    engine.handle(Input::Loaded(Box::new(loaded(sim.everything()))), sim.now);
+    for kind in [Kind::Partner, Kind::Share] {
+        engine.handle(Input::Listed { kind, objects: Vec::new(), frontier: 1 }, sim.now);
+    }
+    for hours in [0, 1, 30] {
+        assert_eq!(engine.tasks(sim.now + SignedDuration::from_hours(hours)), []);
+    }
+    assert_eq!(sim.calls.len(), calls);
+}
+
+#[test]
+fn an_orphan_loses_access_and_is_counted_also_where_his_partner_is_gone() {
+    for seed in 0..20 {
+        let mut sim = Sim::new(seed);
+        walk::begin(&mut sim);
+        vanish(&mut sim, Membership, "carol");
+        sim.settle();
+        assert!(sim.effective().keys().all(|(name, _)| name == "dave"), "{:?}", sim.effective());
+        assert_eq!(sim.engine.condition.orphans, 1);
+        assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+        vanish(&mut sim, Partner, "acme");
+        vanish(&mut sim, Membership, "dave");
+        sim.settle();
+        assert!(sim.effective().is_empty());
+        assert_eq!(sim.engine.condition.orphans, 2);
+        let live = sim.everything().guests.iter().filter(|guest| guest.is_live()).count();
+        assert_eq!(live, 3, "nobody is deactivated, let alone destroyed");
+        walk::is_at_rest(&mut sim);
+    }
+}
+
+#[test]
+fn too_many_orphans_are_left_as_they_are_and_readiness_says_so_until_they_are_few() {
+    let mut sim = Sim::new(0);
+    crowd(&mut sim, 5);
+    for n in 0..4 {
+        vanish(&mut sim, Membership, &format!("g{n}"));
+    }
+    sim.settle();
+    assert_eq!(sim.effective().len(), 5);
+    let missing = sim.engine.condition.missing();
+    assert!(missing.len() == 1 && missing[0].starts_with("TooManyOrphans: 4 of 5 guests"), "{missing:?}");
+    walk::is_at_rest(&mut sim);
+    sim.restart();
+    sim.settle();
+    assert_eq!(sim.effective().len(), 5, "a restart changes nothing");
+    sim.create(Membership, "g0", member("g0"));
+    sim.settle();
+    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+    assert_eq!(sim.effective().len(), 2);
+    assert_eq!((sim.state("g0"), sim.mails), ("Active", 5));
+}
+
+#[test]
+fn a_list_that_lags_makes_nobody_an_orphan() {
+    for seed in 0..20 {
+        let mut sim = Sim::new(seed);
+        crowd(&mut sim, 3);
+        let old = sim.server.version;
+        sim.create(Membership, "late", member("late"));
+        sim.settle();
+        walk::join(&mut sim, &["late"]);
+        sim.settle();
+        let effective = sim.effective();
+        // The view stays as it was: no event comes for a while.
+        sim.restart_at(old);
+        for _ in 0..40 {
+            sim.now += SignedDuration::from_secs(5);
+            for (key, task) in sim.engine.tasks(sim.now) {
+                if key.is_sweep() {
+                    sim.perform_now(key, task);
+                }
+            }
+            assert_eq!(sim.effective(), effective, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_restored_backup_takes_everything_up_as_it_is_whatever_comes_first() {
+    for seed in 0..40 {
+        let mut sim = Sim::new(seed);
+        walk::begin(&mut sim);
+        let (effective, mails, creations) = (sim.effective(), sim.mails, sim.creations);
+        let specs: Vec<_> =
+            sim.server.objects().iter().map(|(key, object)| (key.clone(), object["spec"].clone())).collect();
+        for (key, _) in &specs {
+            vanish(&mut sim, key.kind, &key.name);
+        }
+        for (key, spec) in specs {
+            sim.server.create(&key, spec, sim.now);
+        }
+        sim.restart();
+        sim.settle();
+        assert_eq!((sim.effective(), sim.mails, sim.creations), (effective, mails, creations), "seed {seed}");
+        assert_eq!(["bob", "carol", "dave"].map(|name| sim.state(name).to_owned()), ["Active"; 3]);
+        assert_eq!(sim.engine.condition.orphans, 0);
+        walk::is_at_rest(&mut sim);
+    }
+}
+
+#[test]
+fn marks_of_another_cluster_stop_the_operator_before_it_touches_anything() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    let owner = Owner { cluster: "another".to_owned(), ..sim.engine.owner.clone() };
+    let mut engine = Engine::new(owner, Workspace::default(), 4);
+    engine.handle(Input::Loaded(Box::new(loaded(sim.everything()))), sim.now);
+    for kind in Kind::ALL {
+        engine.handle(Input::Listed { kind, objects: Vec::new(), frontier: 1 }, sim.now);
+    }
+    assert_eq!(engine.tasks(sim.now + SignedDuration::from_hours(1)), []);
+    let stopped = engine.stopped().unwrap_or_default();
+    assert!(stopped.starts_with("ForeignDirectory") && stopped.contains("--take-over"), "{stopped}");
+}
+
+#[test]
+fn who_was_adopted_is_never_destroyed() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    let bob = email("bob@acme.example");
+    let adopted = sim.everything().guests.into_iter().find(|guest| guest.address == bob).map(|mut guest| {
+        guest.mark.as_mut().unwrap().origin = Origin::Adopted;
+        guest.deactivated_at = Some(sim.now);
+        guest.grants.clear();
+        guest
+    });
+    // No directory of ours comes to hold this; should one ever, it is left alone.
+    sim.engine.mirror.set_guest(&bob, adopted);
+    sim.now += SignedDuration::from_hours(48);
+    let calls = sim.calls.len();
+    let tasks = sim.engine.tasks(sim.now);
+    assert!(tasks.iter().all(|(key, _)| !key.is_sweep()), "{tasks:?}");
+    assert_eq!(sim.calls.len(), calls);
+}
+
+#[test]
+fn a_propagator_whose_record_is_destroyed_may_still_come_and_everybody_concerned_says_so() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.delete(Membership, "carol");
+    sim.settle();
+    assert_eq!(sim.status(Share, "instagram")["violations"][0]["reason"], "PropagationNeedsManager");
+    sim.later(25);
+    assert_eq!(sim.destructions, 1);
+    assert_eq!(sim.status(Share, "instagram")["violations"], Value::Null);
+    assert_eq!(sim.status(Membership, "bob")["accounts"][0]["reason"], "MembershipNotFound");
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
+fn an_engine_that_still_waits_for_its_lists_is_not_woken_all_the_time() {
+    let mut sim = Sim::new(0);
+    crowd(&mut sim, 1);
+    let mut engine = Engine::new(sim.engine.owner.clone(), sim.engine.workspace.clone(), 4);
+    engine.handle(Input::Loaded(Box::new(loaded(sim.everything()))), sim.now);
+    engine.handle(Input::Listed { kind: Membership, objects: Vec::new(), frontier: 1 }, sim.now);
+    assert_eq!((engine.tasks(sim.now), engine.next_look()), (vec![], None));
+}
+
+#[test]
+fn orphans_are_not_forgotten_while_the_directory_is_away() {
+    let mut sim = Sim::new(0);
+    crowd(&mut sim, 5);
+    for n in 0..4 {
+        vanish(&mut sim, Membership, &format!("g{n}"));
+    }
+    sim.settle();
+    let away = guestlist::directory::Fault::Unavailable { context: "away".to_owned() };
+    sim.engine.handle(Input::DirectoryDown(away), sim.now);
+    sim.create(Membership, "g9", member("g9"));
+    sim.settle();
+    assert_eq!(sim.engine.condition.orphans, 4);
+    assert!(sim.engine.condition.problems.contains_key("TooManyOrphans"));
+}
