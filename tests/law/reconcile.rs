@@ -88,6 +88,11 @@ fn each_rule_that_manifests_decide_refuses_one_and_lets_the_nearest_through() {
             assert!(whole.get(&what).is_some_and(|had| role <= *had), "{pair:?} gives {what:?} as {role}");
         }
         let (kind, name, _) = pair.place();
+        if pair.asked == Asked::Alone {
+            let elsewhere = |said: &String| !said.starts_with(&format!("{name} "));
+            let blamed: Vec<_> = all_violations(&world).into_iter().filter(elsewhere).collect();
+            assert_eq!(blamed, [""; 0], "{pair:?}: others are blamed for what {name} says");
+        }
         if kind == Kind::Membership {
             assert!(world.record(name).is_none(), "{pair:?}: {name} is a guest all the same");
         }
