@@ -1,7 +1,7 @@
 //! The law over all objects together: asks the judgement that a reconcile asks, with what files know, and finds the
 //! place of each answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -89,7 +89,7 @@ struct Placed {
     key: Key,
     source: usize,
     root: super::tree::Node,
-    broken: Vec<String>,
+    broken: BTreeSet<String>,
 }
 
 impl Placed {
@@ -121,10 +121,15 @@ impl Placed {
 
     /// Whether the field, one around it or one in it is not what the text says.
     fn is_broken(&self, path: &str) -> bool {
-        let within = |inner: &str, outer: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        let around = path.match_indices(['.', '[']).map(|(at, _)| path.get(..at).unwrap_or_default());
+        let within = |mark: char| {
+            let inner = format!("{path}{mark}");
+            self.broken.range(inner.clone()..).next().is_some_and(|broken| broken.starts_with(&inner))
         };
-        self.broken.iter().any(|broken| within(path, broken) || within(broken, path))
+        self.broken.contains(path)
+            || around.into_iter().any(|outer| self.broken.contains(outer))
+            || within('.')
+            || within('[')
     }
 
     /// The entries of a share that name memberships which are not in these files, where its partner is.
