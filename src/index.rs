@@ -2,79 +2,19 @@
 //! into terms once, when it comes in, and says which objects a change touches. Pure data, no clock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 use crate::api;
-use crate::rules::{Email, GuestRole, MembershipTerms, PartnerTerms, Reading, ShareTerms, read};
+use crate::rules::{Email, MembershipTerms, PartnerTerms, Reading, ShareTerms};
 
+mod key;
+mod links;
 mod touch;
 
+pub use key::{Key, Kind};
 pub use touch::Touched;
-
-/// One of the three kinds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// `LocalPartner`
-    Partner,
-    /// `GuestMembership`
-    Membership,
-    /// `AccountShare`
-    Share,
-}
-
-impl Kind {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::Partner, Self::Membership, Self::Share];
-
-    /// The kind's name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Partner => "LocalPartner",
-            Self::Membership => "GuestMembership",
-            Self::Share => "AccountShare",
-        }
-    }
-}
-
-/// Names an object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl Key {
-    /// Names an object.
-    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind, namespace: namespace.into(), name: name.into() }
-    }
-
-    /// Stands for the sweep, which has no object: no object is without a name.
-    pub fn sweep() -> Self {
-        Self::new(Kind::Partner, "", "")
-    }
-
-    /// Whether it stands for the sweep.
-    pub fn is_sweep(&self) -> bool {
-        self.name.is_empty()
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_sweep() {
-            return f.write_str("the sweep");
-        }
-        write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
-    }
-}
 
 /// An object as it is stored.
 #[derive(Clone, Debug)]
@@ -434,104 +374,6 @@ impl Index {
                 self.shares.get(&name).and_then(Slot::read).is_none_or(|old| old.object.spec != new.spec)
             }
             Declared::Unreadable { .. } => true,
-        }
-    }
-
-    fn link(&mut self, key: &Key, object: Declared) {
-        let name = (key.namespace.clone(), key.name.clone());
-        let uid = object.metadata().uid.clone().unwrap_or_default();
-        match key.kind {
-            Kind::Partner => self.partner_uids.insert(uid, name.clone()),
-            Kind::Membership => self.membership_uids.insert(uid, name.clone()),
-            Kind::Share => self.share_uids.insert(uid, name.clone()),
-        };
-        match object {
-            Declared::Partner(object) => {
-                let reading = read::partner(&object.spec);
-                for admin in &reading.terms.host_admins {
-                    self.by_host_admin.entry(admin.email.clone()).or_default().insert(name.clone());
-                }
-                self.partners.insert(name, Slot::Read(Box::new(Entry { object: *object, reading })));
-            }
-            Declared::Membership(object) => {
-                let reading = read::membership(&object.spec);
-                let partner = (key.namespace.clone(), reading.terms.partner.clone());
-                if reading.terms.role == GuestRole::GuestAdmin {
-                    self.admins_of.entry(partner.clone()).or_default().insert(key.name.clone());
-                }
-                self.members_of.entry(partner).or_default().insert(key.name.clone());
-                if let Some(email) = &reading.terms.email {
-                    self.by_address.entry(email.clone()).or_default().insert(name.clone());
-                }
-                if let Some(email) = &reading.terms.invited_by {
-                    self.by_inviter.entry(email.clone()).or_default().insert(name.clone());
-                }
-                self.memberships.insert(name, Slot::Read(Box::new(Entry { object: *object, reading })));
-            }
-            Declared::Share(object) => {
-                let reading = read::share(&object.spec);
-                let partner = (key.namespace.clone(), reading.terms.partner.clone());
-                self.shares_of.entry(partner).or_default().insert(key.name.clone());
-                self.by_account.entry(reading.terms.account.clone()).or_default().insert(name.clone());
-                self.shares.insert(name, Slot::Read(Box::new(Entry { object: *object, reading })));
-            }
-            Declared::Unreadable { kind, metadata, error } => match kind {
-                Kind::Partner => {
-                    self.partners.insert(name, Slot::Unreadable { metadata, error });
-                }
-                Kind::Membership => {
-                    self.memberships.insert(name, Slot::Unreadable { metadata, error });
-                }
-                Kind::Share => {
-                    self.shares.insert(name, Slot::Unreadable { metadata, error });
-                }
-            },
-        }
-    }
-
-    fn unlink(&mut self, key: &Key) {
-        let name = (key.namespace.clone(), key.name.clone());
-        match key.kind {
-            Kind::Partner => {
-                let Some(old) = self.partners.remove(&name) else { return };
-                self.partner_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
-                for admin in old.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
-                    take(&mut self.by_host_admin, &admin.email, &name);
-                }
-            }
-            Kind::Membership => {
-                let Some(old) = self.memberships.remove(&name) else { return };
-                self.membership_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
-                let Some(entry) = old.read() else { return };
-                let terms = &entry.reading.terms;
-                let partner = (key.namespace.clone(), terms.partner.clone());
-                take(&mut self.admins_of, &partner, &key.name);
-                take(&mut self.members_of, &partner, &key.name);
-                if let Some(email) = &terms.email {
-                    take(&mut self.by_address, email, &name);
-                }
-                if let Some(email) = &terms.invited_by {
-                    take(&mut self.by_inviter, email, &name);
-                }
-            }
-            Kind::Share => {
-                let Some(old) = self.shares.remove(&name) else { return };
-                self.share_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
-                let Some(entry) = old.read() else { return };
-                let terms = &entry.reading.terms;
-                take(&mut self.shares_of, &(key.namespace.clone(), terms.partner.clone()), &key.name);
-                take(&mut self.by_account, &terms.account, &name);
-            }
-        }
-    }
-}
-
-/// Takes a value out of a map of sets and drops the set when it is empty.
-fn take<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
-    if let Some(set) = map.get_mut(key) {
-        set.remove(value);
-        if set.is_empty() {
-            map.remove(key);
         }
     }
 }

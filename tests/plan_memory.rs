@@ -54,6 +54,27 @@ fn a_name_reused_for_another_address_under_the_same_uid_gets_a_record_of_its_own
     assert!(world.mirror.guests().all(|guest| !guest.is_live()));
 }
 
+#[test]
+fn of_two_records_under_one_uid_the_live_one_is_found_whatever_is_seen_last() {
+    let mut world = World::acme();
+    world.settle();
+    let bob = world.record("bob").unwrap();
+    let mut robert = bob.clone();
+    robert.address = email("robert@acme.example");
+    robert.email = robert.address.clone();
+    robert.id = guestlist::directory::GuestId("robert".to_owned());
+    let gone = guestlist::directory::GuestRecord { deactivated_at: Some(world.now), ..bob.clone() };
+    let uid = bob.mark.as_ref().unwrap().uid.clone();
+    // A full reading tells of them in any order.
+    world.mirror.set_guest(&robert.address, Some(robert.clone()));
+    world.mirror.set_guest(&bob.address, Some(gone.clone()));
+    assert_eq!(world.mirror.live_by_uid(&uid), Some(&robert));
+    world.mirror.set_guest(&bob.address, None);
+    assert_eq!(world.mirror.live_by_uid(&uid), Some(&robert));
+    world.mirror.set_guest(&robert.address, None);
+    assert_eq!(world.mirror.live_by_uid(&uid), None);
+}
+
 /// Bob is a workspace user whom the partner may adopt.
 fn with_adoption() -> World {
     let mut world = World::new();

@@ -280,6 +280,17 @@ fn no_more_are_destroyed_an_hour_than_the_policy_says_of_all_marked_guests_round
 }
 
 #[test]
+fn a_pace_of_all_lets_everybody_go_also_one_after_the_other() {
+    let mut world = crowd(3);
+    policy(&mut world, "{after: 0s, perHour: 100%}");
+    for n in 0..3 {
+        leave(&mut world, n..n + 1);
+        world.later(1);
+        assert_eq!(destroyed(&world), n + 1, "who has gone already slows nobody down");
+    }
+}
+
+#[test]
 fn one_percent_of_few_is_one_and_the_next_is_due_an_hour_later() {
     let mut world = crowd(4);
     policy(&mut world, "{after: 0s, perHour: 1%}");

@@ -5,17 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use jiff::Timestamp;
 
-use super::offline::desk::Desk;
-use super::offline::input::{Given, Input, Rehearsal, all_standings, foreign, rehearse};
-use super::offline::session::{Session, load};
+use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
+use super::offline::session::{Done, load};
 use super::offline::words::{Addresses, Text, summary, takes};
 use super::plan::{Format, show};
 use super::{check, offline};
 use crate::directory::sqlite::{Access, Directory};
-use crate::directory::{Execute, Fault, Observe};
-use crate::operator::clock::Clock;
+use crate::directory::{Execute, Fault};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -37,6 +34,9 @@ pub(super) struct ApplyArgs {
     /// Take access away without asking
     #[arg(short, long)]
     yes: bool,
+    /// How what was done is written
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Format,
 }
 
 pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
@@ -54,12 +54,32 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let directory = Arc::new(Directory::start(store).map_err(|error| error.to_string())?);
     let runtime = offline::runtime()?;
     let rehearsal = runtime.block_on(rehearse(&given, directory.as_ref()))?;
-    show(Format::Text, &rehearsal, out)?;
+    match args.output {
+        Format::Text => show(Format::Text, &rehearsal, out)?,
+        // One object, of what was done in the end.
+        Format::Json if rehearsal.operations.is_empty() => show(Format::Json, &rehearsal, out)?,
+        Format::Json => {}
+    }
     if rehearsal.operations.is_empty() {
         return Ok(!rehearsal.is_broken());
     }
     confirm(args.yes, &rehearsal)?;
-    runtime.block_on(execute(&given, &rehearsal, directory, out))
+    let text = matches!(args.output, Format::Text);
+    let mut words = Text::new(check::has_colour(), Addresses::of(&rehearsal.load, &rehearsal.operations));
+    if text {
+        writeln!(out).map_err(|error| error.to_string())?;
+    }
+    let done = runtime.block_on(execute(&given, directory, |operation| {
+        if text {
+            // Who does not read to the end does not stop it.
+            drop(out.write_all(words.operation(operation).as_bytes()).and_then(|()| out.flush()));
+        }
+    }))?;
+    match args.output {
+        Format::Json => show(Format::Json, &done, out)?,
+        Format::Text => drop(writeln!(out, "Done: {}.", summary(&done.operations))),
+    }
+    Ok(!done.is_broken())
 }
 
 /// Asks before anything is taken away.
@@ -79,42 +99,12 @@ fn confirm(yes: bool, rehearsal: &Rehearsal) -> Result<(), String> {
     if answer.trim() == "yes" { Ok(()) } else { Err("not confirmed; nothing was done".to_owned()) }
 }
 
-async fn execute(
-    given: &Given,
-    rehearsal: &Rehearsal,
-    directory: Arc<Directory>,
-    out: &mut dyn Write,
-) -> Result<bool, String> {
+/// Does it, on the directory itself; tells each operation once it is done.
+async fn execute(given: &Given, directory: Arc<Directory>, mut tell: impl FnMut(&Done)) -> Result<Rehearsal, String> {
     match directory.claim(&given.owner).await {
         Ok(()) => {}
         Err(Fault::Foreign { owner }) => return Err(foreign(&owner, &given.owner)),
         Err(fault) => return Err(fault.to_string()),
     }
-    let clock = Clock::new(Timestamp::now);
-    let desk = Arc::new(Desk::holding(given.objects.iter().cloned(), clock.clone()));
-    let observed: &dyn Observe = directory.as_ref();
-    let session = Session {
-        owner: given.owner.clone(),
-        workspace: given.workspace.clone(),
-        desk: desk.clone(),
-        load: load(observed).await?,
-        directory,
-        clock,
-        extent: given.extent,
-        workers: 1,
-    };
-    writeln!(out).map_err(|error| error.to_string())?;
-    let mut text = Text::new(check::has_colour(), Addresses::of(&rehearsal.load, &rehearsal.operations));
-    let mut done = Vec::new();
-    let result = session
-        .run(|operation| {
-            // Who does not read to the end does not stop it.
-            drop(out.write_all(text.operation(operation).as_bytes()).and_then(|()| out.flush()));
-            done.push(operation.clone());
-        })
-        .await;
-    let standings = all_standings(&desk, &given.places);
-    drop(writeln!(out, "Done: {}.", summary(&done)));
-    let problems = result?;
-    Ok(problems.is_empty() && !standings.iter().any(|standing| standing.broken))
+    given.session(load(directory.as_ref()).await?, directory, |done| tell(done)).await
 }

@@ -27,6 +27,7 @@ use crate::api;
   guestlist crds | kubectl apply --server-side -f -
   guestlist run --workspace workspace.yaml --directory sqlite:directory.db
   guestlist check --workspace workspace.yaml manifests/
+  guestlist plan --workspace workspace.yaml --directory sqlite:directory.db manifests/
   guestlist explain MfaCannotBeWaived
   guestlist directory show
 

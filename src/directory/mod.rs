@@ -19,6 +19,12 @@ pub use record::*;
 
 use crate::rules::Email;
 
+/// What may be shown of a directory's address: its kind. Behind that somebody may have written a password.
+pub fn scheme(address: &str) -> String {
+    let shown = address.split_once(':').map(|(scheme, _)| format!("{scheme}:…"));
+    format!("{:?}", shown.as_deref().unwrap_or(address))
+}
+
 /// One page of a listing. A listing is the truth only when its last page has been read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
@@ -124,6 +130,9 @@ pub trait Execute: Observe {
     fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>>;
     /// Takes the lead: advances the directory's epoch and returns it. Writes of older epochs are refused from now on.
     fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>>;
+    /// Whether it refuses the writes of an older epoch itself. One that cannot leaves a leader nothing to do once his term
+    /// is over.
+    fn fences(&self) -> bool;
     /// Does one operation. `basis` is the revision of the guest that it was planned on: where the record has moved on,
     /// nothing is done and the answer is [`Fault::Changed`].
     fn execute<'a>(

@@ -2,6 +2,8 @@
 //! shell runs the tasks and feeds their outcomes back. A reconcile can never see a world older than the event that
 //! caused it, and the same inputs give the same tasks.
 
+mod checks;
+mod observe;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,13 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 pub use super::exchange::*;
 use super::queue::{Priority, Queue};
 use super::status::{self, Difference};
-use crate::directory::{
-    AccountRecord, Changed, DESTROYED_KEPT, Effect, Fault, GuestRecord, MAILS_KEPT, MfaRecord, Mirror, Operation,
-    Owner, PartnerId, Weight,
-};
+use crate::directory::{Changed, Fault, Mirror, Owner, PartnerId};
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
 use crate::plan::sweep::Orphan;
-use crate::plan::{self, Extent, Finalizer, Notice, Plan, Scope, Step, World};
+use crate::plan::{self, Extent, Finalizer, Notice, Plan, Scope, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
 
@@ -203,136 +202,6 @@ impl Engine {
     fn count_later(&mut self, key: Key, now: Timestamp) {
         let due = self.written.get(&key).map_or(now, |written| *written + COUNT_INTERVAL);
         self.counts.entry(key).or_insert(due.max(now));
-    }
-
-    fn load(&mut self, load: Load, now: Timestamp) {
-        self.stop_at_foreign_mark(
-            load.guests.iter().filter_map(|guest| guest.mark.as_ref()).chain(load.partners.iter().map(|p| &p.mark)),
-        );
-        let first = !self.condition.directory;
-        let mut changes = Vec::new();
-        let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
-        let gone: Vec<Email> = self
-            .mirror
-            .guests()
-            .map(|guest| guest.address.clone())
-            .filter(|address| !listed.contains(address))
-            .collect();
-        changes.extend(gone.into_iter().map(|address| Now::Guest(address, None)));
-        changes.extend(load.guests.into_iter().map(|guest| Now::Guest(guest.address.clone(), Some(Box::new(guest)))));
-        let partners: BTreeSet<_> = load.partners.iter().map(|partner| partner.id.clone()).collect();
-        let gone = self.mirror.partners().map(|partner| partner.id.clone()).filter(|id| !partners.contains(id));
-        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|id| Now::Partner(id, None)));
-        changes.extend(load.partners.into_iter().map(|p| Now::Partner(p.id.clone(), Some(Box::new(p)))));
-        let accounts: BTreeSet<_> = load.accounts.iter().map(|account| account.name.clone()).collect();
-        let gone = self.mirror.accounts().map(|account| account.name.clone()).filter(|name| !accounts.contains(name));
-        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|name| Now::Account(name, None)));
-        changes.extend(load.accounts.into_iter().map(|a| Now::Account(a.name.clone(), Some(a))));
-        let users: BTreeSet<Email> = load.users.iter().map(|user| user.email.clone()).collect();
-        let left: Vec<Email> =
-            self.mirror.users().map(|user| user.email.clone()).filter(|email| !users.contains(email)).collect();
-        changes.extend(left.into_iter().map(|email| Now::User(email, None)));
-        changes.extend(load.users.into_iter().map(|user| Now::User(user.email.clone(), Some(user))));
-        for change in changes {
-            // What we wrote while the reading went on is newer than what it read.
-            let stale = match &change {
-                Now::Guest(address, _) => self.written_since_loading.0.contains(address),
-                Now::Partner(id, _) => self.written_since_loading.1.contains(id),
-                Now::Account(..) | Now::User(..) | Now::Destroyed(_) => false,
-            };
-            if !stale {
-                let touched = self.observe(change, true, now);
-                if !first {
-                    self.touch(touched, Priority::Live, now);
-                }
-            }
-        }
-        for mail in load.mails {
-            self.mirror.set_mail(&mail.address, mail.at);
-        }
-        self.mirror.set_shares(load.shares);
-        self.mirror.set_destroyed(&load.destroyed);
-        let ago = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
-        self.mirror.forget_before(ago(MAILS_KEPT), ago(DESTROYED_KEPT));
-        self.condition.directory = true;
-        if self.condition.problems.remove("DirectoryUnavailable").is_some() {
-            tracing::info!("the directory answers again");
-        }
-        self.sweep_later(now);
-        if first && self.is_complete() {
-            self.touch_all(Priority::Resync);
-        }
-    }
-
-    /// Takes in what something is now; what that touches. `outside`: somebody else did it.
-    fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Touched {
-        match change {
-            Now::Guest(address, record) => {
-                let old = self.mirror.guest(&address);
-                let newer = |old: &GuestRecord| {
-                    record.as_ref().is_some_and(|new| new.id == old.id && new.revision < old.revision)
-                };
-                if old == record.as_deref() || old.is_some_and(newer) {
-                    return Touched::default();
-                }
-                let old = old.cloned();
-                let freed = old.as_ref().is_some_and(GuestRecord::is_live)
-                    && !record.as_deref().is_some_and(GuestRecord::is_live);
-                let unknown = record.as_ref().is_some_and(|guest| guest.mfa == MfaRecord::Unknown);
-                self.mirror.set_guest(&address, record.map(|record| *record));
-                self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
-                let mut touched = self.index.touched_by_guest(&address);
-                let departed = old.as_ref().filter(|old| !old.is_live());
-                if let Some((old, mark)) = departed.and_then(|old| Some((old, old.mark.as_ref()?))) {
-                    touched.merge(self.index.touched_by_departed(&mark.namespace, &old.partner_name, &mark.name));
-                }
-                if let Some((mark, name)) =
-                    old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
-                {
-                    touched.merge(self.index.touched_by_place(&mark.namespace, &name));
-                }
-                touched
-            }
-            Now::Partner(id, record) => {
-                let old = self.mirror.partner(&id).cloned();
-                if old.as_ref() == record.as_deref() {
-                    return Touched::default();
-                }
-                let mark = record.as_deref().or(old.as_ref()).map(|record| record.mark.clone());
-                // What its memberships wait for is the record; a new name or Host Admin is nothing to them.
-                let matters = outside
-                    || old.as_ref().map(|old| old.deactivated_at) != record.as_ref().map(|new| new.deactivated_at);
-                self.mirror.set_partner(&id, record.map(|record| *record));
-                let matters = mark.filter(|_| matters);
-                matters.map(|mark| self.index.touched_by_partner(&mark.namespace, &mark.name)).unwrap_or_default()
-            }
-            Now::Account(name, record) => {
-                if self.mirror.account(&name) == record.as_ref() {
-                    return Touched::default();
-                }
-                let owners =
-                    |record: Option<&AccountRecord>| record.map(|account| account.owners.clone()).unwrap_or_default();
-                let mut concerned = owners(self.mirror.account(&name));
-                concerned.extend(owners(record.as_ref()));
-                self.mirror.set_account(&name, record);
-                let mut touched = self.index.touched_by_account(&name);
-                for owner in concerned {
-                    touched.merge(self.index.touched_by_user(&owner));
-                }
-                touched
-            }
-            Now::User(email, record) => {
-                if self.mirror.user(&email) == record.as_ref() {
-                    return Touched::default();
-                }
-                self.mirror.set_user(&email, record);
-                self.index.touched_by_user(&email)
-            }
-            Now::Destroyed(destroyed) => {
-                self.mirror.set_destroyed(&destroyed);
-                Touched::default()
-            }
-        }
     }
 
     fn directory_down(&mut self, fault: &Fault) {
@@ -530,59 +399,6 @@ impl Engine {
         alone || self.written.get(key).is_none_or(|written| *written + COUNT_INTERVAL <= now)
     }
 
-    /// What has to be made sure of before a plan gives or ends something.
-    fn checks(&self, key: &Key, plan: &Plan) -> Vec<Check> {
-        let heaviest = plan.steps.iter().map(|step| step.operation.weight()).max();
-        match heaviest {
-            Some(Weight::Give) => self.freshness(key, &plan.steps),
-            // An object on its way out does not come back; but a partner's guests are judged by who names it.
-            Some(Weight::End)
-                if key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0 =>
-            {
-                vec![Check::NoMembers { partner: key.clone() }]
-            }
-            Some(Weight::End | Weight::Keep | Weight::Take) | None => Vec::new(),
-        }
-    }
-
-    /// Before something is given, each watch has reached the newest object that it was planned on, or the objects are
-    /// read live.
-    fn freshness(&self, key: &Key, steps: &[Step]) -> Vec<Check> {
-        let mut keys = BTreeSet::from([key.clone()]);
-        keys.extend(self.index.partner_of(key));
-        for step in steps {
-            if let Operation::Give { grants, .. } = &step.operation {
-                for grant in grants {
-                    keys.insert(Key::new(Kind::Share, key.namespace.clone(), grant.share.clone()));
-                    keys.extend(self.propagator(key, &grant.share));
-                }
-            }
-        }
-        let newest = keys
-            .iter()
-            .filter_map(|key| self.index.metadata(key)?.resource_version.as_deref()?.parse::<u64>().ok())
-            .max()
-            .unwrap_or(0);
-        let reached = |kind: &Kind| self.frontiers.get(kind).is_some_and(|frontier| *frontier >= newest);
-        if Kind::ALL.iter().all(|kind| self.proven.contains(kind) && reached(kind)) {
-            return Vec::new();
-        }
-        keys.into_iter()
-            .filter_map(|key| {
-                let meta = self.index.metadata(&key)?;
-                let (uid, generation) = (meta.uid.clone().unwrap_or_default(), meta.generation);
-                Some(Check::Unchanged { key, uid, generation })
-            })
-            .collect()
-    }
-
-    /// The Guest Admin who passes a share on to a membership: what he is decides too.
-    fn propagator(&self, key: &Key, share: &str) -> Option<Key> {
-        let terms = &self.index.share(&key.namespace, share)?.read()?.reading.terms;
-        let entry = terms.guest_users.values().find(|entry| entry.name == key.name)?;
-        Some(Key::new(Kind::Membership, key.namespace.clone(), entry.propagated_by.clone()))
-    }
-
     /// A task is over: take in what it brought, and go on.
     fn done(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
         let Outcome { objects, effects, reread, failure } = outcome;
@@ -632,30 +448,6 @@ impl Engine {
             Some(Failure::Stop(problem)) => self.stopped = Some(problem),
         }
         self.queue.done(key);
-    }
-
-    fn take_in(&mut self, effect: Effect, now: Timestamp) -> Touched {
-        let mut touched = Touched::default();
-        self.mirror.apply_memory(&effect);
-        if let Some(gone) = effect.partner_gone {
-            self.written_since_loading.1.insert(gone.clone());
-            touched.merge(self.observe(Now::Partner(gone, None), false, now));
-        }
-        if let Some(gone) = &effect.gone
-            && let Some(address) = self.mirror.guest_by_id(gone).map(|guest| guest.address.clone())
-        {
-            self.written_since_loading.0.insert(address.clone());
-            touched.merge(self.observe(Now::Guest(address, None), false, now));
-        }
-        if let Some(guest) = effect.guest {
-            self.written_since_loading.0.insert(guest.address.clone());
-            touched.merge(self.observe(Now::Guest(guest.address.clone(), Some(Box::new(guest))), false, now));
-        }
-        if let Some(partner) = effect.partner {
-            self.written_since_loading.1.insert(partner.id.clone());
-            touched.merge(self.observe(Now::Partner(partner.id.clone(), Some(Box::new(partner))), false, now));
-        }
-        touched
     }
 }
 

@@ -222,14 +222,12 @@ impl Candidate {
 }
 
 impl Held {
-    /// Renews the Lease for as long as that works; ends when it is lost, with the reason.
+    /// Renews the Lease; ends when it is somebody else's, with the reason. Where it runs out because nobody answers, we may
+    /// well be who gets it again: until then only what needs no term is done.
     pub async fn keep(&mut self) -> String {
-        let mut problem = String::new();
+        let mut over = false;
         loop {
-            tokio::time::sleep(self.candidate.pace().min(self.term.left())).await;
-            if self.term.left().is_zero() {
-                return format!("not renewed in {}s{problem}", self.term.duration.as_secs());
-            }
+            tokio::time::sleep(self.candidate.pace()).await;
             let began = self.candidate.now();
             let renewed = self.candidate.record(Some(&self.lease));
             let sent = renewed.spec.clone();
@@ -237,13 +235,19 @@ impl Held {
                 Ok(lease) => {
                     self.lease = lease;
                     self.term.renew(began);
-                    problem.clear();
+                    if over {
+                        tracing::info!("the Lease is renewed");
+                    }
+                    over = false;
                 }
-                Err(failed) => {
-                    tracing::debug!("{failed}");
-                    problem = format!(": {failed}");
+                Err(problem) => {
+                    tracing::debug!("{problem}");
                     if let Some(taken) = self.look(sent.as_ref()).await {
                         return taken;
+                    }
+                    if self.term.left().is_zero() && !over {
+                        tracing::warn!("{problem}; the Lease has run out: nothing is given until it is renewed");
+                        over = true;
                     }
                 }
             }

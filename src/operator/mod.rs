@@ -73,6 +73,8 @@ enum End {
 /// Runs until it is told to stop: stands for the Lease, leads for as long as it holds it, and stands again with empty
 /// memory. The error is a sentence for people.
 pub async fn run(options: Options) -> Result<(), String> {
+    // A wrong argument is said before anything is waited for.
+    start::file(&options.directory)?;
     let health = Health::default();
     serve(&health, &options).await?;
     let client = start::connect().await?;

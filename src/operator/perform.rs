@@ -12,7 +12,7 @@ use super::health::Metrics;
 use super::lease::Term;
 use super::objects::{Objects, Part, Telling};
 use crate::directory::fault::Next;
-use crate::directory::{Epoch, Execute, Fault, Revision};
+use crate::directory::{Epoch, Execute, Fault, Operation, Revision, Weight};
 use crate::index::{Index, Key, Kind, Slot};
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
@@ -122,7 +122,7 @@ impl Performer {
         let mut basis = basis;
         for step in steps {
             let kind = super::health::operation_name(&step.operation);
-            let deadline = self.term.within(DEADLINE).ok_or_else(over)?;
+            let deadline = self.deadline(&step.operation).ok_or_else(over)?;
             let execute = self.directory.execute(&step.operation, basis, self.clock.now(), self.epoch);
             let done = match tokio::time::timeout(deadline, execute).await {
                 Ok(done) => done,
@@ -142,6 +142,13 @@ impl Performer {
         }
         self.tell(about, notices).await;
         Ok(())
+    }
+
+    /// How long an operation may take. `None`: our term is over, and another one may lead. A directory that refuses the
+    /// writes of whoever led before lets us go on to take away.
+    fn deadline(&self, operation: &Operation) -> Option<Duration> {
+        let take = operation.weight() == Weight::Take && self.directory.fences();
+        self.term.within(DEADLINE).or_else(|| take.then_some(DEADLINE))
     }
 
     /// What happens after a fault of the directory.

@@ -16,11 +16,11 @@ use super::health::Health;
 use super::lease::{Candidate, Held, Term};
 use super::objects::Kubernetes;
 use super::perform::Performer;
-use super::words::words;
+use super::words::{no_cluster, words};
 use super::{Options, feed};
 use crate::directory::fault::Next;
 use crate::directory::sqlite::{self, Access, Store};
-use crate::directory::{Epoch, Execute, Fault, Owner};
+use crate::directory::{Epoch, Execute, Fault, Owner, scheme};
 use crate::workspace::Workspace;
 
 /// How many inputs may wait for the engine.
@@ -69,7 +69,7 @@ pub async fn begin(options: &Options, client: Client, term: Term, health: &Healt
         }
     };
     let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster(&client, health).await };
-    let (directory, epoch) = lead(&options.directory, &owner, health).await?;
+    let (directory, epoch) = lead(file(&options.directory)?, &owner, health).await?;
     let Owner { installation, cluster } = &owner;
     tracing::info!(installation, cluster, epoch = epoch.0, "leading the directory");
     let (sender, inbox) = mpsc::channel(INBOX);
@@ -106,13 +106,13 @@ fn waiting(health: &Health, subject: &'static str, problem: &str) {
 
 /// The Kubernetes client, as kubectl finds its cluster.
 pub async fn connect() -> Result<Client, String> {
-    let mut config = Config::infer()
-        .await
-        .map_err(|error| format!("failed to find a cluster: {error}; set KUBECONFIG, or run in a cluster"))?;
+    let mut config = Config::infer().await.map_err(|error| {
+        format!("failed to find a cluster: {}; set KUBECONFIG, or run in a cluster", no_cluster(&error))
+    })?;
     // The queue decides when something is tried again; a call that repeats itself would hold a worker for half a minute.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
-    Client::try_from(config).map_err(|error| format!("failed to set up the Kubernetes client: {error}"))
+    Client::try_from(config).map_err(|error| format!("failed to set up the Kubernetes client: {}", words(&error)))
 }
 
 /// The cluster's identity: the UID of kube-system. Waits for the API server.
@@ -137,14 +137,17 @@ async fn cluster(client: &Client, health: &Health) -> String {
     }
 }
 
+/// The embedded directory's file. A wrong argument is said before anything is waited for.
+pub fn file(directory: &str) -> Result<&Path, String> {
+    let path = directory.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(Path::new);
+    path.ok_or_else(|| format!("--directory {} is not understood; this release knows sqlite:PATH", scheme(directory)))
+}
+
 /// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody mends it.
-async fn lead(address: &str, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
-    let Some(path) = address.strip_prefix("sqlite:") else {
-        return Err("--directory is not understood; this release knows sqlite:PATH".to_owned());
-    };
+async fn lead(path: &Path, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
     let mut said = String::new();
     loop {
-        let fault = match open_and_lead(Path::new(path), owner).await {
+        let fault = match open_and_lead(path, owner).await {
             Ok(leading) => return Ok(leading),
             Err(fault) => fault,
         };

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use kube::config::{InferConfigError, KubeconfigError};
+
 /// A failed call, as a part of a sentence.
 pub fn words(error: &kube::Error) -> String {
     match error {
@@ -10,6 +12,18 @@ pub fn words(error: &kube::Error) -> String {
         kube::Error::Service(error) => format!("no answer from the API server: {}", chain(error.as_ref())),
         kube::Error::HyperError(error) => format!("no answer from the API server: {}", chain(error)),
         error => chain(error),
+    }
+}
+
+/// Why no cluster was found. A file that does not read is not quoted, as its parser would do: tokens stand in it.
+pub fn no_cluster(error: &InferConfigError) -> String {
+    match error.source().and_then(|cause| cause.downcast_ref::<KubeconfigError>()) {
+        Some(KubeconfigError::Parse(error)) => {
+            let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
+            format!("the kubeconfig does not read{}", place.unwrap_or_default())
+        }
+        Some(other) => chain(other),
+        None => chain(error),
     }
 }
 

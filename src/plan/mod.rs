@@ -5,6 +5,7 @@
 
 mod access;
 mod claims;
+mod common;
 mod conditions;
 pub mod judge;
 mod lifecycle;

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use uuid::Uuid;
 
-use super::claims::{annotation, is_leaving, name, namespace, uid};
+use super::claims::{is_leaving, name, namespace, uid};
+use super::common::{self, Common};
 use super::conditions::{self, Domain, Situation, Truth, show};
 use super::judge::{MemberView, PartnerView, Presence};
 use super::lifecycle::State;
-use super::membership::{count_some, end, keep_domain, unreadable_conditions};
+use super::membership::end;
 use super::{Deletion, Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
 use crate::directory::{Mark, Operation, Origin, PartnerId, Weight};
@@ -57,8 +58,7 @@ fn unreadable(world: World<'_>, slot: &Slot<api::LocalPartner, crate::rules::Par
         let finalizer = if left == 0 { Finalizer::Release } else { Finalizer::Leave };
         return Plan { finalizer, ..Plan::nothing() };
     }
-    let status =
-        api::LocalPartnerStatus { conditions: unreadable_conditions(meta), ..api::LocalPartnerStatus::default() };
+    let status = api::LocalPartnerStatus { conditions: common::unreadable(meta), ..api::LocalPartnerStatus::default() };
     Plan { status: Some(Status::Partner(Box::new(status))), ..Plan::nothing() }
 }
 
@@ -179,11 +179,7 @@ fn cascade(world: World<'_>, partner: &PartnerView<'_>) -> Vec<Deletion> {
 
 fn unavailable(world: World<'_>, entry: &Partner) -> api::LocalPartnerStatus {
     let mut status = entry.object.status.clone().unwrap_or_default();
-    let generation = entry.object.metadata.generation;
-    let mut written =
-        conditions::write(&status.conditions, generation, world.now, &Situation::unavailable(), Vec::new());
-    keep_domain(&mut written, &status.conditions, &["GuestAdminPresent"]);
-    status.conditions = written;
+    status.conditions = common::unavailable(&entry.object.metadata, &status.conditions, world.now);
     status
 }
 
@@ -201,21 +197,18 @@ fn status(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> api::
     } else {
         Situation::fine(Reason::Reconciled)
     };
+    let domain = vec![guest_admin_present(world, partner)];
+    let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
+        Common::of(&object.metadata, old, world.now, &situation, domain, &partner.violations);
     api::LocalPartnerStatus {
-        observed_generation: object.metadata.generation,
-        last_handled_reconcile_at: annotation(&object.metadata, api::RECONCILE_AT).map(str::to_owned),
+        observed_generation,
+        last_handled_reconcile_at,
         display_name: Some(display_name(entry)),
         directory_id: partner.record.map(|record| record.id.0.clone()),
         expires_at: partner.expires_at.map(show),
-        conditions: conditions::write(
-            old,
-            object.metadata.generation,
-            world.now,
-            &situation,
-            vec![guest_admin_present(world, partner)],
-        ),
-        violations: conditions::violations(&partner.violations),
-        violation_count: count_some(partner.violations.len()),
+        conditions,
+        violations,
+        violation_count,
         guests: Some(guest_counts(world, partner)),
         shares: Some(conditions::count(world.declared.share_count(partner.namespace, &partner.name))),
     }

@@ -2,11 +2,11 @@
 //! counts, and takes away where a membership's pass cannot.
 
 use super::access::access;
-use super::claims::{annotation, is_leaving, is_orphan, is_paused, uid};
+use super::claims::{is_leaving, is_orphan, is_paused, uid};
+use super::common::{self, Common};
 use super::conditions::{self, Domain, LISTED, Situation, Truth, show};
 use super::judge::share::{Authorized, entry_violations};
 use super::judge::{Gate, MemberView, PartnerView, ShareView};
-use super::membership::{count_some, keep_domain, unreadable_conditions};
 use super::{Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
 use crate::directory::Operation;
@@ -28,7 +28,7 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
         return Plan { steps, finalizer: Finalizer::Release, notices, ..Plan::nothing() };
     }
     let Slot::Read(entry) = slot else {
-        let conditions = unreadable_conditions(meta);
+        let conditions = common::unreadable(meta);
         let status = api::AccountShareStatus { conditions, ..api::AccountShareStatus::default() };
         return Plan { status: Some(Status::Share(Box::new(status))), finalizer: Finalizer::Leave, ..Plan::nothing() };
     };
@@ -93,11 +93,7 @@ pub fn forget(share_uid: &str) -> Step {
 
 fn unavailable(world: World<'_>, entry: &Share) -> api::AccountShareStatus {
     let mut status = entry.object.status.clone().unwrap_or_default();
-    let generation = entry.object.metadata.generation;
-    let mut written =
-        conditions::write(&status.conditions, generation, world.now, &Situation::unavailable(), Vec::new());
-    keep_domain(&mut written, &status.conditions, &["Authorized"]);
-    status.conditions = written;
+    status.conditions = common::unavailable(&entry.object.metadata, &status.conditions, world.now);
     status
 }
 
@@ -147,15 +143,17 @@ fn status(
         .to_owned(),
     };
     let (grants, withheld) = grants(world, partner, view);
+    let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
+        Common::of(&object.metadata, old, world.now, &situation, vec![authorized], violations);
     api::AccountShareStatus {
-        observed_generation: object.metadata.generation,
-        last_handled_reconcile_at: annotation(&object.metadata, api::RECONCILE_AT).map(str::to_owned),
+        observed_generation,
+        last_handled_reconcile_at,
         expires_at: view.expires_at.map(show),
         shared_by: terms.shared_by.as_ref().map(ToString::to_string),
         role: Some(terms.guest_admin_role.as_str().to_owned()),
-        conditions: conditions::write(old, object.metadata.generation, world.now, &situation, vec![authorized]),
-        violations: conditions::violations(violations),
-        violation_count: count_some(violations.len()),
+        conditions,
+        violations,
+        violation_count,
         grants: Some(grants),
         withheld: withheld.into_iter().take(LISTED).collect(),
     }

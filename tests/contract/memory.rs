@@ -50,7 +50,7 @@ pub async fn a_share_gives_one_account_to_one_partner_until_it_is_forgotten(subj
     let subject = subject.with_manager().await;
     let share = grant("instagram", ShareRole::Manager).share_uid;
     let known = ShareRecord { uid: share.clone(), partner_name: "acme".to_owned(), account: "instagram".to_owned() };
-    assert_eq!(shares(&subject).await, [known.clone()]);
+    assert_eq!(shares(&subject).await, std::slice::from_ref(&known));
     let forget = Operation::ForgetShare { share_uid: share.clone() };
     subject.stale(&forget, 50).await;
     let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };

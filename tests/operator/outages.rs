@@ -85,11 +85,15 @@ fn forbidden_verbs_are_named_and_what_they_held_up_is_done_when_they_are_allowed
 
 #[test]
 fn while_the_api_server_is_away_access_is_taken_and_when_it_is_back_all_goes_on() {
-    let mut stage = Stage::start();
+    let mut stage = Stage::prepare();
+    stage.operator.arguments = vec!["--lease-duration=2s"];
+    stage.operator.start();
     stage.settle();
     stage.plane.stop_api_server();
     stage.operator.is_unready(&["GuestMembership", "Connection refused"]);
-    // What happens in the directory is still acted upon: the record itself is withheld, not only its effect.
+    // What happens in the directory is still acted upon, for however long it lasts: the record itself is withheld, not
+    // only its effect.
+    stage.operator.logs(&["the Lease has run out", "Connection refused"]);
     stage.operator.directory_ok(&["reset-mfa", BOB]);
     eventually("the grant is taken from the record", || {
         let guest = stage.operator.guest(BOB).unwrap();
@@ -108,7 +112,7 @@ fn while_the_api_server_is_away_access_is_taken_and_when_it_is_back_all_goes_on(
     stage.plane.stop_api_server();
     stage.operator.go();
     stage.operator.is_unready(&["API server", "Connection refused"]);
-    let line = stage.operator.logs(&["ERROR", "kube-system", "Connection refused"]);
+    let line = stage.operator.logs(&["ERROR", "Lease guestlist/guestlist", "Connection refused"]);
     assert!(line.contains("tried again"), "{line}");
     assert!(!stage.operator.log().contains("kube_client"), "its own words, once: {}", stage.operator.log());
     stage.plane.start_api_server();

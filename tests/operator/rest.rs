@@ -110,10 +110,11 @@ fn content(stage: &Stage) -> String {
     all
 }
 
-/// The write requests that the operator has made so far, as the API server counts them.
+/// The write requests that the operator has made so far, as the API server counts them, renewals of its Lease apart.
 fn requests(stage: &Stage) -> usize {
     let log = std::fs::read_to_string(stage.plane.dir().join("audit.log")).unwrap();
-    log.lines().filter(|line| line.contains("system:serviceaccount:guestlist:guestlist")).count()
+    let ours = |line: &&str| line.contains("system:serviceaccount:guestlist:guestlist") && !line.contains("\"leases\"");
+    log.lines().filter(ours).count()
 }
 
 #[test]

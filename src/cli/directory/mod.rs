@@ -11,6 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::Problem;
+use crate::directory::scheme;
 use crate::directory::sqlite::{Access, Store};
 use crate::rules::{Email, MfaMethod};
 
@@ -157,7 +158,7 @@ pub(super) fn file(directory: &str) -> Result<&Path, Problem> {
         Some(("keycloak", _)) => "people and accounts are kept in Keycloak itself; these commands are for sqlite:PATH",
         Some(_) | None => "write sqlite:PATH, as in sqlite:guestlist.db",
     };
-    Err(format!("--directory {directory:?} cannot be used here: {said}").into())
+    Err(format!("--directory {} cannot be used here: {said}", scheme(directory)).into())
 }
 
 fn said(out: &mut dyn Write, done: bool, now: &str, before: &str) -> std::io::Result<()> {

@@ -10,7 +10,7 @@ use super::session::{Done, Session, load};
 use super::words::{ORDER, Standing, standings};
 use crate::cli::check::{self, Places};
 use crate::directory::sqlite::{Access, Inline, Store};
-use crate::directory::{Observe, Owner};
+use crate::directory::{Execute, Observe, Owner};
 use crate::index::Declared;
 use crate::operator::clock::Clock;
 use crate::operator::engine::Load;
@@ -72,7 +72,7 @@ impl Input {
     }
 }
 
-/// What would be done, found out on a copy.
+/// What was or would be done.
 pub struct Rehearsal {
     /// Every operation, in order.
     pub operations: Vec<Done>,
@@ -100,25 +100,41 @@ pub async fn rehearse(given: &Given, directory: &dyn Observe) -> Result<Rehearsa
     }
     let load = load(directory).await?;
     let copy = Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?;
-    let clock = Clock::new(Timestamp::now);
-    let desk = Arc::new(Desk::holding(given.objects.iter().cloned(), clock.clone()));
-    let session = Session {
-        owner: given.owner.clone(),
-        workspace: given.workspace.clone(),
-        desk: desk.clone(),
-        load: load.clone(),
-        directory: Arc::new(Inline::new(copy)),
-        clock,
-        extent: given.extent,
-        workers: 1,
-    };
-    let mut operations = Vec::new();
-    let problems = session.run(|done| operations.push(done.clone())).await?;
-    Ok(Rehearsal { operations, standings: all_standings(&desk, &given.places), problems, load })
+    given.session(load, Arc::new(Inline::new(copy)), |_| {}).await
+}
+
+impl Given {
+    /// Works on a directory that holds this, until everything is at rest; tells each operation once it is done.
+    pub async fn session(
+        &self,
+        load: Load,
+        directory: Arc<dyn Execute>,
+        mut tell: impl FnMut(&Done),
+    ) -> Result<Rehearsal, String> {
+        let clock = Clock::new(Timestamp::now);
+        let desk = Arc::new(Desk::holding(self.objects.iter().cloned(), clock.clone()));
+        let session = Session {
+            owner: self.owner.clone(),
+            workspace: self.workspace.clone(),
+            desk: desk.clone(),
+            load: load.clone(),
+            directory,
+            clock,
+            extent: self.extent,
+            workers: 1,
+        };
+        let mut operations = Vec::new();
+        let run = session.run(|done| {
+            tell(done);
+            operations.push(done.clone());
+        });
+        let problems = run.await?;
+        Ok(Rehearsal { operations, standings: all_standings(&desk, &self.places), problems, load })
+    }
 }
 
 /// Everything on a desk that is not in order.
-pub fn all_standings(desk: &Desk, places: &Places) -> Vec<Standing> {
+fn all_standings(desk: &Desk, places: &Places) -> Vec<Standing> {
     let keys = ORDER.iter().flat_map(|kind| desk.list(*kind)).map(|object| object.key());
     keys.flat_map(|key| standings(&key, &desk.status(&key), places)).collect()
 }

@@ -186,6 +186,9 @@ macro_rules! execute {
                 let owner = owner.clone();
                 self.run(move |store| store.take_over(&owner))
             }
+            fn fences(&self) -> bool {
+                true
+            }
             fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
                 self.run(|store| store.lead())
             }

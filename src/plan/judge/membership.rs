@@ -3,13 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::World;
-use super::super::claims::{self, Claim, Order, is_leaving, namespace, order};
+use super::super::claims::{self, Claim, is_leaving};
 use super::super::lifecycle::{Facts, State};
+use super::inviter::{Inviter, inviter, inviter_violation};
 use super::partner::{PartnerView, Presence};
+use super::place::claim_violations;
 use super::{Gate, Wait};
 use crate::directory::{GuestRecord, MfaRecord, Origin};
 use crate::index::{Membership, Slot};
-use crate::rules::{Adoption, Email, GuestRole, Methods, Reason, Violation, all_methods, cross, say};
+use crate::rules::{Adoption, Email, Methods, Reason, Violation, all_methods, cross, say};
 
 /// A membership judged.
 #[derive(Clone, Debug)]
@@ -190,7 +192,12 @@ impl<'a> MemberView<'a> {
 }
 
 /// The rules that concern a membership alone, its partner and the facts about its people. Claims apart.
-fn own_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, claim: Claim<'_>) -> Vec<Violation> {
+pub fn own_violations(
+    world: World<'_>,
+    partner: &PartnerView<'_>,
+    entry: &Membership,
+    claim: Claim<'_>,
+) -> Vec<Violation> {
     let terms = &entry.reading.terms;
     let mut found = entry.reading.violations.clone();
     let newcomer = claim.live().is_none();
@@ -231,65 +238,8 @@ fn immutable(entry: &Membership, claim: Claim<'_>) -> Vec<Violation> {
     found
 }
 
-/// Claims to a place and to the address, among newcomers: the incumbents first, then the order of claims.
-fn claim_violations(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
-    entry: &Membership,
-    claim: Claim<'_>,
-) -> Vec<Violation> {
-    let mut found = Vec::new();
-    let mine = order(&entry.object.metadata);
-    let taken = matches!(claim, Claim::Taken);
-    let earlier = entry.reading.terms.email.as_ref().is_some_and(|email| {
-        world.declared.memberships_for(email).any(|other| {
-            order(&other.object.metadata) < mine && {
-                let partner = PartnerView::of(world, namespace(&other.object.metadata), &other.reading.terms.partner);
-                is_eligible(world, &partner, other)
-            }
-        })
-    });
-    if taken || earlier {
-        found.push(say::already_guest());
-    }
-    if let Some(max) = partner.entry.and_then(|partner| partner.reading.terms.max_guests)
-        && is_full(world, partner, mine, max)
-    {
-        found.push(say::quota_exceeded(max));
-    }
-    found
-}
-
-fn is_full(world: World<'_>, partner: &PartnerView<'_>, mine: Order<'_>, max: u64) -> bool {
-    let live = partner
-        .record
-        .map_or(0, |record| world.observed.guests_of(&record.id).filter(|guest| guest.is_live()).count() as u64);
-    if live >= max {
-        return true;
-    }
-    // Judging each one ahead is dear: nobody is where there is room for all, and no more than it takes to fill it.
-    if live + world.declared.member_count(partner.namespace, &partner.name) as u64 <= max {
-        return false;
-    }
-    let mut ahead = world
-        .declared
-        .members(partner.namespace, &partner.name)
-        .filter(|other| order(&other.object.metadata) < mine && is_eligible(world, partner, other));
-    usize::try_from(max - live - 1).is_ok_and(|last| ahead.nth(last).is_some())
-}
-
-/// Whether a newcomer could be accepted, claims apart: he holds a place in the order of claims.
-fn is_eligible(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> bool {
-    let claim = claims::claim(world, entry);
-    claim.live().is_none()
-        && !matches!(claim, Claim::Taken | Claim::Stranger)
-        && !is_leaving(&entry.object.metadata)
-        && wait(world, partner, entry, true).is_none()
-        && own_violations(world, partner, entry, claim).is_empty()
-}
-
 /// What a membership waits for.
-fn wait(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, newcomer: bool) -> Option<Wait> {
+pub fn wait(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, newcomer: bool) -> Option<Wait> {
     match partner.presence {
         Presence::Absent => return Some(Wait::on(Reason::PartnerNotFound)),
         Presence::Unreadable => return Some(Wait::on(Reason::Unreadable)),
@@ -303,91 +253,6 @@ fn wait(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, newcome
         return Some(Wait::on(Reason::HostDomainsUnknown));
     }
     (newcomer && inviter(world, partner, entry) == Inviter::NotActive).then(|| Wait::on(Reason::InviterNotActive))
-}
-
-/// Who invites.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Inviter {
-    /// He may.
-    Allowed,
-    /// Not there, or not Active yet.
-    NotActive,
-    /// The namespace may not speak for him.
-    NotAllowedHere,
-    /// Somebody who may not invite.
-    NotAllowed,
-    /// The partner or the address is not known: not judged.
-    Unjudged,
-}
-
-fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Inviter {
-    let terms = &entry.reading.terms;
-    let (Some(email), Some(declared)) = (&terms.invited_by, partner.entry) else { return Inviter::Unjudged };
-    if partner.has_admin(email) {
-        return Inviter::Allowed;
-    }
-    let space = namespace(&entry.object.metadata);
-    let colleagues = world.declared.memberships_for(email).filter(|other| {
-        namespace(&other.object.metadata) == space
-            && other.reading.terms.partner == terms.partner
-            && !std::ptr::eq(*other, entry)
-            && !is_leaving(&other.object.metadata)
-    });
-    // Of several memberships for one address the live one is the person; a rejected duplicate changes nothing.
-    let person = colleagues.max_by_key(|other| claims::claim(world, other).live().is_some());
-    if let Some(colleague) = person {
-        let admin = colleague.reading.terms.role == GuestRole::GuestAdmin;
-        return match terms.role {
-            GuestRole::GuestUser if admin && !world.scope.directory => Inviter::Allowed,
-            GuestRole::GuestUser if admin && is_active(world, partner, colleague) => Inviter::Allowed,
-            GuestRole::GuestUser if admin => Inviter::NotActive,
-            GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
-        };
-    }
-    let listed = declared.reading.terms.host_admins.iter().any(|admin| admin.email == *email);
-    let allowed = !world.scope.policy || world.workspace.speaks_for(space, email);
-    let of_the_host = listed
-        || (world.scope.policy && allowed)
-        || cross::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains().collect::<Vec<_>>())
-            .is_some();
-    match (of_the_host, allowed, listed) {
-        (true, false, _) => Inviter::NotAllowedHere,
-        // Listed and allowed, but not found yet (or a guest): he counts as absent.
-        (true, true, true) => Inviter::NotActive,
-        (true, true, false) => Inviter::NotAllowed,
-        // An outsider who is not there yet can only be a Guest Admin to come, and he invites Guest Users only.
-        (false, _, _) => match terms.role {
-            GuestRole::GuestUser if terms.email.as_ref() != Some(email) => Inviter::NotActive,
-            GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
-        },
-    }
-}
-
-fn inviter_violation(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
-    entry: &Membership,
-    newcomer: bool,
-) -> Option<Violation> {
-    let email = entry.reading.terms.invited_by.as_ref()?;
-    match inviter(world, partner, entry) {
-        Inviter::NotAllowedHere => Some(say::host_admin_not_allowed_here(
-            crate::rules::Taint::Object,
-            "spec.invitedBy",
-            email,
-            namespace(&entry.object.metadata),
-        )),
-        Inviter::NotAllowed if newcomer => Some(say::inviter_not_allowed(email, entry.reading.terms.role)),
-        Inviter::NotAllowed | Inviter::Allowed | Inviter::NotActive | Inviter::Unjudged => None,
-    }
-}
-
-/// Whether a colleague is Active now, by what the directory says. His own inviter does not matter any more.
-fn is_active(world: World<'_>, partner: &PartnerView<'_>, colleague: &Membership) -> bool {
-    let claim = claims::claim(world, colleague);
-    // Only a live one can be Active, and judging a live one asks nothing of his inviter: no circle.
-    claim.live().is_some_and(|record| record.joined_at.is_some())
-        && MemberView::of(world, partner, colleague).state == State::Active
 }
 
 fn is_workspace_user(world: World<'_>, partner: &PartnerView<'_>, email: &Email) -> bool {

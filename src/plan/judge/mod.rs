@@ -1,8 +1,10 @@
 //! Judges each object by the rules of the law that need more than the object: gathers the facts from the declared and
 //! the observed world and asks [`crate::rules`]. Reconcile and `check` come through here, so that all doors agree.
 
+mod inviter;
 pub mod membership;
 pub mod partner;
+mod place;
 pub mod share;
 
 pub use membership::MemberView;

@@ -1,0 +1,65 @@
+//! What names an object.
+
+use std::fmt;
+
+/// One of the three kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `LocalPartner`
+    Partner,
+    /// `GuestMembership`
+    Membership,
+    /// `AccountShare`
+    Share,
+}
+
+impl Kind {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Partner, Self::Membership, Self::Share];
+
+    /// The kind's name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Partner => "LocalPartner",
+            Self::Membership => "GuestMembership",
+            Self::Share => "AccountShare",
+        }
+    }
+}
+
+/// Names an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Key {
+    /// Names an object.
+    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind, namespace: namespace.into(), name: name.into() }
+    }
+
+    /// Stands for the sweep, which has no object: no object is without a name.
+    pub fn sweep() -> Self {
+        Self::new(Kind::Partner, "", "")
+    }
+
+    /// Whether it stands for the sweep.
+    pub fn is_sweep(&self) -> bool {
+        self.name.is_empty()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_sweep() {
+            return f.write_str("the sweep");
+        }
+        write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
+    }
+}

@@ -1,0 +1,63 @@
+//! What has to be made sure of before a plan gives or ends something: that it was not made from a view that is too old.
+
+use std::collections::BTreeSet;
+
+use super::{Check, Engine};
+use crate::directory::{Operation, Weight};
+use crate::index::{Key, Kind};
+use crate::plan::{Plan, Step};
+
+impl Engine {
+    /// What has to be made sure of before a plan gives or ends something.
+    pub(super) fn checks(&self, key: &Key, plan: &Plan) -> Vec<Check> {
+        let heaviest = plan.steps.iter().map(|step| step.operation.weight()).max();
+        match heaviest {
+            Some(Weight::Give) => self.freshness(key, &plan.steps),
+            // An object on its way out does not come back; but a partner's guests are judged by who names it.
+            Some(Weight::End)
+                if key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0 =>
+            {
+                vec![Check::NoMembers { partner: key.clone() }]
+            }
+            Some(Weight::End | Weight::Keep | Weight::Take) | None => Vec::new(),
+        }
+    }
+
+    /// Before something is given, each watch has reached the newest object that it was planned on, or the objects are
+    /// read live.
+    fn freshness(&self, key: &Key, steps: &[Step]) -> Vec<Check> {
+        let mut keys = BTreeSet::from([key.clone()]);
+        keys.extend(self.index.partner_of(key));
+        for step in steps {
+            if let Operation::Give { grants, .. } = &step.operation {
+                for grant in grants {
+                    keys.insert(Key::new(Kind::Share, key.namespace.clone(), grant.share.clone()));
+                    keys.extend(self.propagator(key, &grant.share));
+                }
+            }
+        }
+        let newest = keys
+            .iter()
+            .filter_map(|key| self.index.metadata(key)?.resource_version.as_deref()?.parse::<u64>().ok())
+            .max()
+            .unwrap_or(0);
+        let reached = |kind: &Kind| self.frontiers.get(kind).is_some_and(|frontier| *frontier >= newest);
+        if Kind::ALL.iter().all(|kind| self.proven.contains(kind) && reached(kind)) {
+            return Vec::new();
+        }
+        keys.into_iter()
+            .filter_map(|key| {
+                let meta = self.index.metadata(&key)?;
+                let (uid, generation) = (meta.uid.clone().unwrap_or_default(), meta.generation);
+                Some(Check::Unchanged { key, uid, generation })
+            })
+            .collect()
+    }
+
+    /// The Guest Admin who passes a share on to a membership: what he is decides too.
+    fn propagator(&self, key: &Key, share: &str) -> Option<Key> {
+        let terms = &self.index.share(&key.namespace, share)?.read()?.reading.terms;
+        let entry = terms.guest_users.values().find(|entry| entry.name == key.name)?;
+        Some(Key::new(Kind::Membership, key.namespace.clone(), entry.propagated_by.clone()))
+    }
+}

@@ -1,0 +1,167 @@
+//! What is seen of the directory comes in: all of it, what others changed, and what our own operations left behind.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Engine, Load, Now};
+use crate::directory::{AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, MAILS_KEPT, MfaRecord};
+use crate::index::Touched;
+use crate::operator::queue::Priority;
+use crate::rules::Email;
+
+impl Engine {
+    pub(super) fn load(&mut self, load: Load, now: Timestamp) {
+        self.stop_at_foreign_mark(
+            load.guests.iter().filter_map(|guest| guest.mark.as_ref()).chain(load.partners.iter().map(|p| &p.mark)),
+        );
+        let first = !self.condition.directory;
+        let mut changes = Vec::new();
+        let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
+        let gone: Vec<Email> = self
+            .mirror
+            .guests()
+            .map(|guest| guest.address.clone())
+            .filter(|address| !listed.contains(address))
+            .collect();
+        changes.extend(gone.into_iter().map(|address| Now::Guest(address, None)));
+        changes.extend(load.guests.into_iter().map(|guest| Now::Guest(guest.address.clone(), Some(Box::new(guest)))));
+        let partners: BTreeSet<_> = load.partners.iter().map(|partner| partner.id.clone()).collect();
+        let gone = self.mirror.partners().map(|partner| partner.id.clone()).filter(|id| !partners.contains(id));
+        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|id| Now::Partner(id, None)));
+        changes.extend(load.partners.into_iter().map(|p| Now::Partner(p.id.clone(), Some(Box::new(p)))));
+        let accounts: BTreeSet<_> = load.accounts.iter().map(|account| account.name.clone()).collect();
+        let gone = self.mirror.accounts().map(|account| account.name.clone()).filter(|name| !accounts.contains(name));
+        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|name| Now::Account(name, None)));
+        changes.extend(load.accounts.into_iter().map(|a| Now::Account(a.name.clone(), Some(a))));
+        let users: BTreeSet<Email> = load.users.iter().map(|user| user.email.clone()).collect();
+        let left: Vec<Email> =
+            self.mirror.users().map(|user| user.email.clone()).filter(|email| !users.contains(email)).collect();
+        changes.extend(left.into_iter().map(|email| Now::User(email, None)));
+        changes.extend(load.users.into_iter().map(|user| Now::User(user.email.clone(), Some(user))));
+        for change in changes {
+            // What we wrote while the reading went on is newer than what it read.
+            let stale = match &change {
+                Now::Guest(address, _) => self.written_since_loading.0.contains(address),
+                Now::Partner(id, _) => self.written_since_loading.1.contains(id),
+                Now::Account(..) | Now::User(..) | Now::Destroyed(_) => false,
+            };
+            if !stale {
+                let touched = self.observe(change, true, now);
+                if !first {
+                    self.touch(touched, Priority::Live, now);
+                }
+            }
+        }
+        for mail in load.mails {
+            self.mirror.set_mail(&mail.address, mail.at);
+        }
+        self.mirror.set_shares(load.shares);
+        self.mirror.set_destroyed(&load.destroyed);
+        let ago = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        self.mirror.forget_before(ago(MAILS_KEPT), ago(DESTROYED_KEPT));
+        self.condition.directory = true;
+        if self.condition.problems.remove("DirectoryUnavailable").is_some() {
+            tracing::info!("the directory answers again");
+        }
+        self.sweep_later(now);
+        if first && self.is_complete() {
+            self.touch_all(Priority::Resync);
+        }
+    }
+
+    /// Takes in what something is now; what that touches. `outside`: somebody else did it.
+    pub(super) fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Touched {
+        match change {
+            Now::Guest(address, record) => {
+                let old = self.mirror.guest(&address);
+                let newer = |old: &GuestRecord| {
+                    record.as_ref().is_some_and(|new| new.id == old.id && new.revision < old.revision)
+                };
+                if old == record.as_deref() || old.is_some_and(newer) {
+                    return Touched::default();
+                }
+                let old = old.cloned();
+                let freed = old.as_ref().is_some_and(GuestRecord::is_live)
+                    && !record.as_deref().is_some_and(GuestRecord::is_live);
+                let unknown = record.as_ref().is_some_and(|guest| guest.mfa == MfaRecord::Unknown);
+                self.mirror.set_guest(&address, record.map(|record| *record));
+                self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
+                let mut touched = self.index.touched_by_guest(&address);
+                let departed = old.as_ref().filter(|old| !old.is_live());
+                if let Some((old, mark)) = departed.and_then(|old| Some((old, old.mark.as_ref()?))) {
+                    touched.merge(self.index.touched_by_departed(&mark.namespace, &old.partner_name, &mark.name));
+                }
+                if let Some((mark, name)) =
+                    old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
+                {
+                    touched.merge(self.index.touched_by_place(&mark.namespace, &name));
+                }
+                touched
+            }
+            Now::Partner(id, record) => {
+                let old = self.mirror.partner(&id).cloned();
+                if old.as_ref() == record.as_deref() {
+                    return Touched::default();
+                }
+                let mark = record.as_deref().or(old.as_ref()).map(|record| record.mark.clone());
+                // What its memberships wait for is the record; a new name or Host Admin is nothing to them.
+                let matters = outside
+                    || old.as_ref().map(|old| old.deactivated_at) != record.as_ref().map(|new| new.deactivated_at);
+                self.mirror.set_partner(&id, record.map(|record| *record));
+                let matters = mark.filter(|_| matters);
+                matters.map(|mark| self.index.touched_by_partner(&mark.namespace, &mark.name)).unwrap_or_default()
+            }
+            Now::Account(name, record) => {
+                if self.mirror.account(&name) == record.as_ref() {
+                    return Touched::default();
+                }
+                let owners =
+                    |record: Option<&AccountRecord>| record.map(|account| account.owners.clone()).unwrap_or_default();
+                let mut concerned = owners(self.mirror.account(&name));
+                concerned.extend(owners(record.as_ref()));
+                self.mirror.set_account(&name, record);
+                let mut touched = self.index.touched_by_account(&name);
+                for owner in concerned {
+                    touched.merge(self.index.touched_by_user(&owner));
+                }
+                touched
+            }
+            Now::User(email, record) => {
+                if self.mirror.user(&email) == record.as_ref() {
+                    return Touched::default();
+                }
+                self.mirror.set_user(&email, record);
+                self.index.touched_by_user(&email)
+            }
+            Now::Destroyed(destroyed) => {
+                self.mirror.set_destroyed(&destroyed);
+                Touched::default()
+            }
+        }
+    }
+
+    pub(super) fn take_in(&mut self, effect: Effect, now: Timestamp) -> Touched {
+        let mut touched = Touched::default();
+        self.mirror.apply_memory(&effect);
+        if let Some(gone) = effect.partner_gone {
+            self.written_since_loading.1.insert(gone.clone());
+            touched.merge(self.observe(Now::Partner(gone, None), false, now));
+        }
+        if let Some(gone) = &effect.gone
+            && let Some(address) = self.mirror.guest_by_id(gone).map(|guest| guest.address.clone())
+        {
+            self.written_since_loading.0.insert(address.clone());
+            touched.merge(self.observe(Now::Guest(address, None), false, now));
+        }
+        if let Some(guest) = effect.guest {
+            self.written_since_loading.0.insert(guest.address.clone());
+            touched.merge(self.observe(Now::Guest(guest.address.clone(), Some(Box::new(guest))), false, now));
+        }
+        if let Some(partner) = effect.partner {
+            self.written_since_loading.1.insert(partner.id.clone());
+            touched.merge(self.observe(Now::Partner(partner.id.clone(), Some(Box::new(partner))), false, now));
+        }
+        touched
+    }
+}

@@ -1,0 +1,59 @@
+//! What the statuses of all three kinds say alike.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::claims::annotation;
+use super::conditions::{self, Domain, Situation};
+use crate::api::{self, Condition, Conditions, ViolationStatus};
+use crate::rules::{Reason, Violation};
+
+/// The conditions that every kind has; the others are a kind's own.
+const OF_EVERY_KIND: [&str; 4] = ["Ready", "Accepted", "Reconciling", "Stalled"];
+
+/// The fields that every status has.
+pub struct Common {
+    /// The generation that was judged.
+    pub observed_generation: Option<i64>,
+    /// The last `reconcile-at` that was handled.
+    pub last_handled_reconcile_at: Option<String>,
+    /// The conditions.
+    pub conditions: Conditions,
+    /// The first violations.
+    pub violations: Vec<ViolationStatus>,
+    /// How many there are.
+    pub violation_count: Option<i64>,
+}
+
+impl Common {
+    /// What is to be said of an object. `old`: the conditions as they are stored.
+    pub fn of(
+        meta: &ObjectMeta,
+        old: &[Condition],
+        now: Timestamp,
+        situation: &Situation,
+        domain: Vec<Domain>,
+        violations: &[Violation],
+    ) -> Self {
+        Self {
+            observed_generation: meta.generation,
+            last_handled_reconcile_at: annotation(meta, api::RECONCILE_AT).map(str::to_owned),
+            conditions: conditions::write(old, meta.generation, now, situation, domain),
+            violations: conditions::violations(violations),
+            violation_count: (!violations.is_empty()).then(|| conditions::count(violations.len())),
+        }
+    }
+}
+
+/// The conditions of an object whose status cannot be read: the same bytes each time, so that writing them again is none.
+pub fn unreadable(meta: &ObjectMeta) -> Conditions {
+    let created = meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+    conditions::write(&[], meta.generation, created, &Situation::held(Reason::Unreadable), Vec::new())
+}
+
+/// The conditions while the directory does not answer: a kind's own stay as they were, for nothing new is known.
+pub fn unavailable(meta: &ObjectMeta, old: &[Condition], now: Timestamp) -> Conditions {
+    let mut written = conditions::write(old, meta.generation, now, &Situation::unavailable(), Vec::new());
+    written.extend(old.iter().filter(|condition| !OF_EVERY_KIND.contains(&condition.type_.as_str())).cloned());
+    written
+}

@@ -1,0 +1,94 @@
+//! Who invites a newcomer, and whether he may.
+
+use super::super::World;
+use super::super::claims::{self, is_leaving, namespace};
+use super::super::lifecycle::State;
+use super::membership::MemberView;
+use super::partner::PartnerView;
+use crate::index::Membership;
+use crate::rules::{GuestRole, Violation, cross, say};
+
+/// Who invites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inviter {
+    /// He may.
+    Allowed,
+    /// Not there, or not Active yet.
+    NotActive,
+    /// The namespace may not speak for him.
+    NotAllowedHere,
+    /// Somebody who may not invite.
+    NotAllowed,
+    /// The partner or the address is not known: not judged.
+    Unjudged,
+}
+
+pub fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Inviter {
+    let terms = &entry.reading.terms;
+    let (Some(email), Some(declared)) = (&terms.invited_by, partner.entry) else { return Inviter::Unjudged };
+    if partner.has_admin(email) {
+        return Inviter::Allowed;
+    }
+    let space = namespace(&entry.object.metadata);
+    let colleagues = world.declared.memberships_for(email).filter(|other| {
+        namespace(&other.object.metadata) == space
+            && other.reading.terms.partner == terms.partner
+            && !std::ptr::eq(*other, entry)
+            && !is_leaving(&other.object.metadata)
+    });
+    // Of several memberships for one address the live one is the person; a rejected duplicate changes nothing.
+    let person = colleagues.max_by_key(|other| claims::claim(world, other).live().is_some());
+    if let Some(colleague) = person {
+        let admin = colleague.reading.terms.role == GuestRole::GuestAdmin;
+        return match terms.role {
+            GuestRole::GuestUser if admin && !world.scope.directory => Inviter::Allowed,
+            GuestRole::GuestUser if admin && is_active(world, partner, colleague) => Inviter::Allowed,
+            GuestRole::GuestUser if admin => Inviter::NotActive,
+            GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
+        };
+    }
+    let listed = declared.reading.terms.host_admins.iter().any(|admin| admin.email == *email);
+    let allowed = !world.scope.policy || world.workspace.speaks_for(space, email);
+    let of_the_host = listed
+        || (world.scope.policy && allowed)
+        || cross::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains().collect::<Vec<_>>())
+            .is_some();
+    match (of_the_host, allowed, listed) {
+        (true, false, _) => Inviter::NotAllowedHere,
+        // Listed and allowed, but not found yet (or a guest): he counts as absent.
+        (true, true, true) => Inviter::NotActive,
+        (true, true, false) => Inviter::NotAllowed,
+        // An outsider who is not there yet can only be a Guest Admin to come, and he invites Guest Users only.
+        (false, _, _) => match terms.role {
+            GuestRole::GuestUser if terms.email.as_ref() != Some(email) => Inviter::NotActive,
+            GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
+        },
+    }
+}
+
+pub fn inviter_violation(
+    world: World<'_>,
+    partner: &PartnerView<'_>,
+    entry: &Membership,
+    newcomer: bool,
+) -> Option<Violation> {
+    let email = entry.reading.terms.invited_by.as_ref()?;
+    match inviter(world, partner, entry) {
+        Inviter::NotAllowedHere => Some(say::host_admin_not_allowed_here(
+            crate::rules::Taint::Object,
+            "spec.invitedBy",
+            email,
+            namespace(&entry.object.metadata),
+        )),
+        Inviter::NotAllowed if newcomer => Some(say::inviter_not_allowed(email, entry.reading.terms.role)),
+        Inviter::NotAllowed | Inviter::Allowed | Inviter::NotActive | Inviter::Unjudged => None,
+    }
+}
+
+/// Whether a colleague is Active now, by what the directory says. His own inviter does not matter any more.
+fn is_active(world: World<'_>, partner: &PartnerView<'_>, colleague: &Membership) -> bool {
+    let claim = claims::claim(world, colleague);
+    // Only a live one can be Active, and judging a live one asks nothing of his inviter: no circle.
+    claim.live().is_some_and(|record| record.joined_at.is_some())
+        && MemberView::of(world, partner, colleague).state == State::Active
+}

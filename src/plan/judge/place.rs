@@ -1,0 +1,65 @@
+//! Claims among newcomers: to an address, and to a place in a partner's quota.
+
+use super::super::World;
+use super::super::claims::{self, Claim, Order, is_leaving, namespace, order};
+use super::membership::{own_violations, wait};
+use super::partner::PartnerView;
+use crate::index::Membership;
+use crate::rules::{Violation, say};
+
+/// Claims to a place and to the address, among newcomers: the incumbents first, then the order of claims.
+pub fn claim_violations(
+    world: World<'_>,
+    partner: &PartnerView<'_>,
+    entry: &Membership,
+    claim: Claim<'_>,
+) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mine = order(&entry.object.metadata);
+    let taken = matches!(claim, Claim::Taken);
+    let earlier = entry.reading.terms.email.as_ref().is_some_and(|email| {
+        world.declared.memberships_for(email).any(|other| {
+            order(&other.object.metadata) < mine && {
+                let partner = PartnerView::of(world, namespace(&other.object.metadata), &other.reading.terms.partner);
+                is_eligible(world, &partner, other)
+            }
+        })
+    });
+    if taken || earlier {
+        found.push(say::already_guest());
+    }
+    if let Some(max) = partner.entry.and_then(|partner| partner.reading.terms.max_guests)
+        && is_full(world, partner, mine, max)
+    {
+        found.push(say::quota_exceeded(max));
+    }
+    found
+}
+
+fn is_full(world: World<'_>, partner: &PartnerView<'_>, mine: Order<'_>, max: u64) -> bool {
+    let live = partner
+        .record
+        .map_or(0, |record| world.observed.guests_of(&record.id).filter(|guest| guest.is_live()).count() as u64);
+    if live >= max {
+        return true;
+    }
+    // Judging each one ahead is dear: nobody is where there is room for all, and no more than it takes to fill it.
+    if live + world.declared.member_count(partner.namespace, &partner.name) as u64 <= max {
+        return false;
+    }
+    let mut ahead = world
+        .declared
+        .members(partner.namespace, &partner.name)
+        .filter(|other| order(&other.object.metadata) < mine && is_eligible(world, partner, other));
+    usize::try_from(max - live - 1).is_ok_and(|last| ahead.nth(last).is_some())
+}
+
+/// Whether a newcomer could be accepted, claims apart: he holds a place in the order of claims.
+fn is_eligible(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> bool {
+    let claim = claims::claim(world, entry);
+    claim.live().is_none()
+        && !matches!(claim, Claim::Taken | Claim::Stranger)
+        && !is_leaving(&entry.object.metadata)
+        && wait(world, partner, entry, true).is_none()
+        && own_violations(world, partner, entry, claim).is_empty()
+}

@@ -1,0 +1,168 @@
+//! What a membership's status says.
+
+use super::super::World;
+use super::super::common::Common;
+use super::super::conditions::{self, Domain, Situation, Truth, show};
+use super::super::judge::{Gate, MemberView};
+use super::super::lifecycle::State;
+use super::{SOON, Shared};
+use crate::api;
+use crate::rules::Reason;
+
+/// How many accounts a status holds.
+const LISTED_ACCOUNTS: usize = 100;
+
+/// Which row of the table applies.
+fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situation {
+    if let Some(violated) = Situation::violated(&member.violations) {
+        return violated;
+    }
+    if let Some(wait) = member.wait {
+        return Situation::waits(wait.reason);
+    }
+    if paused {
+        return Situation::held(Reason::Paused);
+    }
+    if !world.workspace.is_readable() && member.claim.live().is_none() {
+        return Situation::waits(Reason::PolicyUnreadable);
+    }
+    match member.state {
+        State::Removing => Situation::held(Reason::Removing),
+        State::Suspended if member.overdue => Situation::fine(Reason::MfaEnrolmentOverdue),
+        State::Pending if member.suspended => Situation::fine(Reason::Suspended),
+        State::Pending if member.expired => Situation::fine(Reason::Expired),
+        State::Pending => Situation::waits(Reason::Pending),
+        State::Rejected
+        | State::Suspended
+        | State::Expired
+        | State::InvitationExpired
+        | State::Invited
+        | State::Joined
+        | State::Active => Situation::fine(member.state.reason()),
+    }
+}
+
+/// What is to be said of a membership.
+pub fn status(
+    world: World<'_>,
+    member: &MemberView<'_>,
+    shares: &[Shared<'_>],
+    paused: bool,
+) -> api::GuestMembershipStatus {
+    let object = &member.entry.object;
+    let old = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let situation = situation(world, member, paused);
+    let record = member.claim.live();
+    let accounts = accounts(world, member, shares, paused);
+    let domain = domain_conditions(world, member, &situation);
+    let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
+        Common::of(&object.metadata, old, world.now, &situation, domain, &member.violations);
+    api::GuestMembershipStatus {
+        observed_generation,
+        last_handled_reconcile_at,
+        directory_id: record.map(|record| record.id.0.clone()),
+        expires_at: member.expires_at.map(show),
+        conditions,
+        violations,
+        violation_count,
+        state: Some(member.state.reason().as_str().to_owned()),
+        role: Some(member.entry.reading.terms.role.as_str().to_owned()),
+        invitation: record.and_then(|record| record.invitation).map(|invitation| api::InvitationStatus {
+            sent_at: Some(show(invitation.sent_at)),
+            expires_at: Some(show(invitation.expires_at)),
+        }),
+        joined_at: record.and_then(|record| record.joined_at).map(show),
+        mfa: Some(mfa_status(member)),
+        account_count: Some(conditions::count(accounts.len())),
+        accounts: accounts.into_iter().take(LISTED_ACCOUNTS).collect(),
+    }
+}
+
+fn mfa_status(member: &MemberView<'_>) -> api::MfaStatus {
+    let enrolled = match &member.enrolled {
+        None => "Unknown",
+        Some(methods) if methods.is_empty() => "NotEnrolled",
+        Some(_) => "Enrolled",
+    };
+    api::MfaStatus {
+        enrolled: Some(enrolled.to_owned()),
+        methods: member.enrolled.iter().flatten().map(|method| method.as_str().to_owned()).collect(),
+        deadline: member.deadline.map(show),
+    }
+}
+
+fn accounts(
+    world: World<'_>,
+    member: &MemberView<'_>,
+    shares: &[Shared<'_>],
+    paused: bool,
+) -> Vec<api::AccountGrantStatus> {
+    let record = member.claim.live();
+    shares
+        .iter()
+        .map(|(share, access)| {
+            let held = record
+                .and_then(|record| record.grants.get(&access.grant.account))
+                .filter(|held| held.grant.share_uid == access.grant.share_uid);
+            let effective = record.zip(held).zip(member.enrolled.as_ref()).is_some_and(|((record, held), enrolled)| {
+                held.is_effective(record.login, record.joined_at.is_some(), enrolled, world.now)
+            });
+            let reason = match access.gate {
+                Gate::Shut(reason) | Gate::Keep(reason) => Some(reason),
+                Gate::Open if effective => None,
+                Gate::Open if paused => Some(Reason::Paused),
+                Gate::Open if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
+                Gate::Open => Some(Reason::Pending),
+            };
+            api::AccountGrantStatus {
+                account: access.grant.account.clone(),
+                share: share.name().to_owned(),
+                role: access.grant.role.as_str().to_owned(),
+                via: access.via.as_str().to_owned(),
+                through: access.through.clone(),
+                since: held.map(|held| show(held.since)),
+                until: access.grant.until.map(show),
+                effective,
+                reason: reason.filter(|_| !effective).map(|reason| reason.as_str().to_owned()),
+            }
+        })
+        .collect()
+}
+
+fn domain_conditions(world: World<'_>, member: &MemberView<'_>, situation: &Situation) -> Vec<Domain> {
+    let joined = member.claim.live().is_some_and(|record| record.joined_at.is_some());
+    let word = situation.reason.as_str();
+    let (mfa, mfa_reason, mfa_message) = match &member.enrolled {
+        None if joined => (Truth::Unknown, Reason::MfaUnknown.as_str(), conditions::sentence(Reason::MfaUnknown)),
+        None => (Truth::Unknown, word, "Known once the guest has joined."),
+        Some(enrolled) if enrolled.is_empty() => {
+            (Truth::False, Reason::MfaNotEnrolled.as_str(), conditions::sentence(Reason::MfaNotEnrolled))
+        }
+        Some(enrolled) if enrolled.is_disjoint(&member.allowed) => {
+            (Truth::False, Reason::MfaMethodMissing.as_str(), conditions::sentence(Reason::MfaMethodMissing))
+        }
+        Some(_) => (Truth::True, "MFASatisfied", "A method that counts is enrolled."),
+    };
+    let soon = member
+        .expires_at
+        .is_some_and(|end| end > world.now && end.checked_sub(SOON).is_ok_and(|start| start <= world.now));
+    vec![
+        Domain {
+            type_: "Joined",
+            status: joined.into(),
+            reason: if joined { "Joined" } else { word },
+            message: if joined { "The guest accepted the invitation." } else { "The guest has not accepted yet." }
+                .to_owned(),
+        },
+        Domain { type_: "MFASatisfied", status: mfa, reason: mfa_reason, message: mfa_message.to_owned() },
+        Domain {
+            type_: "ExpiringSoon",
+            status: soon.into(),
+            reason: "ExpiringSoon",
+            message: match member.expires_at {
+                Some(end) => format!("The membership ends at {}.", show(end)),
+                None => "The membership has no end.".to_owned(),
+            },
+        },
+    ]
+}

@@ -1,0 +1,15 @@
+//! `guestlist plan` and `guestlist apply` as pipelines and people run them: processes, their output and exit codes, and
+//! what the directory holds afterwards.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what goes wrong ends the test"
+)]
+
+mod folder;
+mod interrupted;
+mod same;
+mod walk;

@@ -1,0 +1,190 @@
+//! From nothing to access and back, with what each step says.
+
+use super::folder::{BOB, CAROL, Folder, PARTNER, POLICY, SHARE, guest, manifests};
+
+#[test]
+fn a_plan_says_what_and_why_and_writes_nothing() {
+    let folder = Folder::new();
+    folder.declare(&manifests());
+    folder.ok(&["directory", "show"]);
+    let before = folder.bytes();
+    let (code, said) = folder.plan();
+    assert_eq!(code, 2, "{said}");
+    for wanted in [
+        "LocalPartner partners/acme\n  ~ keep the partner \"acme\", run by alice@host.example, dan@host.example\n",
+        "GuestMembership partners/bob\n  + invite bob@acme.example as GuestUser; the invitation ends 20",
+        "\n      Invited: invited by alice@host.example\n",
+        "Plan: 3 operations (give: 2, update: 1, take away: 0, end: 0).\n",
+    ] {
+        assert!(said.contains(wanted), "{wanted} in:\n{said}");
+    }
+    assert!(folder.bytes() == before, "a plan wrote into the directory");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_not_made() {
+    let folder = Folder::new();
+    folder.declare(&manifests());
+    for command in ["plan", "apply"] {
+        let (code, said) = folder.says(&[command, "manifests", "--directory", "sqlite:other.db"]);
+        assert!(code == 1 && said.contains("other.db") && said.contains("import"), "{said}");
+        assert!(!folder.path("other.db").exists());
+    }
+}
+
+#[test]
+fn apply_gives_access_after_mfa_and_a_second_one_does_nothing() {
+    let folder = Folder::settled();
+    let both = ["bob@acme.example instagram:Collaborator", "carol@acme.example instagram:Manager"];
+    assert_eq!(folder.access(), both);
+    let before = folder.bytes();
+    assert_eq!(folder.plan().0, 0);
+    let said = folder.ok(&["apply", "manifests"]);
+    assert!(said.contains("Plan: 0 operations"), "{said}");
+    assert!(folder.bytes() == before, "a second apply wrote into the directory");
+}
+
+#[test]
+fn what_takes_away_is_asked_for_first() {
+    let folder = Folder::settled();
+    folder.declare(
+        &manifests()
+            .replace("guestAdminRole: Manager\n  guestUsers: [{name: bob, propagatedBy: carol}]", "suspended: true"),
+    );
+    let before = folder.access();
+    let (code, said) = folder.says(&["apply", "manifests"]);
+    assert!(code == 1 && said.contains("- take away instagram") && said.contains("Confirm with --yes"), "{said}");
+    assert_eq!(folder.access(), before);
+    let said = folder.apply();
+    assert!(said.contains("Done: 2 operations (give: 0, update: 0, take away: 2, end: 0)."), "{said}");
+    assert_eq!(folder.access(), Vec::<String>::new());
+}
+
+#[test]
+fn who_is_declared_no_more_stays_without_prune_and_is_deactivated_with_it() {
+    let folder = Folder::settled();
+    folder.declare(&[SHARE, &guest("carol", "GuestAdmin"), PARTNER].concat());
+    let (code, said) = folder.plan();
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(folder.access().len(), 2);
+    let (code, said) = folder.says(&["plan", "manifests", "--prune"]);
+    assert!(code == 2 && said.contains("bob@acme.example, whom nothing declares\n  - take away instagram"), "{said}");
+    folder.ok(&["apply", "manifests", "--prune", "--yes"]);
+    assert_eq!(folder.access(), ["carol@acme.example instagram:Manager"]);
+    assert_eq!(folder.addresses("deactivated"), [BOB]);
+    // A day later, here at once, the record goes; not without --prune.
+    folder.write("workspace.yaml", &POLICY.replace("after: 24h", "after: 0s"));
+    assert_eq!(folder.plan().0, 0);
+    folder.ok(&["apply", "manifests", "--prune", "--yes"]);
+    assert_eq!(folder.addresses("deactivated"), Vec::<String>::new());
+    assert_eq!(folder.says(&["plan", "manifests", "--prune"]).0, 0);
+}
+
+#[test]
+fn a_share_that_is_declared_no_more_gives_on_without_prune_and_nothing_with_it() {
+    let folder = Folder::settled();
+    folder.declare(&[&guest("bob", "GuestUser"), &guest("carol", "GuestAdmin"), PARTNER].concat());
+    assert_eq!(folder.plan().0, 0);
+    folder.ok(&["apply", "manifests", "--prune", "--yes"]);
+    assert_eq!(folder.access(), Vec::<String>::new());
+    assert_eq!(folder.addresses("guests"), [BOB, CAROL]);
+}
+
+#[test]
+fn prune_reaches_no_partner_that_is_not_declared() {
+    let folder = Folder::settled();
+    folder.declare(&PARTNER.replace("acme", "bolt"));
+    let (_, said) = folder.says(&["plan", "manifests", "--prune"]);
+    assert!(said.contains("take away: 0, end: 0"), "{said}");
+    // Nor where the files hold only a part of it.
+    folder.declare(&guest("bob", "GuestUser"));
+    let (_, said) = folder.says(&["plan", "manifests", "--prune"]);
+    assert!(said.contains("take away: 0, end: 0") && said.contains("PartnerNotFound"), "{said}");
+}
+
+#[test]
+fn so_many_at_once_look_like_a_mistake() {
+    let folder = Folder::new();
+    let names: Vec<String> = (0..8).map(|n| format!("guest-{n}")).collect();
+    let guests: String = names.iter().map(|name| guest(name, "GuestUser")).collect();
+    folder.declare(&[PARTNER, &guests].concat());
+    folder.apply();
+    folder.declare(PARTNER);
+    let (code, said) = folder.says(&["apply", "manifests", "--prune", "--yes"]);
+    assert!(code == 1 && said.contains("TooManyOrphans: 8 of 8"), "{said}");
+    assert_eq!(folder.addresses("guests").len(), 8);
+}
+
+#[test]
+fn a_broken_rule_is_said_with_its_place_and_the_rest_is_done() {
+    let folder = Folder::new();
+    folder.declare(
+        &[
+            SHARE,
+            &guest("carol", "GuestAdmin"),
+            &guest("eve", "GuestUser").replace("acme.example", "host.example"),
+            PARTNER,
+        ]
+        .concat(),
+    );
+    let (code, said) = folder.says(&["apply", "manifests"]);
+    assert!(
+        code == 1 && said.contains("error[HostDomain]: GuestMembership partners/eve (manifests/all.yaml:"),
+        "{said}"
+    );
+    assert_eq!(folder.addresses("guests"), [CAROL]);
+    // What only the directory knows is found too.
+    folder.ok(&["directory", "set-owner", "instagram", "dan@host.example"]);
+    let (code, said) = folder.plan();
+    assert!(code == 1 && said.contains("error[SharerNotOwner]: AccountShare partners/instagram"), "{said}");
+}
+
+#[test]
+fn with_input_that_does_not_read_nothing_is_done() {
+    let folder = Folder::new();
+    for (broken, word) in [
+        (
+            "\n---\napiVersion: guestlist.dev/v1alpha1\nkind: GuestMembership\nmetadata: {name: x, namespace: partners}\nspec: {emial: x}\n",
+            "emial",
+        ),
+        ("\n---\nkind: [\n", "syntax"),
+    ] {
+        folder.declare(&(manifests() + broken));
+        for command in ["plan", "apply"] {
+            let (code, said) = folder.says(&[command, "manifests"]);
+            assert!(code == 1 && said.contains(word) && said.contains("--> manifests/all.yaml:"), "{said}");
+        }
+        assert_eq!(folder.addresses("guests"), Vec::<String>::new());
+    }
+    let (code, said) = folder.says(&["apply", "nowhere", "--yes"]);
+    assert!(code == 1 && said.contains("nowhere"), "{said}");
+    // An empty policy is no reason to take everything away: it has to be there and to read.
+    let (code, said) = folder.says(&["apply", "manifests", "--workspace", "absent.yaml"]);
+    assert!(code == 1 && said.contains("absent.yaml"), "{said}");
+}
+
+#[test]
+fn a_directory_of_another_installation_is_left_alone() {
+    let folder = Folder::settled();
+    folder.write("workspace.yaml", &POLICY.replace("installation: test", "installation: other"));
+    let before = folder.bytes();
+    for command in ["plan", "apply"] {
+        let (code, said) = folder.says(&[command, "manifests", "--prune"]);
+        assert!(code == 1 && said.contains("ForeignDirectory") && said.contains("--take-over"), "{said}");
+    }
+    assert!(folder.bytes() == before);
+}
+
+#[test]
+fn a_name_that_is_used_again_for_another_address_is_refused_until_the_first_is_pruned() {
+    let folder = Folder::settled();
+    let other = manifests().replace(BOB, "robert@acme.example");
+    folder.declare(&other);
+    let (code, said) = folder.says(&["plan", "manifests", "--prune"]);
+    assert!(code == 1 && said.contains("error[Immutable]"), "{said}");
+    folder.declare(&[SHARE, &guest("carol", "GuestAdmin"), PARTNER].concat());
+    folder.ok(&["apply", "manifests", "--prune", "--yes"]);
+    folder.declare(&other);
+    folder.apply();
+    assert_eq!(folder.addresses("guests"), [CAROL, "robert@acme.example"]);
+}
