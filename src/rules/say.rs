@@ -69,7 +69,9 @@ pub fn invalid_email(path: impl Into<String>, error: impl Into<String>) -> Viola
 /// A guest on a domain of the host.
 pub fn host_domain(email: &Email) -> Violation {
     let email = quote(email.as_str());
-    let message = format!("{email} is on a domain of the host organization; its own people are no guests");
+    let message = format!(
+        "{email} is on a domain of the host organization, whose people are no guests; invite an outside address"
+    );
     Violation::object(Reason::HostDomain, "spec.email", message)
 }
 
@@ -91,7 +93,7 @@ pub fn is_workspace_user() -> Violation {
     Violation::object(
         Reason::IsWorkspaceUser,
         "spec.email",
-        "the address belongs to the workspace already (a user, an account's Owner or a Host Admin); guests come from outside",
+        "the address belongs to the workspace already (a user, an account's Owner or a Host Admin); invite an outside address",
     )
 }
 
@@ -100,7 +102,7 @@ pub fn identity_exists() -> Violation {
     Violation::object(
         Reason::IdentityExists,
         "spec.email",
-        "the directory holds an identity for this address that guestlist did not make, and adoption does not cover it",
+        "the directory holds an identity for this address that guestlist did not make; remove it, or let policy and partner adopt it",
     )
 }
 
@@ -109,13 +111,14 @@ pub fn already_guest() -> Violation {
     Violation::object(
         Reason::AlreadyGuest,
         "spec.email",
-        "the address has a live membership in this workspace already; one person is guest of one partner",
+        "the address has a membership in this workspace already, and one person is guest of one partner; delete one of the two",
     )
 }
 
 /// The partner is full.
 pub fn quota_exceeded(max: u64) -> Violation {
-    let message = format!("the partner has its {max} live memberships; remove one, or raise guests.maxGuests");
+    let message =
+        format!("the partner has room for {max} live memberships and no more; remove one, or raise guests.maxGuests");
     Violation::object(Reason::QuotaExceeded, "spec.partnerRef.name", message)
 }
 
@@ -126,7 +129,7 @@ pub fn inviter_not_allowed(email: &Email, role: GuestRole) -> Violation {
         GuestRole::GuestAdmin => "a Guest Admin is invited by a Host Admin of the partner",
         GuestRole::GuestUser => "a Guest User is invited by a Host Admin or a Guest Admin of the partner",
     };
-    Violation::object(Reason::InviterNotAllowed, "spec.invitedBy", format!("{who}; {email} is none"))
+    Violation::object(Reason::InviterNotAllowed, "spec.invitedBy", format!("{who}; {email} is none, so name one"))
 }
 
 /// A field that never changes.

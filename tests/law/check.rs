@@ -41,6 +41,11 @@ fn each_rule_that_files_can_tell_refuses_one_and_lets_the_nearest_through() {
         let (status, report) = check_with(&["--workspace", &file], &pair.world(pair.refused));
         assert_eq!(status, i32::from(!pair.waits()), "{pair:?}: {report:#}");
         assert!(says(&report, pair), "{pair:?} is let through: {report:#}");
+        if pair.asked == Asked::Alone {
+            let (_, name, _) = pair.place();
+            let blamed = report["findings"].as_array().unwrap().iter().any(|finding| finding["object"]["name"] != name);
+            assert!(!blamed, "{pair:?}: others are blamed for what {name} says: {report:#}");
+        }
         let (status, report) = check_with(&["--workspace", &file], &pair.world(pair.passes));
         assert!(status == 0 && !says(&report, pair), "{pair:?} is refused at its edge: {report:#}");
     }

@@ -1,7 +1,7 @@
 //! The law over all objects together: asks the judgement that a reconcile asks, with what files know, and finds the
 //! place of each answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::directory::{Mirror, Owner};
 use crate::index::{Declared, Index, Key, Kind, Slot};
 use crate::plan::judge::judge;
 use crate::plan::{Extent, Scope, World};
-use crate::rules::{Reason, Violation, entry};
+use crate::rules::{Reason, Violation};
 use crate::workspace::Workspace;
 
 /// The cluster of files is none.
@@ -89,7 +89,7 @@ struct Placed {
     key: Key,
     source: usize,
     root: super::tree::Node,
-    broken: Vec<String>,
+    broken: BTreeSet<String>,
 }
 
 impl Placed {
@@ -101,9 +101,10 @@ impl Placed {
                 findings.push(finding.of(&self.key, violation.path));
             }
         }
-        if let Some(reason) = wait {
-            let (path, message) = wait_of(reason);
-            self.warn(reason, path, message, findings);
+        if let Some(reason) = wait
+            && let Some((path, message)) = wait_of(reason)
+        {
+            self.warn(reason, path, message.to_owned(), findings);
         }
     }
 
@@ -120,10 +121,15 @@ impl Placed {
 
     /// Whether the field, one around it or one in it is not what the text says.
     fn is_broken(&self, path: &str) -> bool {
-        let within = |inner: &str, outer: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        let around = path.match_indices(['.', '[']).map(|(at, _)| path.get(..at).unwrap_or_default());
+        let within = |mark: char| {
+            let inner = format!("{path}{mark}");
+            self.broken.range(inner.clone()..).next().is_some_and(|broken| broken.starts_with(&inner))
         };
-        self.broken.iter().any(|broken| within(path, broken) || within(broken, path))
+        self.broken.contains(path)
+            || around.into_iter().any(|outer| self.broken.contains(outer))
+            || within('.')
+            || within('[')
     }
 
     /// The entries of a share that name memberships which are not in these files, where its partner is.
@@ -157,18 +163,18 @@ impl Placed {
     }
 }
 
-/// The field that makes an object wait, and why.
-fn wait_of(reason: Reason) -> (&'static str, String) {
+/// The field that makes an object wait, and why. `None`: what it waits for is a problem of its partner's own, which is said
+/// there once, and not again for each of a thousand guests.
+fn wait_of(reason: Reason) -> Option<(&'static str, &'static str)> {
     if reason == Reason::PartnerNotFound {
-        ("spec.partnerRef.name", "this partner is not in these files; the object waits until it is there".to_owned())
+        Some(("spec.partnerRef.name", "this partner is not in these files; the object waits until it is there"))
     } else if reason == Reason::InviterNotActive {
-        ("spec.invitedBy", "who invites is not there yet; the invitation waits for him".to_owned())
+        Some(("spec.invitedBy", "who invites is not there yet; the invitation waits for him"))
     } else if reason == Reason::HostDomainsUnknown {
-        ("spec.email", "the workspace policy names no corporate domains; nobody is invited before it does".to_owned())
+        Some(("spec.email", "the workspace policy names no corporate domains; nobody is invited before it does"))
     } else if reason == Reason::Unreadable {
-        ("spec.partnerRef.name", "this partner does not read; the object waits until it does".to_owned())
+        Some(("spec.partnerRef.name", "this partner does not read; the object waits until it does"))
     } else {
-        let why = entry(reason).meaning;
-        ("spec.partnerRef.name", format!("this partner gives nothing, so that the object waits: {why}"))
+        None
     }
 }

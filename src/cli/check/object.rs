@@ -1,6 +1,6 @@
 //! One object: which kind it is, whether it fits its schema, and what it declares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -29,7 +29,7 @@ pub struct Object {
     /// Its tree.
     pub root: Node,
     /// Fields whose text is not what was judged.
-    pub broken: Vec<String>,
+    pub broken: BTreeSet<String>,
     /// What it declares.
     pub declared: Declared,
 }
@@ -172,7 +172,7 @@ impl Reader {
                 }
             }
         }
-        if spec.is_none() && !checker.broken.iter().any(|path| path == "spec") {
+        if spec.is_none() && !checker.broken.contains("spec") {
             let mark = root.entry("spec").map_or_else(|| root.mark(), field_mark);
             checker.say(&mark, "spec", "spec is missing; it is required");
         }

@@ -2,6 +2,8 @@
 //! Every problem has its place. What does not fit is replaced by a stand-in, so that the rest can still be judged; the
 //! CEL rules are left to [`crate::rules`].
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -18,13 +20,13 @@ pub struct Checker<'a> {
     pub source: usize,
     findings: &'a mut Vec<Finding>,
     /// Paths where a stand-in took the place of what the text says: no rule is judged on them.
-    pub broken: Vec<String>,
+    pub broken: BTreeSet<String>,
 }
 
 impl<'a> Checker<'a> {
     /// A checker of one object.
     pub fn new(source: usize, findings: &'a mut Vec<Finding>) -> Self {
-        Self { source, findings, broken: Vec::new() }
+        Self { source, findings, broken: BTreeSet::new() }
     }
 
     /// One more problem.
@@ -42,7 +44,7 @@ impl<'a> Checker<'a> {
     pub fn field(&mut self, entry: &Entry, schema: &JSONSchemaProps, path: &str) -> Option<Json> {
         if matches!(entry.value.value, Value::Null) {
             self.say(&field_mark(entry), path, format!("{path} has no value; give it one, or remove the field"));
-            self.broken.push(path.to_owned());
+            self.broken.insert(path.to_owned());
             return None;
         }
         self.value(&entry.value, &field_mark(entry), schema, path)
@@ -95,7 +97,7 @@ impl<'a> Checker<'a> {
             _ => "a string",
         };
         self.say(mark, path, format!("{path} is {wanted}, not {}{hint}", node.describe()));
-        self.broken.push(path.to_owned());
+        self.broken.insert(path.to_owned());
     }
 
     fn object(&mut self, entries: &[Entry], mark: &Span, schema: &JSONSchemaProps, path: &str) -> Json {
@@ -120,7 +122,7 @@ impl<'a> Checker<'a> {
             let place = format!("{path}.{name}");
             if !self.broken.contains(&place) {
                 self.say(mark, &place, format!("{place} is missing; it is required"));
-                self.broken.push(place);
+                self.broken.insert(place);
             }
             if let Some(schema) = properties.and_then(|properties| properties.get(name)) {
                 made.insert(name.clone(), stand_in(schema));

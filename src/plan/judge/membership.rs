@@ -201,16 +201,14 @@ pub fn own_violations(
     let terms = &entry.reading.terms;
     let mut found = entry.reading.violations.clone();
     let newcomer = claim.live().is_none();
-    if let (Some(methods), Some(partner)) = (&terms.methods, partner.entry) {
-        found.extend(cross::methods_within(methods, &partner.reading.terms.methods, "spec.mfa.methods"));
+    if let (Some(methods), Some(theirs)) = (&terms.methods, partner.methods()) {
+        found.extend(cross::methods_within(methods, theirs, "spec.mfa.methods"));
     }
     if let Some(email) = &terms.email {
         let corporate = world.workspace.corporate_domains();
         let admins: Vec<_> = partner.admin_domains().collect();
         found.extend(cross::host_domain(email, corporate, &admins));
-        if let Some(partner) = partner.entry {
-            found.extend(cross::domain_allowed(email, &partner.reading.terms.domains));
-        }
+        found.extend(partner.domains().and_then(|domains| cross::domain_allowed(email, domains)));
         if newcomer && is_workspace_user(world, partner, email) {
             found.push(say::is_workspace_user());
         }

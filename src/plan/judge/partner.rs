@@ -6,7 +6,7 @@ use super::super::World;
 use super::super::claims::{is_paused, uid};
 use crate::directory::PartnerRecord;
 use crate::index::{Partner, Slot};
-use crate::rules::{Deletion, Domain, Email, Reason, Taint, Violation, say};
+use crate::rules::{Deletion, Domain, DomainRule, Email, Methods, Reason, Taint, Violation, say};
 
 /// Whether a partner is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +117,18 @@ impl<'a> PartnerView<'a> {
         matches!(self.presence, Presence::Leaving { .. })
     }
 
+    /// The methods that it allows, to hold others to. `None`: they do not read, which is its own fault, and it gives nothing
+    /// meanwhile.
+    pub fn methods(&self) -> Option<&'a Methods> {
+        self.entry.filter(|entry| reads(entry, "spec.mfa.methods")).map(|entry| &entry.reading.terms.methods)
+    }
+
+    /// Which domains guests may come from, likewise.
+    pub fn domains(&self) -> Option<&'a DomainRule> {
+        let lists = ["spec.guests.allowedDomains", "spec.guests.deniedDomains"];
+        self.entry.filter(|entry| lists.iter().all(|list| reads(entry, list))).map(|entry| &entry.reading.terms.domains)
+    }
+
     /// The domains of the Host Admins that count.
     pub fn admin_domains(&self) -> impl Iterator<Item = Domain> + '_ {
         self.allowed_admins.iter().map(|email| email.domain())
@@ -169,6 +181,11 @@ impl<'a> PartnerView<'a> {
             None => None,
         }
     }
+}
+
+/// Whether no rule that the partner breaks on its own lies in a field.
+fn reads(entry: &Partner, field: &str) -> bool {
+    !entry.reading.violations.iter().any(|violation| violation.path.starts_with(field))
 }
 
 /// A partner's record: the one that bears its UID, or a live one of its name whose object is gone. That passes to an object

@@ -117,8 +117,8 @@ fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) 
             found.push(say::sharer_not_host_admin(sharer));
         }
     }
-    if let (Some(methods), Some(partner)) = (&terms.methods, partner.entry) {
-        found.extend(cross::methods_within(methods, &partner.reading.terms.methods, "spec.mfa.methods"));
+    if let (Some(methods), Some(theirs)) = (&terms.methods, partner.methods()) {
+        found.extend(cross::methods_within(methods, theirs, "spec.mfa.methods"));
     }
     if let Some(recorded) = world.observed.share(uid(&entry.object.metadata)) {
         if recorded.partner_name != terms.partner {
@@ -239,7 +239,8 @@ fn not_a_guest(
     if entry.reading.terms.partner != partner.name {
         return Some(say::not_a_guest_of_partner(&format!("{path}.name"), name, &partner.name));
     }
-    let other = pin.is_some_and(|pin| entry.reading.terms.email.as_ref() != Some(pin));
+    // An address that does not read is the membership's own fault.
+    let other = pin.zip(entry.reading.terms.email.as_ref()).is_some_and(|(pin, email)| pin != email);
     other.then(|| say::not_the_pinned_guest(&format!("{path}.email"), name))
 }
 
