@@ -3,13 +3,21 @@
 CONTROLPLANE := target/controlplane/bin/controlplane
 CHART_CRDS   := charts/guestlist/files/crds
 
+NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and go is not in PATH."; \
+  echo "Install it from https://go.dev/dl or as your system's package golang."
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint generate controlplane bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster test lint generate controlplane bench clean needs-cargo needs-go
 
 help: ## Says what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-demo: needs-cargo controlplane ## Shows it all on a real API server of its own (KEEP=1 leaves that up)
+demo: needs-cargo ## Shows it all on a real API server of its own (KEEP=1 leaves that up); without Go, on files alone
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory demo-cluster; else \
+	  $(NO_GO); echo "Until then, the same rules at work on files and a directory alone:"; \
+	  cargo build --locked && examples/without-a-cluster.sh; fi
+
+demo-cluster: needs-cargo controlplane
 	cargo build --locked
 	KEEP=$(KEEP) examples/demo.sh
 
@@ -41,6 +49,4 @@ needs-cargo:
 	@command -v cc >/dev/null || { echo "This needs a C compiler for SQLite, and cc is not in PATH: install gcc or clang."; exit 1; }
 
 needs-go:
-	@command -v go >/dev/null || { \
-	  echo "This needs Go 1.26 or newer to build a Kubernetes API server, and go is not in PATH."; \
-	  echo "Install it from https://go.dev/dl or as your system's package golang."; exit 1; }
+	@command -v go >/dev/null || { $(NO_GO); exit 1; }

@@ -180,6 +180,9 @@ run kubectl --namespace partners delete lp bolt --timeout=60s
 show
 run guestlist directory show
 
+say "The same without a cluster"
+examples/without-a-cluster.sh
+
 if [ -n "$keep" ]; then
   say "Left up. To look around:"
   cat <<M

@@ -14,7 +14,7 @@ fn guestlist(arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-const COMMANDS: [&str; 6] = ["run", "check", "explain", "crds", "directory", "completions"];
+const COMMANDS: [&str; 9] = ["run", "check", "plan", "apply", "release", "explain", "crds", "directory", "completions"];
 
 #[test]
 fn help_names_every_command_and_each_has_examples() {
@@ -34,7 +34,18 @@ fn the_version_is_that_of_the_crate() {
 
 #[test]
 fn wrong_usage_is_status_two() {
-    for arguments in [&["nonsense"][..], &["check"], &["check", "-o", "xml", "-"], &["run", "--workers"]] {
+    for arguments in [
+        &["nonsense"][..],
+        &["check"],
+        &["check", "-o", "xml", "-"],
+        &["run", "--workers"],
+        &["apply", "--workspace", "w"],
+        &["plan", "--workspace", "w"],
+        &["plan", "--from-cluster", "--workspace", "w", "manifests"],
+        &["release"],
+        &["release", "--all", "--orphans"],
+        &["release", "--orphans"],
+    ] {
         let (status, out, err) = guestlist(arguments);
         assert_eq!((status, out.as_str()), (2, ""), "{arguments:?}");
         assert!(err.contains("error"), "{arguments:?}: {err}");

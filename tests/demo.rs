@@ -12,7 +12,12 @@ fn plain(line: &str) -> String {
     let word = |word: &str| {
         let age = word.strip_suffix('s').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
         let file = Path::new(word).file_name().filter(|_| word.starts_with('/'));
-        if age { "AGE".to_owned() } else { file.map_or(word.to_owned(), |file| file.to_string_lossy().into_owned()) }
+        let time = word.trim_end_matches(['.', ',']).parse::<jiff::Timestamp>().is_ok();
+        if age || time {
+            "TIME".to_owned()
+        } else {
+            file.map_or(word.to_owned(), |file| file.to_string_lossy().into_owned())
+        }
     };
     let line = line.replace("\u{1b}[36m", "").replace("\u{1b}[0m", "");
     line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")

@@ -206,6 +206,56 @@ fn a_restored_backup_takes_everything_up_as_it_is() {
     assert_eq!(planned(&world).orphans, []);
 }
 
+/// Deletes an object that still has the finalizer that came with its backup.
+fn delete_restored(world: &mut World, kind: Kind, name: &str) {
+    let key = Key::new(kind, SPACE, name);
+    let mut object = world.objects[&key].clone();
+    let meta = match &mut object {
+        Declared::Partner(object) => &mut object.metadata,
+        Declared::Membership(object) => &mut object.metadata,
+        Declared::Share(object) => &mut object.metadata,
+        Declared::Unreadable { metadata, .. } => metadata,
+    };
+    meta.finalizers = Some(vec![guestlist::api::FINALIZER.to_owned()]);
+    meta.resource_version = None;
+    world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
+    world.index.apply(object.clone());
+    world.objects.insert(key, object);
+    world.delete(kind, name);
+}
+
+#[test]
+fn what_was_restored_and_deleted_before_anybody_looked_is_removed_all_the_same() {
+    let mut world = shared();
+    restore(&mut world);
+    delete_restored(&mut world, Kind::Membership, "bob");
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+    let bob = world.mirror.guest(&email("bob@acme.example")).unwrap();
+    assert!(bob.deactivated_at.is_some() && !bob.login, "not an orphan: somebody deleted him");
+    assert!(!world.objects.contains_key(&Key::new(Kind::Membership, SPACE, "bob")));
+
+    let mut world = shared();
+    world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
+    world.settle();
+    restore(&mut world);
+    delete_restored(&mut world, Kind::Partner, "acme");
+    world.settle();
+    assert!(world.objects.is_empty() && world.access().is_empty());
+    assert!(world.mirror.guests().all(|guest| !guest.is_live()));
+    assert!(world.mirror.partners().all(|partner| partner.deactivated_at.is_some()));
+}
+
+#[test]
+fn one_that_stays_takes_the_mark_up_though_one_of_the_same_name_is_on_its_way_out() {
+    let mut world = shared();
+    restore(&mut world);
+    world.membership("robert", "partnerRef: {name: acme}\nemail: bob@acme.example\ninvitedBy: alice@host.example\n");
+    delete_restored(&mut world, Kind::Membership, "bob");
+    world.settle();
+    assert_eq!((world.state("robert"), world.mails()), ("Active".into(), 3));
+}
+
 #[test]
 fn a_live_mark_passes_under_another_name_of_the_same_partner_only() {
     for (partner, passes) in [("acme", true), ("other", false)] {

@@ -40,7 +40,7 @@ fn the_examples_pass_check_under_their_policy() {
 fn the_commands_that_the_readme_names_exist() {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let (_, help) = guestlist(&["--help"]);
-    for command in ["run", "check", "explain", "crds", "directory", "completions"] {
+    for command in ["run", "check", "plan", "apply", "explain", "crds", "directory", "completions"] {
         assert!(text.contains(command) && help.contains(&format!("  {command} ")), "{command}");
     }
     let make = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Makefile")).unwrap();

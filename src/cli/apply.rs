@@ -1,6 +1,7 @@
 //! `guestlist apply`: does once what a reconcile would do, without a cluster.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
 use super::offline::session::{Done, load};
 use super::offline::words::{Addresses, Text, summary, takes};
 use super::plan::{Format, show};
-use super::{check, offline};
+use super::{ask, check, offline};
 use crate::directory::sqlite::{Access, Directory};
 use crate::directory::{Execute, Fault};
 
@@ -29,6 +30,9 @@ Examples:
 
 Exit status: 0 done, or nothing to do; 1 an error, a rule is broken, or it was not confirmed.")]
 pub(super) struct ApplyArgs {
+    /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     input: Input,
     /// Take access away without asking
@@ -49,7 +53,7 @@ pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
 
 /// Whether everything is in order in the end.
 fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
-    let given = args.input.read()?;
+    let given = args.input.read(&args.paths)?;
     let store = args.input.open(Access::Write)?;
     let directory = Arc::new(Directory::start(store).map_err(|error| error.to_string())?);
     let runtime = offline::runtime()?;
@@ -84,19 +88,11 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
 
 /// Asks before anything is taken away.
 fn confirm(yes: bool, rehearsal: &Rehearsal) -> Result<(), String> {
-    let taken = rehearsal.operations.iter().filter(|done| takes(&done.step.operation)).count();
-    if yes || taken == 0 {
-        return Ok(());
+    match rehearsal.operations.iter().filter(|done| takes(&done.step.operation)).count() {
+        0 => Ok(()),
+        1 => ask(yes, "1 operation takes something away"),
+        taken => ask(yes, &format!("{taken} operations take something away")),
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(format!(
-            "{taken} operations take something away, and nobody is here to ask; nothing was done. Confirm with --yes"
-        ));
-    }
-    eprint!("{taken} operations take something away. Do it? Only yes is taken for it: ");
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(|error| format!("failed to read the answer: {error}"))?;
-    if answer.trim() == "yes" { Ok(()) } else { Err("not confirmed; nothing was done".to_owned()) }
 }
 
 /// Does it, on the directory itself; tells each operation once it is done.

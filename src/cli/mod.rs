@@ -6,9 +6,10 @@ mod directory;
 mod explain;
 mod offline;
 mod plan;
+mod release;
 mod run;
 
-use std::io::Write;
+use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -48,6 +49,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Do it once, without a cluster
     Apply(apply::ApplyArgs),
+    /// Let go: of objects, of orphans, or of another cluster's marks
+    Release(release::ReleaseArgs),
     /// Explain a word that a condition, a refusal or a diagnostic says
     Explain(explain::ExplainArgs),
     /// Print the custom resource definitions as YAML
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => return check::run(&args, &mut out),
         Command::Plan(args) => return plan::run(&args, &mut out),
         Command::Apply(args) => return apply::run(&args, &mut out),
+        Command::Release(args) => release::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Crds(args) => crds(&args, &mut out),
         Command::Directory(args) => directory::run(args, &mut out),
@@ -126,6 +130,20 @@ impl From<crate::directory::Fault> for Problem {
     fn from(fault: crate::directory::Fault) -> Self {
         Self::Said(fault.to_string())
     }
+}
+
+/// Asks a person to confirm what cannot be taken back, unless that was done by `--yes`.
+fn ask(yes: bool, what: &str) -> Result<(), String> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(format!("{what}, and nobody is here to ask; nothing was done. Confirm with --yes"));
+    }
+    eprint!("{what}. Do it? Only yes is taken for it: ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(|error| format!("failed to read the answer: {error}"))?;
+    if answer.trim() == "yes" { Ok(()) } else { Err("not confirmed; nothing was done".to_owned()) }
 }
 
 fn crds(args: &CrdsArgs, out: &mut dyn Write) -> Result<(), Problem> {

@@ -2,6 +2,7 @@
 //! only read.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -22,11 +23,18 @@ waits, and what is to be mended. Nothing is written.
 Examples:
   guestlist plan manifests/ --workspace workspace.yaml --directory sqlite:directory.db
   guestlist plan manifests/ --workspace workspace.yaml --prune -o json > plan.json
+  guestlist plan --from-cluster --workspace workspace.yaml --directory sqlite:directory.db
 
 Exit status: 0 nothing to do; 2 there are changes; 1 an error, or a rule is broken.")]
 pub(super) struct PlanArgs {
+    /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
+    #[arg(required_unless_present = "from_cluster", value_name = "PATH")]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     input: Input,
+    /// What the operator is about to do, by the objects of the cluster that kubectl talks to, and why it waits
+    #[arg(long, conflicts_with_all = ["paths", "prune", "namespace"])]
+    from_cluster: bool,
     /// How it is written
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
@@ -51,9 +59,11 @@ pub(super) fn run(args: &PlanArgs, out: &mut dyn Write) -> ExitCode {
 }
 
 fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
-    let given = args.input.read()?;
+    let runtime = offline::runtime()?;
+    let given =
+        if args.from_cluster { runtime.block_on(args.input.read_cluster())? } else { args.input.read(&args.paths)? };
     let directory = ReadOnly::start(args.input.open(Access::Read)?).map_err(|error| error.to_string())?;
-    offline::runtime()?.block_on(rehearse(&given, &directory))
+    runtime.block_on(rehearse(&given, &directory))
 }
 
 /// Writes what would be done.

@@ -126,8 +126,11 @@ pub fn run(args: RunArgs) -> ExitCode {
     match runtime.block_on(operator::run(options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
+            // Once, and as everything else: who reads the log by machine reads this, too.
             tracing::error!("{problem}");
-            eprintln!("error: {problem}");
+            if !tracing::enabled!(tracing::Level::ERROR) {
+                eprintln!("error: {problem}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -128,6 +128,8 @@ pub trait Execute: Observe {
     /// Makes the directory this installation's and cluster's, with every mark in it. Whoever led it before writes nothing
     /// any more, and is refused when he claims it again.
     fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>>;
+    /// The epoch of whoever leads now: for what a person does beside him.
+    fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Fault>>;
     /// Takes the lead: advances the directory's epoch and returns it. Writes of older epochs are refused from now on.
     fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>>;
     /// Whether it refuses the writes of an older epoch itself. One that cannot leaves a leader nothing to do once his term

@@ -133,6 +133,13 @@ pub enum Check {
         /// Its generation.
         generation: Option<i64>,
     },
+    /// The object with this UID is still there, on its way out or not.
+    Present {
+        /// Which.
+        key: Key,
+        /// Its UID.
+        uid: String,
+    },
     /// Nothing has this name.
     Absent {
         /// The name.

@@ -2,6 +2,7 @@
 //! brings inputs to it and does its tasks.
 
 pub mod clock;
+pub mod cluster;
 pub mod engine;
 mod events;
 pub mod exchange;

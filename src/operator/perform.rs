@@ -196,6 +196,11 @@ impl Performer {
                     && meta.deletion_timestamp.is_none();
                 if same { Ok(()) } else { Err(Failure::Behind) }
             }
+            Check::Present { key, uid } => match self.objects.get(key).await {
+                Ok(object) if object.metadata().uid.as_deref() == Some(uid) => Ok(()),
+                Ok(_) | Err(Failure::Gone) => Err(Failure::Behind),
+                Err(failure) => Err(failure),
+            },
             Check::Absent { key } => match self.objects.get(key).await {
                 Err(Failure::Gone) => Ok(()),
                 Err(failure) => Err(failure),

@@ -115,18 +115,13 @@ pub async fn connect() -> Result<Client, String> {
     Client::try_from(config).map_err(|error| format!("failed to set up the Kubernetes client: {}", words(&error)))
 }
 
-/// The cluster's identity: the UID of kube-system. Waits for the API server.
+/// The cluster's identity. Waits for the API server.
 async fn cluster(client: &Client, health: &Health) -> String {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
     let mut said = String::new();
     loop {
-        let problem = match tokio::time::timeout(Duration::from_secs(10), namespaces.get("kube-system")).await {
-            Ok(Ok(namespace)) => match namespace.metadata.uid {
-                Some(uid) => return uid,
-                None => "kube-system has no UID".to_owned(),
-            },
-            Ok(Err(error)) => format!("failed to read the namespace kube-system: {}", words(&error)),
-            Err(_) => "the API server does not answer".to_owned(),
+        let problem = match identity(client).await {
+            Ok(uid) => return uid,
+            Err(problem) => problem,
         };
         if problem != said {
             tracing::error!("{problem}; tried again each second");
@@ -134,6 +129,16 @@ async fn cluster(client: &Client, health: &Health) -> String {
             said = problem;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// The cluster's identity: the UID of kube-system.
+pub async fn identity(client: &Client) -> Result<String, String> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    match tokio::time::timeout(Duration::from_secs(10), namespaces.get("kube-system")).await {
+        Ok(Ok(namespace)) => namespace.metadata.uid.ok_or_else(|| "kube-system has no UID".to_owned()),
+        Ok(Err(error)) => Err(format!("failed to read the namespace kube-system: {}", words(&error))),
+        Err(_) => Err("the API server does not answer".to_owned()),
     }
 }
 

@@ -133,7 +133,8 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
     }
 }
 
-async fn list<K: Watched>(objects: &Api<DeserializeGuard<K>>) -> Result<(Vec<Declared>, String), String> {
+/// All objects of a kind, page by page, and the version of the list.
+pub(super) async fn list<K: Watched>(objects: &Api<DeserializeGuard<K>>) -> Result<(Vec<Declared>, String), String> {
     let mut all = Vec::new();
     let mut params = ListParams::default().limit(PAGE);
     loop {

@@ -5,9 +5,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::World;
-use crate::directory::GuestRecord;
+use crate::directory::{GuestRecord, Mark};
 use crate::index::Membership;
-use crate::rules::Email;
 
 /// What a membership has of the directory's record for its address.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,28 +47,31 @@ pub fn claim<'a>(world: World<'a>, entry: &Membership) -> Claim<'a> {
     if record.deactivated_at.is_some() {
         return Claim::Revives(record);
     }
-    if world.declared.has_membership_uid(&mark.uid) || is_leaving(&entry.object.metadata) {
+    if world.declared.has_membership_uid(&mark.uid) || !inherits(record, mark, entry) {
         return Claim::Taken;
     }
-    let same_name = mark.name == entry.object.metadata.name.as_deref().unwrap_or_default();
-    let same_partner = record.partner_name == entry.reading.terms.partner;
-    let same_namespace = mark.namespace == namespace(&entry.object.metadata);
-    // A mark passes to the object of the same name first, then in the order of claims.
-    let named = world.declared.membership(&mark.namespace, &mark.name).and_then(crate::index::Slot::read);
-    let named_claims = named.is_some_and(|other| other.reading.terms.email.as_ref() == Some(email));
-    let first = same_name || (!named_claims && !has_earlier(world, entry, email, same_partner));
-    if same_namespace && (same_name || same_partner) && first { Claim::Passes(record) } else { Claim::Taken }
+    // A mark passes to the object of the same name first, then in the order of claims; to one on its way out, so that it
+    // ends what it stands for, only where nobody else is there.
+    let mine = rank(mark, entry);
+    let mut rivals = world.declared.memberships_for(email).filter(|other| !std::ptr::eq(*other, entry));
+    if rivals.any(|other| inherits(record, mark, other) && rank(mark, other) < mine) {
+        Claim::Taken
+    } else {
+        Claim::Passes(record)
+    }
 }
 
-fn has_earlier(world: World<'_>, entry: &Membership, email: &Email, same_partner: bool) -> bool {
-    let mine = order(&entry.object.metadata);
-    same_partner
-        && world.declared.memberships_for(email).any(|other| {
-            namespace(&other.object.metadata) == namespace(&entry.object.metadata)
-                && other.reading.terms.partner == entry.reading.terms.partner
-                && !is_leaving(&other.object.metadata)
-                && order(&other.object.metadata) < mine
-        })
+/// Whether a live mark may pass to a membership for its address: one of the same name, or of the same partner.
+fn inherits(record: &GuestRecord, mark: &Mark, entry: &Membership) -> bool {
+    let meta = &entry.object.metadata;
+    let same = mark.name == name(meta) || record.partner_name == entry.reading.terms.partner;
+    mark.namespace == namespace(meta) && same
+}
+
+/// Who comes first where a mark passes on.
+fn rank<'e>(mark: &Mark, entry: &'e Membership) -> (bool, bool, Order<'e>) {
+    let meta = &entry.object.metadata;
+    (is_leaving(meta), mark.name != name(meta), order(meta))
 }
 
 /// The order of claims among newcomers: the older object, then the lower UID. From files without times: namespace, name.

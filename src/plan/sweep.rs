@@ -127,11 +127,11 @@ fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
     let mut waiting: Vec<(Timestamp, &GuestRecord)> = world
         .observed
         .guests()
-        .filter(|guest| {
+        .filter_map(|guest| Some((guest.deactivated_at?, guest)))
+        .filter(|(_, guest)| {
             let made = |mark: &Mark| mark.origin == Origin::Made && !is_held(world, guest, mark);
             is_here(world, guest) && guest.mark.as_ref().is_some_and(made)
         })
-        .filter_map(|guest| Some((guest.deactivated_at?, guest)))
         .collect();
     waiting.sort_by(|(a, first), (b, second)| (a, &first.address).cmp(&(b, &second.address)));
     let is_due = |since: Timestamp| since.checked_add(pace.after).is_ok_and(|due| due <= world.now);

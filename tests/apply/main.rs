@@ -11,5 +11,6 @@
 
 mod folder;
 mod interrupted;
+mod pipeline;
 mod same;
 mod walk;

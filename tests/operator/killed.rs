@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::observer::Observer;
+use crate::operator::eventually;
 use crate::stage::{BOB, CAROL, Place, Stage, WORLD, deactivated};
 
 const OLIVIA: &str = "olivia@bolt.example";
@@ -102,7 +103,11 @@ fn killed_at_any_moment_it_ends_the_same_and_no_forbidden_grant_was_ever_there()
     for gone in ["lp/bolt", "gm/olivia", "share/tiktok"] {
         partners.shows(gone, "is gone", serde_json::Value::is_null);
     }
-    stage.rests(2);
+    eventually("nothing is on its way out", || {
+        let path = "jsonpath={.items[*].metadata.deletionTimestamp}";
+        let leaving = partners.kubectl(&["get", "lp,gm,share", "-o", path]).ok();
+        if leaving.is_empty() { Ok(()) } else { Err(format!("{leaving}\n{}", stage.operator.log())) }
+    });
     stage.apply(WORLD);
     stage.operator.joins_with_mfa(CAROL);
     stage.operator.joins_with_mfa(BOB);

@@ -94,4 +94,11 @@ fn the_owner_changes_and_the_account_goes_and_comes_back() {
     partners.patch("share/instagram", r#"{"spec":{"exclude":null}}"#);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
     partners.says("share/instagram", "Reconciled");
+
+    // A share that is deleted gives nothing from that moment on; its guests stay who they are.
+    partners.delete("share/instagram");
+    assert!(operator.access(BOB).is_empty() && operator.access(CAROL).is_empty(), "gone means taken away");
+    partners.guest("bob", BOB, "Active", &[]);
+    assert!(deactivated(operator).is_empty());
+    partners.becomes("lp/acme", "/status/shares", "0");
 }

@@ -23,12 +23,18 @@ fn begin_to_delete(stage: &Stage, team: &str) {
     stage.plane.kubectl(&["delete", "namespace", team, "--wait=false"]).ok();
 }
 
-/// Waits until the namespace is gone, and nobody of it is left in the directory but as a record that was put away.
-fn is_gone(stage: &Stage, team: &str) {
+#[track_caller]
+fn is_away(stage: &Stage, team: &str) {
     eventually(&format!("{team} is gone"), || {
         let seen = stage.plane.kubectl(&["get", "namespace", team, "-o", "yaml", "--ignore-not-found"]).ok();
         if seen.is_empty() { Ok(()) } else { Err(format!("{seen}\n{}", stage.operator.log())) }
     });
+}
+
+/// Waits until the namespace is gone, and nobody of it is left in the directory but as a record that was put away.
+#[track_caller]
+fn is_gone(stage: &Stage, team: &str) {
+    is_away(stage, team);
     let show = stage.operator.show();
     for list in ["guests", "partners"] {
         assert!(show[list].as_array().unwrap().iter().all(|item| item["namespace"] != team), "{show:#}");
@@ -46,36 +52,29 @@ fn a_deleted_namespace_takes_all_access_with_it_and_hangs_on_nothing() {
     for team in ["team-0", "team-1", "team-2", "team-3", "team-4"] {
         settle(&stage, team);
     }
-    // Everything at once, in whatever order the namespace controller takes it.
-    begin_to_delete(&stage, "team-0");
-    is_gone(&stage, "team-0");
-
-    // The partner goes first and waits for its guests (Block); the namespace takes them along.
+    // Everything at once, in whatever order the namespace controller takes it; and a partner that goes first and waits
+    // for its guests (Block), until the namespace takes them along.
     stage.at("team-1").begin_to_delete("lp/acme");
     stage.at("team-1").says("lp/acme", "DeletionBlocked");
+    begin_to_delete(&stage, "team-0");
     begin_to_delete(&stage, "team-1");
+    is_gone(&stage, "team-0");
     is_gone(&stage, "team-1");
 
-    // The partner was torn away, finalizer and all: its guests have no access, and go with the namespace.
+    // While no operator runs a partner is torn away, finalizer and all, and another namespace is deleted: that one waits
+    // for the operator, and no longer. The guests without a partner have no access, and go with their namespace.
     stage.operator.kill();
     stage.at("team-2").patch("lp/acme", r#"{"metadata":{"finalizers":null}}"#);
     stage.at("team-2").delete("lp/acme");
+    begin_to_delete(&stage, "team-3");
+    stage.at("team-3").shows("gm/bob", "is leaving", |seen| seen["metadata"]["deletionTimestamp"].is_string());
     stage.operator.start();
     stage.at("team-2").says("gm/bob", "PartnerNotFound");
     stage.operator.has_access("bob@team-2.example", &[]);
     begin_to_delete(&stage, "team-2");
-    eventually("team-2 is gone", || {
-        let seen = stage.plane.kubectl(&["get", "namespace", "team-2", "--ignore-not-found"]).ok();
-        if seen.is_empty() { Ok(()) } else { Err(format!("{seen}\n{}", stage.operator.log())) }
-    });
-    assert!(stage.operator.guest("bob@team-2.example").is_none());
-
-    // Deleted while no operator runs: it waits for the operator, and no longer.
-    stage.operator.kill();
-    begin_to_delete(&stage, "team-3");
-    stage.at("team-3").shows("gm/bob", "is leaving", |seen| seen["metadata"]["deletionTimestamp"].is_string());
-    stage.operator.start();
     is_gone(&stage, "team-3");
+    is_away(&stage, "team-2");
+    assert!(stage.operator.guest("bob@team-2.example").is_none());
 
     // The directory takes no writes: nothing is let go, for nothing could be taken away; then everything is.
     let lock = rusqlite::Connection::open(stage.operator.database()).unwrap();

@@ -42,6 +42,25 @@ fn without_its_crds_it_says_what_to_install_and_goes_on_when_they_are_there() {
 }
 
 #[test]
+fn crds_that_are_deleted_take_all_access_along_and_can_be_installed_again() {
+    let stage = Stage::start();
+    stage.settle();
+    stage.plane.kubectl(&["delete", "crd", "-l", "app.kubernetes.io/name=guestlist", "--timeout=60s"]).ok();
+    stage.operator.is_unready(&["guestmemberships.guestlist.dev", "install the CRDs"]);
+    let show = stage.operator.show();
+    assert_eq!((&show["guests"], &show["partners"]), (&json!([]), &json!([])), "{show:#}");
+    assert_eq!(crate::stage::deactivated(&stage.operator), [BOB, CAROL]);
+    Operator::install(&stage.plane, "crds");
+    stage.plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+    stage.operator.is_ready();
+    // Who left is invited again; what he enrolled before counts when he has accepted.
+    stage.apply(WORLD);
+    stage.partners().guest("carol", CAROL, "Invited", &[]);
+    stage.operator.joins(CAROL);
+    stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
+}
+
+#[test]
 fn forbidden_verbs_are_named_and_what_they_held_up_is_done_when_they_are_allowed() {
     let kinds = "localpartners";
     let mut stage = Stage::prepare();

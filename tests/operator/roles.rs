@@ -12,9 +12,15 @@ spec: {partnerRef: {name: acme}, email: dave@acme.example, role: GuestAdmin, inv
 ";
 
 #[test]
-fn promotion_demotion_exclusion_and_overrides_take_hold_and_give_back() {
+fn roles_come_and_go_propagators_leave_and_names_are_used_again() {
     let stage = Stage::start();
     stage.settle();
+    promotion_demotion_exclusion_and_overrides_take_hold_and_give_back(&stage);
+    a_propagator_leaves_and_comes_back_and_nobody_else_takes_his_place(&stage);
+    a_name_that_another_person_takes_gives_him_nothing_where_the_entry_is_pinned(&stage);
+}
+
+fn promotion_demotion_exclusion_and_overrides_take_hold_and_give_back(stage: &Stage) {
     let partners = stage.partners();
     // Exclusion beats everything else, for a Guest User and for a Guest Admin.
     for (name, email, access) in [("bob", BOB, "instagram:Collaborator"), ("carol", CAROL, "instagram:Manager")] {
@@ -54,10 +60,7 @@ fn promotion_demotion_exclusion_and_overrides_take_hold_and_give_back() {
     partners.says("share/instagram", "Reconciled");
 }
 
-#[test]
-fn a_propagator_leaves_and_comes_back_and_nobody_else_takes_his_place() {
-    let stage = Stage::start();
-    stage.settle();
+fn a_propagator_leaves_and_comes_back_and_nobody_else_takes_his_place(stage: &Stage) {
     stage.apply(DAVE_TOO);
     stage.operator.joins_with_mfa(DAVE);
     let partners = stage.partners();
@@ -79,11 +82,8 @@ fn a_propagator_leaves_and_comes_back_and_nobody_else_takes_his_place() {
     partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
 }
 
-#[test]
-fn a_name_that_another_person_takes_gives_him_nothing_where_the_entry_is_pinned() {
+fn a_name_that_another_person_takes_gives_him_nothing_where_the_entry_is_pinned(stage: &Stage) {
     const MALLORY: &str = "mallory@acme.example";
-    let stage = Stage::start();
-    stage.settle();
     let partners = stage.partners();
     let entries = r#"{"spec":{"guestUsers":[{"name":"bob","propagatedBy":"carol","email":"bob@acme.example"}]}}"#;
     partners.patch("share/instagram", entries);

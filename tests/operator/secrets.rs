@@ -39,7 +39,7 @@ fn the_service_accounts_token_is_in_nothing_that_is_written() {
     let good = std::mem::replace(&mut stage.operator.kubeconfig, stage.operator.folder.join("revoked.kubeconfig"));
     std::fs::write(&stage.operator.kubeconfig, config).unwrap();
     stage.operator.go();
-    stage.operator.is_unready(&["API server", "Unauthorized"]);
+    stage.operator.is_unready(&["Unauthorized"]);
     let refused = stage.operator.probe("/readyz").unwrap();
     stage.operator.kubeconfig = good;
     let shown = stage.operator.directory_ok(&["show"]) + &stage.operator.show().to_string();

@@ -180,16 +180,19 @@ impl Place<'_> {
     #[track_caller]
     pub fn guest(&self, name: &str, email: &str, state: &str, access: &[&str]) {
         eventually(&format!("{name} is {state} with {access:?}"), || {
-            let object = self.get(&format!("gm/{name}"));
             let guest = self.stage.operator.guest(email).unwrap_or(Value::Null);
-            let seen = (object["status"]["state"].as_str().unwrap_or("nowhere"), accounts(&object));
             // The directory knows logins, not why they are off.
             let there = match state {
                 "Expired" => "Suspended",
                 state => state,
             };
-            let agree = guest["state"] == there && usable(&guest) == access;
-            if agree && seen == (state, access.iter().map(|text| (*text).to_owned()).collect()) {
+            if guest["state"] != there || usable(&guest) != access {
+                // kubectl is dearer: it is asked when the rest is right.
+                return Err(format!("{guest:#}\n{}", self.stage.operator.log()));
+            }
+            let object = self.get(&format!("gm/{name}"));
+            let seen = (object["status"]["state"].as_str().unwrap_or("nowhere"), accounts(&object));
+            if seen == (state, access.iter().map(|text| (*text).to_owned()).collect()) {
                 return Ok(());
             }
             Err(format!("{:#}\n{guest:#}\n{}", object["status"], self.stage.operator.log()))

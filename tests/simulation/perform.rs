@@ -86,6 +86,9 @@ impl Sim {
                 let meta = object.metadata();
                 meta.uid.as_ref() == Some(uid) && meta.generation == *generation && meta.deletion_timestamp.is_none()
             }
+            Check::Present { key, uid } => self.call(format!("get {key}"), |server, _| {
+                Ok(server.object(key).is_some_and(|object| object["metadata"]["uid"] == uid.as_str()))
+            })?,
             Check::Absent { key } => self.call(format!("get {key}"), |server, _| Ok(server.object(key).is_none()))?,
             Check::NoMembers { partner } => self.call(format!("list members of {partner}"), |server, _| {
                 let names = |(key, object): (&Key, &Value)| {

@@ -61,6 +61,26 @@ fn a_restart_on_an_old_list_ends_nothing_of_who_came_back_under_the_same_name() 
 }
 
 #[test]
+fn a_restart_on_an_old_list_ends_nothing_of_a_partner_that_came_back_under_the_same_name() {
+    for seed in 0..40 {
+        let mut sim = Sim::new(seed);
+        walk::begin(&mut sim);
+        sim.delete(Partner, "acme");
+        let old = sim.server.version;
+        sim.settle();
+        sim.now += SignedDuration::from_mins(11);
+        walk::begin(&mut sim);
+        let (mails, effective) = (sim.mails, sim.effective());
+        assert_eq!(effective.len(), 4);
+        let calls = sim.calls.len();
+        sim.restart_at(old);
+        sim.settle();
+        assert_eq!((sim.mails, sim.effective()), (mails, effective), "seed {seed} {:#?}", &sim.calls[calls..]);
+        walk::is_at_rest(&mut sim);
+    }
+}
+
+#[test]
 fn an_mfa_reset_while_the_operator_was_down_counts_at_its_start() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);

@@ -371,7 +371,7 @@ impl World {
         for step in &plan.steps {
             let before = self.effective();
             let effect = block_on(self.directory.execute(&step.operation, basis, self.now, self.epoch)).unwrap();
-            basis = effect.guest.as_ref().map(|guest| guest.revision);
+            basis = basis.and(effect.guest.as_ref().map(|guest| guest.revision));
             self.mirror.apply(&effect);
             self.done.push(step.operation.clone());
             self.check(&before, &step.operation);

@@ -13,19 +13,17 @@ use crate::directory::sqlite::{Access, Inline, Store};
 use crate::directory::{Execute, Observe, Owner};
 use crate::index::Declared;
 use crate::operator::clock::Clock;
+use crate::operator::cluster::Cluster;
 use crate::operator::engine::Load;
 use crate::plan::Extent;
 use crate::workspace::Workspace;
 
 /// The cluster in the marks of what no cluster declares.
-const FILES: &str = "files";
+pub const FILES: &str = "files";
 
 /// Arguments that both commands have.
 #[derive(Debug, clap::Args)]
 pub struct Input {
-    /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
     /// The workspace policy: who may be spoken for, from where
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     pub workspace: PathBuf,
@@ -55,10 +53,19 @@ pub struct Given {
 }
 
 impl Input {
-    /// Reads files and policy. The error is for people.
-    pub fn read(&self) -> Result<Given, String> {
+    /// Reads a cluster's objects and the policy: what its operator is about to do.
+    pub async fn read_cluster(&self) -> Result<Given, String> {
         let workspace = check::policy(&self.workspace)?;
-        let examined = check::examine(&self.paths, self.namespace.as_deref(), &workspace, Timestamp::now());
+        let cluster = Cluster::connect().await?;
+        let objects = cluster.objects().await?;
+        let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster.identity };
+        Ok(Given { objects, places: Places::default(), workspace, owner, extent: Extent::Everything })
+    }
+
+    /// Reads files and policy. The error is for people.
+    pub fn read(&self, paths: &[PathBuf]) -> Result<Given, String> {
+        let workspace = check::policy(&self.workspace)?;
+        let examined = check::examine(paths, self.namespace.as_deref(), &workspace, Timestamp::now());
         let (objects, places) = examined.refusal()?;
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: FILES.to_owned() };
         let extent = if self.prune { Extent::DeclaredPartners } else { Extent::Declared };

@@ -102,6 +102,11 @@ impl Store {
         Ok(())
     }
 
+    fn epoch(&self) -> Result<Epoch, Fault> {
+        let read = self.connection.query_row("SELECT epoch FROM meta", [], |row| row.get(0));
+        read.map(Epoch).map_err(|error| fault("read who leads", &error))
+    }
+
     fn lead(&mut self) -> Result<Epoch, Fault> {
         let sql = "UPDATE meta SET epoch = epoch + 1 RETURNING epoch";
         let taken = self.connection.query_row(sql, [], |row| row.get(0));

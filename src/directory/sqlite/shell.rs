@@ -189,6 +189,9 @@ macro_rules! execute {
             fn fences(&self) -> bool {
                 true
             }
+            fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
+                self.run(|store| store.epoch())
+            }
             fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
                 self.run(|store| store.lead())
             }

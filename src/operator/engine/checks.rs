@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Engine};
-use crate::directory::{Operation, Weight};
+use crate::directory::{Mark, Operation, Weight};
 use crate::index::{Key, Kind};
 use crate::plan::{Plan, Step};
 
 impl Engine {
-    /// What has to be made sure of before a plan gives or ends something.
+    /// What has to be made sure of before a plan is executed.
     pub(super) fn checks(&self, key: &Key, plan: &Plan) -> Vec<Check> {
-        let heaviest = plan.steps.iter().map(|step| step.operation.weight()).max();
-        match heaviest {
+        let mut checks = match plan.steps.iter().map(|step| step.operation.weight()).max() {
             Some(Weight::Give) => self.freshness(key, &plan.steps),
             // An object on its way out does not come back; but a partner's guests are judged by who names it.
             Some(Weight::End)
@@ -20,7 +19,26 @@ impl Engine {
                 vec![Check::NoMembers { partner: key.clone() }]
             }
             Some(Weight::End | Weight::Keep | Weight::Take) | None => Vec::new(),
-        }
+        };
+        checks.extend(self.heir(key, &plan.steps));
+        checks
+    }
+
+    /// Who takes a record up, or ends it, that bears another object's UID has to be there: in a view that lags it may be
+    /// the other one that took his place.
+    fn heir(&self, key: &Key, steps: &[Step]) -> Option<Check> {
+        let uid = self.index.metadata(key)?.uid.clone()?;
+        let marked = |step: &Step| -> Option<&Mark> {
+            if let Operation::DeactivatePartner { partner } | Operation::EnsurePartner { partner, .. } = &step.operation
+            {
+                return self.mirror.partner(partner).map(|record| &record.mark);
+            }
+            // A partner's guests are judged by who names it, and a share's by what they hold through it.
+            let guest = step.operation.guest().filter(|_| key.kind == Kind::Membership)?;
+            self.mirror.guest_by_id(guest).filter(|record| record.is_live())?.mark.as_ref()
+        };
+        let others = steps.iter().filter_map(marked).any(|mark| mark.uid != uid);
+        others.then(|| Check::Present { key: key.clone(), uid })
     }
 
     /// Before something is given, each watch has reached the newest object that it was planned on, or the objects are

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::World;
-use super::super::claims::{is_leaving, is_paused, uid};
+use super::super::claims::{is_paused, uid};
 use crate::directory::PartnerRecord;
 use crate::index::{Partner, Slot};
 use crate::rules::{Deletion, Domain, DomainRule, Email, Methods, Reason, Taint, Violation, say};
@@ -187,7 +187,8 @@ fn reads(entry: &Partner, field: &str) -> bool {
     !entry.reading.violations.iter().any(|violation| violation.path.starts_with(field))
 }
 
-/// A partner's record: the one that bears its UID, or a live one of its name whose object is gone.
+/// A partner's record: the one that bears its UID, or a live one of its name whose object is gone. That passes to an object
+/// on its way out, too: whoever deletes what was restored from a backup means what it stands for.
 fn record<'a>(world: World<'a>, namespace: &str, name: &str) -> Option<&'a PartnerRecord> {
     let own = world.declared.partner(namespace, name).map(|slot| uid(slot.metadata()));
     let mut passes = None;
@@ -199,7 +200,5 @@ fn record<'a>(world: World<'a>, namespace: &str, name: &str) -> Option<&'a Partn
             passes = Some(record);
         }
     }
-    // While the object is on its way out nothing passes to it any more.
-    let leaving = world.declared.partner(namespace, name).is_some_and(|slot| is_leaving(slot.metadata()));
-    passes.filter(|_| !leaving)
+    passes
 }

@@ -1,0 +1,186 @@
+//! `guestlist release`: the ways on that only a person can decide: letting go of a cluster's objects, of orphans, and taking
+//! over a directory.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use super::offline::input::{FILES, Given, Input};
+use super::offline::session::load;
+use super::{Problem, ask, offline};
+use crate::directory::sqlite::{Access, Directory};
+use crate::directory::{Execute, Mirror, Observe, Owner};
+use crate::index::{Index, Kind, has_finalizer};
+use crate::operator::cluster::Cluster;
+use crate::plan::{Extent, Scope, World, sweep};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+--all is for uninstalling: without our finalizers the objects can be deleted, and nobody's access changes. --orphans gives the
+marks of guests whom the cluster does not declare back: they stay in the workspace and keep none of what was shared with them.
+--take-over makes a directory that another cluster or installation ran this one's, marks and all.
+
+Examples:
+  guestlist release --all
+  guestlist release --orphans --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist release --take-over --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist release --take-over=files --workspace workspace.yaml --directory sqlite:directory.db")]
+pub(super) struct ReleaseArgs {
+    #[command(flatten)]
+    what: What,
+    /// The workspace policy, for --orphans and --take-over: it names the installation
+    #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE", required_unless_present = "all")]
+    workspace: Option<std::path::PathBuf>,
+    /// The directory, for --orphans and --take-over
+    #[arg(long, value_name = "sqlite:PATH", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
+    directory: String,
+    /// Without asking
+    #[arg(short, long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// Take our finalizers off all objects of the cluster, without touching the directory
+    #[arg(long)]
+    all: bool,
+    /// Give the marks of guests back whom the cluster does not declare
+    #[arg(long)]
+    orphans: bool,
+    /// Make the directory this cluster's, or that of manifests in files
+    #[arg(long, value_enum, value_name = "WHOSE", num_args = 0..=1, require_equals = true, default_missing_value = "cluster")]
+    take_over: Option<Whose>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Whose {
+    /// Of the cluster that kubectl talks to
+    Cluster,
+    /// Of `guestlist apply`
+    Files,
+}
+
+pub(super) fn run(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
+    let runtime = offline::runtime()?;
+    match (args.what.take_over, args.what.orphans) {
+        (Some(whose), _) => runtime.block_on(take_over(args, whose, out)),
+        (None, true) => runtime.block_on(orphans(args, out)),
+        (None, false) => runtime.block_on(all(args, out)),
+    }
+}
+
+async fn all(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
+    let cluster = Cluster::connect().await?;
+    let mut objects = cluster.objects().await?;
+    objects.retain(|object| has_finalizer(object.metadata()));
+    if objects.is_empty() {
+        writeln!(out, "no object has our finalizer")?;
+        return Ok(());
+    }
+    let count = objects.len();
+    ask(
+        args.yes,
+        &format!(
+            "{count} objects lose the finalizer that takes access away when they are deleted; stop the operator first, it puts it back"
+        ),
+    )?;
+    for object in &objects {
+        if cluster.let_go(object).await? {
+            writeln!(out, "let go of {}", object.key())?;
+        }
+    }
+    Ok(())
+}
+
+async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
+    let input = args.input()?;
+    let given = input.read_cluster().await?;
+    let directory = Directory::start(input.open(Access::Write)?)?;
+    if let Some(owner) = directory.owner().await?.filter(|owner| *owner != given.owner) {
+        return Err(offline::input::foreign(&owner, &given.owner).into());
+    }
+    let steps = steps(&given, &directory).await?;
+    if steps.is_empty() {
+        writeln!(out, "every guest in the directory is declared; there is no orphan")?;
+        return Ok(());
+    }
+    for step in &steps {
+        writeln!(out, "{}", step.because)?;
+    }
+    ask(args.yes, &format!("{} marks are given back", steps.len()))?;
+    let epoch = directory.epoch().await?;
+    for step in &steps {
+        directory.execute(&step.operation, None, Timestamp::now(), epoch).await?;
+    }
+    writeln!(out, "{} marks were given back", steps.len())?;
+    Ok(())
+}
+
+async fn steps(given: &Given, directory: &Directory) -> Result<Vec<crate::plan::Step>, String> {
+    let load = load(directory).await?;
+    let mut index = Index::default();
+    for kind in Kind::ALL {
+        index.replace(kind, given.objects.iter().filter(|object| object.kind() == kind).cloned().collect());
+    }
+    let mut mirror = Mirror::default();
+    for guest in load.guests {
+        mirror.set_guest(&guest.address.clone(), Some(guest));
+    }
+    Ok(sweep::give_back(World {
+        declared: &index,
+        observed: &mirror,
+        workspace: &given.workspace,
+        owner: &given.owner,
+        directory_available: true,
+        scope: Scope::ALL,
+        extent: Extent::Everything,
+        now: Timestamp::now(),
+    }))
+}
+
+async fn take_over(args: &ReleaseArgs, whose: Whose, out: &mut dyn Write) -> Result<(), Problem> {
+    let input = args.input()?;
+    let workspace = super::check::policy(&input.workspace)?;
+    let cluster = match whose {
+        Whose::Cluster => Cluster::connect().await?.identity,
+        Whose::Files => FILES.to_owned(),
+    };
+    let owner = Owner { installation: workspace.installation().to_owned(), cluster };
+    let directory = Arc::new(Directory::start(input.open(Access::Write)?)?);
+    match directory.owner().await? {
+        Some(known) if known == owner => {
+            writeln!(
+                out,
+                "the directory belongs to installation {:?} (cluster {}) already",
+                owner.installation, owner.cluster
+            )?;
+            return Ok(());
+        }
+        Some(known) => ask(
+            args.yes,
+            &format!(
+                "the directory and every mark in it go from installation {:?} (cluster {}) to {:?} (cluster {}); whoever runs it \
+                 stops at once",
+                known.installation, known.cluster, owner.installation, owner.cluster
+            ),
+        )?,
+        None => {}
+    }
+    directory.take_over(&owner).await?;
+    writeln!(out, "the directory belongs to installation {:?} (cluster {}) now", owner.installation, owner.cluster)?;
+    Ok(())
+}
+
+impl ReleaseArgs {
+    fn input(&self) -> Result<Input, String> {
+        Ok(Input {
+            workspace: self.workspace.clone().ok_or("--workspace names the policy; it is needed here")?,
+            directory: self.directory.clone(),
+            namespace: None,
+            prune: false,
+        })
+    }
+}

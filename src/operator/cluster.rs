@@ -1,0 +1,71 @@
+//! A cluster as the command line looks at it: everything that is declared, once, and letting go of it.
+
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::{Client, Resource};
+use serde_json::json;
+
+use super::start::{connect, identity};
+use super::watch::{Watched, list};
+use super::words::words;
+use crate::api;
+use crate::index::{Declared, Key, Kind, has_finalizer};
+
+/// A cluster.
+pub struct Cluster {
+    client: Client,
+    /// Its identity: the UID of kube-system.
+    pub identity: String,
+}
+
+impl Cluster {
+    /// The one that kubectl would talk to.
+    pub async fn connect() -> Result<Self, String> {
+        let client = connect().await?;
+        let identity = identity(&client).await?;
+        Ok(Self { client, identity })
+    }
+
+    /// Everything that is declared. A list that fails is no list.
+    pub async fn objects(&self) -> Result<Vec<Declared>, String> {
+        let mut all = self.of_kind::<api::LocalPartner>().await?;
+        all.extend(self.of_kind::<api::GuestMembership>().await?);
+        all.extend(self.of_kind::<api::AccountShare>().await?);
+        Ok(all)
+    }
+
+    async fn of_kind<K: Watched>(&self) -> Result<Vec<Declared>, String> {
+        let objects: Api<DeserializeGuard<K>> = Api::all(self.client.clone());
+        list(&objects).await.map(|(objects, _)| objects)
+    }
+
+    /// Takes our finalizer off an object. Whether it was there.
+    pub async fn let_go(&self, object: &Declared) -> Result<bool, String> {
+        if !has_finalizer(object.metadata()) {
+            return Ok(false);
+        }
+        let key = object.key();
+        match key.kind {
+            Kind::Partner => self.let_go_of::<api::LocalPartner>(object, &key).await,
+            Kind::Membership => self.let_go_of::<api::GuestMembership>(object, &key).await,
+            Kind::Share => self.let_go_of::<api::AccountShare>(object, &key).await,
+        }
+    }
+
+    async fn let_go_of<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+        &self,
+        object: &Declared,
+        key: &Key,
+    ) -> Result<bool, String> {
+        let meta = object.metadata();
+        let others: Vec<_> =
+            meta.finalizers.iter().flatten().filter(|finalizer| *finalizer != api::FINALIZER).collect();
+        let patch = json!({"metadata": {"resourceVersion": meta.resource_version, "finalizers": others}});
+        let objects: Api<DeserializeGuard<K>> = Api::namespaced(self.client.clone(), &key.namespace);
+        match objects.patch(&key.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+            Err(error) => Err(format!("failed to let go of {key}: {}", words(&error))),
+        }
+    }
+}

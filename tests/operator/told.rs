@@ -1,0 +1,112 @@
+//! What the operator tells people: Events for refusals and for access that is taken, none for the normal way; drift that
+//! it corrects; and logs that machines read.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::operator::eventually;
+use crate::stage::{BOB, CAROL, Stage};
+
+/// The Events as `object type reason action`, sorted, each as often as it is there.
+fn events(stage: &Stage) -> Vec<String> {
+    let path =
+        "jsonpath={range .items[*]}{.regarding.kind}/{.regarding.name} {.type} {.reason} {.action}{\"\\n\"}{end}";
+    let printed = stage.partners().kubectl(&["get", "events.events.k8s.io", "-o", path]).ok();
+    let mut seen: Vec<String> = printed.lines().map(str::to_owned).collect();
+    seen.sort();
+    seen
+}
+
+#[track_caller]
+fn are_told(stage: &Stage, wanted: &[&str]) {
+    eventually(&format!("the Events are {wanted:?}"), || {
+        let seen = events(stage);
+        if seen == wanted { Ok(()) } else { Err(format!("{seen:?}\n{}", stage.operator.log())) }
+    });
+}
+
+#[test]
+fn people_are_told_of_refusals_and_of_access_that_is_taken_once_and_of_nothing_else() {
+    let mut stage = Stage::prepare();
+    stage.operator.resync = "1s";
+    stage.operator.start();
+    stage.settle();
+    stage.rests(2);
+    are_told(&stage, &[]);
+    stage.operator.directory_ok(&["reset-mfa", BOB]);
+    stage.partners().guest("bob", BOB, "Joined", &[]);
+    are_told(&stage, &["GuestMembership/bob Warning MfaNotEnrolled Withhold"]);
+    stage.operator.directory_ok(&["enroll-mfa", BOB]);
+    stage.partners().patch("share/instagram", r#"{"spec":{"roleOverrides":[{"name":"bob","role":"Manager"}]}}"#);
+    let two = [
+        "AccountShare/instagram Warning ManagerNeedsGuestAdmin Refuse",
+        "GuestMembership/bob Warning MfaNotEnrolled Withhold",
+    ];
+    are_told(&stage, &two);
+    // The note is a constant sentence: where and what is in the status.
+    let notes = stage.partners().kubectl(&["get", "events.events.k8s.io", "-o", "jsonpath={.items[*].note}"]).ok();
+    assert!(!notes.contains("bob") && notes.contains("status.violations"), "{notes}");
+    // Not again, by a resync or by a start.
+    stage.operator.kill();
+    stage.operator.start();
+    stage.rests(4);
+    are_told(&stage, &two);
+
+    // Somebody writes into the directory itself: corrected within one resync, and told.
+    let stolen = rusqlite::Connection::open(stage.operator.database()).unwrap();
+    stolen.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    let sql = "INSERT INTO grants (guest, account, role, share, share_uid, allowed, asked, since)
+        SELECT guest, 'tiktok', role, share, share_uid, allowed, asked, since FROM grants
+        WHERE guest = (SELECT id FROM guests WHERE address = ?1)";
+    assert_eq!(stolen.execute(sql, [CAROL]).unwrap(), 1);
+    eventually("that it was taken is told", || {
+        let seen = events(&stage);
+        if seen.iter().any(|event| event.starts_with("GuestMembership/carol Warning")) {
+            Ok(())
+        } else {
+            Err(format!("{seen:?}"))
+        }
+    });
+    stage.operator.has_access(CAROL, &["instagram:Manager"]);
+    // And what was taken behind our back comes back.
+    assert_eq!(stolen.execute("DELETE FROM grants", []).unwrap(), 2);
+    stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    stage.partners().guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+}
+
+#[test]
+fn metrics_have_closed_labels_and_a_json_log_is_json_to_the_last_line() {
+    let stage = Stage::start();
+    stage.settle();
+    stage.rests(2);
+    let metrics = stage.operator.probe("/metrics").unwrap();
+    for line in [
+        "guestlist_objects{kind=\"GuestMembership\"} 2",
+        "guestlist_live_guests 2",
+        "guestlist_ready 1",
+        "guestlist_directory_operations_total{operation=\"give\",result=\"ok\"} 2",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    for name in ["bob", "carol", "acme", "partners\""] {
+        assert!(!metrics.contains(name), "no names in labels: {metrics}");
+    }
+    // A second one that cannot even listen: what it says can be read by a machine, up to its end.
+    let taken = ["--health-address", &stage.operator.health, "--metrics-address", &stage.operator.health];
+    let output = Command::new(env!("CARGO_BIN_EXE_guestlist"))
+        .args(["run", "--log-format=json", "--directory=sqlite:never.db"])
+        .args(taken)
+        .env("KUBECONFIG", &stage.operator.kubeconfig)
+        .current_dir(&stage.operator.folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect();
+    let last = lines.last().unwrap();
+    assert_eq!(last["level"], "ERROR", "{said}");
+    assert!(last["fields"]["message"].as_str().unwrap().contains("--health-address"), "{said}");
+}
