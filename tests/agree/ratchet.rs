@@ -149,7 +149,7 @@ fn mends(plane: &ControlPlane) {
         patch(plane, kind, wrong).refused();
         patch(plane, kind, right).ok();
     }
-    let entry = r#"{apiVersion: guestlist.dev/v1alpha1, kind: AccountShare, metadata: {name: wrong}, spec: {guestUsers: [{name: frank, propagatedBy: carol}]}}"#;
+    let entry = r"{apiVersion: guestlist.dev/v1alpha1, kind: AccountShare, metadata: {name: wrong}, spec: {guestUsers: [{name: frank, propagatedBy: carol}]}}";
     let apply = ["apply", "--server-side", "--field-manager=other", "--validate=false", "-f", "-"];
     plane.kubectl_with(&apply, entry).ok();
     let names = plane.kubectl(&["get", KINDS[2], "wrong", "-o", "jsonpath={.spec.guestUsers[*].name}"]).ok();

@@ -52,6 +52,19 @@ fn each_rule_that_files_can_tell_refuses_one_and_lets_the_nearest_through() {
 }
 
 #[test]
+fn a_role_that_does_not_read_is_told_once_and_not_again_for_each_who_would_pass_the_account_on() {
+    let override_of_carol = "  roleOverrides:\n  - {name: carol, role: Manager}\n";
+    let world = WORLD.replace(override_of_carol, "");
+    assert_eq!(errors(&check_with(&[], &world).1), [""; 0]);
+    for (role, word) in [("Owner", "OwnerNeverShared"), ("manager", "InvalidValue")] {
+        let wrong = world.replace("guestAdminRole: Manager", &format!("guestAdminRole: {role}"));
+        assert_eq!(errors(&check_with(&[], &wrong).1), [word]);
+        let by_bob = wrong.replace("propagatedBy: carol", "propagatedBy: bob");
+        assert_eq!(errors(&check_with(&[], &by_bob).1), [word, "PropagationNeedsManager"]);
+    }
+}
+
+#[test]
 fn without_a_policy_its_rules_are_not_judged() {
     let elsewhere = WORLD.replace("namespace: partners", "namespace: elsewhere");
     assert_eq!(check_with(&[], &elsewhere).0, 0);

@@ -51,8 +51,7 @@ pub fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) 
     let allowed = !world.scope.policy || world.workspace.speaks_for(space, email);
     let of_the_host = listed
         || (world.scope.policy && allowed)
-        || cross::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains().collect::<Vec<_>>())
-            .is_some();
+        || cross::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains).is_some();
     match (of_the_host, allowed, listed) {
         (true, false, _) => Inviter::NotAllowedHere,
         // Listed and allowed, but not found yet (or a guest): he counts as absent.

@@ -206,8 +206,7 @@ pub fn own_violations(
     }
     if let Some(email) = &terms.email {
         let corporate = world.workspace.corporate_domains();
-        let admins: Vec<_> = partner.admin_domains().collect();
-        found.extend(cross::host_domain(email, corporate, &admins));
+        found.extend(cross::host_domain(email, corporate, &partner.admin_domains));
         found.extend(partner.domains().and_then(|domains| cross::domain_allowed(email, domains)));
         if newcomer && is_workspace_user(world, partner, email) {
             found.push(say::is_workspace_user());

@@ -41,6 +41,8 @@ pub struct PartnerView<'a> {
     pub violations: Vec<Violation>,
     /// The Host Admins that the namespace may speak for, whether they are found or not.
     pub allowed_admins: Vec<&'a Email>,
+    /// Their domains.
+    pub admin_domains: Vec<Domain>,
     /// Those of them who exist and are no guests, sorted.
     pub host_admins: Vec<Email>,
     /// What it waits for.
@@ -70,6 +72,7 @@ impl<'a> PartnerView<'a> {
             entry: slot.and_then(Slot::read),
             violations: Vec::new(),
             allowed_admins: Vec::new(),
+            admin_domains: Vec::new(),
             host_admins: Vec::new(),
             wait: None,
             blocked: Some(Reason::PartnerNotFound),
@@ -129,11 +132,6 @@ impl<'a> PartnerView<'a> {
         self.entry.filter(|entry| lists.iter().all(|list| reads(entry, list))).map(|entry| &entry.reading.terms.domains)
     }
 
-    /// The domains of the Host Admins that count.
-    pub fn admin_domains(&self) -> impl Iterator<Item = Domain> + '_ {
-        self.allowed_admins.iter().map(|email| email.domain())
-    }
-
     /// Whether an address is one of the Host Admins that count.
     pub fn has_admin(&self, email: &Email) -> bool {
         self.host_admins.binary_search(email).is_ok()
@@ -153,6 +151,7 @@ impl<'a> PartnerView<'a> {
                 continue;
             }
             self.allowed_admins.push(&admin.email);
+            self.admin_domains.push(admin.email.domain());
             if world.observed.guest(&admin.email).is_some_and(crate::directory::GuestRecord::is_live) {
                 self.violations.push(say::host_admin_is_guest(&path, &admin.email));
                 continue;

@@ -208,7 +208,8 @@ pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Sha
         let path = format!("spec.guestUsers[{}]", item.index);
         found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
         let sleeps = member(world, partner, &item.name).is_some_and(|m| m.reading.terms.role == GuestRole::GuestAdmin);
-        if !sleeps && propagation(world, partner, entry, &item.propagated_by) == Propagation::Invalid {
+        let judged = !sleeps && !hangs_on_a_role_that_does_not_read(world, partner, entry, &item.propagated_by);
+        if judged && propagation(world, partner, entry, &item.propagated_by) == Propagation::Invalid {
             let candidates = candidates.get_or_insert_with(|| propagators(world, partner, entry));
             found.push(say::propagation_needs_manager(item.index, &item.propagated_by, candidates));
         }
@@ -226,6 +227,15 @@ pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Sha
         found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
     }
     found
+}
+
+/// Whether somebody would be Manager but for a `guestAdminRole` that says nothing: that is told once, and gives nothing.
+fn hangs_on_a_role_that_does_not_read(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, name: &str) -> bool {
+    let terms = &entry.reading.terms;
+    entry.reading.violations.iter().any(|violation| violation.path == "spec.guestAdminRole")
+        && !terms.role_overrides.contains_key(name)
+        && !terms.exclude.contains_key(name)
+        && member(world, partner, name).is_some_and(|guest| guest.reading.terms.role == GuestRole::GuestAdmin)
 }
 
 fn not_a_guest(
