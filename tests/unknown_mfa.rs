@@ -26,6 +26,7 @@ fn guest(revision: i64, mfa: MfaRecord) -> GuestRecord {
         display_name: "Bob".into(),
         role: GuestRole::GuestUser,
         invitation: None,
+        admitted_at: now(),
         last_mail_at: None,
         joined_at: Some(now()),
         login: true,

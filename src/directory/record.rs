@@ -137,6 +137,8 @@ pub struct GuestRecord {
     pub role: GuestRole,
     /// The open or expired invitation; `None` once accepted or revoked.
     pub invitation: Option<InvitationRecord>,
+    /// When the membership was accepted, and its first mail went out.
+    pub admitted_at: Timestamp,
     /// When the last mail to the address went out, also by an earlier record.
     pub last_mail_at: Option<Timestamp>,
     /// When the invitation was accepted.

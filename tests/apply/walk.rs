@@ -188,3 +188,27 @@ fn a_name_that_is_used_again_for_another_address_is_refused_until_the_first_is_p
     folder.apply();
     assert_eq!(folder.addresses("guests"), [CAROL, "robert@acme.example"]);
 }
+
+#[test]
+fn how_long_a_guest_may_stay_counts_from_when_he_was_accepted_and_not_from_each_apply() {
+    let folder = Folder::new();
+    let manifests = manifests().replace("hostAdmins:", "guests: {maxDuration: 48h}, hostAdmins:");
+    folder.declare(&manifests);
+    folder.apply();
+    folder.joins_with_mfa(CAROL);
+    folder.apply();
+    let until = || {
+        let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
+        connection.query_row("SELECT until FROM grants", [], |row| row.get::<_, String>(0)).unwrap()
+    };
+    let first = until();
+    let admitted: String = rusqlite::Connection::open(folder.path("directory.db"))
+        .unwrap()
+        .query_row("SELECT admitted_at FROM guests WHERE name = 'carol'", [], |row| row.get(0))
+        .unwrap();
+    let stay = first.parse::<jiff::Timestamp>().unwrap().duration_since(admitted.parse().unwrap());
+    assert_eq!(stay.as_hours(), 48);
+    assert_eq!(folder.plan().0, 0, "a later look moves nothing");
+    folder.apply();
+    assert_eq!(until(), first);
+}

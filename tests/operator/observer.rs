@@ -66,9 +66,9 @@ const PEOPLE: &str = "INSERT INTO accounts (name) VALUES ('a');
     INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins)
         VALUES ('p', 'i', 'c', 'n', 'p', 'u', 'P', '');
     INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner,
-        partner_name, display_name, role, joined_at, login)
+        partner_name, display_name, role, admitted_at, joined_at, login)
         VALUES ('g', 1, 'bob@acme.example', 'i', 'c', 'n', 'bob', 'u1', 'Made', 'p', 'p', 'Bob', 'GuestUser',
-        '2027-01-01T00:00:00.000000000Z', 1);
+        '2027-01-01T00:00:00.000000000Z', '2027-01-01T00:00:00.000000000Z', 1);
     INSERT INTO mfa (address, method, enrolled_at)
         VALUES ('bob@acme.example', 'TOTP', '2027-01-01T00:01:00.000000000Z');
     INSERT INTO grants (guest, account, role, share, share_uid, allowed, asked, since)

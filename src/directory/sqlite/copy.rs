@@ -80,8 +80,9 @@ fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
         Origin::Adopted => "Adopted",
     };
     let sql = "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
-               partner_name, display_name, role, sent_at, invitation_ends, joined_at, login, mfa_lost_at, deactivated_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+               partner_name, display_name, role, sent_at, invitation_ends, joined_at, login, mfa_lost_at, deactivated_at, \
+               admitted_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
     tx.prepare_cached(sql)?.execute(params![
         guest.id.0,
         guest.revision.0,
@@ -102,6 +103,7 @@ fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
         guest.login,
         guest.mfa_lost_at.map(stamp),
         guest.deactivated_at.map(stamp),
+        stamp(guest.admitted_at),
     ])?;
     if let MfaRecord::Known(methods) = &guest.mfa {
         for (method, since) in methods {

@@ -126,11 +126,12 @@ impl Write<'_> {
         self.sql(
             "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
              partner_name, display_name, role, sent_at, invitation_ends, joined_at, login, mfa_lost_at, \
-             deactivated_at) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, NULL, 1, NULL, NULL) \
+             deactivated_at, admitted_at) \
+             VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, NULL, 1, NULL, NULL, ?13) \
              ON CONFLICT (address) DO UPDATE SET installation = ?3, cluster = ?4, namespace = ?5, name = ?6, uid = ?7, \
              origin = ?8, partner = ?9, partner_name = ?10, display_name = ?11, role = ?12, sent_at = ?13, \
              invitation_ends = ?14, joined_at = NULL, login = 1, mfa_lost_at = NULL, \
-             deactivated_at = NULL",
+             deactivated_at = NULL, admitted_at = ?13",
             params![
                 guest.0,
                 address.as_str(),

@@ -81,7 +81,7 @@ pub const GUEST: &str = "SELECT id, revision, address, installation, cluster, na
 partner_name, display_name, role, sent_at, invitation_ends, \
 (SELECT mailed_at FROM mails WHERE mails.address = guests.address), joined_at, \
 login AND (origin = 'Made' OR EXISTS (SELECT 1 FROM users WHERE email = address AND enabled)), \
-mfa_lost_at, deactivated_at FROM guests";
+mfa_lost_at, deactivated_at, admitted_at FROM guests";
 
 fn guest(row: &Row<'_>) -> Result<GuestRecord> {
     let origin: String = row.get(8)?;
@@ -110,6 +110,7 @@ fn guest(row: &Row<'_>) -> Result<GuestRecord> {
             _ => None,
         },
         last_mail_at: maybe_time(row, 15)?,
+        admitted_at: time(row, 20)?,
         joined_at: maybe_time(row, 16)?,
         login: row.get(17)?,
         mfa_lost_at: maybe_time(row, 18)?,

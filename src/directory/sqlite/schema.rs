@@ -70,6 +70,7 @@ CREATE TABLE guests (
   partner_name TEXT NOT NULL,
   display_name TEXT NOT NULL,
   role TEXT NOT NULL CHECK (role IN ('GuestUser', 'GuestAdmin')),
+  admitted_at TEXT NOT NULL,
   sent_at TEXT,
   invitation_ends TEXT,
   joined_at TEXT,

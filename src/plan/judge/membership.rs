@@ -103,7 +103,7 @@ impl<'a> MemberView<'a> {
             None => record.is_some_and(|record| !record.grants.is_empty()),
         };
         let deadline = record.and_then(|record| deadline(partner, record)).filter(|_| !satisfied);
-        let expires_at = expires_at(partner, entry);
+        let expires_at = expires_at(world, partner, entry, record);
         let expired = expires_at.is_some_and(|end| end <= world.now);
         let suspended = terms.suspended || partner.suspended;
         let overdue = enrolled.is_some() && deadline.is_some_and(|deadline| deadline <= world.now) && !suspended;
@@ -218,7 +218,7 @@ pub fn own_violations(
     found.extend(inviter_violation(world, partner, entry, newcomer));
     found.extend(immutable(entry, claim));
     if let (true, Some(partner)) = (newcomer, partner.entry) {
-        let created = created(world, entry);
+        let created = created(world, entry, None);
         found.extend(cross::expiry_too_long(terms.expires_at, created, partner.reading.terms.max_duration));
     }
     found
@@ -307,17 +307,21 @@ pub fn mail_due(world: World<'_>, entry: &Membership, record: &GuestRecord) -> b
     }
 }
 
-fn created(world: World<'_>, entry: &Membership) -> Timestamp {
-    entry.object.metadata.creation_timestamp.as_ref().map_or(world.now, |time| time.0)
+/// Since when there is the membership. A manifest does not say; there it is since it was accepted.
+fn created(world: World<'_>, entry: &Membership, record: Option<&GuestRecord>) -> Timestamp {
+    let written = entry.object.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    written.or_else(|| record.map(|record| record.admitted_at)).unwrap_or(world.now)
 }
 
 /// The earliest of the membership's own end, its partner's, and the cap.
-fn expires_at(partner: &PartnerView<'_>, entry: &Membership) -> Option<Timestamp> {
-    let cap = partner
-        .entry
-        .and_then(|partner| partner.reading.terms.max_duration)
-        .zip(entry.object.metadata.creation_timestamp.as_ref())
-        .and_then(|(longest, created)| created.0.checked_add(longest).ok());
+fn expires_at(
+    world: World<'_>,
+    partner: &PartnerView<'_>,
+    entry: &Membership,
+    record: Option<&GuestRecord>,
+) -> Option<Timestamp> {
+    let longest = partner.entry.and_then(|partner| partner.reading.terms.max_duration);
+    let cap = longest.and_then(|longest| created(world, entry, record).checked_add(longest).ok());
     [entry.reading.terms.expires_at, partner.expires_at, cap].into_iter().flatten().min()
 }
 
