@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::desk::Desk;
@@ -105,9 +107,20 @@ pub async fn rehearse(given: &Given, directory: &dyn Observe) -> Result<Rehearsa
     {
         return Err(foreign(&owner, &given.owner));
     }
+    let progress = progress();
     let load = load(directory).await?;
     let copy = Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?;
-    given.session(load, Arc::new(Inline::new(copy)), |_| {}).await
+    let rehearsal = given.session(load, Arc::new(Inline::new(copy)), |_| progress.inc(1)).await;
+    progress.finish_and_clear();
+    rehearsal
+}
+
+/// Says on a terminal that it goes on; nowhere else.
+fn progress() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {pos} operations planned in {elapsed}");
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(200));
+    if let Ok(style) = style { bar.with_style(style) } else { bar }
 }
 
 impl Given {
