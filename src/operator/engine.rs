@@ -63,6 +63,8 @@ pub struct Engine {
     told: BTreeMap<Key, Told>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
     orphans: BTreeSet<Orphan>,
+    /// UIDs of memberships whose record somebody else changed.
+    drifted: BTreeSet<String>,
     stopped: Option<String>,
 }
 
@@ -87,6 +89,7 @@ impl Engine {
             told: BTreeMap::new(),
             written_since_loading: Default::default(),
             orphans: BTreeSet::new(),
+            drifted: BTreeSet::new(),
             stopped: None,
         }
     }
@@ -347,9 +350,12 @@ impl Engine {
             let finalizers = finalizers.into_iter().chain([crate::api::FINALIZER.to_owned()]).collect();
             return Some(Task::Finalizer { finalizers, version });
         }
+        let drifted = meta.uid.as_ref().is_some_and(|uid| self.drifted.remove(uid));
         if !plan.steps.is_empty() {
             let checks = self.checks(key, &plan);
-            return Some(Task::Execute { checks, steps: plan.steps, basis: plan.basis, notices: plan.notices });
+            let Plan { steps, basis, mut notices, .. } = plan;
+            notices.extend(drifted.then_some(Notice::CORRECTED));
+            return Some(Task::Execute { checks, steps, basis, notices });
         }
         if !plan.deletions.is_empty() {
             return Some(Task::Delete(plan.deletions));

@@ -135,6 +135,14 @@ impl Notice {
         note: "Access was taken away because the object is being deleted.",
     };
 
+    /// Somebody changed the directory behind our back.
+    pub const CORRECTED: Self = Self {
+        warning: true,
+        reason: Reason::Reconciled,
+        action: "Correct",
+        note: "The directory was changed from outside; it is brought back to what the spec says.",
+    };
+
     /// A spec breaks a rule.
     pub fn refused(reason: Reason) -> Self {
         Self {

@@ -60,19 +60,20 @@ fn people_are_told_of_refusals_and_of_access_that_is_taken_once_and_of_nothing_e
         SELECT guest, 'tiktok', role, share, share_uid, allowed, asked, since FROM grants
         WHERE guest = (SELECT id FROM guests WHERE address = ?1)";
     assert_eq!(stolen.execute(sql, [CAROL]).unwrap(), 1);
-    eventually("that it was taken is told", || {
-        let seen = events(&stage);
-        if seen.iter().any(|event| event.starts_with("GuestMembership/carol Warning")) {
-            Ok(())
-        } else {
-            Err(format!("{seen:?}"))
-        }
-    });
+    let told = |who: &str| {
+        let wanted = format!("GuestMembership/{who} Warning Reconciled Correct");
+        eventually(&wanted, || {
+            let seen = events(&stage);
+            if seen.contains(&wanted) { Ok(()) } else { Err(format!("{seen:?}")) }
+        });
+    };
+    told("carol");
     stage.operator.has_access(CAROL, &["instagram:Manager"]);
     // And what was taken behind our back comes back.
     assert_eq!(stolen.execute("DELETE FROM grants", []).unwrap(), 2);
     stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
     stage.partners().guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    told("bob");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use guestlist::directory::sqlite::play::Everything;
 use guestlist::index::{Key, Kind};
 use guestlist::rules::{GuestRole, ShareRole};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// (membership, account) → role.
@@ -98,6 +98,15 @@ pub fn came_alive(before: &Everything, after: &Everything) -> usize {
         guests.chain(partners.map(|partner| partner.id.0.clone())).collect()
     };
     live(after).difference(&live(before)).count()
+}
+
+/// Between two mails to one address there is time, whatever became of the objects and the records.
+pub fn mails_are_apart(before: &Everything, after: &Everything, least: SignedDuration) {
+    for mail in &after.mails {
+        let last = before.mails.iter().find(|last| last.address == mail.address && last.at != mail.at);
+        let soon = last.filter(|last| mail.at.duration_since(last.at) < least);
+        assert_eq!(soon, None, "the next came at {}", mail.at);
+    }
 }
 
 /// How many records went for good.

@@ -8,6 +8,7 @@
     reason = "what goes wrong ends the test"
 )]
 
+mod churn;
 mod driver;
 mod faults;
 mod law;

@@ -181,6 +181,7 @@ impl Sim {
     fn look(&mut self, running: &Running, operation: &Operation, before: &Everything) {
         let after = self.everything();
         law::holds_always(&after);
+        law::mails_are_apart(before, &after, self.engine.workspace.mail_interval);
         self.creations += law::came_alive(before, &after);
         self.mails += law::mails(before, &after);
         self.destructions += law::destroyed(before, &after);

@@ -1,7 +1,7 @@
 //! The walk that the tests take: a partner, three guests, two shares, and what becomes of them.
 
 use guestlist::directory::Changed;
-use guestlist::index::Kind::{Membership, Partner, Share};
+use guestlist::index::Kind::{self, Membership, Partner, Share};
 use guestlist::rules::{GuestRole, MfaMethod};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -23,14 +23,23 @@ fn share(account: &str) -> Value {
     })
 }
 
-/// Everything is applied at once, in no helpful order.
+/// What is declared, in no helpful order.
+pub fn objects() -> Vec<(Kind, &'static str, Value)> {
+    vec![
+        (Share, "instagram", share("instagram")),
+        (Membership, "bob", member("bob", "GuestUser")),
+        (Membership, "carol", member("carol", "GuestAdmin")),
+        (Membership, "dave", member("dave", "GuestUser")),
+        (Share, "newsletter", share("newsletter")),
+        (Partner, "acme", json!({"hostAdmins": ["alice@host.example"], "deletion": "Cascade"})),
+    ]
+}
+
+/// Everything is applied at once.
 pub fn apply(sim: &mut Sim) {
-    sim.create(Share, "instagram", share("instagram"));
-    sim.create(Membership, "bob", member("bob", "GuestUser"));
-    sim.create(Membership, "carol", member("carol", "GuestAdmin"));
-    sim.create(Membership, "dave", member("dave", "GuestUser"));
-    sim.create(Share, "newsletter", share("newsletter"));
-    sim.create(Partner, "acme", json!({"hostAdmins": ["alice@host.example"], "deletion": "Cascade"}));
+    for (kind, name, spec) in objects() {
+        sim.create(kind, name, spec);
+    }
 }
 
 pub fn join(sim: &mut Sim, names: &[&str]) {

@@ -213,6 +213,22 @@ impl Operator {
         assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
     }
 
+    /// Resident memory, in MB.
+    pub fn memory(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.as_ref().unwrap().id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// Processor time used so far.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.as_ref().unwrap().id())).unwrap();
+        let fields: Vec<u64> =
+            stat.rsplit(')').next().unwrap().split_whitespace().filter_map(|f| f.parse().ok()).collect();
+        // After the name and the state: utime and stime are the 11th and 12th numbers, in ticks of 10 ms.
+        Duration::from_millis((fields[10] + fields[11]) * 10)
+    }
+
     /// Everything that all its runs logged.
     pub fn log(&self) -> String {
         (1..=self.starts).map(|n| std::fs::read_to_string(self.log_file(n)).unwrap_or_default()).collect()

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Engine, Load, Now};
-use crate::directory::{AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, MAILS_KEPT, MfaRecord};
+use crate::directory::{AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, MAILS_KEPT, MfaRecord, Origin};
 use crate::index::Touched;
 use crate::operator::queue::Priority;
 use crate::rules::Email;
@@ -84,6 +84,10 @@ impl Engine {
                 let old = old.cloned();
                 let freed = old.as_ref().is_some_and(GuestRecord::is_live)
                     && !record.as_deref().is_some_and(GuestRecord::is_live);
+                if outside && old.as_ref().is_some_and(|old| drifted(old, record.as_deref())) {
+                    let uid = old.as_ref().and_then(|old| old.mark.as_ref()).map(|mark| mark.uid.clone());
+                    self.drifted.extend(uid);
+                }
                 let unknown = record.as_ref().is_some_and(|guest| guest.mfa == MfaRecord::Unknown);
                 self.mirror.set_guest(&address, record.map(|record| *record));
                 self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
@@ -164,4 +168,11 @@ impl Engine {
         }
         touched
     }
+}
+
+/// Whether somebody changed what only we write: what a guest was given, his role, the login of a user we made.
+fn drifted(old: &GuestRecord, new: Option<&GuestRecord>) -> bool {
+    let made = old.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
+    old.is_live()
+        && new.is_none_or(|new| old.grants != new.grants || old.role != new.role || (made && old.login != new.login))
 }

@@ -1,0 +1,154 @@
+//! The floor: a finalizer and a status on each object and a directory write a guest, with three watches open and no logic.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use guestlist::api;
+use guestlist::directory::sqlite::{Access, Directory, Store};
+use guestlist::directory::{Epoch, Execute, GuestId, Mark, Operation, Origin, Owner, PartnerId};
+use guestlist::index::Kind;
+use guestlist::operator::watch::Watched;
+use guestlist::rules::{Email, GuestRole};
+use jiff::{SignedDuration, Timestamp};
+use kube::api::{Api, Patch, PatchParams, WatchParams};
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::{Client, Resource};
+use serde_json::{Value, json};
+
+use super::controlplane::ControlPlane;
+use super::world::{self, Size, at_once};
+
+const NAMESPACE: &str = "floor";
+
+/// How long it takes. What was made for it is gone afterwards.
+pub async fn run(client: &Client, plane: &ControlPlane, size: Size, concurrency: usize) -> Duration {
+    plane.kubectl(&["create", "namespace", NAMESPACE]).ok();
+    world::create(client, NAMESPACE, size, concurrency).await;
+    let watches = [
+        tokio::spawn(watch::<api::LocalPartner>(client.clone())),
+        tokio::spawn(watch::<api::GuestMembership>(client.clone())),
+        tokio::spawn(watch::<api::AccountShare>(client.clone())),
+    ];
+    let (directory, epoch) = directory(plane, size).await;
+    let began = Instant::now();
+    at_once(concurrency, world::objects(NAMESPACE, size), |(kind, name, object)| {
+        let directory = directory.clone();
+        async move {
+            patch(client, kind, &name, false, json!({"metadata": {"finalizers": [api::FINALIZER]}})).await;
+            if kind == Kind::Membership {
+                let address = object["spec"]["email"].as_str().unwrap();
+                let partner = object["spec"]["partnerRef"]["name"].as_str().unwrap();
+                directory.execute(&admit(&name, address, partner), None, Timestamp::now(), epoch).await.unwrap();
+            }
+            patch(client, kind, &name, true, json!({"status": status(kind)})).await;
+        }
+    })
+    .await;
+    let took = began.elapsed();
+    at_once(concurrency, world::objects(NAMESPACE, size), |(kind, name, _)| async move {
+        patch(client, kind, &name, false, json!({"metadata": {"finalizers": null}})).await;
+    })
+    .await;
+    plane.kubectl(&["delete", "-n", NAMESPACE, "gm,share,lp", "--all"]).ok();
+    watches.iter().for_each(tokio::task::JoinHandle::abort);
+    took
+}
+
+async fn watch<K: Watched>(client: Client) {
+    let objects: Api<DeserializeGuard<K>> = Api::all(client);
+    let listed = objects.list_metadata(&kube::api::ListParams::default().limit(1)).await.unwrap();
+    let version = listed.metadata.resource_version.unwrap();
+    let mut events = objects.watch(&WatchParams::default(), &version).await.unwrap().boxed();
+    while let Some(event) = events.next().await {
+        drop(event);
+    }
+}
+
+async fn patch(client: &Client, kind: Kind, name: &str, status: bool, patch: Value) {
+    match kind {
+        Kind::Partner => patch_one::<api::LocalPartner>(client, name, status, patch).await,
+        Kind::Membership => patch_one::<api::GuestMembership>(client, name, status, patch).await,
+        Kind::Share => patch_one::<api::AccountShare>(client, name, status, patch).await,
+    }
+}
+
+async fn patch_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+    client: &Client,
+    name: &str,
+    status: bool,
+    patch: Value,
+) {
+    let objects: Api<DeserializeGuard<K>> = Api::namespaced(client.clone(), NAMESPACE);
+    let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
+    if status {
+        objects.patch_status(name, &params, &patch).await.unwrap();
+    } else {
+        objects.patch(name, &params, &patch).await.unwrap();
+    }
+}
+
+/// About as much as the operator says.
+fn status(kind: Kind) -> Value {
+    let condition = |name: &str| {
+        json!({
+            "type": name, "status": "True", "reason": "Reconciled", "observedGeneration": 1,
+            "lastTransitionTime": "2027-01-01T00:00:00Z", "message": "The directory reflects this spec.",
+        })
+    };
+    let conditions = [condition("Accepted"), condition("Ready")];
+    match kind {
+        Kind::Partner => {
+            json!({"observedGeneration": 1, "conditions": conditions, "displayName": "partner", "shares": 5})
+        }
+        Kind::Share => json!({"observedGeneration": 1, "conditions": conditions, "sharedBy": "alice@host.example"}),
+        Kind::Membership => json!({
+            "observedGeneration": 1, "conditions": [conditions[0], conditions[1], condition("Joined"), condition("MFASatisfied")],
+            "state": "Invited", "role": "GuestUser", "directoryId": "00000000-0000-0000-0000-000000000000",
+            "invitation": {"sentAt": "2027-01-01T00:00:00Z", "expiresAt": "2027-01-04T00:00:00Z"}, "mfa": {"enrolled": "Unknown"},
+        }),
+    }
+}
+
+fn mark(name: &str) -> Mark {
+    Mark {
+        installation: "floor".to_owned(),
+        cluster: "floor".to_owned(),
+        namespace: NAMESPACE.to_owned(),
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+        origin: Origin::Made,
+    }
+}
+
+async fn directory(plane: &ControlPlane, size: Size) -> (Arc<Directory>, Epoch) {
+    let store = Store::open(&plane.dir().join("floor.db"), Access::Create).unwrap();
+    let directory = Arc::new(Directory::start(store).unwrap());
+    let owner = Owner { installation: "floor".to_owned(), cluster: "floor".to_owned() };
+    directory.claim(&owner).await.unwrap();
+    let epoch = directory.lead().await.unwrap();
+    for partner in 0..size.partners {
+        let name = format!("partner-{partner}");
+        let ensure = Operation::EnsurePartner {
+            partner: PartnerId(name.clone()),
+            mark: mark(&name),
+            display_name: name,
+            host_admins: vec![Email::parse("alice@host.example").unwrap()],
+        };
+        directory.execute(&ensure, None, Timestamp::now(), epoch).await.unwrap();
+    }
+    (directory, epoch)
+}
+
+fn admit(name: &str, address: &str, partner: &str) -> Operation {
+    Operation::Admit {
+        guest: GuestId(name.to_owned()),
+        mark: mark(name),
+        partner: PartnerId(partner.to_owned()),
+        partner_name: partner.to_owned(),
+        address: Email::parse(address).unwrap(),
+        display_name: name.to_owned(),
+        role: GuestRole::GuestUser,
+        expires_at: Timestamp::now() + SignedDuration::from_hours(72),
+    }
+}

@@ -1,0 +1,189 @@
+//! The operator on a real kube-apiserver and etcd, against the floor: a bare loop of the calls that cannot be saved, with the
+//! same concurrency, the same three watches open and the same store, in the same run. Absolute times drift on shared
+//! machines, so what counts is the ratio.
+//!
+//! `GUESTLIST_BENCH_MEMBERSHIPS=10000 make bench`; a hundred guests a partner, five shares a partner.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "what goes wrong ends the benchmark"
+)]
+
+#[path = "../../tests/support/controlplane.rs"]
+mod controlplane;
+mod floor;
+#[path = "../../tests/support/operator.rs"]
+mod operator;
+mod world;
+
+use std::time::{Duration, Instant};
+
+use controlplane::ControlPlane;
+use guestlist::directory::sqlite::{Access, Store};
+use guestlist::directory::{Mirror, Owner};
+use guestlist::index::{Index, Kind};
+use guestlist::plan::{Extent, Scope, World, plan};
+use guestlist::workspace::Workspace;
+use jiff::Timestamp;
+use operator::Operator;
+use world::{Size, client};
+
+/// How many calls are in flight, here and there.
+const CONCURRENCY: usize = 16;
+/// How many changes the reaction is measured on.
+const REACTIONS: usize = 100;
+
+fn main() {
+    let memberships = std::env::var("GUESTLIST_BENCH_MEMBERSHIPS").ok().and_then(|text| text.parse().ok());
+    let size = Size::of(memberships.unwrap_or(2_000));
+    println!(
+        "{} memberships in {} partners, {} shares; {CONCURRENCY} calls in flight",
+        size.memberships(),
+        size.partners,
+        size.shares()
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let plane = ControlPlane::start();
+    let mut operator = Operator::prepare(&plane);
+    operator.resync = "10m";
+    operator.import(&size.people());
+    let client = runtime.block_on(client(&plane));
+
+    let floor = runtime.block_on(floor::run(&client, &plane, size, CONCURRENCY));
+    println!("floor: {floor:.2?} for a finalizer and a status on each object and a directory write a guest");
+
+    runtime.block_on(world::create(&client, "partners", size, CONCURRENCY));
+    let began = Instant::now();
+    operator.start();
+    let cold = rests(&operator, began);
+    let calls = Calls::of(&operator);
+    row("cold convergence", cold.as_secs_f64() / floor.as_secs_f64(), "of the floor", "1.15");
+    row("writes a membership", calls.writes("GuestMembership") / size.memberships() as f64, "", "2");
+    row("writes a partner", calls.writes("LocalPartner") / size.partners as f64, "", "2 and at most 3 for counts");
+    row("writes a share", calls.writes("AccountShare") / size.shares() as f64, "", "2 and at most 3 for counts");
+    row("memory at rest", operator.memory(), "MB", "64");
+    row("CPU at rest", cpu_at_rest(&operator), "% of a core", "1");
+
+    let lists = runtime.block_on(world::lists(&client));
+    operator.kill();
+    let began = Instant::now();
+    operator.start();
+    row("restart until ready", began.elapsed().as_secs_f64() / lists.as_secs_f64(), "of three bare lists", "1.5");
+    rests(&operator, began);
+    row("writes after a restart", Calls::of(&operator).all_writes(), "", "0");
+
+    let mut reactions = runtime.block_on(reactions(&client, &operator, size));
+    reactions.sort();
+    row("reaction, p50", millis(reactions[reactions.len() / 2]), "ms until the directory shows it", "10");
+    row("reaction, p99", millis(reactions[reactions.len() * 99 / 100]), "ms until the directory shows it", "40");
+    row("plan of one membership", runtime.block_on(planning(&client, &operator)), "us, nothing to do", "20");
+    assert_eq!(operator.terminate(), Some(0));
+}
+
+fn row(what: &str, value: f64, unit: &str, bound: &str) {
+    println!("{what:<26} {value:>8.2} {unit:<34} (bound: {bound})");
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// The calls to the API server that the operator counts, by verb and kind.
+#[derive(PartialEq)]
+struct Calls(String);
+
+impl Calls {
+    fn of(operator: &Operator) -> Self {
+        let text = operator.probe("/metrics").unwrap();
+        Self(text.lines().filter(|line| line.starts_with("guestlist_api_calls_total{")).collect::<Vec<_>>().join("\n"))
+    }
+
+    fn sum(&self, wanted: impl Fn(&str) -> bool) -> f64 {
+        let counts = self.0.lines().filter(|line| wanted(line));
+        counts.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    fn writes(&self, kind: &str) -> f64 {
+        self.sum(|line| line.contains(kind) && line.contains("patch"))
+    }
+
+    fn all_writes(&self) -> f64 {
+        self.sum(|line| line.contains("patch") || line.contains("delete"))
+    }
+}
+
+/// Waits until nothing has been called for a while; how long after `began` the last call was.
+fn rests(operator: &Operator, began: Instant) -> Duration {
+    let (mut last, mut at) = (Calls::of(operator), Instant::now());
+    while at.elapsed() < Duration::from_secs(8) {
+        std::thread::sleep(Duration::from_millis(50));
+        let now = Calls::of(operator);
+        if now != last {
+            (last, at) = (now, Instant::now());
+        }
+    }
+    at.duration_since(began)
+}
+
+fn cpu_at_rest(operator: &Operator) -> f64 {
+    let began = (operator.cpu(), Instant::now());
+    std::thread::sleep(Duration::from_secs(10));
+    (operator.cpu() - began.0).as_secs_f64() / began.1.elapsed().as_secs_f64() * 100.0
+}
+
+/// Suspends guests, one after the other, and looks at the directory's file for when their login is off.
+async fn reactions(client: &kube::Client, operator: &Operator, size: Size) -> Vec<Duration> {
+    let connection = rusqlite::Connection::open(operator.database()).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    let mut all = Vec::new();
+    for number in 0..REACTIONS.min(size.memberships()) {
+        world::suspend(client, number).await;
+        let began = Instant::now();
+        let sql = "SELECT login FROM guests WHERE name = ?1";
+        while connection.query_row(sql, [world::name(number)], |row| row.get::<_, bool>(0)).unwrap() {
+            assert!(began.elapsed() < Duration::from_secs(30), "no reaction");
+            tokio::time::sleep(Duration::from_micros(300)).await;
+        }
+        all.push(began.elapsed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    all
+}
+
+/// How long the pure plan of a membership takes where nothing is to be done.
+async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
+    let mut index = Index::default();
+    for (kind, objects) in world::everything(client).await {
+        index.replace(kind, objects);
+    }
+    let mut mirror = Mirror::default();
+    let all = Store::open(&operator.database(), Access::Read).unwrap().everything().unwrap();
+    let mark = all.partners[0].mark.clone();
+    all.partners.into_iter().for_each(|partner| mirror.set_partner(&partner.id.clone(), Some(partner)));
+    all.guests.into_iter().for_each(|guest| mirror.set_guest(&guest.address.clone(), Some(guest)));
+    all.accounts.into_iter().for_each(|account| mirror.set_account(&account.name.clone(), Some(account)));
+    all.users.into_iter().for_each(|user| mirror.set_user(&user.email.clone(), Some(user)));
+    let workspace = Workspace::parse(operator::POLICY).unwrap();
+    let owner = Owner { installation: mark.installation, cluster: mark.cluster };
+    let world = World {
+        declared: &index,
+        observed: &mirror,
+        workspace: &workspace,
+        owner: &owner,
+        directory_available: true,
+        scope: Scope::ALL,
+        extent: Extent::Everything,
+        now: Timestamp::now(),
+    };
+    let keys: Vec<_> = index.keys(Kind::Membership).collect();
+    let began = Instant::now();
+    for key in &keys {
+        let plan = plan(world, key);
+        assert!(plan.steps.is_empty(), "{key}: {:?}", plan.steps);
+    }
+    began.elapsed().as_secs_f64() * 1e6 / keys.len() as f64
+}
