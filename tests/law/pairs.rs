@@ -177,6 +177,7 @@ pub const PAIRS: &[Pair] = {
     pair(Alone, InvalidValue, "lp acme spec.guests.maxGuests", "maxGuests: 3", "maxGuests: -1", "maxGuests: 2"),
     pair(Alone, InvalidValue, "lp acme spec.guests.maxGuests", "maxGuests: 3", "maxGuests: 1000001", "maxGuests: 1000000"),
     pair(Alone, InvalidValue, "gm bob spec.role", "role: GuestUser", "role: guestUser", "role: \"GuestUser\""),
+    pair(Alone, InvalidValue, "gm carol spec.role", "carol@acme.example\n  role: GuestAdmin", "carol@acme.example\n  role: Guest Admin", "carol@acme.example\n  role: 'GuestAdmin'"),
     pair(Alone, InvalidValue, "share instagram spec.guestAdminRole", "guestAdminRole: Manager", "guestAdminRole: manager", "guestAdminRole: \"Manager\""),
     pair(Alone, InvalidValue, "lp acme spec.hostAdmins[1]", "[alice@host.example]", "[alice@host.example, ALICE@host.example]", "[alice@host.example, alice+1@host.example]"),
     pair(Alone, InvalidValue, "gm bob spec.mfa.methods[1]", "methods: [WebAuthn]}\n  expiresAt", "methods: [WebAuthn, WebAuthn]}\n  expiresAt", "methods: [WebAuthn, TOTP]}\n  expiresAt"),

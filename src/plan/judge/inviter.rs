@@ -40,10 +40,11 @@ pub fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) 
     let person = colleagues.max_by_key(|other| claims::claim(world, other).live().is_some());
     if let Some(colleague) = person {
         let admin = colleague.reading.terms.role == GuestRole::GuestAdmin;
+        let may_be = admin || !super::role_reads(colleague);
         return match terms.role {
-            GuestRole::GuestUser if admin && !world.scope.directory => Inviter::Allowed,
+            GuestRole::GuestUser if may_be && !world.scope.directory => Inviter::Allowed,
             GuestRole::GuestUser if admin && is_active(world, partner, colleague) => Inviter::Allowed,
-            GuestRole::GuestUser if admin => Inviter::NotActive,
+            GuestRole::GuestUser if may_be => Inviter::NotActive,
             GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
         };
     }

@@ -14,7 +14,7 @@ pub use share::ShareView;
 use jiff::Timestamp;
 
 use super::World;
-use crate::index::{Key, Kind, Slot};
+use crate::index::{Key, Kind, Membership, Slot};
 use crate::rules::{Reason, Violation};
 
 /// What withholds, and until when where time alone heals it.
@@ -47,6 +47,11 @@ pub enum Gate {
     Keep(Reason),
     /// It does not.
     Shut(Reason),
+}
+
+/// Whether a membership's role reads. Where it does not, that is its own fault: it gets least, and nobody else is blamed.
+fn role_reads(entry: &Membership) -> bool {
+    !entry.reading.violations.iter().any(|violation| violation.path == "spec.role")
 }
 
 /// What an object's judgement is: its violations in the order of the law, and what it waits for.

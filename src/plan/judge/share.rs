@@ -208,7 +208,7 @@ pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Sha
         let path = format!("spec.guestUsers[{}]", item.index);
         found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
         let sleeps = member(world, partner, &item.name).is_some_and(|m| m.reading.terms.role == GuestRole::GuestAdmin);
-        let judged = !sleeps && !hangs_on_a_role_that_does_not_read(world, partner, entry, &item.propagated_by);
+        let judged = !sleeps && !hangs_on_what_does_not_read(world, partner, entry, &item.propagated_by);
         if judged && propagation(world, partner, entry, &item.propagated_by) == Propagation::Invalid {
             let candidates = candidates.get_or_insert_with(|| propagators(world, partner, entry));
             found.push(say::propagation_needs_manager(item.index, &item.propagated_by, candidates));
@@ -217,7 +217,8 @@ pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Sha
     for item in terms.role_overrides.values() {
         let path = format!("spec.roleOverrides[{}]", item.index);
         found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
-        let user = member(world, partner, &item.name).is_some_and(|m| m.reading.terms.role == GuestRole::GuestUser);
+        let is_user = |guest: &Membership| guest.reading.terms.role == GuestRole::GuestUser && super::role_reads(guest);
+        let user = member(world, partner, &item.name).is_some_and(is_user);
         if user && item.role == Some(ShareRole::Manager) {
             found.push(say::manager_needs_guest_admin(&format!("{path}.role"), &item.name));
         }
@@ -229,9 +230,13 @@ pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Sha
     found
 }
 
-/// Whether somebody would be Manager but for a `guestAdminRole` that says nothing: that is told once, and gives nothing.
-fn hangs_on_a_role_that_does_not_read(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, name: &str) -> bool {
+/// Whether somebody could be Manager but for a role, his own or the share's, that says nothing: that is told once, and gives
+/// nothing.
+fn hangs_on_what_does_not_read(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, name: &str) -> bool {
     let terms = &entry.reading.terms;
+    if member(world, partner, name).is_some_and(|guest| !super::role_reads(guest)) {
+        return true;
+    }
     entry.reading.violations.iter().any(|violation| violation.path == "spec.guestAdminRole")
         && !terms.role_overrides.contains_key(name)
         && !terms.exclude.contains_key(name)
