@@ -132,7 +132,7 @@ fn rests(operator: &Operator, began: Instant) -> Duration {
 fn cpu_at_rest(operator: &Operator) -> f64 {
     let began = (operator.cpu(), Instant::now());
     std::thread::sleep(Duration::from_secs(10));
-    (operator.cpu() - began.0).as_secs_f64() / began.1.elapsed().as_secs_f64() * 100.0
+    operator.cpu().saturating_sub(began.0).as_secs_f64() / began.1.elapsed().as_secs_f64() * 100.0
 }
 
 /// Suspends guests, one after the other, and looks at the directory's file for when their login is off.

@@ -91,10 +91,9 @@ fn a_file_that_is_not_ours_is_named_left_alone_and_the_right_one_is_taken_when_i
         Connection::open(path).unwrap().execute_batch("PRAGMA user_version = 999").unwrap();
     };
     let text = |path: &Path| std::fs::write(path, "shopping list").unwrap();
-    type Put<'a> = (&'a dyn Fn(&Path), &'a str);
-    let puts: [Put<'_>; 3] =
-        [(&text, "is not an SQLite file"), (&foreign, "not a guestlist directory"), (&newer, "newer guestlist")];
-    for (put, words) in puts {
+    let puts: [&dyn Fn(&Path); 3] = [&text, &foreign, &newer];
+    let words = ["is not an SQLite file", "not a guestlist directory", "newer guestlist"];
+    for (put, words) in puts.into_iter().zip(words) {
         put(&here);
         let before = std::fs::read(&here).unwrap();
         stage.operator.go();

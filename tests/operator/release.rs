@@ -102,10 +102,8 @@ fn objects_that_were_let_go_can_be_deleted_without_the_operator_and_nobody_loses
 fn orphans_that_are_too_many_keep_what_they_have_until_somebody_gives_their_marks_back() {
     let mut stage = Stage::start();
     stage.settle();
-    let many: String = (0..3)
-        .map(|n| format!("---{}", WORLD.split("---").nth(1).unwrap().replace("bob", &format!("guest-{n}"))))
-        .collect();
-    stage.apply(&many);
+    let guests = (0..3).map(|n| WORLD.split("---").nth(1).unwrap().replace("bob", &format!("guest-{n}")));
+    stage.apply(&guests.collect::<Vec<_>>().join("---"));
     for n in 0..3 {
         stage.partners().says(&format!("gm/guest-{n}"), "Invited");
     }

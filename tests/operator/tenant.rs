@@ -166,9 +166,9 @@ fn told(stage: &Stage, kubeconfig: &Path, namespace: &str) -> String {
 #[test]
 fn a_tenant_whom_nobody_listed_gets_at_nothing_and_learns_nothing() {
     let mut stage = Stage::prepare_with_controllers();
-    stage.operator.policy(
-        &format!("{POLICY}").replace("tenants:", "tenants:\n- {namespace: team-b, hostAdmins: [zoe@host.example]}"),
-    );
+    stage
+        .operator
+        .policy(&POLICY.replace("tenants:", "tenants:\n- {namespace: team-b, hostAdmins: [zoe@host.example]}"));
     stage.operator.start();
     stage.operator.import(
         "{users: [{email: zoe@host.example}, {email: kim@users.example}], accounts: [{name: zoes, owners: [zoe@host.example]}, {name: far, owners: [own@owners.example]}]}",
