@@ -2,24 +2,8 @@
 
 use crate::controlplane::ControlPlane;
 use crate::operator::{Operator, eventually};
-use crate::stage::{CAROL, Stage};
+use crate::stage::{CAROL, Stage, WORLD};
 
-const WORLD: &str = "
-apiVersion: guestlist.dev/v1alpha1
-kind: LocalPartner
-metadata: {name: acme, namespace: partners}
-spec: {hostAdmins: [alice@host.example]}
----
-apiVersion: guestlist.dev/v1alpha1
-kind: GuestMembership
-metadata: {name: carol, namespace: partners}
-spec: {partnerRef: {name: acme}, email: carol@acme.example, role: GuestAdmin, invitedBy: alice@host.example}
----
-apiVersion: guestlist.dev/v1alpha1
-kind: AccountShare
-metadata: {name: instagram, namespace: partners}
-spec: {partnerRef: {name: acme}, account: instagram, sharedBy: alice@host.example}
-";
 const NEWCOMER: &str = "
 apiVersion: guestlist.dev/v1alpha1
 kind: GuestMembership
@@ -49,7 +33,7 @@ fn a_leader_that_was_frozen_while_another_took_over_writes_nothing_when_it_wakes
     let (plane, first, partners) = (&stage.plane, &stage.operator, stage.partners());
     plane.apply(WORLD);
     first.joins_with_mfa(CAROL);
-    first.has_access(CAROL, &["instagram:Collaborator"]);
+    first.has_access(CAROL, &["instagram:Manager"]);
 
     // The second stands by, and takes over once the first is silent.
     let mut second = first.beside("second");
@@ -74,7 +58,7 @@ fn a_leader_that_was_frozen_while_another_took_over_writes_nothing_when_it_wakes
 
     // Somebody who knows that the second is dead deletes its Lease: the first goes on, and gives it back when it ends.
     plane.kubectl(&["delete", "-n=guestlist", "lease/guestlist"]).ok();
-    first.has_access(CAROL, &["instagram:Collaborator"]);
+    first.has_access(CAROL, &["instagram:Manager"]);
     partners.becomes("gm/dave", "/status/state", "Invited");
     assert_eq!(stage.operator.terminate(), Some(0), "{}", stage.operator.log());
     assert_eq!(holder(&stage.plane), "");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::rows::{methods_text, stamp};
+use super::rows::{put_grant, stamp};
 use super::schema::fault;
 use super::{Access, Fault, Store, play};
 use crate::directory::{Everything, GuestRecord, MfaRecord, Origin, Owner, PartnerRecord};
@@ -112,20 +112,7 @@ fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
         }
     }
     for held in guest.grants.values() {
-        let grant = &held.grant;
-        let sql = "INSERT INTO grants (guest, account, role, share, share_uid, allowed, asked, until, since) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-        tx.prepare_cached(sql)?.execute(params![
-            guest.id.0,
-            grant.account,
-            grant.role.as_str(),
-            grant.share,
-            grant.share_uid,
-            methods_text(&grant.allowed),
-            methods_text(&grant.asked),
-            grant.until.map(stamp),
-            stamp(held.since),
-        ])?;
+        put_grant(tx, &guest.id, &held.grant, held.since)?;
     }
     Ok(())
 }

@@ -226,6 +226,24 @@ pub fn changed(connection: &Connection, kind: &str, key: &str) -> Result<i64> {
     Ok(line)
 }
 
+/// Writes a grant, in the place of one for the same account.
+pub fn put_grant(connection: &Connection, guest: &GuestId, grant: &Grant, since: Timestamp) -> Result<usize> {
+    let Grant { account, role, share, share_uid, allowed, asked, until } = grant;
+    let sql = "INSERT OR REPLACE INTO grants (guest, account, role, share, share_uid, allowed, asked, until, since) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    connection.prepare_cached(sql)?.execute(params![
+        guest.0,
+        account,
+        role.as_str(),
+        share,
+        share_uid,
+        methods_text(allowed),
+        methods_text(asked),
+        until.map(stamp),
+        stamp(since)
+    ])
+}
+
 /// Whether an account is there and not deleted.
 pub fn account_stands(connection: &Connection, name: &str) -> Result<bool> {
     let deleted: Option<bool> =

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::super::{Effect, Epoch, Fault, Grant, GuestId, GuestRecord, MfaRecord, Operation, Origin, Revision};
 use super::memory;
-use super::rows::{self, account_stands, changed, methods_text, stamp};
+use super::rows::{self, account_stands, changed, stamp};
 use super::schema::fault;
 use crate::rules::{GuestRole, Methods, ShareRole};
 
@@ -265,21 +265,7 @@ impl Write<'_> {
 
     fn put_grant(&self, record: &GuestRecord, grant: &Grant) -> Result<usize, Fault> {
         let since = record.grants.get(&grant.account).map_or(self.at, |held| held.since);
-        self.sql(
-            "INSERT OR REPLACE INTO grants (guest, account, role, share, share_uid, allowed, asked, until, since) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            params![
-                record.id.0,
-                grant.account,
-                grant.role.as_str(),
-                grant.share,
-                grant.share_uid,
-                methods_text(&grant.allowed),
-                methods_text(&grant.asked),
-                grant.until.map(stamp),
-                stamp(since)
-            ],
-        )
+        rows::put_grant(self.tx, &record.id, grant, since).map_err(|error| self.failed(&error))
     }
 
     fn reset_mfa(&self, record: &GuestRecord, before: Timestamp) -> Result<usize, Fault> {
