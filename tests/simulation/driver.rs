@@ -10,6 +10,7 @@ use guestlist::directory::sqlite::{Access, Inline, Store};
 use guestlist::directory::{AccountRecord, Changed, Epoch, Execute, Fault, Observe, Operation, Owner, UserRecord};
 use guestlist::index::{Key, Kind};
 use guestlist::operator::engine::{Engine, Input, Load, Now, Planner, Task};
+use guestlist::operator::perform::About;
 use guestlist::rules::Email;
 use guestlist::workspace::Workspace;
 use jiff::{SignedDuration, Timestamp};
@@ -43,9 +44,8 @@ pub const TROUBLES: [Trouble; 6] =
     [Trouble::CrashBefore, Trouble::CrashAfter, Trouble::AnswerLost, Trouble::Conflict, Trouble::Busy, Trouble::Error];
 
 pub struct Running {
-    pub key: Key,
+    pub about: About,
     pub task: Task,
-    pub address: Option<Email>,
     /// The newest version of what decides, that the engine knew when it planned this.
     pub seen: u64,
 }
@@ -80,12 +80,6 @@ pub struct Sim {
 
 pub fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
-}
-
-/// Everything, as a full reading of the directory brings it.
-pub fn loaded(all: Everything) -> Load {
-    let Everything { partners, guests, accounts, users, mails, shares, destroyed } = all;
-    Load { partners, guests, accounts, users, mails, shares, destroyed }
 }
 
 pub fn key(kind: Kind, name: &str) -> Key {
@@ -167,7 +161,7 @@ impl Sim {
     /// Reads the directory in full.
     pub fn load(&mut self) {
         self.engine.handle(Input::Loading, self.now);
-        let load = loaded(self.everything());
+        let load: Load = self.everything();
         self.engine.handle(Input::Loaded(Box::new(load)), self.now);
     }
 
@@ -221,13 +215,9 @@ impl Sim {
 
     fn start(&mut self) {
         for (key, task) in self.engine.tasks(self.now) {
-            let membership = self.engine.index.membership(&key.namespace, &key.name);
-            let address = membership
-                .filter(|_| key.kind == Kind::Membership)
-                .and_then(|slot| slot.read())
-                .and_then(|entry| entry.reading.terms.email.clone());
             let seen = self.newest(&key, &task);
-            self.running.push(Running { key, task, address, seen });
+            let about = About::of(&self.engine.index, &key);
+            self.running.push(Running { about, task, seen });
         }
         assert_eq!(self.engine.stopped(), None);
     }

@@ -12,6 +12,7 @@ mod churn;
 mod driver;
 mod faults;
 mod law;
+mod line;
 mod mutants;
 mod perform;
 mod rest;

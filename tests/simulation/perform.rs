@@ -1,103 +1,75 @@
-//! Does the engine's tasks as the operator's shell does, on the server and the directory in memory, with the trouble that
+//! Does the engine's tasks with the operator's own performer, on the server and the directory in memory, with the trouble that
 //! a test asked for, and looks at the law after every operation.
 
 use futures::executor::block_on;
-use guestlist::directory::fault::Next;
-use guestlist::directory::sqlite::play::Everything;
-use guestlist::directory::{Effect, Execute, Fault, Observe, Operation, Revision};
-use guestlist::index::{Declared, Key, Kind};
-use guestlist::operator::engine::{Check, Failure, Input, Now, Outcome, Task};
+use guestlist::directory::{Effect, Everything, Execute, Fault, Observe, Operation, Revision};
+use guestlist::index::{Key, Kind};
+use guestlist::operator::engine::{Failure, Input, Task};
+use guestlist::operator::objects::Part;
+use guestlist::operator::perform::About;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::driver::{Running, Sim, Trouble};
 use super::law;
-use super::server::{Part, Server, read};
+use super::line::{Answer, Ask, Call, Next};
+use super::server::{Server, read};
 
-enum Stop {
-    Crash,
-    Failed(Failure),
-}
+/// The process died.
+struct Crash;
 
 impl Sim {
     /// Does a task that was not left to chance.
     pub fn perform_now(&mut self, key: Key, task: Task) {
-        self.perform(Running { key, task, address: None, seen: 0 });
+        let about = About::of(&self.engine.index, &key);
+        self.perform(Running { about, task, seen: 0 });
     }
 
     pub fn perform(&mut self, running: Running) {
-        let mut outcome = Outcome::default();
-        let result = match &running.task {
-            Task::Finalizer { finalizers, version } => {
-                let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
-                self.write(&running.key, Part::Object, &patch, &mut outcome)
-            }
-            Task::Status { patch, .. } => self.write(&running.key, Part::Status, patch, &mut outcome),
-            Task::Delete(deletions) => deletions
-                .iter()
-                .try_for_each(|deletion| {
-                    let (key, uid) = (deletion.key.clone(), deletion.uid.clone());
-                    let deleted = self
-                        .call(format!("delete {key}"), |server, now| server.delete(&key, Some(uid.as_str()), now))
-                        .map(|object| outcome.objects.extend(object.map(|object| read(key.kind, &object))));
-                    match deleted {
-                        Err(Stop::Failed(Failure::Gone | Failure::Behind)) => Ok(()),
-                        other => other,
-                    }
-                })
-                .and(Err(Stop::Failed(Failure::Gone))),
-            Task::Execute { checks, steps, basis, .. } => {
-                let mut basis = *basis;
-                checks.iter().try_for_each(|check| self.check(check)).and_then(|()| {
-                    steps.iter().try_for_each(|step| {
-                        let effect = self.execute(&running, &step.operation, basis, &mut outcome)?;
-                        if let Some(guest) = effect.guest.as_ref().filter(|_| basis.is_some()) {
-                            basis = Some(guest.revision);
-                        }
-                        outcome.effects.push(effect);
-                        Ok(())
-                    })
-                })
+        let mut call = Call::begin(running.about.clone(), running.task.clone(), self.now, self.epoch);
+        let mut answer = None;
+        let outcome = loop {
+            match call.go_on(answer) {
+                Next::Done(outcome) => break outcome,
+                Next::Asks(ask) => match self.answer(&running, ask) {
+                    Ok(told) => answer = Some(told),
+                    Err(Crash) => return self.restart(),
+                },
             }
         };
-        match result {
-            Err(Stop::Crash) => return self.restart(),
-            Err(Stop::Failed(failure)) => outcome.failure = Some(failure),
-            Ok(()) => {}
-        }
-        self.engine.handle(Input::Done { key: running.key, outcome: Box::new(outcome) }, self.now);
+        self.engine.handle(Input::Done { key: running.about.key, outcome: Box::new(outcome) }, self.now);
     }
 
-    fn write(&mut self, key: &Key, part: Part, patch: &Value, outcome: &mut Outcome) -> Result<(), Stop> {
-        let what = if part == Part::Status { "status" } else { "finalizer" };
-        let object = self.call(format!("{what} {key}"), |server, now| server.patch(key, part, patch, now))?;
-        if self.server.object(key).is_none() {
-            return Err(Stop::Failed(Failure::Gone));
-        }
-        outcome.objects.push(read(key.kind, &object));
-        Ok(())
-    }
-
-    fn check(&mut self, check: &Check) -> Result<(), Stop> {
-        let same = match check {
-            Check::Unchanged { key, uid, generation } => {
-                let object = self.call(format!("get {key}"), |server, _| server.object(key).cloned().ok_or(404))?;
-                let object: Declared = read(key.kind, &object);
-                let meta = object.metadata();
-                meta.uid.as_ref() == Some(uid) && meta.generation == *generation && meta.deletion_timestamp.is_none()
+    fn answer(&mut self, running: &Running, ask: Ask) -> Result<Answer, Crash> {
+        Ok(match ask {
+            Ask::Get(key) => {
+                let object = self.call(format!("get {key}"), |server, _| server.object(&key).cloned().ok_or(404))?;
+                Answer::Object(object.map(|object| read(key.kind, &object)))
             }
-            Check::Present { key, uid } => self.call(format!("get {key}"), |server, _| {
-                Ok(server.object(key).is_some_and(|object| object["metadata"]["uid"] == uid.as_str()))
-            })?,
-            Check::Absent { key } => self.call(format!("get {key}"), |server, _| Ok(server.object(key).is_none()))?,
-            Check::NoMembers { partner } => self.call(format!("list members of {partner}"), |server, _| {
+            Ask::Patch(key, part, patch) => {
+                let what = if part == Part::Status { "status" } else { "finalizer" };
+                let object = self.call(format!("{what} {key}"), |server, now| server.patch(&key, part, &patch, now))?;
+                Answer::Object(object.map(|object| read(key.kind, &object)))
+            }
+            Ask::Delete(key, uid) => {
+                let left =
+                    self.call(format!("delete {key}"), |server, now| server.delete(&key, Some(uid.as_str()), now))?;
+                Answer::Left(left.map(|left| left.map(|object| read(key.kind, &object))))
+            }
+            Ask::HasMembers(partner) => {
                 let names = |(key, object): (&Key, &Value)| {
                     key.kind == Kind::Membership && object["spec"]["partnerRef"]["name"] == partner.name.as_str()
                 };
-                Ok(!server.objects().iter().any(names))
-            })?,
-        };
-        if same { Ok(()) } else { Err(Stop::Failed(Failure::Behind)) }
+                Answer::Members(
+                    self.call(format!("list members of {partner}"), |server, _| {
+                        Ok(server.objects().iter().any(names))
+                    })?,
+                )
+            }
+            Ask::Execute(operation, basis) => Answer::Effect(Box::new(self.execute(running, &operation, basis)?)),
+            Ask::Guest(address) => Answer::Guest(block_on(self.directory.guest(&address)).unwrap()),
+            Ask::User(email) => Answer::User(block_on(self.directory.user(&email)).unwrap()),
+        })
     }
 
     /// What goes wrong with the call that is made now.
@@ -107,29 +79,30 @@ impl Sim {
         self.trouble.filter(|(at, _)| *at == number).map(|(_, trouble)| trouble)
     }
 
-    fn call<T>(&mut self, what: String, act: impl FnOnce(&mut Server, Timestamp) -> Result<T, u16>) -> Result<T, Stop> {
-        let failed = |failure| Err(Stop::Failed(failure));
+    fn call<T>(
+        &mut self,
+        what: String,
+        act: impl FnOnce(&mut Server, Timestamp) -> Result<T, u16>,
+    ) -> Result<Result<T, Failure>, Crash> {
         let trouble = self.trouble(what);
         match trouble {
-            Some(Trouble::CrashBefore) => return Err(Stop::Crash),
-            Some(Trouble::Conflict) => return failed(Failure::Behind),
+            Some(Trouble::CrashBefore) => return Err(Crash),
+            Some(Trouble::Conflict) => return Ok(Err(Failure::Behind)),
             Some(Trouble::Busy) => {
-                return failed(Failure::RetryAfter(SignedDuration::from_secs(3), "busy".to_owned()));
+                return Ok(Err(Failure::RetryAfter(SignedDuration::from_secs(3), "busy".to_owned())));
             }
-            Some(Trouble::Error) => return failed(Failure::Retry("an error".to_owned())),
+            Some(Trouble::Error) => return Ok(Err(Failure::Retry("an error".to_owned()))),
             Some(Trouble::CrashAfter | Trouble::AnswerLost) | None => {}
         }
         let answer = act(&mut self.server, self.now);
         match trouble {
-            Some(Trouble::CrashAfter) => Err(Stop::Crash),
-            Some(Trouble::AnswerLost) => failed(Failure::Retry("no answer".to_owned())),
-            _ => answer.map_err(|code| {
-                Stop::Failed(match code {
-                    404 => Failure::Gone,
-                    409 => Failure::Behind,
-                    code => Failure::Wait(format!("refused: {code}")),
-                })
-            }),
+            Some(Trouble::CrashAfter) => Err(Crash),
+            Some(Trouble::AnswerLost) => Ok(Err(Failure::Retry("no answer".to_owned()))),
+            _ => Ok(answer.map_err(|code| match code {
+                404 => Failure::Gone,
+                409 => Failure::Behind,
+                code => Failure::Wait(format!("refused: {code}")),
+            })),
         }
     }
 
@@ -138,43 +111,28 @@ impl Sim {
         running: &Running,
         operation: &Operation,
         basis: Option<Revision>,
-        outcome: &mut Outcome,
-    ) -> Result<Effect, Stop> {
+    ) -> Result<Result<Effect, Fault>, Crash> {
         let text = format!("{operation:?}");
         let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
-        let trouble = self.trouble(format!("{name} for {}", running.key));
-        let unavailable = || Fault::Unavailable { context: "an error".to_owned() };
-        let result = match trouble {
-            Some(Trouble::CrashBefore) => return Err(Stop::Crash),
-            Some(Trouble::Conflict) => Err(Fault::Changed { what: running.key.to_string() }),
+        let trouble = self.trouble(format!("{name} for {}", running.about.key));
+        let unavailable = || Err(Fault::Unavailable { context: "an error".to_owned() });
+        Ok(match trouble {
+            Some(Trouble::CrashBefore) => return Err(Crash),
+            Some(Trouble::Conflict) => Err(Fault::Changed { what: running.about.key.to_string() }),
             Some(Trouble::Busy) => Err(Fault::Busy { context: name, after: std::time::Duration::from_secs(3) }),
-            Some(Trouble::Error) => Err(unavailable()),
-            _ if self.cursed.is_some() && self.cursed == running.address => Err(unavailable()),
+            Some(Trouble::Error) => unavailable(),
+            _ if self.cursed.is_some() && self.cursed == running.about.address => unavailable(),
             Some(Trouble::CrashAfter | Trouble::AnswerLost) | None => {
                 let before = self.everything();
                 let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));
                 self.look(running, operation, &before);
                 match trouble {
-                    Some(Trouble::CrashAfter) => return Err(Stop::Crash),
-                    Some(Trouble::AnswerLost) => Err(unavailable()),
+                    Some(Trouble::CrashAfter) => return Err(Crash),
+                    Some(Trouble::AnswerLost) => unavailable(),
                     _ => done,
                 }
             }
-        };
-        result.map_err(|fault| Stop::Failed(self.after(running, &fault, outcome)))
-    }
-
-    fn after(&self, running: &Running, fault: &Fault, outcome: &mut Outcome) -> Failure {
-        match (fault.next(), &running.address) {
-            (Next::Reread, Some(address)) => {
-                let record = block_on(self.directory.guest(address)).unwrap();
-                outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
-                Failure::Replan
-            }
-            (Next::After(after), _) => Failure::RetryAfter(SignedDuration::try_from(after).unwrap(), fault.to_string()),
-            (Next::Stop, _) => Failure::Stop(fault.to_string()),
-            (Next::BackOff | Next::Reread | Next::Wait, _) => Failure::Retry(fault.to_string()),
-        }
+        })
     }
 
     /// What must be true after every operation.

@@ -10,7 +10,7 @@ use guestlist::operator::engine::Input;
 use guestlist::plan::{Plan, World, plan};
 use serde_json::json;
 
-use super::driver::{Sim, Trouble, email, loaded};
+use super::driver::{Sim, Trouble, email};
 use super::walk;
 
 static PLANNED: AtomicUsize = AtomicUsize::new(0);
@@ -160,7 +160,7 @@ fn what_was_written_while_the_directory_was_read_is_not_taken_back_by_the_older_
     sim.settle();
     let (mails, partner) = (sim.mails, sim.everything().partners.len());
     assert_eq!((mails, partner), (3, 1));
-    let load = loaded(old);
+    let load = old;
     let calls = sim.calls.len();
     sim.engine.handle(Input::Loaded(Box::new(load)), sim.now);
     sim.settle();
@@ -172,7 +172,7 @@ fn what_a_full_reading_lacks_is_gone() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.engine.handle(Input::Loading, sim.now);
-    let mut load = loaded(sim.everything());
+    let mut load = sim.everything();
     load.accounts.retain(|account| account.name != "newsletter");
     sim.engine.handle(Input::Loaded(Box::new(load)), sim.now);
     sim.settle();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use guestlist::api;
 use guestlist::index::{Declared, Key, Kind};
+pub use guestlist::operator::objects::Part;
 use guestlist::operator::watch::{Watched, declared};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
@@ -25,13 +26,6 @@ pub struct Server {
     pub history: Vec<Entry>,
     pub version: u64,
     uids: u64,
-}
-
-/// Which part of an object a patch is about.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Part {
-    Object,
-    Status,
 }
 
 impl Server {

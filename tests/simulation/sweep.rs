@@ -7,7 +7,7 @@ use guestlist::workspace::Workspace;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::driver::{Sim, email, key, loaded};
+use super::driver::{Sim, email, key};
 use super::walk;
 
 fn member(name: &str) -> Value {
@@ -91,7 +91,7 @@ fn nothing_is_swept_before_each_kind_was_listed() {
     crowd(&mut sim, 2);
     let calls = sim.calls.len();
     let mut engine = Engine::new(sim.engine.owner.clone(), sim.engine.workspace.clone(), 4);
-    engine.handle(Input::Loaded(Box::new(loaded(sim.everything()))), sim.now);
+    engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     for kind in [Kind::Partner, Kind::Share] {
         engine.handle(Input::Listed { kind, objects: Vec::new(), frontier: 1 }, sim.now);
     }
@@ -198,7 +198,7 @@ fn marks_of_another_cluster_stop_the_operator_before_it_touches_anything() {
     walk::begin(&mut sim);
     let owner = Owner { cluster: "another".to_owned(), ..sim.engine.owner.clone() };
     let mut engine = Engine::new(owner, Workspace::default(), 4);
-    engine.handle(Input::Loaded(Box::new(loaded(sim.everything()))), sim.now);
+    engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     for kind in Kind::ALL {
         engine.handle(Input::Listed { kind, objects: Vec::new(), frontier: 1 }, sim.now);
     }
@@ -246,7 +246,7 @@ fn an_engine_that_still_waits_for_its_lists_is_not_woken_all_the_time() {
     let mut sim = Sim::new(0);
     crowd(&mut sim, 1);
     let mut engine = Engine::new(sim.engine.owner.clone(), sim.engine.workspace.clone(), 4);
-    engine.handle(Input::Loaded(Box::new(loaded(sim.everything()))), sim.now);
+    engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     engine.handle(Input::Listed { kind: Membership, objects: Vec::new(), frontier: 1 }, sim.now);
     assert_eq!((engine.tasks(sim.now), engine.next_look()), (vec![], None));
 }
