@@ -22,6 +22,8 @@ const PAGE: u32 = 500;
 const LIST_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a watch lasts; the server ends it.
 const WATCH_SECONDS: u32 = 290;
+/// A watch that lasted this long was ended by its own time limit.
+const FULL_TERM: Duration = Duration::from_secs(280);
 /// How long a watch may be silent: bookmarks come each minute.
 const SILENCE: Duration = Duration::from_secs(150);
 
@@ -76,7 +78,7 @@ pub fn declared<K: Watched>(object: DeserializeGuard<K>) -> Declared {
 enum End {
     /// It ran out: go on where it was.
     Expired,
-    /// The server has forgotten that place: list again.
+    /// The server has forgotten that place, or may be another one by now: list again.
     Forgotten,
     /// It failed.
     Failed(String),
@@ -162,9 +164,13 @@ async fn watch<K: Watched>(
         Err(_) => return Ok(End::Failed(format!("the API server did not open a watch of {} in 30s", K::plural(&())))),
     };
     let mut stream = std::pin::pin!(stream);
+    let began = tokio::time::Instant::now();
     loop {
         let event = match tokio::time::timeout(SILENCE, stream.next()).await {
-            Err(_) | Ok(None) => return Ok(End::Expired),
+            Ok(None) if began.elapsed() >= FULL_TERM => return Ok(End::Expired),
+            // Before its time, or silent: the server went away, and may come back restored, at a lower version. To go on where
+            // we were would be to wait in silence until it has come that far again.
+            Err(_) | Ok(None) => return Ok(End::Forgotten),
             Ok(Some(Err(error))) => return Ok(ended::<K>(&error)),
             Ok(Some(Ok(event))) => event,
         };

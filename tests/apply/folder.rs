@@ -180,8 +180,22 @@ impl Folder {
         all.iter().map(|entry| entry["email"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The bytes of the directory's files.
-    pub fn bytes(&self) -> Vec<Vec<u8>> {
-        ["directory.db", "directory.db-wal"].iter().map(|name| fs::read(self.path(name)).unwrap_or_default()).collect()
+    /// Every row of the directory's file. (Its bytes may differ: who closes it last tidies up.)
+    pub fn content(&self) -> String {
+        let connection = rusqlite::Connection::open(self.path("directory.db")).unwrap();
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+        let tables: Vec<String> =
+            connection.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let mut all = String::new();
+        for table in tables {
+            let mut statement = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values = (0..columns).map(|at| format!("{:?}", row.get::<_, rusqlite::types::Value>(at).unwrap()));
+                all += &format!("{table} {}\n", values.collect::<Vec<_>>().join(" "));
+            }
+        }
+        all
     }
 }

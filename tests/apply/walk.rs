@@ -7,7 +7,7 @@ fn a_plan_says_what_and_why_and_writes_nothing() {
     let folder = Folder::new();
     folder.declare(&manifests());
     folder.ok(&["directory", "show"]);
-    let before = folder.bytes();
+    let before = folder.content();
     let (code, said) = folder.plan();
     assert_eq!(code, 2, "{said}");
     for wanted in [
@@ -18,7 +18,7 @@ fn a_plan_says_what_and_why_and_writes_nothing() {
     ] {
         assert!(said.contains(wanted), "{wanted} in:\n{said}");
     }
-    assert!(folder.bytes() == before, "a plan wrote into the directory");
+    assert!(folder.content() == before, "a plan wrote into the directory");
 }
 
 #[test]
@@ -37,11 +37,11 @@ fn apply_gives_access_after_mfa_and_a_second_one_does_nothing() {
     let folder = Folder::settled();
     let both = ["bob@acme.example instagram:Collaborator", "carol@acme.example instagram:Manager"];
     assert_eq!(folder.access(), both);
-    let before = folder.bytes();
+    let before = folder.content();
     assert_eq!(folder.plan().0, 0);
     let said = folder.ok(&["apply", "manifests"]);
     assert!(said.contains("Plan: 0 operations"), "{said}");
-    assert!(folder.bytes() == before, "a second apply wrote into the directory");
+    assert!(folder.content() == before, "a second apply wrote into the directory");
 }
 
 #[test]
@@ -167,12 +167,12 @@ fn with_input_that_does_not_read_nothing_is_done() {
 fn a_directory_of_another_installation_is_left_alone() {
     let folder = Folder::settled();
     folder.write("workspace.yaml", &POLICY.replace("installation: test", "installation: other"));
-    let before = folder.bytes();
+    let before = folder.content();
     for command in ["plan", "apply"] {
         let (code, said) = folder.says(&[command, "manifests", "--prune"]);
         assert!(code == 1 && said.contains("ForeignDirectory") && said.contains("--take-over"), "{said}");
     }
-    assert!(folder.bytes() == before);
+    assert!(folder.content() == before);
 }
 
 #[test]
