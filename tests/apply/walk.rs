@@ -212,3 +212,38 @@ fn how_long_a_guest_may_stay_counts_from_when_he_was_accepted_and_not_from_each_
     folder.apply();
     assert_eq!(until(), first);
 }
+
+#[test]
+fn a_uid_that_somebody_writes_into_a_file_gets_at_nobody_of_another_namespace() {
+    let folder = Folder::settled();
+    let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
+    let uid: String =
+        connection.query_row("SELECT uid FROM guests WHERE name = 'carol'", [], |row| row.get(0)).unwrap();
+    folder.write(
+        "workspace.yaml",
+        &(POLICY.replace("tenants:", "tenants:\n- {namespace: others, hostAdmins: ['*@host.example']}")),
+    );
+    let forged = |name: &str| {
+        let mine = [PARTNER, &guest(name, "GuestAdmin")].concat().replace("namespace: partners", "namespace: others");
+        mine.replace(&format!("{{name: {name}, "), &format!("{{name: {name}, uid: {uid}, "))
+    };
+    let before = folder.access();
+    // Another's UID for somebody of one's own, and for himself.
+    for name in ["eve", "carol"] {
+        folder.declare(&forged(name));
+        folder.run(&["apply", "manifests", "--yes", "--prune"]);
+        assert_eq!(folder.access(), before, "{name}");
+    }
+    folder.declare(&manifests());
+    assert_eq!(folder.plan().0, 0, "carol is as she was");
+    // The same one twice is refused before anything is done.
+    folder.declare(
+        &[
+            forged("eve"),
+            guest("mia", "GuestUser").replace("namespace: partners", &format!("namespace: others, uid: {uid}")),
+        ]
+        .concat(),
+    );
+    let (code, said) = folder.says(&["apply", "manifests"]);
+    assert!(code == 1 && said.contains("metadata.uid") && said.contains("duplicate-object"), "{said}");
+}

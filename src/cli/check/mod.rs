@@ -135,9 +135,22 @@ pub(super) struct Examined {
 pub(super) fn examine(paths: &[PathBuf], namespace: Option<&str>, policy: &Workspace, now: Timestamp) -> Examined {
     let Reading { mut report, objects, .. } = Reading::of(source::read(paths), namespace, Some(policy));
     let declared = objects.iter().map(|object| object.declared.clone()).collect();
+    same_uids(&objects, &mut report.findings);
     judge::all(objects, Some(policy), now, &mut report.findings);
     report.settle();
     Examined { objects: declared, report }
+}
+
+/// Two objects with one UID would be taken for one.
+fn same_uids(objects: &[Object], findings: &mut Vec<Finding>) {
+    let mut seen: BTreeMap<&str, &Object> = BTreeMap::new();
+    for object in objects {
+        let uid = object.declared.metadata().uid.as_deref().unwrap_or_default();
+        let Some(first) = seen.insert(uid, object).filter(|first| first.key != object.key) else { continue };
+        let at = Location::new(object.source, &object.root.locate("metadata.uid"));
+        let message = format!("{} has the same metadata.uid; leave it out of one of them", first.key);
+        findings.push(Finding::error(Code::DuplicateObject, at, message).of(&object.key, "metadata.uid"));
+    }
 }
 
 impl Examined {

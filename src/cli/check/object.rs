@@ -143,10 +143,13 @@ impl Reader {
         let name = meta.name.clone().unwrap_or_default();
         let key = Key::new(kind, meta.namespace.clone().unwrap_or_default(), name);
         self.name_rules(&key, source, &root, &mut own);
-        if meta.uid.is_none() {
-            let text = format!("{}/{}/{}/{}", self.installation, kind.as_str(), key.namespace, key.name);
-            meta.uid = Some(Uuid::new_v5(&FILES, text.as_bytes()).to_string());
-        }
+        // A cluster gives UIDs that nobody else has; in a file anybody can write anybody's. So it counts in its namespace only.
+        let whose = format!("{}/{}/{}", self.installation, kind.as_str(), key.namespace);
+        let text = match &meta.uid {
+            Some(uid) => format!("{whose}//{uid}"),
+            None => format!("{whose}/{}", key.name),
+        };
+        meta.uid = Some(Uuid::new_v5(&FILES, text.as_bytes()).to_string());
         findings.extend(own.into_iter().map(|finding| {
             let path = finding.path.clone();
             finding.of(&key, path)
