@@ -38,7 +38,7 @@ pub enum Answer {
     Left(Result<Option<Declared>, Failure>),
     Members(Result<bool, Failure>),
     Effect(Box<Result<Effect, Fault>>),
-    Guest(Option<GuestRecord>),
+    Guest(Option<Box<GuestRecord>>),
     User(Option<UserRecord>),
 }
 
@@ -160,7 +160,7 @@ impl Observe for Line {
     }
 
     fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Fault>> {
-        async move { Ok(ask!(self, Ask::Guest(address.clone()), Answer::Guest).await) }.boxed()
+        async move { Ok(ask!(self, Ask::Guest(address.clone()), Answer::Guest).await.map(|guest| *guest)) }.boxed()
     }
 
     fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Fault>> {

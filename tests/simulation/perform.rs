@@ -67,7 +67,7 @@ impl Sim {
                 )
             }
             Ask::Execute(operation, basis) => Answer::Effect(Box::new(self.execute(running, &operation, basis)?)),
-            Ask::Guest(address) => Answer::Guest(block_on(self.directory.guest(&address)).unwrap()),
+            Ask::Guest(address) => Answer::Guest(block_on(self.directory.guest(&address)).unwrap().map(Box::new)),
             Ask::User(email) => Answer::User(block_on(self.directory.user(&email)).unwrap()),
         })
     }
