@@ -247,3 +247,16 @@ fn a_uid_that_somebody_writes_into_a_file_gets_at_nobody_of_another_namespace() 
     let (code, said) = folder.says(&["apply", "manifests"]);
     assert!(code == 1 && said.contains("metadata.uid") && said.contains("duplicate-object"), "{said}");
 }
+
+#[test]
+fn an_object_that_was_being_deleted_when_it_was_written_down_removes_nobody() {
+    let folder = Folder::settled();
+    let before = folder.access();
+    let leaving = PARTNER
+        .replace("{name: acme, ", "{name: acme, deletionTimestamp: '2026-01-01T00:00:00Z', ")
+        .replace("spec: {", "spec: {deletion: Cascade, ");
+    folder.declare(&[SHARE, &guest("bob", "GuestUser"), &guest("carol", "GuestAdmin"), &leaving].concat());
+    let (code, said) = folder.says(&["apply", "manifests", "--yes"]);
+    assert!(code == 1 && said.contains("metadata.deletionTimestamp"), "{said}");
+    assert_eq!(folder.access(), before);
+}

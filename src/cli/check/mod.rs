@@ -136,6 +136,7 @@ pub(super) fn examine(paths: &[PathBuf], namespace: Option<&str>, policy: &Works
     let Reading { mut report, objects, .. } = Reading::of(source::read(paths), namespace, Some(policy));
     let declared = objects.iter().map(|object| object.declared.clone()).collect();
     same_uids(&objects, &mut report.findings);
+    leaving(&objects, &mut report.findings);
     judge::all(objects, Some(policy), now, &mut report.findings);
     report.settle();
     Examined { objects: declared, report }
@@ -150,6 +151,17 @@ fn same_uids(objects: &[Object], findings: &mut Vec<Finding>) {
         let at = Location::new(object.source, &object.root.locate("metadata.uid"));
         let message = format!("{} has the same metadata.uid; leave it out of one of them", first.key);
         findings.push(Finding::error(Code::DuplicateObject, at, message).of(&object.key, "metadata.uid"));
+    }
+}
+
+/// What is being deleted in a cluster is not what a file declares; who reads it so would remove people without being asked to.
+fn leaving(objects: &[Object], findings: &mut Vec<Finding>) {
+    for object in objects.iter().filter(|object| object.declared.metadata().deletion_timestamp.is_some()) {
+        let path = "metadata.deletionTimestamp";
+        let at = Location::new(object.source, &object.root.locate(path));
+        let message =
+            "it was being deleted when it was written down; take the object out of the files, or this field out of it";
+        findings.push(Finding::error(Code::Schema, at, message).of(&object.key, path));
     }
 }
 
