@@ -57,7 +57,8 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let store = args.input.open(Access::Write)?;
     let directory = Arc::new(Directory::start(store).map_err(|error| error.to_string())?);
     let runtime = offline::runtime()?;
-    let rehearsal = runtime.block_on(rehearse(&given, directory.as_ref()))?;
+    let held = runtime.block_on(load(directory.as_ref()))?;
+    let rehearsal = runtime.block_on(rehearse(&given, directory.as_ref(), held))?;
     match args.output {
         Format::Text => show(Format::Text, &rehearsal, out)?,
         // One object, of what was done in the end.

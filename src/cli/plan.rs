@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::offline::input::{Input, Rehearsal, rehearse};
+use super::offline::session::load;
 use super::offline::words::{Addresses, Text, json, summary};
 use super::{check, offline};
 use crate::directory::sqlite::{Access, ReadOnly};
@@ -60,10 +61,11 @@ pub(super) fn run(args: &PlanArgs, out: &mut dyn Write) -> ExitCode {
 
 fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
     let runtime = offline::runtime()?;
-    let given =
-        if args.from_cluster { runtime.block_on(args.input.read_cluster())? } else { args.input.read(&args.paths)? };
+    let files = if args.from_cluster { None } else { Some(args.input.read(&args.paths)?) };
     let directory = ReadOnly::start(args.input.open(Access::Read)?).map_err(|error| error.to_string())?;
-    runtime.block_on(rehearse(&given, &directory))
+    let held = runtime.block_on(load(&directory))?;
+    let given = files.map_or_else(|| runtime.block_on(args.input.read_cluster()), Ok)?;
+    runtime.block_on(rehearse(&given, &directory, held))
 }
 
 /// Writes what would be done.

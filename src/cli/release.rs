@@ -7,14 +7,14 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::offline::input::{FILES, Given, Input};
+use super::offline::input::{FILES, Input};
 use super::offline::session::load;
 use super::{Problem, ask, offline};
 use crate::directory::sqlite::{Access, Directory};
 use crate::directory::{Execute, Mirror, Observe, Owner};
 use crate::index::{Index, Kind, has_finalizer};
 use crate::operator::cluster::Cluster;
-use crate::plan::{Extent, Scope, World, sweep};
+use crate::plan::{Extent, Scope, Step, World, sweep};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -97,12 +97,8 @@ async fn all(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
 
 async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let input = args.input()?;
-    let given = input.read_cluster().await?;
     let directory = Directory::start(input.open(Access::Write)?)?;
-    if let Some(owner) = directory.owner().await?.filter(|owner| *owner != given.owner) {
-        return Err(offline::input::foreign(&owner, &given.owner).into());
-    }
-    let steps = steps(&given, &directory).await?;
+    let mut steps = orphaned(&input, &directory).await?;
     if steps.is_empty() {
         writeln!(out, "every guest in the directory is declared; there is no orphan")?;
         return Ok(());
@@ -111,6 +107,9 @@ async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
         writeln!(out, "{}", step.because)?;
     }
     ask(args.yes, &format!("{} marks are given back", steps.len()))?;
+    // The answer may have taken its time: whoever is declared by now stays.
+    let still = orphaned(&input, &directory).await?;
+    steps.retain(|step| still.contains(step));
     let epoch = directory.epoch().await?;
     for step in &steps {
         directory.execute(&step.operation, None, Timestamp::now(), epoch).await?;
@@ -119,8 +118,15 @@ async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
     Ok(())
 }
 
-async fn steps(given: &Given, directory: &Directory) -> Result<Vec<crate::plan::Step>, String> {
+/// What gives the orphans' marks back. The directory is read first: who is admitted before the objects are read is declared by
+/// then.
+async fn orphaned(input: &Input, directory: &Directory) -> Result<Vec<Step>, String> {
+    let owner = directory.owner().await.map_err(|fault| fault.to_string())?;
     let load = load(directory).await?;
+    let given = input.read_cluster().await?;
+    if let Some(owner) = owner.filter(|owner| *owner != given.owner) {
+        return Err(offline::input::foreign(&owner, &given.owner));
+    }
     let mut index = Index::default();
     for kind in Kind::ALL {
         index.replace(kind, given.objects.iter().filter(|object| object.kind() == kind).cloned().collect());

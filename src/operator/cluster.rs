@@ -1,5 +1,7 @@
 //! A cluster as the command line looks at it: everything that is declared, once, and letting go of it.
 
+use std::time::Duration;
+
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::{Client, Resource};
@@ -10,6 +12,9 @@ use super::watch::{Watched, list};
 use super::words::words;
 use crate::api;
 use crate::index::{Declared, Key, Kind, has_finalizer};
+
+/// How long one call may take.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A cluster.
 pub struct Cluster {
@@ -62,10 +67,12 @@ impl Cluster {
             meta.finalizers.iter().flatten().filter(|finalizer| *finalizer != api::FINALIZER).collect();
         let patch = json!({"metadata": {"resourceVersion": meta.resource_version, "finalizers": others}});
         let objects: Api<DeserializeGuard<K>> = Api::namespaced(self.client.clone(), &key.namespace);
-        match objects.patch(&key.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
-            Ok(_) => Ok(true),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
-            Err(error) => Err(format!("failed to let go of {key}: {}", words(&error))),
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
+        match tokio::time::timeout(DEADLINE, objects.patch(&key.name, &params, &patch)).await {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(false),
+            Ok(Err(error)) => Err(format!("failed to let go of {key}: {}", words(&error))),
+            Err(_) => Err(format!("failed to let go of {key}: no answer in {}s", DEADLINE.as_secs())),
         }
     }
 }

@@ -151,7 +151,9 @@ impl Engine {
             Input::Loading => self.written_since_loading = Default::default(),
             Input::Loaded(load) => self.load(*load, now),
             Input::Observed(changes) => {
+                // What we did ourselves is not among it.
                 for change in changes {
+                    self.note_drift(&change);
                     let touched = self.observe(change, true, now);
                     self.touch(touched, Priority::Withhold, now);
                 }

@@ -11,6 +11,7 @@ use guestlist::directory::{AccountRecord, Changed, Epoch, Execute, Fault, Observ
 use guestlist::index::{Key, Kind};
 use guestlist::operator::engine::{Engine, Input, Load, Now, Planner, Task};
 use guestlist::operator::perform::About;
+use guestlist::plan::Notice;
 use guestlist::rules::Email;
 use guestlist::workspace::Workspace;
 use jiff::{SignedDuration, Timestamp};
@@ -217,6 +218,9 @@ impl Sim {
         for (key, task) in self.engine.tasks(self.now) {
             let seen = self.newest(&key, &task);
             let about = About::of(&self.engine.index, &key);
+            if let Task::Execute { notices, .. } = &task {
+                assert!(!notices.contains(&Notice::CORRECTED), "{key}: our own work was taken for somebody else's");
+            }
             self.running.push(Running { about, task, seen });
         }
         assert_eq!(self.engine.stopped(), None);

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::desk::Desk;
-use super::session::{Done, Session, load};
+use super::session::{Done, Session};
 use super::words::{ORDER, Standing, standings};
 use crate::cli::check::{self, Places};
 use crate::directory::sqlite::{Access, Inline, Store};
@@ -100,15 +100,15 @@ impl Rehearsal {
     }
 }
 
-/// Rehearses on a copy in memory; the directory itself is only read.
-pub async fn rehearse(given: &Given, directory: &dyn Observe) -> Result<Rehearsal, String> {
+/// Rehearses on a copy in memory of what the directory held; the directory itself is only read. Of a cluster, that was read
+/// before the objects: who was admitted in between would else pass for somebody whom nothing declares.
+pub async fn rehearse(given: &Given, directory: &dyn Observe, load: Load) -> Result<Rehearsal, String> {
     if let Some(owner) = directory.owner().await.map_err(|fault| fault.to_string())?
         && owner != given.owner
     {
         return Err(foreign(&owner, &given.owner));
     }
     let progress = progress();
-    let load = load(directory).await?;
     let copy = Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?;
     let rehearsal = given.session(load, Arc::new(Inline::new(copy)), |_| progress.inc(1)).await;
     progress.finish_and_clear();

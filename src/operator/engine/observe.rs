@@ -47,6 +47,10 @@ impl Engine {
                 Now::Account(..) | Now::User(..) | Now::Destroyed(_) => false,
             };
             if !stale {
+                // While something runs, what was read may be its work, whose outcome has not come in yet.
+                if self.queue.running() == 0 {
+                    self.note_drift(&change);
+                }
                 let touched = self.observe(change, true, now);
                 if !first {
                     self.touch(touched, Priority::Live, now);
@@ -70,6 +74,14 @@ impl Engine {
         }
     }
 
+    /// Notes whose record somebody else changed in what only we write; people are told when it is brought back.
+    pub(super) fn note_drift(&mut self, change: &Now) {
+        let Now::Guest(address, new) = change else { return };
+        let Some(old) = self.mirror.guest(address).filter(|old| drifted(old, new.as_deref())) else { return };
+        let uid = old.mark.as_ref().map(|mark| mark.uid.clone());
+        self.drifted.extend(uid);
+    }
+
     /// Takes in what something is now; what that touches. `outside`: somebody else did it.
     pub(super) fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Touched {
         match change {
@@ -84,10 +96,6 @@ impl Engine {
                 let old = old.cloned();
                 let freed = old.as_ref().is_some_and(GuestRecord::is_live)
                     && !record.as_deref().is_some_and(GuestRecord::is_live);
-                if outside && old.as_ref().is_some_and(|old| drifted(old, record.as_deref())) {
-                    let uid = old.as_ref().and_then(|old| old.mark.as_ref()).map(|mark| mark.uid.clone());
-                    self.drifted.extend(uid);
-                }
                 let unknown = record.as_ref().is_some_and(|guest| guest.mfa == MfaRecord::Unknown);
                 self.mirror.set_guest(&address, record.map(|record| *record));
                 self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
