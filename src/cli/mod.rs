@@ -47,7 +47,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Show what a reconcile would do to the directory, and why; writes nothing
     Plan(plan::PlanArgs),
-    /// Do it once, without a cluster
+    /// Do once what plan shows, without a cluster
     Apply(apply::ApplyArgs),
     /// Let go: of objects, of orphans, or of another cluster's marks
     Release(release::ReleaseArgs),
