@@ -21,8 +21,8 @@ For pipelines without an operator, and for trying guestlist out. Shows what `gue
 anything away, and does it. What is interrupted goes on with the next apply; a second apply does nothing.
 
 Without --prune only what the files declare is touched. With it, guests whom no file declares any more lose their access and
-are deactivated, within the partners that are declared; so many at once that it looks like a mistake (more than three, and more
-than a quarter of all guests) are left alone.
+are deactivated, within the partners that are declared; so many that it looks like a mistake (more than three within 24
+hours, and more than a quarter of all guests) are left alone.
 
 Examples:
   guestlist apply manifests/ --workspace workspace.yaml --directory sqlite:directory.db
