@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use contract::{Factory, Player, Subject, random};
 use futures::executor::block_on;
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::sqlite::{Access, Directory, Inline, Store};
 use guestlist::directory::{Epoch, Fault};
 use guestlist::rules::{Email, MfaMethod};

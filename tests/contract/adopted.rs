@@ -1,6 +1,6 @@
 //! Who was there before guestlist, and was adopted, is never disabled, reset, deactivated or destroyed.
 
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::{Fault, Operation, Origin, UserRecord};
 use guestlist::rules::{MfaMethod, ShareRole};
 

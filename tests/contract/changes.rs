@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::{Changed, Cursor, Operation};
 use guestlist::rules::{MfaMethod, ShareRole};
 

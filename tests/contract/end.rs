@@ -1,6 +1,6 @@
 //! The last step of a removal, what is given back, and a directory that changes hands.
 
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::{Changed, Destroyed, Fault, MfaRecord, Operation, Origin, Owner, destroyed_lately};
 use guestlist::rules::ShareRole;
 

@@ -1,6 +1,6 @@
 //! What outlives the records: the last mail to an address, and what a share was when something was first given through it.
 
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::{AccountRecord, Fault, MAILS_KEPT, MailRecord, Operation, Origin, ShareRecord};
 use guestlist::rules::ShareRole;
 

@@ -15,7 +15,7 @@ pub mod random;
 
 use std::sync::Arc;
 
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::{
     AccountRecord, Cursor, Effect, Epoch, Execute, Fault, Grant, GuestId, GuestRecord, Mark, Operation, Origin, Owner,
     PartnerId, Revision, UserRecord,
