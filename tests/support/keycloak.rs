@@ -84,9 +84,16 @@ impl Keycloak {
     }
 
     fn wait(&self) {
+        // On a thread of its own: whoever asks first may be in a runtime already.
+        std::thread::scope(|scope| scope.spawn(|| self.poll()).join().unwrap());
+    }
+
+    fn poll(&self) {
         let began = Instant::now();
         loop {
-            if block_on(async { reqwest::get(format!("{}/realms/master", self.base)).await.is_ok_and(|a| a.status() == 200) }) {
+            if block_on(async {
+                reqwest::get(format!("{}/realms/master", self.base)).await.is_ok_and(|a| a.status() == 200)
+            }) {
                 return;
             }
             assert!(began.elapsed() < PATIENCE, "Keycloak did not start in {PATIENCE:?}");
@@ -105,9 +112,8 @@ impl Keycloak {
     /// A call as the administrator, below /admin/realms.
     pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("{}/admin/realms{path}", self.base);
-        let mut request = reqwest::Client::new()
-            .request(method.parse().unwrap(), url)
-            .bearer_auth(self.admin_token().await);
+        let mut request =
+            reqwest::Client::new().request(method.parse().unwrap(), url).bearer_auth(self.admin_token().await);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -118,9 +124,7 @@ impl Keycloak {
 
     /// A realm of one's own, ready for guestlist: as `guestlist directory bootstrap` leaves it, as far as a directory needs.
     pub async fn realm(&self, name: &str, extra: Value) -> Realm<'_> {
-        let attribute = |name: &str, many: bool| {
-            json!({"name": name, "permissions": {"view": ["admin"], "edit": ["admin"]}, "multivalued": many})
-        };
+        let attribute = |name: &str, many: bool| json!({"name": name, "permissions": {"view": ["admin"], "edit": ["admin"]}, "multivalued": many});
         let plain = |name: &str| {
             json!({"name": name, "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]},
                    "required": {"roles": ["user"]}})
@@ -185,4 +189,10 @@ impl Realm<'_> {
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     drop(rustls::crypto::ring::default_provider().install_default());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The same on several threads, for what waits within.
+pub fn multi<T>(future: impl Future<Output = T>) -> T {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
 }

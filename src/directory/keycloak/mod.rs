@@ -33,6 +33,9 @@ use people::{Memory, PAGE, Pages, People, Step, Walk};
 use realm::Tree;
 use wire::Organization;
 
+/// Says what time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// A realm as the directory.
 #[derive(Clone)]
 pub struct Directory(Arc<Inner>);
@@ -50,7 +53,7 @@ struct Inner {
     /// One change of a guest or a partner at a time: each reads before it writes.
     locks: Locks,
     /// What time it is.
-    clock: fn() -> Timestamp,
+    clock: Clock,
     /// Which of the realm's events were told.
     told: Told,
     /// For how long the realm's invitations last, in seconds, once one was seen.
@@ -67,7 +70,7 @@ struct Listing {
 
 impl Directory {
     /// A directory in a realm. No call is made yet.
-    pub fn new(settings: Settings, clock: fn() -> Timestamp) -> Result<Self, Fault> {
+    pub fn new(settings: Settings, clock: Clock) -> Result<Self, Fault> {
         Ok(Self(Arc::new(Inner {
             client: Client::new(settings)?,
             tree: Tree::default(),

@@ -140,7 +140,7 @@ impl Inner {
         let exists = || Fault::Exists { what: new.address.to_string() };
         let origin = new.mark.as_ref().map(|mark| mark.origin);
         let uid = new.mark.as_ref().map(|mark| mark.uid.as_str());
-        let before = match people.look(&user).await? {
+        let before = match self.look(&user).await? {
             None if origin == Some(Origin::Adopted) => None,
             None => return Err(exists()),
             Some(held) if held.mark.is_none() => return Err(exists()),

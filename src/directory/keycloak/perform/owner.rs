@@ -39,7 +39,7 @@ impl Inner {
             let users = people.page(pages.first(), PAGE).await?;
             let step = pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
             for user in &users {
-                let Some(mut record) = people.look(user).await? else { continue };
+                let Some(mut record) = self.look(user).await? else { continue };
                 let Some(mark) = &mut record.mark else { continue };
                 mark.installation.clone_from(&owner.installation);
                 mark.cluster.clone_from(&owner.cluster);
