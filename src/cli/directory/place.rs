@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
@@ -51,7 +52,7 @@ impl<'a> Place<'a> {
             };
         }
         let settings = keycloak::Settings::read(directory, environment)?;
-        Ok(Self::Realm(keycloak::Directory::new(settings, Timestamp::now)?, runtime()?))
+        Ok(Self::Realm(keycloak::Directory::new(settings, Arc::new(Timestamp::now))?, runtime()?))
     }
 
     /// Everything that it holds.

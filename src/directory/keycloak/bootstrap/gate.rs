@@ -84,10 +84,10 @@ impl Gate {
         let guest = serde_json::json!({
             "attribute_name": ID, "attribute_expected_value": ".+", "regex": "true", "not": "false",
         });
-        let mut steps = vec![Step { provider: IS_GUEST, config: Some((format!("{}: is a guest", self.gate), guest)) }];
+        let mut steps = vec![Step { provider: IS_GUEST, config: Some((format!("{} is a guest", self.gate), guest)) }];
         if let Some(factor) = factor {
             let asked = serde_json::json!({"flow_to_check": factor, "check_result": "not-executed"});
-            steps.push(Step { provider: WAS_ASKED, config: Some((format!("{}: was not asked", self.gate), asked)) });
+            steps.push(Step { provider: WAS_ASKED, config: Some((format!("{} was not asked", self.gate), asked)) });
         }
         steps.push(Step { provider: self.then, config: None });
         steps
