@@ -1,6 +1,7 @@
 //! Keycloak as the directory: partners are organizations, guests are users whose attributes hold our mark and what they were
 //! given, MFA is what Keycloak observed. `docs/keycloak.md` says what is where and why.
 
+pub mod bootstrap;
 mod client;
 mod endpoints;
 mod events;
@@ -11,6 +12,7 @@ mod partner;
 mod people;
 mod perform;
 pub mod play;
+mod profile;
 mod realm;
 mod wire;
 
@@ -20,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
-pub use client::{Login, Secret, Settings};
+pub use client::{Login, Secret, Settings, client_id};
 
 use super::{AccountRecord, Fault, Owner, PartnerId, UserRecord};
 use client::{Call, Client};
@@ -90,6 +92,7 @@ impl Directory {
 
     /// An answer early where the realm cannot be used, with what to do.
     pub async fn reachable(&self) -> Result<(), Fault> {
+        profile::check(&self.0.client).await?;
         realm::reachable(&self.0.client, &self.0.tree).await
     }
 }
