@@ -7,6 +7,7 @@ mod contract;
 #[path = "../support/keycloak.rs"]
 mod support;
 
+mod applied;
 mod held_to_the_contract;
 
 /// The port of a mail server on loopback that takes every mail and keeps none.
