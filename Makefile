@@ -7,7 +7,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test lint generate controlplane bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster test lint generate controlplane keycloak bench clean needs-cargo needs-go
 
 help: ## Says what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -37,6 +37,9 @@ generate: needs-cargo ## Writes what is made from the code: CRDs, the chart's co
 
 controlplane: needs-go ## Builds etcd, kube-apiserver, kubectl, kube-controller-manager and helm, once
 	@cd tests/controlplane && go run . build --out ../../target/controlplane
+
+keycloak: ## Fetches Keycloak and builds its image, once; needs Java 21 and Maven
+	@tests/keycloak/build.sh
 
 bench: needs-cargo ## Runs the benchmarks
 	cargo bench --locked

@@ -5,7 +5,7 @@
 #[path = "support/world.rs"]
 mod world;
 
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::{Origin, UserRecord};
 use guestlist::index::{Declared, Key, Kind};
 use guestlist::workspace::Workspace;

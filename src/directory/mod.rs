@@ -1,20 +1,27 @@
 //! The identity backend behind two traits: [`Observe`] reads, [`Execute`] does. Whoever holds only an
 //! observer cannot write: it does not compile.
 
+pub mod amend;
 pub mod fault;
+pub mod import;
+pub mod keycloak;
 pub mod mirror;
 pub mod operation;
+pub mod place;
 pub mod record;
 pub mod sqlite;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 pub use fault::Fault;
+pub use import::{Import, Imported};
 pub use mirror::Mirror;
 pub use operation::{Operation, Weight};
+pub use place::Place;
 pub use record::*;
 
 use crate::rules::Email;
@@ -95,6 +102,10 @@ pub trait Observe: Send + Sync {
     fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>>;
     /// Where the stream of changes stands now. Read it *before* a listing, so that nothing falls between.
     fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Fault>>;
+    /// How often it is asked what changed.
+    fn poll(&self) -> Duration {
+        Duration::from_millis(500)
+    }
     /// What changed since.
     fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Fault>>;
     /// All marked partners, deactivated ones too.
@@ -105,7 +116,7 @@ pub trait Observe: Send + Sync {
     fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Fault>>;
     /// All workspace users.
     fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>>;
-    /// The last mail to each address, whether its record is still there or not.
+    /// The last mail to each address, whether its record is still there or not; a backend may leave out whose record says it.
     fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Fault>>;
     /// The shares through which something was given, as they were then.
     fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>>;

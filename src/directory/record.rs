@@ -209,6 +209,12 @@ pub type Destroyed = BTreeMap<Timestamp, u32>;
 /// For how long it is remembered how many records were destroyed: the pace is that of an hour.
 pub const DESTROYED_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
+/// The end of the minute in which an instant lies.
+pub fn minute_of(at: Timestamp) -> Timestamp {
+    let end = at.as_second().div_euclid(60).saturating_add(1).saturating_mul(60);
+    Timestamp::from_second(end).unwrap_or(Timestamp::MAX)
+}
+
 /// How many records were destroyed in the hour before an instant.
 pub fn destroyed_lately(destroyed: &Destroyed, now: Timestamp) -> u32 {
     let since = now.checked_sub(DESTROYED_KEPT).unwrap_or(Timestamp::MIN);

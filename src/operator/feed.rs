@@ -10,8 +10,6 @@ use super::engine::{Input, Load, Now, wanted};
 use crate::directory::{Changed, Cursor, Execute, Fault, Observe, Page, PageToken};
 use crate::workspace::Workspace;
 
-/// How often the directory is asked whether anything changed.
-const POLL: Duration = Duration::from_millis(500);
 /// How often the policy file is read.
 const POLICY_POLL: Duration = Duration::from_secs(1);
 /// How long one question to the directory may take.
@@ -49,7 +47,7 @@ async fn read_and_follow(
     send(Input::Loaded(Box::new(load))).await?;
     let began = tokio::time::Instant::now();
     loop {
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(directory.poll()).await;
         if began.elapsed() >= resync {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use futures::executor::block_on;
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::sqlite::{Access, Directory, Store};
 use guestlist::directory::{AccountRecord, Epoch, Execute};
 

@@ -1,7 +1,7 @@
 //! Rules that need the directory: who is there, who owns what, who was there first. Each with a world that breaks it, and
 //! one at the edge that does not. Below: what is withheld meanwhile, and what a breach leaves alone.
 
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::{GuestId, GuestRecord, UserRecord};
 use guestlist::index::Kind;
 use guestlist::rules::Reason;

@@ -1,7 +1,7 @@
 //! The door of the reconcile, which is the final authority: the same manifests in a world with a directory, where everybody
 //! who is invited joins and turns MFA on.
 
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::{AccountRecord, UserRecord};
 use guestlist::index::Kind;
 use guestlist::rules::MfaMethod;

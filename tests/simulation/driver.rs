@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use futures::executor::block_on;
-use guestlist::directory::sqlite::play::{Everything, Import};
 use guestlist::directory::sqlite::{Access, Inline, Store};
 use guestlist::directory::{AccountRecord, Changed, Epoch, Execute, Fault, Observe, Operation, Owner, UserRecord};
+use guestlist::directory::{Everything, Import};
 use guestlist::index::{Key, Kind};
 use guestlist::operator::engine::{Engine, Input, Load, Now, Planner, Task};
 use guestlist::operator::perform::About;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use guestlist::directory::sqlite::play::Everything;
+use guestlist::directory::Everything;
 use guestlist::index::{Key, Kind};
 use guestlist::rules::{GuestRole, ShareRole};
 use jiff::{SignedDuration, Timestamp};

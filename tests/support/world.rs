@@ -13,7 +13,7 @@ use std::path::Path;
 
 use futures::executor::block_on;
 use guestlist::api;
-use guestlist::directory::sqlite::play::Import;
+use guestlist::directory::Import;
 use guestlist::directory::sqlite::{Access, Inline, Store};
 use guestlist::directory::{
     AccountRecord, Epoch, Execute, GuestRecord, MfaRecord, Mirror, Operation, Owner, UserRecord,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::{Error, Location, Spanned};
 
 use super::Problem;
-use crate::directory::sqlite::play::Import;
+use crate::directory::Import;
 use crate::directory::{AccountRecord, UserRecord};
 use crate::rules::Email;
 use crate::wording::yaml_problem;

@@ -14,12 +14,6 @@ pub fn destroyed(connection: &Connection) -> rusqlite::Result<Destroyed> {
     statement.query_map([], |row| Ok((rows::time(row, 0)?, row.get(1)?)))?.collect()
 }
 
-/// The end of the minute in which an instant lies.
-fn minute_of(at: Timestamp) -> Timestamp {
-    let end = at.as_second().div_euclid(60).saturating_add(1).saturating_mul(60);
-    Timestamp::from_second(end).unwrap_or(Timestamp::MAX)
-}
-
 fn before(at: Timestamp, age: SignedDuration) -> Timestamp {
     at.checked_sub(age).unwrap_or(Timestamp::MIN)
 }
@@ -66,7 +60,7 @@ impl Write<'_> {
         self.sql("DELETE FROM destroyed WHERE minute <= ?1", [stamp(before(self.at, DESTROYED_KEPT))])?;
         let sql = "INSERT INTO destroyed (minute, records) VALUES (?1, 1) \
                    ON CONFLICT (minute) DO UPDATE SET records = records + 1";
-        self.sql(sql, [stamp(minute_of(self.at))])?;
+        self.sql(sql, [stamp(super::super::minute_of(self.at))])?;
         Ok(())
     }
 }

@@ -11,29 +11,8 @@ use super::memory;
 use super::rows::{self, changed, stamp};
 use super::schema::fault;
 use super::{Fault, Store};
-pub use crate::directory::Everything;
-use crate::directory::{AccountRecord, GuestRecord, MfaRecord, Origin, UserRecord};
+use crate::directory::{AccountRecord, Everything, GuestRecord, Import, Imported, MfaRecord, Origin, UserRecord};
 use crate::rules::{Email, MfaMethod};
-
-/// A user or an account to be there.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Import {
-    /// Workspace users.
-    pub users: Vec<UserRecord>,
-    /// Accounts and their Owners.
-    pub accounts: Vec<AccountRecord>,
-}
-
-/// What an import did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Imported {
-    /// New.
-    pub added: usize,
-    /// Changed.
-    pub updated: usize,
-    /// As they were.
-    pub unchanged: usize,
-}
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Refused { message: message.into() })
@@ -80,7 +59,7 @@ impl Store {
                     return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
                 }
                 let old = rows::users(tx, "WHERE email = ?1", &[&user.email.as_str()]).map_err(failed)?;
-                count(&mut done, old.first(), user);
+                done.count(old.first(), user);
                 if old.first() != Some(user) {
                     put_user(tx, user).map_err(failed)?;
                 }
@@ -90,7 +69,7 @@ impl Store {
                 let old = rows::accounts(tx, "WHERE name = ?1", &[&account.name]).map_err(failed)?;
                 let deleted = old.first().is_some_and(|old| old.deleted);
                 let new = AccountRecord { deleted, ..account.clone() };
-                count(&mut done, old.first(), &new);
+                done.count(old.first(), &new);
                 if old.first() != Some(&new) {
                     put_account(tx, &new).map_err(failed)?;
                 }
@@ -184,14 +163,6 @@ impl Store {
             }
             Ok(old.deleted != deleted)
         })
-    }
-}
-
-fn count<T: PartialEq>(done: &mut Imported, old: Option<&T>, new: &T) {
-    match old {
-        None => done.added += 1,
-        Some(old) if old == new => done.unchanged += 1,
-        Some(_) => done.updated += 1,
     }
 }
 

@@ -54,12 +54,15 @@ fn is_full(world: World<'_>, partner: &PartnerView<'_>, mine: Order<'_>, max: u6
     usize::try_from(max - live - 1).is_ok_and(|last| ahead.nth(last).is_some())
 }
 
-/// Whether a newcomer could be accepted, claims apart: he holds a place in the order of claims.
+/// Whether a newcomer could be accepted, claims apart: he holds a place in the order of claims. What is known without
+/// looking anything up comes first: thousands of broken ones ahead must cost next to nothing.
 fn is_eligible(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> bool {
+    if !entry.reading.violations.is_empty() || is_leaving(&entry.object.metadata) {
+        return false;
+    }
     let claim = claims::claim(world, entry);
     claim.live().is_none()
         && !matches!(claim, Claim::Taken | Claim::Stranger)
-        && !is_leaving(&entry.object.metadata)
         && wait(world, partner, entry, true).is_none()
         && own_violations(world, partner, entry, claim).is_empty()
 }

@@ -128,7 +128,8 @@ fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) 
             found.push(say::immutable("spec.account", &recorded.account));
         }
     }
-    if is_duplicate(world, partner, entry) {
+    // One that is wrong in itself claims nothing: told apart from its rivals only once it is mended.
+    if is_sound(world, partner, entry) && is_duplicate(world, partner, entry) {
         found.push(say::duplicate_share(&terms.account));
     }
     found
@@ -158,17 +159,19 @@ fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> b
         return false;
     }
     let mine = rank(world, entry);
-    rivals.any(|other| rank(world, other) < mine && is_sound(world, partner, other))
+    rivals.any(|other| is_sound(world, partner, other) && rank(world, other) < mine)
 }
 
 /// Whether a share breaks no rule on its own that taints it: such a one claims nothing.
 fn is_sound(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
     let sharer = entry.reading.terms.shared_by.as_ref();
-    let spoken_for = sharer.is_some_and(|sharer| {
-        (!world.scope.policy || world.workspace.speaks_for(partner.namespace, sharer))
-            && partner.entry.is_none_or(|partner| lists(partner, sharer))
-    });
-    spoken_for && entry.reading.violations.iter().all(|violation| violation.taint == Taint::Entry)
+    let spoken_for = || {
+        sharer.is_some_and(|sharer| {
+            (!world.scope.policy || world.workspace.speaks_for(partner.namespace, sharer))
+                && partner.entry.is_none_or(|partner| lists(partner, sharer))
+        })
+    };
+    entry.reading.violations.iter().all(|violation| violation.taint == Taint::Entry) && spoken_for()
 }
 
 /// Whether the account is there, and whether the sharer owns it.

@@ -1,0 +1,202 @@
+//! What an operation makes of a guest's record, as pure data: for a backend that keeps records as documents and has no
+//! language of its own to change them. The gates are those of every directory; one contract holds them all to it.
+
+use jiff::Timestamp;
+
+use super::{Grant, GrantRecord, GuestRecord, MfaRecord, Operation, Origin, Owner};
+use crate::rules::{GuestRole, Methods, ShareRole};
+
+/// What an operation has to know besides the record.
+pub struct Around<'a> {
+    /// When it happens.
+    pub at: Timestamp,
+    /// Whose directory it is.
+    pub owner: Option<&'a Owner>,
+    /// The accounts among those that the operation names which exist and are not deleted.
+    pub accounts: &'a [String],
+    /// Whether the partner that the operation names has a live record.
+    pub home: bool,
+}
+
+/// What became of the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amended {
+    /// It was so already.
+    Same,
+    /// It says something else now.
+    Changed,
+    /// It is not ours any more: the identity stays, without mark and grants.
+    Unmarked,
+}
+
+/// Why nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The facts are not those that the operation was planned on.
+    Stale,
+    /// The identity was adopted, and is not ours to disable, reset or deactivate.
+    Adopted,
+    /// The identity was made by us, and is not released.
+    Made,
+    /// The mark is not the owner's.
+    Foreign(Owner),
+}
+
+/// Changes a record as the operation says. Operations that write or end whole records are none of its business: they leave
+/// it as it is.
+pub fn amend(record: &mut GuestRecord, operation: &Operation, around: &Around<'_>) -> Result<Amended, Refusal> {
+    let before = record.clone();
+    match operation {
+        Operation::Withhold { accounts, .. } => record.grants.retain(|account, _| !accounts.contains(account)),
+        Operation::Lower { grants, .. } => lower(record, grants)?,
+        Operation::Demote { .. } => {
+            record.role = GuestRole::GuestUser;
+            for held in record.grants.values_mut() {
+                held.grant.role = ShareRole::Collaborator;
+            }
+        }
+        Operation::Promote { .. } => {
+            live(record)?;
+            record.role = GuestRole::GuestAdmin;
+        }
+        Operation::RevokeInvitation { .. } => record.invitation = None,
+        Operation::DisableLogin { .. } => {
+            made(record)?;
+            record.login = false;
+        }
+        Operation::EnableLogin { .. } => {
+            live(record)?;
+            made(record)?;
+            record.login = true;
+        }
+        Operation::ResetMfa { enrolled_before, .. } => reset(record, *enrolled_before, around.at)?,
+        Operation::Deactivate { .. } => {
+            made(record)?;
+            record.grants.clear();
+            record.invitation = None;
+            record.login = false;
+            record.deactivated_at = record.deactivated_at.or(Some(around.at));
+        }
+        Operation::Release { .. } => {
+            if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Made) {
+                return Err(Refusal::Made);
+            }
+            return Ok(unmark(record));
+        }
+        Operation::GiveBack { .. } => {
+            live(record)?;
+            return Ok(unmark(record));
+        }
+        Operation::DescribeGuest { mark, partner, partner_name, display_name, .. } => {
+            live(record)?;
+            let described = GuestRecord {
+                mark: Some(mark.clone()),
+                partner: partner.clone(),
+                partner_name: partner_name.clone(),
+                display_name: display_name.clone(),
+                ..record.clone()
+            };
+            if described != *record {
+                ours(around.owner, mark)?;
+                // What was adopted stays adopted, and what was made stays made.
+                let same = record.mark.as_ref().is_some_and(|held| held.origin == mark.origin);
+                if !around.home || !same {
+                    return Err(Refusal::Stale);
+                }
+                *record = described;
+            }
+        }
+        Operation::Invite { expires_at, .. } => {
+            live(record)?;
+            if record.joined_at.is_some() {
+                return Err(Refusal::Stale);
+            }
+            // The answer to an invitation that went out was lost: it is not sent twice.
+            if record.invitation.is_none_or(|invitation| invitation.expires_at != *expires_at) {
+                record.invitation = Some(super::InvitationRecord { sent_at: around.at, expires_at: *expires_at });
+                record.last_mail_at = Some(around.at);
+            }
+        }
+        Operation::Give { grants, .. } => give(record, grants, around)?,
+        Operation::Admit { .. }
+        | Operation::Destroy { .. }
+        | Operation::DestroyPartner { .. }
+        | Operation::ForgetShare { .. }
+        | Operation::DeactivatePartner { .. }
+        | Operation::EnsurePartner { .. } => {}
+    }
+    Ok(if *record == before { Amended::Same } else { Amended::Changed })
+}
+
+/// A mark that is written is the owner's own.
+pub fn ours(owner: Option<&Owner>, mark: &super::Mark) -> Result<(), Refusal> {
+    match owner {
+        Some(owner) if owner.installation != mark.installation || owner.cluster != mark.cluster => {
+            Err(Refusal::Foreign(owner.clone()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn unmark(record: &mut GuestRecord) -> Amended {
+    record.grants.clear();
+    record.invitation = None;
+    record.mark = None;
+    Amended::Unmarked
+}
+
+fn live(record: &GuestRecord) -> Result<(), Refusal> {
+    if record.deactivated_at.is_some() { Err(Refusal::Stale) } else { Ok(()) }
+}
+
+fn made(record: &GuestRecord) -> Result<(), Refusal> {
+    let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
+    if made { Ok(()) } else { Err(Refusal::Adopted) }
+}
+
+fn lower(record: &mut GuestRecord, grants: &[Grant]) -> Result<(), Refusal> {
+    for grant in grants {
+        // What is not held is not lowered.
+        let Some(held) = record.grants.get_mut(&grant.account) else { continue };
+        let later = held.grant.until.is_some_and(|end| grant.until.is_none_or(|until| until > end));
+        let raises = grant.role > held.grant.role
+            || later
+            || !grant.allowed.is_subset(&held.grant.allowed)
+            || !grant.asked.is_subset(&held.grant.asked);
+        if raises {
+            return Err(Refusal::Stale);
+        }
+        held.grant = grant.clone();
+    }
+    Ok(())
+}
+
+/// The last gate: whatever was planned, nobody gets an account without having joined, MFA and an open login.
+fn give(record: &mut GuestRecord, grants: &[Grant], around: &Around<'_>) -> Result<(), Refusal> {
+    live(record)?;
+    let MfaRecord::Known(enrolled) = &record.mfa else { return Err(Refusal::Stale) };
+    let enrolled: Methods = enrolled.keys().copied().collect();
+    for grant in grants {
+        let since = record.grants.get(&grant.account).map_or(around.at, |held| held.since);
+        let held = GrantRecord { grant: grant.clone(), since };
+        let fits = grant.role == ShareRole::Collaborator || record.role == GuestRole::GuestAdmin;
+        let effective = held.is_effective(record.login, record.joined_at.is_some(), &enrolled, around.at);
+        if !around.accounts.contains(&grant.account) || !fits || !effective {
+            return Err(Refusal::Stale);
+        }
+        record.grants.insert(grant.account.clone(), held);
+    }
+    Ok(())
+}
+
+fn reset(record: &mut GuestRecord, before: Timestamp, at: Timestamp) -> Result<(), Refusal> {
+    made(record)?;
+    if let MfaRecord::Known(methods) = &mut record.mfa {
+        let held = methods.len();
+        methods.retain(|_, since| *since >= before);
+        if methods.is_empty() && held > 0 {
+            record.mfa_lost_at = Some(at);
+        }
+    }
+    Ok(())
+}

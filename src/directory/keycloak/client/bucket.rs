@@ -1,0 +1,61 @@
+//! A bound on how many calls a second are made: a burst, then a steady rate.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How much of a second's calls may be made at once.
+const BURST: f64 = 0.25;
+
+/// A token bucket.
+pub struct Bucket {
+    per_second: f64,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// May be negative: those who wait have taken theirs already.
+    tokens: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub fn new(per_second: u32) -> Self {
+        let per_second = f64::from(per_second.max(1));
+        let tokens = (per_second * BURST).max(1.0);
+        Self { per_second, state: Mutex::new(State { tokens, at: Instant::now() }) }
+    }
+
+    /// Waits for a token.
+    pub async fn take(&self) {
+        let wait = self.reserve(Instant::now());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn reserve(&self, now: Instant) -> Duration {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = now.saturating_duration_since(state.at).as_secs_f64();
+        let most = (self.per_second * BURST).max(1.0);
+        state.tokens = (state.tokens + passed * self.per_second).min(most) - 1.0;
+        state.at = now;
+        if state.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-state.tokens / self.per_second) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_free_and_what_follows_waits_its_turn() {
+        let bucket = Bucket::new(8);
+        let now = Instant::now();
+        let waits: Vec<_> = (0..4).map(|_| bucket.reserve(now).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 125, 250]);
+        assert_eq!(bucket.reserve(now + Duration::from_secs(10)), Duration::ZERO);
+    }
+}

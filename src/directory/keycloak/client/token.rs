@@ -1,0 +1,104 @@
+//! Our token: fetched once a life, by one caller while the others wait, and renewed before it ends.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::Url;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::super::super::Fault;
+use super::{Client, Endpoint, Failed, Secret};
+
+const TOKEN: Endpoint = Endpoint { name: "POST token", needs: "" };
+/// How much of its life a token is used for, in percent.
+const USED: u64 = 80;
+
+/// The token, where there is one.
+#[derive(Default)]
+pub struct Tokens(Mutex<Option<Token>>);
+
+struct Token {
+    secret: Secret,
+    subject: Option<String>,
+    renew_at: Instant,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    expires_in: u64,
+}
+
+impl Tokens {
+    /// The token as it is now, or a new one.
+    pub async fn current(&self, client: &Client) -> Result<Secret, Failed> {
+        // Held while it is fetched: whoever else needs one waits for this one.
+        let mut held = self.0.lock().await;
+        if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.renew_at) {
+            return Ok(token.secret.clone());
+        }
+        let token = fetch(client).await?;
+        let secret = token.secret.clone();
+        *held = Some(token);
+        Ok(secret)
+    }
+
+    /// The user whom the token is about.
+    pub async fn subject(&self) -> Option<String> {
+        self.0.lock().await.as_ref().and_then(|token| token.subject.clone())
+    }
+
+    /// The server does not take this one any more.
+    pub async fn forget(&self, refused: &Secret) {
+        let mut held = self.0.lock().await;
+        if held.as_ref().is_some_and(|token| token.secret == *refused) {
+            *held = None;
+        }
+    }
+}
+
+fn address(client: &Client) -> Url {
+    let mut url = client.settings.base.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        let realm = client.settings.login.home(&client.settings.realm);
+        segments.pop_if_empty().extend(["realms", realm, "protocol", "openid-connect", "token"]);
+    }
+    url
+}
+
+async fn fetch(client: &Client) -> Result<Token, Failed> {
+    let login = &client.settings.login;
+    let secret = login.secret().map_err(Failed::Fault)?;
+    let began = Instant::now();
+    let request = client.http.post(address(client)).form(&login.form(&secret)).timeout(super::DEADLINE);
+    let response = client.exchange(TOKEN, request).await?;
+    match response.status().as_u16() {
+        200 => {}
+        400 | 401 => return Err(Failed::Fault(login.refused())),
+        403 => {
+            let message = format!("realm {:?} is switched off in Keycloak", login.home(&client.settings.realm));
+            return Err(Failed::Fault(Fault::Refused { message }));
+        }
+        404 => return Err(Failed::Fault(Fault::Refused { message: client.settings.no_realm() })),
+        _ => return Err(client.refused(TOKEN, response).await),
+    }
+    let bad = |_| Fault::Unavailable { context: format!("{}: the answer does not read as a token", TOKEN.name) };
+    let granted: Granted = response.json().await.map_err(|error| Failed::Fault(bad(error)))?;
+    let life = Duration::from_millis(granted.expires_in.saturating_mul(10 * USED));
+    let subject = subject(&granted.access_token);
+    Ok(Token { secret: Secret::new(granted.access_token), subject, renew_at: began + life })
+}
+
+/// The user whom a token is about. It is read, not believed: it only tells our own events from those of others.
+fn subject(token: &str) -> Option<String> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Claims>(&payload).ok()?.sub
+}

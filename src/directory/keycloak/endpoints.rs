@@ -1,0 +1,46 @@
+//! Every kind of call that is made to Keycloak, and the role that it needs: the whole of what the service account may do.
+
+use super::client::Endpoint;
+
+const fn endpoint(name: &'static str, needs: &'static str) -> Endpoint {
+    Endpoint { name, needs }
+}
+
+const USERS: &str = "manage-users";
+const ORGANIZATIONS: &str = "manage-organizations";
+const EVENTS: &str = "view-events";
+
+pub const LIST_USERS: Endpoint = endpoint("GET users", USERS);
+pub const GET_USER: Endpoint = endpoint("GET users/{id}", USERS);
+pub const CREATE_USER: Endpoint = endpoint("POST users", USERS);
+pub const PUT_USER: Endpoint = endpoint("PUT users/{id}", USERS);
+pub const DELETE_USER: Endpoint = endpoint("DELETE users/{id}", USERS);
+pub const LOGOUT: Endpoint = endpoint("POST users/{id}/logout", USERS);
+pub const CREDENTIALS: Endpoint = endpoint("GET users/{id}/credentials", USERS);
+pub const DELETE_CREDENTIAL: Endpoint = endpoint("DELETE users/{id}/credentials/{id}", USERS);
+pub const ACTIONS_MAIL: Endpoint = endpoint("PUT users/{id}/execute-actions-email", USERS);
+pub const PROFILE: Endpoint = endpoint("GET users/profile", USERS);
+
+pub const LIST_ORGANIZATIONS: Endpoint = endpoint("GET organizations", ORGANIZATIONS);
+pub const GET_ORGANIZATION: Endpoint = endpoint("GET organizations/{id}", ORGANIZATIONS);
+pub const CREATE_ORGANIZATION: Endpoint = endpoint("POST organizations", ORGANIZATIONS);
+pub const PUT_ORGANIZATION: Endpoint = endpoint("PUT organizations/{id}", ORGANIZATIONS);
+pub const DELETE_ORGANIZATION: Endpoint = endpoint("DELETE organizations/{id}", ORGANIZATIONS);
+pub const LIST_INVITATIONS: Endpoint = endpoint("GET organizations/{id}/invitations", ORGANIZATIONS);
+pub const INVITE: Endpoint = endpoint("POST organizations/{id}/members/invite-user", ORGANIZATIONS);
+pub const DELETE_INVITATION: Endpoint = endpoint("DELETE organizations/{id}/invitations/{id}", ORGANIZATIONS);
+pub const LIST_MEMBERS: Endpoint = endpoint("GET organizations/{id}/members", USERS);
+pub const GET_MEMBER: Endpoint = endpoint("GET organizations/{id}/members/{id}", USERS);
+pub const REMOVE_MEMBER: Endpoint = endpoint("DELETE organizations/{id}/members/{id}", USERS);
+
+pub const LIST_GROUPS: Endpoint = endpoint("GET groups", USERS);
+pub const GET_GROUP: Endpoint = endpoint("GET groups/{id}", USERS);
+pub const LIST_CHILDREN: Endpoint = endpoint("GET groups/{id}/children", USERS);
+pub const CREATE_GROUP: Endpoint = endpoint("POST groups", USERS);
+pub const CREATE_CHILD: Endpoint = endpoint("POST groups/{id}/children", USERS);
+pub const PUT_GROUP: Endpoint = endpoint("PUT groups/{id}", USERS);
+pub const DELETE_GROUP: Endpoint = endpoint("DELETE groups/{id}", USERS);
+
+pub const ADMIN_EVENTS: Endpoint = endpoint("GET admin-events", EVENTS);
+pub const USER_EVENTS: Endpoint = endpoint("GET events", EVENTS);
+pub const EVENTS_CONFIG: Endpoint = endpoint("GET events/config", EVENTS);

@@ -1,0 +1,390 @@
+//! A guest as Keycloak keeps him: a user, whose attributes hold our mark, what we gave him and what we remember. One write
+//! changes all of it at once; one page of users tells a hundred of them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::super::{
+    Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId, Revision,
+    UserRecord,
+};
+use super::wire::{Attributes, User, first};
+use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
+
+/// Our identifier of the guest.
+pub const ID: &str = "guestlist.id";
+/// The installation: one search finds all guests.
+pub const INSTALLATION: &str = "guestlist.installation";
+/// The address in the mark: one search finds its guest, whatever his address is now.
+pub const ADDRESS: &str = "guestlist.address";
+/// The partner's identifier: one search finds its guests, deactivated ones too.
+pub const PARTNER: &str = "guestlist.partner";
+/// The mark and what is remembered, as JSON.
+pub const RECORD: &str = "guestlist.record";
+/// What was given, a JSON object each.
+pub const GRANTS: &str = "guestlist.grants";
+/// What applications are told: `account:role`, in lower case, for each grant.
+pub const ACCOUNTS: &str = "guestlist.accounts";
+/// All of them. They are declared in the realm's user profile, for administrators alone.
+pub const ALL: [&str; 7] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD, GRANTS, ACCOUNTS];
+
+/// Keycloak makes the user set a password before anything else.
+pub const UPDATE_PASSWORD: &str = "UPDATE_PASSWORD";
+/// Keycloak makes the user set up a one-time password.
+pub const CONFIGURE_TOTP: &str = "CONFIGURE_TOTP";
+
+/// The mark and what is remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    installation: String,
+    cluster: String,
+    namespace: String,
+    name: String,
+    uid: String,
+    adopted: bool,
+    address: String,
+    partner: String,
+    partner_name: String,
+    display_name: String,
+    role: String,
+    admitted_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mailed_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    invited_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    invitation_ends: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    joined_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    mfa: BTreeMap<String, Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mfa_lost_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deactivated_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredGrant {
+    account: String,
+    role: String,
+    share: String,
+    share_uid: String,
+    allowed: Vec<String>,
+    asked: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    since: Timestamp,
+}
+
+/// What his user alone does not say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// Whether he is a member of his partner's organization. `None`: nobody looked, and what was recorded holds.
+    pub member: Option<bool>,
+    /// His invitation, if there is one that can still be followed or has expired. `None`: nobody looked.
+    #[allow(clippy::option_option, reason = "not looked, not there, there")]
+    pub invitation: Option<Option<InvitationRecord>>,
+    /// When what he has enrolled was enrolled. `None`: nobody looked, and what was recorded holds.
+    pub enrolled: Option<BTreeMap<MfaMethod, Timestamp>>,
+    /// Keycloak did not tell what he has enrolled.
+    pub mfa_hidden: bool,
+    /// When he was first seen as joined, and his MFA first seen gone.
+    pub joined_at: Option<Timestamp>,
+    pub mfa_lost_at: Option<Timestamp>,
+}
+
+/// Whether a user has a mark of ours, readable or not.
+pub fn is_marked(user: &User) -> bool {
+    ALL.iter().any(|name| user.attributes.contains_key(*name))
+}
+
+/// Whether a user could sign in: he has chosen a password. Whom we made has to, one whom we found has done so.
+pub fn has_password(user: &User) -> bool {
+    !user.required_actions.iter().any(|action| action == UPDATE_PASSWORD)
+}
+
+/// What was recorded of his joining and MFA when he was last written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recorded {
+    pub partner: Option<PartnerId>,
+    pub joined_at: Option<Timestamp>,
+    pub mfa: BTreeMap<MfaMethod, Timestamp>,
+    pub invited: bool,
+    pub live: bool,
+}
+
+/// Reads what was recorded, as far as it reads.
+pub fn recorded(user: &User) -> Recorded {
+    let Some(stored) = stored(user) else { return Recorded::default() };
+    Recorded {
+        partner: Some(PartnerId(stored.partner.clone())),
+        joined_at: stored.joined_at,
+        mfa: methods_at(&stored.mfa),
+        invited: stored.invited_at.is_some(),
+        live: stored.deactivated_at.is_none(),
+    }
+}
+
+/// Two writes at once may leave both their values behind: such a record says nothing.
+fn stored(user: &User) -> Option<Stored> {
+    match user.attributes.get(RECORD).map(Vec::as_slice) {
+        Some([text]) => serde_json::from_str(text).ok(),
+        Some(_) | None => None,
+    }
+}
+
+fn methods_at(stored: &BTreeMap<String, Timestamp>) -> BTreeMap<MfaMethod, Timestamp> {
+    stored.iter().filter_map(|(name, at)| Some((MfaMethod::parse(name)?, *at))).collect()
+}
+
+/// An address that is none.
+fn unreadable_address() -> Option<Email> {
+    Email::parse("unreadable@address.invalid").ok()
+}
+
+/// A guest's record. `None`: the user is not a guest of ours. One whose mark does not read is somebody whom nothing is given
+/// to and nothing is taken from: an identity that is not ours.
+pub fn record(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
+    if !is_marked(user) {
+        return None;
+    }
+    read(user, seen, revision).or_else(|| stranger(user, revision))
+}
+
+fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
+    let stored = stored(user)?;
+    let address = Email::parse(&stored.address).ok()?;
+    let origin = if stored.adopted { Origin::Adopted } else { Origin::Made };
+    let member = seen.member.unwrap_or(stored.joined_at.is_some());
+    let left = stored.deactivated_at.is_some();
+    let joined = if left { stored.joined_at.is_some() } else { member && has_password(user) };
+    let enrolled = seen.enrolled.clone().unwrap_or_else(|| methods_at(&stored.mfa));
+    let lost = enrolled.is_empty().then(|| seen.mfa_lost_at.max(stored.mfa_lost_at)).flatten();
+    let invited = stored.invited_at.zip(stored.invitation_ends);
+    let recorded = invited.map(|(sent_at, expires_at)| InvitationRecord { sent_at, expires_at });
+    let invitation = match seen.invitation {
+        // What it says was sent and ends is ours to say; whether it is there is Keycloak's.
+        Some(there) => there.map(|there| recorded.map_or(there, |ours| shorter(ours, there))),
+        None => recorded,
+    };
+    Some(GuestRecord {
+        id: GuestId(first(&user.attributes, ID)?.to_owned()),
+        revision,
+        mark: Some(Mark {
+            installation: stored.installation,
+            cluster: stored.cluster,
+            namespace: stored.namespace,
+            name: stored.name,
+            uid: stored.uid,
+            origin,
+        }),
+        email: Email::parse(&user.email).ok().or_else(unreadable_address)?,
+        grants: grants(user, &address)?,
+        address,
+        partner: PartnerId(stored.partner),
+        partner_name: stored.partner_name,
+        display_name: stored.display_name,
+        role: GuestRole::parse(&stored.role)?,
+        invitation: if joined { None } else { invitation },
+        admitted_at: stored.admitted_at,
+        last_mail_at: stored.mailed_at,
+        joined_at: joined.then(|| stored.joined_at.or(seen.joined_at)).flatten(),
+        login: user.enabled,
+        mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled) },
+        mfa_lost_at: lost,
+        deactivated_at: stored.deactivated_at,
+    })
+}
+
+/// The end of an invitation is the earlier of the partner's and the realm's.
+fn shorter(ours: InvitationRecord, theirs: InvitationRecord) -> InvitationRecord {
+    InvitationRecord { sent_at: ours.sent_at, expires_at: ours.expires_at.min(theirs.expires_at) }
+}
+
+fn stranger(user: &User, revision: Revision) -> Option<GuestRecord> {
+    let email = Email::parse(&user.email).ok()?;
+    tracing::warn!(
+        user = user.id,
+        "the mark of a user does not read; nothing is done with him until it is mended or removed"
+    );
+    Some(GuestRecord {
+        id: GuestId(format!("keycloak-{}", user.id)),
+        revision,
+        mark: None,
+        address: email.clone(),
+        email,
+        partner: PartnerId(String::new()),
+        partner_name: String::new(),
+        display_name: String::new(),
+        role: GuestRole::GuestUser,
+        invitation: None,
+        admitted_at: Timestamp::UNIX_EPOCH,
+        last_mail_at: None,
+        joined_at: None,
+        login: user.enabled,
+        mfa: MfaRecord::Unknown,
+        mfa_lost_at: None,
+        grants: BTreeMap::new(),
+        deactivated_at: None,
+    })
+}
+
+/// What a guest holds is what applications are told. Of what we gave and somebody took out of there nothing is left; what
+/// somebody put in there is held without any share, until it is taken away.
+fn grants(user: &User, address: &Email) -> Option<BTreeMap<String, GrantRecord>> {
+    let values = |name| user.attributes.get(name).map(Vec::as_slice).unwrap_or_default();
+    let mut given = values(GRANTS).iter().map(|text| grant(text)).collect::<Option<BTreeMap<_, _>>>()?;
+    let told = values(ACCOUNTS);
+    given.retain(|_, held| told.contains(&claim(&held.grant)));
+    for claimed in told {
+        let (account, role) = claimed.rsplit_once(':').unwrap_or((claimed, ""));
+        if given.get(account).is_none_or(|held| claim(&held.grant) != *claimed) {
+            tracing::warn!(%address, claimed, "somebody else gave a guest this account");
+            let role = if role == "collaborator" { ShareRole::Collaborator } else { ShareRole::Manager };
+            given.insert(account.to_owned(), unshared(account, role));
+        }
+    }
+    Some(given)
+}
+
+/// A grant that no share stands behind.
+fn unshared(account: &str, role: ShareRole) -> GrantRecord {
+    let grant = Grant {
+        account: account.to_owned(),
+        role,
+        share: String::new(),
+        share_uid: String::new(),
+        allowed: crate::rules::all_methods(),
+        asked: crate::rules::all_methods(),
+        until: None,
+    };
+    GrantRecord { grant, since: Timestamp::UNIX_EPOCH }
+}
+
+fn grant(text: &str) -> Option<(String, GrantRecord)> {
+    let stored: StoredGrant = serde_json::from_str(text).ok()?;
+    let methods = |names: &[String]| names.iter().map(|name| MfaMethod::parse(name)).collect::<Option<Methods>>();
+    let grant = Grant {
+        role: ShareRole::parse(&stored.role)?,
+        share: stored.share,
+        share_uid: stored.share_uid,
+        allowed: methods(&stored.allowed)?,
+        asked: methods(&stored.asked)?,
+        until: stored.until,
+        account: stored.account.clone(),
+    };
+    Some((stored.account, GrantRecord { grant, since: stored.since }))
+}
+
+/// Writes a record into a user's attributes; those of others stay as they are. Without a mark ours are taken out. What
+/// applications are told is only what can be used at this instant.
+pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -> serde_json::Result<()> {
+    let before = first(attributes, RECORD).and_then(|text| serde_json::from_str::<Stored>(text).ok());
+    for name in ALL {
+        attributes.remove(name);
+    }
+    let Some(mark) = &record.mark else { return Ok(()) };
+    let mfa = match &record.mfa {
+        MfaRecord::Known(mfa) => mfa.iter().map(|(method, at)| (method.as_str().to_owned(), *at)).collect(),
+        // What nobody could tell is remembered as it was.
+        MfaRecord::Unknown => before.map(|before| before.mfa).unwrap_or_default(),
+    };
+    let stored = Stored {
+        installation: mark.installation.clone(),
+        cluster: mark.cluster.clone(),
+        namespace: mark.namespace.clone(),
+        name: mark.name.clone(),
+        uid: mark.uid.clone(),
+        adopted: mark.origin == Origin::Adopted,
+        address: record.address.to_string(),
+        partner: record.partner.0.clone(),
+        partner_name: record.partner_name.clone(),
+        display_name: record.display_name.clone(),
+        role: record.role.as_str().to_owned(),
+        admitted_at: record.admitted_at,
+        mailed_at: record.last_mail_at,
+        invited_at: record.invitation.map(|invitation| invitation.sent_at),
+        invitation_ends: record.invitation.map(|invitation| invitation.expires_at),
+        joined_at: record.joined_at,
+        mfa,
+        mfa_lost_at: record.mfa_lost_at,
+        deactivated_at: record.deactivated_at,
+    };
+    let mut put = |name: &str, values: Vec<String>| attributes.insert(name.to_owned(), values);
+    put(ID, vec![record.id.0.clone()]);
+    put(INSTALLATION, vec![mark.installation.clone()]);
+    put(ADDRESS, vec![record.address.to_string()]);
+    put(PARTNER, vec![record.partner.0.clone()]);
+    put(RECORD, vec![serde_json::to_string(&stored)?]);
+    if !record.grants.is_empty() {
+        put(GRANTS, record.grants.values().map(written).collect::<Result<_, _>>()?);
+    }
+    let told = told(record, at);
+    if !told.is_empty() {
+        put(ACCOUNTS, told);
+    }
+    Ok(())
+}
+
+/// What applications are told of a guest: `account:role` for each grant that can be used at this instant.
+pub fn told(record: &GuestRecord, at: Timestamp) -> Vec<String> {
+    let MfaRecord::Known(mfa) = &record.mfa else {
+        // What nobody can tell takes nothing away: the plan decides for how long.
+        return record.grants.values().map(|held| claim(&held.grant)).collect();
+    };
+    let enrolled: Methods = mfa.keys().copied().collect();
+    let usable = |held: &&GrantRecord| held.is_effective(record.login, record.joined_at.is_some(), &enrolled, at);
+    record.grants.values().filter(usable).map(|held| claim(&held.grant)).collect()
+}
+
+fn written(held: &GrantRecord) -> serde_json::Result<String> {
+    let names = |methods: &Methods| methods.iter().map(|method| method.as_str().to_owned()).collect();
+    let grant = &held.grant;
+    serde_json::to_string(&StoredGrant {
+        account: grant.account.clone(),
+        role: grant.role.as_str().to_owned(),
+        share: grant.share.clone(),
+        share_uid: grant.share_uid.clone(),
+        allowed: names(&grant.allowed),
+        asked: names(&grant.asked),
+        until: grant.until,
+        since: held.since,
+    })
+}
+
+/// What applications are told of a grant.
+pub fn claim(grant: &Grant) -> String {
+    format!("{}:{}", grant.account, grant.role.as_str().to_lowercase())
+}
+
+/// A workspace user, adopted or not. `None`: a guest whom we made, or somebody without an address that could be compared.
+pub fn workspace_user(user: &User) -> Option<UserRecord> {
+    if is_marked(user) && stored(user).is_none_or(|stored| !stored.adopted) {
+        return None;
+    }
+    person(user)
+}
+
+/// What the workspace says of a user, whether he is a guest as well or not.
+pub fn person(user: &User) -> Option<UserRecord> {
+    let last = if user.last_name == NO_NAME { "" } else { user.last_name.as_str() };
+    let name = format!("{} {last}", user.first_name).trim().to_owned();
+    let email = Email::parse(&user.email).ok()?;
+    Some(UserRecord { email, name, enabled: user.enabled, verified: user.email_verified })
+}
+
+/// The last name of who has only one.
+const NO_NAME: &str = "-";
+
+/// First and last name: Keycloak asks who lacks one of them for both, and for his address.
+pub fn names(display_name: &str) -> (String, String) {
+    match display_name.trim().rsplit_once(' ') {
+        Some((first, last)) => (first.trim().to_owned(), last.to_owned()),
+        None => (display_name.trim().to_owned(), NO_NAME.to_owned()),
+    }
+}

@@ -1,0 +1,184 @@
+//! Keycloak as the directory: partners are organizations, guests are users whose attributes hold our mark and what they were
+//! given, MFA is what Keycloak observed. `docs/keycloak.md` says what is where and why.
+
+pub mod bootstrap;
+mod client;
+mod endpoints;
+mod events;
+mod guest;
+mod locks;
+mod observe;
+mod partner;
+mod people;
+mod perform;
+pub mod play;
+mod profile;
+mod realm;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Mutex as AsyncMutex;
+
+pub use client::{Login, Secret, Settings, client_id};
+
+use super::{AccountRecord, Fault, Owner, PartnerId, UserRecord};
+use client::{Call, Client};
+use endpoints::LIST_ORGANIZATIONS;
+use events::Told;
+use locks::Locks;
+use people::{Memory, PAGE, Pages, People, Step, Walk};
+use realm::Tree;
+use wire::Organization;
+
+/// Says what time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// A realm as the directory.
+#[derive(Clone)]
+pub struct Directory(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    tree: Tree,
+    memory: Memory,
+    /// Partner → its organization, as last seen.
+    organizations: Mutex<BTreeMap<PartnerId, Organization>>,
+    /// Whose directory it is, once that is known.
+    owner: Mutex<Option<Owner>>,
+    /// The listing of users that is under way: workspace users are found on the way to the guests.
+    walk: AsyncMutex<Option<Listing>>,
+    /// One change of a guest or a partner at a time: each reads before it writes.
+    locks: Locks,
+    /// What time it is.
+    clock: Clock,
+    /// Which of the realm's events were told.
+    told: Told,
+    /// For how long the realm's invitations last, in seconds, once one was seen.
+    lifetime: Mutex<Option<i64>>,
+}
+
+#[derive(Default)]
+struct Listing {
+    pages: Pages,
+    walk: Walk,
+    users: Vec<UserRecord>,
+    seen: std::collections::BTreeSet<String>,
+}
+
+impl Directory {
+    /// A directory in a realm. No call is made yet.
+    pub fn new(settings: Settings, clock: Clock) -> Result<Self, Fault> {
+        Ok(Self(Arc::new(Inner {
+            client: Client::new(settings)?,
+            tree: Tree::default(),
+            memory: Memory::default(),
+            organizations: Mutex::default(),
+            owner: Mutex::default(),
+            walk: AsyncMutex::default(),
+            locks: Locks::default(),
+            clock,
+            told: Told::default(),
+            lifetime: Mutex::default(),
+        })))
+    }
+
+    /// How many calls of each kind were made so far.
+    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.0.client.calls()
+    }
+
+    /// An answer early where the realm cannot be used, with what to do.
+    pub async fn reachable(&self) -> Result<(), Fault> {
+        profile::check(&self.0.client).await?;
+        realm::reachable(&self.0.client, &self.0.tree).await
+    }
+}
+
+impl Inner {
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    fn organization(&self, partner: &PartnerId) -> Option<Organization> {
+        self.organizations.lock().unwrap_or_else(PoisonError::into_inner).get(partner).cloned()
+    }
+
+    fn set_organization(&self, partner: &PartnerId, organization: Option<Organization>) {
+        let mut known = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
+        match organization {
+            Some(organization) => known.insert(partner.clone(), organization),
+            None => known.remove(partner),
+        };
+    }
+
+    fn organization_ids(&self) -> BTreeMap<PartnerId, String> {
+        let known = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().map(|(partner, organization)| (partner.clone(), organization.id.clone())).collect()
+    }
+
+    fn people<'a>(&'a self, organizations: &'a BTreeMap<PartnerId, String>) -> People<'a> {
+        People { client: &self.client, memory: &self.memory, organizations, now: self.now() }
+    }
+
+    /// All organizations with a mark of ours; what is known of them is what was read now.
+    async fn list_organizations(&self) -> Result<Vec<super::PartnerRecord>, Fault> {
+        self.still_ours().await?;
+        let mut pages = Pages::default();
+        let mut found = BTreeMap::new();
+        loop {
+            let call = Call::get(LIST_ORGANIZATIONS, &["organizations"]).with("briefRepresentation", false);
+            let page: Vec<Organization> = self.client.call(call.page(pages.first(), PAGE)).await?.read()?;
+            let ids: Vec<String> = page.iter().map(|organization| organization.id.clone()).collect();
+            let step = pages.turn(&ids);
+            for organization in page {
+                if let Some(record) = partner::record(&organization) {
+                    found.insert(record.id.clone(), (record, organization));
+                }
+            }
+            if step == Step::End {
+                break;
+            }
+        }
+        let mut known = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clear();
+        let mut records = Vec::new();
+        for (id, (record, organization)) in found {
+            known.insert(id, organization);
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    async fn read_owner(&self) -> Result<Option<Owner>, Fault> {
+        let owner = realm::owner(&self.client).await?;
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&owner);
+        Ok(owner)
+    }
+
+    /// A realm that was ours and is not any more was made anew, restored or taken over: what it lists is not what became of
+    /// our guests.
+    async fn still_ours(&self) -> Result<(), Fault> {
+        let Some(known) = self.known_owner() else { return Ok(()) };
+        match realm::owner(&self.client).await? {
+            Some(owner) if owner == known => Ok(()),
+            Some(owner) => Err(Fault::Foreign { owner }),
+            None => Err(Fault::Refused {
+                message:
+                    "the realm does not say any more whose directory it is: the group guestlist/owner is gone. Was the \
+                          realm made anew or restored? Start guestlist again to take it as it is now"
+                        .to_owned(),
+            }),
+        }
+    }
+
+    fn known_owner(&self) -> Option<Owner> {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn list_accounts(&self) -> Result<Vec<AccountRecord>, Fault> {
+        Ok(realm::accounts(&self.client, &self.tree).await?)
+    }
+}

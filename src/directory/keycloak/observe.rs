@@ -1,0 +1,177 @@
+//! Reading the realm.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::super::{
+    AccountRecord, Changes, Cursor, Destroyed, Fault, GuestRecord, MailRecord, Observe, Owner, Page, PageToken,
+    PartnerId, PartnerRecord, ShareRecord, UserRecord,
+};
+use super::client::{Call, optional};
+use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
+use super::people::PAGE;
+use super::people::Step;
+use super::wire::{Organization, User};
+use super::{Directory, Inner, Listing, guest, partner, realm};
+use crate::rules::Email;
+
+impl Inner {
+    /// One page of guests. Workspace users who come by are kept for who asks for them.
+    async fn list_guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Fault> {
+        let mut held = self.walk.lock().await;
+        if page.is_none() {
+            *held = None;
+            if self.organization_ids().is_empty() {
+                self.list_organizations().await?;
+            }
+        }
+        let listing = held.get_or_insert_with(Listing::default);
+        if page.as_ref().is_some_and(|page| page.0 != listing.pages.first().to_string()) {
+            return Err(Fault::Unavailable { context: "another listing of users began meanwhile".to_owned() });
+        }
+        let organizations = self.organization_ids();
+        let people = self.people(&organizations);
+        let users = people.page(listing.pages.first(), PAGE).await?;
+        let ids: Vec<String> = users.iter().map(|user| user.id.clone()).collect();
+        let step = listing.pages.turn(&ids);
+        let mut items = Vec::new();
+        for user in &users {
+            if !listing.seen.insert(user.id.clone()) {
+                continue;
+            }
+            items.extend(people.listed(user, &mut listing.walk).await?);
+            listing.users.extend(guest::workspace_user(user));
+        }
+        let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
+        Ok(Page { items, next })
+    }
+
+    async fn list_users(&self) -> Result<Page<UserRecord>, Fault> {
+        if let Some(listing) = self.walk.lock().await.take() {
+            return Ok(Page { items: listing.users, next: None });
+        }
+        let mut token = None;
+        loop {
+            token = self.list_guests(token).await?.next;
+            if token.is_none() {
+                let listing = self.walk.lock().await.take();
+                return Ok(Page { items: listing.map(|listing| listing.users).unwrap_or_default(), next: None });
+            }
+        }
+    }
+
+    pub(super) async fn read_partner(&self, id: &PartnerId) -> Result<Option<(PartnerRecord, Organization)>, Fault> {
+        let found = match self.organization(id) {
+            Some(known) => self.read_organization(&known.id).await?,
+            None => {
+                let call = Call::get(LIST_ORGANIZATIONS, &["organizations"]);
+                let call = call.with("q", format!("guestlist.id:\"{}\"", id.0)).with("briefRepresentation", false);
+                let found: Vec<Organization> = self.client.call(call.page(0, 2)).await?.read()?;
+                found.into_iter().next()
+            }
+        };
+        let read = found.and_then(|organization| Some((partner::record(&organization)?, organization)));
+        let read = read.filter(|(record, _)| record.id == *id);
+        self.set_organization(id, read.as_ref().map(|(_, organization)| organization.clone()));
+        Ok(read)
+    }
+
+    async fn read_organization(&self, id: &str) -> Result<Option<Organization>, Fault> {
+        let call = Call::get(GET_ORGANIZATION, &["organizations", id]);
+        match optional(self.client.call(call).await)? {
+            Some(answer) => Ok(Some(answer.read()?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn read_guest(&self, address: &Email) -> Result<Option<GuestRecord>, Fault> {
+        let organizations = self.organization_ids();
+        match self.people(&organizations).user_marked(address).await? {
+            Some(user) => self.look(&user).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A guest's record from his user, with everything that he does not say himself looked up.
+    pub(super) async fn look(&self, user: &User) -> Result<Option<GuestRecord>, Fault> {
+        let partner = guest::recorded(user).partner;
+        if let Some(partner) = partner.filter(|partner| self.organization(partner).is_none()) {
+            self.read_partner(&partner).await?;
+        }
+        let organizations = self.organization_ids();
+        Ok(self.people(&organizations).look(user).await?)
+    }
+
+    async fn read_user(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
+        let organizations = self.organization_ids();
+        let found = self.people(&organizations).user_at(email).await?;
+        Ok(found.as_ref().and_then(guest::workspace_user))
+    }
+}
+
+fn whole<T>(items: Vec<T>) -> Page<T> {
+    Page { items, next: None }
+}
+
+impl Observe for Directory {
+    fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>> {
+        self.0.read_owner().boxed()
+    }
+
+    fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Fault>> {
+        self.0.cursor().boxed()
+    }
+
+    /// Each time asks for the owner and for two kinds of events.
+    fn poll(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(2)
+    }
+
+    fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Fault>> {
+        self.0.changes(since).boxed()
+    }
+
+    fn partners(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Fault>> {
+        async { self.0.list_organizations().await.map(whole) }.boxed()
+    }
+
+    fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Fault>> {
+        self.0.list_guests(page).boxed()
+    }
+
+    fn accounts(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Fault>> {
+        async { self.0.list_accounts().await.map(whole) }.boxed()
+    }
+
+    fn users(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>> {
+        self.0.list_users().boxed()
+    }
+
+    fn mails(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Fault>> {
+        async { Ok(whole(realm::mails(&self.0.client, &self.0.tree).await?)) }.boxed()
+    }
+
+    fn shares(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>> {
+        async { Ok(whole(realm::shares(&self.0.client, &self.0.tree).await?)) }.boxed()
+    }
+
+    fn destroyed(&self) -> BoxFuture<'_, Result<Destroyed, Fault>> {
+        async { Ok(realm::destroyed(&self.0.client, &self.0.tree).await?) }.boxed()
+    }
+
+    fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>> {
+        async { Ok(self.0.read_partner(id).await?.map(|(record, _)| record)) }.boxed()
+    }
+
+    fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Fault>> {
+        self.0.read_guest(address).boxed()
+    }
+
+    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Fault>> {
+        async { Ok(realm::one_account(&self.0.client, &self.0.tree, name).await?) }.boxed()
+    }
+
+    fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Fault>> {
+        self.0.read_user(email).boxed()
+    }
+}

@@ -1,0 +1,474 @@
+//! Users read as guests and as workspace users: one walk over all of them, page by page, and one by one.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::super::{GuestId, GuestRecord, InvitationRecord, PartnerId, Revision};
+use super::client::{Call, Client, Failed, optional};
+use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS};
+use super::guest::{self, Recorded, Seen};
+use super::wire::{Credential, Invitation, Member, User};
+use crate::rules::{Email, MfaMethod};
+
+/// What is remembered of users while we run: facts that Keycloak does not keep, and what saves calls.
+#[derive(Default)]
+pub struct Memory {
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Our identifier → Keycloak's.
+    users: HashMap<GuestId, String>,
+    /// The address in the mark → Keycloak's identifier.
+    addresses: HashMap<Email, String>,
+    /// By Keycloak's identifier.
+    guests: HashMap<String, Person>,
+    revision: i64,
+}
+
+#[derive(Clone, Default)]
+struct Person {
+    seen: u64,
+    revision: i64,
+    joined_at: Option<Timestamp>,
+    mfa_lost_at: Option<Timestamp>,
+    enrolled: BTreeMap<MfaMethod, Timestamp>,
+}
+
+impl Memory {
+    fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+        work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keycloak's identifier of a guest.
+    pub fn user_of(&self, guest: &GuestId) -> Option<String> {
+        self.with(|known| known.users.get(guest).cloned())
+    }
+
+    /// Keycloak's identifier of the guest with an address in his mark.
+    pub fn user_at(&self, address: &Email) -> Option<String> {
+        self.with(|known| known.addresses.get(address).cloned())
+    }
+
+    /// The address in the mark of a user, as it was last seen.
+    pub fn address_of(&self, user: &str) -> Option<Email> {
+        self.with(|known| known.addresses.iter().find(|(_, id)| *id == user).map(|(address, _)| address.clone()))
+    }
+
+    /// Somebody is gone.
+    pub fn forget(&self, guest: &GuestId) {
+        self.with(|known| {
+            if let Some(user) = known.users.remove(guest) {
+                known.guests.remove(&user);
+                known.addresses.retain(|_, id| *id != user);
+            }
+        });
+    }
+
+    /// Takes in what was seen of a user; his record, with a revision that grows with every change.
+    fn take_in(&self, user: &User, mut seen: Seen, now: Timestamp) -> Option<GuestRecord> {
+        let recorded = guest::recorded(user);
+        self.with(|known| {
+            let mut person = known.guests.get(&user.id).cloned().unwrap_or_default();
+            let joined = seen.member.unwrap_or(recorded.joined_at.is_some()) && guest::has_password(user);
+            person.joined_at = joined.then(|| person.joined_at.or(seen.joined_at).unwrap_or(now));
+            let before = if person.enrolled.is_empty() { &recorded.mfa } else { &person.enrolled };
+            if let Some(enrolled) = &seen.enrolled {
+                if !enrolled.is_empty() {
+                    person.mfa_lost_at = None;
+                } else if !before.is_empty() && person.mfa_lost_at.is_none() {
+                    person.mfa_lost_at = Some(now);
+                }
+                person.enrolled.clone_from(enrolled);
+            }
+            seen.joined_at = person.joined_at;
+            seen.mfa_lost_at = person.mfa_lost_at;
+            let mut record = guest::record(user, &seen, Revision(0))?;
+            let mut hasher = DefaultHasher::new();
+            format!("{record:?}").hash(&mut hasher);
+            let print = hasher.finish();
+            if print != person.seen {
+                known.revision += 1;
+                person.revision = known.revision;
+                person.seen = print;
+            }
+            record.revision = Revision(person.revision);
+            known.users.insert(record.id.clone(), user.id.clone());
+            known.addresses.insert(record.address.clone(), user.id.clone());
+            known.guests.insert(user.id.clone(), person);
+            Some(record)
+        })
+    }
+
+    fn enrolled(&self, user: &str) -> BTreeMap<MfaMethod, Timestamp> {
+        self.with(|known| known.guests.get(user).map(|person| person.enrolled.clone()).unwrap_or_default())
+    }
+
+    fn joined_at(&self, user: &str) -> Option<Timestamp> {
+        self.with(|known| known.guests.get(user).and_then(|person| person.joined_at))
+    }
+}
+
+/// What is read of each partner's organization while users are walked over: nothing before it is needed.
+#[derive(Default)]
+pub struct Walk {
+    members: BTreeMap<PartnerId, BTreeSet<String>>,
+    invitations: BTreeMap<PartnerId, BTreeMap<String, InvitationRecord>>,
+}
+
+/// Reads people.
+pub struct People<'a> {
+    /// The client.
+    pub client: &'a Client,
+    /// What is remembered.
+    pub memory: &'a Memory,
+    /// Partner → its organization's identifier in Keycloak.
+    pub organizations: &'a BTreeMap<PartnerId, String>,
+    /// What time it is.
+    pub now: Timestamp,
+}
+
+impl People<'_> {
+    /// One page of all users. It overlaps with the one before in at least one user, so that nobody is left out when others
+    /// go meanwhile: the listing is by offset.
+    pub async fn page(&self, first: usize, max: usize) -> Result<Vec<User>, Failed> {
+        let call = Call::get(LIST_USERS, &["users"]).with("briefRepresentation", false);
+        self.client.call(call.page(first, max)).await?.read()
+    }
+
+    /// One user, by Keycloak's identifier.
+    pub async fn user(&self, id: &str) -> Result<Option<User>, Failed> {
+        match optional(self.client.call(Call::get(GET_USER, &["users", id])).await)? {
+            Some(answer) => answer.read().map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The user with an attribute of this value.
+    pub async fn user_with(&self, attribute: &str, value: &str) -> Result<Option<User>, Failed> {
+        let call = Call::get(LIST_USERS, &["users"]).with("q", format!("{attribute}:\"{value}\""));
+        let found: Vec<User> = self.client.call(call.with("briefRepresentation", false).page(0, 2)).await?.read()?;
+        // A question that the server reads otherwise than we mean it finds everybody.
+        Ok(found.into_iter().find(|user| super::wire::first(&user.attributes, attribute) == Some(value)))
+    }
+
+    /// All users with an attribute that has this value among others.
+    pub async fn users_with(&self, attribute: &str, value: &str) -> Result<Vec<User>, Failed> {
+        let mut all: Vec<User> = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = Call::get(LIST_USERS, &["users"]).with("q", format!("{attribute}:\"{value}\""));
+            let call = call.with("briefRepresentation", false).page(pages.first(), PAGE);
+            let page: Vec<User> = self.client.call(call).await?.read()?;
+            let step = pages.turn(&page.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
+            let has =
+                |user: &User| user.attributes.get(attribute).is_some_and(|values| values.iter().any(|v| v == value));
+            for user in page.into_iter().filter(has) {
+                if all.iter().all(|known| known.id != user.id) {
+                    all.push(user);
+                }
+            }
+            if step == Step::End {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The user with this address now.
+    pub async fn user_at(&self, address: &Email) -> Result<Option<User>, Failed> {
+        let call = Call::get(LIST_USERS, &["users"]).with("email", address).with("exact", true);
+        let found: Vec<User> = self.client.call(call.with("briefRepresentation", false).page(0, 2)).await?.read()?;
+        Ok(found.into_iter().find(|user| user.email.eq_ignore_ascii_case(address.as_str())))
+    }
+
+    /// The user who is a guest of ours, by our identifier.
+    pub async fn user_of(&self, guest: &GuestId) -> Result<Option<User>, Failed> {
+        if let Some(id) = self.memory.user_of(guest)
+            && let Some(user) = self.user(&id).await?
+            && super::wire::first(&user.attributes, guest::ID) == Some(&guest.0)
+        {
+            return Ok(Some(user));
+        }
+        self.user_with(guest::ID, &guest.0).await
+    }
+
+    /// The user whose mark has this address.
+    pub async fn user_marked(&self, address: &Email) -> Result<Option<User>, Failed> {
+        if let Some(id) = self.memory.user_at(address)
+            && let Some(user) = self.user(&id).await?
+            && super::wire::first(&user.attributes, guest::ADDRESS) == Some(address.as_str())
+        {
+            return Ok(Some(user));
+        }
+        self.user_with(guest::ADDRESS, address.as_str()).await
+    }
+
+    /// A guest's record from his user, all looked up.
+    pub async fn look(&self, user: &User) -> Result<Option<GuestRecord>, Failed> {
+        if !guest::is_marked(user) {
+            return Ok(None);
+        }
+        let recorded = guest::recorded(user);
+        let organization = recorded.partner.as_ref().and_then(|partner| self.organizations.get(partner));
+        let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
+        if let Some(organization) = organization.filter(|_| recorded.live) {
+            let call = Call::get(GET_MEMBER, &["organizations", organization, "members", &user.id]);
+            seen.member = Some(optional(self.client.call(call).await)?.is_some());
+            if seen.member == Some(false) && recorded.invited {
+                seen.invitation = Some(self.invitation(organization, &user.email).await?);
+            }
+        }
+        self.enrolled(user, &recorded, true, &mut seen).await?;
+        Ok(self.memory.take_in(user, seen, self.now))
+    }
+
+    /// A guest's record from his user, where he was just written: his membership and invitation are known.
+    pub fn known(&self, user: &User, member: bool, invitation: Option<InvitationRecord>) -> Option<GuestRecord> {
+        let recorded = guest::recorded(user);
+        let enrolled = self.remembered(user, &recorded);
+        let seen =
+            Seen { member: Some(member), invitation: Some(invitation), enrolled: Some(enrolled), ..Seen::default() };
+        self.memory.take_in(user, seen, self.now)
+    }
+
+    /// A guest's record from his user in a page: as few calls as can be.
+    pub async fn listed(&self, user: &User, walk: &mut Walk) -> Result<Option<GuestRecord>, Failed> {
+        if !guest::is_marked(user) {
+            return Ok(None);
+        }
+        let recorded = guest::recorded(user);
+        let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
+        let organization = recorded.partner.as_ref().and_then(|id| Some((id, self.organizations.get(id)?)));
+        if let Some((partner, organization)) = organization.filter(|_| recorded.live) {
+            if !walk.members.contains_key(partner) {
+                walk.members.insert(partner.clone(), self.members(organization).await?);
+            }
+            let member = walk.members.get(partner).is_some_and(|members| members.contains(&user.id));
+            seen.member = Some(member);
+            if !member && recorded.invited {
+                if !walk.invitations.contains_key(partner) {
+                    walk.invitations.insert(partner.clone(), self.invitations(organization).await?);
+                }
+                let open = walk.invitations.get(partner);
+                seen.invitation = Some(open.and_then(|open| open.get(&user.email.to_ascii_lowercase())).copied());
+            }
+        }
+        self.enrolled(user, &recorded, false, &mut seen).await?;
+        Ok(self.memory.take_in(user, seen, self.now))
+    }
+
+    /// What was enrolled, as far as it is remembered and a user's own flag agrees.
+    fn remembered(&self, user: &User, recorded: &Recorded) -> BTreeMap<MfaMethod, Timestamp> {
+        let mut known = recorded.mfa.clone();
+        known.extend(self.memory.enrolled(&user.id));
+        known.retain(|method, _| *method != MfaMethod::TOTP || user.totp);
+        known
+    }
+
+    /// What is enrolled and since when. A page says whether there is a one-time password, and nothing of passkeys nor of
+    /// times: those are looked up where they are not known, and where a passkey can matter.
+    async fn enrolled(&self, user: &User, recorded: &Recorded, closely: bool, seen: &mut Seen) -> Result<(), Failed> {
+        let known = self.remembered(user, recorded);
+        let joined = seen.member == Some(true) && guest::has_password(user);
+        let untimed = user.totp && !known.contains_key(&MfaMethod::TOTP);
+        let passkey = known.contains_key(&MfaMethod::WebAuthn) || (joined && !user.totp);
+        let undated = joined && recorded.joined_at.is_none() && self.memory.joined_at(&user.id).is_none();
+        if !(untimed || passkey || undated || (closely && joined)) {
+            seen.enrolled = Some(known);
+            return Ok(());
+        }
+        match self.credentials(&user.id).await {
+            Ok(credentials) => {
+                let password = credentials.iter().find(|held| held.sort == "password");
+                seen.joined_at = password.map(Credential::created).filter(|_| undated);
+                seen.enrolled = Some(methods(&credentials));
+                Ok(())
+            }
+            // Who may not look cannot tell.
+            Err(Failed::Fault(super::super::Fault::Refused { .. })) => {
+                seen.mfa_hidden = true;
+                Ok(())
+            }
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// A user's credentials.
+    pub async fn credentials(&self, id: &str) -> Result<Vec<Credential>, Failed> {
+        self.client.call(Call::get(CREDENTIALS, &["users", id, "credentials"])).await?.read()
+    }
+
+    async fn members(&self, organization: &str) -> Result<BTreeSet<String>, Failed> {
+        let mut all = BTreeSet::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
+            let call = call.with("briefRepresentation", true).page(pages.first(), PAGE);
+            let page: Vec<Member> = self.client.call(call).await?.read()?;
+            let ids: Vec<String> = page.into_iter().map(|member| member.id).collect();
+            let step = pages.turn(&ids);
+            all.extend(ids);
+            if step == Step::End {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The open invitation of an address.
+    pub async fn invitation(&self, organization: &str, email: &str) -> Result<Option<InvitationRecord>, Failed> {
+        Ok(self.rows(organization, Some(email)).await?.iter().find_map(times))
+    }
+
+    /// The rows of an organization's invitations.
+    pub async fn rows(&self, organization: &str, email: Option<&str>) -> Result<Vec<Invitation>, Failed> {
+        let mut call = Call::get(LIST_INVITATIONS, &["organizations", organization, "invitations"]);
+        if let Some(email) = email {
+            call = call.with("email", email);
+        }
+        self.client.call(call).await?.read()
+    }
+
+    async fn invitations(&self, organization: &str) -> Result<BTreeMap<String, InvitationRecord>, Failed> {
+        let mut all = BTreeMap::new();
+        let mut first = 0;
+        loop {
+            let call = Call::get(LIST_INVITATIONS, &["organizations", organization, "invitations"]);
+            let page: Vec<Invitation> = self.client.call(call.page(first, PAGE)).await?.read()?;
+            first += page.len();
+            let last = page.len() < PAGE;
+            all.extend(page.iter().filter_map(|row| Some((row.email.to_ascii_lowercase(), times(row)?))));
+            if last {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+/// When an invitation was sent and ends.
+fn times(row: &Invitation) -> Option<InvitationRecord> {
+    let sent_at = Timestamp::from_second(row.sent_date).ok()?;
+    Some(InvitationRecord { sent_at, expires_at: Timestamp::from_second(row.expires_at).ok()? })
+}
+
+/// The methods among credentials, each since it was first there.
+pub fn methods(credentials: &[Credential]) -> BTreeMap<MfaMethod, Timestamp> {
+    let mut found: BTreeMap<MfaMethod, Timestamp> = BTreeMap::new();
+    for credential in credentials {
+        if let Some(method) = method(credential) {
+            let at = credential.created();
+            found.entry(method).and_modify(|since| *since = at.min(*since)).or_insert(at);
+        }
+    }
+    found
+}
+
+/// The method that a credential is of.
+pub fn method(credential: &Credential) -> Option<MfaMethod> {
+    match credential.sort.as_str() {
+        "otp" => Some(MfaMethod::TOTP),
+        "webauthn" | "webauthn-passwordless" => Some(MfaMethod::WebAuthn),
+        _ => None,
+    }
+}
+
+/// How many are read at once.
+pub const PAGE: usize = 100;
+
+/// Where a listing by offset goes on, so that nobody is left out when others go meanwhile: each page shares somebody with
+/// the one before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pages {
+    first: usize,
+    last_seen: BTreeSet<String>,
+}
+
+/// What comes after a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The next page.
+    On,
+    /// It went too far: rows are gone. Further back.
+    Back,
+    /// That was the last.
+    End,
+}
+
+impl Pages {
+    /// Where the next page begins.
+    pub fn first(&self) -> usize {
+        self.first
+    }
+
+    /// Takes in a page.
+    pub fn turn(&mut self, ids: &[String]) -> Step {
+        let joins = self.first == 0 || ids.iter().any(|id| self.last_seen.contains(id));
+        if !joins {
+            self.first = self.first.saturating_sub(PAGE / 2);
+            return Step::Back;
+        }
+        if ids.len() < PAGE {
+            return Step::End;
+        }
+        self.first += PAGE - 1;
+        self.last_seen = ids.iter().cloned().collect();
+        Step::On
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads everybody while some go after each page.
+    fn read(mut everybody: Vec<String>, mut going: impl FnMut(usize, &mut Vec<String>)) -> BTreeSet<String> {
+        let (mut seen, mut pages, mut turn) = (BTreeSet::new(), Pages::default(), 0);
+        loop {
+            let page: Vec<String> = everybody.iter().skip(pages.first()).take(PAGE).cloned().collect();
+            let step = pages.turn(&page);
+            seen.extend(page);
+            if step == Step::End {
+                return seen;
+            }
+            going(turn, &mut everybody);
+            turn += 1;
+        }
+    }
+
+    fn people(count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("user-{number:05}")).collect()
+    }
+
+    #[test]
+    fn a_full_last_page_ends_the_listing() {
+        for count in [0, 1, 99, 100, 101, 198, 199, 200, 1000] {
+            assert_eq!(read(people(count), |_, _| {}).len(), count);
+        }
+    }
+
+    #[test]
+    fn nobody_is_left_out_when_others_go_between_two_pages() {
+        for gone in [1, 2, 50, 99, 100, 150] {
+            let seen = read(people(500), |turn, everybody| {
+                if turn == 1 {
+                    everybody.drain(..gone);
+                }
+            });
+            let stayed = people(500).split_off(gone);
+            assert!(stayed.iter().all(|id| seen.contains(id)), "{gone} gone");
+        }
+    }
+
+    #[test]
+    fn nobody_is_left_out_when_others_come_between_two_pages() {
+        let seen = read(people(500), |turn, everybody| {
+            if turn < 5 {
+                everybody.insert(0, format!("a-new-one-{turn}"));
+            }
+        });
+        assert!(people(500).iter().all(|id| seen.contains(id)));
+    }
+}

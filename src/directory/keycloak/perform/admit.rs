@@ -1,0 +1,221 @@
+//! First acceptance: a user made, revived or adopted, with our mark, and one invitation. The record is written before the
+//! mail is asked for, so that a crash between the two sends none rather than two.
+
+use jiff::Timestamp;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+use super::super::super::amend::ours;
+use super::super::super::{
+    Effect, Fault, GuestRecord, InvitationRecord, MfaRecord, Operation, Origin, PartnerId, Revision,
+};
+use super::super::client::{Call, optional};
+use super::super::endpoints::{CREATE_USER, REMOVE_MEMBER};
+use super::super::guest::{self, CONFIGURE_TOTP, UPDATE_PASSWORD, names};
+use super::super::people::{People, methods};
+use super::super::wire::{Organization, User};
+use super::super::{Inner, realm};
+use super::guest::guest_is;
+use super::{Refusal, stale};
+
+impl Inner {
+    pub(super) async fn admit(
+        &self,
+        operation: &Operation,
+        basis: Option<Revision>,
+        at: Timestamp,
+    ) -> Result<Effect, Fault> {
+        let Operation::Admit { guest: id, mark, partner, partner_name, address, display_name, role, expires_at } =
+            operation
+        else {
+            return Ok(Effect::default());
+        };
+        let owner = self.known_owner();
+        if let Err(Refusal::Foreign(owner)) = ours(owner.as_ref(), mark) {
+            return Err(Fault::Foreign { owner });
+        }
+        let new = GuestRecord {
+            id: id.clone(),
+            revision: Revision(0),
+            mark: Some(mark.clone()),
+            address: address.clone(),
+            email: address.clone(),
+            partner: partner.clone(),
+            partner_name: partner_name.clone(),
+            display_name: display_name.clone(),
+            role: *role,
+            invitation: Some(InvitationRecord { sent_at: at, expires_at: *expires_at }),
+            admitted_at: at,
+            last_mail_at: Some(at),
+            joined_at: None,
+            login: true,
+            mfa: MfaRecord::Known(BTreeMap::new()),
+            mfa_lost_at: None,
+            grants: BTreeMap::new(),
+            deactivated_at: None,
+        };
+        let organization = self.home(partner).await?;
+        // A guest is never Owner.
+        if realm::owns_any(&self.client, address).await? {
+            return Err(Fault::Exists { what: address.to_string() });
+        }
+        let organizations = self.organization_ids();
+        let people = self.people(&organizations);
+        let known = match self.memory.user_of(id).or_else(|| self.memory.user_at(address)) {
+            Some(user) => people.user(&user).await?,
+            None => None,
+        };
+        let other = |user: &User| super::super::wire::first(&user.attributes, guest::ADDRESS) != Some(address.as_str());
+        if known.as_ref().is_some_and(other) {
+            // A record of that identifier and another address: somebody else's.
+            return Err(Fault::Exists { what: address.to_string() });
+        }
+        let nobody_known = known.is_none() && mark.origin == Origin::Made;
+        if nobody_known && let Some(user) = self.make(&new, at).await? {
+            return self.invited(&people, &organization, user, &new, None, true).await;
+        }
+        let found = match known {
+            Some(user) => Some(user),
+            None => match people.user_with(guest::ADDRESS, address.as_str()).await? {
+                Some(user) => Some(user),
+                None => people.user_at(address).await?,
+            },
+        };
+        let Some(user) = found else { return Err(stale(address)) };
+        self.take_up(&people, &organization, user, new, basis, at).await
+    }
+
+    async fn home(&self, partner: &PartnerId) -> Result<Organization, Fault> {
+        let gone = || stale("the partner");
+        let organization = match self.organization(partner) {
+            Some(known) => known,
+            None => self.read_partner(partner).await?.ok_or_else(gone)?.1,
+        };
+        match super::super::partner::record(&organization) {
+            Some(record) if record.deactivated_at.is_none() => Ok(organization),
+            Some(_) | None => Err(gone()),
+        }
+    }
+
+    /// A new user, without a password: he chooses one when he has followed his invitation. `None`: there is somebody with
+    /// that address or name.
+    async fn make(&self, new: &GuestRecord, at: Timestamp) -> Result<Option<User>, Fault> {
+        let (first_name, last_name) = names(&new.display_name);
+        let mut user = User {
+            username: username(new),
+            email: new.address.to_string(),
+            first_name,
+            last_name,
+            enabled: true,
+            required_actions: vec![UPDATE_PASSWORD.to_owned(), CONFIGURE_TOTP.to_owned()],
+            ..User::default()
+        };
+        let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
+        guest::write(new, &mut user.attributes, at).map_err(failed)?;
+        let body = json!({
+            "username": user.username,
+            "email": user.email,
+            "firstName": user.first_name,
+            "lastName": user.last_name,
+            "enabled": true,
+            "emailVerified": false,
+            "requiredActions": user.required_actions,
+            "attributes": user.attributes,
+        });
+        match self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await {
+            Ok(answer) => {
+                user.id = answer.created.unwrap_or_default();
+                Ok(Some(user))
+            }
+            Err(failed) if failed.is(409) => Ok(None),
+            Err(failed) => Err(failed.into()),
+        }
+    }
+
+    /// A user who is there already: ours from before, or somebody to adopt.
+    async fn take_up(
+        &self,
+        people: &People<'_>,
+        organization: &Organization,
+        user: User,
+        new: GuestRecord,
+        basis: Option<Revision>,
+        at: Timestamp,
+    ) -> Result<Effect, Fault> {
+        let exists = || Fault::Exists { what: new.address.to_string() };
+        let origin = new.mark.as_ref().map(|mark| mark.origin);
+        let uid = new.mark.as_ref().map(|mark| mark.uid.as_str());
+        let before = match self.look(&user).await? {
+            None if origin == Some(Origin::Adopted) => None,
+            None => return Err(exists()),
+            Some(held) if held.mark.is_none() => return Err(exists()),
+            Some(held) if held.is_live() => {
+                let same = held.mark.as_ref().map(|mark| mark.uid.as_str()) == uid;
+                return if same { Ok(guest_is(held)) } else { Err(exists()) };
+            }
+            Some(held) => {
+                let revived = held.id == new.id && held.mark.as_ref().map(|mark| mark.origin) == origin;
+                if !revived || basis.is_some_and(|basis| basis != held.revision) {
+                    return Err(stale(&new.address));
+                }
+                Some(held)
+            }
+        };
+        // He starts at Invited, wherever he was left: only the invitation makes him a member.
+        let path = ["organizations", &organization.id, "members", &user.id];
+        if before.is_some() {
+            optional(self.client.call(Call::delete(REMOVE_MEMBER, &path)).await)?;
+        }
+        let mfa = match &before {
+            Some(held) => held.mfa.clone(),
+            // What somebody who is adopted has enrolled counts once he accepts.
+            None => MfaRecord::Known(methods(&people.credentials(&user.id).await?)),
+        };
+        let new = GuestRecord { mfa, ..new };
+        let mut written = user.clone();
+        let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
+        guest::write(&new, &mut written.attributes, at).map_err(failed)?;
+        if origin == Some(Origin::Made) {
+            written.enabled = true;
+            (written.first_name, written.last_name) = names(&new.display_name);
+        }
+        self.put_user(&user, &written).await.map_err(Fault::from)?;
+        let mailed = before.and_then(|held| held.last_mail_at);
+        self.invited(people, organization, written, &new, mailed, false).await
+    }
+
+    /// Sends the invitation of a record that was just written.
+    async fn invited(
+        &self,
+        people: &People<'_>,
+        organization: &Organization,
+        user: User,
+        new: &GuestRecord,
+        mailed: Option<Timestamp>,
+        fresh: bool,
+    ) -> Result<Effect, Fault> {
+        if let Err(fault) = self.send(organization, &user, fresh).await {
+            // It did not go out: the record stands, and the mail is due.
+            let undone = GuestRecord { invitation: None, last_mail_at: mailed, ..new.clone() };
+            let mut back = user.clone();
+            let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
+            guest::write(&undone, &mut back.attributes, new.admitted_at).map_err(failed)?;
+            self.put_user(&user, &back).await.map_err(Fault::from)?;
+            people.known(&back, false, None);
+            return Err(fault);
+        }
+        let invitation = match new.invitation {
+            Some(ours) => Some(self.ends(organization, &user, ours).await?),
+            None => None,
+        };
+        let record = people.known(&user, false, invitation).ok_or_else(|| stale(&new.address))?;
+        Ok(guest_is(record))
+    }
+}
+
+/// A user's name: his address, where Keycloak takes it for one.
+fn username(new: &GuestRecord) -> String {
+    let address = new.address.as_str();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '.' | '_' | '-' | '+');
+    if address.chars().all(plain) { address.to_owned() } else { format!("guest-{}", new.id.0) }
+}

@@ -1,0 +1,128 @@
+//! Each operation as calls. Keycloak has no transactions: what takes away comes first in every sequence, and what a crash
+//! leaves half done is seen by the next look and done again.
+
+mod admit;
+mod guest;
+mod mail;
+mod organization;
+mod owner;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::super::amend::Refusal;
+use super::super::{Effect, Epoch, Execute, Fault, GuestRecord, Operation, Owner, Revision};
+use super::{Directory, Inner, realm};
+use crate::rules::ShareRole;
+
+/// An operation in words, for errors.
+fn stale(what: impl ToString) -> Fault {
+    Fault::Changed { what: what.to_string() }
+}
+
+/// What a refusal of the record's own rules means.
+fn refusal(refusal: Refusal, record: &GuestRecord) -> Fault {
+    match refusal {
+        Refusal::Stale => stale(&record.address),
+        Refusal::Adopted => {
+            Fault::Refused { message: format!("{} was adopted, not made by guestlist", record.address) }
+        }
+        Refusal::Made => Fault::Refused { message: format!("{} was not adopted", record.address) },
+        Refusal::Foreign(owner) => Fault::Foreign { owner },
+    }
+}
+
+impl Inner {
+    async fn execute(&self, operation: &Operation, basis: Option<Revision>, at: Timestamp) -> Result<Effect, Fault> {
+        match operation {
+            Operation::EnsurePartner { partner, mark, display_name, host_admins } => {
+                self.ensure_partner(partner, mark, display_name, host_admins).await
+            }
+            Operation::DeactivatePartner { partner } => self.deactivate_partner(partner, at).await,
+            Operation::DestroyPartner { partner, since } => self.destroy_partner(partner, *since).await,
+            Operation::ForgetShare { share_uid } => self.forget_share(share_uid).await,
+            Operation::Admit { address, .. } => {
+                let _held = self.locks.hold(address.as_str()).await;
+                self.admit(operation, basis, at).await
+            }
+            Operation::Withhold { guest, .. }
+            | Operation::Lower { guest, .. }
+            | Operation::Demote { guest }
+            | Operation::RevokeInvitation { guest }
+            | Operation::DisableLogin { guest }
+            | Operation::ResetMfa { guest, .. }
+            | Operation::Deactivate { guest }
+            | Operation::Release { guest }
+            | Operation::GiveBack { guest }
+            | Operation::Destroy { guest, .. }
+            | Operation::DescribeGuest { guest, .. }
+            | Operation::Invite { guest, .. }
+            | Operation::EnableLogin { guest }
+            | Operation::Promote { guest }
+            | Operation::Give { guest, .. } => {
+                let _held = self.locks.hold(&guest.0).await;
+                self.about_guest(guest, operation, basis, at).await
+            }
+        }
+    }
+
+    async fn forget_share(&self, uid: &str) -> Result<Effect, Fault> {
+        let known = realm::shares(&self.client, &self.tree).await?.into_iter().find(|share| share.uid == uid);
+        for role in [ShareRole::Collaborator, ShareRole::Manager] {
+            let Some(share) = &known else { continue };
+            let held = format!("{}:{}", share.account, role.as_str().to_lowercase());
+            let organizations = self.organization_ids();
+            for user in self.people(&organizations).users_with(super::guest::ACCOUNTS, &held).await? {
+                let record = self.look(&user).await?;
+                if record.is_some_and(|guest| guest.grants.values().any(|held| held.grant.share_uid == uid)) {
+                    return Err(stale(uid));
+                }
+            }
+        }
+        realm::forget_share(&self.client, &self.tree, uid).await?;
+        Ok(Effect { share_gone: Some(uid.to_owned()), ..Effect::default() })
+    }
+}
+
+impl Execute for Directory {
+    fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
+        self.0.claim(owner).boxed()
+    }
+
+    fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
+        self.0.take_over(owner).boxed()
+    }
+
+    fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
+        async { Ok(Epoch(realm::epoch(&self.0.client, &self.0.tree).await?)) }.boxed()
+    }
+
+    fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
+        async { Ok(Epoch(realm::lead(&self.0.client, &self.0.tree).await?)) }.boxed()
+    }
+
+    /// Keycloak has no compare-and-set: a leader whose term is over has to stop by himself.
+    fn fences(&self) -> bool {
+        false
+    }
+
+    fn execute<'a>(
+        &'a self,
+        operation: &'a Operation,
+        basis: Option<Revision>,
+        at: Timestamp,
+        _epoch: Epoch,
+    ) -> BoxFuture<'a, Result<Effect, Fault>> {
+        let (inner, operation) = (Arc::clone(&self.0), operation.clone());
+        // On its own: a caller who gives up does not cut a sequence of calls in half, nor lets the next one overtake it.
+        let work = tokio::spawn(async move { inner.execute(&operation, basis, at).await });
+        async move {
+            let ended = |_| Fault::Unavailable { context: "the work ended without an answer".to_owned() };
+            work.await.map_err(ended)?
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,141 @@
+//! Partners: organizations made, described, put away and ended.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::super::super::amend::ours;
+use super::super::super::{Effect, Fault, Mark, PartnerId, PartnerRecord};
+use super::super::client::{Call, Failed, optional};
+use super::super::endpoints::{CREATE_ORGANIZATION, DELETE_ORGANIZATION, LIST_MEMBERS, PUT_ORGANIZATION};
+use super::super::wire::{Member, Organization, User};
+use super::super::{Inner, guest, partner};
+use super::stale;
+use crate::rules::Email;
+
+impl Inner {
+    pub(super) async fn ensure_partner(
+        &self,
+        id: &PartnerId,
+        mark: &Mark,
+        display_name: &str,
+        host_admins: &[Email],
+    ) -> Result<Effect, Fault> {
+        let _held = self.locks.hold(&id.0).await;
+        let owner = self.known_owner();
+        if let Err(super::Refusal::Foreign(owner)) = ours(owner.as_ref(), mark) {
+            return Err(Fault::Foreign { owner });
+        }
+        let record = PartnerRecord {
+            id: id.clone(),
+            mark: mark.clone(),
+            display_name: display_name.to_owned(),
+            host_admins: host_admins.to_vec(),
+            deactivated_at: None,
+        };
+        let existing = self.read_partner(id).await?;
+        if existing.as_ref().is_some_and(|(known, _)| *known == record) {
+            return Ok(Effect { partner: Some(record), ..Effect::default() });
+        }
+        self.write_partner(&record, existing.map(|(_, organization)| organization), true).await
+    }
+
+    pub(super) async fn write_partner(
+        &self,
+        record: &PartnerRecord,
+        existing: Option<Organization>,
+        enabled: bool,
+    ) -> Result<Effect, Fault> {
+        let body = |taken| partner::body(record, existing.as_ref(), taken, enabled);
+        let written = match self.put_organization(existing.as_ref(), body(false)).await {
+            // Somebody else's organization has the name. That is nobody's business: ours gets another.
+            Err(failed) if failed.is(409) => self.put_organization(existing.as_ref(), body(true)).await,
+            other => other,
+        };
+        match written {
+            Ok(organization) => {
+                self.set_organization(&record.id, Some(organization));
+                Ok(Effect { partner: Some(record.clone()), ..Effect::default() })
+            }
+            Err(failed) if failed.is(409) => {
+                Err(Fault::Exists { what: format!("organization {:?}", partner::alias(&record.mark)) })
+            }
+            Err(failed) => Err(failed.into()),
+        }
+    }
+
+    /// Creates or replaces an organization; as it is now.
+    async fn put_organization(&self, existing: Option<&Organization>, body: Value) -> Result<Organization, Failed> {
+        let mut now: Organization = serde_json::from_value(body.clone()).map_err(|error| {
+            Failed::Fault(Fault::Refused { message: format!("failed to write an organization: {error}") })
+        })?;
+        match existing {
+            Some(existing) => {
+                let call = Call::put(PUT_ORGANIZATION, &["organizations", &existing.id]);
+                self.client.call(call.json(body)).await?;
+                now.id.clone_from(&existing.id);
+            }
+            None => {
+                let answer = self.client.call(Call::post(CREATE_ORGANIZATION, &["organizations"]).json(body)).await?;
+                now.id = answer.created.unwrap_or_default();
+            }
+        }
+        Ok(now)
+    }
+
+    /// The guests of a partner's record, deactivated ones too.
+    async fn guests_of(&self, id: &PartnerId) -> Result<Vec<User>, Fault> {
+        let organizations = self.organization_ids();
+        Ok(self.people(&organizations).users_with(guest::PARTNER, &id.0).await?)
+    }
+
+    /// Whether anybody at all is a member of an organization: somebody whom we did not bring, once our guests are gone.
+    async fn has_members(&self, organization: &str) -> Result<bool, Fault> {
+        let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
+        let some: Vec<Member> = self.client.call(call.with("briefRepresentation", true).page(0, 1)).await?.read()?;
+        Ok(!some.is_empty())
+    }
+
+    pub(super) async fn deactivate_partner(&self, id: &PartnerId, at: Timestamp) -> Result<Effect, Fault> {
+        let _held = self.locks.hold(&id.0).await;
+        let Some((record, organization)) = self.read_partner(id).await? else { return Ok(partner_gone(id)) };
+        if record.deactivated_at.is_some() {
+            return Ok(Effect { partner: Some(record), ..Effect::default() });
+        }
+        if self.guests_of(id).await?.iter().any(|user| guest::recorded(user).live) {
+            return Err(stale(&record.mark.name));
+        }
+        // Whoever else is in there is not ours to switch off.
+        let enabled = organization.enabled && self.has_members(&organization.id).await?;
+        let record = PartnerRecord {
+            display_name: record.display_name.trim_end_matches(" (switched off)").to_owned(),
+            deactivated_at: Some(at),
+            ..record
+        };
+        self.write_partner(&record, Some(organization), enabled).await
+    }
+
+    pub(super) async fn destroy_partner(&self, id: &PartnerId, since: Timestamp) -> Result<Effect, Fault> {
+        let _held = self.locks.hold(&id.0).await;
+        let Some((record, organization)) = self.read_partner(id).await? else { return Ok(partner_gone(id)) };
+        if record.deactivated_at != Some(since) || !self.guests_of(id).await?.is_empty() {
+            return Err(stale(&record.mark.name));
+        }
+        if self.has_members(&organization.id).await? {
+            // Keycloak deletes the users of some members with their organization. These are not ours: it stays, as nobody's.
+            tracing::warn!(
+                organization = organization.alias,
+                "has members that guestlist did not bring; it is not deleted, only guestlist's mark is taken off"
+            );
+            self.put_organization(Some(&organization), partner::unmarked(&organization)).await.map_err(Fault::from)?;
+        } else {
+            let call = Call::delete(DELETE_ORGANIZATION, &["organizations", &organization.id]);
+            optional(self.client.call(call).await)?;
+        }
+        self.set_organization(id, None);
+        Ok(partner_gone(id))
+    }
+}
+
+fn partner_gone(id: &PartnerId) -> Effect {
+    Effect { partner_gone: Some(id.clone()), ..Effect::default() }
+}

@@ -1,0 +1,374 @@
+//! What is kept in the realm beside people and partners, as a tree of groups without members: whose directory it is, the
+//! accounts and their Owners, the last mail to who has no record any more, what shares were, and what was destroyed lately.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use super::super::{AccountRecord, Destroyed, Fault, MailRecord, Owner, ShareRecord};
+use super::client::{Call, Client, Failed, optional};
+use super::endpoints::{CREATE_CHILD, CREATE_GROUP, DELETE_GROUP, GET_GROUP, LIST_CHILDREN, LIST_GROUPS, PUT_GROUP};
+use super::wire::{Attributes, Group, first};
+use crate::rules::Email;
+
+/// The group at the root of the realm that holds everything of ours.
+pub const ROOT: &str = "guestlist";
+/// How many groups are read at once.
+const PAGE: usize = 100;
+
+/// The group that says whose directory it is.
+const OWNER: &str = "owner";
+const INSTALLATION: &str = "installation";
+const CLUSTER: &str = "cluster";
+const EPOCH: &str = "epoch";
+const DESTROYED: &str = "destroyed";
+const OWNERS: &str = "guestlist.owners";
+const DELETED: &str = "deleted";
+const NAME: &str = "name";
+const MAILED_AT: &str = "mailed-at";
+const PARTNER: &str = "partner";
+const ACCOUNT: &str = "account";
+
+/// A branch of the tree: what its groups are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Branch {
+    /// An account each.
+    Accounts,
+    /// An address each.
+    Mails,
+    /// A share's UID each.
+    Shares,
+}
+
+impl Branch {
+    /// Its group's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::Mails => "mails",
+            Self::Shares => "shares",
+        }
+    }
+}
+
+/// The identifiers of our groups, as far as they are known.
+#[derive(Default)]
+pub struct Tree {
+    ids: Mutex<BTreeMap<Option<Branch>, String>>,
+}
+
+impl Tree {
+    /// The identifier of the root or a branch; it is made where it is not there.
+    pub async fn id(&self, client: &Client, branch: Option<Branch>) -> Result<String, Failed> {
+        // Held meanwhile: nobody makes a second one.
+        let mut ids = self.ids.lock().await;
+        let root = match ids.get(&None) {
+            Some(id) => id.clone(),
+            None => {
+                let id = find_or_make(client, None, ROOT).await?;
+                ids.insert(None, id.clone());
+                id
+            }
+        };
+        let Some(branch) = branch else { return Ok(root) };
+        if let Some(id) = ids.get(&Some(branch)) {
+            return Ok(id.clone());
+        }
+        let id = find_or_make(client, Some(&root), branch.name()).await?;
+        ids.insert(Some(branch), id.clone());
+        Ok(id)
+    }
+
+    /// Forgets what it knows: somebody may have deleted a group.
+    pub async fn forget(&self) {
+        self.ids.lock().await.clear();
+    }
+}
+
+async fn find(client: &Client, parent: Option<&str>, name: &str) -> Result<Option<String>, Failed> {
+    let call = match parent {
+        None => Call::get(LIST_GROUPS, &["groups"]),
+        Some(parent) => Call::get(LIST_CHILDREN, &["groups", parent, "children"]),
+    };
+    let call = call.with("search", name).with("exact", true).with("briefRepresentation", true).page(0, PAGE);
+    let found: Vec<Group> = client.call(call).await?.read()?;
+    Ok(found.into_iter().find(|group| group.name == name).map(|group| group.id))
+}
+
+async fn find_or_make(client: &Client, parent: Option<&str>, name: &str) -> Result<String, Failed> {
+    if let Some(id) = find(client, parent, name).await? {
+        return Ok(id);
+    }
+    match make(client, parent, name, &Attributes::new()).await {
+        Ok(id) => Ok(id),
+        // Somebody was quicker.
+        Err(failed) if failed.is(409) => find(client, parent, name).await?.ok_or(failed),
+        Err(failed) => Err(failed),
+    }
+}
+
+async fn make(client: &Client, parent: Option<&str>, name: &str, attributes: &Attributes) -> Result<String, Failed> {
+    let call = match parent {
+        None => Call::post(CREATE_GROUP, &["groups"]),
+        Some(parent) => Call::post(CREATE_CHILD, &["groups", parent, "children"]),
+    };
+    let answer = client.call(call.json(json!({"name": name, "attributes": attributes}))).await?;
+    match &answer.created {
+        Some(id) => Ok(id.clone()),
+        None => answer.read::<Group>().map(|group| group.id),
+    }
+}
+
+async fn put(client: &Client, group: &Group) -> Result<(), Failed> {
+    let call = Call::put(PUT_GROUP, &["groups", &group.id]);
+    client.call(call.json(json!({"name": group.name, "attributes": group.attributes}))).await.map(drop)
+}
+
+async fn get(client: &Client, id: &str) -> Result<Group, Failed> {
+    client.call(Call::get(GET_GROUP, &["groups", id])).await?.read()
+}
+
+/// The root group as it is now. Where it was deleted meanwhile it is made again.
+async fn root(client: &Client, tree: &Tree) -> Result<Group, Failed> {
+    let id = tree.id(client, None).await?;
+    if let Some(group) = optional(get(client, &id).await)? {
+        return Ok(group);
+    }
+    tree.forget().await;
+    let id = tree.id(client, None).await?;
+    get(client, &id).await
+}
+
+/// Whose directory it is. Nothing is made to find out: a realm that was made anew is nobody's.
+pub async fn owner(client: &Client) -> Result<Option<Owner>, Failed> {
+    let Some(root) = find(client, None, ROOT).await? else { return Ok(None) };
+    Ok(owner_group(client, &root).await?.as_ref().and_then(read_owner))
+}
+
+async fn owner_group(client: &Client, root: &str) -> Result<Option<Group>, Failed> {
+    let call = Call::get(LIST_CHILDREN, &["groups", root, "children"]).with("briefRepresentation", false);
+    let found: Vec<Group> = client.call(call.with("search", OWNER).with("exact", true).page(0, PAGE)).await?.read()?;
+    Ok(found.into_iter().find(|group| group.name == OWNER))
+}
+
+fn read_owner(group: &Group) -> Option<Owner> {
+    let value = |name| first(&group.attributes, name).map(str::to_owned);
+    value(INSTALLATION).zip(value(CLUSTER)).map(|(installation, cluster)| Owner { installation, cluster })
+}
+
+fn owner_attributes(owner: &Owner) -> Attributes {
+    [(INSTALLATION.to_owned(), vec![owner.installation.clone()]), (CLUSTER.to_owned(), vec![owner.cluster.clone()])]
+        .into()
+}
+
+/// Makes it somebody's where it is nobody's. Of several at once exactly one succeeds: a group is made once.
+pub async fn claim(client: &Client, tree: &Tree, owner: &Owner) -> Result<(), Failed> {
+    let root = root(client, tree).await?;
+    match make(client, Some(&root.id), OWNER, &owner_attributes(owner)).await {
+        Ok(_) => Ok(()),
+        // Somebody was quicker: the caller looks who.
+        Err(failed) if failed.is(409) => Ok(()),
+        Err(failed) => Err(failed),
+    }
+}
+
+/// Makes it somebody's, whoever's it was.
+pub async fn take_over(client: &Client, tree: &Tree, owner: &Owner) -> Result<(), Failed> {
+    claim(client, tree, owner).await?;
+    let root = root(client, tree).await?;
+    match owner_group(client, &root.id).await? {
+        Some(group) if read_owner(&group).as_ref() == Some(owner) => Ok(()),
+        Some(group) => put(client, &Group { attributes: owner_attributes(owner), ..group }).await,
+        None => Ok(()),
+    }
+}
+
+/// The epoch of whoever leads now.
+pub async fn epoch(client: &Client, tree: &Tree) -> Result<i64, Failed> {
+    let root = root(client, tree).await?;
+    Ok(first(&root.attributes, EPOCH).and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+/// Advances it.
+pub async fn lead(client: &Client, tree: &Tree) -> Result<i64, Failed> {
+    let mut root = root(client, tree).await?;
+    let epoch = first(&root.attributes, EPOCH).and_then(|text| text.parse().ok()).unwrap_or(0_i64).saturating_add(1);
+    root.attributes.insert(EPOCH.to_owned(), vec![epoch.to_string()]);
+    put(client, &root).await?;
+    Ok(epoch)
+}
+
+/// How many records were destroyed lately.
+pub async fn destroyed(client: &Client, tree: &Tree) -> Result<Destroyed, Failed> {
+    let root = root(client, tree).await?;
+    Ok(read_destroyed(&root))
+}
+
+fn read_destroyed(root: &Group) -> Destroyed {
+    let values = root.attributes.get(DESTROYED).map(Vec::as_slice).unwrap_or_default();
+    let read = |text: &String| {
+        let (minute, count) = text.split_once('=')?;
+        Some((minute.parse::<Timestamp>().ok()?, count.parse().ok()?))
+    };
+    values.iter().filter_map(read).collect()
+}
+
+/// Remembers how many records were destroyed lately.
+pub async fn set_destroyed(client: &Client, tree: &Tree, destroyed: &Destroyed) -> Result<(), Failed> {
+    let mut root = root(client, tree).await?;
+    let values = destroyed.iter().map(|(minute, count)| format!("{minute}={count}")).collect();
+    root.attributes.insert(DESTROYED.to_owned(), values);
+    put(client, &root).await
+}
+
+/// All groups of a branch, page by page.
+pub async fn children(client: &Client, tree: &Tree, branch: Branch) -> Result<Vec<Group>, Failed> {
+    let parent = tree.id(client, Some(branch)).await?;
+    let mut all: BTreeMap<String, Group> = BTreeMap::new();
+    let mut begin = 0;
+    loop {
+        let call = Call::get(LIST_CHILDREN, &["groups", &parent, "children"]).with("briefRepresentation", false);
+        let page: Vec<Group> = client.call(call.page(begin, PAGE)).await?.read()?;
+        let last = page.len() < PAGE;
+        begin += page.len();
+        all.extend(page.into_iter().map(|group| (group.id.clone(), group)));
+        if last {
+            return Ok(all.into_values().collect());
+        }
+    }
+}
+
+/// One group of a branch.
+async fn child(client: &Client, tree: &Tree, branch: Branch, name: &str) -> Result<Option<Group>, Failed> {
+    let parent = tree.id(client, Some(branch)).await?;
+    let call = Call::get(LIST_CHILDREN, &["groups", &parent, "children"]);
+    let call = call.with("search", name).with("exact", true).with("briefRepresentation", false).page(0, PAGE);
+    let found: Vec<Group> = client.call(call).await?.read()?;
+    Ok(found.into_iter().find(|group| group.name == name))
+}
+
+/// Writes a group of a branch, made or changed.
+async fn set_child(
+    client: &Client,
+    tree: &Tree,
+    branch: Branch,
+    name: &str,
+    attributes: Attributes,
+) -> Result<(), Failed> {
+    match child(client, tree, branch, name).await? {
+        Some(group) if group.attributes == attributes => Ok(()),
+        Some(group) => put(client, &Group { attributes, ..group }).await,
+        None => {
+            let parent = tree.id(client, Some(branch)).await?;
+            make(client, Some(&parent), name, &attributes).await.map(drop)
+        }
+    }
+}
+
+async fn delete(client: &Client, id: &str) -> Result<(), Failed> {
+    optional(client.call(Call::delete(DELETE_GROUP, &["groups", id])).await).map(drop)
+}
+
+/// An account's record. `None`: the group does not read as one.
+fn account(group: &Group) -> AccountRecord {
+    let owners = group.attributes.get(OWNERS).map(Vec::as_slice).unwrap_or_default();
+    // An owner's address that does not read owns nothing.
+    let mut owners: Vec<Email> = owners.iter().filter_map(|text| Email::parse(text).ok()).collect();
+    owners.sort();
+    owners.dedup();
+    let deleted = first(&group.attributes, DELETED) == Some("true");
+    let name = first(&group.attributes, NAME).unwrap_or(&group.name).to_owned();
+    AccountRecord { name, owners, deleted }
+}
+
+/// All accounts.
+pub async fn accounts(client: &Client, tree: &Tree) -> Result<Vec<AccountRecord>, Failed> {
+    Ok(children(client, tree, Branch::Accounts).await?.iter().map(account).collect())
+}
+
+/// One account.
+pub async fn one_account(client: &Client, tree: &Tree, name: &str) -> Result<Option<AccountRecord>, Failed> {
+    Ok(child(client, tree, Branch::Accounts, name).await?.as_ref().map(account))
+}
+
+/// Writes an account.
+pub async fn set_account(client: &Client, tree: &Tree, account: &AccountRecord) -> Result<(), Failed> {
+    let mut attributes = Attributes::new();
+    attributes.insert(OWNERS.to_owned(), account.owners.iter().map(ToString::to_string).collect());
+    attributes.insert(NAME.to_owned(), vec![account.name.clone()]);
+    if account.deleted {
+        attributes.insert(DELETED.to_owned(), vec!["true".to_owned()]);
+    }
+    attributes.retain(|_, values| !values.is_empty());
+    set_child(client, tree, Branch::Accounts, &account.name, attributes).await
+}
+
+/// Whether somebody owns an account.
+pub async fn owns_any(client: &Client, email: &Email) -> Result<bool, Failed> {
+    let call = Call::get(LIST_GROUPS, &["groups"]).with("q", format!("{OWNERS}:\"{email}\""));
+    let call = call.with("populateHierarchy", false).with("briefRepresentation", false).page(0, PAGE);
+    let found: Vec<Group> = client.call(call).await?.read()?;
+    Ok(found.iter().any(|group| account(group).owners.contains(email)))
+}
+
+/// The mails that are remembered without a record.
+pub async fn mails(client: &Client, tree: &Tree) -> Result<Vec<MailRecord>, Failed> {
+    let read = |group: &Group| {
+        let at = first(&group.attributes, MAILED_AT)?.parse().ok()?;
+        Some(MailRecord { address: Email::parse(&group.name).ok()?, at })
+    };
+    Ok(children(client, tree, Branch::Mails).await?.iter().filter_map(read).collect())
+}
+
+/// Remembers a mail whose record goes.
+pub async fn remember_mail(client: &Client, tree: &Tree, mail: &MailRecord) -> Result<(), Failed> {
+    let attributes = [(MAILED_AT.to_owned(), vec![format!("{:.9}", mail.at)])].into();
+    set_child(client, tree, Branch::Mails, mail.address.as_str(), attributes).await
+}
+
+/// Forgets mails that matter to nobody any more.
+pub async fn forget_mails(client: &Client, tree: &Tree, before: Timestamp) -> Result<(), Failed> {
+    for group in children(client, tree, Branch::Mails).await? {
+        let old = first(&group.attributes, MAILED_AT).and_then(|text| text.parse::<Timestamp>().ok());
+        if old.is_some_and(|at| at < before) {
+            delete(client, &group.id).await?;
+        }
+    }
+    Ok(())
+}
+
+fn share(group: &Group) -> Option<ShareRecord> {
+    let value = |name| first(&group.attributes, name).map(str::to_owned);
+    Some(ShareRecord { uid: group.name.clone(), partner_name: value(PARTNER)?, account: value(ACCOUNT)? })
+}
+
+/// The shares through which something was given.
+pub async fn shares(client: &Client, tree: &Tree) -> Result<Vec<ShareRecord>, Failed> {
+    Ok(children(client, tree, Branch::Shares).await?.iter().filter_map(share).collect())
+}
+
+/// Remembers what a share was when something was first given through it; what it was then.
+pub async fn remember_share(client: &Client, tree: &Tree, new: &ShareRecord) -> Result<ShareRecord, Failed> {
+    if let Some(known) = child(client, tree, Branch::Shares, &new.uid).await?.as_ref().and_then(share) {
+        return Ok(known);
+    }
+    let attributes =
+        [(PARTNER.to_owned(), vec![new.partner_name.clone()]), (ACCOUNT.to_owned(), vec![new.account.clone()])].into();
+    set_child(client, tree, Branch::Shares, &new.uid, attributes).await?;
+    Ok(new.clone())
+}
+
+/// Forgets a share.
+pub async fn forget_share(client: &Client, tree: &Tree, uid: &str) -> Result<(), Failed> {
+    match child(client, tree, Branch::Shares, uid).await? {
+        Some(group) => delete(client, &group.id).await,
+        None => Ok(()),
+    }
+}
+
+/// One call that fails where the realm cannot be used: an answer early, with what to do.
+pub async fn reachable(client: &Client, tree: &Tree) -> Result<(), Fault> {
+    root(client, tree).await.map(drop).map_err(Fault::from)
+}

@@ -1,0 +1,93 @@
+//! What Keycloak sends, as far as we read it. What it sends besides is ignored; what it leaves out has a default.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// Attributes: each name has several values, in order.
+pub type Attributes = BTreeMap<String, Vec<String>>;
+
+/// A user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct User {
+    pub id: String,
+    pub username: String,
+    pub email: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub enabled: bool,
+    pub email_verified: bool,
+    /// Whether a one-time password is set up.
+    pub totp: bool,
+    pub required_actions: Vec<String>,
+    pub attributes: Attributes,
+}
+
+/// A credential of a user.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Credential {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub sort: String,
+    /// Milliseconds since 1970.
+    pub created_date: Option<i64>,
+}
+
+impl Credential {
+    /// When it was made; the beginning of time where Keycloak does not say.
+    pub fn created(&self) -> Timestamp {
+        self.created_date.and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// An organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Organization {
+    pub id: String,
+    pub name: String,
+    pub alias: String,
+    pub enabled: bool,
+    pub description: Option<String>,
+    pub redirect_url: Option<String>,
+    /// Kept as they are: a write that leaves them out erases them.
+    pub domains: Vec<serde_json::Value>,
+    pub attributes: Attributes,
+}
+
+/// A member of an organization, as far as a listing in brief says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Member {
+    pub id: String,
+}
+
+/// An invitation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Invitation {
+    pub id: String,
+    pub email: String,
+    /// Seconds since 1970.
+    pub sent_date: i64,
+    /// Seconds since 1970.
+    pub expires_at: i64,
+    pub status: String,
+}
+
+/// A group of the realm.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Group {
+    pub id: String,
+    pub name: String,
+    pub attributes: Attributes,
+}
+
+/// The first value of an attribute.
+pub fn first<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+    attributes.get(name)?.first().map(String::as_str)
+}

@@ -1,0 +1,198 @@
+//! A real Keycloak for tests: started once a test binary from target/keycloak, on a port of its own on loopback, with an
+//! empty database in memory; it ends with the process that started it.
+#![allow(dead_code, reason = "each test file uses what it needs")]
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// The administrator of a server that lives as long as a test.
+const ADMIN: &str = "admin";
+/// How long it may take to start.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// A running Keycloak.
+pub struct Keycloak {
+    /// Its address.
+    pub base: String,
+    /// Whatever it listens to ends with this pipe.
+    child: Child,
+}
+
+fn home() -> PathBuf {
+    let built = std::env::var_os("GUESTLIST_KEYCLOAK").map(PathBuf::from);
+    built.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/keycloak/keycloak"))
+}
+
+/// The Java that it was built with.
+fn java() -> String {
+    let file = home().parent().unwrap().join("java");
+    std::fs::read_to_string(file).unwrap_or_default().trim().to_owned()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Keycloak {
+    /// The one of this process.
+    pub fn shared() -> &'static Self {
+        static SERVER: OnceLock<Keycloak> = OnceLock::new();
+        SERVER.get_or_init(Self::start)
+    }
+
+    /// Starts one.
+    pub fn start() -> Self {
+        let script = home().join("bin/kc.sh");
+        assert!(script.exists(), "{} is missing: run `make keycloak` first", script.display());
+        let port = free_port();
+        // The shell ends the server when our end of its pipe closes, however this process ends.
+        let line = "\"$@\" & server=$!; cat >/dev/null; kill $server; wait $server";
+        let mut child = Command::new("sh")
+            .args(["-c", line, "sh"])
+            .arg(&script)
+            .args(["start", "--optimized", "--http-enabled=true", "--http-host=127.0.0.1"])
+            .arg(format!("--http-port={port}"))
+            .arg(format!("--hostname=http://127.0.0.1:{port}"))
+            .arg(format!("--http-management-port={}", free_port()))
+            .args(["--http-management-host=127.0.0.1", "--log-level=WARN"])
+            .env("JAVA_HOME", java())
+            .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMIN)
+            .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMIN)
+            .env("JAVA_OPTS_KC_HEAP", "-Xms192m -Xmx700m")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if std::env::var_os("GUESTLIST_KEYCLOAK_LOG").is_some() {
+                    eprintln!("keycloak: {line}");
+                }
+            }
+        });
+        let server = Self { base: format!("http://127.0.0.1:{port}"), child };
+        server.wait();
+        server
+    }
+
+    fn wait(&self) {
+        // On a thread of its own: whoever asks first may be in a runtime already.
+        std::thread::scope(|scope| scope.spawn(|| self.poll()).join().unwrap());
+    }
+
+    fn poll(&self) {
+        let began = Instant::now();
+        loop {
+            if block_on(async {
+                reqwest::get(format!("{}/realms/master", self.base)).await.is_ok_and(|a| a.status() == 200)
+            }) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "Keycloak did not start in {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(250));
+        }
+    }
+
+    /// A token of the administrator.
+    pub async fn admin_token(&self) -> String {
+        let form = [("grant_type", "password"), ("client_id", "admin-cli"), ("username", ADMIN), ("password", ADMIN)];
+        let url = format!("{}/realms/master/protocol/openid-connect/token", self.base);
+        let answer: Value = reqwest::Client::new().post(url).form(&form).send().await.unwrap().json().await.unwrap();
+        answer["access_token"].as_str().expect("the administrator's token").to_owned()
+    }
+
+    /// A call as the administrator, below /admin/realms.
+    pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let url = format!("{}/admin/realms{path}", self.base);
+        let mut request =
+            reqwest::Client::new().request(method.parse().unwrap(), url).bearer_auth(self.admin_token().await);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    /// A realm of one's own, ready for guestlist: as `guestlist directory bootstrap` leaves it, as far as a directory needs.
+    pub async fn realm(&self, name: &str, extra: Value) -> Realm<'_> {
+        let attribute = |name: &str, many: bool| json!({"name": name, "permissions": {"view": ["admin"], "edit": ["admin"]}, "multivalued": many});
+        let plain = |name: &str| {
+            json!({"name": name, "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]},
+                   "required": {"roles": ["user"]}})
+        };
+        let profile = json!({"attributes": [
+            json!({"name": "username", "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]}}),
+            plain("email"), plain("firstName"), plain("lastName"),
+            attribute("guestlist.id", false), attribute("guestlist.installation", false),
+            attribute("guestlist.address", false), attribute("guestlist.partner", false),
+            attribute("guestlist.record", false), attribute("guestlist.grants", true),
+            attribute("guestlist.accounts", true),
+        ]});
+        let mut realm = json!({
+            "realm": name, "enabled": true, "organizationsEnabled": true,
+            "adminEventsEnabled": true, "eventsEnabled": true,
+            "actionTokenGeneratedByAdminLifespan": 315_360_000,
+            "clients": [{"clientId": "guestlist", "secret": SECRET, "serviceAccountsEnabled": true, "publicClient": false,
+                         "standardFlowEnabled": false, "directAccessGrantsEnabled": false}],
+            "users": [{"username": "service-account-guestlist", "serviceAccountClientId": "guestlist", "enabled": true,
+                       "clientRoles": {"realm-management": ["manage-organizations", "manage-users", "view-events"]}}],
+            "components": {"org.keycloak.userprofile.UserProfileProvider": [
+                {"providerId": "declarative-user-profile", "config": {"kc.user.profile.config": [profile.to_string()]}}]},
+        });
+        for (key, value) in extra.as_object().into_iter().flatten() {
+            realm[key] = value.clone();
+        }
+        let (status, answer) = self.admin("POST", "", Some(realm)).await;
+        assert_eq!(status, 201, "{answer}");
+        Realm { server: self, name: name.to_owned() }
+    }
+}
+
+impl Drop for Keycloak {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        drop(self.child.wait());
+    }
+}
+
+/// The secret of the client `guestlist` in tests.
+pub const SECRET: &str = "a secret of the tests";
+
+/// A realm for one test.
+pub struct Realm<'a> {
+    pub server: &'a Keycloak,
+    pub name: String,
+}
+
+impl Realm<'_> {
+    /// As `--directory` wants it.
+    pub fn address(&self) -> String {
+        format!("keycloak:{}#{}", self.server.base, self.name)
+    }
+
+    /// A call as the administrator, below the realm.
+    pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.server.admin(method, &format!("/{}{path}", self.name), body).await
+    }
+}
+
+/// Runs a future to its end, on a runtime for it alone.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The same on several threads, for what waits within.
+pub fn multi<T>(future: impl Future<Output = T>) -> T {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+}
