@@ -7,7 +7,9 @@ mod contract;
 #[path = "../support/keycloak.rs"]
 mod support;
 
+mod bootstrap;
 mod held_to_the_contract;
+mod sign_in;
 
 /// The port of a mail server on loopback that takes every mail and keeps none.
 fn mail() -> u16 {
