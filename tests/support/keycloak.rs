@@ -196,7 +196,8 @@ impl Turn {
     /// Waits for it.
     pub fn wait() -> Self {
         let realms = REALMS.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut realms = REALMS.1.wait_while(realms, |realms| *realms >= AT_ONCE).unwrap_or_else(PoisonError::into_inner);
+        let mut realms =
+            REALMS.1.wait_while(realms, |realms| *realms >= AT_ONCE).unwrap_or_else(PoisonError::into_inner);
         *realms += 1;
         Self(())
     }
