@@ -352,8 +352,7 @@ fn a_directory_that_is_not_there_or_not_a_file_is_said_so() {
     // What stands behind the kind of directory is not repeated: it may hold a password.
     for (directory, shown) in [("directory.db", "directory.db"), ("sqlite:", "sqlite:…")] {
         let expected = format!(
-            "--directory {shown:?} cannot be used here: write sqlite:PATH, as in sqlite:guestlist.db, or keycloak:URL#REALM, \
-             as in keycloak:https://id.host.example#workspace"
+            "--directory {shown:?} is not understood: write sqlite:PATH, as in sqlite:guestlist.db, or keycloak:URL#REALM"
         );
         desk.refuses(&["show", "--directory", directory], &expected);
     }

@@ -7,6 +7,7 @@ pub mod import;
 pub mod keycloak;
 pub mod mirror;
 pub mod operation;
+pub mod place;
 pub mod record;
 pub mod sqlite;
 
@@ -20,6 +21,7 @@ pub use fault::Fault;
 pub use import::{Import, Imported};
 pub use mirror::Mirror;
 pub use operation::{Operation, Weight};
+pub use place::Place;
 pub use record::*;
 
 use crate::rules::Email;

@@ -8,6 +8,7 @@ mod contract;
 mod support;
 
 mod bootstrap;
+mod applied;
 mod held_to_the_contract;
 mod sign_in;
 

@@ -39,10 +39,8 @@ impl Inner {
             if !listing.seen.insert(user.id.clone()) {
                 continue;
             }
-            match people.listed(user, &mut listing.walk).await? {
-                Some(record) => items.push(record),
-                None => listing.users.extend(guest::workspace_user(user)),
-            }
+            items.extend(people.listed(user, &mut listing.walk).await?);
+            listing.users.extend(guest::workspace_user(user));
         }
         let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })

@@ -59,6 +59,10 @@ impl Inner {
         };
         let Some((user, record)) = record else {
             // Who is not there has nothing that could be taken away.
+            if let Operation::Destroy { .. } = operation {
+                let destroyed = Some(realm::destroyed(&self.client, &self.tree).await?);
+                return Ok(Effect { destroyed, ..self.gone(id) });
+            }
             return match operation.weight() {
                 Weight::Take | Weight::End => Ok(self.gone(id)),
                 Weight::Keep | Weight::Give => Err(stale(&id.0)),
@@ -251,7 +255,7 @@ impl Inner {
     }
 
     /// The last mail outlives the record.
-    async fn remember_mail(&self, record: &GuestRecord, at: Timestamp) -> Result<(), Fault> {
+    pub(in super::super) async fn remember_mail(&self, record: &GuestRecord, at: Timestamp) -> Result<(), Fault> {
         let old = at.checked_sub(MAILS_KEPT).unwrap_or(Timestamp::MIN);
         realm::forget_mails(&self.client, &self.tree, old).await?;
         if let Some(mailed) = record.last_mail_at.filter(|mailed| *mailed >= old) {
