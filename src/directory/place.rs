@@ -36,11 +36,11 @@ impl Place {
         }
     }
 
-    /// Fails where it cannot be used as it is set up, with what to do. A file is checked when it is opened.
+    /// Fails where it is not set up for us, with what to do. Nothing is written. A file is checked when it is opened.
     pub async fn ready(&self) -> Result<(), Fault> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Keycloak(settings) => keycloak(settings)?.reachable().await,
+            Self::Keycloak(settings) => keycloak(settings)?.prepared().await,
         }
     }
 

@@ -7,8 +7,8 @@ mod contract;
 #[path = "../support/keycloak.rs"]
 mod support;
 
-mod bootstrap;
 mod applied;
+mod bootstrap;
 mod held_to_the_contract;
 mod sign_in;
 
