@@ -7,10 +7,25 @@ mod contract;
 #[path = "../support/keycloak.rs"]
 mod support;
 
+#[path = "../support/controlplane.rs"]
+mod controlplane;
+#[path = "../support/operator.rs"]
+mod operator;
+#[path = "../operator/stage.rs"]
+#[allow(dead_code, reason = "what the embedded directory's tests need besides")]
+mod stage;
+
 mod applied;
 mod bootstrap;
 mod held_to_the_contract;
+#[path = "../operator/lifecycle.rs"]
+mod lifecycle;
+mod operated;
+#[path = "../operator/roles.rs"]
+mod roles;
 mod sign_in;
+
+use operated::furnish;
 
 /// The port of a mail server on loopback that takes every mail and keeps none.
 fn mail() -> u16 {
