@@ -16,12 +16,14 @@ mod operator;
 mod stage;
 
 mod applied;
+mod bootstrap;
 mod held_to_the_contract;
 #[path = "../operator/lifecycle.rs"]
 mod lifecycle;
 mod operated;
 #[path = "../operator/roles.rs"]
 mod roles;
+mod sign_in;
 
 use operated::furnish;
 
