@@ -42,7 +42,9 @@ fn reads_unknown_as_true(world: World<'_>, key: &Key) -> Plan {
 
 fn gives_before_it_takes_away(world: World<'_>, key: &Key) -> Plan {
     let mut plan = plan(world, key);
-    plan.steps.reverse();
+    if key.kind == Kind::Membership {
+        plan.steps.reverse();
+    }
     plan
 }
 
