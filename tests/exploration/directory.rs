@@ -1,0 +1,219 @@
+//! The directory's operations on plain data, fast enough for every state. `agree.rs` holds it to the embedded directory.
+
+use guestlist::directory::{
+    Everything, GrantRecord, GuestRecord, InvitationRecord, MfaRecord, Operation, Origin, Revision, Weight,
+};
+use guestlist::rules::{GuestRole, Methods, ShareRole};
+use jiff::Timestamp;
+
+/// The operation was planned on something that is not so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// Does one operation, or nothing.
+pub fn execute(
+    all: &mut Everything,
+    operation: &Operation,
+    basis: Option<Revision>,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    match operation {
+        Operation::Admit { .. } => return admit(all, operation, basis, now),
+        Operation::EnsurePartner { partner, mark, display_name, host_admins } => {
+            let record = guestlist::directory::PartnerRecord {
+                id: partner.clone(),
+                mark: mark.clone(),
+                display_name: display_name.clone(),
+                host_admins: host_admins.clone(),
+                deactivated_at: None,
+            };
+            all.partners.retain(|known| known.id != *partner);
+            all.partners.push(record);
+        }
+        Operation::DeactivatePartner { partner } => {
+            if all.guests.iter().any(|guest| guest.is_live() && guest.partner == *partner) {
+                return Err(Refused);
+            }
+            for record in all.partners.iter_mut().filter(|record| record.id == *partner) {
+                record.deactivated_at.get_or_insert(now);
+            }
+        }
+        Operation::DestroyPartner { partner, since } => {
+            let Some(place) = all.partners.iter().position(|known| known.id == *partner) else { return Ok(()) };
+            let inhabited = all.guests.iter().any(|guest| guest.partner == *partner);
+            if inhabited || all.partners[place].deactivated_at != Some(*since) {
+                return Err(Refused);
+            }
+            all.partners.remove(place);
+        }
+        Operation::ForgetShare { share_uid } => {
+            let held = |guest: &GuestRecord| guest.grants.values().any(|held| held.grant.share_uid == *share_uid);
+            return if all.guests.iter().any(held) { Err(Refused) } else { Ok(()) };
+        }
+        Operation::Withhold { guest, .. }
+        | Operation::Lower { guest, .. }
+        | Operation::Demote { guest }
+        | Operation::RevokeInvitation { guest }
+        | Operation::DisableLogin { guest }
+        | Operation::ResetMfa { guest, .. }
+        | Operation::Deactivate { guest }
+        | Operation::Release { guest }
+        | Operation::GiveBack { guest }
+        | Operation::Destroy { guest, .. }
+        | Operation::DescribeGuest { guest, .. }
+        | Operation::Invite { guest, .. }
+        | Operation::EnableLogin { guest }
+        | Operation::Promote { guest }
+        | Operation::Give { guest, .. } => {
+            let Some(place) = all.guests.iter().position(|known| known.id == *guest) else {
+                let takes = matches!(operation.weight(), Weight::Take | Weight::End);
+                return if takes { Ok(()) } else { Err(Refused) };
+            };
+            let record = &all.guests[place];
+            if basis.is_some_and(|basis| basis != record.revision) {
+                return Err(Refused);
+            }
+            let changed = change(all, record, operation, now)?;
+            let revision = Revision(record.revision.0 + 1);
+            match changed {
+                None => drop(all.guests.remove(place)),
+                Some(changed) if changed == *record => {}
+                Some(changed) => all.guests[place] = GuestRecord { revision, ..changed },
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A guest's record after an operation; `None`: it goes.
+fn change(
+    all: &Everything,
+    record: &GuestRecord,
+    operation: &Operation,
+    now: Timestamp,
+) -> Result<Option<GuestRecord>, Refused> {
+    let mut new = record.clone();
+    let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
+    let needs = |fine: bool| if fine { Ok(()) } else { Err(Refused) };
+    let live = record.deactivated_at.is_none();
+    match operation {
+        Operation::Withhold { accounts, .. } => new.grants.retain(|account, _| !accounts.contains(account)),
+        Operation::Lower { grants, .. } => {
+            for grant in grants {
+                let Some(held) = new.grants.get_mut(&grant.account) else { continue };
+                needs(grant.role <= held.grant.role && grant.allowed.is_subset(&held.grant.allowed))?;
+                held.grant = grant.clone();
+            }
+        }
+        Operation::Demote { .. } => {
+            new.role = GuestRole::GuestUser;
+            new.grants.values_mut().for_each(|held| held.grant.role = ShareRole::Collaborator);
+        }
+        Operation::Promote { .. } => {
+            needs(live)?;
+            new.role = GuestRole::GuestAdmin;
+        }
+        Operation::RevokeInvitation { .. } => new.invitation = None,
+        Operation::DisableLogin { .. } => {
+            needs(made)?;
+            new.login = false;
+        }
+        Operation::EnableLogin { .. } => {
+            needs(live && made)?;
+            new.login = true;
+        }
+        Operation::Deactivate { .. } => {
+            needs(made)?;
+            new.grants.clear();
+            new.invitation = None;
+            new.login = false;
+            new.deactivated_at.get_or_insert(now);
+        }
+        Operation::Destroy { since, .. } => {
+            needs(made && record.deactivated_at == Some(*since))?;
+            return Ok(None);
+        }
+        Operation::Release { .. } => {
+            needs(!made)?;
+            return Ok(None);
+        }
+        Operation::DescribeGuest { mark, partner, partner_name, display_name, .. } => {
+            needs(live && is_home(all, &partner.0))?;
+            new.mark = Some(mark.clone());
+            new.partner = partner.clone();
+            new.partner_name.clone_from(partner_name);
+            new.display_name.clone_from(display_name);
+        }
+        Operation::Invite { expires_at, .. } => {
+            needs(live && record.joined_at.is_none())?;
+            new.invitation = Some(InvitationRecord { sent_at: now, expires_at: *expires_at });
+        }
+        Operation::Give { grants, .. } => {
+            needs(live)?;
+            let MfaRecord::Known(methods) = &record.mfa else { return Err(Refused) };
+            let enrolled: Methods = methods.keys().copied().collect();
+            for grant in grants {
+                let held = GrantRecord { grant: grant.clone(), since: now };
+                let fits = grant.role == ShareRole::Collaborator || record.role == GuestRole::GuestAdmin;
+                needs(fits && held.is_effective(record.login, record.joined_at.is_some(), &enrolled, now))?;
+                if record.grants.get(&grant.account).map(|held| &held.grant) != Some(grant) {
+                    new.grants.insert(grant.account.clone(), held);
+                }
+            }
+        }
+        // Nobody asks for these here.
+        Operation::ResetMfa { .. } | Operation::GiveBack { .. } => return Err(Refused),
+        Operation::Admit { .. }
+        | Operation::EnsurePartner { .. }
+        | Operation::DeactivatePartner { .. }
+        | Operation::DestroyPartner { .. }
+        | Operation::ForgetShare { .. } => {}
+    }
+    Ok(Some(new))
+}
+
+fn is_home(all: &Everything, partner: &str) -> bool {
+    all.partners.iter().any(|known| known.id.0 == partner && known.deactivated_at.is_none())
+}
+
+fn admit(all: &mut Everything, operation: &Operation, basis: Option<Revision>, now: Timestamp) -> Result<(), Refused> {
+    let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at } = operation
+    else {
+        return Err(Refused);
+    };
+    let place = all.guests.iter().position(|known| known.address == *address);
+    if let Some(known) = place.map(|place| &all.guests[place]) {
+        if known.is_live() {
+            let same = known.mark.as_ref().is_some_and(|held| held.uid == mark.uid);
+            return if same { Ok(()) } else { Err(Refused) };
+        }
+        if known.id != *guest || basis.is_some_and(|basis| basis != known.revision) {
+            return Err(Refused);
+        }
+    }
+    if !is_home(all, &partner.0) {
+        return Err(Refused);
+    }
+    let old = place.map(|place| all.guests.remove(place));
+    all.guests.push(GuestRecord {
+        id: guest.clone(),
+        revision: Revision(old.as_ref().map_or(1, |old| old.revision.0 + 1)),
+        mark: Some(mark.clone()),
+        address: address.clone(),
+        email: address.clone(),
+        partner: partner.clone(),
+        partner_name: partner_name.clone(),
+        display_name: display_name.clone(),
+        role: *role,
+        invitation: Some(InvitationRecord { sent_at: now, expires_at: *expires_at }),
+        admitted_at: now,
+        last_mail_at: Some(now),
+        joined_at: None,
+        login: true,
+        mfa: old.map_or_else(|| MfaRecord::Known(std::collections::BTreeMap::new()), |old| old.mfa),
+        mfa_lost_at: None,
+        grants: std::collections::BTreeMap::new(),
+        deactivated_at: None,
+    });
+    Ok(())
+}
