@@ -17,6 +17,7 @@ pub struct Workspace {
     installation: String,
     domains: Vec<Domain>,
     tenants: Vec<Tenant>,
+    names_tenants: bool,
     /// How long unknown MFA keeps what a guest has.
     pub mfa_unknown_max: SignedDuration,
     /// The least time between two mails to one address.
@@ -64,6 +65,7 @@ impl Default for Workspace {
             installation: DEFAULT_INSTALLATION.to_owned(),
             domains: Vec::new(),
             tenants: Vec::new(),
+            names_tenants: false,
             mfa_unknown_max: SignedDuration::from_hours(24),
             mail_interval: SignedDuration::from_mins(10),
             destroy: Destroy { after: SignedDuration::from_hours(24), per_hour_percent: 25 },
@@ -81,7 +83,7 @@ struct File {
     #[serde(default)]
     domains: Vec<String>,
     #[serde(default)]
-    tenants: Vec<FileTenant>,
+    tenants: Option<Vec<FileTenant>>,
     #[serde(default)]
     mfa_unknown_max: Option<String>,
     #[serde(default)]
@@ -133,7 +135,14 @@ impl Workspace {
                 .enumerate()
                 .map(|(i, text)| Domain::parse(text).map_err(|error| format!("domains[{i}]: {error}")))
                 .collect::<Result<_, _>>()?,
-            tenants: file.tenants.iter().enumerate().map(|(i, t)| Tenant::read(i, t)).collect::<Result<_, _>>()?,
+            tenants: file
+                .tenants
+                .iter()
+                .flatten()
+                .enumerate()
+                .map(|(i, t)| Tenant::read(i, t))
+                .collect::<Result<_, _>>()?,
+            names_tenants: file.tenants.is_some(),
             mfa_unknown_max: duration("mfaUnknownMax", file.mfa_unknown_max.as_ref(), default.mfa_unknown_max)?,
             mail_interval: duration("mailInterval", file.mail_interval.as_ref(), default.mail_interval)?,
             destroy: Destroy {
@@ -150,6 +159,11 @@ impl Workspace {
     /// The installation's name; goes into every mark.
     pub fn installation(&self) -> &str {
         &self.installation
+    }
+
+    /// Whether it says who may be spoken for at all, be it nobody. A file that is being written, or was cut off, does not.
+    pub fn names_tenants(&self) -> bool {
+        self.names_tenants
     }
 
     /// Whether the file behind the policy can be read now. Where it cannot, the last good policy stays in force but

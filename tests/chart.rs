@@ -131,6 +131,13 @@ fn a_real_api_server_accepts_the_whole_chart_and_its_roles_and_policy_hold() {
         .kubectl(&["patch", "localpartner", "acme", "-n=partners", "--type=merge", "--dry-run=server", "-p", cascade])
         .ok();
     plane.kubectl(&["delete", "namespace", "partners", "--timeout=60s"]).ok();
+
+    // One command does not delete everything: who deletes a definition says that he means it.
+    let definition = "guestmemberships.guestlist.dev";
+    let refused = eventually_refused(&plane, &["delete", "crd", definition, "--dry-run=server"]);
+    assert!(refused.contains("loses his access") && refused.contains("guestlist.dev/allow-deletion=true"), "{refused}");
+    plane.kubectl(&["annotate", "crd", definition, "guestlist.dev/allow-deletion=true"]).ok();
+    plane.kubectl(&["delete", "crd", definition, "--dry-run=server"]).ok();
 }
 
 #[test]

@@ -116,12 +116,20 @@ async fn within<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<T
 /// Reads the policy file and tells when it says something else. The content is compared, not the time: a mounted
 /// ConfigMap is swapped by a symbolic link.
 pub async fn follow_policy(file: PathBuf, mut last: Result<String, String>, inbox: mpsc::Sender<Input>) {
+    let mut candidate: Option<Result<String, String>> = None;
     loop {
         tokio::time::sleep(POLICY_POLL).await;
         let text = read_policy(&file).await;
         if text == last {
+            candidate = None;
             continue;
         }
+        // Somebody may be writing it: what counts is what still stands there at the next look.
+        if candidate.as_ref() != Some(&text) {
+            candidate = Some(text);
+            continue;
+        }
+        candidate = None;
         let news = text.clone().and_then(|text| parse_policy(&file, &text)).map(Box::new);
         last = text;
         if inbox.send(Input::Policy(news)).await.is_err() {

@@ -4,6 +4,7 @@
 
 /// Hands the cases to a macro: those for a furnished directory, those that make their own, and those that only a directory
 /// with epochs, cursors and pages of any size can keep.
+#[allow(unused_macros, reason = "what does not run the cases")]
 macro_rules! with_every_case {
     ($then:ident) => {
         $then!(

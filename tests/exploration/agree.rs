@@ -114,7 +114,7 @@ fn operations(setup: &Setup, who: usize) -> Vec<Operation> {
     let guest = || guest_id(who);
     let home: PartnerId = partner_id(setup.partner_of_guest[who]);
     let give = |what, manager| vec![grant(what, Held { manager, mine: true })];
-    let member = |admin, mine| Guest { admin, mine, ..Guest::default() };
+    let member = |admin, mine| Guest { mine, admin, ..Guest::default() };
     let mut all = vec![
         Operation::Demote { guest: guest() },
         Operation::Give { guest: guest(), grants: give(0, true) },

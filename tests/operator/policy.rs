@@ -29,7 +29,13 @@ fn a_policy_that_cannot_be_read_keeps_what_is_there_and_gives_nothing_new() {
     let stage = Stage::start();
     stage.settle();
     let (partners, operator) = (stage.partners(), &stage.operator);
-    for broken in ["installation: [", "tenants: nobody", "installation: somewhere-else"] {
+    for broken in [
+        "installation: [",
+        "tenants: nobody",
+        "installation: somewhere-else",
+        "",
+        "installation: test\ndomains: [host.example]\n",
+    ] {
         operator.policy(broken);
         operator.is_unready(&["PolicyUnreadable"]);
     }

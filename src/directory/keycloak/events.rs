@@ -86,8 +86,8 @@ impl Inner {
         let kept = config.events_enabled && config.admin_events_enabled;
         if !kept {
             tracing::warn!(
-                "the realm keeps no events, or the service account may not view them: what happens behind guestlist's back is \
-                 seen at the next resync only"
+                "the realm keeps no events, or the service account lacks the role view-events: what happens behind guestlist's \
+                 back is seen at the next resync only; `guestlist directory bootstrap` sets both"
             );
         }
         self.told.with(|state| state.kept = Some(kept));
