@@ -12,7 +12,6 @@ use super::offline::session::{Done, load};
 use super::offline::words::{Addresses, Text, summary, takes};
 use super::plan::{Format, show};
 use super::{ask, check, offline};
-use crate::directory::sqlite::{Access, Directory};
 use crate::directory::{Execute, Fault};
 
 #[derive(Debug, Args)]
@@ -21,8 +20,8 @@ For pipelines without an operator, and for trying guestlist out. Shows what `gue
 anything away, and does it. What is interrupted goes on with the next apply; a second apply does nothing.
 
 Without --prune only what the files declare is touched. With it, guests whom no file declares any more lose their access and
-are deactivated, within the partners that are declared; so many at once that it looks like a mistake (more than three, and more
-than a quarter of all guests) are left alone.
+are deactivated, within the partners that are declared; so many that it looks like a mistake (more than three within 24
+hours, and more than a quarter of all guests) are left alone.
 
 Examples:
   guestlist apply manifests/ --workspace workspace.yaml --directory sqlite:directory.db
@@ -54,9 +53,10 @@ pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
 /// Whether everything is in order in the end.
 fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let given = args.input.read(&args.paths)?;
-    let store = args.input.open(Access::Write)?;
-    let directory = Arc::new(Directory::start(store).map_err(|error| error.to_string())?);
+    let (directory, place) = (args.input.execute()?, args.input.place()?);
+    let at_once = place.at_once();
     let runtime = offline::runtime()?;
+    runtime.block_on(place.ready()).map_err(|fault| fault.to_string())?;
     let held = runtime.block_on(load(directory.as_ref()))?;
     let rehearsal = runtime.block_on(rehearse(&given, directory.as_ref(), held))?;
     match args.output {
@@ -74,7 +74,7 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     if text {
         writeln!(out).map_err(|error| error.to_string())?;
     }
-    let done = runtime.block_on(execute(&given, directory, |operation| {
+    let done = runtime.block_on(execute(&given, directory, at_once, |operation| {
         if text {
             // Who does not read to the end does not stop it.
             drop(out.write_all(words.operation(operation).as_bytes()).and_then(|()| out.flush()));
@@ -97,11 +97,16 @@ fn confirm(yes: bool, rehearsal: &Rehearsal) -> Result<(), String> {
 }
 
 /// Does it, on the directory itself; tells each operation once it is done.
-async fn execute(given: &Given, directory: Arc<Directory>, mut tell: impl FnMut(&Done)) -> Result<Rehearsal, String> {
+async fn execute(
+    given: &Given,
+    directory: Arc<dyn Execute>,
+    at_once: usize,
+    mut tell: impl FnMut(&Done),
+) -> Result<Rehearsal, String> {
     match directory.claim(&given.owner).await {
         Ok(()) => {}
         Err(Fault::Foreign { owner }) => return Err(foreign(&owner, &given.owner)),
         Err(fault) => return Err(fault.to_string()),
     }
-    given.session(load(directory.as_ref()).await?, directory, |done| tell(done)).await
+    given.session(load(directory.as_ref()).await?, directory, at_once, |done| tell(done)).await
 }

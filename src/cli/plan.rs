@@ -11,7 +11,6 @@ use super::offline::input::{Input, Rehearsal, rehearse};
 use super::offline::session::load;
 use super::offline::words::{Addresses, Text, json, summary};
 use super::{check, offline};
-use crate::directory::sqlite::{Access, ReadOnly};
 
 /// There is something to do.
 const CHANGES: u8 = 2;
@@ -62,10 +61,10 @@ pub(super) fn run(args: &PlanArgs, out: &mut dyn Write) -> ExitCode {
 fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
     let runtime = offline::runtime()?;
     let files = if args.from_cluster { None } else { Some(args.input.read(&args.paths)?) };
-    let directory = ReadOnly::start(args.input.open(Access::Read)?).map_err(|error| error.to_string())?;
-    let held = runtime.block_on(load(&directory))?;
+    let directory = args.input.observe()?;
+    let held = runtime.block_on(load(directory.as_ref()))?;
     let given = files.map_or_else(|| runtime.block_on(args.input.read_cluster()), Ok)?;
-    runtime.block_on(rehearse(&given, &directory, held))
+    runtime.block_on(rehearse(&given, directory.as_ref(), held))
 }
 
 /// Writes what would be done.

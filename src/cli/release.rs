@@ -2,7 +2,6 @@
 //! over a directory.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -10,8 +9,7 @@ use jiff::Timestamp;
 use super::offline::input::{FILES, Input};
 use super::offline::session::load;
 use super::{Problem, ask, offline};
-use crate::directory::sqlite::{Access, Directory};
-use crate::directory::{Execute, Mirror, Observe, Owner};
+use crate::directory::{Execute, Mirror, Owner};
 use crate::index::{Index, Kind, has_finalizer};
 use crate::operator::cluster::Cluster;
 use crate::plan::{Extent, Scope, Step, World, sweep};
@@ -33,8 +31,8 @@ pub(super) struct ReleaseArgs {
     /// The workspace policy, for --orphans and --take-over: it names the installation
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE", required_unless_present = "all")]
     workspace: Option<std::path::PathBuf>,
-    /// The directory, for --orphans and --take-over
-    #[arg(long, value_name = "sqlite:PATH", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
+    /// The directory, for --orphans and --take-over: sqlite:PATH or keycloak:URL#REALM
+    #[arg(long, value_name = "ADDRESS", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
     directory: String,
     /// Without asking
     #[arg(short, long)]
@@ -97,8 +95,8 @@ async fn all(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
 
 async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let input = args.input()?;
-    let directory = Directory::start(input.open(Access::Write)?)?;
-    let mut steps = orphaned(&input, &directory).await?;
+    let directory = input.execute()?;
+    let mut steps = orphaned(&input, directory.as_ref()).await?;
     if steps.is_empty() {
         writeln!(out, "every guest in the directory is declared; there is no orphan")?;
         return Ok(());
@@ -108,7 +106,7 @@ async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
     }
     ask(args.yes, &format!("{} marks are given back", steps.len()))?;
     // The answer may have taken its time: whoever is declared by now stays.
-    let still = orphaned(&input, &directory).await?;
+    let still = orphaned(&input, directory.as_ref()).await?;
     steps.retain(|step| still.contains(step));
     let epoch = directory.epoch().await?;
     for step in &steps {
@@ -120,7 +118,7 @@ async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
 
 /// What gives the orphans' marks back. The directory is read first: who is admitted before the objects are read is declared by
 /// then.
-async fn orphaned(input: &Input, directory: &Directory) -> Result<Vec<Step>, String> {
+async fn orphaned(input: &Input, directory: &dyn Execute) -> Result<Vec<Step>, String> {
     let owner = directory.owner().await.map_err(|fault| fault.to_string())?;
     let load = load(directory).await?;
     let given = input.read_cluster().await?;
@@ -155,7 +153,7 @@ async fn take_over(args: &ReleaseArgs, whose: Whose, out: &mut dyn Write) -> Res
         Whose::Files => FILES.to_owned(),
     };
     let owner = Owner { installation: workspace.installation().to_owned(), cluster };
-    let directory = Arc::new(Directory::start(input.open(Access::Write)?)?);
+    let directory = input.execute()?;
     match directory.owner().await? {
         Some(known) if known == owner => {
             writeln!(

@@ -26,8 +26,8 @@ pub struct RunArgs {
     /// The workspace policy: who may be spoken for, from where. Without it nobody is allowed anything
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     workspace: Option<PathBuf>,
-    /// The directory that is reconciled against
-    #[arg(long, value_name = "sqlite:PATH", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
+    /// The directory that is reconciled against: sqlite:PATH, or keycloak:URL#REALM with its credentials in the environment
+    #[arg(long, value_name = "ADDRESS", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
     directory: String,
     /// Where /healthz and /readyz are served
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]

@@ -7,6 +7,7 @@ pub mod import;
 pub mod keycloak;
 pub mod mirror;
 pub mod operation;
+pub mod place;
 pub mod record;
 pub mod sqlite;
 
@@ -20,6 +21,7 @@ pub use fault::Fault;
 pub use import::{Import, Imported};
 pub use mirror::Mirror;
 pub use operation::{Operation, Weight};
+pub use place::Place;
 pub use record::*;
 
 use crate::rules::Email;
@@ -114,7 +116,7 @@ pub trait Observe: Send + Sync {
     fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Fault>>;
     /// All workspace users.
     fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>>;
-    /// The last mail to each address, whether its record is still there or not.
+    /// The last mail to each address, whether its record is still there or not; a backend may leave out whose record says it.
     fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Fault>>;
     /// The shares through which something was given, as they were then.
     fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>>;

@@ -75,7 +75,7 @@ enum End {
 /// memory. The error is a sentence for people.
 pub async fn run(options: Options) -> Result<(), String> {
     // A wrong argument is said before anything is waited for.
-    start::file(&options.directory)?;
+    crate::directory::Place::read(&options.directory)?;
     let health = Health::default();
     serve(&health, &options).await?;
     let client = start::connect().await?;

@@ -19,8 +19,7 @@ use super::perform::Performer;
 use super::words::{no_cluster, words};
 use super::{Options, feed};
 use crate::directory::fault::Next;
-use crate::directory::sqlite::{self, Access, Store};
-use crate::directory::{Epoch, Execute, Fault, Owner, scheme};
+use crate::directory::{Epoch, Execute, Fault, Owner, Place};
 use crate::workspace::Workspace;
 
 /// How many inputs may wait for the engine.
@@ -69,7 +68,7 @@ pub async fn begin(options: &Options, client: Client, term: Term, health: &Healt
         }
     };
     let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster(&client, health).await };
-    let (directory, epoch) = lead(file(&options.directory)?, &owner, health).await?;
+    let (directory, epoch) = lead(&Place::read(&options.directory)?, &owner, health).await?;
     let Owner { installation, cluster } = &owner;
     tracing::info!(installation, cluster, epoch = epoch.0, "leading the directory");
     let (sender, inbox) = mpsc::channel(INBOX);
@@ -142,17 +141,11 @@ pub async fn identity(client: &Client) -> Result<String, String> {
     }
 }
 
-/// The embedded directory's file. A wrong argument is said before anything is waited for.
-pub fn file(directory: &str) -> Result<&Path, String> {
-    let path = directory.strip_prefix("sqlite:").filter(|path| !path.is_empty()).map(Path::new);
-    path.ok_or_else(|| format!("--directory {} is not understood; this release knows sqlite:PATH", scheme(directory)))
-}
-
 /// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody mends it.
-async fn lead(path: &Path, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
+async fn lead(place: &Place, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
     let mut said = String::new();
     loop {
-        let fault = match open_and_lead(path, owner).await {
+        let fault = match open_and_lead(place, owner).await {
             Ok(leading) => return Ok(leading),
             Err(fault) => fault,
         };
@@ -173,14 +166,14 @@ async fn lead(path: &Path, owner: &Owner, health: &Health) -> Result<(Arc<dyn Ex
     }
 }
 
-async fn open_and_lead(path: &Path, owner: &Owner) -> Result<(Arc<dyn Execute>, Epoch), Fault> {
+async fn open_and_lead(place: &Place, owner: &Owner) -> Result<(Arc<dyn Execute>, Epoch), Fault> {
     let failed = |error: &dyn std::fmt::Display| Fault::Unavailable { context: format!("failed to start: {error}") };
-    let path = path.to_owned();
+    place.ready().await?;
+    let place = place.clone();
     // Opening waits for locks; nobody else shall wait for that.
-    let opened = tokio::task::spawn_blocking(move || Store::open(&path, Access::Create));
-    let store = opened.await.map_err(|error| failed(&error))??;
-    let directory = sqlite::Directory::start(store).map_err(|error| failed(&error))?;
+    let opened = tokio::task::spawn_blocking(move || place.execute(true));
+    let directory = opened.await.map_err(|error| failed(&error))??;
     directory.claim(owner).await?;
     let epoch = directory.lead().await?;
-    Ok((Arc::new(directory), epoch))
+    Ok((directory, epoch))
 }

@@ -26,8 +26,8 @@ pub async fn who_is_not_there_is_not_adopted(subject: Subject) {
 pub async fn the_adopted_are_never_disabled_reset_or_deactivated(subject: Subject) {
     workspace_user(&subject, true);
     subject.done(&adopt(), 10).await;
-    subject.player.accept(&bob(), at(20)).unwrap();
-    subject.player.enroll(&bob(), MfaMethod::TOTP, at(30)).unwrap();
+    subject.player.accept(&bob(), seen(20)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap();
     for operation in [
         Operation::DisableLogin { guest: guest("bob") },
         Operation::EnableLogin { guest: guest("bob") },
@@ -42,8 +42,8 @@ pub async fn the_adopted_are_never_disabled_reset_or_deactivated(subject: Subjec
 pub async fn adopting_releasing_and_adopting_again_works(subject: Subject) {
     workspace_user(&subject, true);
     subject.done(&adopt(), 10).await;
-    subject.player.accept(&bob(), at(20)).unwrap();
-    subject.player.enroll(&bob(), MfaMethod::TOTP, at(30)).unwrap();
+    subject.player.accept(&bob(), seen(20)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap();
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
     let old = subject.record(&bob()).await.revision;
     let effect = subject.done(&Operation::Release { guest: guest("bob") }, 50).await;
@@ -65,8 +65,8 @@ pub async fn who_was_made_is_not_released(subject: Subject) {
 pub async fn whether_the_adopted_may_log_in_is_the_workspaces_word(subject: Subject) {
     workspace_user(&subject, true);
     subject.done(&adopt(), 10).await;
-    subject.player.accept(&bob(), at(20)).unwrap();
-    subject.player.enroll(&bob(), MfaMethod::TOTP, at(30)).unwrap();
+    subject.player.accept(&bob(), seen(20)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap();
     let before = subject.record(&bob()).await;
     assert!(before.login);
     workspace_user(&subject, false);

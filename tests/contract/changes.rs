@@ -20,10 +20,10 @@ pub async fn what_happens_behind_our_back_is_told_once(subject: Subject) {
     assert_eq!(told(&subject, &mut cursor).await, BTreeSet::new());
     let guest = || BTreeSet::from([Changed::Guest(bob())]);
     let account = || BTreeSet::from([Changed::Account("instagram".to_owned())]);
-    subject.player.reset(&bob(), at(40)).unwrap();
+    subject.player.reset(&bob(), seen(40)).unwrap();
     assert_eq!(told(&subject, &mut cursor).await, guest());
     assert_eq!(told(&subject, &mut cursor).await, BTreeSet::new());
-    subject.player.enroll(&bob(), MfaMethod::TOTP, at(50)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, seen(50)).unwrap();
     assert_eq!(told(&subject, &mut cursor).await, guest());
     subject.player.set_owner("instagram", &email("zoe@host.example")).unwrap();
     assert_eq!(told(&subject, &mut cursor).await, account());
@@ -54,7 +54,7 @@ pub async fn somebody_who_reads_from_an_older_cursor_is_told_everything_since(su
     let subject = subject.with_bob().await;
     let old = subject.cursor().await;
     let mut quick = old;
-    subject.player.reset(&bob(), at(40)).unwrap();
+    subject.player.reset(&bob(), seen(40)).unwrap();
     told(&subject, &mut quick).await;
     subject.player.set_deleted("tiktok", true).unwrap();
     told(&subject, &mut quick).await;

@@ -59,6 +59,10 @@ pub async fn who_destroyed_something_knows_and_others_are_told(subject: Subject)
     subject.directory.changes(cursor).await.unwrap();
     subject.done(&destroy("bob", 50, 9), 60).await;
     assert_eq!(subject.directory.changes(cursor).await.unwrap().changed, [].into());
+    if !subject.directory.fences() {
+        // Another one of ours leads only once this one has ended, and begins with a full reading.
+        return;
+    }
     // Who follows from further back hears of it.
     subject.player.import(&Import { users: vec![user(&email("zoe@host.example"))], accounts: vec![] }).unwrap();
     subject.directory.changes(subject.cursor().await).await.unwrap();
@@ -137,7 +141,9 @@ pub async fn who_takes_a_directory_over_has_every_mark_and_the_lead(subject: Sub
     assert_eq!(subject.directory.partner(&acme()).await.unwrap().unwrap().mark.cluster, "c-2");
     // Whoever led it until now writes nothing any more, and does not get it back by asking.
     let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
-    assert_eq!(subject.refused(&withhold, 60).await, Fault::Fenced);
+    if subject.directory.fences() {
+        assert_eq!(subject.refused(&withhold, 60).await, Fault::Fenced);
+    }
     assert_eq!(subject.directory.claim(&us()).await, Err(Fault::Foreign { owner: new.clone() }));
     let written = subject.cursor().await;
     subject.directory.take_over(&new).await.unwrap();

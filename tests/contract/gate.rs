@@ -23,10 +23,10 @@ pub async fn nothing_is_given_to_who_has_not_joined(subject: Subject) {
 
 pub async fn nothing_is_given_without_mfa(subject: Subject) {
     subject.done(&admit(&bob(), at(10_000)), 10).await;
-    subject.player.accept(&bob(), at(20)).unwrap();
+    subject.player.accept(&bob(), seen(20)).unwrap();
     subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
-    subject.player.enroll(&bob(), MfaMethod::TOTP, at(50)).unwrap();
-    subject.player.reset(&bob(), at(60)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, seen(50)).unwrap();
+    subject.player.reset(&bob(), seen(60)).unwrap();
     subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 70).await;
 }
 
@@ -39,7 +39,7 @@ pub async fn nothing_is_given_by_a_method_that_is_not_allowed_or_not_asked_for(s
     {
         subject.stale(&give("bob", vec![grant.clone()]), 40).await;
     }
-    subject.player.enroll(&bob(), MfaMethod::WebAuthn, at(50)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::WebAuthn, seen(50)).unwrap();
     subject.done(&give("bob", vec![Grant { asked: webauthn, ..wanted }]), 60).await;
 }
 
@@ -130,8 +130,8 @@ pub async fn lowering_never_raises_and_never_adds(subject: Subject) {
 pub async fn what_was_planned_on_an_older_record_is_not_done(subject: Subject) {
     let subject = subject.with_bob().await;
     let old = subject.record(&bob()).await.revision;
-    subject.player.reset(&bob(), at(35)).unwrap();
-    subject.player.enroll(&bob(), MfaMethod::TOTP, at(36)).unwrap();
+    subject.player.reset(&bob(), seen(35)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, seen(36)).unwrap();
     let operation = give("bob", vec![grant("instagram", ShareRole::Collaborator)]);
     let fault = subject.run_on(&operation, old).await.unwrap_err();
     assert!(matches!(fault, Fault::Changed { .. }), "{fault}");

@@ -113,8 +113,8 @@ pub async fn a_guest_who_is_deactivated_holds_nothing_and_keeps_his_mark(subject
     ] {
         subject.stale(&operation, 60).await;
     }
-    assert!(subject.player.accept(&bob(), at(60)).is_err());
-    assert!(subject.player.enroll(&bob(), MfaMethod::WebAuthn, at(60)).is_err());
+    assert!(subject.player.accept(&bob(), seen(60)).is_err());
+    assert!(subject.player.enroll(&bob(), MfaMethod::WebAuthn, seen(60)).is_err());
 }
 
 pub async fn a_deactivated_guest_comes_back_at_invited_with_the_mfa_he_had(subject: Subject) {
@@ -132,7 +132,7 @@ pub async fn a_deactivated_guest_comes_back_at_invited_with_the_mfa_he_had(subje
     assert!(matches!(&record.mfa, MfaRecord::Known(methods) if methods.contains_key(&MfaMethod::TOTP)));
     // What was enrolled before counts only after acceptance.
     subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 70).await;
-    subject.player.accept(&bob(), at(80)).unwrap();
+    subject.player.accept(&bob(), seen(80)).unwrap();
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 90).await;
 }
 
@@ -162,45 +162,45 @@ pub async fn a_workspace_user_is_not_made_a_guest(subject: Subject) {
 
 pub async fn an_invitation_is_followed_until_it_expires_is_revoked_or_the_login_is_off(subject: Subject) {
     subject.done(&admit(&bob(), at(100)), 10).await;
-    assert!(subject.player.accept(&bob(), at(100)).is_err(), "expired");
+    assert!(subject.player.accept(&bob(), seen(101)).is_err(), "expired");
     subject.done(&Operation::Invite { guest: guest("bob"), expires_at: at(1_000) }, 110).await;
     let record = subject.record(&bob()).await;
     assert_eq!(record.invitation, Some(InvitationRecord { sent_at: at(110), expires_at: at(1_000) }));
     assert_eq!(record.last_mail_at, Some(at(110)));
     subject.done(&Operation::DisableLogin { guest: guest("bob") }, 120).await;
-    assert!(subject.player.accept(&bob(), at(130)).is_err(), "suspended");
+    assert!(subject.player.accept(&bob(), seen(130)).is_err(), "suspended");
     subject.done(&Operation::EnableLogin { guest: guest("bob") }, 140).await;
     subject.done(&Operation::RevokeInvitation { guest: guest("bob") }, 150).await;
-    assert!(subject.player.accept(&bob(), at(160)).is_err(), "revoked");
+    assert!(subject.player.accept(&bob(), seen(160)).is_err(), "revoked");
     subject.done(&Operation::Invite { guest: guest("bob"), expires_at: at(2_000) }, 170).await;
-    assert!(subject.player.accept(&bob(), at(1_999)).unwrap());
-    assert!(!subject.player.accept(&bob(), at(2_500)).unwrap(), "joined already");
+    assert!(subject.player.accept(&bob(), seen(1_999)).unwrap());
+    assert!(!subject.player.accept(&bob(), seen(2_500)).unwrap(), "joined already");
     let record = subject.record(&bob()).await;
-    assert_eq!((record.joined_at, record.invitation), (Some(at(1_999)), None));
+    assert_eq!((record.joined_at, record.invitation), (Some(seen(1_999)), None));
     subject.stale(&Operation::Invite { guest: guest("bob"), expires_at: at(3_000) }, 2_600).await;
 }
 
 pub async fn mfa_is_turned_on_after_joining_and_a_reset_is_remembered_until_it_is_on_again(subject: Subject) {
     subject.done(&admit(&bob(), at(10_000)), 10).await;
-    assert!(subject.player.enroll(&bob(), MfaMethod::TOTP, at(15)).is_err(), "not joined");
-    subject.player.accept(&bob(), at(20)).unwrap();
-    assert!(subject.player.enroll(&bob(), MfaMethod::TOTP, at(30)).unwrap());
-    assert!(!subject.player.enroll(&bob(), MfaMethod::TOTP, at(31)).unwrap(), "on already");
-    let enrolled = |seconds| MfaRecord::Known([(MfaMethod::TOTP, at(seconds))].into());
+    assert!(subject.player.enroll(&bob(), MfaMethod::TOTP, seen(15)).is_err(), "not joined");
+    subject.player.accept(&bob(), seen(20)).unwrap();
+    assert!(subject.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap());
+    assert!(!subject.player.enroll(&bob(), MfaMethod::TOTP, seen(31)).unwrap(), "on already");
+    let enrolled = |seconds| MfaRecord::Known([(MfaMethod::TOTP, seen(seconds))].into());
     assert_eq!(subject.record(&bob()).await.mfa, enrolled(30));
     // What was enrolled at the instant itself, or later, stays.
-    let reset = |seconds| Operation::ResetMfa { guest: guest("bob"), enrolled_before: at(seconds) };
+    let reset = |seconds| Operation::ResetMfa { guest: guest("bob"), enrolled_before: seen(seconds) };
     let before = subject.cursor().await;
     subject.done(&reset(30), 40).await;
     assert_eq!(subject.cursor().await, before);
     let record = subject.done(&reset(31), 50).await.guest.unwrap();
     assert_eq!((record.mfa, record.mfa_lost_at), (MfaRecord::Known([].into()), Some(at(50))));
-    subject.player.enroll(&bob(), MfaMethod::TOTP, at(60)).unwrap();
+    subject.player.enroll(&bob(), MfaMethod::TOTP, seen(60)).unwrap();
     let record = subject.record(&bob()).await;
     assert_eq!((record.mfa, record.mfa_lost_at), (enrolled(60), None));
-    subject.player.reset(&bob(), at(70)).unwrap();
-    assert!(!subject.player.reset(&bob(), at(80)).unwrap(), "nothing to take");
-    assert_eq!(subject.record(&bob()).await.mfa_lost_at, Some(at(70)));
+    subject.player.reset(&bob(), seen(70)).unwrap();
+    assert!(!subject.player.reset(&bob(), seen(80)).unwrap(), "nothing to take");
+    assert_eq!(subject.record(&bob()).await.mfa_lost_at, Some(seen(70)));
 }
 
 pub async fn a_mark_passes_on_as_it_is_and_a_deactivated_one_never(subject: Subject) {

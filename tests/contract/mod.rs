@@ -2,6 +2,67 @@
 //! happens in a workspace without guestlist.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
+/// Hands the cases to a macro: those for a furnished directory, those that make their own, and those that only a directory
+/// with epochs, cursors and pages of any size can keep.
+macro_rules! with_every_case {
+    ($then:ident) => {
+        $then!(
+            adopted::who_is_not_there_is_not_adopted,
+            adopted::the_adopted_are_never_disabled_reset_or_deactivated,
+            adopted::adopting_releasing_and_adopting_again_works,
+            adopted::who_was_made_is_not_released,
+            adopted::whether_the_adopted_may_log_in_is_the_workspaces_word,
+            changes::what_happens_behind_our_back_is_told_once,
+            changes::what_we_did_and_know_of_is_not_told_to_us,
+            changes::somebody_who_reads_from_an_older_cursor_is_told_everything_since,
+            end::only_the_deactivation_that_was_planned_on_is_destroyed,
+            end::no_more_are_destroyed_in_an_hour_than_the_operation_allows,
+            end::who_destroyed_something_knows_and_others_are_told,
+            end::who_became_a_workspace_user_keeps_his_mfa_when_his_record_is_destroyed,
+            end::a_partner_is_destroyed_when_it_was_put_away_and_nobody_refers_to_it,
+            end::the_adopted_are_never_destroyed,
+            end::who_is_given_back_is_the_workspaces_without_access_and_speaks_for_nobody,
+            end::who_takes_a_directory_over_has_every_mark_and_the_lead,
+            gate::a_guest_with_mfa_is_given_an_account,
+            gate::nothing_is_given_to_who_has_not_joined,
+            gate::nothing_is_given_without_mfa,
+            gate::nothing_is_given_by_a_method_that_is_not_allowed_or_not_asked_for,
+            gate::nothing_is_given_while_the_login_is_off,
+            gate::nothing_is_given_of_an_account_that_is_gone_or_never_was,
+            gate::a_guest_user_is_never_manager,
+            gate::demoting_leaves_no_manager_at_any_instant,
+            gate::a_grant_that_has_ended_is_not_given,
+            gate::one_grant_that_may_not_be_given_holds_the_others_of_its_operation_back,
+            gate::raising_keeps_since_when,
+            gate::lowering_never_raises_and_never_adds,
+            gate::what_was_planned_on_an_older_record_is_not_done,
+            gate::taking_from_nobody_is_done_and_giving_to_nobody_is_not,
+            lifecycle::admitting_writes_record_and_mark_and_sends_one_mail,
+            lifecycle::a_guest_who_is_deactivated_holds_nothing_and_keeps_his_mark,
+            lifecycle::a_deactivated_guest_comes_back_at_invited_with_the_mfa_he_had,
+            lifecycle::an_address_is_a_guest_once,
+            lifecycle::a_workspace_user_is_not_made_a_guest,
+            lifecycle::an_invitation_is_followed_until_it_expires_is_revoked_or_the_login_is_off,
+            lifecycle::mfa_is_turned_on_after_joining_and_a_reset_is_remembered_until_it_is_on_again,
+            lifecycle::a_mark_passes_on_as_it_is_and_a_deactivated_one_never,
+            lifecycle::a_partner_with_a_live_guest_is_not_put_away_and_one_put_away_takes_nobody_in,
+            memory::the_last_mail_to_an_address_outlives_its_record,
+            memory::a_mail_without_a_record_is_forgotten_when_it_matters_to_nobody_any_more,
+            memory::a_share_gives_one_account_to_one_partner_until_it_is_forgotten,
+            memory::a_guest_is_never_owner_made_or_adopted,
+            owner::a_second_installation_or_cluster_is_refused,
+            owner::a_mark_of_somebody_else_is_not_written;
+            with lifecycle::every_operation_done_twice_is_done_once,
+            paging::the_deactivated_are_listed_too,
+            paging::what_changes_between_two_pages_is_told_as_a_change;
+            embedded changes::a_cursor_from_the_future_means_another_file,
+            owner::who_lost_the_lead_writes_nothing_not_even_what_takes_away;
+            embedded_with paging::a_listing_in_small_pages_holds_everybody_once,
+            paging::accounts_users_and_partners_come_in_pages_too
+        );
+    };
+}
+
 pub mod adopted;
 pub mod changes;
 pub mod end;
@@ -54,6 +115,11 @@ pub type Factory = fn(usize) -> Subject;
 /// An instant, finer than a microsecond on purpose: what goes in comes back.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::new(1_800_000_000 + seconds, 123_456_789).unwrap()
+}
+
+/// An instant at which somebody else did something: what a backend knows of it may be no finer than a millisecond.
+pub fn seen(seconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(at(seconds).as_millisecond()).unwrap()
 }
 
 pub fn email(text: &str) -> Email {
@@ -184,8 +250,8 @@ impl Subject {
     /// Bob as Guest Admin who was admitted (at 10), joined (20), turned TOTP on (30).
     pub async fn with_bob(self) -> Self {
         self.done(&admit(&bob(), at(10_000)), 10).await;
-        self.player.accept(&bob(), at(20)).unwrap();
-        self.player.enroll(&bob(), MfaMethod::TOTP, at(30)).unwrap();
+        self.player.accept(&bob(), seen(20)).unwrap();
+        self.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap();
         self
     }
 

@@ -65,7 +65,7 @@ pub async fn what_changes_between_two_pages_is_told_as_a_change(make: Factory) {
     let cursor = subject.cursor().await;
     let first = subject.directory.guests(None).await.unwrap();
     let passed = first.items[0].address.clone();
-    subject.player.accept(&passed, at(50)).unwrap();
+    subject.player.accept(&passed, seen(50)).unwrap();
     let mut seen: BTreeSet<String> = first.items.iter().map(|guest| guest.address.to_string()).collect();
     let mut page = first.next;
     while page.is_some() {

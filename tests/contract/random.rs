@@ -212,9 +212,9 @@ fn operation(action: &Action, now: i64) -> Option<Operation> {
 
 fn play(player: &dyn Player, action: &Action, now: i64) -> bool {
     match *action {
-        Action::Accepts(n) => player.accept(&address(n), at(now)).is_ok(),
-        Action::Enrolls(n) => player.enroll(&address(n), MfaMethod::TOTP, at(now)).is_ok(),
-        Action::IsReset(n) => player.reset(&address(n), at(now)).is_ok(),
+        Action::Accepts(n) => player.accept(&address(n), seen(now)).is_ok(),
+        Action::Enrolls(n) => player.enroll(&address(n), MfaMethod::TOTP, seen(now)).is_ok(),
+        Action::IsReset(n) => player.reset(&address(n), seen(now)).is_ok(),
         Action::Deleted(account, deleted) => player.set_deleted(ACCOUNTS[account], deleted).is_ok(),
         _ => unreachable!("an operation"),
     }

@@ -6,13 +6,13 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 /// The administrator of a server that lives as long as a test.
-const ADMIN: &str = "admin";
+pub const ADMIN: &str = "admin";
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -84,9 +84,16 @@ impl Keycloak {
     }
 
     fn wait(&self) {
+        // On a thread of its own: whoever asks first may be in a runtime already.
+        std::thread::scope(|scope| scope.spawn(|| self.poll()).join().unwrap());
+    }
+
+    fn poll(&self) {
         let began = Instant::now();
         loop {
-            if block_on(async { reqwest::get(format!("{}/realms/master", self.base)).await.is_ok_and(|a| a.status() == 200) }) {
+            if block_on(async {
+                reqwest::get(format!("{}/realms/master", self.base)).await.is_ok_and(|a| a.status() == 200)
+            }) {
                 return;
             }
             assert!(began.elapsed() < PATIENCE, "Keycloak did not start in {PATIENCE:?}");
@@ -105,9 +112,8 @@ impl Keycloak {
     /// A call as the administrator, below /admin/realms.
     pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("{}/admin/realms{path}", self.base);
-        let mut request = reqwest::Client::new()
-            .request(method.parse().unwrap(), url)
-            .bearer_auth(self.admin_token().await);
+        let mut request =
+            reqwest::Client::new().request(method.parse().unwrap(), url).bearer_auth(self.admin_token().await);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -118,9 +124,7 @@ impl Keycloak {
 
     /// A realm of one's own, ready for guestlist: as `guestlist directory bootstrap` leaves it, as far as a directory needs.
     pub async fn realm(&self, name: &str, extra: Value) -> Realm<'_> {
-        let attribute = |name: &str, many: bool| {
-            json!({"name": name, "permissions": {"view": ["admin"], "edit": ["admin"]}, "multivalued": many})
-        };
+        let attribute = |name: &str, many: bool| json!({"name": name, "permissions": {"view": ["admin"], "edit": ["admin"]}, "multivalued": many});
         let plain = |name: &str| {
             json!({"name": name, "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]},
                    "required": {"roles": ["user"]}})
@@ -181,8 +185,39 @@ impl Realm<'_> {
     }
 }
 
+/// How many realms there are at once at most: more would only be in each other's way.
+const AT_ONCE: usize = 2;
+static REALMS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// The right to have a realm, until it is dropped.
+pub struct Turn(());
+
+impl Turn {
+    /// Waits for it.
+    pub fn wait() -> Self {
+        let realms = REALMS.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut realms =
+            REALMS.1.wait_while(realms, |realms| *realms >= AT_ONCE).unwrap_or_else(PoisonError::into_inner);
+        *realms += 1;
+        Self(())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *REALMS.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        REALMS.1.notify_one();
+    }
+}
+
 /// Runs a future to its end, on a runtime for it alone.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     drop(rustls::crypto::ring::default_provider().install_default());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The same on several threads, for what waits within.
+pub fn multi<T>(future: impl Future<Output = T>) -> T {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
 }

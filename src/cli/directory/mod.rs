@@ -1,18 +1,20 @@
-//! `guestlist directory …`: what happens in a workspace without guestlist, on the embedded directory.
+//! `guestlist directory …`: prepares a realm, and does what happens in a workspace without guestlist.
 
+mod bootstrap;
 mod import;
+mod place;
 mod show;
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::Problem;
-use crate::directory::scheme;
-use crate::directory::sqlite::{Access, Store};
+use place::Place;
+
 use crate::rules::{Email, MfaMethod};
 
 /// Arguments of `guestlist directory`.
@@ -22,15 +24,18 @@ use crate::rules::{Email, MfaMethod};
   guestlist directory show -o json
   guestlist directory accept bob@acme.example
   guestlist directory enroll-mfa bob@acme.example --method TOTP
+  guestlist directory bootstrap --directory keycloak:https://id.host.example#workspace --dry-run
+
+On sqlite:PATH you play the guest (accept, enroll-mfa, reset-mfa); in a realm of Keycloak he does that himself.
 
 A file to import:
   users: [{email: alice@host.example, name: Alice Example, enabled: true, verified: true}]
   accounts: [{name: instagram-main, owners: [alice@host.example]}]")]
 pub struct DirectoryArgs {
-    /// The directory's file
+    /// The directory: sqlite:PATH or keycloak:URL#REALM
     #[arg(
         long,
-        value_name = "sqlite:PATH",
+        value_name = "ADDRESS",
         env = "GUESTLIST_DIRECTORY",
         default_value = "sqlite:guestlist.db",
         global = true
@@ -42,6 +47,13 @@ pub struct DirectoryArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Prepare a realm of Keycloak with an administrator's credentials; doing it again changes nothing
+    ///
+    /// It makes the realm where there is none and sets what guestlist needs: organizations, events, the user profile, the
+    /// client scope that applications read, sign-in flows that stop a guest without a second factor, and the operator's own
+    /// client with three roles. What belongs to somebody else is left alone and said. The operator never needs an
+    /// administrator.
+    Bootstrap(bootstrap::BootstrapArgs),
     /// Add and update users and accounts from a YAML file; removes nothing
     Import {
         /// The file, or - for standard input
@@ -107,59 +119,57 @@ enum Format {
 
 /// Runs `guestlist directory`.
 pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
-    let path = file(&args.directory)?;
-    let open = |access| Store::open(path, access);
+    let directory = &args.directory;
     let now = Timestamp::now();
+    // A realm is prepared by an administrator, everything else is done by who the operator is.
+    let place = || Place::open(directory);
     match args.command {
+        Command::Bootstrap(args) => bootstrap::run(directory, args, out)?,
         Command::Import { file } => {
             let import = import::read(&file)?;
-            let done = open(Access::Create)?.import(&import)?;
+            let done = place()?.import(&import)?;
             writeln!(out, "{} added, {} updated, {} unchanged", done.added, done.updated, done.unchanged)?;
         }
-        Command::Show { output } => show::show(&open(Access::Read)?.everything()?, output, now, out)?,
+        Command::Show { output } => show::show(&place()?.everything()?, output, now, out)?,
         Command::Accept { email } => {
             let email = address(&email)?;
-            let done = open(Access::Write)?.accept(&email, now)?;
+            let done = place()?.played(directory, ACCEPTS)?.accept(&email, now)?;
             said(out, done, &format!("{email} joined"), &format!("{email} had joined already"))?;
         }
         Command::EnrollMfa { email, method } => {
             let email = address(&email)?;
             let method =
                 MfaMethod::parse(&method).ok_or_else(|| format!("--method {method:?} is none of TOTP, WebAuthn"))?;
-            let done = open(Access::Write)?.enroll_mfa(&email, method, now)?;
+            let done = place()?.played(directory, ENROLS)?.enroll_mfa(&email, method, now)?;
             said(out, done, &format!("{email} turned {method} on"), &format!("{email} had {method} on already"))?;
         }
         Command::ResetMfa { email } => {
             let email = address(&email)?;
-            let done = open(Access::Write)?.reset_mfa(&email, now)?;
+            let done = place()?.played(directory, RESETS)?.reset_mfa(&email, now)?;
             said(out, done, &format!("{email} has no MFA any more"), &format!("{email} had no MFA"))?;
         }
         Command::SetOwner { account, owners } => {
             let owners = owners.iter().map(|text| address(text)).collect::<Result<BTreeSet<_>, _>>()?;
-            let done = open(Access::Write)?.set_owner(&account, &owners)?;
+            let done = place()?.set_owner(&account, &owners)?;
             said(out, done, &format!("{account} has new Owners"), &format!("{account} had these Owners already"))?;
         }
         Command::DeleteAccount { account } => {
-            let done = open(Access::Write)?.set_deleted(&account, true)?;
+            let done = place()?.set_deleted(&account, true)?;
             said(out, done, &format!("{account} is deleted"), &format!("{account} was deleted already"))?;
         }
         Command::RestoreAccount { account } => {
-            let done = open(Access::Write)?.set_deleted(&account, false)?;
+            let done = place()?.set_deleted(&account, false)?;
             said(out, done, &format!("{account} is back"), &format!("{account} was not deleted"))?;
         }
     }
     Ok(())
 }
 
-/// The embedded directory's file.
-pub(super) fn file(directory: &str) -> Result<&Path, Problem> {
-    let said = match directory.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => return Ok(Path::new(path)),
-        Some(("keycloak", _)) => "people and accounts are kept in Keycloak itself; these commands are for sqlite:PATH",
-        Some(_) | None => "write sqlite:PATH, as in sqlite:guestlist.db",
-    };
-    Err(format!("--directory {} cannot be used here: {said}", scheme(directory)).into())
-}
+/// Why nobody plays the guest in a realm.
+const ACCEPTS: &str = "in Keycloak the guest follows the link in his mail himself";
+const ENROLS: &str = "in Keycloak the guest sets up his second factor himself, when he signs in";
+const RESETS: &str = "in Keycloak annotate his GuestMembership with guestlist.dev/reset-mfa, or delete the credential in the \
+                      console (Users, Credentials)";
 
 fn said(out: &mut dyn Write, done: bool, now: &str, before: &str) -> std::io::Result<()> {
     writeln!(out, "{}", if done { now } else { before })

@@ -11,8 +11,8 @@ use super::desk::Desk;
 use super::session::{Done, Session};
 use super::words::{ORDER, Standing, standings};
 use crate::cli::check::{self, Places};
-use crate::directory::sqlite::{Access, Inline, Store};
-use crate::directory::{Execute, Observe, Owner};
+use crate::directory::sqlite::{Inline, Store};
+use crate::directory::{Execute, Observe, Owner, Place};
 use crate::index::Declared;
 use crate::operator::clock::Clock;
 use crate::operator::cluster::Cluster;
@@ -29,8 +29,8 @@ pub struct Input {
     /// The workspace policy: who may be spoken for, from where
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     pub workspace: PathBuf,
-    /// The directory
-    #[arg(long, value_name = "sqlite:PATH", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
+    /// The directory: sqlite:PATH, or keycloak:URL#REALM with its credentials in the environment
+    #[arg(long, value_name = "ADDRESS", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
     pub directory: String,
     /// The namespace of objects that name none; objects of another one are refused, as by kubectl
     #[arg(short, long, value_name = "NAMESPACE")]
@@ -74,10 +74,19 @@ impl Input {
         Ok(Given { objects, places, workspace, owner, extent })
     }
 
-    /// Opens the embedded directory, which has to be there.
-    pub fn open(&self, access: Access) -> Result<Store, String> {
-        let path = super::super::directory::file(&self.directory).map_err(|problem| problem.to_string())?;
-        Store::open(path, access).map_err(|fault| fault.to_string())
+    /// Where the directory is.
+    pub fn place(&self) -> Result<Place, String> {
+        Place::read(&self.directory)
+    }
+
+    /// Opens the directory, which has to be there, by a handle that can only read.
+    pub fn observe(&self) -> Result<Arc<dyn Observe>, String> {
+        self.place()?.observe().map_err(|fault| fault.to_string())
+    }
+
+    /// Opens the directory, which has to be there.
+    pub fn execute(&self) -> Result<Arc<dyn Execute>, String> {
+        self.place()?.execute(false).map_err(|fault| fault.to_string())
     }
 }
 
@@ -110,7 +119,7 @@ pub async fn rehearse(given: &Given, directory: &dyn Observe, load: Load) -> Res
     }
     let progress = progress();
     let copy = Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?;
-    let rehearsal = given.session(load, Arc::new(Inline::new(copy)), |_| progress.inc(1)).await;
+    let rehearsal = given.session(load, Arc::new(Inline::new(copy)), 1, |_| progress.inc(1)).await;
     progress.finish_and_clear();
     rehearsal
 }
@@ -129,6 +138,7 @@ impl Given {
         &self,
         load: Load,
         directory: Arc<dyn Execute>,
+        workers: usize,
         mut tell: impl FnMut(&Done),
     ) -> Result<Rehearsal, String> {
         let clock = Clock::new(Timestamp::now);
@@ -141,7 +151,7 @@ impl Given {
             directory,
             clock,
             extent: self.extent,
-            workers: 1,
+            workers,
         };
         let mut operations = Vec::new();
         let run = session.run(|done| {

@@ -29,6 +29,8 @@ struct State {
     cursor: i64,
     /// Events around the cursor that were told already.
     ids: HashSet<(i64, String)>,
+    /// Everything is to be read again.
+    everything: bool,
     /// Whether the realm keeps events: `None`, nobody looked.
     kept: Option<bool>,
 }
@@ -66,6 +68,11 @@ impl Told {
 }
 
 impl Inner {
+    /// Everything has changed at once.
+    pub(super) fn all_changed(&self) {
+        self.told.with(|state| state.everything = true);
+    }
+
     /// Whether the realm keeps both kinds of events and lets us read them.
     async fn keeps_events(&self) -> Result<bool, Fault> {
         if let Some(kept) = self.told.with(|state| state.kept) {
@@ -110,6 +117,11 @@ impl Inner {
 
     pub(super) async fn changes(&self, since: Cursor) -> Result<Changes, Fault> {
         let nothing = Changes { cursor: since, changed: BTreeSet::new() };
+        // Somebody else may have taken it over: he who led it does not go on.
+        self.still_ours().await?;
+        if self.told.with(|state| std::mem::take(&mut state.everything)) {
+            return Ok(Changes { cursor: since, changed: [Changed::Everything].into() });
+        }
         if !self.keeps_events().await? {
             return Ok(nothing);
         }

@@ -161,9 +161,10 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
     let address = Email::parse(&stored.address).ok()?;
     let origin = if stored.adopted { Origin::Adopted } else { Origin::Made };
     let member = seen.member.unwrap_or(stored.joined_at.is_some());
-    let joined = member && has_password(user);
+    let left = stored.deactivated_at.is_some();
+    let joined = if left { stored.joined_at.is_some() } else { member && has_password(user) };
     let enrolled = seen.enrolled.clone().unwrap_or_else(|| methods_at(&stored.mfa));
-    let lost = enrolled.is_empty().then(|| stored.mfa_lost_at.or(seen.mfa_lost_at)).flatten();
+    let lost = enrolled.is_empty().then(|| seen.mfa_lost_at.max(stored.mfa_lost_at)).flatten();
     let invited = stored.invited_at.zip(stored.invitation_ends);
     let recorded = invited.map(|(sent_at, expires_at)| InvitationRecord { sent_at, expires_at });
     let invitation = match seen.invitation {
@@ -361,20 +362,29 @@ pub fn claim(grant: &Grant) -> String {
     format!("{}:{}", grant.account, grant.role.as_str().to_lowercase())
 }
 
-/// A workspace user. `None`: a guest of ours, or somebody without an address that could be compared.
+/// A workspace user, adopted or not. `None`: a guest whom we made, or somebody without an address that could be compared.
 pub fn workspace_user(user: &User) -> Option<UserRecord> {
-    if is_marked(user) {
+    if is_marked(user) && stored(user).is_none_or(|stored| !stored.adopted) {
         return None;
     }
-    let name = format!("{} {}", user.first_name, user.last_name).trim().to_owned();
+    person(user)
+}
+
+/// What the workspace says of a user, whether he is a guest as well or not.
+pub fn person(user: &User) -> Option<UserRecord> {
+    let last = if user.last_name == NO_NAME { "" } else { user.last_name.as_str() };
+    let name = format!("{} {last}", user.first_name).trim().to_owned();
     let email = Email::parse(&user.email).ok()?;
     Some(UserRecord { email, name, enabled: user.enabled, verified: user.email_verified })
 }
+
+/// The last name of who has only one.
+const NO_NAME: &str = "-";
 
 /// First and last name: Keycloak asks who lacks one of them for both, and for his address.
 pub fn names(display_name: &str) -> (String, String) {
     match display_name.trim().rsplit_once(' ') {
         Some((first, last)) => (first.trim().to_owned(), last.to_owned()),
-        None => (display_name.trim().to_owned(), "-".to_owned()),
+        None => (display_name.trim().to_owned(), NO_NAME.to_owned()),
     }
 }

@@ -1,6 +1,7 @@
 //! Keycloak as the directory: partners are organizations, guests are users whose attributes hold our mark and what they were
 //! given, MFA is what Keycloak observed. `docs/keycloak.md` says what is where and why.
 
+pub mod bootstrap;
 mod client;
 mod endpoints;
 mod events;
@@ -11,6 +12,7 @@ mod partner;
 mod people;
 mod perform;
 pub mod play;
+mod profile;
 mod realm;
 mod wire;
 
@@ -20,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
-pub use client::{Login, Secret, Settings};
+pub use client::{Login, Secret, Settings, client_id};
 
 use super::{AccountRecord, Fault, Owner, PartnerId, UserRecord};
 use client::{Call, Client};
@@ -30,6 +32,9 @@ use locks::Locks;
 use people::{Memory, PAGE, Pages, People, Step, Walk};
 use realm::Tree;
 use wire::Organization;
+
+/// Says what time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A realm as the directory.
 #[derive(Clone)]
@@ -48,7 +53,7 @@ struct Inner {
     /// One change of a guest or a partner at a time: each reads before it writes.
     locks: Locks,
     /// What time it is.
-    clock: fn() -> Timestamp,
+    clock: Clock,
     /// Which of the realm's events were told.
     told: Told,
     /// For how long the realm's invitations last, in seconds, once one was seen.
@@ -65,7 +70,7 @@ struct Listing {
 
 impl Directory {
     /// A directory in a realm. No call is made yet.
-    pub fn new(settings: Settings, clock: fn() -> Timestamp) -> Result<Self, Fault> {
+    pub fn new(settings: Settings, clock: Clock) -> Result<Self, Fault> {
         Ok(Self(Arc::new(Inner {
             client: Client::new(settings)?,
             tree: Tree::default(),
@@ -85,8 +90,14 @@ impl Directory {
         self.0.client.calls()
     }
 
+    /// Fails where the realm would show what we keep to users, let them edit it, or drop it. Nothing is written.
+    pub async fn prepared(&self) -> Result<(), Fault> {
+        profile::check(&self.0.client).await
+    }
+
     /// An answer early where the realm cannot be used, with what to do.
     pub async fn reachable(&self) -> Result<(), Fault> {
+        self.prepared().await?;
         realm::reachable(&self.0.client, &self.0.tree).await
     }
 }

@@ -11,7 +11,7 @@ use super::client::{Call, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
 use super::people::PAGE;
 use super::people::Step;
-use super::wire::Organization;
+use super::wire::{Organization, User};
 use super::{Directory, Inner, Listing, guest, partner, realm};
 use crate::rules::Email;
 
@@ -39,10 +39,8 @@ impl Inner {
             if !listing.seen.insert(user.id.clone()) {
                 continue;
             }
-            match people.listed(user, &mut listing.walk).await? {
-                Some(record) => items.push(record),
-                None => listing.users.extend(guest::workspace_user(user)),
-            }
+            items.extend(people.listed(user, &mut listing.walk).await?);
+            listing.users.extend(guest::workspace_user(user));
         }
         let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })
@@ -88,11 +86,20 @@ impl Inner {
 
     async fn read_guest(&self, address: &Email) -> Result<Option<GuestRecord>, Fault> {
         let organizations = self.organization_ids();
-        let people = self.people(&organizations);
-        match people.user_marked(address).await? {
-            Some(user) => Ok(people.look(&user).await?),
+        match self.people(&organizations).user_marked(address).await? {
+            Some(user) => self.look(&user).await,
             None => Ok(None),
         }
+    }
+
+    /// A guest's record from his user, with everything that he does not say himself looked up.
+    pub(super) async fn look(&self, user: &User) -> Result<Option<GuestRecord>, Fault> {
+        let partner = guest::recorded(user).partner;
+        if let Some(partner) = partner.filter(|partner| self.organization(partner).is_none()) {
+            self.read_partner(&partner).await?;
+        }
+        let organizations = self.organization_ids();
+        Ok(self.people(&organizations).look(user).await?)
     }
 
     async fn read_user(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
@@ -113,6 +120,11 @@ impl Observe for Directory {
 
     fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Fault>> {
         self.0.cursor().boxed()
+    }
+
+    /// Each time asks for the owner and for two kinds of events.
+    fn poll(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(2)
     }
 
     fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Fault>> {

@@ -156,6 +156,28 @@ impl People<'_> {
         Ok(found.into_iter().find(|user| super::wire::first(&user.attributes, attribute) == Some(value)))
     }
 
+    /// All users with an attribute that has this value among others.
+    pub async fn users_with(&self, attribute: &str, value: &str) -> Result<Vec<User>, Failed> {
+        let mut all: Vec<User> = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = Call::get(LIST_USERS, &["users"]).with("q", format!("{attribute}:\"{value}\""));
+            let call = call.with("briefRepresentation", false).page(pages.first(), PAGE);
+            let page: Vec<User> = self.client.call(call).await?.read()?;
+            let step = pages.turn(&page.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
+            let has =
+                |user: &User| user.attributes.get(attribute).is_some_and(|values| values.iter().any(|v| v == value));
+            for user in page.into_iter().filter(has) {
+                if all.iter().all(|known| known.id != user.id) {
+                    all.push(user);
+                }
+            }
+            if step == Step::End {
+                return Ok(all);
+            }
+        }
+    }
+
     /// The user with this address now.
     pub async fn user_at(&self, address: &Email) -> Result<Option<User>, Failed> {
         let call = Call::get(LIST_USERS, &["users"]).with("email", address).with("exact", true);

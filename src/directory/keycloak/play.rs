@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::super::{AccountRecord, Everything, Fault, Import, Imported, Observe, Page, PageToken, UserRecord};
+use super::super::{AccountRecord, Everything, Fault, Import, Imported, Observe, Origin, Page, PageToken, UserRecord};
 use super::client::Call;
 use super::endpoints::CREATE_USER;
 use super::guest::names;
+use super::wire::User;
 use super::{Directory, Inner, guest, realm};
 use crate::rules::Email;
 
@@ -36,10 +37,13 @@ impl Directory {
         let mut done = Imported::default();
         let mut users = Vec::new();
         for user in &import.users {
-            if self.guest(&user.email).await?.is_some_and(|guest| guest.is_live()) {
+            if let Some(guest) = self.guest(&user.email).await?
+                && guest.is_live()
+                && guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made)
+            {
                 return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
             }
-            let old = self.user(&user.email).await?;
+            let old = inner.person(&user.email).await?;
             done.count(old.as_ref(), user);
             users.extend((old.as_ref() != Some(user)).then_some(user));
         }
@@ -98,33 +102,46 @@ impl Directory {
 }
 
 impl Inner {
+    /// What the workspace says of somebody.
+    async fn person(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
+        let organizations = self.organization_ids();
+        let user = self.people(&organizations).user_at(email).await?;
+        Ok(user.as_ref().and_then(guest::workspace_user))
+    }
+
     async fn put_person(&self, user: &UserRecord) -> Result<(), Fault> {
         let organizations = self.organization_ids();
         let (first_name, last_name) = names(&user.name);
-        let existing = self.people(&organizations).user_at(&user.email).await?;
-        let existing = existing.filter(|existing| !guest::is_marked(existing));
-        match existing {
-            Some(before) => {
-                let mut after = before.clone();
-                (after.enabled, after.email_verified) = (user.enabled, user.verified);
-                if guest::workspace_user(&before).is_some_and(|known| known.name != user.name) {
-                    (after.first_name, after.last_name) = (first_name, last_name);
-                }
-                Ok(self.put_user(&before, &after).await?)
-            }
-            None => {
-                let body = json!({
-                    "username": user.email.as_str(),
-                    "email": user.email.as_str(),
-                    "firstName": first_name,
-                    "lastName": last_name,
-                    "enabled": user.enabled,
-                    "emailVerified": user.verified,
-                });
-                Ok(self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await.map(drop)?)
-            }
+        let Some(before) = self.people(&organizations).user_at(&user.email).await? else {
+            let body = json!({
+                "username": user.email.as_str(),
+                "email": user.email.as_str(),
+                "firstName": first_name,
+                "lastName": last_name,
+                "enabled": user.enabled,
+                "emailVerified": user.verified,
+            });
+            return Ok(self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await.map(drop)?);
+        };
+        let mut after = before.clone();
+        (after.enabled, after.email_verified) = (user.enabled, user.verified);
+        if guest::person(&before).is_some_and(|known| known.name != user.name) {
+            (after.first_name, after.last_name) = (first_name, last_name);
         }
+        if has_left(&before) {
+            // Whoever was a guest and comes back as one of the workspace's own people is nobody's guest any more.
+            if let Some(record) = self.look(&before).await? {
+                self.remember_mail(&record, self.now()).await?;
+                self.memory.forget(&record.id);
+            }
+            after.attributes.retain(|name, _| !guest::ALL.contains(&name.as_str()));
+        }
+        Ok(self.put_user(&before, &after).await?)
     }
+}
+
+fn has_left(user: &User) -> bool {
+    guest::is_marked(user) && !guest::recorded(user).live
 }
 
 async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Fault>

@@ -13,7 +13,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use settings::{Login, Secret, Settings};
+pub use settings::{Login, MASTER, Secret, Settings, client_id};
 
 use super::super::Fault;
 use bucket::Bucket;
@@ -23,6 +23,8 @@ use token::Tokens;
 const DEADLINE: Duration = Duration::from_secs(9);
 /// How long a page of a listing may take: the first one after a start of the server is slow.
 const PATIENCE: Duration = Duration::from_secs(28);
+/// How long a call may take that works on a whole realm.
+const MINUTES: Duration = Duration::from_secs(120);
 /// How long a call may take that sends a mail.
 const MAIL: Duration = Duration::from_secs(15);
 /// How long is waited where the server asks for patience and does not say for how long.
@@ -48,6 +50,8 @@ pub struct Call<'a> {
     query: Vec<(&'static str, String)>,
     body: Body,
     deadline: Duration,
+    /// The path is below the server's admin API instead.
+    above: bool,
 }
 
 #[derive(Debug)]
@@ -60,7 +64,7 @@ enum Body {
 impl<'a> Call<'a> {
     fn new(endpoint: Endpoint, method: Method, path: &[&'a str]) -> Self {
         let path = path.to_vec();
-        Self { endpoint, method, path, query: Vec::new(), body: Body::None, deadline: DEADLINE }
+        Self { endpoint, method, path, query: Vec::new(), body: Body::None, deadline: DEADLINE, above: false }
     }
 
     /// Reads. The path is that below the realm's admin API.
@@ -83,6 +87,11 @@ impl<'a> Call<'a> {
         Self::new(endpoint, Method::DELETE, path)
     }
 
+    /// About the server, not the realm: the path is that below the server's admin API.
+    pub fn above(self) -> Self {
+        Self { above: true, ..self }
+    }
+
     /// With a parameter.
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.query.push((name, value.to_string()));
@@ -97,6 +106,11 @@ impl<'a> Call<'a> {
     /// A call that sends a mail: Keycloak waits ten seconds for a mail server that does not answer.
     pub fn mails(self) -> Self {
         Self { deadline: MAIL, ..self }
+    }
+
+    /// A call that may take long, which somebody waits for.
+    pub fn patient(self) -> Self {
+        Self { deadline: MINUTES, ..self }
     }
 
     /// With a body of JSON.
@@ -212,7 +226,11 @@ impl Client {
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, Failed> {
         let mut url = self.settings.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(["admin", "realms", &self.settings.realm]).extend(&call.path);
+            segments.pop_if_empty().push("admin");
+            if !call.above {
+                segments.extend(["realms", &self.settings.realm]);
+            }
+            segments.extend(&call.path);
         }
         let mut again = call.method == Method::GET;
         let mut renewed = false;
@@ -276,9 +294,9 @@ impl Client {
             429 | 503 => Fault::Busy { context: format!("{}: Keycloak answered {status}", endpoint.name), after },
             403 => Fault::Refused {
                 message: format!(
-                    "{}: Keycloak answered 403: the service account of client {:?} may not do this; give it the role {} of \
-                     the client realm-management in realm {realm:?}, or run `guestlist directory bootstrap`",
-                    endpoint.name, self.settings.login.client_id, endpoint.needs
+                    "{}: Keycloak answered 403: {}",
+                    endpoint.name,
+                    self.settings.login.may_not(endpoint.needs, realm)
                 ),
             },
             404 if said.contains("Realm not found") => Fault::Refused { message: self.settings.no_realm() },

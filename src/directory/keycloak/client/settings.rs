@@ -11,11 +11,18 @@ use super::super::super::{Fault, scheme};
 /// How many calls a second are made at most, unless the environment says otherwise.
 const CALLS_PER_SECOND: u32 = 1000;
 
+/// The realm of the server's administrators, and the client that they sign in by.
+pub const MASTER: &str = "master";
+const ADMIN_CLIENT: &str = "admin-cli";
+
 /// The variables of the environment.
 const CLIENT_ID: &str = "GUESTLIST_KEYCLOAK_CLIENT_ID";
 const CLIENT_SECRET: &str = "GUESTLIST_KEYCLOAK_CLIENT_SECRET";
 const CLIENT_SECRET_FILE: &str = "GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE";
 const CA_FILE: &str = "GUESTLIST_KEYCLOAK_CA_FILE";
+const ADMIN: &str = "GUESTLIST_KEYCLOAK_ADMIN";
+const ADMIN_PASSWORD: &str = "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD";
+const ADMIN_PASSWORD_FILE: &str = "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE";
 const RATE: &str = "GUESTLIST_KEYCLOAK_CALLS_PER_SECOND";
 
 /// Something that nobody may read in a log.
@@ -40,48 +47,106 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The client whose service account we are.
+/// Who we are to Keycloak: the service account of a client, or an administrator of the server who prepares a realm for it.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// Its identifier.
+    /// The client that the token is made for.
     pub client_id: String,
     source: Source,
+    /// The administrator's name. `None`: we are the client itself.
+    administrator: Option<String>,
 }
 
 #[derive(Clone, Debug)]
 enum Source {
     Text(Secret),
     /// Read anew for each token: a mounted secret may be rotated.
-    File(PathBuf),
+    File {
+        file: PathBuf,
+        variable: &'static str,
+    },
+}
+
+impl Source {
+    /// A secret that one variable holds and the other has the file of. `None`: neither is set.
+    fn read(
+        environment: impl Fn(&str) -> Option<String>,
+        text: &'static str,
+        file: &'static str,
+    ) -> Result<Option<Self>, Fault> {
+        match (environment(text), environment(file)) {
+            (Some(secret), None) if !secret.is_empty() => Ok(Some(Self::Text(Secret::new(secret)))),
+            (None, Some(path)) => Ok(Some(Self::File { file: PathBuf::from(path), variable: file })),
+            (Some(_), Some(_)) => Err(Fault::Refused { message: format!("set one of {text} and {file}, not both") }),
+            (Some(_) | None, None) => Ok(None),
+        }
+    }
 }
 
 impl Login {
     /// With a secret at hand.
     pub fn new(client_id: impl Into<String>, secret: Secret) -> Self {
-        Self { client_id: client_id.into(), source: Source::Text(secret) }
+        Self { client_id: client_id.into(), source: Source::Text(secret), administrator: None }
     }
 
     /// The secret as it is now.
     pub fn secret(&self) -> Result<Secret, Fault> {
         match &self.source {
             Source::Text(secret) => Ok(secret.clone()),
-            Source::File(file) => match std::fs::read_to_string(file) {
+            Source::File { file, variable } => match std::fs::read_to_string(file) {
                 Ok(text) => Ok(Secret::new(text.trim())),
                 Err(error) => {
-                    let message = format!("{CLIENT_SECRET_FILE}: {} cannot be read: {error}", file.display());
+                    let message = format!("{variable}: {} cannot be read: {error}", file.display());
                     Err(Fault::Refused { message })
                 }
             },
         }
     }
 
+    /// The realm that we are known in, where we work in that one.
+    pub(super) fn home<'a>(&self, realm: &'a str) -> &'a str {
+        if self.administrator.is_some() { MASTER } else { realm }
+    }
+
+    /// What is sent for a token.
+    pub(super) fn form<'a>(&'a self, secret: &'a Secret) -> Vec<(&'static str, &'a str)> {
+        let client = ("client_id", self.client_id.as_str());
+        match &self.administrator {
+            None => vec![("grant_type", "client_credentials"), client, ("client_secret", secret.reveal())],
+            Some(name) => {
+                vec![("grant_type", "password"), client, ("username", name), ("password", secret.reveal())]
+            }
+        }
+    }
+
     /// What is said where Keycloak does not take the credentials.
     pub fn refused(&self) -> Fault {
-        Fault::Refused {
-            message: format!(
+        let message = match &self.administrator {
+            None => format!(
                 "Keycloak does not take the credentials of client {:?}: compare {CLIENT_SECRET} or {CLIENT_SECRET_FILE} with \
                  the client's secret, and see that the client is enabled with its service account on",
                 self.client_id
+            ),
+            Some(name) => format!(
+                "Keycloak does not take the credentials of administrator {name:?}: compare {ADMIN} and {ADMIN_PASSWORD} or \
+                 {ADMIN_PASSWORD_FILE} with an administrator of the realm {MASTER}; one who needs a second factor cannot be \
+                 used here"
+            ),
+        };
+        Fault::Refused { message }
+    }
+
+    /// What is said where a call is not allowed.
+    pub(super) fn may_not(&self, needs: &str, realm: &str) -> String {
+        match &self.administrator {
+            None => format!(
+                "the service account of client {:?} may not do this; give it the role {needs} of the client realm-management \
+                 in realm {realm:?}, or run `guestlist directory bootstrap`",
+                self.client_id
+            ),
+            Some(name) => format!(
+                "administrator {name:?} may not do this; name one of the realm {MASTER} who manages realm {realm:?} (role \
+                 admin) in {ADMIN}"
             ),
         }
     }
@@ -103,24 +168,43 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads `keycloak:URL#REALM`, and the rest from the environment as it is told.
+    /// Reads `keycloak:URL#REALM`, and the rest from the environment as it is told: for the service account.
     pub fn read(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
-        let refuse = |message: String| Err(Fault::Refused { message });
-        let (base, realm) = place(address)?;
-        let client_id = environment(CLIENT_ID).filter(|id| !id.is_empty()).unwrap_or_else(|| "guestlist".to_owned());
-        let source = match (environment(CLIENT_SECRET), environment(CLIENT_SECRET_FILE)) {
-            (Some(text), None) if !text.is_empty() => Source::Text(Secret::new(text)),
-            (None, Some(file)) => Source::File(PathBuf::from(file)),
-            (Some(_), Some(_)) => {
-                return refuse(format!("set one of {CLIENT_SECRET} and {CLIENT_SECRET_FILE}, not both"));
-            }
-            (Some(_) | None, None) => {
-                return refuse(format!(
+        let place = place(address)?;
+        let client_id = client_id(&environment);
+        let Some(source) = Source::read(&environment, CLIENT_SECRET, CLIENT_SECRET_FILE)? else {
+            return Err(Fault::Refused {
+                message: format!(
                     "no secret for client {client_id:?}: set {CLIENT_SECRET_FILE} (a file) or {CLIENT_SECRET}; the client's \
                      name comes from {CLIENT_ID}"
-                ));
-            }
+                ),
+            });
         };
+        Self::with(place, environment, Login { client_id, source, administrator: None })
+    }
+
+    /// The same for an administrator of the server.
+    pub fn administrator(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
+        let place = place(address)?;
+        let name = environment(ADMIN).filter(|name| !name.is_empty()).unwrap_or_else(|| "admin".to_owned());
+        let Some(source) = Source::read(&environment, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE)? else {
+            return Err(Fault::Refused {
+                message: format!(
+                    "no password for administrator {name:?}: set {ADMIN_PASSWORD_FILE} (a file) or {ADMIN_PASSWORD}; the \
+                     administrator's name comes from {ADMIN}"
+                ),
+            });
+        };
+        let login = Login { client_id: ADMIN_CLIENT.to_owned(), source, administrator: Some(name) };
+        Self::with(place, environment, login)
+    }
+
+    fn with(
+        (base, realm): (Url, String),
+        environment: impl Fn(&str) -> Option<String>,
+        login: Login,
+    ) -> Result<Self, Fault> {
+        let refuse = |message: String| Err(Fault::Refused { message });
         let authorities = match environment(CA_FILE) {
             None => None,
             Some(file) => match std::fs::read(&file) {
@@ -133,7 +217,7 @@ impl Settings {
             Some(Ok(rate)) if rate > 0 => rate,
             Some(_) => return refuse(format!("{RATE}: a whole number above 0 belongs here, as in {CALLS_PER_SECOND}")),
         };
-        Ok(Self { base, realm, login: Login { client_id, source }, authorities, calls_per_second })
+        Ok(Self { base, realm, login, authorities, calls_per_second })
     }
 
     /// The client below.
@@ -154,8 +238,16 @@ impl Settings {
 
     /// What is said where the realm is not there.
     pub(super) fn no_realm(&self) -> String {
+        if self.login.home(&self.realm) != self.realm {
+            return format!("no Keycloak is at this URL: it has no realm {MASTER}; is a path missing, such as /auth?");
+        }
         format!("Keycloak has no realm {:?}: the realm stands behind # in --directory keycloak:URL#REALM", self.realm)
     }
+}
+
+/// The client whose service account the operator is.
+pub fn client_id(environment: impl Fn(&str) -> Option<String>) -> String {
+    environment(CLIENT_ID).filter(|id| !id.is_empty()).unwrap_or_else(|| "guestlist".to_owned())
 }
 
 /// The server's address and the realm in `keycloak:URL#REALM`.
@@ -227,5 +319,28 @@ mod tests {
             unreachable!("without a secret")
         };
         assert!(message.contains(CLIENT_SECRET_FILE), "{message}");
+    }
+
+    #[test]
+    fn an_administrator_is_another_login_than_the_service_account() {
+        let environment = |name: &str| match name {
+            ADMIN => Some("root".to_owned()),
+            ADMIN_PASSWORD => Some("hunter2".to_owned()),
+            _ => None,
+        };
+        let settings = Settings::administrator("keycloak:http://localhost#w", environment).unwrap();
+        assert_eq!((settings.realm.as_str(), settings.login.home("w")), ("w", "master"));
+        let secret = settings.login.secret().unwrap();
+        let sent = settings.login.form(&secret);
+        assert!(sent.contains(&("username", "root")) && sent.contains(&("password", "hunter2")), "{sent:?}");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        // The client's secret is not the administrator's password, and the other way round.
+        let Err(Fault::Refused { message }) =
+            Settings::administrator("keycloak:http://localhost#w", super::tests::secret)
+        else {
+            unreachable!("with a client's secret only")
+        };
+        assert!(message.contains(ADMIN_PASSWORD_FILE), "{message}");
+        assert!(Settings::read("keycloak:http://localhost#w", environment).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The service account's token: fetched once a life, by one caller while the others wait, and renewed before it ends.
+//! Our token: fetched once a life, by one caller while the others wait, and renewed before it ends.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ impl Tokens {
 fn address(client: &Client) -> Url {
     let mut url = client.settings.base.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
-        let realm = &client.settings.realm;
+        let realm = client.settings.login.home(&client.settings.realm);
         segments.pop_if_empty().extend(["realms", realm, "protocol", "openid-connect", "token"]);
     }
     url
@@ -77,16 +77,14 @@ fn address(client: &Client) -> Url {
 async fn fetch(client: &Client) -> Result<Token, Failed> {
     let login = &client.settings.login;
     let secret = login.secret().map_err(Failed::Fault)?;
-    let form =
-        [("grant_type", "client_credentials"), ("client_id", &login.client_id), ("client_secret", secret.reveal())];
     let began = Instant::now();
-    let request = client.http.post(address(client)).form(&form).timeout(super::DEADLINE);
+    let request = client.http.post(address(client)).form(&login.form(&secret)).timeout(super::DEADLINE);
     let response = client.exchange(TOKEN, request).await?;
     match response.status().as_u16() {
         200 => {}
         400 | 401 => return Err(Failed::Fault(login.refused())),
         403 => {
-            let message = format!("realm {:?} is switched off in Keycloak", client.settings.realm);
+            let message = format!("realm {:?} is switched off in Keycloak", login.home(&client.settings.realm));
             return Err(Failed::Fault(Fault::Refused { message }));
         }
         404 => return Err(Failed::Fault(Fault::Refused { message: client.settings.no_realm() })),

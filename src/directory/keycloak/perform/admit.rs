@@ -12,7 +12,7 @@ use super::super::super::{
 use super::super::client::{Call, optional};
 use super::super::endpoints::{CREATE_USER, REMOVE_MEMBER};
 use super::super::guest::{self, CONFIGURE_TOTP, UPDATE_PASSWORD, names};
-use super::super::people::People;
+use super::super::people::{People, methods};
 use super::super::wire::{Organization, User};
 use super::super::{Inner, realm};
 use super::guest::guest_is;
@@ -65,6 +65,11 @@ impl Inner {
             Some(user) => people.user(&user).await?,
             None => None,
         };
+        let other = |user: &User| super::super::wire::first(&user.attributes, guest::ADDRESS) != Some(address.as_str());
+        if known.as_ref().is_some_and(other) {
+            // A record of that identifier and another address: somebody else's.
+            return Err(Fault::Exists { what: address.to_string() });
+        }
         let nobody_known = known.is_none() && mark.origin == Origin::Made;
         if nobody_known && let Some(user) = self.make(&new, at).await? {
             return self.invited(&people, &organization, user, &new, None, true).await;
@@ -140,7 +145,7 @@ impl Inner {
         let exists = || Fault::Exists { what: new.address.to_string() };
         let origin = new.mark.as_ref().map(|mark| mark.origin);
         let uid = new.mark.as_ref().map(|mark| mark.uid.as_str());
-        let before = match people.look(&user).await? {
+        let before = match self.look(&user).await? {
             None if origin == Some(Origin::Adopted) => None,
             None => return Err(exists()),
             Some(held) if held.mark.is_none() => return Err(exists()),
@@ -161,7 +166,11 @@ impl Inner {
         if before.is_some() {
             optional(self.client.call(Call::delete(REMOVE_MEMBER, &path)).await)?;
         }
-        let mfa = before.as_ref().map_or_else(|| new.mfa.clone(), |held| held.mfa.clone());
+        let mfa = match &before {
+            Some(held) => held.mfa.clone(),
+            // What somebody who is adopted has enrolled counts once he accepts.
+            None => MfaRecord::Known(methods(&people.credentials(&user.id).await?)),
+        };
         let new = GuestRecord { mfa, ..new };
         let mut written = user.clone();
         let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };

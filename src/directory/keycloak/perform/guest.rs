@@ -54,11 +54,15 @@ impl Inner {
         let people = self.people(&organizations);
         let found = people.user_of(id).await?;
         let record = match &found {
-            Some(user) => people.look(user).await?.map(|record| (user, record)),
+            Some(user) => self.look(user).await?.map(|record| (user, record)),
             None => None,
         };
         let Some((user, record)) = record else {
             // Who is not there has nothing that could be taken away.
+            if let Operation::Destroy { .. } = operation {
+                let destroyed = Some(realm::destroyed(&self.client, &self.tree).await?);
+                return Ok(Effect { destroyed, ..self.gone(id) });
+            }
             return match operation.weight() {
                 Weight::Take | Weight::End => Ok(self.gone(id)),
                 Weight::Keep | Weight::Give => Err(stale(&id.0)),
@@ -119,6 +123,7 @@ impl Inner {
             return self.mail_again(people, change, written).await;
         }
         if change.after.mark.is_none() {
+            self.remember_mail(change.before, change.at).await?;
             return Ok(self.gone(&change.before.id));
         }
         // What was just taken off a user is not what he has.
@@ -249,6 +254,17 @@ impl Inner {
         Ok(())
     }
 
+    /// The last mail outlives the record.
+    pub(in super::super) async fn remember_mail(&self, record: &GuestRecord, at: Timestamp) -> Result<(), Fault> {
+        let old = at.checked_sub(MAILS_KEPT).unwrap_or(Timestamp::MIN);
+        realm::forget_mails(&self.client, &self.tree, old).await?;
+        if let Some(mailed) = record.last_mail_at.filter(|mailed| *mailed >= old) {
+            let mail = MailRecord { address: record.address.clone(), at: mailed };
+            realm::remember_mail(&self.client, &self.tree, &mail).await?;
+        }
+        Ok(())
+    }
+
     /// Only the deactivation that was planned on, no more than the pace allows, and what must be remembered first.
     async fn destroy(
         &self,
@@ -273,12 +289,7 @@ impl Inner {
         destroyed.retain(|minute, _| *minute > kept);
         *destroyed.entry(super::super::super::minute_of(at)).or_default() += 1;
         realm::set_destroyed(&self.client, &self.tree, &destroyed).await?;
-        let old = at.checked_sub(MAILS_KEPT).unwrap_or(Timestamp::MIN);
-        realm::forget_mails(&self.client, &self.tree, old).await?;
-        if let Some(mailed) = record.last_mail_at.filter(|mailed| *mailed > old) {
-            let mail = MailRecord { address: record.address.clone(), at: mailed };
-            realm::remember_mail(&self.client, &self.tree, &mail).await?;
-        }
+        self.remember_mail(record, at).await?;
         optional(self.client.call(Call::delete(DELETE_USER, &["users", &user.id])).await)?;
         Ok(Effect { destroyed: Some(destroyed), ..self.gone(&record.id) })
     }

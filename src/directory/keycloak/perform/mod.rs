@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use super::super::amend::Refusal;
 use super::super::{Effect, Epoch, Execute, Fault, GuestRecord, Operation, Owner, Revision};
 use super::{Directory, Inner, realm};
+use crate::rules::ShareRole;
 
 /// An operation in words, for errors.
 fn stale(what: impl ToString) -> Fault {
@@ -69,6 +70,18 @@ impl Inner {
     }
 
     async fn forget_share(&self, uid: &str) -> Result<Effect, Fault> {
+        let known = realm::shares(&self.client, &self.tree).await?.into_iter().find(|share| share.uid == uid);
+        for role in [ShareRole::Collaborator, ShareRole::Manager] {
+            let Some(share) = &known else { continue };
+            let held = format!("{}:{}", share.account, role.as_str().to_lowercase());
+            let organizations = self.organization_ids();
+            for user in self.people(&organizations).users_with(super::guest::ACCOUNTS, &held).await? {
+                let record = self.look(&user).await?;
+                if record.is_some_and(|guest| guest.grants.values().any(|held| held.grant.share_uid == uid)) {
+                    return Err(stale(uid));
+                }
+            }
+        }
         realm::forget_share(&self.client, &self.tree, uid).await?;
         Ok(Effect { share_gone: Some(uid.to_owned()), ..Effect::default() })
     }

@@ -6,14 +6,11 @@ use serde_json::Value;
 use super::super::super::amend::ours;
 use super::super::super::{Effect, Fault, Mark, PartnerId, PartnerRecord};
 use super::super::client::{Call, Failed, optional};
-use super::super::endpoints::{CREATE_ORGANIZATION, DELETE_ORGANIZATION, LIST_MEMBERS, LIST_USERS, PUT_ORGANIZATION};
+use super::super::endpoints::{CREATE_ORGANIZATION, DELETE_ORGANIZATION, LIST_MEMBERS, PUT_ORGANIZATION};
 use super::super::wire::{Member, Organization, User};
 use super::super::{Inner, guest, partner};
 use super::stale;
 use crate::rules::Email;
-
-/// How many guests of a partner are looked at to find one.
-const SOME: usize = 100;
 
 impl Inner {
     pub(super) async fn ensure_partner(
@@ -87,17 +84,8 @@ impl Inner {
 
     /// The guests of a partner's record, deactivated ones too.
     async fn guests_of(&self, id: &PartnerId) -> Result<Vec<User>, Fault> {
-        let mut all = Vec::new();
-        loop {
-            let call = Call::get(LIST_USERS, &["users"]).with("q", format!("{}:\"{}\"", guest::PARTNER, id.0));
-            let call = call.with("briefRepresentation", false).page(all.len(), SOME);
-            let page: Vec<User> = self.client.call(call).await?.read()?;
-            let last = page.len() < SOME;
-            all.extend(page);
-            if last {
-                return Ok(all);
-            }
-        }
+        let organizations = self.organization_ids();
+        Ok(self.people(&organizations).users_with(guest::PARTNER, &id.0).await?)
     }
 
     /// Whether anybody at all is a member of an organization: somebody whom we did not bring, once our guests are gone.

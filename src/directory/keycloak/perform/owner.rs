@@ -22,10 +22,16 @@ impl Inner {
     }
 
     pub(super) async fn take_over(&self, owner: &Owner) -> Result<(), Fault> {
-        realm::take_over(&self.client, &self.tree, owner).await?;
-        realm::lead(&self.client, &self.tree).await?;
+        if self.read_owner().await?.as_ref() != Some(owner) {
+            realm::take_over(&self.client, &self.tree, owner).await?;
+            realm::lead(&self.client, &self.tree).await?;
+            self.all_changed();
+        }
         *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner.clone());
         for mut record in self.list_organizations().await? {
+            if record.mark.installation == owner.installation && record.mark.cluster == owner.cluster {
+                continue;
+            }
             record.mark.installation.clone_from(&owner.installation);
             record.mark.cluster.clone_from(&owner.cluster);
             let enabled = self.organization(&record.id).is_some_and(|organization| organization.enabled);
@@ -39,7 +45,7 @@ impl Inner {
             let users = people.page(pages.first(), PAGE).await?;
             let step = pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
             for user in &users {
-                let Some(mut record) = people.look(user).await? else { continue };
+                let Some(mut record) = self.look(user).await? else { continue };
                 let Some(mark) = &mut record.mark else { continue };
                 mark.installation.clone_from(&owner.installation);
                 mark.cluster.clone_from(&owner.cluster);

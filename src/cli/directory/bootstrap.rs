@@ -1,0 +1,138 @@
+//! `guestlist directory bootstrap`: prepares a realm with an administrator's credentials, and says what it did.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Problem;
+use super::place::{cannot, environment, is_keycloak, runtime};
+use crate::directory::keycloak::bootstrap::{Outcome, Wanted, bootstrap};
+use crate::directory::keycloak::{Secret, Settings, client_id};
+
+/// Arguments of `guestlist directory bootstrap`.
+#[derive(Debug, Args)]
+#[command(after_help = "The administrator is one of the realm master; his credentials come from the environment alone:
+  GUESTLIST_KEYCLOAK_ADMIN                his name, default admin
+  GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE  a file with his password, or
+  GUESTLIST_KEYCLOAK_ADMIN_PASSWORD       the password itself
+  GUESTLIST_KEYCLOAK_CLIENT_ID            the operator's client, default guestlist
+  GUESTLIST_KEYCLOAK_CA_FILE              certificates of authorities to trust, as PEM
+
+Examples:
+  export GUESTLIST_DIRECTORY=keycloak:https://id.host.example#workspace
+  export GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE=/run/secrets/keycloak-admin
+  guestlist directory bootstrap --dry-run
+  guestlist directory bootstrap --secret-file guestlist.secret --application portal --application wiki")]
+pub struct BootstrapArgs {
+    /// Say what would be done, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// An application made earlier that is to see a guest's accounts in his tokens; may be repeated
+    #[arg(long = "application", value_name = "CLIENT_ID")]
+    applications: Vec<String>,
+    /// Write the operator's client secret into this file, readable by you alone
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
+/// How many steps came out which way.
+#[derive(Default)]
+struct Counted {
+    changed: usize,
+    unchanged: usize,
+    by_hand: usize,
+}
+
+/// Runs `guestlist directory bootstrap`.
+pub fn run(directory: &str, args: BootstrapArgs, out: &mut dyn Write) -> Result<(), Problem> {
+    if !is_keycloak(directory) {
+        return Err(cannot(
+            directory,
+            "a realm of Keycloak is prepared, keycloak:URL#REALM; sqlite needs nothing of it",
+        ));
+    }
+    let settings = Settings::administrator(directory, environment)?;
+    let (realm, client_id, dry_run) = (settings.realm.clone(), client_id(environment), args.dry_run);
+    let known_secret = args.secret_file.as_deref().map(known).transpose()?.flatten();
+    let known = known_secret.is_some();
+    let wanted = Wanted { client_id: client_id.clone(), applications: args.applications, dry_run, known_secret };
+    let mut counted = Counted::default();
+    let mut written = Ok(());
+    let mut tell = |outcome, what: &str| {
+        if written.is_ok() {
+            written = writeln!(out, "{:<13}{what}", counted.count(outcome, dry_run));
+        }
+    };
+    let secret = runtime()?.block_on(bootstrap(settings, &wanted, &mut tell))?;
+    match (&args.secret_file, secret) {
+        (Some(file), Some(secret)) if !known && !dry_run => {
+            keep(file, &secret)?;
+            tell(Outcome::Changed, &format!("{} holds the secret of client {client_id:?}", file.display()));
+        }
+        (Some(file), _) => {
+            let outcome = if known { Outcome::Unchanged } else { Outcome::Changed };
+            tell(outcome, &format!("{} holds the secret of client {client_id:?}", file.display()));
+        }
+        (None, _) => tell(
+            Outcome::Note,
+            &format!(
+                "the operator needs the secret of client {client_id:?}: it is in Keycloak's console, realm {realm:?}, Clients, \
+                 {client_id}, Credentials; --secret-file FILE writes it into a file"
+            ),
+        ),
+    }
+    written?;
+    let Counted { changed, unchanged, by_hand } = counted;
+    let would = if dry_run { "would be changed; nothing was written" } else { "changed" };
+    Ok(writeln!(out, "\n{unchanged} unchanged, {by_hand} by hand, {changed} {would}")?)
+}
+
+impl Counted {
+    fn count(&mut self, outcome: Outcome, dry_run: bool) -> &'static str {
+        match outcome {
+            Outcome::Changed => {
+                self.changed += 1;
+                if dry_run { "would change" } else { "changed" }
+            }
+            Outcome::Unchanged => {
+                self.unchanged += 1;
+                "unchanged"
+            }
+            Outcome::ByHand => {
+                self.by_hand += 1;
+                "by hand"
+            }
+            Outcome::Note => "note",
+        }
+    }
+}
+
+/// What a file for the secret holds already. `None`: it is not there, and its folder is.
+fn known(file: &Path) -> Result<Option<Secret>, Problem> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(Secret::new(text.trim()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            if folder.is_dir() {
+                return Ok(None);
+            }
+            Err(format!("--secret-file {}: there is no folder {}", file.display(), folder.display()).into())
+        }
+        Err(error) => Err(format!("--secret-file {} cannot be read: {error}", file.display()).into()),
+    }
+}
+
+/// Writes the secret into a new file, for its owner alone.
+fn keep(file: &Path, secret: &Secret) -> Result<(), Problem> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    let done = made.and_then(|mut made| made.write_all(secret.reveal().as_bytes()));
+    done.map_err(|error| {
+        Problem::Said(format!(
+            "--secret-file {}: failed to write it: {error}; the realm is prepared, run the same again",
+            file.display()
+        ))
+    })
+}

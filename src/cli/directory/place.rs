@@ -1,0 +1,95 @@
+//! Where the directory is: a file of ours, or a realm of Keycloak. What both can do.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+
+use super::Problem;
+use crate::directory::sqlite::{Access, Store};
+use crate::directory::{self, Everything, Import, Imported, keycloak, scheme};
+use crate::rules::Email;
+
+/// A directory that was named.
+pub enum Place {
+    /// The embedded one.
+    File(PathBuf),
+    /// A realm, and what calls to it run on.
+    Realm(keycloak::Directory, Runtime),
+}
+
+/// Whether a realm of Keycloak is meant.
+pub fn is_keycloak(directory: &str) -> bool {
+    directory.starts_with("keycloak:")
+}
+
+/// What is said of a directory that a command is not for.
+pub fn cannot(directory: &str, why: &str) -> Problem {
+    format!("--directory {} cannot be used here: {why}", scheme(directory)).into()
+}
+
+impl Place {
+    /// The directory at an address.
+    pub fn open(directory: &str) -> Result<Self, Problem> {
+        match directory::Place::read(directory)? {
+            directory::Place::Sqlite(path) => Ok(Self::File(path)),
+            directory::Place::Keycloak(settings) => {
+                let realm = keycloak::Directory::new(*settings, Arc::new(Timestamp::now))?;
+                Ok(Self::Realm(realm, runtime()?))
+            }
+        }
+    }
+
+    /// Everything that it holds.
+    pub fn everything(&self) -> Result<Everything, Problem> {
+        Ok(match self {
+            Self::File(path) => Store::open(path, Access::Read)?.everything()?,
+            Self::Realm(realm, runtime) => runtime.block_on(realm.everything())?,
+        })
+    }
+
+    /// Adds and updates people and accounts.
+    pub fn import(&self, import: &Import) -> Result<Imported, Problem> {
+        Ok(match self {
+            Self::File(path) => Store::open(path, Access::Create)?.import(import)?,
+            Self::Realm(realm, runtime) => runtime.block_on(realm.import(import))?,
+        })
+    }
+
+    /// An account changes hands.
+    pub fn set_owner(&self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Problem> {
+        Ok(match self {
+            Self::File(path) => Store::open(path, Access::Write)?.set_owner(account, owners)?,
+            Self::Realm(realm, runtime) => runtime.block_on(realm.set_owner(account, owners))?,
+        })
+    }
+
+    /// An account goes, or comes back.
+    pub fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Problem> {
+        Ok(match self {
+            Self::File(path) => Store::open(path, Access::Write)?.set_deleted(account, deleted)?,
+            Self::Realm(realm, runtime) => runtime.block_on(realm.set_deleted(account, deleted))?,
+        })
+    }
+
+    /// The embedded directory, where the guest is played. In a realm there is a real one.
+    pub fn played(&self, directory: &str, instead: &str) -> Result<Store, Problem> {
+        match self {
+            Self::File(path) => Ok(Store::open(path, Access::Write)?),
+            Self::Realm(..) => Err(cannot(directory, instead)),
+        }
+    }
+}
+
+/// A variable of the environment.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// What calls run on.
+pub fn runtime() -> Result<Runtime, Problem> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| Problem::Said(format!("failed to start: {error}")))
+}

@@ -1,0 +1,145 @@
+//! The administrator at work: reads, writes unless it is a rehearsal, and tells of each step.
+
+use serde_json::Value;
+
+use super::super::super::Fault;
+use super::super::client::{Call, Client, Endpoint, Secret};
+use super::Outcome;
+
+/// How many rows are read at once.
+const PAGE: usize = 100;
+
+/// A kind of call that only an administrator makes.
+pub const fn endpoint(name: &'static str) -> Endpoint {
+    Endpoint { name, needs: "realm-admin" }
+}
+
+/// An administrator in a realm.
+pub struct Admin<'a> {
+    client: Client,
+    rehearsal: bool,
+    /// The realm is not there: whatever is asked for is not there either.
+    absent: bool,
+    writes: usize,
+    tell: &'a mut dyn FnMut(Outcome, &str),
+}
+
+impl<'a> Admin<'a> {
+    pub fn new(client: Client, rehearsal: bool, tell: &'a mut dyn FnMut(Outcome, &str)) -> Self {
+        Self { client, rehearsal, absent: false, writes: 0, tell }
+    }
+
+    /// Whether nothing is to be written.
+    pub fn is_rehearsal(&self) -> bool {
+        self.rehearsal
+    }
+
+    /// Sees whether the realm is there.
+    pub async fn look_for(&mut self, realm: &str) -> Result<(), Fault> {
+        let call = Call::get(endpoint("GET realms"), &["realms"]).above().with("briefRepresentation", true);
+        let realms: Vec<Value> = self.client.call(call.patient()).await?.read()?;
+        self.absent = !realms.iter().any(|known| known["realm"] == realm);
+        Ok(())
+    }
+
+    /// Makes the realm where it is not there.
+    pub async fn make(&mut self, realm: &str) -> Result<(), Fault> {
+        let there = !self.absent;
+        if !there {
+            let body = serde_json::json!({"realm": realm, "enabled": true});
+            self.write(Call::post(endpoint("POST realms"), &["realms"]).above().json(body)).await?;
+            self.absent = self.rehearsal;
+        }
+        self.settled(there, &format!("realm {realm:?} is there"));
+        Ok(())
+    }
+
+    /// Reads. Nothing where the realm is not there yet.
+    pub async fn read(&self, call: Call<'_>) -> Result<Value, Fault> {
+        if self.absent {
+            return Ok(Value::Null);
+        }
+        Ok(self.client.call(call.patient()).await?.read()?)
+    }
+
+    /// Reads something of the realm.
+    pub async fn get(&self, name: &'static str, path: &[&str]) -> Result<Value, Fault> {
+        self.read(Call::get(endpoint(name), path)).await
+    }
+
+    /// Reads a list.
+    pub async fn list(&self, name: &'static str, path: &[&str]) -> Result<Vec<Value>, Fault> {
+        Ok(rows(self.get(name, path).await?))
+    }
+
+    /// Reads a long list, page by page.
+    pub async fn pages(&self, name: &'static str, path: &[&str]) -> Result<Vec<Value>, Fault> {
+        let mut all = Vec::new();
+        loop {
+            let page = rows(self.read(Call::get(endpoint(name), path).page(all.len(), PAGE)).await?);
+            let last = page.len() < PAGE;
+            all.extend(page);
+            if last {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The client with this name in the realm.
+    pub async fn client(&self, client_id: &str) -> Result<Option<Value>, Fault> {
+        let call = Call::get(endpoint("GET clients"), &["clients"]).with("clientId", client_id);
+        Ok(rows(self.read(call).await?).into_iter().find(|client| client["clientId"] == client_id))
+    }
+
+    /// The secret of a client.
+    pub async fn secret(&self, id: &str) -> Result<Option<Secret>, Fault> {
+        let answer = self.get("GET clients/{id}/client-secret", &["clients", id, "client-secret"]).await?;
+        Ok(answer["value"].as_str().map(Secret::new))
+    }
+
+    /// Writes, unless it is a rehearsal. What was created, if the server says so.
+    pub async fn write(&mut self, call: Call<'_>) -> Result<Option<String>, Fault> {
+        self.writes += 1;
+        if self.rehearsal {
+            return Ok(None);
+        }
+        Ok(self.client.call(call.patient()).await?.created)
+    }
+
+    /// How often was written so far, or would have been.
+    pub fn writes(&self) -> usize {
+        self.writes
+    }
+
+    /// A step is done: it was so already, or is so now.
+    pub fn settled(&mut self, already: bool, what: &str) {
+        (self.tell)(if already { Outcome::Unchanged } else { Outcome::Changed }, what);
+    }
+
+    /// A step is done, which began after so many writes.
+    pub fn settled_since(&mut self, writes: usize, what: &str) {
+        self.settled(self.writes == writes, what);
+    }
+
+    /// Something is left to a person.
+    pub fn by_hand(&mut self, what: &str) {
+        (self.tell)(Outcome::ByHand, what);
+    }
+
+    /// Something is good to know.
+    pub fn note(&mut self, what: &str) {
+        (self.tell)(Outcome::Note, what);
+    }
+}
+
+fn rows(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(rows) => rows,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => Vec::new(),
+    }
+}
+
+/// A text of an answer; empty where there is none.
+pub fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,65 @@
+//! Prepares a realm for guestlist with an administrator's credentials: what the operator needs and may not do itself. Each
+//! step looks first and changes only what is not as it should be, so that doing it again changes nothing. What guards comes
+//! before what could be misused: the service account is the last step.
+
+mod admin;
+mod flows;
+mod gate;
+mod scope;
+mod service;
+mod settings;
+
+use super::super::Fault;
+use super::client::{Client, MASTER, Secret, Settings};
+use admin::Admin;
+
+/// What is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The client whose service account the operator is.
+    pub client_id: String,
+    /// Applications that were made before and are to see a guest's accounts.
+    pub applications: Vec<String>,
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
+    /// The client's secret as somebody has it already.
+    pub known_secret: Option<Secret>,
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Something was changed, or would be.
+    Changed,
+    /// It was so already.
+    Unchanged,
+    /// A person has to do it.
+    ByHand,
+    /// Nothing to do, but to know.
+    Note,
+}
+
+/// Prepares a realm and tells of each step. The client's secret, where there is one.
+pub async fn bootstrap(
+    settings: Settings,
+    wanted: &Wanted,
+    tell: &mut dyn FnMut(Outcome, &str),
+) -> Result<Option<Secret>, Fault> {
+    let realm = settings.realm.clone();
+    if realm == MASTER {
+        let message = format!("{MASTER} is the realm of Keycloak's administrators: guests need one of their own");
+        return Err(Fault::Refused { message });
+    }
+    let mut admin = Admin::new(Client::new(settings)?, wanted.dry_run, tell);
+    settings::server(&admin).await?;
+    admin.look_for(&realm).await?;
+    let applications = scope::applications(&admin, &wanted.applications).await?;
+    service::no_clash(&admin, wanted).await?;
+
+    settings::realm(&mut admin, &realm).await?;
+    settings::profile(&mut admin).await?;
+    settings::actions(&mut admin).await?;
+    flows::gates(&mut admin).await?;
+    scope::scope(&mut admin, &applications).await?;
+    service::service_account(&mut admin, wanted).await
+}

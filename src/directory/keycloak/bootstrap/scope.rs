@@ -1,0 +1,129 @@
+//! What applications are told: a client scope whose mapper puts a guest's accounts into his tokens.
+
+use serde_json::{Value, json};
+
+use super::super::super::Fault;
+use super::super::client::Call;
+use super::super::guest::ACCOUNTS;
+use super::admin::{Admin, endpoint, text};
+
+/// The client scope's name.
+const SCOPE: &str = "guestlist";
+/// The mapper's name.
+const MAPPER: &str = "guestlist accounts";
+const ATTRIBUTE_MAPPER: &str = "oidc-usermodel-attribute-mapper";
+
+/// An application that is to see a guest's accounts.
+pub struct Application {
+    id: String,
+    name: String,
+}
+
+/// The applications that were named. Fails where one is not there, before anything is changed.
+pub async fn applications(admin: &Admin<'_>, names: &[String]) -> Result<Vec<Application>, Fault> {
+    let mut found = Vec::new();
+    for name in names {
+        let Some(client) = admin.client(name).await? else {
+            let message = format!("--application {name:?}: the realm has no client with this ID; nothing was changed");
+            return Err(Fault::Refused { message });
+        };
+        found.push(Application { id: text(&client, "id").to_owned(), name: name.clone() });
+    }
+    Ok(found)
+}
+
+fn mapper() -> Value {
+    json!({
+        "name": MAPPER,
+        "protocol": "openid-connect",
+        "protocolMapper": ATTRIBUTE_MAPPER,
+        "config": {
+            "user.attribute": ACCOUNTS,
+            "claim.name": ACCOUNTS,
+            "jsonType.label": "String",
+            "multivalued": "true",
+            "aggregate.attrs": "false",
+            "access.token.claim": "true",
+            "id.token.claim": "true",
+            "userinfo.token.claim": "true",
+            "introspection.token.claim": "true",
+        },
+    })
+}
+
+/// The scope, its mapper, and who has it.
+pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Result<(), Fault> {
+    let before = admin.writes();
+    let scopes = admin.list("GET client-scopes", &["client-scopes"]).await?;
+    let known = scopes.into_iter().find(|scope| scope["name"] == SCOPE);
+    let id = match &known {
+        Some(scope) => Some(text(scope, "id").to_owned()),
+        None => {
+            let body = json!({
+                "name": SCOPE,
+                "description": "The accounts that a guest may use, and as what",
+                "protocol": "openid-connect",
+                "attributes": {"include.in.token.scope": "false", "display.on.consent.screen": "false"},
+            });
+            admin.write(Call::post(endpoint("POST client-scopes"), &["client-scopes"]).json(body)).await?
+        }
+    };
+    // Only in a rehearsal there is none.
+    let id = id.unwrap_or_default();
+    mapped(admin, &id, known.as_ref()).await?;
+    admin.settled_since(before, &format!("the client scope {SCOPE} puts a guest's accounts into the claim {ACCOUNTS}"));
+
+    let name = "GET default-default-client-scopes";
+    let defaults = admin.list(name, &["default-default-client-scopes"]).await?;
+    let already = defaults.iter().any(|scope| scope["name"] == SCOPE);
+    if !already {
+        let path = ["default-default-client-scopes", &id];
+        admin.write(Call::put(endpoint("PUT default-default-client-scopes/{id}"), &path)).await?;
+    }
+    admin.settled(already, &format!("applications that are made from now on have the client scope {SCOPE}"));
+    for application in applications {
+        let path = ["clients", &application.id, "default-client-scopes"];
+        let has = admin.list("GET clients/{id}/default-client-scopes", &path).await?;
+        let already = has.iter().any(|scope| scope["name"] == SCOPE);
+        if !already {
+            let path = [path[0], path[1], path[2], &id];
+            admin.write(Call::put(endpoint("PUT clients/{id}/default-client-scopes/{id}"), &path)).await?;
+        }
+        admin.settled(already, &format!("application {:?} has the client scope {SCOPE}", application.name));
+    }
+    if applications.is_empty() {
+        admin.note("applications that were made earlier do not have it: name each with --application CLIENT_ID");
+    }
+    Ok(())
+}
+
+/// The scope's mapper, made or put right.
+async fn mapped(admin: &mut Admin<'_>, scope: &str, known: Option<&Value>) -> Result<(), Fault> {
+    let wanted = mapper();
+    let mappers = known.and_then(|scope| scope["protocolMappers"].as_array()).map(Vec::as_slice).unwrap_or_default();
+    let path = ["client-scopes", scope, "protocol-mappers", "models"];
+    match mappers.iter().find(|mapper| mapper["name"] == MAPPER) {
+        None => {
+            let call = Call::post(endpoint("POST client-scopes/{id}/protocol-mappers/models"), &path);
+            admin.write(call.json(wanted)).await?;
+        }
+        Some(mapper) if is_so(mapper, &wanted) => {}
+        Some(mapper) => {
+            let id = text(mapper, "id");
+            let mut body = wanted;
+            body["id"] = id.into();
+            let path = [path[0], path[1], path[2], path[3], id];
+            let call = Call::put(endpoint("PUT client-scopes/{id}/protocol-mappers/models/{id}"), &path);
+            admin.write(call.json(body)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether everything that is wanted is so; what Keycloak adds is its own.
+fn is_so(known: &Value, wanted: &Value) -> bool {
+    match wanted.as_object() {
+        Some(fields) => fields.iter().all(|(name, wanted)| known.get(name).is_some_and(|known| is_so(known, wanted))),
+        None => known == wanted,
+    }
+}

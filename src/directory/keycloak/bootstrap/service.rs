@@ -1,0 +1,131 @@
+//! Who the operator is: a client of its own, whose service account has three roles and no other.
+
+use serde_json::{Value, json};
+
+use super::super::super::Fault;
+use super::super::client::{Call, Secret};
+use super::Wanted;
+use super::admin::{Admin, endpoint, text};
+
+/// The client that the roles of a realm's management belong to.
+const MANAGEMENT: &str = "realm-management";
+/// What the operator may do.
+const ROLES: [&str; 3] = ["manage-organizations", "manage-users", "view-events"];
+
+/// Fails where somebody has a secret already that is not the client's, before anything is changed.
+pub async fn no_clash(admin: &Admin<'_>, wanted: &Wanted) -> Result<(), Fault> {
+    let Some(known) = &wanted.known_secret else { return Ok(()) };
+    let secret = match admin.client(&wanted.client_id).await? {
+        Some(client) => admin.secret(text(&client, "id")).await?,
+        None => None,
+    };
+    if secret.as_ref() == Some(known) {
+        return Ok(());
+    }
+    Err(Fault::Refused {
+        message: format!(
+            "the file of --secret-file holds something else than the secret of client {:?} and is not overwritten; name \
+             another file, or move this one away; nothing was changed",
+            wanted.client_id
+        ),
+    })
+}
+
+/// The client, its roles and its secret.
+pub async fn service_account(admin: &mut Admin<'_>, wanted: &Wanted) -> Result<Option<Secret>, Fault> {
+    let name = &wanted.client_id;
+    let id = client(admin, name).await?;
+    roles(admin, name, id.as_deref()).await?;
+    match id {
+        Some(id) => admin.secret(&id).await,
+        None => Ok(None),
+    }
+}
+
+/// Nobody signs in by it, and it has a service account.
+fn settings() -> Value {
+    json!({
+        "enabled": true,
+        "protocol": "openid-connect",
+        "clientAuthenticatorType": "client-secret",
+        "publicClient": false,
+        "bearerOnly": false,
+        "serviceAccountsEnabled": true,
+        "standardFlowEnabled": false,
+        "implicitFlowEnabled": false,
+        "directAccessGrantsEnabled": false,
+    })
+}
+
+async fn client(admin: &mut Admin<'_>, name: &str) -> Result<Option<String>, Fault> {
+    let known = admin.client(name).await?;
+    let before = admin.writes();
+    let id = match known {
+        None => {
+            let mut body = settings();
+            body["clientId"] = name.into();
+            body["name"] = "guestlist".into();
+            body["description"] = "The operator that reconciles guests; made by guestlist directory bootstrap".into();
+            admin.write(Call::post(endpoint("POST clients"), &["clients"]).json(body)).await?
+        }
+        Some(mut client) => {
+            let settings = settings();
+            let mut wrong = settings.as_object().into_iter().flatten().filter(|(key, value)| client[*key] != **value);
+            let id = text(&client, "id").to_owned();
+            if wrong.next().is_some() {
+                for (key, value) in settings.as_object().into_iter().flatten() {
+                    client[key] = value.clone();
+                }
+                admin.write(Call::put(endpoint("PUT clients/{id}"), &["clients", &id]).json(client)).await?;
+            }
+            Some(id)
+        }
+    };
+    admin.settled_since(before, &format!("client {name:?} is confidential, has a service account, and no flow is on"));
+    Ok(id)
+}
+
+/// Exactly our roles: what is missing is given, what is more is taken away.
+async fn roles(admin: &mut Admin<'_>, name: &str, id: Option<&str>) -> Result<(), Fault> {
+    let what = format!("the service account of client {name:?} has the roles {}, and no other", ROLES.join(", "));
+    let (Some(id), Some(management)) = (id, admin.client(MANAGEMENT).await?) else {
+        admin.settled(false, &what);
+        return Ok(());
+    };
+    let management = text(&management, "id");
+    let path = ["clients", id, "service-account-user"];
+    let user = admin.get("GET clients/{id}/service-account-user", &path).await?;
+    let user = text(&user, "id");
+    let has = admin.get("GET users/{id}/role-mappings", &["users", user, "role-mappings"]).await?;
+    let before = admin.writes();
+    let mut held = Vec::new();
+    for mapping in has["clientMappings"].as_object().into_iter().flat_map(|mappings| mappings.values()) {
+        let of = text(mapping, "id");
+        let roles = mapping["mappings"].as_array().cloned().unwrap_or_default();
+        let (ours, others): (Vec<_>, Vec<_>) =
+            roles.into_iter().partition(|role| of == management && ROLES.contains(&text(role, "name")));
+        held.extend(ours.iter().map(|role| text(role, "name").to_owned()));
+        take(admin, &["users", user, "role-mappings", "clients", of], others).await?;
+    }
+    let others = has["realmMappings"].as_array().cloned().unwrap_or_default();
+    take(admin, &["users", user, "role-mappings", "realm"], others).await?;
+    let mut missing = Vec::new();
+    for role in ROLES.iter().filter(|role| !held.iter().any(|held| held == *role)) {
+        missing.push(admin.get("GET clients/{id}/roles/{role}", &["clients", management, "roles", role]).await?);
+    }
+    if !missing.is_empty() {
+        let path = ["users", user, "role-mappings", "clients", management];
+        let call = Call::post(endpoint("POST users/{id}/role-mappings/clients/{id}"), &path);
+        admin.write(call.json(missing.into())).await?;
+    }
+    admin.settled_since(before, &what);
+    Ok(())
+}
+
+async fn take(admin: &mut Admin<'_>, path: &[&str], roles: Vec<Value>) -> Result<(), Fault> {
+    if roles.is_empty() {
+        return Ok(());
+    }
+    admin.write(Call::delete(endpoint("DELETE users/{id}/role-mappings"), path).json(roles.into())).await?;
+    Ok(())
+}

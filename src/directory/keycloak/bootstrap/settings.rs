@@ -1,0 +1,157 @@
+//! The server, and the realm's own settings: organizations, events, how long invitations last, the user profile, and that a
+//! password comes before a one-time password.
+
+use serde_json::{Value, json};
+
+use super::super::super::Fault;
+use super::super::client::Call;
+use super::super::guest::{CONFIGURE_TOTP, UPDATE_PASSWORD};
+use super::super::profile;
+use super::admin::{Admin, endpoint, text};
+
+/// The oldest server that has everything.
+const OLDEST: (u32, u32) = (26, 6);
+/// How long an invitation lasts at least, in seconds: as long as a partner's do unless he says otherwise.
+const INVITATION: i64 = 72 * 3600;
+/// How long events are kept where nobody said, in seconds.
+const KEPT: i64 = 7 * 24 * 3600;
+const EVENTS_EXPIRE: &str = "adminEventsExpiration";
+
+/// Fails early where the server cannot be used.
+pub async fn server(admin: &Admin<'_>) -> Result<(), Fault> {
+    let info = admin.read(Call::get(endpoint("GET serverinfo"), &["serverinfo"]).above()).await?;
+    usable(&info).map_err(|message| Fault::Refused { message })
+}
+
+fn usable(info: &Value) -> Result<(), String> {
+    let version = info["systemInfo"]["version"].as_str().unwrap_or_default();
+    let mut numbers = version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    // An administrator of some realms only is not told.
+    if let (Some(major), Some(minor)) = (numbers.next(), numbers.next())
+        && (major, minor) < OLDEST
+    {
+        return Err(format!("Keycloak {version} is too old: guestlist needs {}.{} or newer", OLDEST.0, OLDEST.1));
+    }
+    let features = info["features"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if features.iter().any(|feature| feature["name"] == "ORGANIZATION" && feature["enabled"] == false) {
+        return Err("this Keycloak runs without organizations: start it with --features=organization".to_owned());
+    }
+    Ok(())
+}
+
+fn put(body: Value) -> Call<'static> {
+    Call::put(endpoint("PUT realm"), &[]).json(body)
+}
+
+/// The realm and its settings.
+pub async fn realm(admin: &mut Admin<'_>, name: &str) -> Result<(), Fault> {
+    admin.make(name).await?;
+    let realm = admin.get("GET realm", &[]).await?;
+    if realm["enabled"] == false {
+        admin.by_hand("the realm is switched off: switch it on in its settings (Enabled)");
+    }
+    let organizations = realm["organizationsEnabled"] == true;
+    if !organizations {
+        admin.write(put(json!({"organizationsEnabled": true}))).await?;
+    }
+    admin.settled(organizations, "organizations are on: each partner is one");
+    events(admin, &realm).await?;
+    let long = realm["actionTokenGeneratedByAdminLifespan"].as_i64().is_some_and(|seconds| seconds >= INVITATION);
+    if !long {
+        admin.write(put(json!({"actionTokenGeneratedByAdminLifespan": INVITATION}))).await?;
+    }
+    admin.settled(long, "invitations last at least 72 hours");
+    if text(&realm["smtpServer"], "host").is_empty() {
+        admin.by_hand("no mail server is set, so nobody can be invited: set one in the realm's settings (Email)");
+    }
+    Ok(())
+}
+
+async fn events(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Fault> {
+    let on = |name: &str| realm[name] == true;
+    let already = on("eventsEnabled") && on("adminEventsEnabled");
+    if !already {
+        let mut body = json!({"eventsEnabled": true, "adminEventsEnabled": true});
+        // Nobody said how long they are kept: not for ever.
+        if !on("eventsEnabled") && realm["eventsExpiration"].as_i64().unwrap_or_default() == 0 {
+            body["eventsExpiration"] = KEPT.into();
+        }
+        let mut attributes = realm["attributes"].as_object().cloned().unwrap_or_default();
+        if !on("adminEventsEnabled") && !attributes.contains_key(EVENTS_EXPIRE) {
+            attributes.insert(EVENTS_EXPIRE.to_owned(), KEPT.to_string().into());
+            body["attributes"] = attributes.into();
+        }
+        admin.write(put(body)).await?;
+    }
+    admin.settled(already, "events of users and administrators are kept: what happens elsewhere is seen at once");
+    Ok(())
+}
+
+/// Our attributes in the user profile.
+pub async fn profile(admin: &mut Admin<'_>) -> Result<(), Fault> {
+    let path = ["users", "profile"];
+    let before = admin.get("GET users/profile", &path).await?;
+    let after = profile::declare(&before);
+    let already = after.is_none();
+    if let Some(after) = after {
+        admin.write(Call::put(endpoint("PUT users/profile"), &path).json(after)).await?;
+    }
+    admin.settled(already, "the user profile declares guestlist's attributes, for administrators alone");
+    Ok(())
+}
+
+/// A guest chooses his password before he sets up a one-time password: if he stops between the two he can go on by himself.
+pub async fn actions(admin: &mut Admin<'_>) -> Result<(), Fault> {
+    let name = "GET authentication/required-actions";
+    let rows = admin.list(name, &["authentication", "required-actions"]).await?;
+    let find = |alias: &str| rows.iter().find(|row| row["alias"] == alias).cloned();
+    let priority = |row: &Value| row["priority"].as_i64().unwrap_or_default();
+    let before = admin.writes();
+    let (password, totp) = (find(UPDATE_PASSWORD), find(CONFIGURE_TOTP));
+    if !admin.is_rehearsal() && (password.is_none() || totp.is_none()) {
+        admin.by_hand(&format!(
+            "register the required actions {UPDATE_PASSWORD} and {CONFIGURE_TOTP} (Authentication, Required actions)"
+        ));
+        return Ok(());
+    }
+    let last = totp.as_ref().map_or(1, priority);
+    if let Some(totp) = totp.filter(|totp| totp["enabled"] != true) {
+        put_action(admin, CONFIGURE_TOTP, totp, last).await?;
+    }
+    match password {
+        Some(password) if password["enabled"] == true && priority(&password) < last => {}
+        Some(password) => put_action(admin, UPDATE_PASSWORD, password, last - 1).await?,
+        // A realm that is to be made has them the other way round.
+        None => put_action(admin, UPDATE_PASSWORD, json!({}), last - 1).await?,
+    }
+    admin.settled_since(before, "a guest chooses his password before he sets up a one-time password");
+    Ok(())
+}
+
+async fn put_action(admin: &mut Admin<'_>, alias: &str, mut row: Value, priority: i64) -> Result<(), Fault> {
+    row["enabled"] = true.into();
+    row["priority"] = priority.into();
+    let path = ["authentication", "required-actions", alias];
+    admin.write(Call::put(endpoint("PUT authentication/required-actions/{alias}"), &path).json(row)).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_too_old_or_without_organizations_is_refused() {
+        let info = |version: &str, on: bool| json!({"systemInfo": {"version": version}, "features": [{"name": "ORGANIZATION", "enabled": on}]});
+        for version in ["26.6.0", "26.7.3", "27.0.0-SNAPSHOT", "999.0.0-SNAPSHOT", "26.10.1"] {
+            assert_eq!(usable(&info(version, true)), Ok(()), "{version}");
+        }
+        for version in ["26.5.9", "25.0.1", "26.4.0.redhat-00001"] {
+            let said = usable(&info(version, true)).unwrap_err();
+            assert_eq!(said, format!("Keycloak {version} is too old: guestlist needs 26.6 or newer"));
+        }
+        assert!(usable(&info("26.7.3", false)).unwrap_err().contains("--features=organization"));
+        // Who is not told the version goes on: what is missing says so itself.
+        assert_eq!(usable(&json!({})), Ok(()));
+    }
+}

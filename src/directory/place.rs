@@ -1,0 +1,81 @@
+//! Where the directory is, as `--directory` says it, and the ways to open it: to read and nothing else, or to write.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::sqlite::{self, Access, ReadOnly, Store};
+use super::{Execute, Fault, Observe, keycloak, scheme};
+
+/// How many operations are done at once on Keycloak. A file has one writer.
+const AT_ONCE: usize = 8;
+
+/// A directory's place.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// An embedded directory's file.
+    Sqlite(PathBuf),
+    /// A realm of Keycloak.
+    Keycloak(Box<keycloak::Settings>),
+}
+
+impl Place {
+    /// Reads `sqlite:PATH` or `keycloak:URL#REALM`. What Keycloak needs besides comes from the environment.
+    pub fn read(address: &str) -> Result<Self, String> {
+        match address.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(Path::new(path).to_owned())),
+            Some(("keycloak", _)) => {
+                let settings = keycloak::Settings::read(address, |name| std::env::var(name).ok());
+                settings.map(|settings| Self::Keycloak(Box::new(settings))).map_err(|fault| fault.to_string())
+            }
+            Some(_) | None => Err(format!(
+                "--directory {} is not understood: write sqlite:PATH, as in sqlite:guestlist.db, or keycloak:URL#REALM",
+                scheme(address)
+            )),
+        }
+    }
+
+    /// Fails where it is not set up for us, with what to do. Nothing is written. A file is checked when it is opened.
+    pub async fn ready(&self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Keycloak(settings) => keycloak(settings)?.prepared().await,
+        }
+    }
+
+    /// How many operations are done at once.
+    pub fn at_once(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => 1,
+            Self::Keycloak(_) => AT_ONCE,
+        }
+    }
+
+    /// Opens it by a handle that can only read.
+    pub fn observe(&self) -> Result<Arc<dyn Observe>, Fault> {
+        match self {
+            Self::Sqlite(path) => Ok(Arc::new(ReadOnly::start(Store::open(path, Access::Read)?).map_err(unstarted)?)),
+            Self::Keycloak(settings) => Ok(Arc::new(keycloak(settings)?)),
+        }
+    }
+
+    /// Opens it. `create`: a file that is not there is made.
+    pub fn execute(&self, create: bool) -> Result<Arc<dyn Execute>, Fault> {
+        match self {
+            Self::Sqlite(path) => {
+                let access = if create { Access::Create } else { Access::Write };
+                Ok(Arc::new(sqlite::Directory::start(Store::open(path, access)?).map_err(unstarted)?))
+            }
+            Self::Keycloak(settings) => Ok(Arc::new(keycloak(settings)?)),
+        }
+    }
+}
+
+fn keycloak(settings: &keycloak::Settings) -> Result<keycloak::Directory, Fault> {
+    keycloak::Directory::new(settings.clone(), Arc::new(Timestamp::now))
+}
+
+fn unstarted(error: std::io::Error) -> Fault {
+    Fault::Unavailable { context: format!("failed to start: {error}") }
+}
