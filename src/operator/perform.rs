@@ -91,6 +91,9 @@ impl Performer {
         version: &str,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
+        if !finalizers.iter().any(|finalizer| finalizer == crate::api::FINALIZER) {
+            self.nobody_is_left(about, outcome).await?;
+        }
         let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
         match self.objects.patch(&about.key, Part::Object, &patch).await {
             Ok(object) => {
@@ -103,6 +106,20 @@ impl Performer {
                 Ok(())
             }
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// A membership is let go when its guest has been ended; but where the answer to his acceptance was lost, the plan did not
+    /// know of him, and he would stay for ever. So he is read live.
+    async fn nobody_is_left(&self, about: &About, outcome: &mut Outcome) -> Result<(), Failure> {
+        let Some(address) = &about.address else { return Ok(()) };
+        match self.directory.guest(address).await {
+            Ok(Some(record)) if record.is_live() && record.mark.as_ref().is_some_and(|mark| mark.uid == about.uid) => {
+                outcome.reread.push(Now::Guest(address.clone(), Some(Box::new(record))));
+                Err(Failure::Replan)
+            }
+            Ok(_) => Ok(()),
+            Err(fault) => Err(self.after(about, fault, outcome).await),
         }
     }
 

@@ -5,7 +5,7 @@
 use guestlist::index::Kind::{Membership, Partner, Share};
 use serde_json::json;
 
-use super::driver::{Sim, TROUBLES, Trouble};
+use super::driver::{Sim, TROUBLES, Trouble, email};
 use super::walk;
 
 fn setting_up(sim: &mut Sim) {
@@ -97,6 +97,26 @@ fn destroying_ends_the_same_whatever_goes_wrong_at_whichever_call() {
             assert_eq!((walk::end(&sim), counted(&sim)), (walk::end(&golden), counted(&golden)), "{place}");
             walk::is_at_rest(&mut sim);
         }
+    }
+}
+
+#[test]
+fn who_is_deleted_before_the_answer_to_his_acceptance_is_known_is_ended_all_the_same() {
+    let golden = run(0, None, setting_up);
+    for (at, _) in golden.calls.iter().enumerate().filter(|(_, call)| call.starts_with("Admit for ")) {
+        let name = golden.calls[at].rsplit('/').next().unwrap().to_owned();
+        let mut sim = Sim::new(0);
+        sim.trouble = Some((at, Trouble::AnswerLost));
+        walk::apply(&mut sim);
+        while sim.calls.len() <= at {
+            assert!(sim.step(), "the acceptance of {name} is never asked for");
+        }
+        sim.delete(Membership, &name);
+        sim.settle();
+        let address = email(&format!("{name}@acme.example"));
+        let left = sim.everything().guests.into_iter().find(|guest| guest.address == address && guest.is_live());
+        assert_eq!(left, None, "{name} has no membership any more");
+        walk::is_at_rest(&mut sim);
     }
 }
 
