@@ -19,8 +19,8 @@ const HELPDESK: &str = "helpdesk";
 /// An instant that the directory is told as now.
 type Now = Arc<Mutex<Timestamp>>;
 
-struct People {
-    realm: String,
+pub struct People {
+    pub realm: String,
     desk: Directory,
     now: Now,
 }
@@ -49,13 +49,13 @@ impl People {
         Realm { server: Keycloak::shared(), name: self.realm.clone() }
     }
 
-    async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+    pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let (status, answer) = self.realm().admin(method, path, body).await;
         assert!(status < 300, "{method} {path}: {status} {answer}");
         answer
     }
 
-    async fn user(&self, email: &Email) -> Value {
+    pub async fn user(&self, email: &Email) -> Value {
         let found = self.admin("GET", &format!("/users?exact=true&email={email}"), None).await;
         found[0].clone()
     }
@@ -173,9 +173,8 @@ impl Player for People {
     }
 }
 
-fn fresh(_page: usize) -> Subject {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let name = format!("contract-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+/// A realm that sends mails to nobody, with somebody who plays its people.
+pub fn realm_with_mail(name: &str) -> People {
     let client = |id: &str| {
         json!({"clientId": id, "secret": SECRET, "serviceAccountsEnabled": true, "publicClient": false,
                "standardFlowEnabled": false, "directAccessGrantsEnabled": false})
@@ -190,10 +189,15 @@ fn fresh(_page: usize) -> Subject {
         "users": [account("guestlist"), account(HELPDESK)],
         "smtpServer": {"host": "127.0.0.1", "port": mail.to_string(), "from": "workspace@host.example"},
     });
-    wait(Keycloak::shared().realm(&name, extra));
+    wait(Keycloak::shared().realm(name, extra));
     let now: Now = Arc::new(Mutex::new(contract::at(0)));
-    let people = People { realm: name.clone(), desk: directory(&name, HELPDESK, now.clone()), now: now.clone() };
-    let directory = Arc::new(directory(&name, "guestlist", now));
+    People { realm: name.to_owned(), desk: directory(name, HELPDESK, now.clone()), now }
+}
+
+fn fresh(_page: usize) -> Subject {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let people = realm_with_mail(&format!("contract-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+    let directory = Arc::new(directory(&people.realm, "guestlist", people.now.clone()));
     Subject { directory, player: Arc::new(people), epoch: Epoch(0), ground: None }
 }
 

@@ -11,6 +11,7 @@ mod mail;
 #[path = "../support/keycloak.rs"]
 mod support;
 
+mod applied;
 mod held_to_the_contract;
 mod pages;
 

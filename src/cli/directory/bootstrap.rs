@@ -14,8 +14,7 @@ use crate::directory::keycloak::{Secret, Settings, client_id};
 
 /// Arguments of `guestlist directory bootstrap`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "The administrator is one of the realm master; his credentials come from the environment alone:
+#[command(after_help = "The administrator is one of the realm master; his credentials come from the environment alone:
   GUESTLIST_KEYCLOAK_ADMIN                his name, default admin
   GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE  a file with his password, or
   GUESTLIST_KEYCLOAK_ADMIN_PASSWORD       the password itself
@@ -26,8 +25,7 @@ Examples:
   export GUESTLIST_DIRECTORY=keycloak:https://id.host.example#workspace
   export GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE=/run/secrets/keycloak-admin
   guestlist directory bootstrap --dry-run
-  guestlist directory bootstrap --secret-file guestlist.secret --application portal --application wiki"
-)]
+  guestlist directory bootstrap --secret-file guestlist.secret --application portal --application wiki")]
 pub struct BootstrapArgs {
     /// Say what would be done, and write nothing
     #[arg(long)]
@@ -51,7 +49,10 @@ struct Counted {
 /// Runs `guestlist directory bootstrap`.
 pub fn run(directory: &str, args: BootstrapArgs, out: &mut dyn Write) -> Result<(), Problem> {
     if !is_keycloak(directory) {
-        return Err(cannot(directory, "a realm of Keycloak is prepared, keycloak:URL#REALM; sqlite needs nothing of it"));
+        return Err(cannot(
+            directory,
+            "a realm of Keycloak is prepared, keycloak:URL#REALM; sqlite needs nothing of it",
+        ));
     }
     let settings = Settings::administrator(directory, environment)?;
     let (realm, client_id, dry_run) = (settings.realm.clone(), client_id(environment), args.dry_run);

@@ -14,7 +14,6 @@ use jiff::Timestamp;
 
 use super::Problem;
 use place::Place;
-pub(super) use place::file;
 
 use crate::rules::{Email, MfaMethod};
 

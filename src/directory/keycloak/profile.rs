@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn what_is_declared_is_declared_once_and_beside_what_is_there() {
-        let before = json!({"attributes": [{"name": "email", "required": {"roles": ["user"]}}], "groups": [{"name": "g"}]});
+        let before =
+            json!({"attributes": [{"name": "email", "required": {"roles": ["user"]}}], "groups": [{"name": "g"}]});
         let after = declare(&before).unwrap();
         assert_eq!(after["attributes"].as_array().unwrap().len(), 1 + ALL.len());
         assert_eq!((&after["attributes"][0], &after["groups"]), (&before["attributes"][0], &before["groups"]));
@@ -132,7 +133,8 @@ mod tests {
 
     #[test]
     fn an_attribute_that_a_user_may_see_or_edit_is_refused_and_mended() {
-        for (view, edit) in [(json!(["admin"]), json!(["admin", "user"])), (json!(["admin", "user"]), json!(["admin"]))] {
+        for (view, edit) in [(json!(["admin"]), json!(["admin", "user"])), (json!(["admin", "user"]), json!(["admin"]))]
+        {
             let mut profile = declare(&Value::Null).unwrap();
             profile["attributes"][6]["permissions"] = json!({"view": view, "edit": edit});
             assert!(judged(&profile).unwrap_err().contains("others than administrators see or edit"), "{profile}");

@@ -15,11 +15,22 @@ impl Store {
     pub fn copy(all: &Everything, owner: &Owner) -> Result<Self, Fault> {
         let mut store = Self::open(Path::new(":memory:"), Access::Create)?;
         let failed = |error: rusqlite::Error| fault("copy the directory", &error);
+        loosen(store.connection()).map_err(failed)?;
         let tx = store.connection().transaction().map_err(failed)?;
         fill(&tx, all, owner).map_err(failed)?;
         tx.commit().map_err(failed)?;
         Ok(store)
     }
+}
+
+/// Another backend may hold what this one would never take, since somebody put it in there: a plan shows how it is mended.
+fn loosen(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")?;
+    let triggers: Vec<String> = connection
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    triggers.iter().try_for_each(|name| connection.execute_batch(&format!("DROP TRIGGER {name}")))
 }
 
 fn fill(tx: &Connection, all: &Everything, owner: &Owner) -> rusqlite::Result<()> {

@@ -84,8 +84,10 @@ pub fn take(
         return;
     }
     let wanted = wanted(world, partner, member, record, shares);
-    // Where not all shares are declared, one that is not may be declared elsewhere.
-    let elsewhere = |held: &GrantRecord| !whole && !world.declared.has_share_uid(&held.grant.share_uid);
+    // Where not all shares are declared, one that is not may be declared elsewhere. What stands on no share is declared nowhere.
+    let elsewhere = |held: &GrantRecord| {
+        !whole && !held.grant.share_uid.is_empty() && !world.declared.has_share_uid(&held.grant.share_uid)
+    };
     let mut withhold: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
     let mut lower = Vec::new();
     for (account, held) in record.grants.iter().filter(|(_, held)| !elsewhere(held)) {
@@ -138,6 +140,9 @@ fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason 
 
 /// A word's meaning, for who reads why something is taken away.
 fn because(reason: Reason) -> &'static str {
+    if reason == Reason::Reconciled {
+        return "no share gives it";
+    }
     let known = entry(reason);
     if known.sort == Sort::Rule { known.meaning } else { conditions::sentence(reason) }
 }

@@ -61,9 +61,10 @@ async fn complete(admin: &mut Admin<'_>, gate: &Gate) -> Result<bool, Fault> {
     }
     if rows.flow(gate.gate).is_none() {
         let path = ["authentication", "flows", within, "executions", "flow"];
-        let body =
-            json!({"alias": gate.gate, "type": "basic-flow", "description": gate.what, "provider": "registration-page-form"});
-        admin.write(Call::post(endpoint("POST authentication/flows/{alias}/executions/flow"), &path).json(body)).await?;
+        let body = json!({"alias": gate.gate, "type": "basic-flow", "description": gate.what, "provider": "registration-page-form"});
+        admin
+            .write(Call::post(endpoint("POST authentication/flows/{alias}/executions/flow"), &path).json(body))
+            .await?;
         if admin.is_rehearsal() {
             return Ok(true);
         }

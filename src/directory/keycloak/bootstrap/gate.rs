@@ -160,9 +160,7 @@ mod tests {
     use serde_json::json;
 
     fn rows() -> Rows {
-        let row = |level: u64, provider: Option<&str>, name: &str| {
-            json!({"level": level, "providerId": provider, "displayName": name, "authenticationFlow": provider.is_none()})
-        };
+        let row = |level: u64, provider: Option<&str>, name: &str| json!({"level": level, "providerId": provider, "displayName": name, "authenticationFlow": provider.is_none()});
         Rows(vec![
             row(0, Some("auth-cookie"), "Cookie"),
             row(0, None, "our forms"),

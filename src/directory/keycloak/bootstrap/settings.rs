@@ -142,9 +142,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_too_old_or_without_organizations_is_refused() {
-        let info = |version: &str, on: bool| {
-            json!({"systemInfo": {"version": version}, "features": [{"name": "ORGANIZATION", "enabled": on}]})
-        };
+        let info = |version: &str, on: bool| json!({"systemInfo": {"version": version}, "features": [{"name": "ORGANIZATION", "enabled": on}]});
         for version in ["26.6.0", "26.7.3", "27.0.0-SNAPSHOT", "999.0.0-SNAPSHOT", "26.10.1"] {
             assert_eq!(usable(&info(version, true)), Ok(()), "{version}");
         }

@@ -335,7 +335,8 @@ mod tests {
         assert!(sent.contains(&("username", "root")) && sent.contains(&("password", "hunter2")), "{sent:?}");
         assert!(!format!("{settings:?}").contains("hunter2"));
         // The client's secret is not the administrator's password, and the other way round.
-        let Err(Fault::Refused { message }) = Settings::administrator("keycloak:http://localhost#w", super::tests::secret)
+        let Err(Fault::Refused { message }) =
+            Settings::administrator("keycloak:http://localhost#w", super::tests::secret)
         else {
             unreachable!("with a client's secret only")
         };
