@@ -43,7 +43,9 @@ impl Stage {
         let mail = Mail::start();
         let server = Keycloak::shared();
         let extra = json!({
-            "otpPolicyCodeReusable": true,
+            // A code may be used twice: no test waits for the next half minute. All of the policy belongs there, or none is read.
+            "otpPolicyType": "totp", "otpPolicyAlgorithm": "HmacSHA1", "otpPolicyDigits": 6, "otpPolicyPeriod": 30,
+            "otpPolicyLookAheadWindow": 1, "otpPolicyInitialCounter": 0, "otpPolicyCodeReusable": true,
             "smtpServer": {"host": "127.0.0.1", "port": mail.port.to_string(), "from": "workspace@host.example"},
         });
         let realm = server.realm(name, extra).await;
