@@ -11,9 +11,24 @@ mod mail;
 #[path = "../support/keycloak.rs"]
 mod support;
 
+#[path = "../support/controlplane.rs"]
+mod controlplane;
+#[path = "../support/operator.rs"]
+mod operator;
+#[path = "../operator/stage.rs"]
+#[allow(dead_code, reason = "what the embedded directory's tests need besides")]
+mod stage;
+
 mod applied;
 mod held_to_the_contract;
+#[path = "../operator/lifecycle.rs"]
+mod lifecycle;
+mod operated;
 mod pages;
+#[path = "../operator/roles.rs"]
+mod roles;
+
+use operated::furnish;
 
 /// The port of a mail server on loopback, for those who never read what it takes.
 fn mail() -> u16 {

@@ -56,13 +56,13 @@ impl Stage {
     /// Everything is there; the operator is not started.
     pub fn prepare() -> Self {
         let plane = ControlPlane::start();
-        Self { operator: Operator::prepare(&plane), plane }
+        Self { operator: crate::furnish(Operator::prepare(&plane)), plane }
     }
 
     /// The same with garbage collection, namespace deletion and aggregated roles.
     pub fn prepare_with_controllers() -> Self {
         let plane = ControlPlane::start_with_controllers();
-        Self { operator: Operator::prepare(&plane), plane }
+        Self { operator: crate::furnish(Operator::prepare(&plane)), plane }
     }
 
     /// What is in a namespace.

@@ -45,9 +45,9 @@ impl Browser {
     /// Follows the page's link that says so.
     pub async fn follow(&mut self, words: &str) {
         let links = self.page.split("<a ").skip(1);
-        let link = links.filter_map(|link| link.split_once('>')).find(|(_, text)| {
-            text.split("</a>").next().is_some_and(|text| text.contains(words))
-        });
+        let link = links
+            .filter_map(|link| link.split_once('>'))
+            .find(|(_, text)| text.split("</a>").next().is_some_and(|text| text.contains(words)));
         let (tag, _) = link.unwrap_or_else(|| panic!("no link {words:?} on: {}", self.words()));
         self.open(&attribute(tag, "href").unwrap()).await;
     }
@@ -76,7 +76,8 @@ impl Browser {
     /// The words of the page.
     pub fn words(&self) -> String {
         let body = self.page.split("<body").nth(1).unwrap_or(&self.page);
-        let texts = body.split('<').filter_map(|piece| piece.split_once('>')).filter(|(tag, _)| !tag.starts_with("script"));
+        let texts =
+            body.split('<').filter_map(|piece| piece.split_once('>')).filter(|(tag, _)| !tag.starts_with("script"));
         let words: Vec<_> = texts.flat_map(|(_, text)| text.split_whitespace()).collect();
         unescape(&words.join(" "))
     }
@@ -216,7 +217,8 @@ impl Application {
 
     /// Tokens for a password, and for a code where one is given.
     pub async fn direct(&self, user: &str, password: &str, code: Option<&str>) -> Result<Tokens, String> {
-        let mut fields = vec![("grant_type", "password"), ("username", user), ("password", password), ("scope", "openid")];
+        let mut fields =
+            vec![("grant_type", "password"), ("username", user), ("password", password), ("scope", "openid")];
         fields.extend(code.map(|code| ("totp", code)));
         self.token(&fields).await
     }

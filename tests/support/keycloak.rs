@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// The administrator of a server that lives as long as a test.
-const ADMIN: &str = "admin";
+pub const ADMIN: &str = "admin";
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(240);
 

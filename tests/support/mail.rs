@@ -133,9 +133,15 @@ fn unquote(text: &str) -> String {
 /// Undoes the escapes of HTML that Keycloak makes.
 pub fn unescape(text: &str) -> String {
     let mut plain = text.to_owned();
-    for (escape, character) in
-        [("&#61;", "="), ("&#34;", "\""), ("&#39;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")]
-    {
+    for (escape, character) in [
+        ("&#61;", "="),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&quot;", "\""),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&amp;", "&"),
+    ] {
         plain = plain.replace(escape, character);
     }
     plain
@@ -148,7 +154,8 @@ fn a_link_is_read_whichever_way_its_mail_is_written() {
         ("7bit", "Click.\n\nhttp://127.0.0.1:1/r/action-token?key&#61;ey.J_x-&amp;tab&#61;é\n"),
         ("quoted-printable", "Click.\n\nhttp://127.0.0.1:1/r/action-=\ntoken?key=3Dey.J_x-&tab=3D=C3=A9\n"),
     ] {
-        let mail = format!("To: a\n\n--x\nContent-Type: text/plain\nContent-Transfer-Encoding: {coding}\n\n{body}\n--x");
+        let mail =
+            format!("To: a\n\n--x\nContent-Type: text/plain\nContent-Transfer-Encoding: {coding}\n\n{body}\n--x");
         let sink = Mail { port: 0, kept: Arc::new(Mutex::new(Kept { mood: Mood::Takes, mails: Vec::new() })) };
         sink.kept.lock().unwrap().mails.push(("bob@acme.example".to_owned(), mail));
         assert_eq!(sink.link_for("bob@acme.example"), link);

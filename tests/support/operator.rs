@@ -45,7 +45,19 @@ pub fn guestlist(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_guestlist")).args(args).output().unwrap()
 }
 
+/// Another directory than the embedded one: where it is, what it needs, and who plays its guests.
+pub trait Elsewhere: Send + Sync {
+    /// As `--directory` wants it.
+    fn address(&self) -> String;
+    /// What the commands need in their environment.
+    fn environment(&self) -> Vec<(&'static str, String)>;
+    /// Plays `accept`, `enroll-mfa` and `reset-mfa`. `None`: that is a command's work.
+    fn play(&self, args: &[&str]) -> Option<Output>;
+}
+
 pub struct Operator {
+    /// The directory, where it is not the embedded one.
+    pub elsewhere: Option<Box<dyn Elsewhere>>,
     process: Option<Child>,
     pub kubeconfig: PathBuf,
     pub folder: PathBuf,
@@ -86,6 +98,7 @@ impl Operator {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let health = listener.local_addr().unwrap().to_string();
         Self {
+            elsewhere: None,
             process: None,
             kubeconfig,
             folder,
@@ -170,6 +183,7 @@ impl Operator {
             .args(&self.arguments)
             .env("POD_NAME", self.name)
             .env("POD_NAMESPACE", "guestlist")
+            .envs(self.elsewhere.iter().flat_map(|elsewhere| elsewhere.environment()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -254,7 +268,7 @@ impl Operator {
     }
 
     fn address(&self) -> String {
-        address(&self.database())
+        self.elsewhere.as_ref().map_or_else(|| address(&self.database()), |elsewhere| elsewhere.address())
     }
 
     /// The bytes of the directory's files.
@@ -265,7 +279,12 @@ impl Operator {
 
     /// Runs `guestlist directory …`.
     pub fn directory(&self, args: &[&str]) -> Output {
-        directory(&self.database(), args)
+        let Some(elsewhere) = &self.elsewhere else { return directory(&self.database(), args) };
+        elsewhere.play(args).unwrap_or_else(|| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_guestlist"));
+            command.args(["directory", "--directory", &elsewhere.address()]).args(args);
+            command.envs(elsewhere.environment()).output().unwrap()
+        })
     }
 
     #[track_caller]

@@ -122,6 +122,11 @@ impl Observe for Directory {
         self.0.cursor().boxed()
     }
 
+    /// Each time asks for the owner and for two kinds of events.
+    fn poll(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(2)
+    }
+
     fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Fault>> {
         self.0.changes(since).boxed()
     }

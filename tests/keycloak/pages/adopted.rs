@@ -46,7 +46,9 @@ fn who_was_adopted_joins_by_his_invitation_with_the_password_he_has_and_survives
 
         // He turns MFA on as anybody does: in his account's settings, here by an administrator's word.
         let id = before["id"].as_str().unwrap();
-        stage.admin("PUT", &format!("/users/{id}"), Some(serde_json::json!({"requiredActions": ["CONFIGURE_TOTP"]}))).await;
+        stage
+            .admin("PUT", &format!("/users/{id}"), Some(serde_json::json!({"requiredActions": ["CONFIGURE_TOTP"]})))
+            .await;
         bob.signs_in().await.expect_err("he has to enrol first");
         bob.enrols().await;
         stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;

@@ -116,7 +116,10 @@ fn where_the_realm_asks_for_the_code_first_who_stops_after_it_goes_on_by_the_nex
         bob.chooses_a_password().await;
         let record = bob.record().await;
         assert!(record.joined_at.is_some());
-        assert!(matches!(&record.mfa, MfaRecord::Known(methods) if methods.contains_key(&MfaMethod::TOTP)), "{record:?}");
+        assert!(
+            matches!(&record.mfa, MfaRecord::Known(methods) if methods.contains_key(&MfaMethod::TOTP)),
+            "{record:?}"
+        );
         bob.signs_in().await.expect("he is in with the code he has");
     });
 }

@@ -1,7 +1,9 @@
-//! A realm with a mail server and an application, our directory on it, and people with browsers.
+//! A realm as `guestlist directory bootstrap` leaves it, with a mail server and an application; our directory on it, and
+//! people with browsers.
 
 use std::sync::Arc;
 
+use guestlist::directory::keycloak::bootstrap::{Wanted, bootstrap};
 use guestlist::directory::keycloak::{Directory, Settings};
 use guestlist::directory::{
     AccountRecord, Effect, Epoch, Execute as _, Fault, GuestRecord, Import, Observe as _, Operation,
@@ -13,7 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::browser::{Application, Browser, Tokens, code};
 use crate::contract::{admit, alice, email, ensure_partner, us, user};
 use crate::mail::Mail;
-use crate::support::{Keycloak, Realm, SECRET, multi};
+use crate::support::{ADMIN, Keycloak, Realm, multi};
 
 /// The password of everybody.
 pub const PASSWORD: &str = "Correct-horse-7";
@@ -42,20 +44,17 @@ impl Stage {
         let seat = SEATS.acquire().await.unwrap();
         let mail = Mail::start();
         let server = Keycloak::shared();
-        let extra = json!({
-            // A code may be used twice: no test waits for the next half minute. All of the policy belongs there, or none is read.
-            "otpPolicyType": "totp", "otpPolicyAlgorithm": "HmacSHA1", "otpPolicyDigits": 6, "otpPolicyPeriod": 30,
-            "otpPolicyLookAheadWindow": 1, "otpPolicyInitialCounter": 0, "otpPolicyCodeReusable": true,
-            "smtpServer": {"host": "127.0.0.1", "port": mail.port.to_string(), "from": "workspace@host.example"},
-        });
-        let realm = server.realm(name, extra).await;
-        let application = Application { realm: format!("{}/realms/{name}", server.base), client: "app".to_owned() };
-        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| SECRET.to_owned());
+        let realm = Realm { server, name: name.to_owned() };
+        let administrator = |name: &str| (name == "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD").then(|| ADMIN.to_owned());
+        let settings = Settings::administrator(&realm.address(), administrator).unwrap();
+        let wanted = Wanted { client_id: "guestlist".to_owned(), ..Wanted::default() };
+        let secret = bootstrap(settings, &wanted, &mut |_, _| {}).await.unwrap().expect("a secret was made");
+        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| secret.reveal().to_owned());
         let settings = Settings::read(&realm.address(), environment).unwrap();
         let directory = Directory::new(settings, Arc::new(Timestamp::now)).unwrap();
+        let application = Application { realm: format!("{}/realms/{name}", server.base), client: "app".to_owned() };
         let stage = Self { realm, directory, mail, application, _seat: seat };
-        stage.tell_applications().await;
-        stage.password_first().await;
+        stage.furnish().await;
         stage.directory.claim(&us()).await.unwrap();
         let account = |name: &str| AccountRecord { name: name.to_owned(), owners: vec![alice()], deleted: false };
         let accounts = ["instagram", "tiktok", "youtube"].map(account).to_vec();
@@ -64,30 +63,20 @@ impl Stage {
         stage
     }
 
-    /// The scope that puts a guest's accounts into tokens, and an application that has it.
-    async fn tell_applications(&self) {
-        let mapper = json!({
-            "name": "accounts", "protocol": "openid-connect", "protocolMapper": "oidc-usermodel-attribute-mapper",
-            "config": {"user.attribute": "guestlist.accounts", "claim.name": "guestlist.accounts", "multivalued": "true",
-                       "aggregate.attrs": "false", "jsonType.label": "String", "access.token.claim": "true",
-                       "id.token.claim": "true", "userinfo.token.claim": "true", "introspection.token.claim": "true"},
+    /// A mail server, and an application that people sign in to.
+    async fn furnish(&self) {
+        let settings = json!({
+            // A code may be used twice: no test waits for the next half minute.
+            "otpPolicyType": "totp", "otpPolicyAlgorithm": "HmacSHA1", "otpPolicyDigits": 6, "otpPolicyPeriod": 30,
+            "otpPolicyLookAheadWindow": 1, "otpPolicyInitialCounter": 0, "otpPolicyCodeReusable": true,
+            "smtpServer": {"host": "127.0.0.1", "port": self.mail.port.to_string(), "from": "workspace@host.example"},
         });
-        let scope = json!({"name": "guestlist", "protocol": "openid-connect", "protocolMappers": [mapper]});
-        self.admin("POST", "/client-scopes", Some(scope)).await;
-        let scopes = self.admin("GET", "/client-scopes", None).await;
-        let scope = scopes.as_array().unwrap().iter().find(|scope| scope["name"] == "guestlist").unwrap();
-        let path = format!("/default-default-client-scopes/{}", scope["id"].as_str().unwrap());
-        self.admin("PUT", &path, None).await;
+        self.admin("PUT", "", Some(settings)).await;
         let client = json!({
             "clientId": self.application.client, "publicClient": true, "standardFlowEnabled": true,
             "directAccessGrantsEnabled": true, "redirectUris": [Application::RETURN],
         });
         self.admin("POST", "/clients", Some(client)).await;
-    }
-
-    /// As `guestlist directory bootstrap` sets it: a password is chosen before a one-time password is set up.
-    async fn password_first(&self) {
-        self.action_at("UPDATE_PASSWORD", 52).await;
     }
 
     /// Says when in a row of things to do something is asked for.
@@ -125,7 +114,7 @@ impl Stage {
         found.as_array().unwrap().iter().find(ours).map(|one| one["id"].as_str().unwrap().to_owned())
     }
 
-    /// The user has this credential no longer.
+    /// A credential of a user, where he has it.
     pub async fn credential(&self, address: &str, sort: &str) -> Option<String> {
         let id = self.user(address).await["id"].as_str().unwrap().to_owned();
         let held = self.admin("GET", &format!("/users/{id}/credentials"), None).await;

@@ -109,16 +109,23 @@ fn who_takes_his_own_mfa_away_is_seen_without_it_and_what_is_taken_from_him_then
     on_stage("own-mfa", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
         let before = Timestamp::now();
+        let signed_in = std::mem::replace(&mut bob.browser, Browser::new());
         let otp = stage.credential(BOB, "otp").await.unwrap();
         let url = format!("{}/account/credentials/{otp}", stage.application.realm);
-        let answer = reqwest::Client::new().delete(url).bearer_auth(&tokens.access).send().await.unwrap();
+        let request = reqwest::Client::new().delete(url).bearer_auth(&tokens.access);
+        let answer = request.header("accept", "application/json").send().await.unwrap();
         assert_eq!(answer.status(), 204, "Keycloak lets him");
 
         let record = bob.record().await;
         assert_eq!(record.mfa, MfaRecord::Known(BTreeMap::new()));
         assert!(record.mfa_lost_at.is_some_and(|lost| before <= lost && lost <= Timestamp::now()), "{record:?}");
+        // Nobody has done anything yet, and no new sign-in goes without.
+        bob.signs_in_directly().await.expect_err("he has no code any more");
+        bob.signs_in().await.expect_err("he has to enrol first");
+        assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
         let accounts_held = record.grants.keys().cloned().collect();
         let withhold = Operation::Withhold { guest: guest("bob"), accounts: accounts_held };
+        bob.browser = signed_in;
         ends_the_session(stage, &mut bob, &tokens, &withhold).await;
         bob.signs_in().await.expect_err("he has to enrol first");
         assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
@@ -160,8 +167,10 @@ fn nothing_works_for_who_is_deactivated() {
         let user = stage.user(BOB).await;
         assert_eq!((&user["enabled"], &user["attributes"]["guestlist.accounts"]), (&false.into(), &().into()));
         let organization = stage.organization().await.unwrap();
-        let (status, _) =
-            stage.realm.admin("GET", &format!("/organizations/{organization}/members/{}", user["id"].as_str().unwrap()), None).await;
+        let (status, _) = stage
+            .realm
+            .admin("GET", &format!("/organizations/{organization}/members/{}", user["id"].as_str().unwrap()), None)
+            .await;
         assert_eq!(status, 404, "he is a member no longer");
         assert!(bob.record().await.deactivated_at.is_some(), "his mark stays");
 

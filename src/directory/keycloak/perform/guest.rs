@@ -31,9 +31,12 @@ impl Change<'_> {
         self.before.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made)
     }
 
-    /// Whether somebody holds less than before: what he is signed in with must not outlast it.
+    /// Whether applications are told less than before, or the login goes off: what he is signed in with must not outlast it.
+    /// They were told what his user says, also where it could not be used any more by the record: MFA that somebody took
+    /// away, a grant that has ended.
     fn takes(&self) -> bool {
-        let (before, after) = (guest::told(self.before, self.at), guest::told(self.after, self.at));
+        let before = self.user.attributes.get(guest::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
+        let after = guest::told(self.after, self.at);
         before.iter().any(|claim| !after.contains(claim)) || (self.before.login && !self.after.login)
     }
 

@@ -6,7 +6,7 @@ use super::super::super::{Fault, InvitationRecord};
 use super::super::client::{Call, Failed, optional};
 use super::super::endpoints::{DELETE_INVITATION, INVITE};
 use super::super::wire::{Organization, User};
-use super::super::{Inner, PoisonError};
+use super::super::{Inner, PoisonError, guest};
 
 impl Inner {
     /// Sends the invitation of an organization. Any that is open is dead from then on.
@@ -71,7 +71,7 @@ impl Inner {
             }
         };
         let theirs = self.now().checked_add(jiff::SignedDuration::from_secs(lifetime)).unwrap_or(Timestamp::MAX);
-        Ok(InvitationRecord { expires_at: ours.expires_at.min(theirs), ..ours })
+        Ok(guest::shorter(ours, InvitationRecord { expires_at: theirs, ..ours }))
     }
 }
 
