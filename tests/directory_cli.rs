@@ -350,18 +350,23 @@ fn a_directory_that_is_not_there_or_not_a_file_is_said_so() {
     );
     assert!(!desk.path().exists(), "looking creates nothing");
     // What stands behind the kind of directory is not repeated: it may hold a password.
-    for (directory, shown, what) in [
-        (
-            "keycloak:https://admin:secret@id.example#guests",
-            "keycloak:…",
-            "people and accounts are kept in Keycloak itself; these commands are for sqlite:PATH",
-        ),
-        ("directory.db", "directory.db", "write sqlite:PATH, as in sqlite:guestlist.db"),
-        ("sqlite:", "sqlite:…", "write sqlite:PATH, as in sqlite:guestlist.db"),
-    ] {
-        let expected = format!("--directory {shown:?} cannot be used here: {what}");
+    for (directory, shown) in [("directory.db", "directory.db"), ("sqlite:", "sqlite:…")] {
+        let expected = format!(
+            "--directory {shown:?} is not understood: write sqlite:PATH, as in sqlite:guestlist.db, or keycloak:URL#REALM"
+        );
         desk.refuses(&["show", "--directory", directory], &expected);
     }
+    let password = ["show", "--directory", "keycloak:https://admin:secret@id.example#guests"];
+    desk.refuses(
+        &password,
+        "--directory \"keycloak:…\": a URL with a user or a password is not taken: secrets come from the environment or from \
+         files; write keycloak:URL#REALM, as in keycloak:https://id.host.example#workspace",
+    );
+    desk.refuses(
+        &["bootstrap"],
+        "--directory \"sqlite:…\" cannot be used here: a realm of Keycloak is prepared, keycloak:URL#REALM; sqlite needs \
+         nothing of it",
+    );
 }
 
 #[test]

@@ -20,8 +20,8 @@ For pipelines without an operator, and for trying guestlist out. Shows what `gue
 anything away, and does it. What is interrupted goes on with the next apply; a second apply does nothing.
 
 Without --prune only what the files declare is touched. With it, guests whom no file declares any more lose their access and
-are deactivated, within the partners that are declared; so many at once that it looks like a mistake (more than three, and more
-than a quarter of all guests) are left alone.
+are deactivated, within the partners that are declared; so many that it looks like a mistake (more than three within 24
+hours, and more than a quarter of all guests) are left alone.
 
 Examples:
   guestlist apply manifests/ --workspace workspace.yaml --directory sqlite:directory.db
@@ -53,8 +53,10 @@ pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
 /// Whether everything is in order in the end.
 fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let given = args.input.read(&args.paths)?;
-    let (directory, at_once) = (args.input.execute()?, args.input.place()?.at_once());
+    let (directory, place) = (args.input.execute()?, args.input.place()?);
+    let at_once = place.at_once();
     let runtime = offline::runtime()?;
+    runtime.block_on(place.ready()).map_err(|fault| fault.to_string())?;
     let held = runtime.block_on(load(directory.as_ref()))?;
     let rehearsal = runtime.block_on(rehearse(&given, directory.as_ref(), held))?;
     match args.output {

@@ -1,7 +1,7 @@
 //! Plans what no object asks for: access of guests whom nothing declares any more, and records whose time has come. It is
 //! computed from what the directory records, so that a restart changes neither what is done nor the pace.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::claims::{is_orphan, is_paused};
 use super::share::forget;
@@ -13,13 +13,17 @@ use crate::rules::Reason;
 /// How many orphans are few whatever the share of all guests that they are, and the share that is few whatever their number.
 const FEW_ORPHANS: usize = 3;
 const FEW_ORPHANS_PERCENT: usize = 25;
+/// For how long who was pruned counts with those who would be: a few an hour are many in the end.
+const PRUNED_LATELY: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is to be done for nobody's sake.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sweep {
     /// The live guests whom nothing declares any more.
     pub orphans: Vec<Orphan>,
-    /// How many live guests there are.
+    /// Those whom nothing declares either, and whom files ended lately.
+    pub pruned: usize,
+    /// How many live guests there are, and were before.
     pub guests: usize,
     /// So many are gone at once that something else is wrong: they are left as they are.
     pub too_many_orphans: bool,
@@ -50,8 +54,11 @@ pub fn plan(world: World<'_>) -> Sweep {
     }
     let live = || world.observed.guests().filter(|guest| guest.is_live());
     let orphans: Vec<_> = live().filter(|guest| is_here(world, guest) && is_orphan(world, guest)).collect();
-    sweep.guests = live().count();
-    sweep.too_many_orphans = orphans.len() > FEW_ORPHANS && orphans.len() * 100 > sweep.guests * FEW_ORPHANS_PERCENT;
+    sweep.pruned = world.observed.guests().filter(|guest| is_pruned(world, guest)).count();
+    sweep.guests = live().count() + sweep.pruned;
+    let gone = orphans.len() + sweep.pruned;
+    let many = gone > FEW_ORPHANS && gone * 100 > sweep.guests * FEW_ORPHANS_PERCENT;
+    sweep.too_many_orphans = many && !orphans.is_empty();
     sweep.orphans = orphans.iter().filter_map(|guest| Some(Orphan::of(guest, guest.mark.as_ref()?))).collect();
     if !sweep.too_many_orphans {
         sweep.withhold = orphans.iter().filter_map(|guest| withhold(world, guest)).collect();
@@ -70,6 +77,16 @@ pub fn plan(world: World<'_>) -> Sweep {
 /// Whether all that his partner has is declared here.
 fn is_here(world: World<'_>, guest: &GuestRecord) -> bool {
     guest.mark.as_ref().is_some_and(|mark| world.is_whole(&mark.namespace, &guest.partner_name))
+}
+
+/// Whether files ended him lately by not naming him. In a cluster nobody ends for that: an orphan stays one.
+fn is_pruned(world: World<'_>, guest: &GuestRecord) -> bool {
+    let lately = |since: Timestamp| world.now.duration_since(since) < PRUNED_LATELY;
+    world.extent == Extent::DeclaredPartners
+        && guest.mark.is_some()
+        && guest.deactivated_at.is_some_and(lately)
+        && world.declared.memberships_for(&guest.address).next().is_none()
+        && is_here(world, guest)
 }
 
 /// What gives every orphan's mark back: `guestlist release --orphans`. People decide it; the sweep never does.

@@ -116,6 +116,39 @@ fn so_many_at_once_look_like_a_mistake() {
 }
 
 #[test]
+fn a_few_at_a_time_do_not_empty_a_partner() {
+    let folder = Folder::new();
+    let left = |from: usize| -> String {
+        let guests = (from..8).map(|n| guest(&format!("guest-{n}"), "GuestUser"));
+        [PARTNER.to_owned()].into_iter().chain(guests).collect()
+    };
+    folder.declare(&left(0));
+    folder.apply();
+    folder.declare(&left(3));
+    folder.ok(&["apply", "manifests", "--prune", "--yes"]);
+    folder.declare(&left(4));
+    for command in [&["plan", "manifests", "--prune"][..], &["apply", "manifests", "--prune", "--yes"]] {
+        let (code, said) = folder.says(command);
+        let told = "1 of 8 guests in the directory are declared by no file any more, after 3 who were removed";
+        assert!(code == 1 && said.contains(told) && said.contains("suspended: true"), "{said}");
+    }
+    assert_eq!(folder.addresses("guests").len(), 5);
+    // Declared again, the first three count no more; and left out at rest they are no problem of anybody's.
+    folder.declare(&left(3));
+    folder.ok(&["apply", "manifests", "--prune", "--yes"]);
+    folder.declare(&[left(4), guest("guest-0", "GuestUser")].concat());
+    folder.ok(&["apply", "manifests", "--prune", "--yes"]);
+    assert_eq!(folder.addresses("guests").len(), 5);
+    // A day later they are nothing to wonder about.
+    let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
+    let sql = "UPDATE guests SET deactivated_at = '2026-01-01T00:00:00Z' WHERE deactivated_at IS NOT NULL";
+    assert_eq!(connection.execute(sql, []).unwrap(), 3);
+    folder.declare(&left(4));
+    folder.ok(&["apply", "manifests", "--prune", "--yes"]);
+    assert_eq!(folder.addresses("guests").len(), 4);
+}
+
+#[test]
 fn a_broken_rule_is_said_with_its_place_and_the_rest_is_done() {
     let folder = Folder::new();
     folder.declare(

@@ -20,6 +20,7 @@ mod operator;
 mod stage;
 
 mod applied;
+mod bootstrap;
 mod held_to_the_contract;
 #[path = "../operator/lifecycle.rs"]
 mod lifecycle;
@@ -27,6 +28,7 @@ mod operated;
 mod pages;
 #[path = "../operator/roles.rs"]
 mod roles;
+mod sign_in;
 
 use operated::furnish;
 

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -182,6 +182,31 @@ impl Realm<'_> {
     /// A call as the administrator, below the realm.
     pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         self.server.admin(method, &format!("/{}{path}", self.name), body).await
+    }
+}
+
+/// How many realms there are at once at most: more would only be in each other's way.
+const AT_ONCE: usize = 2;
+static REALMS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// The right to have a realm, until it is dropped.
+pub struct Turn(());
+
+impl Turn {
+    /// Waits for it.
+    pub fn wait() -> Self {
+        let realms = REALMS.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut realms =
+            REALMS.1.wait_while(realms, |realms| *realms >= AT_ONCE).unwrap_or_else(PoisonError::into_inner);
+        *realms += 1;
+        Self(())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *REALMS.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        REALMS.1.notify_one();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where the directory is: a file of ours, or a realm of Keycloak. What both can do.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,13 +9,13 @@ use tokio::runtime::Runtime;
 
 use super::Problem;
 use crate::directory::sqlite::{Access, Store};
-use crate::directory::{Everything, Import, Imported, keycloak, scheme};
+use crate::directory::{self, Everything, Import, Imported, keycloak, scheme};
 use crate::rules::Email;
 
 /// A directory that was named.
-pub enum Place<'a> {
+pub enum Place {
     /// The embedded one.
-    File(&'a Path),
+    File(PathBuf),
     /// A realm, and what calls to it run on.
     Realm(keycloak::Directory, Runtime),
 }
@@ -25,34 +25,21 @@ pub fn is_keycloak(directory: &str) -> bool {
     directory.starts_with("keycloak:")
 }
 
-/// The embedded directory's file.
-pub fn file(directory: &str) -> Result<&Path, Problem> {
-    match directory.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(Path::new(path)),
-        Some(_) | None => Err(cannot(directory, "write sqlite:PATH, as in sqlite:guestlist.db")),
-    }
-}
-
 /// What is said of a directory that a command is not for.
 pub fn cannot(directory: &str, why: &str) -> Problem {
     format!("--directory {} cannot be used here: {why}", scheme(directory)).into()
 }
 
-impl<'a> Place<'a> {
+impl Place {
     /// The directory at an address.
-    pub fn open(directory: &'a str) -> Result<Self, Problem> {
-        if !is_keycloak(directory) {
-            return match file(directory) {
-                Ok(path) => Ok(Self::File(path)),
-                Err(_) => Err(cannot(
-                    directory,
-                    "write sqlite:PATH, as in sqlite:guestlist.db, or keycloak:URL#REALM, as in \
-                     keycloak:https://id.host.example#workspace",
-                )),
-            };
+    pub fn open(directory: &str) -> Result<Self, Problem> {
+        match directory::Place::read(directory)? {
+            directory::Place::Sqlite(path) => Ok(Self::File(path)),
+            directory::Place::Keycloak(settings) => {
+                let realm = keycloak::Directory::new(*settings, Arc::new(Timestamp::now))?;
+                Ok(Self::Realm(realm, runtime()?))
+            }
         }
-        let settings = keycloak::Settings::read(directory, environment)?;
-        Ok(Self::Realm(keycloak::Directory::new(settings, Arc::new(Timestamp::now))?, runtime()?))
     }
 
     /// Everything that it holds.

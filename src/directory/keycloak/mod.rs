@@ -90,9 +90,14 @@ impl Directory {
         self.0.client.calls()
     }
 
+    /// Fails where the realm would show what we keep to users, let them edit it, or drop it. Nothing is written.
+    pub async fn prepared(&self) -> Result<(), Fault> {
+        profile::check(&self.0.client).await
+    }
+
     /// An answer early where the realm cannot be used, with what to do.
     pub async fn reachable(&self) -> Result<(), Fault> {
-        profile::check(&self.0.client).await?;
+        self.prepared().await?;
         realm::reachable(&self.0.client, &self.0.tree).await
     }
 }

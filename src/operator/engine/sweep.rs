@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Check, Engine, Priority, Task};
 use crate::directory::Mark;
 use crate::index::{Key, Slot};
-use crate::plan::Step;
 use crate::plan::sweep::{self, Orphan, Sweep};
+use crate::plan::{Extent, Step};
 
 /// How long after a change it is due: it looks at every guest, so a burst of changes is looked at once.
 const PAUSE: SignedDuration = SignedDuration::from_secs(2);
@@ -76,13 +76,7 @@ impl Engine {
         let orphans: BTreeSet<Orphan> = sweep.orphans.iter().cloned().collect();
         self.condition.orphans = orphans.len();
         if sweep.too_many_orphans {
-            let problem = format!(
-                "{} of {} guests in the directory have no membership any more; their access is left as it is. \
-                 Restore the memberships, or give these guests' marks back with guestlist release --orphans",
-                orphans.len(),
-                sweep.guests
-            );
-            self.condition.problems.insert("TooManyOrphans", problem);
+            self.condition.problems.insert("TooManyOrphans", self.too_many(sweep));
         } else {
             self.condition.problems.remove("TooManyOrphans");
         }
@@ -105,6 +99,26 @@ impl Engine {
             }
         }
         self.orphans = orphans;
+    }
+
+    /// How many are too many, and the way on.
+    fn too_many(&self, sweep: &Sweep) -> String {
+        let (gone, guests) = (sweep.orphans.len(), sweep.guests);
+        if self.extent == Extent::Everything {
+            return format!(
+                "{gone} of {guests} guests in the directory have no membership any more; their access is left as it is. \
+                 Restore the memberships, or give these guests' marks back with guestlist release --orphans"
+            );
+        }
+        let before = match sweep.pruned {
+            0 => String::new(),
+            pruned => format!(", after {pruned} who were removed for that in the last 24 hours"),
+        };
+        format!(
+            "{gone} of {guests} guests in the directory are declared by no file any more{before}; their access is left as it \
+             is. Declare them again; if they are to go, with suspended: true, which takes access away at once, and leave \
+             out a few a day (three, or a quarter of all)"
+        )
     }
 
     /// Marks of another installation or cluster are none of ours: not orphans, and not to be touched.

@@ -37,7 +37,7 @@ impl<'a> Admin<'a> {
     /// Sees whether the realm is there.
     pub async fn look_for(&mut self, realm: &str) -> Result<(), Fault> {
         let call = Call::get(endpoint("GET realms"), &["realms"]).above().with("briefRepresentation", true);
-        let realms: Vec<Value> = self.client.call(call).await?.read()?;
+        let realms: Vec<Value> = self.client.call(call.patient()).await?.read()?;
         self.absent = !realms.iter().any(|known| known["realm"] == realm);
         Ok(())
     }
@@ -59,7 +59,7 @@ impl<'a> Admin<'a> {
         if self.absent {
             return Ok(Value::Null);
         }
-        Ok(self.client.call(call).await?.read()?)
+        Ok(self.client.call(call.patient()).await?.read()?)
     }
 
     /// Reads something of the realm.
@@ -103,7 +103,7 @@ impl<'a> Admin<'a> {
         if self.rehearsal {
             return Ok(None);
         }
-        Ok(self.client.call(call).await?.created)
+        Ok(self.client.call(call.patient()).await?.created)
     }
 
     /// How often was written so far, or would have been.

@@ -48,9 +48,9 @@ async fn complete(admin: &mut Admin<'_>, gate: &Gate) -> Result<bool, Fault> {
     let rows = rows(admin, gate).await?;
     let within = match gate.beside {
         None => Some(gate.copy),
-        Some(step) => rows.flow_with(step, gate.gate),
+        Some(step) => rows.flow_with(step, gate.sub_flow),
     };
-    let factor = gate.factor.map(|step| rows.flow_with(step, gate.gate));
+    let factor = gate.factor.map(|step| rows.flow_with(step, gate.sub_flow));
     let (Some(within), None | Some(Some(_))) = (within, factor) else {
         admin.by_hand(&gate.by_hand(gate.copy));
         return Ok(false);
@@ -59,9 +59,9 @@ async fn complete(admin: &mut Admin<'_>, gate: &Gate) -> Result<bool, Fault> {
     if let Some(passkey) = rows.step(PASSKEY).filter(|row| gate.passkeys && row["requirement"] == "DISABLED") {
         require(admin, gate, passkey, "ALTERNATIVE").await?;
     }
-    if rows.flow(gate.gate).is_none() {
+    if rows.flow(gate.sub_flow).is_none() {
         let path = ["authentication", "flows", within, "executions", "flow"];
-        let body = json!({"alias": gate.gate, "type": "basic-flow", "description": gate.what, "provider": "registration-page-form"});
+        let body = json!({"alias": gate.sub_flow, "type": "basic-flow", "description": gate.what, "provider": "registration-page-form"});
         admin
             .write(Call::post(endpoint("POST authentication/flows/{alias}/executions/flow"), &path).json(body))
             .await?;
@@ -75,15 +75,15 @@ async fn complete(admin: &mut Admin<'_>, gate: &Gate) -> Result<bool, Fault> {
     }
     let rows = self::rows(admin, gate).await?;
     // Last: a gate without its conditions would stand in everybody's way.
-    if let Some(flow) = rows.flow(gate.gate).filter(|flow| flow["requirement"] != "CONDITIONAL") {
+    if let Some(flow) = rows.flow(gate.sub_flow).filter(|flow| flow["requirement"] != "CONDITIONAL") {
         require(admin, gate, flow, "CONDITIONAL").await?;
     }
-    for row in rows.steps_of(gate.gate) {
+    for row in rows.steps_of(gate.sub_flow) {
         let provider = text(row, "providerId");
         if !steps.iter().any(|step| step.provider == provider) {
             admin.by_hand(&format!(
                 "the sub-flow {:?} of {:?} has a step that guestlist did not put there, {:?}: see that it lets nobody through",
-                gate.gate,
+                gate.sub_flow,
                 gate.copy,
                 text(row, "displayName")
             ));
@@ -107,11 +107,11 @@ async fn require(admin: &mut Admin<'_>, gate: &Gate, row: &Value, requirement: &
 /// One step of a gate: there, required, and set as it should be.
 async fn stand(admin: &mut Admin<'_>, gate: &Gate, step: &Step) -> Result<(), Fault> {
     let find = |rows: &Rows| {
-        rows.steps_of(gate.gate).into_iter().find(|row| text(row, "providerId") == step.provider).cloned()
+        rows.steps_of(gate.sub_flow).into_iter().find(|row| text(row, "providerId") == step.provider).cloned()
     };
     let mut row = find(&rows(admin, gate).await?);
     if row.is_none() {
-        let path = ["authentication", "flows", gate.gate, "executions", "execution"];
+        let path = ["authentication", "flows", gate.sub_flow, "executions", "execution"];
         let call = Call::post(endpoint("POST authentication/flows/{alias}/executions/execution"), &path);
         admin.write(call.json(json!({"provider": step.provider}))).await?;
         row = find(&rows(admin, gate).await?);

@@ -22,7 +22,7 @@ pub struct Gate {
     /// The copy.
     pub copy: &'static str,
     /// The sub-flow that is added.
-    pub gate: &'static str,
+    pub sub_flow: &'static str,
     /// The step beside which it stands; `None`: at the top.
     pub beside: Option<&'static str>,
     /// The step whose sub-flow asks for the second factor. `None`: whatever was asked does not matter.
@@ -40,7 +40,7 @@ pub const GATES: [Gate; 3] = [
         binding: "browserFlow",
         original: "browser",
         copy: "guestlist browser",
-        gate: "guestlist enrol",
+        sub_flow: "guestlist enrol",
         beside: Some("auth-username-password-form"),
         factor: Some(OTP),
         then: OTP,
@@ -51,7 +51,7 @@ pub const GATES: [Gate; 3] = [
         binding: "directGrantFlow",
         original: "direct grant",
         copy: "guestlist direct grant",
-        gate: "guestlist direct deny",
+        sub_flow: "guestlist direct deny",
         beside: None,
         factor: Some("direct-grant-validate-otp"),
         then: "deny-access-authenticator",
@@ -62,7 +62,7 @@ pub const GATES: [Gate; 3] = [
         binding: "resetCredentialsFlow",
         original: "reset credentials",
         copy: "guestlist reset credentials",
-        gate: "guestlist reset enrol",
+        sub_flow: "guestlist reset enrol",
         beside: None,
         factor: None,
         then: OTP,
@@ -84,10 +84,11 @@ impl Gate {
         let guest = serde_json::json!({
             "attribute_name": ID, "attribute_expected_value": ".+", "regex": "true", "not": "false",
         });
-        let mut steps = vec![Step { provider: IS_GUEST, config: Some((format!("{} is a guest", self.gate), guest)) }];
+        let mut steps =
+            vec![Step { provider: IS_GUEST, config: Some((format!("{} is a guest", self.sub_flow), guest)) }];
         if let Some(factor) = factor {
             let asked = serde_json::json!({"flow_to_check": factor, "check_result": "not-executed"});
-            steps.push(Step { provider: WAS_ASKED, config: Some((format!("{} was not asked", self.gate), asked)) });
+            steps.push(Step { provider: WAS_ASKED, config: Some((format!("{} was not asked", self.sub_flow), asked)) });
         }
         steps.push(Step { provider: self.then, config: None });
         steps

@@ -23,6 +23,8 @@ use token::Tokens;
 const DEADLINE: Duration = Duration::from_secs(9);
 /// How long a page of a listing may take: the first one after a start of the server is slow.
 const PATIENCE: Duration = Duration::from_secs(28);
+/// How long a call may take that works on a whole realm.
+const MINUTES: Duration = Duration::from_secs(120);
 /// How long a call may take that sends a mail.
 const MAIL: Duration = Duration::from_secs(15);
 /// How long is waited where the server asks for patience and does not say for how long.
@@ -104,6 +106,11 @@ impl<'a> Call<'a> {
     /// A call that sends a mail: Keycloak waits ten seconds for a mail server that does not answer.
     pub fn mails(self) -> Self {
         Self { deadline: MAIL, ..self }
+    }
+
+    /// A call that may take long, which somebody waits for.
+    pub fn patient(self) -> Self {
+        Self { deadline: MINUTES, ..self }
     }
 
     /// With a body of JSON.

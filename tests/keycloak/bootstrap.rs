@@ -1,0 +1,394 @@
+//! `guestlist directory bootstrap` on a real server: what it makes, that it leaves alone what is there, and what the operator
+//! may do then.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use assert_cmd::Command;
+use guestlist::directory::keycloak::{Directory, Settings};
+use guestlist::directory::{Cursor, Observe};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::sign_in::{End, application, browser, code, direct, person};
+use crate::support::{ADMIN, Keycloak, Realm, Turn, block_on};
+
+const ROLES: [&str; 3] = ["manage-organizations", "manage-users", "view-events"];
+const PEOPLE: &str = "{users: [{email: alice@host.example, name: Alice Example}],
+  accounts: [{name: instagram, owners: [alice@host.example]}]}";
+
+/// A realm that is prepared, and a folder for files. The realm is deleted at the end.
+struct Stage {
+    realm: Realm<'static>,
+    folder: tempfile::TempDir,
+    _turn: Turn,
+}
+
+/// What a command said.
+struct Said {
+    ok: bool,
+    out: String,
+    error: String,
+}
+
+impl Said {
+    /// How many lines begin with a word.
+    fn count(&self, word: &str) -> usize {
+        self.out.lines().filter(|line| line.starts_with(&format!("{word} "))).count()
+    }
+}
+
+impl Stage {
+    /// Nothing is there yet.
+    fn empty(name: &str) -> Self {
+        let turn = Turn::wait();
+        let realm = Realm { server: Keycloak::shared(), name: name.to_owned() };
+        Self { realm, folder: tempfile::tempdir().unwrap(), _turn: turn }
+    }
+
+    /// A realm as Keycloak makes it.
+    fn with_realm(name: &str) -> Self {
+        let stage = Self::empty(name);
+        let (status, answer) =
+            block_on(stage.realm.server.admin("POST", "", Some(json!({"realm": name, "enabled": true}))));
+        assert_eq!(status, 201, "{answer}");
+        stage
+    }
+
+    /// A realm that was prepared; the operator's secret is in the file `secret`.
+    fn prepared(name: &str) -> Self {
+        let stage = Self::empty(name);
+        let said = stage.bootstrap(&["--secret-file", "secret"]);
+        assert!(said.ok, "{}{}", said.out, said.error);
+        stage
+    }
+
+    fn run(&self, args: &[&str], environment: &[(&str, &str)]) -> Said {
+        let output = Command::cargo_bin("guestlist")
+            .unwrap()
+            .current_dir(self.folder.path())
+            .env("GUESTLIST_DIRECTORY", self.realm.address())
+            .envs(environment.iter().copied())
+            .arg("directory")
+            .args(args)
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said { ok: output.status.success(), out: text(output.stdout), error: text(output.stderr) }
+    }
+
+    fn bootstrap(&self, args: &[&str]) -> Said {
+        let args = [&["bootstrap"], args].concat();
+        self.run(&args, &[("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN)])
+    }
+
+    /// A command with what the operator has.
+    fn operator(&self, args: &[&str]) -> Said {
+        self.run(args, &[("GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE", "secret")])
+    }
+
+    /// The directory as the operator has it.
+    fn directory(&self) -> Directory {
+        let file = self.folder.path().join("secret").display().to_string();
+        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE").then(|| file.clone());
+        let settings = Settings::read(&self.realm.address(), environment).unwrap();
+        Directory::new(settings, Arc::new(Timestamp::now)).unwrap()
+    }
+
+    fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (status, answer) = block_on(self.realm.admin(method, path, body));
+        assert!(status < 300, "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Everything that is set in the realm, in an order of its own.
+    fn state(&self) -> Value {
+        let mut state = self.admin("POST", "/partial-export?exportClients=true&exportGroupsAndRoles=true", None);
+        state["requiredActions"] = self.admin("GET", "/authentication/required-actions", None);
+        state["profile"] = self.admin("GET", "/users/profile", None);
+        sorted(&mut state);
+        state
+    }
+
+    fn client(&self, client_id: &str) -> String {
+        let found = self.admin("GET", &format!("/clients?clientId={client_id}"), None);
+        found[0]["id"].as_str().unwrap_or_else(|| panic!("no client {client_id}")).to_owned()
+    }
+
+    /// Where the roles of the service account are.
+    fn roles(&self) -> String {
+        let user = self.admin("GET", &format!("/clients/{}/service-account-user", self.client("guestlist")), None);
+        let user = user["id"].as_str().unwrap();
+        format!("/users/{user}/role-mappings/clients/{}", self.client("realm-management"))
+    }
+
+    fn role(&self, name: &str) -> Value {
+        json!([self.admin("GET", &format!("/clients/{}/roles/{name}", self.client("realm-management")), None)])
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        block_on(self.realm.admin("DELETE", "", None));
+    }
+}
+
+fn sorted(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(sorted);
+            items.sort_by_key(ToString::to_string);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(sorted),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn a_realm_is_prepared_once_and_doing_it_again_changes_nothing() {
+    let stage = Stage::empty("bootstrap-twice");
+    let first = stage.bootstrap(&["--secret-file", "secret"]);
+    assert!(first.ok, "{}", first.error);
+    assert_eq!((first.count("changed"), first.count("unchanged")), (14, 0), "{}", first.out);
+    let before = stage.state();
+    let second = stage.bootstrap(&["--secret-file", "secret"]);
+    assert_eq!((second.count("changed"), second.count("unchanged")), (0, 14), "{}", second.out);
+    assert_eq!(stage.state(), before);
+
+    let file = stage.folder.path().join("secret");
+    let secret = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    for said in [&first, &second] {
+        assert!(!said.out.contains(&secret) && !said.error.contains(&secret));
+        assert!(said.out.contains("by hand      no mail server is set"), "{}", said.out);
+    }
+    // With what was made and nothing else the realm can be used.
+    block_on(stage.directory().reachable()).unwrap();
+    std::fs::write(stage.folder.path().join("people.yaml"), PEOPLE).unwrap();
+    let imported = stage.operator(&["import", "people.yaml"]);
+    assert_eq!(imported.out, "2 added, 0 updated, 0 unchanged\n", "{}", imported.error);
+    assert_eq!(stage.operator(&["delete-account", "instagram"]).out, "instagram is deleted\n");
+    assert_eq!(stage.operator(&["restore-account", "instagram"]).out, "instagram is back\n");
+    assert_eq!(stage.operator(&["set-owner", "instagram", "alice@host.example"]).out.lines().count(), 1);
+    let shown: Value = serde_json::from_str(&stage.operator(&["show", "-o", "json"]).out).unwrap();
+    assert_eq!(shown["accounts"][0]["owners"], json!(["alice@host.example"]));
+    for (command, instead) in [
+        (&["accept", "bob@acme.example"][..], "the guest follows the link in his mail himself"),
+        (&["enroll-mfa", "bob@acme.example"][..], "the guest sets up his second factor himself"),
+        (&["reset-mfa", "bob@acme.example"][..], "guestlist.dev/reset-mfa"),
+    ] {
+        let said = stage.operator(command);
+        assert!(!said.ok && said.error.contains(instead), "{}", said.error);
+    }
+}
+
+#[test]
+fn a_rehearsal_says_the_same_and_writes_nothing() {
+    let stage = Stage::empty("bootstrap-rehearsed");
+    let said = stage.bootstrap(&["--dry-run", "--secret-file", "secret"]);
+    assert!(said.ok, "{}", said.error);
+    assert_eq!(block_on(stage.realm.admin("GET", "", None)).0, 404, "the realm was made");
+    assert!(!stage.folder.path().join("secret").exists());
+    let done = stage.bootstrap(&["--secret-file", "secret"]);
+    let steps = |said: &Said| {
+        let steps = said.out.lines().filter_map(|line| Some(line.get(13..)?.to_owned()));
+        steps.collect::<Vec<_>>()
+    };
+    let (rehearsed, done) = (steps(&said), steps(&done));
+    assert_eq!(rehearsed[..rehearsed.len() - 1], done[..done.len() - 1]);
+
+    // Of a realm that is half as it should be, too.
+    stage.admin("PUT", "", Some(json!({"organizationsEnabled": false, "browserFlow": "browser"})));
+    let gate = stage.admin("GET", "/authentication/flows/guestlist%20direct%20grant/executions", None);
+    let deny = gate.as_array().unwrap().iter().find(|row| row["providerId"] == "deny-access-authenticator").unwrap();
+    stage.admin("DELETE", &format!("/authentication/executions/{}", deny["id"].as_str().unwrap()), None);
+    let before = stage.state();
+    let said = stage.bootstrap(&["--dry-run"]);
+    assert!(said.ok, "{}", said.error);
+    assert_eq!(said.count("would change"), 3, "{}", said.out);
+    assert_eq!(stage.state(), before);
+    // And what is missing is completed.
+    assert_eq!(stage.bootstrap(&[]).count("changed"), 3);
+    let before = stage.state();
+    assert_eq!(stage.bootstrap(&[]).count("changed"), 0);
+    assert_eq!(stage.state(), before);
+}
+
+#[test]
+fn each_role_is_needed_and_a_missing_one_is_named() {
+    let stage = Stage::prepared("bootstrap-roles");
+    let held = stage.admin("GET", &stage.roles(), None);
+    let held: BTreeSet<_> = held.as_array().unwrap().iter().map(|role| role["name"].as_str().unwrap()).collect();
+    assert_eq!(held, BTreeSet::from(ROLES));
+    for role in &ROLES[..2] {
+        stage.admin("DELETE", &stage.roles(), Some(stage.role(role)));
+        let said = stage.operator(&["show"]);
+        let expected = format!(
+            "the service account of client \"guestlist\" may not do this; give it the role {role} of the client \
+             realm-management in realm \"bootstrap-roles\", or run `guestlist directory bootstrap`"
+        );
+        assert!(!said.ok && said.error.contains(&expected), "{role}: {}{}", said.out, said.error);
+        stage.admin("POST", &stage.roles(), Some(stage.role(role)));
+    }
+    assert!(stage.operator(&["show"]).ok);
+    // Without events everything works, and what happens elsewhere is seen at the next full reading only.
+    block_on(stage.directory().reachable()).unwrap();
+    assert_ne!(block_on(stage.directory().cursor()).unwrap(), Cursor(0));
+    stage.admin("DELETE", &stage.roles(), Some(stage.role("view-events")));
+    assert_eq!(block_on(stage.directory().cursor()).unwrap(), Cursor(0));
+    // What is missing is given again, and what is more is taken away.
+    stage.admin("POST", &stage.roles(), Some(stage.role("manage-realm")));
+    let said = stage.bootstrap(&[]);
+    assert_eq!(said.count("changed"), 1, "{}", said.out);
+    let held = stage.admin("GET", &stage.roles(), None);
+    let held: BTreeSet<_> = held.as_array().unwrap().iter().map(|role| role["name"].as_str().unwrap()).collect();
+    assert_eq!(held, BTreeSet::from(ROLES));
+}
+
+#[test]
+fn a_guest_without_a_factor_gets_nowhere_and_nobody_else_is_affected() {
+    let stage = Stage::prepared("bootstrap-gates");
+    let realm = &stage.realm;
+    let guest = || json!({"guestlist.id": ["g-1"]});
+    block_on(async {
+        application(realm, "portal").await;
+        person(realm, "host@host.example", false, json!({})).await;
+        person(realm, "guarded@host.example", true, json!({})).await;
+        person(realm, "bare@acme.example", false, guest()).await;
+        person(realm, "guarded@acme.example", true, guest()).await;
+    });
+    let direct = |email: &str, otp: Option<&str>| block_on(direct(realm, "portal", email, otp));
+    // Direct grant.
+    let (status, said) = direct("bare@acme.example", None);
+    assert_eq!((status, said.get("sub")), (401, None), "{said}");
+    assert_eq!(direct("host@host.example", None).0, 200);
+    for email in ["guarded@acme.example", "guarded@host.example"] {
+        assert_eq!(direct(email, None).1["error_description"], "Invalid user credentials", "{email}");
+        let (status, claims) = direct(email, Some(&code()));
+        assert_eq!((status, claims["sub"].is_string()), (200, true), "{email}: {claims}");
+    }
+    // A browser.
+    for (email, end) in [
+        ("bare@acme.example", End::SetsUp),
+        ("guarded@acme.example", End::Asked),
+        ("host@host.example", End::SignedIn),
+        ("guarded@host.example", End::Asked),
+    ] {
+        assert_eq!(block_on(browser(realm, "portal", email)), end, "{email}");
+    }
+    assert_eq!(direct("bare@acme.example", None).0, 401, "who walks away from the page has nothing");
+}
+
+#[test]
+fn applications_read_a_guests_accounts_in_his_token() {
+    let stage = Stage::with_realm("bootstrap-claim");
+    let realm = &stage.realm;
+    block_on(application(realm, "older"));
+    block_on(application(realm, "portal"));
+    let refused = stage.bootstrap(&["--application", "portal", "--application", "nowhere"]);
+    assert!(!refused.ok && refused.error.contains("--application \"nowhere\""), "{}", refused.error);
+    assert_eq!(refused.out, "", "something was done before");
+    let said = stage.bootstrap(&["--application", "portal"]);
+    assert!(said.out.contains("changed      application \"portal\" has the client scope guestlist"), "{}", said.out);
+    block_on(application(realm, "newer"));
+    let accounts = json!(["instagram:manager", "wiki:collaborator"]);
+    block_on(person(realm, "alice@host.example", false, json!({})));
+    for (client, claim) in [("portal", &accounts), ("older", &Value::Null), ("newer", &accounts)] {
+        // One each: a one-time password works once.
+        let email = format!("{client}@acme.example");
+        let attributes = json!({"guestlist.id": [client], "guestlist.accounts": accounts});
+        block_on(person(realm, &email, true, attributes));
+        let (status, claims) = block_on(direct(realm, client, &email, Some(&code())));
+        assert_eq!(status, 200, "{client}: {claims}");
+        assert_eq!(&claims["guestlist"]["accounts"], claim, "{client}");
+    }
+    let (_, claims) = block_on(direct(realm, "portal", "alice@host.example", None));
+    assert_eq!(claims["guestlist"]["accounts"], Value::Null);
+}
+
+#[test]
+fn a_flow_that_somebody_chose_is_left_alone_and_what_to_add_is_said() {
+    let stage = Stage::with_realm("bootstrap-flows");
+    stage.admin("POST", "/authentication/flows/browser/copy", Some(json!({"newName": "corporate"})));
+    stage.admin("PUT", "", Some(json!({"browserFlow": "corporate"})));
+    block_on(application(&stage.realm, "kiosk"));
+    let flows = stage.admin("GET", "/authentication/flows", None);
+    let direct = flows.as_array().unwrap().iter().find(|flow| flow["alias"] == "direct grant").unwrap()["id"].clone();
+    let kiosk = stage.client("kiosk");
+    let mut client = stage.admin("GET", &format!("/clients/{kiosk}"), None);
+    client["authenticationFlowBindingOverrides"] = json!({"direct_grant": direct});
+    stage.admin("PUT", &format!("/clients/{kiosk}"), Some(client));
+    let executions = "/authentication/flows/corporate/executions";
+    let before = stage.admin("GET", executions, None);
+    let said = stage.bootstrap(&[]);
+    assert!(said.ok, "{}", said.error);
+    for expected in [
+        "by hand      the realm uses a flow of its own, \"corporate\", as browser: add to it",
+        "\"Condition - user attribute\" (guestlist.id, expected value .+ as a regular expression)",
+        "by hand      application \"kiosk\" goes around the realm's flow by one of its own (\"direct grant\"",
+    ] {
+        assert!(said.out.contains(expected), "{expected}\nis not in\n{}", said.out);
+    }
+    let realm = stage.admin("GET", "", None);
+    assert_eq!(
+        (&realm["browserFlow"], &realm["directGrantFlow"]),
+        (&json!("corporate"), &json!("guestlist direct grant"))
+    );
+    assert_eq!(stage.admin("GET", executions, None), before);
+}
+
+#[test]
+fn a_realm_that_would_let_a_guest_give_himself_an_account_is_refused_until_it_is_prepared() {
+    let stage = Stage::prepared("bootstrap-profile");
+    let mut profile = stage.admin("GET", "/users/profile", None);
+    let attributes = profile["attributes"].as_array_mut().unwrap();
+    let own = attributes.iter_mut().find(|attribute| attribute["name"] == "guestlist.accounts").unwrap();
+    own["permissions"] = json!({"view": ["admin", "user"], "edit": ["admin", "user"]});
+    attributes.push(json!({"name": "badge", "permissions": {"view": ["user"], "edit": ["user"]}}));
+    stage.admin("PUT", "/users/profile", Some(profile.clone()));
+    let said = block_on(stage.directory().reachable()).unwrap_err().to_string();
+    assert!(said.contains("lets others than administrators see or edit the attribute guestlist.accounts"), "{said}");
+    assert!(said.contains("guestlist directory bootstrap"), "{said}");
+    // Not declared, and open to everybody.
+    let before = profile.clone();
+    profile["attributes"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|one| !one["name"].as_str().unwrap().starts_with("guestlist."));
+    profile["unmanagedAttributePolicy"] = json!("ENABLED");
+    stage.admin("PUT", "/users/profile", Some(profile));
+    let said = block_on(stage.directory().reachable()).unwrap_err().to_string();
+    assert!(said.contains("lets users edit the attribute guestlist.id"), "{said}");
+    assert_eq!(stage.bootstrap(&[]).count("changed"), 1);
+    block_on(stage.directory().reachable()).unwrap();
+    let after = stage.admin("GET", "/users/profile", None);
+    let badge = |profile: &Value| {
+        profile["attributes"].as_array().unwrap().iter().find(|one| one["name"] == "badge").unwrap()["permissions"]
+            .clone()
+    };
+    assert_eq!((badge(&after), &after["unmanagedAttributePolicy"]), (badge(&before), &json!("ENABLED")));
+}
+
+#[test]
+fn who_is_no_administrator_changes_nothing_and_is_told_what_to_look_at() {
+    let stage = Stage::empty("bootstrap-refused");
+    let password = ("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", "a planted password");
+    let said = stage.run(&["bootstrap"], &[password]);
+    assert!(!said.ok && said.out.is_empty(), "{}", said.out);
+    let expected =
+        "Keycloak does not take the credentials of administrator \"admin\": compare GUESTLIST_KEYCLOAK_ADMIN";
+    assert!(said.error.contains(expected) && !said.error.contains(password.1), "{}", said.error);
+    let said = stage.run(&["bootstrap"], &[]);
+    assert!(said.error.contains("set GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE (a file)"), "{}", said.error);
+    // Something else is in the file already.
+    std::fs::write(stage.folder.path().join("notes"), "something else").unwrap();
+    let said = stage.bootstrap(&["--secret-file", "notes"]);
+    assert!(!said.ok && said.error.contains("is not overwritten"), "{}", said.error);
+    assert_eq!(std::fs::read_to_string(stage.folder.path().join("notes")).unwrap(), "something else");
+    assert_eq!(block_on(stage.realm.admin("GET", "", None)).0, 404, "the realm was made");
+    // The administrators' own realm is nobody's guest house.
+    let address = format!("--directory=keycloak:{}#master", stage.realm.server.base);
+    let said = stage.bootstrap(&[&address]);
+    assert!(!said.ok && said.error.contains("guests need one of their own"), "{}", said.error);
+}

@@ -1,0 +1,119 @@
+//! Somebody at the realm's doors: by direct grant, and by the pages of a browser up to the one that stops him.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::support::Realm;
+
+/// The password of everybody.
+pub const PASSWORD: &str = "Pa55word!x";
+/// What everybody's authenticator was set up with.
+pub const SEED: &str = "JBSWY3DPEHPK3PXPABCD";
+/// Where applications take people back to. Nobody listens there.
+const BACK: &str = "http://127.0.0.1:1/back";
+
+/// A public application that people sign in to.
+pub async fn application(realm: &Realm<'_>, client_id: &str) {
+    let body = json!({"clientId": client_id, "publicClient": true, "directAccessGrantsEnabled": true,
+                      "standardFlowEnabled": true, "redirectUris": [BACK]});
+    let (status, answer) = realm.admin("POST", "/clients", Some(body)).await;
+    assert_eq!(status, 201, "{answer}");
+}
+
+/// Somebody with a password, an authenticator if he has one, and attributes.
+pub async fn person(realm: &Realm<'_>, email: &str, authenticator: bool, attributes: Value) {
+    let mut credentials = vec![json!({"type": "password", "value": PASSWORD, "temporary": false})];
+    if authenticator {
+        let data = json!({"subType": "totp", "digits": 6, "counter": 0, "period": 30, "algorithm": "HmacSHA1"});
+        credentials.push(json!({"type": "otp", "userLabel": "test", "credentialData": data.to_string(),
+                                "secretData": json!({"value": SEED}).to_string()}));
+    }
+    let body = json!({"username": email, "email": email, "enabled": true, "emailVerified": true, "firstName": "A",
+                      "lastName": "B", "credentials": credentials, "attributes": attributes});
+    let (status, answer) = realm.admin("POST", "/users", Some(body)).await;
+    assert_eq!(status, 201, "{answer}");
+}
+
+/// The one-time password of now.
+pub fn code() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, SEED.as_bytes());
+    let tag = ring::hmac::sign(&key, &(now / 30).to_be_bytes());
+    let tag = tag.as_ref();
+    let at = usize::from(tag[19] & 15);
+    let number = u32::from_be_bytes(tag[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
+    format!("{:06}", number % 1_000_000)
+}
+
+/// Asks for a token by direct grant: the status, and the token's claims or what was said.
+pub async fn direct(realm: &Realm<'_>, client_id: &str, email: &str, otp: Option<&str>) -> (u16, Value) {
+    let url = format!("{}/realms/{}/protocol/openid-connect/token", realm.server.base, realm.name);
+    let mut form = vec![("grant_type", "password"), ("client_id", client_id), ("scope", "openid")];
+    form.extend([("username", email), ("password", PASSWORD)]);
+    form.extend(otp.map(|otp| ("totp", otp)));
+    let answer = reqwest::Client::new().post(url).form(&form).send().await.unwrap();
+    let status = answer.status().as_u16();
+    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null);
+    match body["access_token"].as_str() {
+        Some(token) => {
+            let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+            (status, serde_json::from_slice(&payload).unwrap())
+        }
+        None => (status, body),
+    }
+}
+
+/// Where signing in by a browser ends.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// Back at the application, with a code for a token.
+    SignedIn,
+    /// Asked for the one-time password.
+    Asked,
+    /// To set up an authenticator first.
+    SetsUp,
+    /// Somewhere else.
+    Elsewhere(String),
+}
+
+/// Signs in by a browser as far as name and password go.
+pub async fn browser(realm: &Realm<'_>, client_id: &str, email: &str) -> End {
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let url = format!("{}/realms/{}/protocol/openid-connect/auth", realm.server.base, realm.name);
+    let query = [("client_id", client_id), ("response_type", "code"), ("scope", "openid"), ("redirect_uri", BACK)];
+    let mut cookies = std::collections::BTreeMap::new();
+    let mut request = http.get(url).query(&query);
+    // The name and the password may be asked for on two pages.
+    for _ in 0..6 {
+        let jar = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+        let answer = request.header("cookie", jar).send().await.unwrap();
+        // They are for https alone, which a browser does not insist on for this very machine.
+        for cookie in answer.headers().get_all("set-cookie") {
+            let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
+        if let Some(location) = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned()) {
+            if location.starts_with(BACK) {
+                return if location.contains("code=") { End::SignedIn } else { End::Elsewhere(location) };
+            }
+            request = http.get(location);
+            continue;
+        }
+        let page = answer.text().await.unwrap();
+        if page.contains("name=\"totpSecret\"") {
+            return End::SetsUp;
+        }
+        if page.contains("name=\"otp\"") {
+            return End::Asked;
+        }
+        let action = page.split("action=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let Some(action) = action.filter(|_| page.contains("name=\"username\"") || page.contains("name=\"password\""))
+        else {
+            return End::Elsewhere(page);
+        };
+        let form = [("username", email), ("password", PASSWORD)];
+        request = http.post(action.replace("&amp;", "&")).form(&form);
+    }
+    End::Elsewhere("asked again and again".to_owned())
+}
