@@ -18,7 +18,6 @@ pub const DELETE_USER: Endpoint = endpoint("DELETE users/{id}", USERS);
 pub const LOGOUT: Endpoint = endpoint("POST users/{id}/logout", USERS);
 pub const CREDENTIALS: Endpoint = endpoint("GET users/{id}/credentials", USERS);
 pub const DELETE_CREDENTIAL: Endpoint = endpoint("DELETE users/{id}/credentials/{id}", USERS);
-pub const ACTIONS_MAIL: Endpoint = endpoint("PUT users/{id}/execute-actions-email", USERS);
 pub const PROFILE: Endpoint = endpoint("GET users/profile", USERS);
 
 pub const LIST_ORGANIZATIONS: Endpoint = endpoint("GET organizations", ORGANIZATIONS);

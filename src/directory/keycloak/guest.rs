@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::super::{
@@ -201,9 +201,13 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
     })
 }
 
+/// Keycloak counts in whole seconds from when it sends: an end of its that is so close to ours is the same.
+const CLOSE: SignedDuration = SignedDuration::from_mins(1);
+
 /// The end of an invitation is the earlier of the partner's and the realm's.
-fn shorter(ours: InvitationRecord, theirs: InvitationRecord) -> InvitationRecord {
-    InvitationRecord { sent_at: ours.sent_at, expires_at: ours.expires_at.min(theirs.expires_at) }
+pub fn shorter(ours: InvitationRecord, theirs: InvitationRecord) -> InvitationRecord {
+    let close = ours.expires_at.duration_since(theirs.expires_at) < CLOSE;
+    if close { ours } else { InvitationRecord { sent_at: ours.sent_at, ..theirs } }
 }
 
 fn stranger(user: &User, revision: Revision) -> Option<GuestRecord> {

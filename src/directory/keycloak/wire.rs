@@ -63,6 +63,8 @@ pub struct Organization {
 #[serde(rename_all = "camelCase", default)]
 pub struct Member {
     pub id: String,
+    /// `MANAGED`: he goes for good when his membership goes.
+    pub membership_type: String,
 }
 
 /// An invitation.

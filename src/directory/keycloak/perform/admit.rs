@@ -9,8 +9,8 @@ use super::super::super::amend::ours;
 use super::super::super::{
     Effect, Fault, GuestRecord, InvitationRecord, MfaRecord, Operation, Origin, PartnerId, Revision,
 };
-use super::super::client::{Call, optional};
-use super::super::endpoints::{CREATE_USER, REMOVE_MEMBER};
+use super::super::client::Call;
+use super::super::endpoints::CREATE_USER;
 use super::super::guest::{self, CONFIGURE_TOTP, UPDATE_PASSWORD, names};
 use super::super::people::{People, methods};
 use super::super::wire::{Organization, User};
@@ -162,9 +162,8 @@ impl Inner {
             }
         };
         // He starts at Invited, wherever he was left: only the invitation makes him a member.
-        let path = ["organizations", &organization.id, "members", &user.id];
         if before.is_some() {
-            optional(self.client.call(Call::delete(REMOVE_MEMBER, &path)).await)?;
+            self.take_out(organization, &user).await?;
         }
         let mfa = match &before {
             Some(held) => held.mfa.clone(),

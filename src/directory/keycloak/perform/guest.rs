@@ -10,7 +10,7 @@ use super::super::super::{
     Weight,
 };
 use super::super::client::{Call, Failed, optional};
-use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER, LOGOUT, PUT_USER, REMOVE_MEMBER};
+use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER, LOGOUT, PUT_USER};
 use super::super::guest::{self, CONFIGURE_TOTP, names};
 use super::super::people::{self, People};
 use super::super::wire::{Organization, User};
@@ -31,9 +31,12 @@ impl Change<'_> {
         self.before.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made)
     }
 
-    /// Whether somebody holds less than before: what he is signed in with must not outlast it.
+    /// Whether applications are told less than before, or the login goes off: what he is signed in with must not outlast it.
+    /// They were told what his user says, also where it could not be used any more by the record: MFA that somebody took
+    /// away, a grant that has ended.
     fn takes(&self) -> bool {
-        let (before, after) = (guest::told(self.before, self.at), guest::told(self.after, self.at));
+        let before = self.user.attributes.get(guest::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
+        let after = guest::told(self.after, self.at);
         before.iter().any(|claim| !after.contains(claim)) || (self.before.login && !self.after.login)
     }
 
@@ -115,8 +118,7 @@ impl Inner {
                 self.revoke(organization, change.user).await?;
             }
             if change.leaves() {
-                let path = ["organizations", &organization.id, "members", &change.user.id];
-                optional(self.client.call(Call::delete(REMOVE_MEMBER, &path)).await)?;
+                self.take_out(organization, change.user).await?;
             }
         }
         if let Operation::Invite { .. } = operation {
@@ -138,13 +140,12 @@ impl Inner {
         Ok(guest_is(record))
     }
 
+    /// Who accepted and stopped before he had a password cannot go on by himself: his link is used up. He is taken out and
+    /// invited anew, so that there is one link at a time, and one that can be revoked.
     async fn mail_again(&self, people: &People<'_>, change: &Change<'_>, written: User) -> Result<Effect, Fault> {
         let Some(organization) = &change.organization else { return Err(stale(&change.before.partner_name)) };
-        let path = ["organizations", &organization.id, "members", &written.id];
-        let member = optional(self.client.call(Call::get(super::super::endpoints::GET_MEMBER, &path)).await)?.is_some();
         let (sent, invitation) = match change.after.invitation {
-            Some(invitation) if member => (self.send_the_rest(&written, invitation.expires_at).await, Some(invitation)),
-            Some(invitation) => match self.send(organization, &written, false).await {
+            Some(invitation) => match self.send_anew(organization, &written).await {
                 Ok(()) => (Ok(()), Some(self.ends(organization, &written, invitation).await?)),
                 Err(fault) => (Err(fault), None),
             },
@@ -160,6 +161,11 @@ impl Inner {
             return Err(fault);
         }
         Self::after(people, &written, &GuestRecord { invitation, ..change.after.clone() })
+    }
+
+    async fn send_anew(&self, organization: &Organization, user: &User) -> Result<(), Fault> {
+        self.take_out(organization, user).await?;
+        self.send(organization, user, false).await
     }
 
     /// One write: attributes, login and what he has to do at his next sign-in. The user as he is then.

@@ -1,16 +1,12 @@
 //! Invitations: one open one at a time for each address, and none that nobody knows of.
 
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::super::super::{Fault, InvitationRecord};
 use super::super::client::{Call, Failed, optional};
-use super::super::endpoints::{ACTIONS_MAIL, DELETE_INVITATION, INVITE};
+use super::super::endpoints::{DELETE_INVITATION, INVITE};
 use super::super::wire::{Organization, User};
-use super::super::{Inner, PoisonError};
-
-/// How long a mail's link may be good for, in seconds: Keycloak counts in whole numbers of 32 bits.
-const LONGEST: i64 = i32::MAX as i64;
+use super::super::{Inner, PoisonError, guest};
 
 impl Inner {
     /// Sends the invitation of an organization. Any that is open is dead from then on.
@@ -33,15 +29,6 @@ impl Inner {
         let path = ["organizations", &organization.id, "members", "invite-user"];
         let form = vec![("email", user.email.clone())];
         self.client.call(Call::post(INVITE, &path).form(form).mails()).await.map(drop)
-    }
-
-    /// Who accepted and stopped before he had a password cannot go on by himself: his link is used up. He gets a mail with
-    /// what is left to do.
-    pub(super) async fn send_the_rest(&self, user: &User, until: Timestamp) -> Result<(), Fault> {
-        let lifespan = until.duration_since(self.now()).as_secs().clamp(60, LONGEST);
-        let call = Call::put(ACTIONS_MAIL, &["users", &user.id, "execute-actions-email"]);
-        let call = call.with("lifespan", lifespan).json(json!(user.required_actions)).mails();
-        self.client.call(call).await.map(drop).map_err(|failed| unsent(failed, user))
     }
 
     /// The open invitation cannot be followed any more.
@@ -84,7 +71,7 @@ impl Inner {
             }
         };
         let theirs = self.now().checked_add(jiff::SignedDuration::from_secs(lifetime)).unwrap_or(Timestamp::MAX);
-        Ok(InvitationRecord { expires_at: ours.expires_at.min(theirs), ..ours })
+        Ok(guest::shorter(ours, InvitationRecord { expires_at: theirs, ..ours }))
     }
 }
 

@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::super::super::amend::ours;
 use super::super::super::{Effect, Fault, Mark, PartnerId, PartnerRecord};
 use super::super::client::{Call, Failed, optional};
-use super::super::endpoints::{CREATE_ORGANIZATION, DELETE_ORGANIZATION, LIST_MEMBERS, PUT_ORGANIZATION};
+use super::super::endpoints::{
+    CREATE_ORGANIZATION, DELETE_ORGANIZATION, GET_MEMBER, LIST_MEMBERS, PUT_ORGANIZATION, REMOVE_MEMBER,
+};
 use super::super::wire::{Member, Organization, User};
 use super::super::{Inner, guest, partner};
 use super::stale;
@@ -93,6 +95,23 @@ impl Inner {
         let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
         let some: Vec<Member> = self.client.call(call.with("briefRepresentation", true).page(0, 1)).await?.read()?;
         Ok(!some.is_empty())
+    }
+
+    /// Takes somebody out of an organization. Whom the organization manages, Keycloak would delete with his membership: he
+    /// stays in it.
+    pub(super) async fn take_out(&self, organization: &Organization, user: &User) -> Result<(), Fault> {
+        let path = ["organizations", &organization.id, "members", &user.id];
+        let Some(member) = optional(self.client.call(Call::get(GET_MEMBER, &path)).await)? else { return Ok(()) };
+        if member.read::<Member>()?.membership_type == "MANAGED" {
+            tracing::warn!(
+                organization = organization.alias,
+                user = user.id,
+                "the organization manages this user, and Keycloak would delete him with his membership; he is left in it"
+            );
+            return Ok(());
+        }
+        optional(self.client.call(Call::delete(REMOVE_MEMBER, &path)).await)?;
+        Ok(())
     }
 
     pub(super) async fn deactivate_partner(&self, id: &PartnerId, at: Timestamp) -> Result<Effect, Fault> {

@@ -1,0 +1,137 @@
+//! Whom we did not make: adopted people and strangers in an organization.
+
+use guestlist::directory::{Fault, Mark, Observe as _, Operation, Origin};
+use guestlist::rules::ShareRole;
+use serde_json::Value;
+
+use super::stage::{PASSWORD, Stage, accounts, holds, in_three_days, on_stage};
+use crate::contract::{acme, admit, email, give, grant, guest};
+
+const BOB: &str = "bob@acme.example";
+
+/// Admits somebody who is there already.
+fn adopt(address: &str) -> Operation {
+    let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at } =
+        admit(&email(address), in_three_days())
+    else {
+        unreachable!()
+    };
+    let mark = Mark { origin: Origin::Adopted, ..mark };
+    Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at }
+}
+
+/// What guestlist may not change of somebody whom it found.
+fn own(user: &Value) -> [Value; 6] {
+    ["id", "username", "email", "firstName", "enabled", "requiredActions"].map(|field| user[field].clone())
+}
+
+async fn remove_partner(stage: &Stage) {
+    stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
+    let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
+    stage.done(&Operation::DestroyPartner { partner: acme(), since }).await;
+    assert_eq!(stage.directory.partner(&acme()).await.unwrap(), None);
+}
+
+#[test]
+fn who_was_adopted_joins_by_his_invitation_with_the_password_he_has_and_survives_the_partner() {
+    on_stage("adopted", async |stage| {
+        let before = stage.colleague(BOB).await;
+        stage.done(&adopt(BOB)).await;
+        assert_eq!(stage.mail.count(BOB), 1);
+        let mut bob = stage.person(BOB);
+        assert_eq!(bob.record().await.joined_at, None, "he was asked, and has not answered");
+        bob.accepts().await;
+        let record = bob.record().await;
+        assert!(record.joined_at.is_some() && record.invitation.is_none(), "{record:?}");
+
+        // He turns MFA on as anybody does: in his account's settings, here by an administrator's word.
+        let id = before["id"].as_str().unwrap();
+        stage
+            .admin("PUT", &format!("/users/{id}"), Some(serde_json::json!({"requiredActions": ["CONFIGURE_TOTP"]})))
+            .await;
+        bob.signs_in().await.expect_err("he has to enrol first");
+        bob.enrols().await;
+        stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
+        let tokens = bob.signs_in().await.unwrap();
+        holds(&tokens, &["instagram:collaborator"]);
+        for not_ours in [
+            Operation::DisableLogin { guest: guest("bob") },
+            Operation::Deactivate { guest: guest("bob") },
+            Operation::ResetMfa { guest: guest("bob"), enrolled_before: in_three_days() },
+        ] {
+            let refused = stage.run(&not_ours).await;
+            assert!(matches!(refused, Err(Fault::Refused { .. })), "{not_ours:?}: {refused:?}");
+        }
+
+        stage.done(&Operation::Release { guest: guest("bob") }).await;
+        assert!(!stage.application.knows(&tokens).await, "what he was signed in with held an account");
+        assert!(stage.has_no_record(BOB).await);
+        remove_partner(stage).await;
+        assert_eq!(stage.organization().await, None, "the organization is gone");
+        let after = stage.user(BOB).await;
+        assert_eq!(own(&after), own(&before));
+        assert_eq!(after["attributes"], Value::Null, "nothing of ours is left on him");
+        assert_eq!(accounts(&bob.signs_in().await.expect("he is who he was")), None);
+    });
+}
+
+#[test]
+fn a_stranger_in_the_organization_is_left_alone_and_keeps_it() {
+    on_stage("stranger", async |stage| {
+        let stranger = stage.colleague("erin@host.example").await;
+        let organization = stage.organization().await.unwrap();
+        let members = format!("/organizations/{organization}/members");
+        stage.admin("POST", &members, Some(stranger["id"].clone())).await;
+        let bob = stage.active(BOB).await;
+        assert!(stage.has_no_record("erin@host.example").await, "a member whom we did not bring is no guest");
+        let listed = stage.directory.guests(None).await.unwrap().items;
+        assert_eq!(listed.iter().map(|guest| guest.address.as_str()).collect::<Vec<_>>(), [BOB]);
+
+        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        let since = bob.record().await.deactivated_at.unwrap();
+        stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
+        stage.done(&Operation::Destroy { guest: guest("bob"), since, at_most: 100 }).await;
+        let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
+        stage.done(&Operation::DestroyPartner { partner: acme(), since }).await;
+
+        assert_eq!(stage.user(BOB).await, Value::Null, "whom we made is gone");
+        assert_eq!(stage.user("erin@host.example").await, stranger, "she is as she was");
+        let members = stage.admin("GET", &members, None).await;
+        assert_eq!(members[0]["id"], stranger["id"], "and where she was");
+        assert_eq!(stage.directory.partner(&acme()).await.unwrap(), None, "the organization is nobody's");
+        let erin = stage.application.direct("erin@host.example", PASSWORD, None).await.unwrap();
+        assert_eq!(accounts(&erin), None);
+    });
+}
+
+#[test]
+fn whom_the_organization_manages_is_released_and_not_deleted() {
+    on_stage("managed", async |stage| {
+        // Somebody's administrator invited her there before guestlist knew of her: she registered by that invitation.
+        let organization = stage.organization().await.unwrap();
+        let url = format!(
+            "{}/admin/realms/managed/organizations/{organization}/members/invite-user",
+            stage.realm.server.base
+        );
+        let token = stage.realm.server.admin_token().await;
+        let request = reqwest::Client::new().post(url).bearer_auth(token).form(&[("email", "erin@host.example")]);
+        assert_eq!(request.send().await.unwrap().status(), 204);
+        let mut erin = stage.person("erin@host.example");
+        erin.opens(&erin.link()).await;
+        let fields = [("username", "erin"), ("firstName", "Erin"), ("lastName", "Hand"), ("password", PASSWORD)];
+        let mut fields: Vec<_> = fields.into_iter().filter(|(name, _)| erin.browser.asks(name)).collect();
+        fields.push(("password-confirm", PASSWORD));
+        erin.browser.submit(&fields).await;
+        let before = stage.user("erin@host.example").await;
+        let member = format!("/organizations/{organization}/members/{}", before["id"].as_str().unwrap());
+        assert_eq!(stage.admin("GET", &member, None).await["membershipType"], "MANAGED");
+
+        // Who is there already cannot be invited. Whatever came of it is given back.
+        drop(stage.run(&adopt("erin@host.example")).await);
+        assert!(stage.record("erin@host.example").await.is_live());
+        stage.done(&Operation::Release { guest: guest("erin") }).await;
+        assert!(stage.has_no_record("erin@host.example").await);
+        assert_eq!(own(&stage.user("erin@host.example").await), own(&before));
+        assert_eq!(stage.admin("GET", &member, None).await["id"], before["id"], "she is left where she was");
+    });
+}

@@ -1,0 +1,125 @@
+//! Links that are sent again, and people who stop in the middle and come back.
+
+use guestlist::directory::{Fault, MfaRecord, Operation};
+use guestlist::rules::MfaMethod;
+
+use super::stage::{in_three_days, on_stage};
+use crate::contract::guest;
+
+const BOB: &str = "bob@acme.example";
+
+fn invite_again() -> Operation {
+    Operation::Invite { guest: guest("bob"), expires_at: in_three_days() }
+}
+
+#[test]
+fn an_invitation_sent_again_kills_the_link_before_and_an_open_page_of_it() {
+    on_stage("resent", async |stage| {
+        let mut bob = stage.invite(BOB).await;
+        let first = bob.link();
+        let mut late = stage.person(BOB);
+        late.opens(&first).await;
+        stage.done(&invite_again()).await;
+        assert_eq!(stage.mail.count(BOB), 2);
+        assert_ne!(bob.link(), first);
+        late.browser.follow("proceed").await;
+        assert_eq!(late.browser.status, 400, "{}", late.browser.words());
+        bob.opens(&first).await;
+        assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
+        assert_eq!(bob.record().await.joined_at, None);
+        bob.accepts().await;
+        bob.chooses_a_password().await;
+        assert!(bob.record().await.joined_at.is_some());
+    });
+}
+
+#[test]
+fn a_revoked_invitation_cannot_be_followed() {
+    on_stage("revoked", async |stage| {
+        let mut bob = stage.invite(BOB).await;
+        stage.done(&Operation::RevokeInvitation { guest: guest("bob") }).await;
+        assert_eq!(bob.record().await.invitation, None);
+        bob.opens(&bob.link()).await;
+        assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
+    });
+}
+
+#[test]
+fn who_stops_before_his_password_goes_on_by_the_next_mail() {
+    on_stage("no-password", async |stage| {
+        let mut bob = stage.invite(BOB).await;
+        bob.accepts().await;
+        assert!(bob.browser.asks("password-new"), "{}", bob.browser.words());
+        // He closes the page. His link is used up.
+        bob.opens(&bob.link()).await;
+        assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
+        let record = bob.record().await;
+        assert_eq!(record.joined_at, None, "he has not joined");
+
+        stage.done(&invite_again()).await;
+        assert_eq!(stage.mail.count(BOB), 2);
+        assert!(bob.record().await.invitation.is_some(), "a mail is under way");
+        bob.accepts().await;
+        bob.chooses_a_password().await;
+        bob.enrols().await;
+        assert!(bob.record().await.joined_at.is_some());
+        bob.signs_in().await.expect("he is in");
+    });
+}
+
+#[test]
+fn a_second_mail_to_who_stopped_before_his_password_can_be_revoked_and_is_sent_once() {
+    on_stage("second", async |stage| {
+        let mut bob = stage.invite(BOB).await;
+        bob.accepts().await;
+        let again = invite_again();
+        stage.done(&again).await;
+        stage.done(&again).await;
+        assert_eq!(stage.mail.count(BOB), 2);
+        let link = bob.link();
+        stage.done(&Operation::RevokeInvitation { guest: guest("bob") }).await;
+        assert_eq!(bob.record().await.invitation, None);
+        bob.opens(&link).await;
+        assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
+    });
+}
+
+#[test]
+fn who_stops_after_his_password_goes_on_when_he_signs_in() {
+    on_stage("no-code-yet", async |stage| {
+        let mut bob = stage.invite(BOB).await;
+        bob.accepts().await;
+        bob.chooses_a_password().await;
+        assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
+        // He closes the page. No mail is needed.
+        let again = stage.run(&invite_again()).await;
+        assert!(matches!(again, Err(Fault::Changed { .. })), "{again:?}");
+        bob.signs_in().await.expect_err("he has to enrol first");
+        bob.enrols().await;
+        bob.is_in().await.expect("he is in");
+    });
+}
+
+#[test]
+fn where_the_realm_asks_for_the_code_first_who_stops_after_it_goes_on_by_the_next_mail_with_the_code_he_has() {
+    on_stage("code-first", async |stage| {
+        stage.action_at("UPDATE_PASSWORD", 57).await;
+        let mut bob = stage.invite(BOB).await;
+        bob.accepts().await;
+        bob.enrols().await;
+        assert!(bob.browser.asks("password-new"), "{}", bob.browser.words());
+        let record = bob.record().await;
+        assert_eq!(record.joined_at, None, "he has not joined");
+
+        stage.done(&invite_again()).await;
+        bob.accepts().await;
+        bob.chooses_a_password().await;
+        let record = bob.record().await;
+        assert!(record.joined_at.is_some());
+        assert!(
+            matches!(&record.mfa, MfaRecord::Known(methods) if methods.contains_key(&MfaMethod::TOTP)),
+            "{record:?}"
+        );
+        bob.signs_in().await.expect("he is in with the code he has");
+    });
+}

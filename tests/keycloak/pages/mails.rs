@@ -1,0 +1,96 @@
+//! A mail server that refuses or hangs: nobody is told that he was invited, and the mail goes out later, once.
+
+use std::time::{Duration, Instant};
+
+use guestlist::directory::{Fault, Operation};
+
+use super::stage::{Stage, in_three_days, on_stage};
+use crate::contract::{admit, email, guest};
+use crate::mail::Mood;
+
+const BOB: &str = "bob@acme.example";
+/// Longer than Keycloak waits for a mail server, shorter than anybody waits for us.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is said names the address and where to look.
+fn is_clear(fault: &Fault) {
+    let said = fault.to_string();
+    assert!(matches!(fault, Fault::Unavailable { .. }), "{said}");
+    assert!(said.contains(BOB) && said.contains("mail server"), "{said}");
+}
+
+async fn fails_and_goes_out_later(stage: &Stage, mood: Mood) {
+    stage.mail.set(mood);
+    let began = Instant::now();
+    let fault = stage.run(&admit(&email(BOB), in_three_days())).await.expect_err("no mail went out");
+    is_clear(&fault);
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    let record = stage.record(BOB).await;
+    assert_eq!((record.invitation, record.last_mail_at, record.joined_at), (None, None, None), "nobody was invited");
+    assert!(record.is_live(), "the record stands");
+
+    // The same again: he is there, and nothing is sent behind anybody's back.
+    stage.done(&admit(&email(BOB), in_three_days())).await;
+    let fault = stage.run(&Operation::Invite { guest: guest("bob"), expires_at: in_three_days() }).await;
+    is_clear(&fault.expect_err("still no mail server"));
+    let record = stage.record(BOB).await;
+    assert_eq!((record.invitation, record.last_mail_at), (None, None));
+
+    stage.mail.set(Mood::Takes);
+    let invite = Operation::Invite { guest: guest("bob"), expires_at: in_three_days() };
+    stage.done(&invite).await;
+    stage.done(&invite).await;
+    assert_eq!(stage.mail.count(BOB), 1, "one mail in all");
+    assert!(stage.record(BOB).await.invitation.is_some());
+    let mut bob = stage.person(BOB);
+    bob.accepts().await;
+    bob.chooses_a_password().await;
+    assert!(bob.record().await.joined_at.is_some());
+}
+
+#[test]
+fn a_mail_server_that_refuses_is_told_clearly_and_the_mail_goes_out_later_once() {
+    on_stage("refuses", async |stage| fails_and_goes_out_later(stage, Mood::Refuses).await);
+}
+
+#[test]
+fn a_mail_server_that_hangs_is_told_clearly_and_the_mail_goes_out_later_once() {
+    on_stage("hangs", async |stage| fails_and_goes_out_later(stage, Mood::Hangs).await);
+}
+
+#[test]
+fn an_invitation_that_cannot_be_sent_again_leaves_no_link_that_works() {
+    on_stage("not-resent", async |stage| {
+        let mut bob = stage.invite(BOB).await;
+        let sent = bob.record().await.last_mail_at;
+        stage.mail.set(Mood::Refuses);
+        let again = Operation::Invite { guest: guest("bob"), expires_at: in_three_days() };
+        is_clear(&stage.run(&again).await.expect_err("no mail went out"));
+        let record = bob.record().await;
+        assert_eq!((record.invitation, record.last_mail_at), (None, sent), "the last mail was the first");
+        bob.opens(&bob.link()).await;
+        assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
+        stage.mail.set(Mood::Takes);
+        stage.done(&again).await;
+        bob.accepts().await;
+        assert!(bob.browser.asks("password-new"), "{}", bob.browser.words());
+    });
+}
+
+#[test]
+fn who_stopped_halfway_while_no_mail_goes_out_is_told_clearly_and_mailed_later() {
+    on_stage("rest-not-sent", async |stage| {
+        let mut bob = stage.invite(BOB).await;
+        bob.accepts().await;
+        stage.mail.set(Mood::Refuses);
+        let again = Operation::Invite { guest: guest("bob"), expires_at: in_three_days() };
+        is_clear(&stage.run(&again).await.expect_err("no mail went out"));
+        assert_eq!(bob.record().await.invitation, None);
+        stage.mail.set(Mood::Takes);
+        stage.done(&again).await;
+        assert_eq!(stage.mail.count(BOB), 2);
+        bob.accepts().await;
+        bob.chooses_a_password().await;
+        assert!(bob.record().await.joined_at.is_some());
+    });
+}

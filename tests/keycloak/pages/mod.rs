@@ -1,0 +1,9 @@
+//! Real people with real pages: what a guest reads, clicks and types from his invitation to an application, and what its
+//! tokens say of him after each thing that is done to him.
+
+mod adopted;
+mod halfway;
+mod joining;
+mod mails;
+mod stage;
+mod taken;

@@ -1,0 +1,255 @@
+//! A realm as `guestlist directory bootstrap` leaves it, with a mail server and an application; our directory on it, and
+//! people with browsers.
+
+use std::sync::Arc;
+
+use guestlist::directory::keycloak::bootstrap::{Wanted, bootstrap};
+use guestlist::directory::keycloak::{Directory, Settings};
+use guestlist::directory::{
+    AccountRecord, Effect, Epoch, Execute as _, Fault, GuestRecord, Import, Observe as _, Operation,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::browser::{Application, Browser, Tokens, code};
+use crate::contract::{admit, alice, email, ensure_partner, us, user};
+use crate::mail::Mail;
+use crate::support::{ADMIN, Keycloak, Realm, multi};
+
+/// The password of everybody.
+pub const PASSWORD: &str = "Correct-horse-7";
+/// How many realms there are at a time.
+static SEATS: Semaphore = Semaphore::const_new(2);
+
+pub struct Stage {
+    pub realm: Realm<'static>,
+    pub directory: Directory,
+    pub mail: Mail,
+    pub application: Application,
+    _seat: SemaphorePermit<'static>,
+}
+
+/// Plays a scene in a realm of its own, which is deleted afterwards.
+pub fn on_stage(name: &str, scene: impl AsyncFnOnce(&Stage)) {
+    multi(async {
+        let stage = Stage::open(name).await;
+        scene(&stage).await;
+        stage.admin("DELETE", "", None).await;
+    });
+}
+
+impl Stage {
+    async fn open(name: &str) -> Self {
+        let seat = SEATS.acquire().await.unwrap();
+        let mail = Mail::start();
+        let server = Keycloak::shared();
+        let realm = Realm { server, name: name.to_owned() };
+        let administrator = |name: &str| (name == "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD").then(|| ADMIN.to_owned());
+        let settings = Settings::administrator(&realm.address(), administrator).unwrap();
+        let wanted = Wanted { client_id: "guestlist".to_owned(), ..Wanted::default() };
+        let secret = bootstrap(settings, &wanted, &mut |_, _| {}).await.unwrap().expect("a secret was made");
+        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| secret.reveal().to_owned());
+        let settings = Settings::read(&realm.address(), environment).unwrap();
+        let directory = Directory::new(settings, Arc::new(Timestamp::now)).unwrap();
+        let application = Application { realm: format!("{}/realms/{name}", server.base), client: "app".to_owned() };
+        let stage = Self { realm, directory, mail, application, _seat: seat };
+        stage.furnish().await;
+        stage.directory.claim(&us()).await.unwrap();
+        let account = |name: &str| AccountRecord { name: name.to_owned(), owners: vec![alice()], deleted: false };
+        let accounts = ["instagram", "tiktok", "youtube"].map(account).to_vec();
+        stage.directory.import(&Import { users: vec![user(&alice())], accounts }).await.unwrap();
+        stage.done(&ensure_partner()).await;
+        stage
+    }
+
+    /// A mail server, and an application that people sign in to.
+    async fn furnish(&self) {
+        let settings = json!({
+            // A code may be used twice: no test waits for the next half minute.
+            "otpPolicyType": "totp", "otpPolicyAlgorithm": "HmacSHA1", "otpPolicyDigits": 6, "otpPolicyPeriod": 30,
+            "otpPolicyLookAheadWindow": 1, "otpPolicyInitialCounter": 0, "otpPolicyCodeReusable": true,
+            "smtpServer": {"host": "127.0.0.1", "port": self.mail.port.to_string(), "from": "workspace@host.example"},
+        });
+        self.admin("PUT", "", Some(settings)).await;
+        let client = json!({
+            "clientId": self.application.client, "publicClient": true, "standardFlowEnabled": true,
+            "directAccessGrantsEnabled": true, "redirectUris": [Application::RETURN],
+        });
+        self.admin("POST", "/clients", Some(client)).await;
+    }
+
+    /// Says when in a row of things to do something is asked for.
+    pub async fn action_at(&self, alias: &str, priority: u32) {
+        let path = format!("/authentication/required-actions/{alias}");
+        let mut action = self.admin("GET", &path, None).await;
+        action["priority"] = priority.into();
+        self.admin("PUT", &path, Some(action)).await;
+    }
+
+    pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (status, answer) = self.realm.admin(method, path, body).await;
+        assert!(status < 300, "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// A user as Keycloak shows him to an administrator; null where there is none.
+    pub async fn user(&self, address: &str) -> Value {
+        self.admin("GET", &format!("/users?exact=true&email={address}"), None).await[0].clone()
+    }
+
+    /// Somebody who was in the realm before guestlist, with a password of his own.
+    pub async fn colleague(&self, address: &str) -> Value {
+        let body = json!({
+            "username": address, "email": address, "firstName": "Old", "lastName": "Hand", "enabled": true,
+            "emailVerified": true, "credentials": [{"type": "password", "value": PASSWORD, "temporary": false}],
+        });
+        self.admin("POST", "/users", Some(body)).await;
+        self.user(address).await
+    }
+
+    pub async fn organization(&self) -> Option<String> {
+        let found = self.admin("GET", "/organizations?max=100", None).await;
+        let ours = |one: &&Value| one["alias"].as_str().is_some_and(|alias| alias.starts_with("partners-acme-"));
+        found.as_array().unwrap().iter().find(ours).map(|one| one["id"].as_str().unwrap().to_owned())
+    }
+
+    /// A credential of a user, where he has it.
+    pub async fn credential(&self, address: &str, sort: &str) -> Option<String> {
+        let id = self.user(address).await["id"].as_str().unwrap().to_owned();
+        let held = self.admin("GET", &format!("/users/{id}/credentials"), None).await;
+        let found = held.as_array().unwrap().iter().find(|one| one["type"] == sort)?;
+        Some(found["id"].as_str().unwrap().to_owned())
+    }
+
+    pub async fn run(&self, operation: &Operation) -> Result<Effect, Fault> {
+        self.directory.execute(operation, None, Timestamp::now(), Epoch(0)).await
+    }
+
+    /// Does it; what it answered of the guest is what the directory says of him afterwards.
+    pub async fn done(&self, operation: &Operation) {
+        let effect = self.run(operation).await.unwrap_or_else(|fault| panic!("{operation:?}: {fault}"));
+        if let Some(answered) = effect.guest {
+            let read = self.directory.guest(&answered.address).await.unwrap().expect("the guest is there");
+            assert_eq!(answered, read, "{operation:?} answered otherwise than the directory does");
+        }
+    }
+
+    pub async fn record(&self, address: &str) -> GuestRecord {
+        self.directory.guest(&email(address)).await.unwrap().expect("the guest is there")
+    }
+
+    /// Nobody's guest any more.
+    pub async fn has_no_record(&self, address: &str) -> bool {
+        self.directory.guest(&email(address)).await.unwrap().is_none()
+    }
+
+    /// Admits somebody with an invitation of three days; with a browser in his hands.
+    pub async fn invite<'a>(&'a self, address: &'static str) -> Person<'a> {
+        self.done(&admit(&email(address), in_three_days())).await;
+        self.person(address)
+    }
+
+    pub fn person<'a>(&'a self, address: &'static str) -> Person<'a> {
+        Person { stage: self, address, browser: Browser::new(), key: None }
+    }
+
+    /// Somebody who is all the way in: joined, with a one-time password.
+    pub async fn active<'a>(&'a self, address: &'static str) -> Person<'a> {
+        let mut person = self.invite(address).await;
+        person.accepts().await;
+        person.chooses_a_password().await;
+        person.enrols().await;
+        person
+    }
+}
+
+pub fn in_three_days() -> Timestamp {
+    Timestamp::now() + SignedDuration::from_hours(72)
+}
+
+/// Somebody with a mailbox, a browser, and a telephone that shows codes.
+pub struct Person<'a> {
+    pub stage: &'a Stage,
+    pub address: &'static str,
+    pub browser: Browser,
+    pub key: Option<String>,
+}
+
+impl Person<'_> {
+    pub fn link(&self) -> String {
+        self.stage.mail.link_for(self.address)
+    }
+
+    /// Opens the link of the newest mail and goes on where it leads.
+    pub async fn accepts(&mut self) {
+        self.opens(&self.link()).await;
+        self.browser.follow("proceed").await;
+    }
+
+    pub async fn opens(&mut self, link: &str) {
+        self.browser = Browser::new();
+        self.browser.open(link).await;
+    }
+
+    pub async fn chooses_a_password(&mut self) {
+        self.browser.submit(&[("password-new", PASSWORD), ("password-confirm", PASSWORD)]).await;
+    }
+
+    /// Sets up a one-time password on the page that asks for it.
+    pub async fn enrols(&mut self) {
+        let key = self.browser.held("totpSecret");
+        self.browser.submit(&[("totp", &code(&key)), ("userLabel", "telephone")]).await;
+        self.key = Some(key);
+    }
+
+    /// Signs in to the application with a new browser. Where it asks for more than what he has, its words.
+    pub async fn signs_in(&mut self) -> Result<Tokens, String> {
+        self.browser = Browser::new();
+        self.browser.open(&self.stage.application.door()).await;
+        self.browser.submit(&[("username", self.address)]).await;
+        if self.browser.asks("password") {
+            let mut fields = vec![("password", PASSWORD)];
+            fields.extend(self.browser.asks("username").then_some(("username", self.address)));
+            self.browser.submit(&fields).await;
+        }
+        if let Some(key) = self.key.as_ref().filter(|_| self.browser.asks("otp")) {
+            self.browser.submit(&[("otp", &code(key))]).await;
+        }
+        self.is_in().await
+    }
+
+    /// The tokens, where the application has him.
+    pub async fn is_in(&self) -> Result<Tokens, String> {
+        match &self.browser.landed {
+            Some(landed) => self.stage.application.exchange(landed).await,
+            None => Err(self.browser.words()),
+        }
+    }
+
+    /// Signs in without pages.
+    pub async fn signs_in_directly(&self) -> Result<Tokens, String> {
+        let code = self.key.as_deref().map(code);
+        self.stage.application.direct(self.address, PASSWORD, code.as_deref()).await
+    }
+
+    pub async fn record(&self) -> GuestRecord {
+        self.stage.record(self.address).await
+    }
+}
+
+/// The accounts that a token holds, in order; `None`: it says nothing of accounts.
+pub fn accounts(tokens: &Tokens) -> Option<Vec<String>> {
+    let claims = tokens.claims();
+    let told = claims["guestlist"]["accounts"].as_array()?;
+    let mut told: Vec<_> = told.iter().map(|one| one.as_str().unwrap().to_owned()).collect();
+    told.sort();
+    Some(told)
+}
+
+/// That a token holds exactly these accounts.
+#[track_caller]
+pub fn holds(tokens: &Tokens, expected: &[&str]) {
+    let told = accounts(tokens).unwrap_or_default();
+    assert_eq!(told, expected, "in the token");
+}

@@ -1,0 +1,184 @@
+//! What is taken away shows in the next token, and ends what he is signed in with.
+
+use std::collections::BTreeMap;
+
+use guestlist::directory::{Grant, MfaRecord, Operation};
+use guestlist::rules::ShareRole;
+use jiff::Timestamp;
+
+use super::stage::{Person, Stage, accounts, holds, on_stage};
+use crate::browser::{Browser, Tokens};
+use crate::contract::{give, grant, guest};
+
+const BOB: &str = "bob@acme.example";
+
+/// Bob as Manager of two accounts and Collaborator of a third, signed in.
+async fn signed_in(stage: &Stage) -> (Person<'_>, Tokens) {
+    let mut bob = stage.active(BOB).await;
+    let grants = vec![
+        grant("instagram", ShareRole::Manager),
+        grant("tiktok", ShareRole::Manager),
+        grant("youtube", ShareRole::Collaborator),
+    ];
+    stage.done(&give("bob", grants)).await;
+    let tokens = bob.signs_in().await.unwrap();
+    holds(&tokens, &["instagram:manager", "tiktok:manager", "youtube:collaborator"]);
+    (bob, tokens)
+}
+
+/// Does it; whoever is signed in is not any more, in no way.
+async fn ends_the_session(stage: &Stage, bob: &mut Person<'_>, tokens: &Tokens, operation: &Operation) {
+    stage.done(operation).await;
+    assert!(!stage.application.knows(tokens).await, "{operation:?}: the token is still good");
+    stage.application.refresh(tokens).await.expect_err("the session is over");
+    let door = stage.application.door();
+    let mut browser = std::mem::replace(&mut bob.browser, Browser::new());
+    browser.open(&door).await;
+    assert!(browser.landed.is_none() && browser.asks("username"), "{operation:?}: {}", browser.words());
+}
+
+#[test]
+fn what_is_withheld_lowered_or_demoted_is_gone_from_the_next_token_and_the_session_is_over() {
+    on_stage("taken", async |stage| {
+        let (mut bob, tokens) = signed_in(stage).await;
+        let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["youtube".to_owned()] };
+        ends_the_session(stage, &mut bob, &tokens, &withhold).await;
+        let tokens = bob.signs_in().await.unwrap();
+        holds(&tokens, &["instagram:manager", "tiktok:manager"]);
+
+        let lower = vec![grant("tiktok", ShareRole::Collaborator)];
+        ends_the_session(stage, &mut bob, &tokens, &Operation::Lower { guest: guest("bob"), grants: lower }).await;
+        let tokens = bob.signs_in().await.unwrap();
+        holds(&tokens, &["instagram:manager", "tiktok:collaborator"]);
+
+        ends_the_session(stage, &mut bob, &tokens, &Operation::Demote { guest: guest("bob") }).await;
+        let tokens = bob.signs_in().await.unwrap();
+        holds(&tokens, &["instagram:collaborator", "tiktok:collaborator"]);
+
+        let accounts_of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let all = Operation::Withhold { guest: guest("bob"), accounts: accounts_of(&["instagram", "tiktok"]) };
+        ends_the_session(stage, &mut bob, &tokens, &all).await;
+        assert_eq!(accounts(&bob.signs_in().await.unwrap()), None);
+    });
+}
+
+#[test]
+fn who_is_told_nothing_new_stays_signed_in() {
+    on_stage("the-same", async |stage| {
+        let (_, tokens) = signed_in(stage).await;
+        let until = Some(Timestamp::now() + jiff::SignedDuration::from_hours(24));
+        let earlier = Grant { until, ..grant("instagram", ShareRole::Manager) };
+        stage.done(&Operation::Lower { guest: guest("bob"), grants: vec![earlier] }).await;
+        let tokens = stage.application.refresh(&tokens).await.expect("nothing was taken from him today");
+        holds(&tokens, &["instagram:manager", "tiktok:manager", "youtube:collaborator"]);
+    });
+}
+
+#[test]
+fn whose_mfa_is_reset_is_out_at_once_and_enrols_again_at_his_next_sign_in() {
+    on_stage("reset", async |stage| {
+        let (mut bob, tokens) = signed_in(stage).await;
+        let before = Timestamp::now();
+        let reset = Operation::ResetMfa { guest: guest("bob"), enrolled_before: before };
+        ends_the_session(stage, &mut bob, &tokens, &reset).await;
+        let record = bob.record().await;
+        assert_eq!(record.mfa, MfaRecord::Known(BTreeMap::new()));
+        assert!(record.mfa_lost_at.is_some_and(|lost| before <= lost && lost <= Timestamp::now()), "{record:?}");
+        assert!(record.joined_at.is_some(), "a reset does not make him join again");
+
+        bob.signs_in().await.expect_err("the code of a telephone that was taken away");
+        assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
+        bob.enrols().await;
+        let record = bob.record().await;
+        let MfaRecord::Known(methods) = &record.mfa else { panic!("{record:?}") };
+        assert!(methods.values().all(|at| before <= *at) && methods.len() == 1, "{record:?}");
+        assert_eq!(record.mfa_lost_at, None, "he is back");
+        let tokens = bob.is_in().await.expect("he is in with the new one");
+        let held: Vec<_> = record.grants.keys().map(String::as_str).collect();
+        let told = accounts(&tokens).unwrap_or_default();
+        assert!(told.iter().all(|claim| held.iter().any(|name| claim.starts_with(name))), "{told:?} of {held:?}");
+
+        // The same reset once more: what was enrolled after it stays.
+        stage.done(&reset).await;
+        assert!(stage.credential(BOB, "otp").await.is_some());
+    });
+}
+
+#[test]
+fn who_takes_his_own_mfa_away_is_seen_without_it_and_what_is_taken_from_him_then_makes_him_enrol_again() {
+    on_stage("own-mfa", async |stage| {
+        let (mut bob, tokens) = signed_in(stage).await;
+        let before = Timestamp::now();
+        let signed_in = std::mem::replace(&mut bob.browser, Browser::new());
+        let otp = stage.credential(BOB, "otp").await.unwrap();
+        let url = format!("{}/account/credentials/{otp}", stage.application.realm);
+        let request = reqwest::Client::new().delete(url).bearer_auth(&tokens.access);
+        let answer = request.header("accept", "application/json").send().await.unwrap();
+        assert_eq!(answer.status(), 204, "Keycloak lets him");
+
+        let record = bob.record().await;
+        assert_eq!(record.mfa, MfaRecord::Known(BTreeMap::new()));
+        assert!(record.mfa_lost_at.is_some_and(|lost| before <= lost && lost <= Timestamp::now()), "{record:?}");
+        // Nobody has done anything yet, and no new sign-in goes without.
+        bob.signs_in_directly().await.expect_err("he has no code any more");
+        bob.signs_in().await.expect_err("he has to enrol first");
+        assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
+        let accounts_held = record.grants.keys().cloned().collect();
+        let withhold = Operation::Withhold { guest: guest("bob"), accounts: accounts_held };
+        bob.browser = signed_in;
+        ends_the_session(stage, &mut bob, &tokens, &withhold).await;
+        bob.signs_in().await.expect_err("he has to enrol first");
+        assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
+        bob.enrols().await;
+        assert_eq!(accounts(&bob.is_in().await.unwrap()), None);
+    });
+}
+
+#[test]
+fn whose_login_is_off_is_out_and_comes_back_with_a_new_session_only() {
+    on_stage("login-off", async |stage| {
+        let (mut bob, tokens) = signed_in(stage).await;
+        let off = Operation::DisableLogin { guest: guest("bob") };
+        stage.done(&off).await;
+        assert!(!stage.application.knows(&tokens).await);
+        stage.application.refresh(&tokens).await.expect_err("the login is off");
+        bob.signs_in().await.expect_err("the login is off");
+        bob.signs_in_directly().await.expect_err("the login is off");
+
+        stage.done(&Operation::EnableLogin { guest: guest("bob") }).await;
+        assert!(!stage.application.knows(&tokens).await, "an old token is not revived");
+        stage.application.refresh(&tokens).await.expect_err("an old session is not revived");
+        bob.signs_in().await.expect("the login is on");
+    });
+}
+
+#[test]
+fn nothing_works_for_who_is_deactivated() {
+    on_stage("deactivated", async |stage| {
+        let (mut bob, tokens) = signed_in(stage).await;
+        let door = stage.application.door();
+        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        assert!(!stage.application.knows(&tokens).await);
+        stage.application.refresh(&tokens).await.expect_err("he is gone");
+        bob.browser.open(&door).await;
+        assert!(bob.browser.landed.is_none(), "his browser is not signed in any more");
+        bob.signs_in().await.expect_err("he is gone");
+        bob.signs_in_directly().await.expect_err("he is gone");
+        let user = stage.user(BOB).await;
+        assert_eq!((&user["enabled"], &user["attributes"]["guestlist.accounts"]), (&false.into(), &().into()));
+        let organization = stage.organization().await.unwrap();
+        let (status, _) = stage
+            .realm
+            .admin("GET", &format!("/organizations/{organization}/members/{}", user["id"].as_str().unwrap()), None)
+            .await;
+        assert_eq!(status, 404, "he is a member no longer");
+        assert!(bob.record().await.deactivated_at.is_some(), "his mark stays");
+
+        // One who was only invited finds a dead link.
+        let mut carol = stage.invite("carol@acme.example").await;
+        let link = carol.link();
+        stage.done(&Operation::Deactivate { guest: guest("carol") }).await;
+        carol.opens(&link).await;
+        assert_eq!(carol.browser.status, 400, "{}", carol.browser.words());
+    });
+}
