@@ -21,8 +21,9 @@ demo-cluster: needs-cargo controlplane
 	cargo build --locked
 	KEEP=$(KEEP) examples/demo.sh
 
-test: needs-cargo controlplane ## Runs all tests; the first time it builds a control plane (about 10 minutes)
+test: needs-cargo controlplane keycloak ## Runs all tests; the first time it builds a control plane (about 10 minutes)
 	cargo test --locked
+	cargo test --locked --test keycloak
 
 lint: needs-cargo ## Checks formatting and lints
 	cargo fmt --check

@@ -147,9 +147,9 @@ fn operations(setup: &Setup, who: usize) -> Vec<Operation> {
         ensure(setup.partner_of_guest[who], true),
         admit(setup, who, &member(true, true)),
     ];
-    for what in 0..SHARES {
+    for (what, account) in ACCOUNT.iter().enumerate().take(SHARES) {
         all.push(Operation::ForgetShare { share_uid: grant(what, Held { manager: false, mine: true }).share_uid });
-        all.push(Operation::Withhold { guest: guest(), accounts: vec![ACCOUNT[what].to_owned()] });
+        all.push(Operation::Withhold { guest: guest(), accounts: vec![(*account).to_owned()] });
     }
     all
 }
