@@ -103,35 +103,3 @@ fn a_stranger_in_the_organization_is_left_alone_and_keeps_it() {
         assert_eq!(accounts(&erin), None);
     });
 }
-
-#[test]
-fn whom_the_organization_manages_is_released_and_not_deleted() {
-    on_stage("managed", async |stage| {
-        // Somebody's administrator invited her there before guestlist knew of her: she registered by that invitation.
-        let organization = stage.organization().await.unwrap();
-        let url = format!(
-            "{}/admin/realms/managed/organizations/{organization}/members/invite-user",
-            stage.realm.server.base
-        );
-        let token = stage.realm.server.admin_token().await;
-        let request = reqwest::Client::new().post(url).bearer_auth(token).form(&[("email", "erin@host.example")]);
-        assert_eq!(request.send().await.unwrap().status(), 204);
-        let mut erin = stage.person("erin@host.example");
-        erin.opens(&erin.link()).await;
-        let fields = [("username", "erin"), ("firstName", "Erin"), ("lastName", "Hand"), ("password", PASSWORD)];
-        let mut fields: Vec<_> = fields.into_iter().filter(|(name, _)| erin.browser.asks(name)).collect();
-        fields.push(("password-confirm", PASSWORD));
-        erin.browser.submit(&fields).await;
-        let before = stage.user("erin@host.example").await;
-        let member = format!("/organizations/{organization}/members/{}", before["id"].as_str().unwrap());
-        assert_eq!(stage.admin("GET", &member, None).await["membershipType"], "MANAGED");
-
-        // Who is there already cannot be invited. Whatever came of it is given back.
-        drop(stage.run(&adopt("erin@host.example")).await);
-        assert!(stage.record("erin@host.example").await.is_live());
-        stage.done(&Operation::Release { guest: guest("erin") }).await;
-        assert!(stage.has_no_record("erin@host.example").await);
-        assert_eq!(own(&stage.user("erin@host.example").await), own(&before));
-        assert_eq!(stage.admin("GET", &member, None).await["id"], before["id"], "she is left where she was");
-    });
-}
