@@ -22,6 +22,7 @@ pub struct Keycloak {
     pub base: String,
     /// Whatever it listens to ends with this pipe.
     child: Child,
+    token: Mutex<Option<(String, Instant)>>,
 }
 
 fn home() -> PathBuf {
@@ -78,7 +79,7 @@ impl Keycloak {
                 }
             }
         });
-        let server = Self { base: format!("http://127.0.0.1:{port}"), child };
+        let server = Self { base: format!("http://127.0.0.1:{port}"), child, token: Mutex::default() };
         server.wait();
         server
     }
@@ -101,12 +102,18 @@ impl Keycloak {
         }
     }
 
-    /// A token of the administrator.
+    /// A token of the administrator. Keycloak takes its time to look at a password: one is used for a while.
     pub async fn admin_token(&self) -> String {
+        let kept = self.token.lock().unwrap().clone();
+        if let Some((token, _)) = kept.filter(|(_, since)| since.elapsed() < Duration::from_secs(30)) {
+            return token;
+        }
         let form = [("grant_type", "password"), ("client_id", "admin-cli"), ("username", ADMIN), ("password", ADMIN)];
         let url = format!("{}/realms/master/protocol/openid-connect/token", self.base);
         let answer: Value = reqwest::Client::new().post(url).form(&form).send().await.unwrap().json().await.unwrap();
-        answer["access_token"].as_str().expect("the administrator's token").to_owned()
+        let token = answer["access_token"].as_str().expect("the administrator's token").to_owned();
+        *self.token.lock().unwrap() = Some((token.clone(), Instant::now()));
+        token
     }
 
     /// A call as the administrator, below /admin/realms.

@@ -162,8 +162,8 @@ impl Inner {
             }
         };
         // He starts at Invited, wherever he was left: only the invitation makes him a member.
-        if before.is_some() {
-            self.take_out(organization, &user).await?;
+        if !self.take_out(organization, &user).await? {
+            return Err(exists());
         }
         let mfa = match &before {
             Some(held) => held.mfa.clone(),

@@ -99,19 +99,19 @@ impl Inner {
 
     /// Takes somebody out of an organization. Whom the organization manages, Keycloak would delete with his membership: he
     /// stays in it.
-    pub(super) async fn take_out(&self, organization: &Organization, user: &User) -> Result<(), Fault> {
+    pub(super) async fn take_out(&self, organization: &Organization, user: &User) -> Result<bool, Fault> {
         let path = ["organizations", &organization.id, "members", &user.id];
-        let Some(member) = optional(self.client.call(Call::get(GET_MEMBER, &path)).await)? else { return Ok(()) };
+        let Some(member) = optional(self.client.call(Call::get(GET_MEMBER, &path)).await)? else { return Ok(true) };
         if member.read::<Member>()?.membership_type == "MANAGED" {
             tracing::warn!(
                 organization = organization.alias,
                 user = user.id,
                 "the organization manages this user, and Keycloak would delete him with his membership; he is left in it"
             );
-            return Ok(());
+            return Ok(false);
         }
         optional(self.client.call(Call::delete(REMOVE_MEMBER, &path)).await)?;
-        Ok(())
+        Ok(true)
     }
 
     pub(super) async fn deactivate_partner(&self, id: &PartnerId, at: Timestamp) -> Result<Effect, Fault> {
