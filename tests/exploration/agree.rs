@@ -13,7 +13,7 @@ use super::inflate::{
     ACCOUNT, PARTNER, address, compact, everything, grant, guest_id, long_ago, mark, now, partner_id,
 };
 use super::setup::Setup;
-use super::state::{Directory, GUESTS, Guest, Held, Mfa, PARTNERS, Record, SHARES, State};
+use super::state::{Directory, GUESTS, Guest, Held, Mfa, PARTNERS, Record, State};
 use super::{PARTNER as ONE_PARTNER, PEOPLE, SHARE, directory, search};
 
 /// How far from the beginning of each world.
@@ -114,7 +114,7 @@ fn operations(setup: &Setup, who: usize) -> Vec<Operation> {
     let guest = || guest_id(who);
     let home: PartnerId = partner_id(setup.partner_of_guest[who]);
     let give = |what, manager| vec![grant(what, Held { manager, mine: true })];
-    let member = |admin, mine| Guest { admin, mine, ..Guest::default() };
+    let member = |admin, mine| Guest { mine, admin, ..Guest::default() };
     let mut all = vec![
         Operation::Demote { guest: guest() },
         Operation::Give { guest: guest(), grants: give(0, true) },
@@ -147,9 +147,9 @@ fn operations(setup: &Setup, who: usize) -> Vec<Operation> {
         ensure(setup.partner_of_guest[who], true),
         admit(setup, who, &member(true, true)),
     ];
-    for what in 0..SHARES {
+    for (what, account) in ACCOUNT.iter().enumerate() {
         all.push(Operation::ForgetShare { share_uid: grant(what, Held { manager: false, mine: true }).share_uid });
-        all.push(Operation::Withhold { guest: guest(), accounts: vec![ACCOUNT[what].to_owned()] });
+        all.push(Operation::Withhold { guest: guest(), accounts: vec![(*account).to_owned()] });
     }
     all
 }

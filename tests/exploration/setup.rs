@@ -83,7 +83,7 @@ impl Setup {
     pub fn events(&self, state: &State) -> Vec<Event> {
         let mut events = Vec::new();
         for which in self.partners().filter(|_| self.varies(Vary::Partners)) {
-            self.partner(state, which, &mut events);
+            Self::partner(state, which, &mut events);
         }
         for who in 0..GUESTS {
             self.member(state, who, &mut events);
@@ -103,7 +103,7 @@ impl Setup {
         events
     }
 
-    fn partner(&self, state: &State, which: usize, events: &mut Vec<Event>) {
+    fn partner(state: &State, which: usize, events: &mut Vec<Event>) {
         let partner = state.declared.partners[which];
         let mut add = |label: &str, change: &dyn Fn(&mut State)| {
             let mut after = *state;
