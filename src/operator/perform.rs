@@ -14,7 +14,7 @@ use super::objects::{Objects, Part, Telling};
 use crate::directory::fault::Next;
 use crate::directory::{Epoch, Execute, Fault, Operation, Revision, Weight};
 use crate::index::{Index, Key, Kind, Slot};
-use crate::plan::{Deletion, Notice, Step};
+use crate::plan::{Deletion, Notice, Step, partner_id};
 use crate::rules::Email;
 
 /// How long one call may take.
@@ -109,9 +109,20 @@ impl Performer {
         }
     }
 
-    /// A membership is let go when its guest has been ended; but where the answer to his acceptance was lost, the plan did not
-    /// know of him, and he would stay for ever. So he is read live.
+    /// A membership is let go when its guest has been ended, and a partner when its record has been put away; but where the
+    /// answer to an acceptance was lost, the plan did not know of them, and they would stay for ever. So they are read live.
     async fn nobody_is_left(&self, about: &About, outcome: &mut Outcome) -> Result<(), Failure> {
+        if about.key.kind == Kind::Partner {
+            let id = partner_id(&about.uid);
+            return match self.directory.partner(&id).await {
+                Ok(Some(record)) if record.deactivated_at.is_none() && record.mark.uid == about.uid => {
+                    outcome.reread.push(Now::Partner(id, Some(Box::new(record))));
+                    Err(Failure::Replan)
+                }
+                Ok(_) => Ok(()),
+                Err(fault) => Err(self.after(about, fault, outcome).await),
+            };
+        }
         let Some(address) = &about.address else { return Ok(()) };
         match self.directory.guest(address).await {
             Ok(Some(record)) if record.is_live() && record.mark.as_ref().is_some_and(|mark| mark.uid == about.uid) => {

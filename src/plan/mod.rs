@@ -15,6 +15,7 @@ mod share;
 pub mod sweep;
 
 pub use lifecycle::State;
+pub use partner::partner_id;
 
 use jiff::Timestamp;
 

@@ -85,7 +85,7 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
     if !same {
         let id = match partner.record {
             Some(record) => record.id.clone(),
-            None => PartnerId(Uuid::new_v5(&PARTNER_IDS, uid(meta).as_bytes()).to_string()),
+            None => partner_id(uid(meta)),
         };
         let host_admins = partner.host_admins.clone();
         steps.push(Step {
@@ -94,6 +94,11 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
             because: "the record follows the object".to_owned(),
         });
     }
+}
+
+/// A partner's identifier: derived from the object's UID, so that creating needs no memory.
+pub fn partner_id(uid: &str) -> PartnerId {
+    PartnerId(Uuid::new_v5(&PARTNER_IDS, uid.as_bytes()).to_string())
 }
 
 fn display_name(entry: &Partner) -> String {

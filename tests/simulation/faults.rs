@@ -121,6 +121,30 @@ fn who_is_deleted_before_the_answer_to_his_acceptance_is_known_is_ended_all_the_
 }
 
 #[test]
+fn a_partner_deleted_before_the_answer_to_his_first_record_is_known_is_put_away_all_the_same() {
+    let mut sim = Sim::new(0);
+    let spec = walk::objects().into_iter().find(|(kind, ..)| *kind == Partner).unwrap().2;
+    sim.create(Partner, "acme", spec);
+    let written = loop {
+        assert!(sim.step(), "the partner is never written");
+        if let Some(at) = sim.calls.iter().position(|call| call.contains("EnsurePartner")) {
+            break at;
+        }
+    };
+    let mut sim = Sim::new(0);
+    sim.trouble = Some((written, Trouble::AnswerLost));
+    sim.create(Partner, "acme", walk::objects().into_iter().find(|(kind, ..)| *kind == Partner).unwrap().2);
+    while sim.calls.len() <= written {
+        assert!(sim.step());
+    }
+    sim.delete(Partner, "acme");
+    sim.settle();
+    let live = sim.everything().partners.into_iter().find(|partner| partner.deactivated_at.is_none());
+    assert_eq!(live, None);
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
 fn the_order_in_which_things_are_told_and_done_does_not_matter() {
     let golden = run(0, None, taking_away);
     for seed in 1..=60 {

@@ -29,6 +29,7 @@ pub enum Ask {
     HasMembers(Key),
     Execute(Operation, Option<Revision>),
     Guest(Email),
+    Partner(PartnerId),
     User(Email),
 }
 
@@ -39,6 +40,7 @@ pub enum Answer {
     Members(Result<bool, Failure>),
     Effect(Box<Result<Effect, Fault>>),
     Guest(Option<Box<GuestRecord>>),
+    Partner(Option<PartnerRecord>),
     User(Option<UserRecord>),
 }
 
@@ -138,7 +140,7 @@ macro_rules! never {
     ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         $(fn $name<'a>(&'a self, $($argument: $type),*) -> BoxFuture<'a, Result<$answer, Fault>> {
             $(let _ = $argument;)*
-            panic!("the performer asks for one guest only")
+            panic!("the performer asks for one guest or partner only")
         })*
     };
 }
@@ -155,12 +157,15 @@ impl Observe for Line {
         mails(page: Option<PageToken>) -> Page<MailRecord>;
         shares(page: Option<PageToken>) -> Page<ShareRecord>;
         destroyed() -> Destroyed;
-        partner(id: &'a PartnerId) -> Option<PartnerRecord>;
         account(name: &'a str) -> Option<AccountRecord>;
     }
 
     fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Fault>> {
         async move { Ok(ask!(self, Ask::Guest(address.clone()), Answer::Guest).await.map(|guest| *guest)) }.boxed()
+    }
+
+    fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>> {
+        async move { Ok(ask!(self, Ask::Partner(id.clone()), Answer::Partner).await) }.boxed()
     }
 
     fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Fault>> {

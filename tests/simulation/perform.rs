@@ -68,6 +68,7 @@ impl Sim {
             }
             Ask::Execute(operation, basis) => Answer::Effect(Box::new(self.execute(running, &operation, basis)?)),
             Ask::Guest(address) => Answer::Guest(block_on(self.directory.guest(&address)).unwrap().map(Box::new)),
+            Ask::Partner(id) => Answer::Partner(block_on(self.directory.partner(&id)).unwrap()),
             Ask::User(email) => Answer::User(block_on(self.directory.user(&email)).unwrap()),
         })
     }
