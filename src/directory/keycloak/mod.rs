@@ -8,6 +8,7 @@ mod events;
 mod guest;
 mod locks;
 mod observe;
+mod pages;
 mod partner;
 mod people;
 mod perform;
@@ -29,7 +30,8 @@ use client::{Call, Client};
 use endpoints::LIST_ORGANIZATIONS;
 use events::Told;
 use locks::Locks;
-use people::{Memory, PAGE, Pages, People, Step, Walk};
+use pages::{PAGE, Pages, Step};
+use people::{Memory, People, Walk};
 use realm::Tree;
 use wire::Organization;
 

@@ -9,8 +9,7 @@ use super::super::{
 };
 use super::client::{Call, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
-use super::people::PAGE;
-use super::people::Step;
+use super::pages::{PAGE, Step};
 use super::wire::{Organization, User};
 use super::{Directory, Inner, Listing, guest, partner, realm};
 use crate::rules::Email;

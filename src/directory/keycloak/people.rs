@@ -10,6 +10,7 @@ use super::super::{GuestId, GuestRecord, InvitationRecord, PartnerId, Revision};
 use super::client::{Call, Client, Failed, optional};
 use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS};
 use super::guest::{self, Recorded, Seen};
+use super::pages::{PAGE, Pages, Step};
 use super::wire::{Credential, Invitation, Member, User};
 use crate::rules::{Email, MfaMethod};
 
@@ -372,103 +373,5 @@ pub fn method(credential: &Credential) -> Option<MfaMethod> {
         "otp" => Some(MfaMethod::TOTP),
         "webauthn" | "webauthn-passwordless" => Some(MfaMethod::WebAuthn),
         _ => None,
-    }
-}
-
-/// How many are read at once.
-pub const PAGE: usize = 100;
-
-/// Where a listing by offset goes on, so that nobody is left out when others go meanwhile: each page shares somebody with
-/// the one before.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pages {
-    first: usize,
-    last_seen: BTreeSet<String>,
-}
-
-/// What comes after a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The next page.
-    On,
-    /// It went too far: rows are gone. Further back.
-    Back,
-    /// That was the last.
-    End,
-}
-
-impl Pages {
-    /// Where the next page begins.
-    pub fn first(&self) -> usize {
-        self.first
-    }
-
-    /// Takes in a page.
-    pub fn turn(&mut self, ids: &[String]) -> Step {
-        let joins = self.first == 0 || ids.iter().any(|id| self.last_seen.contains(id));
-        if !joins {
-            self.first = self.first.saturating_sub(PAGE / 2);
-            return Step::Back;
-        }
-        if ids.len() < PAGE {
-            return Step::End;
-        }
-        self.first += PAGE - 1;
-        self.last_seen = ids.iter().cloned().collect();
-        Step::On
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Reads everybody while some go after each page.
-    fn read(mut everybody: Vec<String>, mut going: impl FnMut(usize, &mut Vec<String>)) -> BTreeSet<String> {
-        let (mut seen, mut pages, mut turn) = (BTreeSet::new(), Pages::default(), 0);
-        loop {
-            let page: Vec<String> = everybody.iter().skip(pages.first()).take(PAGE).cloned().collect();
-            let step = pages.turn(&page);
-            seen.extend(page);
-            if step == Step::End {
-                return seen;
-            }
-            going(turn, &mut everybody);
-            turn += 1;
-        }
-    }
-
-    fn people(count: usize) -> Vec<String> {
-        (0..count).map(|number| format!("user-{number:05}")).collect()
-    }
-
-    #[test]
-    fn a_full_last_page_ends_the_listing() {
-        for count in [0, 1, 99, 100, 101, 198, 199, 200, 1000] {
-            assert_eq!(read(people(count), |_, _| {}).len(), count);
-        }
-    }
-
-    #[test]
-    fn nobody_is_left_out_when_others_go_between_two_pages() {
-        for gone in [1, 2, 50, 99, 100, 150] {
-            let seen = read(people(500), |turn, everybody| {
-                if turn == 1 {
-                    everybody.drain(..gone);
-                }
-            });
-            let stayed = people(500).split_off(gone);
-            assert!(stayed.iter().all(|id| seen.contains(id)), "{gone} gone");
-        }
-    }
-
-    #[test]
-    fn nobody_is_left_out_when_others_come_between_two_pages() {
-        let seen = read(people(500), |turn, everybody| {
-            if turn < 5 {
-                everybody.insert(0, format!("a-new-one-{turn}"));
-            }
-        });
-        assert!(people(500).iter().all(|id| seen.contains(id)));
     }
 }

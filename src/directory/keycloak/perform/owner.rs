@@ -2,7 +2,7 @@
 
 use super::super::super::{Fault, Owner};
 use super::super::guest;
-use super::super::people::{PAGE, Step};
+use super::super::pages::{PAGE, Step};
 use super::super::{Inner, Pages, PoisonError, realm};
 
 impl Inner {
