@@ -3,6 +3,9 @@
 CONTROLPLANE := target/controlplane/bin/controlplane
 CHART_CRDS   := charts/guestlist/files/crds
 
+# Most tests wait for a server rather than compute.
+export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+
 NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and go is not in PATH."; \
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
