@@ -44,8 +44,10 @@ impl Inner {
             Operation::DeactivatePartner { partner } => self.deactivate_partner(partner, at).await,
             Operation::DestroyPartner { partner, since } => self.destroy_partner(partner, *since).await,
             Operation::ForgetShare { share_uid } => self.forget_share(share_uid).await,
-            Operation::Admit { address, .. } => {
-                let _held = self.locks.hold(address.as_str()).await;
+            Operation::Admit { address, guest, .. } => {
+                let _address = self.locks.hold(address.as_str()).await;
+                // A mail may take long: whoever ends the guest meanwhile waits, and is not undone where it fails.
+                let _held = self.locks.hold(&guest.0).await;
                 self.admit(operation, basis, at).await
             }
             Operation::Withhold { guest, .. }
