@@ -32,12 +32,12 @@ lint: needs-cargo ## Checks formatting and lints
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-generate: needs-cargo ## Writes what is made from the code: CRDs, the chart's copy of them, the reference of the rules
+generate: needs-cargo ## Writes what is made from the code: CRDs, the chart's copy of them, the reference in docs/
 	cargo run --locked --quiet -- crds --output crds
 	rm -f $(CHART_CRDS)/*.yaml
 	mkdir -p $(CHART_CRDS) docs
 	cp crds/*.yaml $(CHART_CRDS)/
-	cargo run --locked --quiet -- explain --markdown > docs/rules.md
+	for page in rules conditions fields metrics; do cargo run --locked --quiet -- explain --markdown $$page > docs/$$page.md || exit 1; done
 
 controlplane: needs-go ## Builds etcd, kube-apiserver, kubectl, kube-controller-manager and helm, once
 	@cd tests/controlplane && go run . build --out ../../target/controlplane
@@ -45,7 +45,7 @@ controlplane: needs-go ## Builds etcd, kube-apiserver, kubectl, kube-controller-
 keycloak: ## Fetches Keycloak and builds its image, once; needs Java 21 and Maven
 	@tests/keycloak/build.sh
 
-bench: needs-cargo ## Runs the benchmarks
+bench: needs-cargo controlplane keycloak ## Runs the benchmarks
 	cargo bench --locked
 
 clean: ## Removes everything that was built

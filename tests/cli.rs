@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a helper ends the test")]
 
 use std::io::Read;
+use std::path::Path;
 use std::process::Stdio;
 
 use assert_cmd::Command;
@@ -73,6 +74,31 @@ fn the_definitions_are_printed_and_written() {
     let directory = tempfile::tempdir().unwrap();
     assert_eq!(guestlist(&["crds", "--output", &directory.path().to_string_lossy()]).0, 0);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn the_reference_is_what_the_code_says() {
+    for page in ["rules", "conditions", "fields", "metrics"] {
+        let (status, text, _) = guestlist(&["explain", "--markdown", page]);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/{page}.md"));
+        assert_eq!(status, 0);
+        assert!(
+            std::fs::read_to_string(path).unwrap() == text,
+            "docs/{page}.md is not what the code says: make generate"
+        );
+    }
+    assert_eq!(guestlist(&["explain", "--markdown"]).1, guestlist(&["explain", "--markdown", "rules"]).1);
+}
+
+#[test]
+fn the_type_of_a_condition_is_explained_like_a_word() {
+    let (status, text, _) = guestlist(&["explain", "GuestAdminPresent"]);
+    assert!(status == 0 && text.contains("a condition of LocalPartner"), "{text}");
+    // Both a state and a condition.
+    let (_, text, _) = guestlist(&["explain", "Joined"]);
+    assert!(text.contains("(a state)") && text.contains("a condition of GuestMembership"), "{text}");
+    let (status, _, problem) = guestlist(&["explain", "MFASatisified"]);
+    assert!(status == 1 && problem.contains("did you mean MFASatisfied?"), "{problem}");
 }
 
 #[test]

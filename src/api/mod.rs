@@ -6,6 +6,7 @@
 #[allow(clippy::duplicated_attributes, reason = "a printer column names its type, as the others do")]
 mod account_share;
 mod common;
+mod condition_type;
 #[allow(clippy::duplicated_attributes, reason = "a printer column names its type, as the others do")]
 mod guest_membership;
 #[allow(clippy::duplicated_attributes, reason = "a printer column names its type, as the others do")]
@@ -14,6 +15,7 @@ pub mod schema;
 
 pub use account_share::*;
 pub use common::*;
+pub use condition_type::ConditionType;
 pub use guest_membership::*;
 pub use local_partner::*;
 pub use schema::{crd_files, crds, crds_yaml};

@@ -53,10 +53,9 @@ pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
 /// Whether everything is in order in the end.
 fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let given = args.input.read(&args.paths)?;
-    let (directory, place) = (args.input.execute()?, args.input.place()?);
-    let at_once = place.at_once();
+    let (directory, at_once) = (args.input.execute()?, args.input.place()?.at_once());
     let runtime = offline::runtime()?;
-    runtime.block_on(place.ready()).map_err(|fault| fault.to_string())?;
+    runtime.block_on(directory.ready()).map_err(|fault| fault.to_string())?;
     let held = runtime.block_on(load(directory.as_ref()))?;
     let rehearsal = runtime.block_on(rehearse(&given, directory.as_ref(), held))?;
     match args.output {

@@ -1,8 +1,10 @@
-//! `guestlist explain`: what a word means, why the rule exists, and how to mend it.
+//! `guestlist explain`: what a word means, why the rule exists, and how to mend it; the reference as Markdown.
 
 use std::io::Write;
 
 use super::Problem;
+use super::reference::Page;
+use crate::api::ConditionType;
 use crate::rules::{self, Reason, Sort};
 use crate::wording::nearest;
 
@@ -13,26 +15,34 @@ use crate::wording::nearest;
 pub(super) struct ExplainArgs {
     /// The word, as a condition's reason says it; left out: all words
     reason: Option<String>,
-    /// Print the whole table as Markdown
-    #[arg(long, conflicts_with = "reason")]
-    markdown: bool,
+    /// Print a page of the reference as Markdown
+    #[arg(long, value_name = "PAGE", num_args = 0..=1, default_missing_value = "rules", conflicts_with = "reason")]
+    markdown: Option<Page>,
 }
 
 pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Problem> {
-    if args.markdown {
-        write!(out, "{}", rules::markdown())?;
+    if let Some(page) = args.markdown {
+        write!(out, "{}", page.text())?;
         return Ok(());
     }
     let Some(word) = &args.reason else { return list(out) };
-    match Reason::parse(word) {
-        Some(reason) => write!(out, "{}", rules::explain(reason))?,
-        None => return Err(Problem::Said(unknown(word))),
+    let (reason, condition) = (Reason::parse(word), ConditionType::parse(word));
+    if reason.is_none() && condition.is_none() {
+        return Err(Problem::Said(unknown(word)));
+    }
+    if let Some(reason) = reason {
+        write!(out, "{}", rules::explain(reason))?;
+    }
+    if let Some(type_) = condition {
+        let (also, kinds, meaning) = (if reason.is_some() { "\n" } else { "" }, type_.kinds(), type_.meaning());
+        writeln!(out, "{also}{} (a condition of {kinds})\n\n  {meaning}", type_.as_str())?;
     }
     Ok(())
 }
 
 fn unknown(word: &str) -> String {
-    let near = nearest(word, Reason::ALL.iter().map(|reason| reason.as_str()));
+    let words = Reason::ALL.iter().map(|reason| reason.as_str());
+    let near = nearest(word, words.chain(ConditionType::ALL.into_iter().map(ConditionType::as_str)));
     let hint = near.map_or_else(String::new, |near| format!("did you mean {near}? "));
     format!("no word {word:?}; {hint}`guestlist explain` lists all words")
 }
@@ -51,7 +61,11 @@ fn list(out: &mut dyn Write) -> Result<(), Problem> {
         }
         writeln!(out)?;
     }
-    writeln!(out, "`guestlist explain WORD` says why it exists and how to mend it.")?;
+    writeln!(out, "Conditions\n")?;
+    for type_ in ConditionType::ALL {
+        writeln!(out, "  {:<24} {}", type_.as_str(), type_.kinds())?;
+    }
+    writeln!(out, "\n`guestlist explain WORD` says why it exists and how to mend it.")?;
     Ok(())
 }
 

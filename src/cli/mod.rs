@@ -6,6 +6,7 @@ mod directory;
 mod explain;
 mod offline;
 mod plan;
+mod reference;
 mod release;
 mod run;
 

@@ -69,10 +69,13 @@ fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
 
 /// Writes what would be done.
 pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
-    let Rehearsal { operations, standings, problems, load } = rehearsal;
+    let Rehearsal { operations, standings, problems, load, calls } = rehearsal;
     let written = match output {
         Format::Json => {
-            let value = json(operations, standings, problems, &Addresses::of(load, operations));
+            let mut value = json(operations, standings, problems, &Addresses::of(load, operations));
+            if !calls.is_empty() {
+                value["calls"] = serde_json::json!(calls);
+            }
             serde_json::to_string_pretty(&value).map_err(|error| error.to_string())? + "\n"
         }
         Format::Text => {

@@ -11,7 +11,7 @@ pub mod place;
 pub mod record;
 pub mod sqlite;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -98,6 +98,14 @@ pub struct Effect {
 
 /// Reading the directory. `Ok(None)` means *not there*; every failure to tell is a [`Fault`], never absence.
 pub trait Observe: Send + Sync {
+    /// Fails where it is not set up for us, with what to do. Nothing is written.
+    fn ready(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+    /// How many calls over a network were made so far, by endpoint.
+    fn calls(&self) -> BTreeMap<&'static str, u64> {
+        BTreeMap::new()
+    }
     /// The installation and cluster that this directory belongs to, once it was claimed.
     fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>>;
     /// Where the stream of changes stands now. Read it *before* a listing, so that nothing falls between.

@@ -36,14 +36,6 @@ impl Place {
         }
     }
 
-    /// Fails where it is not set up for us, with what to do. Nothing is written. A file is checked when it is opened.
-    pub async fn ready(&self) -> Result<(), Fault> {
-        match self {
-            Self::Sqlite(_) => Ok(()),
-            Self::Keycloak(settings) => keycloak(settings)?.prepared().await,
-        }
-    }
-
     /// How many operations are done at once.
     pub fn at_once(&self) -> usize {
         match self {

@@ -3,12 +3,14 @@
 //! caused it, and the same inputs give the same tasks.
 
 mod checks;
+mod counts;
 mod observe;
+mod policy;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 pub use super::exchange::*;
 use super::queue::{Priority, Queue};
@@ -20,8 +22,6 @@ use crate::plan::{self, Extent, Finalizer, Notice, Plan, Scope, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
 
-/// How often the counts of a partner or a share are written at most while its guests are not at rest.
-const COUNT_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 /// How many tasks a key may take on its way to rest before it has to wait: a plan that never comes to rest must not
 /// keep everybody busy.
 const MOST_ROUNDS: u32 = 12;
@@ -204,11 +204,6 @@ impl Engine {
         }
     }
 
-    fn count_later(&mut self, key: Key, now: Timestamp) {
-        let due = self.written.get(&key).map_or(now, |written| *written + COUNT_INTERVAL);
-        self.counts.entry(key).or_insert(due.max(now));
-    }
-
     fn directory_down(&mut self, fault: &Fault) {
         if let Fault::Foreign { .. } | Fault::Fenced = fault {
             self.stopped = Some(fault.to_string());
@@ -220,47 +215,6 @@ impl Engine {
         if first {
             tracing::error!(%fault, "DirectoryUnavailable: what was true is kept until it answers");
             self.begin();
-        }
-    }
-
-    fn policy(&mut self, news: Result<Box<Workspace>, String>) {
-        match news {
-            Ok(workspace) => {
-                if workspace.installation() != self.owner.installation {
-                    let problem = format!(
-                        "the policy names installation {:?} now, this operator runs {:?}; restart it to change that",
-                        workspace.installation(),
-                        self.owner.installation
-                    );
-                    return self.policy_unreadable(problem);
-                }
-                if !workspace.names_tenants() && self.workspace.names_tenants() {
-                    let problem = "the policy has no tenants any more: was the file cut off? Where nobody shall be allowed \
-                                   anything, write tenants: []";
-                    return self.policy_unreadable(problem.to_owned());
-                }
-                self.condition.problems.remove("PolicyUnreadable");
-                if self.workspace != *workspace {
-                    tracing::info!("the workspace policy changed; everything is looked at again");
-                    self.workspace = *workspace;
-                    self.touch_all(Priority::Withhold);
-                    self.queue.push(Key::sweep(), Priority::Resync);
-                }
-            }
-            Err(problem) => self.policy_unreadable(problem),
-        }
-    }
-
-    fn policy_unreadable(&mut self, problem: String) {
-        if self.condition.problems.get("PolicyUnreadable") != Some(&problem) {
-            tracing::error!(
-                "PolicyUnreadable: {problem}; the last good policy stays in force and nothing new is given"
-            );
-        }
-        self.condition.problems.insert("PolicyUnreadable", problem);
-        if self.workspace.is_readable() {
-            self.workspace.set_readable(false);
-            self.touch_all(Priority::Live);
         }
     }
 
@@ -307,21 +261,6 @@ impl Engine {
     /// When something happens by itself.
     pub fn next_look(&self) -> Option<Timestamp> {
         self.queue.next_due().into_iter().chain(self.counts.values().min().copied()).min()
-    }
-
-    fn count_now(&mut self, now: Timestamp) {
-        let due: Vec<Key> = self.counts.iter().filter(|(_, due)| **due <= now).map(|(key, _)| key.clone()).collect();
-        for key in due {
-            // A first count waits until its guests have come to rest, or for the interval.
-            let waited = self.written.contains_key(&key) || self.queue.is_idle();
-            if waited {
-                self.counts.remove(&key);
-                self.queue.push(key, Priority::Live);
-            } else {
-                self.counts.insert(key.clone(), now + COUNT_INTERVAL);
-                self.written.insert(key, now);
-            }
-        }
     }
 
     /// The next task of a running key. `None`: it has come to rest.
@@ -404,12 +343,6 @@ impl Engine {
                 Some(Task::Status { patch: status::patch(&self.index, key, status)?, notices })
             }
         }
-    }
-
-    /// Whether a change of mere counts may be written now: its guests are at rest, or the interval is over.
-    fn may_count(&self, key: &Key, now: Timestamp) -> bool {
-        let alone = self.queue.depth() == 0 && self.queue.running() <= 1;
-        alone || self.written.get(key).is_none_or(|written| *written + COUNT_INTERVAL <= now)
     }
 
     /// A task is over: take in what it brought, and go on.

@@ -38,6 +38,38 @@ struct KindLabels {
     kind: &'static str,
 }
 
+/// A metric: what it is called, by what it is told apart, what it counts.
+pub struct Metric {
+    /// Its name, without the prefix `guestlist_`, nor the suffix `_total` that counters have.
+    pub name: &'static str,
+    /// Whether it only grows.
+    pub counter: bool,
+    /// Its labels. Their values are closed words.
+    pub labels: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+}
+
+const fn counter(name: &'static str, labels: &'static str, help: &'static str) -> Metric {
+    Metric { name, counter: true, labels, help }
+}
+
+const fn gauge(name: &'static str, labels: &'static str, help: &'static str) -> Metric {
+    Metric { name, counter: false, labels, help }
+}
+
+const OPERATIONS: Metric = counter("directory_operations", "operation, result", "Operations on the directory");
+const CALLS: Metric = counter("api_calls", "verb, kind, result", "Calls to the Kubernetes API, watches apart");
+const OBJECTS: Metric = gauge("objects", "kind", "Objects declared");
+const QUEUED: Metric = gauge("queued_keys", "", "Objects waiting to be reconciled");
+const GUESTS: Metric = gauge("live_guests", "", "Live guests in the directory");
+const ORPHANS: Metric = gauge("orphans", "", "Live guests in the directory whom nothing declares");
+const READY: Metric = gauge("ready", "", "1 where the operator is ready");
+const LEADING: Metric = gauge("leading", "", "1 where this process leads, 0 where it stands by");
+
+/// All metrics.
+pub const METRICS: [Metric; 8] = [OPERATIONS, CALLS, OBJECTS, QUEUED, GUESTS, ORPHANS, READY, LEADING];
+
 /// What is counted.
 pub struct Metrics {
     registry: Registry,
@@ -62,14 +94,13 @@ impl Default for Metrics {
         let calls = Family::default();
         let objects = Family::default();
         let [queued, guests, orphans, ready, leading] = std::array::from_fn(|_| Gauge::default());
-        registry.register("directory_operations", "Operations on the directory", operations.clone());
-        registry.register("api_calls", "Calls to the Kubernetes API, watches apart", calls.clone());
-        registry.register("objects", "Objects declared", objects.clone());
-        registry.register("queued_keys", "Objects waiting to be reconciled", queued.clone());
-        registry.register("live_guests", "Live guests in the directory", guests.clone());
-        registry.register("orphans", "Live guests in the directory whom nothing declares", orphans.clone());
-        registry.register("ready", "1 where the operator is ready", ready.clone());
-        registry.register("leading", "1 where this process leads, 0 where it stands by", leading.clone());
+        registry.register(OPERATIONS.name, OPERATIONS.help, operations.clone());
+        registry.register(CALLS.name, CALLS.help, calls.clone());
+        registry.register(OBJECTS.name, OBJECTS.help, objects.clone());
+        let plain = [(QUEUED, &queued), (GUESTS, &guests), (ORPHANS, &orphans), (READY, &ready), (LEADING, &leading)];
+        for (metric, gauge) in plain {
+            registry.register(metric.name, metric.help, gauge.clone());
+        }
         Self { registry, operations, calls, objects, queued, guests, orphans, ready, leading }
     }
 }

@@ -168,11 +168,11 @@ async fn lead(place: &Place, owner: &Owner, health: &Health) -> Result<(Arc<dyn 
 
 async fn open_and_lead(place: &Place, owner: &Owner) -> Result<(Arc<dyn Execute>, Epoch), Fault> {
     let failed = |error: &dyn std::fmt::Display| Fault::Unavailable { context: format!("failed to start: {error}") };
-    place.ready().await?;
     let place = place.clone();
     // Opening waits for locks; nobody else shall wait for that.
     let opened = tokio::task::spawn_blocking(move || place.execute(true));
     let directory = opened.await.map_err(|error| failed(&error))??;
+    directory.ready().await?;
     directory.claim(owner).await?;
     let epoch = directory.lead().await?;
     Ok((directory, epoch))

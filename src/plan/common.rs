@@ -5,11 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::claims::annotation;
 use super::conditions::{self, Domain, Situation};
-use crate::api::{self, Condition, Conditions, ViolationStatus};
+use crate::api::{self, Condition, ConditionType, Conditions, ViolationStatus};
 use crate::rules::{Reason, Violation};
-
-/// The conditions that every kind has; the others are a kind's own.
-const OF_EVERY_KIND: [&str; 4] = ["Ready", "Accepted", "Reconciling", "Stalled"];
 
 /// The fields that every status has.
 pub struct Common {
@@ -54,6 +51,8 @@ pub fn unreadable(meta: &ObjectMeta) -> Conditions {
 /// The conditions while the directory does not answer: a kind's own stay as they were, for nothing new is known.
 pub fn unavailable(meta: &ObjectMeta, old: &[Condition], now: Timestamp) -> Conditions {
     let mut written = conditions::write(old, meta.generation, now, &Situation::unavailable(), Vec::new());
-    written.extend(old.iter().filter(|condition| !OF_EVERY_KIND.contains(&condition.type_.as_str())).cloned());
+    let own =
+        |condition: &&Condition| ConditionType::parse(&condition.type_).is_none_or(|type_| !type_.is_of_every_kind());
+    written.extend(old.iter().filter(own).cloned());
     written
 }

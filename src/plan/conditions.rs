@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::api::{Condition, ViolationStatus};
+use crate::api::{Condition, ConditionType, ViolationStatus};
 use crate::rules::{Reason, Violation};
 
 /// How many violations and withheld entries a status holds.
@@ -117,7 +117,7 @@ impl Situation {
 /// A domain condition.
 pub struct Domain {
     /// Its type.
-    pub type_: &'static str,
+    pub type_: ConditionType,
     /// Whether it is true.
     pub status: Truth,
     /// Its word: the situation's, or the type itself where nothing is wrong.
@@ -135,7 +135,8 @@ pub fn write(
     domain: Vec<Domain>,
 ) -> Vec<Condition> {
     let find = |type_: &str| old.iter().find(|condition| condition.type_ == type_);
-    let make = |type_: &str, status: Truth, reason: &str, message: &str| {
+    let make = |type_: ConditionType, status: Truth, reason: &str, message: &str| {
+        let type_ = type_.as_str();
         let since = find(type_).filter(|old| old.status == status.as_str()).map(|old| old.last_transition_time.clone());
         Condition {
             type_: type_.to_owned(),
@@ -147,20 +148,23 @@ pub fn write(
         }
     };
     let word = situation.reason.as_str();
-    let mut conditions = vec![make("Ready", situation.ready, word, &situation.message)];
+    let mut conditions = vec![make(ConditionType::Ready, situation.ready, word, &situation.message)];
     match situation.accepted {
-        Some(true) => conditions.push(make("Accepted", Truth::True, "Accepted", "The spec breaks no rule.")),
-        Some(false) => conditions.push(make("Accepted", Truth::False, word, &situation.message)),
-        None => conditions.extend(find("Accepted").cloned()),
+        Some(true) => {
+            let word = ConditionType::Accepted.as_str();
+            conditions.push(make(ConditionType::Accepted, Truth::True, word, "The spec breaks no rule."));
+        }
+        Some(false) => conditions.push(make(ConditionType::Accepted, Truth::False, word, &situation.message)),
+        None => conditions.extend(find(ConditionType::Accepted.as_str()).cloned()),
     }
     for Domain { type_, status, reason, message } in domain {
         conditions.push(make(type_, status, reason, &message));
     }
     if situation.reconciling {
-        conditions.push(make("Reconciling", Truth::True, word, &situation.message));
+        conditions.push(make(ConditionType::Reconciling, Truth::True, word, &situation.message));
     }
     if situation.stalled {
-        conditions.push(make("Stalled", Truth::True, word, &situation.message));
+        conditions.push(make(ConditionType::Stalled, Truth::True, word, &situation.message));
     }
     conditions
 }

@@ -249,10 +249,10 @@ fn guest_admin_present(world: World<'_>, partner: &PartnerView<'_>) -> Domain {
     }
     let present = best == Some(State::Active);
     Domain {
-        type_: "GuestAdminPresent",
+        type_: api::ConditionType::GuestAdminPresent,
         status: Truth::from(present),
         reason: match best {
-            Some(State::Active) => "GuestAdminPresent",
+            Some(State::Active) => api::ConditionType::GuestAdminPresent.as_str(),
             Some(state) => state.reason().as_str(),
             None => Reason::MembershipNotFound.as_str(),
         },

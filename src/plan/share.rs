@@ -124,14 +124,14 @@ fn status(
     let old = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let situation = situation(view, partner, violations);
     let authorized = Domain {
-        type_: "Authorized",
+        type_: api::ConditionType::Authorized,
         status: match view.authorized {
             Authorized::Yes => Truth::True,
             Authorized::No => Truth::False,
             Authorized::Unknown => Truth::Unknown,
         },
         reason: match view.authorized {
-            Authorized::Yes => "Authorized",
+            Authorized::Yes => api::ConditionType::Authorized.as_str(),
             Authorized::No => Reason::SharerNotOwner.as_str(),
             Authorized::Unknown => situation.reason.as_str(),
         },

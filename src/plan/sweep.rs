@@ -74,9 +74,10 @@ pub fn plan(world: World<'_>) -> Sweep {
     sweep
 }
 
-/// Whether all that his partner has is declared here.
+/// Whether all that his partner has is declared here. A mark of which nobody can read the partner is declared nowhere else.
 fn is_here(world: World<'_>, guest: &GuestRecord) -> bool {
-    guest.mark.as_ref().is_some_and(|mark| world.is_whole(&mark.namespace, &guest.partner_name))
+    let whole = |mark: &Mark| guest.partner_name.is_empty() || world.is_whole(&mark.namespace, &guest.partner_name);
+    guest.mark.as_ref().is_some_and(whole)
 }
 
 /// Whether files ended him lately by not naming him. In a cluster nobody ends for that: an orphan stays one.

@@ -27,14 +27,14 @@ fn guestlist(address: &str, arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), said)
 }
 
-fn ends(address: &str, code: i32, arguments: &[&str]) -> String {
+pub fn ends(address: &str, code: i32, arguments: &[&str]) -> String {
     let (ended, said) = guestlist(address, arguments);
     assert_eq!(ended, code, "guestlist {arguments:?}: {said}");
     said
 }
 
 /// What applications would be told of somebody.
-async fn told(people: &People, address: &str) -> Vec<String> {
+pub async fn told(people: &People, address: &str) -> Vec<String> {
     let user = people.user(&Email::parse(address).unwrap()).await;
     let values = user["attributes"]["guestlist.accounts"].as_array().cloned().unwrap_or_default();
     values.iter().filter_map(Value::as_str).map(str::to_owned).collect()

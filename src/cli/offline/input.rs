@@ -1,5 +1,6 @@
 //! What `plan` and `apply` are given, read: manifests, the policy, the directory.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +101,8 @@ pub struct Rehearsal {
     pub problems: Vec<String>,
     /// What the directory held.
     pub load: Load,
+    /// The calls that it took, by endpoint.
+    pub calls: BTreeMap<&'static str, u64>,
 }
 
 impl Rehearsal {
@@ -121,7 +124,7 @@ pub async fn rehearse(given: &Given, directory: &dyn Observe, load: Load) -> Res
     let copy = Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?;
     let rehearsal = given.session(load, Arc::new(Inline::new(copy)), 1, |_| progress.inc(1)).await;
     progress.finish_and_clear();
-    rehearsal
+    rehearsal.map(|rehearsal| Rehearsal { calls: directory.calls(), ..rehearsal })
 }
 
 /// Says on a terminal that it goes on; nowhere else.
@@ -148,7 +151,7 @@ impl Given {
             workspace: self.workspace.clone(),
             desk: desk.clone(),
             load: load.clone(),
-            directory,
+            directory: Arc::clone(&directory),
             clock,
             extent: self.extent,
             workers,
@@ -159,7 +162,13 @@ impl Given {
             operations.push(done.clone());
         });
         let problems = run.await?;
-        Ok(Rehearsal { operations, standings: all_standings(&desk, &self.places), problems, load })
+        Ok(Rehearsal {
+            operations,
+            standings: all_standings(&desk, &self.places),
+            problems,
+            load,
+            calls: directory.calls(),
+        })
     }
 }
 

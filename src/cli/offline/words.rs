@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::session::Done;
+use crate::api::ConditionType;
 use crate::cli::check::Places;
 use crate::directory::{Grant, GuestId, Operation, Weight};
 use crate::index::{Key, Kind};
@@ -210,9 +211,9 @@ pub fn json(operations: &[Done], standings: &[Standing], problems: &[String], ad
 
 /// What a status says that is not in order.
 pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
-    let condition = |kind: &str| {
+    let condition = |type_: ConditionType| {
         let all = status["conditions"].as_array().into_iter().flatten();
-        all.into_iter().find(|condition| condition["type"] == kind).cloned()
+        all.into_iter().find(|condition| condition["type"] == type_.as_str()).cloned()
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let violations = status["violations"].as_array().cloned().unwrap_or_default();
@@ -230,10 +231,10 @@ pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
         })
         .collect();
     if found.is_empty()
-        && let Some(ready) = condition("Ready").filter(|ready| ready["status"] != "True")
+        && let Some(ready) = condition(ConditionType::Ready).filter(|ready| ready["status"] != "True")
     {
         // Stalled: nothing comes by itself.
-        let broken = condition("Stalled").is_some();
+        let broken = condition(ConditionType::Stalled).is_some();
         found.push(Standing {
             at: None,
             key: key.clone(),

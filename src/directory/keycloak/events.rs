@@ -10,7 +10,7 @@ use super::super::{Changed, Changes, Cursor, Fault};
 use super::client::{Call, Failed, optional};
 use super::endpoints::{ADMIN_EVENTS, EVENTS_CONFIG, GET_GROUP, USER_EVENTS};
 use super::wire::Group;
-use super::{Inner, guest, realm};
+use super::{Inner, damaged, guest, realm};
 use crate::rules::Email;
 
 /// How many events are read at once.
@@ -193,12 +193,10 @@ impl Inner {
         if let Some(address) = self.memory.address_of(id) {
             return Ok(Some(Changed::Guest(address)));
         }
-        let organizations = self.organization_ids();
-        Ok(match self.people(&organizations).user(id).await? {
-            Some(user) => match super::wire::first(&user.attributes, guest::ADDRESS) {
-                Some(address) => Email::parse(address).ok().map(Changed::Guest),
-                None => Email::parse(&user.email).ok().map(Changed::User),
-            },
+        let homes = self.homes();
+        Ok(match self.people(&homes).user(id).await? {
+            Some(user) if guest::is_marked(&user) => damaged::address(&user).map(Changed::Guest),
+            Some(user) => Email::parse(&user.email).ok().map(Changed::User),
             // Who it was is not known any more.
             None => Some(Changed::Everything),
         })
@@ -226,6 +224,6 @@ impl Inner {
     }
 
     fn organization_changed(&self, id: &str) -> Option<Changed> {
-        self.organization_ids().into_iter().find(|(_, known)| known == id).map(|(partner, _)| Changed::Partner(partner))
+        self.homes().into_iter().find(|(_, home)| home.organization == id).map(|(partner, _)| Changed::Partner(partner))
     }
 }

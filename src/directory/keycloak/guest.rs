@@ -10,6 +10,7 @@ use super::super::{
     Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId, Revision,
     UserRecord,
 };
+use super::damaged::{self, Known};
 use super::wire::{Attributes, User, first};
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
 
@@ -120,7 +121,7 @@ pub struct Recorded {
 
 /// Reads what was recorded, as far as it reads.
 pub fn recorded(user: &User) -> Recorded {
-    let Some(stored) = stored(user) else { return Recorded::default() };
+    let Some(stored) = stored(user) else { return damaged::recorded(user) };
     Recorded {
         partner: Some(PartnerId(stored.partner.clone())),
         joined_at: stored.joined_at,
@@ -130,12 +131,18 @@ pub fn recorded(user: &User) -> Recorded {
     }
 }
 
-/// Two writes at once may leave both their values behind: such a record says nothing.
+/// Two writes at once may leave both their values behind: the one holds that says less of a guest.
 fn stored(user: &User) -> Option<Stored> {
-    match user.attributes.get(RECORD).map(Vec::as_slice) {
-        Some([text]) => serde_json::from_str(text).ok(),
-        Some(_) | None => None,
-    }
+    let texts = user.attributes.get(RECORD).map(Vec::as_slice).unwrap_or_default();
+    let all: Option<Vec<Stored>> = texts.iter().map(|text| serde_json::from_str(text).ok()).collect();
+    let all = all?;
+    let guest = |stored: &Stored| (stored.installation.clone(), stored.uid.clone(), stored.address.clone());
+    let same = all.windows(2).all(|two| guest(&two[0]) == guest(&two[1]));
+    let says = |stored: &Stored| {
+        let admin = stored.role == GuestRole::GuestAdmin.as_str();
+        (stored.deactivated_at.is_none(), !stored.adopted, stored.joined_at.is_some(), stored.mfa.len(), admin)
+    };
+    all.into_iter().filter(|_| same).min_by_key(says)
 }
 
 fn methods_at(stored: &BTreeMap<String, Timestamp>) -> BTreeMap<MfaMethod, Timestamp> {
@@ -147,13 +154,12 @@ fn unreadable_address() -> Option<Email> {
     Email::parse("unreadable@address.invalid").ok()
 }
 
-/// A guest's record. `None`: the user is not a guest of ours. One whose mark does not read is somebody whom nothing is given
-/// to and nothing is taken from: an identity that is not ours.
-pub fn record(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
+/// A guest's record. `None`: the user is not a guest of ours.
+pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) -> Option<GuestRecord> {
     if !is_marked(user) {
         return None;
     }
-    read(user, seen, revision).or_else(|| stranger(user, revision))
+    read(user, seen, revision).or_else(|| damaged::record(user, seen, revision, known))
 }
 
 fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
@@ -210,34 +216,6 @@ pub fn shorter(ours: InvitationRecord, theirs: InvitationRecord) -> InvitationRe
     if close { ours } else { InvitationRecord { sent_at: ours.sent_at, ..theirs } }
 }
 
-fn stranger(user: &User, revision: Revision) -> Option<GuestRecord> {
-    let email = Email::parse(&user.email).ok()?;
-    tracing::warn!(
-        user = user.id,
-        "the mark of a user does not read; nothing is done with him until it is mended or removed"
-    );
-    Some(GuestRecord {
-        id: GuestId(format!("keycloak-{}", user.id)),
-        revision,
-        mark: None,
-        address: email.clone(),
-        email,
-        partner: PartnerId(String::new()),
-        partner_name: String::new(),
-        display_name: String::new(),
-        role: GuestRole::GuestUser,
-        invitation: None,
-        admitted_at: Timestamp::UNIX_EPOCH,
-        last_mail_at: None,
-        joined_at: None,
-        login: user.enabled,
-        mfa: MfaRecord::Unknown,
-        mfa_lost_at: None,
-        grants: BTreeMap::new(),
-        deactivated_at: None,
-    })
-}
-
 /// What a guest holds is what applications are told. Of what we gave and somebody took out of there nothing is left; what
 /// somebody put in there is held without any share, until it is taken away.
 fn grants(user: &User, address: &Email) -> Option<BTreeMap<String, GrantRecord>> {
@@ -245,15 +223,30 @@ fn grants(user: &User, address: &Email) -> Option<BTreeMap<String, GrantRecord>>
     let mut given = values(GRANTS).iter().map(|text| grant(text)).collect::<Option<BTreeMap<_, _>>>()?;
     let told = values(ACCOUNTS);
     given.retain(|_, held| told.contains(&claim(&held.grant)));
-    for claimed in told {
-        let (account, role) = claimed.rsplit_once(':').unwrap_or((claimed, ""));
-        if given.get(account).is_none_or(|held| claim(&held.grant) != *claimed) {
-            tracing::warn!(%address, claimed, "somebody else gave a guest this account");
-            let role = if role == "collaborator" { ShareRole::Collaborator } else { ShareRole::Manager };
-            given.insert(account.to_owned(), unshared(account, role));
+    for (account, held) in told_by_nobody(user) {
+        let claims: Vec<&String> = told.iter().filter(|claimed| account_of(claimed) == account).collect();
+        if given.get(&account).is_none_or(|given| claims.iter().any(|claimed| claim(&given.grant) != **claimed)) {
+            tracing::warn!(%address, account, "somebody else gave a guest this account");
+            given.insert(account, held);
         }
     }
     Some(given)
+}
+
+fn account_of(claimed: &str) -> &str {
+    claimed.rsplit_once(':').map_or(claimed, |(account, _)| account)
+}
+
+/// What applications are told of a user, as if no share stood behind any of it. Of an account that is told twice it is more.
+pub fn told_by_nobody(user: &User) -> BTreeMap<String, GrantRecord> {
+    let mut held = BTreeMap::new();
+    for claimed in user.attributes.get(ACCOUNTS).map(Vec::as_slice).unwrap_or_default() {
+        let account = account_of(claimed);
+        let collaborator = claimed.strip_prefix(account) == Some(":collaborator") && !held.contains_key(account);
+        let role = if collaborator { ShareRole::Collaborator } else { ShareRole::Manager };
+        held.insert(account.to_owned(), unshared(account, role));
+    }
+    held
 }
 
 /// A grant that no share stands behind.
@@ -368,7 +361,7 @@ pub fn claim(grant: &Grant) -> String {
 
 /// A workspace user, adopted or not. `None`: a guest whom we made, or somebody without an address that could be compared.
 pub fn workspace_user(user: &User) -> Option<UserRecord> {
-    if is_marked(user) && stored(user).is_none_or(|stored| !stored.adopted) {
+    if stored(user).is_some_and(|stored| !stored.adopted) {
         return None;
     }
     person(user)
@@ -390,5 +383,61 @@ pub fn names(display_name: &str) -> (String, String) {
     match display_name.trim().rsplit_once(' ') {
         Some((first, last)) => (first.trim().to_owned(), last.to_owned()),
         None => (display_name.trim().to_owned(), NO_NAME.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(role: &str, joined: bool, uid: &str) -> String {
+        let joined = if joined { r#""joinedAt":"2026-01-02T00:00:00Z","# } else { "" };
+        format!(
+            r#"{{"installation":"prod","cluster":"c","namespace":"partners","name":"bob","uid":"{uid}","adopted":false,
+            "address":"bob@acme.example","partner":"p","partnerName":"acme","displayName":"Bob","role":"{role}",{joined}
+            "admittedAt":"2026-01-01T00:00:00Z"}}"#
+        )
+    }
+
+    fn user(records: &[String], accounts: &[&str]) -> User {
+        let mut attributes = Attributes::new();
+        attributes.insert(RECORD.to_owned(), records.to_vec());
+        attributes.insert(ID.to_owned(), vec!["id".to_owned()]);
+        attributes.insert(ACCOUNTS.to_owned(), accounts.iter().map(|&told| told.to_owned()).collect());
+        let email = "bob@acme.example".to_owned();
+        User { id: "u".to_owned(), email, enabled: true, attributes, ..User::default() }
+    }
+
+    fn read(user: &User) -> GuestRecord {
+        let seen = Seen { member: Some(true), ..Seen::default() };
+        record(user, &seen, Revision(0), Known::default()).unwrap()
+    }
+
+    #[test]
+    fn of_a_record_that_was_written_twice_at_once_holds_what_says_less() {
+        for two in [["GuestAdmin", "GuestUser"], ["GuestUser", "GuestAdmin"]] {
+            let guest = read(&user(&two.map(|role| stored(role, true, "u1")), &["ads:collaborator", "ads:manager"]));
+            assert_eq!(guest.role, GuestRole::GuestUser);
+            assert!(guest.joined_at.is_some() && guest.mark.unwrap().uid == "u1");
+            let held = &guest.grants["ads"].grant;
+            assert_eq!((held.role, held.share_uid.as_str()), (ShareRole::Manager, ""), "no share stands behind it");
+        }
+    }
+
+    #[test]
+    fn of_two_records_of_two_guests_none_holds() {
+        let guest = read(&user(&["u1", "u2"].map(|uid| stored("GuestAdmin", true, uid)), &["ads:manager"]));
+        assert_eq!((guest.role, guest.joined_at), (GuestRole::GuestUser, None));
+        assert_eq!(guest.mark.unwrap().origin, Origin::Adopted);
+        assert_eq!(guest.grants["ads"].grant.share_uid, "");
+    }
+
+    #[test]
+    fn what_applications_are_told_is_told_of_whoever_bears_any_of_our_attributes() {
+        let guest = read(&user(&[], &["ads:manager", "mail", "a:b:collaborator"]));
+        assert_eq!(guest.grants.keys().collect::<Vec<_>>(), ["a:b", "ads", "mail"]);
+        let mut nobody = user(&[], &[]);
+        nobody.attributes.clear();
+        assert!(record(&nobody, &Seen::default(), Revision(0), Known::default()).is_none());
     }
 }

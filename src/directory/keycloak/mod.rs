@@ -3,6 +3,7 @@
 
 pub mod bootstrap;
 mod client;
+mod damaged;
 mod endpoints;
 mod events;
 mod guest;
@@ -31,7 +32,7 @@ use endpoints::LIST_ORGANIZATIONS;
 use events::Told;
 use locks::Locks;
 use pages::{PAGE, Pages, Step};
-use people::{Memory, People, Walk};
+use people::{Home, Memory, People, Walk};
 use realm::Tree;
 use wire::Organization;
 
@@ -87,19 +88,9 @@ impl Directory {
         })))
     }
 
-    /// How many calls of each kind were made so far.
-    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
-        self.0.client.calls()
-    }
-
-    /// Fails where the realm would show what we keep to users, let them edit it, or drop it. Nothing is written.
-    pub async fn prepared(&self) -> Result<(), Fault> {
-        profile::check(&self.0.client).await
-    }
-
     /// An answer early where the realm cannot be used, with what to do.
     pub async fn reachable(&self) -> Result<(), Fault> {
-        self.prepared().await?;
+        profile::check(&self.0.client).await?;
         realm::reachable(&self.0.client, &self.0.tree).await
     }
 }
@@ -121,13 +112,16 @@ impl Inner {
         };
     }
 
-    fn organization_ids(&self) -> BTreeMap<PartnerId, String> {
+    fn homes(&self) -> BTreeMap<PartnerId, Home> {
         let known = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().map(|(partner, organization)| (partner.clone(), organization.id.clone())).collect()
+        let home = |organization: &Organization| {
+            Some(Home { organization: organization.id.clone(), mark: partner::record(organization)?.mark })
+        };
+        known.iter().filter_map(|(partner, organization)| Some((partner.clone(), home(organization)?))).collect()
     }
 
-    fn people<'a>(&'a self, organizations: &'a BTreeMap<PartnerId, String>) -> People<'a> {
-        People { client: &self.client, memory: &self.memory, organizations, now: self.now() }
+    fn people<'a>(&'a self, homes: &'a BTreeMap<PartnerId, Home>) -> People<'a> {
+        People { client: &self.client, memory: &self.memory, homes, owner: self.known_owner(), now: self.now() }
     }
 
     /// All organizations with a mark of ours; what is known of them is what was read now.

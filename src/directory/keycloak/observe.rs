@@ -1,5 +1,7 @@
 //! Reading the realm.
 
+use std::collections::BTreeMap;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -11,7 +13,7 @@ use super::client::{Call, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
 use super::pages::{PAGE, Step};
 use super::wire::{Organization, User};
-use super::{Directory, Inner, Listing, guest, partner, realm};
+use super::{Directory, Inner, Listing, guest, partner, profile, realm};
 use crate::rules::Email;
 
 impl Inner {
@@ -20,7 +22,10 @@ impl Inner {
         let mut held = self.walk.lock().await;
         if page.is_none() {
             *held = None;
-            if self.organization_ids().is_empty() {
+            if self.known_owner().is_none() {
+                self.read_owner().await?;
+            }
+            if self.homes().is_empty() {
                 self.list_organizations().await?;
             }
         }
@@ -28,8 +33,8 @@ impl Inner {
         if page.as_ref().is_some_and(|page| page.0 != listing.pages.first().to_string()) {
             return Err(Fault::Unavailable { context: "another listing of users began meanwhile".to_owned() });
         }
-        let organizations = self.organization_ids();
-        let people = self.people(&organizations);
+        let homes = self.homes();
+        let people = self.people(&homes);
         let users = people.page(listing.pages.first(), PAGE).await?;
         let ids: Vec<String> = users.iter().map(|user| user.id.clone()).collect();
         let step = listing.pages.turn(&ids);
@@ -84,8 +89,8 @@ impl Inner {
     }
 
     async fn read_guest(&self, address: &Email) -> Result<Option<GuestRecord>, Fault> {
-        let organizations = self.organization_ids();
-        match self.people(&organizations).user_marked(address).await? {
+        let homes = self.homes();
+        match self.people(&homes).user_marked(address).await? {
             Some(user) => self.look(&user).await,
             None => Ok(None),
         }
@@ -97,13 +102,13 @@ impl Inner {
         if let Some(partner) = partner.filter(|partner| self.organization(partner).is_none()) {
             self.read_partner(&partner).await?;
         }
-        let organizations = self.organization_ids();
-        Ok(self.people(&organizations).look(user).await?)
+        let homes = self.homes();
+        Ok(self.people(&homes).look(user).await?)
     }
 
     async fn read_user(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
-        let organizations = self.organization_ids();
-        let found = self.people(&organizations).user_at(email).await?;
+        let homes = self.homes();
+        let found = self.people(&homes).user_at(email).await?;
         Ok(found.as_ref().and_then(guest::workspace_user))
     }
 }
@@ -113,6 +118,15 @@ fn whole<T>(items: Vec<T>) -> Page<T> {
 }
 
 impl Observe for Directory {
+    /// Where the realm would show what we keep to users, let them edit it, or drop it, it is not used.
+    fn ready(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        async { Ok(profile::check(&self.0.client).await?) }.boxed()
+    }
+
+    fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.0.client.calls()
+    }
+
     fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>> {
         self.0.read_owner().boxed()
     }

@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::super::{GuestId, GuestRecord, InvitationRecord, PartnerId, Revision};
+use super::super::{GuestId, GuestRecord, InvitationRecord, Mark, Owner, PartnerId, Revision};
 use super::client::{Call, Client, Failed, optional};
+use super::damaged::{self, Known};
 use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS};
 use super::guest::{self, Recorded, Seen};
 use super::pages::{PAGE, Pages, Step};
@@ -17,11 +18,11 @@ use crate::rules::{Email, MfaMethod};
 /// What is remembered of users while we run: facts that Keycloak does not keep, and what saves calls.
 #[derive(Default)]
 pub struct Memory {
-    known: Mutex<Known>,
+    known: Mutex<Met>,
 }
 
 #[derive(Default)]
-struct Known {
+struct Met {
     /// Our identifier → Keycloak's.
     users: HashMap<GuestId, String>,
     /// The address in the mark → Keycloak's identifier.
@@ -41,7 +42,7 @@ struct Person {
 }
 
 impl Memory {
-    fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut Met) -> T) -> T {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -71,7 +72,7 @@ impl Memory {
     }
 
     /// Takes in what was seen of a user; his record, with a revision that grows with every change.
-    fn take_in(&self, user: &User, mut seen: Seen, now: Timestamp) -> Option<GuestRecord> {
+    fn take_in(&self, user: &User, mut seen: Seen, now: Timestamp, besides: Known<'_>) -> Option<GuestRecord> {
         let recorded = guest::recorded(user);
         self.with(|known| {
             let mut person = known.guests.get(&user.id).cloned().unwrap_or_default();
@@ -88,7 +89,7 @@ impl Memory {
             }
             seen.joined_at = person.joined_at;
             seen.mfa_lost_at = person.mfa_lost_at;
-            let mut record = guest::record(user, &seen, Revision(0))?;
+            let mut record = guest::record(user, &seen, Revision(0), besides)?;
             let mut hasher = DefaultHasher::new();
             format!("{record:?}").hash(&mut hasher);
             let print = hasher.finish();
@@ -121,14 +122,24 @@ pub struct Walk {
     invitations: BTreeMap<PartnerId, BTreeMap<String, InvitationRecord>>,
 }
 
+/// A partner's organization.
+pub struct Home {
+    /// Its identifier in Keycloak.
+    pub organization: String,
+    /// The partner's mark.
+    pub mark: Mark,
+}
+
 /// Reads people.
 pub struct People<'a> {
     /// The client.
     pub client: &'a Client,
     /// What is remembered.
     pub memory: &'a Memory,
-    /// Partner → its organization's identifier in Keycloak.
-    pub organizations: &'a BTreeMap<PartnerId, String>,
+    /// Partner → its organization.
+    pub homes: &'a BTreeMap<PartnerId, Home>,
+    /// Whose directory it is, once that is known.
+    pub owner: Option<Owner>,
     /// What time it is.
     pub now: Timestamp,
 }
@@ -188,9 +199,11 @@ impl People<'_> {
 
     /// The user who is a guest of ours, by our identifier.
     pub async fn user_of(&self, guest: &GuestId) -> Result<Option<User>, Failed> {
-        if let Some(id) = self.memory.user_of(guest)
+        let known = self.memory.user_of(guest).or_else(|| damaged::user_id(guest).map(str::to_owned));
+        if let Some(id) = known
             && let Some(user) = self.user(&id).await?
-            && super::wire::first(&user.attributes, guest::ID) == Some(&guest.0)
+            && guest::is_marked(&user)
+            && damaged::id(&user) == *guest
         {
             return Ok(Some(user));
         }
@@ -201,11 +214,16 @@ impl People<'_> {
     pub async fn user_marked(&self, address: &Email) -> Result<Option<User>, Failed> {
         if let Some(id) = self.memory.user_at(address)
             && let Some(user) = self.user(&id).await?
-            && super::wire::first(&user.attributes, guest::ADDRESS) == Some(address.as_str())
+            && guest::is_marked(&user)
+            && damaged::address(&user).as_ref() == Some(address)
         {
             return Ok(Some(user));
         }
-        self.user_with(guest::ADDRESS, address.as_str()).await
+        if let Some(user) = self.user_with(guest::ADDRESS, address.as_str()).await? {
+            return Ok(Some(user));
+        }
+        let found = self.user_at(address).await?;
+        Ok(found.filter(|user| guest::is_marked(user) && damaged::address(user).as_ref() == Some(address)))
     }
 
     /// A guest's record from his user, all looked up.
@@ -214,9 +232,9 @@ impl People<'_> {
             return Ok(None);
         }
         let recorded = guest::recorded(user);
-        let organization = recorded.partner.as_ref().and_then(|partner| self.organizations.get(partner));
+        let home = recorded.partner.as_ref().and_then(|partner| self.homes.get(partner));
         let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
-        if let Some(organization) = organization.filter(|_| recorded.live) {
+        if let Some(Home { organization, .. }) = home.filter(|_| recorded.live) {
             let call = Call::get(GET_MEMBER, &["organizations", organization, "members", &user.id]);
             seen.member = Some(optional(self.client.call(call).await)?.is_some());
             if seen.member == Some(false) && recorded.invited {
@@ -224,7 +242,7 @@ impl People<'_> {
             }
         }
         self.enrolled(user, &recorded, true, &mut seen).await?;
-        Ok(self.memory.take_in(user, seen, self.now))
+        Ok(self.take_in(user, seen))
     }
 
     /// A guest's record from his user, where he was just written: his membership and invitation are known.
@@ -233,7 +251,13 @@ impl People<'_> {
         let enrolled = self.remembered(user, &recorded);
         let seen =
             Seen { member: Some(member), invitation: Some(invitation), enrolled: Some(enrolled), ..Seen::default() };
-        self.memory.take_in(user, seen, self.now)
+        self.take_in(user, seen)
+    }
+
+    fn take_in(&self, user: &User, seen: Seen) -> Option<GuestRecord> {
+        let home = guest::recorded(user).partner.and_then(|partner| self.homes.get(&partner));
+        let besides = Known { owner: self.owner.as_ref(), partner: home.map(|home| &home.mark) };
+        self.memory.take_in(user, seen, self.now, besides)
     }
 
     /// A guest's record from his user in a page: as few calls as can be.
@@ -243,8 +267,8 @@ impl People<'_> {
         }
         let recorded = guest::recorded(user);
         let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
-        let organization = recorded.partner.as_ref().and_then(|id| Some((id, self.organizations.get(id)?)));
-        if let Some((partner, organization)) = organization.filter(|_| recorded.live) {
+        let home = recorded.partner.as_ref().and_then(|id| Some((id, self.homes.get(id)?)));
+        if let Some((partner, Home { organization, .. })) = home.filter(|_| recorded.live) {
             if !walk.members.contains_key(partner) {
                 walk.members.insert(partner.clone(), self.members(organization).await?);
             }
@@ -259,7 +283,7 @@ impl People<'_> {
             }
         }
         self.enrolled(user, &recorded, false, &mut seen).await?;
-        Ok(self.memory.take_in(user, seen, self.now))
+        Ok(self.take_in(user, seen))
     }
 
     /// What was enrolled, as far as it is remembered and a user's own flag agrees.

@@ -21,6 +21,8 @@ pub struct User {
     pub email_verified: bool,
     /// Whether a one-time password is set up.
     pub totp: bool,
+    /// When he was made, in milliseconds since 1970.
+    pub created_timestamp: Option<i64>,
     pub required_actions: Vec<String>,
     pub attributes: Attributes,
 }

@@ -141,24 +141,29 @@ fn domain_conditions(world: World<'_>, member: &MemberView<'_>, situation: &Situ
         Some(enrolled) if enrolled.is_disjoint(&member.allowed) => {
             (Truth::False, Reason::MfaMethodMissing.as_str(), conditions::sentence(Reason::MfaMethodMissing))
         }
-        Some(_) => (Truth::True, "MFASatisfied", "A method that counts is enrolled."),
+        Some(_) => (Truth::True, api::ConditionType::MfaSatisfied.as_str(), "A method that counts is enrolled."),
     };
     let soon = member
         .expires_at
         .is_some_and(|end| end > world.now && end.checked_sub(SOON).is_ok_and(|start| start <= world.now));
     vec![
         Domain {
-            type_: "Joined",
+            type_: api::ConditionType::Joined,
             status: joined.into(),
-            reason: if joined { "Joined" } else { word },
+            reason: if joined { api::ConditionType::Joined.as_str() } else { word },
             message: if joined { "The guest accepted the invitation." } else { "The guest has not accepted yet." }
                 .to_owned(),
         },
-        Domain { type_: "MFASatisfied", status: mfa, reason: mfa_reason, message: mfa_message.to_owned() },
         Domain {
-            type_: "ExpiringSoon",
+            type_: api::ConditionType::MfaSatisfied,
+            status: mfa,
+            reason: mfa_reason,
+            message: mfa_message.to_owned(),
+        },
+        Domain {
+            type_: api::ConditionType::ExpiringSoon,
             status: soon.into(),
-            reason: "ExpiringSoon",
+            reason: api::ConditionType::ExpiringSoon.as_str(),
             message: match member.expires_at {
                 Some(end) => format!("The membership ends at {}.", show(end)),
                 None => "The membership has no end.".to_owned(),

@@ -59,8 +59,8 @@ impl Inner {
         if realm::owns_any(&self.client, address).await? {
             return Err(Fault::Exists { what: address.to_string() });
         }
-        let organizations = self.organization_ids();
-        let people = self.people(&organizations);
+        let homes = self.homes();
+        let people = self.people(&homes);
         let known = match self.memory.user_of(id).or_else(|| self.memory.user_at(address)) {
             Some(user) => people.user(&user).await?,
             None => None,

@@ -53,8 +53,8 @@ impl Inner {
         basis: Option<Revision>,
         at: Timestamp,
     ) -> Result<Effect, Fault> {
-        let organizations = self.organization_ids();
-        let people = self.people(&organizations);
+        let homes = self.homes();
+        let people = self.people(&homes);
         let found = people.user_of(id).await?;
         let record = match &found {
             Some(user) => self.look(user).await?.map(|record| (user, record)),

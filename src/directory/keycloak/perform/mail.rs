@@ -33,8 +33,8 @@ impl Inner {
 
     /// The open invitation cannot be followed any more.
     pub(super) async fn revoke(&self, organization: &Organization, user: &User) -> Result<(), Fault> {
-        let organizations = self.organization_ids();
-        let rows = self.people(&organizations).rows(&organization.id, Some(&user.email)).await?;
+        let homes = self.homes();
+        let rows = self.people(&homes).rows(&organization.id, Some(&user.email)).await?;
         for row in rows.iter().filter(|row| row.email.eq_ignore_ascii_case(&user.email)) {
             let path = ["organizations", &organization.id, "invitations", &row.id];
             optional(self.client.call(Call::delete(DELETE_INVITATION, &path)).await)?;
@@ -53,8 +53,8 @@ impl Inner {
         let lifetime = match known {
             Some(lifetime) => lifetime,
             None => {
-                let organizations = self.organization_ids();
-                let rows = self.people(&organizations).rows(&organization.id, Some(&user.email)).await?;
+                let homes = self.homes();
+                let rows = self.people(&homes).rows(&organization.id, Some(&user.email)).await?;
                 let Some(row) = rows.first() else { return Ok(ours) };
                 let lifetime = row.expires_at - row.sent_date;
                 *self.lifetime.lock().unwrap_or_else(PoisonError::into_inner) = Some(lifetime);

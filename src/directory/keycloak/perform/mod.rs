@@ -76,8 +76,8 @@ impl Inner {
         for role in [ShareRole::Collaborator, ShareRole::Manager] {
             let Some(share) = &known else { continue };
             let held = format!("{}:{}", share.account, role.as_str().to_lowercase());
-            let organizations = self.organization_ids();
-            for user in self.people(&organizations).users_with(super::guest::ACCOUNTS, &held).await? {
+            let homes = self.homes();
+            for user in self.people(&homes).users_with(super::guest::ACCOUNTS, &held).await? {
                 let record = self.look(&user).await?;
                 if record.is_some_and(|guest| guest.grants.values().any(|held| held.grant.share_uid == uid)) {
                     return Err(stale(uid));

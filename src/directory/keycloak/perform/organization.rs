@@ -86,8 +86,8 @@ impl Inner {
 
     /// The guests of a partner's record, deactivated ones too.
     async fn guests_of(&self, id: &PartnerId) -> Result<Vec<User>, Fault> {
-        let organizations = self.organization_ids();
-        Ok(self.people(&organizations).users_with(guest::PARTNER, &id.0).await?)
+        let homes = self.homes();
+        Ok(self.people(&homes).users_with(guest::PARTNER, &id.0).await?)
     }
 
     /// Whether anybody at all is a member of an organization: somebody whom we did not bring, once our guests are gone.

@@ -38,8 +38,8 @@ impl Inner {
             let organization = self.organization(&record.id);
             self.write_partner(&record, organization, enabled).await?;
         }
-        let organizations = self.organization_ids();
-        let people = self.people(&organizations);
+        let homes = self.homes();
+        let people = self.people(&homes);
         let mut pages = Pages::default();
         loop {
             let users = people.page(pages.first(), PAGE).await?;

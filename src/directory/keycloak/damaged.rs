@@ -1,0 +1,91 @@
+//! A guest whose mark does not read: edited by hand, or half of it removed. What applications are told of him is told all
+//! the same, so he must not be passed over. He is read as a guest of ours of whom nothing is known but what still reads: he
+//! holds what applications are told, and no share stands behind it. So it is taken away like anything that nothing
+//! declares, and his mark passes on, whole again, to the membership for his address. Nobody knows whether he was there
+//! before us: he counts as adopted, and is never disabled or destroyed.
+
+use jiff::Timestamp;
+
+use super::super::{GuestId, GuestRecord, Mark, MfaRecord, Origin, Owner, PartnerId, Revision};
+use super::guest::{self, Recorded, Seen};
+use super::wire::{User, first};
+use crate::rules::{Email, GuestRole};
+
+/// What is known besides: whose realm it is, and the mark of the partner whose identifier still reads.
+#[derive(Clone, Copy, Default)]
+pub struct Known<'a> {
+    pub owner: Option<&'a Owner>,
+    pub partner: Option<&'a Mark>,
+}
+
+/// How identifiers begin that are made from Keycloak's own, where ours does not read.
+const BY_USER: &str = "keycloak-";
+/// The namespace in a mark that says no partner.
+const NOWHERE: &str = "keycloak";
+
+/// Keycloak's identifier of a guest whose own did not read.
+pub fn user_id(guest: &GuestId) -> Option<&str> {
+    guest.0.strip_prefix(BY_USER)
+}
+
+/// Our identifier of a guest.
+pub fn id(user: &User) -> GuestId {
+    GuestId(first(&user.attributes, guest::ID).map_or_else(|| format!("{BY_USER}{}", user.id), str::to_owned))
+}
+
+/// The address that a guest is known by: his mark's, or else his own.
+pub fn address(user: &User) -> Option<Email> {
+    let marked = first(&user.attributes, guest::ADDRESS).and_then(|text| Email::parse(text).ok());
+    marked.or_else(|| Email::parse(&user.email).ok())
+}
+
+/// What was recorded, where nothing reads but the partner.
+pub fn recorded(user: &User) -> Recorded {
+    let partner = first(&user.attributes, guest::PARTNER).map(|id| PartnerId(id.to_owned()));
+    Recorded { partner, invited: true, live: true, ..Recorded::default() }
+}
+
+/// The guest's record, as far as it can be told.
+pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) -> Option<GuestRecord> {
+    let address = address(user)?;
+    tracing::warn!(%address, user = user.id, "the mark of a user does not read: what no share stands behind is taken away");
+    let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
+    let joined = seen.member.unwrap_or(false) && guest::has_password(user);
+    let enrolled = seen.enrolled.clone().unwrap_or_default();
+    Some(GuestRecord {
+        id: id(user),
+        revision,
+        mark: Some(Mark {
+            installation: text(known.owner.map(|owner| owner.installation.as_str())),
+            cluster: text(known.owner.map(|owner| owner.cluster.as_str())),
+            namespace: known.partner.map_or(NOWHERE, |mark| mark.namespace.as_str()).to_owned(),
+            // No object has such a name, nor such a UID.
+            name: format!("{BY_USER}{}", user.id),
+            uid: format!("{BY_USER}{}", user.id),
+            origin: Origin::Adopted,
+        }),
+        email: Email::parse(&user.email).unwrap_or_else(|_| address.clone()),
+        grants: guest::told_by_nobody(user),
+        address,
+        partner: PartnerId(text(first(&user.attributes, guest::PARTNER))),
+        partner_name: text(known.partner.map(|mark| mark.name.as_str())),
+        display_name: guest::person(user).map(|person| person.name).unwrap_or_default(),
+        role: GuestRole::GuestUser,
+        invitation: seen.invitation.flatten().filter(|_| !joined),
+        admitted_at: user.created(),
+        last_mail_at: None,
+        joined_at: joined.then_some(seen.joined_at).flatten(),
+        login: user.enabled,
+        mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled) },
+        mfa_lost_at: seen.mfa_lost_at,
+        deactivated_at: None,
+    })
+}
+
+impl User {
+    /// When Keycloak made him; the beginning of time where it does not say.
+    fn created(&self) -> Timestamp {
+        let at = self.created_timestamp.and_then(|at| Timestamp::from_millisecond(at).ok());
+        at.unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}

@@ -1,0 +1,37 @@
+//! When the counts in the status of a partner or a share are written: last, when its guests have come to rest, or every few
+//! seconds while they have not.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Engine, Priority};
+use crate::index::Key;
+
+/// How often the counts of a partner or a share are written at most while its guests are not at rest.
+const COUNT_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
+impl Engine {
+    pub(super) fn count_later(&mut self, key: Key, now: Timestamp) {
+        let due = self.written.get(&key).map_or(now, |written| *written + COUNT_INTERVAL);
+        self.counts.entry(key).or_insert(due.max(now));
+    }
+
+    pub(super) fn count_now(&mut self, now: Timestamp) {
+        let due: Vec<Key> = self.counts.iter().filter(|(_, due)| **due <= now).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            // A first count waits until its guests have come to rest, or for the interval.
+            let waited = self.written.contains_key(&key) || self.queue.is_idle();
+            if waited {
+                self.counts.remove(&key);
+                self.queue.push(key, Priority::Live);
+            } else {
+                self.counts.insert(key.clone(), now + COUNT_INTERVAL);
+                self.written.insert(key, now);
+            }
+        }
+    }
+
+    /// Whether a change of mere counts may be written now: its guests are at rest, or the interval is over.
+    pub(super) fn may_count(&self, key: &Key, now: Timestamp) -> bool {
+        let alone = self.queue.depth() == 0 && self.queue.running() <= 1;
+        alone || self.written.get(key).is_none_or(|written| *written + COUNT_INTERVAL <= now)
+    }
+}

@@ -1,0 +1,49 @@
+//! What becomes of news of the workspace policy: a good one is in force at once; after one that does not read the last good
+//! one stays, and nothing new is given.
+
+use super::{Engine, Priority};
+use crate::index::Key;
+use crate::workspace::Workspace;
+
+impl Engine {
+    pub(super) fn policy(&mut self, news: Result<Box<Workspace>, String>) {
+        match news {
+            Ok(workspace) => {
+                if workspace.installation() != self.owner.installation {
+                    let problem = format!(
+                        "the policy names installation {:?} now, this operator runs {:?}; restart it to change that",
+                        workspace.installation(),
+                        self.owner.installation
+                    );
+                    return self.policy_unreadable(problem);
+                }
+                if !workspace.names_tenants() && self.workspace.names_tenants() {
+                    let problem = "the policy has no tenants any more: was the file cut off? Where nobody shall be allowed \
+                                   anything, write tenants: []";
+                    return self.policy_unreadable(problem.to_owned());
+                }
+                self.condition.problems.remove("PolicyUnreadable");
+                if self.workspace != *workspace {
+                    tracing::info!("the workspace policy changed; everything is looked at again");
+                    self.workspace = *workspace;
+                    self.touch_all(Priority::Withhold);
+                    self.queue.push(Key::sweep(), Priority::Resync);
+                }
+            }
+            Err(problem) => self.policy_unreadable(problem),
+        }
+    }
+
+    fn policy_unreadable(&mut self, problem: String) {
+        if self.condition.problems.get("PolicyUnreadable") != Some(&problem) {
+            tracing::error!(
+                "PolicyUnreadable: {problem}; the last good policy stays in force and nothing new is given"
+            );
+        }
+        self.condition.problems.insert("PolicyUnreadable", problem);
+        if self.workspace.is_readable() {
+            self.workspace.set_readable(false);
+            self.touch_all(Priority::Live);
+        }
+    }
+}

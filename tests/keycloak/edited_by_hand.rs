@@ -1,0 +1,91 @@
+//! What somebody wrote over our attributes in the administration console: whatever still reads, nobody keeps more than the
+//! shares say.
+
+use guestlist::rules::{Email, MfaMethod};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::applied::{ends, told};
+use crate::contract::Player;
+use crate::held_to_the_contract::{People, realm_with_mail};
+use crate::support::{Keycloak, multi};
+
+const BOB: &str = "bob@acme.example";
+const ATTRIBUTES: [&str; 5] =
+    ["guestlist.id", "guestlist.installation", "guestlist.address", "guestlist.partner", "guestlist.record"];
+
+/// Changes a user's attributes in the administration console.
+async fn edit(people: &People, address: &str, change: impl Fn(&mut serde_json::Map<String, Value>)) {
+    let mut user = people.user(&Email::parse(address).unwrap()).await;
+    if user["attributes"].is_null() {
+        user["attributes"] = json!({});
+    }
+    change(user["attributes"].as_object_mut().unwrap());
+    people.admin("PUT", &format!("/users/{}", user["id"].as_str().unwrap()), Some(user.clone())).await;
+}
+
+/// The examples on a realm of its own, with carol and bob joined and their MFA on.
+async fn applied(name: &str) -> (People, String) {
+    let people = realm_with_mail(name);
+    let address = format!("keycloak:{}#{}", Keycloak::shared().base, people.realm);
+    ends(&address, 0, &["directory", "import", "examples/acme/directory.yaml"]);
+    ends(&address, 0, &["apply", "examples/acme", "--yes"]);
+    for who in ["carol@acme.example", BOB] {
+        let email = Email::parse(who).unwrap();
+        assert!(people.accept(&email, Timestamp::now()).unwrap());
+        assert!(people.enroll(&email, MfaMethod::TOTP, Timestamp::now()).unwrap());
+    }
+    ends(&address, 0, &["apply", "examples/acme", "--yes"]);
+    (people, address)
+}
+
+#[test]
+fn a_guest_whose_mark_somebody_spoilt_is_brought_back_to_what_his_shares_say_whatever_still_reads() {
+    multi(async {
+        let (people, address) = applied("spoilt").await;
+        let more = json!(["instagram-main:manager", "billing-portal:manager"]);
+        let mut ways: Vec<(String, Vec<(&str, Option<Value>)>)> =
+            ATTRIBUTES.iter().map(|name| (format!("{name} removed"), vec![(*name, None)])).collect();
+        for text in ["", "{}", "not JSON", "{\"installation\": 7}"] {
+            ways.push((format!("the record is {text:?}"), vec![("guestlist.record", Some(json!([text])))]));
+        }
+        ways.push(("a grant that is none".to_owned(), vec![("guestlist.grants", Some(json!(["{}"])))]));
+        for (what, changes) in ways {
+            edit(&people, BOB, |attributes| {
+                for (name, value) in &changes {
+                    match value {
+                        Some(value) => attributes.insert((*name).to_owned(), value.clone()),
+                        None => attributes.remove(*name),
+                    };
+                }
+                attributes.insert("guestlist.accounts".to_owned(), more.clone());
+            })
+            .await;
+            let said = ends(&address, 0, &["apply", "examples/acme", "--yes"]);
+            assert_eq!(told(&people, BOB).await, ["instagram-main:collaborator"], "{what}: {said}");
+            ends(&address, 0, &["plan", "examples/acme"]);
+            assert!(people.user(&Email::parse(BOB).unwrap()).await["enabled"] == true, "{what}");
+        }
+    });
+}
+
+#[test]
+fn whoever_has_nothing_but_the_claim_loses_it_and_stays_the_user_that_he_is() {
+    multi(async {
+        let (people, address) = applied("claimed").await;
+        // A guest of whom nothing else is left, and somebody of the workspace.
+        for who in [BOB, "alice@host.example"] {
+            edit(&people, who, |attributes| {
+                attributes.retain(|name, _| !name.starts_with("guestlist."));
+                attributes.insert("guestlist.accounts".to_owned(), json!(["billing-portal:manager"]));
+            })
+            .await;
+        }
+        let said = ends(&address, 1, &["apply", "examples/acme", "--yes"]);
+        assert!(said.contains("error[IsWorkspaceUser]: GuestMembership partners/bob"), "{said}");
+        for who in [BOB, "alice@host.example"] {
+            assert_eq!(told(&people, who).await, Vec::<String>::new(), "{said}");
+            assert!(people.user(&Email::parse(who).unwrap()).await["enabled"] == true, "{who}");
+        }
+    });
+}
