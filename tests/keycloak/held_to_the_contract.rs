@@ -101,8 +101,9 @@ impl People {
         let Some(row) = rows[0]["id"].as_str().filter(|_| open && record.login) else {
             return refuse("revoked, expired or suspended");
         };
-        self.admin("DELETE", &format!("/organizations/{organization}/invitations/{row}"), None).await;
+        // Keycloak does both at once; in this order there is no moment at which he is neither invited nor a member.
         self.admin("POST", &format!("/organizations/{organization}/members"), Some(user["id"].clone())).await;
+        self.admin("DELETE", &format!("/organizations/{organization}/invitations/{row}"), None).await;
         let asked =
             user["requiredActions"].as_array().is_some_and(|all| all.iter().any(|one| one == "UPDATE_PASSWORD"));
         if asked {
