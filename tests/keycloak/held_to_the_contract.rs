@@ -176,6 +176,11 @@ impl Player for People {
 
 /// A realm that sends mails to nobody, with somebody who plays its people.
 pub fn realm_with_mail(name: &str) -> People {
+    realm_with(name, crate::mail())
+}
+
+/// The same, with a mail server of one's own.
+pub fn realm_with(name: &str, mail: u16) -> People {
     let client = |id: &str| {
         json!({"clientId": id, "secret": SECRET, "serviceAccountsEnabled": true, "publicClient": false,
                "standardFlowEnabled": false, "directAccessGrantsEnabled": false})
@@ -184,7 +189,6 @@ pub fn realm_with_mail(name: &str) -> People {
         json!({"username": format!("service-account-{id}"), "serviceAccountClientId": id, "enabled": true,
                "clientRoles": {"realm-management": ["manage-organizations", "manage-users", "view-events"]}})
     };
-    let mail = crate::mail();
     let extra = json!({
         "clients": [client("guestlist"), client(HELPDESK)],
         "users": [account("guestlist"), account(HELPDESK)],

@@ -8,6 +8,8 @@ mod browser;
 mod contract;
 #[path = "../support/mail.rs"]
 mod mail;
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[path = "../support/keycloak.rs"]
 mod support;
 
@@ -22,7 +24,9 @@ mod stage;
 mod applied;
 mod bootstrap;
 mod edited_by_hand;
+mod faults;
 mod held_to_the_contract;
+mod killed;
 #[path = "../operator/lifecycle.rs"]
 mod lifecycle;
 mod operated;

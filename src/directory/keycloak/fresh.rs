@@ -58,7 +58,10 @@ mod tests {
         let first = fresh.get(read(&count));
         pin_mut!(first);
         assert!(poll!(&mut first).is_pending(), "it reads");
-        let (first, others) = futures::join!(first, join_all((0..10).map(|_| fresh.get(read(&count)))));
+        let others = join_all((0..10).map(|_| fresh.get(read(&count))));
+        pin_mut!(others);
+        assert!(poll!(&mut others).is_pending(), "they ask meanwhile");
+        let (first, others) = futures::join!(first, others);
         assert_eq!(*first.unwrap(), 1);
         assert_eq!(others.into_iter().map(|other| *other.unwrap()).collect::<Vec<_>>(), [2; 10]);
         assert_eq!(*fresh.get(read(&count)).await.unwrap(), 3, "nobody gets what was read before he asked");
