@@ -48,13 +48,12 @@ async fn shown(scene: &Scene) -> usize {
 #[test]
 fn a_page_that_is_full_to_the_last_guest_is_not_taken_for_the_last_nor_one_more_for_nobody() {
     on("full-page", async |scene| {
-        // Users are the guests, the Host Admin and the people of the service: each side of a hundred is passed.
-        for count in [97, 98, 99, 100, 101] {
+        // The realm's users are the guests and the Host Admin: each side of a hundred is passed.
+        for count in [99, 100, 101] {
             scene.declare(&guests(count));
             let (code, said) = scene.run(&APPLY).await;
             assert_eq!(code, Some(0), "{count}: {said}");
             assert_eq!(shown(scene).await, count);
-            scene.ends(&format!("{count} guests")).await;
         }
         scene.declare(&guests(99));
         scene.ends("two were pruned").await;

@@ -1,7 +1,8 @@
 //! `guestlist apply` killed after each write that reached Keycloak, and run again: the same end, one mail each, and nobody
 //! who is lost.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
@@ -73,22 +74,24 @@ impl Scene {
         std::fs::write(self.folder.path().join("objects.yaml"), manifests).unwrap();
     }
 
-    fn command(&self, arguments: &[&str]) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_guestlist"));
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_guestlist"));
         command
             .args(arguments)
             .current_dir(self.folder.path())
             .env("GUESTLIST_DIRECTORY", format!("keycloak:{}#{}", self.proxy.base, self.people.realm))
             .env("GUESTLIST_WORKSPACE", "policy.txt")
             .env("GUESTLIST_KEYCLOAK_CLIENT_SECRET", SECRET)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command
     }
 
     pub async fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let output = self.command(arguments).output().await.unwrap();
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.code(), said)
     }
@@ -102,17 +105,26 @@ impl Scene {
             if write && seen == writes { Fate::Unanswered } else { Fate::Passes }
         });
         let mut child = self.command(&["apply", "objects.yaml", "--prune", "--yes"]).spawn().unwrap();
+        let ended = async {
+            loop {
+                if let Some(status) = child.try_wait().unwrap() {
+                    break status;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
         let killed = tokio::select! {
             biased;
-            () = self.proxy.holds_one() => {
-                child.kill().await.unwrap();
-                true
-            }
-            status = child.wait() => {
-                assert!(status.unwrap().success());
+            () = self.proxy.holds_one() => true,
+            status = ended => {
+                assert!(status.success());
                 false
             }
         };
+        if killed {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
         self.proxy.rules(|_, _| Fate::Passes);
         killed
     }
