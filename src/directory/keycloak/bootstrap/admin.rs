@@ -1,11 +1,16 @@
 //! The administrator at work: reads, writes unless it is a rehearsal, and tells of each step.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::super::super::Fault;
 use super::super::client::{Call, Client, Endpoint, Secret};
 use super::Outcome;
 
+/// How often a write is tried that Keycloak answers with 500, and how long after the last time.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(500);
 /// How many rows are read at once.
 const PAGE: usize = 100;
 
@@ -97,13 +102,23 @@ impl<'a> Admin<'a> {
         Ok(answer["value"].as_str().map(Secret::new))
     }
 
-    /// Writes, unless it is a rehearsal. What was created, if the server says so.
+    /// Writes, unless it is a rehearsal. What was created, if the server says so. A 500 has changed nothing: Keycloak says it
+    /// too where two changes got in each other's way, and then it is asked once more.
     pub async fn write(&mut self, call: Call<'_>) -> Result<Option<String>, Fault> {
         self.writes += 1;
         if self.rehearsal {
             return Ok(None);
         }
-        Ok(self.client.call(call.patient()).await?.created)
+        let call = call.patient();
+        let mut attempts = 1;
+        loop {
+            match self.client.call(call.clone()).await {
+                Ok(answer) => return Ok(answer.created),
+                Err(failed) if failed.is(500) && attempts < ATTEMPTS => attempts += 1,
+                Err(failed) => return Err(failed.into()),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// How often was written so far, or would have been.

@@ -42,7 +42,7 @@ pub struct Endpoint {
 }
 
 /// A call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Call<'a> {
     endpoint: Endpoint,
     method: Method,
@@ -54,7 +54,7 @@ pub struct Call<'a> {
     above: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Body {
     None,
     Json(Value),
