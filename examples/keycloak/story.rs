@@ -17,8 +17,8 @@ pub async fn play(house: &mut House) {
     let hers = carol_joins(house, &mut carol).await;
     let mut bob = Person::new(BOB, &mail, &portal);
     let his = bob_joins(house, &mut bob).await;
-    bob_loses_his_factor(house, &mut bob, &his).await;
-    carol_is_excluded(house, &carol, &hers).await;
+    bob_loses_his_factor(house, &bob, &his).await;
+    let hers = carol_is_excluded(house, &mut carol, &hers).await;
     rules(house).await;
     the_end(house, [(&mut carol, &hers), (&mut bob, &his)]).await;
 }
@@ -90,7 +90,7 @@ async fn bob_joins(house: &House, bob: &mut Person<'_>) -> Tokens {
     tokens
 }
 
-async fn bob_loses_his_factor(house: &House, bob: &mut Person<'_>, tokens: &Tokens) {
+async fn bob_loses_his_factor(house: &House, bob: &Person<'_>, tokens: &Tokens) {
     say("In the administration console somebody deletes bob's one-time password, behind guestlist's back");
     let user = house.user(BOB).await;
     let path = format!("/users/{}/credentials", user["id"].as_str().unwrap());
@@ -100,19 +100,18 @@ async fn bob_loses_his_factor(house: &House, bob: &mut Person<'_>, tokens: &Toke
     is(house, "gm/bob", "{.status.state}", "Joined").await;
     house.partners(&["get", "gm", "bob"]).run();
     say("The operator has taken his account away and ended his session: his application gets no newer token");
-    let refused = until("bob's session is over", async || match bob.stays(tokens).await {
-        Ok(_) => Err("he has a newer token".to_owned()),
-        Err(refused) => Ok(refused),
-    });
-    tell(&format!("Keycloak to the application: {}", refused.await));
+    tell(&format!("Keycloak to the application: {}", is_over(bob, tokens).await));
     withheld(house, "instagram").await;
 }
 
-async fn carol_is_excluded(house: &House, carol: &Person<'_>, tokens: &Tokens) {
-    say("A Host Admin takes carol out of a share: the session goes on, and her next token lacks the account");
+async fn carol_is_excluded(house: &House, carol: &mut Person<'_>, tokens: &Tokens) -> Tokens {
+    say("A Host Admin takes carol out of a share: whoever loses an account is signed out, so that no token keeps it");
     let patch = r#"{"spec":{"exclude":[{"name":"carol"}]}}"#;
     house.partners(&["patch", "share", "newsletter", "--type", "merge", "--patch", patch]).run();
-    has(carol, tokens, &["instagram-main:manager"]).await;
+    tell(&format!("Keycloak to the application: {}", is_over(carol, tokens).await));
+    say("She signs in again, and her token lacks the account");
+    let tokens = carol.signs_in().await.unwrap();
+    has(carol, &tokens, &["instagram-main:manager"]).await
 }
 
 async fn rules(house: &House) {
@@ -179,6 +178,15 @@ async fn is(house: &House, object: &str, path: &str, value: &str) {
         if seen == value { Ok(()) } else { Err(format!("it is {seen:?}")) }
     })
     .await;
+}
+
+/// Waits until a guest's session is over; what his application is told.
+async fn is_over(guest: &Person<'_>, tokens: &Tokens) -> String {
+    until(&format!("the session of {} is over", guest.address), async || match guest.stays(tokens).await {
+        Ok(_) => Err("he has a newer token".to_owned()),
+        Err(refused) => Ok(refused),
+    })
+    .await
 }
 
 /// Waits until a guest's next token says this, and shows that claim of it.

@@ -21,6 +21,7 @@ mod stage;
 
 mod applied;
 mod bootstrap;
+mod demo;
 mod edited_by_hand;
 mod held_to_the_contract;
 #[path = "../operator/lifecycle.rs"]
