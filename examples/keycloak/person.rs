@@ -77,7 +77,8 @@ impl<'a> Person<'a> {
     /// What the page that he sees is called, and what it tells him.
     fn page(&self) -> String {
         let title = text(&self.browser.page, "id=\"kc-page-title\"", "</h1>");
-        let told = text(&self.browser.page, "kc-feedback-text\"", "</span>");
+        let told = text(&self.browser.page, "kc-feedback-text\"", "</span>")
+            .or_else(|| text(&self.browser.page, "id=\"kc-error-message\"", "</p>"));
         let texts: Vec<_> = [title, told].into_iter().flatten().collect();
         if texts.is_empty() { self.browser.words() } else { texts.join(": ") }
     }

@@ -163,7 +163,7 @@ async fn the_end(house: &House, guests: [(&mut Person<'_>, &Tokens); 2]) {
         assert!(user["attributes"]["guestlist.accounts"].is_null(), "{} holds nothing", guest.address);
         guest.stays(tokens).await.err().expect("the session is over");
         let page = guest.signs_in().await.err().expect("nobody is let in");
-        tell(&format!("{}: enabled {}, accounts none. He signs in: {page}", guest.address, user["enabled"]));
+        tell(&format!("{}: enabled {}, accounts none. Signing in: {page}", guest.address, user["enabled"]));
     }
     house.guestlist(&["directory", "show"]).run();
 }
