@@ -13,7 +13,13 @@ export KUBECONFIG=$dir/plane/admin.kubeconfig
 keep=${KEEP:-}
 
 say()  { printf '\n\033[1m# %s\033[0m\n' "$*"; }
-run()  { printf '\033[36m$ %s\033[0m\n' "$*"; "$@"; }
+# Shows a command as one can copy it, and runs it.
+run() {
+  local word line='$'
+  for word in "$@"; do case $word in *[!A-Za-z0-9_./:=@,+-]*|'') line+=" '$word'" ;; *) line+=" $word" ;; esac; done
+  printf '\033[36m%s\033[0m\n' "$line"
+  "$@"
+}
 # Shows a command that has to be refused.
 refused() {
   local code=0
@@ -186,7 +192,7 @@ examples/without-a-cluster.sh
 if [ -n "$keep" ]; then
   say "Left up. To look around:"
   cat <<M
-  export KUBECONFIG=$KUBECONFIG GUESTLIST_DIRECTORY=$GUESTLIST_DIRECTORY PATH=$built:$bin:\$PATH
+  export KUBECONFIG=$KUBECONFIG GUESTLIST_DIRECTORY=$GUESTLIST_DIRECTORY GUESTLIST_WORKSPACE=$PWD/examples/acme/workspace.yaml PATH=$built:$bin:\$PATH
   kubectl --namespace partners get lp,gm,share
   guestlist directory show
   tail -f $dir/operator.log

@@ -41,8 +41,6 @@ fn wrong_usage_is_status_two() {
         &["check", "-o", "xml", "-"],
         &["run", "--workers"],
         &["apply", "--workspace", "w"],
-        &["plan", "--workspace", "w"],
-        &["plan", "--from-cluster", "--workspace", "w", "manifests"],
         &["release"],
         &["release", "--all", "--orphans"],
         &["release", "--orphans"],
@@ -51,6 +49,21 @@ fn wrong_usage_is_status_two() {
         assert_eq!((status, out.as_str()), (2, ""), "{arguments:?}");
         assert!(err.contains("error"), "{arguments:?}: {err}");
     }
+}
+
+#[test]
+fn wrong_usage_of_plan_is_status_one_for_two_says_that_there_are_changes() {
+    for arguments in [
+        &["plan"][..],
+        &["plan", "--workspace", "w"],
+        &["plan", "--nonsense", "manifests"],
+        &["plan", "--from-cluster", "--workspace", "w", "manifests"],
+    ] {
+        let (status, out, err) = guestlist(arguments);
+        assert_eq!((status, out.as_str()), (1, ""), "{arguments:?}");
+        assert!(err.contains("error"), "{arguments:?}: {err}");
+    }
+    assert_eq!(guestlist(&["plan", "--help"]).0, 0);
 }
 
 #[test]

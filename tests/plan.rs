@@ -470,3 +470,29 @@ fn a_guest_whose_mfa_is_unknown_keeps_what_he_has_for_a_day_and_no_longer() {
     assert_eq!(steps.len(), 1, "{steps:?}");
     assert_eq!(steps[0].reason, guestlist::rules::Reason::MfaUnknown);
 }
+
+#[test]
+fn a_share_of_a_partner_that_is_gone_waits_for_it_and_blames_nobody_who_is_gone_with_it() {
+    let mut world = World::acme();
+    world.share("instagram", "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]");
+    world.settle();
+    world.joins(&["carol", "bob"]);
+    world.settle();
+    world.delete(Kind::Membership, "carol");
+    world.settle();
+    assert_eq!(world.word(Kind::Share, "instagram", "Ready"), "False/PropagationNeedsManager");
+    world.vanishes(Kind::Partner, "acme");
+    world.settle();
+    assert_eq!(world.word(Kind::Share, "instagram", "Ready"), "False/PartnerNotFound");
+    assert_eq!(world.access(), Vec::<String>::new());
+}
+
+#[test]
+fn a_partner_names_the_host_admins_that_it_waits_for() {
+    let mut world = World::acme();
+    world.partner("acme", "hostAdmins: [alice@host.example, alcie@host.example]");
+    world.settle();
+    let status = world.index.partner(world::SPACE, "acme").unwrap().read().unwrap().object.status.clone().unwrap();
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+    assert!(ready.message.contains("alcie@host.example") && !ready.message.contains("alice@"), "{}", ready.message);
+}

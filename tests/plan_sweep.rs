@@ -94,6 +94,25 @@ fn leave(world: &mut World, range: std::ops::Range<usize>) {
     world.settle();
 }
 
+// --- who came back by nobody's word
+
+#[test]
+fn the_login_of_a_guest_who_is_gone_is_turned_off_again_where_somebody_turned_it_on() {
+    let mut world = shared();
+    world.delete(Kind::Membership, "bob");
+    world.settle();
+    assert_eq!(planned(&world).steps, []);
+    let mut record = world.mirror.guest(&email("bob@acme.example")).unwrap().clone();
+    record.login = true;
+    world.mirror.set_guest(&record.address.clone(), Some(record.clone()));
+    let steps: Vec<_> = planned(&world).steps.into_iter().map(|step| step.operation).collect();
+    assert_eq!(steps, [Operation::DisableLogin { guest: record.id.clone() }]);
+    // Whom we did not make is not disabled.
+    record.mark.as_mut().unwrap().origin = guestlist::directory::Origin::Adopted;
+    world.mirror.set_guest(&record.address.clone(), Some(record));
+    assert_eq!(planned(&world).steps, []);
+}
+
 // --- orphans
 
 #[test]

@@ -6,7 +6,11 @@ use std::fs;
 use std::process::Command;
 
 fn blocks(language: &str) -> Vec<String> {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    blocks_of("README.md", language)
+}
+
+fn blocks_of(page: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
     let fence = format!("```{language}\n");
     text.split(&fence).skip(1).filter_map(|rest| rest.split("```").next().map(str::to_owned)).collect()
 }
@@ -21,13 +25,17 @@ fn guestlist(args: &[&str]) -> (bool, String) {
 fn the_manifests_and_the_policy_of_the_readme_pass_check() {
     let folder = tempfile::tempdir().unwrap();
     let yaml = blocks("yaml");
-    let (manifests, policies): (Vec<_>, Vec<_>) = yaml.iter().partition(|block| block.contains("apiVersion"));
+    let (manifests, mut policies): (Vec<_>, Vec<_>) = yaml.iter().partition(|block| block.contains("apiVersion"));
     assert_eq!((manifests.len(), policies.len()), (1, 1));
+    let page = blocks_of("docs/policy.md", "yaml");
+    policies.extend(&page);
     let (manifest, policy) = (folder.path().join("manifest.yaml"), folder.path().join("workspace.yaml"));
     fs::write(&manifest, manifests[0]).unwrap();
-    fs::write(&policy, policies[0]).unwrap();
-    let (clean, said) = guestlist(&["check", "--workspace", policy.to_str().unwrap(), manifest.to_str().unwrap()]);
-    assert!(clean, "{said}");
+    for text in policies {
+        fs::write(&policy, text).unwrap();
+        let (clean, said) = guestlist(&["check", "--workspace", policy.to_str().unwrap(), manifest.to_str().unwrap()]);
+        assert!(clean && said.contains("0 warnings"), "{said}");
+    }
 }
 
 #[test]

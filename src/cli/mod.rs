@@ -76,7 +76,10 @@ struct CrdsArgs {
 
 /// Runs the command line with the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     let mut out = std::io::stdout().lock();
     let result = match cli.command {
         Command::Run(args) => return run::run(args),
@@ -101,6 +104,18 @@ pub fn main() -> ExitCode {
             eprintln!("error: {problem}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What clap says to wrong usage, or to --help. From `plan` 2 says that there are changes, as from Terraform: what could not
+/// be planned at all is 1.
+fn misused(error: &clap::Error) -> ExitCode {
+    drop(error.print());
+    let plans = std::env::args_os().nth(1).is_some_and(|command| command == "plan");
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if plans => ExitCode::FAILURE,
+        code => ExitCode::from(u8::try_from(code).unwrap_or(2)),
     }
 }
 

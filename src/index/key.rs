@@ -57,8 +57,12 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_sweep() {
-            return f.write_str("the sweep");
+        if self.name.is_empty() {
+            // The sweep has a name in the log only; an object of a file without one has none.
+            return match self.namespace.as_str() {
+                "" => f.write_str("the sweep"),
+                namespace => write!(f, "{} {namespace}/(without a name)", self.kind.as_str()),
+            };
         }
         write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
     }

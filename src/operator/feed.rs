@@ -79,15 +79,20 @@ async fn read(directory: &dyn Execute, changed: &Changed) -> Result<Now, Option<
 
 /// Everything, page by page. A page that fails makes the whole reading fail: a part is never taken for the truth.
 pub async fn load(directory: &dyn Observe) -> Result<Load, Option<Fault>> {
-    Ok(Load {
-        partners: pages(|page| within(directory.partners(page))).await?,
-        guests: pages(|page| within(directory.guests(page))).await?,
-        accounts: pages(|page| within(directory.accounts(page))).await?,
-        users: pages(|page| within(directory.users(page))).await?,
-        mails: pages(|page| within(directory.mails(page))).await?,
-        shares: pages(|page| within(directory.shares(page))).await?,
-        destroyed: within(directory.destroyed()).await?,
-    })
+    // Guests are looked for where their partners are; who comes by on the way is a user.
+    let partners = pages(|page| within(directory.partners(page))).await?;
+    let people = async {
+        let guests = pages(|page| within(directory.guests(page))).await?;
+        Ok((guests, pages(|page| within(directory.users(page))).await?))
+    };
+    let ((guests, users), accounts, mails, shares, destroyed) = tokio::try_join!(
+        people,
+        pages(|page| within(directory.accounts(page))),
+        pages(|page| within(directory.mails(page))),
+        pages(|page| within(directory.shares(page))),
+        within(directory.destroyed()),
+    )?;
+    Ok(Load { partners, guests, accounts, users, mails, shares, destroyed })
 }
 
 async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Option<Fault>>

@@ -152,13 +152,14 @@ fn shares<'a>(world: World<'a>, partner: &PartnerView<'a>, member: &MemberView<'
 fn notices(member: &MemberView<'_>, steps: &[Step]) -> Vec<Notice> {
     let mut notices: Vec<Notice> =
         member.violations.first().map(|first| Notice::refused(first.reason)).into_iter().collect();
-    let taken = steps.iter().find(|step| {
-        matches!(
-            step.operation,
-            Operation::Withhold { .. } | Operation::DisableLogin { .. } | Operation::ResetMfa { .. }
-        )
+    let find = |wanted: fn(&Operation) -> bool| steps.iter().find(|step| wanted(&step.operation));
+    let taken = find(|operation| matches!(operation, Operation::Withhold { .. } | Operation::ResetMfa { .. }));
+    let shut = find(|operation| matches!(operation, Operation::DisableLogin { .. }));
+    notices.extend(match (taken, shut) {
+        (Some(taken), _) => Some(Notice::withheld(taken.reason)),
+        (None, Some(shut)) => Some(Notice { reason: shut.reason, ..Notice::SHUT }),
+        (None, None) => None,
     });
-    notices.extend(taken.map(|step| Notice::withheld(step.reason)));
     notices
 }
 

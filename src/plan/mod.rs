@@ -154,10 +154,26 @@ impl Notice {
         }
     }
 
-    /// Access was taken away.
+    /// Access was taken away: by the spec's own words, or because something is wrong.
     pub fn withheld(reason: Reason) -> Self {
-        Self { warning: true, reason, action: "Withhold", note: "Access was taken away; see status for what and why." }
+        let asked = [Reason::Reconciled, Reason::Suspended, Reason::Expired, Reason::Removing].contains(&reason);
+        let note = "Access was taken away; see status for what and why.";
+        Self { warning: !asked, reason, action: "Withhold", note }
     }
+
+    /// A share gives nothing, whether it gave something before or not.
+    pub fn gives_nothing(reason: Reason) -> Self {
+        let note = "Nothing is given through this share; see status for why.";
+        Self { warning: true, reason, action: "Withhold", note }
+    }
+
+    /// The login was turned off: there may have been no access that was taken.
+    pub const SHUT: Self = Self {
+        warning: false,
+        reason: Reason::Suspended,
+        action: "Withhold",
+        note: "The login was turned off; see status for why.",
+    };
 }
 
 /// An object's status, as it should be.

@@ -194,7 +194,7 @@ fn status(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> api::
     let situation = if let Some(violated) = Situation::violated(&partner.violations) {
         violated
     } else if let Some(wait) = partner.wait.or(partner.blocked) {
-        Situation::waits(wait)
+        waits(partner, wait)
     } else if partner.paused {
         Situation::held(Reason::Paused)
     } else if partner.record.is_none() && !world.workspace.is_readable() {
@@ -217,6 +217,18 @@ fn status(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> api::
         guests: Some(guest_counts(world, partner)),
         shares: Some(conditions::count(world.declared.share_count(partner.namespace, &partner.name))),
     }
+}
+
+/// A partner that waits says for whom.
+fn waits(partner: &PartnerView<'_>, wait: Reason) -> Situation {
+    let situation = Situation::waits(wait);
+    if wait != Reason::HostAdminNotFound || partner.missing_admins.is_empty() {
+        return situation;
+    }
+    let who: Vec<&str> = partner.missing_admins.iter().map(|email| email.as_str()).collect();
+    let who = who.join(", ");
+    let message = format!("Not an enabled workspace user with a verified address (yet), and counted as absent: {who}.");
+    Situation { message, ..situation }
 }
 
 /// The partner's memberships counted by state.

@@ -45,9 +45,13 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     let mut violations = view.violations.clone();
     violations.extend(entry_violations(world, &partner, entry));
     violations.sort();
-    let mut notices: Vec<Notice> = violations.first().map(|first| Notice::refused(first.reason)).into_iter().collect();
-    if view.authorized == Authorized::No {
-        notices.push(Notice::withheld(Reason::SharerNotOwner));
+    let mut notices = Vec::new();
+    // In a cascade the share goes with its guests: what it still says of them is nobody's mistake.
+    if partner.cascades().is_none() {
+        notices.extend(violations.first().map(|first| Notice::refused(first.reason)));
+        if view.authorized == Authorized::No {
+            notices.push(Notice::gives_nothing(Reason::SharerNotOwner));
+        }
     }
     Plan {
         steps,

@@ -63,8 +63,9 @@ pub fn plan(world: World<'_>) -> Sweep {
     if !sweep.too_many_orphans {
         sweep.withhold = orphans.iter().filter_map(|guest| withhold(world, guest)).collect();
     }
+    sweep.steps = reopened(world);
     if world.extent == Extent::Everything {
-        sweep.steps = forgotten_shares(world);
+        sweep.steps.extend(forgotten_shares(world));
     }
     // What is destroyed does not come back: not while nobody can say how and how fast.
     if world.workspace.is_readable() {
@@ -199,6 +200,19 @@ fn destroy_partners(world: World<'_>, sweep: &mut Sweep) {
             because: format!("{}/{} has no guest left", partner.mark.namespace, partner.mark.name),
         });
     }
+}
+
+/// Guests who are gone, and whose login somebody turned on again. Should one have been taken up meanwhile, his membership
+/// turns it on.
+fn reopened(world: World<'_>) -> Vec<Step> {
+    let made = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
+    let gone = world.observed.guests().filter(|guest| guest.deactivated_at.is_some() && guest.login);
+    let shut = |guest: &GuestRecord| Step {
+        operation: Operation::DisableLogin { guest: guest.id.clone() },
+        reason: Reason::Removing,
+        because: format!("{} was removed, and somebody turned the login on again", guest.address),
+    };
+    gone.filter(made).filter(|guest| is_here(world, guest)).map(shut).collect()
 }
 
 /// Shares that are gone, and through which nobody holds anything.

@@ -26,6 +26,18 @@ fn what_would_only_wait_is_a_warning() {
 }
 
 #[test]
+fn an_end_that_has_passed_is_a_warning_and_one_to_come_is_none() {
+    let end = |year: u32| {
+        let both = format!("{}---\n{}", partner(""), membership("bob", ""));
+        check(&both.replace("invitedBy:", &format!("expiresAt: '{year}-01-01T00:00:00Z'\n  invitedBy:")))
+    };
+    let (status, report) = end(2020);
+    assert_eq!((status, short(&report).len()), (0, 1), "{report:?}");
+    assert!(short(&report)[0].starts_with("warning Expired ") && short(&report)[0].ends_with(" spec.expiresAt"));
+    assert_eq!(short(&end(2999).1), [""; 0]);
+}
+
+#[test]
 fn a_partner_in_these_files_ends_the_wait_only_in_its_namespace() {
     let both = format!("{}---\n{}", partner(""), membership("bob", ""));
     assert_eq!(short(&check(&both).1), [""; 0]);

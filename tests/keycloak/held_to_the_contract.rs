@@ -101,8 +101,9 @@ impl People {
         let Some(row) = rows[0]["id"].as_str().filter(|_| open && record.login) else {
             return refuse("revoked, expired or suspended");
         };
-        self.admin("DELETE", &format!("/organizations/{organization}/invitations/{row}"), None).await;
+        // Keycloak does both at once; in this order there is no moment at which he is neither invited nor a member.
         self.admin("POST", &format!("/organizations/{organization}/members"), Some(user["id"].clone())).await;
+        self.admin("DELETE", &format!("/organizations/{organization}/invitations/{row}"), None).await;
         let asked =
             user["requiredActions"].as_array().is_some_and(|all| all.iter().any(|one| one == "UPDATE_PASSWORD"));
         if asked {
@@ -175,6 +176,11 @@ impl Player for People {
 
 /// A realm that sends mails to nobody, with somebody who plays its people.
 pub fn realm_with_mail(name: &str) -> People {
+    realm_with(name, crate::mail())
+}
+
+/// The same, with a mail server of one's own.
+pub fn realm_with(name: &str, mail: u16) -> People {
     let client = |id: &str| {
         json!({"clientId": id, "secret": SECRET, "serviceAccountsEnabled": true, "publicClient": false,
                "standardFlowEnabled": false, "directAccessGrantsEnabled": false})
@@ -183,7 +189,6 @@ pub fn realm_with_mail(name: &str) -> People {
         json!({"username": format!("service-account-{id}"), "serviceAccountClientId": id, "enabled": true,
                "clientRoles": {"realm-management": ["manage-organizations", "manage-users", "view-events"]}})
     };
-    let mail = crate::mail();
     let extra = json!({
         "clients": [client("guestlist"), client(HELPDESK)],
         "users": [account("guestlist"), account(HELPDESK)],

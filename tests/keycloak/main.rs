@@ -8,6 +8,8 @@ mod browser;
 mod contract;
 #[path = "../support/mail.rs"]
 mod mail;
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[path = "../support/keycloak.rs"]
 mod support;
 
@@ -23,7 +25,9 @@ mod applied;
 mod bootstrap;
 mod demo;
 mod edited_by_hand;
+mod faults;
 mod held_to_the_contract;
+mod killed;
 #[path = "../operator/lifecycle.rs"]
 mod lifecycle;
 mod operated;

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use guestlist::directory::Fault;
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use crate::contract::Player;
 use crate::held_to_the_contract::{People, realm_with_mail};
-use crate::operator::{Elsewhere, Operator};
+use crate::operator::{Elsewhere, Operator, eventually};
+use crate::stage::Stage;
 use crate::support::{Keycloak, SECRET, multi};
 
 /// A realm, and somebody who plays its guests.
@@ -53,4 +55,50 @@ pub fn furnish(mut operator: Operator) -> Operator {
     let file = operator.folder.join("people.yaml");
     operator.directory_ok(&["import", file.to_str().unwrap()]);
     operator
+}
+
+/// A call as the administrator, in the realm of a stage.
+fn admin(stage: &Stage, method: &str, path: &str, body: Option<Value>) -> Value {
+    let address = stage.operator.elsewhere.as_ref().unwrap().address();
+    let name = address.split_once('#').unwrap().1.to_owned();
+    let realm = crate::support::Realm { server: Keycloak::shared(), name };
+    let (status, answer) = multi(async { realm.admin(method, path, body).await });
+    assert!(status < 300, "{method} {path}: {status} {answer}");
+    answer
+}
+
+#[test]
+fn an_organization_that_somebody_changes_by_hand_is_brought_back_and_told_and_strangers_are_left_alone() {
+    let stage = Stage::prepare();
+    admin(&stage, "POST", "/organizations", Some(json!({"name": "Strangers", "alias": "strangers"})));
+    let stranger = json!({"username": "eve", "email": "eve@strangers.example", "enabled": true});
+    admin(&stage, "POST", "/users", Some(stranger));
+    let mut stage = stage;
+    stage.operator.start();
+    stage.settle();
+    let strangers = || {
+        let eve = admin(&stage, "GET", "/users?username=eve&exact=true", None);
+        (admin(&stage, "GET", "/organizations?search=Strangers&exact=true&briefRepresentation=false", None), eve)
+    };
+    let before = strangers();
+    let ours = || {
+        let all = admin(&stage, "GET", "/organizations?briefRepresentation=false", None);
+        all.as_array().unwrap().iter().find(|one| one["name"] != "Strangers").cloned().unwrap()
+    };
+    let mut changed = ours();
+    let right = changed.clone();
+    changed["name"] = json!("Somebody else");
+    changed["enabled"] = json!(false);
+    changed["attributes"]["guestlist.host-admins"] = json!(["mallory@host.example"]);
+    admin(&stage, "PUT", &format!("/organizations/{}", changed["id"].as_str().unwrap()), Some(changed));
+    eventually("it is as it was", || {
+        if ours() == right { Ok(()) } else { Err(format!("{}\n{}", ours(), stage.operator.log())) }
+    });
+    eventually("it is told", || {
+        let path = "jsonpath={range .items[*]}{.regarding.kind}/{.regarding.name} {.type} {.action}{\"\\n\"}{end}";
+        let events = stage.partners().kubectl(&["get", "events.events.k8s.io", "-o", path]).ok();
+        if events.contains("LocalPartner/acme Warning Correct") { Ok(()) } else { Err(events) }
+    });
+    stage.operator.has_access(crate::stage::CAROL, &["instagram:Manager"]);
+    assert_eq!(strangers(), before);
 }

@@ -54,6 +54,11 @@ impl Mail {
         self.kept.lock().unwrap().mails.iter().filter(|(recipient, _)| recipient == address).count()
     }
 
+    /// How many mails came at all.
+    pub fn total(&self) -> usize {
+        self.kept.lock().unwrap().mails.len()
+    }
+
     /// The newest mail to an address, as it came.
     pub fn newest(&self, address: &str) -> String {
         let kept = self.kept.lock().unwrap();

@@ -65,6 +65,7 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
             object.say(judgement.violations, judgement.wait, findings);
         }
         object.say_absent(&index, findings);
+        object.say_over(&index, now, findings);
     }
 }
 
@@ -130,6 +131,24 @@ impl Placed {
             || around.into_iter().any(|outer| self.broken.contains(outer))
             || within('.')
             || within('[')
+    }
+
+    /// An end that has passed: a slip in the year would else invite nobody, and say nothing.
+    fn say_over(&self, index: &Index, now: Timestamp, findings: &mut Vec<Finding>) {
+        let (namespace, name) = (&self.key.namespace, &self.key.name);
+        let end = match self.key.kind {
+            Kind::Partner => {
+                index.partner(namespace, name).and_then(Slot::read).and_then(|it| it.reading.terms.expires_at)
+            }
+            Kind::Membership => {
+                index.membership(namespace, name).and_then(Slot::read).and_then(|it| it.reading.terms.expires_at)
+            }
+            Kind::Share => index.share(namespace, name).and_then(Slot::read).and_then(|it| it.reading.terms.expires_at),
+        };
+        if end.is_some_and(|end| end <= now) {
+            let message = "this instant has passed: nothing is given any more, and nobody new is invited".to_owned();
+            self.warn(Reason::Expired, "spec.expiresAt", message, findings);
+        }
     }
 
     /// The entries of a share that name memberships which are not in these files, where its partner is.

@@ -60,7 +60,7 @@ pub(super) struct CheckArgs {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The workspace policy, to check its rules too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "GUESTLIST_WORKSPACE", value_name = "FILE")]
     workspace: Option<PathBuf>,
     /// The namespace of objects that name none; objects of another one are refused, as by kubectl
     #[arg(short, long, value_name = "NAMESPACE")]

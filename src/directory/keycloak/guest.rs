@@ -99,6 +99,16 @@ pub struct Seen {
     pub mfa_lost_at: Option<Timestamp>,
 }
 
+impl Seen {
+    /// A member who has no password yet has followed his link, which is used up. His invitation stands as it was recorded:
+    /// he may be about to choose his password, and is not mailed again for it.
+    pub fn stopped_half_way(&mut self, user: &User) {
+        if self.member == Some(true) && !has_password(user) {
+            self.invitation = None;
+        }
+    }
+}
+
 /// Whether a user has a mark of ours, readable or not.
 pub fn is_marked(user: &User) -> bool {
     ALL.iter().any(|name| user.attributes.contains_key(*name))

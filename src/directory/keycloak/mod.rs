@@ -6,8 +6,10 @@ mod client;
 mod damaged;
 mod endpoints;
 mod events;
+mod fresh;
 mod guest;
 mod locks;
+mod memory;
 mod observe;
 mod pages;
 mod partner;
@@ -26,13 +28,15 @@ use tokio::sync::Mutex as AsyncMutex;
 
 pub use client::{Login, Secret, Settings, client_id};
 
-use super::{AccountRecord, Fault, Owner, PartnerId, UserRecord};
+use super::{AccountRecord, Fault, Owner, PartnerId, ShareRecord, UserRecord};
 use client::{Call, Client};
 use endpoints::LIST_ORGANIZATIONS;
 use events::Told;
+use fresh::Fresh;
 use locks::Locks;
+use memory::Memory;
 use pages::{PAGE, Pages, Step};
-use people::{Home, Memory, People, Walk};
+use people::{Home, People, Walk};
 use realm::Tree;
 use wire::Organization;
 
@@ -59,6 +63,10 @@ struct Inner {
     clock: Clock,
     /// Which of the realm's events were told.
     told: Told,
+    /// The accounts, as they are read live before what is given.
+    accounts: Fresh<Vec<AccountRecord>>,
+    /// The shares that are remembered: what they were does not change.
+    shares: Mutex<BTreeMap<String, ShareRecord>>,
     /// For how long the realm's invitations last, in seconds, once one was seen.
     lifetime: Mutex<Option<i64>>,
 }
@@ -84,6 +92,8 @@ impl Directory {
             locks: Locks::default(),
             clock,
             told: Told::default(),
+            accounts: Fresh::default(),
+            shares: Mutex::default(),
             lifetime: Mutex::default(),
         })))
     }
@@ -177,6 +187,11 @@ impl Inner {
 
     fn known_owner(&self) -> Option<Owner> {
         self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The accounts, read after this was called.
+    async fn accounts_now(&self) -> Result<Arc<Vec<AccountRecord>>, Fault> {
+        self.accounts.get(self.list_accounts()).await
     }
 
     async fn list_accounts(&self) -> Result<Vec<AccountRecord>, Fault> {

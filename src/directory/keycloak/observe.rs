@@ -13,7 +13,7 @@ use super::client::{Call, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
 use super::pages::{PAGE, Step};
 use super::wire::{Organization, User};
-use super::{Directory, Inner, Listing, guest, partner, profile, realm};
+use super::{Directory, Inner, Listing, PoisonError, guest, partner, profile, realm};
 use crate::rules::Email;
 
 impl Inner {
@@ -48,6 +48,13 @@ impl Inner {
         }
         let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })
+    }
+
+    async fn list_shares(&self) -> Result<Page<ShareRecord>, Fault> {
+        let found = realm::shares(&self.client, &self.tree).await?;
+        let known = found.iter().map(|share| (share.uid.clone(), share.clone())).collect();
+        *self.shares.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(whole(found))
     }
 
     async fn list_users(&self) -> Result<Page<UserRecord>, Fault> {
@@ -120,7 +127,7 @@ fn whole<T>(items: Vec<T>) -> Page<T> {
 impl Observe for Directory {
     /// Where the realm would show what we keep to users, let them edit it, or drop it, it is not used.
     fn ready(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        async { Ok(profile::check(&self.0.client).await?) }.boxed()
+        profile::check(&self.0.client).boxed()
     }
 
     fn calls(&self) -> BTreeMap<&'static str, u64> {
@@ -165,7 +172,7 @@ impl Observe for Directory {
     }
 
     fn shares(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>> {
-        async { Ok(whole(realm::shares(&self.0.client, &self.0.tree).await?)) }.boxed()
+        self.0.list_shares().boxed()
     }
 
     fn destroyed(&self) -> BoxFuture<'_, Result<Destroyed, Fault>> {

@@ -1,119 +1,18 @@
 //! Users read as guests and as workspace users: one walk over all of them, page by page, and one by one.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::super::{GuestId, GuestRecord, InvitationRecord, Mark, Owner, PartnerId, Revision};
+use super::super::{GuestId, GuestRecord, InvitationRecord, Mark, Owner, PartnerId};
 use super::client::{Call, Client, Failed, optional};
 use super::damaged::{self, Known};
 use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS};
 use super::guest::{self, Recorded, Seen};
+use super::memory::Memory;
 use super::pages::{PAGE, Pages, Step};
 use super::wire::{Credential, Invitation, Member, User};
 use crate::rules::{Email, MfaMethod};
-
-/// What is remembered of users while we run: facts that Keycloak does not keep, and what saves calls.
-#[derive(Default)]
-pub struct Memory {
-    known: Mutex<Met>,
-}
-
-#[derive(Default)]
-struct Met {
-    /// Our identifier → Keycloak's.
-    users: HashMap<GuestId, String>,
-    /// The address in the mark → Keycloak's identifier.
-    addresses: HashMap<Email, String>,
-    /// By Keycloak's identifier.
-    guests: HashMap<String, Person>,
-    revision: i64,
-}
-
-#[derive(Clone, Default)]
-struct Person {
-    seen: u64,
-    revision: i64,
-    joined_at: Option<Timestamp>,
-    mfa_lost_at: Option<Timestamp>,
-    enrolled: BTreeMap<MfaMethod, Timestamp>,
-}
-
-impl Memory {
-    fn with<T>(&self, work: impl FnOnce(&mut Met) -> T) -> T {
-        work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Keycloak's identifier of a guest.
-    pub fn user_of(&self, guest: &GuestId) -> Option<String> {
-        self.with(|known| known.users.get(guest).cloned())
-    }
-
-    /// Keycloak's identifier of the guest with an address in his mark.
-    pub fn user_at(&self, address: &Email) -> Option<String> {
-        self.with(|known| known.addresses.get(address).cloned())
-    }
-
-    /// The address in the mark of a user, as it was last seen.
-    pub fn address_of(&self, user: &str) -> Option<Email> {
-        self.with(|known| known.addresses.iter().find(|(_, id)| *id == user).map(|(address, _)| address.clone()))
-    }
-
-    /// Somebody is gone.
-    pub fn forget(&self, guest: &GuestId) {
-        self.with(|known| {
-            if let Some(user) = known.users.remove(guest) {
-                known.guests.remove(&user);
-                known.addresses.retain(|_, id| *id != user);
-            }
-        });
-    }
-
-    /// Takes in what was seen of a user; his record, with a revision that grows with every change.
-    fn take_in(&self, user: &User, mut seen: Seen, now: Timestamp, besides: Known<'_>) -> Option<GuestRecord> {
-        let recorded = guest::recorded(user);
-        self.with(|known| {
-            let mut person = known.guests.get(&user.id).cloned().unwrap_or_default();
-            let joined = seen.member.unwrap_or(recorded.joined_at.is_some()) && guest::has_password(user);
-            person.joined_at = joined.then(|| person.joined_at.or(seen.joined_at).unwrap_or(now));
-            let before = if person.enrolled.is_empty() { &recorded.mfa } else { &person.enrolled };
-            if let Some(enrolled) = &seen.enrolled {
-                if !enrolled.is_empty() {
-                    person.mfa_lost_at = None;
-                } else if !before.is_empty() && person.mfa_lost_at.is_none() {
-                    person.mfa_lost_at = Some(now);
-                }
-                person.enrolled.clone_from(enrolled);
-            }
-            seen.joined_at = person.joined_at;
-            seen.mfa_lost_at = person.mfa_lost_at;
-            let mut record = guest::record(user, &seen, Revision(0), besides)?;
-            let mut hasher = DefaultHasher::new();
-            format!("{record:?}").hash(&mut hasher);
-            let print = hasher.finish();
-            if print != person.seen {
-                known.revision += 1;
-                person.revision = known.revision;
-                person.seen = print;
-            }
-            record.revision = Revision(person.revision);
-            known.users.insert(record.id.clone(), user.id.clone());
-            known.addresses.insert(record.address.clone(), user.id.clone());
-            known.guests.insert(user.id.clone(), person);
-            Some(record)
-        })
-    }
-
-    fn enrolled(&self, user: &str) -> BTreeMap<MfaMethod, Timestamp> {
-        self.with(|known| known.guests.get(user).map(|person| person.enrolled.clone()).unwrap_or_default())
-    }
-
-    fn joined_at(&self, user: &str) -> Option<Timestamp> {
-        self.with(|known| known.guests.get(user).and_then(|person| person.joined_at))
-    }
-}
 
 /// What is read of each partner's organization while users are walked over: nothing before it is needed.
 #[derive(Default)]
@@ -235,11 +134,12 @@ impl People<'_> {
         let home = recorded.partner.as_ref().and_then(|partner| self.homes.get(partner));
         let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
         if let Some(Home { organization, .. }) = home.filter(|_| recorded.live) {
-            let call = Call::get(GET_MEMBER, &["organizations", organization, "members", &user.id]);
-            seen.member = Some(optional(self.client.call(call).await)?.is_some());
+            seen.member = Some(self.is_member(organization, user).await?);
             if seen.member == Some(false) && recorded.invited {
-                seen.invitation = Some(self.invitation(organization, &user.email).await?);
+                let invitation = self.invitation(organization, &user.email).await?;
+                self.found(organization, user, invitation, &mut seen).await?;
             }
+            seen.stopped_half_way(user);
         }
         self.enrolled(user, &recorded, true, &mut seen).await?;
         Ok(self.take_in(user, seen))
@@ -279,11 +179,34 @@ impl People<'_> {
                     walk.invitations.insert(partner.clone(), self.invitations(organization).await?);
                 }
                 let open = walk.invitations.get(partner);
-                seen.invitation = Some(open.and_then(|open| open.get(&user.email.to_ascii_lowercase())).copied());
+                let invitation = open.and_then(|open| open.get(&user.email.to_ascii_lowercase())).copied();
+                self.found(organization, user, invitation, &mut seen).await?;
             }
+            seen.stopped_half_way(user);
         }
         self.enrolled(user, &recorded, false, &mut seen).await?;
         Ok(self.take_in(user, seen))
+    }
+
+    async fn is_member(&self, organization: &str, user: &User) -> Result<bool, Failed> {
+        let call = Call::get(GET_MEMBER, &["organizations", organization, "members", &user.id]);
+        Ok(optional(self.client.call(call).await)?.is_some())
+    }
+
+    /// His invitation, as it was found after he was no member. Where there is none he may have followed it in between:
+    /// nobody is invited again for that.
+    async fn found(
+        &self,
+        organization: &str,
+        user: &User,
+        invitation: Option<InvitationRecord>,
+        seen: &mut Seen,
+    ) -> Result<(), Failed> {
+        seen.invitation = Some(invitation);
+        if invitation.is_none() {
+            seen.member = Some(self.is_member(organization, user).await?);
+        }
+        Ok(())
     }
 
     /// What was enrolled, as far as it is remembered and a user's own flag agrees.

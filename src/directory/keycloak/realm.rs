@@ -305,14 +305,6 @@ pub async fn set_account(client: &Client, tree: &Tree, account: &AccountRecord) 
     set_child(client, tree, Branch::Accounts, &account.name, attributes).await
 }
 
-/// Whether somebody owns an account.
-pub async fn owns_any(client: &Client, email: &Email) -> Result<bool, Failed> {
-    let call = Call::get(LIST_GROUPS, &["groups"]).with("q", format!("{OWNERS}:\"{email}\""));
-    let call = call.with("populateHierarchy", false).with("briefRepresentation", false).page(0, PAGE);
-    let found: Vec<Group> = client.call(call).await?.read()?;
-    Ok(found.iter().any(|group| account(group).owners.contains(email)))
-}
-
 /// The mails that are remembered without a record.
 pub async fn mails(client: &Client, tree: &Tree) -> Result<Vec<MailRecord>, Failed> {
     let read = |group: &Group| {

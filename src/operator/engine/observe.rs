@@ -76,9 +76,18 @@ impl Engine {
 
     /// Notes whose record somebody else changed in what only we write; people are told when it is brought back.
     pub(super) fn note_drift(&mut self, change: &Now) {
-        let Now::Guest(address, new) = change else { return };
-        let Some(old) = self.mirror.guest(address).filter(|old| drifted(old, new.as_deref())) else { return };
-        let uid = old.mark.as_ref().map(|mark| mark.uid.clone());
+        let mark = match change {
+            Now::Guest(address, new) => {
+                let old = self.mirror.guest(address).filter(|old| drifted(old, new.as_deref()));
+                old.and_then(|old| old.mark.as_ref())
+            }
+            Now::Partner(id, new) => {
+                let old = self.mirror.partner(id).filter(|old| old.deactivated_at.is_none());
+                old.filter(|old| new.as_deref() != Some(*old)).map(|old| &old.mark)
+            }
+            Now::Account(..) | Now::User(..) | Now::Destroyed(..) => None,
+        };
+        let uid = mark.map(|mark| mark.uid.clone());
         self.drifted.extend(uid);
     }
 

@@ -47,6 +47,8 @@ pub struct PartnerView<'a> {
     pub host_admins: Vec<Email>,
     /// What it waits for.
     pub wait: Option<Reason>,
+    /// Those whom it waits for.
+    pub missing_admins: Vec<&'a Email>,
     /// Why it gives nothing.
     pub blocked: Option<Reason>,
     /// Its record in the directory.
@@ -74,6 +76,7 @@ impl<'a> PartnerView<'a> {
             allowed_admins: Vec::new(),
             admin_domains: Vec::new(),
             host_admins: Vec::new(),
+            missing_admins: Vec::new(),
             wait: None,
             blocked: Some(Reason::PartnerNotFound),
             record: record(world, namespace, name),
@@ -138,7 +141,6 @@ impl<'a> PartnerView<'a> {
     }
 
     fn judge_admins(&mut self, world: World<'a>, entry: &'a Partner) {
-        let mut missing = false;
         for admin in &entry.reading.terms.host_admins {
             let path = format!("spec.hostAdmins[{}]", admin.index);
             if world.scope.policy && !world.workspace.speaks_for(self.namespace, &admin.email) {
@@ -160,11 +162,11 @@ impl<'a> PartnerView<'a> {
             if found || !world.scope.directory {
                 self.host_admins.push(admin.email.clone());
             } else {
-                missing = true;
+                self.missing_admins.push(&admin.email);
             }
         }
         self.host_admins.sort();
-        if missing {
+        if !self.missing_admins.is_empty() {
             self.wait = Some(Reason::HostAdminNotFound);
         }
     }

@@ -211,7 +211,10 @@ pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Sha
         let path = format!("spec.guestUsers[{}]", item.index);
         found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
         let sleeps = member(world, partner, &item.name).is_some_and(|m| m.reading.terms.role == GuestRole::GuestAdmin);
-        let judged = !sleeps && !hangs_on_what_does_not_read(world, partner, entry, &item.propagated_by);
+        // Of a partner that is not there nobody can say who is its Guest Admin.
+        let judged = !sleeps
+            && partner.presence != Presence::Absent
+            && !hangs_on_what_does_not_read(world, partner, entry, &item.propagated_by);
         if judged && propagation(world, partner, entry, &item.propagated_by) == Propagation::Invalid {
             let candidates = candidates.get_or_insert_with(|| propagators(world, partner, entry));
             found.push(say::propagation_needs_manager(item.index, &item.propagated_by, candidates));

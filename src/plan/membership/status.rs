@@ -32,6 +32,10 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
         State::Pending if member.suspended => Situation::fine(Reason::Suspended),
         State::Pending if member.expired => Situation::fine(Reason::Expired),
         State::Pending => Situation::waits(Reason::Pending),
+        State::Joined if has_another_method(member) => {
+            let message = "The guest has joined; nothing can be used until an MFA method is enrolled that counts here.";
+            Situation { message: message.to_owned(), ..Situation::fine(Reason::Joined) }
+        }
         State::Rejected
         | State::Suspended
         | State::Expired
@@ -40,6 +44,11 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
         | State::Joined
         | State::Active => Situation::fine(member.state.reason()),
     }
+}
+
+/// Whether something is enrolled, and nothing that counts.
+fn has_another_method(member: &MemberView<'_>) -> bool {
+    member.enrolled.as_ref().is_some_and(|enrolled| !enrolled.is_empty() && enrolled.is_disjoint(&member.allowed))
 }
 
 /// What is to be said of a membership.

@@ -45,6 +45,19 @@ fn a_revoked_invitation_cannot_be_followed() {
 }
 
 #[test]
+fn an_invitation_that_is_revoked_while_its_guest_chooses_his_password_makes_no_guest_of_him() {
+    on_stage("revoked-late", async |stage| {
+        let mut bob = stage.invite(BOB).await;
+        bob.accepts().await;
+        assert!(bob.browser.asks("password-new"), "{}", bob.browser.words());
+        stage.done(&Operation::RevokeInvitation { guest: guest("bob") }).await;
+        bob.chooses_a_password().await;
+        let record = bob.record().await;
+        assert_eq!((record.joined_at, record.invitation), (None, None));
+    });
+}
+
+#[test]
 fn who_stops_before_his_password_goes_on_by_the_next_mail() {
     on_stage("no-password", async |stage| {
         let mut bob = stage.invite(BOB).await;
@@ -55,6 +68,7 @@ fn who_stops_before_his_password_goes_on_by_the_next_mail() {
         assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
         let record = bob.record().await;
         assert_eq!(record.joined_at, None, "he has not joined");
+        assert!(record.invitation.is_some(), "nobody is mailed again for being at the page");
 
         stage.done(&invite_again()).await;
         assert_eq!(stage.mail.count(BOB), 2);
@@ -110,6 +124,7 @@ fn where_the_realm_asks_for_the_code_first_who_stops_after_it_goes_on_by_the_nex
         assert!(bob.browser.asks("password-new"), "{}", bob.browser.words());
         let record = bob.record().await;
         assert_eq!(record.joined_at, None, "he has not joined");
+        assert!(record.invitation.is_some(), "nobody is mailed again for being at the page");
 
         stage.done(&invite_again()).await;
         bob.accepts().await;

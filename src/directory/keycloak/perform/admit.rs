@@ -9,12 +9,12 @@ use super::super::super::amend::ours;
 use super::super::super::{
     Effect, Fault, GuestRecord, InvitationRecord, MfaRecord, Operation, Origin, PartnerId, Revision,
 };
+use super::super::Inner;
 use super::super::client::Call;
 use super::super::endpoints::CREATE_USER;
 use super::super::guest::{self, CONFIGURE_TOTP, UPDATE_PASSWORD, names};
 use super::super::people::{People, methods};
 use super::super::wire::{Organization, User};
-use super::super::{Inner, realm};
 use super::guest::guest_is;
 use super::{Refusal, stale};
 
@@ -56,7 +56,7 @@ impl Inner {
         };
         let organization = self.home(partner).await?;
         // A guest is never Owner.
-        if realm::owns_any(&self.client, address).await? {
+        if self.accounts_now().await?.iter().any(|account| account.owners.contains(address)) {
             return Err(Fault::Exists { what: address.to_string() });
         }
         let homes = self.homes();

@@ -6,15 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::amend::{self, Amended, Around};
 use super::super::super::{
-    Effect, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, MfaRecord, Operation, Origin, Revision, ShareRecord,
-    Weight,
+    AccountRecord, Effect, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, MfaRecord, Operation, Origin, Revision,
+    ShareRecord, Weight,
 };
 use super::super::client::{Call, Failed, optional};
 use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER, LOGOUT, PUT_USER};
 use super::super::guest::{self, CONFIGURE_TOTP, names};
 use super::super::people::{self, People};
 use super::super::wire::{Organization, User};
-use super::super::{Inner, realm};
+use super::super::{Inner, PoisonError, realm};
 use super::{refusal, stale};
 
 /// What one change of a guest's record does.
@@ -115,9 +115,8 @@ impl Inner {
         if let Some(organization) = &change.organization {
             let revoked = change.before.invitation.is_some() && change.after.invitation.is_none();
             if revoked || change.leaves() {
+                // First of all: who has followed it and has no password yet is a member already.
                 self.revoke(organization, change.user).await?;
-            }
-            if change.leaves() {
                 self.take_out(organization, change.user).await?;
             }
         }
@@ -229,12 +228,10 @@ impl Inner {
 
     async fn accounts_that_stand(&self, operation: &Operation) -> Result<Vec<String>, Fault> {
         let Operation::Give { grants, .. } = operation else { return Ok(Vec::new()) };
-        let mut stand = Vec::new();
-        for grant in grants {
-            let account = realm::one_account(&self.client, &self.tree, &grant.account).await?;
-            stand.extend(account.filter(|account| !account.deleted).map(|account| account.name));
-        }
-        Ok(stand)
+        let accounts = self.accounts_now().await?;
+        let given = |account: &&AccountRecord| grants.iter().any(|grant| grant.account == account.name);
+        let stand = accounts.iter().filter(given).filter(|account| !account.deleted);
+        Ok(stand.map(|account| account.name.clone()).collect())
     }
 
     /// Nobody joins a partner that is not there or was put away.
@@ -253,9 +250,15 @@ impl Inner {
                 partner_name: record.partner_name.clone(),
                 account: grant.account.clone(),
             };
-            if realm::remember_share(&self.client, &self.tree, &new).await? != new {
+            let known = self.shares.lock().unwrap_or_else(PoisonError::into_inner).get(&new.uid).cloned();
+            let known = match known {
+                Some(known) => known,
+                None => realm::remember_share(&self.client, &self.tree, &new).await?,
+            };
+            if known != new {
                 return Err(stale(&grant.share));
             }
+            self.shares.lock().unwrap_or_else(PoisonError::into_inner).insert(new.uid.clone(), new);
         }
         Ok(())
     }

@@ -21,6 +21,14 @@ impl Inner {
                 self.revoke(organization, user).await?;
                 self.invite(organization, user).await.map_err(|failed| unsent(failed, user))
             }
+            // The answer was lost. Keycloak keeps an invitation only of a mail that went out, and nobody gets a second one.
+            Err(Failed::Fault(fault @ Fault::Unavailable { .. })) => {
+                let homes = self.homes();
+                match self.people(&homes).invitation(&organization.id, &user.email).await {
+                    Ok(Some(_)) => Ok(()),
+                    Ok(None) | Err(_) => Err(fault),
+                }
+            }
             Err(failed) => Err(unsent(failed, user)),
         }
     }

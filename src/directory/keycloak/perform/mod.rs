@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::super::amend::Refusal;
 use super::super::{Effect, Epoch, Execute, Fault, GuestRecord, Operation, Owner, Revision};
-use super::{Directory, Inner, realm};
+use super::{Directory, Inner, PoisonError, realm};
 use crate::rules::ShareRole;
 
 /// An operation in words, for errors.
@@ -84,6 +84,7 @@ impl Inner {
                 }
             }
         }
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         realm::forget_share(&self.client, &self.tree, uid).await?;
         Ok(Effect { share_gone: Some(uid.to_owned()), ..Effect::default() })
     }

@@ -1,0 +1,94 @@
+//! `guestlist apply` on a real Keycloak, against the floor: a bare loop of the calls that cannot be saved, on the same server,
+//! with as many in flight, in the same run. Absolute times drift on shared machines, so what counts is the ratio; and the
+//! calls, by endpoint.
+//!
+//! `GUESTLIST_BENCH_GUESTS=500 make bench`; one partner, two shared accounts. `make keycloak` makes the server.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "what goes wrong ends the benchmark"
+)]
+
+mod floor;
+#[path = "../../tests/support/mail.rs"]
+mod mail;
+mod run;
+#[path = "../../tests/support/keycloak.rs"]
+mod support;
+
+use std::time::Duration;
+
+use serde_json::json;
+use support::{Keycloak, Realm, multi};
+
+/// How many calls are in flight, here and there.
+const CONCURRENCY: usize = 8;
+
+fn main() {
+    let guests = std::env::var("GUESTLIST_BENCH_GUESTS").ok().and_then(|text| text.parse().ok()).unwrap_or(500);
+    multi(bench(guests));
+}
+
+async fn bench(guests: usize) {
+    println!("{guests} guests of one partner, two accounts; {CONCURRENCY} calls in flight");
+    let server = Keycloak::start();
+    let mail = mail::Mail::start();
+    // The server compiles what it runs often: nobody is measured on a cold one.
+    floor::first(&realm(&server, "warm", &mail).await, guests, CONCURRENCY).await;
+
+    let before = realm(&server, "before", &mail).await;
+    let floor_before = floor::first(&before, guests, CONCURRENCY).await;
+    let ours = realm(&server, "guestlist", &mail).await;
+    let work = run::Work::new(&ours, guests);
+    let sent = mail.total();
+    let first = work.apply();
+    assert_eq!(mail.total() - sent, guests, "one mail each");
+    let after = realm(&server, "after", &mail).await;
+    let floor_after = floor::first(&after, guests, CONCURRENCY).await;
+    let floor = (floor_before + floor_after) / 2;
+    seconds("first run", first.took, floor);
+    row("first run", ratio(first.took, floor), "of the floor", "1.5");
+    row("calls a guest", first.calls() as f64 / guests as f64, "", "2: a user, a mail");
+    row("peak memory", first.memory, "MB", "40");
+    first.print();
+
+    // The floor's own realm has as many users and invitations, and the reading is the same.
+    let reads = floor::reads(&ours).await.min(floor::reads(&ours).await);
+    let sent = mail.total();
+    let again = work.apply();
+    assert_eq!(mail.total(), sent, "nobody gets a second mail");
+    seconds("nothing to do", again.took, reads);
+    row("nothing to do", ratio(again.took, reads), "of the bare reads", "1.3");
+    row("writes", again.writes() as f64, "", "0");
+    row("peak memory", again.memory, "MB", "40");
+    again.print();
+
+    floor::join_all(&ours, CONCURRENCY).await;
+    let given = work.apply();
+    let puts = floor::give_all(&after, CONCURRENCY).await;
+    seconds("two accounts each", given.took, puts);
+    row("two accounts each", ratio(given.took, puts), "of a bare write a guest", "none");
+    given.print();
+    assert_eq!(floor::holders(&ours).await, guests, "everybody has both accounts");
+}
+
+async fn realm<'a>(server: &'a Keycloak, name: &str, mail: &mail::Mail) -> Realm<'a> {
+    let smtp = json!({"host": "127.0.0.1", "port": mail.port.to_string(), "from": "workspace@host.example"});
+    server.realm(name, json!({"smtpServer": smtp})).await
+}
+
+fn ratio(ours: Duration, floor: Duration) -> f64 {
+    ours.as_secs_f64() / floor.as_secs_f64()
+}
+
+fn seconds(what: &str, ours: Duration, floor: Duration) {
+    println!("\n{what}: {ours:.2?}, floor {floor:.2?}");
+}
+
+fn row(what: &str, value: f64, unit: &str, bound: &str) {
+    println!("{what:<26} {value:>8.2} {unit:<34} (bound: {bound})");
+}

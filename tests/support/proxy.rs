@@ -1,0 +1,98 @@
+//! What stands between a client and a server and passes everything on, until it is told to do otherwise: to hold the answer
+//! to some call back for ever, or to answer itself.
+#![allow(dead_code, reason = "each test file uses what it needs")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Notify;
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is passed on.
+    Passes,
+    /// It is passed on, and the answer never comes back.
+    Unanswered,
+    /// It is passed on, and the answer takes a while.
+    Late(Duration),
+    /// It is not passed on; this is the answer.
+    Refused(u16),
+}
+
+/// Decides by a call's method and path.
+pub type Rule = Box<dyn FnMut(&Method, &str) -> Fate + Send>;
+
+/// A running proxy. It ends with the runtime that it was started in.
+#[derive(Clone)]
+pub struct Proxy {
+    /// Its address.
+    pub base: String,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    server: String,
+    client: reqwest::Client,
+    rule: Mutex<Rule>,
+    held: Notify,
+}
+
+impl Proxy {
+    /// In front of a server.
+    pub async fn start(server: &str) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let inner = Arc::new(Inner {
+            server: server.to_owned(),
+            client: reqwest::Client::new(),
+            rule: Mutex::new(Box::new(|_, _| Fate::Passes)),
+            held: Notify::new(),
+        });
+        let router = Router::new().fallback(pass).with_state(inner.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { base, inner }
+    }
+
+    /// From now on it does as this says.
+    pub fn rules(&self, rule: impl FnMut(&Method, &str) -> Fate + Send + 'static) {
+        *self.inner.rule.lock().unwrap() = Box::new(rule);
+    }
+
+    /// Until a call was passed on whose answer is held back.
+    pub async fn holds_one(&self) {
+        self.inner.held.notified().await;
+    }
+}
+
+async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let fate = (inner.rule.lock().unwrap())(&parts.method, parts.uri.path());
+    if let Fate::Refused(status) = fate {
+        return (StatusCode::from_u16(status).unwrap(), "{\"error\":\"refused by the test\"}").into_response();
+    }
+    let url = format!("{}{}", inner.server, parts.uri.path_and_query().unwrap());
+    let mut headers = parts.headers;
+    headers.remove("host");
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let sent = inner.client.request(parts.method, url).headers(headers).body(body).send().await;
+    let Ok(answer) = sent else { return StatusCode::BAD_GATEWAY.into_response() };
+    match fate {
+        Fate::Unanswered => {
+            inner.held.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Fate::Late(while_) => tokio::time::sleep(while_).await,
+        Fate::Passes | Fate::Refused(_) => {}
+    }
+    let (status, mut headers) = (answer.status(), answer.headers().clone());
+    headers.remove("transfer-encoding");
+    let mut passed = Response::new(Body::from(answer.bytes().await.unwrap_or_default()));
+    (*passed.status_mut(), *passed.headers_mut()) = (status, headers);
+    passed
+}
