@@ -67,7 +67,7 @@ async fn carol_joins(house: &House, carol: &mut Person<'_>) -> Tokens {
     is(house, "gm/carol", "{.status.state}", "Joined").await;
     house.partners(&["get", "gm", "carol"]).run();
     say("She signs in: without a second factor Keycloak stops her");
-    let page = carol.signs_in().await.err().expect("who has no second factor is not let in");
+    let page = carol.signs_in().await.expect_err("who has no second factor is not let in");
     tell(&format!("the page that she sees: {page}"));
     say("She sets up her telephone on that page: she is Active, and has what her partner's shares give a Guest Admin");
     carol.enrols().await;
@@ -81,7 +81,7 @@ async fn carol_joins(house: &House, carol: &mut Person<'_>) -> Tokens {
 async fn bob_joins(house: &House, bob: &mut Person<'_>) -> Tokens {
     say("bob, whom carol passes an account on to, does the same");
     bob.joins().await;
-    bob.signs_in().await.err().expect("who has no second factor is not let in");
+    bob.signs_in().await.expect_err("who has no second factor is not let in");
     bob.enrols().await;
     is(house, "gm/bob", "{.status.state}", "Active").await;
     let tokens = bob.signs_in().await.unwrap();
@@ -101,7 +101,7 @@ async fn bob_loses_his_factor(house: &House, bob: &Person<'_>, tokens: &Tokens) 
     house.partners(&["get", "gm", "bob"]).run();
     say("The operator has taken his account away and ended his session: his application gets no newer token");
     tell(&format!("Keycloak to the application: {}", is_over(bob, tokens).await));
-    withheld(house, "instagram").await;
+    withheld(house, "instagram");
 }
 
 async fn carol_is_excluded(house: &House, carol: &mut Person<'_>, tokens: &Tokens) -> Tokens {
@@ -161,8 +161,8 @@ async fn the_end(house: &House, guests: [(&mut Person<'_>, &Tokens); 2]) {
         let user = house.user(guest.address).await;
         assert_eq!(user["enabled"], false, "{} is disabled", guest.address);
         assert!(user["attributes"]["guestlist.accounts"].is_null(), "{} holds nothing", guest.address);
-        guest.stays(tokens).await.err().expect("the session is over");
-        let page = guest.signs_in().await.err().expect("nobody is let in");
+        guest.stays(tokens).await.expect_err("the session is over");
+        let page = guest.signs_in().await.expect_err("nobody is let in");
         tell(&format!("{}: enabled {}, accounts none. Signing in: {page}", guest.address, user["enabled"]));
     }
     house.guestlist(&["directory", "show"]).run();
@@ -202,7 +202,7 @@ async fn has(guest: &Person<'_>, tokens: &Tokens, expected: &[&str]) -> Tokens {
 }
 
 /// Shows who is withheld on a share, and why.
-async fn withheld(house: &House, share: &str) {
+fn withheld(house: &House, share: &str) {
     let path = "--output=jsonpath={.status.withheld[?(@.name==\"bob\")]}{\"\\n\"}";
     house.partners(&["get", "share", share, path]).run();
 }

@@ -67,7 +67,7 @@ fn the_demo_shows_a_guest_from_his_mail_to_his_token_and_back_tells_no_secret_an
         r#""guestlist": {"accounts":["instagram-main:manager"]}"#,
         "MfaCannotBeWaived",
         "DomainNotAllowed",
-        "bob@acme.example: enabled false, accounts none. Signing in: ",
+        "bob@acme.example: enabled false, accounts none. Signing in: We are sorry...: Account is disabled",
         "Done; everything is stopped and removed",
     ] {
         let place = rest.find(words).unwrap_or_else(|| panic!("{words:?} is not said, or not in its turn:\n{said}"));
