@@ -10,10 +10,10 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test lint generate controlplane keycloak bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster demo-keycloak test lint generate controlplane keycloak bench clean needs-cargo needs-go
 
 help: ## Says what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 demo: needs-cargo ## Shows it all on a real API server of its own (KEEP=1 leaves that up); without Go, on files alone
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory demo-cluster; else \
@@ -23,6 +23,10 @@ demo: needs-cargo ## Shows it all on a real API server of its own (KEEP=1 leaves
 demo-cluster: needs-cargo controlplane
 	cargo build --locked
 	KEEP=$(KEEP) examples/demo.sh
+
+demo-keycloak: needs-cargo needs-go keycloak controlplane ## Shows the main job on a real Keycloak; needs Go, Java 21 and Maven
+	cargo build --locked --bins --example keycloak
+	@cargo run --locked --quiet --example keycloak
 
 test: needs-cargo controlplane keycloak ## Runs all tests; the first time it builds a control plane (about 10 minutes)
 	cargo test --locked

@@ -23,6 +23,7 @@ mod stage;
 
 mod applied;
 mod bootstrap;
+mod demo;
 mod edited_by_hand;
 mod faults;
 mod held_to_the_contract;

@@ -65,8 +65,12 @@ impl ControlPlane {
 
     /// With further arguments of `controlplane serve`, such as `--apiserver-arg=…`.
     pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_in(fresh_directory(), arguments)
+    }
+
+    /// With its files in a directory that is not there yet.
+    pub fn start_in(dir: PathBuf, arguments: &[&str]) -> Self {
         let bin = programs();
-        let dir = fresh_directory();
         let mut launcher = Command::new(bin.join("controlplane"))
             .arg("serve")
             .arg("--dir")
@@ -205,7 +209,8 @@ fn programs() -> PathBuf {
 fn fresh_directory() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("controlplane-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Cargo names a place for tests, and none for examples.
+    let dir = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from).join(name);
     // Process ids come round again: an aborted test of long ago may have left its directory.
     if dir.exists() {
         fs::remove_dir_all(&dir).expect("an old directory can be removed");

@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
@@ -40,6 +41,15 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// A program that ends when our end of its pipe closes, however this process ends. In a group of its own: who presses Ctrl-C
+/// means us, and the shell has to be there to end it.
+pub fn leashed(program: &Path) -> Command {
+    let line = "\"$@\" </dev/null & server=$!; cat >/dev/null; kill $server; wait $server";
+    let mut command = Command::new("sh");
+    command.args(["-c", line, "sh"]).arg(program).stdin(Stdio::piped()).process_group(0);
+    command
+}
+
 impl Keycloak {
     /// The one of this process.
     pub fn shared() -> &'static Self {
@@ -52,11 +62,7 @@ impl Keycloak {
         let script = home().join("bin/kc.sh");
         assert!(script.exists(), "{} is missing: run `make keycloak` first", script.display());
         let port = free_port();
-        // The shell ends the server when our end of its pipe closes, however this process ends.
-        let line = "\"$@\" & server=$!; cat >/dev/null; kill $server; wait $server";
-        let mut child = Command::new("sh")
-            .args(["-c", line, "sh"])
-            .arg(&script)
+        let mut child = leashed(&script)
             .args(["start", "--optimized", "--http-enabled=true", "--http-host=127.0.0.1"])
             .arg(format!("--http-port={port}"))
             .arg(format!("--hostname=http://127.0.0.1:{port}"))
@@ -66,7 +72,6 @@ impl Keycloak {
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMIN)
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMIN)
             .env("JAVA_OPTS_KC_HEAP", "-Xms192m -Xmx700m")
-            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

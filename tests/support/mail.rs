@@ -66,9 +66,14 @@ impl Mail {
         newest.unwrap_or_else(|| panic!("no mail came for {address}")).1.clone()
     }
 
+    /// The words of the newest mail to an address.
+    pub fn text_for(&self, address: &str) -> String {
+        plain(&self.newest(address))
+    }
+
     /// The link in the newest mail to an address.
     pub fn link_for(&self, address: &str) -> String {
-        let text = plain(&self.newest(address));
+        let text = self.text_for(address);
         let begin = text.find("http").unwrap_or_else(|| panic!("no link in: {text}"));
         unescape(text[begin..].split_whitespace().next().unwrap())
     }

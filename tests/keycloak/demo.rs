@@ -1,0 +1,97 @@
+//! `make demo-keycloak` shows what it promises, tells no secret, and leaves nothing.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::operator::eventually;
+
+/// The example that cargo built along with these tests.
+fn example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let built = test.ancestors().nth(2).unwrap().join("examples/keycloak");
+    assert!(built.exists(), "{} is missing: run `cargo build --bins --example keycloak`", built.display());
+    built
+}
+
+fn demo(folder: &Path) -> Command {
+    let mut command = Command::new(example());
+    // Whatever it starts inherits this, and is known by it.
+    command.env("TMPDIR", folder).stdin(Stdio::null());
+    command
+}
+
+/// Processes that were started with this folder for their files.
+fn running(folder: &Path) -> Vec<String> {
+    let mark = format!("TMPDIR={}", folder.display());
+    let mut found = Vec::new();
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let read = |name: &str| {
+            let bytes = std::fs::read(process.path().join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).replace('\0', "\n")
+        };
+        if read("environ").lines().any(|line| line == mark) {
+            found.push(read("cmdline").replace('\n', " "));
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn nothing_is_left(folder: &Path) {
+    assert_eq!(running(folder), Vec::<String>::new());
+    let left: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.is_empty(), "files are left: {left:?}");
+}
+
+#[test]
+fn the_demo_shows_a_guest_from_his_mail_to_his_token_and_back_tells_no_secret_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = demo(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}\n{error}");
+    let mut rest = said.as_str();
+    for words in [
+        "would change organizations are on",
+        "9 added, 0 updated, 0 unchanged",
+        "Subject: Invitation to join the Acme Agency organization",
+        "Joined   NotEnrolled",
+        "the page that she sees: Mobile Authenticator Setup",
+        "Active   Enrolled",
+        r#""guestlist": {"accounts":["instagram-main:manager","newsletter:collaborator"]}"#,
+        r#""guestlist": {"accounts":["instagram-main:collaborator"]}"#,
+        "Joined   NotEnrolled",
+        "Keycloak to the application: 400 Bad Request",
+        "MfaNotEnrolled",
+        r#""guestlist": {"accounts":["instagram-main:manager"]}"#,
+        "MfaCannotBeWaived",
+        "DomainNotAllowed",
+        "bob@acme.example: enabled false, accounts none. Signing in: We are sorry...: Account is disabled",
+        "Done; everything is stopped and removed",
+    ] {
+        let place = rest.find(words).unwrap_or_else(|| panic!("{words:?} is not said, or not in its turn:\n{said}"));
+        rest = &rest[place + words.len()..];
+    }
+    for secret in ["action-token", "eyJ", "Correct-horse", "session_state", "totpSecret"] {
+        let told = said.split_whitespace().chain(error.split_whitespace());
+        let told: Vec<_> = told.filter(|word| word.contains(secret)).collect();
+        assert!(told.is_empty(), "{secret:?} is said: {told:?}");
+    }
+    nothing_is_left(folder.path());
+}
+
+#[test]
+fn a_demo_that_is_stopped_halfway_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = demo(folder.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // Keycloak is on its way.
+    eventually("Keycloak starts", || {
+        let running = running(folder.path());
+        if running.iter().any(|line| line.contains("--http-port=")) { Ok(()) } else { Err(format!("{running:?}")) }
+    });
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let ended = child.wait().unwrap();
+    assert_eq!((ended.code(), ended.signal()), (Some(130), None));
+    nothing_is_left(folder.path());
+}
