@@ -36,6 +36,12 @@ pub enum Fault {
     /// Somebody else leads now. Stop.
     #[error("another instance leads this directory now")]
     Fenced,
+    /// Another directory lies where this one was. Stop, and begin anew with what is there.
+    #[error("{message}")]
+    Replaced {
+        /// Where, and what to do.
+        message: String,
+    },
     /// The directory belongs to somebody else. Stop.
     #[error("the directory belongs to installation {:?} (cluster {})", .owner.installation, .owner.cluster)]
     Foreign {
@@ -73,7 +79,7 @@ impl Fault {
             Self::Busy { after, .. } => Next::After(*after),
             Self::Changed { .. } => Next::Reread,
             Self::Exists { .. } | Self::Refused { .. } => Next::Wait,
-            Self::Fenced | Self::Foreign { .. } => Next::Stop,
+            Self::Fenced | Self::Foreign { .. } | Self::Replaced { .. } => Next::Stop,
         }
     }
 }

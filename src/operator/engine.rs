@@ -15,6 +15,7 @@ use jiff::Timestamp;
 pub use super::exchange::*;
 use super::queue::{Priority, Queue};
 use super::status::{self, Difference};
+use crate::directory::fault::Next;
 use crate::directory::{Changed, Fault, Mirror, Owner, PartnerId};
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
 use crate::plan::sweep::Orphan;
@@ -205,7 +206,7 @@ impl Engine {
     }
 
     fn directory_down(&mut self, fault: &Fault) {
-        if let Fault::Foreign { .. } | Fault::Fenced = fault {
+        if fault.next() == Next::Stop {
             self.stopped = Some(fault.to_string());
             return;
         }

@@ -106,6 +106,12 @@ fn standing(spec: &LeaseSpec, me: &str, unchanged: Duration, default: Duration) 
     }
 }
 
+/// Whether a Lease is still the one that we hold: our name, and nobody had it in between.
+fn is_still(now: &LeaseSpec, held: &LeaseSpec) -> bool {
+    let whose = |spec: &LeaseSpec| (spec.holder_identity.clone(), spec.lease_transitions, spec.acquire_time.clone());
+    whose(now) == whose(held)
+}
+
 impl Candidate {
     /// Stands for a Lease.
     pub fn new(client: &Client, settings: Settings, clock: Clock) -> Self {
@@ -230,7 +236,6 @@ impl Held {
             tokio::time::sleep(self.candidate.pace()).await;
             let began = self.candidate.now();
             let renewed = self.candidate.record(Some(&self.lease));
-            let sent = renewed.spec.clone();
             match self.candidate.replace(renewed).await {
                 Ok(lease) => {
                     self.lease = lease;
@@ -242,7 +247,7 @@ impl Held {
                 }
                 Err(problem) => {
                     tracing::debug!("{problem}");
-                    if let Some(taken) = self.look(sent.as_ref()).await {
+                    if let Some(taken) = self.look().await {
                         return taken;
                     }
                     if self.term.left().is_zero() && !over {
@@ -254,13 +259,14 @@ impl Held {
         }
     }
 
-    /// After a renewal that failed: what the Lease is now. An answer that was lost is no loss of the Lease.
-    async fn look(&mut self, sent: Option<&LeaseSpec>) -> Option<String> {
+    /// After a renewal that failed: what the Lease is now. An answer that was lost is no loss of the Lease, whichever of our
+    /// renewals it was that arrived.
+    async fn look(&mut self) -> Option<String> {
         let name = &self.candidate.settings.name;
         let current = self.candidate.call("read", self.candidate.leases.get_opt(name)).await.ok()?;
         let Some(current) = current else { return Some("somebody deleted it".to_owned()) };
-        let ours = current.spec == self.lease.spec || current.spec.as_ref() == sent;
-        if !ours {
+        let (now, held) = (current.spec.as_ref(), self.lease.spec.as_ref());
+        if !now.zip(held).is_some_and(|(now, held)| is_still(now, held)) {
             let holder = current.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
             return Some(format!("held by {holder:?} now"));
         }
@@ -317,6 +323,20 @@ mod tests {
         assert_eq!(standing(&LeaseSpec::default(), "b", Duration::ZERO, S), Standing::Free);
         assert_eq!(standing(&held("", Some(15)), "b", Duration::ZERO, S), Standing::Free);
         assert_eq!(standing(&held("b", Some(15)), "b", Duration::ZERO, S), Standing::Free);
+    }
+
+    #[test]
+    fn a_renewal_of_ours_that_arrived_late_is_no_loss_and_whoever_held_it_in_between_is() {
+        let ours = LeaseSpec {
+            lease_transitions: Some(3),
+            renew_time: Some(MicroTime(Timestamp::MIN)),
+            ..held("a", Some(15))
+        };
+        let renewed = LeaseSpec { renew_time: Some(MicroTime(Timestamp::MAX)), ..ours.clone() };
+        assert!(is_still(&renewed, &ours));
+        assert!(!is_still(&LeaseSpec { holder_identity: Some("b".to_owned()), ..renewed.clone() }, &ours));
+        assert!(!is_still(&LeaseSpec { lease_transitions: Some(5), ..renewed.clone() }, &ours));
+        assert!(!is_still(&LeaseSpec { acquire_time: Some(MicroTime(Timestamp::MAX)), ..renewed }, &ours));
     }
 
     #[test]

@@ -18,7 +18,6 @@ use super::objects::Kubernetes;
 use super::perform::Performer;
 use super::words::{no_cluster, words};
 use super::{Options, feed};
-use crate::directory::fault::Next;
 use crate::directory::{Epoch, Execute, Fault, Owner, Place};
 use crate::workspace::Workspace;
 
@@ -149,7 +148,7 @@ async fn lead(place: &Place, owner: &Owner, health: &Health) -> Result<(Arc<dyn 
             Ok(leading) => return Ok(leading),
             Err(fault) => fault,
         };
-        if fault.next() == Next::Stop {
+        if let Fault::Foreign { .. } = fault {
             return Err(format!(
                 "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own, \
                  or take this one over: guestlist release --take-over",

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use crate::operator::eventually;
 use crate::stage::{BOB, CAROL, Stage};
 
 /// The directory's file and what SQLite keeps beside it.
@@ -74,6 +75,28 @@ fn a_directory_that_is_moved_away_or_replaced_is_noticed_and_taken_up_again_when
         stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
     }
     assert!(stage.operator.runs());
+}
+
+#[test]
+fn an_older_directory_put_in_its_place_ends_the_operator_and_the_next_start_takes_away_what_it_gives() {
+    let mut stage = Stage::start();
+    stage.settle();
+    let (here, older) = (stage.operator.database(), stage.operator.folder.join("older.db"));
+    let sql = format!("VACUUM INTO '{}'", older.display());
+    Connection::open(&here).unwrap().execute_batch(&sql).unwrap();
+    stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
+    stage.partners().guest("bob", BOB, "Suspended", &[]);
+    for file in &files(&here)[1..] {
+        std::fs::remove_file(file).unwrap();
+    }
+    std::fs::rename(&older, &here).unwrap();
+    assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"], "as it was then");
+    eventually("the operator ends", || if stage.operator.runs() { Err("it runs".to_owned()) } else { Ok(()) });
+    stage.operator.logs(&["directory.db", "was replaced by another directory"]);
+    stage.operator.start();
+    stage.partners().guest("bob", BOB, "Suspended", &[]);
+    stage.operator.has_access(BOB, &[]);
+    stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Whether the file that was opened is still the one that its name stands for. SQLite goes on with a file that was moved,
 //! deleted or replaced, unseen by everybody else: what is taken away there is taken away nowhere.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Fault;
+use super::schema::APPLICATION_ID;
 
 /// A file's name, and which file it stood for.
 #[derive(Debug)]
@@ -27,9 +29,17 @@ impl Place {
         let path = self.path.display();
         let context = match identity(&self.path) {
             Ok(now) if now == file => return Ok(()),
-            Ok(_) => format!(
-                "{path} was replaced by another file while guestlist ran; put the old one back, or restart guestlist to use this one"
-            ),
+            // What was taken away in ours is not taken away in this one, and whoever reads the directory reads this one.
+            Ok(_) if is_directory(&self.path) => {
+                let message = format!(
+                    "{path} was replaced by another directory while guestlist ran, and nothing more is done in the one that was \
+                     there; start guestlist again, so that it goes on with this one"
+                );
+                return Err(Fault::Replaced { message });
+            }
+            Ok(_) => {
+                format!("{path} was replaced by a file that is no directory while guestlist ran; put the old one back")
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => format!(
                 "{path} was moved or deleted while guestlist ran; put it back: a restart without it begins with an empty directory"
             ),
@@ -37,6 +47,13 @@ impl Place {
         };
         Err(Fault::Unavailable { context })
     }
+}
+
+/// Whether a file has the head of one of ours. It is only looked at: opening it would leave files of SQLite's beside it.
+fn is_directory(path: &Path) -> bool {
+    let mut head = [0; 72];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head.starts_with(b"SQLite format 3\0") && head.ends_with(&APPLICATION_ID.to_be_bytes())
 }
 
 fn identity(path: &Path) -> std::io::Result<(u64, u64)> {

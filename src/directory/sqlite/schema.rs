@@ -9,7 +9,7 @@ use rusqlite_migration::{M, Migrations};
 use super::super::Fault;
 
 /// Marks the file as a guestlist directory (`glst`).
-const APPLICATION_ID: i32 = 0x676c_7374;
+pub(super) const APPLICATION_ID: i32 = 0x676c_7374;
 
 /// For how many seconds we wait for another process's transaction.
 const PATIENCE: u64 = 5;
