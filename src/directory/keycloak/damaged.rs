@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 
 use super::super::{GuestId, GuestRecord, Mark, MfaRecord, Origin, Owner, PartnerId, Revision};
+use super::grants;
 use super::guest::{self, Recorded, Seen};
 use super::wire::{User, first};
 use crate::rules::{Email, GuestRole};
@@ -65,7 +66,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) ->
             origin: Origin::Adopted,
         }),
         email: Email::parse(&user.email).unwrap_or_else(|_| address.clone()),
-        grants: guest::told_by_nobody(user),
+        grants: grants::told_by_nobody(user),
         address,
         partner: PartnerId(text(first(&user.attributes, guest::PARTNER))),
         partner_name: text(known.partner.map(|mark| mark.name.as_str())),

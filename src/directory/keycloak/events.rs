@@ -193,8 +193,7 @@ impl Inner {
         if let Some(address) = self.memory.address_of(id) {
             return Ok(Some(Changed::Guest(address)));
         }
-        let homes = self.homes();
-        Ok(match self.people(&homes).user(id).await? {
+        Ok(match self.people().user(id).await? {
             Some(user) if guest::is_marked(&user) => damaged::address(&user).map(Changed::Guest),
             Some(user) => Email::parse(&user.email).ok().map(Changed::User),
             // Who it was is not known any more.
@@ -224,6 +223,7 @@ impl Inner {
     }
 
     fn organization_changed(&self, id: &str) -> Option<Changed> {
-        self.homes().into_iter().find(|(_, home)| home.organization == id).map(|(partner, _)| Changed::Partner(partner))
+        let homes = self.homes();
+        homes.iter().find(|(_, home)| home.organization.id == id).map(|(partner, _)| Changed::Partner(partner.clone()))
     }
 }

@@ -6,13 +6,11 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::super::{
-    Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId, Revision,
-    UserRecord,
-};
+use super::super::{GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId, Revision, UserRecord};
 use super::damaged::{self, Known};
+use super::grants::{self, ACCOUNTS, GRANTS};
 use super::wire::{Attributes, User, first};
-use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
+use crate::rules::{Email, GuestRole, MfaMethod};
 
 /// Our identifier of the guest.
 pub const ID: &str = "guestlist.id";
@@ -24,10 +22,6 @@ pub const ADDRESS: &str = "guestlist.address";
 pub const PARTNER: &str = "guestlist.partner";
 /// The mark and what is remembered, as JSON.
 pub const RECORD: &str = "guestlist.record";
-/// What was given, a JSON object each.
-pub const GRANTS: &str = "guestlist.grants";
-/// What applications are told: `account:role`, in lower case, for each grant.
-pub const ACCOUNTS: &str = "guestlist.accounts";
 /// All of them. They are declared in the realm's user profile, for administrators alone.
 pub const ALL: [&str; 7] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD, GRANTS, ACCOUNTS];
 
@@ -66,20 +60,6 @@ struct Stored {
     mfa_lost_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deactivated_at: Option<Timestamp>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredGrant {
-    account: String,
-    role: String,
-    share: String,
-    share_uid: String,
-    allowed: Vec<String>,
-    asked: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    until: Option<Timestamp>,
-    since: Timestamp,
 }
 
 /// What his user alone does not say.
@@ -200,7 +180,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
             origin,
         }),
         email: Email::parse(&user.email).ok().or_else(unreadable_address)?,
-        grants: grants(user, &address)?,
+        grants: grants::read(user, &address)?,
         address,
         partner: PartnerId(stored.partner),
         partner_name: stored.partner_name,
@@ -224,68 +204,6 @@ const CLOSE: SignedDuration = SignedDuration::from_mins(1);
 pub fn shorter(ours: InvitationRecord, theirs: InvitationRecord) -> InvitationRecord {
     let close = ours.expires_at.duration_since(theirs.expires_at) < CLOSE;
     if close { ours } else { InvitationRecord { sent_at: ours.sent_at, ..theirs } }
-}
-
-/// What a guest holds is what applications are told. Of what we gave and somebody took out of there nothing is left; what
-/// somebody put in there is held without any share, until it is taken away.
-fn grants(user: &User, address: &Email) -> Option<BTreeMap<String, GrantRecord>> {
-    let values = |name| user.attributes.get(name).map(Vec::as_slice).unwrap_or_default();
-    let mut given = values(GRANTS).iter().map(|text| grant(text)).collect::<Option<BTreeMap<_, _>>>()?;
-    let told = values(ACCOUNTS);
-    given.retain(|_, held| told.contains(&claim(&held.grant)));
-    for (account, held) in told_by_nobody(user) {
-        let claims: Vec<&String> = told.iter().filter(|claimed| account_of(claimed) == account).collect();
-        if given.get(&account).is_none_or(|given| claims.iter().any(|claimed| claim(&given.grant) != **claimed)) {
-            tracing::warn!(%address, account, "somebody else gave a guest this account");
-            given.insert(account, held);
-        }
-    }
-    Some(given)
-}
-
-fn account_of(claimed: &str) -> &str {
-    claimed.rsplit_once(':').map_or(claimed, |(account, _)| account)
-}
-
-/// What applications are told of a user, as if no share stood behind any of it. Of an account that is told twice it is more.
-pub fn told_by_nobody(user: &User) -> BTreeMap<String, GrantRecord> {
-    let mut held = BTreeMap::new();
-    for claimed in user.attributes.get(ACCOUNTS).map(Vec::as_slice).unwrap_or_default() {
-        let account = account_of(claimed);
-        let collaborator = claimed.strip_prefix(account) == Some(":collaborator") && !held.contains_key(account);
-        let role = if collaborator { ShareRole::Collaborator } else { ShareRole::Manager };
-        held.insert(account.to_owned(), unshared(account, role));
-    }
-    held
-}
-
-/// A grant that no share stands behind.
-fn unshared(account: &str, role: ShareRole) -> GrantRecord {
-    let grant = Grant {
-        account: account.to_owned(),
-        role,
-        share: String::new(),
-        share_uid: String::new(),
-        allowed: crate::rules::all_methods(),
-        asked: crate::rules::all_methods(),
-        until: None,
-    };
-    GrantRecord { grant, since: Timestamp::UNIX_EPOCH }
-}
-
-fn grant(text: &str) -> Option<(String, GrantRecord)> {
-    let stored: StoredGrant = serde_json::from_str(text).ok()?;
-    let methods = |names: &[String]| names.iter().map(|name| MfaMethod::parse(name)).collect::<Option<Methods>>();
-    let grant = Grant {
-        role: ShareRole::parse(&stored.role)?,
-        share: stored.share,
-        share_uid: stored.share_uid,
-        allowed: methods(&stored.allowed)?,
-        asked: methods(&stored.asked)?,
-        until: stored.until,
-        account: stored.account.clone(),
-    };
-    Some((stored.account, GrantRecord { grant, since: stored.since }))
 }
 
 /// Writes a record into a user's attributes; those of others stay as they are. Without a mark ours are taken out. What
@@ -328,45 +246,7 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
     put(ADDRESS, vec![record.address.to_string()]);
     put(PARTNER, vec![record.partner.0.clone()]);
     put(RECORD, vec![serde_json::to_string(&stored)?]);
-    if !record.grants.is_empty() {
-        put(GRANTS, record.grants.values().map(written).collect::<Result<_, _>>()?);
-    }
-    let told = told(record, at);
-    if !told.is_empty() {
-        put(ACCOUNTS, told);
-    }
-    Ok(())
-}
-
-/// What applications are told of a guest: `account:role` for each grant that can be used at this instant.
-pub fn told(record: &GuestRecord, at: Timestamp) -> Vec<String> {
-    let MfaRecord::Known(mfa) = &record.mfa else {
-        // What nobody can tell takes nothing away: the plan decides for how long.
-        return record.grants.values().map(|held| claim(&held.grant)).collect();
-    };
-    let enrolled: Methods = mfa.keys().copied().collect();
-    let usable = |held: &&GrantRecord| held.is_effective(record.login, record.joined_at.is_some(), &enrolled, at);
-    record.grants.values().filter(usable).map(|held| claim(&held.grant)).collect()
-}
-
-fn written(held: &GrantRecord) -> serde_json::Result<String> {
-    let names = |methods: &Methods| methods.iter().map(|method| method.as_str().to_owned()).collect();
-    let grant = &held.grant;
-    serde_json::to_string(&StoredGrant {
-        account: grant.account.clone(),
-        role: grant.role.as_str().to_owned(),
-        share: grant.share.clone(),
-        share_uid: grant.share_uid.clone(),
-        allowed: names(&grant.allowed),
-        asked: names(&grant.asked),
-        until: grant.until,
-        since: held.since,
-    })
-}
-
-/// What applications are told of a grant.
-pub fn claim(grant: &Grant) -> String {
-    format!("{}:{}", grant.account, grant.role.as_str().to_lowercase())
+    grants::write(record, attributes, at)
 }
 
 /// A workspace user, adopted or not. `None`: a guest whom we made, or somebody without an address that could be compared.
@@ -399,6 +279,7 @@ pub fn names(display_name: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::ShareRole;
 
     fn stored(role: &str, joined: bool, uid: &str) -> String {
         let joined = if joined { r#""joinedAt":"2026-01-02T00:00:00Z","# } else { "" };

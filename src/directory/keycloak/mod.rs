@@ -7,6 +7,7 @@ mod damaged;
 mod endpoints;
 mod events;
 mod fresh;
+mod grants;
 mod guest;
 mod locks;
 mod memory;
@@ -36,7 +37,7 @@ use fresh::Fresh;
 use locks::Locks;
 use memory::Memory;
 use pages::{PAGE, Pages, Step};
-use people::{Home, People, Walk};
+use people::{Home, Homes, People, Walk};
 use realm::Tree;
 use wire::Organization;
 
@@ -51,8 +52,8 @@ struct Inner {
     client: Client,
     tree: Tree,
     memory: Memory,
-    /// Partner → its organization, as last seen.
-    organizations: Mutex<BTreeMap<PartnerId, Organization>>,
+    /// Partner → its organization, as last seen. Whoever looks has the whole of it, and it is copied only to be changed.
+    homes: Mutex<Arc<Homes>>,
     /// Whose directory it is, once that is known.
     owner: Mutex<Option<Owner>>,
     /// The listing of users that is under way: workspace users are found on the way to the guests.
@@ -86,7 +87,7 @@ impl Directory {
             client: Client::new(settings)?,
             tree: Tree::default(),
             memory: Memory::default(),
-            organizations: Mutex::default(),
+            homes: Mutex::default(),
             owner: Mutex::default(),
             walk: AsyncMutex::default(),
             locks: Locks::default(),
@@ -110,28 +111,25 @@ impl Inner {
         (self.clock)()
     }
 
+    fn homes(&self) -> Arc<Homes> {
+        Arc::clone(&self.homes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn organization(&self, partner: &PartnerId) -> Option<Organization> {
-        self.organizations.lock().unwrap_or_else(PoisonError::into_inner).get(partner).cloned()
+        self.homes().get(partner).map(|home| home.organization.clone())
     }
 
-    fn set_organization(&self, partner: &PartnerId, organization: Option<Organization>) {
-        let mut known = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
-        match organization {
-            Some(organization) => known.insert(partner.clone(), organization),
-            None => known.remove(partner),
+    fn set_home(&self, partner: &PartnerId, home: Option<Home>) {
+        let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        match home {
+            Some(home) => Arc::make_mut(&mut homes).insert(partner.clone(), home),
+            None => Arc::make_mut(&mut homes).remove(partner),
         };
     }
 
-    fn homes(&self) -> BTreeMap<PartnerId, Home> {
-        let known = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
-        let home = |organization: &Organization| {
-            Some(Home { organization: organization.id.clone(), mark: partner::record(organization)?.mark })
-        };
-        known.iter().filter_map(|(partner, organization)| Some((partner.clone(), home(organization)?))).collect()
-    }
-
-    fn people<'a>(&'a self, homes: &'a BTreeMap<PartnerId, Home>) -> People<'a> {
-        People { client: &self.client, memory: &self.memory, homes, owner: self.known_owner(), now: self.now() }
+    fn people(&self) -> People<'_> {
+        let (homes, owner) = (self.homes(), self.known_owner());
+        People { client: &self.client, memory: &self.memory, homes, owner, now: self.now() }
     }
 
     /// All organizations with a mark of ours; what is known of them is what was read now.
@@ -153,13 +151,13 @@ impl Inner {
                 break;
             }
         }
-        let mut known = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clear();
+        let mut homes = Homes::new();
         let mut records = Vec::new();
         for (id, (record, organization)) in found {
-            known.insert(id, organization);
+            homes.insert(id, Home { organization, mark: record.mark.clone() });
             records.push(record);
         }
+        *self.homes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(homes);
         Ok(records)
     }
 

@@ -12,6 +12,7 @@ use super::super::{
 use super::client::{Call, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
 use super::pages::{PAGE, Step};
+use super::people::Home;
 use super::wire::{Organization, User};
 use super::{Directory, Inner, Listing, PoisonError, guest, partner, profile, realm};
 use crate::rules::Email;
@@ -33,8 +34,7 @@ impl Inner {
         if page.as_ref().is_some_and(|page| page.0 != listing.pages.first().to_string()) {
             return Err(Fault::Unavailable { context: "another listing of users began meanwhile".to_owned() });
         }
-        let homes = self.homes();
-        let people = self.people(&homes);
+        let people = self.people();
         let users = people.page(listing.pages.first(), PAGE).await?;
         let ids: Vec<String> = users.iter().map(|user| user.id.clone()).collect();
         let step = listing.pages.turn(&ids);
@@ -83,7 +83,11 @@ impl Inner {
         };
         let read = found.and_then(|organization| Some((partner::record(&organization)?, organization)));
         let read = read.filter(|(record, _)| record.id == *id);
-        self.set_organization(id, read.as_ref().map(|(_, organization)| organization.clone()));
+        let home = |(record, organization): &(PartnerRecord, Organization)| Home {
+            organization: organization.clone(),
+            mark: record.mark.clone(),
+        };
+        self.set_home(id, read.as_ref().map(home));
         Ok(read)
     }
 
@@ -96,8 +100,7 @@ impl Inner {
     }
 
     async fn read_guest(&self, address: &Email) -> Result<Option<GuestRecord>, Fault> {
-        let homes = self.homes();
-        match self.people(&homes).user_marked(address).await? {
+        match self.people().user_marked(address).await? {
             Some(user) => self.look(&user).await,
             None => Ok(None),
         }
@@ -109,13 +112,11 @@ impl Inner {
         if let Some(partner) = partner.filter(|partner| self.organization(partner).is_none()) {
             self.read_partner(&partner).await?;
         }
-        let homes = self.homes();
-        Ok(self.people(&homes).look(user).await?)
+        Ok(self.people().look(user).await?)
     }
 
     async fn read_user(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
-        let homes = self.homes();
-        let found = self.people(&homes).user_at(email).await?;
+        let found = self.people().user_at(email).await?;
         Ok(found.as_ref().and_then(guest::workspace_user))
     }
 }

@@ -1,6 +1,7 @@
 //! Users read as guests and as workspace users: one walk over all of them, page by page, and one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -11,7 +12,7 @@ use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST
 use super::guest::{self, Recorded, Seen};
 use super::memory::Memory;
 use super::pages::{PAGE, Pages, Step};
-use super::wire::{Credential, Invitation, Member, User};
+use super::wire::{Credential, Invitation, Member, Organization, User};
 use crate::rules::{Email, MfaMethod};
 
 /// What is read of each partner's organization while users are walked over: nothing before it is needed.
@@ -21,13 +22,17 @@ pub struct Walk {
     invitations: BTreeMap<PartnerId, BTreeMap<String, InvitationRecord>>,
 }
 
-/// A partner's organization.
+/// Where a partner is.
+#[derive(Clone)]
 pub struct Home {
-    /// Its identifier in Keycloak.
-    pub organization: String,
+    /// Its organization.
+    pub organization: Organization,
     /// The partner's mark.
     pub mark: Mark,
 }
+
+/// All of them.
+pub type Homes = BTreeMap<PartnerId, Home>;
 
 /// Reads people.
 pub struct People<'a> {
@@ -35,8 +40,8 @@ pub struct People<'a> {
     pub client: &'a Client,
     /// What is remembered.
     pub memory: &'a Memory,
-    /// Partner → its organization.
-    pub homes: &'a BTreeMap<PartnerId, Home>,
+    /// Where partners are.
+    pub homes: Arc<Homes>,
     /// Whose directory it is, once that is known.
     pub owner: Option<Owner>,
     /// What time it is.
@@ -134,6 +139,7 @@ impl People<'_> {
         let home = recorded.partner.as_ref().and_then(|partner| self.homes.get(partner));
         let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
         if let Some(Home { organization, .. }) = home.filter(|_| recorded.live) {
+            let organization = organization.id.as_str();
             seen.member = Some(self.is_member(organization, user).await?);
             if seen.member == Some(false) && recorded.invited {
                 let invitation = self.invitation(organization, &user.email).await?;
@@ -155,7 +161,7 @@ impl People<'_> {
     }
 
     fn take_in(&self, user: &User, seen: Seen) -> Option<GuestRecord> {
-        let home = guest::recorded(user).partner.and_then(|partner| self.homes.get(&partner));
+        let home = damaged::recorded(user).partner.and_then(|partner| self.homes.get(&partner));
         let besides = Known { owner: self.owner.as_ref(), partner: home.map(|home| &home.mark) };
         self.memory.take_in(user, seen, self.now, besides)
     }
@@ -169,6 +175,7 @@ impl People<'_> {
         let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
         let home = recorded.partner.as_ref().and_then(|id| Some((id, self.homes.get(id)?)));
         if let Some((partner, Home { organization, .. })) = home.filter(|_| recorded.live) {
+            let organization = organization.id.as_str();
             if !walk.members.contains_key(partner) {
                 walk.members.insert(partner.clone(), self.members(organization).await?);
             }

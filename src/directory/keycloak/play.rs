@@ -104,15 +104,13 @@ impl Directory {
 impl Inner {
     /// What the workspace says of somebody.
     async fn person(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
-        let homes = self.homes();
-        let user = self.people(&homes).user_at(email).await?;
+        let user = self.people().user_at(email).await?;
         Ok(user.as_ref().and_then(guest::workspace_user))
     }
 
     async fn put_person(&self, user: &UserRecord) -> Result<(), Fault> {
-        let homes = self.homes();
         let (first_name, last_name) = names(&user.name);
-        let Some(before) = self.people(&homes).user_at(&user.email).await? else {
+        let Some(before) = self.people().user_at(&user.email).await? else {
             let body = json!({
                 "username": user.email.as_str(),
                 "email": user.email.as_str(),

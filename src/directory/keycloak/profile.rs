@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::super::Fault;
 use super::client::{Call, Client};
 use super::endpoints::PROFILE;
-use super::guest::{ACCOUNTS, ALL, GRANTS};
+use super::grants::{ACCOUNTS, GRANTS};
+use super::guest::ALL;
 
 /// Who may see and edit our attributes.
 const ADMIN: &str = "admin";

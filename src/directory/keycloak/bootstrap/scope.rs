@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::super::Fault;
 use super::super::client::Call;
-use super::super::guest::ACCOUNTS;
+use super::super::grants::ACCOUNTS;
 use super::admin::{Admin, endpoint, text};
 
 /// The client scope's name.

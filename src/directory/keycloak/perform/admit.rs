@@ -59,8 +59,7 @@ impl Inner {
         if self.accounts_now().await?.iter().any(|account| account.owners.contains(address)) {
             return Err(Fault::Exists { what: address.to_string() });
         }
-        let homes = self.homes();
-        let people = self.people(&homes);
+        let people = self.people();
         let known = match self.memory.user_of(id).or_else(|| self.memory.user_at(address)) {
             Some(user) => people.user(&user).await?,
             None => None,

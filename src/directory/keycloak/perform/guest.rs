@@ -11,6 +11,7 @@ use super::super::super::{
 };
 use super::super::client::{Call, Failed, optional};
 use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER, LOGOUT, PUT_USER};
+use super::super::grants;
 use super::super::guest::{self, CONFIGURE_TOTP, names};
 use super::super::people::{self, People};
 use super::super::wire::{Organization, User};
@@ -35,8 +36,8 @@ impl Change<'_> {
     /// They were told what his user says, also where it could not be used any more by the record: MFA that somebody took
     /// away, a grant that has ended.
     fn takes(&self) -> bool {
-        let before = self.user.attributes.get(guest::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
-        let after = guest::told(self.after, self.at);
+        let before = self.user.attributes.get(grants::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
+        let after = grants::told(self.after, self.at);
         before.iter().any(|claim| !after.contains(claim)) || (self.before.login && !self.after.login)
     }
 
@@ -53,8 +54,7 @@ impl Inner {
         basis: Option<Revision>,
         at: Timestamp,
     ) -> Result<Effect, Fault> {
-        let homes = self.homes();
-        let people = self.people(&homes);
+        let people = self.people();
         let found = people.user_of(id).await?;
         let record = match &found {
             Some(user) => self.look(user).await?.map(|record| (user, record)),

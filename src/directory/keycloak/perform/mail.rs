@@ -23,8 +23,7 @@ impl Inner {
             }
             // The answer was lost. Keycloak keeps an invitation only of a mail that went out, and nobody gets a second one.
             Err(Failed::Fault(fault @ Fault::Unavailable { .. })) => {
-                let homes = self.homes();
-                match self.people(&homes).invitation(&organization.id, &user.email).await {
+                match self.people().invitation(&organization.id, &user.email).await {
                     Ok(Some(_)) => Ok(()),
                     Ok(None) | Err(_) => Err(fault),
                 }
@@ -41,8 +40,7 @@ impl Inner {
 
     /// The open invitation cannot be followed any more.
     pub(super) async fn revoke(&self, organization: &Organization, user: &User) -> Result<(), Fault> {
-        let homes = self.homes();
-        let rows = self.people(&homes).rows(&organization.id, Some(&user.email)).await?;
+        let rows = self.people().rows(&organization.id, Some(&user.email)).await?;
         for row in rows.iter().filter(|row| row.email.eq_ignore_ascii_case(&user.email)) {
             let path = ["organizations", &organization.id, "invitations", &row.id];
             optional(self.client.call(Call::delete(DELETE_INVITATION, &path)).await)?;
@@ -61,8 +59,7 @@ impl Inner {
         let lifetime = match known {
             Some(lifetime) => lifetime,
             None => {
-                let homes = self.homes();
-                let rows = self.people(&homes).rows(&organization.id, Some(&user.email)).await?;
+                let rows = self.people().rows(&organization.id, Some(&user.email)).await?;
                 let Some(row) = rows.first() else { return Ok(ours) };
                 let lifetime = row.expires_at - row.sent_date;
                 *self.lifetime.lock().unwrap_or_else(PoisonError::into_inner) = Some(lifetime);

@@ -76,8 +76,7 @@ impl Inner {
         for role in [ShareRole::Collaborator, ShareRole::Manager] {
             let Some(share) = &known else { continue };
             let held = format!("{}:{}", share.account, role.as_str().to_lowercase());
-            let homes = self.homes();
-            for user in self.people(&homes).users_with(super::guest::ACCOUNTS, &held).await? {
+            for user in self.people().users_with(super::grants::ACCOUNTS, &held).await? {
                 let record = self.look(&user).await?;
                 if record.is_some_and(|guest| guest.grants.values().any(|held| held.grant.share_uid == uid)) {
                     return Err(stale(uid));

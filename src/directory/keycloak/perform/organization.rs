@@ -9,6 +9,7 @@ use super::super::client::{Call, Failed, optional};
 use super::super::endpoints::{
     CREATE_ORGANIZATION, DELETE_ORGANIZATION, GET_MEMBER, LIST_MEMBERS, PUT_ORGANIZATION, REMOVE_MEMBER,
 };
+use super::super::people::Home;
 use super::super::wire::{Member, Organization, User};
 use super::super::{Inner, guest, partner};
 use super::stale;
@@ -55,7 +56,7 @@ impl Inner {
         };
         match written {
             Ok(organization) => {
-                self.set_organization(&record.id, Some(organization));
+                self.set_home(&record.id, Some(Home { organization, mark: record.mark.clone() }));
                 Ok(Effect { partner: Some(record.clone()), ..Effect::default() })
             }
             Err(failed) if failed.is(409) => {
@@ -86,8 +87,7 @@ impl Inner {
 
     /// The guests of a partner's record, deactivated ones too.
     async fn guests_of(&self, id: &PartnerId) -> Result<Vec<User>, Fault> {
-        let homes = self.homes();
-        Ok(self.people(&homes).users_with(guest::PARTNER, &id.0).await?)
+        Ok(self.people().users_with(guest::PARTNER, &id.0).await?)
     }
 
     /// Whether anybody at all is a member of an organization: somebody whom we did not bring, once our guests are gone.
@@ -150,7 +150,7 @@ impl Inner {
             let call = Call::delete(DELETE_ORGANIZATION, &["organizations", &organization.id]);
             optional(self.client.call(call).await)?;
         }
-        self.set_organization(id, None);
+        self.set_home(id, None);
         Ok(partner_gone(id))
     }
 }

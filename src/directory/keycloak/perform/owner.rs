@@ -38,8 +38,7 @@ impl Inner {
             let organization = self.organization(&record.id);
             self.write_partner(&record, organization, enabled).await?;
         }
-        let homes = self.homes();
-        let people = self.people(&homes);
+        let people = self.people();
         let mut pages = Pages::default();
         loop {
             let users = people.page(pages.first(), PAGE).await?;

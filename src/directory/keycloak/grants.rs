@@ -1,0 +1,137 @@
+//! What a guest was given, as his user's attributes hold it: for us with all that stands behind it, and for applications as
+//! `account:role`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::super::{Grant, GrantRecord, GuestRecord, MfaRecord};
+use super::wire::{Attributes, User};
+use crate::rules::{Email, Methods, MfaMethod, ShareRole};
+
+/// What was given, a JSON object each.
+pub const GRANTS: &str = "guestlist.grants";
+/// What applications are told: `account:role`, in lower case, for each grant.
+pub const ACCOUNTS: &str = "guestlist.accounts";
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredGrant {
+    account: String,
+    role: String,
+    share: String,
+    share_uid: String,
+    allowed: Vec<String>,
+    asked: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    since: Timestamp,
+}
+
+/// What a guest holds is what applications are told. Of what we gave and somebody took out of there nothing is left; what
+/// somebody put in there is held without any share, until it is taken away.
+pub fn read(user: &User, address: &Email) -> Option<BTreeMap<String, GrantRecord>> {
+    let values = |name| user.attributes.get(name).map(Vec::as_slice).unwrap_or_default();
+    let mut given = values(GRANTS).iter().map(|text| grant(text)).collect::<Option<BTreeMap<_, _>>>()?;
+    let told = values(ACCOUNTS);
+    given.retain(|_, held| told.contains(&claim(&held.grant)));
+    for (account, held) in told_by_nobody(user) {
+        let claims: Vec<&String> = told.iter().filter(|claimed| account_of(claimed) == account).collect();
+        if given.get(&account).is_none_or(|given| claims.iter().any(|claimed| claim(&given.grant) != **claimed)) {
+            tracing::warn!(%address, account, "somebody else gave a guest this account");
+            given.insert(account, held);
+        }
+    }
+    Some(given)
+}
+
+fn account_of(claimed: &str) -> &str {
+    claimed.rsplit_once(':').map_or(claimed, |(account, _)| account)
+}
+
+/// What applications are told of a user, as if no share stood behind any of it. Of an account that is told twice it is more.
+pub fn told_by_nobody(user: &User) -> BTreeMap<String, GrantRecord> {
+    let mut held = BTreeMap::new();
+    for claimed in user.attributes.get(ACCOUNTS).map(Vec::as_slice).unwrap_or_default() {
+        let account = account_of(claimed);
+        let collaborator = claimed.strip_prefix(account) == Some(":collaborator") && !held.contains_key(account);
+        let role = if collaborator { ShareRole::Collaborator } else { ShareRole::Manager };
+        held.insert(account.to_owned(), unshared(account, role));
+    }
+    held
+}
+
+/// A grant that no share stands behind.
+fn unshared(account: &str, role: ShareRole) -> GrantRecord {
+    let grant = Grant {
+        account: account.to_owned(),
+        role,
+        share: String::new(),
+        share_uid: String::new(),
+        allowed: crate::rules::all_methods(),
+        asked: crate::rules::all_methods(),
+        until: None,
+    };
+    GrantRecord { grant, since: Timestamp::UNIX_EPOCH }
+}
+
+fn grant(text: &str) -> Option<(String, GrantRecord)> {
+    let stored: StoredGrant = serde_json::from_str(text).ok()?;
+    let methods = |names: &[String]| names.iter().map(|name| MfaMethod::parse(name)).collect::<Option<Methods>>();
+    let grant = Grant {
+        role: ShareRole::parse(&stored.role)?,
+        share: stored.share,
+        share_uid: stored.share_uid,
+        allowed: methods(&stored.allowed)?,
+        asked: methods(&stored.asked)?,
+        until: stored.until,
+        account: stored.account.clone(),
+    };
+    Some((stored.account, GrantRecord { grant, since: stored.since }))
+}
+
+/// Writes what a guest was given into his user's attributes, where nothing of it stands. What applications are told is only
+/// what can be used at this instant.
+pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -> serde_json::Result<()> {
+    if !record.grants.is_empty() {
+        let given = record.grants.values().map(written).collect::<Result<_, _>>()?;
+        attributes.insert(GRANTS.to_owned(), given);
+    }
+    let told = told(record, at);
+    if !told.is_empty() {
+        attributes.insert(ACCOUNTS.to_owned(), told);
+    }
+    Ok(())
+}
+
+/// What applications are told of a guest: `account:role` for each grant that can be used at this instant.
+pub fn told(record: &GuestRecord, at: Timestamp) -> Vec<String> {
+    let MfaRecord::Known(mfa) = &record.mfa else {
+        // What nobody can tell takes nothing away: the plan decides for how long.
+        return record.grants.values().map(|held| claim(&held.grant)).collect();
+    };
+    let enrolled: Methods = mfa.keys().copied().collect();
+    let usable = |held: &&GrantRecord| held.is_effective(record.login, record.joined_at.is_some(), &enrolled, at);
+    record.grants.values().filter(usable).map(|held| claim(&held.grant)).collect()
+}
+
+fn written(held: &GrantRecord) -> serde_json::Result<String> {
+    let names = |methods: &Methods| methods.iter().map(|method| method.as_str().to_owned()).collect();
+    let grant = &held.grant;
+    serde_json::to_string(&StoredGrant {
+        account: grant.account.clone(),
+        role: grant.role.as_str().to_owned(),
+        share: grant.share.clone(),
+        share_uid: grant.share_uid.clone(),
+        allowed: names(&grant.allowed),
+        asked: names(&grant.asked),
+        until: grant.until,
+        since: held.since,
+    })
+}
+
+/// What applications are told of a grant.
+pub fn claim(grant: &Grant) -> String {
+    format!("{}:{}", grant.account, grant.role.as_str().to_lowercase())
+}
