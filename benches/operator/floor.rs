@@ -11,7 +11,7 @@ use guestlist::index::Kind;
 use guestlist::operator::watch::Watched;
 use guestlist::rules::{Email, GuestRole};
 use jiff::{SignedDuration, Timestamp};
-use kube::api::{Api, Patch, PatchParams, WatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, WatchParams};
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::{Client, Resource};
 use serde_json::{Value, json};
@@ -19,45 +19,53 @@ use serde_json::{Value, json};
 use super::controlplane::ControlPlane;
 use super::world::{self, Size, at_once};
 
-const NAMESPACE: &str = "floor";
-
-/// How long it takes. What was made for it is gone afterwards.
-pub async fn run(client: &Client, plane: &ControlPlane, size: Size, concurrency: usize) -> Duration {
-    plane.kubectl(&["create", "namespace", NAMESPACE]).ok();
-    world::create(client, NAMESPACE, size, concurrency).await;
+/// How long it takes, in a namespace of its own. What was made for it is gone afterwards.
+pub async fn run(client: &Client, plane: &ControlPlane, namespace: &str, size: Size, concurrency: usize) -> Duration {
+    plane.kubectl(&["create", "namespace", namespace]).ok();
+    world::create(client, namespace, size, concurrency).await;
     let watches = [
         tokio::spawn(watch::<api::LocalPartner>(client.clone())),
         tokio::spawn(watch::<api::GuestMembership>(client.clone())),
         tokio::spawn(watch::<api::AccountShare>(client.clone())),
     ];
-    let (directory, epoch) = directory(plane, size).await;
+    let (directory, epoch) = directory(plane, namespace, size).await;
     let began = Instant::now();
-    at_once(concurrency, world::objects(NAMESPACE, size), |(kind, name, object)| {
+    at_once(concurrency, world::objects(namespace, size), |(kind, name, object)| {
         let directory = directory.clone();
         async move {
-            patch(client, kind, &name, false, json!({"metadata": {"finalizers": [api::FINALIZER]}})).await;
+            patch(client, namespace, kind, &name, false, json!({"metadata": {"finalizers": [api::FINALIZER]}})).await;
             if kind == Kind::Membership {
                 let address = object["spec"]["email"].as_str().unwrap();
                 let partner = object["spec"]["partnerRef"]["name"].as_str().unwrap();
                 directory.execute(&admit(&name, address, partner), None, Timestamp::now(), epoch).await.unwrap();
             }
-            patch(client, kind, &name, true, json!({"status": status(kind)})).await;
+            patch(client, namespace, kind, &name, true, json!({"status": status(kind)})).await;
         }
     })
     .await;
     let took = began.elapsed();
-    at_once(concurrency, world::objects(NAMESPACE, size), |(kind, name, _)| async move {
-        patch(client, kind, &name, false, json!({"metadata": {"finalizers": null}})).await;
+    at_once(concurrency, world::objects(namespace, size), |(kind, name, _)| async move {
+        patch(client, namespace, kind, &name, false, json!({"metadata": {"finalizers": null}})).await;
     })
     .await;
-    plane.kubectl(&["delete", "-n", NAMESPACE, "gm,share,lp", "--all"]).ok();
+    tokio::join!(
+        delete_all::<api::GuestMembership>(client, namespace),
+        delete_all::<api::AccountShare>(client, namespace),
+        delete_all::<api::LocalPartner>(client, namespace)
+    );
     watches.iter().for_each(tokio::task::JoinHandle::abort);
     took
 }
 
+/// In one call a kind: kubectl deletes one object after the other, and waits for each.
+async fn delete_all<K: Watched + Resource<Scope = NamespaceResourceScope>>(client: &Client, namespace: &str) {
+    let objects: Api<DeserializeGuard<K>> = Api::namespaced(client.clone(), namespace);
+    drop(objects.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap());
+}
+
 async fn watch<K: Watched>(client: Client) {
     let objects: Api<DeserializeGuard<K>> = Api::all(client);
-    let listed = objects.list_metadata(&kube::api::ListParams::default().limit(1)).await.unwrap();
+    let listed = objects.list_metadata(&ListParams::default().limit(1)).await.unwrap();
     let version = listed.metadata.resource_version.unwrap();
     let mut events = objects.watch(&WatchParams::default(), &version).await.unwrap().boxed();
     while let Some(event) = events.next().await {
@@ -65,21 +73,22 @@ async fn watch<K: Watched>(client: Client) {
     }
 }
 
-async fn patch(client: &Client, kind: Kind, name: &str, status: bool, patch: Value) {
+async fn patch(client: &Client, namespace: &str, kind: Kind, name: &str, status: bool, patch: Value) {
     match kind {
-        Kind::Partner => patch_one::<api::LocalPartner>(client, name, status, patch).await,
-        Kind::Membership => patch_one::<api::GuestMembership>(client, name, status, patch).await,
-        Kind::Share => patch_one::<api::AccountShare>(client, name, status, patch).await,
+        Kind::Partner => patch_one::<api::LocalPartner>(client, namespace, name, status, patch).await,
+        Kind::Membership => patch_one::<api::GuestMembership>(client, namespace, name, status, patch).await,
+        Kind::Share => patch_one::<api::AccountShare>(client, namespace, name, status, patch).await,
     }
 }
 
 async fn patch_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
     client: &Client,
+    namespace: &str,
     name: &str,
     status: bool,
     patch: Value,
 ) {
-    let objects: Api<DeserializeGuard<K>> = Api::namespaced(client.clone(), NAMESPACE);
+    let objects: Api<DeserializeGuard<K>> = Api::namespaced(client.clone(), namespace);
     let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
     if status {
         objects.patch_status(name, &params, &patch).await.unwrap();
@@ -114,15 +123,15 @@ fn mark(name: &str) -> Mark {
     Mark {
         installation: "floor".to_owned(),
         cluster: "floor".to_owned(),
-        namespace: NAMESPACE.to_owned(),
+        namespace: "floor".to_owned(),
         name: name.to_owned(),
         uid: format!("uid-{name}"),
         origin: Origin::Made,
     }
 }
 
-async fn directory(plane: &ControlPlane, size: Size) -> (Arc<Directory>, Epoch) {
-    let store = Store::open(&plane.dir().join("floor.db"), Access::Create).unwrap();
+async fn directory(plane: &ControlPlane, name: &str, size: Size) -> (Arc<Directory>, Epoch) {
+    let store = Store::open(&plane.dir().join(format!("{name}.db")), Access::Create).unwrap();
     let directory = Arc::new(Directory::start(store).unwrap());
     let owner = Owner { installation: "floor".to_owned(), cluster: "floor".to_owned() };
     directory.claim(&owner).await.unwrap();

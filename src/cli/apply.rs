@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
 use super::offline::session::{Done, load};
-use super::offline::words::{Addresses, Text, summary, takes};
+use super::offline::words::{Known, Text, summary, takes};
 use super::plan::{Format, show};
 use super::{ask, check, offline};
 use crate::directory::{Execute, Fault};
@@ -69,7 +69,7 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     }
     confirm(args.yes, &rehearsal)?;
     let text = matches!(args.output, Format::Text);
-    let mut words = Text::new(check::has_colour(), Addresses::of(&rehearsal.load, &rehearsal.operations));
+    let mut words = Text::new(check::has_colour(), Known::of(&rehearsal.load, &rehearsal.operations));
     if text {
         writeln!(out).map_err(|error| error.to_string())?;
     }

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::offline::input::{Input, Rehearsal, rehearse};
 use super::offline::session::load;
-use super::offline::words::{Addresses, Text, json, summary};
+use super::offline::words::{Known, Text, json, summary};
 use super::{check, offline};
 
 /// There is something to do.
@@ -72,14 +72,14 @@ pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -
     let Rehearsal { operations, standings, problems, load, calls } = rehearsal;
     let written = match output {
         Format::Json => {
-            let mut value = json(operations, standings, problems, &Addresses::of(load, operations));
+            let mut value = json(operations, standings, problems, &Known::of(load, operations));
             if !calls.is_empty() {
                 value["calls"] = serde_json::json!(calls);
             }
             serde_json::to_string_pretty(&value).map_err(|error| error.to_string())? + "\n"
         }
         Format::Text => {
-            let mut text = Text::new(check::has_colour(), Addresses::of(load, operations));
+            let mut text = Text::new(check::has_colour(), Known::of(load, operations));
             let mut all: String = operations.iter().map(|done| text.operation(done)).collect();
             all.extend(standings.iter().map(|standing| text.standing(standing)));
             all.extend(problems.iter().map(|problem| text.problem(problem)));

@@ -38,6 +38,14 @@ struct Told {
 /// How an object is planned. Injectable, so that wrong planners can be shown to be caught.
 pub type Planner = fn(World<'_>, &Key) -> Plan;
 
+/// How far a key has come since it began.
+#[derive(Debug, Default)]
+struct Round {
+    number: u32,
+    /// The resourceVersion with which the server answered our last write: the object is no older than that.
+    answered: Option<u64>,
+}
+
 /// Everything that is known, and what is to be done.
 pub struct Engine {
     /// What is declared.
@@ -60,7 +68,7 @@ pub struct Engine {
     proven: BTreeSet<Kind>,
     counts: BTreeMap<Key, Timestamp>,
     written: BTreeMap<Key, Timestamp>,
-    rounds: BTreeMap<Key, u32>,
+    rounds: BTreeMap<Key, Round>,
     told: BTreeMap<Key, Told>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
     orphans: BTreeSet<Orphan>,
@@ -269,9 +277,9 @@ impl Engine {
         if key.is_sweep() {
             return self.advance_sweep(now);
         }
-        let rounds = self.rounds.entry(key.clone()).or_insert(0);
-        *rounds += 1;
-        if *rounds > MOST_ROUNDS {
+        let round = self.rounds.entry(key.clone()).or_default();
+        round.number += 1;
+        if round.number > MOST_ROUNDS {
             self.rounds.remove(key);
             let delay = self.queue.back_off(key, now);
             tracing::warn!(%key, ?delay, "does not come to rest; later");
@@ -349,6 +357,10 @@ impl Engine {
     /// A task is over: take in what it brought, and go on.
     fn done(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
         let Outcome { objects, effects, reread, failure } = outcome;
+        if let Some(round) = self.rounds.get_mut(key) {
+            let answer = objects.iter().rev().find(|object| object.key() == *key).filter(|_| failure.is_none());
+            round.answered = answer.and_then(|object| object.metadata().resource_version.as_ref()?.parse().ok());
+        }
         for object in objects {
             // We only write what is declared. What the index has no more was deleted while the answer was on its way;
             // taken in, it would stay for ever, for no event comes to remove it.

@@ -1,7 +1,8 @@
 //! The objects as the operator reads and writes them. A trait, so that the same performer works on an API server, on
 //! manifests in files, and in a simulation.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -19,6 +20,7 @@ use super::lease::Term;
 use super::watch::{Watched, declared};
 use super::words::words;
 use crate::api;
+use crate::fresh::Fresh;
 use crate::index::{Declared, Key, Kind};
 use crate::plan::Notice;
 
@@ -73,6 +75,26 @@ pub struct Kubernetes {
     pub teller: Teller,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Who reads what live: many guests who are admitted at once ask for the same partner.
+    pub readings: Readings,
+}
+
+/// What is being read live, and shared.
+#[derive(Default)]
+pub struct Readings(Mutex<BTreeMap<Key, Arc<Fresh<Declared>>>>);
+
+impl Readings {
+    fn of(&self, key: &Key) -> Arc<Fresh<Declared>> {
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
+    }
+
+    /// Nobody who asks later gets what was read before: nothing is kept that nobody waits for.
+    fn end(&self, key: &Key) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.get(key).is_some_and(|reading| Arc::strong_count(reading) == 1) {
+            all.remove(key);
+        }
+    }
 }
 
 /// Calls a generic function with the type of a kind.
@@ -88,7 +110,14 @@ macro_rules! for_kind {
 
 impl Objects for Kubernetes {
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>> {
-        for_kind!(key, self.get_one(key))
+        async move {
+            let reading = self.readings.of(key);
+            let read = reading.get(for_kind!(key, self.get_one(key))).await;
+            drop(reading);
+            self.readings.end(key);
+            Ok(Declared::clone(&*read?))
+        }
+        .boxed()
     }
 
     fn patch<'a>(&'a self, key: &'a Key, part: Part, patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>> {

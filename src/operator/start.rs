@@ -14,7 +14,7 @@ use super::engine::{self, Engine, Input};
 use super::events::Teller;
 use super::health::Health;
 use super::lease::{Candidate, Held, Term};
-use super::objects::Kubernetes;
+use super::objects::{Kubernetes, Readings};
 use super::perform::Performer;
 use super::words::{no_cluster, words};
 use super::{Options, feed};
@@ -73,7 +73,13 @@ pub async fn begin(options: &Options, client: Client, term: Term, health: &Healt
     let (sender, inbox) = mpsc::channel(INBOX);
     let teller = Teller::new(client.clone(), options.lease.holder.clone());
     let (metrics, clock) = (health.metrics.clone(), options.clock.clone());
-    let objects = Arc::new(Kubernetes { client, term: term.clone(), teller, metrics: metrics.clone() });
+    let objects = Arc::new(Kubernetes {
+        client,
+        term: term.clone(),
+        teller,
+        metrics: metrics.clone(),
+        readings: Readings::default(),
+    });
     let performer = Performer { objects, directory, epoch, term, clock, metrics };
     Ok(Begun { engine: Engine::new(owner, workspace, options.workers.max(1)), performer, inbox, sender })
 }

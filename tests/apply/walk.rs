@@ -11,7 +11,7 @@ fn a_plan_says_what_and_why_and_writes_nothing() {
     let (code, said) = folder.plan();
     assert_eq!(code, 2, "{said}");
     for wanted in [
-        "LocalPartner partners/acme\n  ~ keep the partner \"acme\", run by alice@host.example, dan@host.example\n",
+        "LocalPartner partners/acme\n  + create the partner \"acme\", run by alice@host.example, dan@host.example\n",
         "GuestMembership partners/bob\n  + invite bob@acme.example as GuestUser; the invitation ends 20",
         "\n      Invited: invited by alice@host.example\n",
         "Plan: 3 operations (give: 2, update: 1, take away: 0, end: 0).\n",

@@ -237,10 +237,10 @@ impl Operator {
     /// Processor time used so far.
     pub fn cpu(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.as_ref().unwrap().id())).unwrap();
-        let fields: Vec<u64> =
-            stat.rsplit(')').next().unwrap().split_whitespace().filter_map(|f| f.parse().ok()).collect();
-        // After the name and the state: utime and stime are the 11th and 12th numbers, in ticks of 10 ms.
-        Duration::from_millis((fields[10] + fields[11]) * 10)
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+        // After the name: utime and stime are the 12th and 13th, in ticks of 10 ms.
+        Duration::from_millis(ticks * 10)
     }
 
     /// Everything that all its runs logged.

@@ -124,10 +124,15 @@ fn check(
     report
 }
 
+/// Where an object has its name.
+const NAME: &str = "metadata.name";
+
 /// What files say, for who goes on with it.
 pub(super) struct Examined {
     /// What they declare; of an object that stands there twice, both.
     pub objects: Vec<Declared>,
+    /// Where each of them has its name.
+    names: Vec<(Key, Location)>,
     report: Report,
 }
 
@@ -135,11 +140,13 @@ pub(super) struct Examined {
 pub(super) fn examine(paths: &[PathBuf], namespace: Option<&str>, policy: &Workspace, now: Timestamp) -> Examined {
     let Reading { mut report, objects, .. } = Reading::of(source::read(paths), namespace, Some(policy));
     let declared = objects.iter().map(|object| object.declared.clone()).collect();
+    let name = |object: &Object| (object.key.clone(), Location::new(object.source, &object.root.locate(NAME)));
+    let names = objects.iter().map(name).collect();
     same_uids(&objects, &mut report.findings);
     leaving(&objects, &mut report.findings);
     judge::all(objects, Some(policy), now, &mut report.findings);
     report.settle();
-    Examined { objects: declared, report }
+    Examined { objects: declared, names, report }
 }
 
 /// Two objects with one UID would be taken for one.
@@ -175,25 +182,33 @@ impl Examined {
             self.report.findings.retain(fatal);
             return Err(text::render(&self.report, text::has_colour()));
         }
+        let names = self.names.iter().map(|(key, at)| (key, NAME, at));
+        let found = self
+            .report
+            .findings
+            .iter()
+            .filter_map(|finding| finding.object.as_ref().map(|key| (key, finding.path.as_str(), &finding.at)));
         let mut places = Places::default();
-        for finding in &self.report.findings {
-            let (Some(key), Some((file, place))) =
-                (&finding.object, self.report.place(finding.at.source, finding.at.start))
-            else {
-                continue;
-            };
-            let at = format!("{file}:{}:{}", place.line, place.column);
-            places.0.insert((key.clone(), finding.path.clone()), at);
+        for (key, path, at) in names.chain(found) {
+            if let Some((file, place)) = self.report.place(at.source, at.start) {
+                let at = format!("{file}:{}:{}", place.line, place.column);
+                places.0.insert((key.clone(), path.to_owned()), at);
+            }
         }
         Ok((self.objects, places))
     }
 }
 
-/// Where in the files a field stands that something is said about.
+/// Where in the files a field stands that something is said about, and each object's name.
 #[derive(Default)]
 pub(super) struct Places(BTreeMap<(Key, String), String>);
 
 impl Places {
+    /// `file:line:column` of an object's name.
+    pub fn of_name(&self, key: &Key) -> Option<&str> {
+        self.of(key, NAME)
+    }
+
     /// `file:line:column` of a field.
     pub fn of(&self, key: &Key, path: &str) -> Option<&str> {
         self.0.get(&(key.clone(), path.to_owned())).map(String::as_str)

@@ -1,6 +1,6 @@
 //! What is or would be done, and why, for people and for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::session::Done;
 use crate::api::ConditionType;
 use crate::cli::check::Places;
-use crate::directory::{Grant, GuestId, Operation, Weight};
+use crate::directory::{Grant, GuestId, Operation, PartnerId, Weight};
 use crate::index::{Key, Kind};
 use crate::operator::engine::Load;
 use crate::operator::health::operation_name;
@@ -30,7 +30,7 @@ pub struct Standing {
 }
 
 /// One operation as a sentence without its why, for whom it is known.
-pub fn sentence(operation: &Operation) -> String {
+fn sentence(operation: &Operation) -> String {
     let accounts = |grants: &[Grant]| {
         let one = |grant: &Grant| {
             let until = grant.until.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
@@ -51,8 +51,7 @@ pub fn sentence(operation: &Operation) -> String {
         Operation::Release { .. } => "let go: what was given is taken back, the identity stays".to_owned(),
         Operation::DeactivatePartner { .. } => "put the partner away: it has no guests any more".to_owned(),
         Operation::EnsurePartner { display_name, host_admins, .. } => {
-            let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            format!("keep the partner {display_name:?}, run by {admins}")
+            format!("keep the partner {}", run_by(display_name, host_admins))
         }
         Operation::DescribeGuest { display_name, .. } => format!("keep the name {display_name:?} and the mark"),
         Operation::Admit { address, role, expires_at, .. } => {
@@ -71,49 +70,73 @@ pub fn sentence(operation: &Operation) -> String {
     }
 }
 
+fn run_by(display_name: &str, host_admins: &[Email]) -> String {
+    let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("{display_name:?}, run by {admins}")
+}
+
 /// Whether an operation takes something away from somebody.
 pub fn takes(operation: &Operation) -> bool {
     matches!(operation.weight(), Weight::Take | Weight::End)
 }
 
-/// The addresses of guests: those of before, and those who are invited.
+/// Whom operations are about: the addresses of guests, and the partners that there were before.
 #[derive(Default)]
-pub struct Addresses(BTreeMap<GuestId, Email>);
+pub struct Known {
+    guests: BTreeMap<GuestId, Email>,
+    partners: BTreeSet<PartnerId>,
+}
 
-impl Addresses {
+impl Known {
     /// Whom the directory held, and whom these operations admit.
     pub fn of(load: &Load, operations: &[Done]) -> Self {
-        let mut known: BTreeMap<_, _> =
+        let mut guests: BTreeMap<_, _> =
             load.guests.iter().map(|guest| (guest.id.clone(), guest.address.clone())).collect();
         for done in operations {
             if let Operation::Admit { guest, address, .. } = &done.step.operation {
-                known.insert(guest.clone(), address.clone());
+                guests.insert(guest.clone(), address.clone());
             }
         }
-        Self(known)
+        let live = load.partners.iter().filter(|partner| partner.deactivated_at.is_none());
+        Self { guests, partners: live.map(|partner| partner.id.clone()).collect() }
     }
 
-    fn find(&self, operation: &Operation) -> Option<&Email> {
-        self.0.get(operation.guest()?)
+    fn address(&self, operation: &Operation) -> Option<&Email> {
+        self.guests.get(operation.guest()?)
+    }
+
+    /// One operation as a sentence, and how it changes what there is.
+    fn sentence(&self, operation: &Operation) -> (char, String) {
+        if let Operation::EnsurePartner { partner, display_name, host_admins, .. } = operation
+            && !self.partners.contains(partner)
+        {
+            return ('+', format!("create the partner {}", run_by(display_name, host_admins)));
+        }
+        let sign = match operation.weight() {
+            Weight::Take | Weight::End => '-',
+            Weight::Keep => '~',
+            Weight::Give => '+',
+        };
+        (sign, sentence(operation))
     }
 }
 
 /// Text for people: what, for which object, and why.
 pub struct Text {
     colour: bool,
-    addresses: Addresses,
+    known: Known,
     last: String,
 }
 
 impl Text {
     /// With colours, or plain.
-    pub fn new(colour: bool, addresses: Addresses) -> Self {
-        Self { colour, addresses, last: String::new() }
+    pub fn new(colour: bool, known: Known) -> Self {
+        Self { colour, known, last: String::new() }
     }
 
     /// Whose sake an operation is for.
     fn object(&self, done: &Done) -> String {
-        match self.addresses.find(&done.step.operation) {
+        match self.known.address(&done.step.operation) {
             Some(address) if done.key.is_sweep() => format!("{address}, whom nothing declares"),
             None if done.key.is_sweep() => "what nothing declares".to_owned(),
             Some(_) | None => done.key.to_string(),
@@ -128,13 +151,13 @@ impl Text {
             let _ = writeln!(text, "{}", self.paint("1", &object));
             self.last = object;
         }
-        let operation = &done.step.operation;
-        let (sign, colour) = match operation.weight() {
-            Weight::Take | Weight::End => ("-", "31"),
-            Weight::Keep => ("~", "33"),
-            Weight::Give => ("+", "32"),
+        let (sign, sentence) = self.known.sentence(&done.step.operation);
+        let colour = match sign {
+            '-' => "31",
+            '+' => "32",
+            _ => "33",
         };
-        let what = format!("{sign} {}", sentence(operation));
+        let what = format!("{sign} {sentence}");
         let why = format!("{}: {}", done.step.reason.as_str(), done.step.because);
         let _ = writeln!(text, "  {}\n      {why}", self.paint(colour, &what));
         text
@@ -173,7 +196,7 @@ pub fn summary(operations: &[Done]) -> String {
 }
 
 /// Everything for programs; described in docs/plan.md.
-pub fn json(operations: &[Done], standings: &[Standing], problems: &[String], addresses: &Addresses) -> Value {
+pub fn json(operations: &[Done], standings: &[Standing], problems: &[String], known: &Known) -> Value {
     let object = |key: &Key| json!({"kind": key.kind.as_str(), "namespace": key.namespace, "name": key.name});
     let operation = |done: &Done| {
         let operation = &done.step.operation;
@@ -186,8 +209,8 @@ pub fn json(operations: &[Done], standings: &[Standing], problems: &[String], ad
                 Weight::Give => "give",
                 Weight::End => "end",
             },
-            "guest": addresses.find(operation).map(Email::as_str),
-            "does": sentence(operation),
+            "guest": known.address(operation).map(Email::as_str),
+            "does": known.sentence(operation).1,
             "reason": done.step.reason.as_str(),
             "because": done.step.because,
         })
@@ -236,7 +259,7 @@ pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
         // Stalled: nothing comes by itself.
         let broken = condition(ConditionType::Stalled).is_some();
         found.push(Standing {
-            at: None,
+            at: places.of_name(key).map(str::to_owned),
             key: key.clone(),
             broken,
             reason: text(&ready["reason"]),

@@ -41,8 +41,8 @@ impl Engine {
         others.then(|| Check::Present { key: key.clone(), uid })
     }
 
-    /// Before something is given, each watch has reached the newest object that it was planned on, or the objects are
-    /// read live.
+    /// Before something is given, each watch has reached the newest object that it was planned on, or its objects are read
+    /// live. The newest of them need not be, where the server has just answered our own write with it.
     fn freshness(&self, key: &Key, steps: &[Step]) -> Vec<Check> {
         let mut keys = BTreeSet::from([key.clone()]);
         keys.extend(self.index.partner_of(key));
@@ -54,16 +54,17 @@ impl Engine {
                 }
             }
         }
-        let newest = keys
-            .iter()
-            .filter_map(|key| self.index.metadata(key)?.resource_version.as_deref()?.parse::<u64>().ok())
-            .max()
-            .unwrap_or(0);
-        let reached = |kind: &Kind| self.frontiers.get(kind).is_some_and(|frontier| *frontier >= newest);
-        if Kind::ALL.iter().all(|kind| self.proven.contains(kind) && reached(kind)) {
-            return Vec::new();
-        }
+        let version = |key: &Key| self.index.metadata(key)?.resource_version.as_deref()?.parse::<u64>().ok();
+        let newest = keys.iter().filter_map(version).max().unwrap_or(0);
+        let reached = |kind: Kind| {
+            self.proven.contains(&kind) && self.frontiers.get(&kind).is_some_and(|frontier| *frontier >= newest)
+        };
+        let answered = |key: &Key| {
+            let answer = self.rounds.get(key).and_then(|round| round.answered);
+            answer.is_some() && answer == version(key) && answer == Some(newest)
+        };
         keys.into_iter()
+            .filter(|key| !reached(key.kind) && !answered(key))
             .filter_map(|key| {
                 let meta = self.index.metadata(&key)?;
                 let (uid, generation) = (meta.uid.clone().unwrap_or_default(), meta.generation);
