@@ -2,18 +2,22 @@
 //! into terms once, when it comes in, and says which objects a change touches. Pure data, no clock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 use crate::api;
-use crate::rules::{Email, MembershipTerms, PartnerTerms, Reading, ShareTerms};
+use crate::few::Few;
+use crate::rules::{Email, MembershipTerms, PartnerTerms, ShareTerms, read};
 
 mod key;
 mod links;
+mod stored;
 mod touch;
 
 pub use key::{Key, Kind};
+pub use stored::{Entry, Meta, Slot, Stored};
 pub use touch::Touched;
 
 /// An object as it is stored.
@@ -64,72 +68,31 @@ impl Declared {
     }
 }
 
-/// An object that reads, with its terms.
-#[derive(Clone, Debug)]
-pub struct Entry<K, T> {
-    /// As it is stored.
-    pub object: K,
-    /// What its spec says.
-    pub reading: Reading<T>,
-}
-
-/// What is stored under a name.
-#[derive(Clone, Debug)]
-pub enum Slot<K, T> {
-    /// An object that reads.
-    Read(Box<Entry<K, T>>),
-    /// One that does not.
-    Unreadable {
-        /// Its metadata.
-        metadata: Box<ObjectMeta>,
-        /// What does not fit.
-        error: String,
-    },
-}
-
-impl<K: Resource, T> Slot<K, T> {
-    /// The metadata, readable or not.
-    pub fn metadata(&self) -> &ObjectMeta {
-        match self {
-            Self::Read(entry) => entry.object.meta(),
-            Self::Unreadable { metadata, .. } => metadata,
-        }
-    }
-
-    /// The entry, where the object reads.
-    pub fn read(&self) -> Option<&Entry<K, T>> {
-        match self {
-            Self::Read(entry) => Some(entry),
-            Self::Unreadable { .. } => None,
-        }
-    }
-}
-
 /// A partner and its terms.
-pub type Partner = Entry<api::LocalPartner, PartnerTerms>;
+pub type Partner = Entry<api::LocalPartnerStatus, PartnerTerms>;
 /// A membership and its terms.
-pub type Membership = Entry<api::GuestMembership, MembershipTerms>;
+pub type Membership = Entry<api::GuestMembershipStatus, MembershipTerms>;
 /// A share and its terms.
-pub type Share = Entry<api::AccountShare, ShareTerms>;
+pub type Share = Entry<api::AccountShareStatus, ShareTerms>;
 
 /// Namespace and name.
-pub type Name = (String, String);
-type Slots<K, T> = BTreeMap<Name, Slot<K, T>>;
+pub type Name = (Arc<str>, Arc<str>);
+type Slots<S, T> = BTreeMap<Name, Slot<S, T>>;
 type Names = BTreeSet<Name>;
 
 /// The declared world.
 #[derive(Debug, Default)]
 pub struct Index {
-    partners: Slots<api::LocalPartner, PartnerTerms>,
-    memberships: Slots<api::GuestMembership, MembershipTerms>,
-    shares: Slots<api::AccountShare, ShareTerms>,
+    partners: Slots<api::LocalPartnerStatus, PartnerTerms>,
+    memberships: Slots<api::GuestMembershipStatus, MembershipTerms>,
+    shares: Slots<api::AccountShareStatus, ShareTerms>,
     /// Partner → its memberships' and shares' names.
-    members_of: BTreeMap<Name, BTreeSet<String>>,
+    members_of: BTreeMap<Name, BTreeSet<Arc<str>>>,
     /// Partner → those of its memberships that say Guest Admin.
-    admins_of: BTreeMap<Name, BTreeSet<String>>,
-    shares_of: BTreeMap<Name, BTreeSet<String>>,
+    admins_of: BTreeMap<Name, BTreeSet<Arc<str>>>,
+    shares_of: BTreeMap<Name, BTreeSet<Arc<str>>>,
     /// Address → memberships, in all namespaces.
-    by_address: BTreeMap<Email, Names>,
+    by_address: BTreeMap<Email, Few<Name, ()>>,
     /// Address → memberships that it invites.
     by_inviter: BTreeMap<Email, Names>,
     /// Address → partners that list it as Host Admin.
@@ -137,49 +100,53 @@ pub struct Index {
     /// Account → shares.
     by_account: BTreeMap<String, Names>,
     /// Membership UIDs.
-    membership_uids: BTreeMap<String, Name>,
+    membership_uids: BTreeMap<Arc<str>, Name>,
     /// Partner UIDs.
-    partner_uids: BTreeMap<String, Name>,
+    partner_uids: BTreeMap<Arc<str>, Name>,
     /// Share UIDs.
-    share_uids: BTreeMap<String, Name>,
+    share_uids: BTreeMap<Arc<str>, Name>,
 }
 
 impl Index {
     /// What is stored under a partner's name.
-    pub fn partner(&self, namespace: &str, name: &str) -> Option<&Slot<api::LocalPartner, PartnerTerms>> {
-        self.partners.get(&(namespace.to_owned(), name.to_owned()))
+    pub fn partner(&self, namespace: &str, name: &str) -> Option<&Slot<api::LocalPartnerStatus, PartnerTerms>> {
+        self.partners.get(&(namespace.into(), name.into()))
     }
 
     /// What is stored under a membership's name.
-    pub fn membership(&self, namespace: &str, name: &str) -> Option<&Slot<api::GuestMembership, MembershipTerms>> {
-        self.memberships.get(&(namespace.to_owned(), name.to_owned()))
+    pub fn membership(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Option<&Slot<api::GuestMembershipStatus, MembershipTerms>> {
+        self.memberships.get(&(namespace.into(), name.into()))
     }
 
     /// What is stored under a share's name.
-    pub fn share(&self, namespace: &str, name: &str) -> Option<&Slot<api::AccountShare, ShareTerms>> {
-        self.shares.get(&(namespace.to_owned(), name.to_owned()))
+    pub fn share(&self, namespace: &str, name: &str) -> Option<&Slot<api::AccountShareStatus, ShareTerms>> {
+        self.shares.get(&(namespace.into(), name.into()))
     }
 
     /// The readable memberships that name a partner.
     pub fn members<'a>(&'a self, namespace: &'a str, partner: &str) -> impl Iterator<Item = &'a Membership> {
-        let names = self.members_of.get(&(namespace.to_owned(), partner.to_owned()));
+        let names = self.members_of.get(&(namespace.into(), partner.into()));
         names.into_iter().flatten().filter_map(move |name| self.membership(namespace, name).and_then(Slot::read))
     }
 
     /// The names of the memberships that say Guest Admin of a partner.
     pub fn guest_admins(&self, namespace: &str, partner: &str) -> impl Iterator<Item = &str> {
-        let names = self.admins_of.get(&(namespace.to_owned(), partner.to_owned()));
-        names.into_iter().flatten().map(String::as_str)
+        let names = self.admins_of.get(&(namespace.into(), partner.into()));
+        names.into_iter().flatten().map(|name| &**name)
     }
 
     /// How many memberships name a partner.
     pub fn member_count(&self, namespace: &str, partner: &str) -> usize {
-        self.members_of.get(&(namespace.to_owned(), partner.to_owned())).map_or(0, BTreeSet::len)
+        self.members_of.get(&(namespace.into(), partner.into())).map_or(0, BTreeSet::len)
     }
 
     /// The readable shares that name a partner.
     pub fn shares<'a>(&'a self, namespace: &'a str, partner: &str) -> impl Iterator<Item = &'a Share> {
-        let names = self.shares_of.get(&(namespace.to_owned(), partner.to_owned()));
+        let names = self.shares_of.get(&(namespace.into(), partner.into()));
         names.into_iter().flatten().filter_map(move |name| self.share(namespace, name).and_then(Slot::read))
     }
 
@@ -191,13 +158,13 @@ impl Index {
 
     /// How many shares name a partner.
     pub fn share_count(&self, namespace: &str, partner: &str) -> usize {
-        self.shares_of.get(&(namespace.to_owned(), partner.to_owned())).map_or(0, BTreeSet::len)
+        self.shares_of.get(&(namespace.into(), partner.into())).map_or(0, BTreeSet::len)
     }
 
     /// The readable memberships with an address, in all namespaces.
     pub fn memberships_for<'a>(&'a self, address: &Email) -> impl Iterator<Item = &'a Membership> {
         let names = self.by_address.get(address);
-        names.into_iter().flatten().filter_map(|(namespace, name)| self.membership(namespace, name)?.read())
+        names.into_iter().flat_map(Few::keys).filter_map(|(namespace, name)| self.membership(namespace, name)?.read())
     }
 
     /// The partners that list an address as Host Admin.
@@ -221,12 +188,12 @@ impl Index {
     }
 
     /// The membership with this UID.
-    pub fn membership_by_uid(&self, uid: &str) -> Option<&Slot<api::GuestMembership, MembershipTerms>> {
+    pub fn membership_by_uid(&self, uid: &str) -> Option<&Slot<api::GuestMembershipStatus, MembershipTerms>> {
         self.membership_uids.get(uid).and_then(|name| self.memberships.get(name))
     }
 
     /// The metadata of an object, readable or not.
-    pub fn metadata(&self, key: &Key) -> Option<&ObjectMeta> {
+    pub fn metadata(&self, key: &Key) -> Option<&Meta> {
         match key.kind {
             Kind::Partner => self.partner(&key.namespace, &key.name).map(Slot::metadata),
             Kind::Membership => self.membership(&key.namespace, &key.name).map(Slot::metadata),
@@ -246,12 +213,13 @@ impl Index {
     /// The partner that an object belongs to (itself, for a partner). `None`: unknown, as it does not read.
     pub fn partner_of(&self, key: &Key) -> Option<Key> {
         let partner = match key.kind {
-            Kind::Partner => Some(key.name.clone()),
-            Kind::Membership => {
-                self.membership(&key.namespace, &key.name).and_then(Slot::read).map(|m| m.reading.terms.partner.clone())
-            }
+            Kind::Partner => Some(&*key.name),
+            Kind::Membership => self
+                .membership(&key.namespace, &key.name)
+                .and_then(Slot::read)
+                .map(|m| m.reading.terms.partner.as_str()),
             Kind::Share => {
-                self.share(&key.namespace, &key.name).and_then(Slot::read).map(|s| s.reading.terms.partner.clone())
+                self.share(&key.namespace, &key.name).and_then(Slot::read).map(|s| s.reading.terms.partner.as_str())
             }
         };
         partner.map(|name| Key::new(Kind::Partner, key.namespace.clone(), name))
@@ -272,8 +240,8 @@ impl Index {
     pub fn apply(&mut self, object: Declared) -> Touched {
         let key = object.key();
         if let Some(stored) = self.metadata(&key)
-            && stored.uid == object.metadata().uid
-            && version(object.metadata()) <= version(stored)
+            && stored.uid.as_deref() == object.metadata().uid.as_deref()
+            && version(object.metadata().resource_version.as_ref()) <= version(stored.resource_version.as_ref())
         {
             return Touched::default();
         }
@@ -303,7 +271,8 @@ impl Index {
         for object in objects {
             let key = object.key();
             let same = self.metadata(&key).is_some_and(|stored| {
-                stored.uid == object.metadata().uid && stored.resource_version == object.metadata().resource_version
+                stored.uid.as_deref() == object.metadata().uid.as_deref()
+                    && stored.resource_version == object.metadata().resource_version
             });
             if !same {
                 touched.merge(self.put(&key, object));
@@ -329,6 +298,7 @@ impl Index {
     }
 
     fn put(&mut self, key: &Key, object: Declared) -> Touched {
+        let key = &self.known(key);
         let mut touched = Touched::default();
         let relevant = self.is_relevant(key, &object);
         if relevant {
@@ -351,39 +321,56 @@ impl Index {
         touched
     }
 
+    /// The key in the text that is there already, where it is: timers and links outlive many versions of an object.
+    fn known(&self, key: &Key) -> Key {
+        let name = (key.namespace.clone(), key.name.clone());
+        let known = match key.kind {
+            Kind::Partner => self.partners.get_key_value(&name).map(|(name, _)| name),
+            Kind::Membership => self.memberships.get_key_value(&name).map(|(name, _)| name),
+            Kind::Share => self.shares.get_key_value(&name).map(|(name, _)| name),
+        };
+        let (namespace, name) = known.cloned().unwrap_or(name);
+        Key::new(key.kind, namespace, name)
+    }
+
     /// Whether a change can matter to other objects: anything but status, finalizers of others and bookkeeping.
     fn is_relevant(&self, key: &Key, new: &Declared) -> bool {
         // Nothing is given under a partner or a share that could vanish without a trace; a membership guards itself.
-        let guards = |meta: &ObjectMeta| key.kind != Kind::Membership && has_finalizer(meta);
-        let head = |meta: &ObjectMeta| {
-            (meta.uid.clone(), meta.deletion_timestamp.clone(), meta.annotations.clone(), guards(meta))
+        let guards = |meta: &Meta| key.kind != Kind::Membership && has_finalizer(&meta.finalizers);
+        let differs = |old: &Meta, new: &Meta| {
+            old.uid != new.uid
+                || old.deletion_timestamp != new.deletion_timestamp
+                || old.annotations != new.annotations
+                || guards(old) != guards(new)
         };
         let Some(stored) = self.metadata(key) else { return true };
-        if head(stored) != head(new.metadata()) {
+        if differs(stored, &new.metadata().clone().into()) {
             return true;
         }
         let name = (key.namespace.clone(), key.name.clone());
         match new {
             Declared::Partner(new) => {
-                self.partners.get(&name).and_then(Slot::read).is_none_or(|old| old.object.spec != new.spec)
+                self.partners.get(&name).and_then(Slot::read).is_none_or(|old| old.reading != read::partner(&new.spec))
             }
-            Declared::Membership(new) => {
-                self.memberships.get(&name).and_then(Slot::read).is_none_or(|old| old.object.spec != new.spec)
-            }
+            Declared::Membership(new) => self
+                .memberships
+                .get(&name)
+                .and_then(Slot::read)
+                .is_none_or(|old| old.reading != read::membership(&new.spec)),
             Declared::Share(new) => {
-                self.shares.get(&name).and_then(Slot::read).is_none_or(|old| old.object.spec != new.spec)
+                self.shares.get(&name).and_then(Slot::read).is_none_or(|old| old.reading != read::share(&new.spec))
             }
             Declared::Unreadable { .. } => true,
         }
     }
 }
 
-/// Whether our finalizer is on an object.
-pub fn has_finalizer(meta: &ObjectMeta) -> bool {
-    meta.finalizers.iter().flatten().any(|finalizer| finalizer == api::FINALIZER)
+/// Whether our finalizer is among an object's.
+pub fn has_finalizer<'a>(finalizers: impl IntoIterator<Item = &'a String>) -> bool {
+    finalizers.into_iter().any(|finalizer| finalizer == api::FINALIZER)
 }
 
 /// A resourceVersion as the number that it is; files have none.
-fn version(meta: &ObjectMeta) -> Option<u64> {
-    meta.resource_version.as_deref().and_then(|text| text.parse().ok())
+fn version(version: Option<&String>) -> Option<u64> {
+    version.and_then(|text| text.parse().ok())
 }

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`api`] | the three custom resources on the wire: serde, schema, CEL | nothing of ours |
 //! | [`rules`] | the law: types, terms, one small function a rule | `api` |
+//! | `few` | a map of few entries | nothing of ours |
 //! | `fresh` | one live reading shared by all who asked before it began | nothing of ours |
 //! | `wording` | what people are told of a text that they wrote | nothing of ours |
 //! | [`workspace`] | the workspace policy: who may be spoken for, from where | `rules`, `wording` |
@@ -22,6 +23,7 @@
 pub mod api;
 pub mod cli;
 pub mod directory;
+mod few;
 mod fresh;
 pub mod index;
 pub mod operator;

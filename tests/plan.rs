@@ -358,7 +358,7 @@ fn a_partner_that_blocks_takes_nobody_with_it_and_one_that_cascades_takes_everyb
     world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
     world.settle();
     assert!(world.access().is_empty());
-    assert!(!world.objects.keys().any(|key| key.name == "bob" || key.name == "instagram"));
+    assert!(!world.objects.keys().any(|key| ["bob", "instagram"].contains(&&*key.name)));
 }
 
 #[test]
@@ -492,7 +492,7 @@ fn a_partner_names_the_host_admins_that_it_waits_for() {
     let mut world = World::acme();
     world.partner("acme", "hostAdmins: [alice@host.example, alcie@host.example]");
     world.settle();
-    let status = world.index.partner(world::SPACE, "acme").unwrap().read().unwrap().object.status.clone().unwrap();
+    let status = world.index.partner(world::SPACE, "acme").unwrap().read().unwrap().status.read().unwrap();
     let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
     assert!(ready.message.contains("alcie@host.example") && !ready.message.contains("alice@"), "{}", ready.message);
 }

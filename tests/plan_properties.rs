@@ -136,7 +136,7 @@ fn write_member(world: &mut World, who: usize, member: &Member) {
 }
 
 fn exists(world: &World, kind: Kind, name: &str) -> bool {
-    world.objects.keys().any(|key| key.kind == kind && key.name == name)
+    world.objects.keys().any(|key| key.kind == kind && *key.name == *name)
 }
 
 /// Does one edit, in the world and in the model. What the directory refuses did not happen.

@@ -1,8 +1,6 @@
 //! Since when a guest's MFA has been unknown is remembered by whoever observes: without it, it would be unknown for ever.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use std::collections::BTreeMap;
-
 use guestlist::directory::{GuestId, GuestRecord, MfaRecord, Owner, PartnerId, Revision};
 use guestlist::operator::engine::{Engine, Input, Load, Now};
 use guestlist::rules::{Email, GuestRole};
@@ -32,7 +30,7 @@ fn guest(revision: i64, mfa: MfaRecord) -> GuestRecord {
         login: true,
         mfa,
         mfa_lost_at: None,
-        grants: BTreeMap::new(),
+        grants: [].into(),
         deactivated_at: None,
     }
 }
@@ -42,7 +40,7 @@ fn unknown_mfa_counts_from_when_it_was_first_seen_and_anew_after_it_was_known() 
     let owner = Owner { installation: "default".into(), cluster: "c".into() };
     let mut engine = Engine::new(owner, Workspace::default(), 1);
     let bob = Email::parse("bob@acme.example").unwrap();
-    let known = MfaRecord::Known(BTreeMap::new());
+    let known = MfaRecord::Known([].into());
     let later = |minutes| now() + SignedDuration::from_mins(minutes);
     let seen =
         |guest| Input::Observed(vec![Now::Guest(Email::parse("bob@acme.example").unwrap(), Some(Box::new(guest)))]);

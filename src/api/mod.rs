@@ -34,3 +34,5 @@ pub const RESET_MFA: &str = "guestlist.dev/reset-mfa";
 pub const RESEND_INVITATION: &str = "guestlist.dev/resend-invitation";
 /// `"true"`: nothing is given and nothing destroyed; taking away goes on.
 pub const PAUSED: &str = "guestlist.dev/paused";
+/// All annotations that are read.
+pub const ANNOTATIONS: [&str; 4] = [RECONCILE_AT, RESET_MFA, RESEND_INVITATION, PAUSED];

@@ -73,7 +73,7 @@ pub(super) fn run(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem
 async fn all(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let cluster = Cluster::connect().await?;
     let mut objects = cluster.objects().await?;
-    objects.retain(|object| has_finalizer(object.metadata()));
+    objects.retain(|object| has_finalizer(object.metadata().finalizers.iter().flatten()));
     if objects.is_empty() {
         writeln!(out, "no object has our finalizer")?;
         return Ok(());

@@ -13,7 +13,7 @@ use crate::rules::Email;
 /// The observed world.
 #[derive(Clone, Debug, Default)]
 pub struct Mirror {
-    guests: BTreeMap<Email, GuestRecord>,
+    guests: BTreeMap<Email, Box<GuestRecord>>,
     guest_ids: BTreeMap<GuestId, Email>,
     /// UID → the live guest whose mark has it. From files a UID comes of a name: who had it before may be deactivated.
     guest_uids: BTreeMap<String, Email>,
@@ -80,7 +80,12 @@ impl Mirror {
                 take(&mut self.share_holders, &record.grant.share_uid, address);
             }
         }
-        if let Some(record) = record {
+        if let Some(mut record) = record {
+            // One text for both, where nobody changed it.
+            if record.email == *address {
+                record.email = address.clone();
+            }
+            record.address = address.clone();
             self.guest_ids.insert(record.id.clone(), address.clone());
             if let Some(mark) = &record.mark {
                 if record.is_live() {
@@ -102,7 +107,7 @@ impl Mirror {
                 self.share_holders.entry(held.grant.share_uid.clone()).or_default().insert(address.clone());
             }
             self.partner_guests.entry(record.partner.clone()).or_default().insert(address.clone());
-            self.guests.insert(address.clone(), record);
+            self.guests.insert(address.clone(), Box::new(record));
         }
     }
 
@@ -148,17 +153,17 @@ impl Mirror {
 
     /// The guest with this address.
     pub fn guest(&self, address: &Email) -> Option<&GuestRecord> {
-        self.guests.get(address)
+        self.guests.get(address).map(Box::as_ref)
     }
 
     /// The live guest whose mark has this UID.
     pub fn live_by_uid(&self, uid: &str) -> Option<&GuestRecord> {
-        self.guest_uids.get(uid).and_then(|address| self.guests.get(address))
+        self.guest_uids.get(uid).and_then(|address| self.guests.get(address).map(Box::as_ref))
     }
 
     /// The guest with this identifier.
     pub fn guest_by_id(&self, id: &GuestId) -> Option<&GuestRecord> {
-        self.guest_ids.get(id).and_then(|address| self.guests.get(address))
+        self.guest_ids.get(id).and_then(|address| self.guests.get(address).map(Box::as_ref))
     }
 
     /// Whether somebody left a membership of this name: his record is deactivated and not destroyed yet.
@@ -168,17 +173,25 @@ impl Mirror {
 
     /// Who holds an account through the share with this UID.
     pub fn holders<'a>(&'a self, share_uid: &str) -> impl Iterator<Item = &'a GuestRecord> {
-        self.share_holders.get(share_uid).into_iter().flatten().filter_map(|address| self.guests.get(address))
+        self.share_holders
+            .get(share_uid)
+            .into_iter()
+            .flatten()
+            .filter_map(|address| self.guests.get(address).map(Box::as_ref))
     }
 
     /// All guests, by address.
     pub fn guests(&self) -> impl Iterator<Item = &GuestRecord> {
-        self.guests.values()
+        self.guests.values().map(Box::as_ref)
     }
 
     /// The guests of a partner's record, live or not.
     pub fn guests_of(&self, partner: &PartnerId) -> impl Iterator<Item = &GuestRecord> {
-        self.partner_guests.get(partner).into_iter().flatten().filter_map(|address| self.guests.get(address))
+        self.partner_guests
+            .get(partner)
+            .into_iter()
+            .flatten()
+            .filter_map(|address| self.guests.get(address).map(Box::as_ref))
     }
 
     /// A partner by its identifier.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::few::Few;
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
 
 /// Identifies a guest's record in the directory.
@@ -81,7 +82,7 @@ pub struct InvitationRecord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MfaRecord {
     /// The enrolled methods and since when; empty: none.
-    Known(BTreeMap<MfaMethod, Timestamp>),
+    Known(Few<MfaMethod, Timestamp>),
     /// The directory could not tell.
     Unknown,
 }
@@ -150,7 +151,7 @@ pub struct GuestRecord {
     /// When MFA was last seen taken away, while nothing has been enrolled since.
     pub mfa_lost_at: Option<Timestamp>,
     /// Grants by account.
-    pub grants: BTreeMap<String, GrantRecord>,
+    pub grants: Few<String, GrantRecord>,
     /// Since when the record is deactivated; `None`: live.
     pub deactivated_at: Option<Timestamp>,
 }

@@ -1,6 +1,7 @@
 //! What names an object.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// One of the three kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,20 +28,20 @@ impl Kind {
     }
 }
 
-/// Names an object.
+/// Names an object. Shared text: a key stands in many places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Its kind.
     pub kind: Kind,
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl Key {
     /// Names an object.
-    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self { kind, namespace: namespace.into(), name: name.into() }
     }
 
@@ -59,7 +60,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name.is_empty() {
             // The sweep has a name in the log only; an object of a file without one has none.
-            return match self.namespace.as_str() {
+            return match &*self.namespace {
                 "" => f.write_str("the sweep"),
                 namespace => write!(f, "{} {namespace}/(without a name)", self.kind.as_str()),
             };

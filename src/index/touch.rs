@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Index, Key, Kind, Name, Slot};
+use crate::few::Few;
 use crate::rules::Email;
 
 /// The objects that a change touches.
@@ -92,10 +93,10 @@ impl Index {
             touched.merge(self.touched_by_name(&Key::new(Kind::Partner, namespace.clone(), name.clone())));
         }
         for membership in self.memberships_for(address) {
-            let namespace = membership.object.metadata.namespace.clone().unwrap_or_default();
+            let namespace = membership.metadata.namespace.clone().unwrap_or_default();
             let partner = &membership.reading.terms.partner;
             touched.counts.insert(Key::new(Kind::Partner, namespace.clone(), partner.clone()));
-            for share in self.shares_of.get(&(namespace.clone(), partner.clone())).into_iter().flatten() {
+            for share in self.shares_of.get(&(namespace.clone(), partner.as_str().into())).into_iter().flatten() {
                 touched.counts.insert(Key::new(Kind::Share, namespace.clone(), share.clone()));
             }
         }
@@ -121,7 +122,7 @@ impl Index {
         let mut touched = Touched::default();
         self.add_propagated(&mut touched, namespace, partner, name);
         if !touched.is_empty() {
-            for share in self.shares_of.get(&(namespace.to_owned(), partner.to_owned())).into_iter().flatten() {
+            for share in self.shares_of.get(&(namespace.into(), partner.into())).into_iter().flatten() {
                 touched.keys.insert(Key::new(Kind::Share, namespace, share.clone()));
             }
         }
@@ -154,11 +155,11 @@ impl Index {
     }
 
     fn add_addressed(&self, touched: &mut Touched, address: &Email) {
-        add_all(touched, Kind::Membership, self.by_address.get(address));
+        add_all(touched, Kind::Membership, self.by_address.get(address).into_iter().flat_map(Few::keys));
     }
 
     fn add_invited(&self, touched: &mut Touched, inviter: &Email) {
-        add_all(touched, Kind::Membership, self.by_inviter.get(inviter));
+        add_all(touched, Kind::Membership, self.by_inviter.get(inviter).into_iter().flatten());
     }
 
     /// Newcomers wait for a place where the partner has a quota.
@@ -168,7 +169,7 @@ impl Index {
             .and_then(Slot::read)
             .is_some_and(|entry| entry.reading.terms.max_guests.is_some());
         if has_quota {
-            for member in self.members_of.get(&(namespace.to_owned(), partner.to_owned())).into_iter().flatten() {
+            for member in self.members_of.get(&(namespace.into(), partner.into())).into_iter().flatten() {
                 touched.keys.insert(Key::new(Kind::Membership, namespace, member.clone()));
             }
         }
@@ -189,11 +190,11 @@ impl Index {
         let key = Key::new(Kind::Partner, namespace, partner);
         if members {
             // A share decides what each guest gets; the partner only counts it.
-            for member in self.members_of.get(&(namespace.to_owned(), partner.to_owned())).into_iter().flatten() {
+            for member in self.members_of.get(&(namespace.into(), partner.into())).into_iter().flatten() {
                 touched.keys.insert(Key::new(Kind::Membership, namespace, member.clone()));
             }
         } else {
-            for share in self.shares_of.get(&(namespace.to_owned(), partner.to_owned())).into_iter().flatten() {
+            for share in self.shares_of.get(&(namespace.into(), partner.into())).into_iter().flatten() {
                 touched.keys.insert(Key::new(Kind::Share, namespace, share.clone()));
             }
         }
@@ -202,8 +203,8 @@ impl Index {
     }
 }
 
-fn add_all(touched: &mut Touched, kind: Kind, names: Option<&BTreeSet<Name>>) {
-    for (namespace, name) in names.into_iter().flatten() {
+fn add_all<'a>(touched: &mut Touched, kind: Kind, names: impl Iterator<Item = &'a Name>) {
+    for (namespace, name) in names {
         touched.keys.insert(Key::new(kind, namespace.clone(), name.clone()));
     }
 }

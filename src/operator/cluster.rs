@@ -46,7 +46,7 @@ impl Cluster {
 
     /// Takes our finalizer off an object. Whether it was there.
     pub async fn let_go(&self, object: &Declared) -> Result<bool, String> {
-        if !has_finalizer(object.metadata()) {
+        if !has_finalizer(object.metadata().finalizers.iter().flatten()) {
             return Ok(false);
         }
         let key = object.key();

@@ -9,6 +9,7 @@ mod policy;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -30,7 +31,7 @@ const MOST_ROUNDS: u32 = 12;
 /// What an object that does not read was told, so that it is told once.
 #[derive(Debug, PartialEq)]
 struct Told {
-    uid: Option<String>,
+    uid: Option<Arc<str>>,
     generation: Option<i64>,
     written: bool,
 }
@@ -295,8 +296,8 @@ impl Engine {
             return None;
         };
         let version = meta.resource_version.clone().unwrap_or_default();
-        let finalizers: Vec<String> = meta.finalizers.clone().unwrap_or_default();
-        let ours = has_finalizer(meta);
+        let finalizers: Vec<String> = meta.finalizers.clone();
+        let ours = has_finalizer(&meta.finalizers);
         let leaving = meta.deletion_timestamp.is_some();
         if let Some(next) = plan.next_look {
             self.queue.at(key, next);
@@ -305,7 +306,7 @@ impl Engine {
             let finalizers = finalizers.into_iter().chain([crate::api::FINALIZER.to_owned()]).collect();
             return Some(Task::Finalizer { finalizers, version });
         }
-        let drifted = meta.uid.as_ref().is_some_and(|uid| self.drifted.remove(uid));
+        let drifted = meta.uid.as_ref().is_some_and(|uid| self.drifted.remove(&**uid));
         if !plan.steps.is_empty() {
             let checks = self.checks(key, &plan);
             let Plan { steps, basis, mut notices, .. } = plan;
@@ -348,7 +349,9 @@ impl Engine {
                 None
             }
             Difference::Counts | Difference::More => {
-                self.written.insert(key.clone(), now);
+                if key.kind != Kind::Membership {
+                    self.written.insert(key.clone(), now);
+                }
                 Some(Task::Status { patch: status::patch(&self.index, key, status)?, notices })
             }
         }
@@ -364,7 +367,10 @@ impl Engine {
         for object in objects {
             // We only write what is declared. What the index has no more was deleted while the answer was on its way;
             // taken in, it would stay for ever, for no event comes to remove it.
-            let known = self.index.metadata(&object.key()).is_some_and(|known| known.uid == object.metadata().uid);
+            let known = self
+                .index
+                .metadata(&object.key())
+                .is_some_and(|known| known.uid.as_deref() == object.metadata().uid.as_deref());
             if known {
                 let touched = self.index.apply(object);
                 self.touch(touched, Priority::Live, now);

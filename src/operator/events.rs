@@ -55,7 +55,7 @@ impl Teller {
         Event {
             metadata: ObjectMeta {
                 name: Some(format!("{}.{}", key.name, &id[..16])),
-                namespace: Some(key.namespace.clone()),
+                namespace: Some(key.namespace.to_string()),
                 ..ObjectMeta::default()
             },
             event_time: Some(MicroTime(*at)),
@@ -68,8 +68,8 @@ impl Teller {
             regarding: Some(ObjectReference {
                 api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
                 kind: Some(key.kind.as_str().to_owned()),
-                name: Some(key.name.clone()),
-                namespace: Some(key.namespace.clone()),
+                name: Some(key.name.to_string()),
+                namespace: Some(key.namespace.to_string()),
                 uid: Some((*uid).to_owned()),
                 ..ObjectReference::default()
             }),

@@ -56,7 +56,7 @@ impl About {
         let meta = index.metadata(key);
         let membership = index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
         Self {
-            uid: meta.and_then(|meta| meta.uid.clone()).unwrap_or_default(),
+            uid: meta.and_then(|meta| meta.uid.as_deref()).unwrap_or_default().to_owned(),
             generation: meta.and_then(|meta| meta.generation),
             address: membership.and_then(Slot::read).and_then(|entry| entry.reading.terms.email.clone()),
             key: key.clone(),

@@ -170,7 +170,7 @@ mod tests {
         queue.push(key("c"), Priority::Live);
         queue.push(key("b"), Priority::Live);
         queue.push(key("a"), Priority::Withhold);
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|key| key.name).collect();
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|key| key.name.to_string()).collect();
         assert_eq!(order, ["a", "b", "c"]);
     }
 

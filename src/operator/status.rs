@@ -1,10 +1,9 @@
 //! Compares a status with what is stored, and writes the difference as a merge patch: fields that our types do not know
 //! stay, fields that went are set to null.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
-use crate::index::{Index, Key, Kind, Slot};
+use crate::index::{Index, Key, Kind, Meta};
 use crate::plan::Status;
 
 /// The fields that only count.
@@ -23,7 +22,12 @@ pub enum Difference {
 
 /// How a status differs from what is stored.
 pub fn difference(index: &Index, key: &Key, status: &Status) -> Difference {
-    let (old, new) = (stored(index, key), value(status));
+    let (old, new) = (stored(index, key), text(status));
+    // Both were written by the same types: the same text is the same status.
+    if old == new.as_deref() {
+        return Difference::None;
+    }
+    let (old, new) = (value(old), value(new.as_deref()));
     if old == new {
         return Difference::None;
     }
@@ -46,43 +50,39 @@ pub fn difference(index: &Index, key: &Key, status: &Status) -> Difference {
 
 /// The merge patch that makes the stored status this one.
 pub fn patch(index: &Index, key: &Key, status: &Status) -> Option<Value> {
-    let changes = merge(&stored(index, key), &value(status));
+    let changes = merge(&value(stored(index, key)), &value(text(status).as_deref()));
     Some(with_version(index.metadata(key)?, changes))
 }
 
 /// The merge patch that writes a status over one that cannot be read.
-pub fn whole(meta: &ObjectMeta, status: &Status) -> Value {
-    with_version(meta, value(status))
+pub fn whole(meta: &Meta, status: &Status) -> Value {
+    with_version(meta, value(text(status).as_deref()))
 }
 
-fn with_version(meta: &ObjectMeta, status: Value) -> Value {
+fn with_version(meta: &Meta, status: Value) -> Value {
     json!({"metadata": {"resourceVersion": meta.resource_version}, "status": status})
 }
 
-fn value(status: &Status) -> Value {
-    let written = match status {
-        Status::Partner(status) => serde_json::to_value(status),
-        Status::Membership(status) => serde_json::to_value(status),
-        Status::Share(status) => serde_json::to_value(status),
-    };
-    written.unwrap_or(Value::Null)
+fn text(status: &Status) -> Option<String> {
+    match status {
+        Status::Partner(status) => serde_json::to_string(status),
+        Status::Membership(status) => serde_json::to_string(status),
+        Status::Share(status) => serde_json::to_string(status),
+    }
+    .ok()
 }
 
-fn stored(index: &Index, key: &Key) -> Value {
-    let written = match key.kind {
-        Kind::Partner => index
-            .partner(&key.namespace, &key.name)
-            .and_then(Slot::read)
-            .map(|e| serde_json::to_value(&e.object.status)),
-        Kind::Membership => index
-            .membership(&key.namespace, &key.name)
-            .and_then(Slot::read)
-            .map(|e| serde_json::to_value(&e.object.status)),
-        Kind::Share => {
-            index.share(&key.namespace, &key.name).and_then(Slot::read).map(|e| serde_json::to_value(&e.object.status))
-        }
-    };
-    written.and_then(Result::ok).filter(|value| !value.is_null()).unwrap_or_else(|| json!({}))
+fn stored<'a>(index: &'a Index, key: &Key) -> Option<&'a str> {
+    match key.kind {
+        Kind::Partner => index.partner(&key.namespace, &key.name)?.read()?.status.text(),
+        Kind::Membership => index.membership(&key.namespace, &key.name)?.read()?.status.text(),
+        Kind::Share => index.share(&key.namespace, &key.name)?.read()?.status.text(),
+    }
+}
+
+/// What a text says; no status at all says nothing.
+fn value(text: Option<&str>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}))
 }
 
 /// The merge patch (RFC 7396) from one value to another.

@@ -56,7 +56,7 @@ pub fn access(
         account: terms.account.clone(),
         role: said.role,
         share: share.name().to_owned(),
-        share_uid: super::claims::uid(&share.entry.object.metadata).to_owned(),
+        share_uid: super::claims::uid(&share.entry.metadata).to_owned(),
         allowed: member.allowed.clone(),
         asked: share.asked.clone(),
         until: [share.expires_at, member.expires_at].into_iter().flatten().min(),

@@ -2,7 +2,6 @@
 //! What is remembered is in the mark and nowhere else.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::World;
 use crate::directory::{GuestRecord, Mark};
@@ -37,7 +36,7 @@ impl<'a> Claim<'a> {
 
 /// Finds what a membership has of the directory's record.
 pub fn claim<'a>(world: World<'a>, entry: &Membership) -> Claim<'a> {
-    let uid = entry.object.metadata.uid.as_deref().unwrap_or_default();
+    let uid = entry.metadata.uid.as_deref().unwrap_or_default();
     if let Some(record) = world.observed.live_by_uid(uid) {
         return Claim::Mine(record);
     }
@@ -63,19 +62,19 @@ pub fn claim<'a>(world: World<'a>, entry: &Membership) -> Claim<'a> {
 
 /// Whether a live mark may pass to a membership for its address: one of the same name, or of the same partner.
 fn inherits(record: &GuestRecord, mark: &Mark, entry: &Membership) -> bool {
-    let meta = &entry.object.metadata;
+    let meta = &entry.metadata;
     let same = mark.name == name(meta) || record.partner_name == entry.reading.terms.partner;
     mark.namespace == namespace(meta) && same
 }
 
 /// Who comes first where a mark passes on.
 fn rank<'e>(mark: &Mark, entry: &'e Membership) -> (bool, bool, Order<'e>) {
-    let meta = &entry.object.metadata;
+    let meta = &entry.metadata;
     (is_leaving(meta), mark.name != name(meta), order(meta))
 }
 
 /// The order of claims among newcomers: the older object, then the lower UID. From files without times: namespace, name.
-pub fn order(meta: &ObjectMeta) -> Order<'_> {
+pub fn order(meta: &crate::index::Meta) -> Order<'_> {
     match meta.creation_timestamp.as_ref().map(|time| time.0) {
         Some(created) => (created, uid(meta), "", ""),
         None => (Timestamp::MAX, namespace(meta), name(meta), uid(meta)),
@@ -101,31 +100,31 @@ pub fn is_orphan(world: World<'_>, guest: &GuestRecord) -> bool {
 }
 
 /// Whether an object is on its way out.
-pub fn is_leaving(meta: &ObjectMeta) -> bool {
+pub fn is_leaving(meta: &crate::index::Meta) -> bool {
     meta.deletion_timestamp.is_some()
 }
 
 /// An object's namespace.
-pub fn namespace(meta: &ObjectMeta) -> &str {
+pub fn namespace(meta: &crate::index::Meta) -> &str {
     meta.namespace.as_deref().unwrap_or_default()
 }
 
 /// An object's name.
-pub fn name(meta: &ObjectMeta) -> &str {
+pub fn name(meta: &crate::index::Meta) -> &str {
     meta.name.as_deref().unwrap_or_default()
 }
 
 /// An object's UID.
-pub fn uid(meta: &ObjectMeta) -> &str {
+pub fn uid(meta: &crate::index::Meta) -> &str {
     meta.uid.as_deref().unwrap_or_default()
 }
 
 /// Whether the object is paused by annotation.
-pub fn is_paused(meta: &ObjectMeta) -> bool {
+pub fn is_paused(meta: &crate::index::Meta) -> bool {
     annotation(meta, crate::api::PAUSED) == Some("true")
 }
 
 /// An annotation's value.
-pub fn annotation<'a>(meta: &'a ObjectMeta, name: &str) -> Option<&'a str> {
-    meta.annotations.as_ref()?.get(name).map(String::as_str)
+pub fn annotation<'a>(meta: &'a crate::index::Meta, name: &str) -> Option<&'a str> {
+    meta.annotations.get(name).map(String::as_str)
 }

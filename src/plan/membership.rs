@@ -32,11 +32,11 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
         let status = unavailable(world, entry);
         return Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() };
     }
-    if is_leaving(&entry.object.metadata) {
+    if is_leaving(&entry.metadata) {
         return remove(world, &member);
     }
     let shares = shares(world, &partner, &member);
-    let paused = is_paused(&entry.object.metadata) || partner.paused;
+    let paused = is_paused(&entry.metadata) || partner.paused;
     let mut steps = Vec::new();
     match member.claim {
         Claim::Mine(record) | Claim::Passes(record) => {
@@ -74,7 +74,7 @@ fn may_give(world: World<'_>, step: &Step) -> bool {
 }
 
 /// An object that does not read grants nothing new and takes nothing away; it can still be deleted.
-fn unreadable(world: World<'_>, slot: &Slot<api::GuestMembership, crate::rules::MembershipTerms>) -> Plan {
+fn unreadable(world: World<'_>, slot: &Slot<api::GuestMembershipStatus, crate::rules::MembershipTerms>) -> Plan {
     let meta = slot.metadata();
     let record = world.observed.live_by_uid(uid(meta));
     if !world.directory_available {
@@ -90,8 +90,8 @@ fn unreadable(world: World<'_>, slot: &Slot<api::GuestMembership, crate::rules::
 }
 
 fn unavailable(world: World<'_>, entry: &Membership) -> api::GuestMembershipStatus {
-    let mut status = entry.object.status.clone().unwrap_or_default();
-    status.conditions = common::unavailable(&entry.object.metadata, &status.conditions, world.now);
+    let mut status = entry.status.read().unwrap_or_default();
+    status.conditions = common::unavailable(&entry.metadata, &status.conditions, world.now);
     status
 }
 
@@ -172,9 +172,9 @@ fn next_look(
 ) -> Option<Timestamp> {
     let record = member.claim.live();
     let invitation = record.and_then(|record| record.invitation).map(|invitation| invitation.expires_at);
-    let asked = [api::RESEND_INVITATION, api::RESET_MFA].into_iter().filter_map(|annotated| {
-        crate::rules::time::instant(annotation(&member.entry.object.metadata, annotated)?).ok()
-    });
+    let asked = [api::RESEND_INVITATION, api::RESET_MFA]
+        .into_iter()
+        .filter_map(|annotated| crate::rules::time::instant(annotation(&member.entry.metadata, annotated)?).ok());
     [
         invitation,
         member.deadline,

@@ -1,7 +1,6 @@
 //! Plans a partner. It owns its record and its Host Admins in the directory, and counts what is its.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use uuid::Uuid;
 
 use super::claims::{is_leaving, name, namespace, uid};
@@ -46,7 +45,7 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     }
 }
 
-fn unreadable(world: World<'_>, slot: &Slot<api::LocalPartner, crate::rules::PartnerTerms>) -> Plan {
+fn unreadable(world: World<'_>, slot: &Slot<api::LocalPartnerStatus, crate::rules::PartnerTerms>) -> Plan {
     let meta = slot.metadata();
     if !world.directory_available {
         return Plan::nothing();
@@ -69,7 +68,7 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
     if tainted || (live.is_none() && partner.blocked.is_some()) {
         return;
     }
-    let meta = &entry.object.metadata;
+    let meta = &entry.metadata;
     let mark = Mark {
         installation: world.owner.installation.clone(),
         cluster: world.owner.cluster.clone(),
@@ -103,7 +102,7 @@ pub fn partner_id(uid: &str) -> PartnerId {
 
 fn display_name(entry: &Partner) -> String {
     let said = entry.reading.terms.display_name.clone();
-    said.unwrap_or_else(|| name(&entry.object.metadata).to_owned())
+    said.unwrap_or_else(|| name(&entry.metadata).to_owned())
 }
 
 /// `Block` waits until nothing is its any more; `Cascade` deletes what was there when the deletion began. Either way the
@@ -129,9 +128,9 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
                 left - members
             );
         }
-        let old = entry.object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let old = entry.status.conditions();
         let domain = vec![guest_admin_present(world, partner)];
-        status.conditions = conditions::write(old, entry.object.metadata.generation, world.now, &situation, domain);
+        status.conditions = conditions::write(&old, entry.metadata.generation, world.now, &situation, domain);
         return Plan {
             deletions: cascade(world, partner),
             status: Some(Status::Partner(Box::new(status))),
@@ -161,15 +160,14 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
 }
 
 /// Everything that names the partner and reads.
-fn theirs<'a>(world: World<'a>, partner: &'a PartnerView<'_>) -> impl Iterator<Item = (Kind, &'a ObjectMeta)> {
-    let memberships =
-        world.declared.members(partner.namespace, &partner.name).map(|m| (Kind::Membership, &m.object.metadata));
-    let shares = world.declared.shares(partner.namespace, &partner.name).map(|s| (Kind::Share, &s.object.metadata));
+fn theirs<'a>(world: World<'a>, partner: &'a PartnerView<'_>) -> impl Iterator<Item = (Kind, &'a crate::index::Meta)> {
+    let memberships = world.declared.members(partner.namespace, &partner.name).map(|m| (Kind::Membership, &m.metadata));
+    let shares = world.declared.shares(partner.namespace, &partner.name).map(|s| (Kind::Share, &s.metadata));
     memberships.chain(shares)
 }
 
 /// Whether an object was there at an instant.
-fn was_there(meta: &ObjectMeta, since: Timestamp) -> bool {
+fn was_there(meta: &crate::index::Meta, since: Timestamp) -> bool {
     meta.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since)
 }
 
@@ -183,14 +181,13 @@ fn cascade(world: World<'_>, partner: &PartnerView<'_>) -> Vec<Deletion> {
 }
 
 fn unavailable(world: World<'_>, entry: &Partner) -> api::LocalPartnerStatus {
-    let mut status = entry.object.status.clone().unwrap_or_default();
-    status.conditions = common::unavailable(&entry.object.metadata, &status.conditions, world.now);
+    let mut status = entry.status.read().unwrap_or_default();
+    status.conditions = common::unavailable(&entry.metadata, &status.conditions, world.now);
     status
 }
 
 fn status(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> api::LocalPartnerStatus {
-    let object = &entry.object;
-    let old = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let old = entry.status.conditions();
     let situation = if let Some(violated) = Situation::violated(&partner.violations) {
         violated
     } else if let Some(wait) = partner.wait.or(partner.blocked) {
@@ -204,7 +201,7 @@ fn status(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> api::
     };
     let domain = vec![guest_admin_present(world, partner)];
     let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
-        Common::of(&object.metadata, old, world.now, &situation, domain, &partner.violations);
+        Common::of(&entry.metadata, &old, world.now, &situation, domain, &partner.violations);
     api::LocalPartnerStatus {
         observed_generation,
         last_handled_reconcile_at,

@@ -66,7 +66,7 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
 /// Takes the share's account away from its holders.
 fn withhold(
     world: World<'_>,
-    slot: &Slot<api::AccountShare, crate::rules::ShareTerms>,
+    slot: &Slot<api::AccountShareStatus, crate::rules::ShareTerms>,
     whom: impl Fn(&crate::directory::GuestRecord) -> bool,
 ) -> Vec<Step> {
     let share = uid(slot.metadata());
@@ -96,8 +96,8 @@ pub fn forget(share_uid: &str) -> Step {
 }
 
 fn unavailable(world: World<'_>, entry: &Share) -> api::AccountShareStatus {
-    let mut status = entry.object.status.clone().unwrap_or_default();
-    status.conditions = common::unavailable(&entry.object.metadata, &status.conditions, world.now);
+    let mut status = entry.status.read().unwrap_or_default();
+    status.conditions = common::unavailable(&entry.metadata, &status.conditions, world.now);
     status
 }
 
@@ -111,7 +111,7 @@ fn situation(view: &ShareView<'_>, partner: &PartnerView<'_>, violations: &[Viol
     if view.authorized == Authorized::No {
         return Situation { reconciling: false, stalled: true, ..Situation::waits(Reason::SharerNotOwner) };
     }
-    if is_paused(&view.entry.object.metadata) || partner.paused {
+    if is_paused(&view.entry.metadata) || partner.paused {
         return Situation::held(Reason::Paused);
     }
     Situation::fine(Reason::Reconciled)
@@ -123,9 +123,8 @@ fn status(
     view: &ShareView<'_>,
     violations: &[Violation],
 ) -> api::AccountShareStatus {
-    let object = &view.entry.object;
     let terms = &view.entry.reading.terms;
-    let old = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let old = view.entry.status.conditions();
     let situation = situation(view, partner, violations);
     let authorized = Domain {
         type_: api::ConditionType::Authorized,
@@ -148,7 +147,7 @@ fn status(
     };
     let (grants, withheld) = grants(world, partner, view);
     let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
-        Common::of(&object.metadata, old, world.now, &situation, vec![authorized], violations);
+        Common::of(&view.entry.metadata, &old, world.now, &situation, vec![authorized], violations);
     api::AccountShareStatus {
         observed_generation,
         last_handled_reconcile_at,
@@ -176,7 +175,7 @@ fn grants(
         withheld.push(api::WithheldStatus { name: name.to_owned(), reason: reason.as_str().to_owned() });
     };
     for entry in world.declared.members(partner.namespace, &partner.name) {
-        let name = super::claims::name(&entry.object.metadata);
+        let name = super::claims::name(&entry.metadata);
         let concerned =
             entry.reading.terms.role == crate::rules::GuestRole::GuestAdmin || terms.guest_users.contains_key(name);
         if !concerned {
@@ -188,7 +187,7 @@ fn grants(
         let reason = match (access.gate, held) {
             (Gate::Shut(reason), _) | (Gate::Keep(reason), None) => Some(reason),
             (Gate::Open | Gate::Keep(_), Some(_)) => None,
-            (Gate::Open, None) if partner.paused || is_paused(&entry.object.metadata) => Some(Reason::Paused),
+            (Gate::Open, None) if partner.paused || is_paused(&entry.metadata) => Some(Reason::Paused),
             (Gate::Open, None) if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
             (Gate::Open, None) => Some(Reason::Pending),
         };

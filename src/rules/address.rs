@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 
 /// What an address looks like: one mailbox in ASCII, a dot-atom before the `@`, labels with at least one dot after it.
 /// The CRDs check with the same expression. Besides: at most 254 characters, 64 before the `@`, 63 a label.
@@ -17,9 +18,9 @@ pub const LONGEST_LOCAL_PART: usize = 64;
 /// How long a domain may be.
 pub const LONGEST_DOMAIN: usize = 253;
 
-/// One mailbox, `local@domain`, in ASCII and lower case.
+/// One mailbox, `local@domain`, in ASCII and lower case. Shared text: an address stands in many places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Email(String);
+pub struct Email(Arc<str>);
 
 /// A domain of letter-digit-hyphen labels with at least one dot, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +53,7 @@ impl Email {
         if let Err(what) = labels(&domain.to_ascii_lowercase()) {
             return wrong(what);
         }
-        Ok(Self(text.to_ascii_lowercase()))
+        Ok(Self(text.to_ascii_lowercase().into()))
     }
 
     /// The address, lower case.

@@ -210,9 +210,9 @@ fn admit(all: &mut Everything, operation: &Operation, basis: Option<Revision>, n
         last_mail_at: Some(now),
         joined_at: None,
         login: true,
-        mfa: old.map_or_else(|| MfaRecord::Known(std::collections::BTreeMap::new()), |old| old.mfa),
+        mfa: old.map_or_else(|| MfaRecord::Known([].into()), |old| old.mfa),
         mfa_lost_at: None,
-        grants: std::collections::BTreeMap::new(),
+        grants: [].into(),
         deactivated_at: None,
     });
     Ok(())

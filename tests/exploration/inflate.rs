@@ -159,8 +159,8 @@ pub fn guest(setup: &Setup, who: usize, guest: &Guest, revision: i64) -> Option<
         joined_at: guest.joined.then(long_ago),
         login: guest.login,
         mfa: match guest.mfa {
-            Mfa::Off => MfaRecord::Known(BTreeMap::new()),
-            Mfa::On => MfaRecord::Known(enrolled),
+            Mfa::Off => MfaRecord::Known([].into()),
+            Mfa::On => MfaRecord::Known(enrolled.into_iter().collect()),
             Mfa::Unknown | Mfa::UnknownLong => MfaRecord::Unknown,
         },
         mfa_lost_at: None,

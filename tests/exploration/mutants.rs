@@ -57,7 +57,7 @@ fn without(world: World<'_>, key: &Key, drop: impl Fn(&Operation) -> bool) -> Pl
 fn keeps_the_grant_of_an_excluded_one(world: World<'_>, key: &Key) -> Plan {
     let excludes = |account: &String| {
         let share = world.declared.share(SPACE, account).and_then(|slot| slot.read());
-        share.is_some_and(|share| share.reading.terms.exclude.contains_key(&key.name))
+        share.is_some_and(|share| share.reading.terms.exclude.contains_key(&*key.name))
     };
     without(world, key, |operation| match operation {
         Operation::Withhold { accounts, .. } => accounts.iter().any(excludes),
@@ -102,7 +102,7 @@ fn without_demoting(mut plan: Plan) -> Plan {
 /// What was withheld by hand a moment ago is withheld again.
 fn withholds_in_every_pass(world: World<'_>, key: &Key) -> Plan {
     let mut plan = plan(world, key);
-    let record = world.observed.guests().find(|guest| guest.mark.as_ref().is_some_and(|mark| mark.name == key.name));
+    let record = world.observed.guests().find(|guest| guest.mark.as_ref().is_some_and(|mark| *mark.name == *key.name));
     if let Some(record) = record.filter(|_| key.kind == Kind::Membership && plan.steps.is_empty()) {
         let accounts = vec![ACCOUNT[1].to_owned()];
         let operation = Operation::Withhold { guest: record.id.clone(), accounts };

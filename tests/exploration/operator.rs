@@ -209,7 +209,7 @@ fn words(operation: &Operation) -> String {
 }
 
 fn place(list: &[&str], key: &Key) -> usize {
-    list.iter().position(|name| *name == key.name).unwrap()
+    list.iter().position(|name| **name == *key.name).unwrap()
 }
 
 fn hold(state: &mut State, key: &Key) {

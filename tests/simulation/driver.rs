@@ -240,7 +240,7 @@ impl Sim {
                     let Some(share) = index.share(&key.namespace, &grant.share).and_then(|slot| slot.read()) else {
                         continue;
                     };
-                    let entries = share.object.spec.guest_users.iter().flatten().filter(|entry| entry.name == key.name);
+                    let entries = share.reading.terms.guest_users.values().filter(|entry| *entry.name == *key.name);
                     let through =
                         entries.map(|entry| Key::new(Kind::Membership, &*key.namespace, &*entry.propagated_by));
                     involved.extend(through);

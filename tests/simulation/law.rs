@@ -38,7 +38,7 @@ pub fn allowed(objects: &BTreeMap<Key, Value>) -> Access {
                 && share_key.namespace == key.namespace
                 && member["spec"]["partnerRef"]["name"] == partner;
             if let Some(role) = role(objects, key, member, spec).filter(|_| stands) {
-                found.insert((key.name.clone(), spec["account"].as_str().unwrap().to_owned()), role);
+                found.insert((key.name.to_string(), spec["account"].as_str().unwrap().to_owned()), role);
             }
         }
     }

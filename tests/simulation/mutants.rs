@@ -73,7 +73,7 @@ fn counts_its_own_passes_in_the_status(world: World<'_>, key: &Key) -> Plan {
     let mut plan = plan(world, key);
     if let Some(Status::Membership(status)) = &mut plan.status {
         let stored = world.declared.membership(&key.namespace, &key.name).and_then(|slot| slot.read());
-        let stored = stored.and_then(|entry| entry.object.status.as_ref()?.account_count);
+        let stored = stored.and_then(|entry| entry.status.read()?.account_count);
         status.account_count = Some(stored.unwrap_or_default() + 1);
     }
     plan

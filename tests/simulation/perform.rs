@@ -58,7 +58,7 @@ impl Sim {
             }
             Ask::HasMembers(partner) => {
                 let names = |(key, object): (&Key, &Value)| {
-                    key.kind == Kind::Membership && object["spec"]["partnerRef"]["name"] == partner.name.as_str()
+                    key.kind == Kind::Membership && object["spec"]["partnerRef"]["name"] == *partner.name
                 };
                 Answer::Members(
                     self.call(format!("list members of {partner}"), |server, _| {

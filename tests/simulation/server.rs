@@ -43,7 +43,7 @@ impl Server {
             "apiVersion": "guestlist.dev/v1alpha1",
             "kind": key.kind.as_str(),
             "metadata": {
-                "namespace": key.namespace, "name": key.name, "uid": format!("uid-{}", self.uids),
+                "namespace": &*key.namespace, "name": &*key.name, "uid": format!("uid-{}", self.uids),
                 "generation": 1, "creationTimestamp": whole_seconds(now),
             },
             "spec": spec,

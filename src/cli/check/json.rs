@@ -32,7 +32,7 @@ fn one(report: &Report, finding: &Finding) -> Value {
     let object = finding
         .object
         .as_ref()
-        .map(|key| json!({ "kind": key.kind.as_str(), "namespace": key.namespace, "name": key.name }));
+        .map(|key| json!({ "kind": key.kind.as_str(), "namespace": &*key.namespace, "name": &*key.name }));
     let mut value = place(report, &finding.at, finding.code != Code::Unreadable);
     value["severity"] = json!(finding.severity.as_str());
     value["reason"] = json!(finding.code.as_str());

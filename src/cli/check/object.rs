@@ -189,7 +189,7 @@ impl Reader {
             let finding = Finding::error(Code::Rule(Reason::InvalidValue), place("metadata.name"), message);
             findings.push(Finding { path: "metadata.name".to_owned(), ..finding });
         }
-        if self.only_namespace && key.namespace != self.namespace {
+        if self.only_namespace && *key.namespace != *self.namespace {
             let message = format!("the object is of namespace {}, not of {}", key.namespace, self.namespace);
             let finding = Finding::error(Code::Schema, place("metadata.namespace"), message);
             findings.push(Finding { path: "metadata.namespace".to_owned(), ..finding });

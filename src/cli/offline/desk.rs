@@ -143,7 +143,7 @@ impl Objects for Desk {
         let names = |(key, object): (&Key, &Value)| {
             key.kind == Kind::Membership
                 && key.namespace == partner.namespace
-                && object["spec"]["partnerRef"]["name"] == partner.name.as_str()
+                && object["spec"]["partnerRef"]["name"] == *partner.name
         };
         let any = self.held().objects.iter().any(names);
         async move { Ok(any) }.boxed()

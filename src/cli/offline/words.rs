@@ -197,7 +197,7 @@ pub fn summary(operations: &[Done]) -> String {
 
 /// Everything for programs; described in docs/plan.md.
 pub fn json(operations: &[Done], standings: &[Standing], problems: &[String], known: &Known) -> Value {
-    let object = |key: &Key| json!({"kind": key.kind.as_str(), "namespace": key.namespace, "name": key.name});
+    let object = |key: &Key| json!({"kind": key.kind.as_str(), "namespace": &*key.namespace, "name": &*key.name});
     let operation = |done: &Done| {
         let operation = &done.step.operation;
         json!({

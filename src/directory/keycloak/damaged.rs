@@ -77,7 +77,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) ->
         last_mail_at: None,
         joined_at: joined.then_some(seen.joined_at).flatten(),
         login: user.enabled,
-        mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled) },
+        mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled.into_iter().collect()) },
         mfa_lost_at: seen.mfa_lost_at,
         deactivated_at: None,
     })

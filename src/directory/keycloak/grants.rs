@@ -1,7 +1,7 @@
 //! What a guest was given, as his user's attributes hold it: for us with all that stands behind it, and for applications as
 //! `account:role`.
 
-use std::collections::BTreeMap;
+use crate::few::Few;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,9 +31,9 @@ struct StoredGrant {
 
 /// What a guest holds is what applications are told. Of what we gave and somebody took out of there nothing is left; what
 /// somebody put in there is held without any share, until it is taken away.
-pub fn read(user: &User, address: &Email) -> Option<BTreeMap<String, GrantRecord>> {
+pub fn read(user: &User, address: &Email) -> Option<Few<String, GrantRecord>> {
     let values = |name| user.attributes.get(name).map(Vec::as_slice).unwrap_or_default();
-    let mut given = values(GRANTS).iter().map(|text| grant(text)).collect::<Option<BTreeMap<_, _>>>()?;
+    let mut given = values(GRANTS).iter().map(|text| grant(text)).collect::<Option<Few<_, _>>>()?;
     let told = values(ACCOUNTS);
     given.retain(|_, held| told.contains(&claim(&held.grant)));
     for (account, held) in told_by_nobody(user) {
@@ -51,8 +51,8 @@ fn account_of(claimed: &str) -> &str {
 }
 
 /// What applications are told of a user, as if no share stood behind any of it. Of an account that is told twice it is more.
-pub fn told_by_nobody(user: &User) -> BTreeMap<String, GrantRecord> {
-    let mut held = BTreeMap::new();
+pub fn told_by_nobody(user: &User) -> Few<String, GrantRecord> {
+    let mut held = Few::default();
     for claimed in user.attributes.get(ACCOUNTS).map(Vec::as_slice).unwrap_or_default() {
         let account = account_of(claimed);
         let collaborator = claimed.strip_prefix(account) == Some(":collaborator") && !held.contains_key(account);

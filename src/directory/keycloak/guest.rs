@@ -191,7 +191,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
         last_mail_at: stored.mailed_at,
         joined_at: joined.then(|| stored.joined_at.or(seen.joined_at)).flatten(),
         login: user.enabled,
-        mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled) },
+        mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled.into_iter().collect()) },
         mfa_lost_at: lost,
         deactivated_at: stored.deactivated_at,
     })

@@ -1,6 +1,6 @@
 //! Rows as records, and back.
 
-use std::collections::BTreeMap;
+use crate::few::Few;
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -115,8 +115,8 @@ fn guest(row: &Row<'_>) -> Result<GuestRecord> {
         login: row.get(17)?,
         mfa_lost_at: maybe_time(row, 18)?,
         deactivated_at: maybe_time(row, 19)?,
-        mfa: MfaRecord::Known(BTreeMap::new()),
-        grants: BTreeMap::new(),
+        mfa: MfaRecord::Known(Few::default()),
+        grants: Few::default(),
     })
 }
 
@@ -137,7 +137,7 @@ pub fn one_guest(connection: &Connection, tail: &str, value: &str) -> Result<Opt
 }
 
 /// What an identity has enrolled.
-pub fn mfa(connection: &Connection, address: &Email) -> Result<BTreeMap<MfaMethod, Timestamp>> {
+pub fn mfa(connection: &Connection, address: &Email) -> Result<Few<MfaMethod, Timestamp>> {
     let mut statement = connection.prepare_cached("SELECT method, enrolled_at FROM mfa WHERE address = ?1")?;
     statement
         .query_map([address.as_str()], |row| {
@@ -147,7 +147,7 @@ pub fn mfa(connection: &Connection, address: &Email) -> Result<BTreeMap<MfaMetho
         .collect()
 }
 
-fn grants(connection: &Connection, guest: &GuestId) -> Result<BTreeMap<String, GrantRecord>> {
+fn grants(connection: &Connection, guest: &GuestId) -> Result<Few<String, GrantRecord>> {
     let sql = "SELECT account, role, share, share_uid, allowed, asked, until, since FROM grants WHERE guest = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     statement

@@ -37,8 +37,8 @@ impl Engine {
             let guest = step.operation.guest().filter(|_| key.kind == Kind::Membership)?;
             self.mirror.guest_by_id(guest).filter(|record| record.is_live())?.mark.as_ref()
         };
-        let others = steps.iter().filter_map(marked).any(|mark| mark.uid != uid);
-        others.then(|| Check::Present { key: key.clone(), uid })
+        let others = steps.iter().filter_map(marked).any(|mark| *mark.uid != *uid);
+        others.then(|| Check::Present { key: key.clone(), uid: uid.to_string() })
     }
 
     /// Before something is given, each watch has reached the newest object that it was planned on, or its objects are read
@@ -68,7 +68,7 @@ impl Engine {
             .filter_map(|key| {
                 let meta = self.index.metadata(&key)?;
                 let (uid, generation) = (meta.uid.clone().unwrap_or_default(), meta.generation);
-                Some(Check::Unchanged { key, uid, generation })
+                Some(Check::Unchanged { key, uid: uid.to_string(), generation })
             })
             .collect()
     }
@@ -76,7 +76,7 @@ impl Engine {
     /// The Guest Admin who passes a share on to a membership: what he is decides too.
     fn propagator(&self, key: &Key, share: &str) -> Option<Key> {
         let terms = &self.index.share(&key.namespace, share)?.read()?.reading.terms;
-        let entry = terms.guest_users.values().find(|entry| entry.name == key.name)?;
+        let entry = terms.guest_users.values().find(|entry| *entry.name == *key.name)?;
         Some(Key::new(Kind::Membership, key.namespace.clone(), entry.propagated_by.clone()))
     }
 }

@@ -64,7 +64,7 @@ impl Engine {
         match self.index.membership(&key.namespace, &key.name).map(Slot::metadata) {
             Some(meta) => Check::Unchanged {
                 key: key.clone(),
-                uid: meta.uid.clone().unwrap_or_default(),
+                uid: meta.uid.as_deref().unwrap_or_default().to_owned(),
                 generation: meta.generation,
             },
             None => Check::Absent { key: key.clone() },

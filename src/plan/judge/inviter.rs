@@ -29,12 +29,12 @@ pub fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) 
     if partner.has_admin(email) {
         return Inviter::Allowed;
     }
-    let space = namespace(&entry.object.metadata);
+    let space = namespace(&entry.metadata);
     let colleagues = world.declared.memberships_for(email).filter(|other| {
-        namespace(&other.object.metadata) == space
+        namespace(&other.metadata) == space
             && other.reading.terms.partner == terms.partner
             && !std::ptr::eq(*other, entry)
-            && !is_leaving(&other.object.metadata)
+            && !is_leaving(&other.metadata)
     });
     // Of several memberships for one address the live one is the person; a rejected duplicate changes nothing.
     let person = colleagues.max_by_key(|other| claims::claim(world, other).live().is_some());
@@ -78,7 +78,7 @@ pub fn inviter_violation(
             crate::rules::Taint::Object,
             "spec.invitedBy",
             email,
-            namespace(&entry.object.metadata),
+            namespace(&entry.metadata),
         )),
         Inviter::NotAllowed if newcomer => Some(say::inviter_not_allowed(email, entry.reading.terms.role)),
         Inviter::NotAllowed | Inviter::Allowed | Inviter::NotActive | Inviter::Unjudged => None,

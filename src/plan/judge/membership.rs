@@ -83,7 +83,7 @@ impl<'a> MemberView<'a> {
         wait: Option<Wait>,
     ) -> Self {
         let terms = &entry.reading.terms;
-        let meta = &entry.object.metadata;
+        let meta = &entry.metadata;
         let record = claim.live();
         let partner_methods = partner.entry.map_or_else(all_methods, |entry| entry.reading.terms.methods.clone());
         let allowed = match &terms.methods {
@@ -150,7 +150,7 @@ impl<'a> MemberView<'a> {
 
     /// Its name.
     pub fn name(&self) -> &'a str {
-        claims::name(&self.entry.object.metadata)
+        claims::name(&self.entry.metadata)
     }
 
     fn what_gates(&self, world: World<'_>, partner: &PartnerView<'_>) -> Gate {
@@ -298,7 +298,7 @@ pub fn mail_due(world: World<'_>, entry: &Membership, record: &GuestRecord) -> b
     if record.joined_at.is_some() {
         return false;
     }
-    let asked = claims::annotation(&entry.object.metadata, crate::api::RESEND_INVITATION)
+    let asked = claims::annotation(&entry.metadata, crate::api::RESEND_INVITATION)
         .and_then(|text| crate::rules::time::instant(text).ok())
         .filter(|asked| *asked <= world.now);
     match record.invitation {
@@ -309,7 +309,7 @@ pub fn mail_due(world: World<'_>, entry: &Membership, record: &GuestRecord) -> b
 
 /// Since when there is the membership. A manifest does not say; there it is since it was accepted.
 fn created(world: World<'_>, entry: &Membership, record: Option<&GuestRecord>) -> Timestamp {
-    let written = entry.object.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let written = entry.metadata.creation_timestamp.as_ref().map(|time| time.0);
     written.or_else(|| record.map(|record| record.admitted_at)).unwrap_or(world.now)
 }
 
@@ -336,7 +336,7 @@ fn deadline(partner: &PartnerView<'_>, record: &GuestRecord) -> Option<Timestamp
 fn cascaded(partner: &PartnerView<'_>, entry: &Membership) -> bool {
     partner
         .cascades()
-        .is_some_and(|since| entry.object.metadata.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since))
+        .is_some_and(|since| entry.metadata.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since))
 }
 
 /// Finds and judges the membership of a name, where it is there and reads.

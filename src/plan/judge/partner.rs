@@ -93,7 +93,7 @@ impl<'a> PartnerView<'a> {
             return view;
         };
         let terms = &entry.reading.terms;
-        let meta = &entry.object.metadata;
+        let meta = &entry.metadata;
         view.presence = match &meta.deletion_timestamp {
             Some(since) => Presence::Leaving { cascade: terms.deletion == Deletion::Cascade, since: since.0 },
             None => Presence::There,

@@ -15,12 +15,12 @@ pub fn claim_violations(
     claim: Claim<'_>,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
-    let mine = order(&entry.object.metadata);
+    let mine = order(&entry.metadata);
     let taken = matches!(claim, Claim::Taken);
     let earlier = entry.reading.terms.email.as_ref().is_some_and(|email| {
         world.declared.memberships_for(email).any(|other| {
-            order(&other.object.metadata) < mine && {
-                let partner = PartnerView::of(world, namespace(&other.object.metadata), &other.reading.terms.partner);
+            order(&other.metadata) < mine && {
+                let partner = PartnerView::of(world, namespace(&other.metadata), &other.reading.terms.partner);
                 is_eligible(world, &partner, other)
             }
         })
@@ -50,14 +50,14 @@ fn is_full(world: World<'_>, partner: &PartnerView<'_>, mine: Order<'_>, max: u6
     let mut ahead = world
         .declared
         .members(partner.namespace, &partner.name)
-        .filter(|other| order(&other.object.metadata) < mine && is_eligible(world, partner, other));
+        .filter(|other| order(&other.metadata) < mine && is_eligible(world, partner, other));
     usize::try_from(max - live - 1).is_ok_and(|last| ahead.nth(last).is_some())
 }
 
 /// Whether a newcomer could be accepted, claims apart: he holds a place in the order of claims. What is known without
 /// looking anything up comes first: thousands of broken ones ahead must cost next to nothing.
 fn is_eligible(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> bool {
-    if !entry.reading.violations.is_empty() || is_leaving(&entry.object.metadata) {
+    if !entry.reading.violations.is_empty() || is_leaving(&entry.metadata) {
         return false;
     }
     let claim = claims::claim(world, entry);

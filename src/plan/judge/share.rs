@@ -69,11 +69,11 @@ impl<'a> ShareView<'a> {
 
     /// Its name.
     pub fn name(&self) -> &'a str {
-        super::super::claims::name(&self.entry.object.metadata)
+        super::super::claims::name(&self.entry.metadata)
     }
 
     fn what_gates(&self, world: World<'_>, partner: &PartnerView<'_>) -> Gate {
-        let meta = &self.entry.object.metadata;
+        let meta = &self.entry.metadata;
         if is_leaving(meta) || partner.cascades().is_some() {
             return Gate::Shut(Reason::Removing);
         }
@@ -99,7 +99,7 @@ impl<'a> ShareView<'a> {
             return Gate::Keep(Reason::Paused);
         }
         // Without its finalizer it could vanish and leave behind what it gave. It is put on in the share's own pass.
-        if has_finalizer(meta) { Gate::Open } else { Gate::Keep(Reason::Pending) }
+        if has_finalizer(&meta.finalizers) { Gate::Open } else { Gate::Keep(Reason::Pending) }
     }
 }
 
@@ -120,7 +120,7 @@ fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) 
     if let (Some(methods), Some(theirs)) = (&terms.methods, partner.methods()) {
         found.extend(cross::methods_within(methods, theirs, "spec.mfa.methods"));
     }
-    if let Some(recorded) = world.observed.share(uid(&entry.object.metadata)) {
+    if let Some(recorded) = world.observed.share(uid(&entry.metadata)) {
         if recorded.partner_name != terms.partner {
             found.push(say::immutable("spec.partnerRef.name", &recorded.partner_name));
         }
@@ -142,17 +142,17 @@ fn lists(partner: &crate::index::Partner, email: &Email) -> bool {
 /// One share per partner and account: the one through which something was given, then the order of claims.
 fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
     fn rank<'s>(world: World<'_>, share: &'s Share) -> (bool, Order<'s>) {
-        let newcomer = world.observed.share(uid(&share.object.metadata)).is_none();
-        (newcomer, order(&share.object.metadata))
+        let newcomer = world.observed.share(uid(&share.metadata)).is_none();
+        (newcomer, order(&share.metadata))
     }
     let mut rivals = world
         .declared
         .shares_of_account(&entry.reading.terms.account)
         .filter(|other| {
-            namespace(&other.object.metadata) == partner.namespace
+            namespace(&other.metadata) == partner.namespace
                 && other.reading.terms.partner == partner.name
                 && !std::ptr::eq(*other, entry)
-                && !is_leaving(&other.object.metadata)
+                && !is_leaving(&other.metadata)
         })
         .peekable();
     if rivals.peek().is_none() {
@@ -301,7 +301,7 @@ pub fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, p
     let manages = manager_by_spec(entry, partner, guest) == Some(ShareRole::Manager);
     let there = guest.reading.terms.partner == partner.name
         && guest.reading.terms.role == GuestRole::GuestAdmin
-        && !is_leaving(&guest.object.metadata)
+        && !is_leaving(&guest.metadata)
         && !terms.exclude.contains_key(propagator);
     if there && manages { Propagation::Valid } else { Propagation::Invalid }
 }
@@ -309,7 +309,7 @@ pub fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, p
 /// What a Guest Admin gets by spec: the share's role or his override. `None`: his override is tainted.
 pub fn manager_by_spec(share: &Share, partner: &PartnerView<'_>, guest: &Membership) -> Option<ShareRole> {
     let terms = &share.reading.terms;
-    match terms.role_overrides.get(super::super::claims::name(&guest.object.metadata)) {
+    match terms.role_overrides.get(super::super::claims::name(&guest.metadata)) {
         Some(item) if !fits(partner, guest, item.email.as_ref()) => None,
         Some(item) => item.role,
         None => Some(terms.guest_admin_role),

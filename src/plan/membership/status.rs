@@ -58,14 +58,13 @@ pub fn status(
     shares: &[Shared<'_>],
     paused: bool,
 ) -> api::GuestMembershipStatus {
-    let object = &member.entry.object;
-    let old = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let old = member.entry.status.conditions();
     let situation = situation(world, member, paused);
     let record = member.claim.live();
     let accounts = accounts(world, member, shares, paused);
     let domain = domain_conditions(world, member, &situation);
     let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
-        Common::of(&object.metadata, old, world.now, &situation, domain, &member.violations);
+        Common::of(&member.entry.metadata, &old, world.now, &situation, domain, &member.violations);
     api::GuestMembershipStatus {
         observed_generation,
         last_handled_reconcile_at,

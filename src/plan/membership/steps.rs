@@ -79,7 +79,7 @@ pub fn take(
 ) {
     let guest = &record.id;
     let terms = &member.entry.reading.terms;
-    let whole = world.is_whole(namespace(&member.entry.object.metadata), &terms.partner);
+    let whole = world.is_whole(namespace(&member.entry.metadata), &terms.partner);
     if !whole && partner.entry.is_none() && member.state != State::Removing {
         return;
     }
@@ -149,7 +149,7 @@ fn because(reason: Reason) -> &'static str {
 
 /// The instant before which enrolled MFA is to be taken away, where somebody asked and there is any.
 fn reset_asked(world: World<'_>, entry: &Membership, record: &GuestRecord) -> Option<Timestamp> {
-    let before = crate::rules::time::instant(annotation(&entry.object.metadata, api::RESET_MFA)?).ok()?;
+    let before = crate::rules::time::instant(annotation(&entry.metadata, api::RESET_MFA)?).ok()?;
     let MfaRecord::Known(methods) = &record.mfa else { return None };
     let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
     (made && record.joined_at.is_some() && before <= world.now && methods.values().any(|since| *since < before))
@@ -254,7 +254,7 @@ pub fn admit(world: World<'_>, partner: &PartnerView<'_>, member: &MemberView<'_
 /// A guest's identifier: derived from the object's UID and the address, so that creating needs no memory. The UID alone
 /// is not enough: from files it comes of the name, and a name may be reused for somebody else.
 fn guest_id(entry: &Membership, address: &Email) -> GuestId {
-    let who = format!("{} {address}", uid(&entry.object.metadata));
+    let who = format!("{} {address}", uid(&entry.metadata));
     GuestId(Uuid::new_v5(&GUEST_IDS, who.as_bytes()).to_string())
 }
 
@@ -270,7 +270,7 @@ fn described(member: &MemberView<'_>) -> String {
 }
 
 fn mark(world: World<'_>, member: &MemberView<'_>) -> Mark {
-    let meta = &member.entry.object.metadata;
+    let meta = &member.entry.metadata;
     Mark {
         installation: world.owner.installation.clone(),
         cluster: world.owner.cluster.clone(),

@@ -1,9 +1,9 @@
 //! First acceptance: a user made, revived or adopted, with our mark, and one invitation. The record is written before the
 //! mail is asked for, so that a crash between the two sends none rather than two.
 
+use crate::few::Few;
 use jiff::Timestamp;
 use serde_json::json;
-use std::collections::BTreeMap;
 
 use super::super::super::amend::ours;
 use super::super::super::{
@@ -49,9 +49,9 @@ impl Inner {
             last_mail_at: Some(at),
             joined_at: None,
             login: true,
-            mfa: MfaRecord::Known(BTreeMap::new()),
+            mfa: MfaRecord::Known(Few::default()),
             mfa_lost_at: None,
-            grants: BTreeMap::new(),
+            grants: Few::default(),
             deactivated_at: None,
         };
         let organization = self.home(partner).await?;
@@ -167,7 +167,7 @@ impl Inner {
         let mfa = match &before {
             Some(held) => held.mfa.clone(),
             // What somebody who is adopted has enrolled counts once he accepts.
-            None => MfaRecord::Known(methods(&people.credentials(&user.id).await?)),
+            None => MfaRecord::Known(methods(&people.credentials(&user.id).await?).into_iter().collect()),
         };
         let new = GuestRecord { mfa, ..new };
         let mut written = user.clone();
