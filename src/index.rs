@@ -11,6 +11,7 @@ use crate::api;
 use crate::few::Few;
 use crate::rules::{Email, MembershipTerms, PartnerTerms, ShareTerms, read};
 
+mod brief;
 mod key;
 mod links;
 mod stored;

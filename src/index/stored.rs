@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Name;
+use super::brief::Brief;
 use crate::api;
 use crate::few::Few;
 use crate::rules::Reading;
@@ -71,19 +72,19 @@ impl Meta {
 /// A status as it is stored, as JSON text: as an object with its strings it would be half of what an object takes.
 #[derive(Clone, Debug)]
 pub struct Stored<S> {
-    text: Option<Box<str>>,
+    brief: Option<Brief>,
     of: PhantomData<fn() -> S>,
 }
 
 impl<S: Serialize + DeserializeOwned> Stored<S> {
     pub(super) fn new(status: Option<&S>) -> Self {
-        let text = status.and_then(|status| serde_json::to_string(status).ok()).map(String::into_boxed_str);
-        Self { text, of: PhantomData }
+        let text = status.and_then(|status| serde_json::to_string(status).ok());
+        Self { brief: text.map(|text| Brief::of(&text)), of: PhantomData }
     }
 
     /// The status.
     pub fn read(&self) -> Option<S> {
-        serde_json::from_str(self.text()?).ok()
+        serde_json::from_str(&self.text()?).ok()
     }
 
     /// Its conditions.
@@ -93,13 +94,13 @@ impl<S: Serialize + DeserializeOwned> Stored<S> {
         struct Part {
             conditions: api::Conditions,
         }
-        let part: Option<Part> = self.text().and_then(|text| serde_json::from_str(text).ok());
+        let part: Option<Part> = self.text().and_then(|text| serde_json::from_str(&text).ok());
         part.unwrap_or_default().conditions
     }
 
     /// The status as `serde_json` writes it.
-    pub fn text(&self) -> Option<&str> {
-        self.text.as_deref()
+    pub fn text(&self) -> Option<String> {
+        self.brief.as_ref().map(Brief::text)
     }
 }
 

@@ -6,16 +6,15 @@ mod checks;
 mod counts;
 mod observe;
 mod policy;
+mod status_task;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
 pub use super::exchange::*;
 use super::queue::{Priority, Queue};
-use super::status::{self, Difference};
 use crate::directory::fault::Next;
 use crate::directory::{Changed, Fault, Mirror, Owner, PartnerId};
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
@@ -27,14 +26,6 @@ use crate::workspace::Workspace;
 /// How many tasks a key may take on its way to rest before it has to wait: a plan that never comes to rest must not
 /// keep everybody busy.
 const MOST_ROUNDS: u32 = 12;
-
-/// What an object that does not read was told, so that it is told once.
-#[derive(Debug, PartialEq)]
-struct Told {
-    uid: Option<Arc<str>>,
-    generation: Option<i64>,
-    written: bool,
-}
 
 /// How an object is planned. Injectable, so that wrong planners can be shown to be caught.
 pub type Planner = fn(World<'_>, &Key) -> Plan;
@@ -70,7 +61,7 @@ pub struct Engine {
     counts: BTreeMap<Key, Timestamp>,
     written: BTreeMap<Key, Timestamp>,
     rounds: BTreeMap<Key, Round>,
-    told: BTreeMap<Key, Told>,
+    told: BTreeMap<Key, status_task::Told>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
     orphans: BTreeSet<Orphan>,
     /// UIDs of memberships whose record somebody else changed.
@@ -326,35 +317,6 @@ impl Engine {
         self.rounds.remove(key);
         self.queue.rest(key);
         None
-    }
-
-    fn status_task(&mut self, key: &Key, status: &plan::Status, notices: Vec<Notice>, now: Timestamp) -> Option<Task> {
-        let meta = self.index.metadata(key)?;
-        if self.index.is_unreadable(key) {
-            // What is stored cannot be compared; it is told once.
-            let told = Told { uid: meta.uid.clone(), generation: meta.generation, written: true };
-            if self.told.get(key) == Some(&told) {
-                return None;
-            }
-            self.told.insert(key.clone(), Told { written: false, ..told });
-            return Some(Task::Status { patch: status::whole(meta, status), notices });
-        }
-        match status::difference(&self.index, key, status) {
-            Difference::None => {
-                self.counts.remove(key);
-                None
-            }
-            Difference::Counts if !self.may_count(key, now) => {
-                self.count_later(key.clone(), now);
-                None
-            }
-            Difference::Counts | Difference::More => {
-                if key.kind != Kind::Membership {
-                    self.written.insert(key.clone(), now);
-                }
-                Some(Task::Status { patch: status::patch(&self.index, key, status)?, notices })
-            }
-        }
     }
 
     /// A task is over: take in what it brought, and go on.

@@ -24,10 +24,10 @@ pub enum Difference {
 pub fn difference(index: &Index, key: &Key, status: &Status) -> Difference {
     let (old, new) = (stored(index, key), text(status));
     // Both were written by the same types: the same text is the same status.
-    if old == new.as_deref() {
+    if old == new {
         return Difference::None;
     }
-    let (old, new) = (value(old), value(new.as_deref()));
+    let (old, new) = (value(old), value(new));
     if old == new {
         return Difference::None;
     }
@@ -50,13 +50,13 @@ pub fn difference(index: &Index, key: &Key, status: &Status) -> Difference {
 
 /// The merge patch that makes the stored status this one.
 pub fn patch(index: &Index, key: &Key, status: &Status) -> Option<Value> {
-    let changes = merge(&value(stored(index, key)), &value(text(status).as_deref()));
+    let changes = merge(&value(stored(index, key)), &value(text(status)));
     Some(with_version(index.metadata(key)?, changes))
 }
 
 /// The merge patch that writes a status over one that cannot be read.
 pub fn whole(meta: &Meta, status: &Status) -> Value {
-    with_version(meta, value(text(status).as_deref()))
+    with_version(meta, value(text(status)))
 }
 
 fn with_version(meta: &Meta, status: Value) -> Value {
@@ -72,7 +72,7 @@ fn text(status: &Status) -> Option<String> {
     .ok()
 }
 
-fn stored<'a>(index: &'a Index, key: &Key) -> Option<&'a str> {
+fn stored(index: &Index, key: &Key) -> Option<String> {
     match key.kind {
         Kind::Partner => index.partner(&key.namespace, &key.name)?.read()?.status.text(),
         Kind::Membership => index.membership(&key.namespace, &key.name)?.read()?.status.text(),
@@ -81,8 +81,8 @@ fn stored<'a>(index: &'a Index, key: &Key) -> Option<&'a str> {
 }
 
 /// What a text says; no status at all says nothing.
-fn value(text: Option<&str>) -> Value {
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}))
+fn value(text: Option<String>) -> Value {
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({}))
 }
 
 /// The merge patch (RFC 7396) from one value to another.

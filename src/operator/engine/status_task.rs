@@ -1,0 +1,57 @@
+//! When a status is written: where it differs from what is stored, and counts not too often.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::super::status::{self, Difference};
+use super::{Engine, Task};
+use crate::index::{Key, Kind};
+use crate::plan::{self, Notice};
+
+/// What an object that does not read was told, so that it is told once.
+#[derive(Debug, PartialEq)]
+pub(super) struct Told {
+    uid: Option<Arc<str>>,
+    generation: Option<i64>,
+    /// It has been written.
+    pub(super) written: bool,
+}
+
+impl Engine {
+    /// Writes a status, where that is to be done.
+    pub(super) fn status_task(
+        &mut self,
+        key: &Key,
+        status: &plan::Status,
+        notices: Vec<Notice>,
+        now: Timestamp,
+    ) -> Option<Task> {
+        let meta = self.index.metadata(key)?;
+        if self.index.is_unreadable(key) {
+            // What is stored cannot be compared; it is told once.
+            let told = Told { uid: meta.uid.clone(), generation: meta.generation, written: true };
+            if self.told.get(key) == Some(&told) {
+                return None;
+            }
+            self.told.insert(key.clone(), Told { written: false, ..told });
+            return Some(Task::Status { patch: status::whole(meta, status), notices });
+        }
+        match status::difference(&self.index, key, status) {
+            Difference::None => {
+                self.counts.remove(key);
+                None
+            }
+            Difference::Counts if !self.may_count(key, now) => {
+                self.count_later(key.clone(), now);
+                None
+            }
+            Difference::Counts | Difference::More => {
+                if key.kind != Kind::Membership {
+                    self.written.insert(key.clone(), now);
+                }
+                Some(Task::Status { patch: status::patch(&self.index, key, status)?, notices })
+            }
+        }
+    }
+}
