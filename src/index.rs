@@ -9,7 +9,7 @@ use kube::Resource;
 
 use crate::api;
 use crate::few::Few;
-use crate::rules::{Email, MembershipTerms, PartnerTerms, ShareTerms, read};
+use crate::rules::{Email, MembershipTerms, PartnerTerms, ShareTerms};
 
 mod brief;
 mod key;
@@ -18,7 +18,7 @@ mod stored;
 mod touch;
 
 pub use key::{Key, Kind};
-pub use stored::{Entry, Meta, Slot, Stored};
+pub use stored::{Entry, Kept, Meta, Slot, Stored};
 pub use touch::Touched;
 
 /// An object as it is stored.
@@ -239,9 +239,10 @@ impl Index {
     /// Takes in an object that was added or changed (or returned by a write of ours). Returns the keys that the change
     /// touches. An event that is older than what is stored (the echo of our own write, say) changes nothing.
     pub fn apply(&mut self, object: Declared) -> Touched {
+        let object = Kept::from(object);
         let key = object.key();
         if let Some(stored) = self.metadata(&key)
-            && stored.uid.as_deref() == object.metadata().uid.as_deref()
+            && stored.uid == object.metadata().uid
             && version(object.metadata().resource_version.as_ref()) <= version(stored.resource_version.as_ref())
         {
             return Touched::default();
@@ -259,12 +260,12 @@ impl Index {
 
     /// A complete list of one kind: what it lacks is deleted, what it has replaces what is stored, also where its
     /// resourceVersions are lower (a restore). Returns the keys whose world changed.
-    pub fn replace(&mut self, kind: Kind, objects: Vec<Declared>) -> Touched {
+    pub fn replace(&mut self, kind: Kind, objects: Vec<Kept>) -> Touched {
         if self.keys(kind).next().is_none() {
             return self.fill(objects);
         }
         let mut touched = Touched::default();
-        let listed: BTreeSet<Key> = objects.iter().map(Declared::key).collect();
+        let listed: BTreeSet<Key> = objects.iter().map(Kept::key).collect();
         let gone: Vec<Key> = self.keys(kind).filter(|key| !listed.contains(key)).collect();
         for key in gone {
             touched.merge(self.remove(&key));
@@ -272,8 +273,7 @@ impl Index {
         for object in objects {
             let key = object.key();
             let same = self.metadata(&key).is_some_and(|stored| {
-                stored.uid.as_deref() == object.metadata().uid.as_deref()
-                    && stored.resource_version == object.metadata().resource_version
+                stored.uid == object.metadata().uid && stored.resource_version == object.metadata().resource_version
             });
             if !same {
                 touched.merge(self.put(&key, object));
@@ -284,7 +284,7 @@ impl Index {
 
     /// The first list of a kind. It touches whatever is stored: asking each object what it touches is quadratic where
     /// each newcomer of a quota touches all the others.
-    fn fill(&mut self, objects: Vec<Declared>) -> Touched {
+    fn fill(&mut self, objects: Vec<Kept>) -> Touched {
         let mut touched = Touched::default();
         if objects.is_empty() {
             return touched;
@@ -298,7 +298,7 @@ impl Index {
         touched
     }
 
-    fn put(&mut self, key: &Key, object: Declared) -> Touched {
+    fn put(&mut self, key: &Key, object: Kept) -> Touched {
         let key = &self.known(key);
         let mut touched = Touched::default();
         let relevant = self.is_relevant(key, &object);
@@ -335,7 +335,7 @@ impl Index {
     }
 
     /// Whether a change can matter to other objects: anything but status, finalizers of others and bookkeeping.
-    fn is_relevant(&self, key: &Key, new: &Declared) -> bool {
+    fn is_relevant(&self, key: &Key, new: &Kept) -> bool {
         // Nothing is given under a partner or a share that could vanish without a trace; a membership guards itself.
         let guards = |meta: &Meta| key.kind != Kind::Membership && has_finalizer(&meta.finalizers);
         let differs = |old: &Meta, new: &Meta| {
@@ -345,25 +345,22 @@ impl Index {
                 || guards(old) != guards(new)
         };
         let Some(stored) = self.metadata(key) else { return true };
-        if differs(stored, &new.metadata().clone().into()) {
+        if differs(stored, new.metadata()) {
             return true;
         }
         let name = (key.namespace.clone(), key.name.clone());
         match new {
-            Declared::Partner(new) => {
-                self.partners.get(&name).and_then(Slot::read).is_none_or(|old| old.reading != read::partner(&new.spec))
-            }
-            Declared::Membership(new) => self
-                .memberships
-                .get(&name)
-                .and_then(Slot::read)
-                .is_none_or(|old| old.reading != read::membership(&new.spec)),
-            Declared::Share(new) => {
-                self.shares.get(&name).and_then(Slot::read).is_none_or(|old| old.reading != read::share(&new.spec))
-            }
-            Declared::Unreadable { .. } => true,
+            Kept::Partner(new) => says_otherwise(self.partners.get(&name), new),
+            Kept::Membership(new) => says_otherwise(self.memberships.get(&name), new),
+            Kept::Share(new) => says_otherwise(self.shares.get(&name), new),
         }
     }
+}
+
+/// Whether a spec reads otherwise than what is stored, or does not read.
+fn says_otherwise<S, T: PartialEq>(old: Option<&Slot<S, T>>, new: &Slot<S, T>) -> bool {
+    let (Some(old), Some(new)) = (old.and_then(Slot::read), new.read()) else { return true };
+    old.reading != new.reading
 }
 
 /// Whether our finalizer is among an object's.

@@ -173,7 +173,7 @@ async fn reactions(client: &kube::Client, operator: &Operator, size: Size) -> Ve
 async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
     let mut index = Index::default();
     for (kind, objects) in world::everything(client).await {
-        index.replace(kind, objects);
+        index.replace(kind, objects.into_iter().map(Into::into).collect());
     }
     let mut mirror = Mirror::default();
     let all = Store::open(&operator.database(), Access::Read).unwrap().everything().unwrap();

@@ -127,7 +127,10 @@ async fn orphaned(input: &Input, directory: &dyn Execute) -> Result<Vec<Step>, S
     }
     let mut index = Index::default();
     for kind in Kind::ALL {
-        index.replace(kind, given.objects.iter().filter(|object| object.kind() == kind).cloned().collect());
+        index.replace(
+            kind,
+            given.objects.iter().filter(|object| object.kind() == kind).cloned().map(Into::into).collect(),
+        );
     }
     let mut mirror = Mirror::default();
     for guest in load.guests {

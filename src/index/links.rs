@@ -1,73 +1,56 @@
 //! How an object hangs together with others: what is written down of it when it comes, and taken out when it goes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-
-use super::{Declared, Entry, Index, Key, Kind, Meta, Slot, Stored};
-use crate::rules::{GuestRole, read};
+use super::{Index, Kept, Key, Kind, Name};
+use crate::rules::{GuestRole, MembershipTerms};
 
 impl Index {
-    pub(super) fn link(&mut self, key: &Key, object: Declared) {
+    pub(super) fn link(&mut self, key: &Key, object: Kept) {
         let name = (key.namespace.clone(), key.name.clone());
-        let uid: Arc<str> = object.metadata().uid.as_deref().unwrap_or_default().into();
-        match key.kind {
-            Kind::Partner => self.partner_uids.insert(Arc::clone(&uid), name.clone()),
-            Kind::Membership => self.membership_uids.insert(Arc::clone(&uid), name.clone()),
-            Kind::Share => self.share_uids.insert(Arc::clone(&uid), name.clone()),
-        };
-        let kept = {
-            let name = name.clone();
-            move |metadata: ObjectMeta| Meta::from(metadata).sharing(&name, &uid)
-        };
+        let uid = object.metadata().uid.clone().unwrap_or_default();
         match object {
-            Declared::Partner(object) => {
-                let reading = read::partner(&object.spec);
-                for admin in &reading.terms.host_admins {
+            Kept::Partner(mut slot) => {
+                slot.share(&name, &uid);
+                self.partner_uids.insert(uid, name.clone());
+                for admin in slot.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
                     self.by_host_admin.entry(admin.email.clone()).or_default().insert(name.clone());
                 }
-                let status = Stored::new(object.status.as_ref());
-                let entry = Entry { metadata: kept(object.metadata), status, reading };
-                self.partners.insert(name, Slot::Read(Box::new(entry)));
+                self.partners.insert(name, slot);
             }
-            Declared::Membership(object) => {
-                let reading = read::membership(&object.spec);
-                let partner = (key.namespace.clone(), reading.terms.partner.as_str().into());
-                if reading.terms.role == GuestRole::GuestAdmin {
-                    self.admins_of.entry(partner.clone()).or_default().insert(key.name.clone());
+            Kept::Membership(mut slot) => {
+                slot.share(&name, &uid);
+                self.membership_uids.insert(uid, name.clone());
+                if let Some(entry) = slot.read() {
+                    self.link_membership(&name, &entry.reading.terms);
                 }
-                self.members_of.entry(partner).or_default().insert(key.name.clone());
-                if let Some(email) = &reading.terms.email {
-                    self.by_address.entry(email.clone()).or_default().insert(name.clone(), ());
-                }
-                if let Some(email) = &reading.terms.invited_by {
-                    self.by_inviter.entry(email.clone()).or_default().insert(name.clone());
-                }
-                let status = Stored::new(object.status.as_ref());
-                let entry = Entry { metadata: kept(object.metadata), status, reading };
-                self.memberships.insert(name, Slot::Read(Box::new(entry)));
+                self.memberships.insert(name, slot);
             }
-            Declared::Share(object) => {
-                let reading = read::share(&object.spec);
-                let partner = (key.namespace.clone(), reading.terms.partner.as_str().into());
-                self.shares_of.entry(partner).or_default().insert(key.name.clone());
-                self.by_account.entry(reading.terms.account.clone()).or_default().insert(name.clone());
-                let status = Stored::new(object.status.as_ref());
-                let entry = Entry { metadata: kept(object.metadata), status, reading };
-                self.shares.insert(name, Slot::Read(Box::new(entry)));
+            Kept::Share(mut slot) => {
+                slot.share(&name, &uid);
+                self.share_uids.insert(uid, name.clone());
+                if let Some(entry) = slot.read() {
+                    let terms = &entry.reading.terms;
+                    let partner = (key.namespace.clone(), terms.partner.as_str().into());
+                    self.shares_of.entry(partner).or_default().insert(key.name.clone());
+                    self.by_account.entry(terms.account.clone()).or_default().insert(name.clone());
+                }
+                self.shares.insert(name, slot);
             }
-            Declared::Unreadable { kind, metadata, .. } => match kind {
-                Kind::Partner => {
-                    self.partners.insert(name, Slot::Unreadable(Box::new(kept(*metadata))));
-                }
-                Kind::Membership => {
-                    self.memberships.insert(name, Slot::Unreadable(Box::new(kept(*metadata))));
-                }
-                Kind::Share => {
-                    self.shares.insert(name, Slot::Unreadable(Box::new(kept(*metadata))));
-                }
-            },
+        }
+    }
+
+    fn link_membership(&mut self, name: &Name, terms: &MembershipTerms) {
+        let partner = (name.0.clone(), terms.partner.as_str().into());
+        if terms.role == GuestRole::GuestAdmin {
+            self.admins_of.entry(partner.clone()).or_default().insert(name.1.clone());
+        }
+        self.members_of.entry(partner).or_default().insert(name.1.clone());
+        if let Some(email) = &terms.email {
+            self.by_address.entry(email.clone()).or_default().insert(name.clone(), ());
+        }
+        if let Some(email) = &terms.invited_by {
+            self.by_inviter.entry(email.clone()).or_default().insert(name.clone());
         }
     }
 

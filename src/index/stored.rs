@@ -8,11 +8,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Name;
 use super::brief::Brief;
+use super::{Declared, Key, Kind, Name};
 use crate::api;
 use crate::few::Few;
-use crate::rules::Reading;
+use crate::rules::{MembershipTerms, PartnerTerms, Reading, ShareTerms, read};
 
 /// What is kept of an object's metadata: no labels, no owners, no managed fields, and no annotations but ours, for the one
 /// that kubectl leaves behind repeats the spec.
@@ -57,18 +57,6 @@ impl From<ObjectMeta> for Meta {
     }
 }
 
-impl Meta {
-    /// One text for what names the object, here and in all that points to it.
-    pub(super) fn sharing(self, (namespace, name): &Name, uid: &Arc<str>) -> Self {
-        Self {
-            namespace: self.namespace.map(|_| Arc::clone(namespace)),
-            name: self.name.map(|_| Arc::clone(name)),
-            uid: self.uid.map(|_| Arc::clone(uid)),
-            ..self
-        }
-    }
-}
-
 /// A status as it is stored, as JSON text: as an object with its strings it would be half of what an object takes.
 #[derive(Clone, Debug)]
 pub struct Stored<S> {
@@ -77,7 +65,7 @@ pub struct Stored<S> {
 }
 
 impl<S: Serialize + DeserializeOwned> Stored<S> {
-    pub(super) fn new(status: Option<&S>) -> Self {
+    fn new(status: Option<&S>) -> Self {
         let text = status.and_then(|status| serde_json::to_string(status).ok());
         Self { brief: text.map(|text| Brief::of(&text)), of: PhantomData }
     }
@@ -124,7 +112,24 @@ pub enum Slot<S, T> {
     Unreadable(Box<Meta>),
 }
 
+impl<S: Serialize + DeserializeOwned, T> Slot<S, T> {
+    fn of(metadata: ObjectMeta, status: Option<&S>, reading: Reading<T>) -> Self {
+        Self::Read(Box::new(Entry { metadata: metadata.into(), status: Stored::new(status), reading }))
+    }
+}
+
 impl<S, T> Slot<S, T> {
+    /// One text for what names the object, here and in all that points to it.
+    pub(super) fn share(&mut self, name: &Name, uid: &Arc<str>) {
+        let meta = match self {
+            Self::Read(entry) => &mut entry.metadata,
+            Self::Unreadable(metadata) => metadata,
+        };
+        meta.namespace = meta.namespace.take().map(|_| Arc::clone(&name.0));
+        meta.name = meta.name.take().map(|_| Arc::clone(&name.1));
+        meta.uid = meta.uid.take().map(|_| Arc::clone(uid));
+    }
+
     /// The metadata, readable or not.
     pub fn metadata(&self) -> &Meta {
         match self {
@@ -138,6 +143,71 @@ impl<S, T> Slot<S, T> {
         match self {
             Self::Read(entry) => Some(entry),
             Self::Unreadable(_) => None,
+        }
+    }
+}
+
+/// An object in the form that the index keeps. A list is brought into it page by page: as they come from the server, all
+/// objects at once would take as much memory again.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// A partner.
+    Partner(Slot<api::LocalPartnerStatus, PartnerTerms>),
+    /// A membership.
+    Membership(Slot<api::GuestMembershipStatus, MembershipTerms>),
+    /// A share.
+    Share(Slot<api::AccountShareStatus, ShareTerms>),
+}
+
+impl Kept {
+    /// The object's kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Partner(_) => Kind::Partner,
+            Self::Membership(_) => Kind::Membership,
+            Self::Share(_) => Kind::Share,
+        }
+    }
+
+    /// The object's metadata.
+    pub fn metadata(&self) -> &Meta {
+        match self {
+            Self::Partner(slot) => slot.metadata(),
+            Self::Membership(slot) => slot.metadata(),
+            Self::Share(slot) => slot.metadata(),
+        }
+    }
+
+    /// The object's name.
+    pub fn key(&self) -> Key {
+        let Meta { namespace, name, .. } = self.metadata();
+        Key::new(self.kind(), namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default())
+    }
+}
+
+impl From<Declared> for Kept {
+    fn from(object: Declared) -> Self {
+        match object {
+            Declared::Partner(object) => {
+                let reading = read::partner(&object.spec);
+                Self::Partner(Slot::of(object.metadata, object.status.as_ref(), reading))
+            }
+            Declared::Membership(object) => {
+                let reading = read::membership(&object.spec);
+                Self::Membership(Slot::of(object.metadata, object.status.as_ref(), reading))
+            }
+            Declared::Share(object) => {
+                let reading = read::share(&object.spec);
+                Self::Share(Slot::of(object.metadata, object.status.as_ref(), reading))
+            }
+            Declared::Unreadable { kind, metadata, .. } => {
+                let metadata = Box::new(Meta::from(*metadata));
+                match kind {
+                    Kind::Partner => Self::Partner(Slot::Unreadable(metadata)),
+                    Kind::Membership => Self::Membership(Slot::Unreadable(metadata)),
+                    Kind::Share => Self::Share(Slot::Unreadable(metadata)),
+                }
+            }
         }
     }
 }

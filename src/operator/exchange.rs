@@ -8,7 +8,7 @@ pub use crate::directory::Everything as Load;
 use crate::directory::{
     AccountRecord, Destroyed, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord,
 };
-use crate::index::{Declared, Key, Kind};
+use crate::index::{Declared, Kept, Key, Kind};
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
 use crate::workspace::Workspace;
@@ -36,7 +36,7 @@ pub enum Input {
         /// The kind.
         kind: Kind,
         /// All its objects.
-        objects: Vec<Declared>,
+        objects: Vec<Kept>,
         /// The list's resourceVersion.
         frontier: u64,
     },

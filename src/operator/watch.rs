@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::engine::Input;
 use super::words::words;
 use crate::api;
-use crate::index::{Declared, Key, Kind};
+use crate::index::{Declared, Kept, Key, Kind};
 
 /// How many objects a page of a list holds.
 const PAGE: u32 = 500;
@@ -89,7 +89,7 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
     let objects: Api<DeserializeGuard<K>> = Api::all(client);
     let mut failures: u32 = 0;
     'list: loop {
-        let (listed, mut version) = match list(&objects).await {
+        let (listed, mut version) = match list::<K, Kept>(&objects).await {
             Ok(listed) => listed,
             Err(problem) => {
                 failures += 1;
@@ -136,7 +136,9 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
 }
 
 /// All objects of a kind, page by page, and the version of the list.
-pub(super) async fn list<K: Watched>(objects: &Api<DeserializeGuard<K>>) -> Result<(Vec<Declared>, String), String> {
+pub(super) async fn list<K: Watched, T: From<Declared>>(
+    objects: &Api<DeserializeGuard<K>>,
+) -> Result<(Vec<T>, String), String> {
     let mut all = Vec::new();
     let mut params = ListParams::default().limit(PAGE);
     loop {
@@ -144,7 +146,7 @@ pub(super) async fn list<K: Watched>(objects: &Api<DeserializeGuard<K>>) -> Resu
             .await
             .map_err(|_| format!("the API server did not answer a list of {} in 30s", K::plural(&())))?
             .map_err(|error| explain::<K>("list", &error))?;
-        all.extend(page.items.into_iter().map(declared));
+        all.extend(page.items.into_iter().map(|object| T::from(declared(object))));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
             None => return Ok((all, page.metadata.resource_version.unwrap_or_default())),

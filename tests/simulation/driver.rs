@@ -153,7 +153,8 @@ impl Sim {
     /// A complete list of a kind, as it was at a version; the watch goes on from there.
     pub fn list_at(&mut self, kind: Kind, version: u64) {
         let all = self.server.at(version);
-        let objects = all.iter().filter(|(key, _)| key.kind == kind).map(|(_, object)| read(kind, object)).collect();
+        let objects =
+            all.iter().filter(|(key, _)| key.kind == kind).map(|(_, object)| read(kind, object).into()).collect();
         self.places.insert(kind, self.server.history.iter().filter(|entry| entry.version <= version).count());
         self.bookmarks.insert(kind, 0);
         self.engine.handle(Input::Listed { kind, objects, frontier: version }, self.now);

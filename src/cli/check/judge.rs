@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::finding::{Code, Finding, Location};
 use super::object::Object;
 use crate::directory::{Mirror, Owner};
-use crate::index::{Declared, Index, Key, Kind, Slot};
+use crate::index::{Index, Kept, Key, Kind, Slot};
 use crate::plan::judge::judge;
 use crate::plan::{Extent, Scope, World};
 use crate::rules::{Reason, Violation};
@@ -21,7 +21,7 @@ const NO_CLUSTER: &str = "files";
 pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, findings: &mut Vec<Finding>) {
     let mut first: BTreeMap<Key, Location> = BTreeMap::new();
     let mut index = Index::default();
-    let mut lists: BTreeMap<Kind, Vec<Declared>> = BTreeMap::new();
+    let mut lists: BTreeMap<Kind, Vec<Kept>> = BTreeMap::new();
     let mut judged = Vec::with_capacity(objects.len());
     for object in objects {
         let Object { key, source, root, broken, declared } = object;
@@ -35,13 +35,13 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
             findings.push(Finding { other: Some(other.clone()), ..finding });
             // Alone, it is still held to what one object decides.
             let mut alone = Index::default();
-            alone.replace(key.kind, vec![declared]);
+            alone.replace(key.kind, vec![declared.into()]);
             let place = Placed { key, source, root, broken };
             place.say(own(&alone, &place.key), None, findings);
             continue;
         }
         first.insert(key.clone(), here);
-        lists.entry(key.kind).or_default().push(declared);
+        lists.entry(key.kind).or_default().push(declared.into());
         judged.push(Placed { key, source, root, broken });
     }
     for (kind, list) in lists {

@@ -127,7 +127,14 @@ fn begin(engine: &mut Engine, desk: &Desk, load: Load, clock: &Clock) {
     engine.handle(Input::Loading, now);
     engine.handle(Input::Loaded(Box::new(load)), now);
     for kind in Kind::ALL {
-        engine.handle(Input::Listed { kind, objects: desk.list(kind), frontier: desk.version() }, now);
+        engine.handle(
+            Input::Listed {
+                kind,
+                objects: desk.list(kind).into_iter().map(Into::into).collect(),
+                frontier: desk.version(),
+            },
+            now,
+        );
     }
     // Nobody else changes what is on a desk: what is listed is what there is, from now on.
     for kind in Kind::ALL {
