@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 pub use crate::directory::Everything as Load;
 use crate::directory::{
@@ -132,6 +133,8 @@ pub enum Check {
         uid: String,
         /// Its generation.
         generation: Option<i64>,
+        /// Whether it was on its way out.
+        leaving: bool,
     },
     /// The object with this UID is still there, on its way out or not.
     Present {
@@ -150,6 +153,18 @@ pub enum Check {
         /// The partner.
         partner: Key,
     },
+}
+
+impl Check {
+    /// That an object is as it is known.
+    pub fn unchanged(key: Key, known: &ObjectMeta) -> Self {
+        Self::Unchanged {
+            key,
+            uid: known.uid.clone().unwrap_or_default(),
+            generation: known.generation,
+            leaving: known.deletion_timestamp.is_some(),
+        }
+    }
 }
 
 /// Work for the shell.
