@@ -113,7 +113,9 @@ fn a_partner_whose_deletion_is_blocked_gives_back_what_an_mfa_reset_took_before_
         if tasks.is_empty() {
             break;
         }
-        tasks.into_iter().for_each(|(key, task)| sim.perform_now(key, task));
+        for (key, task) in tasks {
+            sim.perform_now(key, task);
+        }
     }
     assert_eq!(sim.effective(), had);
 }
