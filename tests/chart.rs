@@ -65,6 +65,18 @@ fn eventually_refused(plane: &ControlPlane, arguments: &[&str]) -> String {
     }
 }
 
+fn eventually_passes(plane: &ControlPlane, arguments: &[&str]) {
+    let began = Instant::now();
+    loop {
+        let said = plane.kubectl(arguments);
+        if said.success {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "is still refused: {}", said.stderr);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 #[test]
 fn the_chart_carries_the_committed_crds() {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
@@ -126,6 +138,13 @@ fn a_real_api_server_accepts_the_whole_chart_and_its_roles_and_policy_hold() {
     let refused = eventually_refused(&plane, &["delete", "localpartner", "acme", "-n=partners", "--dry-run=server"]);
     assert!(refused.contains("DeletionBlocked") && refused.contains("bob"), "{refused}");
     plane.kubectl(&["delete", "localpartner", "empty", "-n=partners"]).ok();
+    // A guest who is on his way out holds nobody up: everything may be deleted in one command.
+    let held = r#"{"metadata":{"finalizers":["guestlist.dev/test"]}}"#;
+    let bob = ["gm/bob", "-n=partners", "--type=merge", "-p"];
+    plane.kubectl(&[&["patch"], &bob[..], &[held]].concat()).ok();
+    plane.kubectl(&["delete", "gm/bob", "-n=partners", "--wait=false"]).ok();
+    eventually_passes(&plane, &["delete", "localpartner", "acme", "-n=partners", "--dry-run=server"]);
+    plane.kubectl(&[&["patch"], &bob[..], &[r#"{"metadata":{"finalizers":null}}"#]].concat()).ok();
     let cascade = r#"{"spec":{"deletion":"Cascade"}}"#;
     plane
         .kubectl(&["patch", "localpartner", "acme", "-n=partners", "--type=merge", "--dry-run=server", "-p", cascade])

@@ -59,7 +59,8 @@ async fn bench(guests: usize) {
     // The floor's own realm has as many users and invitations, and the reading is the same.
     let reads = floor::reads(&ours).await.min(floor::reads(&ours).await);
     let sent = mail.total();
-    let again = work.apply();
+    let (again, once_more) = (work.apply(), work.apply());
+    let again = if once_more.took < again.took { once_more } else { again };
     assert_eq!(mail.total(), sent, "nobody gets a second mail");
     seconds("nothing to do", again.took, reads);
     row("nothing to do", ratio(again.took, reads), "of the bare reads", "1.3");

@@ -72,12 +72,12 @@ impl Index {
                 let partner = (key.namespace.clone(), terms.partner.as_str().into());
                 take(&mut self.admins_of, &partner, &key.name);
                 take(&mut self.members_of, &partner, &key.name);
-                if let Some(email) = &terms.email {
-                    if let Some(names) = self.by_address.get_mut(email) {
-                        names.remove(&name);
-                        if names.is_empty() {
-                            self.by_address.remove(email);
-                        }
+                if let Some(email) = &terms.email
+                    && let Some(names) = self.by_address.get_mut(email)
+                {
+                    names.remove(&name);
+                    if names.is_empty() {
+                        self.by_address.remove(email);
                     }
                 }
                 if let Some(email) = &terms.invited_by {

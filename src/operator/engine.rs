@@ -146,7 +146,10 @@ impl Engine {
                 self.advance(kind, frontier);
             }
             Input::WatchFailed { kind, problem } => {
-                tracing::warn!(kind = kind.as_str(), "{problem}");
+                // It is tried again every few seconds: the same is not said each time.
+                if self.condition.problems.get(kind.as_str()) != Some(&problem) {
+                    tracing::warn!(kind = kind.as_str(), "{problem}");
+                }
                 self.condition.problems.insert(kind.as_str(), problem);
             }
             Input::Loading => self.written_since_loading = Default::default(),
@@ -274,7 +277,7 @@ impl Engine {
         if round.number > MOST_ROUNDS {
             self.rounds.remove(key);
             let delay = self.queue.back_off(key, now);
-            tracing::warn!(%key, ?delay, "does not come to rest; later");
+            tracing::warn!(%key, delay_ms = delay.as_millis(), "does not come to rest; later");
             return None;
         }
         let plan = (self.planner)(self.world(now), key);
@@ -359,14 +362,14 @@ impl Engine {
             Some(Failure::Gone) => {}
             Some(Failure::Behind) => {
                 let delay = self.queue.back_off(key, now);
-                tracing::debug!(%key, ?delay, "behind the API server; later");
+                tracing::debug!(%key, delay_ms = delay.as_millis(), "behind the API server; later");
             }
             Some(Failure::Wait(problem)) => {
                 tracing::error!(%key, "{problem}; nothing is tried until something changes");
             }
             Some(Failure::Retry(problem)) => {
                 let delay = self.queue.back_off(key, now);
-                tracing::warn!(%key, ?delay, "{problem}; tried again later");
+                tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
             }
             Some(Failure::RetryAfter(after, problem)) => {
                 tracing::warn!(%key, ?after, "{problem}; tried again then");

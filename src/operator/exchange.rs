@@ -8,7 +8,7 @@ pub use crate::directory::Everything as Load;
 use crate::directory::{
     AccountRecord, Destroyed, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord,
 };
-use crate::index::{Declared, Kept, Key, Kind};
+use crate::index::{Declared, Kept, Key, Kind, Meta};
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
 use crate::workspace::Workspace;
@@ -132,6 +132,8 @@ pub enum Check {
         uid: String,
         /// Its generation.
         generation: Option<i64>,
+        /// Whether it was on its way out.
+        leaving: bool,
     },
     /// The object with this UID is still there, on its way out or not.
     Present {
@@ -150,6 +152,18 @@ pub enum Check {
         /// The partner.
         partner: Key,
     },
+}
+
+impl Check {
+    /// That an object is as it is known.
+    pub fn unchanged(key: Key, known: &Meta) -> Self {
+        Self::Unchanged {
+            key,
+            uid: known.uid.as_deref().unwrap_or_default().to_owned(),
+            generation: known.generation,
+            leaving: known.deletion_timestamp.is_some(),
+        }
+    }
 }
 
 /// Work for the shell.

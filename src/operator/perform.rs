@@ -216,12 +216,12 @@ impl Performer {
 
     async fn check(&self, check: &Check) -> Result<(), Failure> {
         match check {
-            Check::Unchanged { key, uid, generation } => {
+            Check::Unchanged { key, uid, generation, leaving } => {
                 let object = self.objects.get(key).await?;
                 let meta = object.metadata();
                 let same = meta.uid.as_deref() == Some(uid)
                     && meta.generation == *generation
-                    && meta.deletion_timestamp.is_none();
+                    && meta.deletion_timestamp.is_some() == *leaving;
                 if same { Ok(()) } else { Err(Failure::Behind) }
             }
             Check::Present { key, uid } => match self.objects.get(key).await {

@@ -233,7 +233,7 @@ fn number(version: &str) -> u64 {
     version.parse().unwrap_or(0)
 }
 
-/// How long to wait after so many failures.
+/// How long to wait after so many failures. Never long: what was taken away meanwhile is held until the next list.
 fn pause(failures: u32) -> Duration {
-    Duration::from_millis(200 * 2_u64.pow(failures.min(7)))
+    Duration::from_millis(200 * 2_u64.pow(failures.min(4)))
 }

@@ -65,7 +65,7 @@ pub fn allowed(setup: &Setup, state: &State, who: usize, what: usize) -> Option<
 /// Whether a guest holds more of an account than the law gives him at this moment.
 fn exceeds(setup: &Setup, state: &State, who: usize, what: usize) -> bool {
     let Some(held) = state.directory.guests[who].grants[what] else { return false };
-    allowed(setup, state, who, what).is_none_or(|allowed| !held.mine || held.manager && !allowed.manager)
+    allowed(setup, state, who, what).is_none_or(|allowed| held.manager && !allowed.manager)
 }
 
 /// Whether a guest can use what he holds, as the directory's own gate says.
@@ -157,7 +157,8 @@ fn access(setup: &Setup, before: &State, after: &State, who: usize, seen: bool) 
                 return Err(format!("guest {who} is given {what} before what he must not have is taken away"));
             }
         }
-        let entitled = had.is_some_and(|had| had.mine) && allowed.is_some();
+        // Also through a share that is gone, where it was made anew under its name: a restore takes nothing away.
+        let entitled = had.is_some() && allowed.is_some();
         if entitled && has.is_none() && seen {
             return Err(format!("guest {who} loses {what}, which the law gives him"));
         }
@@ -174,7 +175,9 @@ pub fn at_rest(setup: &Setup, state: &State) -> Result<(), String> {
                 _ if exceeds(setup, state, who, what) => {
                     return Err(format!("at rest guest {who} holds {what}, which the law does not give him"));
                 }
-                Some(allowed) if !allowed.keeps && held.is_none_or(|held| held.manager != allowed.manager) => {
+                Some(allowed)
+                    if !allowed.keeps && held.is_none_or(|held| held.manager != allowed.manager || !held.mine) =>
+                {
                     return Err(format!("at rest guest {who} does not have {what} as the law says"));
                 }
                 Some(_) | None => {}

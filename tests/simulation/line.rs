@@ -27,7 +27,7 @@ pub enum Ask {
     Patch(Key, Part, Value),
     Delete(Key, String),
     HasMembers(Key),
-    Execute(Operation, Option<Revision>),
+    Execute(Box<Operation>, Option<Revision>),
     Guest(Email),
     Partner(PartnerId),
     User(Email),
@@ -192,6 +192,6 @@ impl Execute for Line {
         _at: Timestamp,
         _epoch: Epoch,
     ) -> BoxFuture<'a, Result<Effect, Fault>> {
-        async move { *ask!(self, Ask::Execute(operation.clone(), basis), Answer::Effect).await }.boxed()
+        async move { *ask!(self, Ask::Execute(Box::new(operation.clone()), basis), Answer::Effect).await }.boxed()
     }
 }

@@ -3,10 +3,12 @@
 
 use guestlist::directory::Changed;
 use guestlist::index::Kind::{self, Membership, Partner, Share};
+use guestlist::rules::MfaMethod;
 use jiff::SignedDuration;
 use serde_json::json;
 
 use super::driver::{Sim, email, key};
+use super::server::Part;
 use super::walk;
 
 /// Bob again, under the same name.
@@ -90,6 +92,57 @@ fn an_mfa_reset_while_the_operator_was_down_counts_at_its_start() {
     sim.settle();
     assert_eq!(sim.state("carol"), "Joined");
     walk::is_where_the_law_says(&sim);
+}
+
+#[test]
+fn a_partner_whose_deletion_is_blocked_gives_back_what_an_mfa_reset_took_before_its_watch_moves_on() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    let had = sim.effective();
+    sim.edit(Partner, "acme", json!({"deletion": "Block"}));
+    sim.delete(Partner, "acme");
+    let carol = email("carol@acme.example");
+    sim.play(Changed::Guest(carol.clone()), |store, now| store.reset_mfa(&carol, now));
+    sim.settle();
+    assert!(sim.effective().len() < had.len());
+    sim.play(Changed::Guest(carol.clone()), |store, now| store.enroll_mfa(&carol, MfaMethod::TOTP, now));
+    // No bookmark comes, so what decides is read live.
+    sim.restart();
+    loop {
+        let tasks = sim.engine.tasks(sim.now);
+        if tasks.is_empty() {
+            break;
+        }
+        for (key, task) in tasks {
+            sim.perform_now(key, task);
+        }
+    }
+    assert_eq!(sim.effective(), had);
+}
+
+#[test]
+fn a_restore_under_other_uids_takes_nothing_away() {
+    for seed in 0..40 {
+        let mut sim = Sim::new(seed);
+        walk::begin(&mut sim);
+        let had = sim.effective();
+        // Everything goes and comes back while nobody looks.
+        let stored: Vec<_> = sim.server.objects().iter().map(|(key, o)| (key.clone(), o["spec"].clone())).collect();
+        for (key, _) in &stored {
+            let none = json!({"metadata": {"finalizers": null}});
+            sim.server.patch(key, Part::Object, &none, sim.now).unwrap();
+            sim.server.delete(key, None, sim.now).unwrap();
+        }
+        for (key, spec) in stored {
+            sim.server.create(&key, spec, sim.now);
+        }
+        sim.restart();
+        while sim.step() {
+            assert_eq!(sim.effective(), had, "seed {seed}");
+        }
+        sim.settle();
+        walk::is_at_rest(&mut sim);
+    }
 }
 
 #[test]

@@ -185,8 +185,8 @@ pub fn foreign(owner: &Owner, ours: &Owner) -> String {
         cluster => format!("installation {:?}, run by an operator in the cluster {cluster}", owner.installation),
     };
     format!(
-        "ForeignDirectory: the directory belongs to {}, and this is {}; nothing was touched. A directory is run by an \
-         operator or from files, not both: use another directory, or hand this one over with guestlist release --take-over",
+        "ForeignDirectory: the directory belongs to {}, and this is {}; nothing was touched. A directory is run \
+         by one of them: use another directory, or hand this one over with guestlist release --take-over",
         who(owner),
         who(ours)
     )

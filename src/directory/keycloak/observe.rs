@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 
 use super::super::{
     AccountRecord, Changes, Cursor, Destroyed, Fault, GuestRecord, MailRecord, Observe, Owner, Page, PageToken,
@@ -17,8 +17,12 @@ use super::wire::{Organization, User};
 use super::{Directory, Inner, Listing, PoisonError, guest, partner, profile, realm};
 use crate::rules::Email;
 
+/// How many pages of users are read at once.
+const AT_ONCE: usize = 3;
+
 impl Inner {
-    /// One page of guests. Workspace users who come by are kept for who asks for them.
+    /// Some pages of guests: the first alone, then several at a time, for a page takes the server long. Workspace users who
+    /// come by are kept for who asks for them.
     async fn list_guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Fault> {
         let mut held = self.walk.lock().await;
         if page.is_none() {
@@ -35,16 +39,22 @@ impl Inner {
             return Err(Fault::Unavailable { context: "another listing of users began meanwhile".to_owned() });
         }
         let people = self.people();
-        let users = people.page(listing.pages.first(), PAGE).await?;
-        let ids: Vec<String> = users.iter().map(|user| user.id.clone()).collect();
-        let step = listing.pages.turn(&ids);
+        let ahead = if page.is_none() { 1 } else { AT_ONCE };
+        let mut pages =
+            stream::iter(listing.pages.ahead().take(ahead)).map(|first| people.page(first, PAGE)).buffered(ahead);
         let mut items = Vec::new();
-        for user in &users {
-            if !listing.seen.insert(user.id.clone()) {
-                continue;
+        let mut step = Step::On;
+        while step == Step::On
+            && let Some(users) = pages.next().await
+        {
+            let users = users?;
+            step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
+            for user in &users {
+                if listing.seen.insert(user.id.clone()) {
+                    items.extend(people.listed(user, &mut listing.walk).await?);
+                    listing.users.extend(guest::workspace_user(user));
+                }
             }
-            items.extend(people.listed(user, &mut listing.walk).await?);
-            listing.users.extend(guest::workspace_user(user));
         }
         let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })

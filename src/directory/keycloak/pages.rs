@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-/// How many are read at once.
+/// How many are read at once, where each is told in full.
 pub const PAGE: usize = 100;
 
 /// Where a listing by offset goes on, so that nobody is left out when others go meanwhile: each page shares somebody with
 /// the one before.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pages {
+    size: usize,
     first: usize,
     last_seen: BTreeSet<String>,
 }
@@ -24,23 +25,39 @@ pub enum Step {
     End,
 }
 
+impl Default for Pages {
+    fn default() -> Self {
+        Self::of(PAGE)
+    }
+}
+
 impl Pages {
+    /// From the beginning, by so many.
+    pub fn of(size: usize) -> Self {
+        Self { size, first: 0, last_seen: BTreeSet::new() }
+    }
+
     /// Where the next page begins.
     pub fn first(&self) -> usize {
         self.first
+    }
+
+    /// Where this page and those after it begin, if nobody goes meanwhile.
+    pub fn ahead(&self) -> impl Iterator<Item = usize> + use<> {
+        (self.first..).step_by(self.size - 1)
     }
 
     /// Takes in a page.
     pub fn turn(&mut self, ids: &[String]) -> Step {
         let joins = self.first == 0 || ids.iter().any(|id| self.last_seen.contains(id));
         if !joins {
-            self.first = self.first.saturating_sub(PAGE / 2);
+            self.first = self.first.saturating_sub(self.size / 2);
             return Step::Back;
         }
-        if ids.len() < PAGE {
+        if ids.len() < self.size {
             return Step::End;
         }
-        self.first += PAGE - 1;
+        self.first += self.size - 1;
         self.last_seen = ids.iter().cloned().collect();
         Step::On
     }

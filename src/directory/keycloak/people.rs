@@ -48,6 +48,9 @@ pub struct People<'a> {
     pub now: Timestamp,
 }
 
+/// How many members are read at once: little is said of each.
+const MEMBERS: usize = 1_000;
+
 impl People<'_> {
     /// One page of all users. It overlaps with the one before in at least one user, so that nobody is left out when others
     /// go meanwhile: the listing is by offset.
@@ -259,10 +262,10 @@ impl People<'_> {
 
     async fn members(&self, organization: &str) -> Result<BTreeSet<String>, Failed> {
         let mut all = BTreeSet::new();
-        let mut pages = Pages::default();
+        let mut pages = Pages::of(MEMBERS);
         loop {
             let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
-            let call = call.with("briefRepresentation", true).page(pages.first(), PAGE);
+            let call = call.with("briefRepresentation", true).page(pages.first(), MEMBERS);
             let page: Vec<Member> = self.client.call(call).await?.read()?;
             let ids: Vec<String> = page.into_iter().map(|member| member.id).collect();
             let step = pages.turn(&ids);
@@ -287,19 +290,11 @@ impl People<'_> {
         self.client.call(call).await?.read()
     }
 
+    /// All open invitations, in one answer: of pages by offset one is left out where another goes meanwhile, and whoever seems
+    /// to have none is invited again.
     async fn invitations(&self, organization: &str) -> Result<BTreeMap<String, InvitationRecord>, Failed> {
-        let mut all = BTreeMap::new();
-        let mut first = 0;
-        loop {
-            let call = Call::get(LIST_INVITATIONS, &["organizations", organization, "invitations"]);
-            let page: Vec<Invitation> = self.client.call(call.page(first, PAGE)).await?.read()?;
-            first += page.len();
-            let last = page.len() < PAGE;
-            all.extend(page.iter().filter_map(|row| Some((row.email.to_ascii_lowercase(), times(row)?))));
-            if last {
-                return Ok(all);
-            }
-        }
+        let rows = self.rows(organization, None).await?;
+        Ok(rows.iter().filter_map(|row| Some((row.email.to_ascii_lowercase(), times(row)?))).collect())
     }
 }
 

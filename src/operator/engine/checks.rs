@@ -67,8 +67,7 @@ impl Engine {
             .filter(|key| !reached(key.kind) && !answered(key))
             .filter_map(|key| {
                 let meta = self.index.metadata(&key)?;
-                let (uid, generation) = (meta.uid.clone().unwrap_or_default(), meta.generation);
-                Some(Check::Unchanged { key, uid: uid.to_string(), generation })
+                Some(Check::unchanged(key, meta))
             })
             .collect()
     }

@@ -62,11 +62,7 @@ impl Engine {
     /// That a name is what the index has it for: free, or somebody else's.
     fn as_declared(&self, key: &Key) -> Check {
         match self.index.membership(&key.namespace, &key.name).map(Slot::metadata) {
-            Some(meta) => Check::Unchanged {
-                key: key.clone(),
-                uid: meta.uid.as_deref().unwrap_or_default().to_owned(),
-                generation: meta.generation,
-            },
+            Some(meta) => Check::unchanged(key.clone(), meta),
             None => Check::Absent { key: key.clone() },
         }
     }

@@ -56,16 +56,17 @@ fn wanted(
     wanted
 }
 
-/// The most that both grants give; `None`: nothing.
-fn meet(a: &Grant, b: &Grant) -> Option<Grant> {
-    if a.share_uid != b.share_uid {
+/// The most of a grant that is held which another one gives too; `None`: nothing. A share that was made anew under its name, by
+/// a restore say, is the one it was: nothing else bears that name, and what it gives now is all that counts.
+fn meet(held: &Grant, other: &Grant) -> Option<Grant> {
+    if held.share_uid != other.share_uid && held.share != other.share {
         return None;
     }
-    let allowed: crate::rules::Methods = a.allowed.intersection(&b.allowed).copied().collect();
-    let asked: crate::rules::Methods = a.asked.intersection(&b.asked).copied().collect();
-    let until = [a.until, b.until].into_iter().flatten().min();
+    let allowed: crate::rules::Methods = held.allowed.intersection(&other.allowed).copied().collect();
+    let asked: crate::rules::Methods = held.asked.intersection(&other.asked).copied().collect();
+    let until = [held.until, other.until].into_iter().flatten().min();
     let empty = allowed.is_empty() || asked.is_empty();
-    (!empty).then(|| Grant { role: a.role.min(b.role), allowed, asked, until, ..b.clone() })
+    (!empty).then(|| Grant { role: held.role.min(other.role), allowed, asked, until, ..held.clone() })
 }
 
 /// Everything that takes away, in order.
