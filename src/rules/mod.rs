@@ -1,8 +1,8 @@
 //! The law. Pure: no client, no clock, no randomness, nothing asynchronous.
 //!
-//! Wire values become types here ([`Email`], [`Domain`], roles, terms) or violations. Each rule is a small function
-//! that returns its violations; nothing is decided anywhere else. [`read`] has the rules that one object decides,
-//! [`cross`] those that need facts beyond it, [`say`] the sentence of each, [`Reason`] the table of words.
+//! Wire values become types here ([`Email`], [`Domain`], roles, terms) or violations. [`read`] has the rules that one object
+//! decides, [`cross`] those that its and its partner's text decide, [`crate::plan::judge`] those that need other objects or the
+//! directory; [`say`] has the sentence of each, [`Reason`] the table of words.
 
 mod address;
 mod reason;

@@ -6,7 +6,7 @@ mod end;
 mod follow;
 mod mark;
 mod memory;
-mod place;
+mod moved;
 pub mod play;
 mod rows;
 mod schema;
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::rules::Email;
 use follow::Follow;
-use place::Place;
+use moved::Opened;
 pub use schema::Access;
 use schema::fault;
 pub use shell::{Directory, Inline, ReadOnly};
@@ -37,14 +37,14 @@ pub struct Store {
     connection: Connection,
     page: usize,
     follow: Follow,
-    place: Place,
+    place: Opened,
 }
 
 impl Store {
     /// Opens a file, or `:memory:`.
     pub fn open(path: &Path, access: Access) -> Result<Self, Fault> {
         let connection = schema::open(path, access)?;
-        Ok(Self { connection, page: PAGE, follow: Follow::default(), place: Place::of(path) })
+        Ok(Self { connection, page: PAGE, follow: Follow::default(), place: Opened::of(path) })
     }
 
     /// The same with small pages, for tests of paging.

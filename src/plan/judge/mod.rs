@@ -3,8 +3,8 @@
 
 mod inviter;
 pub mod membership;
+mod newcomer;
 pub mod partner;
-mod place;
 pub mod share;
 
 pub use membership::MemberView;

@@ -11,13 +11,13 @@ use super::schema::APPLICATION_ID;
 
 /// A file's name, and which file it stood for.
 #[derive(Debug)]
-pub struct Place {
+pub struct Opened {
     path: PathBuf,
     /// Device and inode; `None`: nothing to compare with (`:memory:`).
     file: Option<(u64, u64)>,
 }
 
-impl Place {
+impl Opened {
     /// Notes which file a name stands for now.
     pub fn of(path: &Path) -> Self {
         Self { path: path.to_owned(), file: identity(path).ok() }
