@@ -77,6 +77,33 @@ fn people_are_told_of_refusals_and_of_access_that_is_taken_once_and_of_nothing_e
 }
 
 #[test]
+fn what_was_asked_for_is_no_warning_and_access_is_spoken_of_only_where_some_was_taken() {
+    let stage = Stage::start();
+    stage.settle();
+    stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
+    are_told(&stage, &["GuestMembership/bob Normal Suspended Withhold"]);
+    stage.operator.directory_ok(&["set-owner", "instagram", "dan@host.example"]);
+    let unowned = [
+        "AccountShare/instagram Warning SharerNotOwner Withhold",
+        "GuestMembership/bob Normal Suspended Withhold",
+        "GuestMembership/carol Warning SharerNotOwner Withhold",
+    ];
+    are_told(&stage, &unowned);
+    // She has nothing any more that could be taken.
+    stage.partners().patch("gm/carol", r#"{"spec":{"suspended":true}}"#);
+    let all = [&unowned[..2], &["GuestMembership/carol Normal Suspended Withhold"], &unowned[2..]].concat();
+    are_told(&stage, &all);
+    let notes = |name: &str| {
+        let path = format!("jsonpath={{range .items[?(@.regarding.name=='{name}')]}}{{.reason}}: {{.note}}\n{{end}}");
+        stage.partners().kubectl(&["get", "events.events.k8s.io", "-o", &path]).ok()
+    };
+    assert!(notes("bob").contains("Suspended: Access was taken away"), "{}", notes("bob"));
+    assert!(notes("carol").contains("SharerNotOwner: Access was taken away"), "{}", notes("carol"));
+    assert!(notes("carol").contains("Suspended: The login was turned off"), "{}", notes("carol"));
+    assert!(notes("instagram").contains("Nothing is given through this share"), "{}", notes("instagram"));
+}
+
+#[test]
 fn metrics_have_closed_labels_and_a_json_log_is_json_to_the_last_line() {
     let stage = Stage::start();
     stage.settle();
