@@ -1,21 +1,23 @@
 //! Plans a share. It owns nothing in the directory: memberships are computed from it. Its own pass gives a verdict and
 //! counts, and takes away where a membership's pass cannot.
 
+use std::collections::BTreeMap;
+
 use super::access::access;
-use super::claims::{is_leaving, is_orphan, is_paused, uid};
+use super::claims::{is_leaving, is_orphan, is_paused, name, namespace, uid};
 use super::common::{self, Common};
 use super::conditions::{self, Domain, LISTED, Situation, Truth, show};
 use super::judge::share::{Authorized, entry_violations};
 use super::judge::{Gate, MemberView, PartnerView, ShareView};
 use super::{Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
-use crate::directory::Operation;
+use crate::directory::{Grant, GuestRecord, Operation};
 use crate::index::{Share, Slot};
 use crate::rules::{Reason, Violation};
 
 /// Plans the share of a name.
-pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
-    let Some(slot) = world.declared.share(namespace, name) else { return Plan::nothing() };
+pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
+    let Some(slot) = world.declared.share(space, share) else { return Plan::nothing() };
     if !world.directory_available {
         let status = slot.read().map(|entry| Status::Share(Box::new(unavailable(world, entry))));
         return Plan { status, ..Plan::nothing() };
@@ -32,7 +34,7 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
         let status = api::AccountShareStatus { conditions, ..api::AccountShareStatus::default() };
         return Plan { status: Some(Status::Share(Box::new(status))), finalizer: Finalizer::Leave, ..Plan::nothing() };
     };
-    let partner = PartnerView::of(world, namespace, &entry.reading.terms.partner);
+    let partner = PartnerView::of(world, space, &entry.reading.terms.partner);
     let view = ShareView::of(world, &partner, entry);
     // Memberships that cannot be processed keep nothing through a share that gives nothing, or that excludes them.
     let shut = matches!(view.gate, Gate::Shut(_));
@@ -63,27 +65,29 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     }
 }
 
-/// Takes the share's account away from its holders.
+/// Takes the share's account away from its holders: also from those who hold it through one of its name that is gone.
 fn withhold(
     world: World<'_>,
     slot: &Slot<api::AccountShareStatus, crate::rules::ShareTerms>,
-    whom: impl Fn(&crate::directory::GuestRecord) -> bool,
+    whom: impl Fn(&GuestRecord) -> bool,
 ) -> Vec<Step> {
-    let share = uid(slot.metadata());
-    world
-        .observed
-        .holders(share)
-        .filter(|guest| whom(guest))
-        .map(|guest| {
-            let held = guest.grants.values().filter(|held| held.grant.share_uid == share);
-            let accounts = held.map(|held| held.grant.account.clone()).collect();
-            Step {
-                operation: Operation::Withhold { guest: guest.id.clone(), accounts },
-                reason: Reason::Removing,
-                because: "the share gives nothing any more".to_owned(),
-            }
-        })
-        .collect()
+    let meta = slot.metadata();
+    let through = |grant: &Grant| {
+        grant.share_uid == uid(meta) || (grant.share == name(meta) && !world.declared.has_share_uid(&grant.share_uid))
+    };
+    let partners =
+        slot.read().map(|entry| world.observed.partners_named(namespace(meta), &entry.reading.terms.partner));
+    let guests = partners.into_iter().flatten().flat_map(|partner| world.observed.guests_of(&partner.id));
+    let holders: BTreeMap<_, _> =
+        world.observed.holders(uid(meta)).chain(guests).map(|guest| (&guest.address, guest)).collect();
+    let take = |guest: &GuestRecord| {
+        let held = guest.grants.values().filter(|held| through(&held.grant));
+        let accounts: Vec<String> = held.map(|held| held.grant.account.clone()).collect();
+        let operation = Operation::Withhold { guest: guest.id.clone(), accounts: accounts.clone() };
+        let because = "the share gives nothing any more".to_owned();
+        (!accounts.is_empty()).then_some(Step { operation, reason: Reason::Removing, because })
+    };
+    holders.into_values().filter(|guest| whom(guest)).filter_map(take).collect()
 }
 
 /// What the share was need not be remembered any more.

@@ -63,6 +63,7 @@ pub fn plan(world: World<'_>) -> Sweep {
     if !sweep.too_many_orphans {
         sweep.withhold = orphans.iter().filter_map(|guest| withhold(world, guest)).collect();
     }
+    sweep.withhold.extend(through_nothing(world));
     sweep.steps = reopened(world);
     if world.extent == Extent::Everything {
         sweep.steps.extend(forgotten_shares(world));
@@ -134,6 +135,27 @@ fn withhold(world: World<'_>, guest: &GuestRecord) -> Option<(Key, Vec<Step>)> {
     }
     let key = Key::new(Kind::Membership, mark.namespace.clone(), mark.name.clone());
     (!steps.is_empty()).then_some((key, steps))
+}
+
+/// Takes away what is held through shares that are gone by whoever's membership cannot be processed; every other one's own pass
+/// does it. A share of that name would be the one it was.
+fn through_nothing(world: World<'_>) -> Vec<(Key, Vec<Step>)> {
+    let stuck = |mark: &Mark| world.declared.membership_by_uid(&mark.uid).is_some_and(|slot| slot.read().is_none());
+    let mut found = Vec::new();
+    for guest in world.observed.guests().filter(|guest| guest.is_live() && is_here(world, guest)) {
+        let Some(mark) = guest.mark.as_ref().filter(|mark| stuck(mark)) else { continue };
+        for (account, held) in &guest.grants {
+            let gone = !world.declared.has_share_uid(&held.grant.share_uid)
+                && world.declared.share(&mark.namespace, &held.grant.share).is_none();
+            if gone {
+                let operation = Operation::Withhold { guest: guest.id.clone(), accounts: vec![account.clone()] };
+                let because = format!("no share gives {account} to {} any more", guest.address);
+                let step = Step { operation, reason: Reason::Removing, because };
+                found.push((Key::new(Kind::Share, mark.namespace.clone(), &*held.grant.share), vec![step]));
+            }
+        }
+    }
+    found
 }
 
 /// Deactivated users whom we made, the longest deactivated first, no more of them an hour than the policy says.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Engine, Priority, Task};
 use crate::directory::Mark;
-use crate::index::{Key, Slot};
+use crate::index::Key;
 use crate::plan::sweep::{self, Orphan, Sweep};
 use crate::plan::{Extent, Step};
 
@@ -61,7 +61,7 @@ impl Engine {
 
     /// That a name is what the index has it for: free, or somebody else's.
     fn as_declared(&self, key: &Key) -> Check {
-        match self.index.membership(&key.namespace, &key.name).map(Slot::metadata) {
+        match self.index.metadata(key) {
             Some(meta) => Check::unchanged(key.clone(), meta),
             None => Check::Absent { key: key.clone() },
         }

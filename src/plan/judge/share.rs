@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::World;
-use super::super::claims::{Order, is_leaving, is_paused, namespace, order, uid};
+use super::super::claims::{self, Order, is_leaving, is_paused, namespace, order, uid};
 use super::Gate;
 use super::partner::{PartnerView, Presence};
 use crate::index::{Membership, Share, Slot, has_finalizer};
@@ -141,9 +141,9 @@ fn lists(partner: &crate::index::Partner, email: &Email) -> bool {
 
 /// One share per partner and account: the one through which something was given, then the order of claims.
 fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
-    fn rank<'s>(world: World<'_>, share: &'s Share) -> (bool, Order<'s>) {
-        let newcomer = world.observed.share(uid(&share.metadata)).is_none();
-        (newcomer, order(&share.metadata))
+    fn rank<'s>(world: World<'_>, partner: &PartnerView<'_>, share: &'s Share) -> (bool, Order<'s>) {
+        let known = world.observed.share(uid(&share.metadata)).is_some() || is_held_by_name(world, partner, share);
+        (!known, order(&share.metadata))
     }
     let mut rivals = world
         .declared
@@ -158,8 +158,20 @@ fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> b
     if rivals.peek().is_none() {
         return false;
     }
-    let mine = rank(world, entry);
-    rivals.any(|other| is_sound(world, partner, other) && rank(world, other) < mine)
+    let mine = rank(world, partner, entry);
+    rivals.any(|other| is_sound(world, partner, other) && rank(world, partner, other) < mine)
+}
+
+/// Whether somebody holds the account through a share of this name that is gone: this one was made anew, by a restore say.
+fn is_held_by_name(world: World<'_>, partner: &PartnerView<'_>, share: &Share) -> bool {
+    let mut held = partner
+        .record
+        .into_iter()
+        .flat_map(|record| world.observed.guests_of(&record.id))
+        .filter_map(|guest| guest.grants.get(&share.reading.terms.account));
+    held.any(|held| {
+        held.grant.share == claims::name(&share.metadata) && !world.declared.has_share_uid(&held.grant.share_uid)
+    })
 }
 
 /// Whether a share breaks no rule on its own that taints it: such a one claims nothing.

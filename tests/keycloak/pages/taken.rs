@@ -1,6 +1,6 @@
 //! What is taken away shows in the next token, and ends what he is signed in with.
 
-use std::collections::BTreeMap;
+use guestlist::few::Few;
 
 use guestlist::directory::{Grant, MfaRecord, Operation};
 use guestlist::rules::ShareRole;
@@ -82,7 +82,7 @@ fn whose_mfa_is_reset_is_out_at_once_and_enrols_again_at_his_next_sign_in() {
         let reset = Operation::ResetMfa { guest: guest("bob"), enrolled_before: before };
         ends_the_session(stage, &mut bob, &tokens, &reset).await;
         let record = bob.record().await;
-        assert_eq!(record.mfa, MfaRecord::Known(BTreeMap::new()));
+        assert_eq!(record.mfa, MfaRecord::Known(Few::default()));
         assert!(record.mfa_lost_at.is_some_and(|lost| before <= lost && lost <= Timestamp::now()), "{record:?}");
         assert!(record.joined_at.is_some(), "a reset does not make him join again");
 
@@ -117,7 +117,7 @@ fn who_takes_his_own_mfa_away_is_seen_without_it_and_what_is_taken_from_him_then
         assert_eq!(answer.status(), 204, "Keycloak lets him");
 
         let record = bob.record().await;
-        assert_eq!(record.mfa, MfaRecord::Known(BTreeMap::new()));
+        assert_eq!(record.mfa, MfaRecord::Known(Few::default()));
         assert!(record.mfa_lost_at.is_some_and(|lost| before <= lost && lost <= Timestamp::now()), "{record:?}");
         // Nobody has done anything yet, and no new sign-in goes without.
         bob.signs_in_directly().await.expect_err("he has no code any more");
