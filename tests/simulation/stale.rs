@@ -2,6 +2,7 @@
 //! while nobody looked.
 
 use guestlist::directory::Changed;
+use guestlist::index::Key;
 use guestlist::index::Kind::{self, Membership, Partner, Share};
 use guestlist::rules::MfaMethod;
 use jiff::SignedDuration;
@@ -120,6 +121,68 @@ fn a_partner_whose_deletion_is_blocked_gives_back_what_an_mfa_reset_took_before_
     assert_eq!(sim.effective(), had);
 }
 
+/// An object goes without the operator having let it go.
+fn vanish(sim: &mut Sim, key: &Key) {
+    let none = json!({"metadata": {"finalizers": null}});
+    sim.server.patch(key, Part::Object, &none, sim.now).unwrap();
+    sim.server.delete(key, None, sim.now).unwrap();
+}
+
+fn has(sim: &Sim, who: &str) -> Vec<String> {
+    sim.effective().into_keys().filter(|(name, _)| name == who).map(|(_, account)| account).collect()
+}
+
+#[test]
+fn who_cannot_be_processed_keeps_nothing_through_a_share_that_is_gone_and_no_more_than_one_made_anew_lets_him() {
+    for seed in 0..20 {
+        let mut sim = Sim::new(seed);
+        walk::begin(&mut sim);
+        sim.edit(Membership, "bob", json!({"suspended": "yes"}));
+        sim.settle();
+        assert_eq!(has(&sim, "bob"), ["instagram", "newsletter"], "seed {seed}: he does not read");
+        let newsletter = sim.server.object(&key(Share, "newsletter")).unwrap()["spec"].clone();
+        let instagram = sim.server.object(&key(Share, "instagram")).unwrap()["spec"].clone();
+        ["instagram", "newsletter"].iter().for_each(|share| vanish(&mut sim, &key(Share, share)));
+        sim.create(Share, "newsletter", newsletter.clone());
+        sim.restart();
+        sim.settle();
+        assert_eq!(has(&sim, "bob"), ["newsletter"], "seed {seed}: instagram is gone");
+        assert_eq!(has(&sim, "carol"), ["newsletter"]);
+        vanish(&mut sim, &key(Share, "newsletter"));
+        let without = json!({"exclude": [{"name": "bob"}]});
+        sim.create(Share, "newsletter", newsletter);
+        sim.edit(Share, "newsletter", without);
+        sim.create(Share, "instagram", instagram);
+        sim.restart();
+        sim.settle();
+        assert_eq!(has(&sim, "bob"), [] as [&str; 0], "seed {seed}: he is excluded, and nothing is given to him anew");
+        assert_eq!(has(&sim, "carol"), ["instagram", "newsletter"]);
+    }
+}
+
+#[test]
+fn of_two_shares_of_an_account_a_restore_leaves_the_one_that_gave_something() {
+    for seed in 0..20 {
+        let mut sim = Sim::new(seed);
+        walk::begin(&mut sim);
+        let had = sim.effective();
+        let instagram = sim.server.object(&key(Share, "instagram")).unwrap()["spec"].clone();
+        vanish(&mut sim, &key(Share, "instagram"));
+        // The other one comes first, and gives more than it.
+        let mut other = instagram.clone();
+        other["guestUsers"] = json!([{"name": "dave", "propagatedBy": "carol"}]);
+        sim.create(Share, "another", other);
+        sim.now += SignedDuration::from_secs(1);
+        sim.create(Share, "instagram", instagram);
+        sim.restart();
+        sim.settle();
+        assert_eq!(sim.effective(), had, "seed {seed}");
+        let conditions = sim.status(Share, "another")["conditions"].to_string();
+        assert!(conditions.contains("DuplicateShare"), "seed {seed}: {conditions}");
+        walk::is_at_rest(&mut sim);
+    }
+}
+
 #[test]
 fn a_restore_under_other_uids_takes_nothing_away() {
     for seed in 0..40 {
@@ -128,11 +191,7 @@ fn a_restore_under_other_uids_takes_nothing_away() {
         let had = sim.effective();
         // Everything goes and comes back while nobody looks.
         let stored: Vec<_> = sim.server.objects().iter().map(|(key, o)| (key.clone(), o["spec"].clone())).collect();
-        for (key, _) in &stored {
-            let none = json!({"metadata": {"finalizers": null}});
-            sim.server.patch(key, Part::Object, &none, sim.now).unwrap();
-            sim.server.delete(key, None, sim.now).unwrap();
-        }
+        stored.iter().for_each(|(key, _)| vanish(&mut sim, key));
         for (key, spec) in stored {
             sim.server.create(&key, spec, sim.now);
         }
