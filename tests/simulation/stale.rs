@@ -142,7 +142,9 @@ fn who_cannot_be_processed_keeps_nothing_through_a_share_that_is_gone_and_no_mor
         assert_eq!(has(&sim, "bob"), ["instagram", "newsletter"], "seed {seed}: he does not read");
         let newsletter = sim.server.object(&key(Share, "newsletter")).unwrap()["spec"].clone();
         let instagram = sim.server.object(&key(Share, "instagram")).unwrap()["spec"].clone();
-        ["instagram", "newsletter"].iter().for_each(|share| vanish(&mut sim, &key(Share, share)));
+        for share in ["instagram", "newsletter"] {
+            vanish(&mut sim, &key(Share, share));
+        }
         sim.create(Share, "newsletter", newsletter.clone());
         sim.restart();
         sim.settle();
@@ -191,7 +193,9 @@ fn a_restore_under_other_uids_takes_nothing_away() {
         let had = sim.effective();
         // Everything goes and comes back while nobody looks.
         let stored: Vec<_> = sim.server.objects().iter().map(|(key, o)| (key.clone(), o["spec"].clone())).collect();
-        stored.iter().for_each(|(key, _)| vanish(&mut sim, key));
+        for (key, _) in &stored {
+            vanish(&mut sim, key);
+        }
         for (key, spec) in stored {
             sim.server.create(&key, spec, sim.now);
         }
