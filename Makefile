@@ -34,7 +34,8 @@ test: needs-cargo controlplane keycloak ## Runs all tests; the first time it bui
 
 lint: needs-cargo ## Checks formatting and lints
 	cargo fmt --check
-	cargo clippy --locked --all-targets --test keycloak -- -D warnings
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --test keycloak -- -D warnings
 
 generate: needs-cargo ## Writes what is made from the code: CRDs, the chart's copy of them, the reference in docs/
 	cargo run --locked --quiet -- crds --output crds

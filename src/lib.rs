@@ -23,7 +23,7 @@
 pub mod api;
 pub mod cli;
 pub mod directory;
-mod few;
+pub mod few;
 mod fresh;
 pub mod index;
 pub mod operator;
