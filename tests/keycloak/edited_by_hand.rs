@@ -24,8 +24,11 @@ async fn edit(people: &People, address: &str, change: impl Fn(&mut serde_json::M
     people.admin("PUT", &format!("/users/{}", user["id"].as_str().unwrap()), Some(user.clone())).await;
 }
 
+/// Attributes, and what they are made; `None`: removed.
+type Changes = Vec<(&'static str, Option<Value>)>;
+
 /// The examples on a realm of its own, with carol and bob joined and their MFA on.
-async fn applied(name: &str) -> (People, String) {
+fn applied(name: &str) -> (People, String) {
     let people = realm_with_mail(name);
     let address = format!("keycloak:{}#{}", Keycloak::shared().base, people.realm);
     ends(&address, 0, &["directory", "import", "examples/acme/directory.yaml"]);
@@ -42,9 +45,9 @@ async fn applied(name: &str) -> (People, String) {
 #[test]
 fn a_guest_whose_mark_somebody_spoilt_is_brought_back_to_what_his_shares_say_whatever_still_reads() {
     multi(async {
-        let (people, address) = applied("spoilt").await;
+        let (people, address) = applied("spoilt");
         let more = json!(["instagram-main:manager", "billing-portal:manager"]);
-        let mut ways: Vec<(String, Vec<(&str, Option<Value>)>)> =
+        let mut ways: Vec<(String, Changes)> =
             ATTRIBUTES.iter().map(|name| (format!("{name} removed"), vec![(*name, None)])).collect();
         for text in ["", "{}", "not JSON", "{\"installation\": 7}"] {
             ways.push((format!("the record is {text:?}"), vec![("guestlist.record", Some(json!([text])))]));
@@ -72,7 +75,7 @@ fn a_guest_whose_mark_somebody_spoilt_is_brought_back_to_what_his_shares_say_wha
 #[test]
 fn whoever_has_nothing_but_the_claim_loses_it_and_stays_the_user_that_he_is() {
     multi(async {
-        let (people, address) = applied("claimed").await;
+        let (people, address) = applied("claimed");
         // A guest of whom nothing else is left, and somebody of the workspace.
         for who in [BOB, "alice@host.example"] {
             edit(&people, who, |attributes| {
