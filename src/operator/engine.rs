@@ -326,7 +326,7 @@ impl Engine {
     fn done(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
         let Outcome { objects, effects, reread, failure } = outcome;
         if let Some(round) = self.rounds.get_mut(key) {
-            let answer = objects.iter().rev().find(|object| object.key() == *key).filter(|_| failure.is_none());
+            let answer = objects.iter().find(|object| object.key() == *key).filter(|_| failure.is_none());
             round.answered = answer.and_then(|object| object.metadata().resource_version.as_ref()?.parse().ok());
         }
         for object in objects {

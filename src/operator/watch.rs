@@ -237,3 +237,14 @@ fn number(version: &str) -> u64 {
 fn pause(failures: u32) -> Duration {
     Duration::from_millis(200 * 2_u64.pow(failures.min(4)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_long_an_outage_lasted_it_is_looked_again_within_seconds_of_its_end() {
+        assert!(pause(1) < pause(4));
+        assert!(pause(u32::MAX) <= Duration::from_secs(4));
+    }
+}

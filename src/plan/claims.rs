@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use super::World;
-use crate::directory::{GuestRecord, Mark};
-use crate::index::Membership;
+use crate::directory::{Grant, GuestRecord, Mark};
+use crate::index::{Membership, Meta};
 
 /// What a membership has of the directory's record for its address.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,7 +74,7 @@ fn rank<'e>(mark: &Mark, entry: &'e Membership) -> (bool, bool, Order<'e>) {
 }
 
 /// The order of claims among newcomers: the older object, then the lower UID. From files without times: namespace, name.
-pub fn order(meta: &crate::index::Meta) -> Order<'_> {
+pub fn order(meta: &Meta) -> Order<'_> {
     match meta.creation_timestamp.as_ref().map(|time| time.0) {
         Some(created) => (created, uid(meta), "", ""),
         None => (Timestamp::MAX, namespace(meta), name(meta), uid(meta)),
@@ -83,6 +83,11 @@ pub fn order(meta: &crate::index::Meta) -> Order<'_> {
 
 /// A place in the order of claims. Borrowed: a quota compares the places of all that ask for one.
 pub type Order<'a> = (Timestamp, &'a str, &'a str, &'a str);
+
+/// Whether a share is behind a grant: it, or one of its name that is gone, for it was made anew then, by a restore say.
+pub fn is_behind(world: World<'_>, share: &Meta, grant: &Grant) -> bool {
+    grant.share_uid == uid(share) || (grant.share == name(share) && !world.declared.has_share_uid(&grant.share_uid))
+}
 
 /// Whether nothing declares a marked guest any more: no object has his UID, and his mark passes to none. One of his name
 /// that does not read may be his; one of his name with another address is somebody else's.
@@ -100,31 +105,31 @@ pub fn is_orphan(world: World<'_>, guest: &GuestRecord) -> bool {
 }
 
 /// Whether an object is on its way out.
-pub fn is_leaving(meta: &crate::index::Meta) -> bool {
+pub fn is_leaving(meta: &Meta) -> bool {
     meta.deletion_timestamp.is_some()
 }
 
 /// An object's namespace.
-pub fn namespace(meta: &crate::index::Meta) -> &str {
+pub fn namespace(meta: &Meta) -> &str {
     meta.namespace.as_deref().unwrap_or_default()
 }
 
 /// An object's name.
-pub fn name(meta: &crate::index::Meta) -> &str {
+pub fn name(meta: &Meta) -> &str {
     meta.name.as_deref().unwrap_or_default()
 }
 
 /// An object's UID.
-pub fn uid(meta: &crate::index::Meta) -> &str {
+pub fn uid(meta: &Meta) -> &str {
     meta.uid.as_deref().unwrap_or_default()
 }
 
 /// Whether the object is paused by annotation.
-pub fn is_paused(meta: &crate::index::Meta) -> bool {
+pub fn is_paused(meta: &Meta) -> bool {
     annotation(meta, crate::api::PAUSED) == Some("true")
 }
 
 /// An annotation's value.
-pub fn annotation<'a>(meta: &'a crate::index::Meta, name: &str) -> Option<&'a str> {
+pub fn annotation<'a>(meta: &'a Meta, name: &str) -> Option<&'a str> {
     meta.annotations.get(name).map(String::as_str)
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::claims::annotation;
 use super::conditions::{self, Domain, Situation};
 use crate::api::{self, Condition, ConditionType, Conditions, ViolationStatus};
+use crate::index::Meta;
 use crate::rules::{Reason, Violation};
 
 /// The fields that every status has.
@@ -24,7 +25,7 @@ pub struct Common {
 impl Common {
     /// What is to be said of an object. `old`: the conditions as they are stored.
     pub fn of(
-        meta: &crate::index::Meta,
+        meta: &Meta,
         old: &[Condition],
         now: Timestamp,
         situation: &Situation,
@@ -42,13 +43,13 @@ impl Common {
 }
 
 /// The conditions of an object whose status cannot be read: the same bytes each time, so that writing them again is none.
-pub fn unreadable(meta: &crate::index::Meta) -> Conditions {
+pub fn unreadable(meta: &Meta) -> Conditions {
     let created = meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
     conditions::write(&[], meta.generation, created, &Situation::held(Reason::Unreadable), Vec::new())
 }
 
 /// The conditions while the directory does not answer: a kind's own stay as they were, for nothing new is known.
-pub fn unavailable(meta: &crate::index::Meta, old: &[Condition], now: Timestamp) -> Conditions {
+pub fn unavailable(meta: &Meta, old: &[Condition], now: Timestamp) -> Conditions {
     let mut written = conditions::write(old, meta.generation, now, &Situation::unavailable(), Vec::new());
     let own =
         |condition: &&Condition| ConditionType::parse(&condition.type_).is_none_or(|type_| !type_.is_of_every_kind());

@@ -12,7 +12,7 @@ use super::membership::end;
 use super::{Deletion, Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
 use crate::directory::{Mark, Operation, Origin, PartnerId, Weight};
-use crate::index::{Key, Kind, Partner, Slot};
+use crate::index::{Key, Kind, Meta, Partner, Slot};
 use crate::rules::{GuestRole, Reason, Taint};
 
 /// The namespace of identifiers that are derived from UIDs.
@@ -160,14 +160,14 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
 }
 
 /// Everything that names the partner and reads.
-fn theirs<'a>(world: World<'a>, partner: &'a PartnerView<'_>) -> impl Iterator<Item = (Kind, &'a crate::index::Meta)> {
+fn theirs<'a>(world: World<'a>, partner: &'a PartnerView<'_>) -> impl Iterator<Item = (Kind, &'a Meta)> {
     let memberships = world.declared.members(partner.namespace, &partner.name).map(|m| (Kind::Membership, &m.metadata));
     let shares = world.declared.shares(partner.namespace, &partner.name).map(|s| (Kind::Share, &s.metadata));
     memberships.chain(shares)
 }
 
 /// Whether an object was there at an instant.
-fn was_there(meta: &crate::index::Meta, since: Timestamp) -> bool {
+fn was_there(meta: &Meta, since: Timestamp) -> bool {
     meta.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since)
 }
 

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::access::access;
-use super::claims::{is_leaving, is_orphan, is_paused, name, namespace, uid};
+use super::claims::{is_behind, is_leaving, is_orphan, is_paused, namespace, uid};
 use super::common::{self, Common};
 use super::conditions::{self, Domain, LISTED, Situation, Truth, show};
 use super::judge::share::{Authorized, entry_violations};
 use super::judge::{Gate, MemberView, PartnerView, ShareView};
 use super::{Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
-use crate::directory::{Grant, GuestRecord, Operation};
+use crate::directory::{GuestRecord, Operation};
 use crate::index::{Share, Slot};
 use crate::rules::{Reason, Violation};
 
@@ -72,22 +72,20 @@ fn withhold(
     whom: impl Fn(&GuestRecord) -> bool,
 ) -> Vec<Step> {
     let meta = slot.metadata();
-    let through = |grant: &Grant| {
-        grant.share_uid == uid(meta) || (grant.share == name(meta) && !world.declared.has_share_uid(&grant.share_uid))
-    };
     let partners =
         slot.read().map(|entry| world.observed.partners_named(namespace(meta), &entry.reading.terms.partner));
     let guests = partners.into_iter().flatten().flat_map(|partner| world.observed.guests_of(&partner.id));
-    let holders: BTreeMap<_, _> =
-        world.observed.holders(uid(meta)).chain(guests).map(|guest| (&guest.address, guest)).collect();
-    let take = |guest: &GuestRecord| {
-        let held = guest.grants.values().filter(|held| through(&held.grant));
+    let mut steps = BTreeMap::new();
+    for guest in world.observed.holders(uid(meta)).chain(guests).filter(|guest| whom(guest)) {
+        let held = guest.grants.values().filter(|held| is_behind(world, meta, &held.grant));
         let accounts: Vec<String> = held.map(|held| held.grant.account.clone()).collect();
-        let operation = Operation::Withhold { guest: guest.id.clone(), accounts: accounts.clone() };
-        let because = "the share gives nothing any more".to_owned();
-        (!accounts.is_empty()).then_some(Step { operation, reason: Reason::Removing, because })
-    };
-    holders.into_values().filter(|guest| whom(guest)).filter_map(take).collect()
+        if !accounts.is_empty() {
+            let operation = Operation::Withhold { guest: guest.id.clone(), accounts };
+            let because = "the share gives nothing any more".to_owned();
+            steps.insert(&guest.address, Step { operation, reason: Reason::Removing, because });
+        }
+    }
+    steps.into_values().collect()
 }
 
 /// What the share was need not be remembered any more.

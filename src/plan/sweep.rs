@@ -27,7 +27,8 @@ pub struct Sweep {
     pub guests: usize,
     /// So many are gone at once that something else is wrong: they are left as they are.
     pub too_many_orphans: bool,
-    /// Takes access away from orphans, each with the name under which no object may be found when it is done.
+    /// Takes away what nothing declares any more: from orphans, and what is held through shares that are gone. Each with the name
+    /// under which no object may be found when it is done.
     pub withhold: Vec<(Key, Vec<Step>)>,
     /// Ends records.
     pub steps: Vec<Step>,

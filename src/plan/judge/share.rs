@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::World;
-use super::super::claims::{self, Order, is_leaving, is_paused, namespace, order, uid};
+use super::super::claims::{Order, is_behind, is_leaving, is_paused, namespace, order, uid};
 use super::Gate;
 use super::partner::{PartnerView, Presence};
 use crate::index::{Membership, Share, Slot, has_finalizer};
@@ -142,7 +142,7 @@ fn lists(partner: &crate::index::Partner, email: &Email) -> bool {
 /// One share per partner and account: the one through which something was given, then the order of claims.
 fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
     fn rank<'s>(world: World<'_>, partner: &PartnerView<'_>, share: &'s Share) -> (bool, Order<'s>) {
-        let known = world.observed.share(uid(&share.metadata)).is_some() || is_held_by_name(world, partner, share);
+        let known = world.observed.share(uid(&share.metadata)).is_some() || gives(world, partner, share);
         (!known, order(&share.metadata))
     }
     let mut rivals = world
@@ -162,16 +162,14 @@ fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> b
     rivals.any(|other| is_sound(world, partner, other) && rank(world, partner, other) < mine)
 }
 
-/// Whether somebody holds the account through a share of this name that is gone: this one was made anew, by a restore say.
-fn is_held_by_name(world: World<'_>, partner: &PartnerView<'_>, share: &Share) -> bool {
+/// Whether somebody holds the account through this share, or through the one that it was before it was made anew.
+fn gives(world: World<'_>, partner: &PartnerView<'_>, share: &Share) -> bool {
     let mut held = partner
         .record
         .into_iter()
         .flat_map(|record| world.observed.guests_of(&record.id))
         .filter_map(|guest| guest.grants.get(&share.reading.terms.account));
-    held.any(|held| {
-        held.grant.share == claims::name(&share.metadata) && !world.declared.has_share_uid(&held.grant.share_uid)
-    })
+    held.any(|held| is_behind(world, &share.metadata, &held.grant))
 }
 
 /// Whether a share breaks no rule on its own that taints it: such a one claims nothing.
