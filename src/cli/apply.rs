@@ -1,18 +1,24 @@
 //! `guestlist apply`: does once what a reconcile would do, without a cluster.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
 use super::offline::session::{Done, load};
 use super::offline::words::{Known, Text, summary, takes};
 use super::plan::{Format, show};
 use super::{ask, check, offline};
-use crate::directory::{Execute, Fault};
+use crate::directory::{Epoch, Execute, Fault, Operation};
+
+/// Somebody else began to work on the directory after we did.
+const OVERTAKEN: &str = "another apply, or an operator, took the directory over while this one was at work, and this one stopped \
+                         there: only what is listed as done was done by it. Run it again to see what is left";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -56,34 +62,72 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let (directory, at_once) = (args.input.execute()?, args.input.place()?.at_once());
     let runtime = offline::runtime()?;
     runtime.block_on(directory.ready()).map_err(|fault| fault.to_string())?;
-    let held = runtime.block_on(load(directory.as_ref()))?;
-    let rehearsal = runtime.block_on(rehearse(&given, directory.as_ref(), held))?;
+    let mut shown = runtime.block_on(look(&given, directory.as_ref()))?;
     match args.output {
-        Format::Text => show(Format::Text, &rehearsal, out)?,
+        Format::Text => show(Format::Text, &shown, out)?,
         // One object, of what was done in the end.
-        Format::Json if rehearsal.operations.is_empty() => show(Format::Json, &rehearsal, out)?,
+        Format::Json if shown.operations.is_empty() => show(Format::Json, &shown, out)?,
         Format::Json => {}
     }
-    if rehearsal.operations.is_empty() {
-        return Ok(!rehearsal.is_broken());
+    if shown.operations.is_empty() {
+        return Ok(!shown.is_broken());
     }
-    confirm(args.yes, &rehearsal)?;
     let text = matches!(args.output, Format::Text);
-    let mut words = Text::new(check::has_colour(), Known::of(&rehearsal.load, &rehearsal.operations));
+    let epoch = loop {
+        confirm(args.yes, &shown)?;
+        // Whoever led it until now is stopped before we look: nothing is done twice, and nothing that was not shown.
+        let epoch = runtime.block_on(lead(&given, directory.as_ref()))?;
+        let now = runtime.block_on(look(&given, directory.as_ref()))?;
+        let news = unseen(&shown.operations, &now.operations);
+        shown = now;
+        if news == 0 {
+            break epoch;
+        }
+        eprintln!("The directory changed meanwhile; {news} of these operations are new:");
+        if text {
+            show(Format::Text, &shown, out)?;
+        } else {
+            show(Format::Text, &shown, &mut std::io::stderr())?;
+        }
+    };
+    let mut words = Text::new(check::has_colour(), Known::of(&shown.load, &shown.operations));
     if text {
         writeln!(out).map_err(|error| error.to_string())?;
     }
-    let done = runtime.block_on(execute(&given, directory, at_once, |operation| {
+    let tell = |operation: &Done| {
         if text {
             // Who does not read to the end does not stop it.
             drop(out.write_all(words.operation(operation).as_bytes()).and_then(|()| out.flush()));
         }
-    }))?;
+    };
+    let done = runtime.block_on(given.session(shown.load, Arc::clone(&directory), epoch, at_once, tell));
+    let done = match done {
+        Err(_) if runtime.block_on(directory.epoch()).is_ok_and(|now| now != epoch) => Err(OVERTAKEN.to_owned()),
+        done => done,
+    }?;
     match args.output {
         Format::Json => show(Format::Json, &done, out)?,
         Format::Text => drop(writeln!(out, "Done: {}.", summary(&done.operations))),
     }
     Ok(!done.is_broken())
+}
+
+/// What would be done now.
+async fn look(given: &Given, directory: &dyn Execute) -> Result<Rehearsal, String> {
+    rehearse(given, directory, load(directory).await?).await
+}
+
+/// How many operations were not among those that were shown. The moment until which an invitation holds moves on with each look.
+fn unseen(shown: &[Done], now: &[Done]) -> usize {
+    let timeless = |done: &Done| {
+        let mut operation = done.step.operation.clone();
+        if let Operation::Admit { expires_at, .. } | Operation::Invite { expires_at, .. } = &mut operation {
+            *expires_at = Timestamp::MIN;
+        }
+        format!("{} {operation:?}", done.key)
+    };
+    let shown: BTreeSet<String> = shown.iter().map(timeless).collect();
+    now.iter().filter(|done| !shown.contains(&timeless(done))).count()
 }
 
 /// Asks before anything is taken away.
@@ -95,17 +139,37 @@ fn confirm(yes: bool, rehearsal: &Rehearsal) -> Result<(), String> {
     }
 }
 
-/// Does it, on the directory itself; tells each operation once it is done.
-async fn execute(
-    given: &Given,
-    directory: Arc<dyn Execute>,
-    at_once: usize,
-    mut tell: impl FnMut(&Done),
-) -> Result<Rehearsal, String> {
+/// Takes the directory over from whoever led it last.
+async fn lead(given: &Given, directory: &dyn Execute) -> Result<Epoch, String> {
     match directory.claim(&given.owner).await {
-        Ok(()) => {}
-        Err(Fault::Foreign { owner }) => return Err(foreign(&owner, &given.owner)),
-        Err(fault) => return Err(fault.to_string()),
+        Ok(()) => directory.lead().await.map_err(|fault| fault.to_string()),
+        Err(Fault::Foreign { owner }) => Err(foreign(&owner, &given.owner)),
+        Err(fault) => Err(fault.to_string()),
     }
-    given.session(load(directory.as_ref()).await?, directory, at_once, |done| tell(done)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::GuestId;
+    use crate::index::{Key, Kind};
+    use crate::plan::Step;
+    use crate::rules::Reason;
+
+    fn done(operation: Operation) -> Done {
+        let step = Step { operation, reason: Reason::Reconciled, because: String::new() };
+        Done { key: Key::new(Kind::Membership, "partners", "bob"), step }
+    }
+
+    #[test]
+    fn what_is_done_is_what_was_shown_or_less_and_anything_else_is_shown_first() {
+        let guest = || GuestId("bob".to_owned());
+        let invite = |at: i64| done(Operation::Invite { guest: guest(), expires_at: Timestamp::constant(at, 0) });
+        let take = |account: &str| done(Operation::Withhold { guest: guest(), accounts: vec![account.to_owned()] });
+        let shown = [invite(1), take("instagram")];
+        assert_eq!(unseen(&shown, &[invite(2), take("instagram")]), 0);
+        assert_eq!(unseen(&shown, &[take("instagram")]), 0);
+        assert_eq!(unseen(&shown, &[]), 0);
+        assert_eq!(unseen(&shown, &[take("tiktok"), take("instagram")]), 1);
+    }
 }

@@ -4,7 +4,7 @@ mod apply;
 mod check;
 mod directory;
 mod explain;
-mod offline;
+pub mod offline;
 mod plan;
 mod reference;
 mod release;

@@ -100,11 +100,11 @@ impl Index {
                 touched.counts.insert(Key::new(Kind::Share, namespace.clone(), share.clone()));
             }
         }
-        // Objects on their way out wait for the directory to be empty of them.
-        let deleting = touched
-            .counts
-            .iter()
-            .filter(|key| self.metadata(key).is_some_and(|meta| meta.deletion_timestamp.is_some()));
+        // A partner on its way out waits for the directory to be empty of it. So does a share; that looks at all who may hold
+        // its account, so it is looked at with what is counted: once they have come to rest, or every few seconds.
+        let deleting = touched.counts.iter().filter(|key| {
+            key.kind == Kind::Partner && self.metadata(key).is_some_and(|meta| meta.deletion_timestamp.is_some())
+        });
         touched.keys.extend(deleting.cloned().collect::<Vec<_>>());
         touched
     }

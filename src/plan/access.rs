@@ -61,11 +61,11 @@ pub fn access(
         asked: share.asked.clone(),
         until: [share.expires_at, member.expires_at].into_iter().flatten().min(),
     };
-    let gate = match (said.tainted, share.gate, member.gate) {
-        (Some(reason), _, _) => Said::gate(reason),
-        (None, Gate::Shut(reason), _) | (None, _, Gate::Shut(reason)) => Gate::Shut(reason),
-        (None, Gate::Keep(reason), _) | (None, _, Gate::Keep(reason)) => Gate::Keep(reason),
-        (None, Gate::Open, Gate::Open) => match &member.enrolled {
+    let entry = said.tainted.map_or(Gate::Open, Said::gate);
+    let gate = match (entry, share.gate, member.gate) {
+        (Gate::Shut(reason), _, _) | (_, Gate::Shut(reason), _) | (_, _, Gate::Shut(reason)) => Gate::Shut(reason),
+        (Gate::Keep(reason), _, _) | (_, Gate::Keep(reason), _) | (_, _, Gate::Keep(reason)) => Gate::Keep(reason),
+        (Gate::Open, Gate::Open, Gate::Open) => match &member.enrolled {
             Some(enrolled) if enrolled.is_disjoint(&share.asked) => Gate::Shut(Reason::MfaMethodMissing),
             Some(_) | None => Gate::Open,
         },

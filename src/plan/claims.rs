@@ -104,6 +104,18 @@ pub fn is_orphan(world: World<'_>, guest: &GuestRecord) -> bool {
     guest.is_live() && !world.declared.has_membership_uid(&mark.uid) && !unreadable() && !passes()
 }
 
+/// Whether a membership's own pass sees to a marked guest: it reads, and his record is its own or passes to it.
+pub fn is_processed(world: World<'_>, guest: &GuestRecord) -> bool {
+    let Some(mark) = &guest.mark else { return false };
+    if let Some(slot) = world.declared.membership_by_uid(&mark.uid) {
+        // Of two records that bear one UID it sees to one.
+        let own = world.observed.live_by_uid(&mark.uid).is_some_and(|record| record.id == guest.id);
+        return own && slot.read().is_some();
+    }
+    let mut heirs = world.declared.memberships_for(&guest.address);
+    heirs.any(|heir| matches!(claim(world, heir), Claim::Passes(_)))
+}
+
 /// Whether an object is on its way out.
 pub fn is_leaving(meta: &Meta) -> bool {
     meta.deletion_timestamp.is_some()

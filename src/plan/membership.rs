@@ -10,6 +10,7 @@ use super::access::{Access, access};
 use super::claims::{Claim, annotation, is_leaving, is_paused, uid};
 use super::common;
 use super::judge::{MemberView, PartnerView, ShareView};
+use super::lifecycle::State;
 use super::{Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
 use crate::directory::{GuestRecord, Operation, Origin, Weight};
@@ -39,6 +40,11 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     let paused = is_paused(&entry.metadata) || partner.paused;
     let mut steps = Vec::new();
     match member.claim {
+        Claim::Mine(record) | Claim::Passes(record) if member.state == State::Removing => {
+            // Its partner's deletion takes it along. What its own, which follows, would take away is taken away now.
+            let first = |step: &Step| step.operation.weight() == Weight::Take;
+            steps.extend(end(record).into_iter().filter(first));
+        }
         Claim::Mine(record) | Claim::Passes(record) => {
             take(&partner, &member, record, &shares, world, &mut steps);
             keep_and_give(world, &partner, &member, record, &shares, &mut steps);

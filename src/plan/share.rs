@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::access::access;
-use super::claims::{is_behind, is_leaving, is_orphan, is_paused, namespace, uid};
+use super::claims::{is_behind, is_leaving, is_paused, is_processed, namespace, uid};
 use super::common::{self, Common};
 use super::conditions::{self, Domain, LISTED, Situation, Truth, show};
 use super::judge::share::{Authorized, entry_violations};
@@ -15,6 +15,8 @@ use crate::directory::{GuestRecord, Operation};
 use crate::index::{Share, Slot};
 use crate::rules::{Reason, Violation};
 
+type ShareSlot = Slot<api::AccountShareStatus, crate::rules::ShareTerms>;
+
 /// Plans the share of a name.
 pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
     let Some(slot) = world.declared.share(space, share) else { return Plan::nothing() };
@@ -24,10 +26,7 @@ pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
     }
     let meta = slot.metadata();
     if is_leaving(meta) {
-        let mut steps = withhold(world, slot, |_| true);
-        let notices = if steps.is_empty() { Vec::new() } else { vec![Notice::REMOVED] };
-        steps.extend(world.observed.share(uid(meta)).map(|share| forget(&share.uid)));
-        return Plan { steps, finalizer: Finalizer::Release, notices, ..Plan::nothing() };
+        return remove(world, slot);
     }
     let Slot::Read(entry) = slot else {
         let conditions = common::unreadable(meta);
@@ -40,9 +39,7 @@ pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
     let shut = matches!(view.gate, Gate::Shut(_));
     let steps = withhold(world, slot, |guest| {
         let name = guest.mark.as_ref().map(|mark| mark.name.as_str()).unwrap_or_default();
-        let membership = guest.mark.as_ref().and_then(|mark| world.declared.membership_by_uid(&mark.uid));
-        let stuck = is_orphan(world, guest) || membership.is_some_and(|slot| slot.read().is_none());
-        stuck && (shut || entry.reading.terms.exclude.contains_key(name))
+        (shut || entry.reading.terms.exclude.contains_key(name)) && !is_processed(world, guest)
     });
     let mut violations = view.violations.clone();
     violations.extend(entry_violations(world, &partner, entry));
@@ -65,21 +62,41 @@ pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
     }
 }
 
-/// Takes the share's account away from its holders: also from those who hold it through one of its name that is gone.
-fn withhold(
-    world: World<'_>,
-    slot: &Slot<api::AccountShareStatus, crate::rules::ShareTerms>,
-    whom: impl Fn(&GuestRecord) -> bool,
-) -> Vec<Step> {
+/// It goes when nobody holds its account through it. Each guest's own membership takes it away, so that it is done once;
+/// its own pass does it for those that have none that could.
+fn remove(world: World<'_>, slot: &ShareSlot) -> Plan {
+    let steps = withhold(world, slot, |guest| !is_processed(world, guest));
+    if !steps.is_empty() {
+        return Plan { steps, notices: vec![Notice::REMOVED], ..Plan::nothing() };
+    }
+    if holders(world, slot).any(|guest| !held(world, slot, guest).is_empty()) {
+        return Plan::nothing();
+    }
+    let steps = world.observed.share(uid(slot.metadata())).map(|share| forget(&share.uid));
+    Plan { steps: steps.into_iter().collect(), finalizer: Finalizer::Release, ..Plan::nothing() }
+}
+
+/// Who may hold the share's account through it: also through one of its name that is gone.
+fn holders<'a>(world: World<'a>, slot: &ShareSlot) -> impl Iterator<Item = &'a GuestRecord> {
     let meta = slot.metadata();
     let partners =
         slot.read().map(|entry| world.observed.partners_named(namespace(meta), &entry.reading.terms.partner));
-    let guests = partners.into_iter().flatten().flat_map(|partner| world.observed.guests_of(&partner.id));
+    let guests = partners.into_iter().flatten().flat_map(move |partner| world.observed.guests_of(&partner.id));
+    world.observed.holders(uid(meta)).chain(guests)
+}
+
+/// What a guest holds through a share.
+fn held(world: World<'_>, slot: &ShareSlot, guest: &GuestRecord) -> Vec<String> {
+    let held = guest.grants.values().filter(|held| is_behind(world, slot.metadata(), &held.grant));
+    held.map(|held| held.grant.account.clone()).collect()
+}
+
+/// Takes the share's account away from its holders.
+fn withhold(world: World<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> bool) -> Vec<Step> {
     let mut steps = BTreeMap::new();
-    for guest in world.observed.holders(uid(meta)).chain(guests).filter(|guest| whom(guest)) {
-        let held = guest.grants.values().filter(|held| is_behind(world, meta, &held.grant));
-        let accounts: Vec<String> = held.map(|held| held.grant.account.clone()).collect();
-        if !accounts.is_empty() {
+    for guest in holders(world, slot) {
+        let accounts = held(world, slot, guest);
+        if !accounts.is_empty() && whom(guest) {
             let operation = Operation::Withhold { guest: guest.id.clone(), accounts };
             let because = "the share gives nothing any more".to_owned();
             steps.insert(&guest.address, Step { operation, reason: Reason::Removing, because });

@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::claims::{is_orphan, is_paused};
 use super::share::forget;
 use super::{Extent, Step, World};
-use crate::directory::{DESTROYED_KEPT, GuestRecord, Mark, Operation, Origin, PartnerRecord, destroyed_lately};
+use crate::directory::{
+    DESTROYED_KEPT, GuestRecord, Mark, Operation, Origin, PartnerRecord, ShareRecord, destroyed_lately,
+};
 use crate::index::{Key, Kind, Slot};
 use crate::rules::Reason;
 
@@ -63,12 +65,11 @@ pub fn plan(world: World<'_>) -> Sweep {
     sweep.orphans = orphans.iter().filter_map(|guest| Some(Orphan::of(guest, guest.mark.as_ref()?))).collect();
     if !sweep.too_many_orphans {
         sweep.withhold = orphans.iter().filter_map(|guest| withhold(world, guest)).collect();
+        sweep.withhold.extend(left_behind(world));
     }
     sweep.withhold.extend(through_nothing(world));
     sweep.steps = reopened(world);
-    if world.extent == Extent::Everything {
-        sweep.steps.extend(forgotten_shares(world));
-    }
+    sweep.steps.extend(forgotten_shares(world));
     // What is destroyed does not come back: not while nobody can say how and how fast.
     if world.workspace.is_readable() {
         destroy_guests(world, &mut sweep);
@@ -203,6 +204,29 @@ fn is_held(world: World<'_>, guest: &GuestRecord, mark: &Mark) -> bool {
     partner.into_iter().chain(membership).any(is_paused)
 }
 
+/// Puts away partners that no object stands for any more, once nobody is their guest: somebody took the finalizer off. As
+/// long as there is a guest, orphaned or waiting, one made anew under the name takes both up.
+fn left_behind(world: World<'_>) -> Vec<(Key, Vec<Step>)> {
+    let left = |partner: &&PartnerRecord| {
+        let mark = &partner.mark;
+        world.extent == Extent::Everything
+            && partner.deactivated_at.is_none()
+            && world.declared.partner(&mark.namespace, &mark.name).is_none()
+            && !world.declared.has_partner_uid(&mark.uid)
+            && !world.observed.guests_of(&partner.id).any(GuestRecord::is_live)
+    };
+    let put_away = |partner: &PartnerRecord| {
+        let (namespace, name) = (&partner.mark.namespace, &partner.mark.name);
+        let step = Step {
+            operation: Operation::DeactivatePartner { partner: partner.id.clone() },
+            reason: Reason::Orphaned,
+            because: format!("nothing declares {namespace}/{name} any more"),
+        };
+        (Key::new(Kind::Partner, &**namespace, &**name), vec![step])
+    };
+    world.observed.partners().filter(left).map(put_away).collect()
+}
+
 /// A partner that was put away goes when none of its guests' records is left.
 fn destroy_partners(world: World<'_>, sweep: &mut Sweep) {
     let ended = |partner: &&PartnerRecord| {
@@ -238,10 +262,22 @@ fn reopened(world: World<'_>) -> Vec<Step> {
     gone.filter(made).filter(|guest| is_here(world, guest)).map(shut).collect()
 }
 
-/// Shares that are gone, and through which nobody holds anything.
+/// Shares that are gone, and through which nobody holds anything: their names are free for other accounts.
 fn forgotten_shares(world: World<'_>) -> Vec<Step> {
-    let gone = |uid: &str| !world.declared.has_share_uid(uid) && world.observed.holders(uid).next().is_none();
-    world.observed.shares().filter(|share| gone(&share.uid)).map(|share| forget(&share.uid)).collect()
+    let gone = |share: &&ShareRecord| {
+        !world.declared.has_share_uid(&share.uid)
+            && world.observed.holders(&share.uid).next().is_none()
+            && was_here(world, share)
+    };
+    world.observed.shares().filter(gone).map(|share| forget(&share.uid)).collect()
+}
+
+/// Whether a share would be declared here. What is remembered of it names its partner without the namespace: so all partners
+/// of that name have to be.
+fn was_here(world: World<'_>, share: &ShareRecord) -> bool {
+    let mut named = world.observed.partners().filter(|partner| partner.mark.name == share.partner_name).peekable();
+    world.extent == Extent::Everything
+        || (named.peek().is_some() && named.all(|partner| world.is_whole(&partner.mark.namespace, &partner.mark.name)))
 }
 
 impl Sweep {

@@ -13,27 +13,27 @@ const NAMES: [&str; 3] = ["bob", "carol", "dave"];
 const STEPS: usize = 10;
 
 /// A sequence of numbers of its own: the simulation's order is drawn apart from what people do.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
+    pub fn roll(&mut self, below: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from((self.0 >> 33) % below as u64).unwrap()
     }
 }
 
-fn is_there(sim: &Sim, kind: Kind, name: &str) -> bool {
+pub fn is_there(sim: &Sim, kind: Kind, name: &str) -> bool {
     sim.server.object(&key(kind, name)).is_some()
 }
 
-fn vanish(sim: &mut Sim, kind: Kind, name: &str) {
+pub fn vanish(sim: &mut Sim, kind: Kind, name: &str) {
     let none = json!({"metadata": {"finalizers": null}});
     if sim.server.patch(&key(kind, name), Part::Object, &none, sim.now).is_ok() && is_there(sim, kind, name) {
         sim.server.delete(&key(kind, name), None, sim.now).unwrap();
     }
 }
 
-fn make(sim: &mut Sim, kind: Kind, name: &str) {
+pub fn make(sim: &mut Sim, kind: Kind, name: &str) {
     if is_there(sim, kind, name) {
         return;
     }
@@ -43,7 +43,7 @@ fn make(sim: &mut Sim, kind: Kind, name: &str) {
 }
 
 /// Everything comes back under other UIDs.
-fn restore(sim: &mut Sim) {
+pub fn restore(sim: &mut Sim) {
     let stored: Vec<_> = sim.server.objects().iter().map(|(key, o)| (key.clone(), o["spec"].clone())).collect();
     for (key, _) in &stored {
         vanish(sim, key.kind, &key.name);

@@ -63,6 +63,8 @@ pub struct Sim {
     pub cursed: Option<Email>,
     /// Every call that the operator made.
     pub calls: Vec<String>,
+    /// Every operation that was done, for which object and why.
+    pub done: Vec<String>,
     /// Records that came to be or came alive again.
     pub creations: usize,
     /// Mails that went out.
@@ -112,6 +114,7 @@ impl Sim {
             trouble: None,
             cursed: None,
             calls: Vec::new(),
+            done: Vec::new(),
             creations: 0,
             mails: 0,
             destructions: 0,

@@ -11,6 +11,7 @@
 mod churn;
 mod driver;
 mod faults;
+mod foretold;
 mod law;
 mod line;
 mod mutants;

@@ -7,6 +7,7 @@ use guestlist::index::{Key, Kind};
 use guestlist::operator::engine::{Failure, Input, Task};
 use guestlist::operator::objects::Part;
 use guestlist::operator::perform::About;
+use guestlist::plan::Step;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -17,6 +18,16 @@ use super::server::{Server, read};
 
 /// The process died.
 struct Crash;
+
+/// An operation, for which object and why, as one line.
+pub fn line(key: &Key, step: &Step) -> String {
+    format!("{key}: {:?}: {} {}", step.operation, step.reason.as_str(), step.because)
+}
+
+fn told(running: &Running, operation: &Operation) -> Option<String> {
+    let Task::Execute { steps, .. } = &running.task else { return None };
+    steps.iter().find(|step| step.operation == *operation).map(|step| line(&running.about.key, step))
+}
 
 impl Sim {
     /// Does a task that was not left to chance.
@@ -127,6 +138,7 @@ impl Sim {
                 let before = self.everything();
                 let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));
                 self.look(running, operation, &before);
+                self.done.extend(told(running, operation).filter(|_| done.is_ok()));
                 match trouble {
                     Some(Trouble::CrashAfter) => return Err(Crash),
                     Some(Trouble::AnswerLost) => unavailable(),

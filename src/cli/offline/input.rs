@@ -13,7 +13,7 @@ use super::session::{Done, Session};
 use super::words::{ORDER, Standing, standings};
 use crate::cli::check::{self, Places};
 use crate::directory::sqlite::{Inline, Store};
-use crate::directory::{Execute, Observe, Owner, Place};
+use crate::directory::{Epoch, Execute, Observe, Owner, Place};
 use crate::index::Declared;
 use crate::operator::clock::Clock;
 use crate::operator::cluster::Cluster;
@@ -121,8 +121,9 @@ pub async fn rehearse(given: &Given, directory: &dyn Observe, load: Load) -> Res
         return Err(foreign(&owner, &given.owner));
     }
     let progress = progress();
-    let copy = Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?;
-    let rehearsal = given.session(load, Arc::new(Inline::new(copy)), 1, |_| progress.inc(1)).await;
+    let copy = Inline::new(Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?);
+    let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
+    let rehearsal = given.session(load, Arc::new(copy), epoch, 1, |_| progress.inc(1)).await;
     progress.finish_and_clear();
     rehearsal.map(|rehearsal| Rehearsal { calls: directory.calls(), ..rehearsal })
 }
@@ -141,6 +142,7 @@ impl Given {
         &self,
         load: Load,
         directory: Arc<dyn Execute>,
+        epoch: Epoch,
         workers: usize,
         mut tell: impl FnMut(&Done),
     ) -> Result<Rehearsal, String> {
@@ -152,6 +154,7 @@ impl Given {
             desk: desk.clone(),
             load: load.clone(),
             directory: Arc::clone(&directory),
+            epoch,
             clock,
             extent: self.extent,
             workers,

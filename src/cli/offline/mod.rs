@@ -13,9 +13,9 @@
 use std::process::ExitCode;
 
 pub mod desk;
-pub mod input;
+pub(super) mod input;
 pub mod session;
-pub mod words;
+pub(super) mod words;
 
 /// A runtime for one session.
 pub fn runtime() -> Result<tokio::runtime::Runtime, String> {

@@ -11,7 +11,7 @@ use futures::stream::FuturesUnordered;
 use jiff::SignedDuration;
 
 use super::desk::Desk;
-use crate::directory::{Execute, Fault, Owner};
+use crate::directory::{Epoch, Execute, Fault, Owner};
 use crate::index::{Key, Kind};
 use crate::operator::clock::Clock;
 use crate::operator::engine::{Engine, Failure, Input, Load, Outcome, Task};
@@ -35,6 +35,8 @@ pub struct Session {
     pub load: Load,
     /// Where it is done.
     pub directory: Arc<dyn Execute>,
+    /// Our term. It began before the load was read: what another one does meanwhile is then seen, and later refused.
+    pub epoch: Epoch,
     /// What time it is.
     pub clock: Clock,
     /// How far what is on the desk is all there is.
@@ -59,8 +61,7 @@ impl Session {
     /// Works until everything is at rest; tells each operation once it is done. What is left as it is for a reason that no
     /// object has comes back in words. The error says what could not be done.
     pub async fn run(self, mut tell: impl FnMut(&Done)) -> Result<Vec<String>, String> {
-        let Self { owner, workspace, desk, load, directory, clock, extent, workers } = self;
-        let epoch = directory.lead().await.map_err(|fault| fault.to_string())?;
+        let Self { owner, workspace, desk, load, directory, epoch, clock, extent, workers } = self;
         let performer = Performer {
             objects: desk.clone(),
             directory,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::super::claims::{Claim, annotation, name, namespace, uid};
+use super::super::claims::{Claim, annotation, is_leaving, name, namespace, uid};
 use super::super::conditions;
 use super::super::judge::membership::mail_due;
 use super::super::judge::{Gate, MemberView, PartnerView};
@@ -43,12 +43,11 @@ fn wanted(
             Gate::Shut(_) => {}
         }
     }
-    // What hangs on an object that does not read is left as it is.
+    // What hangs on an object that does not read is left as it is, as long as its share is there and stays.
     for (account, held) in &record.grants {
-        let unreadable = world
-            .declared
-            .share(partner.namespace, &held.grant.share)
-            .is_some_and(|slot| slot.read().is_none() && uid(slot.metadata()) == held.grant.share_uid);
+        let share = world.declared.share(partner.namespace, &held.grant.share);
+        let Some(share) = share.filter(|slot| !is_leaving(slot.metadata())) else { continue };
+        let unreadable = share.read().is_none() && uid(share.metadata()) == held.grant.share_uid;
         if (unreadable && !matches!(member.gate, Gate::Shut(_))) || member.gate == Gate::Keep(Reason::Unreadable) {
             wanted.entry(account.clone()).or_insert_with(|| held.grant.clone());
         }
@@ -81,7 +80,7 @@ pub fn take(
     let guest = &record.id;
     let terms = &member.entry.reading.terms;
     let whole = world.is_whole(namespace(&member.entry.metadata), &terms.partner);
-    if !whole && partner.entry.is_none() && member.state != State::Removing {
+    if !whole && partner.entry.is_none() {
         return;
     }
     let wanted = wanted(world, partner, member, record, shares);
@@ -115,9 +114,9 @@ pub fn take(
         let reason = member.violations.first().map_or(member.state.reason(), |violation| violation.reason);
         push(Operation::RevokeInvitation { guest: guest.clone() }, reason, "the membership breaks a rule or ends");
     }
-    let off = member.suspended || member.expired || member.state == State::Removing;
+    let off = member.suspended || member.expired;
     if record.login && off && member.origin == Origin::Made {
-        push(Operation::DisableLogin { guest: guest.clone() }, member.state.reason(), "suspended, expired or removed");
+        push(Operation::DisableLogin { guest: guest.clone() }, member.state.reason(), "suspended or expired");
     }
     if let Some(before) = reset_asked(world, member.entry, record) {
         let operation = Operation::ResetMfa { guest: guest.clone(), enrolled_before: before };
@@ -127,15 +126,16 @@ pub fn take(
 
 /// Whether an open invitation must not be followed any more. A suspended guest's stays: his login is off.
 fn revokes(member: &MemberView<'_>) -> bool {
-    matches!(member.state, State::Rejected | State::Removing)
+    member.state == State::Rejected
 }
 
 /// Why an account is taken away.
 fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason {
     let said = shares.iter().find(|(_, access)| access.grant.account == account).map(|(_, access)| access.gate);
     match (said, member.gate) {
-        (Some(Gate::Shut(reason) | Gate::Keep(reason)), _) | (_, Gate::Shut(reason) | Gate::Keep(reason)) => reason,
-        (_, Gate::Open) => Reason::Reconciled,
+        (Some(Gate::Shut(reason)), _) | (_, Gate::Shut(reason)) => reason,
+        // What nobody can tell takes nothing away; what was held is no more what is shared.
+        (_, Gate::Open | Gate::Keep(_)) => Reason::Reconciled,
     }
 }
 
@@ -166,7 +166,7 @@ pub fn keep_and_give(
     shares: &[Shared<'_>],
     steps: &mut Vec<Step>,
 ) {
-    if !member.violations.is_empty() || member.state == State::Removing {
+    if !member.violations.is_empty() {
         return;
     }
     let terms = &member.entry.reading.terms;
