@@ -41,3 +41,43 @@ fn killed_at_any_moment_the_next_apply_goes_on() {
     assert_eq!(mails(&folder), 40);
     assert_eq!(folder.plan().0, 0);
 }
+
+#[test]
+fn of_two_at_once_each_operation_is_done_and_told_by_one_and_who_was_overtaken_says_so() {
+    let guests: String = (0..30).map(|n| guest(&format!("guest-{n}"), "GuestUser")).collect();
+    let manifests = [PARTNER, &guests].concat();
+    let mut overtaken = 0;
+    for round in 0..8 {
+        let folder = Folder::new();
+        folder.declare(&manifests);
+        let start = || {
+            let mut command = folder.command(&["apply", "manifests", "--yes"]);
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let first = start();
+        // The second comes at another moment each time.
+        std::thread::sleep(Duration::from_millis(round * 8));
+        let both = [start(), first].map(|child| child.wait_with_output().unwrap());
+        let mut told = Vec::new();
+        for output in both {
+            let said = String::from_utf8(output.stdout).unwrap();
+            let problem = String::from_utf8(output.stderr).unwrap();
+            // What is done comes after the plan.
+            let done = said.split_once("Plan: ").map_or("", |(_, done)| done);
+            let done = done.rsplit_once("Plan: ").map_or(done, |(_, done)| done);
+            told.extend(done.lines().filter(|line| line.contains("+ invite")).map(|line| line[..40].to_owned()));
+            if !output.status.success() {
+                assert!(problem.contains("another apply") && problem.contains("Run it again"), "{problem}");
+                overtaken += 1;
+            }
+        }
+        told.sort();
+        let all = told.len();
+        told.dedup();
+        assert_eq!(told.len(), all, "round {round}: something was told twice");
+        assert_eq!(all, folder.addresses("guests").len(), "round {round}");
+        folder.apply();
+        assert_eq!(folder.addresses("guests").len(), 30);
+    }
+    println!("{overtaken} were overtaken");
+}

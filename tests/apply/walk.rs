@@ -293,3 +293,21 @@ fn an_object_that_was_being_deleted_when_it_was_written_down_removes_nobody() {
     assert!(code == 1 && said.contains("metadata.deletionTimestamp"), "{said}");
     assert_eq!(folder.access(), before);
 }
+
+#[test]
+fn the_name_of_a_share_that_was_pruned_is_free_for_another_account() {
+    let folder = Folder::settled();
+    let guests = [&guest("bob", "GuestUser"), &guest("carol", "GuestAdmin"), PARTNER].map(ToString::to_string).concat();
+    let other = SHARE.replace("account: instagram", "account: tiktok").replace("alice@host", "dan@host") + &guests;
+    folder.declare(&other);
+    let (code, said) = folder.says(&["plan", "manifests", "--prune"]);
+    assert!(code == 1 && said.contains("error[Immutable]"), "as long as it is there: {said}");
+    folder.declare(&guests);
+    let (_, said) = folder.says(&["plan", "manifests"]);
+    assert!(said.contains("Plan: 0 operations"), "{said}");
+    let said = folder.ok(&["apply", "manifests", "--prune", "--yes"]);
+    assert!(said.contains("forget what the share was"), "{said}");
+    folder.declare(&other);
+    folder.apply();
+    assert_eq!(folder.access(), ["bob@acme.example tiktok:Collaborator", "carol@acme.example tiktok:Manager"]);
+}

@@ -19,14 +19,19 @@ use super::server::{Server, read};
 /// The process died.
 struct Crash;
 
-/// An operation, for which object and why, as one line.
-pub fn line(key: &Key, step: &Step) -> String {
-    format!("{key}: {:?}: {} {}", step.operation, step.reason.as_str(), step.because)
+/// An operation, for which object and why. What is given is one line an account: two shares that are new get their finalizers
+/// one after the other, and what they give is then given in one operation or in two.
+pub fn lines(key: &Key, step: &Step) -> Vec<String> {
+    if let Operation::Give { grants, .. } = &step.operation {
+        return grants.iter().map(|grant| format!("{key}: give {grant:?}")).collect();
+    }
+    vec![format!("{key}: {:?}: {} {}", step.operation, step.reason.as_str(), step.because)]
 }
 
-fn told(running: &Running, operation: &Operation) -> Option<String> {
-    let Task::Execute { steps, .. } = &running.task else { return None };
-    steps.iter().find(|step| step.operation == *operation).map(|step| line(&running.about.key, step))
+fn told(running: &Running, operation: &Operation) -> Vec<String> {
+    let Task::Execute { steps, .. } = &running.task else { return Vec::new() };
+    let step = steps.iter().find(|step| step.operation == *operation);
+    step.map(|step| lines(&running.about.key, step)).unwrap_or_default()
 }
 
 impl Sim {
@@ -138,7 +143,9 @@ impl Sim {
                 let before = self.everything();
                 let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));
                 self.look(running, operation, &before);
-                self.done.extend(told(running, operation).filter(|_| done.is_ok()));
+                if done.is_ok() {
+                    self.done.extend(told(running, operation));
+                }
                 match trouble {
                     Some(Trouble::CrashAfter) => return Err(Crash),
                     Some(Trouble::AnswerLost) => unavailable(),

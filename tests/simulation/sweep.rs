@@ -266,3 +266,20 @@ fn orphans_are_not_forgotten_while_the_directory_is_away() {
     assert_eq!(sim.engine.condition.orphans, 4);
     assert!(sim.engine.condition.problems.contains_key("TooManyOrphans"));
 }
+
+#[test]
+fn a_partner_that_vanished_is_kept_for_its_guests_and_put_away_and_destroyed_when_it_has_none() {
+    let mut sim = Sim::new(0);
+    crowd(&mut sim, 1);
+    vanish(&mut sim, Partner, "acme");
+    sim.settle();
+    let live = |sim: &Sim| sim.everything().partners.iter().filter(|partner| partner.deactivated_at.is_none()).count();
+    assert_eq!((live(&sim), sim.effective().len()), (1, 0), "one made anew would take both up");
+    sim.delete(Membership, "g0");
+    sim.settle();
+    assert_eq!(live(&sim), 0);
+    sim.later(25);
+    sim.later(25);
+    assert_eq!((sim.everything().partners.len(), sim.everything().guests.len()), (0, 0));
+    walk::is_at_rest(&mut sim);
+}
