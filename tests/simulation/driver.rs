@@ -60,7 +60,7 @@ pub struct Sim {
     /// What goes wrong, and at which call.
     pub trouble: Option<(usize, Trouble)>,
     /// An address whose directory calls all fail.
-    pub cursed: Option<Email>,
+    pub cursed: Vec<Email>,
     /// Every call that the operator made.
     pub calls: Vec<String>,
     /// Records that came to be or came alive again.
@@ -110,7 +110,7 @@ impl Sim {
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
             planner,
             trouble: None,
-            cursed: None,
+            cursed: Vec::new(),
             calls: Vec::new(),
             creations: 0,
             mails: 0,

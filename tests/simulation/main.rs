@@ -14,6 +14,7 @@ mod faults;
 mod law;
 mod line;
 mod mutants;
+mod not_taken;
 mod perform;
 mod rest;
 mod server;
