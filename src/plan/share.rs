@@ -72,11 +72,20 @@ fn withhold(
     whom: impl Fn(&GuestRecord) -> bool,
 ) -> Vec<Step> {
     let meta = slot.metadata();
-    let partners =
-        slot.read().map(|entry| world.observed.partners_named(namespace(meta), &entry.reading.terms.partner));
-    let guests = partners.into_iter().flatten().flat_map(|partner| world.observed.guests_of(&partner.id));
+    let holders: Vec<&GuestRecord> = match slot {
+        Slot::Read(entry) => {
+            let partners = world.observed.partners_named(namespace(meta), &entry.reading.terms.partner);
+            let guests = partners.flat_map(|partner| world.observed.guests_of(&partner.id));
+            world.observed.holders(uid(meta)).chain(guests).collect()
+        }
+        // Whose it is cannot be told: anybody's in its namespace.
+        Slot::Unreadable { .. } => {
+            let here = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.namespace == namespace(meta));
+            world.observed.guests().filter(here).collect()
+        }
+    };
     let mut steps = BTreeMap::new();
-    for guest in world.observed.holders(uid(meta)).chain(guests).filter(|guest| whom(guest)) {
+    for guest in holders.into_iter().filter(|guest| whom(guest)) {
         let held = guest.grants.values().filter(|held| is_behind(world, meta, &held.grant));
         let accounts: Vec<String> = held.map(|held| held.grant.account.clone()).collect();
         if !accounts.is_empty() {

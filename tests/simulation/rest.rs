@@ -7,10 +7,11 @@ use guestlist::directory::{Changed, Fault};
 use guestlist::index::Key;
 use guestlist::index::Kind::{Membership, Partner, Share};
 use guestlist::operator::engine::Input;
+use guestlist::operator::objects::Part;
 use guestlist::plan::{Plan, World, plan};
 use serde_json::json;
 
-use super::driver::{Sim, Trouble, email};
+use super::driver::{Sim, Trouble, email, key};
 use super::{not_taken, walk};
 
 static PLANNED: AtomicUsize = AtomicUsize::new(0);
@@ -177,4 +178,24 @@ fn what_a_full_reading_lacks_is_gone() {
     let mut accounts: Vec<_> = sim.effective().into_keys().map(|(_, account)| account).collect();
     accounts.dedup();
     assert_eq!(accounts, ["instagram"]);
+}
+
+#[test]
+fn a_clock_that_jumps_back_and_forth_mails_nobody_and_takes_nothing_away() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    let (had, mails, version) = (sim.effective(), sim.mails, sim.server.version);
+    // Within the day: what was destroyed, mailed, promised for an instant stays where it was.
+    for hours in [-3, 6, -24, 24, -1, -2] {
+        sim.now += jiff::SignedDuration::from_hours(hours);
+        for (kind, name) in [(Partner, "acme"), (Membership, "bob"), (Share, "instagram")] {
+            let asked = json!({"metadata": {"annotations": {"guestlist.dev/reconcile-at": sim.now.to_string()}}});
+            sim.server.patch(&key(kind, name), Part::Object, &asked, sim.now).unwrap();
+        }
+        sim.restart();
+        sim.settle();
+        assert_eq!((sim.effective(), sim.mails), (had.clone(), mails), "{hours} hours");
+    }
+    assert!(sim.server.version > version);
+    walk::is_at_rest(&mut sim);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::super::claims::{Claim, annotation, name, namespace, uid};
+use super::super::claims::{Claim, annotation, is_behind, is_leaving, name, namespace, uid};
 use super::super::conditions;
 use super::super::judge::membership::mail_due;
 use super::super::judge::{Gate, MemberView, PartnerView};
@@ -45,10 +45,10 @@ fn wanted(
     }
     // What hangs on an object that does not read is left as it is.
     for (account, held) in &record.grants {
-        let unreadable = world
-            .declared
-            .share(partner.namespace, &held.grant.share)
-            .is_some_and(|slot| slot.read().is_none() && uid(slot.metadata()) == held.grant.share_uid);
+        let unreadable = world.declared.share(partner.namespace, &held.grant.share).is_some_and(|slot| {
+            let meta = slot.metadata();
+            slot.read().is_none() && !is_leaving(meta) && is_behind(world, meta, &held.grant)
+        });
         if (unreadable && !matches!(member.gate, Gate::Shut(_))) || member.gate == Gate::Keep(Reason::Unreadable) {
             wanted.entry(account.clone()).or_insert_with(|| held.grant.clone());
         }
