@@ -57,7 +57,7 @@ fn unreadable(world: World<'_>, slot: &Slot<api::LocalPartnerStatus, crate::rule
         let finalizer = if left == 0 { Finalizer::Release } else { Finalizer::Leave };
         return Plan { finalizer, ..Plan::nothing() };
     }
-    let status = api::LocalPartnerStatus { conditions: common::unreadable(meta), ..api::LocalPartnerStatus::default() };
+    let status = api::LocalPartnerStatus { conditions: common::unreadable(slot), ..api::LocalPartnerStatus::default() };
     Plan { status: Some(Status::Partner(Box::new(status))), ..Plan::nothing() }
 }
 

@@ -30,7 +30,7 @@ pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
         return Plan { steps, finalizer: Finalizer::Release, notices, ..Plan::nothing() };
     }
     let Slot::Read(entry) = slot else {
-        let conditions = common::unreadable(meta);
+        let conditions = common::unreadable(slot);
         let status = api::AccountShareStatus { conditions, ..api::AccountShareStatus::default() };
         return Plan { status: Some(Status::Share(Box::new(status))), finalizer: Finalizer::Leave, ..Plan::nothing() };
     };
