@@ -32,7 +32,7 @@ const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
 fn plane() -> &'static ControlPlane {
     static PLANE: OnceLock<ControlPlane> = OnceLock::new();
     PLANE.get_or_init(|| {
-        let plane = ControlPlane::start();
+        let plane = ControlPlane::start_shared();
         plane.kubectl(&["apply", "--server-side", "--warnings-as-errors", "-f", CRDS]).ok();
         plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).ok();
         plane

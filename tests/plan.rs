@@ -1,7 +1,7 @@
 //! The lifecycle of guests and shares, walked on plans and the embedded directory: what each step leaves behind.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-#[path = "support/world.rs"]
+#[path = "support/world/mod.rs"]
 mod world;
 
 use guestlist::index::Kind;

@@ -2,7 +2,7 @@
 //! shares that nobody holds anything through.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-#[path = "support/world.rs"]
+#[path = "support/world/mod.rs"]
 mod world;
 
 use guestlist::directory::Import;

@@ -3,7 +3,7 @@
 //! exactly what an independent reading of the law says.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-#[path = "support/world.rs"]
+#[path = "support/world/mod.rs"]
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! What no object asks for: guests whom nothing declares any more, and records that are destroyed when their time has come.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-#[path = "support/world.rs"]
+#[path = "support/world/mod.rs"]
 mod world;
 
 use guestlist::directory::Operation;

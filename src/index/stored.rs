@@ -109,7 +109,12 @@ pub enum Slot<S, T> {
     /// An object that reads.
     Read(Box<Entry<S, T>>),
     /// One that does not.
-    Unreadable(Box<Meta>),
+    Unreadable {
+        /// Its metadata.
+        metadata: Box<Meta>,
+        /// What does not fit.
+        error: Box<str>,
+    },
 }
 
 impl<S: Serialize + DeserializeOwned, T> Slot<S, T> {
@@ -123,7 +128,7 @@ impl<S, T> Slot<S, T> {
     pub(super) fn share(&mut self, name: &Name, uid: &Arc<str>) {
         let meta = match self {
             Self::Read(entry) => &mut entry.metadata,
-            Self::Unreadable(metadata) => metadata,
+            Self::Unreadable { metadata, .. } => metadata,
         };
         meta.namespace = meta.namespace.take().map(|_| Arc::clone(&name.0));
         meta.name = meta.name.take().map(|_| Arc::clone(&name.1));
@@ -134,7 +139,7 @@ impl<S, T> Slot<S, T> {
     pub fn metadata(&self) -> &Meta {
         match self {
             Self::Read(entry) => &entry.metadata,
-            Self::Unreadable(metadata) => metadata,
+            Self::Unreadable { metadata, .. } => metadata,
         }
     }
 
@@ -142,7 +147,7 @@ impl<S, T> Slot<S, T> {
     pub fn read(&self) -> Option<&Entry<S, T>> {
         match self {
             Self::Read(entry) => Some(entry),
-            Self::Unreadable(_) => None,
+            Self::Unreadable { .. } => None,
         }
     }
 }
@@ -200,12 +205,12 @@ impl From<Declared> for Kept {
                 let reading = read::share(&object.spec);
                 Self::Share(Slot::of(object.metadata, object.status.as_ref(), reading))
             }
-            Declared::Unreadable { kind, metadata, .. } => {
-                let metadata = Box::new(Meta::from(*metadata));
+            Declared::Unreadable { kind, metadata, error } => {
+                let (metadata, error) = (Box::new(Meta::from(*metadata)), error.into_boxed_str());
                 match kind {
-                    Kind::Partner => Self::Partner(Slot::Unreadable(metadata)),
-                    Kind::Membership => Self::Membership(Slot::Unreadable(metadata)),
-                    Kind::Share => Self::Share(Slot::Unreadable(metadata)),
+                    Kind::Partner => Self::Partner(Slot::Unreadable { metadata, error }),
+                    Kind::Membership => Self::Membership(Slot::Unreadable { metadata, error }),
+                    Kind::Share => Self::Share(Slot::Unreadable { metadata, error }),
                 }
             }
         }

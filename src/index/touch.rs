@@ -54,15 +54,24 @@ impl Index {
                     self.add_propagated(&mut touched, &key.namespace, &terms.partner, &key.name);
                 }
             }
-            Kind::Share => {
-                if let Some(share) = self.share(&key.namespace, &key.name).and_then(Slot::read) {
+            Kind::Share => match self.share(&key.namespace, &key.name) {
+                Some(Slot::Read(share)) => {
                     let terms = &share.reading.terms;
                     self.add_partner(&mut touched, &key.namespace, &terms.partner, true);
                     for (namespace, name) in self.by_account.get(&terms.account).into_iter().flatten() {
                         touched.keys.insert(Key::new(Kind::Share, namespace.clone(), name.clone()));
                     }
                 }
-            }
+                // Whom it concerns cannot be told: anybody of its namespace may hold something through it.
+                Some(Slot::Unreadable { .. }) => {
+                    let here = self.memberships.range((key.namespace.clone(), "".into())..);
+                    let here = here.take_while(|((namespace, _), _)| *namespace == key.namespace);
+                    touched.keys.extend(
+                        here.map(|((namespace, name), _)| Key::new(Kind::Membership, namespace.clone(), name.clone())),
+                    );
+                }
+                None => {}
+            },
         }
         touched
     }

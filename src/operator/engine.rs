@@ -4,6 +4,7 @@
 
 mod checks;
 mod counts;
+mod not_taken;
 mod observe;
 mod policy;
 mod status_task;
@@ -62,6 +63,7 @@ pub struct Engine {
     written: BTreeMap<Key, Timestamp>,
     rounds: BTreeMap<Key, Round>,
     told: BTreeMap<Key, status_task::Told>,
+    not_taken: BTreeMap<Key, not_taken::Waiting>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
     orphans: BTreeSet<Orphan>,
     /// UIDs of memberships whose record somebody else changed.
@@ -88,6 +90,7 @@ impl Engine {
             written: BTreeMap::new(),
             rounds: BTreeMap::new(),
             told: BTreeMap::new(),
+            not_taken: BTreeMap::new(),
             written_since_loading: Default::default(),
             orphans: BTreeSet::new(),
             drifted: BTreeSet::new(),
@@ -280,13 +283,15 @@ impl Engine {
             tracing::warn!(%key, delay_ms = delay.as_millis(), "does not come to rest; later");
             return None;
         }
-        let plan = (self.planner)(self.world(now), key);
+        let waits = self.waits_for_the_directory(key, now);
+        let mut plan = self.planned(key, waits.is_some(), now);
         let Some(meta) = self.index.metadata(key) else {
             self.queue.forget(key);
             self.rounds.remove(key);
             self.counts.remove(key);
             self.written.remove(key);
             self.told.remove(key);
+            self.not_taken.remove(key);
             return None;
         };
         let version = meta.resource_version.clone().unwrap_or_default();
@@ -314,12 +319,28 @@ impl Engine {
             let finalizers = finalizers.into_iter().filter(|finalizer| finalizer != crate::api::FINALIZER).collect();
             return Some(Task::Finalizer { finalizers, version });
         }
+        if waits.is_none() && self.is_behind(key) {
+            plan = self.planned(key, true, now);
+        }
         if let Some(task) = plan.status.and_then(|status| self.status_task(key, &status, plan.notices, now)) {
             return Some(task);
         }
         self.rounds.remove(key);
-        self.queue.rest(key);
+        match waits {
+            Some(again) => self.queue.at(key, again),
+            None => {
+                self.queue.rest(key);
+                self.taken(key, now);
+            }
+        }
         None
+    }
+
+    /// The plan for an object. `unavailable`: as while the directory does not answer.
+    fn planned(&self, key: &Key, unavailable: bool, now: Timestamp) -> Plan {
+        let world = self.world(now);
+        let directory_available = world.directory_available && !unavailable;
+        (self.planner)(World { directory_available, ..world }, key)
     }
 
     /// A task is over: take in what it brought, and go on.
@@ -341,8 +362,11 @@ impl Engine {
                 self.touch(touched, Priority::Live, now);
             }
         }
-        if !effects.is_empty() && !key.is_sweep() {
-            self.sweep_later(now);
+        if !effects.is_empty() {
+            self.takes_again();
+            if !key.is_sweep() {
+                self.sweep_later(now);
+            }
         }
         for effect in effects {
             let touched = self.take_in(effect, now);
@@ -371,6 +395,7 @@ impl Engine {
                 let delay = self.queue.back_off(key, now);
                 tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
             }
+            Some(Failure::NotTaken(problem)) => self.not_taken(key, problem, now),
             Some(Failure::RetryAfter(after, problem)) => {
                 tracing::warn!(%key, ?after, "{problem}; tried again then");
                 self.queue.at(key, now + after);

@@ -113,6 +113,8 @@ pub enum Failure {
     Wait(String),
     /// Try again later.
     Retry(String),
+    /// The directory did not take an operation: try again later.
+    NotTaken(String),
     /// Try again after a time.
     RetryAfter(SignedDuration, String),
     /// The record has been read again: plan anew.
@@ -207,6 +209,8 @@ pub struct Condition {
     pub directory: bool,
     /// What keeps it from working as it should, by subject.
     pub problems: BTreeMap<&'static str, String>,
+    /// What the directory said when it last took no operation, though it can be read.
+    pub not_taken: Option<String>,
     /// How many marked guests nothing declares any more.
     pub orphans: usize,
     /// Who leads, where that is somebody else: to stand by is all there is to do, and nothing is missing.
@@ -222,6 +226,7 @@ impl Condition {
         // What is wrong comes before what merely has not happened yet.
         let mut missing: Vec<String> =
             self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")).collect();
+        missing.extend(self.not_taken.iter().map(|problem| format!("DirectoryUnavailable: {problem}")));
         if !self.directory && !self.problems.contains_key("DirectoryUnavailable") {
             missing.push("the directory has not been read yet".to_owned());
         }

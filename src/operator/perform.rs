@@ -182,7 +182,7 @@ impl Performer {
     /// What happens after a fault of the directory.
     async fn after(&self, about: &About, fault: Fault, outcome: &mut Outcome) -> Failure {
         match fault.next() {
-            Next::BackOff => Failure::Retry(fault.to_string()),
+            Next::BackOff => Failure::NotTaken(fault.to_string()),
             Next::After(after) => {
                 let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::from_secs(60));
                 Failure::RetryAfter(after, fault.to_string())

@@ -90,8 +90,13 @@ impl Queue {
 
     /// Runs a key again later, and later each time. The delay is the same for the same key and count: it can be replayed.
     pub fn back_off(&mut self, key: &Key, now: Timestamp) -> SignedDuration {
+        self.back_off_within(LONGEST_DELAY, key, now)
+    }
+
+    /// As [`Queue::back_off`], but never longer than about this.
+    pub fn back_off_within(&mut self, longest: SignedDuration, key: &Key, now: Timestamp) -> SignedDuration {
         let failures = self.failures.entry(key.clone()).or_insert(0);
-        let delay = (FIRST_DELAY * 2_i32.pow((*failures).min(10))).min(LONGEST_DELAY);
+        let delay = (FIRST_DELAY * 2_i32.pow((*failures).min(10))).min(longest);
         *failures = failures.saturating_add(1);
         let mut hasher = DefaultHasher::new();
         (key, *failures).hash(&mut hasher);
@@ -99,6 +104,11 @@ impl Queue {
         let delay = delay + delay * jitter / 1024;
         self.at(key, now + delay);
         delay
+    }
+
+    /// How often a key has failed since it last came to rest.
+    pub fn failures(&self, key: &Key) -> u32 {
+        self.failures.get(key).copied().unwrap_or(0)
     }
 
     /// Queues what is due.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::claims::annotation;
 use super::conditions::{self, Domain, Situation};
 use crate::api::{self, Condition, ConditionType, Conditions, ViolationStatus};
-use crate::index::Meta;
+use crate::index::{Meta, Slot};
 use crate::rules::{Reason, Violation};
 
 /// The fields that every status has.
@@ -42,10 +42,16 @@ impl Common {
     }
 }
 
-/// The conditions of an object whose status cannot be read: the same bytes each time, so that writing them again is none.
-pub fn unreadable(meta: &Meta) -> Conditions {
+/// The conditions of an object that cannot be read, nor its status: the same bytes each time, so that writing them again is
+/// none.
+pub fn unreadable<S, T>(slot: &Slot<S, T>) -> Conditions {
+    let meta = slot.metadata();
     let created = meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-    conditions::write(&[], meta.generation, created, &Situation::held(Reason::Unreadable), Vec::new())
+    let mut situation = Situation::held(Reason::Unreadable);
+    if let Slot::Unreadable { error, .. } = slot {
+        situation.message = format!("{} What does not fit: {error}", situation.message);
+    }
+    conditions::write(&[], meta.generation, created, &situation, Vec::new())
 }
 
 /// The conditions while the directory does not answer: a kind's own stay as they were, for nothing new is known.

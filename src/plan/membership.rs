@@ -91,7 +91,7 @@ fn unreadable(world: World<'_>, slot: &Slot<api::GuestMembershipStatus, crate::r
         return Plan { steps, finalizer: Finalizer::Release, ..Plan::nothing() };
     }
     let status =
-        api::GuestMembershipStatus { conditions: common::unreadable(meta), ..api::GuestMembershipStatus::default() };
+        api::GuestMembershipStatus { conditions: common::unreadable(slot), ..api::GuestMembershipStatus::default() };
     Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() }
 }
 

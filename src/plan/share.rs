@@ -29,7 +29,7 @@ pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
         return remove(world, slot);
     }
     let Slot::Read(entry) = slot else {
-        let conditions = common::unreadable(meta);
+        let conditions = common::unreadable(slot);
         let status = api::AccountShareStatus { conditions, ..api::AccountShareStatus::default() };
         return Plan { status: Some(Status::Share(Box::new(status))), finalizer: Finalizer::Leave, ..Plan::nothing() };
     };
@@ -63,13 +63,14 @@ pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
 }
 
 /// It goes when nobody holds its account through it. Each guest's own membership takes it away, so that it is done once;
-/// its own pass does it for those that have none that could.
+/// its own pass does it for those that have none that could. One that does not read does not say whose it is, so that nobody
+/// tells it when they are done: it does it all by itself.
 fn remove(world: World<'_>, slot: &ShareSlot) -> Plan {
-    let steps = withhold(world, slot, |guest| !is_processed(world, guest));
+    let steps = withhold(world, slot, |guest| slot.read().is_none() || !is_processed(world, guest));
     if !steps.is_empty() {
         return Plan { steps, notices: vec![Notice::REMOVED], ..Plan::nothing() };
     }
-    if holders(world, slot).any(|guest| !held(world, slot, guest).is_empty()) {
+    if holders(world, slot).into_iter().any(|guest| !held(world, slot, guest).is_empty()) {
         return Plan::nothing();
     }
     let steps = world.observed.share(uid(slot.metadata())).map(|share| forget(&share.uid));
@@ -77,12 +78,20 @@ fn remove(world: World<'_>, slot: &ShareSlot) -> Plan {
 }
 
 /// Who may hold the share's account through it: also through one of its name that is gone.
-fn holders<'a>(world: World<'a>, slot: &ShareSlot) -> impl Iterator<Item = &'a GuestRecord> {
+fn holders<'a>(world: World<'a>, slot: &ShareSlot) -> Vec<&'a GuestRecord> {
     let meta = slot.metadata();
-    let partners =
-        slot.read().map(|entry| world.observed.partners_named(namespace(meta), &entry.reading.terms.partner));
-    let guests = partners.into_iter().flatten().flat_map(move |partner| world.observed.guests_of(&partner.id));
-    world.observed.holders(uid(meta)).chain(guests)
+    match slot {
+        Slot::Read(entry) => {
+            let partners = world.observed.partners_named(namespace(meta), &entry.reading.terms.partner);
+            let guests = partners.flat_map(|partner| world.observed.guests_of(&partner.id));
+            world.observed.holders(uid(meta)).chain(guests).collect()
+        }
+        // Whose it is cannot be told: anybody's in its namespace.
+        Slot::Unreadable { .. } => {
+            let here = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.namespace == namespace(meta));
+            world.observed.guests().filter(here).collect()
+        }
+    }
 }
 
 /// What a guest holds through a share.

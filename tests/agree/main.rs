@@ -33,7 +33,7 @@ fn plane() -> &'static ControlPlane {
 }
 
 fn started() -> ControlPlane {
-    let plane = ControlPlane::start();
+    let plane = ControlPlane::start_shared();
     install(&plane);
     plane
 }

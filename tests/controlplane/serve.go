@@ -13,13 +13,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
 type options struct {
 	bin, dir          string
 	controllerManager bool
-	stay              bool
+	stay, remove      bool
 	apiserverArgs     []string
 }
 
@@ -31,6 +32,7 @@ func parseOptions(args []string) (options, error) {
 	flags.BoolVar(&o.controllerManager, "controller-manager", false,
 		"also run garbage collection, namespace deletion, default service accounts and role aggregation")
 	flags.BoolVar(&o.stay, "stay", false, "stay when standard input closes; only a signal ends it")
+	flags.BoolVar(&o.remove, "remove", false, "remove --dir when standard input closes")
 	flags.Func("apiserver-arg", "one more argument for kube-apiserver; may be repeated", func(arg string) error {
 		o.apiserverArgs = append(o.apiserverArgs, arg)
 		return nil
@@ -76,10 +78,12 @@ func serve(args []string) error {
 	ctx, end := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer end()
 	commands := make(chan string)
+	var closed atomic.Bool
 	go func() {
 		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 			commands <- lines.Text()
 		}
+		closed.Store(true)
 		if !o.stay {
 			end()
 		}
@@ -89,7 +93,12 @@ func serve(args []string) error {
 	if err != nil {
 		return err
 	}
-	defer plane.stopAll(0)
+	defer func() {
+		plane.stopAll(0)
+		if o.remove && closed.Load() {
+			os.RemoveAll(o.dir)
+		}
+	}()
 	if err := plane.startAll(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil

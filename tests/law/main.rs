@@ -14,7 +14,7 @@
 mod checked;
 #[path = "../support/controlplane.rs"]
 mod controlplane;
-#[path = "../support/world.rs"]
+#[path = "../support/world/mod.rs"]
 mod world;
 
 mod check;

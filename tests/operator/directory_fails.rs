@@ -37,8 +37,18 @@ fn a_directory_that_another_process_locks_is_waited_for_at_the_start_and_while_r
     stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
     let line = stage.operator.logs(&["partners/bob", "another process holds the file locked", "tried again"]);
     assert!(line.contains("WARN"), "{line}");
+    // What could not be taken away is not said to be: by the guest, the share that he still has something from, the partner.
+    stage.operator.is_unready(&["DirectoryUnavailable", "another process holds the file locked"]);
+    for object in ["gm/bob", "share/instagram", "lp/acme"] {
+        stage.partners().says(object, "DirectoryUnavailable");
+    }
+    assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"]);
     lock.execute_batch("ROLLBACK").unwrap();
     stage.partners().guest("bob", BOB, "Suspended", &[]);
+    stage.operator.is_ready();
+    for object in ["share/instagram", "lp/acme"] {
+        stage.partners().says(object, "Reconciled");
+    }
     assert_eq!(stage.operator.access(CAROL), ["instagram:Manager"]);
 }
 

@@ -59,6 +59,12 @@ spec: {partnerRef: {name: acme}, email: dave@acme.example, role: GuestAdmin, inv
     stage.partners().guest("dave", DAVE, "Active", &["instagram:Manager"]);
     plant(stage.partners(), "guestmemberships", &["gm/bob", "gm/dave"]);
     stage.partners().says("gm/bob", "Unreadable");
+    let ready = crate::stage::condition(&stage.partners().get("gm/bob"), "Ready");
+    let message = ready["message"].as_str().unwrap();
+    assert!(
+        ["What does not fit", "string \"perhaps\"", "boolean"].iter().all(|part| message.contains(part)),
+        "{message}"
+    );
     assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"], "what he had is kept");
     assert_eq!(stage.operator.access(DAVE), ["instagram:Manager"]);
     carol_is_not_delayed(stage.partners());

@@ -60,7 +60,7 @@ pub struct Sim {
     /// What goes wrong, and at which call.
     pub trouble: Option<(usize, Trouble)>,
     /// An address whose directory calls all fail.
-    pub cursed: Option<Email>,
+    pub cursed: Vec<Email>,
     /// Every call that the operator made.
     pub calls: Vec<String>,
     /// Every operation that was done, for which object and why.
@@ -112,7 +112,7 @@ impl Sim {
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
             planner,
             trouble: None,
-            cursed: None,
+            cursed: Vec::new(),
             calls: Vec::new(),
             done: Vec::new(),
             creations: 0,

@@ -15,6 +15,7 @@ mod foretold;
 mod law;
 mod line;
 mod mutants;
+mod not_taken;
 mod perform;
 mod rest;
 mod server;

@@ -138,7 +138,7 @@ impl Sim {
             Some(Trouble::Conflict) => Err(Fault::Changed { what: running.about.key.to_string() }),
             Some(Trouble::Busy) => Err(Fault::Busy { context: name, after: std::time::Duration::from_secs(3) }),
             Some(Trouble::Error) => unavailable(),
-            _ if self.cursed.is_some() && self.cursed == running.about.address => unavailable(),
+            _ if running.about.address.as_ref().is_some_and(|address| self.cursed.contains(address)) => unavailable(),
             Some(Trouble::CrashAfter | Trouble::AnswerLost) | None => {
                 let before = self.everything();
                 let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));

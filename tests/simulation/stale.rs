@@ -209,6 +209,31 @@ fn a_restore_under_other_uids_takes_nothing_away() {
 }
 
 #[test]
+fn a_share_that_does_not_read_after_a_restore_keeps_what_was_given_through_it_until_it_goes() {
+    for seed in 0..20 {
+        let mut sim = Sim::new(seed);
+        walk::begin(&mut sim);
+        let had = sim.effective();
+        vanish(&mut sim, &key(Share, "instagram"));
+        sim.create(Share, "instagram", json!({"partnerRef": "acme", "account": 7}));
+        sim.restart();
+        while sim.step() {
+            assert_eq!(sim.effective(), had, "seed {seed}");
+        }
+        sim.settle();
+        sim.delete(Share, "instagram");
+        sim.settle();
+        assert!(
+            sim.effective().keys().all(|(_, account)| account != "instagram"),
+            "seed {seed}: {:?}",
+            sim.effective()
+        );
+        assert!(sim.server.object(&key(Share, "instagram")).is_none());
+        walk::is_at_rest(&mut sim);
+    }
+}
+
+#[test]
 fn events_that_never_came_are_made_good_by_the_next_list() {
     for seed in 0..20 {
         let mut sim = Sim::new(seed);

@@ -63,6 +63,11 @@ impl ControlPlane {
         Self::start_with(&["--controller-manager"])
     }
 
+    /// For a `static`, which is never dropped: its files go with the process of the test.
+    pub fn start_shared() -> Self {
+        Self::start_with(&["--remove"])
+    }
+
     /// With further arguments of `controlplane serve`, such as `--apiserver-arg=…`.
     pub fn start_with(arguments: &[&str]) -> Self {
         Self::start_in(fresh_directory(), arguments)

@@ -105,7 +105,9 @@ impl Session {
                 tell(&Done { key: key.clone(), step });
             }
             match &outcome.failure {
-                Some(Failure::Retry(why) | Failure::RetryAfter(_, why) | Failure::Wait(why)) => {
+                Some(
+                    Failure::Retry(why) | Failure::NotTaken(why) | Failure::RetryAfter(_, why) | Failure::Wait(why),
+                ) => {
                     failures.insert(key.clone(), why.clone());
                 }
                 Some(Failure::Gone | Failure::Behind | Failure::Replan | Failure::Stop(_)) | None => {

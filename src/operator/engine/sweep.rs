@@ -56,6 +56,7 @@ impl Engine {
             return Some(Task::Execute { checks: Vec::new(), steps, basis: None, notices: Vec::new() });
         }
         self.queue.rest(&Key::sweep());
+        self.taken(&Key::sweep(), now);
         None
     }
 

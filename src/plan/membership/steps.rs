@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::super::claims::{Claim, annotation, is_leaving, name, namespace, uid};
+use super::super::claims::{Claim, annotation, is_behind, is_leaving, name, namespace, uid};
 use super::super::conditions;
 use super::super::judge::membership::mail_due;
 use super::super::judge::{Gate, MemberView, PartnerView};
@@ -47,7 +47,7 @@ fn wanted(
     for (account, held) in &record.grants {
         let share = world.declared.share(partner.namespace, &held.grant.share);
         let Some(share) = share.filter(|slot| !is_leaving(slot.metadata())) else { continue };
-        let unreadable = share.read().is_none() && uid(share.metadata()) == held.grant.share_uid;
+        let unreadable = share.read().is_none() && is_behind(world, share.metadata(), &held.grant);
         if (unreadable && !matches!(member.gate, Gate::Shut(_))) || member.gate == Gate::Keep(Reason::Unreadable) {
             wanted.entry(account.clone()).or_insert_with(|| held.grant.clone());
         }

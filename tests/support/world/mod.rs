@@ -8,6 +8,9 @@
     reason = "each test uses a part; a test may stop"
 )]
 
+mod seen;
+mod written;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -114,133 +117,6 @@ impl World {
         world
     }
 
-    // --- what people write
-
-    pub fn partner(&mut self, name: &str, spec: &str) {
-        let object = api::LocalPartner::new(name, serde_saphyr::from_str(spec).unwrap());
-        self.put(Kind::Partner, name, Declared::Partner(Box::new(object)));
-    }
-
-    /// A membership of acme, invited by Alice; `more` is added to its spec.
-    pub fn member(&mut self, name: &str, role: &str, more: &str) {
-        let spec = format!(
-            "partnerRef: {{name: acme}}\nemail: {name}@acme.example\nrole: {role}\ninvitedBy: alice@host.example\n{more}"
-        );
-        self.membership(name, &spec);
-    }
-
-    pub fn membership(&mut self, name: &str, spec: &str) {
-        let object = api::GuestMembership::new(name, serde_saphyr::from_str(spec).unwrap());
-        self.put(Kind::Membership, name, Declared::Membership(Box::new(object)));
-    }
-
-    /// A share of an account with acme by Alice; `more` is added to its spec.
-    pub fn share(&mut self, account: &str, more: &str) {
-        let spec = format!("partnerRef: {{name: acme}}\naccount: {account}\nsharedBy: alice@host.example\n{more}");
-        self.share_of(account, &spec);
-    }
-
-    pub fn share_of(&mut self, name: &str, spec: &str) {
-        let object = api::AccountShare::new(name, serde_saphyr::from_str(spec).unwrap());
-        self.put(Kind::Share, name, Declared::Share(Box::new(object)));
-    }
-
-    /// Manifests, each created at the time that it says or its spec replaced.
-    pub fn declare(&mut self, manifests: &str) {
-        for text in manifests.split("\n---\n") {
-            let head: serde_json::Value = serde_saphyr::from_str(text).unwrap();
-            let created = head["metadata"]["creationTimestamp"].as_str().map(|text| text.parse().unwrap());
-            self.now = created.map_or(self.now, |created: Timestamp| created.max(self.now));
-            let name = head["metadata"]["name"].as_str().unwrap();
-            match head["kind"].as_str().unwrap() {
-                "LocalPartner" => {
-                    let object: api::LocalPartner = serde_json::from_value(head.clone()).unwrap();
-                    self.put(Kind::Partner, name, Declared::Partner(Box::new(object)));
-                }
-                "GuestMembership" => {
-                    let object: api::GuestMembership = serde_json::from_value(head.clone()).unwrap();
-                    self.put(Kind::Membership, name, Declared::Membership(Box::new(object)));
-                }
-                _ => {
-                    let object: api::AccountShare = serde_json::from_value(head.clone()).unwrap();
-                    self.put(Kind::Share, name, Declared::Share(Box::new(object)));
-                }
-            }
-        }
-    }
-
-    /// What is stored under a name does not fit the types any more.
-    pub fn becomes_unreadable(&mut self, kind: Kind, name: &str) {
-        let key = Key::new(kind, SPACE, name);
-        let metadata = Box::new(self.objects[&key].metadata().clone());
-        self.store(key, Declared::Unreadable { kind, metadata, error: "it does not fit".to_owned() });
-    }
-
-    /// Creates an object, or replaces its spec.
-    fn put(&mut self, kind: Kind, name: &str, mut object: Declared) {
-        let key = Key::new(kind, SPACE, name);
-        match self.objects.get(&key).cloned() {
-            Some(old) => {
-                *meta(&mut object) = old.metadata().clone();
-                match (&mut object, old) {
-                    (Declared::Partner(new), Declared::Partner(old)) => new.status = old.status,
-                    (Declared::Membership(new), Declared::Membership(old)) => new.status = old.status,
-                    (Declared::Share(new), Declared::Share(old)) => new.status = old.status,
-                    _ => {}
-                }
-            }
-            None => {
-                self.counter += 1;
-                let fresh = meta(&mut object);
-                fresh.namespace = Some(SPACE.to_owned());
-                fresh.uid = Some(format!("uid-{}", self.counter));
-                fresh.creation_timestamp = Some(Time(self.now));
-            }
-        }
-        let generation = meta(&mut object).generation.unwrap_or_default();
-        meta(&mut object).generation = Some(generation + 1);
-        self.store(key, object);
-    }
-
-    fn store(&mut self, key: Key, mut object: Declared) {
-        self.counter += 1;
-        meta(&mut object).resource_version = Some(self.counter.to_string());
-        self.index.apply(object.clone());
-        self.objects.insert(key, object);
-    }
-
-    pub fn annotate(&mut self, kind: Kind, name: &str, annotation: &str, value: &str) {
-        let key = Key::new(kind, SPACE, name);
-        let mut object = self.objects[&key].clone();
-        meta(&mut object).annotations.get_or_insert_default().insert(annotation.to_owned(), value.to_owned());
-        self.store(key, object);
-    }
-
-    /// As the API server does it: what has a finalizer stays until that is gone.
-    pub fn delete(&mut self, kind: Kind, name: &str) {
-        self.remove(&Key::new(kind, SPACE, name));
-    }
-
-    /// It is gone, whatever finalizer it had.
-    pub fn vanishes(&mut self, kind: Kind, name: &str) {
-        let key = Key::new(kind, SPACE, name);
-        let object = self.objects.remove(&key).unwrap();
-        self.index.delete(&key, object.metadata().uid.as_deref().unwrap());
-    }
-
-    fn remove(&mut self, key: &Key) {
-        let mut object = self.objects[key].clone();
-        if meta(&mut object).finalizers.iter().flatten().next().is_none() {
-            self.objects.remove(key);
-            self.index.delete(key, object.metadata().uid.as_deref().unwrap());
-        } else if object.metadata().deletion_timestamp.is_none() {
-            meta(&mut object).deletion_timestamp = Some(Time(self.now));
-            self.store(key.clone(), object);
-        }
-    }
-
-    // --- what happens in the directory
-
     pub fn play<T>(&mut self, act: impl FnOnce(&mut Store, Timestamp) -> Result<T, guestlist::directory::Fault>) -> T {
         let now = self.now;
         let result = act(&mut self.directory.0.lock().unwrap(), now).unwrap();
@@ -289,8 +165,6 @@ impl World {
         }
         self.mirror = mirror;
     }
-
-    // --- what the operator does
 
     pub fn seen(&self) -> plan::World<'_> {
         plan::World {
@@ -453,88 +327,5 @@ impl World {
             assert_eq!(share.spec.partner_ref.name, guest.partner_name, "across partners");
             assert!(share.metadata.deletion_timestamp.is_none(), "through a share that goes");
         }
-    }
-
-    // --- what there is to see
-
-    /// The live record of a membership's guest.
-    pub fn record(&self, name: &str) -> Option<GuestRecord> {
-        let mine = |guest: &&GuestRecord| guest.is_live() && guest.mark.as_ref().is_some_and(|mark| mark.name == name);
-        self.mirror.guests().find(mine).cloned()
-    }
-
-    /// Who can use what at this moment, as the directory itself says.
-    pub fn effective(&self) -> Access3 {
-        let all = self.directory.0.lock().unwrap().everything().unwrap();
-        let mut found = BTreeMap::new();
-        for guest in &all.guests {
-            for (account, held) in &guest.grants {
-                if all.is_effective(guest, account, self.now) {
-                    let name = guest.mark.as_ref().map(|mark| mark.name.clone()).unwrap_or_default();
-                    found.insert((name, account.clone()), held.grant.role);
-                }
-            }
-        }
-        found
-    }
-
-    /// The same, in words: `bob: instagram as Collaborator`.
-    pub fn access(&self) -> Vec<String> {
-        self.effective().into_iter().map(|((name, account), role)| format!("{name}: {account} as {role}")).collect()
-    }
-
-    pub fn membership_status(&self, name: &str) -> api::GuestMembershipStatus {
-        match &self.objects[&Key::new(Kind::Membership, SPACE, name)] {
-            Declared::Membership(object) => object.status.clone().unwrap_or_default(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub fn state(&self, name: &str) -> String {
-        self.membership_status(name).state.unwrap_or_default()
-    }
-
-    /// The word of a condition of any object.
-    pub fn word(&self, kind: Kind, name: &str, condition: &str) -> String {
-        let conditions = match &self.objects[&Key::new(kind, SPACE, name)] {
-            Declared::Partner(object) => object.status.clone().unwrap_or_default().conditions,
-            Declared::Membership(object) => object.status.clone().unwrap_or_default().conditions,
-            Declared::Share(object) => object.status.clone().unwrap_or_default().conditions,
-            Declared::Unreadable { .. } => Vec::new(),
-        };
-        let found = conditions.into_iter().find(|found| found.type_ == condition);
-        found.map_or_else(|| "none".to_owned(), |found| format!("{}/{}", found.status, found.reason))
-    }
-
-    pub fn ready(&self, name: &str) -> String {
-        self.word(Kind::Membership, name, "Ready")
-    }
-
-    pub fn share_status(&self, name: &str) -> api::AccountShareStatus {
-        match &self.objects[&Key::new(Kind::Share, SPACE, name)] {
-            Declared::Share(object) => object.status.clone().unwrap_or_default(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// What a share withholds, in words: `bob: MfaNotEnrolled`.
-    pub fn withheld(&self, name: &str) -> Vec<String> {
-        self.share_status(name).withheld.into_iter().map(|item| format!("{}: {}", item.name, item.reason)).collect()
-    }
-
-    pub fn violations(&self, kind: Kind, name: &str) -> Vec<String> {
-        let list = match &self.objects[&Key::new(kind, SPACE, name)] {
-            Declared::Partner(object) => object.status.clone().unwrap_or_default().violations,
-            Declared::Membership(object) => object.status.clone().unwrap_or_default().violations,
-            Declared::Share(object) => object.status.clone().unwrap_or_default().violations,
-            Declared::Unreadable { .. } => Vec::new(),
-        };
-        list.into_iter().map(|violation| format!("{} {}", violation.reason, violation.path)).collect()
-    }
-
-    /// How many mails went out.
-    pub fn mails(&self) -> usize {
-        let mail = |done: &&Operation| matches!(done, Operation::Admit { .. } | Operation::Invite { .. });
-        self.done.iter().filter(mail).count()
     }
 }

@@ -1,0 +1,86 @@
+//! What there is to see: of the directory, and of the objects' statuses.
+
+use super::*;
+
+impl World {
+    /// The live record of a membership's guest.
+    pub fn record(&self, name: &str) -> Option<GuestRecord> {
+        let mine = |guest: &&GuestRecord| guest.is_live() && guest.mark.as_ref().is_some_and(|mark| mark.name == name);
+        self.mirror.guests().find(mine).cloned()
+    }
+
+    /// Who can use what at this moment, as the directory itself says.
+    pub fn effective(&self) -> Access3 {
+        let all = self.directory.0.lock().unwrap().everything().unwrap();
+        let mut found = BTreeMap::new();
+        for guest in &all.guests {
+            for (account, held) in &guest.grants {
+                if all.is_effective(guest, account, self.now) {
+                    let name = guest.mark.as_ref().map(|mark| mark.name.clone()).unwrap_or_default();
+                    found.insert((name, account.clone()), held.grant.role);
+                }
+            }
+        }
+        found
+    }
+
+    /// The same, in words: `bob: instagram as Collaborator`.
+    pub fn access(&self) -> Vec<String> {
+        self.effective().into_iter().map(|((name, account), role)| format!("{name}: {account} as {role}")).collect()
+    }
+
+    pub fn membership_status(&self, name: &str) -> api::GuestMembershipStatus {
+        match &self.objects[&Key::new(Kind::Membership, SPACE, name)] {
+            Declared::Membership(object) => object.status.clone().unwrap_or_default(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn state(&self, name: &str) -> String {
+        self.membership_status(name).state.unwrap_or_default()
+    }
+
+    /// The word of a condition of any object.
+    pub fn word(&self, kind: Kind, name: &str, condition: &str) -> String {
+        let conditions = match &self.objects[&Key::new(kind, SPACE, name)] {
+            Declared::Partner(object) => object.status.clone().unwrap_or_default().conditions,
+            Declared::Membership(object) => object.status.clone().unwrap_or_default().conditions,
+            Declared::Share(object) => object.status.clone().unwrap_or_default().conditions,
+            Declared::Unreadable { .. } => Vec::new(),
+        };
+        let found = conditions.into_iter().find(|found| found.type_ == condition);
+        found.map_or_else(|| "none".to_owned(), |found| format!("{}/{}", found.status, found.reason))
+    }
+
+    pub fn ready(&self, name: &str) -> String {
+        self.word(Kind::Membership, name, "Ready")
+    }
+
+    pub fn share_status(&self, name: &str) -> api::AccountShareStatus {
+        match &self.objects[&Key::new(Kind::Share, SPACE, name)] {
+            Declared::Share(object) => object.status.clone().unwrap_or_default(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a share withholds, in words: `bob: MfaNotEnrolled`.
+    pub fn withheld(&self, name: &str) -> Vec<String> {
+        self.share_status(name).withheld.into_iter().map(|item| format!("{}: {}", item.name, item.reason)).collect()
+    }
+
+    pub fn violations(&self, kind: Kind, name: &str) -> Vec<String> {
+        let list = match &self.objects[&Key::new(kind, SPACE, name)] {
+            Declared::Partner(object) => object.status.clone().unwrap_or_default().violations,
+            Declared::Membership(object) => object.status.clone().unwrap_or_default().violations,
+            Declared::Share(object) => object.status.clone().unwrap_or_default().violations,
+            Declared::Unreadable { .. } => Vec::new(),
+        };
+        list.into_iter().map(|violation| format!("{} {}", violation.reason, violation.path)).collect()
+    }
+
+    /// How many mails went out.
+    pub fn mails(&self) -> usize {
+        let mail = |done: &&Operation| matches!(done, Operation::Admit { .. } | Operation::Invite { .. });
+        self.done.iter().filter(mail).count()
+    }
+}
