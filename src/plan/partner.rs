@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::claims::{Claim, claim, is_leaving, name, namespace, uid};
+use super::claims::{is_leaving, name, namespace, uid};
 use super::common::{self, Common};
 use super::conditions::{self, Domain, Situation, Truth, show};
 use super::judge::{MemberView, PartnerView, Presence};
@@ -11,7 +11,7 @@ use super::lifecycle::State;
 use super::membership::end;
 use super::{Deletion, Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
-use crate::directory::{GuestRecord, Mark, Operation, Origin, PartnerId, Weight};
+use crate::directory::{Mark, Operation, Origin, PartnerId, Weight};
 use crate::index::{Key, Kind, Meta, Partner, Slot};
 use crate::rules::{GuestRole, Reason, Taint};
 
@@ -137,15 +137,6 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
             next_look: partner.expires_at.filter(|end| *end > world.now),
             ..Plan::nothing()
         };
-    }
-    // Whoever's mark passes to a membership on its way out is ended by that.
-    let ends_himself = |guest: &GuestRecord| {
-        let mut heirs = world.declared.memberships_for(&guest.address);
-        heirs.any(|heir| is_leaving(&heir.metadata) && matches!(claim(world, heir), Claim::Passes(_)))
-    };
-    let mut live = partner.record.into_iter().flat_map(|record| world.observed.guests_of(&record.id));
-    if live.any(|guest| guest.is_live() && ends_himself(guest)) {
-        return Plan::nothing();
     }
     let mut steps = Vec::new();
     if let Some(record) = partner.record {

@@ -8,6 +8,7 @@ use guestlist::operator::engine::{Failure, Input, Task};
 use guestlist::operator::objects::Part;
 use guestlist::operator::perform::About;
 use guestlist::plan::Step;
+use guestlist::rules::Reason;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -24,6 +25,11 @@ struct Crash;
 pub fn lines(key: &Key, step: &Step) -> Vec<String> {
     if let Operation::Give { grants, .. } = &step.operation {
         return grants.iter().map(|grant| format!("{key}: give {grant:?}")).collect();
+    }
+    // What was made anew and has no finalizer yet is gone as soon as a cascade deletes it: its guest is then ended by the partner
+    // instead of by himself.
+    if step.reason == Reason::Removing && step.operation.guest().is_some() {
+        return vec![format!("{:?}: {}", step.operation, step.because)];
     }
     vec![format!("{key}: {:?}: {} {}", step.operation, step.reason.as_str(), step.because)]
 }
