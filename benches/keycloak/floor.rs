@@ -86,6 +86,44 @@ pub async fn first(realm: &Realm<'_>, guests: usize, concurrency: usize) -> Dura
     began.elapsed()
 }
 
+/// What a tool has to do that creates users itself, without marks, invitations or mails: four calls a guest, with a guest role
+/// and two account roles. Others were measured against this loop, so it is the yardstick between their machine and this one.
+pub async fn four_calls(realm: &Realm<'_>, guests: usize, concurrency: usize) -> Duration {
+    let role = |name: &str| Some(json!({"name": name}));
+    for (path, body) in [
+        ("/roles", role("guest")),
+        ("/clients", Some(json!({"clientId": "accounts", "enabled": true}))),
+        ("/organizations", Some(json!({"name": "acme", "alias": "acme"}))),
+    ] {
+        realm.admin("POST", path, body).await;
+    }
+    let client = realm.admin("GET", "/clients?clientId=accounts", None).await.1[0]["id"].as_str().unwrap().to_owned();
+    for name in ["one", "two"] {
+        realm.admin("POST", &format!("/clients/{client}/roles"), role(name)).await;
+    }
+    let organization = realm.admin("GET", "/organizations", None).await.1[0]["id"].as_str().unwrap().to_owned();
+    let guest = json!([realm.admin("GET", "/roles/guest", None).await.1]);
+    let accounts = realm.admin("GET", &format!("/clients/{client}/roles"), None).await.1;
+    assert_eq!(accounts.as_array().unwrap().len(), 2);
+
+    let bare = Bare { token: realm.server.admin_token().await, ..Bare::new(realm).await };
+    let began = Instant::now();
+    let (bare, organization, client, guest, accounts) = (&bare, &organization, &client, &guest, &accounts);
+    let all = futures::stream::iter(0..guests).map(|n| async move {
+        let address = format!("guest-{n}@acme.example");
+        let body = json!({
+            "username": address, "email": address, "firstName": "Guest", "lastName": n.to_string(), "enabled": true,
+            "requiredActions": ["CONFIGURE_TOTP"],
+        });
+        let id = bare.post("/users", body).await;
+        bare.post(&format!("/organizations/{organization}/members"), json!(id)).await;
+        bare.post(&format!("/users/{id}/role-mappings/realm"), guest.clone()).await;
+        bare.post(&format!("/users/{id}/role-mappings/clients/{client}"), accounts.clone()).await;
+    });
+    all.buffer_unordered(concurrency).collect::<Vec<()>>().await;
+    began.elapsed()
+}
+
 /// Everything that has to be read to know that nothing is to be done: users, organizations, invitations, accounts.
 pub async fn reads(realm: &Realm<'_>) -> Duration {
     let began = Instant::now();

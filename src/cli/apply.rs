@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
+use tokio::runtime::Runtime;
 
 use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
 use super::offline::session::{Done, load};
@@ -62,7 +63,7 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let (directory, at_once) = (args.input.execute()?, args.input.place()?.at_once());
     let runtime = offline::runtime()?;
     runtime.block_on(directory.ready()).map_err(|fault| fault.to_string())?;
-    let mut shown = runtime.block_on(look(&given, directory.as_ref()))?;
+    let shown = runtime.block_on(look(&given, directory.as_ref()))?;
     match args.output {
         Format::Text => show(Format::Text, &shown, out)?,
         // One object, of what was done in the end.
@@ -72,24 +73,8 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     if shown.operations.is_empty() {
         return Ok(!shown.is_broken());
     }
+    let (shown, epoch) = agree(args, &given, directory.as_ref(), &runtime, shown, out)?;
     let text = matches!(args.output, Format::Text);
-    let epoch = loop {
-        confirm(args.yes, &shown)?;
-        // Whoever led it until now is stopped before we look: nothing is done twice, and nothing that was not shown.
-        let epoch = runtime.block_on(lead(&given, directory.as_ref()))?;
-        let now = runtime.block_on(look(&given, directory.as_ref()))?;
-        let news = unseen(&shown.operations, &now.operations);
-        shown = now;
-        if news == 0 {
-            break epoch;
-        }
-        eprintln!("The directory changed meanwhile; {news} of these operations are new:");
-        if text {
-            show(Format::Text, &shown, out)?;
-        } else {
-            show(Format::Text, &shown, &mut std::io::stderr())?;
-        }
-    };
     let mut words = Text::new(check::has_colour(), Known::of(&shown.load, &shown.operations));
     if text {
         writeln!(out).map_err(|error| error.to_string())?;
@@ -110,6 +95,33 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
         Format::Text => drop(writeln!(out, "Done: {}.", summary(&done.operations))),
     }
     Ok(!done.is_broken())
+}
+
+/// Asks, takes the directory over, and looks again: nothing is done twice, and nothing that was not shown. Whoever led it until
+/// now is stopped before that look.
+fn agree(
+    args: &ApplyArgs,
+    given: &Given,
+    directory: &dyn Execute,
+    runtime: &Runtime,
+    mut shown: Rehearsal,
+    out: &mut dyn Write,
+) -> Result<(Rehearsal, Epoch), String> {
+    loop {
+        confirm(args.yes, &shown)?;
+        let epoch = runtime.block_on(lead(given, directory))?;
+        let now = runtime.block_on(look(given, directory))?;
+        let news = unseen(&shown.operations, &now.operations);
+        shown = now;
+        if news == 0 {
+            return Ok((shown, epoch));
+        }
+        eprintln!("The directory changed meanwhile; {news} of these operations are new:");
+        match args.output {
+            Format::Text => show(Format::Text, &shown, out)?,
+            Format::Json => show(Format::Text, &shown, &mut std::io::stderr())?,
+        }
+    }
 }
 
 /// What would be done now.

@@ -123,9 +123,12 @@ fn the_operator_does_what_a_plan_of_its_cluster_said_whatever_went_and_came_whil
     assert!(done > 1000, "only {done} operations were compared");
 }
 
+/// How something goes.
+type Go = fn(&mut Sim);
+
 #[test]
 fn each_way_in_which_something_goes_is_foretold_to_the_operation() {
-    let gone: [(&str, usize, fn(&mut Sim)); 7] = [
+    let gone: [(&str, usize, Go); 7] = [
         ("a share on its way out", 3, |sim| sim.delete(Share, "instagram")),
         ("a share that is gone", 3, |sim| vanish(sim, Share, "instagram")),
         ("a membership on its way out", 3, |sim| sim.delete(Membership, "carol")),
