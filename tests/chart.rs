@@ -160,6 +160,33 @@ fn a_real_api_server_accepts_the_whole_chart_and_its_roles_and_policy_hold() {
 }
 
 #[test]
+fn a_realm_of_keycloak_is_the_directory_where_the_values_say_so() {
+    let plane = ControlPlane::start();
+    let render = |values: &[&str]| {
+        let output =
+            plane.program("helm").args(["template", "guestlist", CHART]).args(values).output().expect("helm runs");
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let realm = "--set=directory=keycloak:https://id.host.example#workspace";
+    let (rendered, said) = render(&[realm, "--set=keycloak.existingSecret=guestlist", "--set=keycloak.trustCa=true"]);
+    assert!(rendered, "{said}");
+    for part in [
+        "--directory=keycloak:https://id.host.example#workspace",
+        "value: /run/secrets/keycloak/client-secret",
+        "value: /run/secrets/keycloak/ca.crt",
+        "secretName: guestlist",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("PersistentVolumeClaim") && !said.contains("/var/lib/guestlist"), "{said}");
+    plane.kubectl_with(&["apply", "--dry-run=client", "-f", "-"], &said).ok();
+    let (rendered, said) = render(&[realm]);
+    assert!(!rendered && said.contains("keycloak.existingSecret must name a Secret"), "{said}");
+    let (rendered, said) = render(&["--set=directory=keycloak:https://id.host.example"]);
+    assert!(!rendered && said.contains("directory"), "{said}");
+}
+
+#[test]
 fn values_that_are_misspelt_are_refused() {
     let plane = ControlPlane::start();
     let output = plane

@@ -11,11 +11,12 @@ case ${1:-} in
     if [ -n "${SARIF:-}" ]; then
       guestlist check --workspace "$GUESTLIST_WORKSPACE" -o sarif "$manifests" >"$SARIF" || true
     fi
-    guestlist check --workspace "$GUESTLIST_WORKSPACE" "$manifests"
-    # 0: merging changes nothing. 2: it changes something, and that is shown.
+    judged=0
+    guestlist check --workspace "$GUESTLIST_WORKSPACE" "$manifests" || judged=$?
+    # Shown also where a rule is broken: the reviewer sees what it means. 0: merging changes nothing. 2: it changes something.
     code=0
     guestlist plan --prune "$manifests" || code=$?
-    [ "$code" = 0 ] || [ "$code" = 2 ]
+    [ "$judged" = 0 ] && { [ "$code" = 0 ] || [ "$code" = 2 ]; }
     ;;
   deliver)
     guestlist apply --prune --yes "$manifests"

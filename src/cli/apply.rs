@@ -34,7 +34,8 @@ Examples:
   guestlist apply manifests/ --workspace workspace.yaml --directory sqlite:directory.db
   guestlist apply manifests/ --workspace workspace.yaml --prune --yes
 
-Exit status: 0 done, or nothing to do; 1 an error, a rule is broken, or it was not confirmed.")]
+Exit status: 0 done, or nothing to do; 1 an error, a rule is broken, or it was not confirmed; 2 wrong
+usage. A rule that is broken somewhere does not keep it from doing the rest.")]
 pub(super) struct ApplyArgs {
     /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
     #[arg(required = true, value_name = "PATH")]

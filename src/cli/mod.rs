@@ -33,7 +33,8 @@ use crate::api;
   guestlist explain MfaCannotBeWaived
   guestlist directory show
 
-Exit status: 0 in order; 1 it failed, or a rule is broken; 2 wrong usage, or input that cannot be read."
+Exit status: 0 in order; 1 it failed, or a rule is broken; 2 wrong usage, or input that cannot be read.
+Of plan: 0 nothing to do; 2 there are changes; 1 anything else."
 )]
 struct Cli {
     #[command(subcommand)]

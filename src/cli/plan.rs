@@ -69,10 +69,10 @@ fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
 
 /// Writes what would be done.
 pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
-    let Rehearsal { operations, standings, problems, load, calls } = rehearsal;
+    let Rehearsal { operations, standings, left_alone, problems, load, calls } = rehearsal;
     let written = match output {
         Format::Json => {
-            let mut value = json(operations, standings, problems, &Known::of(load, operations));
+            let mut value = json(operations, standings, left_alone, problems, &Known::of(load, operations));
             if !calls.is_empty() {
                 value["calls"] = serde_json::json!(calls);
             }
@@ -82,6 +82,7 @@ pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -
             let mut text = Text::new(check::has_colour(), Known::of(load, operations));
             let mut all: String = operations.iter().map(|done| text.operation(done)).collect();
             all.extend(standings.iter().map(|standing| text.standing(standing)));
+            all.extend(left_alone.iter().map(|left| text.left_alone(left)));
             all.extend(problems.iter().map(|problem| text.problem(problem)));
             all + &format!("Plan: {}.\n", summary(operations))
         }

@@ -1,5 +1,7 @@
 //! From nothing to access and back, with what each step says.
 
+use serde_json::json;
+
 use super::folder::{BOB, CAROL, Folder, PARTNER, POLICY, SHARE, guest, manifests};
 
 #[test]
@@ -65,8 +67,21 @@ fn who_is_declared_no_more_stays_without_prune_and_is_deactivated_with_it() {
     let folder = Folder::settled();
     folder.declare(&[SHARE, &guest("carol", "GuestAdmin"), PARTNER].concat());
     let (code, said) = folder.plan();
-    assert_eq!(code, 0, "{said}");
+    let left = "left alone: GuestMembership partners/bob (bob@acme.example)\n  no file declares this guest of acme, who keeps instagram; with --prune he is removed";
+    assert!(code == 0 && said.contains(left), "{said}");
+    let (_, plan) = folder.json(&["plan", "manifests"]);
+    assert_eq!(
+        (&plan["leftAlone"][0]["guest"], &plan["leftAlone"][0]["accounts"]),
+        (&json!(BOB), &json!(["instagram"]))
+    );
     assert_eq!(folder.access().len(), 2);
+    let (_, plan) = folder.json(&["plan", "manifests", "--prune"]);
+    let taken = &plan["operations"][0];
+    assert_eq!(taken["accounts"], json!([{"account": "instagram", "role": "Collaborator"}]));
+    assert_eq!(
+        (&taken["partner"], &plan["leftAlone"]),
+        (&json!({"namespace": "partners", "name": "acme"}), &json!([]))
+    );
     let (code, said) = folder.says(&["plan", "manifests", "--prune"]);
     assert!(code == 2 && said.contains("bob@acme.example, whom nothing declares\n  - take away instagram"), "{said}");
     folder.ok(&["apply", "manifests", "--prune", "--yes"]);
@@ -84,7 +99,9 @@ fn who_is_declared_no_more_stays_without_prune_and_is_deactivated_with_it() {
 fn a_share_that_is_declared_no_more_gives_on_without_prune_and_nothing_with_it() {
     let folder = Folder::settled();
     folder.declare(&[&guest("bob", "GuestUser"), &guest("carol", "GuestAdmin"), PARTNER].concat());
-    assert_eq!(folder.plan().0, 0);
+    let (code, said) = folder.plan();
+    let left = "left alone: GuestMembership partners/bob (bob@acme.example)\n  keeps instagram, which no share in these files gives";
+    assert!(code == 0 && said.contains(left), "{said}");
     folder.ok(&["apply", "manifests", "--prune", "--yes"]);
     assert_eq!(folder.access(), Vec::<String>::new());
     assert_eq!(folder.addresses("guests"), [BOB, CAROL]);

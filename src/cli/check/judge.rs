@@ -174,8 +174,12 @@ impl Placed {
         }
         for (path, name) in named {
             if index.membership(&self.key.namespace, name).is_none() {
-                let message =
-                    format!("there is no membership {name} in these files; the entry gives nothing until there is");
+                let until = if path.starts_with("spec.exclude") {
+                    "nobody is excluded by the entry until there is"
+                } else {
+                    "the entry gives nothing until there is"
+                };
+                let message = format!("there is no membership {name} in these files; {until}");
                 self.warn(Reason::MembershipNotFound, &path, message, findings);
             }
         }

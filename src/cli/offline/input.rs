@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::desk::Desk;
+use super::left_alone::{LeftAlone, left_alone};
 use super::session::{Done, Session};
 use super::words::{ORDER, Standing, standings};
 use crate::cli::check::{self, Places};
@@ -97,6 +98,8 @@ pub struct Rehearsal {
     pub operations: Vec<Done>,
     /// What waits, and what is to be mended.
     pub standings: Vec<Standing>,
+    /// What no file declares, and is not pruned.
+    pub left_alone: Vec<LeftAlone>,
     /// What is left as it is, and why.
     pub problems: Vec<String>,
     /// What the directory held.
@@ -168,6 +171,7 @@ impl Given {
         Ok(Rehearsal {
             operations,
             standings: all_standings(&desk, &self.places),
+            left_alone: left_alone(self, &load),
             problems,
             load,
             calls: directory.calls(),

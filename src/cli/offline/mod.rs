@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 pub mod desk;
 pub(super) mod input;
+pub(super) mod left_alone;
 pub mod session;
 pub(super) mod words;
 

@@ -6,14 +6,15 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::left_alone::LeftAlone;
 use super::session::Done;
 use crate::api::ConditionType;
 use crate::cli::check::Places;
-use crate::directory::{Grant, GuestId, Operation, PartnerId, Weight};
+use crate::directory::{Grant, GuestId, GuestRecord, Operation, PartnerId, Weight};
 use crate::index::{Key, Kind};
 use crate::operator::engine::Load;
 use crate::operator::health::operation_name;
-use crate::rules::Email;
+use crate::rules::{Email, ShareRole};
 
 /// Where something stands that is not as its spec wants it.
 pub struct Standing {
@@ -80,21 +81,39 @@ pub fn takes(operation: &Operation) -> bool {
     matches!(operation.weight(), Weight::Take | Weight::End)
 }
 
+/// A guest, as far as operations have to be told of him.
+struct Person {
+    address: Email,
+    /// The namespace and name of his partner.
+    partner: (String, String),
+    /// What he had before.
+    held: BTreeMap<String, ShareRole>,
+}
+
 /// Whom operations are about: the addresses of guests, and the partners that there were before.
 #[derive(Default)]
 pub struct Known {
-    guests: BTreeMap<GuestId, Email>,
+    guests: BTreeMap<GuestId, Person>,
     partners: BTreeSet<PartnerId>,
 }
 
 impl Known {
     /// Whom the directory held, and whom these operations admit.
     pub fn of(load: &Load, operations: &[Done]) -> Self {
-        let mut guests: BTreeMap<_, _> =
-            load.guests.iter().map(|guest| (guest.id.clone(), guest.address.clone())).collect();
+        let known = |guest: &GuestRecord| {
+            let namespace = guest.mark.as_ref().map(|mark| mark.namespace.clone()).unwrap_or_default();
+            Person {
+                address: guest.address.clone(),
+                partner: (namespace, guest.partner_name.clone()),
+                held: guest.grants.iter().map(|(account, held)| (account.clone(), held.grant.role)).collect(),
+            }
+        };
+        let mut guests: BTreeMap<_, _> = load.guests.iter().map(|guest| (guest.id.clone(), known(guest))).collect();
         for done in operations {
-            if let Operation::Admit { guest, address, .. } = &done.step.operation {
-                guests.insert(guest.clone(), address.clone());
+            if let Operation::Admit { guest, address, mark, partner_name, .. } = &done.step.operation {
+                let partner = (mark.namespace.clone(), partner_name.clone());
+                let person = Person { address: address.clone(), partner, held: BTreeMap::new() };
+                guests.insert(guest.clone(), person);
             }
         }
         let live = load.partners.iter().filter(|partner| partner.deactivated_at.is_none());
@@ -102,7 +121,45 @@ impl Known {
     }
 
     fn address(&self, operation: &Operation) -> Option<&Email> {
-        self.guests.get(operation.guest()?)
+        self.guests.get(operation.guest()?).map(|person| &person.address)
+    }
+
+    /// The partner of the guest that an operation is about.
+    fn partner(&self, operation: &Operation) -> Option<Value> {
+        let (namespace, name) = &self.guests.get(operation.guest()?)?.partner;
+        Some(json!({"namespace": namespace, "name": name}))
+    }
+
+    /// The accounts that an operation gives, lowers or takes away, each with its role: the one that was held, where it is taken.
+    fn accounts(&self, operation: &Operation) -> Vec<Value> {
+        let one =
+            |account: &str, role: Option<ShareRole>| json!({"account": account, "role": role.map(ShareRole::as_str)});
+        match operation {
+            Operation::Give { grants, .. } | Operation::Lower { grants, .. } => {
+                grants.iter().map(|grant| one(&grant.account, Some(grant.role))).collect()
+            }
+            Operation::Withhold { guest, accounts } => {
+                let held = self.guests.get(guest).map(|person| &person.held);
+                accounts.iter().map(|account| one(account, held.and_then(|held| held.get(account)).copied())).collect()
+            }
+            Operation::Demote { .. }
+            | Operation::RevokeInvitation { .. }
+            | Operation::DisableLogin { .. }
+            | Operation::ResetMfa { .. }
+            | Operation::Deactivate { .. }
+            | Operation::Release { .. }
+            | Operation::DeactivatePartner { .. }
+            | Operation::EnsurePartner { .. }
+            | Operation::DescribeGuest { .. }
+            | Operation::Admit { .. }
+            | Operation::Invite { .. }
+            | Operation::EnableLogin { .. }
+            | Operation::Promote { .. }
+            | Operation::GiveBack { .. }
+            | Operation::Destroy { .. }
+            | Operation::DestroyPartner { .. }
+            | Operation::ForgetShare { .. } => Vec::new(),
+        }
     }
 
     /// One operation as a sentence, and how it changes what there is.
@@ -171,6 +228,13 @@ impl Text {
         format!("{head}: {}{at}\n  {}\n", standing.key, standing.message)
     }
 
+    /// Who is left alone though no file declares him.
+    pub fn left_alone(&self, left: &LeftAlone) -> String {
+        let LeftAlone { namespace, name, guest, .. } = left;
+        let head = self.paint("1;33", "left alone");
+        format!("{head}: GuestMembership {namespace}/{name} ({guest})\n  {}\n", left.message())
+    }
+
     /// What is left as it is.
     pub fn problem(&self, problem: &str) -> String {
         format!("{}: {problem}\n", self.paint("1;31", "error"))
@@ -196,7 +260,13 @@ pub fn summary(operations: &[Done]) -> String {
 }
 
 /// Everything for programs; described in docs/plan.md.
-pub fn json(operations: &[Done], standings: &[Standing], problems: &[String], known: &Known) -> Value {
+pub fn json(
+    operations: &[Done],
+    standings: &[Standing],
+    left_alone: &[LeftAlone],
+    problems: &[String],
+    known: &Known,
+) -> Value {
     let object = |key: &Key| json!({"kind": key.kind.as_str(), "namespace": &*key.namespace, "name": &*key.name});
     let operation = |done: &Done| {
         let operation = &done.step.operation;
@@ -210,6 +280,8 @@ pub fn json(operations: &[Done], standings: &[Standing], problems: &[String], kn
                 Weight::End => "end",
             },
             "guest": known.address(operation).map(Email::as_str),
+            "partner": known.partner(operation),
+            "accounts": known.accounts(operation),
             "does": known.sentence(operation).1,
             "reason": done.step.reason.as_str(),
             "because": done.step.because,
@@ -224,10 +296,21 @@ pub fn json(operations: &[Done], standings: &[Standing], problems: &[String], kn
         })
     };
     let of = |broken: bool| standings.iter().filter(|it| it.broken == broken).map(standing).collect::<Vec<_>>();
+    let left = |left: &LeftAlone| {
+        json!({
+            "guest": left.guest.as_str(),
+            "partner": {"namespace": left.namespace, "name": left.partner},
+            "accounts": left.accounts,
+            "declared": left.declared,
+            "message": left.message(),
+        })
+    };
     json!({
+        "version": 1,
         "operations": operations.iter().map(operation).collect::<Vec<_>>(),
         "violations": of(true),
         "waits": of(false),
+        "leftAlone": left_alone.iter().map(left).collect::<Vec<_>>(),
         "problems": problems,
     })
 }
