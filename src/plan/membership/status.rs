@@ -18,7 +18,10 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
         return violated;
     }
     if let Some(wait) = member.wait {
-        return Situation::waits(wait.reason);
+        let waits = Situation::waits(wait.reason);
+        let by = member.entry.reading.terms.invited_by.as_ref().filter(|_| wait.reason == Reason::InviterNotActive);
+        let named = by.map(|by| format!("{by}, who invites, is not there or not Active yet."));
+        return Situation { message: named.unwrap_or(waits.message), ..waits };
     }
     if paused {
         return Situation::held(Reason::Paused);
