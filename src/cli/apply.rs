@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
@@ -15,7 +14,7 @@ use super::offline::session::{Done, load};
 use super::offline::words::{Known, Text, summary, takes};
 use super::plan::{Format, show};
 use super::{ask, check, offline};
-use crate::directory::{Epoch, Execute, Fault, Operation};
+use crate::directory::{Epoch, Execute, Fault};
 
 /// Somebody else began to work on the directory after we did.
 const OVERTAKEN: &str = "another apply, or an operator, took the directory over while this one was at work, and this one stopped \
@@ -108,8 +107,8 @@ fn agree(
     mut shown: Rehearsal,
     out: &mut dyn Write,
 ) -> Result<(Rehearsal, Epoch), String> {
+    confirm(args.yes, &shown)?;
     loop {
-        confirm(args.yes, &shown)?;
         let epoch = runtime.block_on(lead(given, directory))?;
         let now = runtime.block_on(look(given, directory))?;
         let news = unseen(&shown.operations, &now.operations);
@@ -122,6 +121,7 @@ fn agree(
             Format::Text => show(Format::Text, &shown, out)?,
             Format::Json => show(Format::Text, &shown, &mut std::io::stderr())?,
         }
+        ask(args.yes, &format!("{news} operations were not shown before"))?;
     }
 }
 
@@ -130,15 +130,9 @@ async fn look(given: &Given, directory: &dyn Execute) -> Result<Rehearsal, Strin
     rehearse(given, directory, load(directory).await?).await
 }
 
-/// How many operations were not among those that were shown. The moment until which an invitation holds moves on with each look.
+/// How many operations were not among those that were shown.
 fn unseen(shown: &[Done], now: &[Done]) -> usize {
-    let timeless = |done: &Done| {
-        let mut operation = done.step.operation.clone();
-        if let Operation::Admit { expires_at, .. } | Operation::Invite { expires_at, .. } = &mut operation {
-            *expires_at = Timestamp::MIN;
-        }
-        format!("{} {operation:?}", done.key)
-    };
+    let timeless = |done: &Done| format!("{} {:?}", done.key, done.step.operation.timeless());
     let shown: BTreeSet<String> = shown.iter().map(timeless).collect();
     now.iter().filter(|done| !shown.contains(&timeless(done))).count()
 }
@@ -163,8 +157,10 @@ async fn lead(given: &Given, directory: &dyn Execute) -> Result<Epoch, String> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::directory::GuestId;
+    use crate::directory::{GuestId, Operation};
     use crate::index::{Key, Kind};
     use crate::plan::Step;
     use crate::rules::Reason;

@@ -169,6 +169,16 @@ pub enum Weight {
 }
 
 impl Operation {
+    /// The same, whenever it was planned: the moment until which an invitation holds moves on with each plan.
+    #[must_use]
+    pub fn timeless(&self) -> Self {
+        let mut same = self.clone();
+        if let Self::Admit { expires_at, .. } | Self::Invite { expires_at, .. } = &mut same {
+            *expires_at = Timestamp::MIN;
+        }
+        same
+    }
+
     /// What the operation does to access.
     pub fn weight(&self) -> Weight {
         match self {

@@ -12,7 +12,7 @@ mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use super::exchange::*;
 use super::queue::{Priority, Queue};
@@ -27,6 +27,9 @@ use crate::workspace::Workspace;
 /// How many tasks a key may take on its way to rest before it has to wait: a plan that never comes to rest must not
 /// keep everybody busy.
 const MOST_ROUNDS: u32 = 12;
+
+/// How long to wait for the Lease to be renewed.
+const TERM: SignedDuration = SignedDuration::from_millis(500);
 
 /// How an object is planned. Injectable, so that wrong planners can be shown to be caught.
 pub type Planner = fn(World<'_>, &Key) -> Plan;
@@ -283,8 +286,11 @@ impl Engine {
             tracing::warn!(%key, delay_ms = delay.as_millis(), "does not come to rest; later");
             return None;
         }
-        let waits = self.waits_for_the_directory(key, now);
-        let mut plan = self.planned(key, waits.is_some(), now);
+        let mut plan = self.planned(key, false, now);
+        let waits = self.waits_for_the_directory(key, &plan, now);
+        if waits.is_some() {
+            plan = self.planned(key, true, now);
+        }
         let Some(meta) = self.index.metadata(key) else {
             self.queue.forget(key);
             self.rounds.remove(key);
@@ -395,7 +401,11 @@ impl Engine {
                 let delay = self.queue.back_off(key, now);
                 tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
             }
-            Some(Failure::NotTaken(problem)) => self.not_taken(key, problem, now),
+            Some(Failure::NotTaken(operation, problem)) => self.not_taken(key, &operation, problem, now),
+            Some(Failure::NotLeading) => {
+                tracing::debug!(%key, "our term is over; tried again soon");
+                self.queue.at(key, now + TERM);
+            }
             Some(Failure::RetryAfter(after, problem)) => {
                 tracing::warn!(%key, ?after, "{problem}; tried again then");
                 self.queue.at(key, now + after);

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 pub use crate::directory::Everything as Load;
 use crate::directory::{
-    AccountRecord, Destroyed, Effect, Fault, GuestRecord, PartnerId, PartnerRecord, Revision, UserRecord,
+    AccountRecord, Destroyed, Effect, Fault, GuestRecord, Operation, PartnerId, PartnerRecord, Revision, UserRecord,
 };
 use crate::index::{Declared, Kept, Key, Kind, Meta};
 use crate::plan::{Deletion, Notice, Step};
@@ -113,8 +113,10 @@ pub enum Failure {
     Wait(String),
     /// Try again later.
     Retry(String),
-    /// The directory did not take an operation: try again later.
-    NotTaken(String),
+    /// The directory did not take an operation: try again later, or when something else is to be done.
+    NotTaken(Box<Operation>, String),
+    /// Our term is over: try again soon, for it may be renewed at any moment.
+    NotLeading,
     /// Try again after a time.
     RetryAfter(SignedDuration, String),
     /// The record has been read again: plan anew.

@@ -200,7 +200,7 @@ impl Kubernetes {
         call: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Failure> {
         let failed = |why| Err(Failure::Retry(format!("failed to {verb} a {}: {why}", kind.as_str())));
-        let Some(deadline) = self.term.within(DEADLINE) else { return failed("our term is over".to_owned()) };
+        let Some(deadline) = self.term.within(DEADLINE) else { return Err(Failure::NotLeading) };
         let result = match tokio::time::timeout(deadline, call).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failure(verb, kind, &error)),

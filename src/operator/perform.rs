@@ -146,11 +146,10 @@ impl Performer {
         for check in checks {
             self.check(check).await?;
         }
-        let over = || Failure::Retry("our term is over".to_owned());
         let mut basis = basis;
         for step in steps {
             let kind = super::health::operation_name(&step.operation);
-            let deadline = self.deadline(&step.operation).ok_or_else(over)?;
+            let deadline = self.deadline(&step.operation).ok_or(Failure::NotLeading)?;
             let execute = self.directory.execute(&step.operation, basis, self.clock.now(), self.epoch);
             let done = match tokio::time::timeout(deadline, execute).await {
                 Ok(done) => done,
@@ -164,6 +163,9 @@ impl Performer {
                         basis = Some(guest.revision);
                     }
                     outcome.effects.push(effect);
+                }
+                Err(fault) if fault.next() == Next::BackOff => {
+                    return Err(Failure::NotTaken(Box::new(step.operation.clone()), fault.to_string()));
                 }
                 Err(fault) => return Err(self.after(about, fault, outcome).await),
             }
@@ -182,7 +184,7 @@ impl Performer {
     /// What happens after a fault of the directory.
     async fn after(&self, about: &About, fault: Fault, outcome: &mut Outcome) -> Failure {
         match fault.next() {
-            Next::BackOff => Failure::NotTaken(fault.to_string()),
+            Next::BackOff => Failure::Retry(fault.to_string()),
             Next::After(after) => {
                 let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::from_secs(60));
                 Failure::RetryAfter(after, fault.to_string())

@@ -24,6 +24,13 @@ const LANES: [Priority; 3] = [Priority::Withhold, Priority::Live, Priority::Resy
 const FIRST_DELAY: SignedDuration = SignedDuration::from_millis(250);
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_secs(60);
 
+/// How often a key has failed, and until when it was to wait the last time.
+#[derive(Debug)]
+struct Failed {
+    times: u32,
+    until: Timestamp,
+}
+
 /// The keys to be run.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -33,7 +40,7 @@ pub struct Queue {
     again: BTreeMap<Key, Priority>,
     timers: BTreeMap<Key, Timestamp>,
     due: BTreeSet<(Timestamp, Key)>,
-    failures: BTreeMap<Key, u32>,
+    failures: BTreeMap<Key, Failed>,
 }
 
 impl Queue {
@@ -93,22 +100,29 @@ impl Queue {
         self.back_off_within(LONGEST_DELAY, key, now)
     }
 
-    /// As [`Queue::back_off`], but never longer than about this.
+    /// As [`Queue::back_off`], but never longer than about this. Where it was touched and ran before its delay was over, the
+    /// delay stays what it was.
     pub fn back_off_within(&mut self, longest: SignedDuration, key: &Key, now: Timestamp) -> SignedDuration {
-        let failures = self.failures.entry(key.clone()).or_insert(0);
-        let delay = (FIRST_DELAY * 2_i32.pow((*failures).min(10))).min(longest);
-        *failures = failures.saturating_add(1);
-        let mut hasher = DefaultHasher::new();
-        (key, *failures).hash(&mut hasher);
-        let jitter = i32::try_from(hasher.finish() % 256).unwrap_or(0);
-        let delay = delay + delay * jitter / 1024;
+        let failed = self.failures.entry(key.clone()).or_insert(Failed { times: 0, until: now });
+        let pending = failed.until.duration_since(now).min(longest * 2);
+        let delay = if pending.is_positive() {
+            pending
+        } else {
+            let delay = (FIRST_DELAY * 2_i32.pow(failed.times.min(10))).min(longest);
+            failed.times = failed.times.saturating_add(1);
+            let mut hasher = DefaultHasher::new();
+            (key, failed.times).hash(&mut hasher);
+            let jitter = i32::try_from(hasher.finish() % 256).unwrap_or(0);
+            delay + delay * jitter / 1024
+        };
+        failed.until = now + delay;
         self.at(key, now + delay);
         delay
     }
 
     /// How often a key has failed since it last came to rest.
     pub fn failures(&self, key: &Key) -> u32 {
-        self.failures.get(key).copied().unwrap_or(0)
+        self.failures.get(key).map_or(0, |failed| failed.times)
     }
 
     /// Queues what is due.
@@ -215,10 +229,19 @@ mod tests {
     #[test]
     fn failures_delay_longer_each_time_up_to_a_bound_and_rest_resets_them() {
         let mut queue = Queue::default();
-        let delays: Vec<_> = (0..12).map(|_| queue.back_off(&key("a"), now())).collect();
+        let mut then = now();
+        let mut fail = |queue: &mut Queue| {
+            let delay = queue.back_off(&key("a"), then);
+            // Touched before its time, it fails again: that is no reason to wait for longer.
+            let early = then + delay / 2;
+            assert_eq!(early + queue.back_off(&key("a"), early), then + delay);
+            then += delay;
+            delay
+        };
+        let delays: Vec<_> = (0..12).map(|_| fail(&mut queue)).collect();
         assert!(delays.windows(2).take(7).all(|pair| pair[0] < pair[1]));
         assert!(delays.iter().all(|delay| *delay <= LONGEST_DELAY * 2));
         queue.rest(&key("a"));
-        assert_eq!(queue.back_off(&key("a"), now()), delays[0]);
+        assert_eq!(fail(&mut queue), delays[0]);
     }
 }

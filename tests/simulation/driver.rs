@@ -59,8 +59,10 @@ pub struct Sim {
     pub planner: Planner,
     /// What goes wrong, and at which call.
     pub trouble: Option<(usize, Trouble)>,
-    /// An address whose directory calls all fail.
+    /// Addresses whose directory calls all fail.
     pub cursed: Vec<Email>,
+    /// Only those of them that give.
+    pub only_gives: bool,
     /// Every call that the operator made.
     pub calls: Vec<String>,
     /// Every operation that was done, for which object and why.
@@ -113,6 +115,7 @@ impl Sim {
             planner,
             trouble: None,
             cursed: Vec::new(),
+            only_gives: false,
             calls: Vec::new(),
             done: Vec::new(),
             creations: 0,

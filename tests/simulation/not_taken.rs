@@ -4,7 +4,7 @@ use guestlist::index::Kind::{self, Membership, Partner, Share};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::driver::{Sim, email};
+use super::driver::{Sim, email, key};
 use super::walk;
 
 /// Some time passes; what falls due in it is done.
@@ -90,4 +90,52 @@ fn a_failure_that_is_soon_over_writes_no_status() {
     sim.settle();
     assert_eq!(writes(&sim) - before, 1, "{:?}", sim.calls);
     assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+}
+
+/// Bob is owed the newsletter, and cannot be given it.
+fn owed() -> Sim {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.edit(Share, "newsletter", json!({"exclude": [{"name": "bob"}]}));
+    sim.settle();
+    (sim.cursed, sim.only_gives) = (vec![email("bob@acme.example")], true);
+    sim.edit(Share, "newsletter", json!({"exclude": null}));
+    wait(&mut sim, SignedDuration::from_secs(20));
+    for (kind, name) in [(Partner, "acme"), (Membership, "bob"), (Share, "newsletter")] {
+        assert_eq!(ready(&sim, kind, name).1, "DirectoryUnavailable", "{name}");
+    }
+    sim
+}
+
+#[test]
+fn what_is_to_be_taken_away_does_not_wait_for_what_cannot_be_given() {
+    let has = |sim: &Sim| sim.effective().keys().filter(|(name, _)| name == "bob").count();
+    let mut sim = owed();
+    assert_eq!(has(&sim), 1);
+    sim.edit(Share, "instagram", json!({"exclude": [{"name": "bob"}]}));
+    wait(&mut sim, SignedDuration::from_millis(1));
+    assert_eq!(has(&sim), 0, "at once: {:?}", sim.calls);
+    let mut sim = owed();
+    sim.edit(Membership, "bob", json!({"suspended": true}));
+    wait(&mut sim, SignedDuration::from_millis(1));
+    assert_eq!((has(&sim), sim.state("bob")), (0, "Suspended"));
+    let mut sim = owed();
+    sim.delete(Membership, "bob");
+    wait(&mut sim, SignedDuration::from_millis(1));
+    assert!(sim.server.object(&key(Membership, "bob")).is_none(), "{:?}", sim.calls);
+    sim.settle();
+    assert_eq!(ready(&sim, Partner, "acme").0, "True");
+    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+}
+
+#[test]
+fn one_guest_who_cannot_be_given_something_is_not_taken_for_the_directory() {
+    let mut sim = owed();
+    assert!(!sim.engine.condition.missing().is_empty(), "nothing else was taken yet");
+    for second in 0..20 {
+        sim.edit(Membership, "carol", json!({"displayName": format!("Carol {second}")}));
+        wait(&mut sim, SignedDuration::from_secs(3));
+        assert_eq!(sim.engine.condition.missing(), [] as [String; 0], "after {second} seconds");
+    }
+    assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryUnavailable");
 }

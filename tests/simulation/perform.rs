@@ -2,7 +2,7 @@
 //! a test asked for, and looks at the law after every operation.
 
 use futures::executor::block_on;
-use guestlist::directory::{Effect, Everything, Execute, Fault, Observe, Operation, Revision};
+use guestlist::directory::{Effect, Everything, Execute, Fault, Observe, Operation, Revision, Weight};
 use guestlist::index::{Key, Kind};
 use guestlist::operator::engine::{Failure, Input, Task};
 use guestlist::operator::objects::Part;
@@ -144,7 +144,11 @@ impl Sim {
             Some(Trouble::Conflict) => Err(Fault::Changed { what: running.about.key.to_string() }),
             Some(Trouble::Busy) => Err(Fault::Busy { context: name, after: std::time::Duration::from_secs(3) }),
             Some(Trouble::Error) => unavailable(),
-            _ if running.about.address.as_ref().is_some_and(|address| self.cursed.contains(address)) => unavailable(),
+            _ if running.about.address.as_ref().is_some_and(|address| self.cursed.contains(address))
+                && (!self.only_gives || operation.weight() == Weight::Give) =>
+            {
+                unavailable()
+            }
             Some(Trouble::CrashAfter | Trouble::AnswerLost) | None => {
                 let before = self.everything();
                 let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));

@@ -106,11 +106,12 @@ impl Session {
             }
             match &outcome.failure {
                 Some(
-                    Failure::Retry(why) | Failure::NotTaken(why) | Failure::RetryAfter(_, why) | Failure::Wait(why),
+                    Failure::Retry(why) | Failure::NotTaken(_, why) | Failure::RetryAfter(_, why) | Failure::Wait(why),
                 ) => {
                     failures.insert(key.clone(), why.clone());
                 }
-                Some(Failure::Gone | Failure::Behind | Failure::Replan | Failure::Stop(_)) | None => {
+                Some(Failure::Gone | Failure::Behind | Failure::Replan | Failure::NotLeading | Failure::Stop(_))
+                | None => {
                     failures.remove(&key);
                 }
             }

@@ -5,8 +5,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
+use crate::directory::Operation;
 use crate::index::{Key, Kind, Slot};
 use crate::operator::queue::Priority;
+use crate::plan::Plan;
+use crate::rules::GuestRole;
 
 /// How long to wait between two tries at most: access that is to be taken away is held until then.
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_secs(10);
@@ -16,28 +19,35 @@ const SAID_AFTER: u32 = 3;
 /// An object whose operation was not taken.
 #[derive(Debug)]
 pub(super) struct Waiting {
+    /// The operation, whenever it was planned.
+    operation: Operation,
     /// When it is tried again.
     again: Timestamp,
-    /// Its status says so, and it is left alone until then.
+    /// Its status says so, and it is left alone until then, as long as the operation is what comes next.
     said: bool,
 }
 
 impl Engine {
     /// An operation was not taken.
-    pub(super) fn not_taken(&mut self, key: &Key, problem: String, now: Timestamp) {
+    pub(super) fn not_taken(&mut self, key: &Key, operation: &Operation, problem: String, now: Timestamp) {
         let delay = self.queue.back_off_within(LONGEST_DELAY, key, now);
-        let said = self.queue.failures(key) >= SAID_AFTER && !key.is_sweep();
-        let before = self.not_taken.insert(key.clone(), Waiting { again: now + delay, said });
+        let said = self.queue.failures(key) >= SAID_AFTER;
+        let waiting = Waiting { operation: operation.timeless(), again: now + delay, said };
+        let before = self.not_taken.insert(key.clone(), waiting);
         if self.condition.not_taken.is_none() {
             tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
         } else {
             tracing::debug!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
         }
-        if said {
+        if !said {
+            return;
+        }
+        if before.is_none_or(|before| !before.said) {
+            // Only now: where others are taken meanwhile, it is this object's own trouble, not the directory's.
             self.condition.not_taken = Some(problem);
-            if before.is_none_or(|before| !before.said) {
-                self.tell_concerned(key, now);
-            }
+            self.tell_concerned(key, now);
+        }
+        if !key.is_sweep() {
             self.queue.push(key.clone(), Priority::Live);
         }
     }
@@ -59,28 +69,39 @@ impl Engine {
         }
     }
 
-    /// Until when an object is left alone, as its operation was not taken.
-    pub(super) fn waits_for_the_directory(&self, key: &Key, now: Timestamp) -> Option<Timestamp> {
-        self.not_taken.get(key).filter(|waiting| waiting.said && waiting.again > now).map(|waiting| waiting.again)
+    /// Until when an object is left alone, as its operation was not taken and is what comes next. Anything else, such as what
+    /// is to be taken away by now, is tried at once.
+    pub(super) fn waits_for_the_directory(&self, key: &Key, plan: &Plan, now: Timestamp) -> Option<Timestamp> {
+        let waiting = self.not_taken.get(key).filter(|waiting| waiting.said && waiting.again > now)?;
+        let next = plan.steps.first().map(|step| step.operation.timeless());
+        (next.as_ref() == Some(&waiting.operation)).then_some(waiting.again)
     }
 
     /// Whether the directory does not reflect a partner or a share, for somebody's operation was not taken: one of the
-    /// partner's guests, one who holds an account through the share.
+    /// partner's guests, one who has or may get the account through the share.
     pub(super) fn is_behind(&self, key: &Key) -> bool {
-        let said = |key: &Key| self.not_taken.get(key).is_some_and(|waiting| waiting.said);
-        match key.kind {
-            Kind::Membership => false,
-            Kind::Partner => self.not_taken.keys().any(|other| {
-                other.kind == Kind::Membership && said(other) && self.index.partner_of(other).as_ref() == Some(key)
-            }),
-            Kind::Share => {
-                let uid = self.index.metadata(key).and_then(|meta| meta.uid.as_deref()).unwrap_or_default();
-                let marks = self.mirror.holders(uid).filter_map(|guest| guest.mark.as_ref());
-                marks
-                    .into_iter()
-                    .any(|mark| said(&Key::new(Kind::Membership, mark.namespace.as_str(), mark.name.as_str())))
-            }
+        if key.kind == Kind::Membership || self.not_taken.is_empty() {
+            return false;
         }
+        let partner = self.index.partner_of(key);
+        let waiting = self.not_taken.iter().filter(|(other, waiting)| waiting.said && other.kind == Kind::Membership);
+        let mut guests = waiting.map(|(other, _)| other).filter(|other| self.index.partner_of(other) == partner);
+        match key.kind {
+            Kind::Membership | Kind::Partner => guests.next().is_some(),
+            Kind::Share => guests.any(|guest| self.is_concerned(key, guest)),
+        }
+    }
+
+    /// Whether a share may give something to a guest of its partner, or he holds something through it.
+    fn is_concerned(&self, share: &Key, guest: &Key) -> bool {
+        let Some(entry) = self.index.share(&share.namespace, &share.name).and_then(Slot::read) else { return true };
+        let member = self.index.membership(&guest.namespace, &guest.name).and_then(Slot::read);
+        let admin = member.is_some_and(|member| member.reading.terms.role == GuestRole::GuestAdmin);
+        let uid = entry.metadata.uid.as_deref().unwrap_or_default();
+        let mut holders = self.mirror.holders(uid).filter_map(|guest| guest.mark.as_ref());
+        admin
+            || entry.reading.terms.guest_users.contains_key(&*guest.name)
+            || holders.any(|mark| mark.namespace == *guest.namespace && mark.name == *guest.name)
     }
 
     /// What it means for others is to be looked at: the partner, and its shares.
