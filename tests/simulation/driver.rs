@@ -63,6 +63,8 @@ pub struct Sim {
     pub cursed: Vec<Email>,
     /// Only those of them that give.
     pub only_gives: bool,
+    /// Our term is over: nothing is even asked for.
+    pub lapsed: bool,
     /// Every call that the operator made.
     pub calls: Vec<String>,
     /// Every operation that was done, for which object and why.
@@ -71,6 +73,8 @@ pub struct Sim {
     pub creations: usize,
     /// Mails that went out.
     pub mails: usize,
+    /// Records that were live and are not any more.
+    pub deactivations: usize,
     /// Records that went for good.
     pub destructions: usize,
     /// New access must be allowed by what is declared now, not only by what could be known.
@@ -116,10 +120,12 @@ impl Sim {
             trouble: None,
             cursed: Vec::new(),
             only_gives: false,
+            lapsed: false,
             calls: Vec::new(),
             done: Vec::new(),
             creations: 0,
             mails: 0,
+            deactivations: 0,
             destructions: 0,
             strict: false,
             running: Vec::new(),

@@ -32,8 +32,8 @@ fn run(seed: u64, trouble: Option<(usize, Trouble)>, scenario: fn(&mut Sim)) -> 
 }
 
 /// What must not happen twice.
-fn counted(sim: &Sim) -> [usize; 3] {
-    [sim.creations, sim.mails, sim.destructions]
+fn counted(sim: &Sim) -> [usize; 4] {
+    [sim.creations, sim.mails, sim.deactivations, sim.destructions]
 }
 
 /// Until nothing is left of anybody.
@@ -88,6 +88,7 @@ fn destroying_ends_the_same_whatever_goes_wrong_at_whichever_call() {
         sim.settle();
     });
     let golden = run(0, None, destroying);
+    assert_eq!(golden.deactivations, 4);
     assert_eq!(golden.destructions, 4, "three guests and their partner: {:?}", golden.calls);
     assert!(golden.everything().guests.is_empty() && golden.everything().partners.is_empty());
     for at in beginning.calls.len()..golden.calls.len() {

@@ -139,3 +139,23 @@ fn one_guest_who_cannot_be_given_something_is_not_taken_for_the_directory() {
     }
     assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryUnavailable");
 }
+
+#[test]
+fn a_lease_that_is_renewed_late_delays_nobody_however_long_it_took_and_whatever_happened_meanwhile() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    let had = sim.effective();
+    sim.lapsed = true;
+    sim.edit(Membership, "bob", json!({"suspended": true}));
+    for second in 0..60 {
+        // Each edit touches them all again.
+        sim.edit(Partner, "acme", json!({"displayName": format!("Acme {second}")}));
+        wait(&mut sim, SignedDuration::from_secs(1));
+    }
+    assert_eq!(sim.effective(), had);
+    sim.lapsed = false;
+    wait(&mut sim, SignedDuration::from_millis(600));
+    assert!(sim.effective().keys().all(|(name, _)| name != "bob"), "{:?}", sim.effective());
+    sim.settle();
+    walk::is_at_rest(&mut sim);
+}

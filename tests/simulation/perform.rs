@@ -4,7 +4,7 @@
 use futures::executor::block_on;
 use guestlist::directory::{Effect, Everything, Execute, Fault, Observe, Operation, Revision, Weight};
 use guestlist::index::{Key, Kind};
-use guestlist::operator::engine::{Failure, Input, Task};
+use guestlist::operator::engine::{Failure, Input, Outcome, Task};
 use guestlist::operator::objects::Part;
 use guestlist::operator::perform::About;
 use guestlist::plan::Step;
@@ -48,6 +48,10 @@ impl Sim {
     }
 
     pub fn perform(&mut self, running: Running) {
+        if self.lapsed {
+            let outcome = Outcome { failure: Some(Failure::NotLeading), ..Outcome::default() };
+            return self.engine.handle(Input::Done { key: running.about.key, outcome: Box::new(outcome) }, self.now);
+        }
         let mut call = Call::begin(running.about.clone(), running.task.clone(), self.now, self.epoch);
         let mut answer = None;
         let outcome = loop {
@@ -172,6 +176,7 @@ impl Sim {
         law::mails_are_apart(before, &after, self.engine.workspace.mail_interval);
         self.creations += law::came_alive(before, &after);
         self.mails += law::mails(before, &after);
+        self.deactivations += law::came_alive(&after, before);
         self.destructions += law::destroyed(before, &after);
         let had = law::effective(before, self.now);
         let oldest = if self.strict { self.server.version } else { running.seen };
