@@ -104,6 +104,7 @@ impl Queue {
     /// delay stays what it was.
     pub fn back_off_within(&mut self, longest: SignedDuration, key: &Key, now: Timestamp) -> SignedDuration {
         let failed = self.failures.entry(key.clone()).or_insert(Failed { times: 0, until: now });
+        // No longer than it can have been, should the clock have gone back since.
         let pending = failed.until.duration_since(now).min(longest * 2);
         let delay = if pending.is_positive() {
             pending

@@ -103,9 +103,9 @@ fn held(world: World<'_>, slot: &ShareSlot, guest: &GuestRecord) -> Vec<String> 
 /// Takes the share's account away from its holders.
 fn withhold(world: World<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> bool) -> Vec<Step> {
     let mut steps = BTreeMap::new();
-    for guest in holders(world, slot) {
+    for guest in holders(world, slot).into_iter().filter(|guest| whom(guest)) {
         let accounts = held(world, slot, guest);
-        if !accounts.is_empty() && whom(guest) {
+        if !accounts.is_empty() {
             let operation = Operation::Withhold { guest: guest.id.clone(), accounts };
             let because = "the share gives nothing any more".to_owned();
             steps.insert(&guest.address, Step { operation, reason: Reason::Removing, because });

@@ -32,6 +32,15 @@ pub fn ready(sim: &Sim, kind: Kind, name: &str) -> (String, String) {
 
 const ALL: [(Kind, &str); 3] = [(Partner, "acme"), (Membership, "bob"), (Share, "instagram")];
 
+/// Nobody waits for the directory any more.
+fn all_is_well(sim: &mut Sim) {
+    for (kind, name) in ALL {
+        assert_eq!(ready(sim, kind, name).0, "True", "{name}");
+    }
+    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+    walk::is_at_rest(sim);
+}
+
 #[test]
 fn who_may_still_use_what_was_taken_back_is_not_said_to_be_without_it() {
     let mut sim = Sim::new(0);
@@ -53,11 +62,7 @@ fn who_may_still_use_what_was_taken_back_is_not_said_to_be_without_it() {
     sim.cursed.clear();
     wait(&mut sim, SignedDuration::from_secs(15));
     assert!(sim.effective().keys().all(|(_, account)| account != "instagram"), "{:?}", sim.effective());
-    for (kind, name) in ALL {
-        assert_eq!(ready(&sim, kind, name).0, "True", "{name}");
-    }
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
-    walk::is_at_rest(&mut sim);
+    all_is_well(&mut sim);
 }
 
 #[test]
@@ -70,11 +75,7 @@ fn an_edit_taken_back_before_the_directory_takes_anything_leaves_nothing_to_wait
     assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryUnavailable");
     sim.edit(Membership, "bob", json!({"suspended": false}));
     wait(&mut sim, SignedDuration::from_secs(15));
-    for (kind, name) in ALL {
-        assert_eq!(ready(&sim, kind, name).0, "True", "{name}");
-    }
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
-    walk::is_at_rest(&mut sim);
+    all_is_well(&mut sim);
 }
 
 #[test]
