@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
 use super::offline::session::{Done, load};
-use super::offline::words::{Known, Text, summary, takes};
+use super::offline::words::{Known, Text, takes};
 use super::plan::{Format, show};
 use super::{ask, check, offline};
 use crate::directory::{Epoch, Execute, Fault};
@@ -75,14 +75,14 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     }
     let (shown, epoch) = agree(args, &given, directory.as_ref(), &runtime, shown, out)?;
     let text = matches!(args.output, Format::Text);
-    let mut words = Text::new(check::has_colour(), Known::of(&shown.load, &shown.operations));
+    let words = Text::new(check::has_colour(), Known::of(&shown.load, &shown.operations));
     if text {
         writeln!(out).map_err(|error| error.to_string())?;
     }
     let tell = |operation: &Done| {
         if text {
             // Who does not read to the end does not stop it.
-            drop(out.write_all(words.operation(operation).as_bytes()).and_then(|()| out.flush()));
+            drop(out.write_all(words.done(operation).as_bytes()).and_then(|()| out.flush()));
         }
     };
     let done = runtime.block_on(given.session(shown.load, Arc::clone(&directory), epoch, at_once, tell));
@@ -92,7 +92,7 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     }?;
     match args.output {
         Format::Json => show(Format::Json, &done, out)?,
-        Format::Text => drop(writeln!(out, "Done: {}.", summary(&done.operations))),
+        Format::Text => drop(writeln!(out, "Done: {}.", words.summary(&done.operations))),
     }
     Ok(!done.is_broken())
 }

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::offline::input::{Input, Rehearsal, rehearse};
 use super::offline::session::load;
-use super::offline::words::{Known, Text, json, summary};
+use super::offline::words::{Known, Text, json};
 use super::{check, offline};
 
 /// There is something to do.
@@ -33,7 +33,7 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     input: Input,
     /// What the operator is about to do, by the objects of the cluster that kubectl talks to, and why it waits
-    #[arg(long, conflicts_with_all = ["paths", "prune", "namespace"])]
+    #[arg(long, conflicts_with_all = ["paths", "prune", "max_removals", "namespace"])]
     from_cluster: bool,
     /// How it is written
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
@@ -84,7 +84,7 @@ pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -
             all.extend(standings.iter().map(|standing| text.standing(standing)));
             all.extend(left_alone.iter().map(|left| text.left_alone(left)));
             all.extend(problems.iter().map(|problem| text.problem(problem)));
-            all + &format!("Plan: {}.\n", summary(operations))
+            all + &format!("Plan: {}.\n", text.summary(operations))
         }
     };
     match out.write_all(written.as_bytes()).and_then(|()| out.flush()) {

@@ -188,6 +188,7 @@ impl ReleaseArgs {
             directory: self.directory.clone(),
             namespace: None,
             prune: false,
+            max_removals: None,
         })
     }
 }

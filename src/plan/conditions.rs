@@ -223,7 +223,9 @@ pub fn sentence(reason: Reason) -> &'static str {
         }
         Reason::HostDomainsUnknown => "The workspace policy lists no corporate domains, so nobody is invited.",
         Reason::InviterNotActive => "Who invites is not there or not Active yet.",
-        Reason::MailInterval => "The last mail to this address is too recent; the next one goes out by itself.",
+        Reason::MailInterval => {
+            "The last mail to this address is too recent; the next one goes out when the policy's mailInterval has passed."
+        }
         Reason::PartnerDeleting => "The partner is being deleted; nobody new is accepted.",
         Reason::DirectoryUnavailable => "The directory does not answer; what was true is kept.",
         Reason::Paused => "Paused by annotation: nothing is given, taking away goes on.",

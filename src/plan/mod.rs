@@ -67,7 +67,10 @@ pub enum Extent {
     /// All of it: a cluster, listed in full.
     Everything,
     /// The partners that are declared, each with all that is its: `apply --prune`.
-    DeclaredPartners,
+    DeclaredPartners {
+        /// How many guests may go for being declared no more, where somebody said it.
+        at_most: Option<usize>,
+    },
     /// Only what is declared: `apply`.
     Declared,
 }
@@ -77,7 +80,7 @@ impl World<'_> {
     pub fn is_whole(&self, namespace: &str, partner: &str) -> bool {
         match self.extent {
             Extent::Everything => true,
-            Extent::DeclaredPartners => self.declared.partner(namespace, partner).is_some(),
+            Extent::DeclaredPartners { .. } => self.declared.partner(namespace, partner).is_some(),
             Extent::Declared => false,
         }
     }

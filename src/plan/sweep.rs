@@ -60,7 +60,12 @@ pub fn plan(world: World<'_>) -> Sweep {
     sweep.pruned = world.observed.guests().filter(|guest| is_pruned(world, guest)).count();
     sweep.guests = live().count() + sweep.pruned;
     let gone = orphans.len() + sweep.pruned;
-    let many = gone > FEW_ORPHANS && gone * 100 > sweep.guests * FEW_ORPHANS_PERCENT;
+    let many = match world.extent {
+        Extent::DeclaredPartners { at_most: Some(most) } => gone > most,
+        Extent::Everything | Extent::DeclaredPartners { at_most: None } | Extent::Declared => {
+            gone > FEW_ORPHANS && gone * 100 > sweep.guests * FEW_ORPHANS_PERCENT
+        }
+    };
     sweep.too_many_orphans = many && !orphans.is_empty();
     sweep.orphans = orphans.iter().filter_map(|guest| Some(Orphan::of(guest, guest.mark.as_ref()?))).collect();
     if !sweep.too_many_orphans {
@@ -84,10 +89,15 @@ fn is_here(world: World<'_>, guest: &GuestRecord) -> bool {
     guest.mark.as_ref().is_some_and(whole)
 }
 
+/// Whether who is missing was left out of files by somebody who says that this removes him.
+fn from_files(world: World<'_>) -> bool {
+    matches!(world.extent, Extent::DeclaredPartners { .. })
+}
+
 /// Whether files ended him lately by not naming him. In a cluster nobody ends for that: an orphan stays one.
 fn is_pruned(world: World<'_>, guest: &GuestRecord) -> bool {
     let lately = |since: Timestamp| world.now.duration_since(since) < PRUNED_LATELY;
-    world.extent == Extent::DeclaredPartners
+    from_files(world)
         && guest.mark.is_some()
         && guest.deactivated_at.is_some_and(lately)
         && world.declared.memberships_for(&guest.address).next().is_none()
@@ -128,7 +138,7 @@ fn withhold(world: World<'_>, guest: &GuestRecord) -> Option<(Key, Vec<Step>)> {
         steps.push(step(Operation::RevokeInvitation { guest: guest.id.clone() }));
     }
     // An object that is gone from a cluster may be restored. From files it is gone because somebody says so.
-    if world.extent == Extent::DeclaredPartners {
+    if from_files(world) {
         let guest = guest.id.clone();
         steps.push(step(match mark.origin {
             Origin::Made => Operation::Deactivate { guest },

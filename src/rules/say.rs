@@ -135,8 +135,9 @@ pub fn inviter_not_allowed(email: &Email, role: GuestRole) -> Violation {
 /// A field that never changes.
 pub fn immutable(path: &str, recorded: &str) -> Violation {
     let recorded = quote(recorded);
-    let message =
-        format!("the field never changes, and {recorded} is recorded; delete the object and create a new one");
+    let message = format!(
+        "the field never changes, and {recorded} is recorded; remove this object and declare one under another name"
+    );
     Violation::object(Reason::Immutable, path, message)
 }
 

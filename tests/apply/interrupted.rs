@@ -65,7 +65,8 @@ fn of_two_at_once_each_operation_is_done_and_told_by_one_and_who_was_overtaken_s
             // What is done comes after the plan.
             let done = said.split_once("Plan: ").map_or("", |(_, done)| done);
             let done = done.rsplit_once("Plan: ").map_or(done, |(_, done)| done);
-            told.extend(done.lines().filter(|line| line.contains("+ invite")).map(|line| line[..40].to_owned()));
+            let whom = |line: &str| line.split_once(": invite ")?.1.split_once(' ').map(|(whom, _)| whom.to_owned());
+            told.extend(done.lines().filter_map(whom));
             if !output.status.success() {
                 assert!(problem.contains("another apply") && problem.contains("Run it again"), "{problem}");
                 overtaken += 1;

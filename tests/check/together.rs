@@ -67,6 +67,34 @@ fn two_objects_of_one_name_are_an_error_that_names_both_places() {
 }
 
 #[test]
+fn of_two_who_claim_one_thing_the_other_ones_place_is_said() {
+    let again = membership("robert", "").replace("robert@", "bob@");
+    let share = |name: &str| {
+        format!(
+            "apiVersion: guestlist.dev/v1alpha1\nkind: AccountShare\nmetadata: {{name: {name}}}\nspec:\n  \
+             partnerRef: {{name: acme}}\n  account: wiki\n  sharedBy: alice@host.example\n"
+        )
+    };
+    let all = [partner(""), membership("bob", ""), again, share("first"), share("second")].join("---\n");
+    let (status, report) = check(&all);
+    assert_eq!(
+        (status, short(&report)),
+        (
+            1,
+            vec![
+                "error AlreadyGuest 23:10 spec.email".to_owned(),
+                "error DuplicateShare 39:12 spec.account".to_owned()
+            ]
+        )
+    );
+    let others: Vec<_> = (0..2).map(|n| report["findings"][n]["other"]["line"].clone()).collect();
+    assert_eq!(others, [11, 28]);
+    let directory = tempfile::tempdir().unwrap();
+    let said = run(directory.path(), &["-"], &all).out;
+    assert!(said.contains("note: the other one is at "), "{said}");
+}
+
+#[test]
 fn the_second_of_two_is_still_judged_alone() {
     let wrong = membership("bob", "").replace("bob@acme", "bob acme");
     let both = format!("{}---\n{}---\n{wrong}", partner(""), membership("bob", ""));

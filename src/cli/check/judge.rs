@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::finding::{Code, Finding, Location};
 use super::object::Object;
 use crate::directory::{Mirror, Owner};
-use crate::index::{Index, Kept, Key, Kind, Slot};
+use crate::index::{Index, Kept, Key, Kind, Share, Slot};
 use crate::plan::judge::judge;
 use crate::plan::{Extent, Scope, World};
 use crate::rules::{Reason, Violation};
@@ -37,7 +37,7 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
             let mut alone = Index::default();
             alone.replace(key.kind, vec![declared.into()]);
             let place = Placed { key, source, root, broken };
-            place.say(own(&alone, &place.key), None, findings);
+            place.say(own(&alone, &place.key), None, |_| None, findings);
             continue;
         }
         first.insert(key.clone(), here);
@@ -62,7 +62,8 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
     };
     for object in &judged {
         if let Some(judgement) = judge(world, &object.key) {
-            object.say(judgement.violations, judgement.wait, findings);
+            let other = |reason| first.get(&rival(&index, &object.key, reason)?).cloned();
+            object.say(judgement.violations, judgement.wait, other, findings);
         }
         object.say_absent(&index, findings);
         object.say_over(&index, now, findings);
@@ -85,6 +86,26 @@ fn own(index: &Index, key: &Key) -> Vec<Violation> {
     violations.unwrap_or_default()
 }
 
+/// Who has what an object claims: of two in one person's files, both can be named.
+fn rival(index: &Index, key: &Key, reason: Reason) -> Option<Key> {
+    let (namespace, name) = (&*key.namespace, &*key.name);
+    let (meta, kind) = if reason == Reason::AlreadyGuest {
+        let mine = index.membership(namespace, name)?.read()?;
+        let mut rivals = index.memberships_for(mine.reading.terms.email.as_ref()?);
+        (&rivals.find(|other| !std::ptr::eq(*other, mine))?.metadata, Kind::Membership)
+    } else if reason == Reason::DuplicateShare {
+        let mine = index.share(namespace, name)?.read()?;
+        let ours = |other: &&Share| {
+            let place = (other.metadata.namespace.as_deref(), &other.reading.terms.partner);
+            !std::ptr::eq(*other, mine) && place == (Some(namespace), &mine.reading.terms.partner)
+        };
+        (&index.shares_of_account(&mine.reading.terms.account).find(ours)?.metadata, Kind::Share)
+    } else {
+        return None;
+    };
+    Some(Key::new(kind, meta.namespace.as_deref()?, meta.name.as_deref()?))
+}
+
 /// An object and the places of its fields.
 struct Placed {
     key: Key,
@@ -94,11 +115,18 @@ struct Placed {
 }
 
 impl Placed {
-    fn say(&self, violations: Vec<Violation>, wait: Option<Reason>, findings: &mut Vec<Finding>) {
+    fn say(
+        &self,
+        violations: Vec<Violation>,
+        wait: Option<Reason>,
+        other: impl Fn(Reason) -> Option<Location>,
+        findings: &mut Vec<Finding>,
+    ) {
         for violation in violations {
             if !self.is_broken(&violation.path) {
                 let at = self.place(&violation.path);
                 let finding = Finding::error(Code::Rule(violation.reason), at, violation.message);
+                let finding = Finding { other: other(violation.reason), ..finding };
                 findings.push(finding.of(&self.key, violation.path));
             }
         }

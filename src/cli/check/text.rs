@@ -69,7 +69,8 @@ fn one(report: &Report, finding: &Finding, paint: &Paint, text: &mut String) {
     if let Some((name, first)) = finding.other.as_ref().and_then(|other| report.place(other.source, other.start)) {
         let _ = writeln!(
             text,
-            "{gutter} {bar} note: the first one is at {}:{}:{}",
+            "{gutter} {bar} note: the {} one is at {}:{}:{}",
+            if matches!(finding.code, Code::Rule(_)) { "other" } else { "first" },
             visible(name),
             first.line,
             first.column

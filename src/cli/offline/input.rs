@@ -40,6 +40,9 @@ pub struct Input {
     /// Take guests whom no file declares any more for removed, within the partners that are declared
     #[arg(long)]
     pub prune: bool,
+    /// How many guests may be removed so within 24 hours; not given: three, or a quarter of all. Where there are more, none is
+    #[arg(long, value_name = "NUMBER", requires = "prune")]
+    pub max_removals: Option<usize>,
 }
 
 /// Everything that a session begins with.
@@ -72,7 +75,8 @@ impl Input {
         let examined = check::examine(paths, self.namespace.as_deref(), &workspace, Timestamp::now());
         let (objects, places) = examined.refusal()?;
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: FILES.to_owned() };
-        let extent = if self.prune { Extent::DeclaredPartners } else { Extent::Declared };
+        let at_most = self.max_removals;
+        let extent = if self.prune { Extent::DeclaredPartners { at_most } } else { Extent::Declared };
         Ok(Given { objects, places, workspace, owner, extent })
     }
 
@@ -193,8 +197,10 @@ pub fn foreign(owner: &Owner, ours: &Owner) -> String {
     };
     format!(
         "ForeignDirectory: the directory belongs to {}, and this is {}; nothing was touched. A directory is run \
-         by one of them: use another directory, or hand this one over with guestlist release --take-over",
+         by one of them: use another directory, correct the policy's installation, or hand this one over with guestlist \
+         release --take-over{}",
         who(owner),
-        who(ours)
+        who(ours),
+        if ours.cluster == FILES { "=files" } else { "" }
     )
 }

@@ -14,7 +14,7 @@ use crate::directory::{Grant, GuestId, GuestRecord, Operation, PartnerId, Weight
 use crate::index::{Key, Kind};
 use crate::operator::engine::Load;
 use crate::operator::health::operation_name;
-use crate::rules::{Email, ShareRole};
+use crate::rules::{Email, Reason, ShareRole};
 
 /// Where something stands that is not as its spec wants it.
 pub struct Standing {
@@ -162,10 +162,15 @@ impl Known {
         }
     }
 
+    /// Whether it makes a partner that was not there.
+    fn is_new(&self, operation: &Operation) -> bool {
+        matches!(operation, Operation::EnsurePartner { partner, .. } if !self.partners.contains(partner))
+    }
+
     /// One operation as a sentence, and how it changes what there is.
     fn sentence(&self, operation: &Operation) -> (char, String) {
-        if let Operation::EnsurePartner { partner, display_name, host_admins, .. } = operation
-            && !self.partners.contains(partner)
+        if let Operation::EnsurePartner { display_name, host_admins, .. } = operation
+            && self.is_new(operation)
         {
             return ('+', format!("create the partner {}", run_by(display_name, host_admins)));
         }
@@ -209,15 +214,29 @@ impl Text {
             self.last = object;
         }
         let (sign, sentence) = self.known.sentence(&done.step.operation);
-        let colour = match sign {
-            '-' => "31",
-            '+' => "32",
-            _ => "33",
-        };
         let what = format!("{sign} {sentence}");
         let why = format!("{}: {}", done.step.reason.as_str(), done.step.because);
-        let _ = writeln!(text, "  {}\n      {why}", self.paint(colour, &what));
+        let _ = writeln!(text, "  {}\n      {why}", self.paint(colour(sign), &what));
         text
+    }
+
+    /// One operation that is done, in a line: why was said before.
+    pub fn done(&self, done: &Done) -> String {
+        let (sign, sentence) = self.known.sentence(&done.step.operation);
+        format!("{} {}: {sentence}\n", self.paint(colour(sign), &sign.to_string()), self.object(done))
+    }
+
+    /// How many operations do what to access.
+    pub fn summary(&self, operations: &[Done]) -> String {
+        let made = |done: &Done| self.known.is_new(&done.step.operation);
+        let count = |weight| {
+            let is = |done: &&Done| (if made(done) { Weight::Give } else { done.step.operation.weight() }) == weight;
+            operations.iter().filter(is).count()
+        };
+        let (give, keep) = (count(Weight::Give), count(Weight::Keep));
+        let (take, end) = (count(Weight::Take), count(Weight::End));
+        let s = if operations.len() == 1 { "" } else { "s" };
+        format!("{} operation{s} (give: {give}, update: {keep}, take away: {take}, end: {end})", operations.len())
     }
 
     /// What waits, and what is to be mended.
@@ -245,18 +264,18 @@ impl Text {
     }
 }
 
+/// The terminal's colour of what is added, taken away or changed.
+fn colour(sign: char) -> &'static str {
+    match sign {
+        '-' => "31",
+        '+' => "32",
+        _ => "33",
+    }
+}
+
 /// An instant for people: whole seconds.
 fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
-/// How many operations do what to access.
-pub fn summary(operations: &[Done]) -> String {
-    let count = |weight| operations.iter().filter(|done| done.step.operation.weight() == weight).count();
-    let (give, keep) = (count(Weight::Give), count(Weight::Keep));
-    let (take, end) = (count(Weight::Take), count(Weight::End));
-    let s = if operations.len() == 1 { "" } else { "s" };
-    format!("{} operation{s} (give: {give}, update: {keep}, take away: {take}, end: {end})", operations.len())
 }
 
 /// Everything for programs; described in docs/plan.md.
@@ -339,13 +358,15 @@ pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
     if found.is_empty()
         && let Some(ready) = condition(ConditionType::Ready).filter(|ready| ready["status"] != "True")
     {
-        // Stalled: nothing comes by itself.
-        let broken = condition(ConditionType::Stalled).is_some();
+        let reason = text(&ready["reason"]);
+        // Stalled: nothing comes by itself. An Owner who was replaced is nothing that the files say: no rule is broken in them.
+        let stalled = condition(ConditionType::Stalled).is_some();
+        let broken = stalled && reason != Reason::SharerNotOwner.as_str();
         found.push(Standing {
             at: places.of_name(key).map(str::to_owned),
             key: key.clone(),
             broken,
-            reason: text(&ready["reason"]),
+            reason,
             message: text(&ready["message"]),
         });
     }

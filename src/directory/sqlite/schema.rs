@@ -287,6 +287,9 @@ pub fn fault(context: &str, error: &rusqlite::Error) -> Fault {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Unavailable {
             context: format!("failed to {context}: another process holds the file locked for longer than {PATIENCE}s"),
         },
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Fault::Unavailable {
+            context: format!("failed to {context}: {error}; is there room left where the directory's file is?"),
+        },
         Some(ErrorCode::ConstraintViolation) => Fault::Changed { what: context.to_owned() },
         Some(_) | None => Fault::Unavailable { context: format!("failed to {context}: {error}") },
     }

@@ -113,8 +113,8 @@ impl Engine {
         };
         format!(
             "{gone} of {guests} guests in the directory are declared by no file any more{before}; their access is left as it \
-             is. Declare them again; if they are to go, with suspended: true, which takes access away at once, and leave \
-             out a few a day (three, or a quarter of all)"
+             is. Declare them again; or, if they are to go, say how many: --max-removals {}",
+            gone + sweep.pruned
         )
     }
 

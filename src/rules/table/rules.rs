@@ -154,7 +154,7 @@ pub(super) const RULES: &[Entry] = &[
         "S R",
         "email, partnerRef and account never change on an object (the case of an address may); they are compared also with what the directory recorded.",
         "Access would pass silently to another person, company or account.",
-        "Delete the object and create a new one.",
+        "Remove the object and declare a new one, from files under another name.",
         "kubectl delete gm bob --namespace partners",
     ),
     rule(

@@ -30,8 +30,8 @@ pub(super) const WORDS: &[Entry] = &[
     word(
         Reason::MailInterval,
         "a membership",
-        "The last mail to this address is too recent; the next goes out by itself.",
-        "Nothing. The interval is mailInterval in the workspace policy.",
+        "The last mail to this address is too recent; the next goes out when the policy's mailInterval has passed.",
+        "Nothing, where an operator runs; from files, run apply again then.",
         "mailInterval: 10m",
     ),
     word(
@@ -107,8 +107,8 @@ pub(super) const WORDS: &[Entry] = &[
     word(
         Reason::TooManyOrphans,
         "log, readiness",
-        "More than three marked guests, and more than a quarter of all, have no membership; they are left as they are.",
-        "Find out where the objects went and restore them. Or give the marks back with guestlist release --orphans.",
+        "More than three marked guests, and more than a quarter of all, have no membership; they are left as they are, and so are partners that nothing declares.",
+        "Find out where the objects went and restore them. Or give the marks back with guestlist release --orphans; from files, let them go with --max-removals.",
         "",
     ),
     word(
