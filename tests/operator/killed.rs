@@ -88,7 +88,7 @@ fn apply(edit: &Edit, partners: Place<'_>) {
 #[test]
 fn killed_at_any_moment_it_ends_the_same_and_no_forbidden_grant_was_ever_there() {
     let mut stage = Stage::start();
-    let observer = Observer::watch(stage.operator.database());
+    let observer = Observer::watch(&stage.operator);
     for (round, edit) in EDITS.iter().enumerate() {
         apply(edit, stage.partners());
         // At another moment of the work each time: during the start, between two calls, at rest.
@@ -117,6 +117,11 @@ fn killed_at_any_moment_it_ends_the_same_and_no_forbidden_grant_was_ever_there()
     partners.says("share/instagram", "Reconciled");
     partners.becomes("share/instagram", "/status/grants/summary", "2/2");
     assert_eq!(deactivated(&stage.operator), [OLIVIA], "who left is put away, and nobody else");
+    if let Some(elsewhere) = &stage.operator.elsewhere {
+        // Bob was let go once and invited again.
+        let mails = [CAROL, OLIVIA, BOB].map(|who| elsewhere.mails(who));
+        assert_eq!(mails, [1, 1, 2], "mails to carol, olivia and bob");
+    }
     let looks = observer.looked();
     assert!(looks > 100, "the observer looked {looks} times only");
 }
