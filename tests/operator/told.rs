@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::operator::eventually;
-use crate::stage::{BOB, CAROL, Stage};
+use crate::stage::{BOB, Stage};
 
 /// The Events as `object type reason action`, sorted, each as often as it is there.
 pub fn events(stage: &Stage) -> Vec<String> {
