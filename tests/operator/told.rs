@@ -1,5 +1,5 @@
-//! What the operator tells people: Events for refusals and for access that is taken, none for the normal way; drift that
-//! it corrects; and logs that machines read.
+//! What the operator tells people: Events for refusals and for access that is taken, none for the normal way; and logs that
+//! machines read.
 
 use std::process::{Command, Stdio};
 
