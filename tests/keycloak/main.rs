@@ -28,12 +28,10 @@ mod edited_by_hand;
 mod faults;
 mod held_to_the_contract;
 mod killed;
-#[path = "../operator/lifecycle.rs"]
-mod lifecycle;
+mod observer;
 mod operated;
 mod pages;
-#[path = "../operator/roles.rs"]
-mod roles;
+mod same;
 mod sign_in;
 
 use operated::furnish;

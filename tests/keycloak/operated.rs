@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::contract::Player;
-use crate::held_to_the_contract::{People, realm_with_mail};
+use crate::held_to_the_contract::{People, realm_with};
+use crate::mail::Mail;
 use crate::operator::{Elsewhere, Operator, eventually};
 use crate::stage::Stage;
 use crate::support::{Keycloak, SECRET, multi};
 
-/// A realm, and somebody who plays its guests.
-struct Realm(People);
+/// A realm, somebody who plays its guests, and where their mails go.
+struct Realm(People, Mail);
 
 impl Elsewhere for Realm {
     fn address(&self) -> String {
@@ -44,23 +45,39 @@ impl Elsewhere for Realm {
         };
         Some(Output { status: ExitStatus::from_raw(code << 8), stdout: Vec::new(), stderr: said.into_bytes() })
     }
+
+    fn written(&self) -> Vec<u8> {
+        // Keycloak notes each write of administrators and service accounts; the newest comes first.
+        let newest = multi(self.0.admin("GET", "/admin-events?max=1", None));
+        newest.to_string().into_bytes()
+    }
+
+    fn mails(&self, email: &str) -> usize {
+        self.1.count(email)
+    }
 }
 
 /// Gives an operator a realm of its own instead of the embedded directory.
 pub fn furnish(mut operator: Operator) -> Operator {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("operated-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let people = multi(async { realm_with_mail(&name) });
-    operator.elsewhere = Some(Box::new(Realm(people)));
+    let mail = Mail::start();
+    let people = multi(async { realm_with(&name, mail.port) });
+    operator.elsewhere = Some(Box::new(Realm(people, mail)));
     let file = operator.folder.join("people.yaml");
     operator.directory_ok(&["import", file.to_str().unwrap()]);
     operator
 }
 
+/// The realm of an operator.
+pub fn realm(operator: &Operator) -> String {
+    let address = operator.elsewhere.as_ref().unwrap().address();
+    address.split_once('#').unwrap().1.to_owned()
+}
+
 /// A call as the administrator, in the realm of a stage.
 fn admin(stage: &Stage, method: &str, path: &str, body: Option<Value>) -> Value {
-    let address = stage.operator.elsewhere.as_ref().unwrap().address();
-    let name = address.split_once('#').unwrap().1.to_owned();
+    let name = realm(&stage.operator);
     let realm = crate::support::Realm { server: Keycloak::shared(), name };
     let (status, answer) = multi(async { realm.admin(method, path, body).await });
     assert!(status < 300, "{method} {path}: {status} {answer}");

@@ -21,6 +21,7 @@ fn furnish(operator: operator::Operator) -> operator::Operator {
 }
 
 mod directory_fails;
+mod drift;
 mod invitations;
 mod killed;
 mod kstatus;

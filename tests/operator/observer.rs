@@ -1,6 +1,5 @@
 //! An independent observer: looks at the directory's file itself, again and again, for what must never be there.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -8,6 +7,8 @@ use std::time::Duration;
 
 use guestlist::directory::sqlite::{Access, Store};
 use rusqlite::Connection;
+
+use crate::operator::Operator;
 
 /// What must never be there, whoever runs and whenever one looks: a Guest User as Manager, a grant of somebody who is
 /// deactivated or has not joined, a grant that was *given* while no method that counts was enrolled (one that was given
@@ -38,7 +39,8 @@ pub struct Observer {
 
 impl Observer {
     /// Begins to look.
-    pub fn watch(database: PathBuf) -> Self {
+    pub fn watch(operator: &Operator) -> Self {
+        let database = operator.database();
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::spawn(move || {

@@ -53,6 +53,10 @@ pub trait Elsewhere: Send + Sync {
     fn environment(&self) -> Vec<(&'static str, String)>;
     /// Plays `accept`, `enroll-mfa` and `reset-mfa`. `None`: that is a command's work.
     fn play(&self, args: &[&str]) -> Option<Output>;
+    /// What changes with each write of the operator's.
+    fn written(&self) -> Vec<u8>;
+    /// How many mails an address got.
+    fn mails(&self, email: &str) -> usize;
 }
 
 pub struct Operator {
@@ -271,8 +275,11 @@ impl Operator {
         self.elsewhere.as_ref().map_or_else(|| address(&self.database()), |elsewhere| elsewhere.address())
     }
 
-    /// The bytes of the directory's files.
+    /// The bytes of the directory's files, or what changes elsewhere with each write.
     pub fn bytes(&self) -> Vec<Vec<u8>> {
+        if let Some(elsewhere) = &self.elsewhere {
+            return vec![elsewhere.written()];
+        }
         let read = |name: &str| std::fs::read(self.folder.join(name)).unwrap_or_default();
         vec![read("directory.db"), read("directory.db-wal")]
     }

@@ -1,0 +1,129 @@
+//! An independent observer: an administrator who looks at the users of a realm, again and again, for what must never be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::operated::realm;
+use crate::operator::Operator;
+use crate::support::{Keycloak, Realm, block_on};
+
+/// What one look saw of a user.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Seen {
+    factor: bool,
+    told: BTreeSet<String>,
+}
+
+/// What all looks saw.
+#[derive(Default)]
+struct Memory {
+    last: BTreeMap<String, Seen>,
+    /// Addresses of guests, by the users' ids.
+    guests: BTreeMap<String, String>,
+}
+
+fn attribute<'a>(user: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {
+    user["attributes"][name].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+impl Memory {
+    /// What must never be there: a Guest User who is told to be Manager, somebody told anything who has not joined or
+    /// was let go, anything that was *given* while there was no factor (what was given before it was lost may stand until
+    /// the operator has looked), and a guest whose user is gone. What is forbidden; empty if nothing is.
+    fn look(&mut self, users: &[Value]) -> Vec<String> {
+        let mut forbidden = Vec::new();
+        for user in users.iter().filter(|user| attribute(user, "guestlist.id").next().is_some()) {
+            let (id, email) = (user["id"].as_str().unwrap().to_owned(), user["email"].as_str().unwrap().to_owned());
+            let record: Value = serde_json::from_str(attribute(user, "guestlist.record").next().unwrap()).unwrap();
+            let told: BTreeSet<String> = attribute(user, "guestlist.accounts").map(str::to_owned).collect();
+            let seen = Seen { factor: user["totp"] == true, told };
+            let last = self.last.get(&id).cloned().unwrap_or_default();
+            let mut wrong = |what: &str| forbidden.push(format!("{what}: {email} {last:?} {seen:?} {record}"));
+            if record["role"] == "GuestUser" && seen.told.iter().any(|told| told.ends_with(":manager")) {
+                wrong("a Guest User is Manager");
+            }
+            if !seen.told.is_empty() && !record["deactivatedAt"].is_null() {
+                wrong("who was let go holds something");
+            }
+            if !seen.told.is_empty() && user["enabled"] != true {
+                wrong("who cannot sign in holds something");
+            }
+            if !last.factor && !seen.factor && !seen.told.is_subset(&last.told) {
+                wrong("given without a factor");
+            }
+            self.last.insert(id.clone(), seen);
+            self.guests.insert(id, email);
+        }
+        let there: BTreeSet<_> = users.iter().filter_map(|user| user["id"].as_str()).collect();
+        forbidden.extend(
+            self.guests
+                .iter()
+                .filter(|(id, _)| !there.contains(id.as_str()))
+                .map(|(id, email)| format!("the user of {email} is gone: {id}")),
+        );
+        forbidden
+    }
+}
+
+/// Looks until it is told to stop.
+pub struct Observer {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<usize>,
+}
+
+impl Observer {
+    /// Begins to look.
+    pub fn watch(operator: &Operator) -> Self {
+        let realm = Realm { server: Keycloak::shared(), name: realm(operator) };
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let (mut memory, mut looks) = (Memory::default(), 0);
+            while !told.load(Ordering::Relaxed) {
+                let (status, users) = block_on(realm.admin("GET", "/users?max=100&briefRepresentation=false", None));
+                assert_eq!(status, 200, "{users}");
+                let forbidden = memory.look(users.as_array().unwrap());
+                assert!(forbidden.is_empty(), "after {looks} looks: {forbidden:#?}");
+                looks += 1;
+                std::thread::sleep(Duration::from_millis(40));
+            }
+            looks
+        });
+        Self { stop, thread }
+    }
+
+    /// Stops; how often it looked. What it saw that must not be ends the test here.
+    pub fn looked(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the observer saw nothing forbidden")
+    }
+}
+
+#[test]
+fn the_observer_notices_what_is_forbidden() {
+    let user = |role: &str, factor: bool, told: &[&str]| {
+        let record = serde_json::json!({"role": role}).to_string();
+        serde_json::json!({"id": "1", "email": "bob@acme.example", "enabled": true, "totp": factor, "attributes":
+            {"guestlist.id": ["g"], "guestlist.record": [record], "guestlist.accounts": told}})
+    };
+    let after = |users: &[Vec<Value>]| {
+        let mut memory = Memory::default();
+        users.iter().flat_map(|users| memory.look(users)).count()
+    };
+    let (none, one, manager) = (&[][..], &["a:collaborator"][..], &["a:manager"][..]);
+    let given = vec![user("GuestUser", true, one)];
+    let lost = vec![user("GuestUser", false, one)];
+    assert_eq!(after(&[given.clone(), lost.clone()]), 0, "given before the factor was lost");
+    assert_eq!(after(&[vec![user("GuestUser", false, none)], lost]), 1, "given without a factor");
+    assert_eq!(after(&[vec![user("GuestUser", true, manager)]]), 1);
+    assert_eq!(after(&[vec![user("GuestAdmin", true, manager)]]), 0);
+    assert_eq!(after(&[given.clone(), Vec::new()]), 1, "the user is gone");
+    let mut off = given;
+    off[0]["enabled"] = Value::Bool(false);
+    assert_eq!(after(&[off]), 1);
+}
