@@ -52,6 +52,13 @@ impl Elsewhere for Realm {
         newest.to_string().into_bytes()
     }
 
+    fn held(&self) -> String {
+        // Whose directory it is, and who leads it, stands in a group.
+        const OTHERS: &str = "/admin-events?max=1&resourceTypes=USER&resourceTypes=ORGANIZATION\
+                              &resourceTypes=ORGANIZATION_MEMBERSHIP&resourceTypes=REALM_ROLE_MAPPING";
+        multi(self.0.admin("GET", OTHERS, None)).to_string()
+    }
+
     fn mails(&self, email: &str) -> usize {
         self.1.count(email)
     }

@@ -7,16 +7,8 @@ use serde_json::Value;
 use crate::operator::{POLICY, eventually};
 use crate::stage::{BOB, CAROL, Stage, WORLD};
 
-/// Runs `guestlist` as somebody with the cluster's and the directory's addresses.
 fn guestlist(stage: &Stage, args: &[&str]) -> Output {
-    std::process::Command::new(env!("CARGO_BIN_EXE_guestlist"))
-        .args(args)
-        .env("KUBECONFIG", stage.plane.kubeconfig())
-        .env("GUESTLIST_DIRECTORY", format!("sqlite:{}", stage.operator.database().display()))
-        .env("GUESTLIST_WORKSPACE", stage.operator.folder.join("workspace.yaml"))
-        .stdin(std::process::Stdio::null())
-        .output()
-        .unwrap()
+    stage.operator.guestlist(stage.plane.kubeconfig(), args)
 }
 
 #[track_caller]

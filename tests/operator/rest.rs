@@ -90,6 +90,9 @@ const SAY: [(&str, &str); 13] = [
 
 /// Everything in the directory but who leads it: a start takes the lead, and that is all that it writes.
 fn content(stage: &Stage) -> String {
+    if let Some(elsewhere) = &stage.operator.elsewhere {
+        return elsewhere.held();
+    }
     let connection = rusqlite::Connection::open(stage.operator.database()).unwrap();
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
     let tables: Vec<String> =

@@ -55,6 +55,8 @@ pub trait Elsewhere: Send + Sync {
     fn play(&self, args: &[&str]) -> Option<Output>;
     /// What changes with each write of the operator's.
     fn written(&self) -> Vec<u8>;
+    /// What changes with each write of the operator's that is not about who leads.
+    fn held(&self) -> String;
     /// How many mails an address got.
     fn mails(&self, email: &str) -> usize;
 }
@@ -282,6 +284,19 @@ impl Operator {
         }
         let read = |name: &str| std::fs::read(self.folder.join(name)).unwrap_or_default();
         vec![read("directory.db"), read("directory.db-wal")]
+    }
+
+    /// Runs `guestlist` as somebody who has the addresses of the cluster, the directory and the policy.
+    pub fn guestlist(&self, kubeconfig: &Path, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_guestlist"))
+            .args(args)
+            .env("KUBECONFIG", kubeconfig)
+            .env("GUESTLIST_DIRECTORY", self.address())
+            .env("GUESTLIST_WORKSPACE", self.folder.join("workspace.yaml"))
+            .envs(self.elsewhere.iter().flat_map(|elsewhere| elsewhere.environment()))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     /// Runs `guestlist directory …`.
