@@ -104,6 +104,23 @@ fn a_guest_who_is_late_with_mfa_is_suspended_and_can_still_log_in_and_enrol() {
 }
 
 #[test]
+fn methods_that_are_narrowed_take_access_and_make_nobody_late_who_has_one() {
+    let mut world = shared();
+    world.later(169 * 60);
+    world.partner("acme", "hostAdmins: [alice@host.example]\nmfa: {methods: [WebAuthn]}");
+    world.settle();
+    assert_eq!(
+        (world.access(), world.state("bob"), world.ready("bob")),
+        (vec![], "Joined".into(), "True/Joined".into())
+    );
+    assert_eq!(world.withheld("instagram")[0], "bob: MfaMethodMissing");
+    world.resets_mfa("bob");
+    world.settle();
+    world.later(168 * 60);
+    assert_eq!(world.state("bob"), "Suspended", "without any his time runs, from the reset");
+}
+
+#[test]
 fn a_demoted_guest_admin_keeps_the_account_only_as_a_propagated_guest_user() {
     let mut world = shared();
     world.member("erin", "GuestAdmin", "");

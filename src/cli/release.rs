@@ -17,7 +17,8 @@ use crate::plan::{Extent, Scope, Step, World, sweep};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 --all is for uninstalling: without our finalizers the objects can be deleted, and nobody's access changes. --orphans gives the
-marks of guests whom the cluster does not declare back: they stay in the workspace and keep none of what was shared with them.
+marks of guests whom the cluster does not declare back, for good: they stay as workspace users and keep none of what was shared
+with them, and become guests again only where policy and partner adopt them. Restore memberships that are missing by mistake first.
 --take-over makes a directory that another cluster or installation ran this one's, marks and all.
 
 Examples:
@@ -104,7 +105,14 @@ async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
     for step in &steps {
         writeln!(out, "{}", step.because)?;
     }
-    ask(args.yes, &format!("{} marks are given back", steps.len()))?;
+    let count = steps.len();
+    ask(
+        args.yes,
+        &format!(
+            "{count} marks are given back: these people stay as workspace users, and no membership makes guests of them again unless \
+             they are adopted; where memberships are missing by mistake, restore those instead"
+        ),
+    )?;
     // The answer may have taken its time: whoever is declared by now stays.
     let still = orphaned(&input, directory.as_ref()).await?;
     steps.retain(|step| still.contains(step));

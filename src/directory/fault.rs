@@ -34,7 +34,9 @@ pub enum Fault {
         what: String,
     },
     /// Somebody else leads now. Stop.
-    #[error("another instance leads this directory now")]
+    #[error(
+        "another operator or apply leads this directory now; one works on a directory at a time, so stop the other one"
+    )]
     Fenced,
     /// Another directory lies where this one was. Stop, and begin anew with what is there.
     #[error("{message}")]

@@ -111,7 +111,7 @@ pub fn already_guest() -> Violation {
     Violation::object(
         Reason::AlreadyGuest,
         "spec.email",
-        "the address has a membership in this workspace already, and one person is guest of one partner; delete one of the two",
+        "the address has a membership in this workspace already, and one person is guest of one partner; delete one of the two, or ask the platform team whose it is",
     )
 }
 

@@ -9,9 +9,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use kube::api::{ListParams, Request};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 /// A running etcd and kube-apiserver, with a directory of their own.
 pub struct ControlPlane {
@@ -23,6 +28,7 @@ pub struct ControlPlane {
     kubeconfig: PathBuf,
     server: String,
     pids: BTreeMap<String, u32>,
+    reader: OnceLock<Client>,
 }
 
 /// What a program said.
@@ -98,6 +104,7 @@ impl ControlPlane {
             answers,
             bin,
             dir,
+            reader: OnceLock::new(),
         }
     }
 
@@ -134,6 +141,25 @@ impl ControlPlane {
     /// kubectl as cluster administrator.
     pub fn kubectl(&self, arguments: &[&str]) -> Said {
         self.kubectl_with(arguments, "")
+    }
+
+    /// What the server has under a path; `None`: nothing, or there is no server now. For what is looked at again and again:
+    /// each kubectl is a process that costs a tenth of a second of the processor.
+    pub fn read(&self, path: &str) -> Option<Value> {
+        static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+        let new = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = RUNTIME.get_or_init(|| new().expect("a runtime can be made"));
+        runtime.block_on(async {
+            let client = self.reader.get_or_init(|| {
+                drop(rustls::crypto::ring::default_provider().install_default());
+                let config = Kubeconfig::read_from(&self.kubeconfig).expect("the kubeconfig can be read");
+                let config =
+                    futures::executor::block_on(Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()));
+                Client::try_from(config.expect("the kubeconfig is whole")).expect("a client can be made")
+            });
+            let request = Request::new(path).list(&ListParams::default()).expect("the path is one");
+            client.request(request).await.ok()
+        })
     }
 
     /// kubectl with a standard input, for `-f -`.

@@ -104,7 +104,8 @@ impl Engine {
         if self.extent == Extent::Everything {
             return format!(
                 "{gone} of {guests} guests in the directory have no membership any more; their access is left as it is. \
-                 Restore the memberships, or give these guests' marks back with guestlist release --orphans"
+                 Restore the memberships; only if they are gone for good, give these guests' marks back with guestlist \
+                 release --orphans"
             );
         }
         let before = match sweep.pruned {

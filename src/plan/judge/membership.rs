@@ -102,7 +102,9 @@ impl<'a> MemberView<'a> {
             Some(enrolled) => !allowed.is_disjoint(enrolled),
             None => record.is_some_and(|record| !record.grants.is_empty()),
         };
-        let deadline = record.and_then(|record| deadline(partner, record)).filter(|_| !satisfied);
+        // Time runs while there is no method at all. Who has one that is not allowed any more has nothing, and is not late.
+        let none = enrolled.as_ref().is_none_or(Methods::is_empty);
+        let deadline = record.and_then(|record| deadline(partner, record)).filter(|_| !satisfied && none);
         let expires_at = expires_at(world, partner, entry, record);
         let expired = expires_at.is_some_and(|end| end <= world.now);
         let suspended = terms.suspended || partner.suspended;

@@ -130,7 +130,7 @@ pub(super) const RULES: &[Entry] = &[
         "A F R",
         "There is one live membership per address in the workspace, whatever the partner or the namespace.",
         "Two memberships would fight over one person's access.",
-        "Delete the other membership first; if you do not know it, ask the platform team.",
+        "Delete the other membership first. If you do not know it, ask the platform team: it is another tenant's, or an orphan's that only the directory and the operator's log know.",
         "kubectl get gm --all-namespaces --field-selector spec.email=bob@acme.example",
     ),
     rule(

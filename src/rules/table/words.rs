@@ -101,14 +101,14 @@ pub(super) const WORDS: &[Entry] = &[
         Reason::Orphaned,
         "log, metric",
         "A marked guest has no membership any more: his access is withheld, his record is left as it is.",
-        "Apply the manifest again; the record passes on to it. Or give the mark back with guestlist release --orphans.",
+        "Apply the manifest again; the record passes on to it. Only if he is never to be a guest again, give the mark back with guestlist release --orphans: he is a workspace user like any other then.",
         "",
     ),
     word(
         Reason::TooManyOrphans,
         "log, readiness",
         "More than three marked guests, and more than a quarter of all, have no membership; they are left as they are, and so are partners that nothing declares.",
-        "Find out where the objects went and restore them. Or give the marks back with guestlist release --orphans; from files, let them go with --max-removals.",
+        "Find out where the objects went and restore them. Only if they are gone for good, give the marks back with guestlist release --orphans; from files, let them go with --max-removals.",
         "",
     ),
     word(
