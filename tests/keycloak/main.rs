@@ -21,6 +21,7 @@ mod operator;
 #[allow(dead_code, reason = "what the embedded directory's tests need besides")]
 mod stage;
 
+mod administrator;
 mod applied;
 mod bootstrap;
 mod demo;
@@ -31,6 +32,7 @@ mod killed;
 mod observer;
 mod operated;
 mod pages;
+mod prepared;
 mod same;
 mod sign_in;
 

@@ -14,18 +14,24 @@ use crate::directory::keycloak::{Secret, Settings, client_id};
 
 /// Arguments of `guestlist directory bootstrap`.
 #[derive(Debug, Args)]
-#[command(after_help = "The administrator is one of the realm master; his credentials come from the environment alone:
-  GUESTLIST_KEYCLOAK_ADMIN                his name, default admin
-  GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE  a file with his password, or
-  GUESTLIST_KEYCLOAK_ADMIN_PASSWORD       the password itself
-  GUESTLIST_KEYCLOAK_CLIENT_ID            the operator's client, default guestlist
-  GUESTLIST_KEYCLOAK_CA_FILE              certificates of authorities to trust, as PEM
+#[command(
+    after_help = "The administrator is one of the server or of the realm; his credentials come from the environment alone:
+  GUESTLIST_KEYCLOAK_ADMIN_REALM                the realm that he signs in to: master (the default), or the one to prepare
+  GUESTLIST_KEYCLOAK_ADMIN                      his name, default admin
+  GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE        a file with his password, or
+  GUESTLIST_KEYCLOAK_ADMIN_PASSWORD             the password itself
+  GUESTLIST_KEYCLOAK_ADMIN_CLIENT_ID            or a client instead of a person: its service account prepares the realm,
+  GUESTLIST_KEYCLOAK_ADMIN_CLIENT_SECRET_FILE   by a file with its secret, or
+  GUESTLIST_KEYCLOAK_ADMIN_CLIENT_SECRET        the secret itself
+  GUESTLIST_KEYCLOAK_CLIENT_ID                  the operator's client, default guestlist
+  GUESTLIST_KEYCLOAK_CA_FILE                    certificates of authorities to trust, as PEM
 
 Examples:
   export GUESTLIST_DIRECTORY=keycloak:https://id.host.example#workspace
   export GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE=/run/secrets/keycloak-admin
   guestlist directory bootstrap --dry-run
-  guestlist directory bootstrap --secret-file guestlist.secret --application portal --application wiki")]
+  guestlist directory bootstrap --secret-file guestlist.secret --application portal --application wiki"
+)]
 pub struct BootstrapArgs {
     /// Say what would be done, and write nothing
     #[arg(long)]

@@ -56,6 +56,10 @@ impl Inner {
                 }
             }
         }
+        if step == Step::End {
+            // A realm that does not show our attributes any more seems to have no guest of ours at all.
+            profile::check(&self.client).await?;
+        }
         let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })
     }

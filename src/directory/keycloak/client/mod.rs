@@ -2,6 +2,7 @@
 //! as one type. Knows nothing of guests.
 
 mod bucket;
+mod login;
 mod settings;
 mod token;
 
@@ -13,7 +14,8 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use settings::{Login, MASTER, Secret, Settings, client_id};
+pub use login::{Login, MASTER, Secret};
+pub use settings::{Settings, client_id};
 
 use super::super::Fault;
 use bucket::Bucket;

@@ -1,156 +1,18 @@
-//! Where Keycloak is and who we are to it. Secrets come from files or the environment, never from arguments, and never show.
+//! Where Keycloak is, who we are to it, and how often we may call.
 
-use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
 
 use super::super::super::{Fault, scheme};
+use super::login::{CLIENT_ID, Login, MASTER};
 
 /// How many calls a second are made at most, unless the environment says otherwise.
 const CALLS_PER_SECOND: u32 = 1000;
 
-/// The realm of the server's administrators, and the client that they sign in by.
-pub const MASTER: &str = "master";
-const ADMIN_CLIENT: &str = "admin-cli";
-
 /// The variables of the environment.
-const CLIENT_ID: &str = "GUESTLIST_KEYCLOAK_CLIENT_ID";
-const CLIENT_SECRET: &str = "GUESTLIST_KEYCLOAK_CLIENT_SECRET";
-const CLIENT_SECRET_FILE: &str = "GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE";
 const CA_FILE: &str = "GUESTLIST_KEYCLOAK_CA_FILE";
-const ADMIN: &str = "GUESTLIST_KEYCLOAK_ADMIN";
-const ADMIN_PASSWORD: &str = "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD";
-const ADMIN_PASSWORD_FILE: &str = "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE";
 const RATE: &str = "GUESTLIST_KEYCLOAK_CALLS_PER_SECOND";
-
-/// Something that nobody may read in a log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps it.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, to be sent and to nobody else.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("(secret)")
-    }
-}
-
-/// Who we are to Keycloak: the service account of a client, or an administrator of the server who prepares a realm for it.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// The client that the token is made for.
-    pub client_id: String,
-    source: Source,
-    /// The administrator's name. `None`: we are the client itself.
-    administrator: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-enum Source {
-    Text(Secret),
-    /// Read anew for each token: a mounted secret may be rotated.
-    File {
-        file: PathBuf,
-        variable: &'static str,
-    },
-}
-
-impl Source {
-    /// A secret that one variable holds and the other has the file of. `None`: neither is set.
-    fn read(
-        environment: impl Fn(&str) -> Option<String>,
-        text: &'static str,
-        file: &'static str,
-    ) -> Result<Option<Self>, Fault> {
-        match (environment(text), environment(file)) {
-            (Some(secret), None) if !secret.is_empty() => Ok(Some(Self::Text(Secret::new(secret)))),
-            (None, Some(path)) => Ok(Some(Self::File { file: PathBuf::from(path), variable: file })),
-            (Some(_), Some(_)) => Err(Fault::Refused { message: format!("set one of {text} and {file}, not both") }),
-            (Some(_) | None, None) => Ok(None),
-        }
-    }
-}
-
-impl Login {
-    /// With a secret at hand.
-    pub fn new(client_id: impl Into<String>, secret: Secret) -> Self {
-        Self { client_id: client_id.into(), source: Source::Text(secret), administrator: None }
-    }
-
-    /// The secret as it is now.
-    pub fn secret(&self) -> Result<Secret, Fault> {
-        match &self.source {
-            Source::Text(secret) => Ok(secret.clone()),
-            Source::File { file, variable } => match std::fs::read_to_string(file) {
-                Ok(text) => Ok(Secret::new(text.trim())),
-                Err(error) => {
-                    let message = format!("{variable}: {} cannot be read: {error}", file.display());
-                    Err(Fault::Refused { message })
-                }
-            },
-        }
-    }
-
-    /// The realm that we are known in, where we work in that one.
-    pub(super) fn home<'a>(&self, realm: &'a str) -> &'a str {
-        if self.administrator.is_some() { MASTER } else { realm }
-    }
-
-    /// What is sent for a token.
-    pub(super) fn form<'a>(&'a self, secret: &'a Secret) -> Vec<(&'static str, &'a str)> {
-        let client = ("client_id", self.client_id.as_str());
-        match &self.administrator {
-            None => vec![("grant_type", "client_credentials"), client, ("client_secret", secret.reveal())],
-            Some(name) => {
-                vec![("grant_type", "password"), client, ("username", name), ("password", secret.reveal())]
-            }
-        }
-    }
-
-    /// What is said where Keycloak does not take the credentials.
-    pub fn refused(&self) -> Fault {
-        let message = match &self.administrator {
-            None => format!(
-                "Keycloak does not take the credentials of client {:?}: compare {CLIENT_SECRET} or {CLIENT_SECRET_FILE} with \
-                 the client's secret, and see that the client is enabled with its service account on",
-                self.client_id
-            ),
-            Some(name) => format!(
-                "Keycloak does not take the credentials of administrator {name:?}: compare {ADMIN} and {ADMIN_PASSWORD} or \
-                 {ADMIN_PASSWORD_FILE} with an administrator of the realm {MASTER}; one who needs a second factor cannot be \
-                 used here"
-            ),
-        };
-        Fault::Refused { message }
-    }
-
-    /// What is said where a call is not allowed.
-    pub(super) fn may_not(&self, needs: &str, realm: &str) -> String {
-        match &self.administrator {
-            None => format!(
-                "the service account of client {:?} may not do this; give it the role {needs} of the client realm-management \
-                 in realm {realm:?}, or run `guestlist directory bootstrap`",
-                self.client_id
-            ),
-            Some(name) => format!(
-                "administrator {name:?} may not do this; name one of the realm {MASTER} who manages realm {realm:?} (role \
-                 admin) in {ADMIN}"
-            ),
-        }
-    }
-}
 
 /// Everything that a client needs to know.
 #[derive(Clone, Debug)]
@@ -171,31 +33,14 @@ impl Settings {
     /// Reads `keycloak:URL#REALM`, and the rest from the environment as it is told: for the service account.
     pub fn read(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
         let place = place(address)?;
-        let client_id = client_id(&environment);
-        let Some(source) = Source::read(&environment, CLIENT_SECRET, CLIENT_SECRET_FILE)? else {
-            return Err(Fault::Refused {
-                message: format!(
-                    "no secret for client {client_id:?}: set {CLIENT_SECRET_FILE} (a file) or {CLIENT_SECRET}; the client's \
-                     name comes from {CLIENT_ID}"
-                ),
-            });
-        };
-        Self::with(place, environment, Login { client_id, source, administrator: None })
+        let login = Login::operator(client_id(&environment), &environment)?;
+        Self::with(place, environment, login)
     }
 
-    /// The same for an administrator of the server.
+    /// The same for an administrator: of the server, who is known in the realm master, or of the realm itself.
     pub fn administrator(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
         let place = place(address)?;
-        let name = environment(ADMIN).filter(|name| !name.is_empty()).unwrap_or_else(|| "admin".to_owned());
-        let Some(source) = Source::read(&environment, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE)? else {
-            return Err(Fault::Refused {
-                message: format!(
-                    "no password for administrator {name:?}: set {ADMIN_PASSWORD_FILE} (a file) or {ADMIN_PASSWORD}; the \
-                     administrator's name comes from {ADMIN}"
-                ),
-            });
-        };
-        let login = Login { client_id: ADMIN_CLIENT.to_owned(), source, administrator: Some(name) };
+        let login = Login::administrator(&place.1, &environment)?;
         Self::with(place, environment, login)
     }
 
@@ -238,10 +83,15 @@ impl Settings {
 
     /// What is said where the realm is not there.
     pub(super) fn no_realm(&self) -> String {
-        if self.login.home(&self.realm) != self.realm {
+        format!("Keycloak has no realm {:?}: the realm stands behind # in --directory keycloak:URL#REALM", self.realm)
+    }
+
+    /// What is said where the realm is not there that we are known in.
+    pub(super) fn no_home(&self) -> String {
+        if self.login.home(&self.realm) == MASTER {
             return format!("no Keycloak is at this URL: it has no realm {MASTER}; is a path missing, such as /auth?");
         }
-        format!("Keycloak has no realm {:?}: the realm stands behind # in --directory keycloak:URL#REALM", self.realm)
+        self.no_realm()
     }
 }
 
@@ -283,6 +133,9 @@ fn place(address: &str) -> Result<(Url, String), Fault> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::directory::keycloak::client::login::{
+        ADMIN, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE, CLIENT_SECRET, CLIENT_SECRET_FILE,
+    };
 
     fn secret(name: &str) -> Option<String> {
         (name == CLIENT_SECRET).then(|| "hunter2".to_owned())

@@ -87,7 +87,7 @@ async fn fetch(client: &Client) -> Result<Token, Failed> {
             let message = format!("realm {:?} is switched off in Keycloak", login.home(&client.settings.realm));
             return Err(Failed::Fault(Fault::Refused { message }));
         }
-        404 => return Err(Failed::Fault(Fault::Refused { message: client.settings.no_realm() })),
+        404 => return Err(Failed::Fault(Fault::Refused { message: client.settings.no_home() })),
         _ => return Err(client.refused(TOKEN, response).await),
     }
     let bad = |_| Fault::Unavailable { context: format!("{}: the answer does not read as a token", TOKEN.name) };

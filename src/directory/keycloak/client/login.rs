@@ -1,0 +1,230 @@
+//! Who we are to Keycloak, and what is said to whom it does not let in. Secrets come from files or the environment, never
+//! from arguments, and never show.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::super::super::Fault;
+
+/// The realm of the server's administrators, and the client that people sign in by.
+pub const MASTER: &str = "master";
+const ADMIN_CLIENT: &str = "admin-cli";
+
+/// The variables of the environment.
+pub(super) const CLIENT_ID: &str = "GUESTLIST_KEYCLOAK_CLIENT_ID";
+pub(super) const CLIENT_SECRET: &str = "GUESTLIST_KEYCLOAK_CLIENT_SECRET";
+pub(super) const CLIENT_SECRET_FILE: &str = "GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE";
+pub(super) const ADMIN: &str = "GUESTLIST_KEYCLOAK_ADMIN";
+pub(super) const ADMIN_PASSWORD: &str = "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD";
+pub(super) const ADMIN_PASSWORD_FILE: &str = "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE";
+const ADMIN_REALM: &str = "GUESTLIST_KEYCLOAK_ADMIN_REALM";
+const ADMIN_CLIENT_ID: &str = "GUESTLIST_KEYCLOAK_ADMIN_CLIENT_ID";
+const ADMIN_CLIENT_SECRET: &str = "GUESTLIST_KEYCLOAK_ADMIN_CLIENT_SECRET";
+const ADMIN_CLIENT_SECRET_FILE: &str = "GUESTLIST_KEYCLOAK_ADMIN_CLIENT_SECRET_FILE";
+
+/// Something that nobody may read in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps it.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, to be sent and to nobody else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("(secret)")
+    }
+}
+
+/// Who we are to Keycloak: the service account of a client, or an administrator who prepares a realm for it.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The client that the token is made for.
+    pub client_id: String,
+    source: Source,
+    who: Who,
+}
+
+#[derive(Clone, Debug)]
+enum Who {
+    /// The client's service account, in the realm that we work in.
+    Operator,
+    /// An administrator of the realm `home`: somebody with a name, or the client's service account.
+    Administrator { name: Option<String>, home: String },
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Text(Secret),
+    /// Read anew for each token: a mounted secret may be rotated.
+    File {
+        file: PathBuf,
+        variable: &'static str,
+    },
+}
+
+impl Source {
+    /// A secret that one variable holds and the other has the file of. `None`: neither is set.
+    fn read(
+        environment: impl Fn(&str) -> Option<String>,
+        text: &'static str,
+        file: &'static str,
+    ) -> Result<Option<Self>, Fault> {
+        match (environment(text), environment(file)) {
+            (Some(secret), None) if !secret.is_empty() => Ok(Some(Self::Text(Secret::new(secret)))),
+            (None, Some(path)) => Ok(Some(Self::File { file: PathBuf::from(path), variable: file })),
+            (Some(_), Some(_)) => Err(Fault::Refused { message: format!("set one of {text} and {file}, not both") }),
+            (Some(_) | None, None) => Ok(None),
+        }
+    }
+}
+
+impl Login {
+    /// With a secret at hand.
+    pub fn new(client_id: impl Into<String>, secret: Secret) -> Self {
+        Self { client_id: client_id.into(), source: Source::Text(secret), who: Who::Operator }
+    }
+
+    /// The operator: the service account of a client in the realm that it works in.
+    pub(super) fn operator(client_id: String, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
+        match Source::read(&environment, CLIENT_SECRET, CLIENT_SECRET_FILE)? {
+            Some(source) => Ok(Self { client_id, source, who: Who::Operator }),
+            None => refuse(format!(
+                "no secret for client {client_id:?}: set {CLIENT_SECRET_FILE} (a file) or {CLIENT_SECRET}; the client's \
+                 name comes from {CLIENT_ID}"
+            )),
+        }
+    }
+
+    /// An administrator who prepares a realm: one of the server's, or that realm's own; a person or a service account.
+    pub(super) fn administrator(realm: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
+        let set = |name: &str| environment(name).filter(|text| !text.is_empty());
+        let home = set(ADMIN_REALM).unwrap_or_else(|| MASTER.to_owned());
+        if home != MASTER && home != realm {
+            return refuse(format!(
+                "{ADMIN_REALM}: an administrator of the realm {home:?} manages that one alone; write {MASTER}, or {realm:?} as \
+                 in --directory"
+            ));
+        }
+        let password = Source::read(&environment, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE)?;
+        let secret = Source::read(&environment, ADMIN_CLIENT_SECRET, ADMIN_CLIENT_SECRET_FILE)?;
+        match (password, secret, set(ADMIN_CLIENT_ID)) {
+            (Some(_), Some(_), _) => {
+                refuse("set the password of an administrator or the secret of a client, not both".to_owned())
+            }
+            (None, Some(source), Some(client_id)) => {
+                Ok(Self { client_id, source, who: Who::Administrator { name: None, home } })
+            }
+            (None, Some(_), None) => {
+                refuse(format!("{ADMIN_CLIENT_ID} is not set: which client is the secret of an administrator for?"))
+            }
+            (Some(source), None, client_id) => {
+                let name = Some(set(ADMIN).unwrap_or_else(|| "admin".to_owned()));
+                let client_id = client_id.unwrap_or_else(|| ADMIN_CLIENT.to_owned());
+                Ok(Self { client_id, source, who: Who::Administrator { name, home } })
+            }
+            (None, None, Some(client_id)) => refuse(format!(
+                "no secret for client {client_id:?}: set {ADMIN_CLIENT_SECRET_FILE} (a file) or {ADMIN_CLIENT_SECRET}"
+            )),
+            (None, None, None) => refuse(format!(
+                "no password for administrator {:?}: set {ADMIN_PASSWORD_FILE} (a file) or {ADMIN_PASSWORD}; the \
+                 administrator's name comes from {ADMIN}, the realm that he signs in to from {ADMIN_REALM}",
+                set(ADMIN).unwrap_or_else(|| "admin".to_owned())
+            )),
+        }
+    }
+
+    /// The secret as it is now.
+    pub fn secret(&self) -> Result<Secret, Fault> {
+        match &self.source {
+            Source::Text(secret) => Ok(secret.clone()),
+            Source::File { file, variable } => match std::fs::read_to_string(file) {
+                Ok(text) => Ok(Secret::new(text.trim())),
+                Err(error) => {
+                    let message = format!("{variable}: {} cannot be read: {error}", file.display());
+                    Err(Fault::Refused { message })
+                }
+            },
+        }
+    }
+
+    /// The realm that we are known in, where we work in that one.
+    pub(super) fn home<'a>(&'a self, realm: &'a str) -> &'a str {
+        match &self.who {
+            Who::Operator => realm,
+            Who::Administrator { home, .. } => home,
+        }
+    }
+
+    /// What is sent for a token.
+    pub(super) fn form<'a>(&'a self, secret: &'a Secret) -> Vec<(&'static str, &'a str)> {
+        let client = ("client_id", self.client_id.as_str());
+        match &self.who {
+            Who::Operator | Who::Administrator { name: None, .. } => {
+                vec![("grant_type", "client_credentials"), client, ("client_secret", secret.reveal())]
+            }
+            Who::Administrator { name: Some(name), .. } => {
+                vec![("grant_type", "password"), client, ("username", name), ("password", secret.reveal())]
+            }
+        }
+    }
+
+    /// What is said where Keycloak does not take the credentials.
+    pub fn refused(&self) -> Fault {
+        let client = &self.client_id;
+        let message = match &self.who {
+            Who::Operator => format!(
+                "Keycloak does not take the credentials of client {client:?}: compare {CLIENT_SECRET} or {CLIENT_SECRET_FILE} \
+                 with the client's secret, and see that the client is enabled with its service account on"
+            ),
+            Who::Administrator { name: None, home } => format!(
+                "Keycloak does not take the credentials of client {client:?} in the realm {home}: compare \
+                 {ADMIN_CLIENT_SECRET} or {ADMIN_CLIENT_SECRET_FILE} with the client's secret and {ADMIN_REALM} with its \
+                 realm, and see that the client is enabled with its service account on"
+            ),
+            Who::Administrator { name: Some(name), home } => format!(
+                "Keycloak does not take the credentials of administrator {name:?}: compare {ADMIN} and {ADMIN_PASSWORD} or \
+                 {ADMIN_PASSWORD_FILE} with an administrator of the realm {home}; one of another realm needs {ADMIN_REALM}; \
+                 one who needs a second factor, or whose realm does not let people sign in by {client}, cannot be used here: \
+                 name a client with a service account, {ADMIN_CLIENT_ID} and {ADMIN_CLIENT_SECRET_FILE}"
+            ),
+        };
+        Fault::Refused { message }
+    }
+
+    /// What is said where a call is not allowed.
+    pub(super) fn may_not(&self, needs: &str, realm: &str) -> String {
+        let client = &self.client_id;
+        let (who, home) = match &self.who {
+            Who::Operator => {
+                return format!(
+                    "the service account of client {client:?} may not do this; give it the role {needs} of the client \
+                     realm-management in realm {realm:?}, or run `guestlist directory bootstrap`"
+                );
+            }
+            Who::Administrator { name: Some(name), home } => (format!("administrator {name:?}"), home),
+            Who::Administrator { name: None, home } => (format!("the service account of client {client:?}"), home),
+        };
+        if home == MASTER {
+            return format!(
+                "{who} may not do this; name one of the realm {MASTER} who manages realm {realm:?} (role admin), or one of \
+                 that realm itself, with {ADMIN_REALM}"
+            );
+        }
+        format!(
+            "{who} may not do this; it takes the role realm-admin of the client realm-management in realm {realm:?}"
+        )
+    }
+}
+
+fn refuse<T>(message: String) -> Result<T, Fault> {
+    Err(Fault::Refused { message })
+}

@@ -1,0 +1,98 @@
+//! Who prepares a realm: not only an administrator of the server, also one of that realm alone, and a client instead of a
+//! person; and what somebody undoes of it while guestlist is at work.
+
+use guestlist::directory::Observe;
+use serde_json::{Value, json};
+
+use crate::prepared::Stage;
+use crate::sign_in::{PASSWORD, person};
+use crate::support::{ADMIN, block_on};
+
+const NAME: (&str, &str) = ("GUESTLIST_KEYCLOAK_ADMIN", "root@host.example");
+const HIS_PASSWORD: (&str, &str) = ("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", PASSWORD);
+const REALM: &str = "GUESTLIST_KEYCLOAK_ADMIN_REALM";
+
+/// Gives a user of the realm a role of its management.
+fn manages(stage: &Stage, user: &str, role: &str) {
+    let path = format!("/users/{user}/role-mappings/clients/{}", stage.client("realm-management"));
+    stage.admin("POST", &path, Some(stage.role(role)));
+}
+
+#[test]
+fn a_realms_own_administrator_prepares_it_and_one_who_may_not_is_told_what_he_lacks() {
+    let stage = Stage::with_realm("own-administrator");
+    block_on(person(&stage.realm, NAME.1, false, json!({})));
+    let found = stage.admin("GET", "/users?exact=true&username=root@host.example", None);
+    let root = found[0]["id"].as_str().unwrap();
+    let at_home = [NAME, HIS_PASSWORD, (REALM, "own-administrator")];
+
+    let said = stage.run(&["bootstrap"], &[NAME, HIS_PASSWORD]);
+    assert!(!said.ok && said.error.contains(REALM), "nobody of that name is in master: {}", said.error);
+    let before = stage.state();
+    manages(&stage, root, "manage-users");
+    let said = stage.run(&["bootstrap"], &at_home);
+    let lacks = "it takes the role realm-admin of the client realm-management in realm \"own-administrator\"";
+    assert!(!said.ok && said.error.contains(lacks), "{}", said.error);
+    assert_eq!(stage.state(), before, "somebody who may not changed something");
+
+    manages(&stage, root, "realm-admin");
+    let first = stage.run(&["bootstrap", "--secret-file", "secret"], &at_home);
+    assert!(first.ok && first.count("changed") > 10, "{}{}", first.out, first.error);
+    assert!(!first.out.contains(PASSWORD));
+    let before = stage.state();
+    // One of the server's finds nothing that he would do otherwise.
+    let again = stage.bootstrap(&["--secret-file", "secret"]);
+    assert_eq!(again.count("changed"), 0, "{}", again.out);
+    assert_eq!(stage.state(), before);
+    assert!(stage.operator(&["show"]).ok);
+}
+
+#[test]
+fn a_clients_service_account_prepares_a_realm_instead_of_a_person() {
+    let stage = Stage::with_realm("client-administrator");
+    let client = json!({"clientId": "platform", "secret": "a planted secret", "serviceAccountsEnabled": true,
+                        "publicClient": false, "standardFlowEnabled": false});
+    stage.admin("POST", "/clients", Some(client));
+    let account = format!("/clients/{}/service-account-user", stage.client("platform"));
+    let account = stage.admin("GET", &account, None);
+    let id = ("GUESTLIST_KEYCLOAK_ADMIN_CLIENT_ID", "platform");
+    let secret = ("GUESTLIST_KEYCLOAK_ADMIN_CLIENT_SECRET", "a planted secret");
+    let home = (REALM, "client-administrator");
+
+    let said = stage.run(&["bootstrap"], &[id, secret, home]);
+    assert!(!said.ok && said.error.contains("the service account of client \"platform\" may not"), "{}", said.error);
+    manages(&stage, account["id"].as_str().unwrap(), "realm-admin");
+    let said = stage.run(&["bootstrap", "--secret-file", "secret"], &[id, secret, home]);
+    assert!(said.ok && said.count("changed") > 10, "{}{}", said.out, said.error);
+    assert!(stage.operator(&["show"]).ok);
+
+    for (environment, expected) in [
+        (vec![secret, home], "GUESTLIST_KEYCLOAK_ADMIN_CLIENT_ID is not set"),
+        (vec![id, home], "no secret for client \"platform\""),
+        (vec![id, secret, ("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN)], "not both"),
+        (vec![id, secret], "in the realm master"),
+        (vec![id, secret, (REALM, "elsewhere")], "manages that one alone"),
+    ] {
+        let said = stage.run(&["bootstrap"], &environment);
+        assert!(!said.ok && said.error.contains(expected), "{expected}: {}", said.error);
+        assert!(said.out.is_empty() && !said.error.contains(secret.1), "{}", said.error);
+    }
+}
+
+#[test]
+fn a_realm_that_stops_showing_our_attributes_is_not_taken_for_one_without_guests() {
+    let stage = Stage::prepared("profile-undone");
+    let directory = stage.directory();
+    assert!(block_on(directory.guests(None)).unwrap().items.is_empty());
+    let mut profile = stage.admin("GET", "/users/profile", None);
+    let whole = profile.clone();
+    let ours = |one: &Value| one["name"].as_str().unwrap().starts_with("guestlist.");
+    profile["attributes"].as_array_mut().unwrap().retain(|one| !ours(one));
+    stage.admin("PUT", "/users/profile", Some(profile));
+    let fault = block_on(directory.guests(None)).unwrap_err().to_string();
+    assert!(fault.contains("user profile does not know") && fault.contains("directory bootstrap"), "{fault}");
+    let said = stage.bootstrap(&["--secret-file", "secret"]);
+    assert_eq!(said.count("changed"), 1, "{}", said.out);
+    assert_eq!(stage.admin("GET", "/users/profile", None)["attributes"], whole["attributes"]);
+    block_on(directory.guests(None)).unwrap();
+}

@@ -1,0 +1,137 @@
+//! A realm that `guestlist directory bootstrap` prepares, or is about to: commands on it, and what the realm is then.
+
+use std::sync::Arc;
+
+use assert_cmd::Command;
+use guestlist::directory::keycloak::{Directory, Settings};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::support::{ADMIN, Keycloak, Realm, Turn, block_on};
+
+/// A realm that is prepared, and a folder for files. The realm is deleted at the end.
+pub struct Stage {
+    pub realm: Realm<'static>,
+    pub folder: tempfile::TempDir,
+    _turn: Turn,
+}
+
+/// What a command said.
+pub struct Said {
+    pub ok: bool,
+    pub out: String,
+    pub error: String,
+}
+
+impl Said {
+    /// How many lines begin with a word.
+    pub fn count(&self, word: &str) -> usize {
+        self.out.lines().filter(|line| line.starts_with(&format!("{word} "))).count()
+    }
+}
+
+impl Stage {
+    /// Nothing is there yet.
+    pub fn empty(name: &str) -> Self {
+        let turn = Turn::wait();
+        let realm = Realm { server: Keycloak::shared(), name: name.to_owned() };
+        Self { realm, folder: tempfile::tempdir().unwrap(), _turn: turn }
+    }
+
+    /// A realm as Keycloak makes it.
+    pub fn with_realm(name: &str) -> Self {
+        let stage = Self::empty(name);
+        let (status, answer) =
+            block_on(stage.realm.server.admin("POST", "", Some(json!({"realm": name, "enabled": true}))));
+        assert_eq!(status, 201, "{answer}");
+        stage
+    }
+
+    /// A realm that was prepared; the operator's secret is in the file `secret`.
+    pub fn prepared(name: &str) -> Self {
+        let stage = Self::empty(name);
+        let said = stage.bootstrap(&["--secret-file", "secret"]);
+        assert!(said.ok, "{}{}", said.out, said.error);
+        stage
+    }
+
+    pub fn run(&self, args: &[&str], environment: &[(&str, &str)]) -> Said {
+        let output = Command::cargo_bin("guestlist")
+            .unwrap()
+            .current_dir(self.folder.path())
+            .env("GUESTLIST_DIRECTORY", self.realm.address())
+            .envs(environment.iter().copied())
+            .arg("directory")
+            .args(args)
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said { ok: output.status.success(), out: text(output.stdout), error: text(output.stderr) }
+    }
+
+    pub fn bootstrap(&self, args: &[&str]) -> Said {
+        let args = [&["bootstrap"], args].concat();
+        self.run(&args, &[("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN)])
+    }
+
+    /// A command with what the operator has.
+    pub fn operator(&self, args: &[&str]) -> Said {
+        self.run(args, &[("GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE", "secret")])
+    }
+
+    /// The directory as the operator has it.
+    pub fn directory(&self) -> Directory {
+        let file = self.folder.path().join("secret").display().to_string();
+        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE").then(|| file.clone());
+        let settings = Settings::read(&self.realm.address(), environment).unwrap();
+        Directory::new(settings, Arc::new(Timestamp::now)).unwrap()
+    }
+
+    pub fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (status, answer) = block_on(self.realm.admin(method, path, body));
+        assert!(status < 300, "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Everything that is set in the realm, in an order of its own.
+    pub fn state(&self) -> Value {
+        let mut state = self.admin("POST", "/partial-export?exportClients=true&exportGroupsAndRoles=true", None);
+        state["requiredActions"] = self.admin("GET", "/authentication/required-actions", None);
+        state["profile"] = self.admin("GET", "/users/profile", None);
+        sorted(&mut state);
+        state
+    }
+
+    pub fn client(&self, client_id: &str) -> String {
+        let found = self.admin("GET", &format!("/clients?clientId={client_id}"), None);
+        found[0]["id"].as_str().unwrap_or_else(|| panic!("no client {client_id}")).to_owned()
+    }
+
+    /// Where the roles of the service account are.
+    pub fn roles(&self) -> String {
+        let user = self.admin("GET", &format!("/clients/{}/service-account-user", self.client("guestlist")), None);
+        let user = user["id"].as_str().unwrap();
+        format!("/users/{user}/role-mappings/clients/{}", self.client("realm-management"))
+    }
+
+    pub fn role(&self, name: &str) -> Value {
+        json!([self.admin("GET", &format!("/clients/{}/roles/{name}", self.client("realm-management")), None)])
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        block_on(self.realm.admin("DELETE", "", None));
+    }
+}
+
+fn sorted(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(sorted);
+            items.sort_by_key(ToString::to_string);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(sorted),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
