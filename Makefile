@@ -10,7 +10,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-keycloak test lint generate controlplane keycloak bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster demo-keycloak test test-keycloak lint generate controlplane keycloak bench clean needs-cargo needs-go
 
 help: ## Says what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -32,10 +32,13 @@ test: needs-cargo controlplane keycloak ## Runs all tests; the first time it bui
 	cargo test --locked
 	cargo test --locked --test keycloak
 
+test-keycloak: needs-cargo controlplane keycloak ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
+	cargo test --locked --test keycloak --features keycloak-whole
+
 lint: needs-cargo ## Checks formatting and lints
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --test keycloak -- -D warnings
+	cargo clippy --locked --test keycloak --features keycloak-whole -- -D warnings
 
 generate: needs-cargo ## Writes what is made from the code: CRDs, the chart's copy of them, the reference in docs/
 	cargo run --locked --quiet -- crds --output crds

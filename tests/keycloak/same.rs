@@ -1,23 +1,29 @@
-//! The tests of the operator on the embedded directory, by the same files, with a realm for each.
+//! The tests of the operator on the embedded directory, by the same files, with a realm for each. Those that hardly touch the
+//! directory run where the feature `keycloak-whole` is on (`make test-keycloak`): all of them here would take as long again.
 
 #[path = "../operator/invitations.rs"]
 mod invitations;
 #[path = "../operator/killed.rs"]
 mod killed;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/kstatus.rs"]
 mod kstatus;
 #[path = "../operator/lifecycle.rs"]
 mod lifecycle;
 #[path = "../operator/marks.rs"]
 mod marks;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/namespaces.rs"]
 mod namespaces;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/order.rs"]
 mod order;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/policy.rs"]
 mod policy;
 #[path = "../operator/release.rs"]
 mod release;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/rest.rs"]
 mod rest;
 #[path = "../operator/restored.rs"]
@@ -26,9 +32,12 @@ mod restored;
 mod roles;
 #[path = "../operator/suspension.rs"]
 mod suspension;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/tenant.rs"]
 mod tenant;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/told.rs"]
 mod told;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/unreadable.rs"]
 mod unreadable;
