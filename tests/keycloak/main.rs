@@ -15,6 +15,8 @@ mod support;
 
 #[path = "../support/controlplane.rs"]
 mod controlplane;
+#[path = "../support/looking.rs"]
+mod looking;
 #[path = "../support/operator.rs"]
 mod operator;
 #[path = "../operator/stage.rs"]

@@ -1,13 +1,11 @@
 //! An independent observer: an administrator who looks at the users of a realm, again and again, for what must never be there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::looking::Observer;
 use crate::operated::realm;
 use crate::operator::Operator;
 use crate::support::{Keycloak, Realm, block_on};
@@ -70,38 +68,14 @@ impl Memory {
     }
 }
 
-/// Looks until it is told to stop.
-pub struct Observer {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<usize>,
-}
-
-impl Observer {
-    /// Begins to look.
-    pub fn watch(operator: &Operator) -> Self {
-        let realm = Realm { server: Keycloak::shared(), name: realm(operator) };
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = stop.clone();
-        let thread = std::thread::spawn(move || {
-            let (mut memory, mut looks) = (Memory::default(), 0);
-            while !told.load(Ordering::Relaxed) {
-                let (status, users) = block_on(realm.admin("GET", "/users?max=100&briefRepresentation=false", None));
-                assert_eq!(status, 200, "{users}");
-                let forbidden = memory.look(users.as_array().unwrap());
-                assert!(forbidden.is_empty(), "after {looks} looks: {forbidden:#?}");
-                looks += 1;
-                std::thread::sleep(Duration::from_millis(40));
-            }
-            looks
-        });
-        Self { stop, thread }
-    }
-
-    /// Stops; how often it looked. What it saw that must not be ends the test here.
-    pub fn looked(self) -> usize {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the observer saw nothing forbidden")
-    }
+/// Begins to look.
+pub fn watch(operator: &Operator) -> Observer {
+    let realm = Realm { server: Keycloak::shared(), name: realm(operator) };
+    Observer::begin(Duration::from_millis(40), Memory::default, move |memory| {
+        let (status, users) = block_on(realm.admin("GET", "/users?max=100&briefRepresentation=false", None));
+        assert_eq!(status, 200, "{users}");
+        memory.look(users.as_array().unwrap())
+    })
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::observer::Observer;
+use crate::observer;
 use crate::operator::eventually;
 use crate::stage::{BOB, CAROL, Place, Stage, WORLD, deactivated};
 
@@ -88,7 +88,7 @@ fn apply(edit: &Edit, partners: Place<'_>) {
 #[test]
 fn killed_at_any_moment_it_ends_the_same_and_no_forbidden_grant_was_ever_there() {
     let mut stage = Stage::start();
-    let observer = Observer::watch(&stage.operator);
+    let observer = observer::watch(&stage.operator);
     // How often one of them has come to lead by now.
     let mut led = 0;
     for (round, edit) in EDITS.iter().enumerate() {

@@ -1,13 +1,11 @@
 //! An independent observer: looks at the directory's file itself, again and again, for what must never be there.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use guestlist::directory::sqlite::{Access, Store};
 use rusqlite::Connection;
 
+use crate::looking::Observer;
 use crate::operator::Operator;
 
 /// What must never be there, whoever runs and whenever one looks: a Guest User as Manager, a grant of somebody who is
@@ -31,37 +29,18 @@ fn forbidden(connection: &Connection) -> i64 {
     connection.query_row(FORBIDDEN, [], |row| row.get(0)).unwrap()
 }
 
-/// Looks until it is told to stop.
-pub struct Observer {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<usize>,
-}
-
-impl Observer {
-    /// Begins to look.
-    pub fn watch(operator: &Operator) -> Self {
-        let database = operator.database();
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = stop.clone();
-        let thread = std::thread::spawn(move || {
-            let connection = Connection::open(database).unwrap();
-            connection.busy_timeout(Duration::from_secs(5)).unwrap();
-            let mut looks = 0;
-            while !told.load(Ordering::Relaxed) {
-                assert_eq!(forbidden(&connection), 0, "something forbidden after {looks} looks");
-                looks += 1;
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            looks
-        });
-        Self { stop, thread }
-    }
-
-    /// Stops; how often it looked. What it saw that must not be ends the test here.
-    pub fn looked(self) -> usize {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the observer saw nothing forbidden")
-    }
+/// Begins to look.
+pub fn watch(operator: &Operator) -> Observer {
+    let database = operator.database();
+    let open = || {
+        let connection = Connection::open(database).unwrap();
+        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        connection
+    };
+    Observer::begin(Duration::from_millis(10), open, |connection| match forbidden(connection) {
+        0 => Vec::new(),
+        count => vec![format!("{count} forbidden")],
+    })
 }
 
 const PEOPLE: &str = "INSERT INTO accounts (name) VALUES ('a');

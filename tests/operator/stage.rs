@@ -1,5 +1,5 @@
-//! A real API server with the operator beside it, and what is seen of both: objects by kubectl, people by
-//! `guestlist directory show`.
+//! A real API server with the operator beside it, and what is seen of both: objects as the server has them,
+//! people by `guestlist directory show`.
 
 use std::time::Duration;
 
@@ -194,7 +194,7 @@ impl Place<'_> {
         self.shows(object, &format!("says {word}"), |seen| condition(seen, "Ready")["reason"] == word);
     }
 
-    /// Waits until kubectl and the directory agree that a guest stands here and can use exactly this.
+    /// Waits until the object and the directory agree that a guest stands here and can use exactly this.
     #[track_caller]
     pub fn guest(&self, name: &str, email: &str, state: &str, access: &[&str]) {
         eventually(&format!("{name} is {state} with {access:?}"), || {
@@ -205,7 +205,6 @@ impl Place<'_> {
                 state => state,
             };
             if guest["state"] != there || usable(&guest) != access {
-                // kubectl is dearer: it is asked when the rest is right.
                 return Err(format!("{guest:#}\n{}", self.stage.operator.log()));
             }
             let object = self.get(&format!("gm/{name}"));
