@@ -62,7 +62,6 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let given = args.input.read(&args.paths)?;
     let (directory, at_once) = (args.input.execute()?, args.input.place()?.at_once());
     let runtime = offline::runtime()?;
-    runtime.block_on(directory.ready()).map_err(|fault| fault.to_string())?;
     let shown = runtime.block_on(look(&given, directory.as_ref()))?;
     match args.output {
         Format::Text => show(Format::Text, &shown, out)?,

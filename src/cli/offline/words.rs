@@ -14,7 +14,7 @@ use crate::directory::{Grant, GuestId, GuestRecord, Operation, PartnerId, Weight
 use crate::index::{Key, Kind};
 use crate::operator::engine::Load;
 use crate::operator::health::operation_name;
-use crate::rules::{Email, Reason, ShareRole};
+use crate::rules::{Email, Reason, ShareRole, Sort, entry};
 
 /// Where something stands that is not as its spec wants it.
 pub struct Standing {
@@ -359,9 +359,9 @@ pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
         && let Some(ready) = condition(ConditionType::Ready).filter(|ready| ready["status"] != "True")
     {
         let reason = text(&ready["reason"]);
-        // Stalled: nothing comes by itself. An Owner who was replaced is nothing that the files say: no rule is broken in them.
-        let stalled = condition(ConditionType::Stalled).is_some();
-        let broken = stalled && reason != Reason::SharerNotOwner.as_str();
+        // Stalled: nothing comes by itself. A rule that waits is broken by nothing that the object says.
+        let waits = Reason::parse(&reason).is_some_and(|reason| entry(reason).sort == Sort::WaitingRule);
+        let broken = condition(ConditionType::Stalled).is_some() && !waits;
         found.push(Standing {
             at: places.of_name(key).map(str::to_owned),
             key: key.clone(),
