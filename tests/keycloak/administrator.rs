@@ -1,11 +1,14 @@
 //! Who prepares a realm: not only an administrator of the server, also one of that realm alone, and a client instead of a
-//! person; and what somebody undoes of it while guestlist is at work.
+//! person; what somebody undoes of it while guestlist is
+//! at work, and what faults of Keycloak in the middle of it do.
 
+use axum::http::Method;
 use guestlist::directory::Observe;
 use serde_json::{Value, json};
 
 use crate::prepared::Stage;
-use crate::sign_in::{PASSWORD, person};
+use crate::proxy::{Fate, Proxy};
+use crate::sign_in::{PASSWORD, application, direct, person};
 use crate::support::{ADMIN, block_on};
 
 const NAME: (&str, &str) = ("GUESTLIST_KEYCLOAK_ADMIN", "root@host.example");
@@ -95,4 +98,59 @@ fn a_realm_that_stops_showing_our_attributes_is_not_taken_for_one_without_guests
     assert_eq!(said.count("changed"), 1, "{}", said.out);
     assert_eq!(stage.admin("GET", "/users/profile", None)["attributes"], whole["attributes"]);
     block_on(directory.guests(None)).unwrap();
+}
+
+#[test]
+fn what_keycloak_fails_at_in_the_middle_is_asked_again_and_where_it_stays_so_the_next_run_goes_on() {
+    let stage = Stage::with_realm("bootstrap-fails");
+    // It serves as long as its threads live.
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let proxy = threads.block_on(Proxy::start(&stage.realm.server.base));
+    let address = format!("keycloak:{}#{}", proxy.base, stage.realm.name);
+    let run = || {
+        let environment = [("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN), ("GUESTLIST_DIRECTORY", address.as_str())];
+        stage.run(&["bootstrap", "--secret-file", "secret"], &environment)
+    };
+    let is_write = |method: &Method, path: &str| method != "GET" && !path.ends_with("/token");
+    // Each run ends at its third write, whatever that is.
+    let mut runs = 0;
+    loop {
+        let mut writes = 0;
+        proxy.rules(move |method, path| {
+            writes += usize::from(is_write(method, path));
+            if is_write(method, path) && writes > 2 { Fate::Refused(500) } else { Fate::Passes }
+        });
+        let said = run();
+        if said.ok {
+            break;
+        }
+        assert!(said.error.contains("Keycloak answered 500"), "{}", said.error);
+        let realm = stage.admin("GET", "", None);
+        let clients = stage.admin("GET", "/clients?clientId=guestlist", None);
+        let guarded = ["browserFlow", "directGrantFlow", "resetCredentialsFlow"]
+            .iter()
+            .all(|flow| realm[flow].as_str().unwrap().starts_with("guestlist "));
+        assert!(guarded || clients == json!([]), "the operator was let in before anything guards");
+        runs += 1;
+        assert!(runs < 40, "it does not come to an end: {}{}", said.out, said.error);
+    }
+    assert!(runs > 5, "so few writes make no test: {runs}");
+    proxy.rules(|_, _| Fate::Passes);
+    assert_eq!(run().count("changed"), 0);
+    assert!(stage.operator(&["show"]).ok);
+    block_on(application(&stage.realm, "portal"));
+    block_on(person(&stage.realm, "bare@acme.example", false, json!({"guestlist.id": ["g-1"]})));
+    assert_eq!(block_on(direct(&stage.realm, "portal", "bare@acme.example", None)).0, 401);
+
+    // Every second call fails, once: nobody notices.
+    let done = stage.state();
+    stage.admin("PUT", "", Some(json!({"browserFlow": "browser", "organizationsEnabled": false})));
+    let mut calls = 0;
+    proxy.rules(move |_, path| {
+        calls += usize::from(!path.ends_with("/token"));
+        if calls % 2 == 0 && !path.ends_with("/token") { Fate::Refused(500) } else { Fate::Passes }
+    });
+    let said = run();
+    assert_eq!((said.ok, said.count("changed")), (true, 2), "{}{}", said.out, said.error);
+    assert_eq!(stage.state(), done);
 }

@@ -25,6 +25,7 @@ mod stage;
 
 mod administrator;
 mod applied;
+mod beside;
 mod bootstrap;
 mod demo;
 mod edited_by_hand;
@@ -37,6 +38,7 @@ mod pages;
 mod prepared;
 mod same;
 mod sign_in;
+mod taken_out;
 
 use operated::furnish;
 

@@ -116,7 +116,12 @@ impl Inner {
     async fn read_guest(&self, address: &Email) -> Result<Option<GuestRecord>, Fault> {
         match self.people().user_marked(address).await? {
             Some(user) => self.look(&user).await,
-            None => Ok(None),
+            None => {
+                if self.memory.user_at(address).is_some() {
+                    profile::check(&self.client).await?;
+                }
+                Ok(None)
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::super::{GuestId, GuestRecord, InvitationRecord, Mark, Owner, PartnerId};
+use super::super::{Fault, GuestId, GuestRecord, InvitationRecord, Mark, Owner, PartnerId};
 use super::client::{Call, Client, Failed, optional};
 use super::damaged::{self, Known};
 use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS};
@@ -99,9 +99,25 @@ impl People<'_> {
 
     /// The user with this address now.
     pub async fn user_at(&self, address: &Email) -> Result<Option<User>, Failed> {
+        Ok(self.users_at(address.as_str()).await?.into_iter().next())
+    }
+
+    /// The same, who has it alone: whom of several a membership means nobody can tell.
+    pub async fn only_user_at(&self, address: &Email) -> Result<Option<User>, Failed> {
+        let mut found = self.users_at(address.as_str()).await?;
+        if found.len() > 1 {
+            return Err(Failed::Fault(several_at(address.as_str())));
+        }
+        Ok(found.pop())
+    }
+
+    /// The users with this address, two of them where a realm lets several have one.
+    pub async fn users_at(&self, address: &str) -> Result<Vec<User>, Failed> {
         let call = Call::get(LIST_USERS, &["users"]).with("email", address).with("exact", true);
-        let found: Vec<User> = self.client.call(call.with("briefRepresentation", false).page(0, 2)).await?.read()?;
-        Ok(found.into_iter().find(|user| user.email.eq_ignore_ascii_case(address.as_str())))
+        let mut found: Vec<User> =
+            self.client.call(call.with("briefRepresentation", false).page(0, 2)).await?.read()?;
+        found.retain(|user| user.email.eq_ignore_ascii_case(address));
+        Ok(found)
     }
 
     /// The user who is a guest of ours, by our identifier.
@@ -247,7 +263,7 @@ impl People<'_> {
                 Ok(())
             }
             // Who may not look cannot tell.
-            Err(Failed::Fault(super::super::Fault::Refused { .. })) => {
+            Err(Failed::Fault(Fault::Refused { .. })) => {
                 seen.mfa_hidden = true;
                 Ok(())
             }
@@ -295,6 +311,16 @@ impl People<'_> {
     async fn invitations(&self, organization: &str) -> Result<BTreeMap<String, InvitationRecord>, Failed> {
         let rows = self.rows(organization, None).await?;
         Ok(rows.iter().filter_map(|row| Some((row.email.to_ascii_lowercase(), times(row)?))).collect())
+    }
+}
+
+/// What is said where several users have one address.
+pub fn several_at(address: &str) -> Fault {
+    Fault::Refused {
+        message: format!(
+            "several users of the realm have the address {address}: which of them is meant cannot be told, and Keycloak mails \
+             none of them; see that one has it alone"
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 //! tokens say of him after each thing that is done to him.
 
 mod adopted;
+mod habits;
 mod halfway;
 mod joining;
 mod mails;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::super::Fault;
-use super::super::client::{Call, Client, Endpoint, Secret};
+use super::super::client::{Answer, Call, Client, Endpoint, Failed, Secret};
 use super::Outcome;
 
-/// How often a write is tried that Keycloak answers with 500, and how long after the last time.
+/// How often is tried what Keycloak answers with 500, and how long after the last time.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How many rows are read at once.
@@ -42,7 +42,7 @@ impl<'a> Admin<'a> {
     /// Sees whether the realm is there.
     pub async fn look_for(&mut self, realm: &str) -> Result<(), Fault> {
         let call = Call::get(endpoint("GET realms"), &["realms"]).above().with("briefRepresentation", true);
-        let realms: Vec<Value> = self.client.call(call.patient()).await?.read()?;
+        let realms: Vec<Value> = self.ask(call).await?.read()?;
         self.absent = !realms.iter().any(|known| known["realm"] == realm);
         Ok(())
     }
@@ -64,7 +64,19 @@ impl<'a> Admin<'a> {
         if self.absent {
             return Ok(Value::Null);
         }
-        Ok(self.client.call(call.patient()).await?.read()?)
+        Ok(self.ask(call).await?.read()?)
+    }
+
+    /// A 500 has changed nothing: Keycloak says it too where two changes got in each other's way, and then it is asked again.
+    async fn ask(&self, call: Call<'_>) -> Result<Answer, Failed> {
+        let call = call.patient();
+        for _ in 1..ATTEMPTS {
+            match self.client.call(call.clone()).await {
+                Err(failed) if failed.is(500) => tokio::time::sleep(PAUSE).await,
+                done => return done,
+            }
+        }
+        self.client.call(call).await
     }
 
     /// Reads something of the realm.
@@ -102,23 +114,13 @@ impl<'a> Admin<'a> {
         Ok(answer["value"].as_str().map(Secret::new))
     }
 
-    /// Writes, unless it is a rehearsal. What was created, if the server says so. A 500 has changed nothing: Keycloak says it
-    /// too where two changes got in each other's way, and then it is asked once more.
+    /// Writes, unless it is a rehearsal. What was created, if the server says so.
     pub async fn write(&mut self, call: Call<'_>) -> Result<Option<String>, Fault> {
         self.writes += 1;
         if self.rehearsal {
             return Ok(None);
         }
-        let call = call.patient();
-        let mut attempts = 1;
-        loop {
-            match self.client.call(call.clone()).await {
-                Ok(answer) => return Ok(answer.created),
-                Err(failed) if failed.is(500) && attempts < ATTEMPTS => attempts += 1,
-                Err(failed) => return Err(failed.into()),
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        Ok(self.ask(call).await?.created)
     }
 
     /// How often was written so far, or would have been.

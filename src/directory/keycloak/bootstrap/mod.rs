@@ -5,6 +5,7 @@
 mod admin;
 mod flows;
 mod gate;
+mod habits;
 mod scope;
 mod service;
 mod settings;
@@ -54,10 +55,13 @@ pub async fn bootstrap(
     settings::server(&admin).await?;
     admin.look_for(&realm).await?;
     let applications = scope::applications(&admin, &wanted.applications).await?;
+    service::is_ours(&admin, &wanted.client_id).await?;
+    scope::is_ours(&admin).await?;
     service::no_clash(&admin, wanted).await?;
 
     settings::realm(&mut admin, &realm).await?;
     settings::profile(&mut admin).await?;
+    habits::told(&mut admin).await?;
     settings::actions(&mut admin).await?;
     flows::gates(&mut admin).await?;
     scope::scope(&mut admin, &applications).await?;

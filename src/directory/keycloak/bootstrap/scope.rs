@@ -11,6 +11,7 @@ use super::admin::{Admin, endpoint, text};
 const SCOPE: &str = "guestlist";
 /// The mapper's name.
 const MAPPER: &str = "guestlist accounts";
+const PROTOCOL: &str = "openid-connect";
 const ATTRIBUTE_MAPPER: &str = "oidc-usermodel-attribute-mapper";
 
 /// An application that is to see a guest's accounts.
@@ -32,10 +33,26 @@ pub async fn applications(admin: &Admin<'_>, names: &[String]) -> Result<Vec<App
     Ok(found)
 }
 
+/// Fails where the client scope is somebody else's: it would be completed with our mapper, and given to every application.
+pub async fn is_ours(admin: &Admin<'_>) -> Result<(), Fault> {
+    let scopes = admin.list("GET client-scopes", &["client-scopes"]).await?;
+    let Some(known) = scopes.into_iter().find(|scope| scope["name"] == SCOPE) else { return Ok(()) };
+    let mappers = known["protocolMappers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let has_ours = mappers.iter().any(|mapper| mapper["name"] == MAPPER);
+    if known["protocol"] == PROTOCOL && (mappers.is_empty() || has_ours) {
+        return Ok(());
+    }
+    let message = format!(
+        "the realm has a client scope {SCOPE:?} that puts something else into tokens: it is somebody else's and is left alone; \
+         rename it (Client scopes), guestlist needs one of this name for the claim {ACCOUNTS}; nothing was changed"
+    );
+    Err(Fault::Refused { message })
+}
+
 fn mapper() -> Value {
     json!({
         "name": MAPPER,
-        "protocol": "openid-connect",
+        "protocol": PROTOCOL,
         "protocolMapper": ATTRIBUTE_MAPPER,
         "config": {
             "user.attribute": ACCOUNTS,
@@ -62,7 +79,7 @@ pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Resul
             let body = json!({
                 "name": SCOPE,
                 "description": "The accounts that a guest may use, and as what",
-                "protocol": "openid-connect",
+                "protocol": PROTOCOL,
                 "attributes": {"include.in.token.scope": "false", "display.on.consent.screen": "false"},
             });
             admin.write(Call::post(endpoint("POST client-scopes"), &["client-scopes"]).json(body)).await?

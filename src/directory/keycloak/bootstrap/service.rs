@@ -12,6 +12,44 @@ const MANAGEMENT: &str = "realm-management";
 /// What the operator may do.
 const ROLES: [&str; 3] = ["manage-organizations", "manage-users", "view-events"];
 
+/// How the client that we made is told from one of somebody else that has its name.
+const MADE: &str = "made by guestlist directory bootstrap";
+/// Roles that every user of a realm has begin like this.
+const DEFAULTS: &str = "default-roles-";
+
+/// Fails where the client is somebody else's: people sign in by it, or its service account has other work to do. It would
+/// be changed into the operator's, and what it was for would end.
+pub async fn is_ours(admin: &Admin<'_>, name: &str) -> Result<(), Fault> {
+    let Some(client) = admin.client(name).await? else { return Ok(()) };
+    if text(&client, "description").contains(MADE) {
+        return Ok(());
+    }
+    let refuse = |why: &str| {
+        let message = format!(
+            "the realm has a client {name:?} that {why}: it is somebody else's and is left alone; name another one for the \
+             operator in GUESTLIST_KEYCLOAK_CLIENT_ID; nothing was changed"
+        );
+        Err(Fault::Refused { message })
+    };
+    let settings = settings();
+    if settings.as_object().into_iter().flatten().any(|(key, value)| client[key] != *value) {
+        return refuse("is not a confidential one with a service account and no flow");
+    }
+    let path = ["clients", text(&client, "id"), "service-account-user"];
+    let user = admin.get("GET clients/{id}/service-account-user", &path).await?;
+    let has = admin.get("GET users/{id}/role-mappings", &["users", text(&user, "id"), "role-mappings"]).await?;
+    let realm = has["realmMappings"].as_array().into_iter().flatten();
+    let of = |mapping: &Value| mapping["mappings"].as_array().cloned().unwrap_or_default();
+    let mut others = has["clientMappings"].as_object().into_iter().flatten().flat_map(|(client, mapping)| {
+        let ours = client == MANAGEMENT;
+        of(mapping).into_iter().filter(move |role| !(ours && ROLES.contains(&text(role, "name"))))
+    });
+    if realm.map(|role| text(role, "name")).any(|role| !role.starts_with(DEFAULTS)) || others.next().is_some() {
+        return refuse("has other roles than the operator needs");
+    }
+    Ok(())
+}
+
 /// Fails where somebody has a secret already that is not the client's, before anything is changed.
 pub async fn no_clash(admin: &Admin<'_>, wanted: &Wanted) -> Result<(), Fault> {
     let Some(known) = &wanted.known_secret else { return Ok(()) };
@@ -65,7 +103,7 @@ async fn client(admin: &mut Admin<'_>, name: &str) -> Result<Option<String>, Fau
             let mut body = settings();
             body["clientId"] = name.into();
             body["name"] = "guestlist".into();
-            body["description"] = "The operator that reconciles guests; made by guestlist directory bootstrap".into();
+            body["description"] = format!("The operator that reconciles guests; {MADE}").into();
             admin.write(Call::post(endpoint("POST clients"), &["clients"]).json(body)).await?
         }
         Some(mut client) => {

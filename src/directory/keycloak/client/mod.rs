@@ -31,6 +31,8 @@ const MINUTES: Duration = Duration::from_secs(120);
 const MAIL: Duration = Duration::from_secs(15);
 /// How long is waited where the server asks for patience and does not say for how long.
 const AWHILE: Duration = Duration::from_secs(5);
+/// What it says of an attribute that the realm's user profile requires and that is missing.
+const REQUIRED: &str = "error-user-attribute-required";
 /// How much of what the server says is passed on.
 const MOST_SAID: usize = 200;
 
@@ -163,6 +165,12 @@ pub enum Failed {
 }
 
 impl Failed {
+    /// The attributes of a user that the realm's profile requires and that were missing.
+    pub fn missing(&self) -> Vec<&str> {
+        let Self::Status { status: 400, said, .. } = self else { return Vec::new() };
+        said.split("; ").filter_map(|one| one.strip_suffix(REQUIRED)?.strip_suffix(": ")).collect()
+    }
+
     /// Whether the server answered with this status.
     pub fn is(&self, expected: u16) -> bool {
         matches!(self, Self::Status { status, .. } if *status == expected)
@@ -174,7 +182,10 @@ impl From<Failed> for Fault {
         match failed {
             Failed::Fault(fault) => fault,
             Failed::Status { endpoint, status, said } => {
-                let context = format!("{endpoint}: Keycloak answered {status}: {said}");
+                let mut context = format!("{endpoint}: Keycloak answered {status}: {said}");
+                if said.contains(REQUIRED) {
+                    context += ": the realm's user profile requires it whoever writes a user; require it of users only";
+                }
                 match status {
                     // Somebody was quicker, or it is not there any more: look again.
                     404 | 409 => Self::Changed { what: context },
@@ -337,9 +348,15 @@ fn unreachable(endpoint: &str, error: &reqwest::Error) -> Failed {
 fn said(body: &[u8]) -> String {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return "(no words)".to_owned() };
     let field = |name| value.get(name).and_then(Value::as_str);
-    let first = value.get("errors").and_then(|errors| errors.get(0)?.get("errorMessage")?.as_str());
-    let text = field("errorMessage").or(field("error_description")).or(field("error")).or(first);
-    text.unwrap_or("(no words)").chars().take(MOST_SAID).collect()
+    // About a field of a form: one, or several at once.
+    let about = |one: &Value| {
+        let said = one.get("errorMessage")?.as_str()?;
+        Some(one.get("field").and_then(Value::as_str).map_or(said.to_owned(), |field| format!("{field}: {said}")))
+    };
+    let several = || value.get("errors")?.as_array()?.iter().map(about).collect::<Option<Vec<_>>>();
+    let several = several().map(|all| all.join("; "));
+    let one = field("error_description").or(field("error")).map(str::to_owned);
+    about(&value).or(one).or(several).unwrap_or_else(|| "(no words)".to_owned()).chars().take(MOST_SAID).collect()
 }
 
 #[cfg(test)]
@@ -353,8 +370,12 @@ mod tests {
             (r#"{"errorMessage":"Organization not found."}"#, "Organization not found."),
             (r#"{"error":"conflict","error_description":"Duplicate resource error"}"#, "Duplicate resource error"),
             (r#"{"error":"HTTP 404 Not Found"}"#, "HTTP 404 Not Found"),
-            (r#"{"field":"email","errorMessage":"error-invalid-email","params":["email"]}"#, "error-invalid-email"),
+            (
+                r#"{"field":"email","errorMessage":"error-invalid-email","params":["email"]}"#,
+                "email: error-invalid-email",
+            ),
             (r#"{"errors":[{"errorMessage":"Invalid length"}]}"#, "Invalid length"),
+            (r#"{"errors":[{"field":"a","errorMessage":"x"},{"field":"b","errorMessage":"y"}]}"#, "a: x; b: y"),
             ("<html>", "(no words)"),
             ("", "(no words)"),
         ] {

@@ -77,7 +77,7 @@ impl Inner {
             Some(user) => Some(user),
             None => match people.user_with(guest::ADDRESS, address.as_str()).await? {
                 Some(user) => Some(user),
-                None => people.user_at(address).await?,
+                None => people.only_user_at(address).await?,
             },
         };
         let Some(user) = found else { return Err(stale(address)) };

@@ -15,7 +15,7 @@ use super::super::grants;
 use super::super::guest::{self, CONFIGURE_TOTP, names};
 use super::super::people::{self, People};
 use super::super::wire::{Organization, User};
-use super::super::{Inner, PoisonError, realm};
+use super::super::{Inner, PoisonError, profile, realm};
 use super::{refusal, stale};
 
 /// What one change of a guest's record does.
@@ -25,7 +25,12 @@ struct Change<'a> {
     before: &'a GuestRecord,
     after: &'a GuestRecord,
     at: Timestamp,
+    /// Something is taken away: nothing stands in the way of it.
+    must: bool,
 }
+
+/// What an attribute says that the realm requires and that nobody knows.
+const UNKNOWN: &str = "-";
 
 impl Change<'_> {
     fn made(&self) -> bool {
@@ -61,7 +66,8 @@ impl Inner {
             None => None,
         };
         let Some((user, record)) = record else {
-            // Who is not there has nothing that could be taken away.
+            // Who is not there has nothing that could be taken away, unless he is only not shown.
+            profile::check(&self.client).await?;
             if let Operation::Destroy { .. } = operation {
                 let destroyed = Some(realm::destroyed(&self.client, &self.tree).await?);
                 return Ok(Effect { destroyed, ..self.gone(id) });
@@ -92,8 +98,9 @@ impl Inner {
         if let Operation::Give { grants, .. } = operation {
             self.remember_shares(&record, grants.iter()).await?;
         }
+        let must = matches!(operation.weight(), Weight::Take | Weight::End);
         let change =
-            Change { user, organization: self.organization(&record.partner), before: &record, after: &after, at };
+            Change { user, organization: self.organization(&record.partner), before: &record, after: &after, at, must };
         self.change(&people, &change, operation).await
     }
 
@@ -104,13 +111,20 @@ impl Inner {
 
     /// Writes the change, then does what follows from it.
     async fn change(&self, people: &People<'_>, change: &Change<'_>, operation: &Operation) -> Result<Effect, Fault> {
-        let written = self.write_user(change).await?;
+        let written = match self.write_user(change).await {
+            // It cannot be written, whatever was tried. He does not stay signed in with it.
+            Err(fault @ Fault::Refused { .. }) if change.must => {
+                self.sign_out(change.user).await?;
+                return Err(fault);
+            }
+            written => written?,
+        };
         if let Operation::ResetMfa { enrolled_before, .. } = operation {
             self.delete_credentials(people, change.user, *enrolled_before).await?;
         }
         let reset = matches!(operation, Operation::ResetMfa { .. });
         if reset || change.takes() {
-            optional(self.client.call(Call::post(LOGOUT, &["users", &change.user.id, "logout"])).await)?;
+            self.sign_out(change.user).await?;
         }
         if let Some(organization) = &change.organization {
             let revoked = change.before.invitation.is_some() && change.after.invitation.is_none();
@@ -130,6 +144,11 @@ impl Inner {
         // What was just taken off a user is not what he has.
         let now = if reset { people.user(&written.id).await?.unwrap_or(written) } else { written };
         Self::after(people, &now, change.after)
+    }
+
+    async fn sign_out(&self, user: &User) -> Result<(), Fault> {
+        optional(self.client.call(Call::post(LOGOUT, &["users", &user.id, "logout"])).await)?;
+        Ok(())
     }
 
     /// The record as it is after what was written.
@@ -154,8 +173,14 @@ impl Inner {
             // It did not go out: it is due as before.
             let undone =
                 GuestRecord { invitation: None, last_mail_at: change.before.last_mail_at, ..change.after.clone() };
-            let back =
-                Change { user: &written, organization: None, before: change.after, after: &undone, at: change.at };
+            let back = Change {
+                user: &written,
+                organization: None,
+                before: change.after,
+                after: &undone,
+                at: change.at,
+                must: false,
+            };
             self.write_user(&back).await?;
             return Err(fault);
         }
@@ -185,7 +210,17 @@ impl Inner {
             user.email_verified =
                 change.after.mark.is_some() && (user.email_verified || change.after.joined_at.is_some());
         }
-        let put = self.put_user(change.user, &user).await;
+        let mut put = self.put_user(change.user, &user).await;
+        while change.must
+            && let Err(failed) = &put
+            && let missing = failed.missing()
+            && missing.iter().any(|name| !user.attributes.contains_key(*name))
+        {
+            tracing::warn!(user = user.id, ?missing, "the realm's user profile requires what this guest does not have");
+            let unknown = missing.iter().map(|name| ((*name).to_owned(), vec![UNKNOWN.to_owned()]));
+            user.attributes.extend(unknown);
+            put = self.put_user(change.user, &user).await;
+        }
         optional(put)?.ok_or_else(|| stale(&change.before.address))?;
         Ok(user)
     }

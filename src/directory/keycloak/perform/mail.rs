@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::super::super::{Fault, InvitationRecord};
 use super::super::client::{Call, Failed, optional};
 use super::super::endpoints::{DELETE_INVITATION, INVITE};
+use super::super::people::several_at;
 use super::super::wire::{Organization, User};
 use super::super::{Inner, PoisonError, guest};
 
@@ -18,6 +19,9 @@ impl Inner {
             Ok(()) => Ok(()),
             // One is open that we did not know of. A new one, so that only the last link works.
             Err(failed) if failed.is(409) => {
+                if self.people().users_at(&user.email).await?.len() > 1 {
+                    return Err(several_at(&user.email));
+                }
                 self.revoke(organization, user).await?;
                 self.invite(organization, user).await.map_err(|failed| unsent(failed, user))
             }

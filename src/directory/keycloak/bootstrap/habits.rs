@@ -1,0 +1,116 @@
+//! What somebody set in the realm that stands in guests' way, or in ours. It is his: he is told what to change.
+
+use serde_json::Value;
+
+use super::super::super::Fault;
+use super::super::client::Call;
+use super::admin::{Admin, endpoint, text};
+
+/// What a realm keeps its users in besides.
+const STORAGE: &str = "org.keycloak.storage.UserStorageProvider";
+/// The attributes of a user that are always written.
+const WRITTEN: [&str; 4] = ["username", "email", "firstName", "lastName"];
+
+/// Tells of each.
+pub async fn told(admin: &mut Admin<'_>) -> Result<(), Fault> {
+    let realm = admin.get("GET realm", &[]).await?;
+    for said in of_the_realm(&realm) {
+        admin.by_hand(said);
+    }
+    if realm["verifyEmail"] == true {
+        admin.note("the realm verifies addresses: a guest gets a mail of Keycloak's for that besides his invitation");
+    }
+    let profile = admin.get("GET users/profile", &["users", "profile"]).await?;
+    for name in required(&profile) {
+        admin.by_hand(&format!(
+            "the user profile requires the attribute {name:?} of users whom administrators write: no guest can be invited \
+             without it; require it of users only (Realm settings, User profile, {name}, Required for)"
+        ));
+    }
+    let call = Call::get(endpoint("GET components"), &["components"]).with("type", STORAGE);
+    for storage in admin.read(call).await?.as_array().into_iter().flatten() {
+        if set(&storage["config"], "syncRegistrations") && !off(&storage["config"], "enabled") {
+            admin.by_hand(&format!(
+                "the user federation {:?} takes in users who are made in the realm (Sync Registrations): guests would be \
+                 written into it; switch that off",
+                text(storage, "name")
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn set(config: &Value, name: &str) -> bool {
+    config[name][0] == "true"
+}
+
+fn off(config: &Value, name: &str) -> bool {
+    config[name][0] == "false"
+}
+
+fn of_the_realm(realm: &Value) -> Vec<&'static str> {
+    let is = |name: &str| realm[name] == true;
+    let mut said = Vec::new();
+    if is("duplicateEmailsAllowed") {
+        said.push(
+            "several users may have one address: guestlist takes an address for one person, and Keycloak mails nobody whose \
+             address is not his alone; switch it off (Realm settings, Login, Duplicate emails)",
+        );
+    }
+    if is("bruteForceProtected") && is("permanentLockout") {
+        said.push(
+            "Keycloak switches users off for good after wrong passwords: guestlist switches guests on again whom their \
+             memberships do not suspend; let it lock out for a time instead (Realm settings, Security defenses)",
+        );
+    }
+    if realm["loginWithEmailAllowed"] == false && !is("registrationEmailAsUsername") {
+        said.push(
+            "nobody signs in by his address: a guest's username is his address, but for addresses with characters that \
+             Keycloak takes in no username; switch it on (Realm settings, Login, Login with email)",
+        );
+    }
+    said
+}
+
+/// The attributes without which Keycloak does not let an administrator write a user, besides those that are always written.
+fn required(profile: &Value) -> Vec<&str> {
+    let attributes = profile["attributes"].as_array().into_iter().flatten();
+    let required = attributes.filter(|attribute| {
+        let Some(required) = attribute["required"].as_object() else { return false };
+        let listed = |name: &str| required.get(name).and_then(Value::as_array).filter(|list| !list.is_empty());
+        let of_administrators = listed("roles").is_some_and(|roles| roles.iter().any(|role| role == "admin"));
+        let of_everybody = listed("roles").is_none() && listed("scopes").is_none();
+        (of_administrators || of_everybody) && attribute["defaultValue"].is_null()
+    });
+    required.map(|attribute| text(attribute, "name")).filter(|name| !WRITTEN.contains(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_attribute_stands_in_the_way_where_administrators_have_to_write_it() {
+        let attribute = |required: Value| json!({"attributes": [{"name": "department", "required": required}]});
+        for (profile, stands) in [
+            (attribute(json!({})), true),
+            (attribute(json!({"roles": ["admin", "user"]})), true),
+            (attribute(json!({"roles": ["admin"]})), true),
+            (attribute(json!({"roles": ["user"]})), false),
+            (attribute(json!({"scopes": ["profile"]})), false),
+            (json!({"attributes": [{"name": "department"}]}), false),
+            (json!({"attributes": [{"name": "department", "required": {}, "defaultValue": "none"}]}), false),
+            (json!({"attributes": [{"name": "email", "required": {}}]}), false),
+            (Value::Null, false),
+        ] {
+            assert_eq!(!required(&profile).is_empty(), stands, "{profile}");
+        }
+    }
+
+    #[test]
+    fn what_a_new_realm_has_stands_in_nobodys_way() {
+        assert!(of_the_realm(&json!({"loginWithEmailAllowed": true, "duplicateEmailsAllowed": false})).is_empty());
+        assert!(of_the_realm(&Value::Null).is_empty());
+    }
+}

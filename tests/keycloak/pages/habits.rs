@@ -1,0 +1,139 @@
+//! Realms that ask more of their users than Keycloak does by itself.
+
+use guestlist::directory::{Fault, Observe as _, Operation};
+use guestlist::rules::ShareRole;
+use serde_json::{Value, json};
+
+use super::adopted::{adopt, own};
+use super::stage::{Stage, accounts, holds, in_three_days, on_stage};
+use crate::contract::{email, give, grant, guest};
+
+const BOB: &str = "bob@acme.example";
+const CAROL: &str = "carol@acme.example";
+
+async fn requires(stage: &Stage, name: &str, validations: Value) {
+    let mut profile = stage.admin("GET", "/users/profile", None).await;
+    let attribute = json!({"name": name, "required": {}, "validations": validations,
+                           "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]}});
+    profile["attributes"].as_array_mut().unwrap().push(attribute);
+    stage.admin("PUT", "/users/profile", Some(profile)).await;
+}
+
+#[test]
+fn an_attribute_that_the_realm_begins_to_require_keeps_nobody_his_access() {
+    on_stage("required", async |stage| {
+        let mut bob = stage.active(BOB).await;
+        stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
+        let tokens = bob.signs_in().await.unwrap();
+        holds(&tokens, &["instagram:collaborator"]);
+        requires(stage, "department", json!({})).await;
+        let refused = stage.run(&give("bob", vec![grant("tiktok", ShareRole::Collaborator)])).await;
+        let Err(Fault::Refused { message }) = refused else { panic!("{refused:?}") };
+        assert!(message.contains("department") && message.contains("require it of users only"), "{message}");
+
+        let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+        stage.done(&withhold).await;
+        assert!(!stage.application.knows(&tokens).await);
+        let user = stage.user(BOB).await;
+        assert_eq!(user["attributes"]["guestlist.accounts"], Value::Null);
+        assert_eq!(user["attributes"]["department"], json!(["-"]));
+        assert_eq!(accounts(&bob.signs_in().await.unwrap()), None);
+
+        // What nobody can make up: he cannot be written, and is signed out all the same.
+        stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
+        let tokens = bob.signs_in().await.unwrap();
+        requires(stage, "floor", json!({"options": {"options": ["1", "2"]}})).await;
+        let refused = stage.run(&withhold).await;
+        let Err(Fault::Refused { message }) = refused else { panic!("{refused:?}") };
+        assert!(message.contains("floor"), "{message}");
+        assert!(!stage.application.knows(&tokens).await, "he stays signed in");
+    });
+}
+
+#[test]
+fn of_two_users_with_one_address_none_is_taken_for_the_guest() {
+    on_stage("two-of-one", async |stage| {
+        stage.admin("PUT", "", Some(json!({"loginWithEmailAllowed": false, "duplicateEmailsAllowed": true}))).await;
+        let second = |address: &str| {
+            json!({"username": format!("second-{address}"), "email": address, "firstName": "Other", "lastName": "Hand",
+                   "enabled": true, "emailVerified": true})
+        };
+        stage.colleague(BOB).await;
+        stage.admin("POST", "/users", Some(second(BOB))).await;
+        let both = stage.admin("GET", &format!("/users?exact=true&email={BOB}"), None).await;
+        let refused = stage.run(&adopt(BOB)).await;
+        let Err(Fault::Refused { message }) = refused else { panic!("{refused:?}") };
+        assert!(message.contains("several users of the realm have the address bob@acme.example"), "{message}");
+        assert_eq!(stage.admin("GET", &format!("/users?exact=true&email={BOB}"), None).await, both);
+        assert_eq!((stage.mail.count(BOB), stage.has_no_record(BOB).await), (0, true));
+
+        // A stranger who takes a guest's address later gets nothing that is meant for him.
+        let carol = stage.invite(CAROL).await;
+        stage.admin("POST", "/users", Some(second(CAROL))).await;
+        let again = Operation::Invite { guest: guest("carol"), expires_at: in_three_days() };
+        let refused = stage.run(&again).await;
+        assert!(matches!(&refused, Err(Fault::Refused { message }) if message.contains(CAROL)), "{refused:?}");
+        let record = carol.record().await;
+        assert_eq!((record.joined_at, stage.mail.count(CAROL)), (None, 1));
+        let users = stage.admin("GET", &format!("/users?exact=true&email={CAROL}"), None).await;
+        let stranger = users.as_array().unwrap().iter().find(|user| user["firstName"] == "Other").unwrap();
+        assert_eq!(stranger["attributes"], Value::Null);
+        assert_eq!(stage.directory.guests(None).await.unwrap().items.len(), 1);
+    });
+}
+
+#[test]
+fn a_realm_that_verifies_addresses_and_makes_them_usernames_takes_a_guest_in() {
+    on_stage("verified", async |stage| {
+        let settings = json!({"verifyEmail": true, "registrationEmailAsUsername": true, "bruteForceProtected": true});
+        stage.admin("PUT", "", Some(settings)).await;
+        let mut bob = stage.invite(BOB).await;
+        bob.accepts().await;
+        // Keycloak's own mail: following the invitation is no proof to it.
+        assert_eq!(stage.mail.count(BOB), 2);
+        let link = bob.link();
+        bob.browser.open(&link).await;
+        bob.chooses_a_password().await;
+        bob.enrols().await;
+        stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
+        holds(&bob.signs_in().await.unwrap(), &["instagram:collaborator"]);
+        assert_eq!(stage.mail.count(BOB), 2);
+
+        // Somebody who tries passwords locks him out for a while, and that is all.
+        let before = own(&stage.user(BOB).await);
+        for _ in 0..3 {
+            let wrong = stage.application.direct(BOB, "wrong", None).await;
+            assert!(wrong.is_err());
+        }
+        assert_eq!(own(&stage.user(BOB).await), before);
+    });
+}
+
+#[test]
+fn guests_whose_marks_the_realm_hides_are_not_taken_for_gone() {
+    on_stage("hidden", async |stage| {
+        let mut bob = stage.active(BOB).await;
+        stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
+        let profile = stage.admin("GET", "/users/profile", None).await;
+        let mut without = profile.clone();
+        let ours = |one: &Value| one["name"].as_str().unwrap().starts_with("guestlist.");
+        without["attributes"].as_array_mut().unwrap().retain(|one| !ours(one));
+        stage.admin("PUT", "/users/profile", Some(without)).await;
+        assert_eq!(stage.user(BOB).await["attributes"], Value::Null);
+        holds(&bob.signs_in().await.unwrap(), &["instagram:collaborator"]);
+
+        let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+        let hidden = |fault: Fault| {
+            let said = fault.to_string();
+            assert!(said.contains("does not know the attribute") && said.contains("bootstrap"), "{said}");
+        };
+        hidden(stage.directory.guests(None).await.unwrap_err());
+        hidden(stage.directory.guest(&email(BOB)).await.unwrap_err());
+        hidden(stage.run(&withhold).await.unwrap_err());
+
+        stage.admin("PUT", "/users/profile", Some(profile)).await;
+        assert_eq!(stage.directory.guests(None).await.unwrap().items.len(), 1);
+        stage.done(&withhold).await;
+        assert_eq!(accounts(&bob.signs_in().await.unwrap()), None);
+    });
+}
