@@ -273,6 +273,11 @@ impl Engine {
         self.queue.next_due().into_iter().chain(self.counts.values().min().copied()).min()
     }
 
+    /// What failed, or went round and round, and has not come to rest since.
+    pub fn failing(&self) -> impl Iterator<Item = &Key> {
+        self.queue.failing()
+    }
+
     /// The next task of a running key. `None`: it has come to rest.
     fn advance_key(&mut self, key: &Key, now: Timestamp) -> Option<Task> {
         if key.is_sweep() {

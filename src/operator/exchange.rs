@@ -28,6 +28,16 @@ pub enum Now {
     Destroyed(Destroyed),
 }
 
+impl Now {
+    /// How often a guest had changed; `None` for one who is not there.
+    pub fn revision(&self) -> Option<Revision> {
+        match self {
+            Self::Guest(_, record) => record.as_ref().map(|record| record.revision),
+            Self::Partner(..) | Self::Account(..) | Self::User(..) | Self::Destroyed(_) => None,
+        }
+    }
+}
+
 /// What comes in.
 #[derive(Debug)]
 pub enum Input {

@@ -167,7 +167,16 @@ impl Performer {
                 Err(fault) if fault.next() == Next::BackOff => {
                     return Err(Failure::NotTaken(Box::new(step.operation.clone()), fault.to_string()));
                 }
-                Err(fault) => return Err(self.after(about, fault, outcome).await),
+                Err(fault) => {
+                    let why = fault.to_string();
+                    return Err(match self.after(about, fault, outcome).await {
+                        // Read again he is as he was when this was planned: planned again it would be the same.
+                        Failure::Replan if outcome.reread.last().is_some_and(|now| now.revision() == basis) => {
+                            Failure::NotTaken(Box::new(step.operation.clone()), why)
+                        }
+                        failure => failure,
+                    });
+                }
             }
         }
         self.tell(about, notices).await;

@@ -126,6 +126,11 @@ impl Queue {
         self.failures.get(key).map_or(0, |failed| failed.times)
     }
 
+    /// What has failed and has not come to rest since.
+    pub fn failing(&self) -> impl Iterator<Item = &Key> {
+        self.failures.keys()
+    }
+
     /// Queues what is due.
     pub fn tick(&mut self, now: Timestamp) {
         while let Some((instant, key)) = self.due.first().cloned() {

@@ -2,6 +2,7 @@
 //! comes to its objects: with objects on their way out, objects that are gone, cascades, and everything made anew.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures::executor::block_on;
 use guestlist::cli::offline::desk::Desk;
@@ -20,15 +21,15 @@ use super::perform::lines;
 use super::server::read;
 use super::walk;
 
-/// What a plan of this cluster and this directory prints.
-fn foretold(sim: &Sim) -> Vec<String> {
-    let now = sim.now;
-    let clock = Clock::new(move || now);
+/// A session on this cluster, and on what a directory of this content is after something happened to it.
+fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> Session {
     let objects = sim.server.objects().iter().map(|(key, object)| read(key.kind, object));
     let owner = sim.engine.owner.clone();
     let load = sim.everything();
-    let directory = Arc::new(Inline::new(Store::copy(&load, &owner).unwrap()));
-    let session = Session {
+    let mut store = Store::copy(&load, &owner).unwrap();
+    happens(&mut store);
+    let directory = Arc::new(Inline::new(store));
+    Session {
         owner,
         workspace: sim.engine.workspace.clone(),
         desk: Arc::new(Desk::holding(objects, clock.clone())),
@@ -38,13 +39,42 @@ fn foretold(sim: &Sim) -> Vec<String> {
         clock,
         extent: Extent::Everything,
         workers: 1,
-    };
+    }
+}
+
+/// Runs it to its end: what was done, and what is left or went wrong.
+fn run(session: Session) -> (Vec<String>, Result<Vec<String>, String>) {
     let mut said = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let problems = runtime.block_on(session.run(|done| said.extend(lines(&done.key, &done.step)))).unwrap();
+    let end = runtime.block_on(session.run(|done| said.extend(lines(&done.key, &done.step))));
+    (said, end)
+}
+
+/// What a plan of this cluster and this directory prints.
+fn foretold(sim: &Sim) -> Vec<String> {
+    let now = sim.now;
+    let (mut said, end) = run(session(sim, Clock::new(move || now), |_| {}));
+    let problems = end.unwrap();
     assert!(problems.iter().all(|problem| problem.starts_with("TooManyOrphans")), "{problems:?}");
     said.sort();
     said
+}
+
+#[test]
+fn what_the_directory_only_ever_answers_with_look_again_was_not_done_and_is_said() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.edit(Share, "newsletter", json!({"exclude": [{"name": "bob"}]}));
+    sim.settle();
+    sim.edit(Share, "newsletter", json!({"exclude": null}));
+    // A second passes each time that somebody asks what time it is: nobody has to wait for the patience to end.
+    let (start, asked) = (sim.now, AtomicI64::new(0));
+    let clock = Clock::new(move || start + SignedDuration::from_secs(asked.fetch_add(1, Ordering::Relaxed)));
+    let after_the_look = |store: &mut Store| assert!(store.set_deleted("newsletter", true).unwrap());
+    let (said, end) = run(session(&sim, clock, after_the_look));
+    assert_eq!(said, [] as [String; 0]);
+    let problem = end.expect_err("the account cannot be given");
+    assert!(problem.contains("GuestMembership partners/bob: ") && problem.contains("changed"), "{problem}");
 }
 
 /// The operator starts, and does what was said; neither more nor less.

@@ -1,7 +1,7 @@
 //! Runs the operator's engine on a desk to its rest: the same index, rules, plan and performer as in a cluster, and
 //! nothing that waits for people or for time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Session {
         let mut engine = Engine::new(owner, workspace, workers).with_extent(extent);
         begin(&mut engine, &desk, load, &clock);
         let mut running = Running::new();
-        let mut failures: BTreeMap<Key, String> = BTreeMap::new();
+        let mut words = Words::default();
         let mut since = clock.now();
         let mut swept = false;
         loop {
@@ -85,9 +85,10 @@ impl Session {
             }
             let Some((key, steps, outcome)) = running.next().await else {
                 let now = clock.now();
-                let next = engine.next_look().filter(|_| !failures.is_empty() && now.duration_since(since) < PATIENCE);
+                let done = words.failing(&engine).is_empty();
+                let next = engine.next_look().filter(|_| !done && now.duration_since(since) < PATIENCE);
                 let Some(next) = next else {
-                    if swept || !failures.is_empty() {
+                    if swept || !done {
                         break;
                     }
                     // In a cluster it comes a while after the last change.
@@ -104,25 +105,48 @@ impl Session {
                 swept = false;
                 tell(&Done { key: key.clone(), step });
             }
-            match &outcome.failure {
-                Some(
-                    Failure::Retry(why) | Failure::NotTaken(_, why) | Failure::RetryAfter(_, why) | Failure::Wait(why),
-                ) => {
-                    failures.insert(key.clone(), why.clone());
-                }
-                Some(Failure::Gone | Failure::Behind | Failure::Replan | Failure::NotLeading | Failure::Stop(_))
-                | None => {
-                    failures.remove(&key);
-                }
-            }
+            words.hear(&key, outcome.failure.as_ref());
             engine.handle(Input::Done { key, outcome: Box::new(outcome) }, clock.now());
             for (key, uid) in desk.take_gone() {
                 engine.handle(Input::Deleted { key, uid, frontier: desk.version() }, clock.now());
             }
         }
-        let failed: Vec<String> = failures.iter().map(|(key, why)| format!("{key}: {why}")).collect();
+        let failed = words.failing(&engine);
         let left = || engine.condition.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
         if failed.is_empty() { Ok(left()) } else { Err(failed.join("\n")) }
+    }
+}
+
+/// Why something was not done, in the words that were last heard of it.
+#[derive(Default)]
+struct Words {
+    last: BTreeMap<Key, String>,
+    /// What waits, for a time or for a change, and does not count as failing.
+    waiting: BTreeSet<Key>,
+}
+
+impl Words {
+    /// What came of a task. Of an object whose operation was not taken the status is written next, and that goes well: what was
+    /// said before stands until the object has come to rest.
+    fn hear(&mut self, key: &Key, failure: Option<&Failure>) {
+        match failure {
+            Some(Failure::Retry(why) | Failure::NotTaken(_, why)) => self.last.insert(key.clone(), why.clone()),
+            Some(Failure::RetryAfter(_, why) | Failure::Wait(why)) => {
+                self.waiting.insert(key.clone());
+                self.last.insert(key.clone(), why.clone())
+            }
+            Some(Failure::Gone | Failure::Behind | Failure::Replan | Failure::NotLeading | Failure::Stop(_)) | None => {
+                self.waiting.remove(key);
+                None
+            }
+        };
+    }
+
+    /// What is not done yet, and why.
+    fn failing(&self, engine: &Engine) -> Vec<String> {
+        let keys: BTreeSet<&Key> = engine.failing().chain(&self.waiting).collect();
+        let why = |key| self.last.get(key).map_or("it changed each time that it was tried", String::as_str);
+        keys.into_iter().map(|key| format!("{key}: {}", why(key))).collect()
     }
 }
 

@@ -167,6 +167,11 @@ impl Known {
         matches!(operation, Operation::EnsurePartner { partner, .. } if !self.partners.contains(partner))
     }
 
+    /// What an operation does to access, as it is told: a partner that is made is given.
+    fn weight(&self, operation: &Operation) -> Weight {
+        if self.is_new(operation) { Weight::Give } else { operation.weight() }
+    }
+
     /// One operation as a sentence, and how it changes what there is.
     fn sentence(&self, operation: &Operation) -> (char, String) {
         if let Operation::EnsurePartner { display_name, host_admins, .. } = operation
@@ -174,7 +179,7 @@ impl Known {
         {
             return ('+', format!("create the partner {}", run_by(display_name, host_admins)));
         }
-        let sign = match operation.weight() {
+        let sign = match self.weight(operation) {
             Weight::Take | Weight::End => '-',
             Weight::Keep => '~',
             Weight::Give => '+',
@@ -228,11 +233,7 @@ impl Text {
 
     /// How many operations do what to access.
     pub fn summary(&self, operations: &[Done]) -> String {
-        let made = |done: &Done| self.known.is_new(&done.step.operation);
-        let count = |weight| {
-            let is = |done: &&Done| (if made(done) { Weight::Give } else { done.step.operation.weight() }) == weight;
-            operations.iter().filter(is).count()
-        };
+        let count = |weight| operations.iter().filter(|done| self.known.weight(&done.step.operation) == weight).count();
         let (give, keep) = (count(Weight::Give), count(Weight::Keep));
         let (take, end) = (count(Weight::Take), count(Weight::End));
         let s = if operations.len() == 1 { "" } else { "s" };
@@ -292,7 +293,7 @@ pub fn json(
         json!({
             "object": object(&done.key),
             "operation": operation_name(operation),
-            "access": match operation.weight() {
+            "access": match known.weight(operation) {
                 Weight::Take => "take",
                 Weight::Keep => "keep",
                 Weight::Give => "give",
