@@ -4,7 +4,8 @@
 #[path = "support/world/mod.rs"]
 mod world;
 
-use guestlist::index::Kind;
+use guestlist::directory::Operation;
+use guestlist::index::{Key, Kind};
 use world::{SPACE, World, email};
 
 const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
@@ -42,7 +43,7 @@ fn a_guest_gets_an_account_only_after_joining_and_turning_mfa_on() {
 fn an_invitation_expires_at_its_instant_and_is_sent_again_when_asked() {
     let mut world = World::acme();
     world.settle();
-    let key = guestlist::index::Key::new(Kind::Membership, SPACE, "bob");
+    let key = Key::new(Kind::Membership, SPACE, "bob");
     assert_eq!(world.plan(&key).next_look, Some(world.now + jiff::SignedDuration::from_hours(72)));
     world.later(72 * 60 - 1);
     assert_eq!(world.state("bob"), "Invited");
@@ -272,6 +273,31 @@ fn suspending_a_guest_a_partner_or_a_share_withholds_and_gives_back() {
 }
 
 #[test]
+fn a_suspended_partner_is_switched_off_last_and_on_again_first() {
+    for backwards in [false, true] {
+        let mut world = shared();
+        let order = |keys: &mut Vec<Key>| keys.sort_by_key(|key| (key.kind == Kind::Partner) == backwards);
+        let mut edit = |more: &str| {
+            world.partner("acme", &format!("hostAdmins: [alice@host.example]\n{more}"));
+            world.done.clear();
+            world.settle_in(order);
+            let switch = |done: &Operation| matches!(done, Operation::EnsurePartner { .. });
+            (
+                world.done.iter().position(switch),
+                world.done.iter().filter(|done| switch(done)).count(),
+                world.done.len(),
+            )
+        };
+        let (place, times, all) = edit("suspended: true");
+        assert_eq!((place, times), (Some(all - 1), 1), "last of {all}");
+        assert!(all > 3, "everybody lost something");
+        let (place, times, all) = edit("");
+        assert_eq!((place, times), (Some(0), 1), "first of {all}");
+        assert_eq!(world.access().len(), 2);
+    }
+}
+
+#[test]
 fn what_expires_is_withheld_at_the_instant_and_revived_by_extending_it() {
     let mut world = shared();
     let end =
@@ -383,7 +409,7 @@ fn a_partner_that_is_gone_withholds_and_deactivates_nobody() {
     let mut world = shared();
     world.delete(Kind::Partner, "acme");
     // Somebody took the finalizer off by hand.
-    let key = guestlist::index::Key::new(Kind::Partner, SPACE, "acme");
+    let key = Key::new(Kind::Partner, SPACE, "acme");
     let uid = world.objects[&key].metadata().uid.clone().unwrap();
     world.objects.remove(&key);
     world.index.delete(&key, &uid);
@@ -428,7 +454,7 @@ fn a_paused_guest_is_given_nothing_and_can_lose_everything() {
 
 /// A membership vanishes without having been taken back: somebody stripped its finalizer and deleted it.
 fn vanish(world: &mut World, name: &str) {
-    let key = guestlist::index::Key::new(Kind::Membership, SPACE, name);
+    let key = Key::new(Kind::Membership, SPACE, name);
     let object = world.objects.remove(&key).unwrap();
     world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
 }
@@ -475,7 +501,7 @@ fn a_membership_that_comes_back_for_a_vanished_one_takes_its_record_up_again() {
 #[test]
 fn a_guest_whose_mfa_is_unknown_keeps_what_he_has_for_a_day_and_no_longer() {
     let mut world = shared();
-    let key = guestlist::index::Key::new(Kind::Membership, SPACE, "bob");
+    let key = Key::new(Kind::Membership, SPACE, "bob");
     let mut record = world.record("bob").unwrap();
     record.mfa = guestlist::directory::MfaRecord::Unknown;
     let (address, since) = (record.address.clone(), world.now);

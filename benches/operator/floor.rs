@@ -143,6 +143,7 @@ async fn directory(plane: &ControlPlane, name: &str, size: Size) -> (Arc<Directo
             mark: mark(&name),
             display_name: name,
             host_admins: vec![Email::parse("alice@host.example").unwrap()],
+            suspended: false,
         };
         directory.execute(&ensure, None, Timestamp::now(), epoch).await.unwrap();
     }

@@ -86,7 +86,8 @@ pub enum Operation {
         /// The partner.
         partner: PartnerId,
     },
-    /// Creates the partner, revives it, passes its mark on, or brings name and Host Admins up to date.
+    /// Creates the partner, revives it, passes its mark on, or brings name, Host Admins and whether it is suspended up to
+    /// date.
     EnsurePartner {
         /// Its identifier.
         partner: PartnerId,
@@ -96,6 +97,8 @@ pub enum Operation {
         display_name: String,
         /// Who runs it, sorted.
         host_admins: Vec<Email>,
+        /// It is suspended. That comes last, when its guests hold nothing any more, and is lifted first.
+        suspended: bool,
     },
     /// Brings the guest's name and mark up to date. The mark's address never changes.
     DescribeGuest {

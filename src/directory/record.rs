@@ -65,6 +65,8 @@ pub struct PartnerRecord {
     pub display_name: String,
     /// Who runs it, sorted.
     pub host_admins: Vec<Email>,
+    /// It is suspended, and its guests hold nothing any more.
+    pub suspended: bool,
     /// Since when it is deactivated; `None`: live.
     pub deactivated_at: Option<Timestamp>,
 }

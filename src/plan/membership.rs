@@ -52,13 +52,13 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
         Claim::Free | Claim::Revives(_) => admit(world, &partner, &member, &mut steps),
         Claim::Taken | Claim::Stranger => {}
     }
-    steps.retain(|step| step.operation.weight() == Weight::Take || (!paused && may_give(world, step)));
+    steps.retain(|step| step.operation.weight() == Weight::Take || (!paused && may_give(world, &partner, step)));
     let record = member.claim.live();
     let finalizer = if record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
-    // Accepted, but the partner's record is not there yet: what there is to say comes with it. One that would not be
-    // accepted then either (suspended, expired) says so now.
-    let early =
-        record.is_none() && steps.is_empty() && is_in_order(&member) && !paused && world.workspace.is_readable();
+    // Accepted, but the partner's record is not there yet, or says still that it is suspended: what there is to say comes with
+    // it. One that would not be accepted then either (suspended, expired) says so now.
+    let waits = (record.is_none() && is_in_order(&member)) || partner.is_being_lifted();
+    let early = waits && steps.is_empty() && !paused && world.workspace.is_readable();
     let status = (!early).then(|| status(world, &member, &shares, paused));
     Plan {
         notices: notices(&member, &steps),
@@ -75,8 +75,8 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
 }
 
 /// Whether a step may be taken though it does not take away.
-fn may_give(world: World<'_>, step: &Step) -> bool {
-    world.workspace.is_readable() || step.operation.weight() != Weight::Give
+fn may_give(world: World<'_>, partner: &PartnerView<'_>, step: &Step) -> bool {
+    step.operation.weight() != Weight::Give || (world.workspace.is_readable() && !partner.is_being_lifted())
 }
 
 /// An object that does not read grants nothing new and takes nothing away; it can still be deleted.

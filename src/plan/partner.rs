@@ -11,7 +11,7 @@ use super::lifecycle::State;
 use super::membership::end;
 use super::{Deletion, Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
-use crate::directory::{Mark, Operation, Origin, PartnerId, Weight};
+use crate::directory::{GuestRecord, Mark, Operation, Origin, PartnerId, Weight};
 use crate::index::{Key, Kind, Meta, Partner, Slot};
 use crate::rules::{GuestRole, Reason, Taint};
 
@@ -78,8 +78,14 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
         origin: Origin::Made,
     };
     let display_name = display_name(entry);
+    // Last of all that a suspension takes; where somebody came to hold something since, that is for his own pass to mend.
+    let suspended =
+        partner.is_shut() && live.is_none_or(|record| record.suspended || nobody_holds_anything(world, &record.id));
     let same = live.is_some_and(|record| {
-        record.mark == mark && record.display_name == display_name && record.host_admins == partner.host_admins
+        record.mark == mark
+            && record.display_name == display_name
+            && record.host_admins == partner.host_admins
+            && record.suspended == suspended
     });
     if !same {
         let id = match partner.record {
@@ -88,11 +94,18 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
         };
         let host_admins = partner.host_admins.clone();
         steps.push(Step {
-            operation: Operation::EnsurePartner { partner: id, mark, display_name, host_admins },
+            operation: Operation::EnsurePartner { partner: id, mark, display_name, host_admins, suspended },
             reason: Reason::Reconciled,
             because: "the record follows the object".to_owned(),
         });
     }
+}
+
+/// Whether no guest of a partner has an account, nor, of those whom we made, a login.
+fn nobody_holds_anything(world: World<'_>, partner: &PartnerId) -> bool {
+    let made = |guest: &GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
+    let mut live = world.observed.guests_of(partner).filter(|guest| guest.is_live());
+    live.all(|guest| guest.grants.is_empty() && !(guest.login && made(guest)))
 }
 
 /// A partner's identifier: derived from the object's UID, so that creating needs no memory.

@@ -37,6 +37,7 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
         mark: mark("acme", "u-acme-2"),
         display_name: "Acme".to_owned(),
         host_admins: vec![],
+        suspended: false,
     };
     let carol = email("carol@acme.example");
     let lower = vec![grant("instagram", ShareRole::Collaborator)];
@@ -74,6 +75,8 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
             Operation::ForgetShare { share_uid: grant("instagram", ShareRole::Manager).share_uid },
         ),
         ("ensure partner", vec![], rename),
+        ("suspend partner", vec![], suspend_partner()),
+        ("lift", vec![suspend_partner()], ensure_partner()),
         ("describe", vec![], describe),
         ("admit", vec![], admit(&carol, at(9_000))),
         ("admit again", vec![Operation::Deactivate { guest: bob_id() }], admit(&bob(), at(9_000))),

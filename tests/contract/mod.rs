@@ -164,7 +164,17 @@ pub fn ensure_partner() -> Operation {
         mark: mark("acme", "u-acme"),
         display_name: "Acme Agency".to_owned(),
         host_admins: vec![alice()],
+        suspended: false,
     }
+}
+
+/// The same, suspended.
+pub fn suspend_partner() -> Operation {
+    let mut operation = ensure_partner();
+    if let Operation::EnsurePartner { suspended, .. } = &mut operation {
+        *suspended = true;
+    }
+    operation
 }
 
 /// Admits somebody as Guest Admin, under a name that is the local part of his address.

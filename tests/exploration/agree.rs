@@ -38,7 +38,7 @@ impl Embedded {
         let embedded = Self { inline, epoch };
         let partners = state.directory.partners;
         for which in (0..PARTNERS).filter(|which| partners[*which].0 != Record::None) {
-            embedded.run(&ensure(which, partners[which].1));
+            embedded.run(&ensure(which, partners[which].1, partners[which].0 == Record::Suspended));
         }
         for who in 0..GUESTS {
             embedded.bring(setup, who, &state.directory.guests[who]);
@@ -86,12 +86,13 @@ impl Embedded {
     }
 }
 
-fn ensure(which: usize, mine: bool) -> Operation {
+fn ensure(which: usize, mine: bool, suspended: bool) -> Operation {
     Operation::EnsurePartner {
         partner: partner_id(which),
         mark: mark(PARTNER[which], mine),
         display_name: PARTNER[which].to_owned(),
         host_admins: Vec::new(),
+        suspended,
     }
 }
 
@@ -144,7 +145,7 @@ fn operations(setup: &Setup, who: usize) -> Vec<Operation> {
         Operation::DestroyPartner { partner: home, since: now() },
         Operation::Demote { guest: guest() },
         Operation::EnableLogin { guest: guest() },
-        ensure(setup.partner_of_guest[who], true),
+        ensure(setup.partner_of_guest[who], true, false),
         admit(setup, who, &member(true, true)),
     ];
     for (what, account) in ACCOUNT.iter().enumerate().take(SHARES) {

@@ -19,12 +19,13 @@ pub fn execute(
 ) -> Result<(), Refused> {
     match operation {
         Operation::Admit { .. } => return admit(all, operation, basis, now),
-        Operation::EnsurePartner { partner, mark, display_name, host_admins } => {
+        Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
             let record = guestlist::directory::PartnerRecord {
                 id: partner.clone(),
                 mark: mark.clone(),
                 display_name: display_name.clone(),
                 host_admins: host_admins.clone(),
+                suspended: *suspended,
                 deactivated_at: None,
             };
             all.partners.retain(|known| known.id != *partner);
@@ -36,6 +37,7 @@ pub fn execute(
             }
             for record in all.partners.iter_mut().filter(|record| record.id == *partner) {
                 record.deactivated_at.get_or_insert(now);
+                record.suspended = false;
             }
         }
         Operation::DestroyPartner { partner, since } => {

@@ -183,6 +183,7 @@ pub fn everything(setup: &Setup, directory: &Directory, revisions: [i64; GUESTS]
             mark: mark(PARTNER[which], *mine),
             display_name: PARTNER[which].to_owned(),
             host_admins: vec![email("alice@host.example")],
+            suspended: *record == Record::Suspended,
             deactivated_at: (*record == Record::Deactivated).then(long_ago),
         })
     };
@@ -232,7 +233,11 @@ pub fn compact(all: &Everything, before: &Directory) -> Directory {
     let mine = |mark: &Mark| mark.uid == uid(&mark.name, true);
     for partner in &all.partners {
         let which = PARTNER.iter().position(|name| *name == partner.mark.name).unwrap();
-        let record = if partner.deactivated_at.is_some() { Record::Deactivated } else { Record::Live };
+        let record = match (partner.deactivated_at, partner.suspended) {
+            (Some(_), _) => Record::Deactivated,
+            (None, true) => Record::Suspended,
+            (None, false) => Record::Live,
+        };
         directory.partners[which] = (record, mine(&partner.mark));
     }
     for record in &all.guests {

@@ -56,6 +56,8 @@ pub enum Record {
     #[default]
     None,
     Live,
+    /// Of a partner: live, and suspended.
+    Suspended,
     Deactivated,
 }
 

@@ -51,8 +51,9 @@ fn sentence(operation: &Operation) -> String {
         Operation::Deactivate { .. } => "deactivate: login off; the record stays until it is swept".to_owned(),
         Operation::Release { .. } => "let go: what was given is taken back, the identity stays".to_owned(),
         Operation::DeactivatePartner { .. } => "put the partner away: it has no guests any more".to_owned(),
-        Operation::EnsurePartner { display_name, host_admins, .. } => {
-            format!("keep the partner {}", run_by(display_name, host_admins))
+        Operation::EnsurePartner { display_name, host_admins, suspended, .. } => {
+            let suspended = if *suspended { ", suspended" } else { "" };
+            format!("keep the partner {}{suspended}", run_by(display_name, host_admins))
         }
         Operation::DescribeGuest { display_name, .. } => format!("keep the name {display_name:?} and the mark"),
         Operation::Admit { address, role, expires_at, .. } => {

@@ -94,6 +94,11 @@ pub fn is_marked(user: &User) -> bool {
     ALL.iter().any(|name| user.attributes.contains_key(*name))
 }
 
+/// Whether guestlist made a user. Of a mark that does not read nobody can tell.
+pub fn is_made(user: &User) -> bool {
+    stored(user).is_some_and(|stored| !stored.adopted)
+}
+
 /// Whether a user could sign in: he has chosen a password. Whom we made has to, one whom we found has done so.
 pub fn has_password(user: &User) -> bool {
     !user.required_actions.iter().any(|action| action == UPDATE_PASSWORD)
@@ -251,7 +256,7 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
 
 /// A workspace user, adopted or not. `None`: a guest whom we made, or somebody without an address that could be compared.
 pub fn workspace_user(user: &User) -> Option<UserRecord> {
-    if stored(user).is_some_and(|stored| !stored.adopted) {
+    if is_made(user) {
         return None;
     }
     person(user)

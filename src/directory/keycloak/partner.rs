@@ -15,8 +15,14 @@ const NAMESPACE: &str = "guestlist.namespace";
 const NAME: &str = "guestlist.name";
 const UID: &str = "guestlist.uid";
 const HOST_ADMINS: &str = "guestlist.host-admins";
+const SUSPENDED: &str = "guestlist.suspended";
 const DEACTIVATED_AT: &str = "guestlist.deactivated-at";
-const ALL: [&str; 8] = [ID, INSTALLATION, CLUSTER, NAMESPACE, NAME, UID, HOST_ADMINS, DEACTIVATED_AT];
+const ALL: [&str; 9] = [ID, INSTALLATION, CLUSTER, NAMESPACE, NAME, UID, HOST_ADMINS, SUSPENDED, DEACTIVATED_AT];
+
+/// The organization is switched off.
+const OFF: &str = "off";
+/// It is left on, for the sake of members whom guestlist did not make.
+const LEFT_ON: &str = "left on";
 
 /// How much of a UID an alias shows.
 const UID_SHOWN: usize = 8;
@@ -36,8 +42,9 @@ pub fn record(organization: &Organization) -> Option<PartnerRecord> {
             uid: text(UID)?,
             origin: Origin::Made,
         },
-        display_name: display_name(organization, value(DEACTIVATED_AT).is_some()),
+        display_name: display_name(organization),
         host_admins: admins.iter().map(|text| Email::parse(text)).collect::<Result<_, _>>().ok()?,
+        suspended: value(SUSPENDED).is_some(),
         deactivated_at: match value(DEACTIVATED_AT) {
             Some(text) => Some(text.parse::<Timestamp>().ok()?),
             None => None,
@@ -45,16 +52,30 @@ pub fn record(organization: &Organization) -> Option<PartnerRecord> {
     })
 }
 
-/// The name that people see. Of an organization that somebody switched off it says so: it differs from what it should be
+/// What the name says besides of an organization that somebody switched on or off.
+const SWITCHED: &str = " (switched by hand)";
+
+/// The name that people see. Of an organization that somebody switched on or off it says so: it differs from what it should be
 /// until it is written again.
-fn display_name(organization: &Organization, deactivated: bool) -> String {
+fn display_name(organization: &Organization) -> String {
     let suffix = format!(" ({})", organization.alias);
     let name = organization.name.strip_suffix(&suffix).unwrap_or(&organization.name);
-    if organization.enabled || deactivated { name.to_owned() } else { format!("{name} (switched off)") }
+    let right = match first(&organization.attributes, SUSPENDED) {
+        // One that was put away stays as it was left.
+        _ if organization.attributes.contains_key(DEACTIVATED_AT) => true,
+        Some(OFF) => !organization.enabled,
+        Some(_) | None => organization.enabled,
+    };
+    if right { name.to_owned() } else { format!("{name}{SWITCHED}") }
+}
+
+/// A name as it is meant.
+pub fn plain(display_name: &str) -> &str {
+    display_name.strip_suffix(SWITCHED).unwrap_or(display_name)
 }
 
 /// Writes a record into an organization's attributes; those of others stay as they are.
-fn write(record: &PartnerRecord, attributes: &mut Attributes) {
+fn write(record: &PartnerRecord, attributes: &mut Attributes, enabled: bool) {
     for name in ALL {
         attributes.remove(name);
     }
@@ -66,6 +87,9 @@ fn write(record: &PartnerRecord, attributes: &mut Attributes) {
     put(NAME, vec![record.mark.name.clone()]);
     put(UID, vec![record.mark.uid.clone()]);
     put(HOST_ADMINS, record.host_admins.iter().map(ToString::to_string).collect());
+    if record.suspended {
+        put(SUSPENDED, vec![if enabled { LEFT_ON } else { OFF }.to_owned()]);
+    }
     if let Some(at) = record.deactivated_at {
         put(DEACTIVATED_AT, vec![format!("{at:.9}")]);
     }
@@ -81,7 +105,7 @@ pub fn alias(mark: &Mark) -> String {
 pub fn body(record: &PartnerRecord, existing: Option<&Organization>, name_is_taken: bool, enabled: bool) -> Value {
     let alias = existing.map_or_else(|| alias(&record.mark), |organization| organization.alias.clone());
     let mut attributes = existing.map(|organization| organization.attributes.clone()).unwrap_or_default();
-    write(record, &mut attributes);
+    write(record, &mut attributes, enabled);
     let name = if name_is_taken { format!("{} ({alias})", record.display_name) } else { record.display_name.clone() };
     json!({
         "name": name,

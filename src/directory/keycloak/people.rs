@@ -276,7 +276,8 @@ impl People<'_> {
         self.client.call(Call::get(CREDENTIALS, &["users", id, "credentials"])).await?.read()
     }
 
-    async fn members(&self, organization: &str) -> Result<BTreeSet<String>, Failed> {
+    /// All members of an organization, by Keycloak's identifiers.
+    pub async fn members(&self, organization: &str) -> Result<BTreeSet<String>, Failed> {
         let mut all = BTreeSet::new();
         let mut pages = Pages::of(MEMBERS);
         loop {

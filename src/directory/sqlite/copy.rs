@@ -66,10 +66,10 @@ fn fill(tx: &Connection, all: &Everything, owner: &Owner) -> rusqlite::Result<()
 }
 
 fn put_partner(tx: &Connection, partner: &PartnerRecord) -> rusqlite::Result<usize> {
-    let PartnerRecord { id, mark, display_name, host_admins, deactivated_at } = partner;
+    let PartnerRecord { id, mark, display_name, host_admins, suspended, deactivated_at } = partner;
     let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let sql = "INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins, \
-               deactivated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+               suspended, deactivated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     tx.prepare_cached(sql)?.execute(params![
         id.0,
         mark.installation,
@@ -79,6 +79,7 @@ fn put_partner(tx: &Connection, partner: &PartnerRecord) -> rusqlite::Result<usi
         mark.uid,
         display_name,
         admins,
+        suspended,
         deactivated_at.map(stamp)
     ])
 }

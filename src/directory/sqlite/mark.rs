@@ -158,15 +158,26 @@ impl Write<'_> {
         mark: &Mark,
         display_name: &str,
         admins: &str,
+        suspended: bool,
     ) -> Result<Done, Fault> {
         self.ours(mark)?;
         let rows = self.sql(
-            "INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET installation = ?2, cluster = ?3, \
-             namespace = ?4, name = ?5, uid = ?6, display_name = ?7, host_admins = ?8, deactivated_at = NULL \
-             WHERE (installation, cluster, namespace, name, uid, display_name, host_admins) \
-             <> (?2, ?3, ?4, ?5, ?6, ?7, ?8) OR deactivated_at IS NOT NULL",
-            params![id, mark.installation, mark.cluster, mark.namespace, mark.name, mark.uid, display_name, admins],
+            "INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins, suspended) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET installation = ?2, cluster = ?3, \
+             namespace = ?4, name = ?5, uid = ?6, display_name = ?7, host_admins = ?8, suspended = ?9, deactivated_at = NULL \
+             WHERE (installation, cluster, namespace, name, uid, display_name, host_admins, suspended) \
+             <> (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) OR deactivated_at IS NOT NULL",
+            params![
+                id,
+                mark.installation,
+                mark.cluster,
+                mark.namespace,
+                mark.name,
+                mark.uid,
+                display_name,
+                admins,
+                suspended
+            ],
         )?;
         self.partner_done(id, rows)
     }
@@ -181,7 +192,7 @@ impl Write<'_> {
         if live > 0 {
             return Err(self.stale());
         }
-        let sql = "UPDATE partners SET deactivated_at = ?2 WHERE id = ?1 AND deactivated_at IS NULL";
+        let sql = "UPDATE partners SET deactivated_at = ?2, suspended = 0 WHERE id = ?1 AND deactivated_at IS NULL";
         let rows = self.sql(sql, params![id, stamp(self.at)])?;
         self.partner_done(id, rows)
     }

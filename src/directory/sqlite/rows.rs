@@ -51,8 +51,7 @@ fn methods(row: &Row<'_>, column: usize) -> Result<Methods> {
 }
 
 /// A partner.
-pub const PARTNER: &str =
-    "SELECT id, installation, cluster, namespace, name, uid, display_name, host_admins, deactivated_at FROM partners";
+pub const PARTNER: &str = "SELECT id, installation, cluster, namespace, name, uid, display_name, host_admins, deactivated_at, suspended FROM partners";
 
 /// Reads a row of [`PARTNER`].
 pub fn partner(row: &Row<'_>) -> Result<PartnerRecord> {
@@ -72,6 +71,7 @@ pub fn partner(row: &Row<'_>) -> Result<PartnerRecord> {
             .split_whitespace()
             .map(|text| Email::parse(text).map_err(|error| unreadable(7, &error)))
             .collect::<Result<_>>()?,
+        suspended: row.get(9)?,
         deactivated_at: maybe_time(row, 8)?,
     })
 }

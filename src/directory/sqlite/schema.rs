@@ -53,6 +53,7 @@ CREATE TABLE partners (
   uid TEXT NOT NULL,
   display_name TEXT NOT NULL,
   host_admins TEXT NOT NULL,
+  suspended INTEGER NOT NULL DEFAULT 0,
   deactivated_at TEXT
 ) WITHOUT ROWID;
 

@@ -112,9 +112,9 @@ impl Write<'_> {
 
     fn run(&self, operation: &Operation, basis: Option<Revision>) -> Result<Done, Fault> {
         match operation {
-            Operation::EnsurePartner { partner, mark, display_name, host_admins } => {
+            Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
                 let admins: Vec<_> = host_admins.iter().map(ToString::to_string).collect();
-                self.ensure_partner(&partner.0, mark, display_name, &admins.join(" "))
+                self.ensure_partner(&partner.0, mark, display_name, &admins.join(" "), *suspended)
             }
             Operation::DeactivatePartner { partner } => self.deactivate_partner(&partner.0),
             Operation::DestroyPartner { partner, since } => self.destroy_partner(&partner.0, *since),

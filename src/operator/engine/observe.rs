@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Engine, Load, Now};
-use crate::directory::{AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, MAILS_KEPT, MfaRecord, Origin};
+use crate::directory::{
+    AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, MAILS_KEPT, MfaRecord, Origin, PartnerRecord,
+};
 use crate::index::Touched;
 use crate::operator::queue::Priority;
 use crate::rules::Email;
@@ -127,8 +129,8 @@ impl Engine {
                 }
                 let mark = record.as_deref().or(old.as_ref()).map(|record| record.mark.clone());
                 // What its memberships wait for is the record; a new name or Host Admin is nothing to them.
-                let matters = outside
-                    || old.as_ref().map(|old| old.deactivated_at) != record.as_ref().map(|new| new.deactivated_at);
+                let stands = |record: &PartnerRecord| (record.deactivated_at, record.suspended);
+                let matters = outside || old.as_ref().map(stands) != record.as_deref().map(stands);
                 self.mirror.set_partner(&id, record.map(|record| *record));
                 let matters = mark.filter(|_| matters);
                 matters.map(|mark| self.index.touched_by_partner(&mark.namespace, &mark.name)).unwrap_or_default()

@@ -108,6 +108,16 @@ impl<'a> PartnerView<'a> {
         view
     }
 
+    /// Whether it is suspended or at its end.
+    pub fn is_shut(&self) -> bool {
+        self.suspended || self.expired
+    }
+
+    /// Whether its record says still that it is suspended, and that is about to be lifted: nobody is given anything before.
+    pub fn is_being_lifted(&self) -> bool {
+        self.record.is_some_and(|record| record.suspended) && !self.is_shut() && self.blocked.is_none()
+    }
+
     /// Whether it is being deleted with all that is its.
     pub fn cascades(&self) -> Option<Timestamp> {
         match self.presence {

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::super::amend::Refusal;
-use super::super::{Effect, Epoch, Execute, Fault, GuestRecord, Operation, Owner, Revision};
+use super::super::{Effect, Epoch, Execute, Fault, GuestRecord, Operation, Owner, PartnerRecord, Revision};
 use super::{Directory, Inner, PoisonError, realm};
 use crate::rules::ShareRole;
 
@@ -38,8 +38,16 @@ fn refusal(refusal: Refusal, record: &GuestRecord) -> Fault {
 impl Inner {
     async fn execute(&self, operation: &Operation, basis: Option<Revision>, at: Timestamp) -> Result<Effect, Fault> {
         match operation {
-            Operation::EnsurePartner { partner, mark, display_name, host_admins } => {
-                self.ensure_partner(partner, mark, display_name, host_admins).await
+            Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
+                let record = PartnerRecord {
+                    id: partner.clone(),
+                    mark: mark.clone(),
+                    display_name: display_name.clone(),
+                    host_admins: host_admins.clone(),
+                    suspended: *suspended,
+                    deactivated_at: None,
+                };
+                self.ensure_partner(record).await
             }
             Operation::DeactivatePartner { partner } => self.deactivate_partner(partner, at).await,
             Operation::DestroyPartner { partner, since } => self.destroy_partner(partner, *since).await,

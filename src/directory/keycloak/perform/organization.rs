@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::super::super::amend::ours;
-use super::super::super::{Effect, Fault, Mark, PartnerId, PartnerRecord};
+use super::super::super::{Effect, Fault, PartnerId, PartnerRecord};
 use super::super::client::{Call, Failed, optional};
 use super::super::endpoints::{
     CREATE_ORGANIZATION, DELETE_ORGANIZATION, GET_MEMBER, LIST_MEMBERS, PUT_ORGANIZATION, REMOVE_MEMBER,
@@ -13,33 +13,35 @@ use super::super::people::Home;
 use super::super::wire::{Member, Organization, User};
 use super::super::{Inner, guest, partner};
 use super::stale;
-use crate::rules::Email;
 
 impl Inner {
-    pub(super) async fn ensure_partner(
-        &self,
-        id: &PartnerId,
-        mark: &Mark,
-        display_name: &str,
-        host_admins: &[Email],
-    ) -> Result<Effect, Fault> {
-        let _held = self.locks.hold(&id.0).await;
+    /// A partner that is suspended is switched off, so that nobody is invited or signs in through its organization. That does
+    /// not withhold anything by itself, and is undone first.
+    pub(super) async fn ensure_partner(&self, record: PartnerRecord) -> Result<Effect, Fault> {
+        let _held = self.locks.hold(&record.id.0).await;
         let owner = self.known_owner();
-        if let Err(super::Refusal::Foreign(owner)) = ours(owner.as_ref(), mark) {
+        if let Err(super::Refusal::Foreign(owner)) = ours(owner.as_ref(), &record.mark) {
             return Err(Fault::Foreign { owner });
         }
-        let record = PartnerRecord {
-            id: id.clone(),
-            mark: mark.clone(),
-            display_name: display_name.to_owned(),
-            host_admins: host_admins.to_vec(),
-            deactivated_at: None,
-        };
-        let existing = self.read_partner(id).await?;
+        let existing = self.read_partner(&record.id).await?;
         if existing.as_ref().is_some_and(|(known, _)| *known == record) {
             return Ok(Effect { partner: Some(record), ..Effect::default() });
         }
-        self.write_partner(&record, existing.map(|(_, organization)| organization), true).await
+        let organization = existing.map(|(_, organization)| organization);
+        let enabled = match &organization {
+            Some(organization) => !record.suspended || self.has_others(&record.id, organization).await?,
+            None => !record.suspended,
+        };
+        self.write_partner(&record, organization, enabled).await
+    }
+
+    /// Whether somebody is a member whom guestlist did not make: he would be locked out with its guests, and Keycloak lets
+    /// nobody change him where his organization is off.
+    async fn has_others(&self, id: &PartnerId, organization: &Organization) -> Result<bool, Fault> {
+        let members = self.people().members(&organization.id).await?;
+        let guests = self.guests_of(id).await?;
+        let made = |member: &String| guests.iter().any(|guest| guest.id == *member && guest::is_made(guest));
+        Ok(!members.iter().all(made))
     }
 
     pub(super) async fn write_partner(
@@ -126,7 +128,8 @@ impl Inner {
         // Whoever else is in there is not ours to switch off.
         let enabled = organization.enabled && self.has_members(&organization.id).await?;
         let record = PartnerRecord {
-            display_name: record.display_name.trim_end_matches(" (switched off)").to_owned(),
+            display_name: partner::plain(&record.display_name).to_owned(),
+            suspended: false,
             deactivated_at: Some(at),
             ..record
         };
