@@ -39,6 +39,7 @@ mod prepared;
 mod same;
 mod sign_in;
 mod taken_out;
+mod turns;
 
 use operated::furnish;
 
