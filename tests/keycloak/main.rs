@@ -27,6 +27,7 @@ mod administrator;
 mod applied;
 mod beside;
 mod bootstrap;
+mod built;
 mod demo;
 mod edited_by_hand;
 mod faults;
