@@ -24,6 +24,7 @@ mod operator;
 mod stage;
 
 mod administrator;
+mod adopted;
 mod applied;
 mod beside;
 mod bootstrap;
