@@ -6,10 +6,16 @@ cd "$(dirname "$0")/../.."
 version=26.7.3
 home=target/keycloak/$version
 
+# Where systems keep their Javas.
+places=${GUESTLIST_JAVA_PLACES-/usr/lib/jvm /Library/Java/JavaVirtualMachines}
+
 # A Java of 21 or newer: the one that is set or in PATH, else the newest that the system has.
 find_java() {
-    local java
-    for java in "${JAVA_HOME:-/nowhere}/bin/java" "$(command -v java || true)" $(ls -d /usr/lib/jvm/*/bin/java /Library/Java/JavaVirtualMachines/*/Contents/Home/bin/java 2>/dev/null | sort -rV); do
+    local java place installed=()
+    for place in $places; do
+        installed+=("$place"/*/bin/java "$place"/*/Contents/Home/bin/java)
+    done
+    for java in "${JAVA_HOME:-/nowhere}/bin/java" "$(command -v java || true)" $(ls -d "${installed[@]}" 2>/dev/null | sort -rV); do
         [ -x "$java" ] || continue
         local major
         major=$("$java" -version 2>&1 | sed -nE '1s/.*"([0-9]+).*/\1/p')
@@ -22,7 +28,7 @@ find_java() {
 
 java=$(find_java)
 if [ -z "$java" ]; then
-    echo "This needs Java 21 or newer for Keycloak, and there is none in JAVA_HOME or PATH." >&2
+    echo "This needs Java 21 or newer for Keycloak, and there is none in JAVA_HOME, in PATH or below ${places// / or }." >&2
     echo "Install a JDK, for example your system's package openjdk-21-jdk or Temurin." >&2
     exit 1
 fi

@@ -17,7 +17,7 @@ spec: {hostAdmins: [alice@host.example]}
 ";
 
 /// So many guests of acme.
-fn guests(count: usize) -> String {
+pub fn guests(count: usize) -> String {
     let guest = |n: usize| {
         format!(
             "---\napiVersion: guestlist.dev/v1alpha1\nkind: GuestMembership\nmetadata: {{name: g{n}, namespace: partners}}\n\
@@ -27,15 +27,11 @@ fn guests(count: usize) -> String {
     HEAD.to_owned() + &(0..count).map(guest).collect::<String>()
 }
 
-const APPLY: [&str; 4] = ["apply", "objects.yaml", "--prune", "--yes"];
+pub const APPLY: [&str; 4] = ["apply", "objects.yaml", "--prune", "--yes"];
 
-/// A scene in a realm of its own, that goes with it.
+/// A scene in a realm of its own.
 fn on(name: &str, scene: impl AsyncFnOnce(&Scene)) {
-    multi(async {
-        let stage = Scene::open(name).await;
-        scene(&stage).await;
-        stage.people.admin("DELETE", "", None).await;
-    });
+    multi(async { scene(&Scene::open(name).await).await });
 }
 
 /// The guests whom `guestlist directory show` lists.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::contract::{self, Player, Subject};
-use crate::support::{Keycloak, Realm, SECRET, multi};
+use crate::support::{Keycloak, Own, SECRET, multi};
 
 /// The client of somebody else who works in the realm: what it does is not ours.
 const HELPDESK: &str = "helpdesk";
@@ -21,6 +21,7 @@ type Now = Arc<Mutex<Timestamp>>;
 
 pub struct People {
     pub realm: String,
+    pub own: Own<'static>,
     desk: Directory,
     now: Now,
 }
@@ -33,24 +34,19 @@ fn refuse<T>(message: &str) -> Result<T, Fault> {
     Err(Fault::Refused { message: message.to_owned() })
 }
 
-fn directory(realm: &str, client: &str, now: Now) -> Directory {
-    let address = format!("keycloak:{}#{realm}", Keycloak::shared().base);
+fn directory(realm: &Own<'_>, client: &str, now: Now) -> Directory {
     let environment = |name: &str| match name {
         "GUESTLIST_KEYCLOAK_CLIENT_ID" => Some(client.to_owned()),
         "GUESTLIST_KEYCLOAK_CLIENT_SECRET" => Some(SECRET.to_owned()),
         _ => None,
     };
-    let settings = Settings::read(&address, environment).unwrap();
+    let settings = Settings::read(&realm.address(), environment).unwrap();
     Directory::new(settings, Arc::new(move || *now.lock().unwrap())).unwrap()
 }
 
 impl People {
-    fn realm(&self) -> Realm<'static> {
-        Realm { server: Keycloak::shared(), name: self.realm.clone() }
-    }
-
     pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        let (status, answer) = self.realm().admin(method, path, body).await;
+        let (status, answer) = self.own.admin(method, path, body).await;
         assert!(status < 300, "{method} {path}: {status} {answer}");
         answer
     }
@@ -181,6 +177,11 @@ pub fn realm_with_mail(name: &str) -> People {
 
 /// The same, with a mail server of one's own.
 pub fn realm_with(name: &str, mail: u16) -> People {
+    realm_on(Keycloak::shared(), name, mail)
+}
+
+/// The same, on a server of one's own.
+pub fn realm_on(server: &'static Keycloak, name: &str, mail: u16) -> People {
     let client = |id: &str| {
         json!({"clientId": id, "secret": SECRET, "serviceAccountsEnabled": true, "publicClient": false,
                "standardFlowEnabled": false, "directAccessGrantsEnabled": false})
@@ -194,15 +195,16 @@ pub fn realm_with(name: &str, mail: u16) -> People {
         "users": [account("guestlist"), account(HELPDESK)],
         "smtpServer": {"host": "127.0.0.1", "port": mail.to_string(), "from": "workspace@host.example"},
     });
-    wait(Keycloak::shared().realm(name, extra));
+    let own = server.own(name);
+    wait(server.realm(name, extra));
     let now: Now = Arc::new(Mutex::new(contract::at(0)));
-    People { realm: name.to_owned(), desk: directory(name, HELPDESK, now.clone()), now }
+    People { realm: name.to_owned(), desk: directory(&own, HELPDESK, now.clone()), own, now }
 }
 
 fn fresh(_page: usize) -> Subject {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let people = realm_with_mail(&format!("contract-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
-    let directory = Arc::new(directory(&people.realm, "guestlist", people.now.clone()));
+    let directory = Arc::new(directory(&people.own, "guestlist", people.now.clone()));
     Subject { directory, player: Arc::new(people), epoch: Epoch(0), ground: None }
 }
 

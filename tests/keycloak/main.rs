@@ -24,21 +24,29 @@ mod operator;
 mod stage;
 
 mod administrator;
+mod adopted;
 mod applied;
 mod beside;
 mod bootstrap;
+mod built;
 mod demo;
 mod edited_by_hand;
 mod faults;
 mod held_to_the_contract;
+mod house;
 mod killed;
 mod observer;
 mod operated;
 mod pages;
 mod prepared;
+mod raced;
+mod restarted;
 mod same;
+mod secrets;
+mod shown;
 mod sign_in;
 mod taken_out;
+mod turns;
 
 use operated::furnish;
 

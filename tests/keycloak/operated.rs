@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::contract::Player;
-use crate::held_to_the_contract::{People, realm_with};
+use crate::held_to_the_contract::{People, realm_on};
 use crate::mail::Mail;
 use crate::operator::{Elsewhere, Operator, eventually};
 use crate::stage::Stage;
@@ -21,7 +21,7 @@ struct Realm(People, Mail);
 
 impl Elsewhere for Realm {
     fn address(&self) -> String {
-        format!("keycloak:{}#{}", Keycloak::shared().base, self.0.realm)
+        self.0.own.address()
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
@@ -65,11 +65,16 @@ impl Elsewhere for Realm {
 }
 
 /// Gives an operator a realm of its own instead of the embedded directory.
-pub fn furnish(mut operator: Operator) -> Operator {
+pub fn furnish(operator: Operator) -> Operator {
+    furnish_on(Keycloak::shared(), operator)
+}
+
+/// The same, on a server of one's own.
+pub fn furnish_on(server: &'static Keycloak, mut operator: Operator) -> Operator {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("operated-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let mail = Mail::start();
-    let people = multi(async { realm_with(&name, mail.port) });
+    let people = multi(async { realm_on(server, &name, mail.port) });
     operator.elsewhere = Some(Box::new(Realm(people, mail)));
     let file = operator.folder.join("people.yaml");
     operator.directory_ok(&["import", file.to_str().unwrap()]);

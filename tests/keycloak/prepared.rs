@@ -7,13 +7,12 @@ use guestlist::directory::keycloak::{Directory, Settings};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN, Keycloak, Realm, Turn, block_on};
+use crate::support::{ADMIN, Keycloak, Own, block_on};
 
-/// A realm that is prepared, and a folder for files. The realm is deleted at the end.
+/// A realm that is prepared, and a folder for files.
 pub struct Stage {
-    pub realm: Realm<'static>,
+    pub realm: Own<'static>,
     pub folder: tempfile::TempDir,
-    _turn: Turn,
 }
 
 /// What a command said.
@@ -33,9 +32,7 @@ impl Said {
 impl Stage {
     /// Nothing is there yet.
     pub fn empty(name: &str) -> Self {
-        let turn = Turn::wait();
-        let realm = Realm { server: Keycloak::shared(), name: name.to_owned() };
-        Self { realm, folder: tempfile::tempdir().unwrap(), _turn: turn }
+        Self { realm: Keycloak::shared().own(name), folder: tempfile::tempdir().unwrap() }
     }
 
     /// A realm as Keycloak makes it.
@@ -116,12 +113,6 @@ impl Stage {
 
     pub fn role(&self, name: &str) -> Value {
         json!([self.admin("GET", &format!("/clients/{}/roles/{name}", self.client("realm-management")), None)])
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        block_on(self.realm.admin("DELETE", "", None));
     }
 }
 

@@ -1,5 +1,6 @@
 //! A real Keycloak for tests: started once a test binary from target/keycloak, on a port of its own on loopback, with an
-//! empty database in memory; it ends with the process that started it.
+//! empty database in memory; it ends with the process that started it. A test has a realm of its own in it, and no more
+//! than two have one at a time.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::io::{BufRead, BufReader};
@@ -21,8 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(240);
 pub struct Keycloak {
     /// Its address.
     pub base: String,
-    /// Whatever it listens to ends with this pipe.
-    child: Child,
+    port: u16,
+    /// Where its database is kept while it is stopped; `None`: nowhere.
+    database: Option<PathBuf>,
+    /// Whatever it listens to ends with its pipe.
+    child: Mutex<Option<Child>>,
     token: Mutex<Option<(String, Instant)>>,
 }
 
@@ -59,13 +63,31 @@ impl Keycloak {
 
     /// Starts one.
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Starts one whose database is in a folder, and is there again after it was stopped.
+    pub fn start_in(folder: &Path) -> Self {
+        Self::start_with(Some(folder.join("keycloak")))
+    }
+
+    fn start_with(database: Option<PathBuf>) -> Self {
+        let port = free_port();
+        let base = format!("http://127.0.0.1:{port}");
+        let server = Self { base, port, database, child: Mutex::default(), token: Mutex::default() };
+        server.go_on();
+        server
+    }
+
+    /// Starts it, again where it was stopped.
+    pub fn go_on(&self) {
         let script = home().join("bin/kc.sh");
         assert!(script.exists(), "{} is missing: run `make keycloak` first", script.display());
-        let port = free_port();
-        let mut child = leashed(&script)
+        let mut command = leashed(&script);
+        command
             .args(["start", "--optimized", "--http-enabled=true", "--http-host=127.0.0.1"])
-            .arg(format!("--http-port={port}"))
-            .arg(format!("--hostname=http://127.0.0.1:{port}"))
+            .arg(format!("--http-port={}", self.port))
+            .arg(format!("--hostname={}", self.base))
             .arg(format!("--http-management-port={}", free_port()))
             .args(["--http-management-host=127.0.0.1", "--log-level=WARN"])
             .env("JAVA_HOME", java())
@@ -73,9 +95,12 @@ impl Keycloak {
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMIN)
             .env("JAVA_OPTS_KC_HEAP", "-Xms192m -Xmx700m")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        if let Some(file) = &self.database {
+            // The image is built for H2, in memory or not.
+            command.arg(format!("--db-url=jdbc:h2:file:{};NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE", file.display()));
+        }
+        let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
@@ -84,24 +109,22 @@ impl Keycloak {
                 }
             }
         });
-        let server = Self { base: format!("http://127.0.0.1:{port}"), child, token: Mutex::default() };
-        server.wait();
-        server
+        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        self.wait();
+    }
+
+    /// Ends it: nothing listens there any more.
+    pub fn stop(&self) {
+        if let Some(mut child) = self.child.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            drop(child.stdin.take());
+            drop(child.wait());
+        }
     }
 
     fn wait(&self) {
-        // On a thread of its own: whoever asks first may be in a runtime already.
-        std::thread::scope(|scope| scope.spawn(|| self.poll()).join().unwrap());
-    }
-
-    fn poll(&self) {
+        let url = format!("{}/realms/master", self.base);
         let began = Instant::now();
-        loop {
-            if block_on(async {
-                reqwest::get(format!("{}/realms/master", self.base)).await.is_ok_and(|a| a.status() == 200)
-            }) {
-                return;
-            }
+        while apart(|| async { reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200) }) != Some(true) {
             assert!(began.elapsed() < PATIENCE, "Keycloak did not start in {PATIENCE:?}");
             std::thread::sleep(Duration::from_millis(250));
         }
@@ -171,15 +194,14 @@ impl Keycloak {
 
 impl Drop for Keycloak {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        drop(self.child.wait());
+        self.stop();
     }
 }
 
 /// The secret of the client `guestlist` in tests.
 pub const SECRET: &str = "a secret of the tests";
 
-/// A realm for one test.
+/// A realm.
 pub struct Realm<'a> {
     pub server: &'a Keycloak,
     pub name: String,
@@ -197,29 +219,75 @@ impl Realm<'_> {
     }
 }
 
-/// How many realms there are at once at most: more would only be in each other's way.
+/// How many tests have a realm at a time: more would only be in each other's way.
 const AT_ONCE: usize = 2;
-static REALMS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+static HELD: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
-/// The right to have a realm, until it is dropped.
-pub struct Turn(());
+/// The right to have a realm, until it is dropped. Whoever has one asks for no second one: two who do wait for each other.
+struct Turn(());
 
 impl Turn {
     /// Waits for it.
-    pub fn wait() -> Self {
-        let realms = REALMS.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut realms =
-            REALMS.1.wait_while(realms, |realms| *realms >= AT_ONCE).unwrap_or_else(PoisonError::into_inner);
-        *realms += 1;
+    fn wait() -> Self {
+        let held = HELD.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = HELD.1.wait_while(held, |held| *held >= AT_ONCE).unwrap_or_else(PoisonError::into_inner);
+        *held += 1;
         Self(())
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *REALMS.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        REALMS.1.notify_one();
+        *HELD.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        HELD.1.notify_one();
     }
+}
+
+/// A realm of a test's own. It is deleted at the end, however that comes, and makes room for the next one then.
+pub struct Own<'a> {
+    realm: Realm<'a>,
+    _turn: Turn,
+}
+
+impl Keycloak {
+    /// Waits until there may be one realm more. The realm is not made yet.
+    pub fn own(&self, name: &str) -> Own<'_> {
+        let own = Own { _turn: Turn::wait(), realm: Realm { server: self, name: name.to_owned() } };
+        let others = self.realms();
+        assert!(others.len() < AT_ONCE, "somebody has a realm without a turn, or left one: {others:?}");
+        own
+    }
+
+    /// The realms that there are, but for the administrators' own.
+    pub fn realms(&self) -> Vec<String> {
+        let listed = apart(|| self.admin("GET", "?briefRepresentation=true", None)).expect("the realms are listed").1;
+        let names = listed.as_array().unwrap().iter().map(|realm| realm["realm"].as_str().unwrap().to_owned());
+        names.filter(|name| name != "master").collect()
+    }
+}
+
+impl<'a> std::ops::Deref for Own<'a> {
+    type Target = Realm<'a>;
+
+    fn deref(&self) -> &Realm<'a> {
+        &self.realm
+    }
+}
+
+impl Drop for Own<'_> {
+    fn drop(&mut self) {
+        let deleted = apart(|| self.realm.admin("DELETE", "", None));
+        // A test that fails says why by itself.
+        if !std::thread::panicking() {
+            let (status, answer) = deleted.expect("the realm is deleted");
+            assert!(status == 204 || status == 404, "{}: {status} {answer}", self.realm.name);
+        }
+    }
+}
+
+/// Runs a future to its end on a thread of its own: the caller may be in a runtime already. `None`: it panicked.
+fn apart<T: Send, F: Future<Output = T>>(future: impl FnOnce() -> F + Send) -> Option<T> {
+    std::thread::scope(|scope| scope.spawn(|| block_on(future())).join().ok())
 }
 
 /// Runs a future to its end, on a runtime for it alone.

@@ -1,10 +1,10 @@
 //! Real people with real pages: what a guest reads, clicks and types from his invitation to an application, and what its
 //! tokens say of him after each thing that is done to him.
 
-mod adopted;
+pub mod adopted;
 mod habits;
 mod halfway;
 mod joining;
 mod mails;
-mod stage;
+pub mod stage;
 mod taken;

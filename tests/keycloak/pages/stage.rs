@@ -10,56 +10,56 @@ use guestlist::directory::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::browser::{Application, Browser, Tokens, code};
 use crate::contract::{admit, alice, email, ensure_partner, us, user};
 use crate::mail::Mail;
-use crate::support::{ADMIN, Keycloak, Realm, multi};
+use crate::support::{ADMIN, Keycloak, Own, multi};
 
 /// The password of everybody.
 pub const PASSWORD: &str = "Correct-horse-7";
-/// How many realms there are at a time.
-static SEATS: Semaphore = Semaphore::const_new(2);
 
 pub struct Stage {
-    pub realm: Realm<'static>,
+    pub realm: Own<'static>,
     pub directory: Directory,
+    /// The operator's, as bootstrap made it.
+    pub secret: String,
     pub mail: Mail,
     pub application: Application,
-    _seat: SemaphorePermit<'static>,
 }
 
-/// Plays a scene in a realm of its own, which is deleted afterwards.
+/// Plays a scene in a realm of its own.
 pub fn on_stage(name: &str, scene: impl AsyncFnOnce(&Stage)) {
-    multi(async {
-        let stage = Stage::open(name).await;
-        scene(&stage).await;
-        stage.admin("DELETE", "", None).await;
-    });
+    multi(async { scene(&Stage::open(name).await).await });
 }
 
 impl Stage {
     async fn open(name: &str) -> Self {
-        let seat = SEATS.acquire().await.unwrap();
-        let mail = Mail::start();
-        let server = Keycloak::shared();
-        let realm = Realm { server, name: name.to_owned() };
-        let administrator = |name: &str| (name == "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD").then(|| ADMIN.to_owned());
-        let settings = Settings::administrator(&realm.address(), administrator).unwrap();
-        let wanted = Wanted { client_id: "guestlist".to_owned(), ..Wanted::default() };
-        let secret = bootstrap(settings, &wanted, &mut |_, _| {}).await.unwrap().expect("a secret was made");
-        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| secret.reveal().to_owned());
-        let settings = Settings::read(&realm.address(), environment).unwrap();
-        let directory = Directory::new(settings, Arc::new(Timestamp::now)).unwrap();
-        let application = Application { realm: format!("{}/realms/{name}", server.base), client: "app".to_owned() };
-        let stage = Self { realm, directory, mail, application, _seat: seat };
-        stage.furnish().await;
+        let stage = Self::vacant(name).await;
         stage.directory.claim(&us()).await.unwrap();
         let account = |name: &str| AccountRecord { name: name.to_owned(), owners: vec![alice()], deleted: false };
         let accounts = ["instagram", "tiktok", "youtube"].map(account).to_vec();
         stage.directory.import(&Import { users: vec![user(&alice())], accounts }).await.unwrap();
         stage.done(&ensure_partner()).await;
+        stage
+    }
+
+    /// Prepared, with an application and a mail server; nobody's directory yet.
+    pub async fn vacant(name: &str) -> Self {
+        let mail = Mail::start();
+        let realm = Keycloak::shared().own(name);
+        let administrator = |name: &str| (name == "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD").then(|| ADMIN.to_owned());
+        let settings = Settings::administrator(&realm.address(), administrator).unwrap();
+        let wanted = Wanted { client_id: "guestlist".to_owned(), ..Wanted::default() };
+        let secret = bootstrap(settings, &wanted, &mut |_, _| {}).await.unwrap().expect("a secret was made");
+        let secret = secret.reveal().to_owned();
+        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| secret.clone());
+        let settings = Settings::read(&realm.address(), environment).unwrap();
+        let directory = Directory::new(settings, Arc::new(Timestamp::now)).unwrap();
+        let of = format!("{}/realms/{name}", realm.server.base);
+        let application = Application { realm: of, client: "app".to_owned() };
+        let stage = Self { realm, directory, secret, mail, application };
+        stage.furnish().await;
         stage
     }
 
@@ -225,6 +225,17 @@ impl Person<'_> {
             Some(landed) => self.stage.application.exchange(landed).await,
             None => Err(self.browser.words()),
         }
+    }
+
+    /// What he was signed in with is over, in every way.
+    pub async fn is_out(&mut self, tokens: &Tokens, what: &str) {
+        let application = &self.stage.application;
+        assert!(!application.knows(tokens).await, "{what}: the token is still good");
+        let refreshed = application.refresh(tokens).await;
+        assert!(refreshed.is_err(), "{what}: the session goes on: {:?}", refreshed.map(|tokens| tokens.claims()));
+        let mut browser = std::mem::replace(&mut self.browser, Browser::new());
+        browser.open(&application.door()).await;
+        assert!(browser.landed.is_none() && browser.asks("username"), "{what}: {}", browser.words());
     }
 
     /// Signs in without pages.

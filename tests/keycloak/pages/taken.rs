@@ -29,12 +29,7 @@ async fn signed_in(stage: &Stage) -> (Person<'_>, Tokens) {
 /// Does it; whoever is signed in is not any more, in no way.
 async fn ends_the_session(stage: &Stage, bob: &mut Person<'_>, tokens: &Tokens, operation: &Operation) {
     stage.done(operation).await;
-    assert!(!stage.application.knows(tokens).await, "{operation:?}: the token is still good");
-    stage.application.refresh(tokens).await.expect_err("the session is over");
-    let door = stage.application.door();
-    let mut browser = std::mem::replace(&mut bob.browser, Browser::new());
-    browser.open(&door).await;
-    assert!(browser.landed.is_none() && browser.asks("username"), "{operation:?}: {}", browser.words());
+    bob.is_out(tokens, &format!("{operation:?}")).await;
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! All of it at once: the operator with a real API server, on a realm as `guestlist directory bootstrap` leaves it, with an
+//! application, a mail server, and people with browsers.
+
+use std::process::Output;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use crate::controlplane::ControlPlane;
+use crate::operator::{Elsewhere, Operator, eventually};
+use crate::pages::stage::{PASSWORD, Person, Stage as Realm};
+use crate::stage::Stage;
+
+/// The realm, as the operator has it.
+struct Directory(Arc<Realm>);
+
+impl Elsewhere for Directory {
+    fn address(&self) -> String {
+        self.0.realm.address()
+    }
+
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![("GUESTLIST_KEYCLOAK_CLIENT_SECRET", self.0.secret.clone())]
+    }
+
+    fn play(&self, _: &[&str]) -> Option<Output> {
+        // People play themselves.
+        None
+    }
+
+    fn written(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn held(&self) -> String {
+        String::new()
+    }
+
+    fn mails(&self, email: &str) -> usize {
+        self.0.mail.count(email)
+    }
+}
+
+pub struct House {
+    /// Ends before its realm does.
+    pub stage: Stage,
+    pub realm: Arc<Realm>,
+    runtime: Runtime,
+}
+
+impl House {
+    /// Everything is there; the operator, at its most talkative, is not started.
+    pub fn prepare(name: &str) -> Self {
+        let plane = ControlPlane::start();
+        let mut operator = Operator::prepare(&plane);
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let realm = Arc::new(runtime.block_on(Realm::vacant(name)));
+        operator.elsewhere = Some(Box::new(Directory(realm.clone())));
+        operator.log_level = "debug";
+        let people = operator.folder.join("people.yaml");
+        operator.directory_ok(&["import", people.to_str().unwrap()]);
+        Self { stage: Stage { operator, plane }, realm, runtime }
+    }
+
+    /// A running, ready operator.
+    pub fn start(name: &str) -> Self {
+        let mut house = Self::prepare(name);
+        house.stage.operator.start();
+        house
+    }
+
+    /// What somebody does with his browser.
+    pub fn now<T>(&self, does: impl Future<Output = T>) -> T {
+        self.runtime.block_on(does)
+    }
+
+    /// Somebody who was mailed.
+    #[track_caller]
+    pub fn invited(&self, address: &'static str) -> Person<'_> {
+        eventually(&format!("{address} is mailed"), || {
+            if self.realm.mail.count(address) > 0 { Ok(()) } else { Err(self.stage.operator.log()) }
+        });
+        self.realm.person(address)
+    }
+
+    /// Somebody who followed his invitation, chose a password and set a one-time password up.
+    #[track_caller]
+    pub fn joins(&self, address: &'static str) -> Person<'_> {
+        let mut person = self.invited(address);
+        self.now(async {
+            person.accepts().await;
+            person.chooses_a_password().await;
+            person.enrols().await;
+        });
+        person
+    }
+
+    /// Waits until the operator has looked at an object that was there before this call.
+    #[track_caller]
+    pub fn looks_at(&self, object: &str) {
+        let now = jiff::Timestamp::now().to_string();
+        self.stage.partners().annotate(object, &format!("guestlist.dev/reconcile-at={now}"));
+        self.stage.partners().becomes(object, "/status/lastHandledReconcileAt", &now);
+    }
+
+    /// Looks for what nobody may read in all that is written: the operator's log, objects, Events, metrics, probes, and what
+    /// the commands say.
+    #[track_caller]
+    pub fn tells_no_secret(&self, people: &[&Person<'_>]) {
+        let Stage { operator, plane } = &self.stage;
+        let mut secrets = vec![self.realm.secret.clone(), PASSWORD.to_owned()];
+        // Tokens of whomever, links of invitations among them; and whatever carries one.
+        secrets.extend(["eyJ", "action-token", "Bearer "].map(str::to_owned));
+        secrets.extend(people.iter().filter_map(|person| person.key.clone()));
+        for person in people {
+            let link = person.link();
+            let token = link.split("key=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+            assert!(token.starts_with("eyJ"), "an invitation's token begins like any other: {link}");
+        }
+        let all = |kinds: &str| plane.kubectl(&["get", kinds, "-A", "-o", "json", "--show-managed-fields"]).ok();
+        let said = |arguments: &[&str]| {
+            let output = operator.guestlist(&operator.kubeconfig, arguments);
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        };
+        let probes = ["/readyz", "/healthz", "/metrics"].map(|path| operator.probe(path).unwrap_or_default()).concat();
+        let log = operator.log();
+        assert!(log.contains("DEBUG"), "at its most talkative");
+        for (place, text) in [
+            ("log", log),
+            ("objects", all("lp,gm,share,leases")),
+            ("events", all("events.events.k8s.io")),
+            ("probes", probes),
+            ("show", said(&["directory", "show"]) + &said(&["directory", "show", "-o", "json"])),
+            ("plan", said(&["plan", "--from-cluster"])),
+        ] {
+            assert!(text.len() > 20, "{place}: {text}");
+            for secret in &secrets {
+                let found = text.find(secret.as_str()).map(|at| text[at.saturating_sub(200)..].chars().take(400));
+                assert!(found.is_none(), "a secret in {place}: {}", found.unwrap().collect::<String>());
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Keycloak is stopped in the middle and started again, with a database that survives it, under an operator that runs on.
+
+use serde_json::Value;
+
+use crate::controlplane::ControlPlane;
+use crate::operated::furnish_on;
+use crate::operator::{Operator, eventually};
+use crate::stage::{BOB, CAROL, Stage, condition};
+use crate::support::Keycloak;
+
+/// Guests with nothing but an invitation.
+fn guests(names: &[&str]) -> String {
+    let guest = |name: &&str| {
+        format!(
+            "---\napiVersion: guestlist.dev/v1alpha1\nkind: GuestMembership\nmetadata: {{name: {name}, namespace: partners}}\n\
+             spec: {{partnerRef: {{name: acme}}, email: {name}@acme.example, invitedBy: alice@host.example}}\n"
+        )
+    };
+    names.iter().map(guest).collect()
+}
+
+fn unavailable(seen: &Value) -> bool {
+    condition(seen, "Ready")["reason"] == "DirectoryUnavailable"
+}
+
+/// Waits until as many mails went out in all.
+#[track_caller]
+fn mails(stage: &Stage, names: &[&str], each: usize) {
+    let count = |name: &&str| stage.operator.elsewhere.as_ref().unwrap().mails(&format!("{name}@acme.example"));
+    eventually("mails", || {
+        let seen: Vec<_> = names.iter().map(|name| (*name, count(name))).collect();
+        if seen.iter().all(|(_, mails)| *mails == each) { Ok(()) } else { Err(format!("{seen:?}")) }
+    });
+}
+
+#[test]
+fn a_keycloak_that_is_stopped_and_started_again_loses_nobody_mails_nobody_twice_and_what_was_edited_meanwhile_is_done()
+{
+    let folder = tempfile::tempdir().unwrap();
+    // For ever, so that the realm can borrow it; its process is ended below, or with ours.
+    let server: &'static Keycloak = Box::leak(Box::new(Keycloak::start_in(folder.path())));
+    let plane = ControlPlane::start();
+    let mut stage = Stage { operator: furnish_on(server, Operator::prepare(&plane)), plane };
+    stage.operator.start();
+    stage.settle();
+    stage.apply(&guests(&["ned"]));
+    let partners = stage.partners();
+    partners.guest("ned", "ned@acme.example", "Invited", &[]);
+
+    // In the middle of the work: some of these are invited, and some are not yet.
+    let many = ["n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"];
+    stage.apply(&guests(&many));
+    mails(&stage, &many[..1], 1);
+    server.stop();
+
+    // Everything that people do goes on, and nothing is said to be done.
+    partners.patch("share/instagram", r#"{"spec":{"suspended":true}}"#);
+    partners.begin_to_delete("gm/bob");
+    stage.apply(&guests(&["dora"]));
+    stage.operator.is_unready(&["DirectoryUnavailable"]);
+    for object in ["lp/acme", "gm/carol", "gm/ned", "gm/dora", "share/instagram"] {
+        partners.shows(object, "says that the directory is away", unavailable);
+    }
+    let bob = partners.shows("gm/bob", "is on its way out", |seen| seen["metadata"]["deletionTimestamp"].is_string());
+    assert!(bob["metadata"]["finalizers"][0].is_string(), "nobody could be let go: {bob}");
+
+    server.go_on();
+    stage.operator.is_ready();
+    // What was taken away is gone, whoever was there is there, and whoever came is invited.
+    partners.guest("carol", CAROL, "Active", &[]);
+    partners.shows("gm/bob", "is gone", Value::is_null);
+    partners.nobody(BOB);
+    for name in [&many[..], &["ned", "dora"]].concat() {
+        partners.guest(name, &format!("{name}@acme.example"), "Invited", &[]);
+    }
+    partners.patch("share/instagram", r#"{"spec":{"suspended":null}}"#);
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    stage.operator.joins_with_mfa("ned@acme.example");
+    partners.guest("ned", "ned@acme.example", "Active", &[]);
+    stage.rests(3);
+    mails(&stage, &[&many[..], &["carol", "bob", "ned", "dora"]].concat(), 1);
+    assert!(stage.operator.runs(), "it went on all the time");
+    drop(stage);
+    server.stop();
+}

@@ -1,0 +1,36 @@
+//! No secret is told where something goes wrong either: a client's secret that Keycloak does not take, a mail server that
+//! refuses what it is sent.
+
+use crate::house::House;
+use crate::mail::Mood;
+use crate::stage::{BOB, CAROL, WORLD};
+
+#[test]
+fn a_secret_that_is_refused_and_a_mail_that_is_not_taken_are_told_of_and_neither_is_told() {
+    let mut house = House::start("secrets");
+    house.stage.apply(WORLD);
+    house.invited(CAROL);
+    house.realm.mail.set(Mood::Refuses);
+    house.joins(CAROL);
+    // Carol invites bob, and no mail goes out.
+    house.stage.operator.logs(&["could not send a mail to bob@acme.example"]);
+    house.stage.operator.kill();
+
+    // Somebody made a new secret meanwhile, and the operator has the old one.
+    let client = house.now(house.realm.admin("GET", "/clients?clientId=guestlist", None))[0]["id"].clone();
+    let path = format!("/clients/{}", client.as_str().unwrap());
+    let change = serde_json::json!({"clientId": "guestlist", "secret": "a-planted-s3cret"});
+    house.now(house.realm.admin("PUT", &path, Some(change)));
+    house.stage.operator.go();
+    house.stage.operator.is_unready(&["DirectoryUnavailable", "GUESTLIST_KEYCLOAK_CLIENT_SECRET"]);
+    let carol = house.realm.person(CAROL);
+    house.tells_no_secret(&[&carol]);
+    assert!(!house.stage.operator.log().contains("s3cret"));
+
+    house.realm.mail.set(Mood::Takes);
+    let change = serde_json::json!({"clientId": "guestlist", "secret": house.realm.secret});
+    house.now(house.realm.admin("PUT", &path, Some(change)));
+    house.stage.operator.is_ready();
+    let bob = house.invited(BOB);
+    house.tells_no_secret(&[&carol, &bob]);
+}

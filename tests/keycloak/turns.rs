@@ -1,0 +1,29 @@
+//! Each test has a realm of its own, and there are two at a time at most: more would only be in each other's way.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use serde_json::json;
+
+use crate::support::{Keycloak, block_on};
+
+#[test]
+fn there_are_two_realms_at_a_time_at_most_and_a_test_that_fails_makes_room_and_leaves_none() {
+    let server = Keycloak::shared();
+    let plays = |n: usize| {
+        let name = format!("turn-{n}");
+        let _own = server.own(&name);
+        block_on(server.realm(&name, json!({})));
+        let there = server.realms();
+        assert!(there.contains(&name) && there.len() <= 2, "{there:?}");
+        if n % 2 == 0 {
+            resume_unwind(Box::new("it fails"));
+        }
+    };
+    std::thread::scope(|scope| {
+        let plays: Vec<_> = (0..4).map(|n| scope.spawn(move || catch_unwind(AssertUnwindSafe(|| plays(n))))).collect();
+        let failed: Vec<_> = plays.into_iter().map(|thread| thread.join().unwrap().is_err()).collect();
+        assert_eq!(failed, [true, false, true, false]);
+    });
+    let left: Vec<_> = server.realms().into_iter().filter(|name| name.starts_with("turn-")).collect();
+    assert_eq!(left, Vec::<String>::new());
+}
