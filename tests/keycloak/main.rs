@@ -6,6 +6,8 @@ mod browser;
 #[macro_use]
 #[path = "../contract/mod.rs"]
 mod contract;
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[path = "../support/mail.rs"]
 mod mail;
 #[path = "../support/proxy.rs"]
@@ -39,6 +41,8 @@ mod prepared;
 mod same;
 mod sign_in;
 mod taken_out;
+mod tls;
+mod told;
 
 use operated::furnish;
 
