@@ -34,6 +34,7 @@ mod edited_by_hand;
 mod faults;
 mod held_to_the_contract;
 mod killed;
+mod lost;
 mod observer;
 mod operated;
 mod pages;

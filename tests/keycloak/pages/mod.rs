@@ -5,6 +5,7 @@ mod adopted;
 mod habits;
 mod halfway;
 mod joining;
+mod lifetimes;
 mod mails;
 mod stage;
 mod taken;
