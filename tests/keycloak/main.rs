@@ -33,6 +33,7 @@ mod demo;
 mod edited_by_hand;
 mod faults;
 mod held_to_the_contract;
+mod hints;
 mod killed;
 mod lost;
 mod observer;
