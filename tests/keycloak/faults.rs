@@ -1,13 +1,19 @@
 //! What goes wrong between guestlist and Keycloak: answers that do not come, come late, or refuse in the middle of a listing;
 //! and listings that fill their last page.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use guestlist::directory::keycloak::{Directory, Settings};
+use guestlist::directory::{Fault, Observe as _};
+use guestlist::rules::Email;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
+use crate::contract::Player as _;
 use crate::killed::Scene;
 use crate::proxy::Fate;
-use crate::support::multi;
+use crate::support::{SECRET, multi};
 
 const HEAD: &str = "
 apiVersion: guestlist.dev/v1alpha1
@@ -30,7 +36,7 @@ pub fn guests(count: usize) -> String {
 pub const APPLY: [&str; 4] = ["apply", "objects.yaml", "--prune", "--yes"];
 
 /// A scene in a realm of its own.
-fn on(name: &str, scene: impl AsyncFnOnce(&Scene)) {
+pub fn on(name: &str, scene: impl AsyncFnOnce(&Scene)) {
     multi(async { scene(&Scene::open(name).await).await });
 }
 
@@ -138,5 +144,122 @@ fn a_server_that_takes_its_time_is_waited_for() {
         scene.proxy.rules(|_, _| Fate::Passes);
         scene.ends("nothing to do").await;
         assert_eq!((shown(scene).await, scene.mail.total()), (2, 2));
+    });
+}
+
+#[test]
+fn a_refusal_in_the_middle_of_the_users_takes_nobody_away() {
+    on("second-page", async |scene| {
+        scene.declare(&guests(2));
+        scene.ends("two of us").await;
+        let stranger =
+            |n: usize| json!({"username": format!("a{n}"), "email": format!("a{n}@host.example"), "enabled": true});
+        let strangers: Vec<Value> = (0..250).map(stranger).collect();
+        scene
+            .people
+            .admin("POST", "/partialImport", Some(json!({"ifResourceExists": "FAIL", "users": strangers})))
+            .await;
+        let second = |status: u16| {
+            let mut pages = 0;
+            scene.proxy.rules(move |method, path| {
+                let page = method == "GET" && path.ends_with("/users");
+                pages += usize::from(page);
+                if page && pages == 2 { Fate::Refused(status) } else { Fate::Passes }
+            });
+        };
+        second(401);
+        assert_eq!(shown(scene).await, 2, "a token that is renewed on the way");
+        second(500);
+        scene.declare(HEAD);
+        let (code, said) = scene.run(&APPLY).await;
+        assert!(code == Some(1) && said.contains("GET users: Keycloak answered 500"), "{said}");
+        scene.proxy.rules(|_, _| Fate::Passes);
+        assert_eq!(shown(scene).await, 2);
+    });
+}
+
+#[test]
+fn who_is_asked_for_patience_waits_and_goes_on() {
+    on("patience", async |scene| {
+        scene.declare(&guests(1));
+        let asked: Arc<Mutex<Vec<Instant>>> = Arc::default();
+        let noted = asked.clone();
+        scene.proxy.rules(move |method, path| {
+            if method != "POST" || !path.ends_with("/users") {
+                return Fate::Passes;
+            }
+            let mut noted = noted.lock().unwrap();
+            noted.push(Instant::now());
+            if noted.len() == 1 { Fate::Patience(2) } else { Fate::Passes }
+        });
+        scene.ends("made").await;
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked.len(), 2);
+        assert!(asked[1] - asked[0] >= Duration::from_secs(2), "{asked:?}");
+        assert_eq!((scene.mail.total(), shown(scene).await), (1, 1));
+    });
+}
+
+/// The directory as the operator has it, by the proxy.
+fn directory(scene: &Scene) -> Directory {
+    let secret = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| SECRET.to_owned());
+    let address = format!("keycloak:{}#{}", scene.proxy.base, scene.people.realm);
+    Directory::new(Settings::read(&address, secret).unwrap(), Arc::new(Timestamp::now)).unwrap()
+}
+
+#[test]
+fn a_proxy_that_knows_no_such_page_does_not_make_a_guest_a_stranger() {
+    on("not-here", async |scene| {
+        scene.declare(&guests(1));
+        scene.ends("invited").await;
+        let who = Email::parse("g0@acme.example").unwrap();
+        assert!(scene.people.accept(&who, Timestamp::now()).unwrap());
+        let directory = directory(scene);
+        directory.partners(None).await.unwrap();
+        let before = directory.guest(&who).await.unwrap();
+        assert!(before.as_ref().is_some_and(|guest| guest.joined_at.is_some()), "{before:?}");
+        for part in ["/members/", "/users/", "/credentials", "/organizations/"] {
+            scene.proxy.rules(move |_, path| if path.contains(part) { Fate::Page(404) } else { Fate::Passes });
+            let Err(Fault::Unavailable { context }) = directory.guest(&who).await else { panic!("{part}") };
+            assert!(context.contains("something else than Keycloak answered 404"), "{context}");
+        }
+        scene.proxy.rules(|_, _| Fate::Passes);
+        assert_eq!(directory.guest(&who).await.unwrap(), before);
+    });
+}
+
+#[test]
+fn keycloak_says_in_words_what_is_not_there() {
+    on("its-own-404", async |scene| {
+        let organizations = scene.people.admin("GET", "/organizations", None).await;
+        assert_eq!(organizations, json!([]));
+        scene.declare(&guests(1));
+        scene.ends("one is there").await;
+        let id = |found: Value| found[0]["id"].as_str().unwrap().to_owned();
+        let organization = id(scene.people.admin("GET", "/organizations", None).await);
+        let user = id(scene.people.admin("GET", "/users?email=g0@acme.example", None).await);
+        let realm =
+            crate::support::Realm { server: crate::support::Keycloak::shared(), name: scene.people.realm.clone() };
+        for (method, path) in [
+            ("GET", "users/none".to_owned()),
+            ("PUT", "users/none".to_owned()),
+            ("DELETE", "users/none".to_owned()),
+            ("POST", "users/none/logout".to_owned()),
+            ("GET", "users/none/credentials".to_owned()),
+            ("DELETE", format!("users/{user}/credentials/none")),
+            ("GET", "organizations/none".to_owned()),
+            ("DELETE", "organizations/none".to_owned()),
+            ("GET", format!("organizations/{organization}/members/{user}")),
+            ("DELETE", format!("organizations/{organization}/members/{user}")),
+            ("DELETE", format!("organizations/{organization}/invitations/none")),
+            ("GET", "groups/none".to_owned()),
+            ("PUT", "groups/none".to_owned()),
+            ("DELETE", "groups/none".to_owned()),
+        ] {
+            let body = (method == "PUT" || method == "POST").then(|| json!({}));
+            let (status, said) = realm.admin(method, &format!("/{path}"), body).await;
+            let words = said["error"].as_str().or(said["errorMessage"].as_str());
+            assert!(status == 404 && words.is_some(), "{method} {path}: {status} {said}");
+        }
     });
 }

@@ -6,6 +6,8 @@ mod browser;
 #[macro_use]
 #[path = "../contract/mod.rs"]
 mod contract;
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[path = "../support/mail.rs"]
 mod mail;
 #[path = "../support/proxy.rs"]
@@ -34,7 +36,9 @@ mod edited_by_hand;
 mod faults;
 mod held_to_the_contract;
 mod house;
+mod hints;
 mod killed;
+mod lost;
 mod observer;
 mod operated;
 mod pages;
@@ -47,6 +51,8 @@ mod shown;
 mod sign_in;
 mod taken_out;
 mod turns;
+mod tls;
+mod told;
 
 use operated::furnish;
 

@@ -5,6 +5,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What it does with a mail.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Mood {
     Refuses,
     /// Says nothing, not even its name, until the other side gives up.
     Hangs,
+    /// Takes it, and does not say so until it is told otherwise.
+    Holds,
 }
 
 struct Kept {
@@ -92,6 +95,9 @@ fn take(stream: TcpStream, kept: &Mutex<Kept>) {
                 let mail = data.take().unwrap();
                 let mails = recipients.drain(..).map(|recipient| (recipient, mail.clone()));
                 kept.lock().unwrap().mails.extend(mails);
+                while kept.lock().unwrap().mood == Mood::Holds {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 say("250 kept");
             } else {
                 mail.push_str(line.strip_prefix('.').unwrap_or(&line));

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use tokio::sync::Notify;
 
 /// What becomes of a call.
@@ -21,8 +21,16 @@ pub enum Fate {
     Unanswered,
     /// It is passed on, and the answer takes a while.
     Late(Duration),
-    /// It is not passed on; this is the answer.
+    /// It is not passed on; this is the answer, in Keycloak's shape.
     Refused(u16),
+    /// It is not passed on; this is the answer, with a page of somebody else's.
+    Page(u16),
+    /// It is passed on; this is the answer, with a page of somebody else's, whatever the server says.
+    Lost(u16),
+    /// The same, before the server has said anything.
+    Hasty(u16),
+    /// It is not passed on: too many, again after so many seconds.
+    Patience(u64),
 }
 
 /// Decides by a call's method and path.
@@ -73,14 +81,26 @@ impl Proxy {
 async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let fate = (inner.rule.lock().unwrap())(&parts.method, parts.uri.path());
-    if let Fate::Refused(status) = fate {
-        return (StatusCode::from_u16(status).unwrap(), "{\"error\":\"refused by the test\"}").into_response();
+    match fate {
+        Fate::Refused(status) => {
+            return (StatusCode::from_u16(status).unwrap(), "{\"error\":\"refused by the test\"}").into_response();
+        }
+        Fate::Page(status) => return page(status),
+        Fate::Patience(seconds) => {
+            return (StatusCode::TOO_MANY_REQUESTS, [("Retry-After", seconds.to_string())]).into_response();
+        }
+        Fate::Passes | Fate::Unanswered | Fate::Late(_) | Fate::Lost(_) | Fate::Hasty(_) => {}
     }
     let url = format!("{}{}", inner.server, parts.uri.path_and_query().unwrap());
     let mut headers = parts.headers;
     headers.remove("host");
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    let sent = inner.client.request(parts.method, url).headers(headers).body(body).send().await;
+    let sent = inner.client.request(parts.method, url).headers(headers).body(body).send();
+    if let Fate::Hasty(status) = fate {
+        tokio::spawn(sent);
+        return page(status);
+    }
+    let sent = sent.await;
     let Ok(answer) = sent else { return StatusCode::BAD_GATEWAY.into_response() };
     match fate {
         Fate::Unanswered => {
@@ -88,11 +108,17 @@ async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
             std::future::pending::<()>().await;
         }
         Fate::Late(while_) => tokio::time::sleep(while_).await,
-        Fate::Passes | Fate::Refused(_) => {}
+        Fate::Lost(status) => return page(status),
+        Fate::Passes | Fate::Refused(_) | Fate::Page(_) | Fate::Hasty(_) | Fate::Patience(_) => {}
     }
     let (status, mut headers) = (answer.status(), answer.headers().clone());
     headers.remove("transfer-encoding");
     let mut passed = Response::new(Body::from(answer.bytes().await.unwrap_or_default()));
     (*passed.status_mut(), *passed.headers_mut()) = (status, headers);
     passed
+}
+
+/// What a proxy in between says.
+fn page(status: u16) -> Response {
+    (StatusCode::from_u16(status).unwrap(), Html("<html><body>somebody in between</body></html>")).into_response()
 }

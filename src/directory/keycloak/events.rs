@@ -1,16 +1,17 @@
 //! What changed, from the realm's own events where they are kept: hints that save a full reading. Without them each change is
 //! seen at the next full reading.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::super::{Changed, Changes, Cursor, Fault};
-use super::client::{Call, Failed, optional};
+use super::client::{Call, Endpoint, Failed, optional};
 use super::endpoints::{ADMIN_EVENTS, EVENTS_CONFIG, GET_GROUP, USER_EVENTS};
 use super::wire::Group;
-use super::{Inner, damaged, guest, realm};
+use super::{Inner, damaged, guest, partner, realm};
 use crate::rules::Email;
 
 /// How many events are read at once.
@@ -19,6 +20,24 @@ const PAGE: usize = 100;
 const OVERLAP: i64 = 3000;
 /// More events than these are not told one by one: everything is read again.
 const MOST: usize = 2000;
+/// What users and applications do all day, and what changes nothing of anybody. Any other kind is looked at, also one that a
+/// newer Keycloak begins to tell.
+const TRAFFIC: [&str; 14] = [
+    "CODE_TO_TOKEN",
+    "REFRESH_TOKEN",
+    "TOKEN_EXCHANGE",
+    "INTROSPECT_TOKEN",
+    "USER_INFO_REQUEST",
+    "VALIDATE_ACCESS_TOKEN",
+    "PERMISSION_TOKEN",
+    "AUTHREQID_TO_TOKEN",
+    "OAUTH2_DEVICE_AUTH",
+    "OAUTH2_DEVICE_CODE_TO_TOKEN",
+    "OAUTH2_DEVICE_VERIFY_USER_CODE",
+    "CLIENT_LOGIN",
+    "LOGIN",
+    "LOGOUT",
+];
 
 /// What has been read.
 #[derive(Default)]
@@ -53,6 +72,47 @@ struct Event {
     resource_type: Option<String>,
     /// Of the users' own events.
     user_id: Option<String>,
+    #[serde(rename = "type")]
+    sort: String,
+    details: BTreeMap<String, Value>,
+}
+
+impl Event {
+    /// Whether nothing can have changed. An identity provider says with a sign-in who somebody is, and too many that fail
+    /// switch him off.
+    fn is_traffic(&self) -> bool {
+        let failed = self.sort.ends_with("_ERROR") && !self.sort.starts_with("USER_DISABLED");
+        let told = self.details.contains_key("identity_provider");
+        (failed || TRAFFIC.contains(&self.sort.as_str())) && !told
+    }
+}
+
+/// What events are about, each once.
+#[derive(Default)]
+struct About<'a> {
+    users: BTreeSet<&'a str>,
+    groups: BTreeSet<&'a str>,
+    organizations: BTreeSet<&'a str>,
+    /// Organizations whose members or invitations changed.
+    peopled: BTreeSet<&'a str>,
+}
+
+impl<'a> About<'a> {
+    fn add(&mut self, event: &'a Event) {
+        let Some(path) = &event.resource_path else {
+            self.users.extend(event.user_id.as_deref());
+            return;
+        };
+        let parts: Vec<&'a str> = path.split('/').collect();
+        match (event.resource_type.as_deref(), parts.as_slice()) {
+            (_, ["organizations", _, "members", "invite-user"] | ["users", "profile", ..]) => false,
+            (_, ["users", user, ..] | ["organizations", _, "members", user]) => self.users.insert(user),
+            (Some("GROUP"), ["groups", group, ..]) => self.groups.insert(group),
+            (_, ["organizations", organization, "members" | "invitations", ..]) => self.peopled.insert(organization),
+            (_, ["organizations", organization, ..]) => self.organizations.insert(organization),
+            _ => false,
+        };
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -95,7 +155,8 @@ impl Inner {
     }
 
     pub(super) async fn cursor(&self) -> Result<Cursor, Fault> {
-        // Each full reading looks anew whether events are kept now.
+        // Each full reading looks anew whether events are kept now, and for how long invitations last.
+        self.lifetime.lock().unwrap_or_else(PoisonError::into_inner).seconds = None;
         self.told.with(|state| state.kept = None);
         if !self.keeps_events().await? {
             return Ok(Cursor(0));
@@ -126,26 +187,28 @@ impl Inner {
             return Ok(nothing);
         }
         let from = since.0.saturating_sub(OVERLAP).max(0);
-        let mut events = self.events(ADMIN_EVENTS, "admin-events", from).await?;
-        events.extend(self.events(USER_EVENTS, "events", from).await?);
+        let (mut events, newest) = self.events(ADMIN_EVENTS, "admin-events", from).await?;
+        let (of_users, newest_of_users) = self.events(USER_EVENTS, "events", from).await?;
+        events.extend(of_users);
+        let cursor = newest.max(newest_of_users).max(since.0);
         if events.len() >= MOST {
-            let cursor = Cursor(events.iter().map(|event| event.time).max().unwrap_or(since.0));
-            return Ok(Changes { cursor, changed: [Changed::Everything].into() });
+            return Ok(Changes { cursor: Cursor(cursor), changed: [Changed::Everything].into() });
         }
-        let cursor = events.iter().map(|event| event.time).max().unwrap_or(since.0).max(since.0);
-        let known = self
-            .told
-            .with(|state| if state.cursor == since.0 { std::mem::take(&mut state.ids) } else { HashSet::new() });
+        let known = self.told.with(|state| (state.cursor == since.0).then(|| std::mem::take(&mut state.ids)));
         let us = self.client.subject().await?;
-        let mut changed = BTreeSet::new();
+        let mut about = About::default();
         for event in &events {
             let ours =
                 event.auth_details.as_ref().is_some_and(|author| author.user_id.is_some() && author.user_id == us);
-            if !ours && !known.contains(&(event.time, event.id.clone())) && (event.time > since.0 || !known.is_empty())
-            {
-                changed.extend(self.changed(event).await?);
+            let new = match &known {
+                Some(known) => !known.contains(&(event.time, event.id.clone())),
+                None => event.time > since.0,
+            };
+            if new && !ours {
+                about.add(event);
             }
         }
+        let changed = self.changed(&about).await?;
         let near = events.into_iter().filter(|event| event.time >= cursor - OVERLAP);
         let ids = near.map(|event| (event.time, event.id)).collect();
         self.told.with(|state| {
@@ -155,38 +218,43 @@ impl Inner {
         Ok(Changes { cursor: Cursor(cursor), changed })
     }
 
-    async fn events(&self, endpoint: super::client::Endpoint, path: &str, from: i64) -> Result<Vec<Event>, Fault> {
+    /// The events that may mean something, and when the newest of all was.
+    async fn events(&self, endpoint: Endpoint, path: &str, from: i64) -> Result<(Vec<Event>, i64), Fault> {
         let mut all: Vec<Event> = Vec::new();
+        let (mut read, mut newest) = (0, 0);
         loop {
             let call = Call::get(endpoint, &[path]).with("dateFrom", from).with("direction", "asc");
-            let page: Vec<Event> = self.client.call(call.page(all.len(), PAGE)).await?.read()?;
+            let page: Vec<Event> = self.client.call(call.page(read, PAGE)).await?.read()?;
             let last = page.len() < PAGE;
-            all.extend(page);
+            read += page.len();
+            newest = page.iter().map(|event| event.time).max().unwrap_or(0).max(newest);
+            all.extend(page.into_iter().filter(|event| !event.is_traffic()));
             if last || all.len() >= MOST {
-                return Ok(all);
+                return Ok((all, newest));
             }
         }
     }
 
-    /// What an event is about.
-    async fn changed(&self, event: &Event) -> Result<Option<Changed>, Fault> {
-        if let Some(path) = &event.resource_path {
-            let parts: Vec<&str> = path.split('/').collect();
-            return match (event.resource_type.as_deref(), parts.as_slice()) {
-                (_, ["users", user, ..] | ["organizations", _, "members", user]) if *user != "invite-user" => {
-                    self.user_changed(user).await
-                }
-                (Some("GROUP"), ["groups", group, ..]) => self.group_changed(group).await,
-                (_, ["organizations", _, "members", "invite-user"]) => Ok(None),
-                (_, ["organizations", _, "members" | "invitations", ..]) => Ok(Some(Changed::Everything)),
-                (_, ["organizations", organization, ..]) => Ok(self.organization_changed(organization)),
-                _ => Ok(None),
-            };
+    /// What has changed by what events are about.
+    async fn changed(&self, about: &About<'_>) -> Result<BTreeSet<Changed>, Fault> {
+        let homes = self.homes();
+        let ours = |id: &str| homes.iter().find(|(_, home)| home.organization.id == id);
+        for organization in &about.peopled {
+            let known = ours(organization).is_some();
+            let read = if known { None } else { self.read_organization(organization).await? };
+            if known || read.is_some_and(|organization| partner::record(&organization).is_some()) {
+                return Ok([Changed::Everything].into());
+            }
         }
-        match &event.user_id {
-            Some(user) => self.user_changed(user).await,
-            None => Ok(None),
+        let partners = about.organizations.iter().filter_map(|id| ours(id));
+        let mut changed: BTreeSet<_> = partners.map(|(partner, _)| Changed::Partner(partner.clone())).collect();
+        for user in &about.users {
+            changed.extend(self.user_changed(user).await?);
         }
+        for group in &about.groups {
+            changed.extend(self.group_changed(group).await?);
+        }
+        Ok(changed)
     }
 
     async fn user_changed(&self, id: &str) -> Result<Option<Changed>, Fault> {
@@ -221,9 +289,38 @@ impl Inner {
             None => Ok(Some(Changed::Everything)),
         }
     }
+}
 
-    fn organization_changed(&self, id: &str) -> Option<Changed> {
-        let homes = self.homes();
-        homes.iter().find(|(_, home)| home.organization.id == id).map(|(partner, _)| Changed::Partner(partner.clone()))
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changes_nothing_is_passed_over() {
+        let event = |sort: &str, details: &str| {
+            let text = format!(r#"{{"id": "1", "time": 1, "userId": "u", "type": "{sort}", "details": {details}}}"#);
+            serde_json::from_str::<Event>(&text).unwrap().is_traffic()
+        };
+        for sort in ["LOGIN", "LOGIN_ERROR", "REFRESH_TOKEN", "CODE_TO_TOKEN", "LOGOUT", "UPDATE_TOTP_ERROR"] {
+            assert!(event(sort, "{}"), "{sort}");
+        }
+        for sort in [
+            "UPDATE_CREDENTIAL",
+            "REMOVE_CREDENTIAL",
+            "REMOVE_TOTP",
+            "UPDATE_EMAIL",
+            "UPDATE_PROFILE",
+            "INVITE_ORG",
+            "DELETE_ACCOUNT",
+            "USER_DISABLED_BY_PERMANENT_LOCKOUT",
+            "USER_DISABLED_BY_PERMANENT_LOCKOUT_ERROR",
+            "SOMETHING_NEW",
+        ] {
+            assert!(!event(sort, "{}"), "{sort}");
+        }
+        assert!(!event("LOGIN", r#"{"identity_provider": "corporate"}"#), "it may have told another address");
+        let of_an_administrator = r#"{"id": "1", "time": 1, "resourcePath": "users/u", "resourceType": "USER"}"#;
+        assert!(!serde_json::from_str::<Event>(of_an_administrator).unwrap().is_traffic());
     }
 }

@@ -67,8 +67,8 @@ struct Inner {
     accounts: Fresh<Vec<AccountRecord>>,
     /// The shares that are remembered: what they were does not change.
     shares: Mutex<BTreeMap<String, ShareRecord>>,
-    /// For how long the realm's invitations last, in seconds, once one was seen.
-    lifetime: Mutex<Option<i64>>,
+    /// For how long the realm's invitations last.
+    lifetime: Mutex<perform::Lifetime>,
 }
 
 #[derive(Default)]

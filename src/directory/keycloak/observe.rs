@@ -105,7 +105,7 @@ impl Inner {
         Ok(read)
     }
 
-    async fn read_organization(&self, id: &str) -> Result<Option<Organization>, Fault> {
+    pub(super) async fn read_organization(&self, id: &str) -> Result<Option<Organization>, Fault> {
         let call = Call::get(GET_ORGANIZATION, &["organizations", id]);
         match optional(self.client.call(call).await)? {
             Some(answer) => Ok(Some(answer.read()?)),

@@ -71,7 +71,10 @@ fn of_two_users_with_one_address_none_is_taken_for_the_guest() {
         let carol = stage.invite(CAROL).await;
         stage.admin("POST", "/users", Some(second(CAROL))).await;
         let again = Operation::Invite { guest: guest("carol"), expires_at: in_three_days() };
+        let before = stage.admin("GET", &format!("/users?exact=true&email={CAROL}"), None).await;
         let refused = stage.run(&again).await;
+        let after = stage.admin("GET", &format!("/users?exact=true&email={CAROL}"), None).await;
+        assert_eq!(after, before, "nothing is written for what is refused");
         assert!(matches!(&refused, Err(Fault::Refused { message }) if message.contains(CAROL)), "{refused:?}");
         let record = carol.record().await;
         assert_eq!((record.joined_at, stage.mail.count(CAROL)), (None, 1));

@@ -5,6 +5,7 @@ pub mod adopted;
 mod habits;
 mod halfway;
 mod joining;
+mod lifetimes;
 mod mails;
 pub mod stage;
 mod taken;

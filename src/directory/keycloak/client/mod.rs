@@ -2,6 +2,7 @@
 //! as one type. Knows nothing of guests.
 
 mod bucket;
+mod failed;
 mod login;
 mod settings;
 mod token;
@@ -10,15 +11,18 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use failed::{Failed, optional};
 pub use login::{Login, MASTER, Secret};
 pub use settings::{Settings, client_id};
 
 use super::super::Fault;
 use bucket::Bucket;
+use failed::{stranger, unreachable};
 use token::Tokens;
 
 /// How long one call may take.
@@ -29,13 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(28);
 const MINUTES: Duration = Duration::from_secs(120);
 /// How long a call may take that sends a mail.
 const MAIL: Duration = Duration::from_secs(15);
-/// How long is waited where the server asks for patience and does not say for how long.
-const AWHILE: Duration = Duration::from_secs(5);
-/// What it says of an attribute that the realm's user profile requires and that is missing.
-const REQUIRED: &str = "error-user-attribute-required";
-/// How much of what the server says is passed on.
-const MOST_SAID: usize = 200;
-
 /// A kind of call: how it is counted, and what the service account needs for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
@@ -43,6 +40,13 @@ pub struct Endpoint {
     pub name: &'static str,
     /// The role of the client `realm-management` that allows it.
     pub needs: &'static str,
+}
+
+impl Endpoint {
+    /// About all organizations: where that path is not there, nothing of it is.
+    fn is_whole(self) -> bool {
+        self.name.ends_with(" organizations")
+    }
 }
 
 /// A call.
@@ -141,68 +145,12 @@ impl Answer {
     /// The body as what it should be.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failed> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            Failed::Fault(Fault::Unavailable {
-                context: format!("{}: the answer does not read as expected: {error}", self.endpoint.name),
-            })
+            // Where, not what: the words of the error quote what is there.
+            let (line, column) = (error.line(), error.column());
+            let name = self.endpoint.name;
+            let context = format!("{name}: the answer does not read as expected at line {line}, column {column}");
+            Failed::Fault(Fault::Unavailable { context })
         })
-    }
-}
-
-/// A call that did not do what it should.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Failed {
-    /// The server refused it.
-    Status {
-        /// Which call.
-        endpoint: &'static str,
-        /// With which status.
-        status: u16,
-        /// In its own words.
-        said: String,
-    },
-    /// It did not get as far as that.
-    Fault(Fault),
-}
-
-impl Failed {
-    /// The attributes of a user that the realm's profile requires and that were missing.
-    pub fn missing(&self) -> Vec<&str> {
-        let Self::Status { status: 400, said, .. } = self else { return Vec::new() };
-        said.split("; ").filter_map(|one| one.strip_suffix(REQUIRED)?.strip_suffix(": ")).collect()
-    }
-
-    /// Whether the server answered with this status.
-    pub fn is(&self, expected: u16) -> bool {
-        matches!(self, Self::Status { status, .. } if *status == expected)
-    }
-}
-
-impl From<Failed> for Fault {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Fault(fault) => fault,
-            Failed::Status { endpoint, status, said } => {
-                let mut context = format!("{endpoint}: Keycloak answered {status}: {said}");
-                if said.contains(REQUIRED) {
-                    context += ": the realm's user profile requires it whoever writes a user; require it of users only";
-                }
-                match status {
-                    // Somebody was quicker, or it is not there any more: look again.
-                    404 | 409 => Self::Changed { what: context },
-                    500.. => Self::Unavailable { context },
-                    _ => Self::Refused { message: context },
-                }
-            }
-        }
-    }
-}
-
-/// `Ok(None)` where the server says that it is not there.
-pub fn optional<T>(result: Result<T, Failed>) -> Result<Option<T>, Failed> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(failed) if failed.is(404) => Ok(None),
-        Err(failed) => Err(failed),
     }
 }
 
@@ -272,10 +220,15 @@ impl Client {
         let response = self.exchange(call.endpoint, request.timeout(call.deadline)).await?;
         let created = response
             .headers()
-            .get(reqwest::header::LOCATION)
+            .get(LOCATION)
             .and_then(|location| location.to_str().ok()?.rsplit('/').next().map(str::to_owned));
         let status = response.status();
         if status.is_success() {
+            // Keycloak's admin API has no pages: somebody who stands before it answered, and nothing was done.
+            let html = |kind: &HeaderValue| kind.to_str().is_ok_and(|kind| kind.starts_with("text/html"));
+            if response.headers().get(CONTENT_TYPE).is_some_and(html) {
+                return Err(stranger(call.endpoint, status));
+            }
             let body = response.bytes().await.map_err(|error| unreachable(call.endpoint.name, &error))?;
             return Ok(Sent::Done(Answer { created, body: body.to_vec(), endpoint: call.endpoint }));
         }
@@ -298,30 +251,9 @@ impl Client {
 
     /// What an answer that is no success means.
     async fn refused(&self, endpoint: Endpoint, response: reqwest::Response) -> Failed {
-        let status = response.status();
-        let after = response.headers().get(reqwest::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let after = after.and_then(|text| text.parse().ok()).map_or(AWHILE, Duration::from_secs);
-        let said = said(&response.bytes().await.unwrap_or_default());
-        let realm = &self.settings.realm;
-        let fault = match status.as_u16() {
-            429 | 503 => Fault::Busy { context: format!("{}: Keycloak answered {status}", endpoint.name), after },
-            403 => Fault::Refused {
-                message: format!(
-                    "{}: Keycloak answered 403: {}",
-                    endpoint.name,
-                    self.settings.login.may_not(endpoint.needs, realm)
-                ),
-            },
-            404 if said.contains("Realm not found") => Fault::Refused { message: self.settings.no_realm() },
-            404 if said.contains("Organizations not enabled") => Fault::Refused {
-                message: format!(
-                    "organizations are switched off in realm {realm:?}: turn them on in its settings, or run `guestlist \
-                     directory bootstrap`"
-                ),
-            },
-            status => return Failed::Status { endpoint: endpoint.name, status, said },
-        };
-        Failed::Fault(fault)
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.unwrap_or_default();
+        failed::refused(&self.settings, endpoint, status, &headers, &body)
     }
 }
 
@@ -330,56 +262,6 @@ enum Sent {
     Unauthorized,
 }
 
-/// Why a request got no answer, without its address: that could hold what somebody wrote by mistake.
-fn unreachable(endpoint: &str, error: &reqwest::Error) -> Failed {
-    let why = if error.is_timeout() {
-        "no answer in time".to_owned()
-    } else {
-        let mut source: &dyn std::error::Error = error;
-        while let Some(inner) = source.source() {
-            source = inner;
-        }
-        if std::ptr::addr_eq(source, error) { "the call failed".to_owned() } else { source.to_string() }
-    };
-    Failed::Fault(Fault::Unavailable { context: format!("{endpoint}: {why}") })
-}
-
-/// What the server said, in whichever shape.
-fn said(body: &[u8]) -> String {
-    let Ok(value) = serde_json::from_slice::<Value>(body) else { return "(no words)".to_owned() };
-    let field = |name| value.get(name).and_then(Value::as_str);
-    // About a field of a form: one, or several at once.
-    let about = |one: &Value| {
-        let said = one.get("errorMessage")?.as_str()?;
-        Some(one.get("field").and_then(Value::as_str).map_or(said.to_owned(), |field| format!("{field}: {said}")))
-    };
-    let several = || value.get("errors")?.as_array()?.iter().map(about).collect::<Option<Vec<_>>>();
-    let several = several().map(|all| all.join("; "));
-    let one = field("error_description").or(field("error")).map(str::to_owned);
-    about(&value).or(one).or(several).unwrap_or_else(|| "(no words)".to_owned()).chars().take(MOST_SAID).collect()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_shape_of_error_is_read() {
-        for (body, words) in [
-            (r#"{"errorMessage":"Organization not found."}"#, "Organization not found."),
-            (r#"{"error":"conflict","error_description":"Duplicate resource error"}"#, "Duplicate resource error"),
-            (r#"{"error":"HTTP 404 Not Found"}"#, "HTTP 404 Not Found"),
-            (
-                r#"{"field":"email","errorMessage":"error-invalid-email","params":["email"]}"#,
-                "email: error-invalid-email",
-            ),
-            (r#"{"errors":[{"errorMessage":"Invalid length"}]}"#, "Invalid length"),
-            (r#"{"errors":[{"field":"a","errorMessage":"x"},{"field":"b","errorMessage":"y"}]}"#, "a: x; b: y"),
-            ("<html>", "(no words)"),
-            ("", "(no words)"),
-        ] {
-            assert_eq!(said(body.as_bytes()), words);
-        }
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use super::login::{CLIENT_ID, Login, MASTER};
 const CALLS_PER_SECOND: u32 = 1000;
 
 /// The variables of the environment.
-const CA_FILE: &str = "GUESTLIST_KEYCLOAK_CA_FILE";
+pub(super) const CA_FILE: &str = "GUESTLIST_KEYCLOAK_CA_FILE";
 const RATE: &str = "GUESTLIST_KEYCLOAK_CALLS_PER_SECOND";
 
 /// Everything that a client needs to know.
@@ -75,8 +75,12 @@ impl Settings {
             .redirect(reqwest::redirect::Policy::none());
         if let Some(pem) = &self.authorities {
             let bad =
-                |error: reqwest::Error| Fault::Refused { message: format!("{CA_FILE}: not PEM certificates: {error}") };
-            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(pem).map_err(bad)?);
+                |why: &str| Fault::Refused { message: format!("{CA_FILE}: {why}: certificates in PEM belong there") };
+            let found = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| bad(&error.to_string()))?;
+            if found.is_empty() {
+                return Err(bad("no certificate is in it"));
+            }
+            builder = builder.tls_certs_merge(found);
         }
         builder.build().map_err(|error| Fault::Refused { message: format!("failed to set up the client: {error}") })
     }

@@ -87,18 +87,41 @@ async fn fetch(client: &Client) -> Result<Token, Failed> {
             let message = format!("realm {:?} is switched off in Keycloak", login.home(&client.settings.realm));
             return Err(Failed::Fault(Fault::Refused { message }));
         }
-        404 => return Err(Failed::Fault(Fault::Refused { message: client.settings.no_home() })),
+        404 => {
+            return Err(match client.refused(TOKEN, response).await {
+                Failed::Status { .. } => Failed::Fault(Fault::Refused { message: client.settings.no_home() }),
+                // Something else than that there is no such realm.
+                failed @ Failed::Fault(_) => failed,
+            });
+        }
         _ => return Err(client.refused(TOKEN, response).await),
     }
     let bad = |_| Fault::Unavailable { context: format!("{}: the answer does not read as a token", TOKEN.name) };
     let granted: Granted = response.json().await.map_err(|error| Failed::Fault(bad(error)))?;
-    let life = Duration::from_millis(granted.expires_in.saturating_mul(10 * USED));
     let subject = subject(&granted.access_token);
-    Ok(Token { secret: Secret::new(granted.access_token), subject, renew_at: began + life })
+    Ok(Token { secret: Secret::new(granted.access_token), subject, renew_at: renewal(began, granted.expires_in) })
+}
+
+/// When a token that was asked for at this instant, and lives for so many seconds, is renewed.
+fn renewal(began: Instant, seconds: u64) -> Instant {
+    let used = Duration::from_millis(seconds.saturating_mul(10 * USED));
+    began + used
 }
 
 /// The user whom a token is about. It is read, not believed: it only tells our own events from those of others.
 fn subject(token: &str) -> Option<String> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice::<Claims>(&payload).ok()?.sub
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_renewed_before_it_ends() {
+        let now = Instant::now();
+        assert_eq!(renewal(now, 300), now + Duration::from_secs(240));
+        assert_eq!(renewal(now, 0), now);
+    }
 }

@@ -16,6 +16,7 @@ use super::super::guest::{self, CONFIGURE_TOTP, UPDATE_PASSWORD, names};
 use super::super::people::{People, methods};
 use super::super::wire::{Organization, User};
 use super::guest::guest_is;
+use super::mail::Unsent;
 use super::{Refusal, stale};
 
 impl Inner {
@@ -192,7 +193,11 @@ impl Inner {
         mailed: Option<Timestamp>,
         fresh: bool,
     ) -> Result<Effect, Fault> {
-        if let Err(fault) = self.send(organization, &user, fresh).await {
+        if let Err(unsent) = self.send(organization, &user, fresh).await {
+            let fault = match unsent {
+                Unsent::Surely(fault) => fault,
+                Unsent::Maybe(fault) => return Err(fault),
+            };
             // It did not go out: the record stands, and the mail is due.
             let undone = GuestRecord { invitation: None, last_mail_at: mailed, ..new.clone() };
             let mut back = user.clone();

@@ -16,6 +16,7 @@ use super::super::guest::{self, CONFIGURE_TOTP, names};
 use super::super::people::{self, People};
 use super::super::wire::{Organization, User};
 use super::super::{Inner, PoisonError, profile, realm};
+use super::mail::Unsent;
 use super::{refusal, stale};
 
 /// What one change of a guest's record does.
@@ -95,6 +96,10 @@ impl Inner {
             Amended::Same => return Ok(guest_is(record)),
             Amended::Changed | Amended::Unmarked => {}
         }
+        if let Operation::Invite { .. } = operation {
+            // Refused before anything is written.
+            self.alone(user).await?;
+        }
         if let Operation::Give { grants, .. } = operation {
             self.remember_shares(&record, grants.iter()).await?;
         }
@@ -165,7 +170,8 @@ impl Inner {
         let (sent, invitation) = match change.after.invitation {
             Some(invitation) => match self.send_anew(organization, &written).await {
                 Ok(()) => (Ok(()), Some(self.ends(organization, &written, invitation).await?)),
-                Err(fault) => (Err(fault), None),
+                Err(Unsent::Surely(fault)) => (Err(fault), None),
+                Err(Unsent::Maybe(fault)) => return Err(fault),
             },
             None => (Ok(()), None),
         };
@@ -187,8 +193,8 @@ impl Inner {
         Self::after(people, &written, &GuestRecord { invitation, ..change.after.clone() })
     }
 
-    async fn send_anew(&self, organization: &Organization, user: &User) -> Result<(), Fault> {
-        self.take_out(organization, user).await?;
+    async fn send_anew(&self, organization: &Organization, user: &User) -> Result<(), Unsent> {
+        self.take_out(organization, user).await.map_err(Unsent::Surely)?;
         self.send(organization, user, false).await
     }
 

@@ -1,5 +1,7 @@
 //! Invitations: one open one at a time for each address, and none that nobody knows of.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::super::super::{Fault, InvitationRecord};
@@ -9,31 +11,74 @@ use super::super::people::several_at;
 use super::super::wire::{Organization, User};
 use super::super::{Inner, PoisonError, guest};
 
+/// What Keycloak says where its mail server did not take the mail. It keeps no invitation then.
+const NOT_SENT: &str = "Failed to send invite email";
+
+/// A mail that was asked for, and no invitation that says that it went out.
+pub(super) enum Unsent {
+    /// It did not go out: it is due as before.
+    Surely(Fault),
+    /// Nobody can tell: the answer was lost, and Keycloak may still be at it. It counts as sent, for nobody gets a second
+    /// one at once, whose link would end the first; it is due again after the policy's mailInterval.
+    Maybe(Fault),
+}
+
+/// For how long the realm's invitations last.
+#[derive(Default)]
+pub struct Lifetime {
+    /// In seconds, once one was seen since the last full reading: the setting may change.
+    pub seconds: Option<i64>,
+    /// What was said: the partner's own lifetime and the realm's, which is shorter.
+    told: BTreeSet<(i64, i64)>,
+}
+
 impl Inner {
     /// Sends the invitation of an organization. Any that is open is dead from then on.
-    pub(super) async fn send(&self, organization: &Organization, user: &User, fresh: bool) -> Result<(), Fault> {
+    pub(super) async fn send(&self, organization: &Organization, user: &User, fresh: bool) -> Result<(), Unsent> {
         if !fresh {
-            self.revoke(organization, user).await?;
+            self.revoke(organization, user).await.map_err(Unsent::Surely)?;
         }
         match self.invite(organization, user).await {
             Ok(()) => Ok(()),
             // One is open that we did not know of. A new one, so that only the last link works.
             Err(failed) if failed.is(409) => {
-                if self.people().users_at(&user.email).await?.len() > 1 {
-                    return Err(several_at(&user.email));
-                }
-                self.revoke(organization, user).await?;
-                self.invite(organization, user).await.map_err(|failed| unsent(failed, user))
-            }
-            // The answer was lost. Keycloak keeps an invitation only of a mail that went out, and nobody gets a second one.
-            Err(Failed::Fault(fault @ Fault::Unavailable { .. })) => {
-                match self.people().invitation(&organization.id, &user.email).await {
-                    Ok(Some(_)) => Ok(()),
-                    Ok(None) | Err(_) => Err(fault),
+                self.alone(user).await.map_err(Unsent::Surely)?;
+                self.revoke(organization, user).await.map_err(Unsent::Surely)?;
+                match self.invite(organization, user).await {
+                    Ok(()) => Ok(()),
+                    Err(failed) => self.went_out(organization, user, failed).await,
                 }
             }
-            Err(failed) => Err(unsent(failed, user)),
+            Err(failed) => self.went_out(organization, user, failed).await,
         }
+    }
+
+    /// Keycloak mails nobody whose address another user has as well.
+    pub(super) async fn alone(&self, user: &User) -> Result<(), Fault> {
+        match self.people().users_at(&user.email).await?.len() {
+            0 | 1 => Ok(()),
+            _ => Err(several_at(&user.email)),
+        }
+    }
+
+    /// Whether a mail went out though the call failed. Keycloak keeps an invitation only of one that did.
+    async fn went_out(&self, organization: &Organization, user: &User, failed: Failed) -> Result<(), Unsent> {
+        if let Some(fault) = surely_unsent(&failed, user) {
+            return Err(Unsent::Surely(fault));
+        }
+        if let Ok(Some(_)) = self.people().invitation(&organization.id, &user.email).await {
+            return Ok(());
+        }
+        let why = match Fault::from(failed) {
+            Fault::Unavailable { context } | Fault::Busy { context, .. } => context,
+            fault => fault.to_string(),
+        };
+        let context = format!(
+            "{why}; whether a mail to {} went out is not known: it counts as sent, and another is due after the policy's \
+             mailInterval",
+            user.email
+        );
+        Err(Unsent::Maybe(Fault::Unavailable { context }))
     }
 
     async fn invite(&self, organization: &Organization, user: &User) -> Result<(), Failed> {
@@ -52,47 +97,54 @@ impl Inner {
         Ok(())
     }
 
-    /// The invitation just sent, as it ends: the realm's lifetime may be shorter than ours. It is asked for once.
+    /// The invitation just sent, as it ends: the realm's lifetime may be shorter than ours. It is asked for once between two
+    /// full readings.
     pub(super) async fn ends(
         &self,
         organization: &Organization,
         user: &User,
         ours: InvitationRecord,
     ) -> Result<InvitationRecord, Fault> {
-        let known = *self.lifetime.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lifetime.lock().unwrap_or_else(PoisonError::into_inner).seconds;
         let lifetime = match known {
             Some(lifetime) => lifetime,
             None => {
                 let rows = self.people().rows(&organization.id, Some(&user.email)).await?;
                 let Some(row) = rows.first() else { return Ok(ours) };
-                let lifetime = row.expires_at - row.sent_date;
-                *self.lifetime.lock().unwrap_or_else(PoisonError::into_inner) = Some(lifetime);
-                let asked = ours.expires_at.duration_since(ours.sent_at).as_secs();
-                if lifetime < asked {
-                    tracing::warn!(
-                        realm_seconds = lifetime,
-                        asked_seconds = asked,
-                        "invitations end earlier than invitations.expireAfter says: the realm's setting \
-                         actionTokenGeneratedByAdminLifespan is shorter"
-                    );
-                }
-                lifetime
+                row.expires_at - row.sent_date
             }
         };
+        let asked = ours.expires_at.duration_since(ours.sent_at).as_secs();
+        let news = {
+            let mut held = self.lifetime.lock().unwrap_or_else(PoisonError::into_inner);
+            held.seconds = Some(lifetime);
+            lifetime < asked && held.told.insert((asked, lifetime))
+        };
+        if news {
+            tracing::warn!(
+                realm_seconds = lifetime,
+                asked_seconds = asked,
+                "invitations end earlier than invitations.expireAfter says: the realm's setting \
+                 actionTokenGeneratedByAdminLifespan is shorter"
+            );
+        }
         let theirs = self.now().checked_add(jiff::SignedDuration::from_secs(lifetime)).unwrap_or(Timestamp::MAX);
         Ok(guest::shorter(ours, InvitationRecord { expires_at: theirs, ..ours }))
     }
 }
 
-/// Why a mail was not sent.
-fn unsent(failed: Failed, user: &User) -> Fault {
+/// Why a mail surely did not go out: Keycloak says so, or refused to ask for it.
+fn surely_unsent(failed: &Failed, user: &User) -> Option<Fault> {
     match failed {
-        Failed::Status { status: 500, .. } => Fault::Unavailable {
+        Failed::Status { status: 500, said, .. } if said.contains(NOT_SENT) => Some(Fault::Unavailable {
             context: format!(
                 "Keycloak could not send a mail to {}: see the realm's settings for e-mail, and whether its mail server answers",
                 user.email
             ),
-        },
-        other => other.into(),
+        }),
+        // Somebody in between who did not wait.
+        Failed::Status { status: 408, .. } => None,
+        Failed::Status { status: 400..500, .. } | Failed::Fault(Fault::Refused { .. }) => Some(failed.clone().into()),
+        Failed::Status { .. } | Failed::Fault(_) => None,
     }
 }

@@ -7,6 +7,8 @@ mod mail;
 mod organization;
 mod owner;
 
+pub use mail::Lifetime;
+
 use std::sync::Arc;
 
 use futures::FutureExt;

@@ -1,0 +1,210 @@
+//! What a call comes to that does not do what it should: both of Keycloak's shapes of errors, answers of others, and none.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde_json::Value;
+
+use super::super::super::Fault;
+use super::settings::CA_FILE;
+use super::{Endpoint, Settings};
+
+/// How long is waited where the server asks for patience and does not say for how long in seconds.
+const AWHILE: Duration = Duration::from_secs(5);
+/// However long it says: what is to be taken away meanwhile is not put off any longer.
+const LONGEST: Duration = Duration::from_secs(60);
+/// What it says of an attribute that the realm's user profile requires and that is missing.
+const REQUIRED: &str = "error-user-attribute-required";
+/// What it says of a path that it does not have.
+const NO_PATH: &str = "Unable to find matching target resource method";
+/// How much of what the server says is passed on.
+const MOST_SAID: usize = 200;
+/// What is said for nothing.
+const NO_WORDS: &str = "(no words)";
+
+/// A call that did not do what it should.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failed {
+    /// The server refused it.
+    Status {
+        /// Which call.
+        endpoint: &'static str,
+        /// With which status.
+        status: u16,
+        /// In its own words.
+        said: String,
+        /// After how long it may be asked again, where it asks for patience.
+        after: Duration,
+    },
+    /// It did not get as far as that.
+    Fault(Fault),
+}
+
+impl Failed {
+    /// The attributes of a user that the realm's profile requires and that were missing.
+    pub fn missing(&self) -> Vec<&str> {
+        let Self::Status { status: 400, said, .. } = self else { return Vec::new() };
+        said.split("; ").filter_map(|one| one.strip_suffix(REQUIRED)?.strip_suffix(": ")).collect()
+    }
+
+    /// Whether the server answered with this status.
+    pub fn is(&self, expected: u16) -> bool {
+        matches!(self, Self::Status { status, .. } if *status == expected)
+    }
+}
+
+impl From<Failed> for Fault {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Fault(fault) => fault,
+            Failed::Status { endpoint, status, said, after } => {
+                let mut context = format!("{endpoint}: Keycloak answered {status}: {said}");
+                if said.contains(REQUIRED) {
+                    context += ": the realm's user profile requires it whoever writes a user; require it of users only";
+                }
+                match status {
+                    // Somebody was quicker, or it is not there any more: look again.
+                    404 | 409 => Self::Changed { what: context },
+                    429 | 503 => Self::Busy { context, after },
+                    500.. => Self::Unavailable { context },
+                    _ => Self::Refused { message: context },
+                }
+            }
+        }
+    }
+}
+
+/// `Ok(None)` where Keycloak says that it is not there. Nobody else can say that: see [`refused`].
+pub fn optional<T>(result: Result<T, Failed>) -> Result<Option<T>, Failed> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(failed) if failed.is(404) => Ok(None),
+        Err(failed) => Err(failed),
+    }
+}
+
+/// What an answer that is no success means.
+pub(super) fn refused(
+    settings: &Settings,
+    endpoint: Endpoint,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Failed {
+    let words = said(body);
+    let said = words.clone().unwrap_or_else(|| NO_WORDS.to_owned());
+    let (name, realm) = (endpoint.name, &settings.realm);
+    let message = match status.as_u16() {
+        403 => {
+            format!("{name}: Keycloak answered 403: {}", settings.login.may_not(endpoint.needs, realm))
+        }
+        404 if words.is_none() => return stranger(endpoint, status),
+        404 if said.contains("Realm not found") => settings.no_realm(),
+        404 if said.contains("Organizations not enabled") => format!(
+            "organizations are switched off in realm {realm:?}: turn them on in its settings, or run `guestlist directory \
+             bootstrap`"
+        ),
+        // A path that is not there is not a thing that is gone.
+        404 if said.contains(NO_PATH) => format!(
+            "{name}: Keycloak has nothing at this URL: see that its path is right in --directory, such as /auth or none"
+        ),
+        404 if endpoint.is_whole() => format!(
+            "{name}: Keycloak answered 404: {said}: it takes Keycloak 26.6 or newer, with its feature organization on"
+        ),
+        status => return Failed::Status { endpoint: name, status, said, after: patience(headers) },
+    };
+    Failed::Fault(Fault::Refused { message })
+}
+
+/// Something else than Keycloak answered: what it says is not believed.
+pub(super) fn stranger(endpoint: Endpoint, status: StatusCode) -> Failed {
+    let context = format!(
+        "{}: something else than Keycloak answered {}: see that what stands before it at this URL passes /realms and /admin \
+         on, and that no path is missing, such as /auth",
+        endpoint.name,
+        status.as_u16()
+    );
+    Failed::Fault(Fault::Unavailable { context })
+}
+
+/// For how long the server asks for patience. A date is not read: clocks differ.
+fn patience(headers: &HeaderMap) -> Duration {
+    let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    text.and_then(|text| text.trim().parse().ok()).map_or(AWHILE, Duration::from_secs).min(LONGEST)
+}
+
+/// Why a request got no answer, without its address: that could hold what somebody wrote by mistake.
+pub(super) fn unreachable(endpoint: &str, error: &reqwest::Error) -> Failed {
+    let why = if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        let mut source: &dyn std::error::Error = error;
+        while let Some(inner) = source.source() {
+            source = inner;
+        }
+        if std::ptr::addr_eq(source, error) { "the call failed".to_owned() } else { source.to_string() }
+    };
+    let hint = if why.contains("UnknownIssuer") {
+        format!(
+            ": nobody whom we trust stands behind the server's certificate; name a file with its authority in {CA_FILE}"
+        )
+    } else {
+        String::new()
+    };
+    Failed::Fault(Fault::Unavailable { context: format!("{endpoint}: {why}{hint}") })
+}
+
+/// What the server said, in whichever shape. `None`: none of Keycloak's.
+fn said(body: &[u8]) -> Option<String> {
+    let value = serde_json::from_slice::<Value>(body).ok()?;
+    let field = |name| value.get(name).and_then(Value::as_str);
+    // About a field of a form: one, or several at once.
+    let about = |one: &Value| {
+        let said = one.get("errorMessage")?.as_str()?;
+        Some(one.get("field").and_then(Value::as_str).map_or(said.to_owned(), |field| format!("{field}: {said}")))
+    };
+    let several = || value.get("errors")?.as_array()?.iter().map(about).collect::<Option<Vec<_>>>();
+    let several = several().map(|all| all.join("; "));
+    let one = field("error_description").or(field("error")).map(str::to_owned);
+    Some(about(&value).or(one).or(several)?.chars().take(MOST_SAID).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_of_error_is_read_and_what_has_none_is_nobodys_word() {
+        for (body, words) in [
+            (r#"{"errorMessage":"Organization not found."}"#, Some("Organization not found.")),
+            (
+                r#"{"error":"conflict","error_description":"Duplicate resource error"}"#,
+                Some("Duplicate resource error"),
+            ),
+            (r#"{"error":"HTTP 404 Not Found"}"#, Some("HTTP 404 Not Found")),
+            (
+                r#"{"field":"email","errorMessage":"error-invalid-email","params":["email"]}"#,
+                Some("email: error-invalid-email"),
+            ),
+            (r#"{"errors":[{"errorMessage":"Invalid length"}]}"#, Some("Invalid length")),
+            (r#"{"errors":[{"field":"a","errorMessage":"x"},{"field":"b","errorMessage":"y"}]}"#, Some("a: x; b: y")),
+            ("<html>", None),
+            ("404 page not found", None),
+            (r#"{"message":"no Route matched with those values"}"#, None),
+            ("", None),
+        ] {
+            assert_eq!(said(body.as_bytes()).as_deref(), words);
+        }
+    }
+
+    #[test]
+    fn patience_is_in_seconds_and_has_an_end() {
+        let asked =
+            |text: &'static str| patience(&[(RETRY_AFTER, text.parse().unwrap())].into_iter().collect()).as_secs();
+        assert_eq!((asked("7"), asked("0"), asked("86400")), (7, 0, 60));
+        assert_eq!((asked("Wed, 21 Oct 2026 07:28:00 GMT"), asked("-3"), asked("soon")), (5, 5, 5));
+        assert_eq!(patience(&HeaderMap::new()), AWHILE);
+    }
+}

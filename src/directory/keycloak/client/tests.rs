@@ -1,0 +1,163 @@
+//! The client against a server that does what a test says: what is asked for how often, and what comes of answers that are
+//! late, lost, or somebody else's.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+const LIST: Endpoint = Endpoint { name: "GET organizations", needs: "manage-organizations" };
+const USER: Endpoint = Endpoint { name: "GET users/{id}", needs: "manage-users" };
+
+/// What the server does with a call.
+#[derive(Clone, Copy)]
+enum Does {
+    /// Answers: a status, a header, a body.
+    Says(u16, &'static str, &'static str),
+    Closes,
+    Holds,
+}
+
+const JSON: &str = "Content-Type: application/json";
+const HTML: &str = "Content-Type: text/html; charset=utf-8";
+
+/// A client of a server that hands out tokens and does this with all else.
+async fn client(does: Does) -> Arc<Client> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, does));
+        }
+    });
+    let secret = |name: &str| (name == login::CLIENT_SECRET).then(|| "hunter2".to_owned());
+    Arc::new(Client::new(Settings::read(&format!("keycloak:{base}#workspace"), secret).unwrap()).unwrap())
+}
+
+async fn serve(mut stream: TcpStream, does: Does) {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        if stream.read_buf(&mut request).await.unwrap() == 0 {
+            return;
+        }
+    }
+    let does = match request.starts_with(b"POST /realms/") {
+        true => Does::Says(200, JSON, r#"{"access_token": "a.b.c", "expires_in": 300}"#),
+        false => does,
+    };
+    match does {
+        Does::Says(status, header, body) => {
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 {status} so\r\n{header}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.unwrap();
+            // What it sends besides is read, or it would not get the answer.
+            while stream.read_buf(&mut request).await.is_ok_and(|more| more > 0) {}
+        }
+        Does::Closes => {}
+        Does::Holds => std::future::pending().await,
+    }
+}
+
+fn calls(client: &Client, endpoint: &str) -> u64 {
+    client.calls().get(endpoint).copied().unwrap_or_default()
+}
+
+fn unavailable(failed: Result<Answer, Failed>) -> String {
+    match failed {
+        Err(Failed::Fault(Fault::Unavailable { context })) => context,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn one_token_serves_all_who_call_at_once_and_after() {
+    let client = client(Does::Says(200, JSON, "{}")).await;
+    let all = (0..20).map(|_| client.call(Call::get(USER, &["users", "1"])));
+    assert!(futures::future::join_all(all).await.iter().all(Result::is_ok));
+    client.call(Call::get(USER, &["users", "1"])).await.unwrap();
+    assert_eq!((calls(&client, "POST token"), calls(&client, USER.name)), (1, 21));
+}
+
+#[tokio::test]
+async fn what_reads_is_asked_for_once_more_where_the_connection_fails_and_what_writes_is_not() {
+    let client = client(Does::Closes).await;
+    unavailable(client.call(Call::get(USER, &["users", "1"])).await);
+    assert_eq!(calls(&client, USER.name), 2);
+    for call in [Call::post(LIST, &["organizations"]).json(json!({})), Call::put(LIST, &[]), Call::delete(LIST, &[])] {
+        let before = calls(&client, LIST.name);
+        unavailable(client.call(call).await);
+        assert_eq!(calls(&client, LIST.name), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_ends_with_the_deadline() {
+    let client = client(Does::Holds).await;
+    let call = Call { deadline: Duration::from_millis(50), ..Call::get(USER, &["users", "1"]) };
+    assert_eq!(unavailable(client.call(call).await), "GET users/{id}: no answer in time");
+    assert_eq!(calls(&client, USER.name), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_is_never_taken_is_asked_for_twice_and_not_for_ever() {
+    let client = client(Does::Says(401, JSON, r#"{"error":"HTTP 401 Unauthorized"}"#)).await;
+    let refused = client.call(Call::get(USER, &["users", "1"])).await;
+    assert!(matches!(&refused, Err(Failed::Fault(Fault::Refused { .. }))), "{refused:?}");
+    assert_eq!((calls(&client, "POST token"), calls(&client, USER.name)), (2, 2));
+}
+
+#[tokio::test]
+async fn only_keycloak_can_say_that_something_is_not_there() {
+    let of_keycloak = client(Does::Says(404, JSON, r#"{"error":"User not found"}"#)).await;
+    assert!(optional(of_keycloak.call(Call::get(USER, &["users", "1"])).await).unwrap().is_none());
+    for (status, header, body) in [
+        (404, HTML, "<html>default backend</html>"),
+        (404, JSON, r#"{"message":"no Route matched with those values"}"#),
+        (404, "X: x", ""),
+        (200, HTML, "<html>Sign in to the VPN</html>"),
+    ] {
+        let other = client(Does::Says(status, header, body)).await;
+        for call in [Call::get(USER, &["users", "1"]), Call::delete(USER, &["users", "1"])] {
+            let said = match optional(other.call(call).await) {
+                Err(Failed::Fault(Fault::Unavailable { context })) => context,
+                other => unreachable!("{other:?}"),
+            };
+            assert!(said.contains("something else than Keycloak answered"), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_keycloak_does_not_have_is_not_something_that_is_gone() {
+    for (endpoint, body, says) in [
+        (LIST, r#"{"error":"HTTP 404 Not Found"}"#, "it takes Keycloak 26.6 or newer"),
+        (USER, r#"{"error":"Unable to find matching target resource method"}"#, "Keycloak has nothing at this URL"),
+    ] {
+        let other = client(Does::Says(404, JSON, body)).await;
+        let refused = optional(other.call(Call::get(endpoint, &[])).await);
+        let Err(Failed::Fault(Fault::Refused { message })) = refused else { unreachable!("{refused:?}") };
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_patience_gets_it() {
+    for status in [429, 503] {
+        let busy = client(Does::Says(status, "Retry-After: 7", "")).await;
+        let fault = Fault::from(busy.call(Call::get(USER, &["users", "1"])).await.unwrap_err());
+        assert!(matches!(fault, Fault::Busy { after, .. } if after.as_secs() == 7), "{fault:?}");
+        assert_eq!(calls(&busy, USER.name), 1, "not asked again at once");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_read_is_not_repeated() {
+    let client = client(Does::Says(200, JSON, "[\n\"hunter3\"]")).await;
+    let answer = client.call(Call::get(USER, &["users", "1"])).await.unwrap();
+    let said = Fault::from(answer.read::<Vec<u64>>().unwrap_err()).to_string();
+    assert!(said.contains("at line 2, column 9") && !said.contains("hunter3"), "{said}");
+}

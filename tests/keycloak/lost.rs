@@ -1,0 +1,95 @@
+//! Mails whose answers are lost: nobody gets a second one, whose link would end the first.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::faults::{APPLY, guests, on};
+use crate::killed::Scene;
+use crate::mail::Mood;
+use crate::proxy::Fate;
+
+/// The first mail that is asked for has this fate.
+fn first_mail(scene: &Scene, fate: Fate) {
+    let mut asked = false;
+    scene.proxy.rules(move |_, path| {
+        let first = !asked && path.ends_with("/invite-user");
+        asked |= first;
+        if first { fate } else { Fate::Passes }
+    });
+}
+
+/// The invitations that Keycloak keeps.
+async fn invitations(scene: &Scene) -> usize {
+    let mut count = 0;
+    for organization in scene.people.admin("GET", "/organizations", None).await.as_array().unwrap() {
+        let path = format!("/organizations/{}/invitations", organization["id"].as_str().unwrap());
+        count += scene.people.admin("GET", &path, None).await.as_array().unwrap().len();
+    }
+    count
+}
+
+/// What `guestlist directory show` says of the first guest.
+async fn guest(scene: &Scene) -> Value {
+    let (code, said) = scene.run(&["directory", "show", "-o", "json"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    serde_json::from_str::<Value>(&said).unwrap()["guests"][0].clone()
+}
+
+#[test]
+fn a_mail_that_went_out_counts_though_a_proxy_says_that_its_server_failed() {
+    on("lost-by-proxy", async |scene| {
+        for (count, status) in [(1, 502), (2, 503), (3, 504), (4, 500), (5, 408)] {
+            scene.declare(&guests(count));
+            first_mail(scene, Fate::Lost(status));
+            scene.ends(&status.to_string()).await;
+            assert_eq!(scene.mail.total(), count, "{status}: one mail each");
+        }
+    });
+}
+
+#[test]
+fn a_mail_that_is_still_on_its_way_when_the_answer_is_lost_is_not_sent_again() {
+    on("on-its-way", async |scene| {
+        scene.mail_interval("1h");
+        scene.declare(&guests(1));
+        scene.mail.set(Mood::Holds);
+        first_mail(scene, Fate::Hasty(504));
+        let (_, said) = scene.run(&APPLY).await;
+        assert_eq!(invitations(scene).await, 0, "Keycloak is still at it: {said}");
+        scene.mail.set(Mood::Takes);
+        while invitations(scene).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        scene.ends("it went out after all").await;
+        assert_eq!((scene.mail.total(), invitations(scene).await), (1, 1));
+        assert_eq!(guest(scene).await["state"], "Invited");
+    });
+}
+
+#[test]
+fn where_nobody_knows_whether_a_mail_went_out_the_next_waits_for_the_mail_interval() {
+    on("not-known", async |scene| {
+        scene.mail_interval("1h");
+        scene.declare(&guests(1));
+        first_mail(scene, Fate::Page(502));
+        scene.run(&APPLY).await;
+        let (_, said) = scene.run(&APPLY).await;
+        assert_eq!(scene.mail.total(), 0, "it counts as sent: {said}");
+        scene.mail_interval("0s");
+        scene.ends("it is due").await;
+        assert_eq!(scene.mail.total(), 1);
+        assert_eq!(guest(scene).await["state"], "Invited");
+    });
+}
+
+#[test]
+fn a_mail_that_was_refused_is_due_at_once() {
+    on("refused-mail", async |scene| {
+        scene.mail_interval("1h");
+        scene.declare(&guests(1));
+        first_mail(scene, Fate::Patience(1));
+        scene.ends("asked again").await;
+        assert_eq!(scene.mail.total(), 1);
+    });
+}
