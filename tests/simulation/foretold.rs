@@ -41,7 +41,7 @@ fn foretold(sim: &Sim) -> Vec<String> {
     };
     let mut said = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let problems = runtime.block_on(session.run(|done| said.extend(lines(&done.key, &done.step)))).unwrap();
+    let problems = runtime.block_on(session.run(|done| said.extend(lines(&done.key, &done.step)))).unwrap().problems;
     assert!(problems.iter().all(|problem| problem.starts_with("TooManyOrphans")), "{problems:?}");
     said.sort();
     said
