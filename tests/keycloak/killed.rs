@@ -74,6 +74,12 @@ impl Scene {
         std::fs::write(self.folder.path().join("objects.yaml"), manifests).unwrap();
     }
 
+    /// From now on so long passes between two mails to an address.
+    pub fn mail_interval(&self, interval: &str) {
+        let policy = POLICY.replace("mailInterval: 0s", &format!("mailInterval: {interval}"));
+        std::fs::write(self.folder.path().join("policy.txt"), policy).unwrap();
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_guestlist"));
         command

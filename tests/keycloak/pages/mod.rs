@@ -6,5 +6,6 @@ mod habits;
 mod halfway;
 mod joining;
 mod mails;
+mod managed;
 mod stage;
 mod taken;
