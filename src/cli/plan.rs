@@ -69,7 +69,7 @@ fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
 
 /// Writes what would be done.
 pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
-    let Rehearsal { operations, standings, left_alone, problems, load, calls } = rehearsal;
+    let Rehearsal { operations, standings, left_alone, problems, load, calls, closer: _ } = rehearsal;
     let written = match output {
         Format::Json => {
             let mut value = json(operations, standings, left_alone, problems, &Known::of(load, operations));

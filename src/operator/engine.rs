@@ -68,6 +68,8 @@ pub struct Engine {
     told: BTreeMap<Key, status_task::Told>,
     not_taken: BTreeMap<Key, not_taken::Waiting>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
+    /// Who was looked up by himself since the directory was read in full.
+    closer: BTreeSet<Email>,
     orphans: BTreeSet<Orphan>,
     /// UIDs of memberships whose record somebody else changed.
     drifted: BTreeSet<String>,
@@ -95,6 +97,7 @@ impl Engine {
             told: BTreeMap::new(),
             not_taken: BTreeMap::new(),
             written_since_loading: Default::default(),
+            closer: BTreeSet::new(),
             orphans: BTreeSet::new(),
             drifted: BTreeSet::new(),
             stopped: None,
@@ -118,6 +121,11 @@ impl Engine {
     /// Why everything stops, where it does.
     pub fn stopped(&self) -> Option<&str> {
         self.stopped.as_deref()
+    }
+
+    /// Who is withheld for want of a method by what is known of him since the directory was read in full.
+    pub fn closer(&self) -> &BTreeSet<Email> {
+        &self.closer
     }
 
     /// Takes an input in.
@@ -322,6 +330,9 @@ impl Engine {
             let Plan { steps, basis, mut notices, .. } = plan;
             notices.extend(drifted.then_some(Notice::CORRECTED));
             return Some(Task::Execute { checks, steps, basis, notices });
+        }
+        if let Some(address) = plan.closer.take().filter(|address| self.closer.insert(address.clone())) {
+            return Some(Task::Look(address));
         }
         if !plan.deletions.is_empty() {
             return Some(Task::Delete(plan.deletions));

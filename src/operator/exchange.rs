@@ -201,6 +201,8 @@ pub enum Task {
         /// What people are told when it is done.
         notices: Vec<Notice>,
     },
+    /// Look a guest up by himself.
+    Look(Email),
     /// Delete objects.
     Delete(Vec<Deletion>),
     /// Patch the status.

@@ -73,6 +73,7 @@ impl Performer {
             Task::Execute { checks, steps, basis, notices } => {
                 self.execute(&about, &checks, &steps, basis, &notices, &mut outcome).await
             }
+            Task::Look(address) => self.look(&about, address, &mut outcome).await,
             Task::Delete(deletions) => self.delete(&deletions, &mut outcome).await,
             Task::Status { patch, notices } => {
                 let written = self.objects.patch(&about.key, Part::Status, &patch).await;
@@ -181,6 +182,16 @@ impl Performer {
         }
         self.tell(about, notices).await;
         Ok(())
+    }
+
+    async fn look(&self, about: &About, address: Email, outcome: &mut Outcome) -> Result<(), Failure> {
+        match self.directory.guest(&address).await {
+            Ok(record) => {
+                outcome.reread.push(Now::Guest(address, record.map(Box::new)));
+                Ok(())
+            }
+            Err(fault) => Err(self.after(about, fault, outcome).await),
+        }
     }
 
     /// How long an operation may take. `None`: our term is over, and another one may lead. A directory that refuses the

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::access::{Access, access};
 use super::claims::{Claim, annotation, is_leaving, is_paused, uid};
 use super::common;
-use super::judge::{MemberView, PartnerView, ShareView};
+use super::judge::{Gate, MemberView, PartnerView, ShareView};
 use super::lifecycle::State;
 use super::{Finalizer, Notice, Plan, Status, Step, World};
 use crate::api;
@@ -71,7 +71,14 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
         deletions: Vec::new(),
         status: status.map(|status| Status::Membership(Box::new(status))),
         next_look: next_look(world, &partner, &member, &shares),
+        closer: record.filter(|_| lacks_a_method(&member, &shares)).map(|record| record.address.clone()),
     }
+}
+
+/// Whether something is withheld only for want of a method, while another one is enrolled.
+fn lacks_a_method(member: &MemberView<'_>, shares: &[Shared<'_>]) -> bool {
+    let lacks = |gate: Gate| gate == Gate::Shut(Reason::MfaMethodMissing);
+    lacks(member.gate) || shares.iter().any(|(_, access)| lacks(access.gate))
 }
 
 /// Whether a step may be taken though it does not take away.

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use crate::api;
 use crate::directory::{Mirror, Operation, Owner, Revision};
 use crate::index::{Index, Key, Kind};
-use crate::rules::Reason;
+use crate::rules::{Email, Reason};
 use crate::workspace::Workspace;
 
 /// Everything a plan is made from.
@@ -207,6 +207,9 @@ pub struct Plan {
     pub notices: Vec<Notice>,
     /// When to look again though nothing happens.
     pub next_look: Option<Timestamp>,
+    /// Whose MFA is to be looked up by itself: he is withheld for want of a method, and a listing need not tell each that
+    /// somebody has.
+    pub closer: Option<Email>,
 }
 
 impl Plan {
@@ -220,6 +223,7 @@ impl Plan {
             status: None,
             notices: Vec::new(),
             next_look: None,
+            closer: None,
         }
     }
 }

@@ -84,7 +84,13 @@ fn whoever_has_nothing_but_the_claim_loses_it_and_stays_the_user_that_he_is() {
             })
             .await;
         }
+        // And somebody without an address, whom a mail never reaches.
+        let nobody = json!({"username": "robot", "enabled": true, "attributes": {"guestlist.accounts": ["billing-portal:manager"]}});
+        people.admin("POST", "/users", Some(nobody)).await;
         let said = ends(&address, 1, &["apply", "examples/acme", "--yes"]);
+        let robot = people.admin("GET", "/users?username=robot&exact=true", None).await[0].clone();
+        assert_eq!(robot["attributes"]["guestlist.accounts"], Value::Null, "{said}");
+        assert_eq!((&robot["enabled"], &robot["email"]), (&json!(true), &Value::Null));
         assert!(said.contains("error[IsWorkspaceUser]: GuestMembership partners/bob"), "{said}");
         for who in [BOB, "alice@host.example"] {
             assert_eq!(told(&people, who).await, Vec::<String>::new(), "{said}");

@@ -34,6 +34,11 @@ fn refuse<T>(message: &str) -> Result<T, Fault> {
     Err(Fault::Refused { message: message.to_owned() })
 }
 
+/// A directory of a realm that remembers nothing.
+pub fn reads_anew(people: &People) -> Directory {
+    directory(&people.own, "guestlist", people.now.clone())
+}
+
 fn directory(realm: &Own<'_>, client: &str, now: Now) -> Directory {
     let environment = |name: &str| match name {
         "GUESTLIST_KEYCLOAK_CLIENT_ID" => Some(client.to_owned()),
@@ -203,9 +208,14 @@ pub fn realm_on(server: &'static Keycloak, name: &str, mail: u16) -> People {
 
 fn fresh(_page: usize) -> Subject {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let people = realm_with_mail(&format!("contract-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
-    let directory = Arc::new(directory(&people.own, "guestlist", people.now.clone()));
-    Subject { directory, player: Arc::new(people), epoch: Epoch(0), ground: None }
+    subject(&format!("contract-{}", NUMBER.fetch_add(1, Ordering::Relaxed))).0
+}
+
+/// A fresh directory in a realm of this name, and who plays its people.
+pub fn subject(name: &str) -> (Subject, Arc<People>) {
+    let people = Arc::new(realm_with_mail(name));
+    let directory = Arc::new(reads_anew(&people));
+    (Subject { directory, player: people.clone(), epoch: Epoch(0), ground: None }, people)
 }
 
 macro_rules! on_keycloak {

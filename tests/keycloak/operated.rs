@@ -131,3 +131,31 @@ fn an_organization_that_somebody_changes_by_hand_is_brought_back_and_told_and_st
     stage.operator.has_access(crate::stage::CAROL, &["instagram:Manager"]);
     assert_eq!(strangers(), before);
 }
+
+#[test]
+fn a_passkey_beside_a_one_time_password_is_seen_at_a_resync_where_the_realm_keeps_no_events() {
+    let mut stage = Stage::prepare();
+    admin(&stage, "PUT", "/events/config", Some(json!({"eventsEnabled": false, "adminEventsEnabled": false})));
+    stage.operator.resync = "1s";
+    stage.operator.start();
+    stage.settle();
+    stage.apply(
+        "
+apiVersion: guestlist.dev/v1alpha1
+kind: AccountShare
+metadata: {name: tiktok, namespace: partners}
+spec:
+  partnerRef: {name: acme}
+  account: tiktok
+  sharedBy: alice@host.example
+  mfa: {methods: [WebAuthn]}
+",
+    );
+    eventually("it is withheld", || {
+        let share = stage.partners().get("share/tiktok");
+        let withheld = &share["status"]["withheld"][0];
+        if withheld["reason"] == "MfaMethodMissing" { Ok(()) } else { Err(share.to_string()) }
+    });
+    stage.operator.directory_ok(&["enroll-mfa", crate::stage::CAROL, "--method", "WebAuthn"]);
+    stage.operator.has_access(crate::stage::CAROL, &["instagram:Manager", "tiktok:Collaborator"]);
+}

@@ -47,7 +47,7 @@ fn run(session: Session) -> (Vec<String>, Result<Vec<String>, String>) {
     let mut said = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let end = runtime.block_on(session.run(|done| said.extend(lines(&done.key, &done.step))));
-    (said, end)
+    (said, end.map(|rest| rest.problems))
 }
 
 /// What a plan of this cluster and this directory prints.

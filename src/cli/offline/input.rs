@@ -1,6 +1,6 @@
 //! What `plan` and `apply` are given, read: manifests, the policy, the directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::desk::Desk;
 use super::left_alone::{LeftAlone, left_alone};
-use super::session::{Done, Session};
+use super::session::{Done, Rest, Session};
 use super::words::{ORDER, Standing, standings};
 use crate::cli::check::{self, Places};
 use crate::directory::sqlite::{Inline, Store};
@@ -20,6 +20,7 @@ use crate::operator::clock::Clock;
 use crate::operator::cluster::Cluster;
 use crate::operator::engine::Load;
 use crate::plan::Extent;
+use crate::rules::Email;
 use crate::workspace::Workspace;
 
 /// The cluster in the marks of what no cluster declares.
@@ -106,6 +107,8 @@ pub struct Rehearsal {
     pub left_alone: Vec<LeftAlone>,
     /// What is left as it is, and why.
     pub problems: Vec<String>,
+    /// Who is withheld for want of a method by what the directory held.
+    pub closer: BTreeSet<Email>,
     /// What the directory held.
     pub load: Load,
     /// The calls that it took, by endpoint.
@@ -128,11 +131,32 @@ pub async fn rehearse(given: &Given, directory: &dyn Observe, load: Load) -> Res
         return Err(foreign(&owner, &given.owner));
     }
     let progress = progress();
+    let mut rehearsal = on_a_copy(given, load, &progress).await?;
+    if look_closer(directory, &mut rehearsal).await? {
+        rehearsal = on_a_copy(given, rehearsal.load, &progress).await?;
+    }
+    progress.finish_and_clear();
+    Ok(Rehearsal { calls: directory.calls(), ..rehearsal })
+}
+
+async fn on_a_copy(given: &Given, load: Load, progress: &ProgressBar) -> Result<Rehearsal, String> {
     let copy = Inline::new(Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?);
     let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
-    let rehearsal = given.session(load, Arc::new(copy), epoch, 1, |_| progress.inc(1)).await;
-    progress.finish_and_clear();
-    rehearsal.map(|rehearsal| Rehearsal { calls: directory.calls(), ..rehearsal })
+    given.session(load, Arc::new(copy), epoch, 1, |_| progress.inc(1)).await
+}
+
+/// Looks up by himself whoever is withheld for want of a method: a listing need not tell each that somebody has. Whether any
+/// is otherwise than it was listed.
+async fn look_closer(directory: &dyn Observe, rehearsal: &mut Rehearsal) -> Result<bool, String> {
+    let mut any = false;
+    for guest in rehearsal.load.guests.iter_mut().filter(|guest| rehearsal.closer.contains(&guest.address)) {
+        let now = directory.guest(&guest.address).await.map_err(|fault| fault.to_string())?;
+        if let Some(now) = now.filter(|now| now != guest) {
+            *guest = now;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// Says on a terminal that it goes on; nowhere else.
@@ -171,12 +195,13 @@ impl Given {
             tell(done);
             operations.push(done.clone());
         });
-        let problems = run.await?;
+        let Rest { problems, closer } = run.await?;
         Ok(Rehearsal {
             operations,
             standings: all_standings(&desk, &self.places),
             left_alone: left_alone(self, &load),
             problems,
+            closer,
             load,
             calls: directory.calls(),
         })

@@ -18,6 +18,7 @@ use crate::operator::engine::{Engine, Failure, Input, Load, Outcome, Task};
 use crate::operator::lease::Term;
 use crate::operator::perform::{About, Performer};
 use crate::plan::{Extent, Step};
+use crate::rules::Email;
 use crate::workspace::Workspace;
 
 /// For how long what fails is tried again.
@@ -54,13 +55,21 @@ pub struct Done {
     pub step: Step,
 }
 
+/// How it stands in the end.
+#[derive(Debug, Default)]
+pub struct Rest {
+    /// What is left as it is for a reason that no object has, in words.
+    pub problems: Vec<String>,
+    /// Who is withheld for want of a method by what is known of him: he was not looked up by himself on a copy.
+    pub closer: BTreeSet<Email>,
+}
+
 /// A task on its way, and the steps that it has.
 type Running = FuturesUnordered<BoxFuture<'static, (Key, Vec<Step>, Outcome)>>;
 
 impl Session {
-    /// Works until everything is at rest; tells each operation once it is done. What is left as it is for a reason that no
-    /// object has comes back in words. The error says what could not be done.
-    pub async fn run(self, mut tell: impl FnMut(&Done)) -> Result<Vec<String>, String> {
+    /// Works until everything is at rest; tells each operation once it is done. The error says what could not be done.
+    pub async fn run(self, mut tell: impl FnMut(&Done)) -> Result<Rest, String> {
         let Self { owner, workspace, desk, load, directory, epoch, clock, extent, workers } = self;
         let performer = Performer {
             objects: desk.clone(),
@@ -113,7 +122,11 @@ impl Session {
         }
         let failed = words.failing(&engine);
         let left = || engine.condition.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
-        if failed.is_empty() { Ok(left()) } else { Err(failed.join("\n")) }
+        if failed.is_empty() {
+            Ok(Rest { problems: left(), closer: engine.closer().clone() })
+        } else {
+            Err(failed.join("\n"))
+        }
     }
 }
 
@@ -179,7 +192,7 @@ fn start(
     let about = About::of(&engine.index, &key);
     let steps = match &task {
         Task::Execute { steps, .. } => steps.clone(),
-        Task::Finalizer { .. } | Task::Delete(_) | Task::Status { .. } => Vec::new(),
+        Task::Finalizer { .. } | Task::Look(_) | Task::Delete(_) | Task::Status { .. } => Vec::new(),
     };
     let performer = performer.clone();
     Box::pin(async move {

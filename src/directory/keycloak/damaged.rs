@@ -3,6 +3,9 @@
 //! holds what applications are told, and no share stands behind it. So it is taken away like anything that nothing
 //! declares, and his mark passes on, whole again, to the membership for his address. Nobody knows whether he was there
 //! before us: he counts as adopted, and is never disabled or destroyed.
+//!
+//! The same holds of somebody who bears another one's mark: a tool copied a user with all of his attributes. Two records of
+//! one guest would hide one of them, and what is meant for the one would be done to the other.
 
 use jiff::Timestamp;
 
@@ -21,6 +24,9 @@ pub struct Known<'a> {
 
 /// How identifiers begin that are made from Keycloak's own, where ours does not read.
 const BY_USER: &str = "keycloak-";
+/// The domain of who has no address that reads, and how much of his identifier stands before it.
+const NO_DOMAIN: &str = "@address.invalid";
+const SHOWN: usize = 50;
 /// The namespace in a mark that says no partner.
 const NOWHERE: &str = "keycloak";
 
@@ -34,16 +40,44 @@ pub fn id(user: &User) -> GuestId {
     GuestId(first(&user.attributes, guest::ID).map_or_else(|| format!("{BY_USER}{}", user.id), str::to_owned))
 }
 
-/// The address that a guest is known by: his mark's, or else his own.
+/// The address that a guest is known by: his mark's, or else his own. Where he has none that reads, one that nobody else has
+/// and no mail reaches: whoever is passed over keeps what he holds.
 pub fn address(user: &User) -> Option<Email> {
     let marked = first(&user.attributes, guest::ADDRESS).and_then(|text| Email::parse(text).ok());
-    marked.or_else(|| Email::parse(&user.email).ok())
+    let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    let nowhere = || user.id.chars().filter(plain).take(SHOWN).collect::<String>();
+    marked
+        .or_else(|| Email::parse(&user.email).ok())
+        .or_else(|| Email::parse(&format!("{BY_USER}{}{NO_DOMAIN}", nowhere())).ok())
+}
+
+/// Keycloak's identifier of a guest who has no address that reads.
+pub fn user_at(address: &Email) -> Option<&str> {
+    address.as_str().strip_prefix(BY_USER)?.strip_suffix(NO_DOMAIN)
+}
+
+/// A user as he is without a mark that is another's.
+pub fn unmarked(user: &User) -> User {
+    let mut own = user.clone();
+    own.attributes
+        .retain(|name, _| ![guest::ID, guest::ADDRESS, guest::PARTNER, guest::RECORD].contains(&name.as_str()));
+    own
+}
+
+/// Of several users who bear one mark, whose it is: his whose address it has, else his who was there first.
+pub fn is_before(one: &User, other: &User) -> bool {
+    let place = |user: &User| {
+        let marked = guest::marked_address(user);
+        let his = marked.is_some_and(|address| user.email.eq_ignore_ascii_case(address.as_str()));
+        (!his, user.created_timestamp.unwrap_or(i64::MAX), user.id.clone())
+    };
+    place(one) < place(other)
 }
 
 /// What was recorded, where nothing reads but the partner.
 pub fn recorded(user: &User) -> Recorded {
     let partner = first(&user.attributes, guest::PARTNER).map(|id| PartnerId(id.to_owned()));
-    Recorded { partner, invited: true, live: true, ..Recorded::default() }
+    Recorded { partner, live: true, ..Recorded::default() }
 }
 
 /// The guest's record, as far as it can be told.

@@ -261,11 +261,13 @@ impl Inner {
         if let Some(address) = self.memory.address_of(id) {
             return Ok(Some(Changed::Guest(address)));
         }
-        Ok(match self.people().user(id).await? {
-            Some(user) if guest::is_marked(&user) => damaged::address(&user).map(Changed::Guest),
-            Some(user) => Email::parse(&user.email).ok().map(Changed::User),
-            // Who it was is not known any more.
-            None => Some(Changed::Everything),
+        let people = self.people();
+        // Who it was is not known any more.
+        let Some(user) = people.user(id).await? else { return Ok(Some(Changed::Everything)) };
+        let user = people.himself(&user).await?;
+        Ok(match guest::is_marked(&user) {
+            true => damaged::address(&user).map(Changed::Guest),
+            false => Email::parse(&user.email).ok().map(Changed::User),
         })
     }
 

@@ -110,7 +110,6 @@ pub struct Recorded {
     pub partner: Option<PartnerId>,
     pub joined_at: Option<Timestamp>,
     pub mfa: BTreeMap<MfaMethod, Timestamp>,
-    pub invited: bool,
     pub live: bool,
 }
 
@@ -121,7 +120,6 @@ pub fn recorded(user: &User) -> Recorded {
         partner: Some(PartnerId(stored.partner.clone())),
         joined_at: stored.joined_at,
         mfa: methods_at(&stored.mfa),
-        invited: stored.invited_at.is_some(),
         live: stored.deactivated_at.is_none(),
     }
 }
@@ -138,6 +136,12 @@ fn stored(user: &User) -> Option<Stored> {
         (stored.deactivated_at.is_none(), !stored.adopted, stored.joined_at.is_some(), stored.mfa.len(), admin)
     };
     all.into_iter().filter(|_| same).min_by_key(says)
+}
+
+/// The address in a user's mark, where one reads.
+pub fn marked_address(user: &User) -> Option<Email> {
+    let recorded = stored(user).and_then(|stored| Email::parse(&stored.address).ok());
+    recorded.or_else(|| Email::parse(first(&user.attributes, ADDRESS)?).ok())
 }
 
 fn methods_at(stored: &BTreeMap<String, Timestamp>) -> BTreeMap<MfaMethod, Timestamp> {
@@ -326,6 +330,19 @@ mod tests {
         assert_eq!((guest.role, guest.joined_at), (GuestRole::GuestUser, None));
         assert_eq!(guest.mark.unwrap().origin, Origin::Adopted);
         assert_eq!(guest.grants["ads"].grant.share_uid, "");
+    }
+
+    #[test]
+    fn whoever_has_no_address_that_reads_is_not_passed_over_and_is_nobody_else() {
+        let bare = |id: &str| {
+            let mut user = user(&[], &["ads:manager"]);
+            user.attributes.remove(ID);
+            User { id: id.to_owned(), email: String::new(), ..user }
+        };
+        let [one, other] = ["f:1:a b", "f:1:c"].map(|id| read(&bare(id)));
+        assert!(one.grants.contains_key("ads") && one.address != other.address);
+        let uuid = read(&bare("0c9a3a0e-0000-4000-8000-000000000001"));
+        assert_eq!(damaged::user_at(&uuid.address), Some("0c9a3a0e-0000-4000-8000-000000000001"));
     }
 
     #[test]

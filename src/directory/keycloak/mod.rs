@@ -28,14 +28,14 @@ use tokio::sync::Mutex as AsyncMutex;
 
 pub use client::{Login, Secret, Settings, client_id};
 
-use super::{AccountRecord, Fault, Owner, PartnerId, ShareRecord, UserRecord};
+use super::{AccountRecord, Fault, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
 use crate::fresh::Fresh;
 use client::{Call, Client};
 use endpoints::LIST_ORGANIZATIONS;
 use events::Told;
 use locks::Locks;
 use memory::Memory;
-use pages::{PAGE, Pages, Step};
+use pages::{PAGE, Pages};
 use people::{Home, Homes, People, Walk};
 use realm::Tree;
 use wire::Organization;
@@ -132,32 +132,41 @@ impl Inner {
     }
 
     /// All organizations with a mark of ours; what is known of them is what was read now.
-    async fn list_organizations(&self) -> Result<Vec<super::PartnerRecord>, Fault> {
-        self.still_ours().await?;
-        let mut pages = Pages::default();
-        let mut found = BTreeMap::new();
-        loop {
+    async fn list_organizations(&self) -> Result<Vec<PartnerRecord>, Fault> {
+        match self.known_owner() {
+            Some(_) => self.still_ours().await?,
+            None => drop(self.read_owner().await?),
+        }
+        let page = async |first| {
             let call = Call::get(LIST_ORGANIZATIONS, &["organizations"]).with("briefRepresentation", false);
-            let page: Vec<Organization> = self.client.call(call.page(pages.first(), PAGE)).await?.read()?;
-            let ids: Vec<String> = page.iter().map(|organization| organization.id.clone()).collect();
-            let step = pages.turn(&ids);
-            for organization in page {
-                if let Some(record) = partner::record(&organization) {
-                    found.insert(record.id.clone(), (record, organization));
-                }
-            }
-            if step == Step::End {
-                break;
+            self.client.call(call.page(first, PAGE)).await?.read()
+        };
+        let all = pages::all(PAGE, |organization: &Organization| &organization.id, page).await?;
+        let found = self.tell_partners(all);
+        let home = |(id, (record, organization)): (&PartnerId, &(PartnerRecord, Organization))| {
+            (id.clone(), Home::of(record, organization))
+        };
+        *self.homes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(found.iter().map(home).collect());
+        Ok(found.into_values().map(|(record, _)| record).collect())
+    }
+
+    /// Which partner each organization is; those that are none are left out.
+    fn tell_partners(&self, all: Vec<Organization>) -> BTreeMap<PartnerId, (PartnerRecord, Organization)> {
+        let (homes, owner) = (self.homes(), self.known_owner());
+        let was: BTreeMap<&str, _> =
+            homes.iter().map(|(id, home)| (home.organization.id.as_str(), (id, &home.mark))).collect();
+        let mut found: BTreeMap<PartnerId, (PartnerRecord, Organization)> = BTreeMap::new();
+        for organization in all {
+            let was = was.get(organization.id.as_str()).copied();
+            let known = partner::Known { owner: owner.as_ref(), was };
+            let Some(record) = partner::record(&organization, known) else { continue };
+            let until_now = homes.get(&record.id).map(|home| home.organization.id.as_str());
+            let other = found.get(&record.id);
+            if other.is_none_or(|(_, other)| partner::is_before(&organization, other, until_now)) {
+                found.insert(record.id.clone(), (record, organization));
             }
         }
-        let mut homes = Homes::new();
-        let mut records = Vec::new();
-        for (id, (record, organization)) in found {
-            homes.insert(id, Home { organization, mark: record.mark.clone() });
-            records.push(record);
-        }
-        *self.homes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(homes);
-        Ok(records)
+        found
     }
 
     async fn read_owner(&self) -> Result<Option<Owner>, Fault> {

@@ -14,7 +14,7 @@ use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
 use super::pages::{PAGE, Step};
 use super::people::Home;
 use super::wire::{Organization, User};
-use super::{Directory, Inner, Listing, PoisonError, guest, partner, profile, realm};
+use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm};
 use crate::rules::Email;
 
 /// How many pages of users are read at once.
@@ -27,10 +27,7 @@ impl Inner {
         let mut held = self.walk.lock().await;
         if page.is_none() {
             *held = None;
-            if self.known_owner().is_none() {
-                self.read_owner().await?;
-            }
-            if self.homes().is_empty() {
+            if self.known_owner().is_none() || self.homes().is_empty() {
                 self.list_organizations().await?;
             }
         }
@@ -51,8 +48,9 @@ impl Inner {
             step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
             for user in &users {
                 if listing.seen.insert(user.id.clone()) {
-                    items.extend(people.listed(user, &mut listing.walk).await?);
-                    listing.users.extend(guest::workspace_user(user));
+                    let himself = people.himself(user).await?;
+                    items.extend(people.listed(&himself, &mut listing.walk).await?);
+                    listing.users.extend(guest::workspace_user(&himself));
                 }
             }
         }
@@ -86,23 +84,27 @@ impl Inner {
     }
 
     pub(super) async fn read_partner(&self, id: &PartnerId) -> Result<Option<(PartnerRecord, Organization)>, Fault> {
-        let found = match self.organization(id) {
-            Some(known) => self.read_organization(&known.id).await?,
-            None => {
-                let call = Call::get(LIST_ORGANIZATIONS, &["organizations"]);
-                let call = call.with("q", format!("guestlist.id:\"{}\"", id.0)).with("briefRepresentation", false);
-                let found: Vec<Organization> = self.client.call(call.page(0, 2)).await?.read()?;
-                found.into_iter().next()
-            }
+        let known = self.homes().get(id).cloned();
+        let mut found = match &known {
+            Some(home) => self.read_organization(&home.organization.id).await?.into_iter().collect(),
+            None => Vec::new(),
         };
-        let read = found.and_then(|organization| Some((partner::record(&organization)?, organization)));
-        let read = read.filter(|(record, _)| record.id == *id);
-        let home = |(record, organization): &(PartnerRecord, Organization)| Home {
-            organization: organization.clone(),
-            mark: record.mark.clone(),
-        };
-        self.set_home(id, read.as_ref().map(home));
+        if known.is_some() && found.is_empty() {
+            // Somebody deleted it: nobody is a member of it any more.
+            self.all_changed();
+        }
+        if found.is_empty() {
+            found = self.organizations_with(&format!("guestlist.id:\"{}\"", id.0)).await?;
+        }
+        let read = self.tell_partners(found).remove(id);
+        self.set_home(id, read.as_ref().map(|(record, organization)| Home::of(record, organization)));
         Ok(read)
+    }
+
+    /// The organizations that a question finds.
+    pub(super) async fn organizations_with(&self, question: &str) -> Result<Vec<Organization>, Fault> {
+        let call = Call::get(LIST_ORGANIZATIONS, &["organizations"]).with("q", question);
+        Ok(self.client.call(call.with("briefRepresentation", false).page(0, PAGE)).await?.read()?)
     }
 
     pub(super) async fn read_organization(&self, id: &str) -> Result<Option<Organization>, Fault> {
@@ -131,12 +133,23 @@ impl Inner {
         if let Some(partner) = partner.filter(|partner| self.organization(partner).is_none()) {
             self.read_partner(&partner).await?;
         }
-        Ok(self.people().look(user).await?)
+        match optional(self.people().look(user).await) {
+            Ok(Some(record)) => Ok(record),
+            Err(failed) => Err(failed.into()),
+            // The organization that he was looked for in is not there any more.
+            Ok(None) => {
+                if let Some(partner) = guest::recorded(user).partner {
+                    self.read_partner(&partner).await?;
+                }
+                Ok(self.people().look(user).await?)
+            }
+        }
     }
 
-    async fn read_user(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
-        let found = self.people().user_at(email).await?;
-        Ok(found.as_ref().and_then(guest::workspace_user))
+    pub(super) async fn read_user(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
+        let people = self.people();
+        let Some(found) = people.user_at(email).await? else { return Ok(None) };
+        Ok(guest::workspace_user(people.himself(&found).await?.as_ref()))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::client::Failed;
+
 /// How many are read at once, where each is told in full.
 pub const PAGE: usize = 100;
 
@@ -60,6 +62,22 @@ impl Pages {
         self.first += self.size - 1;
         self.last_seen = ids.iter().cloned().collect();
         Step::On
+    }
+}
+
+/// All of a listing, each once.
+pub async fn all<T, F>(size: usize, id: impl Fn(&T) -> &str, mut page: impl FnMut(usize) -> F) -> Result<Vec<T>, Failed>
+where
+    F: Future<Output = Result<Vec<T>, Failed>>,
+{
+    let (mut all, mut seen, mut pages) = (Vec::new(), BTreeSet::new(), Pages::of(size));
+    loop {
+        let items = page(pages.first()).await?;
+        let step = pages.turn(&items.iter().map(|item| id(item).to_owned()).collect::<Vec<_>>());
+        all.extend(items.into_iter().filter(|item| seen.insert(id(item).to_owned())));
+        if step == Step::End {
+            return Ok(all);
+        }
     }
 }
 

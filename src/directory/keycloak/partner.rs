@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::{Mark, Origin, PartnerId, PartnerRecord};
+use super::super::{Mark, Origin, Owner, PartnerId, PartnerRecord};
 use super::wire::{Attributes, Organization, first};
 use crate::rules::Email;
 
@@ -27,13 +27,28 @@ const LEFT_ON: &str = "left on";
 /// How much of a UID an alias shows.
 const UID_SHOWN: usize = 8;
 
-/// Reads a partner's record. `None`: the organization has no mark of ours that reads.
-pub fn record(organization: &Organization) -> Option<PartnerRecord> {
+/// What is known of an organization besides what it says.
+#[derive(Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// Whose realm it is.
+    pub owner: Option<&'a Owner>,
+    /// Whose it was when it was last seen.
+    pub was: Option<(&'a PartnerId, &'a Mark)>,
+}
+
+/// Reads a partner's record. `None`: nothing says whose the organization is.
+pub fn record(organization: &Organization, known: Known<'_>) -> Option<PartnerRecord> {
+    let said = first(&organization.attributes, ID).map(|id| PartnerId(id.to_owned()));
+    let id = said.or_else(|| known.was.map(|(id, _)| id.clone()))?;
+    Some(read(organization, &id).unwrap_or_else(|| damaged(organization, id, known)))
+}
+
+fn read(organization: &Organization, id: &PartnerId) -> Option<PartnerRecord> {
     let value = |name| first(&organization.attributes, name);
     let text = |name| value(name).map(str::to_owned);
     let admins = organization.attributes.get(HOST_ADMINS).map(Vec::as_slice).unwrap_or_default();
     Some(PartnerRecord {
-        id: PartnerId(text(ID)?),
+        id: value(ID).map(|_| id.clone())?,
         mark: Mark {
             installation: text(INSTALLATION)?,
             cluster: text(CLUSTER)?,
@@ -50,6 +65,61 @@ pub fn record(organization: &Organization) -> Option<PartnerRecord> {
             None => None,
         },
     })
+}
+
+/// A partner whose mark does not read as a whole: edited by hand, or half of it removed. Its members are its guests all the
+/// same. It is read as far as it does, and without Host Admins, so that it differs from what it should be until it is
+/// written again.
+fn damaged(organization: &Organization, id: PartnerId, known: Known<'_>) -> PartnerRecord {
+    tracing::warn!(organization = organization.alias, "the mark of an organization does not read: it is written anew");
+    let value = |name| first(&organization.attributes, name);
+    let was = |part: fn(&Mark) -> &str| known.was.map(|(_, mark)| part(mark)).unwrap_or_default();
+    // What is in a realm of ours is no other installation's for saying nothing.
+    let owned = |part: fn(&Owner) -> &str| known.owner.map(part).unwrap_or_default();
+    PartnerRecord {
+        id,
+        mark: Mark {
+            installation: value(INSTALLATION).unwrap_or(owned(|owner| &owner.installation)).to_owned(),
+            cluster: value(CLUSTER).unwrap_or(owned(|owner| &owner.cluster)).to_owned(),
+            namespace: value(NAMESPACE).unwrap_or(was(|mark| &mark.namespace)).to_owned(),
+            name: value(NAME).unwrap_or(was(|mark| &mark.name)).to_owned(),
+            uid: value(UID).unwrap_or(was(|mark| &mark.uid)).to_owned(),
+            origin: Origin::Made,
+        },
+        display_name: display_name(organization),
+        host_admins: Vec::new(),
+        suspended: value(SUSPENDED).is_some(),
+        deactivated_at: value(DEACTIVATED_AT).and_then(|text| text.parse().ok()),
+    }
+}
+
+/// Of several organizations that say that they are one partner somebody copied one. The one with the alias that we gave it is
+/// the partner's, else the one that was it until now.
+pub fn is_before(one: &Organization, other: &Organization, until_now: Option<&str>) -> bool {
+    let ours = |organization: &Organization| {
+        let named = read(organization, &PartnerId(first(&organization.attributes, ID).unwrap_or_default().to_owned()));
+        let alias = named.is_some_and(|record| alias(&record.mark) == organization.alias);
+        (!alias, until_now != Some(organization.id.as_str()))
+    };
+    (ours(one), &one.id) < (ours(other), &other.id)
+}
+
+/// The question for organizations with a mark's UID.
+pub fn with_uid(mark: &Mark) -> String {
+    format!("{UID}:\"{}\"", mark.uid)
+}
+
+/// Whether an organization that nobody can tell the partner of is this one's: it has the alias or the UID that nobody else's
+/// has, and nothing of its mark that still reads says otherwise.
+pub fn is_left_of(organization: &Organization, record: &PartnerRecord) -> bool {
+    let value = |name| first(&organization.attributes, name);
+    let is = |name, ours: &str| value(name).is_none_or(|said| said == ours);
+    let named = organization.alias == alias(&record.mark) || value(UID) == Some(record.mark.uid.as_str());
+    named
+        && is(ID, &record.id.0)
+        && is(INSTALLATION, &record.mark.installation)
+        && is(CLUSTER, &record.mark.cluster)
+        && is(UID, &record.mark.uid)
 }
 
 /// What the name says besides of an organization that somebody switched on or off.
@@ -122,10 +192,19 @@ pub fn body(record: &PartnerRecord, existing: Option<&Organization>, name_is_tak
 pub fn unmarked(organization: &Organization) -> Value {
     let mut attributes = organization.attributes.clone();
     attributes.retain(|name, _| !ALL.contains(&name.as_str()));
+    as_it_is(organization, organization.enabled, &attributes)
+}
+
+/// An organization as it is, switched off.
+pub fn switched_off(organization: &Organization) -> Value {
+    as_it_is(organization, false, &organization.attributes)
+}
+
+fn as_it_is(organization: &Organization, enabled: bool, attributes: &Attributes) -> Value {
     json!({
         "name": organization.name,
         "alias": organization.alias,
-        "enabled": organization.enabled,
+        "enabled": enabled,
         "description": organization.description,
         "redirectUrl": organization.redirect_url,
         "domains": organization.domains,

@@ -1,17 +1,18 @@
 //! Users read as guests and as workspace users: one walk over all of them, page by page, and one by one.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::super::{Fault, GuestId, GuestRecord, InvitationRecord, Mark, Owner, PartnerId};
+use super::super::{Fault, GuestId, GuestRecord, InvitationRecord, Mark, Owner, PartnerId, PartnerRecord};
 use super::client::{Call, Client, Failed, optional};
 use super::damaged::{self, Known};
 use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS};
 use super::guest::{self, Recorded, Seen};
 use super::memory::Memory;
-use super::pages::{PAGE, Pages, Step};
+use super::pages::{self, PAGE};
 use super::wire::{Credential, Invitation, Member, Organization, User};
 use crate::rules::{Email, MfaMethod};
 
@@ -29,6 +30,13 @@ pub struct Home {
     pub organization: Organization,
     /// The partner's mark.
     pub mark: Mark,
+}
+
+impl Home {
+    /// Of a partner and its organization.
+    pub fn of(record: &PartnerRecord, organization: &Organization) -> Self {
+        Self { organization: organization.clone(), mark: record.mark.clone() }
+    }
 }
 
 /// All of them.
@@ -67,34 +75,40 @@ impl People<'_> {
         }
     }
 
-    /// The user with an attribute of this value.
+    /// The user with an attribute of this value. Where a tool copied him, the one whose mark it is.
     pub async fn user_with(&self, attribute: &str, value: &str) -> Result<Option<User>, Failed> {
-        let call = Call::get(LIST_USERS, &["users"]).with("q", format!("{attribute}:\"{value}\""));
-        let found: Vec<User> = self.client.call(call.with("briefRepresentation", false).page(0, 2)).await?.read()?;
-        // A question that the server reads otherwise than we mean it finds everybody.
-        Ok(found.into_iter().find(|user| super::wire::first(&user.attributes, attribute) == Some(value)))
+        let mut found = self.users_with(attribute, value).await?.into_iter();
+        let one = found.next();
+        Ok(one.map(|one| found.fold(one, |one, other| if damaged::is_before(&other, &one) { other } else { one })))
+    }
+
+    /// A user as he is: without the mark where it is another's who bears it too. Whoever has the address in his mark bears his
+    /// own; nobody has to be asked for then.
+    pub async fn himself<'u>(&self, user: &'u User) -> Result<Cow<'u, User>, Failed> {
+        let marked = guest::marked_address(user);
+        if marked.is_none_or(|marked| user.email.eq_ignore_ascii_case(marked.as_str())) {
+            return Ok(Cow::Borrowed(user));
+        }
+        for attribute in [guest::ID, guest::ADDRESS] {
+            let Some(value) = super::wire::first(&user.attributes, attribute) else { continue };
+            let bearers = self.users_with(attribute, value).await?;
+            if bearers.iter().any(|other| other.id != user.id && damaged::is_before(other, user)) {
+                return Ok(Cow::Owned(damaged::unmarked(user)));
+            }
+        }
+        Ok(Cow::Borrowed(user))
     }
 
     /// All users with an attribute that has this value among others.
     pub async fn users_with(&self, attribute: &str, value: &str) -> Result<Vec<User>, Failed> {
-        let mut all: Vec<User> = Vec::new();
-        let mut pages = Pages::default();
-        loop {
+        let page = async |first| {
             let call = Call::get(LIST_USERS, &["users"]).with("q", format!("{attribute}:\"{value}\""));
-            let call = call.with("briefRepresentation", false).page(pages.first(), PAGE);
-            let page: Vec<User> = self.client.call(call).await?.read()?;
-            let step = pages.turn(&page.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
-            let has =
-                |user: &User| user.attributes.get(attribute).is_some_and(|values| values.iter().any(|v| v == value));
-            for user in page.into_iter().filter(has) {
-                if all.iter().all(|known| known.id != user.id) {
-                    all.push(user);
-                }
-            }
-            if step == Step::End {
-                return Ok(all);
-            }
-        }
+            self.client.call(call.with("briefRepresentation", false).page(first, PAGE)).await?.read()
+        };
+        let mut found = pages::all(PAGE, |user: &User| &user.id, page).await?;
+        // A question that the server reads otherwise than we mean it finds everybody.
+        found.retain(|user| user.attributes.get(attribute).is_some_and(|values| values.iter().any(|v| v == value)));
+        Ok(found)
     }
 
     /// The user with this address now.
@@ -125,8 +139,9 @@ impl People<'_> {
         let known = self.memory.user_of(guest).or_else(|| damaged::user_id(guest).map(str::to_owned));
         if let Some(id) = known
             && let Some(user) = self.user(&id).await?
-            && guest::is_marked(&user)
-            && damaged::id(&user) == *guest
+            && let himself = self.himself(&user).await?
+            && guest::is_marked(&himself)
+            && damaged::id(&himself) == *guest
         {
             return Ok(Some(user));
         }
@@ -135,22 +150,31 @@ impl People<'_> {
 
     /// The user whose mark has this address.
     pub async fn user_marked(&self, address: &Email) -> Result<Option<User>, Failed> {
-        if let Some(id) = self.memory.user_at(address)
+        let known = self.memory.user_at(address).or_else(|| damaged::user_at(address).map(str::to_owned));
+        if let Some(id) = known
             && let Some(user) = self.user(&id).await?
-            && guest::is_marked(&user)
-            && damaged::address(&user).as_ref() == Some(address)
+            && self.is_known_by(&user, address).await?
         {
             return Ok(Some(user));
         }
         if let Some(user) = self.user_with(guest::ADDRESS, address.as_str()).await? {
             return Ok(Some(user));
         }
-        let found = self.user_at(address).await?;
-        Ok(found.filter(|user| guest::is_marked(user) && damaged::address(user).as_ref() == Some(address)))
+        match self.user_at(address).await? {
+            Some(user) if self.is_known_by(&user, address).await? => Ok(Some(user)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    async fn is_known_by(&self, user: &User, address: &Email) -> Result<bool, Failed> {
+        let himself = self.himself(user).await?;
+        Ok(guest::is_marked(&himself) && damaged::address(&himself).as_ref() == Some(address))
     }
 
     /// A guest's record from his user, all looked up.
     pub async fn look(&self, user: &User) -> Result<Option<GuestRecord>, Failed> {
+        let himself = self.himself(user).await?;
+        let user = himself.as_ref();
         if !guest::is_marked(user) {
             return Ok(None);
         }
@@ -160,7 +184,7 @@ impl People<'_> {
         if let Some(Home { organization, .. }) = home.filter(|_| recorded.live) {
             let organization = organization.id.as_str();
             seen.member = Some(self.is_member(organization, user).await?);
-            if seen.member == Some(false) && recorded.invited {
+            if seen.member == Some(false) {
                 let invitation = self.invitation(organization, &user.email).await?;
                 self.found(organization, user, invitation, &mut seen).await?;
             }
@@ -200,7 +224,8 @@ impl People<'_> {
             }
             let member = walk.members.get(partner).is_some_and(|members| members.contains(&user.id));
             seen.member = Some(member);
-            if !member && recorded.invited {
+            // Keycloak knows whether one is open. What was recorded need not: written while his organization was not found.
+            if !member {
                 if !walk.invitations.contains_key(partner) {
                     walk.invitations.insert(partner.clone(), self.invitations(organization).await?);
                 }
@@ -278,19 +303,12 @@ impl People<'_> {
 
     /// All members of an organization, by Keycloak's identifiers.
     pub async fn members(&self, organization: &str) -> Result<BTreeSet<String>, Failed> {
-        let mut all = BTreeSet::new();
-        let mut pages = Pages::of(MEMBERS);
-        loop {
+        let page = async |first| {
             let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
-            let call = call.with("briefRepresentation", true).page(pages.first(), MEMBERS);
-            let page: Vec<Member> = self.client.call(call).await?.read()?;
-            let ids: Vec<String> = page.into_iter().map(|member| member.id).collect();
-            let step = pages.turn(&ids);
-            all.extend(ids);
-            if step == Step::End {
-                return Ok(all);
-            }
-        }
+            self.client.call(call.with("briefRepresentation", true).page(first, MEMBERS)).await?.read()
+        };
+        let members = pages::all(MEMBERS, |member: &Member| &member.id, page).await?;
+        Ok(members.into_iter().map(|member| member.id).collect())
     }
 
     /// The open invitation of an address.

@@ -43,7 +43,7 @@ impl Directory {
             {
                 return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
             }
-            let old = inner.person(&user.email).await?;
+            let old = inner.read_user(&user.email).await?;
             done.count(old.as_ref(), user);
             users.extend((old.as_ref() != Some(user)).then_some(user));
         }
@@ -102,12 +102,6 @@ impl Directory {
 }
 
 impl Inner {
-    /// What the workspace says of somebody.
-    async fn person(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
-        let user = self.people().user_at(email).await?;
-        Ok(user.as_ref().and_then(guest::workspace_user))
-    }
-
     async fn put_person(&self, user: &UserRecord) -> Result<(), Fault> {
         let (first_name, last_name) = names(&user.name);
         let Some(before) = self.people().user_at(&user.email).await? else {

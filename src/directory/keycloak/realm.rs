@@ -10,13 +10,12 @@ use tokio::sync::Mutex;
 use super::super::{AccountRecord, Destroyed, Fault, MailRecord, Owner, ShareRecord};
 use super::client::{Call, Client, Failed, optional};
 use super::endpoints::{CREATE_CHILD, CREATE_GROUP, DELETE_GROUP, GET_GROUP, LIST_CHILDREN, LIST_GROUPS, PUT_GROUP};
+use super::pages::{self, PAGE};
 use super::wire::{Attributes, Group, first};
 use crate::rules::Email;
 
 /// The group at the root of the realm that holds everything of ours.
 pub const ROOT: &str = "guestlist";
-/// How many groups are read at once.
-const PAGE: usize = 100;
 
 /// The group that says whose directory it is.
 const OWNER: &str = "owner";
@@ -223,21 +222,15 @@ pub async fn set_destroyed(client: &Client, tree: &Tree, destroyed: &Destroyed) 
     put(client, &root).await
 }
 
-/// All groups of a branch, page by page.
+/// All groups of a branch. Each matters: an account that is left out takes its grants along, a mail that is left out is sent
+/// again.
 pub async fn children(client: &Client, tree: &Tree, branch: Branch) -> Result<Vec<Group>, Failed> {
     let parent = tree.id(client, Some(branch)).await?;
-    let mut all: BTreeMap<String, Group> = BTreeMap::new();
-    let mut begin = 0;
-    loop {
+    let page = async |first| {
         let call = Call::get(LIST_CHILDREN, &["groups", &parent, "children"]).with("briefRepresentation", false);
-        let page: Vec<Group> = client.call(call.page(begin, PAGE)).await?.read()?;
-        let last = page.len() < PAGE;
-        begin += page.len();
-        all.extend(page.into_iter().map(|group| (group.id.clone(), group)));
-        if last {
-            return Ok(all.into_values().collect());
-        }
-    }
+        client.call(call.page(first, PAGE)).await?.read()
+    };
+    pages::all(PAGE, |group: &Group| &group.id, page).await
 }
 
 /// One group of a branch.

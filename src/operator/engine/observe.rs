@@ -71,6 +71,11 @@ impl Engine {
             tracing::info!("the directory answers again");
         }
         self.sweep_later(now);
+        for address in std::mem::take(&mut self.closer) {
+            // He may have by now what he lacked, and the listing does not say.
+            let touched = self.index.touched_by_guest(&address);
+            self.touch(touched, Priority::Resync, now);
+        }
         if first && self.is_complete() {
             self.touch_all(Priority::Resync);
         }

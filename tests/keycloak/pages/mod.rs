@@ -7,5 +7,6 @@ mod halfway;
 mod joining;
 mod lifetimes;
 mod mails;
+mod managed;
 pub mod stage;
 mod taken;

@@ -91,8 +91,8 @@ impl Inner {
             Some(known) => known,
             None => self.read_partner(partner).await?.ok_or_else(gone)?.1,
         };
-        match super::super::partner::record(&organization) {
-            Some(record) if record.deactivated_at.is_none() => Ok(organization),
+        match self.tell_partners(vec![organization.clone()]).remove(partner) {
+            Some((record, _)) if record.deactivated_at.is_none() => Ok(organization),
             Some(_) | None => Err(gone()),
         }
     }

@@ -81,6 +81,9 @@ impl Inner {
         if basis.is_some_and(|basis| basis != record.revision) {
             return Err(stale(&record.address));
         }
+        if let Operation::Destroy { .. } | Operation::Release { .. } | Operation::GiveBack { .. } = operation {
+            self.no_other_bears(user).await?;
+        }
         if let Operation::Destroy { since, at_most, .. } = operation {
             return self.destroy(user, &record, *since, *at_most, at).await;
         }
@@ -116,6 +119,10 @@ impl Inner {
 
     /// Writes the change, then does what follows from it.
     async fn change(&self, people: &People<'_>, change: &Change<'_>, operation: &Operation) -> Result<Effect, Fault> {
+        if change.organization.is_none() && matches!(operation, Operation::Invite { .. }) {
+            // Nothing is noted of a mail that cannot go out.
+            return Err(stale(&change.before.partner_name));
+        }
         let written = match self.write_user(change).await {
             // It cannot be written, whatever was tried. He does not stay signed in with it.
             Err(fault @ Fault::Refused { .. }) if change.must => {
@@ -151,7 +158,7 @@ impl Inner {
         Self::after(people, &now, change.after)
     }
 
-    async fn sign_out(&self, user: &User) -> Result<(), Fault> {
+    pub(super) async fn sign_out(&self, user: &User) -> Result<(), Fault> {
         optional(self.client.call(Call::post(LOGOUT, &["users", &user.id, "logout"])).await)?;
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! leaves half done is seen by the next look and done again.
 
 mod admit;
+mod copies;
 mod guest;
 mod mail;
 mod organization;
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 
 use super::super::amend::Refusal;
 use super::super::{Effect, Epoch, Execute, Fault, GuestRecord, Operation, Owner, PartnerRecord, Revision};
-use super::{Directory, Inner, PoisonError, realm};
+use super::{Directory, Inner, PoisonError, profile, realm};
 use crate::rules::ShareRole;
 
 /// An operation in words, for errors.
@@ -93,6 +94,8 @@ impl Inner {
                 }
             }
         }
+        // Nobody seems to hold anything where the realm does not show our attributes any more.
+        profile::check(&self.client).await?;
         self.shares.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         realm::forget_share(&self.client, &self.tree, uid).await?;
         Ok(Effect { share_gone: Some(uid.to_owned()), ..Effect::default() })

@@ -11,7 +11,7 @@ use super::super::endpoints::{
 };
 use super::super::people::Home;
 use super::super::wire::{Member, Organization, User};
-use super::super::{Inner, guest, partner};
+use super::super::{Inner, guest, partner, profile};
 use super::stale;
 
 impl Inner {
@@ -23,16 +23,16 @@ impl Inner {
         if let Err(super::Refusal::Foreign(owner)) = ours(owner.as_ref(), &record.mark) {
             return Err(Fault::Foreign { owner });
         }
-        let existing = self.read_partner(&record.id).await?;
-        if existing.as_ref().is_some_and(|(known, _)| *known == record) {
-            return Ok(Effect { partner: Some(record), ..Effect::default() });
-        }
-        let organization = existing.map(|(_, organization)| organization);
-        let enabled = match &organization {
+        let existing = match self.read_partner(&record.id).await? {
+            Some((known, _)) if known == record => return Ok(Effect { partner: Some(record), ..Effect::default() }),
+            Some((_, organization)) => Some(organization),
+            None => self.left_of(&record).await?,
+        };
+        let enabled = match &existing {
             Some(organization) => !record.suspended || self.has_others(&record.id, organization).await?,
             None => !record.suspended,
         };
-        self.write_partner(&record, organization, enabled).await
+        self.write_partner(&record, existing, enabled).await
     }
 
     /// Whether somebody is a member whom guestlist did not make: he would be locked out with its guests, and Keycloak lets
@@ -42,6 +42,22 @@ impl Inner {
         let guests = self.guests_of(id).await?;
         let made = |member: &String| guests.iter().any(|guest| guest.id == *member && guest::is_made(guest));
         Ok(!members.iter().all(made))
+    }
+
+    /// The organization that was this partner's before somebody took off what says so. Nobody else's has its alias or its UID;
+    /// its members are the partner's guests, and need no other invitation.
+    async fn left_of(&self, record: &PartnerRecord) -> Result<Option<Organization>, Fault> {
+        for question in [format!("alias:\"{}\"", partner::alias(&record.mark)), partner::with_uid(&record.mark)] {
+            let found = self.organizations_with(&question).await?;
+            if let Some(left) = found.into_iter().find(|organization| partner::is_left_of(organization, record)) {
+                tracing::warn!(
+                    organization = left.alias,
+                    "this organization is a partner's, and did not say so any more"
+                );
+                return Ok(Some(left));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) async fn write_partner(
@@ -89,7 +105,15 @@ impl Inner {
 
     /// The guests of a partner's record, deactivated ones too.
     async fn guests_of(&self, id: &PartnerId) -> Result<Vec<User>, Fault> {
-        Ok(self.people().users_with(guest::PARTNER, &id.0).await?)
+        let (people, mut found) = (self.people(), Vec::new());
+        for user in people.users_with(guest::PARTNER, &id.0).await? {
+            if guest::recorded(people.himself(&user).await?.as_ref()).partner.as_ref() == Some(id) {
+                found.push(user);
+            }
+        }
+        // A realm that does not show our attributes any more seems to have nobody of ours.
+        profile::check(&self.client).await?;
+        Ok(found)
     }
 
     /// Whether anybody at all is a member of an organization: somebody whom we did not bring, once our guests are gone.
@@ -97,6 +121,20 @@ impl Inner {
         let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
         let some: Vec<Member> = self.client.call(call.with("briefRepresentation", true).page(0, 1)).await?.read()?;
         Ok(!some.is_empty())
+    }
+
+    /// Whether nobody is in an organization and nobody can come in any more: Keycloak deletes its MANAGED members' users with it,
+    /// those who registered by somebody else's invitation. Switched off it lets nobody in by one, however old the link
+    /// (measured on 26.7.3, also where the page was open before); whom an administrator adds is UNMANAGED and stays.
+    async fn is_shut_and_empty(&self, organization: &Organization) -> Result<bool, Fault> {
+        if self.has_members(&organization.id).await? {
+            return Ok(false);
+        }
+        if organization.enabled {
+            self.put_organization(Some(organization), partner::switched_off(organization)).await?;
+            return Ok(!self.has_members(&organization.id).await?);
+        }
+        Ok(true)
     }
 
     /// Takes somebody out of an organization. Whom the organization manages, Keycloak would delete with his membership: he
@@ -133,7 +171,12 @@ impl Inner {
             deactivated_at: Some(at),
             ..record
         };
-        self.write_partner(&record, Some(organization), enabled).await
+        let effect = self.write_partner(&record, Some(organization.clone()), enabled).await?;
+        if organization.enabled && !enabled && self.has_members(&organization.id).await? {
+            // Somebody came in while it was being switched off: a MANAGED one could not sign in anywhere any more.
+            return self.write_partner(&record, Some(organization), true).await;
+        }
+        Ok(effect)
     }
 
     pub(super) async fn destroy_partner(&self, id: &PartnerId, since: Timestamp) -> Result<Effect, Fault> {
@@ -142,16 +185,16 @@ impl Inner {
         if record.deactivated_at != Some(since) || !self.guests_of(id).await?.is_empty() {
             return Err(stale(&record.mark.name));
         }
-        if self.has_members(&organization.id).await? {
-            // Keycloak deletes the users of some members with their organization. These are not ours: it stays, as nobody's.
+        if self.is_shut_and_empty(&organization).await? {
+            let call = Call::delete(DELETE_ORGANIZATION, &["organizations", &organization.id]);
+            optional(self.client.call(call).await)?;
+        } else {
+            // These members are not ours: it stays as it was, as nobody's.
             tracing::warn!(
                 organization = organization.alias,
                 "has members that guestlist did not bring; it is not deleted, only guestlist's mark is taken off"
             );
             self.put_organization(Some(&organization), partner::unmarked(&organization)).await.map_err(Fault::from)?;
-        } else {
-            let call = Call::delete(DELETE_ORGANIZATION, &["organizations", &organization.id]);
-            optional(self.client.call(call).await)?;
         }
         self.set_home(id, None);
         Ok(partner_gone(id))

@@ -1,0 +1,120 @@
+//! A user whom some tool copied with all of his attributes: nobody is taken for the guest but the guest.
+
+use guestlist::directory::{Observe as _, Operation, Origin};
+use guestlist::rules::{Email, MfaMethod, ShareRole};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::applied::told;
+use crate::contract::{Player, at, bob, email, give, grant, guest};
+use crate::held_to_the_contract::{People, reads_anew, subject};
+use crate::killed::Scene;
+use crate::support::multi;
+
+const CAROL: &str = "carol@acme.example";
+const DAVE: &str = "dave@others.example";
+const PARTNER: &str = "
+apiVersion: guestlist.dev/v1alpha1
+kind: LocalPartner
+metadata: {name: acme, namespace: partners}
+spec: {hostAdmins: [alice@host.example]}
+---
+apiVersion: guestlist.dev/v1alpha1
+kind: AccountShare
+metadata: {name: instagram, namespace: partners}
+spec: {partnerRef: {name: acme}, account: instagram, sharedBy: alice@host.example, guestAdminRole: Manager}
+";
+const MEMBERSHIP: &str = "
+---
+apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: carol, namespace: partners}
+spec: {partnerRef: {name: acme}, email: carol@acme.example, role: GuestAdmin, invitedBy: alice@host.example}
+";
+
+/// Somebody of whom a tool made a copy of another user.
+async fn copy(people: &People, of: &str, who: &str, without: &[&str]) {
+    let original = people.user(&Email::parse(of).unwrap()).await;
+    let mut attributes = original["attributes"].clone();
+    for name in without {
+        attributes.as_object_mut().unwrap().remove(*name);
+    }
+    let body = json!({"username": who, "email": who, "firstName": "Dave", "lastName": "Other", "enabled": true,
+                      "emailVerified": true, "attributes": attributes});
+    people.admin("POST", "/users", Some(body)).await;
+}
+
+#[test]
+fn whoever_was_made_a_copy_of_a_guest_loses_the_claim_and_nothing_else_and_the_guest_keeps_his() {
+    multi(async {
+        let scene = Scene::open("copied").await;
+        let people = &scene.people;
+        scene.declare(&[PARTNER, MEMBERSHIP].concat());
+        scene.ends("she is invited").await;
+        let carol = email(CAROL);
+        assert!(people.accept(&carol, Timestamp::now()).unwrap());
+        assert!(people.enroll(&carol, MfaMethod::TOTP, Timestamp::now()).unwrap());
+        scene.ends("she is in").await;
+        assert_eq!(told(people, CAROL).await, ["instagram:manager"]);
+        let (before, enabled) = (people.user(&carol).await, Value::Bool(true));
+        // In whichever order the realm lists them, and whatever of the mark was copied.
+        let copies: [(&str, &[&str]); 4] = [
+            ("anna@others.example", &[]),
+            (DAVE, &[]),
+            ("erik@others.example", &["guestlist.id", "guestlist.record"]),
+            ("fred@others.example", &["guestlist.address", "guestlist.partner"]),
+        ];
+        for (who, without) in copies {
+            copy(people, CAROL, who, without).await;
+            scene.ends(who).await;
+            assert_eq!(told(people, who).await, Vec::<String>::new(), "{who}");
+            assert_eq!(people.user(&email(who)).await["enabled"], enabled, "{who}");
+            let now = people.user(&carol).await;
+            assert_eq!(now, before, "nothing happened to her for {who}");
+        }
+        copy(people, CAROL, "gina@others.example", &[]).await;
+        scene.declare(PARTNER);
+        scene.ends("she leaves").await;
+        assert_eq!(people.user(&carol).await["enabled"], Value::Bool(false));
+        for who in copies.map(|(who, _)| who).into_iter().chain(["gina@others.example"]) {
+            assert_eq!(people.user(&email(who)).await["enabled"], enabled, "{who} has nothing to do with it");
+            assert_eq!(told(people, who).await, Vec::<String>::new(), "{who}");
+        }
+        people.admin("DELETE", "", None).await;
+    });
+}
+
+#[test]
+fn a_copy_is_told_from_the_guest_by_whoever_asks_and_goes_with_none_of_his_ends() {
+    multi(async {
+        let (subject, people) = subject("copied-record");
+        let subject = subject.furnish().await.with_manager().await;
+        copy(&people, bob().as_str(), DAVE, &["guestlist.accounts", "guestlist.grants"]).await;
+        let dave = email(DAVE);
+        let record = subject.record(&bob()).await;
+        for directory in [&reads_anew(&people), &reads_anew(&people)] {
+            let alone = directory.guest(&dave).await.unwrap().unwrap();
+            assert_eq!(alone.mark.as_ref().unwrap().origin, Origin::Adopted);
+            let his = directory.guest(&bob()).await.unwrap().unwrap();
+            assert_eq!((&his.id, &his.grants), (&record.id, &record.grants));
+            let listed = directory.guests(None).await.unwrap().items;
+            let mut listed: Vec<_> = listed.into_iter().map(|guest| (guest.address, guest.id)).collect();
+            listed.sort();
+            assert_eq!(listed, [(bob(), guest("bob")), (dave.clone(), alone.id)]);
+            assert!(directory.user(&dave).await.unwrap().is_some(), "he is the workspace's");
+        }
+        subject.done(&give("bob", vec![grant("tiktok", ShareRole::Collaborator)]), 50).await;
+        subject.done(&Operation::DisableLogin { guest: guest("bob") }, 60).await;
+        subject.done(&Operation::Deactivate { guest: guest("bob") }, 70).await;
+        assert_eq!(people.user(&bob()).await["enabled"], false);
+        let before = people.user(&dave).await;
+        assert_eq!((&before["enabled"], &before["attributes"]["guestlist.id"][0]), (&json!(true), &json!("g-bob")));
+        // He goes for good, and nobody is left who could be taken for him.
+        subject.done(&Operation::Destroy { guest: guest("bob"), since: at(70), at_most: 9 }, 80).await;
+        assert_eq!(people.user(&bob()).await, Value::Null);
+        let after = people.user(&dave).await;
+        assert_eq!((&after["enabled"], &after["attributes"]), (&json!(true), &Value::Null));
+        assert_eq!(reads_anew(&people).guests(None).await.unwrap().items, []);
+        people.admin("DELETE", "", None).await;
+    });
+}

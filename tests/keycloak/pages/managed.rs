@@ -1,0 +1,104 @@
+//! Members whom Keycloak would delete with their membership or their organization: who registered by an invitation that
+//! somebody else sent, in the administration console.
+
+use guestlist::directory::{GuestId, Observe as _, Operation};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::stage::{PASSWORD, Stage, accounts, on_stage};
+use crate::browser::Browser;
+use crate::contract::{acme, guest};
+
+const BOB: &str = "bob@acme.example";
+const ERIN: &str = "erin@acme.example";
+
+/// An administrator invites somebody by hand.
+async fn invites_by_hand(stage: &Stage, address: &str) {
+    let organization = stage.organization().await.unwrap();
+    let (server, realm) = (stage.realm.server, &stage.realm.name);
+    let url = format!("{}/admin/realms/{realm}/organizations/{organization}/members/invite-user", server.base);
+    let call = reqwest::Client::new().request(Method::POST, url).bearer_auth(server.admin_token().await);
+    let answer = call.form(&[("email", address)]).send().await.unwrap();
+    assert_eq!(answer.status(), 204);
+}
+
+/// The page on which who follows such an invitation registers.
+async fn opens(stage: &Stage, address: &str) -> Browser {
+    let mut browser = Browser::new();
+    browser.open(&stage.mail.link_for(address)).await;
+    browser
+}
+
+async fn registers(browser: &mut Browser, address: &str) {
+    let mut fields = vec![("firstName", "Erin"), ("lastName", "Example"), ("email", address)];
+    fields.extend([("password", PASSWORD), ("password-confirm", PASSWORD)]);
+    fields.extend(browser.asks("username").then_some(("username", address)));
+    fields.retain(|(name, _)| browser.asks(name));
+    browser.submit(&fields).await;
+}
+
+/// How somebody belongs to the partner's organization; null where she does not.
+async fn membership(stage: &Stage, organization: &str, address: &str) -> Value {
+    let path = format!("/organizations/{organization}/members?search={address}&exact=true");
+    stage.admin("GET", &path, None).await[0]["membershipType"].clone()
+}
+
+#[test]
+fn whoever_registered_by_somebody_elses_invitation_outlives_her_release_and_the_partner() {
+    on_stage("managed", async |stage| {
+        let bob = stage.active(BOB).await;
+        let organization = stage.organization().await.unwrap();
+        invites_by_hand(stage, ERIN).await;
+        registers(&mut opens(stage, ERIN).await, ERIN).await;
+        assert_eq!(membership(stage, &organization, ERIN).await, "MANAGED");
+
+        // Somebody makes a guest of her by hand: what can be told of her is that she is acme's.
+        let mut erin = stage.user(ERIN).await;
+        let id = erin["id"].as_str().unwrap().to_owned();
+        erin["attributes"] = json!({"guestlist.partner": [acme().0], "guestlist.accounts": ["instagram:manager"]});
+        stage.admin("PUT", &format!("/users/{id}"), Some(erin)).await;
+        assert!(stage.record(ERIN).await.grants.contains_key("instagram"));
+        stage.done(&Operation::Release { guest: GuestId(format!("keycloak-{id}")) }).await;
+        assert!(stage.has_no_record(ERIN).await);
+        assert_eq!(membership(stage, &organization, ERIN).await, "MANAGED", "she is where she was");
+        let tokens = stage.application.direct(ERIN, PASSWORD, None).await.expect("she is who she was");
+        assert_eq!(accounts(&tokens), None);
+
+        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        let since = bob.record().await.deactivated_at.unwrap();
+        stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
+        stage.application.direct(ERIN, PASSWORD, None).await.expect("in an organization that is on");
+        stage.done(&Operation::Destroy { guest: guest("bob"), since, at_most: 100 }).await;
+        let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
+        stage.done(&Operation::DestroyPartner { partner: acme(), since }).await;
+        assert_eq!(stage.directory.partner(&acme()).await.unwrap(), None, "the organization is nobody's");
+        assert_eq!(stage.user(BOB).await, Value::Null, "whom guestlist made is gone");
+        assert_eq!(membership(stage, &organization, ERIN).await, "MANAGED");
+        stage.application.direct(ERIN, PASSWORD, None).await.expect("she is who she was");
+    });
+}
+
+#[test]
+fn nobody_registers_into_a_partner_that_is_put_away_and_is_deleted_with_it() {
+    on_stage("put-away", async |stage| {
+        let organization = stage.organization().await.unwrap();
+        let late = "late@acme.example";
+        for address in [ERIN, late] {
+            invites_by_hand(stage, address).await;
+        }
+        let mut open_before = opens(stage, ERIN).await;
+        assert!(open_before.asks("firstName"), "{}", open_before.words());
+        stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
+        registers(&mut open_before, ERIN).await;
+        let page = opens(stage, late).await;
+        assert!(!page.asks("firstName"), "{}", page.words());
+        for address in [ERIN, late] {
+            assert_eq!(membership(stage, &organization, address).await, Value::Null, "{}", open_before.words());
+        }
+        let erin = stage.user(ERIN).await;
+        let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
+        stage.done(&Operation::DestroyPartner { partner: acme(), since }).await;
+        assert_eq!(stage.organization().await, None);
+        assert_eq!(stage.user(ERIN).await, erin);
+    });
+}

@@ -1,0 +1,198 @@
+//! A partner's organization changed in the administration console: its mark spoilt, it or what is in it deleted. It is
+//! mended, nobody is mailed twice, and nobody is lost.
+
+use guestlist::directory::Changed;
+use guestlist::rules::MfaMethod;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::applied::told;
+use crate::contract::{Player, acme, email};
+use crate::held_to_the_contract::{People, subject};
+use crate::killed::Scene;
+use crate::support::multi;
+
+const BOB: &str = "bob@acme.example";
+const CAROL: &str = "carol@acme.example";
+const ALL: &str = "
+apiVersion: guestlist.dev/v1alpha1
+kind: LocalPartner
+metadata: {name: acme, namespace: partners}
+spec: {hostAdmins: [alice@host.example]}
+---
+apiVersion: guestlist.dev/v1alpha1
+kind: AccountShare
+metadata: {name: instagram, namespace: partners}
+spec: {partnerRef: {name: acme}, account: instagram, sharedBy: alice@host.example, guestAdminRole: Manager}
+---
+apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: carol, namespace: partners}
+spec: {partnerRef: {name: acme}, email: carol@acme.example, role: GuestAdmin, invitedBy: alice@host.example}
+---
+apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: bob, namespace: partners}
+spec: {partnerRef: {name: acme}, email: bob@acme.example, invitedBy: alice@host.example}
+";
+
+async fn organization(people: &People) -> Value {
+    let all = people.admin("GET", "/organizations?briefRepresentation=false&max=100", None).await;
+    all.as_array().unwrap().iter().find(|one| one["alias"] != "strangers").cloned().unwrap_or_default()
+}
+
+async fn put(people: &People, organization: Value) {
+    people.admin("PUT", &format!("/organizations/{}", organization["id"].as_str().unwrap()), Some(organization)).await;
+}
+
+/// Lets her join.
+fn joins(people: &People, who: &str) {
+    assert!(people.accept(&email(who), Timestamp::now()).unwrap());
+}
+
+/// Acme in a realm of its own, with carol all the way in and bob invited.
+async fn acme_with_guests(name: &str) -> Scene {
+    let scene = Scene::open(name).await;
+    scene.declare(ALL);
+    scene.ends("invited").await;
+    joins(&scene.people, CAROL);
+    assert!(scene.people.enroll(&email(CAROL), MfaMethod::TOTP, Timestamp::now()).unwrap());
+    scene.ends("given").await;
+    assert_eq!(told(&scene.people, CAROL).await, ["instagram:manager"]);
+    scene
+}
+
+#[test]
+fn an_organization_whose_mark_somebody_spoilt_is_marked_anew_and_nobody_notices() {
+    multi(async {
+        let scene = acme_with_guests("spoilt-partner").await;
+        let people = &scene.people;
+        let mut right = organization(people).await;
+        right["attributes"]["department"] = json!(["marketing"]);
+        right["description"] = json!("somebody's words");
+        put(people, right.clone()).await;
+        let names = ["id", "installation", "cluster", "namespace", "name", "uid", "host-admins"];
+        let mut ways: Vec<(String, Value)> = Vec::new();
+        for name in names {
+            let mut spoilt = right.clone();
+            spoilt["attributes"].as_object_mut().unwrap().remove(&format!("guestlist.{name}"));
+            ways.push((format!("{name} removed"), spoilt));
+        }
+        for (name, value) in
+            [("host-admins", "nobody"), ("deactivated-at", "one day"), ("id", "another"), ("uid", "another")]
+        {
+            let mut spoilt = right.clone();
+            spoilt["attributes"][format!("guestlist.{name}")] = json!([value]);
+            ways.push((format!("{name} is {value:?}"), spoilt));
+        }
+        let mut bare = right.clone();
+        bare["attributes"].as_object_mut().unwrap().retain(|name, _| !name.starts_with("guestlist."));
+        ways.push(("all of it removed".to_owned(), bare));
+        for (what, spoilt) in ways {
+            put(people, spoilt).await;
+            scene.ends(&what).await;
+            let mut mended = organization(people).await;
+            if what.starts_with("id is") {
+                // Whatever it is called now, it is the partner of the object.
+                mended["attributes"]["guestlist.id"] = right["attributes"]["guestlist.id"].clone();
+            }
+            assert_eq!(mended, right, "{what}");
+            put(people, right.clone()).await;
+            scene.ends(&what).await;
+            assert_eq!(told(people, CAROL).await, ["instagram:manager"], "{what}");
+            assert_eq!([BOB, CAROL].map(|who| scene.mail.count(who)), [1, 1], "{what}: nobody is mailed again");
+            let all = people.admin("GET", "/organizations?max=100", None).await;
+            assert_eq!(all.as_array().unwrap().len(), 1, "{what}");
+        }
+        joins(people, BOB);
+        scene.ends("his link was good all the time").await;
+        people.admin("DELETE", "", None).await;
+    });
+}
+
+#[test]
+fn an_organization_of_another_partner_that_has_our_alias_stays_his() {
+    multi(async {
+        let scene = acme_with_guests("alias-taken").await;
+        let people = &scene.people;
+        let mut taken = organization(people).await;
+        let of_another = json!({"guestlist.id": ["p"], "guestlist.installation": ["demo"], "guestlist.uid": ["u"]});
+        taken["attributes"] = of_another;
+        put(people, taken.clone()).await;
+        let (code, said) = scene.run(&["apply", "objects.yaml", "--prune", "--yes"]).await;
+        assert!(code == Some(1) && said.contains("not ours"), "{said}");
+        assert_eq!(organization(people).await, taken);
+        people.admin("DELETE", "", None).await;
+    });
+}
+
+#[test]
+fn who_is_taken_out_of_an_organization_by_hand_is_invited_again_when_it_is_time_and_joins_again() {
+    multi(async {
+        let scene = acme_with_guests("out-by-hand").await;
+        let people = &scene.people;
+        let members = format!("/organizations/{}/members", organization(people).await["id"].as_str().unwrap());
+        let invitations = members.replace("members", "invitations");
+        let carol = people.user(&email(CAROL)).await["id"].as_str().unwrap().to_owned();
+        people.admin("DELETE", &format!("{members}/{carol}"), None).await;
+        let row = people.admin("GET", &invitations, None).await[0]["id"].as_str().unwrap().to_owned();
+        people.admin("DELETE", &format!("{invitations}/{row}"), None).await;
+        back_by_a_second_mail(&scene, "out of it").await;
+        people.admin("DELETE", "", None).await;
+    });
+}
+
+#[test]
+fn an_organization_that_is_deleted_by_hand_is_made_anew_and_its_guests_join_again() {
+    multi(async {
+        let scene = acme_with_guests("deleted-by-hand").await;
+        let people = &scene.people;
+        let gone = organization(people).await["id"].as_str().unwrap().to_owned();
+        people.admin("DELETE", &format!("/organizations/{gone}"), None).await;
+        back_by_a_second_mail(&scene, "deleted").await;
+        assert_ne!(organization(people).await["id"], json!(gone));
+        people.admin("DELETE", "", None).await;
+    });
+}
+
+/// Both are out: nothing is held meanwhile, no mail comes before its time and one then, and with it both are in again.
+async fn back_by_a_second_mail(scene: &Scene, what: &str) {
+    let people = &scene.people;
+    let before = [people.user(&email(BOB)).await["id"].clone(), people.user(&email(CAROL)).await["id"].clone()];
+    let mails = || [BOB, CAROL].map(|who| scene.mail.count(who));
+    scene.mail_interval("1h");
+    for _ in 0..2 {
+        scene.ends(what).await;
+        assert_eq!(told(people, CAROL).await, Vec::<String>::new(), "{what}: who is no member uses nothing");
+        assert_eq!(mails(), [1, 1], "{what}: not yet");
+    }
+    scene.mail_interval("0s");
+    for _ in 0..2 {
+        scene.ends(what).await;
+        assert_eq!(mails(), [2, 2], "{what}: one mail more");
+    }
+    for who in [BOB, CAROL] {
+        joins(people, who);
+    }
+    scene.ends(what).await;
+    assert_eq!(told(people, CAROL).await, ["instagram:manager"], "{what}: her factor counts as before");
+    assert_eq!(mails(), [2, 2], "{what}");
+    let after = [people.user(&email(BOB)).await["id"].clone(), people.user(&email(CAROL)).await["id"].clone()];
+    assert_eq!(after, before, "{what}: they are who they were");
+}
+
+#[test]
+fn when_an_organization_is_gone_all_of_its_guests_are_looked_at() {
+    multi(async {
+        let (subject, people) = subject("organization-gone");
+        let subject = subject.furnish().await.with_manager().await;
+        let cursor = subject.cursor().await;
+        let gone = organization(&people).await["id"].as_str().unwrap().to_owned();
+        people.admin("DELETE", &format!("/organizations/{gone}"), None).await;
+        assert_eq!(subject.directory.changes(cursor).await.unwrap().changed, [Changed::Partner(acme())].into());
+        assert_eq!(subject.directory.partner(&acme()).await.unwrap(), None);
+        assert_eq!(subject.directory.changes(cursor).await.unwrap().changed, [Changed::Everything].into());
+        assert_eq!(subject.directory.guests(None).await.unwrap().items[0].joined_at, None);
+        people.admin("DELETE", "", None).await;
+    });
+}
