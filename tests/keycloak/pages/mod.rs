@@ -4,7 +4,11 @@
 mod adopted;
 mod habits;
 mod halfway;
+mod interrupted;
 mod joining;
+mod locked_out;
 mod mails;
+mod named;
+mod refused;
 mod stage;
 mod taken;

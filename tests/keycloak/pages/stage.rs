@@ -27,6 +27,7 @@ pub struct Stage {
     pub directory: Directory,
     pub mail: Mail,
     pub application: Application,
+    secret: String,
     _seat: SemaphorePermit<'static>,
 }
 
@@ -39,6 +40,11 @@ pub fn on_stage(name: &str, scene: impl AsyncFnOnce(&Stage)) {
     });
 }
 
+fn directory(address: &str, secret: &str) -> Directory {
+    let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| secret.to_owned());
+    Directory::new(Settings::read(address, environment).unwrap(), Arc::new(Timestamp::now)).unwrap()
+}
+
 impl Stage {
     async fn open(name: &str) -> Self {
         let seat = SEATS.acquire().await.unwrap();
@@ -49,11 +55,10 @@ impl Stage {
         let settings = Settings::administrator(&realm.address(), administrator).unwrap();
         let wanted = Wanted { client_id: "guestlist".to_owned(), ..Wanted::default() };
         let secret = bootstrap(settings, &wanted, &mut |_, _| {}).await.unwrap().expect("a secret was made");
-        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| secret.reveal().to_owned());
-        let settings = Settings::read(&realm.address(), environment).unwrap();
-        let directory = Directory::new(settings, Arc::new(Timestamp::now)).unwrap();
+        let secret = secret.reveal().to_owned();
+        let directory = directory(&realm.address(), &secret);
         let application = Application { realm: format!("{}/realms/{name}", server.base), client: "app".to_owned() };
-        let stage = Self { realm, directory, mail, application, _seat: seat };
+        let stage = Self { realm, directory, mail, application, secret, _seat: seat };
         stage.furnish().await;
         stage.directory.claim(&us()).await.unwrap();
         let account = |name: &str| AccountRecord { name: name.to_owned(), owners: vec![alice()], deleted: false };
@@ -61,6 +66,11 @@ impl Stage {
         stage.directory.import(&Import { users: vec![user(&alice())], accounts }).await.unwrap();
         stage.done(&ensure_partner()).await;
         stage
+    }
+
+    /// Our directory as somebody has it who knows nothing yet, by way of another address of the server.
+    pub fn anew(&self, base: &str) -> Directory {
+        directory(&format!("keycloak:{base}#{}", self.realm.name), &self.secret)
     }
 
     /// A mail server, and an application that people sign in to.

@@ -6,6 +6,8 @@ mod guest;
 mod mail;
 mod organization;
 mod owner;
+mod take;
+mod write;
 
 use std::sync::Arc;
 
