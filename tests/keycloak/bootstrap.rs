@@ -20,10 +20,10 @@ fn a_realm_is_prepared_once_and_doing_it_again_changes_nothing() {
     let stage = Stage::empty("bootstrap-twice");
     let first = stage.bootstrap(&["--secret-file", "secret"]);
     assert!(first.ok, "{}", first.error);
-    assert_eq!((first.count("changed"), first.count("unchanged")), (14, 0), "{}", first.out);
+    assert_eq!((first.count("changed"), first.count("unchanged")), (15, 0), "{}", first.out);
     let before = stage.state();
     let second = stage.bootstrap(&["--secret-file", "secret"]);
-    assert_eq!((second.count("changed"), second.count("unchanged")), (0, 14), "{}", second.out);
+    assert_eq!((second.count("changed"), second.count("unchanged")), (0, 15), "{}", second.out);
     assert_eq!(stage.state(), before);
 
     let file = stage.folder.path().join("secret");
@@ -175,6 +175,58 @@ fn applications_read_a_guests_accounts_in_his_token() {
     }
     let (_, claims) = block_on(direct(realm, "portal", "alice@host.example", None));
     assert_eq!(claims["guestlist"]["accounts"], Value::Null);
+}
+
+#[test]
+fn who_holds_something_keeps_it_when_an_older_realm_is_prepared_again_and_who_was_put_out_stays_out() {
+    let stage = Stage::with_realm("bootstrap-older");
+    let claimed = |client: &str, email: &str| {
+        let (status, claims) = block_on(direct(&stage.realm, client, email, None));
+        assert_eq!(status, 200, "{claims}");
+        claims["guestlist"]["accounts"].clone()
+    };
+    let prepare = || {
+        let said = stage.bootstrap(&["--application", "portal"]);
+        assert!(said.ok, "{}", said.error);
+        said
+    };
+    let told = || {
+        let found = stage.admin("GET", "/group-by-path/guestlist/told", None);
+        found["id"].as_str().unwrap().to_owned()
+    };
+    block_on(application(&stage.realm, "portal"));
+    prepare();
+    let held = json!(["instagram:manager"]);
+    let [bob, carol] = ["bob@acme.example", "carol@acme.example"];
+    for who in [bob, carol] {
+        block_on(person(&stage.realm, who, false, json!({"guestlist.accounts": held})));
+    }
+    // As a guestlist left it that knew of no group.
+    stage.admin("DELETE", &format!("/groups/{}", told()), None);
+    stage.admin("DELETE", "/roles/guestlist-told", None);
+    assert_eq!([claimed("portal", bob), claimed("portal", carol)], [held.clone(), held.clone()]);
+    let said = stage.bootstrap(&["--dry-run"]);
+    assert_eq!(said.count("would change"), 1, "{}", said.out);
+    assert_eq!(prepare().count("changed"), 1);
+    assert_eq!([claimed("portal", bob), claimed("portal", carol)], [held.clone(), held.clone()]);
+
+    // Bob was put out, since his user could not be written. What is prepared again does not let him in again, not even
+    // where somebody opened the client scope to everybody.
+    let found = stage.admin("GET", &format!("/users?exact=true&email={bob}"), None);
+    stage.admin("DELETE", &format!("/users/{}/groups/{}", found[0]["id"].as_str().unwrap(), told()), None);
+    assert_eq!(claimed("portal", bob), Value::Null);
+    let scopes = stage.admin("GET", "/client-scopes", None);
+    let scope = scopes.as_array().unwrap().iter().find(|scope| scope["name"] == "guestlist").unwrap();
+    let asks = format!("/client-scopes/{}/scope-mappings/realm", scope["id"].as_str().unwrap());
+    let role = stage.admin("GET", &asks, None);
+    assert_eq!(role[0]["name"], "guestlist-told");
+    stage.admin("DELETE", &asks, Some(role));
+    let everybody = stage.admin("GET", "/roles/default-roles-bootstrap-older", None);
+    stage.admin("POST", &asks, Some(json!([everybody])));
+    assert_eq!(claimed("portal", bob), held);
+    assert_eq!(prepare().count("changed"), 1);
+    assert_eq!([claimed("portal", bob), claimed("portal", carol)], [Value::Null, held]);
+    assert_eq!(prepare().count("changed"), 0);
 }
 
 #[test]

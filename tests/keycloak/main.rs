@@ -36,11 +36,11 @@ mod demo;
 mod edited_by_hand;
 mod faults;
 mod held_to_the_contract;
-mod house;
 mod hints;
+mod house;
 mod killed;
-mod lost;
 mod listings;
+mod lost;
 mod observer;
 mod operated;
 mod pages;
@@ -53,9 +53,9 @@ mod secrets;
 mod shown;
 mod sign_in;
 mod taken_out;
-mod turns;
 mod tls;
 mod told;
+mod turns;
 
 use operated::furnish;
 

@@ -45,6 +45,8 @@ fn guestlist_is_taken_out_of_a_realm_in_the_order_of_the_docs_and_nobody_gains_b
     // The claim ends for everybody at once.
     delete(&stage, "/client-scopes", &found(&stage, "/client-scopes", "name", "guestlist")[0]["id"]);
     none("the client scope is gone");
+    stage.admin("DELETE", "/roles/guestlist-told", None);
+    none("the role that the client scope asked for is gone");
     assert_eq!(holds(&stage, GUARDED, None), None, "he shows his factor as before");
     let flows = json!({"browserFlow": "browser", "directGrantFlow": "direct grant", "resetCredentialsFlow": "reset credentials"});
     stage.admin("PUT", "", Some(flows));
@@ -71,6 +73,8 @@ fn guestlist_is_taken_out_of_a_realm_in_the_order_of_the_docs_and_nobody_gains_b
     let portal = stage.client("portal");
     stage.admin("DELETE", &format!("/clients/{portal}"), None);
     let after = stage.state();
+    let roles = |state: &Value| state["roles"]["realm"].as_array().unwrap().len();
+    assert_eq!(roles(&after), roles(&before));
     for part in [
         "clients",
         "clientScopes",

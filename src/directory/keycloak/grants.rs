@@ -116,6 +116,12 @@ pub fn told(record: &GuestRecord, at: Timestamp) -> Vec<String> {
     record.grants.values().filter(usable).map(|held| claim(&held.grant)).collect()
 }
 
+/// Whether what is told says a claim, or more than that of its account.
+pub fn covers(told: &[String], claimed: &String) -> bool {
+    let more = claimed.strip_suffix(":collaborator").map(|account| format!("{account}:manager"));
+    told.contains(claimed) || more.is_some_and(|more| told.contains(&more))
+}
+
 fn written(held: &GrantRecord) -> serde_json::Result<String> {
     let names = |methods: &Methods| methods.iter().map(|method| method.as_str().to_owned()).collect();
     let grant = &held.grant;

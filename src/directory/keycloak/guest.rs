@@ -74,6 +74,8 @@ pub struct Seen {
     pub enrolled: Option<BTreeMap<MfaMethod, Timestamp>>,
     /// Keycloak did not tell what he has enrolled.
     pub mfa_hidden: bool,
+    /// Applications are told nothing of him, whatever his attributes say.
+    pub is_out: bool,
     /// When he was first seen as joined, and his MFA first seen gone.
     pub joined_at: Option<Timestamp>,
     pub mfa_lost_at: Option<Timestamp>,
@@ -189,7 +191,8 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
             origin,
         }),
         email: Email::parse(&user.email).ok().or_else(unreadable_address)?,
-        grants: grants::read(user, &address)?,
+        // What could not be taken from him any more is no more what he was given.
+        grants: if seen.is_out { grants::told_by_nobody(user) } else { grants::read(user, &address)? },
         address,
         partner: PartnerId(stored.partner),
         partner_name: stored.partner_name,
@@ -277,12 +280,45 @@ pub fn person(user: &User) -> Option<UserRecord> {
 /// The last name of who has only one.
 const NO_NAME: &str = "-";
 
-/// First and last name: Keycloak asks who lacks one of them for both, and for his address.
+/// How long a name of Keycloak's may be, in its count.
+const LONGEST_NAME: usize = 255;
+
+/// First and last name: Keycloak asks who lacks one of them for both, and for his address. Without what its own user profile
+/// refuses in names.
 pub fn names(display_name: &str) -> (String, String) {
-    match display_name.trim().rsplit_once(' ') {
-        Some((first, last)) => (first.trim().to_owned(), last.to_owned()),
-        None => (display_name.trim().to_owned(), NO_NAME.to_owned()),
+    let refused = |c: char| c.is_ascii_control() || r#"<>&"$%!#?§;*~/\|^=[]{}()"#.contains(c);
+    let kept: String = display_name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    let kept = kept.replace(refused, "");
+    let words: Vec<&str> = kept.split(' ').filter(|word| !word.is_empty()).collect();
+    let name = |words: &[&str]| {
+        if words.is_empty() {
+            NO_NAME.to_owned()
+        } else {
+            shortened(&words.join(" "), LONGEST_NAME).trim_end().to_owned()
+        }
+    };
+    match words.split_last() {
+        Some((last, first)) if !first.is_empty() => (name(first), name(&[*last])),
+        Some(_) | None => (name(&words), NO_NAME.to_owned()),
     }
+}
+
+/// As much of a text as is no longer than that in the count of Keycloak, which is of UTF-16.
+pub fn shortened(text: &str, longest: usize) -> String {
+    let mut length = 0;
+    let fits = |c: &char| {
+        length += c.len_utf16();
+        length <= longest
+    };
+    text.chars().take_while(fits).collect()
+}
+
+/// The attribute by which Keycloak says why it switched a user off, and what it says where that was for wrong passwords.
+const DISABLED: (&str, &str) = ("disabledReason", "permanentLockout");
+
+/// Whether Keycloak switched somebody off for good, for wrong passwords. Who switches him on lets guessing go on.
+pub fn is_locked_out(user: &User) -> bool {
+    !user.enabled && first(&user.attributes, DISABLED.0) == Some(DISABLED.1)
 }
 
 #[cfg(test)]

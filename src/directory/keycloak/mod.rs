@@ -1,6 +1,7 @@
 //! Keycloak as the directory: partners are organizations, guests are users whose attributes hold our mark and what they were
 //! given, MFA is what Keycloak observed. `docs/keycloak.md` says what is where and why.
 
+mod audience;
 pub mod bootstrap;
 mod client;
 mod damaged;
@@ -30,6 +31,7 @@ pub use client::{Login, Secret, Settings, client_id};
 
 use super::{AccountRecord, Fault, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
 use crate::fresh::Fresh;
+use audience::Audience;
 use client::{Call, Client};
 use endpoints::LIST_ORGANIZATIONS;
 use events::Told;
@@ -51,6 +53,8 @@ struct Inner {
     client: Client,
     tree: Tree,
     memory: Memory,
+    /// Of whom applications are told anything.
+    audience: Audience,
     /// Partner → its organization, as last seen. Whoever looks has the whole of it, and it is copied only to be changed.
     homes: Mutex<Arc<Homes>>,
     /// Whose directory it is, once that is known.
@@ -86,6 +90,7 @@ impl Directory {
             client: Client::new(settings)?,
             tree: Tree::default(),
             memory: Memory::default(),
+            audience: Audience::default(),
             homes: Mutex::default(),
             owner: Mutex::default(),
             walk: AsyncMutex::default(),
@@ -128,7 +133,8 @@ impl Inner {
 
     fn people(&self) -> People<'_> {
         let (homes, owner) = (self.homes(), self.known_owner());
-        People { client: &self.client, memory: &self.memory, homes, owner, now: self.now() }
+        let audience = &self.audience;
+        People { client: &self.client, memory: &self.memory, audience, homes, owner, now: self.now() }
     }
 
     /// All organizations with a mark of ours; what is known of them is what was read now.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{Mark, Origin, Owner, PartnerId, PartnerRecord};
+use super::guest::shortened;
 use super::wire::{Attributes, Organization, first};
 use crate::rules::Email;
 
@@ -17,7 +18,12 @@ const UID: &str = "guestlist.uid";
 const HOST_ADMINS: &str = "guestlist.host-admins";
 const SUSPENDED: &str = "guestlist.suspended";
 const DEACTIVATED_AT: &str = "guestlist.deactivated-at";
-const ALL: [&str; 9] = [ID, INSTALLATION, CLUSTER, NAMESPACE, NAME, UID, HOST_ADMINS, SUSPENDED, DEACTIVATED_AT];
+/// What of the name did not fit into the organization's.
+const NAME_REST: &str = "guestlist.name-rest";
+const ALL: [&str; 10] =
+    [ID, INSTALLATION, CLUSTER, NAMESPACE, NAME, UID, HOST_ADMINS, SUSPENDED, DEACTIVATED_AT, NAME_REST];
+/// How long an organization's name may be.
+const LONGEST: usize = 255;
 
 /// The organization is switched off.
 const OFF: &str = "off";
@@ -130,13 +136,14 @@ const SWITCHED: &str = " (switched by hand)";
 fn display_name(organization: &Organization) -> String {
     let suffix = format!(" ({})", organization.alias);
     let name = organization.name.strip_suffix(&suffix).unwrap_or(&organization.name);
+    let name = format!("{name}{}", first(&organization.attributes, NAME_REST).unwrap_or_default());
     let right = match first(&organization.attributes, SUSPENDED) {
         // One that was put away stays as it was left.
         _ if organization.attributes.contains_key(DEACTIVATED_AT) => true,
         Some(OFF) => !organization.enabled,
         Some(_) | None => organization.enabled,
     };
-    if right { name.to_owned() } else { format!("{name}{SWITCHED}") }
+    if right { name } else { format!("{name}{SWITCHED}") }
 }
 
 /// A name as it is meant.
@@ -176,7 +183,12 @@ pub fn body(record: &PartnerRecord, existing: Option<&Organization>, name_is_tak
     let alias = existing.map_or_else(|| alias(&record.mark), |organization| organization.alias.clone());
     let mut attributes = existing.map(|organization| organization.attributes.clone()).unwrap_or_default();
     write(record, &mut attributes, enabled);
-    let name = if name_is_taken { format!("{} ({alias})", record.display_name) } else { record.display_name.clone() };
+    let suffix = if name_is_taken { format!(" ({alias})") } else { String::new() };
+    let shown = shortened(&record.display_name, LONGEST - suffix.len().min(LONGEST));
+    if let Some(rest) = record.display_name.strip_prefix(&shown).filter(|rest| !rest.is_empty()) {
+        attributes.insert(NAME_REST.to_owned(), vec![rest.to_owned()]);
+    }
+    let name = format!("{shown}{suffix}");
     json!({
         "name": name,
         "alias": alias,
@@ -210,4 +222,36 @@ fn as_it_is(organization: &Organization, enabled: bool, attributes: &Attributes)
         "domains": organization.domains,
         "attributes": attributes,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_too_long_for_an_organization_is_cut_there_and_reads_as_it_was() {
+        let mark = Mark {
+            installation: "prod".to_owned(),
+            cluster: "c".to_owned(),
+            namespace: "partners".to_owned(),
+            name: "acme".to_owned(),
+            uid: "u-1".to_owned(),
+            origin: Origin::Made,
+        };
+        let long = "\u{1F600} Acme ".repeat(36);
+        for (display_name, taken) in [("Acme", false), ("Acme", true), (long.trim(), false), (long.trim(), true)] {
+            let (mark, display_name) = (mark.clone(), display_name.to_owned());
+            let partner = PartnerId("p".to_owned());
+            let record_of =
+                PartnerRecord { id: partner, mark, display_name, host_admins: Vec::new(), deactivated_at: None };
+            let written: Organization = serde_json::from_value(body(&record_of, None, taken, true)).unwrap();
+            assert!(written.name.encode_utf16().count() <= LONGEST, "{}", written.name);
+            assert_eq!(record(&written).as_ref(), Some(&record_of));
+            // And a shorter one leaves nothing of it behind.
+            let short = PartnerRecord { display_name: "Acme".to_owned(), ..record_of };
+            let written: Organization = serde_json::from_value(body(&short, Some(&written), taken, true)).unwrap();
+            assert_eq!(record(&written), Some(short));
+        }
+    }
 }

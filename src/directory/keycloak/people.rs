@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::super::{Fault, GuestId, GuestRecord, InvitationRecord, Mark, Owner, PartnerId, PartnerRecord};
+use super::audience::Audience;
 use super::client::{Call, Client, Failed, optional};
 use super::damaged::{self, Known};
 use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS};
@@ -48,6 +49,8 @@ pub struct People<'a> {
     pub client: &'a Client,
     /// What is remembered.
     pub memory: &'a Memory,
+    /// Of whom applications are told anything.
+    pub audience: &'a Audience,
     /// Where partners are.
     pub homes: Arc<Homes>,
     /// Whose directory it is, once that is known.
@@ -203,7 +206,8 @@ impl People<'_> {
         self.take_in(user, seen)
     }
 
-    fn take_in(&self, user: &User, seen: Seen) -> Option<GuestRecord> {
+    fn take_in(&self, user: &User, mut seen: Seen) -> Option<GuestRecord> {
+        seen.is_out = self.audience.is_out(&user.id);
         let home = damaged::recorded(user).partner.and_then(|partner| self.homes.get(&partner));
         let besides = Known { owner: self.owner.as_ref(), partner: home.map(|home| &home.mark) };
         self.memory.take_in(user, seen, self.now, besides)

@@ -2,7 +2,7 @@
 //! lets a user edit them lets him give himself an account; one that does not know them drops them without a word.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::Fault;
 use super::client::{Call, Client};
@@ -30,6 +30,8 @@ struct Declared {
     name: String,
     permissions: Permissions,
     multivalued: bool,
+    required: Option<Value>,
+    validations: Option<Map<String, Value>>,
 }
 
 #[derive(Deserialize, Serialize, Default)]
@@ -48,8 +50,13 @@ impl Declared {
         self.permissions.edit == [ADMIN] && self.permissions.view.iter().all(|role| role == ADMIN)
     }
 
+    /// Whether the realm refuses none of what we write.
+    fn takes_anything(&self) -> bool {
+        self.required.is_none() && self.validations.as_ref().is_none_or(Map::is_empty)
+    }
+
     fn is_right(&self) -> bool {
-        self.is_for_administrators() && self.multivalued == has_many(&self.name)
+        self.is_for_administrators() && self.multivalued == has_many(&self.name) && self.takes_anything()
     }
 }
 
@@ -65,6 +72,11 @@ fn judge(profile: &Profile) -> Result<(), String> {
     for name in ALL {
         match profile.attributes.iter().find(|declared| declared.name == name) {
             Some(declared) if declared.is_right() => {}
+            Some(declared) if declared.is_for_administrators() && !declared.takes_anything() => {
+                return Err(format!(
+                    "requires the attribute {name}, or validates it: what is to go could not be taken away"
+                ));
+            }
             Some(declared) if declared.is_for_administrators() => {
                 let many = if has_many(name) { "takes one value only" } else { "takes several values" };
                 return Err(format!("{many} in the attribute {name}"));
@@ -103,6 +115,7 @@ pub fn declare(profile: &Value) -> Option<Value> {
                 if let Some(known) = known.as_object_mut().filter(|_| !right) {
                     known.insert("permissions".to_owned(), permissions);
                     known.insert("multivalued".to_owned(), has_many(name).into());
+                    known.retain(|field, _| field != "required" && field != "validations");
                 }
             }
             None => attributes.push(json!({"name": name, "permissions": permissions, "multivalued": has_many(name)})),
@@ -141,6 +154,19 @@ mod tests {
             assert!(judged(&profile).unwrap_err().contains("others than administrators see or edit"), "{profile}");
             assert_eq!(judged(&declare(&profile).unwrap()), Ok(()));
         }
+    }
+
+    #[test]
+    fn one_of_ours_that_is_required_or_validated_is_refused_and_mended() {
+        for (field, value) in [("required", json!({})), ("validations", json!({"length": {"max": "10"}}))] {
+            let mut profile = declare(&Value::Null).unwrap();
+            profile["attributes"][6][field] = value;
+            assert!(judged(&profile).unwrap_err().contains("could not be taken away"), "{profile}");
+            assert_eq!(declare(&profile), declare(&Value::Null));
+        }
+        let mut profile = declare(&Value::Null).unwrap();
+        profile["attributes"][6]["validations"] = json!({});
+        assert_eq!(judged(&profile), Ok(()), "nothing is validated");
     }
 
     #[test]

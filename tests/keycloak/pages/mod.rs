@@ -4,9 +4,13 @@
 pub mod adopted;
 mod habits;
 mod halfway;
+mod interrupted;
 mod joining;
 mod lifetimes;
+mod locked_out;
 mod mails;
 mod managed;
+mod named;
+mod refused;
 pub mod stage;
 mod taken;

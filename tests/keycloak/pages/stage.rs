@@ -33,6 +33,11 @@ pub fn on_stage(name: &str, scene: impl AsyncFnOnce(&Stage)) {
     multi(async { scene(&Stage::open(name).await).await });
 }
 
+fn directory(address: &str, secret: &str) -> Directory {
+    let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| secret.to_owned());
+    Directory::new(Settings::read(address, environment).unwrap(), Arc::new(Timestamp::now)).unwrap()
+}
+
 impl Stage {
     async fn open(name: &str) -> Self {
         let stage = Self::vacant(name).await;
@@ -53,14 +58,17 @@ impl Stage {
         let wanted = Wanted { client_id: "guestlist".to_owned(), ..Wanted::default() };
         let secret = bootstrap(settings, &wanted, &mut |_, _| {}).await.unwrap().expect("a secret was made");
         let secret = secret.reveal().to_owned();
-        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| secret.clone());
-        let settings = Settings::read(&realm.address(), environment).unwrap();
-        let directory = Directory::new(settings, Arc::new(Timestamp::now)).unwrap();
+        let directory = directory(&realm.address(), &secret);
         let of = format!("{}/realms/{name}", realm.server.base);
         let application = Application { realm: of, client: "app".to_owned() };
         let stage = Self { realm, directory, secret, mail, application };
         stage.furnish().await;
         stage
+    }
+
+    /// Our directory as somebody has it who knows nothing yet, by way of another address of the server.
+    pub fn anew(&self, base: &str) -> Directory {
+        directory(&format!("keycloak:{base}#{}", self.realm.name), &self.secret)
     }
 
     /// A mail server, and an application that people sign in to.

@@ -5,6 +5,7 @@ use guestlist::few::Few;
 use guestlist::directory::{Grant, MfaRecord, Operation};
 use guestlist::rules::ShareRole;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::stage::{Person, Stage, accounts, holds, on_stage};
 use crate::browser::{Browser, Tokens};
@@ -66,6 +67,26 @@ fn who_is_told_nothing_new_stays_signed_in() {
         stage.done(&Operation::Lower { guest: guest("bob"), grants: vec![earlier] }).await;
         let tokens = stage.application.refresh(&tokens).await.expect("nothing was taken from him today");
         holds(&tokens, &["instagram:manager", "tiktok:manager", "youtube:collaborator"]);
+        stage.done(&give("bob", vec![grant("youtube", ShareRole::Manager)])).await;
+        let tokens = stage.application.refresh(&tokens).await.expect("he has more than before");
+        holds(&tokens, &["instagram:manager", "tiktok:manager", "youtube:manager"]);
+    });
+}
+
+#[test]
+fn a_passkey_that_was_reset_is_not_answered_as_still_there() {
+    on_stage("passkey", async |stage| {
+        stage.active(BOB).await;
+        let data = json!({"aaguid": "00000000-0000-0000-0000-000000000000", "credentialId": "AA", "counter": 0,
+                          "credentialPublicKey": "AA", "attestationStatementFormat": "none", "transports": []});
+        let passkey = json!([{"type": "webauthn", "userLabel": "key", "secretData": "{}",
+                              "createdDate": Timestamp::now().as_millisecond(), "credentialData": data.to_string()}]);
+        let path = format!("/users/{}", stage.user(BOB).await["id"].as_str().unwrap());
+        stage.admin("PUT", &path, Some(json!({"credentials": passkey}))).await;
+        let MfaRecord::Known(both) = stage.record(BOB).await.mfa else { panic!("it can be told") };
+        assert_eq!(both.len(), 2);
+        stage.done(&Operation::ResetMfa { guest: guest("bob"), enrolled_before: Timestamp::MAX }).await;
+        assert_eq!(stage.record(BOB).await.mfa, MfaRecord::Known(Few::default()));
     });
 }
 

@@ -59,8 +59,8 @@ fn of_the_realm(realm: &Value) -> Vec<&'static str> {
     }
     if is("bruteForceProtected") && is("permanentLockout") {
         said.push(
-            "Keycloak switches users off for good after wrong passwords: guestlist switches guests on again whom their \
-             memberships do not suspend; let it lock out for a time instead (Realm settings, Security defenses)",
+            "Keycloak switches users off for good after wrong passwords, and so anybody can lock a guest out: a person has to \
+             switch him on again in Keycloak; let it lock out for a time instead (Realm settings, Security defenses)",
         );
     }
     if realm["loginWithEmailAllowed"] == false && !is("registrationEmailAsUsername") {

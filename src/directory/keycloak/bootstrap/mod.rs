@@ -3,6 +3,7 @@
 //! before what could be misused: the service account is the last step.
 
 mod admin;
+mod audience;
 mod flows;
 mod gate;
 mod habits;

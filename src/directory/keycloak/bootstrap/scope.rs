@@ -6,6 +6,7 @@ use super::super::super::Fault;
 use super::super::client::Call;
 use super::super::grants::ACCOUNTS;
 use super::admin::{Admin, endpoint, text};
+use super::audience::audience;
 
 /// The client scope's name.
 const SCOPE: &str = "guestlist";
@@ -89,6 +90,7 @@ pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Resul
     let id = id.unwrap_or_default();
     mapped(admin, &id, known.as_ref()).await?;
     admin.settled_since(before, &format!("the client scope {SCOPE} puts a guest's accounts into the claim {ACCOUNTS}"));
+    audience(admin, &id).await?;
 
     let name = "GET default-default-client-scopes";
     let defaults = admin.list(name, &["default-default-client-scopes"]).await?;

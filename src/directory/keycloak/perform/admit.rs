@@ -9,15 +9,16 @@ use super::super::super::amend::ours;
 use super::super::super::{
     Effect, Fault, GuestRecord, InvitationRecord, MfaRecord, Operation, Origin, PartnerId, Revision,
 };
-use super::super::Inner;
 use super::super::client::Call;
-use super::super::endpoints::CREATE_USER;
+use super::super::endpoints::{CREATE_USER, LIST_USERS};
 use super::super::guest::{self, CONFIGURE_TOTP, UPDATE_PASSWORD, names};
 use super::super::people::{People, methods};
 use super::super::wire::{Organization, User};
-use super::guest::guest_is;
+use super::super::{Inner, audience};
+use super::guest::{guest_is, not_locked_out};
 use super::mail::Unsent;
 use super::{Refusal, stale};
+use crate::rules::Email;
 
 impl Inner {
     pub(super) async fn admit(
@@ -71,7 +72,7 @@ impl Inner {
             return Err(Fault::Exists { what: address.to_string() });
         }
         let nobody_known = known.is_none() && mark.origin == Origin::Made;
-        if nobody_known && let Some(user) = self.make(&new, at).await? {
+        if nobody_known && let Some(user) = self.make(&new, username(&new), at).await? {
             return self.invited(&people, &organization, user, &new, None, true).await;
         }
         let found = match known {
@@ -81,7 +82,13 @@ impl Inner {
                 None => people.only_user_at(address).await?,
             },
         };
-        let Some(user) = found else { return Err(stale(address)) };
+        let Some(user) = found else {
+            if nobody_known && self.is_a_username(address).await? {
+                let user = self.make(&new, own_username(&new), at).await?.ok_or_else(|| taken(address))?;
+                return self.invited(&people, &organization, user, &new, None, true).await;
+            }
+            return Err(stale(address));
+        };
         self.take_up(&people, &organization, user, new, basis, at).await
     }
 
@@ -99,10 +106,10 @@ impl Inner {
 
     /// A new user, without a password: he chooses one when he has followed his invitation. `None`: there is somebody with
     /// that address or name.
-    async fn make(&self, new: &GuestRecord, at: Timestamp) -> Result<Option<User>, Fault> {
+    async fn make(&self, new: &GuestRecord, username: String, at: Timestamp) -> Result<Option<User>, Fault> {
         let (first_name, last_name) = names(&new.display_name);
         let mut user = User {
-            username: username(new),
+            username,
             email: new.address.to_string(),
             first_name,
             last_name,
@@ -112,6 +119,7 @@ impl Inner {
         };
         let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
         guest::write(new, &mut user.attributes, at).map_err(failed)?;
+        let told = self.audience.group(&self.client).await?;
         let body = json!({
             "username": user.username,
             "email": user.email,
@@ -121,15 +129,24 @@ impl Inner {
             "emailVerified": false,
             "requiredActions": user.required_actions,
             "attributes": user.attributes,
+            "groups": told.map(|_| audience::PATH).into_iter().collect::<Vec<_>>(),
         });
         match self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await {
             Ok(answer) => {
                 user.id = answer.created.unwrap_or_default();
+                self.audience.moved(&user.id, true);
                 Ok(Some(user))
             }
             Err(failed) if failed.is(409) => Ok(None),
             Err(failed) => Err(failed.into()),
         }
+    }
+
+    /// Whether somebody has an address for his username, whatever his own is.
+    async fn is_a_username(&self, address: &Email) -> Result<bool, Fault> {
+        let call = Call::get(LIST_USERS, &["users"]).with("username", address).with("exact", true);
+        let found: Vec<User> = self.client.call(call.page(0, 2)).await?.read()?;
+        Ok(found.iter().any(|user| user.username.eq_ignore_ascii_case(address.as_str())))
     }
 
     /// A user who is there already: ours from before, or somebody to adopt.
@@ -142,7 +159,8 @@ impl Inner {
         basis: Option<Revision>,
         at: Timestamp,
     ) -> Result<Effect, Fault> {
-        let exists = || Fault::Exists { what: new.address.to_string() };
+        let what = new.address.to_string();
+        let exists = || Fault::Exists { what: what.clone() };
         let origin = new.mark.as_ref().map(|mark| mark.origin);
         let uid = new.mark.as_ref().map(|mark| mark.uid.as_str());
         let before = match self.look(&user).await? {
@@ -161,6 +179,12 @@ impl Inner {
                 Some(held)
             }
         };
+        if origin == Some(Origin::Made) {
+            not_locked_out(&user, &new.address)?;
+        } else if !user.email.eq_ignore_ascii_case(new.address.as_str()) {
+            let message = format!("{} has another address in Keycloak now: {}", new.address, user.email);
+            return Err(Fault::Refused { message });
+        }
         // He starts at Invited, wherever he was left: only the invitation makes him a member.
         if !self.take_out(organization, &user).await? {
             return Err(exists());
@@ -177,8 +201,16 @@ impl Inner {
         if origin == Some(Origin::Made) {
             written.enabled = true;
             (written.first_name, written.last_name) = names(&new.display_name);
+            if !user.email.eq_ignore_ascii_case(new.address.as_str()) {
+                // He changed it himself. The one that is invited is the one that was judged.
+                written.email = new.address.to_string();
+                written.email_verified = false;
+            }
         }
-        self.put_user(&user, &written).await.map_err(Fault::from)?;
+        match self.put_user(&user, &written).await {
+            Err(failed) if failed.is(409) => return Err(exists()),
+            written => written.map_err(Fault::from)?,
+        }
         let mailed = before.and_then(|held| held.last_mail_at);
         self.invited(people, organization, written, &new, mailed, false).await
     }
@@ -220,5 +252,19 @@ impl Inner {
 fn username(new: &GuestRecord) -> String {
     let address = new.address.as_str();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '.' | '_' | '-' | '+');
-    if address.chars().all(plain) { address.to_owned() } else { format!("guest-{}", new.id.0) }
+    if address.chars().all(plain) { address.to_owned() } else { own_username(new) }
+}
+
+/// Keycloak gives nobody an address that is somebody's username, where people sign in by either.
+fn taken(address: &Email) -> Fault {
+    let message = format!(
+        "a user of the realm has {address} for a username, and another address: nobody else can have it; see to that user in \
+         Keycloak (Users), or switch Login with email off"
+    );
+    Fault::Refused { message }
+}
+
+/// One that nobody else has.
+fn own_username(new: &GuestRecord) -> String {
+    format!("guest-{}", new.id.0)
 }

@@ -2,53 +2,52 @@
 //! sessions.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
 
 use super::super::super::amend::{self, Amended, Around};
 use super::super::super::{
-    AccountRecord, Effect, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, MfaRecord, Operation, Origin, Revision,
+    AccountRecord, Effect, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, Operation, Origin, Revision,
     ShareRecord, Weight,
 };
-use super::super::client::{Call, Failed, optional};
-use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER, LOGOUT, PUT_USER};
+use super::super::client::{Call, optional};
+use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER};
 use super::super::grants;
-use super::super::guest::{self, CONFIGURE_TOTP, names};
+use super::super::guest;
 use super::super::people::{self, People};
 use super::super::wire::{Organization, User};
 use super::super::{Inner, PoisonError, profile, realm};
 use super::mail::Unsent;
 use super::{refusal, stale};
+use crate::rules::Email;
 
 /// What one change of a guest's record does.
-struct Change<'a> {
-    user: &'a User,
-    organization: Option<Organization>,
-    before: &'a GuestRecord,
-    after: &'a GuestRecord,
-    at: Timestamp,
+pub(super) struct Change<'a> {
+    pub user: &'a User,
+    pub organization: Option<Organization>,
+    pub before: &'a GuestRecord,
+    pub after: &'a GuestRecord,
+    pub at: Timestamp,
     /// Something is taken away: nothing stands in the way of it.
-    must: bool,
+    pub must: bool,
 }
 
-/// What an attribute says that the realm requires and that nobody knows.
-const UNKNOWN: &str = "-";
-
 impl Change<'_> {
-    fn made(&self) -> bool {
+    pub fn made(&self) -> bool {
         self.before.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made)
     }
 
     /// Whether applications are told less than before, or the login goes off: what he is signed in with must not outlast it.
     /// They were told what his user says, also where it could not be used any more by the record: MFA that somebody took
     /// away, a grant that has ended.
-    fn takes(&self) -> bool {
+    pub fn takes(&self) -> bool {
         let before = self.user.attributes.get(grants::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
         let after = grants::told(self.after, self.at);
-        before.iter().any(|claim| !after.contains(claim)) || (self.before.login && !self.after.login)
+        before.iter().any(|claim| !grants::covers(&after, claim)) || (self.before.login && !self.after.login)
     }
 
-    fn leaves(&self) -> bool {
-        self.after.mark.is_none() || self.after.deactivated_at.is_some()
+    /// Whether his invitation and his membership end.
+    fn ends(&self) -> bool {
+        let revoked = self.before.invitation.is_some() && self.after.invitation.is_none();
+        revoked || self.after.mark.is_none() || self.after.deactivated_at.is_some()
     }
 }
 
@@ -87,6 +86,9 @@ impl Inner {
         if let Operation::Destroy { since, at_most, .. } = operation {
             return self.destroy(user, &record, *since, *at_most, at).await;
         }
+        if let Operation::EnableLogin { .. } = operation {
+            not_locked_out(user, &record.address)?;
+        }
         let accounts = self.accounts_that_stand(operation).await?;
         let home = match operation {
             Operation::DescribeGuest { partner, .. } => self.is_home(partner).await?,
@@ -117,50 +119,41 @@ impl Inner {
         Effect { gone: Some(id.clone()), ..Effect::default() }
     }
 
-    /// Writes the change, then does what follows from it.
+    /// Writes the change. What his user does not say by himself ends before: once the record says that it has ended nobody
+    /// would come back for it.
     async fn change(&self, people: &People<'_>, change: &Change<'_>, operation: &Operation) -> Result<Effect, Fault> {
         if change.organization.is_none() && matches!(operation, Operation::Invite { .. }) {
             // Nothing is noted of a mail that cannot go out.
             return Err(stale(&change.before.partner_name));
         }
-        let written = match self.write_user(change).await {
-            // It cannot be written, whatever was tried. He does not stay signed in with it.
-            Err(fault @ Fault::Refused { .. }) if change.must => {
-                self.sign_out(change.user).await?;
-                return Err(fault);
-            }
-            written => written?,
-        };
-        if let Operation::ResetMfa { enrolled_before, .. } = operation {
-            self.delete_credentials(people, change.user, *enrolled_before).await?;
+        if change.must && change.ends() {
+            self.cut_or_withhold(change).await?;
         }
         let reset = matches!(operation, Operation::ResetMfa { .. });
-        if reset || change.takes() {
-            self.sign_out(change.user).await?;
+        let written = self.write(change, reset || change.takes()).await;
+        if let Operation::ResetMfa { enrolled_before, .. } = operation
+            && matches!(written, Ok(_) | Err(Fault::Refused { .. }))
+        {
+            // Last: as long as one is there that was to go, all of this is done again.
+            self.delete_credentials(people, change.user, *enrolled_before).await?;
         }
-        if let Some(organization) = &change.organization {
-            let revoked = change.before.invitation.is_some() && change.after.invitation.is_none();
-            if revoked || change.leaves() {
-                // First of all: who has followed it and has no password yet is a member already.
-                self.revoke(organization, change.user).await?;
-                self.take_out(organization, change.user).await?;
-            }
-        }
+        let written = written?;
         if let Operation::Invite { .. } = operation {
             return self.mail_again(people, change, written).await;
         }
+        if let Operation::Give { .. } = operation {
+            self.audience.join(&self.client, &written.id).await?;
+        }
+        if reset {
+            // What was just taken off a user is not what he has, nor what is remembered of him.
+            let gone = || stale(&change.before.address);
+            let now = people.user(&written.id).await?.ok_or_else(gone)?;
+            return self.look(&now).await?.map(guest_is).ok_or_else(gone);
+        }
         if change.after.mark.is_none() {
-            self.remember_mail(change.before, change.at).await?;
             return Ok(self.gone(&change.before.id));
         }
-        // What was just taken off a user is not what he has.
-        let now = if reset { people.user(&written.id).await?.unwrap_or(written) } else { written };
-        Self::after(people, &now, change.after)
-    }
-
-    pub(super) async fn sign_out(&self, user: &User) -> Result<(), Fault> {
-        optional(self.client.call(Call::post(LOGOUT, &["users", &user.id, "logout"])).await)?;
-        Ok(())
+        Self::after(people, &written, change.after)
     }
 
     /// The record as it is after what was written.
@@ -203,65 +196,6 @@ impl Inner {
     async fn send_anew(&self, organization: &Organization, user: &User) -> Result<(), Unsent> {
         self.take_out(organization, user).await.map_err(Unsent::Surely)?;
         self.send(organization, user, false).await
-    }
-
-    /// One write: attributes, login and what he has to do at his next sign-in. The user as he is then.
-    async fn write_user(&self, change: &Change<'_>) -> Result<User, Fault> {
-        let mut user = change.user.clone();
-        let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", change.before.address) };
-        guest::write(change.after, &mut user.attributes, change.at).map_err(failed)?;
-        if change.made() {
-            user.enabled = change.after.login && change.after.deactivated_at.is_none();
-            if change.before.display_name != change.after.display_name {
-                (user.first_name, user.last_name) = names(&change.after.display_name);
-            }
-            let none = matches!(&change.after.mfa, MfaRecord::Known(mfa) if mfa.is_empty());
-            if none && !user.required_actions.iter().any(|action| action == CONFIGURE_TOTP) {
-                user.required_actions.push(CONFIGURE_TOTP.to_owned());
-            }
-            // Nobody vouches for the address of who is given back; who follows a link proves his.
-            user.email_verified =
-                change.after.mark.is_some() && (user.email_verified || change.after.joined_at.is_some());
-        }
-        let mut put = self.put_user(change.user, &user).await;
-        while change.must
-            && let Err(failed) = &put
-            && let missing = failed.missing()
-            && missing.iter().any(|name| !user.attributes.contains_key(*name))
-        {
-            tracing::warn!(user = user.id, ?missing, "the realm's user profile requires what this guest does not have");
-            let unknown = missing.iter().map(|name| ((*name).to_owned(), vec![UNKNOWN.to_owned()]));
-            user.attributes.extend(unknown);
-            put = self.put_user(change.user, &user).await;
-        }
-        optional(put)?.ok_or_else(|| stale(&change.before.address))?;
-        Ok(user)
-    }
-
-    /// Writes what differs of a user. Attributes go with his name and address, which Keycloak would erase.
-    pub(in super::super) async fn put_user(&self, before: &User, after: &User) -> Result<(), Failed> {
-        let mut body = Map::new();
-        let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
-        let names = before.first_name != after.first_name || before.last_name != after.last_name;
-        if before.attributes != after.attributes || names {
-            put("attributes", json!(after.attributes));
-            put("email", json!(after.email));
-            put("firstName", json!(after.first_name));
-            put("lastName", json!(after.last_name));
-        }
-        if before.enabled != after.enabled {
-            put("enabled", json!(after.enabled));
-        }
-        if before.required_actions != after.required_actions {
-            put("requiredActions", json!(after.required_actions));
-        }
-        if before.email_verified != after.email_verified {
-            put("emailVerified", json!(after.email_verified));
-        }
-        if body.is_empty() {
-            return Ok(());
-        }
-        self.client.call(Call::put(PUT_USER, &["users", &after.id]).json(Value::Object(body))).await.map(drop)
     }
 
     async fn delete_credentials(&self, people: &People<'_>, user: &User, before: Timestamp) -> Result<(), Fault> {
@@ -350,6 +284,18 @@ impl Inner {
         optional(self.client.call(Call::delete(DELETE_USER, &["users", &user.id])).await)?;
         Ok(Effect { destroyed: Some(destroyed), ..self.gone(&record.id) })
     }
+}
+
+/// Whom Keycloak switched off for wrong passwords it would forget if he were switched on: guessing would go on.
+pub(super) fn not_locked_out(user: &User, address: &Email) -> Result<(), Fault> {
+    if !guest::is_locked_out(user) {
+        return Ok(());
+    }
+    let message = format!(
+        "Keycloak locked {address} out after wrong passwords, for good: a person has to see to it, and switch him on in Keycloak \
+         (Users, Enabled)"
+    );
+    Err(Fault::Refused { message })
 }
 
 /// A guest as he is now.

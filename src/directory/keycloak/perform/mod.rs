@@ -7,6 +7,8 @@ mod guest;
 mod mail;
 mod organization;
 mod owner;
+mod take;
+mod write;
 
 pub use mail::Lifetime;
 

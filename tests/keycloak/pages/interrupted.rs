@@ -1,0 +1,180 @@
+//! What takes away, broken off after any of its writes: whoever looks next and does what he finds due leaves nothing open.
+
+use guestlist::directory::{Epoch, Execute as _, GuestId, GuestRecord, MfaRecord, Observe as _, Operation};
+use guestlist::rules::ShareRole;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::adopted::adopt;
+use super::stage::{Person, Stage, on_stage};
+use crate::browser::Tokens;
+use crate::contract::{email, give, grant, guest};
+use crate::proxy::{Fate, Proxy};
+use crate::support::Keycloak;
+
+/// More writes than any operation makes.
+const MOST: usize = 12;
+
+/// Somebody of whom something is to be taken, and what he is signed in with.
+type Subject<'a> = (Person<'a>, Option<Tokens>);
+
+/// What is taken, and whether whoever looks finds it due.
+struct Ending {
+    operation: fn(GuestId) -> Operation,
+    due: fn(&GuestRecord) -> bool,
+    /// He is no member afterwards.
+    leaves: bool,
+}
+
+/// Somebody with an account, signed in.
+async fn signed_in<'a>(stage: &'a Stage, address: &'static str) -> Subject<'a> {
+    let mut person = stage.active(address).await;
+    stage.done(&give(name(address), vec![grant("instagram", ShareRole::Manager)])).await;
+    let tokens = person.signs_in().await.unwrap();
+    (person, Some(tokens))
+}
+
+async fn invited<'a>(stage: &'a Stage, address: &'static str) -> Subject<'a> {
+    (stage.invite(address).await, None)
+}
+
+/// A colleague who was taken in as a guest and has followed his link.
+async fn adopted<'a>(stage: &'a Stage, address: &'static str) -> Subject<'a> {
+    stage.colleague(address).await;
+    stage.done(&adopt(address)).await;
+    let mut person = stage.person(address);
+    person.accepts().await;
+    assert!(person.record().await.joined_at.is_some());
+    (person, None)
+}
+
+/// The same, who has not followed it.
+async fn asked<'a>(stage: &'a Stage, address: &'static str) -> Subject<'a> {
+    stage.colleague(address).await;
+    stage.done(&adopt(address)).await;
+    (stage.person(address), None)
+}
+
+fn name(address: &str) -> &str {
+    address.split('@').next().unwrap()
+}
+
+/// Does it by way of a server that fails after so many writes. Whether it was broken off.
+async fn is_broken_off(stage: &Stage, proxy: &Proxy, writes: usize, operation: &Operation) -> bool {
+    let directory = stage.anew(&proxy.base);
+    let mut seen = 0;
+    proxy.rules(move |method, path| {
+        seen += usize::from(method != "GET" && !path.ends_with("/token"));
+        if seen > writes { Fate::Refused(500) } else { Fate::Passes }
+    });
+    directory.execute(operation, None, Timestamp::now(), Epoch(0)).await.is_err()
+}
+
+/// Whoever comes next knows nothing, and does what he finds due.
+async fn is_ended(stage: &Stage, address: &str, ending: &Ending, operation: &Operation) {
+    let directory = stage.anew(&Keycloak::shared().base);
+    if directory.guest(&email(address)).await.unwrap().is_some_and(|record| (ending.due)(&record)) {
+        directory.execute(operation, None, Timestamp::now(), Epoch(0)).await.unwrap();
+    }
+    assert!(!directory.guest(&email(address)).await.unwrap().is_some_and(|record| (ending.due)(&record)));
+}
+
+async fn broken_off_anywhere<'a>(
+    stage: &'a Stage,
+    sets_out: impl AsyncFn(&'a Stage, &'static str) -> Subject<'a>,
+    ending: Ending,
+) {
+    let proxy = Proxy::start(&Keycloak::shared().base).await;
+    for writes in 0..MOST {
+        let address: &'static str = format!("g{writes}@acme.example").leak();
+        let (mut person, tokens) = sets_out(stage, address).await;
+        let operation = (ending.operation)(guest(name(address)));
+        let broken_off = is_broken_off(stage, &proxy, writes, &operation).await;
+        is_ended(stage, address, &ending, &operation).await;
+
+        let what = format!("broken off after {writes} writes: {operation:?}");
+        let user = stage.user(address).await;
+        assert_eq!(user["attributes"]["guestlist.accounts"], Value::Null, "{what}");
+        if let Some(tokens) = tokens {
+            assert!(!stage.application.knows(&tokens).await, "{what}: the token is still good");
+            stage.application.refresh(&tokens).await.expect_err(&what);
+        }
+        if ending.leaves {
+            let organization = stage.organization().await.unwrap();
+            let path = format!("/organizations/{organization}/members/{}", user["id"].as_str().unwrap());
+            assert_eq!(stage.realm.admin("GET", &path, None).await.0, 404, "{what}: he is still a member");
+            let open = stage.admin("GET", &format!("/organizations/{organization}/invitations"), None).await;
+            assert_eq!(open, serde_json::json!([]), "{what}");
+            let link = person.link();
+            person.opens(&link).await;
+            assert_eq!(person.browser.status, 400, "{what}: the link can still be followed");
+        }
+        if !broken_off {
+            assert!(writes > 1, "{what}: so few writes make no test");
+            return;
+        }
+    }
+    panic!("more than {MOST} writes");
+}
+
+fn holds_something(record: &GuestRecord) -> bool {
+    !record.grants.is_empty()
+}
+
+#[test]
+fn a_withholding_that_is_broken_off_anywhere_leaves_nobody_signed_in_with_what_he_held() {
+    on_stage("cut-withheld", async |stage| {
+        let operation = |guest| Operation::Withhold { guest, accounts: vec!["instagram".to_owned()] };
+        broken_off_anywhere(stage, signed_in, Ending { operation, due: holds_something, leaves: false }).await;
+    });
+}
+
+#[test]
+fn a_reset_of_mfa_that_is_broken_off_anywhere_leaves_nobody_signed_in_with_it() {
+    on_stage("cut-reset", async |stage| {
+        let operation = |guest| Operation::ResetMfa { guest, enrolled_before: Timestamp::MAX };
+        let due = |record: &GuestRecord| !matches!(&record.mfa, MfaRecord::Known(methods) if methods.is_empty());
+        broken_off_anywhere(stage, signed_in, Ending { operation, due, leaves: false }).await;
+    });
+}
+
+#[test]
+fn a_deactivation_that_is_broken_off_anywhere_leaves_no_member_no_link_and_nobody_signed_in() {
+    on_stage("cut-off", async |stage| {
+        let operation = |guest| Operation::Deactivate { guest };
+        let ending = || Ending { operation, due: GuestRecord::is_live, leaves: true };
+        broken_off_anywhere(stage, signed_in, ending()).await;
+    });
+    on_stage("cut-invited", async |stage| {
+        let operation = |guest| Operation::Deactivate { guest };
+        broken_off_anywhere(stage, invited, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
+    });
+}
+
+#[test]
+fn a_revocation_that_is_broken_off_anywhere_leaves_no_link() {
+    on_stage("cut-revoked", async |stage| {
+        let operation = |guest| Operation::RevokeInvitation { guest };
+        let due = |record: &GuestRecord| record.invitation.is_some();
+        broken_off_anywhere(stage, invited, Ending { operation, due, leaves: true }).await;
+    });
+}
+
+#[test]
+fn a_colleague_who_is_let_go_is_no_member_and_has_no_link_wherever_that_was_broken_off() {
+    let operation = |guest| Operation::Release { guest };
+    on_stage("cut-released", async |stage| {
+        broken_off_anywhere(stage, adopted, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
+    });
+    on_stage("cut-asked", async |stage| {
+        broken_off_anywhere(stage, asked, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
+    });
+}
+
+#[test]
+fn who_is_given_back_is_no_member_and_not_signed_in_wherever_that_was_broken_off() {
+    on_stage("cut-given-back", async |stage| {
+        let operation = |guest| Operation::GiveBack { guest };
+        broken_off_anywhere(stage, signed_in, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
+    });
+}

@@ -1,0 +1,64 @@
+//! A realm that switches users off for good after wrong passwords.
+
+use guestlist::directory::{Fault, Operation};
+use guestlist::rules::ShareRole;
+use serde_json::json;
+
+use super::stage::{Stage, in_three_days, on_stage};
+use crate::contract::{admit, email, give, grant, guest};
+
+const BOB: &str = "bob@acme.example";
+
+/// Somebody guesses until Keycloak has had enough.
+async fn guesses(stage: &Stage) {
+    for _ in 0..10 {
+        assert!(stage.application.direct(BOB, "wrong", None).await.is_err());
+        if stage.user(BOB).await["enabled"] == false {
+            return;
+        }
+    }
+    panic!("he is not locked out");
+}
+
+/// Who was locked out stays so, and it is said what to do.
+async fn stays_locked_out(stage: &Stage, operation: &Operation) {
+    let before = stage.user(BOB).await;
+    assert_eq!(
+        (&before["enabled"], &before["attributes"]["disabledReason"]),
+        (&json!(false), &json!(["permanentLockout"]))
+    );
+    let refused = stage.run(operation).await;
+    let Err(Fault::Refused { message }) = refused else { panic!("{refused:?}") };
+    assert!(message.contains(BOB) && message.contains("after wrong passwords"), "{message}");
+    assert!(message.contains("switch him on in Keycloak"), "{message}");
+    assert_eq!(stage.user(BOB).await, before, "nothing was written");
+}
+
+#[test]
+fn a_guest_whom_keycloak_locked_out_for_good_stays_so_until_a_person_switches_him_on() {
+    on_stage("locked-out", async |stage| {
+        let settings = json!({"bruteForceProtected": true, "permanentLockout": true, "failureFactor": 2,
+                              "maxTemporaryLockouts": 0, "quickLoginCheckMilliSeconds": 0});
+        stage.admin("PUT", "", Some(settings)).await;
+        let mut bob = stage.active(BOB).await;
+        stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
+        guesses(stage).await;
+        stays_locked_out(stage, &Operation::EnableLogin { guest: guest("bob") }).await;
+        // What is taken away is, meanwhile, and it does not open the door.
+        let accounts = vec!["instagram".to_owned()];
+        stage.done(&Operation::Withhold { guest: guest("bob"), accounts }).await;
+        stays_locked_out(stage, &Operation::EnableLogin { guest: guest("bob") }).await;
+        // A person sees to it.
+        let id = stage.user(BOB).await["id"].as_str().unwrap().to_owned();
+        stage.admin("PUT", &format!("/users/{id}"), Some(json!({"enabled": true}))).await;
+        assert!(bob.record().await.login);
+        stage.done(&Operation::EnableLogin { guest: guest("bob") }).await;
+        bob.signs_in().await.expect("he is in");
+
+        // Neither does coming back after he was removed.
+        guesses(stage).await;
+        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        stays_locked_out(stage, &admit(&email(BOB), in_three_days())).await;
+        assert_eq!(stage.mail.count(BOB), 1, "and nobody is mailed");
+    });
+}

@@ -1,0 +1,157 @@
+//! Names and addresses that Keycloak, or somebody in the realm, does not leave to a guest.
+
+use guestlist::directory::{Fault, Observe as _, Operation, Origin};
+use serde_json::{Value, json};
+
+use super::adopted::adopt;
+use super::stage::{Stage, in_three_days, on_stage};
+use crate::contract::{admit, email, guest, mark};
+
+const BOB: &str = "bob@acme.example";
+const ROBERT: &str = "robert@elsewhere.example";
+
+/// The same under a name.
+fn admit_as(address: &str, name: &str) -> Operation {
+    let mut operation = admit(&email(address), in_three_days());
+    if let Operation::Admit { display_name, .. } = &mut operation {
+        name.clone_into(display_name);
+    }
+    operation
+}
+
+async fn names(stage: &Stage, address: &str) -> [Value; 2] {
+    let user = stage.user(address).await;
+    [user["firstName"].clone(), user["lastName"].clone()]
+}
+
+#[test]
+fn whatever_a_guest_is_called_he_is_invited_and_his_record_says_it_as_it_was_declared() {
+    on_stage("named", async |stage| {
+        let long = "x".repeat(256);
+        let all_refused = "<>&\"$%!#?§;*~/\\|^=[]{}()";
+        let odd = [
+            ("Bob (Contractor)", "Bob", "Contractor"),
+            ("  Bob\tvan\u{1}  der   Meer; ", "Bob van der", "Meer"),
+            ("Zoë O'Brien, Jr.", "Zoë O'Brien,", "Jr."),
+            ("Bob", "Bob", "-"),
+            (all_refused, "-", "-"),
+            (&long, &"x".repeat(255), "-"),
+        ];
+        for (number, (called, first, last)) in odd.into_iter().enumerate() {
+            let address = format!("g{number}@acme.example");
+            stage.done(&admit_as(&address, called)).await;
+            assert_eq!(names(stage, &address).await, [json!(first), json!(last)]);
+            assert_eq!(stage.record(&address).await.display_name, called);
+            assert_eq!(stage.mail.count(&address), 1);
+        }
+        // And renamed, without a write the second time.
+        let Operation::Admit { guest, mark, partner, partner_name, .. } =
+            admit(&email("g0@acme.example"), in_three_days())
+        else {
+            unreachable!()
+        };
+        let display_name = "Bob [Bobby] \u{1F600}".repeat(20);
+        let renamed =
+            Operation::DescribeGuest { guest, mark, partner, partner_name, display_name: display_name.clone() };
+        stage.done(&renamed).await;
+        assert_eq!(stage.record("g0@acme.example").await.display_name, display_name);
+        let before = stage.directory.calls();
+        stage.done(&renamed).await;
+        assert_eq!(stage.directory.calls().get("PUT users/{id}"), before.get("PUT users/{id}"));
+    });
+}
+
+#[test]
+fn a_guest_whose_address_is_somebody_elses_username_is_invited_under_a_name_of_his_own() {
+    on_stage("username", async |stage| {
+        let body =
+            json!({"username": BOB, "email": ROBERT, "firstName": "Robert", "lastName": "Hand", "enabled": true});
+        stage.admin("POST", "/users", Some(body)).await;
+        let before = stage.user(ROBERT).await;
+        let refused = stage.run(&admit(&email(BOB), in_three_days())).await;
+        let Err(Fault::Refused { message }) = refused else { panic!("{refused:?}") };
+        assert!(message.contains("has bob@acme.example for a username, and another address"), "{message}");
+        stage.admin("PUT", "", Some(json!({"loginWithEmailAllowed": false}))).await;
+        let mut bob = stage.invite(BOB).await;
+        bob.accepts().await;
+        bob.chooses_a_password().await;
+        bob.enrols().await;
+        assert!(bob.record().await.joined_at.is_some());
+        assert_eq!(stage.user(BOB).await["username"], "guest-g-bob");
+        assert_eq!(stage.user(ROBERT).await, before);
+    });
+}
+
+/// He changes his address, in his account's settings or by an administrator's hand.
+async fn moves(stage: &Stage, from: &str, to: &str) {
+    let mut user = stage.user(from).await;
+    user["email"] = to.into();
+    user["emailVerified"] = true.into();
+    let path = format!("/users/{}", user["id"].as_str().unwrap());
+    stage.admin("PUT", &path, Some(user)).await;
+}
+
+#[test]
+fn who_comes_back_is_invited_at_the_address_that_was_declared_not_at_one_that_he_changed_to() {
+    on_stage("moved", async |stage| {
+        stage.active(BOB).await;
+        moves(stage, BOB, ROBERT).await;
+        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        stage.done(&admit(&email(BOB), in_three_days())).await;
+        assert_eq!((stage.mail.count(ROBERT), stage.mail.count(BOB)), (0, 2));
+        let user = stage.user(BOB).await;
+        assert_eq!((&user["emailVerified"], &user["enabled"]), (&json!(false), &json!(true)));
+        assert_eq!(stage.record(BOB).await.email, email(BOB));
+
+        // Somebody else has the address by now: it is his.
+        stage.admin("PUT", "", Some(json!({"loginWithEmailAllowed": false}))).await;
+        moves(stage, BOB, ROBERT).await;
+        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        let body =
+            json!({"username": "second", "email": BOB, "firstName": "Second", "lastName": "Hand", "enabled": true});
+        stage.admin("POST", "/users", Some(body)).await;
+        let before = [stage.user(BOB).await, stage.user(ROBERT).await];
+        let refused = stage.run(&admit(&email(BOB), in_three_days())).await;
+        assert!(matches!(refused, Err(Fault::Exists { .. })), "{refused:?}");
+        assert_eq!([stage.user(BOB).await, stage.user(ROBERT).await], before);
+        assert_eq!((stage.mail.count(ROBERT), stage.mail.count(BOB)), (0, 2));
+    });
+}
+
+#[test]
+fn a_link_is_dead_whose_guest_changed_his_address_after_it_was_sent() {
+    on_stage("moved-link", async |stage| {
+        let mut bob = stage.invite(BOB).await;
+        moves(stage, BOB, ROBERT).await;
+        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        let organization = stage.organization().await.unwrap();
+        let open = stage.admin("GET", &format!("/organizations/{organization}/invitations"), None).await;
+        assert_eq!(open, json!([]));
+        let link = bob.link();
+        bob.opens(&link).await;
+        assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
+    });
+}
+
+#[test]
+fn a_colleague_who_is_adopted_is_never_given_another_address() {
+    on_stage("moved-colleague", async |stage| {
+        stage.colleague(BOB).await;
+        stage.done(&adopt(BOB)).await;
+        moves(stage, BOB, ROBERT).await;
+        let described = Operation::DescribeGuest {
+            guest: guest("bob"),
+            mark: guestlist::directory::Mark { origin: Origin::Adopted, ..mark("bob", "u-bob") },
+            partner: crate::contract::acme(),
+            partner_name: "acme".to_owned(),
+            display_name: "Bob".to_owned(),
+        };
+        stage.done(&described).await;
+        stage.done(&Operation::Release { guest: guest("bob") }).await;
+        let user = stage.user(ROBERT).await;
+        assert_eq!((&user["emailVerified"], &user["attributes"]), (&json!(true), &Value::Null));
+        let organization = stage.organization().await.unwrap();
+        let open = stage.admin("GET", &format!("/organizations/{organization}/invitations"), None).await;
+        assert_eq!(open, json!([]), "the link that was sent to his old address");
+    });
+}

@@ -1,0 +1,127 @@
+//! A realm whose user profile lets nobody write some guests any more: what is to be taken away is, all the same.
+
+use guestlist::directory::{Fault, Observe as _, Operation};
+use guestlist::rules::ShareRole;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::adopted::adopt;
+use super::stage::{Person, Stage, accounts, holds, on_stage};
+use crate::contract::{email, give, grant, guest};
+
+const BOB: &str = "bob@acme.example";
+const CAROL: &str = "carol@acme.example";
+
+/// Nobody can be written any more who was there before; he himself is asked for nothing.
+async fn tighten(stage: &Stage) -> Value {
+    let profile = stage.admin("GET", "/users/profile", None).await;
+    let mut tight = profile.clone();
+    tight["attributes"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "floor", "required": {}, "validations": {"options": {"options": ["1", "2"]}},
+               "permissions": {"view": ["admin"], "edit": ["admin"]}}));
+    stage.admin("PUT", "/users/profile", Some(tight)).await;
+    profile
+}
+
+async fn is_refused(stage: &Stage, operation: &Operation) {
+    let refused = stage.run(operation).await;
+    let Err(Fault::Refused { message }) = refused else { panic!("{operation:?}: {refused:?}") };
+    assert!(message.contains("floor"), "{message}");
+}
+
+/// What whoever looks finds that is to be taken from him.
+async fn still_held(stage: &Stage) -> Vec<String> {
+    let directory = stage.anew(&stage.realm.server.base);
+    let listed = directory.guests(None).await.unwrap().items;
+    let bob = listed.into_iter().find(|guest| guest.address == email(BOB)).expect("he is listed");
+    assert_eq!(directory.guest(&email(BOB)).await.unwrap(), Some(bob.clone()), "a page and a look say the same");
+    bob.grants.values().map(|held| format!("{} of {:?}", held.grant.account, held.grant.share)).collect()
+}
+
+async fn holder<'a>(stage: &'a Stage) -> (Person<'a>, crate::browser::Tokens) {
+    let mut bob = stage.active(BOB).await;
+    let both = vec![grant("instagram", ShareRole::Manager), grant("tiktok", ShareRole::Collaborator)];
+    stage.done(&give("bob", both)).await;
+    let tokens = bob.signs_in().await.unwrap();
+    holds(&tokens, &["instagram:manager", "tiktok:collaborator"]);
+    (bob, tokens)
+}
+
+#[test]
+fn what_cannot_be_written_is_not_told_any_more_and_is_given_again_when_it_can() {
+    on_stage("tightened", async |stage| {
+        let (mut bob, tokens) = holder(stage).await;
+        let profile = tighten(stage).await;
+        let withhold = |account: &str| Operation::Withhold { guest: guest("bob"), accounts: vec![account.to_owned()] };
+        is_refused(stage, &withhold("tiktok")).await;
+        stage.application.refresh(&tokens).await.expect_err("he stays signed in");
+        assert_eq!(accounts(&bob.signs_in().await.expect("he may sign in")), None);
+        // Whoever looks finds all of it still to be taken, and that it cannot be.
+        assert_eq!(still_held(stage).await, ["instagram of \"\"", "tiktok of \"\""]);
+        let all = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".into(), "tiktok".into()] };
+        is_refused(stage, &all).await;
+
+        stage.admin("PUT", "/users/profile", Some(profile)).await;
+        assert_eq!(accounts(&bob.signs_in().await.unwrap()), None, "nobody gave it again");
+        stage.done(&all).await;
+        assert_eq!(still_held(stage).await, Vec::<String>::new());
+        stage.done(&give("bob", vec![grant("instagram", ShareRole::Manager)])).await;
+        holds(&bob.signs_in().await.unwrap(), &["instagram:manager"]);
+        assert_eq!(still_held(stage).await, ["instagram of \"share\""]);
+    });
+}
+
+#[test]
+fn what_needs_no_write_of_the_user_is_done_whatever_his_profile_says() {
+    on_stage("tight-rest", async |stage| {
+        let (mut bob, tokens) = holder(stage).await;
+        tighten(stage).await;
+        is_refused(stage, &Operation::ResetMfa { guest: guest("bob"), enrolled_before: Timestamp::MAX }).await;
+        assert_eq!(stage.credential(BOB, "otp").await, None, "his factor is gone");
+        stage.application.refresh(&tokens).await.expect_err("he stays signed in");
+        bob.signs_in().await.expect_err("he has to enrol first");
+
+        is_refused(stage, &Operation::Deactivate { guest: guest("bob") }).await;
+        let organization = stage.organization().await.unwrap();
+        let members = stage.admin("GET", &format!("/organizations/{organization}/members"), None).await;
+        assert_eq!(members, json!([]), "he is a member no longer");
+    });
+}
+
+#[test]
+fn nothing_is_made_up_of_whom_guestlist_found_nor_of_what_is_its_own() {
+    on_stage("made-up", async |stage| {
+        stage.colleague(BOB).await;
+        stage.done(&adopt(BOB)).await;
+        let profile = stage.admin("GET", "/users/profile", None).await;
+        let mut asks = profile.clone();
+        let attribute = json!({"name": "department", "required": {},
+                               "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]}});
+        asks["attributes"].as_array_mut().unwrap().push(attribute);
+        stage.admin("PUT", "/users/profile", Some(asks)).await;
+        let refused = stage.run(&Operation::Release { guest: guest("bob") }).await;
+        assert!(matches!(refused, Err(Fault::Refused { .. })), "{refused:?}");
+        assert_eq!(stage.user(BOB).await["attributes"]["department"], Value::Null);
+        stage.admin("PUT", "/users/profile", Some(profile.clone())).await;
+        stage.done(&Operation::Release { guest: guest("bob") }).await;
+
+        let mut carol = stage.active(CAROL).await;
+        stage.done(&give("carol", vec![grant("instagram", ShareRole::Collaborator)])).await;
+        let mut asks = profile;
+        for one in asks["attributes"].as_array_mut().unwrap() {
+            if one["name"] == "guestlist.accounts" {
+                one["required"] = json!({});
+            }
+        }
+        stage.admin("PUT", "/users/profile", Some(asks)).await;
+        let withhold = Operation::Withhold { guest: guest("carol"), accounts: vec!["instagram".to_owned()] };
+        let refused = stage.run(&withhold).await;
+        assert!(matches!(refused, Err(Fault::Refused { .. })), "{refused:?}");
+        assert_eq!(stage.user(CAROL).await["attributes"]["guestlist.accounts"], json!(["instagram:collaborator"]));
+        assert_eq!(accounts(&carol.signs_in().await.unwrap()), None, "and is told of all the same");
+        let said = stage.directory.ready().await.unwrap_err().to_string();
+        assert!(said.contains("guestlist.accounts") && said.contains("could not be taken away"), "{said}");
+    });
+}
