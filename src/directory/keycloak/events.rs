@@ -242,7 +242,9 @@ impl Inner {
         for organization in &about.peopled {
             let known = ours(organization).is_some();
             let read = if known { None } else { self.read_organization(organization).await? };
-            if known || read.is_some_and(|organization| partner::record(&organization).is_some()) {
+            if known
+                || read.is_some_and(|organization| partner::record(&organization, partner::Known::default()).is_some())
+            {
                 return Ok([Changed::Everything].into());
             }
         }

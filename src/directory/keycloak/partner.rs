@@ -243,15 +243,21 @@ mod tests {
         for (display_name, taken) in [("Acme", false), ("Acme", true), (long.trim(), false), (long.trim(), true)] {
             let (mark, display_name) = (mark.clone(), display_name.to_owned());
             let partner = PartnerId("p".to_owned());
-            let record_of =
-                PartnerRecord { id: partner, mark, display_name, host_admins: Vec::new(), deactivated_at: None };
+            let record_of = PartnerRecord {
+                id: partner,
+                mark,
+                display_name,
+                host_admins: Vec::new(),
+                suspended: false,
+                deactivated_at: None,
+            };
             let written: Organization = serde_json::from_value(body(&record_of, None, taken, true)).unwrap();
             assert!(written.name.encode_utf16().count() <= LONGEST, "{}", written.name);
-            assert_eq!(record(&written).as_ref(), Some(&record_of));
+            assert_eq!(record(&written, Known::default()).as_ref(), Some(&record_of));
             // And a shorter one leaves nothing of it behind.
             let short = PartnerRecord { display_name: "Acme".to_owned(), ..record_of };
             let written: Organization = serde_json::from_value(body(&short, Some(&written), taken, true)).unwrap();
-            assert_eq!(record(&written), Some(short));
+            assert_eq!(record(&written, Known::default()), Some(short));
         }
     }
 }
