@@ -145,7 +145,8 @@ pub(super) fn unreachable(endpoint: &str, error: &reqwest::Error) -> Failed {
         }
         if std::ptr::addr_eq(source, error) { "the call failed".to_owned() } else { source.to_string() }
     };
-    let hint = if why.contains("UnknownIssuer") {
+    // Nobody's, or somebody's of the same name: an authority that was made anew.
+    let hint = if why.contains("UnknownIssuer") || why.contains("BadSignature") {
         format!(
             ": nobody whom we trust stands behind the server's certificate; name a file with its authority in {CA_FILE}"
         )
