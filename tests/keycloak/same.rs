@@ -30,6 +30,9 @@ mod rest;
 mod restored;
 #[path = "../operator/roles.rs"]
 mod roles;
+#[cfg(feature = "keycloak-whole")]
+#[path = "../operator/secrets.rs"]
+mod secrets;
 #[path = "../operator/suspension.rs"]
 mod suspension;
 #[cfg(feature = "keycloak-whole")]

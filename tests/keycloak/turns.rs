@@ -15,7 +15,7 @@ fn there_are_two_realms_at_a_time_at_most_and_a_test_that_fails_makes_room_and_l
         block_on(server.realm(&name, json!({})));
         let there = server.realms();
         assert!(there.contains(&name) && there.len() <= 2, "{there:?}");
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             resume_unwind(Box::new("it fails"));
         }
     };
