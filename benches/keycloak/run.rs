@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::support::{Realm, SECRET};
+use super::support::{ADMIN, Realm, SECRET};
 
 const POLICY: &str = "installation: bench\ndomains: [host.example]\nmailInterval: 0s\ntenants:\n- {namespace: default, hostAdmins: ['*@host.example']}\n";
 
@@ -60,8 +60,11 @@ impl Work {
         )
         .unwrap();
         let work = Self { folder, address: realm.address() };
-        let imported = work.command(&["directory", "import", "people.txt"]).output().unwrap();
-        assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+        // As a realm is in use: with what guards it.
+        for command in [&["directory", "bootstrap"][..], &["directory", "import", "people.txt"]] {
+            let done = work.command(command).env("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN).output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
         work
     }
 

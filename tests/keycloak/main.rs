@@ -52,6 +52,7 @@ mod same;
 mod secrets;
 mod shown;
 mod sign_in;
+mod switched;
 mod taken_out;
 mod tls;
 mod told;
