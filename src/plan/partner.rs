@@ -32,8 +32,7 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     }
     let mut steps = Vec::new();
     let notices = partner.violations.first().map(|first| Notice::refused(first.reason)).into_iter().collect();
-    ensure(world, &partner, entry, &mut steps);
-    steps.retain(|step| step.operation.weight() == Weight::Take || (!partner.paused && world.workspace.is_readable()));
+    keep(world, &partner, entry, &mut steps);
     let finalizer = if partner.record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
     Plan {
         steps,
@@ -78,27 +77,35 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
         origin: Origin::Made,
     };
     let display_name = display_name(entry);
+    let id = partner.record.map_or_else(|| partner_id(uid(meta)), |record| record.id.clone());
+    let now = live.is_some_and(|record| record.suspended);
     // Last of all that a suspension takes; where somebody came to hold something since, that is for his own pass to mend.
-    let suspended =
-        partner.is_shut() && live.is_none_or(|record| record.suspended || nobody_holds_anything(world, &record.id));
+    let suspended = partner.is_shut() && (now || nobody_holds_anything(world, &id));
     let same = live.is_some_and(|record| {
-        record.mark == mark
-            && record.display_name == display_name
-            && record.host_admins == partner.host_admins
-            && record.suspended == suspended
+        record.mark == mark && record.display_name == display_name && record.host_admins == partner.host_admins
     });
-    if !same {
-        let id = match partner.record {
-            Some(record) => record.id.clone(),
-            None => partner_id(uid(meta)),
-        };
+    let mut push = |suspended, because: &str| {
+        let (id, mark, display_name) = (id.clone(), mark.clone(), display_name.clone());
         let host_admins = partner.host_admins.clone();
         steps.push(Step {
             operation: Operation::EnsurePartner { partner: id, mark, display_name, host_admins, suspended },
             reason: Reason::Reconciled,
-            because: "the record follows the object".to_owned(),
+            because: because.to_owned(),
         });
+    };
+    if !same {
+        push(now, "the record follows the object");
     }
+    // By itself, so that what is done is the same whether its guests are withheld before this is planned or after.
+    if suspended != now {
+        push(suspended, if suspended { "nobody holds anything any more" } else { "no longer suspended or expired" });
+    }
+}
+
+/// The same, as far as it may be done.
+fn keep(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &mut Vec<Step>) {
+    ensure(world, partner, entry, steps);
+    steps.retain(|step| step.operation.weight() == Weight::Take || (!partner.paused && world.workspace.is_readable()));
 }
 
 /// Whether no guest of a partner has an account, nor, of those whom we made, a login.
@@ -144,7 +151,13 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
         let old = entry.status.conditions();
         let domain = vec![guest_admin_present(world, partner)];
         status.conditions = conditions::write(&old, entry.metadata.generation, world.now, &situation, domain);
+        // Whoever may hold on to what he has goes on in both directions.
+        let mut steps = Vec::new();
+        if partner.cascades().is_none() && partner.record.is_some_and(|record| record.deactivated_at.is_none()) {
+            keep(world, partner, entry, &mut steps);
+        }
         return Plan {
+            steps,
             deletions: cascade(world, partner),
             status: Some(Status::Partner(Box::new(status))),
             next_look: partner.expires_at.filter(|end| *end > world.now),
