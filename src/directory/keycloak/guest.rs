@@ -96,9 +96,10 @@ pub fn is_marked(user: &User) -> bool {
     ALL.iter().any(|name| user.attributes.contains_key(*name))
 }
 
-/// Whether guestlist made a user. Of a mark that does not read nobody can tell.
+/// Whether guestlist made a user. Of a mark that does not read as a whole nobody can tell: he counts as adopted.
 pub fn is_made(user: &User) -> bool {
-    stored(user).is_some_and(|stored| !stored.adopted)
+    let mark = read(user, &Seen::default(), Revision(0)).and_then(|record| record.mark);
+    mark.is_some_and(|mark| mark.origin == Origin::Made)
 }
 
 /// Whether a user could sign in: he has chosen a password. Whom we made has to, one whom we found has done so.

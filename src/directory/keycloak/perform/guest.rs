@@ -61,6 +61,8 @@ impl Inner {
     ) -> Result<Effect, Fault> {
         let people = self.people();
         let found = people.user_of(id).await?;
+        // As it is before he is looked at: what was not seen for want of an organization may be there.
+        let home = found.as_ref().and_then(|user| self.organization(&guest::recorded(user).partner?));
         let record = match &found {
             Some(user) => self.look(user).await?.map(|record| (user, record)),
             None => None,
@@ -90,19 +92,20 @@ impl Inner {
             not_locked_out(user, &record.address)?;
         }
         let accounts = self.accounts_that_stand(operation).await?;
-        let home = match operation {
+        let partner_is_there = match operation {
             Operation::DescribeGuest { partner, .. } => self.is_home(partner).await?,
             _ => true,
         };
         let owner = self.known_owner();
         let mut after = record.clone();
-        let around = Around { at, owner: owner.as_ref(), accounts: &accounts, home };
+        let around = Around { at, owner: owner.as_ref(), accounts: &accounts, home: partner_is_there };
         match amend::amend(&mut after, operation, &around).map_err(|refused| refusal(refused, &record))? {
             Amended::Same => return Ok(guest_is(record)),
             Amended::Changed | Amended::Unmarked => {}
         }
         if let Operation::Invite { .. } = operation {
-            // Refused before anything is written.
+            // Refused before anything is written. Nothing is noted of a mail that cannot go out.
+            home.ok_or_else(|| stale(&record.partner_name))?;
             self.alone(user).await?;
         }
         if let Operation::Give { grants, .. } = operation {
@@ -122,10 +125,6 @@ impl Inner {
     /// Writes the change. What his user does not say by himself ends before: once the record says that it has ended nobody
     /// would come back for it.
     async fn change(&self, people: &People<'_>, change: &Change<'_>, operation: &Operation) -> Result<Effect, Fault> {
-        if change.organization.is_none() && matches!(operation, Operation::Invite { .. }) {
-            // Nothing is noted of a mail that cannot go out.
-            return Err(stale(&change.before.partner_name));
-        }
         if change.must && change.ends() {
             self.cut_or_withhold(change).await?;
         }
