@@ -1,6 +1,8 @@
-//! The tests of the operator on the embedded directory, by the same files, with a realm for each. Those that hardly touch the
-//! directory run where the feature `keycloak-whole` is on (`make test-keycloak`): all of them here would take as long again.
+//! The tests of the operator on the embedded directory, by the same files, with a realm for each. Those that take long, or hardly
+//! touch the directory, run where the feature `keycloak-whole` is on (`make test-keycloak`): all of them here would take as
+//! long again.
 
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/invitations.rs"]
 mod invitations;
 #[path = "../operator/killed.rs"]
@@ -10,6 +12,7 @@ mod killed;
 mod kstatus;
 #[path = "../operator/lifecycle.rs"]
 mod lifecycle;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/marks.rs"]
 mod marks;
 #[cfg(feature = "keycloak-whole")]
@@ -21,11 +24,13 @@ mod order;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../operator/policy.rs"]
 mod policy;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/release.rs"]
 mod release;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../operator/rest.rs"]
 mod rest;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/restored.rs"]
 mod restored;
 #[path = "../operator/roles.rs"]

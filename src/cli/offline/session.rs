@@ -94,10 +94,10 @@ impl Session {
             }
             let Some((key, steps, outcome)) = running.next().await else {
                 let now = clock.now();
-                let done = words.failing(&engine).is_empty();
-                let next = engine.next_look().filter(|_| !done && now.duration_since(since) < PATIENCE);
+                let next = engine.next_look();
+                let next = next.filter(|_| words.is_waiting(&engine) && now.duration_since(since) < PATIENCE);
                 let Some(next) = next else {
-                    if swept || !done {
+                    if swept || !words.failing(&engine).is_empty() {
                         break;
                     }
                     // In a cluster it comes a while after the last change.
@@ -134,30 +134,43 @@ impl Session {
 #[derive(Default)]
 struct Words {
     last: BTreeMap<Key, String>,
-    /// What waits, for a time or for a change, and does not count as failing.
+    /// What is tried again after a time.
     waiting: BTreeSet<Key>,
+    /// What nothing helps until something changes: here nothing does.
+    stuck: BTreeSet<Key>,
 }
 
 impl Words {
     /// What came of a task. Of an object whose operation was not taken the status is written next, and that goes well: what was
     /// said before stands until the object has come to rest.
     fn hear(&mut self, key: &Key, failure: Option<&Failure>) {
-        match failure {
-            Some(Failure::Retry(why) | Failure::NotTaken(_, why)) => self.last.insert(key.clone(), why.clone()),
-            Some(Failure::RetryAfter(_, why) | Failure::Wait(why)) => {
+        self.waiting.remove(key);
+        self.stuck.remove(key);
+        let why = match failure {
+            Some(Failure::Retry(why) | Failure::NotTaken(_, why)) => why,
+            Some(Failure::RetryAfter(_, why)) => {
                 self.waiting.insert(key.clone());
-                self.last.insert(key.clone(), why.clone())
+                why
+            }
+            Some(Failure::Wait(why)) => {
+                self.stuck.insert(key.clone());
+                why
             }
             Some(Failure::Gone | Failure::Behind | Failure::Replan | Failure::NotLeading | Failure::Stop(_)) | None => {
-                self.waiting.remove(key);
-                None
+                return;
             }
         };
+        self.last.insert(key.clone(), why.clone());
+    }
+
+    /// Whether something may go better in a while.
+    fn is_waiting(&self, engine: &Engine) -> bool {
+        !self.waiting.is_empty() || engine.failing().next().is_some()
     }
 
     /// What is not done yet, and why.
     fn failing(&self, engine: &Engine) -> Vec<String> {
-        let keys: BTreeSet<&Key> = engine.failing().chain(&self.waiting).collect();
+        let keys: BTreeSet<&Key> = engine.failing().chain(&self.waiting).chain(&self.stuck).collect();
         let why = |key| self.last.get(key).map_or("it changed each time that it was tried", String::as_str);
         keys.into_iter().map(|key| format!("{key}: {}", why(key))).collect()
     }
