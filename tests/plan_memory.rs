@@ -89,6 +89,27 @@ fn with_adoption() -> World {
 }
 
 #[test]
+fn an_adopted_colleague_who_is_switched_off_is_given_nothing_until_he_is_on_again() {
+    let mut world = with_adoption();
+    world.member("bob", "GuestAdmin", "");
+    world.share("instagram", "guestAdminRole: Manager");
+    world.settle();
+    let switched = |world: &mut World, enabled| {
+        let bob = UserRecord { email: email("bob@acme.example"), name: "Bob".into(), enabled, verified: true };
+        world.play(|store, _| store.import(&Import { users: vec![bob], accounts: vec![] }));
+    };
+    world.joins(&["bob"]);
+    switched(&mut world, false);
+    world.settle();
+    assert_eq!(world.access(), [] as [String; 0]);
+    let gave = |done: &guestlist::directory::Operation| matches!(done, guestlist::directory::Operation::Give { .. });
+    assert!(!world.done.iter().any(gave), "it would only be refused, again and again");
+    switched(&mut world, true);
+    world.settle();
+    assert_eq!(world.access(), ["bob: instagram as Manager"]);
+}
+
+#[test]
 fn a_membership_deleted_and_made_again_in_a_loop_sends_no_more_mails_than_one_that_stays() {
     let mut world = with_adoption();
     for round in 0..6 {

@@ -69,10 +69,11 @@ fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
 
 /// Writes what would be done.
 pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
-    let Rehearsal { operations, standings, left_alone, problems, load, calls, closer: _ } = rehearsal;
+    let Rehearsal { operations, standings, left_alone, problems, load, calls, failed, closer: _ } = rehearsal;
+    let problems: Vec<String> = problems.iter().chain(failed).cloned().collect();
     let written = match output {
         Format::Json => {
-            let mut value = json(operations, standings, left_alone, problems, &Known::of(load, operations));
+            let mut value = json(operations, standings, left_alone, &problems, &Known::of(load, operations));
             if !calls.is_empty() {
                 value["calls"] = serde_json::json!(calls);
             }

@@ -314,3 +314,16 @@ fn who_is_no_administrator_changes_nothing_and_is_told_what_to_look_at() {
     let said = stage.bootstrap(&[&address]);
     assert!(!said.ok && said.error.contains("guests need one of their own"), "{}", said.error);
 }
+
+#[test]
+fn where_the_group_of_whom_applications_are_told_is_gone_nothing_is_said_to_be_in_order() {
+    let stage = Stage::prepared("told-gone");
+    assert!(stage.operator(&["show"]).ok);
+    let group = stage.admin("GET", "/group-by-path/guestlist/told", None);
+    stage.admin("DELETE", &format!("/groups/{}", group["id"].as_str().unwrap()), None);
+    let said = stage.operator(&["show"]);
+    for word in ["/guestlist/told", "guestlist directory bootstrap"] {
+        assert!(!said.ok && said.error.contains(word), "{}{}", said.out, said.error);
+    }
+    assert!(stage.bootstrap(&[]).ok && stage.operator(&["show"]).ok);
+}

@@ -1,13 +1,14 @@
 //! What somebody wrote over our attributes in the administration console: whatever still reads, nobody keeps more than the
 //! shares say.
 
+use guestlist::directory::Observe as _;
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::applied::{ends, told};
 use crate::contract::Player;
-use crate::held_to_the_contract::{People, realm_with_mail};
+use crate::held_to_the_contract::{People, reads_anew, realm_with_mail};
 use crate::support::{Keycloak, multi};
 
 const BOB: &str = "bob@acme.example";
@@ -96,5 +97,45 @@ fn whoever_has_nothing_but_the_claim_loses_it_and_stays_the_user_that_he_is() {
             assert_eq!(told(&people, who).await, Vec::<String>::new(), "{said}");
             assert!(people.user(&Email::parse(who).unwrap()).await["enabled"] == true, "{who}");
         }
+    });
+}
+
+#[test]
+fn who_is_asked_for_another_password_stays_a_guest_and_is_not_mailed() {
+    multi(async {
+        let (people, address) = applied("new-passwords");
+        let frank = Email::parse("frank@acme.example").unwrap();
+        assert!(people.accept(&frank, Timestamp::now()).unwrap());
+        let bob = Email::parse(BOB).unwrap();
+        // Frank's joining stands in no record yet: nothing was written of him since.
+        for who in [&bob, &frank] {
+            let user = people.user(who).await;
+            let path = format!("/users/{}", user["id"].as_str().unwrap());
+            let mut actions = user["requiredActions"].as_array().unwrap().clone();
+            actions.push(json!("UPDATE_PASSWORD"));
+            people.admin("PUT", &path, Some(json!({"requiredActions": actions}))).await;
+        }
+        let said = ends(&address, 0, &["apply", "examples/acme", "--yes"]);
+        assert_eq!(told(&people, BOB).await, ["instagram-main:collaborator"], "{said}");
+        let directory = reads_anew(&people);
+        for who in [&bob, &frank] {
+            let guest = directory.guest(who).await.unwrap().unwrap();
+            assert!(guest.joined_at.is_some() && guest.invitation.is_none(), "{said}\n{guest:?}");
+        }
+        assert!(said.contains("Plan: 0 operations"), "{said}");
+    });
+}
+
+#[test]
+fn a_guest_whose_address_somebody_edited_in_his_mark_is_found_by_the_one_that_was_recorded() {
+    multi(async {
+        let (people, _) = applied("address-edited");
+        edit(&people, BOB, |attributes| {
+            attributes.insert("guestlist.address".to_owned(), json!(["nobody@acme.example"]));
+        })
+        .await;
+        let bob = Email::parse(BOB).unwrap();
+        let guest = reads_anew(&people).guest(&bob).await.unwrap().expect("he is there");
+        assert!(guest.is_live() && guest.address == bob && guest.grants.len() == 1, "{guest:?}");
     });
 }

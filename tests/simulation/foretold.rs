@@ -47,7 +47,8 @@ fn run(session: Session) -> (Vec<String>, Result<Vec<String>, String>) {
     let mut said = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let end = runtime.block_on(session.run(|done| said.extend(lines(&done.key, &done.step))));
-    (said, end.map(|rest| rest.problems))
+    let end = end.and_then(|rest| if rest.failed.is_empty() { Ok(rest.problems) } else { Err(rest.failed.join("\n")) });
+    (said, end)
 }
 
 /// What a plan of this cluster and this directory prints.

@@ -107,6 +107,8 @@ pub struct Rehearsal {
     pub left_alone: Vec<LeftAlone>,
     /// What is left as it is, and why.
     pub problems: Vec<String>,
+    /// What could not be done, and why.
+    pub failed: Vec<String>,
     /// Who is withheld for want of a method by what the directory held.
     pub closer: BTreeSet<Email>,
     /// What the directory held.
@@ -118,7 +120,7 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// Whether something is to be mended.
     pub fn is_broken(&self) -> bool {
-        !self.problems.is_empty() || self.standings.iter().any(|standing| standing.broken)
+        !self.problems.is_empty() || !self.failed.is_empty() || self.standings.iter().any(|standing| standing.broken)
     }
 }
 
@@ -195,12 +197,13 @@ impl Given {
             tell(done);
             operations.push(done.clone());
         });
-        let Rest { problems, closer } = run.await?;
+        let Rest { problems, failed, closer } = run.await?;
         Ok(Rehearsal {
             operations,
             standings: all_standings(&desk, &self.places),
             left_alone: left_alone(self, &load),
             problems,
+            failed,
             closer,
             load,
             calls: directory.calls(),

@@ -60,6 +60,8 @@ pub struct Done {
 pub struct Rest {
     /// What is left as it is for a reason that no object has, in words.
     pub problems: Vec<String>,
+    /// What could not be done, and why.
+    pub failed: Vec<String>,
     /// Who is withheld for want of a method by what is known of him: he was not looked up by himself on a copy.
     pub closer: BTreeSet<Email>,
 }
@@ -68,7 +70,7 @@ pub struct Rest {
 type Running = FuturesUnordered<BoxFuture<'static, (Key, Vec<Step>, Outcome)>>;
 
 impl Session {
-    /// Works until everything is at rest; tells each operation once it is done. The error says what could not be done.
+    /// Works until everything is at rest; tells each operation once it is done. The error says what stopped it.
     pub async fn run(self, mut tell: impl FnMut(&Done)) -> Result<Rest, String> {
         let Self { owner, workspace, desk, load, directory, epoch, clock, extent, workers } = self;
         let performer = Performer {
@@ -120,13 +122,8 @@ impl Session {
                 engine.handle(Input::Deleted { key, uid, frontier: desk.version() }, clock.now());
             }
         }
-        let failed = words.failing(&engine);
-        let left = || engine.condition.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
-        if failed.is_empty() {
-            Ok(Rest { problems: left(), closer: engine.closer().clone() })
-        } else {
-            Err(failed.join("\n"))
-        }
+        let left = engine.condition.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
+        Ok(Rest { problems: left, failed: words.failing(&engine), closer: engine.closer().clone() })
     }
 }
 

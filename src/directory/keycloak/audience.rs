@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::super::Fault;
 use super::client::{Call, Client, Failed, optional};
 use super::endpoints::{GROUP_BY_PATH, GROUP_MEMBERS, JOIN_GROUP, LEAVE_GROUP};
 use super::pages::{Pages, Step};
+use super::realm::ROOT;
 use super::wire::{Group, Member};
 
 /// The group below the root of ours.
@@ -17,7 +19,7 @@ pub const NAME: &str = "told";
 pub const PATH: &str = "/guestlist/told";
 /// The role that its members have, and that the client scope asks for.
 pub const ROLE: &str = "guestlist-told";
-/// The attribute of the group that says that the client scope asks for the role.
+/// The attribute of the group, and of the root of ours, that says that the client scope asks for the role.
 pub const SHUT: &str = "guestlist.told";
 
 /// How many members are read at once: little is said of each.
@@ -71,6 +73,13 @@ impl Audience {
             None => None,
         };
         let group = found.filter(|group| group.attributes.contains_key(SHUT)).map(|group| group.id);
+        if group.is_none() && is_shut(client).await? {
+            let message = format!(
+                "the group {PATH} is gone, or its attribute {SHUT}: applications are told of no guest what he may use; run \
+                 `guestlist directory bootstrap`"
+            );
+            return Err(Failed::Fault(Fault::Refused { message }));
+        }
         if group.is_none() && !self.with(|known| std::mem::replace(&mut known.said, true)) {
             tracing::warn!(
                 "the realm was prepared by an older guestlist: where its user profile lets nobody write a guest any more, he is \
@@ -121,6 +130,14 @@ impl Audience {
         optional(client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
         self.moved(user, false);
         Ok(())
+    }
+}
+
+/// Whether the client scope of the realm asks for the role: the root of our groups says so too.
+async fn is_shut(client: &Client) -> Result<bool, Failed> {
+    match optional(client.call(Call::get(GROUP_BY_PATH, &["group-by-path", ROOT])).await)? {
+        Some(answer) => Ok(answer.read::<Group>()?.attributes.contains_key(SHUT)),
+        None => Ok(false),
     }
 }
 

@@ -43,7 +43,7 @@ pub fn id(user: &User) -> GuestId {
 /// The address that a guest is known by: his mark's, or else his own. Where he has none that reads, one that nobody else has
 /// and no mail reaches: whoever is passed over keeps what he holds.
 pub fn address(user: &User) -> Option<Email> {
-    let marked = first(&user.attributes, guest::ADDRESS).and_then(|text| Email::parse(text).ok());
+    let marked = guest::marked_address(user);
     let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
     let nowhere = || user.id.chars().filter(plain).take(SHOWN).collect::<String>();
     marked
@@ -85,7 +85,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) ->
     let address = address(user)?;
     tracing::warn!(%address, user = user.id, "the mark of a user does not read: what no share stands behind is taken away");
     let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
-    let joined = seen.member.unwrap_or(false) && guest::has_password(user);
+    let joined = seen.member.unwrap_or(false) && guest::has_chosen(user, None, seen);
     let enrolled = seen.enrolled.clone().unwrap_or_default();
     Some(GuestRecord {
         id: id(user),

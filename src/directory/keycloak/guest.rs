@@ -76,6 +76,8 @@ pub struct Seen {
     pub mfa_hidden: bool,
     /// Applications are told nothing of him, whatever his attributes say.
     pub is_out: bool,
+    /// He has a password, though he is asked for another one.
+    pub password: bool,
     /// When he was first seen as joined, and his MFA first seen gone.
     pub joined_at: Option<Timestamp>,
     pub mfa_lost_at: Option<Timestamp>,
@@ -84,8 +86,8 @@ pub struct Seen {
 impl Seen {
     /// A member who has no password yet has followed his link, which is used up. His invitation stands as it was recorded:
     /// he may be about to choose his password, and is not mailed again for it.
-    pub fn stopped_half_way(&mut self, user: &User) {
-        if self.member == Some(true) && !has_password(user) {
+    pub fn stopped_half_way(&mut self, user: &User, recorded: &Recorded) {
+        if self.member == Some(true) && !has_chosen(user, recorded.joined_at, self) {
             self.invitation = None;
         }
     }
@@ -105,6 +107,11 @@ pub fn is_made(user: &User) -> bool {
 /// Whether a user could sign in: he has chosen a password. Whom we made has to, one whom we found has done so.
 pub fn has_password(user: &User) -> bool {
     !user.required_actions.iter().any(|action| action == UPDATE_PASSWORD)
+}
+
+/// The same, or he has joined and is only asked for another password, as an administrator may ask everybody.
+pub fn has_chosen(user: &User, joined_at: Option<Timestamp>, seen: &Seen) -> bool {
+    has_password(user) || joined_at.is_some() || seen.password
 }
 
 /// What was recorded of his joining and MFA when he was last written.
@@ -170,7 +177,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
     let origin = if stored.adopted { Origin::Adopted } else { Origin::Made };
     let member = seen.member.unwrap_or(stored.joined_at.is_some());
     let left = stored.deactivated_at.is_some();
-    let joined = if left { stored.joined_at.is_some() } else { member && has_password(user) };
+    let joined = if left { stored.joined_at.is_some() } else { member && has_chosen(user, stored.joined_at, seen) };
     let enrolled = seen.enrolled.clone().unwrap_or_else(|| methods_at(&stored.mfa));
     let lost = enrolled.is_empty().then(|| seen.mfa_lost_at.max(stored.mfa_lost_at)).flatten();
     let invited = stored.invited_at.zip(stored.invitation_ends);

@@ -73,7 +73,8 @@ impl Memory {
         let recorded = guest::recorded(user);
         self.with(|known| {
             let mut person = known.guests.get(&user.id).cloned().unwrap_or_default();
-            let joined = seen.member.unwrap_or(recorded.joined_at.is_some()) && guest::has_password(user);
+            let joined = seen.member.unwrap_or(recorded.joined_at.is_some())
+                && guest::has_chosen(user, recorded.joined_at, &seen);
             person.joined_at = joined.then(|| person.joined_at.or(seen.joined_at).unwrap_or(now));
             let before = if person.enrolled.is_empty() { &recorded.mfa } else { &person.enrolled };
             if let Some(enrolled) = &seen.enrolled {

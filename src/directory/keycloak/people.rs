@@ -191,9 +191,9 @@ impl People<'_> {
                 let invitation = self.invitation(organization, &user.email).await?;
                 self.found(organization, user, invitation, &mut seen).await?;
             }
-            seen.stopped_half_way(user);
         }
         self.enrolled(user, &recorded, true, &mut seen).await?;
+        seen.stopped_half_way(user, &recorded);
         Ok(self.take_in(user, seen))
     }
 
@@ -237,9 +237,9 @@ impl People<'_> {
                 let invitation = open.and_then(|open| open.get(&user.email.to_ascii_lowercase())).copied();
                 self.found(organization, user, invitation, &mut seen).await?;
             }
-            seen.stopped_half_way(user);
         }
         self.enrolled(user, &recorded, false, &mut seen).await?;
+        seen.stopped_half_way(user, &recorded);
         Ok(self.take_in(user, seen))
     }
 
@@ -276,18 +276,22 @@ impl People<'_> {
     /// times: those are looked up where they are not known, and where a passkey can matter.
     async fn enrolled(&self, user: &User, recorded: &Recorded, closely: bool, seen: &mut Seen) -> Result<(), Failed> {
         let known = self.remembered(user, recorded);
-        let joined = seen.member == Some(true) && guest::has_password(user);
+        let member = seen.member == Some(true);
+        let joined = member && guest::has_chosen(user, recorded.joined_at, seen);
         let untimed = user.totp && !known.contains_key(&MfaMethod::TOTP);
         let passkey = known.contains_key(&MfaMethod::WebAuthn) || (joined && !user.totp);
         let undated = joined && recorded.joined_at.is_none() && self.memory.joined_at(&user.id).is_none();
-        if !(untimed || passkey || undated || (closely && joined)) {
+        // Who is asked for a password may have one: he is no less a guest for that.
+        let asked = member && !joined;
+        if !(untimed || passkey || undated || asked || (closely && joined)) {
             seen.enrolled = Some(known);
             return Ok(());
         }
         match self.credentials(&user.id).await {
             Ok(credentials) => {
                 let password = credentials.iter().find(|held| held.sort == "password");
-                seen.joined_at = password.map(Credential::created).filter(|_| undated);
+                seen.password = password.is_some();
+                seen.joined_at = password.map(Credential::created).filter(|_| undated || asked);
                 seen.enrolled = Some(methods(&credentials));
                 Ok(())
             }

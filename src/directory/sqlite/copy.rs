@@ -1,5 +1,6 @@
 //! A copy of any directory in memory, to rehearse on: what is done to it is what would be done.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
@@ -44,8 +45,13 @@ fn fill(tx: &Connection, all: &Everything, owner: &Owner) -> rusqlite::Result<()
     for partner in &all.partners {
         put_partner(tx, partner)?;
     }
+    let mut ids = BTreeSet::new();
     for guest in &all.guests {
-        put_guest(tx, guest)?;
+        if ids.insert(&guest.id) {
+            put_guest(tx, guest)?;
+        } else {
+            tracing::warn!(guest = guest.id.0, address = %guest.address, "somebody else has this guest's identifier");
+        }
     }
     for mail in &all.mails {
         let sql = "INSERT INTO mails (address, mailed_at) VALUES (?1, ?2)";

@@ -216,7 +216,8 @@ pub fn keep_and_give(
         .filter(|grant| record.grants.get(&grant.account).map(|held| &held.grant) != Some(grant))
         .filter(|grant| shares.iter().any(|(_, access)| access.gate == Gate::Open && access.grant == *grant))
         .collect();
-    if !give.is_empty() {
+    // An adopted colleague who is switched off is given nothing: it is not ours to switch him on.
+    if !give.is_empty() && (record.login || member.origin == Origin::Made) {
         let names: Vec<_> = give.iter().map(|grant| format!("{} as {}", grant.account, grant.role)).collect();
         let because = format!("shared and MFA is on: {}", names.join(", "));
         push(Operation::Give { guest: guest.clone(), grants: give }, Reason::Active, because);

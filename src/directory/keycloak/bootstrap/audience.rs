@@ -40,6 +40,12 @@ pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Fault> {
         let body = json!({"name": NAME, "attributes": {SHUT: ["true"]}});
         admin.write(Call::put(endpoint("PUT groups/{id}"), &["groups", id]).json(body)).await?;
     }
+    if !root["attributes"][SHUT].is_array() {
+        let mut body = root.clone();
+        body["attributes"][SHUT] = json!(["true"]);
+        let call = Call::put(endpoint("PUT groups/{id}"), &["groups", text(&root, "id")]);
+        admin.write(call.json(body)).await?;
+    }
     admin.settled_since(before, &format!("applications are told of nobody who is not in the group {PATH}"));
     Ok(())
 }

@@ -150,6 +150,8 @@ pub(super) fn unreachable(endpoint: &str, error: &reqwest::Error) -> Failed {
         format!(
             ": nobody whom we trust stands behind the server's certificate; name a file with its authority in {CA_FILE}"
         )
+    } else if why.contains("corrupt message") {
+        ": does the server speak http where the address says https?".to_owned()
     } else {
         String::new()
     };

@@ -183,7 +183,8 @@ impl Login {
         let message = match &self.who {
             Who::Operator => format!(
                 "Keycloak does not take the credentials of client {client:?}: compare {CLIENT_SECRET} or {CLIENT_SECRET_FILE} \
-                 with the client's secret, and see that the client is enabled with its service account on"
+                 with the client's secret, and see that the client is enabled with its service account on; a realm that \
+                 was never prepared has no such client: run `guestlist directory bootstrap`"
             ),
             Who::Administrator { name: None, home } => format!(
                 "Keycloak does not take the credentials of client {client:?} in the realm {home}: compare \

@@ -84,7 +84,15 @@ async fn fetch(client: &Client) -> Result<Token, Failed> {
         200 => {}
         400 | 401 => return Err(Failed::Fault(login.refused())),
         403 => {
-            let message = format!("realm {:?} is switched off in Keycloak", login.home(&client.settings.realm));
+            let realm = login.home(&client.settings.realm);
+            let said = response.text().await.unwrap_or_default();
+            let message = if said.to_ascii_lowercase().contains("https") {
+                format!(
+                    "realm {realm:?} takes calls by https only (its setting \"Require SSL\"): the address begins with http"
+                )
+            } else {
+                format!("realm {realm:?} is switched off in Keycloak")
+            };
             return Err(Failed::Fault(Fault::Refused { message }));
         }
         404 => {
