@@ -8,7 +8,7 @@ use super::{Engine, Load, Now};
 use crate::directory::{
     AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, MAILS_KEPT, MfaRecord, Origin, PartnerRecord,
 };
-use crate::index::Touched;
+use crate::index::{Key, Kind, Touched};
 use crate::operator::queue::Priority;
 use crate::rules::Email;
 
@@ -113,9 +113,15 @@ impl Engine {
                 let freed = old.as_ref().is_some_and(GuestRecord::is_live)
                     && !record.as_deref().is_some_and(GuestRecord::is_live);
                 let unknown = record.as_ref().is_some_and(|guest| guest.mfa == MfaRecord::Unknown);
+                let of = |guest: &GuestRecord| {
+                    Some(Key::new(Kind::Partner, guest.mark.as_ref()?.namespace.as_str(), guest.partner_name.as_str()))
+                };
+                let partner = record.as_deref().or(old.as_ref()).and_then(of);
                 self.mirror.set_guest(&address, record.map(|record| *record));
                 self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
                 let mut touched = self.index.touched_by_guest(&address);
+                // His partner counts him, and waits for what he holds where it is suspended, though nothing declares him.
+                touched.counts.extend(partner.filter(|partner| self.index.metadata(partner).is_some()));
                 let departed = old.as_ref().filter(|old| !old.is_live());
                 if let Some((old, mark)) = departed.and_then(|old| Some((old, old.mark.as_ref()?))) {
                     touched.merge(self.index.touched_by_departed(&mark.namespace, &old.partner_name, &mark.name));
