@@ -6,6 +6,7 @@ use super::super::super::Fault;
 use super::super::audience::{NAME, PATH, ROLE, SHUT};
 use super::super::client::Call;
 use super::super::grants::ACCOUNTS;
+use super::super::guest::ID;
 use super::super::pages::{PAGE, Pages, Step};
 use super::super::realm::ROOT;
 use super::admin::{Admin, endpoint, text};
@@ -94,7 +95,8 @@ async fn admit(admin: &mut Admin<'_>, group: &str) -> Result<(), Fault> {
         let page = admin.read(call.page(pages.first(), PAGE)).await?;
         let users = page.as_array().map(Vec::as_slice).unwrap_or_default();
         let step = pages.turn(&users.iter().map(|user| text(user, "id").to_owned()).collect::<Vec<_>>());
-        for user in users.iter().filter(|user| user["attributes"][ACCOUNTS].is_array()) {
+        let ours = |user: &&Value| [ID, ACCOUNTS].iter().any(|name| user["attributes"][name].is_array());
+        for user in users.iter().filter(ours) {
             let path = ["users", text(user, "id"), "groups", group];
             admin.write(Call::put(endpoint("PUT users/{id}/groups/{id}"), &path)).await?;
         }

@@ -134,7 +134,7 @@ impl Inner {
         match self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await {
             Ok(answer) => {
                 user.id = answer.created.unwrap_or_default();
-                self.audience.moved(&user.id, true);
+                self.audience.joined(&user.id);
                 Ok(Some(user))
             }
             Err(failed) if failed.is(409) => Ok(None),
