@@ -83,7 +83,7 @@ async fn bench(guests: usize) {
     let given = work.apply();
     let bare = floor::give_all(&after, CONCURRENCY).await;
     seconds("two accounts each", given.took, bare);
-    row("two accounts each", ratio(given.took, bare), "of three looks and a write a guest", "1.5");
+    row("two accounts each", ratio(given.took, bare), "of three looks and a write a guest", "none");
     row("first run and this", ratio(first.took + given.took, yardstick), "of four bare calls a guest", CREATING);
     given.print();
     assert_eq!(floor::holders(&ours).await, guests, "everybody has both accounts");
