@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::few::Few;
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
@@ -14,6 +15,14 @@ pub struct GuestId(pub String);
 /// Identifies a partner's record in the directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartnerId(pub String);
+
+impl PartnerId {
+    /// Of a new partner: derived from its object's UID, so that creating needs no memory.
+    pub fn of(uid: &str) -> Self {
+        const PARTNERS: Uuid = Uuid::from_bytes(*b"guestlistpartner");
+        Self(Uuid::new_v5(&PARTNERS, uid.as_bytes()).to_string())
+    }
+}
 
 /// Grows with every change of a record, whoever made it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,9 +12,9 @@ use super::health::Metrics;
 use super::lease::Term;
 use super::objects::{Objects, Part, Telling};
 use crate::directory::fault::Next;
-use crate::directory::{Epoch, Execute, Fault, Operation, Revision, Weight};
+use crate::directory::{Epoch, Execute, Fault, Operation, PartnerId, Revision, Weight};
 use crate::index::{Index, Key, Kind, Slot};
-use crate::plan::{Deletion, Notice, Step, partner_id};
+use crate::plan::{Deletion, Notice, Step};
 use crate::rules::Email;
 
 /// How long one call may take.
@@ -114,7 +114,7 @@ impl Performer {
     /// answer to an acceptance was lost, the plan did not know of them, and they would stay for ever. So they are read live.
     async fn nobody_is_left(&self, about: &About, outcome: &mut Outcome) -> Result<(), Failure> {
         if about.key.kind == Kind::Partner {
-            let id = partner_id(&about.uid);
+            let id = PartnerId::of(&about.uid);
             return match self.directory.partner(&id).await {
                 Ok(Some(record)) if record.deactivated_at.is_none() && record.mark.uid == about.uid => {
                     outcome.reread.push(Now::Partner(id, Some(Box::new(record))));

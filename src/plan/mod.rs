@@ -15,7 +15,6 @@ mod share;
 pub mod sweep;
 
 pub use lifecycle::State;
-pub use partner::partner_id;
 
 use jiff::Timestamp;
 

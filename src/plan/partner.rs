@@ -1,7 +1,6 @@
 //! Plans a partner. It owns its record and its Host Admins in the directory, and counts what is its.
 
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::claims::{is_leaving, name, namespace, uid};
 use super::common::{self, Common};
@@ -14,9 +13,6 @@ use crate::api;
 use crate::directory::{GuestRecord, Mark, Operation, Origin, PartnerId, Weight};
 use crate::index::{Key, Kind, Meta, Partner, Slot};
 use crate::rules::{GuestRole, Reason, Taint};
-
-/// The namespace of identifiers that are derived from UIDs.
-const PARTNER_IDS: Uuid = Uuid::from_bytes(*b"guestlistpartner");
 
 /// Plans the partner of a name.
 pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
@@ -77,7 +73,7 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
         origin: Origin::Made,
     };
     let display_name = display_name(entry);
-    let id = partner.record.map_or_else(|| partner_id(uid(meta)), |record| record.id.clone());
+    let id = partner.record.map_or_else(|| PartnerId::of(uid(meta)), |record| record.id.clone());
     let now = live.is_some_and(|record| record.suspended);
     // Last of all that a suspension takes; where somebody came to hold something since, that is for his own pass to mend.
     let suspended = partner.is_shut() && (now || nobody_holds_anything(world, &id));
@@ -113,11 +109,6 @@ fn nobody_holds_anything(world: World<'_>, partner: &PartnerId) -> bool {
     let made = |guest: &GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
     let mut live = world.observed.guests_of(partner).filter(|guest| guest.is_live());
     live.all(|guest| guest.grants.is_empty() && !(guest.login && made(guest)))
-}
-
-/// A partner's identifier: derived from the object's UID, so that creating needs no memory.
-pub fn partner_id(uid: &str) -> PartnerId {
-    PartnerId(Uuid::new_v5(&PARTNER_IDS, uid.as_bytes()).to_string())
 }
 
 fn display_name(entry: &Partner) -> String {

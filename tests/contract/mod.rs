@@ -155,7 +155,7 @@ pub fn guest(id: &str) -> GuestId {
 }
 
 pub fn acme() -> PartnerId {
-    PartnerId("p-acme".to_owned())
+    PartnerId::of("u-acme")
 }
 
 pub fn ensure_partner() -> Operation {

@@ -1,13 +1,13 @@
 //! A partner's organization changed in the administration console: its mark spoilt, it or what is in it deleted. It is
 //! mended, nobody is mailed twice, and nobody is lost.
 
-use guestlist::directory::Changed;
+use guestlist::directory::{Changed, Fault};
 use guestlist::rules::MfaMethod;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::applied::told;
-use crate::contract::{Player, acme, email};
+use crate::contract::{Player, acme, email, ensure_partner};
 use crate::held_to_the_contract::{People, subject};
 use crate::killed::Scene;
 use crate::support::multi;
@@ -91,12 +91,7 @@ fn an_organization_whose_mark_somebody_spoilt_is_marked_anew_and_nobody_notices(
         for (what, spoilt) in ways {
             put(people, spoilt).await;
             scene.ends(&what).await;
-            let mut mended = organization(people).await;
-            if what.starts_with("id is") {
-                // Whatever it is called now, it is the partner of the object.
-                mended["attributes"]["guestlist.id"] = right["attributes"]["guestlist.id"].clone();
-            }
-            assert_eq!(mended, right, "{what}");
+            assert_eq!(organization(people).await, right, "{what}");
             put(people, right.clone()).await;
             scene.ends(&what).await;
             assert_eq!(told(people, CAROL).await, ["instagram:manager"], "{what}");
@@ -110,19 +105,75 @@ fn an_organization_whose_mark_somebody_spoilt_is_marked_anew_and_nobody_notices(
     });
 }
 
+const ZETA_TOO: &str = "
+---
+apiVersion: guestlist.dev/v1alpha1
+kind: LocalPartner
+metadata: {name: zeta, namespace: partners}
+spec: {hostAdmins: [alice@host.example]}
+---
+apiVersion: guestlist.dev/v1alpha1
+kind: AccountShare
+metadata: {name: tiktok, namespace: partners}
+spec: {partnerRef: {name: zeta}, account: tiktok, sharedBy: alice@host.example}
+---
+apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: zoe, namespace: partners}
+spec: {partnerRef: {name: zeta}, email: zoe@zeta.example, role: GuestAdmin, invitedBy: alice@host.example}
+";
+
+#[test]
+fn organizations_that_somebody_gave_each_others_identifiers_are_the_partners_that_they_were() {
+    const ZOE: &str = "zoe@zeta.example";
+    multi(async {
+        let scene = acme_with_guests("swapped-partners").await;
+        let people = &scene.people;
+        scene.declare(&[ALL, ZETA_TOO].concat());
+        scene.ends("zeta too").await;
+        joins(people, ZOE);
+        assert!(people.enroll(&email(ZOE), MfaMethod::TOTP, Timestamp::now()).unwrap());
+        scene.ends("given").await;
+        let both = async || {
+            let all = people.admin("GET", "/organizations?briefRepresentation=false&max=100", None).await;
+            let mut all = all.as_array().unwrap().clone();
+            all.sort_by_key(|one| one["alias"].to_string());
+            all
+        };
+        let right = both().await;
+        let [acme, zeta] = [&right[0], &right[1]];
+        for (what, edits) in [
+            ("acme says that it is zeta", vec![(acme, zeta)]),
+            ("zeta says that it is acme", vec![(zeta, acme)]),
+            ("each says that it is the other", vec![(acme, zeta), (zeta, acme)]),
+        ] {
+            for (one, other) in edits {
+                let mut edited = one.clone();
+                edited["attributes"]["guestlist.id"] = other["attributes"]["guestlist.id"].clone();
+                put(people, edited).await;
+            }
+            scene.ends(what).await;
+            assert_eq!(both().await, right, "{what}");
+            assert_eq!(told(people, CAROL).await, ["instagram:manager"], "{what}");
+            assert_eq!(told(people, ZOE).await, ["tiktok:collaborator"], "{what}");
+            assert_eq!([BOB, CAROL, ZOE].map(|who| scene.mail.count(who)), [1; 3], "{what}: nobody is mailed again");
+        }
+        people.admin("DELETE", "", None).await;
+    });
+}
+
 #[test]
 fn an_organization_of_another_partner_that_has_our_alias_stays_his() {
     multi(async {
-        let scene = acme_with_guests("alias-taken").await;
-        let people = &scene.people;
-        let mut taken = organization(people).await;
+        let (subject, people) = subject("alias-taken");
+        let subject = subject.furnish().await;
+        let mut taken = organization(&people).await;
         let of_another = json!({"guestlist.id": ["p"], "guestlist.installation": ["demo"], "guestlist.uid": ["u"]});
         taken["attributes"] = of_another;
-        put(people, taken.clone()).await;
-        let (code, said) = scene.run(&["apply", "objects.yaml", "--prune", "--yes"]).await;
-        assert!(code == Some(1) && said.contains("not ours"), "{said}");
-        assert_eq!(organization(people).await, taken);
-        people.admin("DELETE", "", None).await;
+        put(&people, taken.clone()).await;
+        let said = subject.refused(&ensure_partner(), 1).await;
+        assert!(matches!(&said, Fault::Exists { what } if what.contains(taken["alias"].as_str().unwrap())), "{said:?}");
+        assert_eq!(organization(&people).await, taken);
     });
 }
 

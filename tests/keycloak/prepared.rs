@@ -7,7 +7,7 @@ use guestlist::directory::keycloak::{Directory, Settings};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN, Keycloak, Own, block_on};
+use crate::support::{ADMIN, Keycloak, Own, block_on, thrifty};
 
 /// A realm that is prepared, and a folder for files.
 pub struct Stage {
@@ -35,18 +35,18 @@ impl Stage {
         Self { realm: Keycloak::shared().own(name), folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A realm as Keycloak makes it.
+    /// A realm as Keycloak makes it, but for its keys.
     pub fn with_realm(name: &str) -> Self {
         let stage = Self::empty(name);
         let (status, answer) =
-            block_on(stage.realm.server.admin("POST", "", Some(json!({"realm": name, "enabled": true}))));
+            block_on(stage.realm.server.admin("POST", "", Some(thrifty(json!({"realm": name, "enabled": true})))));
         assert_eq!(status, 201, "{answer}");
         stage
     }
 
     /// A realm that was prepared; the operator's secret is in the file `secret`.
     pub fn prepared(name: &str) -> Self {
-        let stage = Self::empty(name);
+        let stage = Self::with_realm(name);
         let said = stage.bootstrap(&["--secret-file", "secret"]);
         assert!(said.ok, "{}{}", said.out, said.error);
         stage

@@ -36,7 +36,7 @@ fn without_its_crds_it_says_what_to_install_and_goes_on_when_they_are_there() {
     let healthy = stage.operator.probe("/healthz").unwrap();
     assert!(healthy.contains("200 OK"), "a restart would not help: {healthy}");
     Operator::install(&stage.plane, "crds");
-    stage.plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+    Operator::established(&stage.plane);
     stage.operator.is_ready();
     stage.settle();
 }
@@ -51,7 +51,7 @@ fn crds_that_are_deleted_take_all_access_along_and_can_be_installed_again() {
     assert_eq!((&show["guests"], &show["partners"]), (&json!([]), &json!([])), "{show:#}");
     assert_eq!(crate::stage::deactivated(&stage.operator), [BOB, CAROL]);
     Operator::install(&stage.plane, "crds");
-    stage.plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+    Operator::established(&stage.plane);
     stage.operator.is_ready();
     // Who left is invited again; what he enrolled before counts when he has accepted.
     stage.apply(WORLD);

@@ -183,8 +183,8 @@ impl ControlPlane {
     pub fn service_account(&self, namespace: &str, name: &str) -> PathBuf {
         let token = self.kubectl(&["--namespace", namespace, "create", "token", name, "--duration=24h"]).ok();
         let path = self.dir.join(format!("{namespace}-{name}.kubeconfig"));
-        let mut config: Value =
-            serde_json::from_str(&self.kubectl(&["config", "view", "--raw", "--output=json"]).ok()).expect("JSON");
+        let config = Kubeconfig::read_from(&self.kubeconfig).expect("the kubeconfig can be read");
+        let mut config = serde_json::to_value(config).expect("JSON");
         config["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
         fs::write(&path, config.to_string()).expect("the kubeconfig can be written");
         path

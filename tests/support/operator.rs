@@ -1,9 +1,11 @@
 //! The operator as a process with the chart's rights, its embedded directory, and people to import.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -80,12 +82,28 @@ pub struct Operator {
 impl Operator {
     /// Installs the chart's CRDs and rights, imports people, makes namespaces. The process is not started yet.
     pub fn prepare(plane: &ControlPlane) -> Self {
-        plane.kubectl(&["create", "namespace", "guestlist"]).ok();
-        plane.kubectl(&["create", "namespace", "partners"]).ok();
-        Self::install(plane, "rbac");
-        Self::install(plane, "crds");
-        plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+        let namespace = |name| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
+        let namespaces = ["guestlist", "partners"].map(namespace).concat();
+        // At once: each kubectl is a process.
+        plane.apply(&[&namespaces, &Self::template(plane, "rbac"), "\n---\n", &Self::template(plane, "crds")].concat());
+        Self::established(plane);
         Self::outside(plane)
+    }
+
+    /// Waits until the API server serves the kinds.
+    #[track_caller]
+    pub fn established(plane: &ControlPlane) {
+        eventually("the kinds are served", || {
+            let found = plane.read("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").unwrap_or_default();
+            let is_established = |kind: &Value| {
+                let conditions = kind["status"]["conditions"].as_array().into_iter().flatten();
+                conditions.into_iter().any(|held| held["type"] == "Established" && held["status"] == "True")
+            };
+            match found["items"].as_array() {
+                Some(kinds) if kinds.len() >= 3 && kinds.iter().all(is_established) => Ok(()),
+                _ => Err(found.to_string()),
+            }
+        });
     }
 
     /// Everything but what is in the cluster.
@@ -129,6 +147,12 @@ impl Operator {
 
     /// One template of the chart, rendered.
     pub fn template(plane: &ControlPlane, template: &str) -> String {
+        static RENDERED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+        let mut rendered = RENDERED.lock().unwrap_or_else(PoisonError::into_inner);
+        rendered.entry(template.to_owned()).or_insert_with(|| Self::render(plane, template)).clone()
+    }
+
+    fn render(plane: &ControlPlane, template: &str) -> String {
         let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/guestlist");
         let rendered = plane
             .program("helm")

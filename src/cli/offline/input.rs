@@ -191,6 +191,7 @@ impl Given {
             clock,
             extent: self.extent,
             workers,
+            wait: |pause| Box::pin(tokio::time::sleep(pause)),
         };
         let mut operations = Vec::new();
         let run = session.run(|done| {

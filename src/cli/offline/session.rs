@@ -44,6 +44,8 @@ pub struct Session {
     pub extent: Extent,
     /// How many objects are worked on at once.
     pub workers: usize,
+    /// Waits for so long.
+    pub wait: fn(Duration) -> BoxFuture<'static, ()>,
 }
 
 /// An operation that was done, and for which object.
@@ -72,7 +74,7 @@ type Running = FuturesUnordered<BoxFuture<'static, (Key, Vec<Step>, Outcome)>>;
 impl Session {
     /// Works until everything is at rest; tells each operation once it is done. The error says what stopped it.
     pub async fn run(self, mut tell: impl FnMut(&Done)) -> Result<Rest, String> {
-        let Self { owner, workspace, desk, load, directory, epoch, clock, extent, workers } = self;
+        let Self { owner, workspace, desk, load, directory, epoch, clock, extent, workers, wait } = self;
         let performer = Performer {
             objects: desk.clone(),
             directory,
@@ -108,7 +110,7 @@ impl Session {
                     continue;
                 };
                 let pause = Duration::try_from(next.duration_since(now)).unwrap_or_default();
-                tokio::time::sleep(pause.min(Duration::from_secs(5))).await;
+                wait(pause.min(Duration::from_secs(5))).await;
                 continue;
             };
             for step in steps.into_iter().take(outcome.effects.len()) {

@@ -2,17 +2,19 @@
 //! hand on what a guest holds. Where the realm's user profile lets nobody write him any more he is put out of the group, and
 //! the claim is gone from his next token whatever his attributes say. A realm that was prepared before there was such a group
 //! has none, and is as it was.
+//!
+//! Who was put out has a group of his own besides: few, and read with each listing, where reading all who are told would take
+//! as long as all else.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::json;
-
 use super::super::Fault;
+use super::Inner;
 use super::client::{Call, Client, Failed, optional};
-use super::endpoints::{CREATE_CHILD, GROUP_BY_PATH, GROUP_MEMBERS, JOIN_GROUP, LEAVE_GROUP};
+use super::endpoints::{GROUP_MEMBERS, JOIN_GROUP, LEAVE_GROUP};
 use super::pages;
-use super::realm::ROOT;
+use super::realm::{self, Branch};
 use super::wire::{Group, Member};
 
 /// The group below the root of ours.
@@ -27,27 +29,44 @@ pub const SHUT: &str = "guestlist.told";
 /// How many members are read at once: little is said of each.
 const MEMBERS: usize = 1_000;
 
-/// The group of whom was put out: few, and read with each listing, where reading all who are told would take as long as all
-/// else.
-const OUT: &str = "untold";
-
 /// Who was put out, as far as it is known.
 #[derive(Default)]
 pub struct Audience(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// The group. `None`: nobody looked; `Some(None)`: the realm has none, or does not ask for its role.
-    #[allow(clippy::option_option, reason = "not looked, not there, there")]
-    group: Option<Option<String>>,
-    /// Keycloak's identifiers of users who were put out.
+    gate: Gate,
+    /// The group of whom was put out, where there is one.
+    out_group: Option<String>,
+    /// Keycloak's identifiers of users who were put out, as they were read.
     out: HashSet<String>,
-    /// Of users who are in for certain.
-    joined: HashSet<String>,
-    /// It was said that there is none.
+    /// What became of whom since that reading began.
+    since: HashMap<String, Place>,
+    /// It was said that there is no gate.
     said: bool,
-    /// Who was put out, or came in again, since a listing began.
-    moved: HashMap<String, bool>,
+}
+
+/// The group, and whether it counts.
+#[derive(Clone, Default)]
+enum Gate {
+    /// Nobody looked.
+    #[default]
+    Unseen,
+    /// It was not there when somebody looked. Whether it has to be was not asked.
+    Missing,
+    /// The realm is of a time before there was one.
+    None,
+    There(String),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Applications are told of him.
+    In,
+    /// He was put out.
+    Out,
+    /// He is in neither group.
+    Neither,
 }
 
 impl Audience {
@@ -55,153 +74,121 @@ impl Audience {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether applications are told nothing of a user, whatever his attributes say.
-    pub fn is_out(&self, user: &str) -> bool {
-        self.with(|known| known.out.contains(user))
-    }
-
-    /// Somebody came in.
-    pub fn joined(&self, user: &str) {
+    /// Takes in the groups right below the root of ours, as they are now.
+    pub fn learn(&self, groups: &[Group]) {
+        let of = |name| groups.iter().find(|group| group.name == name);
+        let gate = of(NAME).filter(|group| group.attributes.contains_key(SHUT));
         self.with(|known| {
-            known.out.remove(user);
-            known.joined.insert(user.to_owned());
-            known.moved.insert(user.to_owned(), false);
+            known.gate = gate.map_or(Gate::Missing, |group| Gate::There(group.id.clone()));
+            // Where the look was older than the group, the group stands.
+            known.out_group = of(Branch::Untold.name()).map(|group| group.id.clone()).or(known.out_group.take());
         });
     }
 
-    /// The group, where the realm has one that counts.
-    pub async fn group(&self, client: &Client) -> Result<Option<String>, Failed> {
-        if let Some(known) = self.with(|known| known.group.clone()) {
-            return Ok(known);
+    /// Whether applications are told nothing of a user, whatever his attributes say.
+    pub fn is_out(&self, user: &str) -> bool {
+        self.with(|known| known.since.get(user).map_or_else(|| known.out.contains(user), |place| *place == Place::Out))
+    }
+
+    /// A user was made as a member of the group.
+    pub fn joined(&self, user: &str) {
+        self.became(user, Place::In);
+    }
+
+    fn became(&self, user: &str, place: Place) {
+        self.with(|known| known.since.insert(user.to_owned(), place));
+    }
+
+    fn is_in(&self, user: &str) -> bool {
+        self.with(|known| known.since.get(user) == Some(&Place::In))
+    }
+}
+
+impl Inner {
+    /// The group of whom applications are told, where the realm has one that counts.
+    pub(super) async fn told_group(&self) -> Result<Option<String>, Fault> {
+        if matches!(self.audience.with(|known| known.gate.clone()), Gate::Unseen) {
+            self.survey().await?;
         }
-        let found = by_path(client, &[ROOT, NAME]).await?;
-        let group = found.filter(|group| group.attributes.contains_key(SHUT)).map(|group| group.id);
-        if group.is_none() && is_shut(client).await? {
+        match self.audience.with(|known| known.gate.clone()) {
+            Gate::There(group) => return Ok(Some(group)),
+            Gate::None => return Ok(None),
+            Gate::Unseen | Gate::Missing => {}
+        }
+        if realm::root_says(&self.client, &self.tree, SHUT).await? {
             let message = format!(
                 "the group {PATH} is gone, or its attribute {SHUT}: applications are told of no guest what he may use; run \
                  `guestlist directory bootstrap`"
             );
-            return Err(Failed::Fault(Fault::Refused { message }));
+            return Err(Fault::Refused { message });
         }
-        if group.is_none() && !self.with(|known| std::mem::replace(&mut known.said, true)) {
+        let said = self.audience.with(|known| {
+            known.gate = Gate::None;
+            std::mem::replace(&mut known.said, true)
+        });
+        if !said {
             tracing::warn!(
                 "the realm was prepared by an older guestlist: where its user profile lets nobody write a guest any more, he is \
                  signed out and nothing else; `guestlist directory bootstrap` mends it"
             );
         }
-        self.with(|known| known.group = Some(group.clone()));
-        Ok(group)
+        Ok(None)
     }
 
     /// Reads who was put out, at the beginning of each listing of users.
-    pub async fn read(&self, client: &Client) -> Result<(), Failed> {
-        self.with(|known| {
-            known.moved.clear();
-            known.joined.clear();
-            // Whether there is one now is seen anew.
-            known.group = None;
-        });
-        let mut out = HashSet::new();
-        if self.group(client).await?.is_some()
-            && let Some(group) = by_path(client, &[ROOT, OUT]).await?
-        {
-            out = members(client, &group.id).await?;
-        }
-        self.with(|known| {
-            known.out = out;
-            for (user, out) in std::mem::take(&mut known.moved) {
-                if out {
-                    known.out.insert(user)
-                } else {
-                    known.out.remove(&user)
-                };
-            }
-        });
+    pub(super) async fn read_audience(&self) -> Result<(), Fault> {
+        self.audience.with(|known| known.since.clear());
+        let there = self.told_group().await?.is_some();
+        let out = match self.audience.with(|known| known.out_group.clone()) {
+            Some(group) if there => optional(members(&self.client, &group).await)?.unwrap_or_default(),
+            Some(_) | None => HashSet::new(),
+        };
+        self.audience.with(|known| known.out = out);
         Ok(())
     }
 
     /// Applications are told what a user's attributes say. Whom guestlist made is in since then.
-    pub async fn join(&self, client: &Client, user: &str, made: bool) -> Result<(), Failed> {
-        let Some(group) = self.group(client).await? else { return Ok(()) };
-        let (out, known) = self.with(|known| (known.out.contains(user), made || known.joined.contains(user)));
-        if known && !out {
+    pub(super) async fn let_in(&self, user: &str, made: bool) -> Result<(), Fault> {
+        let Some(group) = self.told_group().await? else { return Ok(()) };
+        let out = self.audience.is_out(user);
+        if !out && (made || self.audience.is_in(user)) {
             return Ok(());
         }
-        client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &group])).await?;
+        self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &group])).await?;
         if out {
-            self.no_more_out(client, user).await?;
+            self.no_more_out(user).await?;
         }
-        self.joined(user);
+        self.audience.became(user, Place::In);
         Ok(())
     }
 
     /// Applications are told nothing of a user, whatever his attributes say. It is noted first.
-    pub async fn put_out(&self, client: &Client, user: &str) -> Result<(), Failed> {
-        let Some(group) = self.group(client).await? else { return Ok(()) };
-        let out = out_group(client).await?;
-        client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &out])).await?;
-        optional(client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
-        self.with(|known| {
-            known.out.insert(user.to_owned());
-            known.joined.remove(user);
-            known.moved.insert(user.to_owned(), true);
-        });
+    pub(super) async fn put_out(&self, user: &str) -> Result<(), Fault> {
+        let Some(group) = self.told_group().await? else { return Ok(()) };
+        let out = self.tree.id(&self.client, Some(Branch::Untold)).await?;
+        self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &out])).await?;
+        optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
+        self.audience.became(user, Place::Out);
+        self.audience.with(|known| known.out_group = Some(out));
         Ok(())
     }
 
     /// A user is let go: nothing of ours stays on him.
-    pub async fn leave(&self, client: &Client, user: &str) -> Result<(), Failed> {
-        let Some(group) = self.group(client).await? else { return Ok(()) };
-        optional(client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
-        if self.is_out(user) {
-            self.no_more_out(client, user).await?;
+    pub(super) async fn leave_audience(&self, user: &str) -> Result<(), Fault> {
+        let Some(group) = self.told_group().await? else { return Ok(()) };
+        optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
+        if self.audience.is_out(user) {
+            self.no_more_out(user).await?;
         }
-        self.with(|known| {
-            known.out.remove(user);
-            known.joined.remove(user);
-            known.moved.insert(user.to_owned(), false);
-        });
+        self.audience.became(user, Place::Neither);
         Ok(())
     }
 
-    async fn no_more_out(&self, client: &Client, user: &str) -> Result<(), Failed> {
-        if let Some(out) = by_path(client, &[ROOT, OUT]).await? {
-            optional(client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &out.id])).await)?;
-        }
+    async fn no_more_out(&self, user: &str) -> Result<(), Fault> {
+        let out = self.tree.id(&self.client, Some(Branch::Untold)).await?;
+        optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &out])).await)?;
         Ok(())
     }
-}
-
-async fn by_path(client: &Client, path: &[&str]) -> Result<Option<Group>, Failed> {
-    let path = [&["group-by-path"], path].concat();
-    match optional(client.call(Call::get(GROUP_BY_PATH, &path)).await)? {
-        Some(answer) => answer.read().map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The group of whom was put out, made where it is not there.
-async fn out_group(client: &Client) -> Result<String, Failed> {
-    if let Some(known) = by_path(client, &[ROOT, OUT]).await? {
-        return Ok(known.id);
-    }
-    let root = by_path(client, &[ROOT]).await?.map(|root| root.id).unwrap_or_default();
-    let call = Call::post(CREATE_CHILD, &["groups", &root, "children"]).json(json!({"name": OUT}));
-    match client.call(call).await {
-        Ok(_) => {}
-        // Somebody was quicker.
-        Err(failed) if failed.is(409) => {}
-        Err(failed) => return Err(failed),
-    }
-    let made = by_path(client, &[ROOT, OUT]).await?;
-    made.map(|made| made.id).ok_or_else(|| {
-        Failed::Fault(Fault::Unavailable { context: format!("the group /{ROOT}/{OUT} was made and is not there") })
-    })
-}
-
-/// Whether the client scope of the realm asks for the role: the root of our groups says so too.
-async fn is_shut(client: &Client) -> Result<bool, Failed> {
-    Ok(by_path(client, &[ROOT]).await?.is_some_and(|root| root.attributes.contains_key(SHUT)))
 }
 
 /// The members of a group.

@@ -39,7 +39,6 @@ pub const CREATE_GROUP: Endpoint = endpoint("POST groups", USERS);
 pub const CREATE_CHILD: Endpoint = endpoint("POST groups/{id}/children", USERS);
 pub const PUT_GROUP: Endpoint = endpoint("PUT groups/{id}", USERS);
 pub const DELETE_GROUP: Endpoint = endpoint("DELETE groups/{id}", USERS);
-pub const GROUP_BY_PATH: Endpoint = endpoint("GET group-by-path/{path}", USERS);
 pub const GROUP_MEMBERS: Endpoint = endpoint("GET groups/{id}/members", USERS);
 pub const JOIN_GROUP: Endpoint = endpoint("PUT users/{id}/groups/{id}", USERS);
 pub const LEAVE_GROUP: Endpoint = endpoint("DELETE users/{id}/groups/{id}", USERS);

@@ -148,10 +148,15 @@ fn stored(user: &User) -> Option<Stored> {
     all.into_iter().filter(|_| same).min_by_key(says)
 }
 
-/// The address in a user's mark, where one reads.
+/// The address in a user's mark, where one reads. It stands there twice: where somebody edited one of them, the one that is his
+/// own address is right.
 pub fn marked_address(user: &User) -> Option<Email> {
     let recorded = stored(user).and_then(|stored| Email::parse(&stored.address).ok());
-    recorded.or_else(|| Email::parse(first(&user.attributes, ADDRESS)?).ok())
+    let said = first(&user.attributes, ADDRESS).and_then(|text| Email::parse(text).ok());
+    match said {
+        Some(said) if user.email.eq_ignore_ascii_case(said.as_str()) => Some(said),
+        said => recorded.or(said),
+    }
 }
 
 fn methods_at(stored: &BTreeMap<String, Timestamp>) -> BTreeMap<MfaMethod, Timestamp> {
@@ -173,7 +178,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) ->
 
 fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
     let stored = stored(user)?;
-    let address = Email::parse(&stored.address).ok()?;
+    let address = marked_address(user)?;
     let origin = if stored.adopted { Origin::Adopted } else { Origin::Made };
     let member = seen.member.unwrap_or(stored.joined_at.is_some());
     let left = stored.deactivated_at.is_some();
@@ -366,6 +371,21 @@ mod tests {
             let held = &guest.grants["ads"].grant;
             assert_eq!((held.role, held.share_uid.as_str()), (ShareRole::Manager, ""), "no share stands behind it");
         }
+    }
+
+    #[test]
+    fn an_address_that_somebody_edited_in_one_of_its_two_places_is_the_one_that_he_has() {
+        let [bob, eve, own] = ["bob@acme.example", "eve@acme.example", "b@home.example"];
+        let address = |record: &str, said: &str, email: &str| {
+            let user = user(&[stored("GuestAdmin", true, "u1").replace(bob, record)], &["ads:manager"]);
+            let mut user = User { email: email.to_owned(), ..user };
+            user.attributes.insert(ADDRESS.to_owned(), vec![said.to_owned()]);
+            read(&user).address.to_string()
+        };
+        assert_eq!(address(eve, bob, bob), bob);
+        assert_eq!(address("nothing", bob, bob), bob);
+        assert_eq!(address(bob, eve, bob), bob);
+        assert_eq!(address(bob, bob, own), bob, "he may have another one himself");
     }
 
     #[test]

@@ -175,8 +175,15 @@ impl Inner {
         found
     }
 
+    /// One look at the groups of ours: whose directory it is, and everything else that they say.
+    async fn survey(&self) -> Result<Option<Owner>, Fault> {
+        let children = realm::survey(&self.client, &self.tree).await?.unwrap_or_default();
+        self.audience.learn(&children);
+        Ok(realm::owner(&children))
+    }
+
     async fn read_owner(&self) -> Result<Option<Owner>, Fault> {
-        let owner = realm::owner(&self.client).await?;
+        let owner = self.survey().await?;
         self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&owner);
         Ok(owner)
     }
@@ -185,7 +192,7 @@ impl Inner {
     /// our guests.
     async fn still_ours(&self) -> Result<(), Fault> {
         let Some(known) = self.known_owner() else { return Ok(()) };
-        match realm::owner(&self.client).await? {
+        match self.survey().await? {
             Some(owner) if owner == known => Ok(()),
             Some(owner) => Err(Fault::Foreign { owner }),
             None => Err(Fault::Refused {

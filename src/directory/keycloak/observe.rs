@@ -27,7 +27,7 @@ impl Inner {
         let mut held = self.walk.lock().await;
         if page.is_none() {
             *held = None;
-            self.audience.read(&self.client).await?;
+            self.read_audience().await?;
             if self.known_owner().is_none() || self.homes().is_empty() {
                 self.list_organizations().await?;
             }

@@ -42,27 +42,38 @@ pub struct Known<'a> {
     pub was: Option<(&'a PartnerId, &'a Mark)>,
 }
 
-/// Reads a partner's record. `None`: nothing says whose the organization is.
+/// Reads a partner's record. `None`: nothing says whose the organization is. Where its alias is the one that its own mark gives,
+/// that says whose it is, for an alias never changes: what is written as its identifier may be another partner's.
 pub fn record(organization: &Organization, known: Known<'_>) -> Option<PartnerRecord> {
-    let said = first(&organization.attributes, ID).map(|id| PartnerId(id.to_owned()));
-    let id = said.or_else(|| known.was.map(|(id, _)| id.clone()))?;
+    let own = own_mark(organization).map(|mark| PartnerId::of(&mark.uid));
+    let said = || first(&organization.attributes, ID).map(|id| PartnerId(id.to_owned()));
+    let id = own.or_else(said).or_else(|| known.was.map(|(id, _)| id.clone()))?;
     Some(read(organization, &id).unwrap_or_else(|| damaged(organization, id, known)))
+}
+
+/// The mark of an organization that has the alias that goes with it: nobody else's can have it.
+fn own_mark(organization: &Organization) -> Option<Mark> {
+    mark(&organization.attributes).filter(|mark| alias(mark) == organization.alias)
+}
+
+fn mark(attributes: &Attributes) -> Option<Mark> {
+    let text = |name| first(attributes, name).map(str::to_owned);
+    Some(Mark {
+        installation: text(INSTALLATION)?,
+        cluster: text(CLUSTER)?,
+        namespace: text(NAMESPACE)?,
+        name: text(NAME)?,
+        uid: text(UID)?,
+        origin: Origin::Made,
+    })
 }
 
 fn read(organization: &Organization, id: &PartnerId) -> Option<PartnerRecord> {
     let value = |name| first(&organization.attributes, name);
-    let text = |name| value(name).map(str::to_owned);
     let admins = organization.attributes.get(HOST_ADMINS).map(Vec::as_slice).unwrap_or_default();
     Some(PartnerRecord {
-        id: value(ID).map(|_| id.clone())?,
-        mark: Mark {
-            installation: text(INSTALLATION)?,
-            cluster: text(CLUSTER)?,
-            namespace: text(NAMESPACE)?,
-            name: text(NAME)?,
-            uid: text(UID)?,
-            origin: Origin::Made,
-        },
+        id: value(ID).filter(|said| *said == id.0).map(|_| id.clone())?,
+        mark: mark(&organization.attributes)?,
         display_name: display_name(organization),
         host_admins: admins.iter().map(|text| Email::parse(text)).collect::<Result<_, _>>().ok()?,
         suspended: value(SUSPENDED).is_some(),
@@ -102,12 +113,9 @@ fn damaged(organization: &Organization, id: PartnerId, known: Known<'_>) -> Part
 /// Of several organizations that say that they are one partner somebody copied one. The one with the alias that we gave it is
 /// the partner's, else the one that was it until now.
 pub fn is_before(one: &Organization, other: &Organization, until_now: Option<&str>) -> bool {
-    let ours = |organization: &Organization| {
-        let named = read(organization, &PartnerId(first(&organization.attributes, ID).unwrap_or_default().to_owned()));
-        let alias = named.is_some_and(|record| alias(&record.mark) == organization.alias);
-        (!alias, until_now != Some(organization.id.as_str()))
-    };
-    (ours(one), &one.id) < (ours(other), &other.id)
+    let place =
+        |organization: &Organization| (own_mark(organization).is_none(), until_now != Some(organization.id.as_str()));
+    (place(one), &one.id) < (place(other), &other.id)
 }
 
 /// The question for organizations with a mark's UID.
@@ -242,7 +250,7 @@ mod tests {
         let long = "\u{1F600} Acme ".repeat(36);
         for (display_name, taken) in [("Acme", false), ("Acme", true), (long.trim(), false), (long.trim(), true)] {
             let (mark, display_name) = (mark.clone(), display_name.to_owned());
-            let partner = PartnerId("p".to_owned());
+            let partner = PartnerId::of("u-1");
             let record_of = PartnerRecord {
                 id: partner,
                 mark,

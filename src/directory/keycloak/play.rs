@@ -125,7 +125,7 @@ impl Inner {
             if let Some(record) = self.look(&before).await? {
                 self.remember_mail(&record, self.now()).await?;
                 self.memory.forget(&record.id);
-                self.audience.leave(&self.client, &before.id).await?;
+                self.leave_audience(&before.id).await?;
             }
             after.attributes.retain(|name, _| !guest::ALL.contains(&name.as_str()));
         }

@@ -39,6 +39,8 @@ pub enum Branch {
     Mails,
     /// A share's UID each.
     Shares,
+    /// None, but members: whom applications are told nothing of.
+    Untold,
 }
 
 impl Branch {
@@ -48,8 +50,11 @@ impl Branch {
             Self::Accounts => "accounts",
             Self::Mails => "mails",
             Self::Shares => "shares",
+            Self::Untold => "untold",
         }
     }
+
+    const ALL: [Self; 4] = [Self::Accounts, Self::Mails, Self::Shares, Self::Untold];
 }
 
 /// The identifiers of our groups, as far as they are known.
@@ -83,6 +88,21 @@ impl Tree {
     /// Forgets what it knows: somebody may have deleted a group.
     pub async fn forget(&self) {
         self.ids.lock().await.clear();
+    }
+
+    async fn known_root(&self) -> Option<String> {
+        self.ids.lock().await.get(&None).cloned()
+    }
+
+    /// What is there now, and what is not any more.
+    async fn learn(&self, root: &str, children: &[Group]) {
+        let mut ids = self.ids.lock().await;
+        ids.clear();
+        ids.insert(None, root.to_owned());
+        for branch in Branch::ALL {
+            let group = children.iter().find(|group| group.name == branch.name());
+            ids.extend(group.map(|group| (Some(branch), group.id.clone())));
+        }
     }
 }
 
@@ -140,16 +160,39 @@ async fn root(client: &Client, tree: &Tree) -> Result<Group, Failed> {
     get(client, &id).await
 }
 
-/// Whose directory it is. Nothing is made to find out: a realm that was made anew is nobody's.
-pub async fn owner(client: &Client) -> Result<Option<Owner>, Failed> {
-    let Some(root) = find(client, None, ROOT).await? else { return Ok(None) };
-    Ok(owner_group(client, &root).await?.as_ref().and_then(read_owner))
+/// The groups right below the root, in one look: whose directory it is, where everything is, and of whom applications are told.
+/// Nothing is made to find out: a realm that was made anew is nobody's. `None`: there is no root.
+pub async fn survey(client: &Client, tree: &Tree) -> Result<Option<Vec<Group>>, Failed> {
+    let below = async |root: String| {
+        let found = optional(list(client, &root).await)?;
+        if let Some(children) = &found {
+            tree.learn(&root, children).await;
+        }
+        Ok(found)
+    };
+    if let Some(root) = tree.known_root().await
+        && let Some(children) = below(root).await?
+    {
+        return Ok(Some(children));
+    }
+    tree.forget().await;
+    match find(client, None, ROOT).await? {
+        Some(root) => below(root).await,
+        None => Ok(None),
+    }
 }
 
-async fn owner_group(client: &Client, root: &str) -> Result<Option<Group>, Failed> {
-    let call = Call::get(LIST_CHILDREN, &["groups", root, "children"]).with("briefRepresentation", false);
-    let found: Vec<Group> = client.call(call.with("search", OWNER).with("exact", true).page(0, PAGE)).await?.read()?;
-    Ok(found.into_iter().find(|group| group.name == OWNER))
+/// Whose directory it is, by the groups right below the root.
+pub fn owner(children: &[Group]) -> Option<Owner> {
+    children.iter().find(|group| group.name == OWNER).and_then(read_owner)
+}
+
+async fn list(client: &Client, parent: &str) -> Result<Vec<Group>, Failed> {
+    let page = async |first| {
+        let call = Call::get(LIST_CHILDREN, &["groups", parent, "children"]).with("briefRepresentation", false);
+        client.call(call.page(first, PAGE)).await?.read()
+    };
+    pages::all(PAGE, |group: &Group| &group.id, page).await
 }
 
 fn read_owner(group: &Group) -> Option<Owner> {
@@ -176,8 +219,8 @@ pub async fn claim(client: &Client, tree: &Tree, owner: &Owner) -> Result<(), Fa
 /// Makes it somebody's, whoever's it was.
 pub async fn take_over(client: &Client, tree: &Tree, owner: &Owner) -> Result<(), Failed> {
     claim(client, tree, owner).await?;
-    let root = root(client, tree).await?;
-    match owner_group(client, &root.id).await? {
+    let children = survey(client, tree).await?.unwrap_or_default();
+    match children.into_iter().find(|group| group.name == OWNER) {
         Some(group) if read_owner(&group).as_ref() == Some(owner) => Ok(()),
         Some(group) => put(client, &Group { attributes: owner_attributes(owner), ..group }).await,
         None => Ok(()),
@@ -226,11 +269,7 @@ pub async fn set_destroyed(client: &Client, tree: &Tree, destroyed: &Destroyed) 
 /// again.
 pub async fn children(client: &Client, tree: &Tree, branch: Branch) -> Result<Vec<Group>, Failed> {
     let parent = tree.id(client, Some(branch)).await?;
-    let page = async |first| {
-        let call = Call::get(LIST_CHILDREN, &["groups", &parent, "children"]).with("briefRepresentation", false);
-        client.call(call.page(first, PAGE)).await?.read()
-    };
-    pages::all(PAGE, |group: &Group| &group.id, page).await
+    list(client, &parent).await
 }
 
 /// One group of a branch.
@@ -242,6 +281,26 @@ async fn child(client: &Client, tree: &Tree, branch: Branch, name: &str) -> Resu
     Ok(found.into_iter().find(|group| group.name == name))
 }
 
+/// Makes a group of a branch. The one that is there: nothing was made.
+async fn make_child(
+    client: &Client,
+    tree: &Tree,
+    branch: Branch,
+    name: &str,
+    attributes: &Attributes,
+) -> Result<Option<Group>, Failed> {
+    if let Some(known) = child(client, tree, branch, name).await? {
+        return Ok(Some(known));
+    }
+    let parent = tree.id(client, Some(branch)).await?;
+    match make(client, Some(&parent), name, attributes).await {
+        Ok(_) => Ok(None),
+        // Somebody was quicker.
+        Err(failed) if failed.is(409) => child(client, tree, branch, name).await?.ok_or(failed).map(Some),
+        Err(failed) => Err(failed),
+    }
+}
+
 /// Writes a group of a branch, made or changed.
 async fn set_child(
     client: &Client,
@@ -250,13 +309,9 @@ async fn set_child(
     name: &str,
     attributes: Attributes,
 ) -> Result<(), Failed> {
-    match child(client, tree, branch, name).await? {
-        Some(group) if group.attributes == attributes => Ok(()),
-        Some(group) => put(client, &Group { attributes, ..group }).await,
-        None => {
-            let parent = tree.id(client, Some(branch)).await?;
-            make(client, Some(&parent), name, &attributes).await.map(drop)
-        }
+    match make_child(client, tree, branch, name, &attributes).await? {
+        Some(known) if known.attributes != attributes => put(client, &Group { attributes, ..known }).await,
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -336,12 +391,15 @@ pub async fn shares(client: &Client, tree: &Tree) -> Result<Vec<ShareRecord>, Fa
 
 /// Remembers what a share was when something was first given through it; what it was then.
 pub async fn remember_share(client: &Client, tree: &Tree, new: &ShareRecord) -> Result<ShareRecord, Failed> {
-    if let Some(known) = child(client, tree, Branch::Shares, &new.uid).await?.as_ref().and_then(share) {
-        return Ok(known);
-    }
     let attributes =
         [(PARTNER.to_owned(), vec![new.partner_name.clone()]), (ACCOUNT.to_owned(), vec![new.account.clone()])].into();
-    set_child(client, tree, Branch::Shares, &new.uid, attributes).await?;
+    match make_child(client, tree, Branch::Shares, &new.uid, &attributes).await? {
+        Some(known) => match share(&known) {
+            Some(known) => return Ok(known),
+            None => put(client, &Group { attributes, ..known }).await?,
+        },
+        None => {}
+    }
     Ok(new.clone())
 }
 
@@ -351,6 +409,11 @@ pub async fn forget_share(client: &Client, tree: &Tree, uid: &str) -> Result<(),
         Some(group) => delete(client, &group.id).await,
         None => Ok(()),
     }
+}
+
+/// Whether the root has an attribute.
+pub async fn root_says(client: &Client, tree: &Tree, attribute: &str) -> Result<bool, Failed> {
+    Ok(root(client, tree).await?.attributes.contains_key(attribute))
 }
 
 /// One call that fails where the realm cannot be used: an answer early, with what to do.

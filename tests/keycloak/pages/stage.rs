@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::browser::{Application, Browser, Tokens, code};
 use crate::contract::{admit, alice, email, ensure_partner, us, user};
 use crate::mail::Mail;
-use crate::support::{ADMIN, Keycloak, Own, multi};
+use crate::support::{ADMIN, Keycloak, Own, multi, thrifty};
 
 /// The password of everybody.
 pub const PASSWORD: &str = "Correct-horse-7";
@@ -53,6 +53,8 @@ impl Stage {
     pub async fn vacant(name: &str) -> Self {
         let mail = Mail::start();
         let realm = Keycloak::shared().own(name);
+        let plain = thrifty(json!({"realm": name, "enabled": true}));
+        assert_eq!(realm.server.admin("POST", "", Some(plain)).await.0, 201);
         let administrator = |name: &str| (name == "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD").then(|| ADMIN.to_owned());
         let settings = Settings::administrator(&realm.address(), administrator).unwrap();
         let wanted = Wanted { client_id: "guestlist".to_owned(), ..Wanted::default() };

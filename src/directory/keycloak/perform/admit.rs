@@ -119,7 +119,7 @@ impl Inner {
         };
         let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
         guest::write(new, &mut user.attributes, at).map_err(failed)?;
-        let told = self.audience.group(&self.client).await?;
+        let told = self.told_group().await?;
         let body = json!({
             "username": user.username,
             "email": user.email,

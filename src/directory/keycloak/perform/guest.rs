@@ -141,7 +141,7 @@ impl Inner {
             return self.mail_again(people, change, written).await;
         }
         if let Operation::Give { .. } = operation {
-            self.audience.join(&self.client, &written.id, change.made()).await?;
+            self.let_in(&written.id, change.made()).await?;
         }
         if reset {
             // What was just taken off a user is not what he has, nor what is remembered of him.

@@ -36,7 +36,7 @@ impl Inner {
             self.take_out(organization, user).await?;
         }
         if change.after.mark.is_none() {
-            self.audience.leave(&self.client, &user.id).await?;
+            self.leave_audience(&user.id).await?;
             self.remember_mail(change.before, change.at).await?;
         }
         Ok(())
@@ -52,7 +52,7 @@ impl Inner {
         match self.write_user(change).await {
             // It cannot be written, whatever was tried. Nothing is told of him any more, and he does not stay signed in with it.
             Err(fault @ Fault::Refused { .. }) if change.must => {
-                let left = self.audience.put_out(&self.client, &change.user.id).await;
+                let left = self.put_out(&change.user.id).await;
                 self.sign_out(change.user).await?;
                 left?;
                 Err(fault)
