@@ -189,8 +189,9 @@ pub fn owner(children: &[Group]) -> Option<Owner> {
 
 async fn list(client: &Client, parent: &str) -> Result<Vec<Group>, Failed> {
     let page = async |first| {
-        let call = Call::get(LIST_CHILDREN, &["groups", parent, "children"]).with("briefRepresentation", false);
-        client.call(call.page(first, PAGE)).await?.read()
+        // How many groups each has itself would be counted one by one.
+        let call = Call::get(LIST_CHILDREN, &["groups", parent, "children"]).with("subGroupsCount", false);
+        client.call(call.with("briefRepresentation", false).page(first, PAGE)).await?.read()
     };
     pages::all(PAGE, |group: &Group| &group.id, page).await
 }
