@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use std::ops::Index;
 
 /// A map by key, for few entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Few<K, V>(Vec<(K, V)>);
 
 impl<K, V> Default for Few<K, V> {

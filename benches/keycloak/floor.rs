@@ -135,8 +135,14 @@ pub async fn reads(realm: &Realm<'_>) -> Duration {
         bare.pages(&format!("/organizations/{id}/invitations?")).await;
     }
     let root = bare.get("/groups?search=guestlist&exact=true&briefRepresentation=false").await;
-    for group in bare.pages(&format!("/groups/{}/children?subGroupsCount=false&", root[0]["id"].as_str().unwrap())).await {
-        bare.pages(&format!("/groups/{}/children?briefRepresentation=false&subGroupsCount=false&", group["id"].as_str().unwrap())).await;
+    for group in
+        bare.pages(&format!("/groups/{}/children?subGroupsCount=false&", root[0]["id"].as_str().unwrap())).await
+    {
+        bare.pages(&format!(
+            "/groups/{}/children?briefRepresentation=false&subGroupsCount=false&",
+            group["id"].as_str().unwrap()
+        ))
+        .await;
     }
     began.elapsed()
 }

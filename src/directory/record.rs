@@ -25,7 +25,7 @@ impl PartnerId {
 }
 
 /// Grows with every change of a record, whoever made it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub i64);
 
 /// Whose directory it is.
@@ -38,7 +38,7 @@ pub struct Owner {
 }
 
 /// Whether guestlist made an identity or found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// Made by us: ours to disable, deactivate, destroy.
     Made,
@@ -47,7 +47,7 @@ pub enum Origin {
 }
 
 /// What is written beside each thing that guestlist made or adopted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mark {
     /// The installation.
     pub installation: String,
@@ -81,7 +81,7 @@ pub struct PartnerRecord {
 }
 
 /// An invitation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InvitationRecord {
     /// When it was sent.
     pub sent_at: Timestamp,
@@ -90,7 +90,7 @@ pub struct InvitationRecord {
 }
 
 /// What is known of a guest's MFA.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MfaRecord {
     /// The enrolled methods and since when; empty: none.
     Known(Few<MfaMethod, Timestamp>),
@@ -99,7 +99,7 @@ pub enum MfaRecord {
 }
 
 /// What a grant says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// The account's name.
     pub account: String,
@@ -118,7 +118,7 @@ pub struct Grant {
 }
 
 /// A grant that the directory holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GrantRecord {
     /// What it says.
     pub grant: Grant,
@@ -127,7 +127,7 @@ pub struct GrantRecord {
 }
 
 /// A guest in the directory. There is at most one record an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GuestRecord {
     /// Its identifier.
     pub id: GuestId,

@@ -32,6 +32,9 @@ const PHRASES: [&str; 27] = [
     "A method that counts is enrolled.",
 ];
 
+/// How phrases begin: between two of these there is none.
+const FIRST: [char; 6] = ['{', '"', ',', 'T', 'K', 'A'];
+
 /// JSON text in brief.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Brief(Box<str>);
@@ -43,16 +46,19 @@ impl Brief {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let phrase = PHRASES.iter().zip('\u{1}'..).find(|(phrase, _)| begins(rest, phrase));
-            match phrase {
+            let said = match phrase {
                 Some((phrase, sign)) => {
                     brief.push(sign);
-                    rest = &rest[phrase.len()..];
+                    phrase.len()
                 }
                 None => {
-                    brief.push(first);
-                    rest = &rest[first.len_utf8()..];
+                    let after = first.len_utf8();
+                    let plain = rest[after..].find(FIRST).map_or(rest.len(), |next| after + next);
+                    brief.push_str(&rest[..plain]);
+                    plain
                 }
-            }
+            };
+            rest = &rest[said..];
         }
         Self(brief.into())
     }
@@ -78,6 +84,11 @@ fn begins(text: &str, phrase: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_phrase_is_looked_for() {
+        assert!(PHRASES.iter().all(|phrase| phrase.starts_with(FIRST)));
+    }
 
     #[test]
     fn the_usual_status_takes_a_third() {

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api;
@@ -166,8 +167,10 @@ fn value(object: &Declared) -> Option<Value> {
 }
 
 fn read(key: &Key, object: &Value) -> Declared {
+    // What is on a desk was read once already; the guard, which copies an object to say what does not fit, is for the rest.
     fn typed<K: Watched>(object: &Value) -> Option<Declared> {
-        serde_json::from_value::<DeserializeGuard<K>>(object.clone()).ok().map(declared)
+        let guarded = || DeserializeGuard::<K>::deserialize(object).ok();
+        K::deserialize(object).ok().map(|read| DeserializeGuard(Ok(read))).or_else(guarded).map(declared)
     }
     let read = match key.kind {
         Kind::Partner => typed::<api::LocalPartner>(object),

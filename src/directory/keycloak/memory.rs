@@ -89,7 +89,7 @@ impl Memory {
             seen.mfa_lost_at = person.mfa_lost_at;
             let mut record = guest::record(user, &seen, Revision(0), besides)?;
             let mut hasher = DefaultHasher::new();
-            format!("{record:?}").hash(&mut hasher);
+            record.hash(&mut hasher);
             let print = hasher.finish();
             if print != person.seen {
                 known.revision += 1;

@@ -12,17 +12,18 @@ use super::super::{
 use super::client::{Call, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
 use super::pages::{PAGE, Step};
-use super::people::Home;
+use super::people::{Home, People};
 use super::wire::{Organization, User};
 use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm};
 use crate::rules::Email;
 
-/// How many pages of users are read at once.
+/// How many pages of users are read at once: a page takes the server long, and one behind the last takes it no time.
 const AT_ONCE: usize = 3;
+/// How many are read before they are handed on.
+const TOGETHER: usize = 6;
 
 impl Inner {
-    /// Some pages of guests: the first alone, then several at a time, for a page takes the server long. Workspace users who
-    /// come by are kept for who asks for them.
+    /// Some pages of guests, several at a time. Workspace users who come by are kept for who asks for them.
     async fn list_guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Fault> {
         let mut held = self.walk.lock().await;
         if page.is_none() {
@@ -37,23 +38,21 @@ impl Inner {
             return Err(Fault::Unavailable { context: "another listing of users began meanwhile".to_owned() });
         }
         let people = self.people();
-        let ahead = if page.is_none() { 1 } else { AT_ONCE };
-        let mut pages =
-            stream::iter(listing.pages.ahead().take(ahead)).map(|first| people.page(first, PAGE)).buffered(ahead);
+        let ahead = stream::iter(listing.pages.ahead().take(TOGETHER));
+        let mut pages = ahead.map(|first| people.page(first, PAGE)).buffered(AT_ONCE);
         let mut items = Vec::new();
         let mut step = Step::On;
+        let mut read = pages.next().await;
         while step == Step::On
-            && let Some(users) = pages.next().await
+            && let Some(users) = read
         {
             let users = users?;
             step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
-            for user in &users {
-                if listing.seen.insert(user.id.clone()) {
-                    let himself = people.himself(user).await?;
-                    items.extend(people.listed(&himself, &mut listing.walk).await?);
-                    listing.users.extend(guest::workspace_user(&himself));
-                }
-            }
+            let next = async { if step == Step::On { pages.next().await } else { None } };
+            // The server is not left idle meanwhile.
+            let (next, taken_in) = tokio::join!(next, self.take_in(&people, listing, &users));
+            items.extend(taken_in?);
+            read = next;
         }
         if step == Step::End {
             // A realm that does not show our attributes any more seems to have no guest of ours at all.
@@ -61,6 +60,24 @@ impl Inner {
         }
         let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })
+    }
+
+    /// The guests of a page; the workspace users in it are kept.
+    async fn take_in(
+        &self,
+        people: &People<'_>,
+        listing: &mut Listing,
+        users: &[User],
+    ) -> Result<Vec<GuestRecord>, Fault> {
+        let mut guests = Vec::new();
+        for user in users {
+            if listing.seen.insert(user.id.clone()) {
+                let himself = people.himself(user).await?;
+                guests.extend(people.listed(&himself, &mut listing.walk).await?);
+                listing.users.extend(guest::workspace_user(&himself));
+            }
+        }
+        Ok(guests)
     }
 
     async fn list_shares(&self) -> Result<Page<ShareRecord>, Fault> {
