@@ -155,7 +155,7 @@ pub fn guest(id: &str) -> GuestId {
 }
 
 pub fn acme() -> PartnerId {
-    PartnerId::of("u-acme")
+    PartnerId("p-acme".to_owned())
 }
 
 pub fn ensure_partner() -> Operation {

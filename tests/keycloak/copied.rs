@@ -32,12 +32,18 @@ metadata: {name: carol, namespace: partners}
 spec: {partnerRef: {name: acme}, email: carol@acme.example, role: GuestAdmin, invitedBy: alice@host.example}
 ";
 
+/// What is not copied, but made out to the copy.
+const HIS_OWN: &str = "guestlist.address of his own";
+
 /// Somebody of whom a tool made a copy of another user.
 async fn copy(people: &People, of: &str, who: &str, without: &[&str]) {
     let original = people.user(&Email::parse(of).unwrap()).await;
     let mut attributes = original["attributes"].clone();
     for name in without {
         attributes.as_object_mut().unwrap().remove(*name);
+        if *name == HIS_OWN {
+            attributes["guestlist.address"] = json!([who]);
+        }
     }
     let body = json!({"username": who, "email": who, "firstName": "Dave", "lastName": "Other", "enabled": true,
                       "emailVerified": true, "attributes": attributes});
@@ -58,11 +64,12 @@ fn whoever_was_made_a_copy_of_a_guest_loses_the_claim_and_nothing_else_and_the_g
         assert_eq!(told(people, CAROL).await, ["instagram:manager"]);
         let (before, enabled) = (people.user(&carol).await, Value::Bool(true));
         // In whichever order the realm lists them, and whatever of the mark was copied.
-        let copies: [(&str, &[&str]); 4] = [
+        let copies: [(&str, &[&str]); 5] = [
             ("anna@others.example", &[]),
             (DAVE, &[]),
             ("erik@others.example", &["guestlist.id", "guestlist.record"]),
             ("fred@others.example", &["guestlist.address", "guestlist.partner"]),
+            ("hans@others.example", &[HIS_OWN]),
         ];
         for (who, without) in copies {
             copy(people, CAROL, who, without).await;

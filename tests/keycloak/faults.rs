@@ -194,7 +194,7 @@ fn who_is_asked_for_patience_waits_and_goes_on() {
             if noted.len() == 1 { Fate::Patience(2) } else { Fate::Passes }
         });
         scene.ends("made").await;
-        let asked = asked.lock().unwrap();
+        let asked = std::mem::take(&mut *asked.lock().unwrap());
         assert_eq!(asked.len(), 2);
         assert!(asked[1] - asked[0] >= Duration::from_secs(2), "{asked:?}");
         assert_eq!((scene.mail.total(), shown(scene).await), (1, 1));

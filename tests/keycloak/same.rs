@@ -38,6 +38,7 @@ mod roles;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../operator/secrets.rs"]
 mod secrets;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../operator/suspension.rs"]
 mod suspension;
 #[cfg(feature = "keycloak-whole")]

@@ -35,8 +35,7 @@ async fn apply(scene: &Scene, suspended: bool) -> Vec<String> {
     let (code, said) = scene.run(&APPLY).await;
     assert_eq!(code, Some(0), "{said}");
     scene.proxy.rules(|_, _| Fate::Passes);
-    let writes = writes.lock().unwrap().clone();
-    writes
+    std::mem::take(&mut *writes.lock().unwrap())
 }
 
 #[test]

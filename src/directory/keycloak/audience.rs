@@ -123,7 +123,10 @@ impl Inner {
             return Err(Fault::Refused { message });
         }
         let said = self.audience.with(|known| {
-            known.gate = Gate::None;
+            // Bootstrap may have made it meanwhile, and somebody seen it.
+            if matches!(known.gate, Gate::Missing) {
+                known.gate = Gate::None;
+            }
             std::mem::replace(&mut known.said, true)
         });
         if !said {
@@ -137,7 +140,16 @@ impl Inner {
 
     /// Reads who was put out, at the beginning of each listing of users.
     pub(super) async fn read_audience(&self) -> Result<(), Fault> {
-        self.audience.with(|known| known.since.clear());
+        // What became of whom until now stands until it is read.
+        self.audience.with(|known| {
+            for (user, place) in std::mem::take(&mut known.since) {
+                if place == Place::Out {
+                    known.out.insert(user);
+                } else {
+                    known.out.remove(&user);
+                }
+            }
+        });
         let there = self.told_group().await?.is_some();
         let out = match self.audience.with(|known| known.out_group.clone()) {
             Some(group) if there => optional(members(&self.client, &group).await)?.unwrap_or_default(),
@@ -168,8 +180,10 @@ impl Inner {
         let out = self.tree.id(&self.client, Some(Branch::Untold)).await?;
         self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &out])).await?;
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
-        self.audience.became(user, Place::Out);
-        self.audience.with(|known| known.out_group = Some(out));
+        self.audience.with(|known| {
+            known.out_group = Some(out);
+            known.since.insert(user.to_owned(), Place::Out);
+        });
         Ok(())
     }
 

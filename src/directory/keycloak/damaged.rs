@@ -69,7 +69,7 @@ pub fn is_before(one: &User, other: &User) -> bool {
     let place = |user: &User| {
         let marked = guest::marked_address(user);
         let his = marked.is_some_and(|address| user.email.eq_ignore_ascii_case(address.as_str()));
-        (!his, user.created_timestamp.unwrap_or(i64::MAX), user.id.clone())
+        (guest::has_his_own_mark(user) != Some(true), !his, user.created_timestamp.unwrap_or(i64::MAX), user.id.clone())
     };
     place(one) < place(other)
 }

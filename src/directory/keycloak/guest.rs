@@ -151,12 +151,25 @@ fn stored(user: &User) -> Option<Stored> {
 /// The address in a user's mark, where one reads. It stands there twice: where somebody edited one of them, the one that is his
 /// own address is right.
 pub fn marked_address(user: &User) -> Option<Email> {
-    let recorded = stored(user).and_then(|stored| Email::parse(&stored.address).ok());
-    let said = first(&user.attributes, ADDRESS).and_then(|text| Email::parse(text).ok());
+    let [recorded, said] = marked_addresses(user);
     match said {
-        Some(said) if user.email.eq_ignore_ascii_case(said.as_str()) => Some(said),
+        Some(said) if is_his(user, &said) => Some(said),
         said => recorded.or(said),
     }
+}
+
+/// Whether all addresses in a user's mark are his own. `None`: there is none that reads.
+pub fn has_his_own_mark(user: &User) -> Option<bool> {
+    marked_addresses(user).into_iter().flatten().map(|address| is_his(user, &address)).reduce(|one, other| one && other)
+}
+
+fn marked_addresses(user: &User) -> [Option<Email>; 2] {
+    let recorded = stored(user).and_then(|stored| Email::parse(&stored.address).ok());
+    [recorded, first(&user.attributes, ADDRESS).and_then(|text| Email::parse(text).ok())]
+}
+
+fn is_his(user: &User, address: &Email) -> bool {
+    user.email.eq_ignore_ascii_case(address.as_str())
 }
 
 fn methods_at(stored: &BTreeMap<String, Timestamp>) -> BTreeMap<MfaMethod, Timestamp> {

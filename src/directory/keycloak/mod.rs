@@ -161,10 +161,15 @@ impl Inner {
         let (homes, owner) = (self.homes(), self.known_owner());
         let was: BTreeMap<&str, _> =
             homes.iter().map(|(id, home)| (home.organization.id.as_str(), (id, &home.mark))).collect();
+        let of_homes = homes.values().map(|home| &home.organization);
+        let own: BTreeMap<PartnerId, String> = of_homes
+            .chain(&all)
+            .filter_map(|organization| Some((partner::own_id(organization)?, organization.id.clone())))
+            .collect();
         let mut found: BTreeMap<PartnerId, (PartnerRecord, Organization)> = BTreeMap::new();
         for organization in all {
             let was = was.get(organization.id.as_str()).copied();
-            let known = partner::Known { owner: owner.as_ref(), was };
+            let known = partner::Known { owner: owner.as_ref(), was, own: Some(&own) };
             let Some(record) = partner::record(&organization, known) else { continue };
             let until_now = homes.get(&record.id).map(|home| home.organization.id.as_str());
             let other = found.get(&record.id);

@@ -1,6 +1,8 @@
 //! A partner as Keycloak keeps it: an organization, whose attributes hold our mark. Its alias never changes and cannot
 //! collide between namespaces; its name is what a guest reads in his invitation.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -40,15 +42,27 @@ pub struct Known<'a> {
     pub owner: Option<&'a Owner>,
     /// Whose it was when it was last seen.
     pub was: Option<(&'a PartnerId, &'a Mark)>,
+    /// Partners whose alias says of an organization that it is theirs, and Keycloak's identifier of that one.
+    pub own: Option<&'a BTreeMap<PartnerId, String>>,
 }
 
-/// Reads a partner's record. `None`: nothing says whose the organization is. Where its alias is the one that its own mark gives,
-/// that says whose it is, for an alias never changes: what is written as its identifier may be another partner's.
+/// Reads a partner's record. `None`: nothing says whose the organization is. One that says that it is a partner whose another one
+/// is by its alias, which never changes, is the one that its own alias and mark say: somebody edited what it says.
 pub fn record(organization: &Organization, known: Known<'_>) -> Option<PartnerRecord> {
-    let own = own_mark(organization).map(|mark| PartnerId::of(&mark.uid));
-    let said = || first(&organization.attributes, ID).map(|id| PartnerId(id.to_owned()));
-    let id = own.or_else(said).or_else(|| known.was.map(|(id, _)| id.clone()))?;
+    let own = own_id(organization);
+    let said = first(&organization.attributes, ID).map(|id| PartnerId(id.to_owned()));
+    let anothers = |said: &PartnerId| {
+        let whose = known.own.and_then(|own| own.get(said));
+        own.is_some() && whose.is_some_and(|other| *other != organization.id)
+    };
+    let was = || known.was.map(|(id, _)| id.clone());
+    let id = said.filter(|said| !anothers(said)).or_else(was).or_else(|| own.clone())?;
     Some(read(organization, &id).unwrap_or_else(|| damaged(organization, id, known)))
+}
+
+/// Which partner an organization is by its alias and its mark.
+pub fn own_id(organization: &Organization) -> Option<PartnerId> {
+    own_mark(organization).map(|mark| PartnerId::of(&mark.uid))
 }
 
 /// The mark of an organization that has the alias that goes with it: nobody else's can have it.
@@ -129,8 +143,9 @@ pub fn is_left_of(organization: &Organization, record: &PartnerRecord) -> bool {
     let value = |name| first(&organization.attributes, name);
     let is = |name, ours: &str| value(name).is_none_or(|said| said == ours);
     let named = organization.alias == alias(&record.mark) || value(UID) == Some(record.mark.uid.as_str());
+    let its_own = own_mark(organization).is_some_and(|mark| mark == record.mark);
     named
-        && is(ID, &record.id.0)
+        && (its_own || is(ID, &record.id.0))
         && is(INSTALLATION, &record.mark.installation)
         && is(CLUSTER, &record.mark.cluster)
         && is(UID, &record.mark.uid)
@@ -237,6 +252,38 @@ fn as_it_is(organization: &Organization, enabled: bool, attributes: &Attributes)
 mod tests {
     use super::*;
 
+    fn organization(id: &str, name: &str, said: &str) -> Organization {
+        let mark = Mark {
+            installation: "prod".to_owned(),
+            cluster: "c".to_owned(),
+            namespace: "partners".to_owned(),
+            name: name.to_owned(),
+            uid: format!("u-{name}"),
+            origin: Origin::Made,
+        };
+        let record = PartnerRecord {
+            id: PartnerId(said.to_owned()),
+            mark,
+            display_name: name.to_owned(),
+            host_admins: Vec::new(),
+            suspended: false,
+            deactivated_at: None,
+        };
+        let made: Organization = serde_json::from_value(body(&record, None, false, true)).unwrap();
+        Organization { id: id.to_owned(), ..made }
+    }
+
+    #[test]
+    fn what_an_organization_says_holds_unless_it_is_anothers_own() {
+        let id = |name: &str| PartnerId::of(&format!("u-{name}"));
+        let kept = organization("1", "acme", "whatever");
+        assert_eq!(record(&kept, Known::default()).unwrap().id.0, "whatever");
+        let (acme, zeta) = (organization("1", "acme", &id("zeta").0), organization("2", "zeta", &id("zeta").0));
+        let own = [&acme, &zeta].map(|one| (own_id(one).unwrap(), one.id.clone())).into();
+        let known = Known { own: Some(&own), ..Known::default() };
+        assert_eq!([&acme, &zeta].map(|one| record(one, known).unwrap().id), [id("acme"), id("zeta")]);
+    }
+
     #[test]
     fn a_name_that_is_too_long_for_an_organization_is_cut_there_and_reads_as_it_was() {
         let mark = Mark {
@@ -250,7 +297,7 @@ mod tests {
         let long = "\u{1F600} Acme ".repeat(36);
         for (display_name, taken) in [("Acme", false), ("Acme", true), (long.trim(), false), (long.trim(), true)] {
             let (mark, display_name) = (mark.clone(), display_name.to_owned());
-            let partner = PartnerId::of("u-1");
+            let partner = PartnerId("p".to_owned());
             let record_of = PartnerRecord {
                 id: partner,
                 mark,

@@ -88,8 +88,7 @@ impl People<'_> {
     /// A user as he is: without the mark where it is another's who bears it too. Whoever has the address in his mark bears his
     /// own; nobody has to be asked for then.
     pub async fn himself<'u>(&self, user: &'u User) -> Result<Cow<'u, User>, Failed> {
-        let marked = guest::marked_address(user);
-        if marked.is_none_or(|marked| user.email.eq_ignore_ascii_case(marked.as_str())) {
+        if guest::has_his_own_mark(user) != Some(false) {
             return Ok(Cow::Borrowed(user));
         }
         for attribute in [guest::ID, guest::ADDRESS] {

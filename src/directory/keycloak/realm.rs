@@ -170,8 +170,11 @@ pub async fn survey(client: &Client, tree: &Tree) -> Result<Option<Vec<Group>>, 
         }
         Ok(found)
     };
+    // Somebody may have renamed it: then it is not the root any more.
+    let is_ours = |group: &Group| group.path.is_empty() || group.path == format!("/{ROOT}/{}", group.name);
     if let Some(root) = tree.known_root().await
         && let Some(children) = below(root).await?
+        && children.iter().all(is_ours)
     {
         return Ok(Some(children));
     }
@@ -394,12 +397,11 @@ pub async fn shares(client: &Client, tree: &Tree) -> Result<Vec<ShareRecord>, Fa
 pub async fn remember_share(client: &Client, tree: &Tree, new: &ShareRecord) -> Result<ShareRecord, Failed> {
     let attributes =
         [(PARTNER.to_owned(), vec![new.partner_name.clone()]), (ACCOUNT.to_owned(), vec![new.account.clone()])].into();
-    match make_child(client, tree, Branch::Shares, &new.uid, &attributes).await? {
-        Some(known) => match share(&known) {
-            Some(known) => return Ok(known),
-            None => put(client, &Group { attributes, ..known }).await?,
-        },
-        None => {}
+    if let Some(known) = make_child(client, tree, Branch::Shares, &new.uid, &attributes).await? {
+        if let Some(known) = share(&known) {
+            return Ok(known);
+        }
+        put(client, &Group { attributes, ..known }).await?;
     }
     Ok(new.clone())
 }
@@ -414,7 +416,8 @@ pub async fn forget_share(client: &Client, tree: &Tree, uid: &str) -> Result<(),
 
 /// Whether the root has an attribute.
 pub async fn root_says(client: &Client, tree: &Tree, attribute: &str) -> Result<bool, Failed> {
-    Ok(root(client, tree).await?.attributes.contains_key(attribute))
+    let Some(root) = tree.known_root().await else { return Ok(false) };
+    Ok(optional(get(client, &root).await)?.is_some_and(|root| root.attributes.contains_key(attribute)))
 }
 
 /// One call that fails where the realm cannot be used: an answer early, with what to do.

@@ -88,6 +88,8 @@ pub struct Invitation {
 pub struct Group {
     pub id: String,
     pub name: String,
+    /// From the root, with slashes; empty where the answer does not say.
+    pub path: String,
     pub attributes: Attributes,
 }
 
