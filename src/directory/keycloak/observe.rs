@@ -12,7 +12,7 @@ use super::super::{
 use super::client::{Call, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
 use super::pages::{PAGE, Step};
-use super::people::{Home, People};
+use super::people::Home;
 use super::wire::{Organization, User};
 use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm};
 use crate::rules::Email;
@@ -38,21 +38,27 @@ impl Inner {
             return Err(Fault::Unavailable { context: "another listing of users began meanwhile".to_owned() });
         }
         let people = self.people();
-        let ahead = stream::iter(listing.pages.ahead().take(TOGETHER));
-        let mut pages = ahead.map(|first| people.page(first, PAGE)).buffered(AT_ONCE);
-        let mut items = Vec::new();
         let mut step = Step::On;
-        let mut read = pages.next().await;
-        while step == Step::On
-            && let Some(users) = read
+        let mut read = Vec::new();
         {
-            let users = users?;
-            step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
-            let next = async { if step == Step::On { pages.next().await } else { None } };
-            // The server is not left idle meanwhile.
-            let (next, taken_in) = tokio::join!(next, self.take_in(&people, listing, &users));
-            items.extend(taken_in?);
-            read = next;
+            // Nothing else is waited for meanwhile: one of them may be renewing the token that everything else needs.
+            let ahead = stream::iter(listing.pages.ahead().take(TOGETHER));
+            let mut pages = ahead.map(|first| people.page(first, PAGE)).buffered(AT_ONCE);
+            while step == Step::On
+                && let Some(users) = pages.next().await
+            {
+                let users = users?;
+                step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
+                read.extend(users);
+            }
+        }
+        let mut items = Vec::new();
+        for user in read {
+            if listing.seen.insert(user.id.clone()) {
+                let himself = people.himself(&user).await?;
+                items.extend(people.listed(&himself, &mut listing.walk).await?);
+                listing.users.extend(guest::workspace_user(&himself));
+            }
         }
         if step == Step::End {
             // A realm that does not show our attributes any more seems to have no guest of ours at all.
@@ -60,24 +66,6 @@ impl Inner {
         }
         let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })
-    }
-
-    /// The guests of a page; the workspace users in it are kept.
-    async fn take_in(
-        &self,
-        people: &People<'_>,
-        listing: &mut Listing,
-        users: &[User],
-    ) -> Result<Vec<GuestRecord>, Fault> {
-        let mut guests = Vec::new();
-        for user in users {
-            if listing.seen.insert(user.id.clone()) {
-                let himself = people.himself(user).await?;
-                guests.extend(people.listed(&himself, &mut listing.walk).await?);
-                listing.users.extend(guest::workspace_user(&himself));
-            }
-        }
-        Ok(guests)
     }
 
     async fn list_shares(&self) -> Result<Page<ShareRecord>, Fault> {
