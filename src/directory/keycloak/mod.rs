@@ -161,15 +161,23 @@ impl Inner {
         let (homes, owner) = (self.homes(), self.known_owner());
         let was: BTreeMap<&str, _> =
             homes.iter().map(|(id, home)| (home.organization.id.as_str(), (id, &home.mark))).collect();
-        let of_homes = homes.values().map(|home| &home.organization);
-        let own: BTreeMap<PartnerId, String> = of_homes
-            .chain(&all)
+        let own: BTreeMap<PartnerId, String> = all
+            .iter()
             .filter_map(|organization| Some((partner::own_id(organization)?, organization.id.clone())))
             .collect();
+        let whose = |said: &PartnerId| {
+            let home = || homes.get(said).map(|home| &home.organization);
+            let there = || home().filter(|known| partner::own_id(known).as_ref() == Some(said));
+            own.get(said).or_else(|| there().map(|known| &known.id)).map(String::as_str)
+        };
         let mut found: BTreeMap<PartnerId, (PartnerRecord, Organization)> = BTreeMap::new();
         for organization in all {
             let was = was.get(organization.id.as_str()).copied();
-            let known = partner::Known { owner: owner.as_ref(), was, own: Some(&own) };
+            let known = partner::Known {
+                owner: owner.as_ref(),
+                was,
+                whose: partner::said_id(&organization).as_ref().and_then(whose),
+            };
             let Some(record) = partner::record(&organization, known) else { continue };
             let until_now = homes.get(&record.id).map(|home| home.organization.id.as_str());
             let other = found.get(&record.id);
@@ -182,7 +190,7 @@ impl Inner {
 
     /// One look at the groups of ours: whose directory it is, and everything else that they say.
     async fn survey(&self) -> Result<Option<Owner>, Fault> {
-        let children = realm::survey(&self.client, &self.tree).await?.unwrap_or_default();
+        let children = realm::survey(&self.client, &self.tree).await?;
         self.audience.learn(&children);
         Ok(realm::owner(&children))
     }

@@ -1,8 +1,6 @@
 //! A partner as Keycloak keeps it: an organization, whose attributes hold our mark. Its alias never changes and cannot
 //! collide between namespaces; its name is what a guest reads in his invitation.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -42,22 +40,23 @@ pub struct Known<'a> {
     pub owner: Option<&'a Owner>,
     /// Whose it was when it was last seen.
     pub was: Option<(&'a PartnerId, &'a Mark)>,
-    /// Partners whose alias says of an organization that it is theirs, and Keycloak's identifier of that one.
-    pub own: Option<&'a BTreeMap<PartnerId, String>>,
+    /// Keycloak's identifier of the organization that by its alias is the partner that this one says it is.
+    pub whose: Option<&'a str>,
 }
 
 /// Reads a partner's record. `None`: nothing says whose the organization is. One that says that it is a partner whose another one
 /// is by its alias, which never changes, is the one that its own alias and mark say: somebody edited what it says.
 pub fn record(organization: &Organization, known: Known<'_>) -> Option<PartnerRecord> {
     let own = own_id(organization);
-    let said = first(&organization.attributes, ID).map(|id| PartnerId(id.to_owned()));
-    let anothers = |said: &PartnerId| {
-        let whose = known.own.and_then(|own| own.get(said));
-        own.is_some() && whose.is_some_and(|other| *other != organization.id)
-    };
+    let anothers = own.is_some() && known.whose.is_some_and(|other| other != organization.id);
     let was = || known.was.map(|(id, _)| id.clone());
-    let id = said.filter(|said| !anothers(said)).or_else(was).or_else(|| own.clone())?;
+    let id = said_id(organization).filter(|_| !anothers).or_else(was).or(own)?;
     Some(read(organization, &id).unwrap_or_else(|| damaged(organization, id, known)))
+}
+
+/// Which partner an organization says that it is.
+pub fn said_id(organization: &Organization) -> Option<PartnerId> {
+    first(&organization.attributes, ID).map(|id| PartnerId(id.to_owned()))
 }
 
 /// Which partner an organization is by its alias and its mark.
@@ -279,8 +278,7 @@ mod tests {
         let kept = organization("1", "acme", "whatever");
         assert_eq!(record(&kept, Known::default()).unwrap().id.0, "whatever");
         let (acme, zeta) = (organization("1", "acme", &id("zeta").0), organization("2", "zeta", &id("zeta").0));
-        let own = [&acme, &zeta].map(|one| (own_id(one).unwrap(), one.id.clone())).into();
-        let known = Known { own: Some(&own), ..Known::default() };
+        let known = Known { whose: Some(&zeta.id), ..Known::default() };
         assert_eq!([&acme, &zeta].map(|one| record(one, known).unwrap().id), [id("acme"), id("zeta")]);
     }
 

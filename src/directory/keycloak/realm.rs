@@ -161,28 +161,22 @@ async fn root(client: &Client, tree: &Tree) -> Result<Group, Failed> {
 }
 
 /// The groups right below the root, in one look: whose directory it is, where everything is, and of whom applications are told.
-/// Nothing is made to find out: a realm that was made anew is nobody's. `None`: there is no root.
-pub async fn survey(client: &Client, tree: &Tree) -> Result<Option<Vec<Group>>, Failed> {
-    let below = async |root: String| {
-        let found = optional(list(client, &root).await)?;
-        if let Some(children) = &found {
-            tree.learn(&root, children).await;
-        }
-        Ok(found)
-    };
+/// Nothing is made to find out: a realm that was made anew is nobody's, and has none.
+pub async fn survey(client: &Client, tree: &Tree) -> Result<Vec<Group>, Failed> {
     // Somebody may have renamed it: then it is not the root any more.
     let is_ours = |group: &Group| group.path.is_empty() || group.path == format!("/{ROOT}/{}", group.name);
     if let Some(root) = tree.known_root().await
-        && let Some(children) = below(root).await?
+        && let Some(children) = optional(list(client, &root).await)?
         && children.iter().all(is_ours)
     {
-        return Ok(Some(children));
+        tree.learn(&root, &children).await;
+        return Ok(children);
     }
     tree.forget().await;
-    match find(client, None, ROOT).await? {
-        Some(root) => below(root).await,
-        None => Ok(None),
-    }
+    let Some(root) = find(client, None, ROOT).await? else { return Ok(Vec::new()) };
+    let children = optional(list(client, &root).await)?.unwrap_or_default();
+    tree.learn(&root, &children).await;
+    Ok(children)
 }
 
 /// Whose directory it is, by the groups right below the root.
@@ -223,7 +217,7 @@ pub async fn claim(client: &Client, tree: &Tree, owner: &Owner) -> Result<(), Fa
 /// Makes it somebody's, whoever's it was.
 pub async fn take_over(client: &Client, tree: &Tree, owner: &Owner) -> Result<(), Failed> {
     claim(client, tree, owner).await?;
-    let children = survey(client, tree).await?.unwrap_or_default();
+    let children = survey(client, tree).await?;
     match children.into_iter().find(|group| group.name == OWNER) {
         Some(group) if read_owner(&group).as_ref() == Some(owner) => Ok(()),
         Some(group) => put(client, &Group { attributes: owner_attributes(owner), ..group }).await,
