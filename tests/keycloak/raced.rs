@@ -1,11 +1,15 @@
 //! Two at once on one realm: `guestlist apply` beside itself, and beside an operator.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::faults::{APPLY, guests};
 use crate::killed::Scene;
+use crate::mail::Mood;
+use crate::proxy::Fate;
 use crate::stage::Stage;
 use crate::support::multi;
 
@@ -33,6 +37,41 @@ fn two_applies_at_once_make_each_guest_once_and_send_each_one_mail() {
         assert_eq!(mails, [1; GUESTS]);
         let organizations = scene.people.admin("GET", "/organizations?max=10", None).await;
         assert_eq!(organizations.as_array().unwrap().len(), 1, "{organizations}");
+    });
+}
+
+#[test]
+fn a_mail_that_another_apply_has_under_way_is_not_sent_again() {
+    multi(async {
+        let scene = Scene::open("under-way").await;
+        scene.declare(&guests(1));
+        scene.mail.set(Mood::Holds);
+        let (asked, looked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (ask, look) = (asked.clone(), looked.clone());
+        let (mut mails, mut looks) = (0, 0);
+        scene.proxy.rules(move |_, path| {
+            if path.ends_with("/invite-user") {
+                mails += 1;
+                ask.notify_one();
+            } else if mails > 0 && path.ends_with("/invitations") {
+                looks += 1;
+            } else if looks == 2 {
+                // In its listing and once more the other has seen that there is no invitation.
+                look.notify_one();
+            }
+            Fate::Passes
+        });
+        let other = async {
+            asked.notified().await;
+            scene.run(&APPLY).await
+        };
+        let mail_server = async {
+            looked.notified().await;
+            scene.mail.set(Mood::Takes);
+        };
+        let (one, other, ()) = futures::join!(scene.run(&APPLY), other, mail_server);
+        assert_eq!((one.0, other.0), (Some(0), Some(0)), "{}\n{}", one.1, other.1);
+        assert_eq!(scene.mail.total(), 1, "{}\n{}", one.1, other.1);
     });
 }
 

@@ -134,6 +134,11 @@ pub fn recorded(user: &User) -> Recorded {
     }
 }
 
+/// When an invitation was last asked for that nobody ended since.
+pub fn invited_at(user: &User) -> Option<Timestamp> {
+    stored(user)?.invited_at
+}
+
 /// Two writes at once may leave both their values behind: the one holds that says less of a guest.
 fn stored(user: &User) -> Option<Stored> {
     let texts = user.attributes.get(RECORD).map(Vec::as_slice).unwrap_or_default();

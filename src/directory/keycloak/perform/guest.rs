@@ -1,7 +1,9 @@
 //! What is done to a guest who has a record: looked at live, changed as data, written in one call; what takes away ends his
 //! sessions.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::super::amend::{self, Amended, Around};
 use super::super::super::{
@@ -18,6 +20,9 @@ use super::super::{Inner, PoisonError, profile, realm};
 use super::mail::Unsent;
 use super::{refusal, stale};
 use crate::rules::Email;
+
+/// How long Keycloak may take to show an invitation that was asked for, unless its mail server is slow.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(5);
 
 /// What one change of a guest's record does.
 pub(super) struct Change<'a> {
@@ -106,6 +111,7 @@ impl Inner {
         if let Operation::Invite { .. } = operation {
             // Refused before anything is written. Nothing is noted of a mail that cannot go out.
             home.ok_or_else(|| stale(&record.partner_name))?;
+            on_its_way(user, &record, at)?;
             self.alone(user).await?;
         }
         if let Operation::Give { grants, .. } = operation {
@@ -295,6 +301,21 @@ pub(super) fn not_locked_out(user: &User, address: &Email) -> Result<(), Fault> 
          (Users, Enabled)"
     );
     Err(Fault::Refused { message })
+}
+
+/// A mail that was asked for moments ago and of which Keycloak shows no invitation yet may be on its way, asked for by somebody
+/// else at work: another one would be a second mail, and its link the end of the first.
+fn on_its_way(user: &User, record: &GuestRecord, at: Timestamp) -> Result<(), Fault> {
+    let Some(asked) = guest::invited_at(user).filter(|_| record.invitation.is_none()) else { return Ok(()) };
+    let left =
+        asked.saturating_add(ON_ITS_WAY).map_or(SignedDuration::ZERO, |shown| shown.duration_since(at)).min(ON_ITS_WAY);
+    match Duration::try_from(left) {
+        Ok(after) if !after.is_zero() => {
+            let context = format!("an invitation of {} may be on its way", record.address);
+            Err(Fault::Busy { context, after })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// A guest as he is now.
