@@ -118,6 +118,11 @@ fn place(address: &str) -> Result<(Url, String), Fault> {
         return Err(refuse("no realm"));
     }
     let base = Url::parse(url).map_err(|error| refuse(&format!("the URL does not read: {error}")))?;
+    // What somebody copied from a browser, or an issuer.
+    let page = base.path_segments().is_some_and(|mut parts| parts.any(|part| matches!(part, "admin" | "realms")));
+    if page || realm.contains('/') {
+        return Err(refuse("that is a page of Keycloak's: the server's URL ends before /admin and /realms"));
+    }
     if !base.username().is_empty() || base.password().is_some() {
         return Err(refuse(
             "a URL with a user or a password is not taken: secrets come from the environment or from files",
@@ -161,6 +166,9 @@ mod tests {
             ("keycloak:https://admin:hunter2@id.host.example#workspace", "a user or a password"),
             ("keycloak:http://id.host.example#workspace", "in the clear"),
             ("keycloak:ftp://id.host.example#workspace", "https belongs here"),
+            ("keycloak:https://id.host.example/admin/master/console/#/workspace", "ends before /admin"),
+            ("keycloak:https://id.host.example/#/workspace/users", "ends before /admin"),
+            ("keycloak:https://id.host.example/auth/realms/workspace#workspace", "ends before /admin and /realms"),
         ] {
             let Err(Fault::Refused { message }) = Settings::read(address, secret) else { unreachable!("{address}") };
             assert!(message.contains(why) && !message.contains("hunter2"), "{message}");
