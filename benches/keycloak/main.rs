@@ -28,6 +28,11 @@ use support::{Keycloak, Realm, multi};
 /// How many calls are in flight, here and there.
 const CONCURRENCY: usize = 8;
 
+/// How often there is a first run, each in a realm of its own.
+const FIRSTS: usize = 2;
+/// How often nothing is to do.
+const TURNS: usize = 4;
+
 /// What others take for 500 guests with a guest role and two account roles each, as multiples of the same loop of four calls a
 /// guest on the machine where they were measured: 1.9 s there.
 const CREATING: &str = "none; keycloak-config-cli 6.5: 25, OpenTofu 1.12: 35";
@@ -47,16 +52,21 @@ async fn bench(guests: usize) {
 
     let yardstick = floor::four_calls(&realm(&server, "yardstick", &mail).await, guests, CONCURRENCY).await;
 
-    let before = realm(&server, "before", &mail).await;
-    let floor_before = floor::first(&before, guests, CONCURRENCY).await;
-    let ours = realm(&server, "guestlist", &mail).await;
-    let work = run::Work::new(&ours, guests);
-    let sent = mail.total();
-    let first = work.apply();
-    assert_eq!(mail.total() - sent, guests, "one mail each");
-    let after = realm(&server, "after", &mail).await;
-    let floor_after = floor::first(&after, guests, CONCURRENCY).await;
-    let floor = (floor_before + floor_after) / 2;
+    // By turns, the best of each: the server's collector stops it for a second now and then.
+    let mut floor = floor::first(&realm(&server, "before", &mail).await, guests, CONCURRENCY).await;
+    let mut runs = Vec::new();
+    for turn in 0..FIRSTS {
+        let ours = realm(&server, &format!("guestlist-{turn}"), &mail).await;
+        let work = run::Work::new(&ours, guests);
+        let sent = mail.total();
+        let run = work.apply();
+        assert_eq!(mail.total() - sent, guests, "one mail each");
+        let after = realm(&server, &format!("after-{turn}"), &mail).await;
+        floor = floor.min(floor::first(&after, guests, CONCURRENCY).await);
+        runs.push((run, work, ours, after));
+    }
+    runs.sort_by_key(|(run, ..)| run.took);
+    let (first, work, ours, after) = runs.swap_remove(0);
     seconds("first run", first.took, floor);
     row("first run", ratio(first.took, floor), "of the floor", "1.5");
     row("first run", ratio(first.took, yardstick), "of four bare calls a guest", CREATING);
@@ -64,11 +74,15 @@ async fn bench(guests: usize) {
     row("peak memory", first.memory, "MB", "40");
     first.print();
 
-    // The floor's own realm has as many users and invitations, and the reading is the same.
-    let reads = floor::reads(&ours).await.min(floor::reads(&ours).await);
+    // The floor's own realm has as many users and invitations, and the reading is the same. By turns, the best of each: the
+    // server still compiles what it runs.
     let sent = mail.total();
-    let (again, once_more) = (work.apply(), work.apply());
-    let again = if once_more.took < again.took { once_more } else { again };
+    let (mut reads, mut again) = (floor::reads(&ours).await, work.apply());
+    for _ in 1..TURNS {
+        reads = reads.min(floor::reads(&ours).await);
+        let once_more = work.apply();
+        again = if once_more.took < again.took { once_more } else { again };
+    }
     assert_eq!(mail.total(), sent, "nobody gets a second mail");
     seconds("nothing to do", again.took, reads);
     row("nothing to do", ratio(again.took, reads), "of the bare reads", "1.3");

@@ -59,10 +59,13 @@ pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
 
 /// Whether everything is in order in the end.
 fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
-    let given = args.input.read(&args.paths)?;
-    let (directory, at_once) = (args.input.execute()?, args.input.place()?.at_once());
     let runtime = offline::runtime()?;
-    let shown = runtime.block_on(look(&given, directory.as_ref()))?;
+    let (given, directory, shown) = runtime.block_on(async {
+        let (given, directory, held) = args.input.read_beside(&args.paths, || args.input.execute()).await?;
+        let shown = rehearse(&given, directory.as_ref(), held).await?;
+        Ok::<_, String>((given, directory, shown))
+    })?;
+    let at_once = args.input.place()?.at_once();
     match args.output {
         Format::Text => show(Format::Text, &shown, out)?,
         // One object, of what was done in the end.

@@ -60,11 +60,16 @@ pub(super) fn run(args: &PlanArgs, out: &mut dyn Write) -> ExitCode {
 
 fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
     let runtime = offline::runtime()?;
-    let files = if args.from_cluster { None } else { Some(args.input.read(&args.paths)?) };
-    let directory = args.input.observe()?;
-    let held = runtime.block_on(load(directory.as_ref()))?;
-    let given = files.map_or_else(|| runtime.block_on(args.input.read_cluster()), Ok)?;
-    runtime.block_on(rehearse(&given, directory.as_ref(), held))
+    runtime.block_on(async {
+        let (given, directory, held) = if args.from_cluster {
+            let directory = args.input.observe()?;
+            let held = load(directory.as_ref()).await?;
+            (args.input.read_cluster().await?, directory, held)
+        } else {
+            args.input.read_beside(&args.paths, || args.input.observe()).await?
+        };
+        rehearse(&given, directory.as_ref(), held).await
+    })
 }
 
 /// Writes what would be done.

@@ -78,7 +78,7 @@ async fn read(directory: &dyn Execute, changed: &Changed) -> Result<Now, Option<
 }
 
 /// Everything, page by page. A page that fails makes the whole reading fail: a part is never taken for the truth.
-pub async fn load(directory: &dyn Observe) -> Result<Load, Option<Fault>> {
+pub async fn load(directory: &(impl Observe + ?Sized)) -> Result<Load, Option<Fault>> {
     // Guests are looked for where their partners are; who comes by on the way is a user.
     let partners = pages(|page| within(directory.partners(page))).await?;
     let people = async {

@@ -9,49 +9,36 @@ use crate::plan::Status;
 /// The fields that only count.
 const COUNTS: [&str; 4] = ["guests", "shares", "grants", "withheld"];
 
-/// How a status differs from what is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a status differs from what is stored, with the merge patch that makes the stored one this one.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Difference {
     /// Not at all.
     None,
     /// In what it counts.
-    Counts,
+    Counts(Value),
     /// In more than that.
-    More,
+    More(Value),
 }
 
-/// How a status differs from what is stored.
-pub fn difference(index: &Index, key: &Key, status: &Status) -> Difference {
+/// How a status differs from what is stored. `None`: there is no such object.
+pub fn difference(index: &Index, key: &Key, status: &Status) -> Option<Difference> {
+    let meta = index.metadata(key)?;
     let (old, new) = (stored(index, key), text(status));
     // Both were written by the same types: the same text is the same status.
     if old == new {
-        return Difference::None;
+        return Some(Difference::None);
     }
-    let (old, new) = (value(old), value(new));
-    if old == new {
-        return Difference::None;
+    let old = value(old);
+    let changes = merge(&old, &value(new));
+    let fields = || changes.as_object().into_iter().flat_map(Map::keys);
+    if fields().next().is_none() {
+        return Some(Difference::None);
     }
-    let without = |mut value: Value| {
-        if let Some(fields) = value.as_object_mut() {
-            for field in COUNTS {
-                fields.remove(field);
-            }
-        }
-        value
-    };
     // A status that is not there yet is more than a count.
     let begun = old.as_object().is_some_and(|fields| !fields.is_empty());
-    if begun && key.kind != Kind::Membership && without(old) == without(new) {
-        Difference::Counts
-    } else {
-        Difference::More
-    }
-}
-
-/// The merge patch that makes the stored status this one.
-pub fn patch(index: &Index, key: &Key, status: &Status) -> Option<Value> {
-    let changes = merge(&value(stored(index, key)), &value(text(status)));
-    Some(with_version(index.metadata(key)?, changes))
+    let counts = begun && key.kind != Kind::Membership && fields().all(|field| COUNTS.contains(&field.as_str()));
+    let patch = with_version(meta, changes);
+    Some(if counts { Difference::Counts(patch) } else { Difference::More(patch) })
 }
 
 /// The merge patch that writes a status over one that cannot be read.

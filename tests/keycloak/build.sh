@@ -46,7 +46,7 @@ if [ ! -e "$home/ready" ]; then
     (cd "$home" && "$java/bin/jar" xf "keycloak-quarkus-dist-$version.zip" && rm "keycloak-quarkus-dist-$version.zip")
     chmod +x "$home/keycloak-$version"/bin/*.sh
     echo "keycloak: building its image (about a minute), once"
-    JAVA_HOME=$java "$home/keycloak-$version/bin/kc.sh" build --db=dev-mem --features=organization --cache=local >/dev/null
+    JAVA_HOME=$java "$home/keycloak-$version/bin/kc.sh" build --db=dev-mem --features=organization >/dev/null
     ln -sfn "$version/keycloak-$version" target/keycloak/keycloak
     touch "$home/ready"
 fi

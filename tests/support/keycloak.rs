@@ -90,6 +90,8 @@ impl Keycloak {
             .arg(format!("--hostname={}", self.base))
             .arg(format!("--http-management-port={}", free_port()))
             .args(["--http-management-host=127.0.0.1", "--log-level=WARN"])
+            // One alone: it looks for no others, and listens to nobody else.
+            .arg("--cache=local")
             .env("JAVA_HOME", java())
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMIN)
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMIN)

@@ -42,6 +42,10 @@ impl Desk {
             match value(&object) {
                 Some(mut value) => {
                     default(&mut value["metadata"], "generation", json!(1));
+                    // Held from the start: on a desk nobody deletes behind our back.
+                    if value.pointer("/metadata/deletionTimestamp").is_none() {
+                        default(&mut value["metadata"], "finalizers", json!([api::FINALIZER]));
+                    }
                     held.store(key, value);
                 }
                 None => drop(held.unreadable.insert(key, object)),
@@ -59,9 +63,11 @@ impl Desk {
         all
     }
 
-    /// An object's status.
-    pub fn status(&self, key: &Key) -> Value {
-        self.held().objects.get(key).map(|object| object["status"].clone()).unwrap_or_default()
+    /// What each object of a kind that reads says of itself.
+    pub fn statuses<T>(&self, kind: Kind, mut told: impl FnMut(&Key, &Value) -> T) -> Vec<T> {
+        let held = self.held();
+        let of_kind = held.objects.iter().filter(|(key, _)| key.kind == kind);
+        of_kind.map(|(key, object)| told(key, &object["status"])).collect()
     }
 
     /// The objects that went since this was last asked, with their UIDs.

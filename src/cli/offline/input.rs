@@ -2,20 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::desk::Desk;
 use super::left_alone::{LeftAlone, left_alone};
-use super::session::{Done, Rest, Session};
+use super::session::{Done, Rest, Session, load};
 use super::words::{ORDER, Standing, standings};
 use crate::cli::check::{self, Places};
 use crate::directory::sqlite::{Inline, Store};
 use crate::directory::{Epoch, Execute, Observe, Owner, Place};
-use crate::index::Declared;
+use crate::index::{Declared, Kind};
 use crate::operator::clock::Clock;
 use crate::operator::cluster::Cluster;
 use crate::operator::engine::Load;
@@ -27,7 +29,7 @@ use crate::workspace::Workspace;
 pub const FILES: &str = "files";
 
 /// Arguments that both commands have.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Input {
     /// The workspace policy: who may be spoken for, from where
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
@@ -79,6 +81,28 @@ impl Input {
         let at_most = self.max_removals;
         let extent = if self.prune { Extent::DeclaredPartners { at_most } } else { Extent::Declared };
         Ok(Given { objects, places, workspace, owner, extent })
+    }
+
+    /// The same, while the directory is opened and read: that is mostly waiting. Where both fail, the files are what
+    /// is told of.
+    pub async fn read_beside<D: Observe + ?Sized>(
+        &self,
+        paths: &[PathBuf],
+        open: impl FnOnce() -> Result<Arc<D>, String>,
+    ) -> Result<(Given, Arc<D>, Load), String> {
+        let (input, paths) = (self.clone(), paths.to_vec());
+        let files = tokio::task::spawn_blocking(move || input.read(&paths));
+        let files = async { files.await.map_err(|error| format!("failed to read the files: {error}"))? };
+        let held = async {
+            let directory = open()?;
+            let held = load(directory.as_ref()).await?;
+            Ok::<_, String>((directory, held))
+        };
+        let (given, (directory, held)) = match select(pin!(files), pin!(held)).await {
+            Either::Left((given, held)) => (given?, held.await?),
+            Either::Right((held, files)) => (files.await?, held?),
+        };
+        Ok((given, directory, held))
     }
 
     /// Where the directory is.
@@ -214,8 +238,8 @@ impl Given {
 
 /// Everything on a desk that is not in order.
 fn all_standings(desk: &Desk, places: &Places) -> Vec<Standing> {
-    let keys = ORDER.iter().flat_map(|kind| desk.list(*kind)).map(|object| object.key());
-    keys.flat_map(|key| standings(&key, &desk.status(&key), places)).collect()
+    let of_kind = |kind: &Kind| desk.statuses(*kind, |key, status| standings(key, status, places));
+    ORDER.iter().flat_map(of_kind).flatten().collect()
 }
 
 /// The directory is somebody else's, and what to do.

@@ -214,7 +214,7 @@ fn start(
 }
 
 /// Reads the directory in full.
-pub async fn load(directory: &dyn crate::directory::Observe) -> Result<Load, String> {
+pub async fn load(directory: &(impl crate::directory::Observe + ?Sized)) -> Result<Load, String> {
     crate::operator::feed::load(directory).await.map_err(|fault: Option<Fault>| {
         fault.map_or_else(|| "the directory was not read".to_owned(), |fault| fault.to_string())
     })

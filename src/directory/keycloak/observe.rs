@@ -52,18 +52,23 @@ impl Inner {
                 read.extend(users);
             }
         }
-        let mut items = Vec::new();
-        for user in read {
-            if listing.seen.insert(user.id.clone()) {
-                let himself = people.himself(&user).await?;
-                items.extend(people.listed(&himself, &mut listing.walk).await?);
-                listing.users.extend(guest::workspace_user(&himself));
+        let Listing { seen, walk, users, .. } = listing;
+        let told = async {
+            let mut items = Vec::new();
+            for user in read {
+                if seen.insert(user.id.clone()) {
+                    let himself = people.himself(&user).await?;
+                    items.extend(people.listed(&himself, walk).await?);
+                    users.extend(guest::workspace_user(&himself));
+                }
             }
-        }
-        if step == Step::End {
+            Ok(items)
+        };
+        let shown = async {
             // A realm that does not show our attributes any more seems to have no guest of ours at all.
-            profile::check(&self.client).await?;
-        }
+            if step == Step::End { profile::check(&self.client).await } else { Ok(()) }
+        };
+        let (items, ()) = futures::try_join!(told, shown)?;
         let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })
     }

@@ -37,20 +37,20 @@ impl Engine {
             self.told.insert(key.clone(), Told { written: false, ..told });
             return Some(Task::Status { patch: status::whole(meta, status), notices });
         }
-        match status::difference(&self.index, key, status) {
+        match status::difference(&self.index, key, status)? {
             Difference::None => {
                 self.counts.remove(key);
                 None
             }
-            Difference::Counts if !self.may_count(key, now) => {
+            Difference::Counts(_) if !self.may_count(key, now) => {
                 self.count_later(key.clone(), now);
                 None
             }
-            Difference::Counts | Difference::More => {
+            Difference::Counts(patch) | Difference::More(patch) => {
                 if key.kind != Kind::Membership {
                     self.written.insert(key.clone(), now);
                 }
-                Some(Task::Status { patch: status::patch(&self.index, key, status)?, notices })
+                Some(Task::Status { patch, notices })
             }
         }
     }
