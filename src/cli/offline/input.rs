@@ -83,21 +83,28 @@ impl Input {
         Ok(Given { objects, places, workspace, owner, extent })
     }
 
-    /// The same, while the directory is opened and read: that is mostly waiting. Where both fail, the files are what
-    /// is told of.
+    /// The same, and then what the directory holds; at once where that is mostly waiting for a server. Where both fail, the
+    /// files are what is told of.
     pub async fn read_beside<D: Observe + ?Sized>(
         &self,
         paths: &[PathBuf],
         open: impl FnOnce() -> Result<Arc<D>, String>,
     ) -> Result<(Given, Arc<D>, Load), String> {
-        let (input, paths) = (self.clone(), paths.to_vec());
-        let files = tokio::task::spawn_blocking(move || input.read(&paths));
-        let files = async { files.await.map_err(|error| format!("failed to read the files: {error}"))? };
         let held = async {
             let directory = open()?;
             let held = load(directory.as_ref()).await?;
             Ok::<_, String>((directory, held))
         };
+        // What comes through a pipe may come late: the directory is read after it.
+        let is_there = |path: &PathBuf| path.as_os_str() != "-" && (path.is_file() || path.is_dir());
+        if !matches!(self.place(), Ok(Place::Keycloak(_))) || !paths.iter().all(is_there) {
+            let given = self.read(paths)?;
+            let (directory, held) = held.await?;
+            return Ok((given, directory, held));
+        }
+        let (input, paths) = (self.clone(), paths.to_vec());
+        let files = tokio::task::spawn_blocking(move || input.read(&paths));
+        let files = async { files.await.map_err(|error| format!("failed to read the files: {error}"))? };
         let (given, (directory, held)) = match select(pin!(files), pin!(held)).await {
             Either::Left((given, held)) => (given?, held.await?),
             Either::Right((held, files)) => (files.await?, held?),

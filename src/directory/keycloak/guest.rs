@@ -134,7 +134,7 @@ pub fn recorded(user: &User) -> Recorded {
     }
 }
 
-/// When an invitation was last asked for that nobody ended since.
+/// When an invitation was last asked for, where nothing was written since.
 pub fn invited_at(user: &User) -> Option<Timestamp> {
     stored(user)?.invited_at
 }

@@ -119,7 +119,9 @@ fn place(address: &str) -> Result<(Url, String), Fault> {
     }
     let base = Url::parse(url).map_err(|error| refuse(&format!("the URL does not read: {error}")))?;
     // What somebody copied from a browser, or an issuer.
-    let page = base.path_segments().is_some_and(|mut parts| parts.any(|part| matches!(part, "admin" | "realms")));
+    let path: Vec<&str> = base.path_segments().into_iter().flatten().collect();
+    let page = path.windows(2).any(|two| two[0] == "realms" && !two[1].is_empty())
+        || path.windows(3).any(|three| three[0] == "admin" && three[2] == "console");
     if page || realm.contains('/') {
         return Err(refuse("that is a page of Keycloak's: the server's URL ends before /admin and /realms"));
     }
@@ -155,6 +157,9 @@ mod tests {
         let settings = Settings::read("keycloak:https://id.host.example/auth#workspace", secret).unwrap();
         assert_eq!((settings.base.as_str(), settings.realm.as_str()), ("https://id.host.example/auth", "workspace"));
         assert_eq!(settings.login.client_id, "guestlist");
+        for path in ["admin", "admin/keycloak", "realms/"] {
+            assert!(Settings::read(&format!("keycloak:https://id.host.example/{path}#workspace"), secret).is_ok());
+        }
     }
 
     #[test]

@@ -307,12 +307,11 @@ pub(super) fn not_locked_out(user: &User, address: &Email) -> Result<(), Fault> 
 /// else at work: another one would be a second mail, and its link the end of the first.
 fn on_its_way(user: &User, record: &GuestRecord, at: Timestamp) -> Result<(), Fault> {
     let Some(asked) = guest::invited_at(user).filter(|_| record.invitation.is_none()) else { return Ok(()) };
-    let left =
-        asked.saturating_add(ON_ITS_WAY).map_or(SignedDuration::ZERO, |shown| shown.duration_since(at)).min(ON_ITS_WAY);
-    match Duration::try_from(left) {
-        Ok(after) if !after.is_zero() => {
-            let context = format!("an invitation of {} may be on its way", record.address);
-            Err(Fault::Busy { context, after })
+    let left = (ON_ITS_WAY - at.duration_since(asked)).min(ON_ITS_WAY);
+    match u64::try_from(left.as_millis()) {
+        Ok(left) if left > 0 => {
+            let context = format!("a mail to {} may be on its way", record.address);
+            Err(Fault::Busy { context, after: Duration::from_secs(left.div_ceil(1000)) })
         }
         Ok(_) | Err(_) => Ok(()),
     }
