@@ -16,7 +16,7 @@ use super::super::people::{People, methods};
 use super::super::wire::{Organization, User};
 use super::super::{Inner, audience};
 use super::guest::{guest_is, not_locked_out};
-use super::mail::Unsent;
+use super::mail::{Before, Unsent};
 use super::{Refusal, stale};
 use crate::rules::Email;
 
@@ -225,7 +225,7 @@ impl Inner {
         mailed: Option<Timestamp>,
         fresh: bool,
     ) -> Result<Effect, Fault> {
-        if let Err(unsent) = self.send(organization, &user, fresh).await {
+        if let Err(unsent) = self.send(organization, &user, if fresh { Before::New } else { Before::Maybe }).await {
             let fault = match unsent {
                 Unsent::Surely(fault) => fault,
                 Unsent::Maybe(fault) => return Err(fault),

@@ -17,7 +17,7 @@ use super::super::guest;
 use super::super::people::{self, People};
 use super::super::wire::{Organization, User};
 use super::super::{Inner, PoisonError, profile, realm};
-use super::mail::Unsent;
+use super::mail::{Before, Unsent};
 use super::{refusal, stale};
 use crate::rules::Email;
 
@@ -172,8 +172,9 @@ impl Inner {
     /// invited anew, so that there is one link at a time, and one that can be revoked.
     async fn mail_again(&self, people: &People<'_>, change: &Change<'_>, written: User) -> Result<Effect, Fault> {
         let Some(organization) = &change.organization else { return Err(stale(&change.before.partner_name)) };
+        let before = if change.before.invitation.is_none() { Before::None } else { Before::Maybe };
         let (sent, invitation) = match change.after.invitation {
-            Some(invitation) => match self.send_anew(organization, &written).await {
+            Some(invitation) => match self.send_anew(organization, &written, before).await {
                 Ok(()) => (Ok(()), Some(self.ends(organization, &written, invitation).await?)),
                 Err(Unsent::Surely(fault)) => (Err(fault), None),
                 Err(Unsent::Maybe(fault)) => return Err(fault),
@@ -198,9 +199,14 @@ impl Inner {
         Self::after(people, &written, &GuestRecord { invitation, ..change.after.clone() })
     }
 
-    async fn send_anew(&self, organization: &Organization, user: &User) -> Result<(), Unsent> {
+    async fn send_anew(&self, organization: &Organization, user: &User, before: Before) -> Result<(), Unsent> {
         self.take_out(organization, user).await.map_err(Unsent::Surely)?;
-        self.send(organization, user, false).await
+        // Of two at once the one sends whose record stands.
+        match self.people().user(&user.id).await.map_err(|failed| Unsent::Surely(failed.into()))? {
+            Some(now) if guest::invited_at(&now) == guest::invited_at(user) => {}
+            Some(_) | None => return Err(Unsent::Maybe(stale(&user.email))),
+        }
+        self.send(organization, user, before).await
     }
 
     async fn delete_credentials(&self, people: &People<'_>, user: &User, before: Timestamp) -> Result<(), Fault> {

@@ -23,6 +23,17 @@ pub(super) enum Unsent {
     Maybe(Fault),
 }
 
+/// What is known of an invitation that is open already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// His user was made just now. One that was sent to his address by hand before is nobody's.
+    New,
+    /// He was looked at just now, and there was none.
+    None,
+    /// There may be one.
+    Maybe,
+}
+
 /// For how long the realm's invitations last.
 #[derive(Default)]
 pub struct Lifetime {
@@ -34,12 +45,14 @@ pub struct Lifetime {
 
 impl Inner {
     /// Sends the invitation of an organization. Any that is open is dead from then on.
-    pub(super) async fn send(&self, organization: &Organization, user: &User, fresh: bool) -> Result<(), Unsent> {
-        if !fresh {
+    pub(super) async fn send(&self, organization: &Organization, user: &User, before: Before) -> Result<(), Unsent> {
+        if before == Before::Maybe {
             self.revoke(organization, user).await.map_err(Unsent::Surely)?;
         }
         match self.invite(organization, user).await {
             Ok(()) => Ok(()),
+            // There was none a moment ago: somebody else at work has just sent it.
+            Err(failed) if failed.is(409) && before == Before::None => Err(Unsent::Maybe(super::stale(&user.email))),
             // One is open that we did not know of. A new one, so that only the last link works.
             Err(failed) if failed.is(409) => {
                 self.alone(user).await.map_err(Unsent::Surely)?;
