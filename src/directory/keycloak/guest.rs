@@ -134,7 +134,7 @@ pub fn recorded(user: &User) -> Recorded {
     }
 }
 
-/// When an invitation was last asked for, where nothing was written since.
+/// When the invitation was asked for that his record speaks of, whether Keycloak has it or not.
 pub fn invited_at(user: &User) -> Option<Timestamp> {
     stored(user)?.invited_at
 }

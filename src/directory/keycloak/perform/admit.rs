@@ -73,7 +73,7 @@ impl Inner {
         }
         let nobody_known = known.is_none() && mark.origin == Origin::Made;
         if nobody_known && let Some(user) = self.make(&new, username(&new), at).await? {
-            return self.invited(&people, &organization, user, &new, None, true).await;
+            return self.invited(&people, &organization, user, &new, None, Before::New).await;
         }
         let found = match known {
             Some(user) => Some(user),
@@ -85,7 +85,7 @@ impl Inner {
         let Some(user) = found else {
             if nobody_known && self.is_a_username(address).await? {
                 let user = self.make(&new, own_username(&new), at).await?.ok_or_else(|| taken(address))?;
-                return self.invited(&people, &organization, user, &new, None, true).await;
+                return self.invited(&people, &organization, user, &new, None, Before::New).await;
             }
             return Err(stale(address));
         };
@@ -212,7 +212,7 @@ impl Inner {
             written => written.map_err(Fault::from)?,
         }
         let mailed = before.and_then(|held| held.last_mail_at);
-        self.invited(people, organization, written, &new, mailed, false).await
+        self.invited(people, organization, written, &new, mailed, Before::Maybe).await
     }
 
     /// Sends the invitation of a record that was just written.
@@ -223,9 +223,9 @@ impl Inner {
         user: User,
         new: &GuestRecord,
         mailed: Option<Timestamp>,
-        fresh: bool,
+        before: Before,
     ) -> Result<Effect, Fault> {
-        if let Err(unsent) = self.send(organization, &user, if fresh { Before::New } else { Before::Maybe }).await {
+        if let Err(unsent) = self.send(organization, &user, before).await {
             let fault = match unsent {
                 Unsent::Surely(fault) => fault,
                 Unsent::Maybe(fault) => return Err(fault),

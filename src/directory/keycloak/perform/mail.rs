@@ -26,7 +26,7 @@ pub(super) enum Unsent {
 /// What is known of an invitation that is open already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Before {
-    /// His user was made just now. One that was sent to his address by hand before is nobody's.
+    /// None of ours, for his user was made just now; somebody may have invited his address by hand.
     New,
     /// He was looked at just now, and there was none.
     None,
