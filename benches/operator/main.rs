@@ -190,6 +190,7 @@ async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
         workspace: &workspace,
         owner: &owner,
         directory_available: true,
+        unsent: false,
         scope: Scope::ALL,
         extent: Extent::Everything,
         now: Timestamp::now(),

@@ -150,6 +150,7 @@ async fn orphaned(input: &Input, directory: &dyn Execute) -> Result<Vec<Step>, S
         workspace: &given.workspace,
         owner: &given.owner,
         directory_available: true,
+        unsent: false,
         scope: Scope::ALL,
         extent: Extent::Everything,
         now: Timestamp::now(),

@@ -13,6 +13,12 @@ pub enum Fault {
         /// What was tried and what came back, without any secret.
         context: String,
     },
+    /// It has a record of a guest whose mail did not go out: nobody takes it. Retry with back-off.
+    #[error("{context}")]
+    Unsent {
+        /// To whom, and what to look at.
+        context: String,
+    },
     /// It asks for patience.
     #[error("the directory asks to wait {}s: {context}", .after.as_secs())]
     Busy {
@@ -77,7 +83,7 @@ impl Fault {
     /// What happens next.
     pub fn next(&self) -> Next {
         match self {
-            Self::Unavailable { .. } => Next::BackOff,
+            Self::Unavailable { .. } | Self::Unsent { .. } => Next::BackOff,
             Self::Busy { after, .. } => Next::After(*after),
             Self::Changed { .. } => Next::Reread,
             Self::Exists { .. } | Self::Refused { .. } => Next::Wait,

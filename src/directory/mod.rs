@@ -151,8 +151,8 @@ pub trait Execute: Observe {
     fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Fault>>;
     /// Takes the lead: advances the directory's epoch and returns it. Writes of older epochs are refused from now on.
     fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>>;
-    /// Whether it refuses the writes of an older epoch itself. One that cannot leaves a leader nothing to do once his term
-    /// is over.
+    /// Whether it refuses each write of an older epoch itself. One that only looks now and then leaves a leader nothing to do
+    /// once his term is over.
     fn fences(&self) -> bool;
     /// Does one operation. `basis` is the revision of the guest that it was planned on: where the record has moved on,
     /// nothing is done and the answer is [`Fault::Changed`].

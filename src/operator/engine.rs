@@ -23,6 +23,7 @@ use crate::plan::sweep::Orphan;
 use crate::plan::{self, Extent, Finalizer, Notice, Plan, Scope, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
+use not_taken::Kept;
 
 /// How many tasks a key may take on its way to rest before it has to wait: a plan that never comes to rest must not
 /// keep everybody busy.
@@ -243,6 +244,7 @@ impl Engine {
             workspace: &self.workspace,
             owner: &self.owner,
             directory_available: self.condition.directory,
+            unsent: false,
             scope: Scope::ALL,
             extent: self.extent,
             now,
@@ -299,10 +301,10 @@ impl Engine {
             tracing::warn!(%key, delay_ms = delay.as_millis(), "does not come to rest; later");
             return None;
         }
-        let mut plan = self.planned(key, false, now);
+        let mut plan = self.planned(key, Kept::Nothing, now);
         let waits = self.waits_for_the_directory(key, &plan, now);
-        if waits.is_some() {
-            plan = self.planned(key, true, now);
+        if let Some((_, kept)) = waits {
+            plan = self.planned(key, kept, now);
         }
         let Some(meta) = self.index.metadata(key) else {
             self.queue.forget(key);
@@ -342,14 +344,14 @@ impl Engine {
             return Some(Task::Finalizer { finalizers, version });
         }
         if waits.is_none() && self.is_behind(key) {
-            plan = self.planned(key, true, now);
+            plan = self.planned(key, Kept::Everything, now);
         }
         if let Some(task) = plan.status.and_then(|status| self.status_task(key, &status, plan.notices, now)) {
             return Some(task);
         }
         self.rounds.remove(key);
         match waits {
-            Some(again) => self.queue.at(key, again),
+            Some((again, _)) => self.queue.at(key, again),
             None => {
                 self.queue.rest(key);
                 self.taken(key, now);
@@ -358,11 +360,15 @@ impl Engine {
         None
     }
 
-    /// The plan for an object. `unavailable`: as while the directory does not answer.
-    fn planned(&self, key: &Key, unavailable: bool, now: Timestamp) -> Plan {
+    /// The plan for an object.
+    fn planned(&self, key: &Key, kept: Kept, now: Timestamp) -> Plan {
         let world = self.world(now);
-        let directory_available = world.directory_available && !unavailable;
-        (self.planner)(World { directory_available, ..world }, key)
+        let world = match kept {
+            Kept::Nothing => world,
+            Kept::Mail => World { unsent: true, ..world },
+            Kept::Everything => World { directory_available: false, ..world },
+        };
+        (self.planner)(world, key)
     }
 
     /// A task is over: take in what it brought, and go on.
@@ -417,7 +423,10 @@ impl Engine {
                 let delay = self.queue.back_off(key, now);
                 tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
             }
-            Some(Failure::NotTaken(operation, problem)) => self.not_taken(key, &operation, problem, now),
+            Some(Failure::NotTaken(operation, problem)) => {
+                self.not_taken(key, &operation, Kept::Everything, problem, now);
+            }
+            Some(Failure::Unsent(operation, problem)) => self.not_taken(key, &operation, Kept::Mail, problem, now),
             Some(Failure::NotLeading) => {
                 tracing::debug!(%key, "our term is over; tried again soon");
                 self.queue.at(key, now + TERM);

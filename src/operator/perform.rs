@@ -166,7 +166,17 @@ impl Performer {
                     outcome.effects.push(effect);
                 }
                 Err(fault) if fault.next() == Next::BackOff => {
-                    return Err(Failure::NotTaken(Box::new(step.operation.clone()), fault.to_string()));
+                    let (operation, why) = (Box::new(step.operation.clone()), fault.to_string());
+                    if !matches!(fault, Fault::Unsent { .. }) {
+                        return Err(Failure::NotTaken(operation, why));
+                    }
+                    // He has a record now: what comes next is nothing but his mail.
+                    if let Some(address) = &about.address
+                        && let Ok(record) = self.directory.guest(address).await
+                    {
+                        outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
+                    }
+                    return Err(Failure::Unsent(operation, why));
                 }
                 Err(fault) => {
                     let why = fault.to_string();

@@ -226,6 +226,9 @@ pub fn sentence(reason: Reason) -> &'static str {
         Reason::MailInterval => {
             "The last mail to this address is too recent; the next one goes out when the policy's mailInterval has passed."
         }
+        Reason::MailNotSent => {
+            "The directory could not send the invitation; it is tried again later, and the operator's log says why."
+        }
         Reason::PartnerDeleting => "The partner is being deleted; nobody new is accepted.",
         Reason::DirectoryUnavailable => "The directory does not answer; what was true is kept.",
         Reason::Paused => "Paused by annotation: nothing is given, taking away goes on.",

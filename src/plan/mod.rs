@@ -37,6 +37,8 @@ pub struct World<'a> {
     pub owner: &'a Owner,
     /// Whether the directory answers. Where it does not, what was true is kept and nothing is done.
     pub directory_available: bool,
+    /// Whether the mail that is due to the guest who is planned did not go out, and is not tried again yet.
+    pub unsent: bool,
     /// Which facts there are to judge by.
     pub scope: Scope,
     /// How far what is declared is all there is.

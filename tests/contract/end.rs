@@ -141,9 +141,7 @@ pub async fn who_takes_a_directory_over_has_every_mark_and_the_lead(subject: Sub
     assert_eq!(subject.directory.partner(&acme()).await.unwrap().unwrap().mark.cluster, "c-2");
     // Whoever led it until now writes nothing any more, and does not get it back by asking.
     let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
-    if subject.directory.fences() {
-        assert_eq!(subject.refused(&withhold, 60).await, Fault::Fenced);
-    }
+    assert_eq!(subject.refused(&withhold, 60).await, Fault::Fenced);
     assert_eq!(subject.directory.claim(&us()).await, Err(Fault::Foreign { owner: new.clone() }));
     let written = subject.cursor().await;
     subject.directory.take_over(&new).await.unwrap();

@@ -63,6 +63,7 @@ impl<'a> Operator<'a> {
             workspace: &self.workspace,
             owner: &self.owner,
             directory_available: true,
+            unsent: false,
             scope: Scope::ALL,
             extent: Extent::Everything,
             now: now(),

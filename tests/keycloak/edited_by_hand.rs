@@ -67,6 +67,7 @@ fn a_guest_whose_mark_somebody_spoilt_is_brought_back_to_what_his_shares_say_wha
             .await;
             let said = ends(&address, 0, &["apply", "examples/acme", "--yes"]);
             assert_eq!(told(&people, BOB).await, ["instagram-main:collaborator"], "{what}: {said}");
+            assert!(!said.contains("with --prune"), "{what}: what was taken away is not kept: {said}");
             ends(&address, 0, &["plan", "examples/acme"]);
             assert!(people.user(&Email::parse(BOB).unwrap()).await["enabled"] == true, "{what}");
         }
@@ -137,5 +138,51 @@ fn a_guest_whose_address_somebody_edited_in_his_mark_is_found_by_the_one_that_wa
         let bob = Email::parse(BOB).unwrap();
         let guest = reads_anew(&people).guest(&bob).await.unwrap().expect("he is there");
         assert!(guest.is_live() && guest.address == bob && guest.grants.len() == 1, "{guest:?}");
+    });
+}
+
+/// Whether our attributes may have several values.
+async fn takes_many(people: &People, many: bool) {
+    let mut profile = people.admin("GET", "/users/profile", None).await;
+    for attribute in profile["attributes"].as_array_mut().unwrap() {
+        if ATTRIBUTES.contains(&attribute["name"].as_str().unwrap()) {
+            attribute["multivalued"] = json!(many);
+        }
+    }
+    people.admin("PUT", "/users/profile", Some(profile)).await;
+}
+
+#[test]
+fn a_guest_of_whom_two_values_were_kept_is_written_anew_so_that_he_can_be_written_at_all() {
+    multi(async {
+        let (people, address) = applied("written-twice");
+        let bob = Email::parse(BOB).unwrap();
+        for name in ATTRIBUTES {
+            // What two writes at once leave is more than the profile lets anybody write.
+            takes_many(&people, true).await;
+            edit(&people, BOB, |attributes| {
+                let value = attributes[name][0].as_str().unwrap().to_owned();
+                let other = match name {
+                    "guestlist.record" => value.replace("\"partnerName\":\"acme\"", "\"partnerName\": \"acme\""),
+                    _ => format!("{value}x"),
+                };
+                assert_ne!(value, other);
+                attributes.insert(name.to_owned(), json!([value, other]));
+            })
+            .await;
+            takes_many(&people, false).await;
+            let user = people.user(&bob).await;
+            assert_eq!(user["attributes"][name].as_array().unwrap().len(), 2);
+            let path = format!("/users/{}", user["id"].as_str().unwrap());
+            let refused = people.own.admin("PUT", &path, Some(user.clone())).await.0;
+            assert_eq!(refused, 400, "an administrator cannot write him either");
+            let said = ends(&address, 0, &["apply", "examples/acme", "--yes"]);
+            let user = people.user(&bob).await;
+            assert_eq!(user["attributes"][name].as_array().unwrap().len(), 1, "{name}: {said}");
+            assert_eq!(told(&people, BOB).await, ["instagram-main:collaborator"], "{name}: {said}");
+            people.admin("PUT", &path, Some(user)).await;
+            let planned = ends(&address, 0, &["plan", "examples/acme", "-o", "json"]);
+            assert_eq!(serde_json::from_str::<Value>(&planned).unwrap()["operations"], json!([]), "{name}");
+        }
     });
 }

@@ -203,8 +203,13 @@ fn who_is_asked_for_patience_waits_and_goes_on() {
 
 /// The directory as the operator has it, by the proxy.
 fn directory(scene: &Scene) -> Directory {
+    directory_at(&scene.proxy.base, &scene.people.realm)
+}
+
+/// The directory as the operator has it, by a server at this URL.
+pub fn directory_at(base: &str, realm: &str) -> Directory {
     let secret = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| SECRET.to_owned());
-    let address = format!("keycloak:{}#{}", scene.proxy.base, scene.people.realm);
+    let address = format!("keycloak:{base}#{realm}");
     Directory::new(Settings::read(&address, secret).unwrap(), Arc::new(Timestamp::now)).unwrap()
 }
 

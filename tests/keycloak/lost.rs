@@ -1,8 +1,10 @@
 //! Mails whose answers are lost: nobody gets a second one, whose link would end the first.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::faults::{APPLY, guests, on};
 use crate::killed::Scene;
@@ -91,5 +93,35 @@ fn a_mail_that_was_refused_is_due_at_once() {
         first_mail(scene, Fate::Patience(1));
         scene.ends("asked again").await;
         assert_eq!(scene.mail.total(), 1);
+    });
+}
+
+#[test]
+fn a_realm_without_a_mail_server_is_told_clearly_and_each_mail_is_asked_for_once() {
+    on("no-mail-server", async |scene| {
+        scene.declare(&guests(3));
+        let mut realm = scene.people.admin("GET", "", None).await;
+        let mail_server = std::mem::replace(&mut realm["smtpServer"], json!({}));
+        scene.people.admin("PUT", "", Some(realm.clone())).await;
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        scene.proxy.rules(move |_, path| {
+            count.fetch_add(usize::from(path.ends_with("/invite-user")), Ordering::SeqCst);
+            Fate::Passes
+        });
+        for round in 1..3 {
+            let (code, said) = scene.run(&APPLY).await;
+            assert_eq!(code, Some(1), "{said}");
+            assert_eq!(asked.load(Ordering::SeqCst), 3 * round, "{said}");
+            for guest in 0..3 {
+                assert!(said.contains(&format!("could not send a mail to g{guest}@acme.example")), "{said}");
+            }
+            assert!(said.contains("Realm settings, Email"), "{said}");
+            assert!(!said.contains("Done") && !said.contains("DirectoryUnavailable"), "{said}");
+        }
+        realm["smtpServer"] = mail_server;
+        scene.people.admin("PUT", "", Some(realm)).await;
+        scene.ends("with a mail server").await;
+        assert_eq!(scene.mail.total(), 3, "one mail each");
     });
 }

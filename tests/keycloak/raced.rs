@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use guestlist::directory::Execute as _;
+
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::faults::{APPLY, guests};
+use crate::faults::{APPLY, directory_at, guests};
 use crate::killed::Scene;
 use crate::mail::Mood;
 use crate::proxy::Fate;
 use crate::stage::Stage;
-use crate::support::multi;
+use crate::support::{Keycloak, multi};
 
 const GUESTS: usize = 12;
+/// What an apply says that stopped because another one began.
+const OVERTAKEN: &str = "took the directory over while this one was at work";
 
 #[test]
 fn two_applies_at_once_make_each_guest_once_and_send_each_one_mail() {
@@ -33,10 +37,98 @@ fn two_applies_at_once_make_each_guest_once_and_send_each_one_mail() {
         let ids: BTreeSet<_> =
             ours.iter().map(|user| user["attributes"]["guestlist.id"][0].as_str().unwrap()).collect();
         assert_eq!((ours.len(), ids.len()), (GUESTS, GUESTS));
-        let mails: Vec<_> = (0..GUESTS).map(|n| scene.mail.count(&format!("g{n}@acme.example"))).collect();
-        assert_eq!(mails, [1; GUESTS]);
+        assert_eq!(mails(&scene), [1; GUESTS]);
         let organizations = scene.people.admin("GET", "/organizations?max=10", None).await;
         assert_eq!(organizations.as_array().unwrap().len(), 1, "{organizations}");
+    });
+}
+
+/// Deletes everybody's invitation, as an administrator can in Keycloak's console.
+async fn invitations_are_deleted(scene: &Scene) {
+    let all = scene.people.admin("GET", "/organizations", None).await;
+    let id = all[0]["id"].as_str().unwrap();
+    let rows = scene.people.admin("GET", &format!("/organizations/{id}/invitations?max=100"), None).await;
+    for row in rows.as_array().unwrap() {
+        let path = format!("/organizations/{id}/invitations/{}", row["id"].as_str().unwrap());
+        scene.people.admin("DELETE", &path, None).await;
+    }
+}
+
+/// When the first guest's record says that he was mailed.
+async fn mailed_at(scene: &Scene) -> String {
+    let users = scene.people.admin("GET", "/users?email=g0@acme.example&briefRepresentation=false", None).await;
+    let record = users[0]["attributes"]["guestlist.record"][0].as_str().unwrap();
+    serde_json::from_str::<Value>(record).unwrap()["mailedAt"].as_str().unwrap().to_owned()
+}
+
+fn mails(scene: &Scene) -> Vec<usize> {
+    (0..GUESTS).map(|n| scene.mail.count(&format!("g{n}@acme.example"))).collect()
+}
+
+#[test]
+fn two_applies_at_once_send_an_invitation_that_is_due_again_once() {
+    multi(async {
+        let scene = Scene::open("due-again").await;
+        scene.declare(&guests(GUESTS));
+        scene.ends("invited").await;
+        for round in 2..5 {
+            invitations_are_deleted(&scene).await;
+            let (one, other) = futures::join!(scene.run(&APPLY), scene.run(&APPLY));
+            let said = format!("{}\n{}", one.1, other.1);
+            let ends: BTreeSet<_> = [one.0, other.0].into();
+            assert!(ends.contains(&Some(0)) && ends.is_subset(&[Some(0), Some(1)].into()), "{said}");
+            assert_eq!(mails(&scene), [round; GUESTS], "{said}");
+            scene.ends("after both").await;
+            assert_eq!(mails(&scene), [round; GUESTS], "{said}");
+        }
+    });
+}
+
+/// Somebody else takes the lead when this call comes for the first time, before it is passed on.
+fn overtaken_at(scene: &Scene, is_it: impl Fn(&str, &str) -> bool + Send + 'static) {
+    let realm = scene.people.realm.clone();
+    let mut led = false;
+    scene.proxy.rules(move |method, path| {
+        if !led && is_it(method.as_str(), path) {
+            led = true;
+            let realm = realm.clone();
+            let leads = async move { directory_at(&Keycloak::shared().base, &realm).lead().await.unwrap() };
+            std::thread::spawn(|| multi(leads)).join().unwrap();
+        }
+        Fate::Passes
+    });
+}
+
+#[test]
+fn who_is_overtaken_between_his_record_and_his_mail_sends_none_and_says_that_none_went_out() {
+    multi(async {
+        let scene = Scene::open("overtaken-mail").await;
+        scene.declare(&guests(1));
+        scene.ends("invited").await;
+        let sent = mailed_at(&scene).await;
+        invitations_are_deleted(&scene).await;
+        overtaken_at(&scene, |method, path| method == "PUT" && path.contains("/users/"));
+        let (code, said) = scene.run(&APPLY).await;
+        assert!(code == Some(1) && said.contains(OVERTAKEN), "{said}");
+        assert_eq!(scene.mail.total(), 1, "{said}");
+        assert_eq!(mailed_at(&scene).await, sent, "the mail is due as before");
+        scene.ends("afterwards").await;
+        assert_eq!(scene.mail.total(), 2);
+    });
+}
+
+#[test]
+fn who_is_overtaken_stops_with_what_is_under_way() {
+    multi(async {
+        let scene = Scene::open("overtaken").await;
+        scene.declare(&guests(60));
+        overtaken_at(&scene, |method, path| method == "POST" && path.ends_with("/users"));
+        let (code, said) = scene.run(&APPLY).await;
+        assert!(code == Some(1) && said.contains(OVERTAKEN), "{said}");
+        let made = scene.mail.total();
+        assert!((1..30).contains(&made), "{made}: {said}");
+        scene.ends("afterwards").await;
+        assert_eq!(scene.mail.total(), 60, "one mail each");
     });
 }
 

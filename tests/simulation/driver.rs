@@ -63,6 +63,8 @@ pub struct Sim {
     pub cursed: Vec<Email>,
     /// Only those of them that give.
     pub only_gives: bool,
+    /// Addresses to which no mail goes out.
+    pub mailless: Vec<Email>,
     /// Our term is over: nothing is even asked for.
     pub lapsed: bool,
     /// Every call that the operator made.
@@ -120,6 +122,7 @@ impl Sim {
             trouble: None,
             cursed: Vec::new(),
             only_gives: false,
+            mailless: Vec::new(),
             lapsed: false,
             calls: Vec::new(),
             done: Vec::new(),

@@ -1,5 +1,7 @@
 //! A directory that can be read but takes no operation: nobody is told that it reflects what is declared.
 
+use futures::executor::block_on;
+use guestlist::directory::{Changed, Execute as _, Observe as _, Operation};
 use guestlist::index::Kind::{self, Membership, Partner, Share};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -158,5 +160,34 @@ fn a_lease_that_is_renewed_late_delays_nobody_however_long_it_took_and_whatever_
     wait(&mut sim, SignedDuration::from_millis(600));
     assert!(sim.effective().keys().all(|(name, _)| name != "bob"), "{:?}", sim.effective());
     sim.settle();
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
+fn a_mail_that_cannot_be_sent_is_its_guests_own_trouble_and_nobody_elses() {
+    let mut sim = Sim::new(0);
+    walk::apply(&mut sim);
+    sim.settle();
+    let bob = email("bob@acme.example");
+    let id = block_on(sim.directory.guest(&bob)).unwrap().unwrap().id;
+    block_on(sim.directory.execute(&Operation::RevokeInvitation { guest: id }, None, sim.now, sim.epoch)).unwrap();
+    sim.mailless = vec![bob.clone()];
+    sim.play(Changed::Guest(bob), |_, _| Ok(true));
+    wait(&mut sim, SignedDuration::from_mins(30));
+    let tries = |sim: &Sim| sim.calls.iter().filter(|call| call.starts_with("Invite")).count();
+    assert_eq!(ready(&sim, Membership, "bob"), ("False".to_owned(), "MailNotSent".to_owned()));
+    assert_eq!(ready(&sim, Partner, "acme").0, "True");
+    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+    let (before, version) = (tries(&sim), sim.server.version);
+    wait(&mut sim, SignedDuration::from_hours(1));
+    assert!((8..20).contains(&(tries(&sim) - before)), "{} tries in an hour", tries(&sim) - before);
+    assert_eq!(sim.server.version, version, "it is said once");
+    sim.edit(Membership, "bob", json!({"displayName": "Robert"}));
+    wait(&mut sim, SignedDuration::from_millis(1));
+    let held = block_on(sim.directory.guest(&email("bob@acme.example"))).unwrap().unwrap();
+    assert_eq!(held.display_name, "Robert", "all else goes on");
+    sim.mailless.clear();
+    wait(&mut sim, SignedDuration::from_mins(6));
+    assert_eq!(sim.state("bob"), "Invited");
     walk::is_at_rest(&mut sim);
 }

@@ -153,6 +153,11 @@ impl Sim {
             {
                 unavailable()
             }
+            _ if matches!(operation, Operation::Invite { .. })
+                && running.about.address.as_ref().is_some_and(|address| self.mailless.contains(address)) =>
+            {
+                Err(Fault::Unsent { context: "no mail server".to_owned() })
+            }
             Some(Trouble::CrashAfter | Trouble::AnswerLost) | None => {
                 let before = self.everything();
                 let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));

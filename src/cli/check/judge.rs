@@ -56,6 +56,7 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
         workspace,
         owner: &owner,
         directory_available: true,
+        unsent: false,
         scope: Scope { directory: false, policy: policy.is_some() },
         extent: Extent::Declared,
         now,

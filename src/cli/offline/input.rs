@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::desk::Desk;
-use super::left_alone::{LeftAlone, left_alone};
+use super::left_alone::LeftAlone;
 use super::session::{Done, Rest, Session, load};
 use super::words::{ORDER, Standing, standings};
 use crate::cli::check::{self, Places};
@@ -229,11 +229,11 @@ impl Given {
             tell(done);
             operations.push(done.clone());
         });
-        let Rest { problems, failed, closer } = run.await?;
+        let Rest { problems, failed, closer, left_alone } = run.await?;
         Ok(Rehearsal {
             operations,
             standings: all_standings(&desk, &self.places),
-            left_alone: left_alone(self, &load),
+            left_alone,
             problems,
             failed,
             closer,

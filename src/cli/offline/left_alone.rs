@@ -1,10 +1,8 @@
 //! What no file declares and is left alone without `--prune`: whoever takes a guest out of the files expects that he loses
 //! his access, and is told where that does not happen.
 
-use super::input::Given;
-use crate::directory::GuestRecord;
+use crate::directory::{GuestRecord, Mirror};
 use crate::index::Index;
-use crate::operator::engine::Load;
 use crate::plan::Extent;
 use crate::rules::Email;
 
@@ -36,16 +34,12 @@ impl LeftAlone {
     }
 }
 
-/// Everybody who is left alone, of the partners that are declared.
-pub fn left_alone(given: &Given, load: &Load) -> Vec<LeftAlone> {
-    if given.extent != Extent::Declared {
+/// Everybody who is left alone by what is declared, of the partners that are.
+pub fn left_alone(extent: Extent, declared: &Index, observed: &Mirror) -> Vec<LeftAlone> {
+    if extent != Extent::Declared {
         return Vec::new();
     }
-    let mut index = Index::default();
-    for object in &given.objects {
-        index.apply(object.clone());
-    }
-    load.guests.iter().filter(|guest| guest.is_live()).filter_map(|guest| one(&index, guest)).collect()
+    observed.guests().filter(|guest| guest.is_live()).filter_map(|guest| one(declared, guest)).collect()
 }
 
 fn one(index: &Index, guest: &GuestRecord) -> Option<LeftAlone> {

@@ -11,6 +11,7 @@ use futures::stream::FuturesUnordered;
 use jiff::SignedDuration;
 
 use super::desk::Desk;
+use super::left_alone::{LeftAlone, left_alone};
 use crate::directory::{Epoch, Execute, Fault, Owner};
 use crate::index::{Key, Kind};
 use crate::operator::clock::Clock;
@@ -58,12 +59,14 @@ pub struct Done {
 }
 
 /// How it stands in the end.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Rest {
     /// What is left as it is for a reason that no object has, in words.
     pub problems: Vec<String>,
     /// What could not be done, and why.
     pub failed: Vec<String>,
+    /// What no file declares, and is not pruned.
+    pub left_alone: Vec<LeftAlone>,
     /// Who is withheld for want of a method by what is known of him: he was not looked up by himself on a copy.
     pub closer: BTreeSet<Email>,
 }
@@ -125,7 +128,12 @@ impl Session {
             }
         }
         let left = engine.condition.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
-        Ok(Rest { problems: left, failed: words.failing(&engine), closer: engine.closer().clone() })
+        Ok(Rest {
+            problems: left,
+            failed: words.failing(&engine),
+            closer: engine.closer().clone(),
+            left_alone: left_alone(extent, &engine.index, &engine.mirror),
+        })
     }
 }
 
@@ -137,6 +145,8 @@ struct Words {
     waiting: BTreeSet<Key>,
     /// What nothing helps until something changes: here nothing does.
     stuck: BTreeSet<Key>,
+    /// Whose mail did not go out: nobody waits for a mail server.
+    unsent: BTreeSet<Key>,
 }
 
 impl Words {
@@ -146,7 +156,14 @@ impl Words {
         self.waiting.remove(key);
         self.stuck.remove(key);
         let why = match failure {
-            Some(Failure::Retry(why) | Failure::NotTaken(_, why)) => why,
+            Some(Failure::Retry(why) | Failure::NotTaken(_, why)) => {
+                self.unsent.remove(key);
+                why
+            }
+            Some(Failure::Unsent(_, why)) => {
+                self.unsent.insert(key.clone());
+                why
+            }
             Some(Failure::RetryAfter(_, why)) => {
                 self.waiting.insert(key.clone());
                 why
@@ -164,7 +181,7 @@ impl Words {
 
     /// Whether something may go better in a while.
     fn is_waiting(&self, engine: &Engine) -> bool {
-        !self.waiting.is_empty() || engine.failing().next().is_some()
+        !self.waiting.is_empty() || engine.failing().any(|key| !self.unsent.contains(key))
     }
 
     /// What is not done yet, and why.

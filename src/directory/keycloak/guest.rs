@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::{GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId, Revision, UserRecord};
 use super::damaged::{self, Known};
 use super::grants::{self, ACCOUNTS, GRANTS};
+use super::profile::has_many;
 use super::wire::{Attributes, User, first};
 use crate::rules::{Email, GuestRole, MfaMethod};
 
@@ -153,6 +154,15 @@ fn stored(user: &User) -> Option<Stored> {
     all.into_iter().filter(|_| same).min_by_key(says)
 }
 
+/// What the name says besides where two writes at once left two values of what has one: Keycloak refuses every write of such a
+/// user, anybody's. He differs from what he should be until he is written again.
+const WRITTEN_TWICE: &str = " (written twice at once)";
+
+fn is_written_twice(user: &User) -> bool {
+    let values = |name| user.attributes.get(name).map_or(0, Vec::len);
+    ALL.into_iter().any(|name| !has_many(name) && values(name) > 1)
+}
+
 /// The address in a user's mark, where one reads. It stands there twice: where somebody edited one of them, the one that is his
 /// own address is right.
 pub fn marked_address(user: &User) -> Option<Email> {
@@ -227,7 +237,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
         address,
         partner: PartnerId(stored.partner),
         partner_name: stored.partner_name,
-        display_name: stored.display_name,
+        display_name: if is_written_twice(user) { stored.display_name + WRITTEN_TWICE } else { stored.display_name },
         role: GuestRole::parse(&stored.role)?,
         invitation: if joined { None } else { invitation },
         admitted_at: stored.admitted_at,
@@ -272,7 +282,7 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
         address: record.address.to_string(),
         partner: record.partner.0.clone(),
         partner_name: record.partner_name.clone(),
-        display_name: record.display_name.clone(),
+        display_name: plain(&record.display_name).to_owned(),
         role: record.role.as_str().to_owned(),
         admitted_at: record.admitted_at,
         mailed_at: record.last_mail_at,
@@ -290,6 +300,11 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
     put(PARTNER, vec![record.partner.0.clone()]);
     put(RECORD, vec![serde_json::to_string(&stored)?]);
     grants::write(record, attributes, at)
+}
+
+/// A name as it is meant.
+fn plain(display_name: &str) -> &str {
+    display_name.strip_suffix(WRITTEN_TWICE).unwrap_or(display_name)
 }
 
 /// A workspace user, adopted or not. `None`: a guest whom we made, or somebody without an address that could be compared.
@@ -317,6 +332,7 @@ const LONGEST_NAME: usize = 255;
 /// First and last name: Keycloak asks who lacks one of them for both, and for his address. Without what its own user profile
 /// refuses in names.
 pub fn names(display_name: &str) -> (String, String) {
+    let display_name = plain(display_name);
     let refused = |c: char| c.is_ascii_control() || r#"<>&"$%!#?§;*~/\|^=[]{}()"#.contains(c);
     let kept: String = display_name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
     let kept = kept.replace(refused, "");

@@ -19,6 +19,7 @@ mod perform;
 pub mod play;
 mod profile;
 mod realm;
+mod term;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ use memory::Memory;
 use pages::{PAGE, Pages};
 use people::{Home, Homes, People, Walk};
 use realm::Tree;
+use term::Term;
 use wire::Organization;
 
 /// Says what time it is.
@@ -63,6 +65,8 @@ struct Inner {
     walk: AsyncMutex<Option<Listing>>,
     /// One change of a guest or a partner at a time: each reads before it writes.
     locks: Locks,
+    /// Who leads.
+    term: Term,
     /// What time it is.
     clock: Clock,
     /// Which of the realm's events were told.
@@ -95,6 +99,7 @@ impl Directory {
             owner: Mutex::default(),
             walk: AsyncMutex::default(),
             locks: Locks::default(),
+            term: Term::default(),
             clock,
             told: Told::default(),
             accounts: Fresh::default(),

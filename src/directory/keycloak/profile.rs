@@ -41,7 +41,8 @@ struct Permissions {
     edit: Vec<String>,
 }
 
-fn has_many(name: &str) -> bool {
+/// Whether an attribute of ours has more than one value.
+pub fn has_many(name: &str) -> bool {
     [GRANTS, ACCOUNTS].contains(&name)
 }
 

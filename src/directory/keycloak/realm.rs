@@ -225,19 +225,26 @@ pub async fn take_over(client: &Client, tree: &Tree, owner: &Owner) -> Result<()
     }
 }
 
-/// The epoch of whoever leads now.
-pub async fn epoch(client: &Client, tree: &Tree) -> Result<i64, Failed> {
-    let root = root(client, tree).await?;
-    Ok(first(&root.attributes, EPOCH).and_then(|text| text.parse().ok()).unwrap_or(0))
+/// The epoch of whoever leads now. `None`: nobody ever did. Two writes at once may leave both their values behind.
+fn read_epoch(root: &Group) -> Option<i64> {
+    let values = root.attributes.get(EPOCH).map(Vec::as_slice).unwrap_or_default();
+    values.iter().filter_map(|text| text.parse().ok()).max()
 }
 
-/// Advances it.
-pub async fn lead(client: &Client, tree: &Tree) -> Result<i64, Failed> {
+/// The epoch of whoever leads now.
+pub async fn epoch(client: &Client, tree: &Tree) -> Result<i64, Failed> {
+    Ok(read_epoch(&root(client, tree).await?).unwrap_or(0))
+}
+
+/// Advances it: the one before, and the new one, which nobody else takes who does this at the same time.
+pub async fn lead(client: &Client, tree: &Tree, now: Timestamp) -> Result<(Option<i64>, i64), Failed> {
     let mut root = root(client, tree).await?;
-    let epoch = first(&root.attributes, EPOCH).and_then(|text| text.parse().ok()).unwrap_or(0_i64).saturating_add(1);
+    let before = read_epoch(&root);
+    let next = before.unwrap_or(0).saturating_add(1);
+    let epoch = i64::try_from(now.as_nanosecond()).unwrap_or(next).max(next);
     root.attributes.insert(EPOCH.to_owned(), vec![epoch.to_string()]);
     put(client, &root).await?;
-    Ok(epoch)
+    Ok((before, epoch))
 }
 
 /// How many records were destroyed lately.

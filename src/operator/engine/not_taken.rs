@@ -13,14 +13,29 @@ use crate::rules::GuestRole;
 
 /// How long to wait between two tries at most: access that is to be taken away is held until then.
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_secs(10);
+/// The same for a mail, at least and at most: a mail server is not mended in a moment, and may be slow to say no.
+const MAIL_DELAY: [SignedDuration; 2] = [SignedDuration::from_secs(10), SignedDuration::from_mins(5)];
 /// After how many failures in a row it is said. A single one is soon over, and not worth a write.
 const SAID_AFTER: u32 = 3;
+
+/// What is kept as it is for the time being when an object is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Nothing.
+    Nothing,
+    /// The guest has no invitation, for his mail did not go out: his own trouble, and nobody else's.
+    Mail,
+    /// Everything, as while the directory does not answer.
+    Everything,
+}
 
 /// An object whose operation was not taken.
 #[derive(Debug)]
 pub(super) struct Waiting {
     /// The operation, whenever it was planned.
     operation: Operation,
+    /// What is kept until then.
+    kept: Kept,
     /// When it is tried again.
     again: Timestamp,
     /// Its status says so, and it is left alone until then, as long as the operation is what comes next.
@@ -29,12 +44,15 @@ pub(super) struct Waiting {
 
 impl Engine {
     /// An operation was not taken.
-    pub(super) fn not_taken(&mut self, key: &Key, operation: &Operation, problem: String, now: Timestamp) {
-        let delay = self.queue.back_off_within(LONGEST_DELAY, key, now);
-        let said = self.queue.failures(key) >= SAID_AFTER;
-        let waiting = Waiting { operation: operation.timeless(), again: now + delay, said };
+    pub(super) fn not_taken(&mut self, key: &Key, operation: &Operation, kept: Kept, problem: String, now: Timestamp) {
+        let mail = kept == Kept::Mail;
+        let [shortest, longest] = if mail { MAIL_DELAY } else { [SignedDuration::ZERO, LONGEST_DELAY] };
+        let delay = self.queue.back_off_within(longest, key, now).max(shortest);
+        let said = mail || self.queue.failures(key) >= SAID_AFTER;
+        let waiting = Waiting { operation: operation.timeless(), kept, again: now + delay, said };
         let before = self.not_taken.insert(key.clone(), waiting);
-        if self.condition.not_taken.is_none() {
+        let news = if mail { before.is_none() } else { self.condition.not_taken.is_none() };
+        if news {
             tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
         } else {
             tracing::debug!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
@@ -42,7 +60,7 @@ impl Engine {
         if !said {
             return;
         }
-        if before.is_none_or(|before| !before.said) {
+        if !mail && before.is_none_or(|before| !before.said) {
             // Only now: where others are taken meanwhile, it is this object's own trouble, not the directory's.
             self.condition.not_taken = Some(problem);
             self.tell_concerned(key, now);
@@ -71,10 +89,12 @@ impl Engine {
 
     /// Until when an object is left alone, as its operation was not taken and is what comes next. Anything else, such as what
     /// is to be taken away by now, is tried at once.
-    pub(super) fn waits_for_the_directory(&self, key: &Key, plan: &Plan, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn waits_for_the_directory(&self, key: &Key, plan: &Plan, now: Timestamp) -> Option<(Timestamp, Kept)> {
         let waiting = self.not_taken.get(key).filter(|waiting| waiting.said && waiting.again > now)?;
         let next = plan.steps.first().map(|step| step.operation.timeless());
-        (next.as_ref() == Some(&waiting.operation)).then_some(waiting.again)
+        // Who was admitted without a mail is owed nothing but that.
+        let mail = waiting.kept == Kept::Mail && matches!(next, Some(Operation::Invite { .. }));
+        (mail || next.as_ref() == Some(&waiting.operation)).then_some((waiting.again, waiting.kept))
     }
 
     /// Whether the directory does not reflect a partner or a share, for somebody's operation was not taken: one of the
@@ -84,7 +104,8 @@ impl Engine {
             return false;
         }
         let partner = self.index.partner_of(key);
-        let waiting = self.not_taken.iter().filter(|(other, waiting)| waiting.said && other.kind == Kind::Membership);
+        let says = |waiting: &Waiting| waiting.said && waiting.kept == Kept::Everything;
+        let waiting = self.not_taken.iter().filter(|(other, waiting)| says(waiting) && other.kind == Kind::Membership);
         let mut guests = waiting.map(|(other, _)| other).filter(|other| self.index.partner_of(other) == partner);
         match key.kind {
             Kind::Membership | Kind::Partner => guests.next().is_some(),

@@ -68,6 +68,10 @@ impl<'a> MemberView<'a> {
         {
             wait = Some(Wait::until(Reason::MailInterval, until));
         }
+        let is_due = |record: &GuestRecord| record.joined_at.is_none() && record.invitation.is_none();
+        if wait.is_none() && world.unsent && violations.is_empty() && record.is_some_and(is_due) {
+            wait = Some(Wait::on(Reason::MailNotSent));
+        }
         if record.is_some_and(|record| record.email != record.address) {
             wait = wait.or(Some(Wait::on(Reason::AddressChanged)));
         }

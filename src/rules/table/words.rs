@@ -35,6 +35,13 @@ pub(super) const WORDS: &[Entry] = &[
         "mailInterval: 10m",
     ),
     word(
+        Reason::MailNotSent,
+        "a membership",
+        "The directory could not send the invitation; it is tried again within five minutes.",
+        "See whether the realm has a mail server that takes mail to this address; the operator's log names the cause.",
+        "",
+    ),
+    word(
         Reason::PartnerDeleting,
         "a membership, a share",
         "The partner is on its way out, so nobody new is accepted.",

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What is said names the address and where to look.
 fn is_clear(fault: &Fault) {
     let said = fault.to_string();
-    assert!(matches!(fault, Fault::Unavailable { .. }), "{said}");
+    assert!(matches!(fault, Fault::Unsent { .. }), "{said}");
     assert!(said.contains(BOB) && said.contains("mail server"), "{said}");
 }
 

@@ -173,6 +173,7 @@ impl World {
             workspace: &self.workspace,
             owner: &self.owner,
             directory_available: true,
+            unsent: false,
             scope: Scope::ALL,
             extent: self.extent,
             now: self.now,

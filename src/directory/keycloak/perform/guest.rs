@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::super::amend::{self, Amended, Around};
 use super::super::super::{
-    AccountRecord, Effect, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, Operation, Origin, Revision,
+    AccountRecord, Effect, Epoch, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, Operation, Origin, Revision,
     ShareRecord, Weight,
 };
 use super::super::client::{Call, optional};
@@ -63,6 +63,7 @@ impl Inner {
         operation: &Operation,
         basis: Option<Revision>,
         at: Timestamp,
+        epoch: Epoch,
     ) -> Result<Effect, Fault> {
         let people = self.people();
         let found = people.user_of(id).await?;
@@ -120,7 +121,7 @@ impl Inner {
         let must = matches!(operation.weight(), Weight::Take | Weight::End);
         let change =
             Change { user, organization: self.organization(&record.partner), before: &record, after: &after, at, must };
-        self.change(&people, &change, operation).await
+        self.change(&people, &change, operation, epoch).await
     }
 
     fn gone(&self, id: &GuestId) -> Effect {
@@ -130,7 +131,13 @@ impl Inner {
 
     /// Writes the change. What his user does not say by himself ends before: once the record says that it has ended nobody
     /// would come back for it.
-    async fn change(&self, people: &People<'_>, change: &Change<'_>, operation: &Operation) -> Result<Effect, Fault> {
+    async fn change(
+        &self,
+        people: &People<'_>,
+        change: &Change<'_>,
+        operation: &Operation,
+        epoch: Epoch,
+    ) -> Result<Effect, Fault> {
         if change.must && change.ends() {
             self.cut_or_withhold(change).await?;
         }
@@ -144,7 +151,7 @@ impl Inner {
         }
         let written = written?;
         if let Operation::Invite { .. } = operation {
-            return self.mail_again(people, change, written).await;
+            return self.mail_again(people, change, written, epoch).await;
         }
         if let Operation::Give { .. } = operation {
             self.let_in(&written.id, change.made()).await?;
@@ -170,11 +177,16 @@ impl Inner {
 
     /// Who accepted and stopped before he had a password cannot go on by himself: his link is used up. He is taken out and
     /// invited anew, so that there is one link at a time, and one that can be revoked.
-    async fn mail_again(&self, people: &People<'_>, change: &Change<'_>, written: User) -> Result<Effect, Fault> {
+    async fn mail_again(
+        &self,
+        people: &People<'_>,
+        change: &Change<'_>,
+        written: User,
+        epoch: Epoch,
+    ) -> Result<Effect, Fault> {
         let Some(organization) = &change.organization else { return Err(stale(&change.before.partner_name)) };
-        let before = if change.before.invitation.is_none() { Before::None } else { Before::Maybe };
         let (sent, invitation) = match change.after.invitation {
-            Some(invitation) => match self.send_anew(organization, &written, before).await {
+            Some(invitation) => match self.send_anew(organization, &written, epoch).await {
                 Ok(()) => (Ok(()), Some(self.ends(organization, &written, invitation).await?)),
                 Err(Unsent::Surely(fault)) => (Err(fault), None),
                 Err(Unsent::Maybe(fault)) => return Err(fault),
@@ -199,14 +211,11 @@ impl Inner {
         Self::after(people, &written, &GuestRecord { invitation, ..change.after.clone() })
     }
 
-    async fn send_anew(&self, organization: &Organization, user: &User, before: Before) -> Result<(), Unsent> {
+    async fn send_anew(&self, organization: &Organization, user: &User, epoch: Epoch) -> Result<(), Unsent> {
         self.take_out(organization, user).await.map_err(Unsent::Surely)?;
-        // Of two at once the one sends whose record stands.
-        match self.people().user(&user.id).await.map_err(|failed| Unsent::Surely(failed.into()))? {
-            Some(now) if guest::invited_at(&now) == guest::invited_at(user) => {}
-            Some(_) | None => return Err(Unsent::Maybe(stale(&user.email))),
-        }
-        self.send(organization, user, before).await
+        // Asked after the record was written: whoever leads next has seen it, and sends none.
+        self.leads_now(epoch).await.map_err(Unsent::Surely)?;
+        self.send(organization, user, Before::Maybe).await
     }
 
     async fn delete_credentials(&self, people: &People<'_>, user: &User, before: Timestamp) -> Result<(), Fault> {

@@ -28,8 +28,6 @@ pub(super) enum Unsent {
 pub(super) enum Before {
     /// None of ours, for his user was made just now; somebody may have invited his address by hand.
     New,
-    /// He was looked at just now, and there was none.
-    None,
     /// There may be one.
     Maybe,
 }
@@ -51,8 +49,6 @@ impl Inner {
         }
         match self.invite(organization, user).await {
             Ok(()) => Ok(()),
-            // There was none a moment ago: somebody else at work has just sent it.
-            Err(failed) if failed.is(409) && before == Before::None => Err(Unsent::Maybe(super::stale(&user.email))),
             // One is open that we did not know of. A new one, so that only the last link works.
             Err(failed) if failed.is(409) => {
                 self.alone(user).await.map_err(Unsent::Surely)?;
@@ -149,9 +145,10 @@ impl Inner {
 /// Why a mail surely did not go out: Keycloak says so, or refused to ask for it.
 fn surely_unsent(failed: &Failed, user: &User) -> Option<Fault> {
     match failed {
-        Failed::Status { status: 500, said, .. } if said.contains(NOT_SENT) => Some(Fault::Unavailable {
+        Failed::Status { status: 500, said, .. } if said.contains(NOT_SENT) => Some(Fault::Unsent {
             context: format!(
-                "Keycloak could not send a mail to {}: see the realm's settings for e-mail, and whether its mail server answers",
+                "Keycloak could not send a mail to {}: no mail server is set in the realm's settings (Realm settings, Email), or \
+                 it does not take the mail; Keycloak's log says which",
                 user.email
             ),
         }),

@@ -41,7 +41,14 @@ fn refusal(refusal: Refusal, record: &GuestRecord) -> Fault {
 }
 
 impl Inner {
-    async fn execute(&self, operation: &Operation, basis: Option<Revision>, at: Timestamp) -> Result<Effect, Fault> {
+    async fn execute(
+        &self,
+        operation: &Operation,
+        basis: Option<Revision>,
+        at: Timestamp,
+        epoch: Epoch,
+    ) -> Result<Effect, Fault> {
+        self.leads(epoch).await?;
         match operation {
             Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
                 let record = PartnerRecord {
@@ -79,7 +86,7 @@ impl Inner {
             | Operation::Promote { guest }
             | Operation::Give { guest, .. } => {
                 let _held = self.locks.hold(&guest.0).await;
-                self.about_guest(guest, operation, basis, at).await
+                self.about_guest(guest, operation, basis, at, epoch).await
             }
         }
     }
@@ -114,14 +121,15 @@ impl Execute for Directory {
     }
 
     fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
-        async { Ok(Epoch(realm::epoch(&self.0.client, &self.0.tree).await?)) }.boxed()
+        self.0.epoch().boxed()
     }
 
     fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
-        async { Ok(Epoch(realm::lead(&self.0.client, &self.0.tree).await?)) }.boxed()
+        self.0.lead().boxed()
     }
 
-    /// Keycloak has no compare-and-set: a leader whose term is over has to stop by himself.
+    /// Keycloak has no compare-and-set. We look before each operation whether somebody else leads; a leader whose term is over
+    /// has to stop by himself all the same.
     fn fences(&self) -> bool {
         false
     }
@@ -131,11 +139,11 @@ impl Execute for Directory {
         operation: &'a Operation,
         basis: Option<Revision>,
         at: Timestamp,
-        _epoch: Epoch,
+        epoch: Epoch,
     ) -> BoxFuture<'a, Result<Effect, Fault>> {
         let (inner, operation) = (Arc::clone(&self.0), operation.clone());
         // On its own: a caller who gives up does not cut a sequence of calls in half, nor lets the next one overtake it.
-        let work = tokio::spawn(async move { inner.execute(&operation, basis, at).await });
+        let work = tokio::spawn(async move { inner.execute(&operation, basis, at, epoch).await });
         async move {
             let ended = |_| Fault::Unavailable { context: "the work ended without an answer".to_owned() };
             work.await.map_err(ended)?
