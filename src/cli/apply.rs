@@ -90,7 +90,7 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let done = runtime.block_on(given.session(shown.load, Arc::clone(&directory), epoch, at_once, tell));
     let done = match done {
         Ok(done) if done.failed.is_empty() => Ok(done),
-        Ok(_) | Err(_) if runtime.block_on(directory.epoch()).is_ok_and(|now| now != epoch) => {
+        Ok(_) | Err(_) if runtime.block_on(directory.epoch()).is_ok_and(|now| now != epoch && now != Epoch::NONE) => {
             Err(OVERTAKEN.to_owned())
         }
         Ok(done) => Err(done.failed.join("\n")),

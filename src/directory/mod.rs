@@ -79,6 +79,11 @@ pub struct Changes {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(pub i64);
 
+impl Epoch {
+    /// Nobody ever led, or the directory does not say any more.
+    pub const NONE: Self = Self(0);
+}
+
 /// What an operation left behind: the records it touched, as they are now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effect {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use guestlist::rules::Email;
 use serde_json::{Value, json};
 
 use crate::faults::{APPLY, guests, on};
@@ -119,9 +120,14 @@ fn a_realm_without_a_mail_server_is_told_clearly_and_each_mail_is_asked_for_once
             assert!(said.contains("Realm settings, Email"), "{said}");
             assert!(!said.contains("Done") && !said.contains("DirectoryUnavailable"), "{said}");
         }
+        scene.declare(&guests(2));
+        let (code, said) = scene.run(&APPLY).await;
+        assert!(code == Some(1) && !said.contains("g2@acme.example as"), "{said}");
+        let gone = scene.people.user(&Email::parse("g2@acme.example").unwrap()).await;
+        assert_eq!(gone["enabled"], false, "who is declared no more is pruned all the same: {said}");
         realm["smtpServer"] = mail_server;
         scene.people.admin("PUT", "", Some(realm)).await;
         scene.ends("with a mail server").await;
-        assert_eq!(scene.mail.total(), 3, "one mail each");
+        assert_eq!(scene.mail.total(), 2, "one mail each");
     });
 }

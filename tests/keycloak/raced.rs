@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use guestlist::directory::Execute as _;
+use guestlist::directory::{Execute as _, Fault};
+use jiff::Timestamp;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::contract::ensure_partner;
 use crate::faults::{APPLY, directory_at, guests};
 use crate::killed::Scene;
 use crate::mail::Mood;
@@ -16,6 +18,8 @@ use crate::stage::Stage;
 use crate::support::{Keycloak, multi};
 
 const GUESTS: usize = 12;
+/// When somebody was mailed who may be mailed again.
+const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 /// What an apply says that stopped because another one began.
 const OVERTAKEN: &str = "took the directory over while this one was at work";
 
@@ -31,9 +35,7 @@ fn two_applies_at_once_make_each_guest_once_and_send_each_one_mail() {
         }
         assert!([&one, &other].iter().any(|(code, _)| *code == Some(0)), "{}\n{}", one.1, other.1);
         scene.ends("after both").await;
-        let users = scene.people.admin("GET", "/users?max=100&briefRepresentation=false", None).await;
-        let guest = |user: &&Value| user["attributes"]["guestlist.id"].is_array();
-        let ours: Vec<_> = users.as_array().unwrap().iter().filter(guest).collect();
+        let ours = users(&scene).await;
         let ids: BTreeSet<_> =
             ours.iter().map(|user| user["attributes"]["guestlist.id"][0].as_str().unwrap()).collect();
         assert_eq!((ours.len(), ids.len()), (GUESTS, GUESTS));
@@ -54,11 +56,28 @@ async fn invitations_are_deleted(scene: &Scene) {
     }
 }
 
-/// When the first guest's record says that he was mailed.
-async fn mailed_at(scene: &Scene) -> String {
-    let users = scene.people.admin("GET", "/users?email=g0@acme.example&briefRepresentation=false", None).await;
-    let record = users[0]["attributes"]["guestlist.record"][0].as_str().unwrap();
-    serde_json::from_str::<Value>(record).unwrap()["mailedAt"].as_str().unwrap().to_owned()
+/// Everybody's user as an administrator sees it.
+async fn users(scene: &Scene) -> Vec<Value> {
+    let users = scene.people.admin("GET", "/users?max=100&briefRepresentation=false", None).await;
+    let ours = |user: &&Value| user["attributes"]["guestlist.id"].is_array();
+    users.as_array().unwrap().iter().filter(ours).cloned().collect()
+}
+
+/// What a user's record says.
+fn record(user: &Value) -> Value {
+    serde_json::from_str(user["attributes"]["guestlist.record"][0].as_str().unwrap()).unwrap()
+}
+
+/// The last mails to everybody were so long ago that another one may go out, and nobody has an invitation.
+async fn mails_are_due_again(scene: &Scene) {
+    for mut user in users(scene).await {
+        let mut record = record(&user);
+        record["mailedAt"] = LONG_AGO.into();
+        user["attributes"]["guestlist.record"] = json!([record.to_string()]);
+        let path = format!("/users/{}", user["id"].as_str().unwrap());
+        scene.people.admin("PUT", &path, Some(user)).await;
+    }
+    invitations_are_deleted(scene).await;
 }
 
 fn mails(scene: &Scene) -> Vec<usize> {
@@ -100,20 +119,61 @@ fn overtaken_at(scene: &Scene, is_it: impl Fn(&str, &str) -> bool + Send + 'stat
 }
 
 #[test]
-fn who_is_overtaken_between_his_record_and_his_mail_sends_none_and_says_that_none_went_out() {
+fn who_is_overtaken_between_records_and_mails_sends_none_and_puts_each_record_back() {
     multi(async {
         let scene = Scene::open("overtaken-mail").await;
+        scene.declare(&guests(GUESTS));
+        scene.ends("invited").await;
+        scene.mail_interval("1h");
+        mails_are_due_again(&scene).await;
+        overtaken_at(&scene, |method, path| method == "PUT" && path.contains("/users/"));
+        let (code, said) = scene.run(&APPLY).await;
+        assert!(code == Some(1) && said.contains(OVERTAKEN), "{said}");
+        assert_eq!(mails(&scene), [1; GUESTS], "{said}");
+        for user in users(&scene).await {
+            assert_eq!(record(&user)["mailedAt"], LONG_AGO, "the mail is due as before: {said}");
+        }
+        scene.ends("afterwards").await;
+        assert_eq!(mails(&scene), [2; GUESTS]);
+    });
+}
+
+#[test]
+fn who_is_overtaken_before_the_mail_of_a_guest_who_comes_back_sends_none() {
+    multi(async {
+        let scene = Scene::open("overtaken-back").await;
         scene.declare(&guests(1));
         scene.ends("invited").await;
-        let sent = mailed_at(&scene).await;
-        invitations_are_deleted(&scene).await;
+        scene.declare(&guests(0));
+        scene.ends("removed").await;
+        scene.declare(&guests(1));
         overtaken_at(&scene, |method, path| method == "PUT" && path.contains("/users/"));
         let (code, said) = scene.run(&APPLY).await;
         assert!(code == Some(1) && said.contains(OVERTAKEN), "{said}");
         assert_eq!(scene.mail.total(), 1, "{said}");
-        assert_eq!(mailed_at(&scene).await, sent, "the mail is due as before");
         scene.ends("afterwards").await;
         assert_eq!(scene.mail.total(), 2);
+    });
+}
+
+#[test]
+fn a_realm_that_does_not_say_any_more_who_leads_is_left_alone_and_nothing_is_made_in_its_place() {
+    multi(async {
+        let scene = Scene::open("leaderless").await;
+        let directory = directory_at(&Keycloak::shared().base, &scene.people.realm);
+        let epoch = directory.lead().await.unwrap();
+        let groups = || scene.people.admin("GET", "/groups?search=guestlist&exact=true", None);
+        let path = format!("/groups/{}", groups().await[0]["id"].as_str().unwrap());
+        scene.people.admin("DELETE", &path, None).await;
+        let fault = directory.execute(&ensure_partner(), None, Timestamp::now(), epoch).await.unwrap_err();
+        // Not for good, as one that is overtaken: a person has to look.
+        assert!(
+            matches!(&fault, Fault::Refused { message } if message.contains("guestlist/leader is gone")),
+            "{fault}"
+        );
+        assert_eq!(groups().await, json!([]));
+        let organizations = scene.people.admin("GET", "/organizations", None).await;
+        assert_eq!(organizations, json!([]));
     });
 }
 

@@ -186,8 +186,21 @@ fn a_mail_that_cannot_be_sent_is_its_guests_own_trouble_and_nobody_elses() {
     wait(&mut sim, SignedDuration::from_millis(1));
     let held = block_on(sim.directory.guest(&email("bob@acme.example"))).unwrap().unwrap();
     assert_eq!(held.display_name, "Robert", "all else goes on");
+    // The directory takes nothing of him for a while: that is said of it, and no more once it is over, though he has no mail yet.
+    sim.cursed = vec![email("bob@acme.example")];
+    sim.edit(Membership, "bob", json!({"displayName": "Bob"}));
+    wait(&mut sim, SignedDuration::from_mins(10));
+    for (kind, name) in [(Partner, "acme"), (Membership, "bob")] {
+        assert_eq!(ready(&sim, kind, name).1, "DirectoryUnavailable", "{name}");
+    }
+    assert_ne!(sim.engine.condition.missing(), [] as [String; 0]);
+    sim.cursed.clear();
+    wait(&mut sim, SignedDuration::from_mins(10));
+    assert_eq!(ready(&sim, Membership, "bob").1, "MailNotSent");
+    assert_eq!(ready(&sim, Partner, "acme").0, "True");
+    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
     sim.mailless.clear();
-    wait(&mut sim, SignedDuration::from_mins(6));
+    wait(&mut sim, SignedDuration::from_mins(7));
     assert_eq!(sim.state("bob"), "Invited");
     walk::is_at_rest(&mut sim);
 }

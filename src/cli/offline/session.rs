@@ -97,6 +97,12 @@ impl Session {
                 running.push(start(&engine, &performer, key, task));
             }
             if let Some(problem) = engine.stopped() {
+                // What is under way comes to its end: nothing is left half done for whoever leads now.
+                while let Some((key, steps, outcome)) = running.next().await {
+                    for step in steps.into_iter().take(outcome.effects.len()) {
+                        tell(&Done { key: key.clone(), step });
+                    }
+                }
                 return Err(problem.to_owned());
             }
             let Some((key, steps, outcome)) = running.next().await else {
@@ -104,7 +110,7 @@ impl Session {
                 let next = engine.next_look();
                 let next = next.filter(|_| words.is_waiting(&engine) && now.duration_since(since) < PATIENCE);
                 let Some(next) = next else {
-                    if swept || !words.failing(&engine).is_empty() {
+                    if swept {
                         break;
                     }
                     // In a cluster it comes a while after the last change.

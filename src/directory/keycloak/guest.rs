@@ -156,7 +156,7 @@ fn stored(user: &User) -> Option<Stored> {
 
 /// What the name says besides where two writes at once left two values of what has one: Keycloak refuses every write of such a
 /// user, anybody's. He differs from what he should be until he is written again.
-const WRITTEN_TWICE: &str = " (written twice at once)";
+const WRITTEN_TWICE: &str = "\0written twice at once";
 
 fn is_written_twice(user: &User) -> bool {
     let values = |name| user.attributes.get(name).map_or(0, Vec::len);

@@ -213,12 +213,7 @@ impl Inner {
         match self.survey().await? {
             Some(owner) if owner == known => Ok(()),
             Some(owner) => Err(Fault::Foreign { owner }),
-            None => Err(Fault::Refused {
-                message:
-                    "the realm does not say any more whose directory it is: the group guestlist/owner is gone. Was the \
-                          realm made anew or restored? Start guestlist again to take it as it is now"
-                        .to_owned(),
-            }),
+            None => Err(realm::nobodys()),
         }
     }
 

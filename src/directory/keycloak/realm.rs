@@ -41,6 +41,8 @@ pub enum Branch {
     Shares,
     /// None, but members: whom applications are told nothing of.
     Untold,
+    /// None, but an attribute: who leads.
+    Leader,
 }
 
 impl Branch {
@@ -51,10 +53,11 @@ impl Branch {
             Self::Mails => "mails",
             Self::Shares => "shares",
             Self::Untold => "untold",
+            Self::Leader => "leader",
         }
     }
 
-    const ALL: [Self; 4] = [Self::Accounts, Self::Mails, Self::Shares, Self::Untold];
+    const ALL: [Self; 5] = [Self::Accounts, Self::Mails, Self::Shares, Self::Untold, Self::Leader];
 }
 
 /// The identifiers of our groups, as far as they are known.
@@ -88,6 +91,24 @@ impl Tree {
     /// Forgets what it knows: somebody may have deleted a group.
     pub async fn forget(&self) {
         self.ids.lock().await.clear();
+    }
+
+    /// The identifier of a branch, where it is there: nothing is made.
+    async fn found(&self, client: &Client, branch: Branch) -> Result<Option<String>, Failed> {
+        let mut ids = self.ids.lock().await;
+        if let Some(id) = ids.get(&Some(branch)) {
+            return Ok(Some(id.clone()));
+        }
+        let root = match ids.get(&None) {
+            Some(id) => id.clone(),
+            None => match find(client, None, ROOT).await? {
+                Some(id) => id,
+                None => return Ok(None),
+            },
+        };
+        let id = optional(find(client, Some(&root), branch.name()).await)?.flatten();
+        ids.extend(id.clone().map(|id| (Some(branch), id)));
+        Ok(id)
     }
 
     async fn known_root(&self) -> Option<String> {
@@ -225,26 +246,42 @@ pub async fn take_over(client: &Client, tree: &Tree, owner: &Owner) -> Result<()
     }
 }
 
-/// The epoch of whoever leads now. `None`: nobody ever did. Two writes at once may leave both their values behind.
-fn read_epoch(root: &Group) -> Option<i64> {
-    let values = root.attributes.get(EPOCH).map(Vec::as_slice).unwrap_or_default();
+/// Two writes at once may leave both their values behind: the greater one leads.
+fn read_epoch(group: &Group) -> Option<i64> {
+    let values = group.attributes.get(EPOCH).map(Vec::as_slice).unwrap_or_default();
     values.iter().filter_map(|text| text.parse().ok()).max()
 }
 
-/// The epoch of whoever leads now.
-pub async fn epoch(client: &Client, tree: &Tree) -> Result<i64, Failed> {
-    Ok(read_epoch(&root(client, tree).await?).unwrap_or(0))
+/// The epoch of whoever leads now. `None`: nobody ever did, or the realm does not say any more. Nothing is made to find out.
+pub async fn epoch(client: &Client, tree: &Tree) -> Result<Option<i64>, Failed> {
+    let Some(id) = tree.found(client, Branch::Leader).await? else { return Ok(None) };
+    Ok(optional(get(client, &id).await)?.as_ref().and_then(read_epoch))
 }
 
-/// Advances it: the one before, and the new one, which nobody else takes who does this at the same time.
-pub async fn lead(client: &Client, tree: &Tree, now: Timestamp) -> Result<(Option<i64>, i64), Failed> {
-    let mut root = root(client, tree).await?;
-    let before = read_epoch(&root);
-    let next = before.unwrap_or(0).saturating_add(1);
-    let epoch = i64::try_from(now.as_nanosecond()).unwrap_or(next).max(next);
-    root.attributes.insert(EPOCH.to_owned(), vec![epoch.to_string()]);
-    put(client, &root).await?;
-    Ok((before, epoch))
+/// Advances it to what comes `after`: the one before, and the new one. Of several who are the first exactly one is: a group is
+/// made once.
+pub async fn lead(
+    client: &Client,
+    tree: &Tree,
+    after: impl Fn(Option<i64>) -> i64,
+) -> Result<(Option<i64>, i64), Failed> {
+    let attributes = |epoch: i64| -> Attributes { [(EPOCH.to_owned(), vec![epoch.to_string()])].into() };
+    let root = root(client, tree).await?;
+    if tree.found(client, Branch::Leader).await?.is_none() {
+        let first = after(None);
+        match make(client, Some(&root.id), Branch::Leader.name(), &attributes(first)).await {
+            Ok(_) => return Ok((None, first)),
+            // Somebody was quicker.
+            Err(failed) if failed.is(409) => {}
+            Err(failed) => return Err(failed),
+        }
+    }
+    let id = tree.id(client, Some(Branch::Leader)).await?;
+    let group = get(client, &id).await?;
+    let before = read_epoch(&group);
+    let epoch = after(before);
+    put(client, &Group { attributes: attributes(epoch), ..group }).await?;
+    Ok((before.or(Some(0)), epoch))
 }
 
 /// How many records were destroyed lately.
@@ -419,6 +456,16 @@ pub async fn forget_share(client: &Client, tree: &Tree, uid: &str) -> Result<(),
 pub async fn root_says(client: &Client, tree: &Tree, attribute: &str) -> Result<bool, Failed> {
     let Some(root) = tree.known_root().await else { return Ok(false) };
     Ok(optional(get(client, &root).await)?.is_some_and(|root| root.attributes.contains_key(attribute)))
+}
+
+/// The realm was ours, and says of nobody any more that it is his.
+pub fn nobodys() -> Fault {
+    Fault::Refused {
+        message:
+            "the realm does not say any more whose directory it is: the group guestlist/owner or guestlist/leader is \
+                  gone. Was the realm made anew or restored? Start guestlist again to take it as it is now"
+                .to_owned(),
+    }
 }
 
 /// One call that fails where the realm cannot be used: an answer early, with what to do.

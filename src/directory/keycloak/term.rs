@@ -1,6 +1,7 @@
 //! Who leads, where nothing refuses the writes of whoever led before: each looks whether he still does, and whoever takes the
 //! lead begins once all others have looked.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -14,6 +15,8 @@ const HOLDS: Duration = Duration::from_millis(200);
 /// For how long whoever takes the lead waits: until no look of another's holds any more, and the operation that began on it
 /// has written.
 const OTHERS_STOP: Duration = Duration::from_millis(300);
+/// By so many nanoseconds an epoch is moved at random: two who take the lead at once take two of them, whatever their clocks say.
+const APART: u64 = 1 << 20;
 
 /// When a look began, and who led then.
 #[derive(Default)]
@@ -22,15 +25,21 @@ pub struct Term(Mutex<Option<(Instant, Epoch)>>);
 impl Inner {
     /// Takes the lead from whoever had it.
     pub(super) async fn lead(&self) -> Result<Epoch, Fault> {
-        let (before, epoch) = realm::lead(&self.client, &self.tree, self.now()).await?;
+        let random = i64::try_from(RandomState::new().hash_one(()) % APART).unwrap_or(0);
+        let now = i64::try_from(self.now().as_nanosecond()).unwrap_or(0);
+        let after = |before: Option<i64>| now.max(before.unwrap_or(0)).saturating_add(1).saturating_add(random);
+        let (before, epoch) = realm::lead(&self.client, &self.tree, after).await?;
+        // What was seen until now does not hold any more for us either.
+        *self.term.0.lock().await = None;
         if before.is_some() {
             tokio::time::sleep(OTHERS_STOP).await;
         }
         Ok(Epoch(epoch))
     }
 
+    /// Who leads.
     pub(super) async fn epoch(&self) -> Result<Epoch, Fault> {
-        Ok(Epoch(realm::epoch(&self.client, &self.tree).await?))
+        Ok(realm::epoch(&self.client, &self.tree).await?.map_or(Epoch::NONE, Epoch))
     }
 
     /// Fails where somebody else leads, or has led for less than a look holds.
@@ -42,13 +51,17 @@ impl Inner {
             return Ok(());
         }
         let began = Instant::now();
-        let now = self.epoch().await?;
-        *last = Some((began, now));
-        if now == epoch { Ok(()) } else { Err(Fault::Fenced) }
+        self.leads_now(epoch).await?;
+        *last = Some((began, epoch));
+        Ok(())
     }
 
     /// Fails where somebody else leads now. What was written before this was asked is seen by whoever leads next.
     pub(super) async fn leads_now(&self, epoch: Epoch) -> Result<(), Fault> {
-        if self.epoch().await? == epoch { Ok(()) } else { Err(Fault::Fenced) }
+        match realm::epoch(&self.client, &self.tree).await? {
+            Some(now) if now != epoch.0 => Err(Fault::Fenced),
+            None if epoch != Epoch::NONE => Err(realm::nobodys()),
+            Some(_) | None => Ok(()),
+        }
     }
 }

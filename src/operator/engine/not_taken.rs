@@ -1,4 +1,5 @@
-//! A directory that can be read but takes no operation: a disk that is full, a record that its server fails over. Whose
+//! An operation that is not taken. A mail that does not go out is its guest's own trouble, and all else goes on. A directory
+//! that can be read but takes no operation is everybody's: a disk that is full, a record that its server fails over. Whose
 //! operation fails is tried again every few seconds; where that lasts, the objects that it concerns say so instead of
 //! saying that the directory reflects them.
 
@@ -36,36 +37,54 @@ pub(super) struct Waiting {
     operation: Operation,
     /// What is kept until then.
     kept: Kept,
+    /// How often in a row.
+    times: u32,
     /// When it is tried again.
     again: Timestamp,
+}
+
+impl Waiting {
     /// Its status says so, and it is left alone until then, as long as the operation is what comes next.
-    said: bool,
+    fn is_said(&self) -> bool {
+        self.kept == Kept::Mail || self.times >= SAID_AFTER
+    }
+
+    /// It is the directory's trouble, and said: others are concerned.
+    fn concerns_others(&self) -> bool {
+        self.kept == Kept::Everything && self.is_said()
+    }
 }
 
 impl Engine {
     /// An operation was not taken.
     pub(super) fn not_taken(&mut self, key: &Key, operation: &Operation, kept: Kept, problem: String, now: Timestamp) {
-        let mail = kept == Kept::Mail;
-        let [shortest, longest] = if mail { MAIL_DELAY } else { [SignedDuration::ZERO, LONGEST_DELAY] };
+        let [shortest, longest] = if kept == Kept::Mail { MAIL_DELAY } else { [SignedDuration::ZERO, LONGEST_DELAY] };
         let delay = self.queue.back_off_within(longest, key, now).max(shortest);
-        let said = mail || self.queue.failures(key) >= SAID_AFTER;
-        let waiting = Waiting { operation: operation.timeless(), kept, again: now + delay, said };
-        let before = self.not_taken.insert(key.clone(), waiting);
-        let news = if mail { before.is_none() } else { self.condition.not_taken.is_none() };
+        let before = self.not_taken.remove(key);
+        let times = before.as_ref().filter(|before| before.kept == kept).map_or(0, |before| before.times) + 1;
+        let waiting = Waiting { operation: operation.timeless(), kept, times, again: now + delay };
+        let concerned = [before.is_some_and(|before| before.concerns_others()), waiting.concerns_others()];
+        let said = waiting.is_said();
+        self.not_taken.insert(key.clone(), waiting);
+        let news = if kept == Kept::Mail { times == 1 } else { self.condition.not_taken.is_none() };
         if news {
             tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
         } else {
             tracing::debug!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
         }
-        if !said {
-            return;
+        match concerned {
+            [false, true] => {
+                // Only now: where others are taken meanwhile, it is this object's own trouble, not the directory's.
+                self.condition.not_taken = Some(problem);
+                self.tell_concerned(key, now);
+            }
+            [true, false] => {
+                self.tell_concerned(key, now);
+                self.takes_again_if_nothing_waits();
+            }
+            [false, false] | [true, true] => {}
         }
-        if !mail && before.is_none_or(|before| !before.said) {
-            // Only now: where others are taken meanwhile, it is this object's own trouble, not the directory's.
-            self.condition.not_taken = Some(problem);
-            self.tell_concerned(key, now);
-        }
-        if !key.is_sweep() {
+        if said && !key.is_sweep() {
             self.queue.push(key.clone(), Priority::Live);
         }
     }
@@ -79,10 +98,14 @@ impl Engine {
 
     /// An object has come to rest: whatever was not taken has been, or is not asked for any more.
     pub(super) fn taken(&mut self, key: &Key, now: Timestamp) {
-        if self.not_taken.remove(key).is_some_and(|waiting| waiting.said) {
+        if self.not_taken.remove(key).is_some_and(|waiting| waiting.concerns_others()) {
             self.tell_concerned(key, now);
         }
-        if self.not_taken.is_empty() {
+        self.takes_again_if_nothing_waits();
+    }
+
+    fn takes_again_if_nothing_waits(&mut self) {
+        if self.not_taken.values().all(|waiting| waiting.kept != Kept::Everything) {
             self.takes_again();
         }
     }
@@ -90,7 +113,7 @@ impl Engine {
     /// Until when an object is left alone, as its operation was not taken and is what comes next. Anything else, such as what
     /// is to be taken away by now, is tried at once.
     pub(super) fn waits_for_the_directory(&self, key: &Key, plan: &Plan, now: Timestamp) -> Option<(Timestamp, Kept)> {
-        let waiting = self.not_taken.get(key).filter(|waiting| waiting.said && waiting.again > now)?;
+        let waiting = self.not_taken.get(key).filter(|waiting| waiting.is_said() && waiting.again > now)?;
         let next = plan.steps.first().map(|step| step.operation.timeless());
         // Who was admitted without a mail is owed nothing but that.
         let mail = waiting.kept == Kept::Mail && matches!(next, Some(Operation::Invite { .. }));
@@ -104,8 +127,10 @@ impl Engine {
             return false;
         }
         let partner = self.index.partner_of(key);
-        let says = |waiting: &Waiting| waiting.said && waiting.kept == Kept::Everything;
-        let waiting = self.not_taken.iter().filter(|(other, waiting)| says(waiting) && other.kind == Kind::Membership);
+        let waiting = self
+            .not_taken
+            .iter()
+            .filter(|(other, waiting)| waiting.concerns_others() && other.kind == Kind::Membership);
         let mut guests = waiting.map(|(other, _)| other).filter(|other| self.index.partner_of(other) == partner);
         match key.kind {
             Kind::Membership | Kind::Partner => guests.next().is_some(),

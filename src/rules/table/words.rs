@@ -37,8 +37,8 @@ pub(super) const WORDS: &[Entry] = &[
     word(
         Reason::MailNotSent,
         "a membership",
-        "The directory could not send the invitation; it is tried again within five minutes.",
-        "See whether the realm has a mail server that takes mail to this address; the operator's log names the cause.",
+        "The directory could not send the invitation; the operator tries again within a few minutes.",
+        "See whether the realm has a mail server that takes mail to this address; the operator's log names the cause. From files, run apply again then.",
         "",
     ),
     word(

@@ -17,16 +17,12 @@ use super::super::wire::{Organization, User};
 use super::super::{Inner, audience};
 use super::guest::{guest_is, not_locked_out};
 use super::mail::{Before, Unsent};
-use super::{Refusal, stale};
+use super::{Refusal, Turn, stale};
 use crate::rules::Email;
 
 impl Inner {
-    pub(super) async fn admit(
-        &self,
-        operation: &Operation,
-        basis: Option<Revision>,
-        at: Timestamp,
-    ) -> Result<Effect, Fault> {
+    pub(super) async fn admit(&self, operation: &Operation, turn: Turn) -> Result<Effect, Fault> {
+        let at = turn.at;
         let Operation::Admit { guest: id, mark, partner, partner_name, address, display_name, role, expires_at } =
             operation
         else {
@@ -89,7 +85,7 @@ impl Inner {
             }
             return Err(stale(address));
         };
-        self.take_up(&people, &organization, user, new, basis, at).await
+        self.take_up(&people, &organization, user, new, turn).await
     }
 
     async fn home(&self, partner: &PartnerId) -> Result<Organization, Fault> {
@@ -156,8 +152,7 @@ impl Inner {
         organization: &Organization,
         user: User,
         new: GuestRecord,
-        basis: Option<Revision>,
-        at: Timestamp,
+        turn: Turn,
     ) -> Result<Effect, Fault> {
         let what = new.address.to_string();
         let exists = || Fault::Exists { what: what.clone() };
@@ -173,7 +168,7 @@ impl Inner {
             }
             Some(held) => {
                 let revived = held.id == new.id && held.mark.as_ref().map(|mark| mark.origin) == origin;
-                if !revived || basis.is_some_and(|basis| basis != held.revision) {
+                if !revived || turn.basis.is_some_and(|basis| basis != held.revision) {
                     return Err(stale(&new.address));
                 }
                 Some(held)
@@ -197,7 +192,7 @@ impl Inner {
         let new = GuestRecord { mfa, ..new };
         let mut written = user.clone();
         let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
-        guest::write(&new, &mut written.attributes, at).map_err(failed)?;
+        guest::write(&new, &mut written.attributes, turn.at).map_err(failed)?;
         if origin == Some(Origin::Made) {
             written.enabled = true;
             (written.first_name, written.last_name) = names(&new.display_name);
@@ -212,7 +207,7 @@ impl Inner {
             written => written.map_err(Fault::from)?,
         }
         let mailed = before.and_then(|held| held.last_mail_at);
-        self.invited(people, organization, written, &new, mailed, Before::Maybe).await
+        self.invited(people, organization, written, &new, mailed, Before::Maybe(turn.epoch)).await
     }
 
     /// Sends the invitation of a record that was just written.
@@ -232,11 +227,7 @@ impl Inner {
             };
             // It did not go out: the record stands, and the mail is due.
             let undone = GuestRecord { invitation: None, last_mail_at: mailed, ..new.clone() };
-            let mut back = user.clone();
-            let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
-            guest::write(&undone, &mut back.attributes, new.admitted_at).map_err(failed)?;
-            self.put_user(&user, &back).await.map_err(Fault::from)?;
-            people.known(&back, false, None);
+            self.put_back(&user, &undone, new.admitted_at).await?;
             return Err(fault);
         }
         let invitation = match new.invitation {

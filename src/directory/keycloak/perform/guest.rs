@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::super::amend::{self, Amended, Around};
 use super::super::super::{
-    AccountRecord, Effect, Epoch, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, Operation, Origin, Revision,
-    ShareRecord, Weight,
+    AccountRecord, Effect, Epoch, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, Operation, Origin, ShareRecord,
+    Weight,
 };
 use super::super::client::{Call, optional};
 use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER};
@@ -18,7 +18,7 @@ use super::super::people::{self, People};
 use super::super::wire::{Organization, User};
 use super::super::{Inner, PoisonError, profile, realm};
 use super::mail::{Before, Unsent};
-use super::{refusal, stale};
+use super::{Turn, refusal, stale};
 use crate::rules::Email;
 
 /// How long Keycloak may take to show an invitation that was asked for, unless its mail server is slow.
@@ -57,14 +57,8 @@ impl Change<'_> {
 }
 
 impl Inner {
-    pub(super) async fn about_guest(
-        &self,
-        id: &GuestId,
-        operation: &Operation,
-        basis: Option<Revision>,
-        at: Timestamp,
-        epoch: Epoch,
-    ) -> Result<Effect, Fault> {
+    pub(super) async fn about_guest(&self, id: &GuestId, operation: &Operation, turn: Turn) -> Result<Effect, Fault> {
+        let at = turn.at;
         let people = self.people();
         let found = people.user_of(id).await?;
         // As it is before he is looked at: what was not seen for want of an organization may be there.
@@ -85,7 +79,7 @@ impl Inner {
                 Weight::Keep | Weight::Give => Err(stale(&id.0)),
             };
         };
-        if basis.is_some_and(|basis| basis != record.revision) {
+        if turn.basis.is_some_and(|basis| basis != record.revision) {
             return Err(stale(&record.address));
         }
         if let Operation::Destroy { .. } | Operation::Release { .. } | Operation::GiveBack { .. } = operation {
@@ -121,7 +115,7 @@ impl Inner {
         let must = matches!(operation.weight(), Weight::Take | Weight::End);
         let change =
             Change { user, organization: self.organization(&record.partner), before: &record, after: &after, at, must };
-        self.change(&people, &change, operation, epoch).await
+        self.change(&people, &change, operation, turn.epoch).await
     }
 
     fn gone(&self, id: &GuestId) -> Effect {
@@ -194,18 +188,10 @@ impl Inner {
             None => (Ok(()), None),
         };
         if let Err(fault) = sent {
-            // It did not go out: it is due as before.
-            let undone =
-                GuestRecord { invitation: None, last_mail_at: change.before.last_mail_at, ..change.after.clone() };
-            let back = Change {
-                user: &written,
-                organization: None,
-                before: change.after,
-                after: &undone,
-                at: change.at,
-                must: false,
-            };
-            self.write_user(&back).await?;
+            // It did not go out: it is due as before. One that was open stands where it was not come to.
+            let invitation = change.before.invitation.filter(|_| fault == Fault::Fenced);
+            let undone = GuestRecord { invitation, last_mail_at: change.before.last_mail_at, ..change.after.clone() };
+            self.put_back(&written, &undone, change.at).await?;
             return Err(fault);
         }
         Self::after(people, &written, &GuestRecord { invitation, ..change.after.clone() })
@@ -213,9 +199,7 @@ impl Inner {
 
     async fn send_anew(&self, organization: &Organization, user: &User, epoch: Epoch) -> Result<(), Unsent> {
         self.take_out(organization, user).await.map_err(Unsent::Surely)?;
-        // Asked after the record was written: whoever leads next has seen it, and sends none.
-        self.leads_now(epoch).await.map_err(Unsent::Surely)?;
-        self.send(organization, user, Before::Maybe).await
+        self.send(organization, user, Before::Maybe(epoch)).await
     }
 
     async fn delete_credentials(&self, people: &People<'_>, user: &User, before: Timestamp) -> Result<(), Fault> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::super::super::{Fault, InvitationRecord};
+use super::super::super::{Epoch, Fault, GuestRecord, InvitationRecord};
 use super::super::client::{Call, Failed, optional};
 use super::super::endpoints::{DELETE_INVITATION, INVITE};
 use super::super::people::several_at;
@@ -28,8 +28,8 @@ pub(super) enum Unsent {
 pub(super) enum Before {
     /// None of ours, for his user was made just now; somebody may have invited his address by hand.
     New,
-    /// There may be one.
-    Maybe,
+    /// There may be one. Whoever leads next may send one too, once the term is over.
+    Maybe(Epoch),
 }
 
 /// For how long the realm's invitations last.
@@ -44,7 +44,9 @@ pub struct Lifetime {
 impl Inner {
     /// Sends the invitation of an organization. Any that is open is dead from then on.
     pub(super) async fn send(&self, organization: &Organization, user: &User, before: Before) -> Result<(), Unsent> {
-        if before == Before::Maybe {
+        if let Before::Maybe(epoch) = before {
+            // Asked after the record was written: whoever leads next has seen it, and sends none.
+            self.leads_now(epoch).await.map_err(Unsent::Surely)?;
             self.revoke(organization, user).await.map_err(Unsent::Surely)?;
         }
         match self.invite(organization, user).await {
@@ -60,6 +62,19 @@ impl Inner {
             }
             Err(failed) => self.went_out(organization, user, failed).await,
         }
+    }
+
+    /// A record that says of a mail that it did not go out: as long as it is the last that was written of him.
+    pub(super) async fn put_back(&self, written: &User, undone: &GuestRecord, at: Timestamp) -> Result<(), Fault> {
+        let people = self.people();
+        let now = people.user(&written.id).await?;
+        let Some(now) = now.filter(|now| guest::invited_at(now) == guest::invited_at(written)) else { return Ok(()) };
+        let mut back = now.clone();
+        let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", undone.address) };
+        guest::write(undone, &mut back.attributes, at).map_err(failed)?;
+        self.put_user(&now, &back).await.map_err(Fault::from)?;
+        people.known(&back, false, undone.invitation);
+        Ok(())
     }
 
     /// Keycloak mails nobody whose address another user has as well.

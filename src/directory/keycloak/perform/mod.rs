@@ -17,6 +17,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use tokio::sync::OwnedMutexGuard;
 
 use super::super::amend::Refusal;
 use super::super::{Effect, Epoch, Execute, Fault, GuestRecord, Operation, Owner, PartnerRecord, Revision};
@@ -40,15 +41,36 @@ fn refusal(refusal: Refusal, record: &GuestRecord) -> Fault {
     }
 }
 
+/// What an operation was planned on, when it is done, and in which term.
+#[derive(Clone, Copy)]
+struct Turn {
+    basis: Option<Revision>,
+    at: Timestamp,
+    epoch: Epoch,
+}
+
 impl Inner {
-    async fn execute(
-        &self,
-        operation: &Operation,
-        basis: Option<Revision>,
-        at: Timestamp,
-        epoch: Epoch,
-    ) -> Result<Effect, Fault> {
-        self.leads(epoch).await?;
+    /// Waits until nobody else is at work on whom or what an operation is about. A mail may take long: whoever ends the guest
+    /// meanwhile waits, and is not undone where it fails.
+    async fn alone_with(&self, operation: &Operation) -> Vec<OwnedMutexGuard<()>> {
+        let address = match operation {
+            Operation::Admit { address, .. } => Some(address.as_str()),
+            _ => None,
+        };
+        let partner = match operation {
+            Operation::EnsurePartner { partner, .. }
+            | Operation::DeactivatePartner { partner }
+            | Operation::DestroyPartner { partner, .. } => Some(partner.0.as_str()),
+            _ => None,
+        };
+        let mut held = Vec::new();
+        for name in address.into_iter().chain(operation.guest().map(|guest| guest.0.as_str())).chain(partner) {
+            held.push(self.locks.hold(name).await);
+        }
+        held
+    }
+
+    async fn execute(&self, operation: &Operation, turn: Turn) -> Result<Effect, Fault> {
         match operation {
             Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
                 let record = PartnerRecord {
@@ -61,15 +83,10 @@ impl Inner {
                 };
                 self.ensure_partner(record).await
             }
-            Operation::DeactivatePartner { partner } => self.deactivate_partner(partner, at).await,
+            Operation::DeactivatePartner { partner } => self.deactivate_partner(partner, turn.at).await,
             Operation::DestroyPartner { partner, since } => self.destroy_partner(partner, *since).await,
             Operation::ForgetShare { share_uid } => self.forget_share(share_uid).await,
-            Operation::Admit { address, guest, .. } => {
-                let _address = self.locks.hold(address.as_str()).await;
-                // A mail may take long: whoever ends the guest meanwhile waits, and is not undone where it fails.
-                let _held = self.locks.hold(&guest.0).await;
-                self.admit(operation, basis, at).await
-            }
+            Operation::Admit { .. } => self.admit(operation, turn).await,
             Operation::Withhold { guest, .. }
             | Operation::Lower { guest, .. }
             | Operation::Demote { guest }
@@ -84,10 +101,7 @@ impl Inner {
             | Operation::Invite { guest, .. }
             | Operation::EnableLogin { guest }
             | Operation::Promote { guest }
-            | Operation::Give { guest, .. } => {
-                let _held = self.locks.hold(&guest.0).await;
-                self.about_guest(guest, operation, basis, at, epoch).await
-            }
+            | Operation::Give { guest, .. } => self.about_guest(guest, operation, turn).await,
         }
     }
 
@@ -142,9 +156,15 @@ impl Execute for Directory {
         epoch: Epoch,
     ) -> BoxFuture<'a, Result<Effect, Fault>> {
         let (inner, operation) = (Arc::clone(&self.0), operation.clone());
-        // On its own: a caller who gives up does not cut a sequence of calls in half, nor lets the next one overtake it.
-        let work = tokio::spawn(async move { inner.execute(&operation, basis, at, epoch).await });
         async move {
+            // Who gives up before it begins lets nothing begin.
+            let held = inner.alone_with(&operation).await;
+            inner.leads(epoch).await?;
+            // On its own: a caller who gives up does not cut a sequence of calls in half, nor lets the next one overtake it.
+            let work = tokio::spawn(async move {
+                let _held = held;
+                inner.execute(&operation, Turn { basis, at, epoch }).await
+            });
             let ended = |_| Fault::Unavailable { context: "the work ended without an answer".to_owned() };
             work.await.map_err(ended)?
         }

@@ -18,7 +18,6 @@ impl Inner {
     /// A partner that is suspended is switched off, so that nobody is invited or signs in through its organization. That does
     /// not withhold anything by itself, and is undone first.
     pub(super) async fn ensure_partner(&self, record: PartnerRecord) -> Result<Effect, Fault> {
-        let _held = self.locks.hold(&record.id.0).await;
         let owner = self.known_owner();
         if let Err(super::Refusal::Foreign(owner)) = ours(owner.as_ref(), &record.mark) {
             return Err(Fault::Foreign { owner });
@@ -155,7 +154,6 @@ impl Inner {
     }
 
     pub(super) async fn deactivate_partner(&self, id: &PartnerId, at: Timestamp) -> Result<Effect, Fault> {
-        let _held = self.locks.hold(&id.0).await;
         let Some((record, organization)) = self.read_partner(id).await? else { return Ok(partner_gone(id)) };
         if record.deactivated_at.is_some() {
             return Ok(Effect { partner: Some(record), ..Effect::default() });
@@ -180,7 +178,6 @@ impl Inner {
     }
 
     pub(super) async fn destroy_partner(&self, id: &PartnerId, since: Timestamp) -> Result<Effect, Fault> {
-        let _held = self.locks.hold(&id.0).await;
         let Some((record, organization)) = self.read_partner(id).await? else { return Ok(partner_gone(id)) };
         if record.deactivated_at != Some(since) || !self.guests_of(id).await?.is_empty() {
             return Err(stale(&record.mark.name));

@@ -24,7 +24,7 @@ impl Inner {
     pub(super) async fn take_over(&self, owner: &Owner) -> Result<(), Fault> {
         if self.read_owner().await?.as_ref() != Some(owner) {
             realm::take_over(&self.client, &self.tree, owner).await?;
-            realm::lead(&self.client, &self.tree, self.now()).await?;
+            self.lead().await?;
             self.all_changed();
         }
         *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner.clone());
