@@ -93,7 +93,12 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
         Ok(_) | Err(_) if runtime.block_on(directory.epoch()).is_ok_and(|now| now != epoch && now != Epoch::NONE) => {
             Err(OVERTAKEN.to_owned())
         }
-        Ok(done) => Err(done.failed.join("\n")),
+        Ok(done) => {
+            if let Format::Json = args.output {
+                show(Format::Json, &done, out)?;
+            }
+            Err(done.failed.join("\n"))
+        }
         Err(stopped) => Err(stopped),
     }?;
     match args.output {

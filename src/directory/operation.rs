@@ -176,8 +176,12 @@ impl Operation {
     #[must_use]
     pub fn timeless(&self) -> Self {
         let mut same = self.clone();
-        if let Self::Admit { expires_at, .. } | Self::Invite { expires_at, .. } = &mut same {
-            *expires_at = Timestamp::MIN;
+        match &mut same {
+            Self::Admit { expires_at: time, .. }
+            | Self::Invite { expires_at: time, .. }
+            | Self::Destroy { since: time, .. }
+            | Self::DestroyPartner { since: time, .. } => *time = Timestamp::MIN,
+            _ => {}
         }
         same
     }

@@ -233,7 +233,16 @@ pub fn destroyed_lately(destroyed: &Destroyed, now: Timestamp) -> u32 {
     destroyed.iter().filter(|(minute, _)| **minute > since).map(|(_, count)| count).sum()
 }
 
+/// How the UID begins of a mark that a directory made up for somebody whose own does not read. No object has such a UID.
+pub const NO_OBJECT: &str = "keycloak-";
+
 impl GuestRecord {
+    /// Whether there is or was a live membership behind it: not where all that is known of somebody is what a tool or a person
+    /// wrote on him.
+    pub fn has_membership(&self) -> bool {
+        self.is_live() && self.mark.as_ref().is_some_and(|mark| !mark.uid.starts_with(NO_OBJECT))
+    }
+
     /// Whether the membership behind it is live: marked and not deactivated.
     pub fn is_live(&self) -> bool {
         self.mark.is_some() && self.deactivated_at.is_none()

@@ -19,6 +19,8 @@ use crate::rules::Email;
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long one may take that sends a mail: as long as the directory waits for whoever sends it, and more.
+const MAIL_DEADLINE: Duration = Duration::from_secs(25);
 
 /// Everything that a task needs.
 #[derive(Clone)]
@@ -208,7 +210,11 @@ impl Performer {
     /// writes of whoever led before lets us go on to take away.
     fn deadline(&self, operation: &Operation) -> Option<Duration> {
         let take = operation.weight() == Weight::Take && self.directory.fences();
-        self.term.within(DEADLINE).or_else(|| take.then_some(DEADLINE))
+        let deadline = match operation {
+            Operation::Admit { .. } | Operation::Invite { .. } => MAIL_DEADLINE,
+            _ => DEADLINE,
+        };
+        self.term.within(deadline).or_else(|| take.then_some(DEADLINE))
     }
 
     /// What happens after a fault of the directory.

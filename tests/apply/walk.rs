@@ -370,3 +370,19 @@ fn the_name_of_a_share_that_was_pruned_is_free_for_another_account() {
     folder.apply();
     assert_eq!(folder.access(), ["bob@acme.example tiktok:Collaborator", "carol@acme.example tiktok:Manager"]);
 }
+
+#[test]
+fn who_is_to_be_destroyed_at_once_is_though_the_instant_differs_from_look_to_look() {
+    let folder = Folder::settled();
+    std::fs::write(folder.path("workspace.yaml"), POLICY.replace("after: 24h", "after: 0s")).unwrap();
+    folder.declare(
+        &[PARTNER, &guest("carol", "GuestAdmin"), SHARE]
+            .concat()
+            .replace("guestUsers: [{name: bob, propagatedBy: carol}]", "guestUsers: []"),
+    );
+    let said = folder.ok(&["apply", "manifests", "--prune", "--yes"]);
+    assert!(!said.contains("changed meanwhile"), "{said}");
+    let shown = folder.ok(&["directory", "show", "-o", "json"]);
+    assert!(!shown.contains(BOB), "{shown}");
+    assert_eq!(folder.access(), ["carol@acme.example instagram:Manager"]);
+}

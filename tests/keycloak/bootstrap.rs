@@ -327,3 +327,36 @@ fn where_the_group_of_whom_applications_are_told_is_gone_nothing_is_said_to_be_i
     }
     assert!(stage.bootstrap(&[]).ok && stage.operator(&["show"]).ok);
 }
+
+#[test]
+fn a_guest_whom_somebody_took_out_of_the_group_comes_back_into_it_and_whom_the_operator_put_out_does_not() {
+    let stage = Stage::prepared("told-left");
+    let group = |name: &str| {
+        let root = stage.admin("GET", "/groups?search=guestlist&exact=true", None);
+        let path = format!("/groups/{}/children?max=100", root[0]["id"].as_str().unwrap());
+        let found = stage.admin("GET", &path, None);
+        let group = found.as_array().unwrap().iter().find(|group| group["name"] == name).cloned();
+        group.unwrap_or_else(|| {
+            stage.admin("POST", &path, Some(json!({"name": name})));
+            let found = stage.admin("GET", &path, None);
+            found.as_array().unwrap().iter().find(|group| group["name"] == name).unwrap().clone()
+        })
+    };
+    let [told, untold] = ["told", "untold"].map(|name| group(name)["id"].as_str().unwrap().to_owned());
+    block_on(async {
+        for name in ["left", "out"] {
+            person(&stage.realm, &format!("{name}@acme.example"), false, json!({"guestlist.id": [name]})).await;
+        }
+    });
+    let user = |name: &str| {
+        let found = stage.admin("GET", &format!("/users?exact=true&email={name}@acme.example"), None);
+        found[0]["id"].as_str().unwrap().to_owned()
+    };
+    stage.admin("PUT", &format!("/users/{}/groups/{untold}", user("out")), None);
+    let said = stage.bootstrap(&[]);
+    assert_eq!(said.count("changed"), 1, "{}", said.out);
+    let members = stage.admin("GET", &format!("/groups/{told}/members"), None);
+    let members: Vec<_> = members.as_array().unwrap().iter().map(|user| user["email"].as_str().unwrap()).collect();
+    assert_eq!(members, ["left@acme.example"]);
+    assert_eq!(stage.bootstrap(&[]).count("changed"), 0);
+}

@@ -102,6 +102,27 @@ fn whoever_has_nothing_but_the_claim_loses_it_and_stays_the_user_that_he_is() {
 }
 
 #[test]
+fn a_host_admin_on_whom_somebody_wrote_an_account_is_no_guest_and_takes_nobodys_access_along() {
+    multi(async {
+        let (people, address) = applied("written-on-alice");
+        let told_before = told(&people, BOB).await;
+        assert_eq!(told_before, ["instagram-main:collaborator"]);
+        let alice = "alice@host.example";
+        edit(&people, alice, |attributes| {
+            attributes.insert("guestlist.accounts".to_owned(), json!(["billing-portal:manager"]));
+        })
+        .await;
+        let said = ends(&address, 0, &["apply", "examples/acme", "--yes"]);
+        assert!(said.contains("take away billing-portal") && !said.contains("HostAdminIsGuest"), "{said}");
+        assert_eq!(told(&people, BOB).await, told_before, "{said}");
+        let user = people.user(&Email::parse(alice).unwrap()).await;
+        assert_eq!(user["attributes"].as_object().into_iter().flatten().count(), 0, "{user}");
+        let planned = ends(&address, 0, &["plan", "examples/acme", "-o", "json"]);
+        assert_eq!(serde_json::from_str::<Value>(&planned).unwrap()["operations"], json!([]));
+    });
+}
+
+#[test]
 fn who_is_asked_for_another_password_stays_a_guest_and_is_not_mailed() {
     multi(async {
         let (people, address) = applied("new-passwords");

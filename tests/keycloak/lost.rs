@@ -131,3 +131,25 @@ fn a_realm_without_a_mail_server_is_told_clearly_and_each_mail_is_asked_for_once
         assert_eq!(scene.mail.total(), 2, "one mail each");
     });
 }
+
+#[test]
+fn a_mail_server_on_which_keycloak_gives_up_is_named_and_the_mail_counts_as_sent() {
+    on("gave-up", async |scene| {
+        scene.mail_interval("1h");
+        scene.declare(&guests(1));
+        scene.mail.set(Mood::Hangs);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        scene.proxy.rules(move |_, path| {
+            count.fetch_add(usize::from(path.ends_with("/invite-user")), Ordering::SeqCst);
+            Fate::Passes
+        });
+        let (code, said) = scene.run(&APPLY).await;
+        assert!(code == Some(1) && said.contains("Keycloak gave up on its mail server after"), "{said}");
+        assert!(said.contains("g0@acme.example") && !said.contains("+ GuestMembership"), "{said}");
+        scene.mail.set(Mood::Takes);
+        let (code, said) = scene.run(&APPLY).await;
+        assert!(code == Some(0) && said.contains("waits[MailInterval]"), "{said}");
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "it may have gone out: {said}");
+    });
+}

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 
 use super::desk::Desk;
 use super::left_alone::{LeftAlone, left_alone};
-use crate::directory::{Epoch, Execute, Fault, Owner};
+use crate::directory::{Epoch, Execute, Fault, Operation, Owner};
 use crate::index::{Key, Kind};
 use crate::operator::clock::Clock;
 use crate::operator::engine::{Engine, Failure, Input, Load, Outcome, Task};
@@ -125,6 +125,9 @@ impl Session {
             for step in steps.into_iter().take(outcome.effects.len()) {
                 since = clock.now();
                 swept = false;
+                if matches!(step.operation, Operation::Admit { .. } | Operation::Invite { .. }) {
+                    words.unsent.remove(&key);
+                }
                 tell(&Done { key: key.clone(), step });
             }
             words.hear(&key, outcome.failure.as_ref());
@@ -151,7 +154,7 @@ struct Words {
     waiting: BTreeSet<Key>,
     /// What nothing helps until something changes: here nothing does.
     stuck: BTreeSet<Key>,
-    /// Whose mail did not go out: nobody waits for a mail server.
+    /// Whose mail did not go out, as far as is known: nobody waits for a mail server.
     unsent: BTreeSet<Key>,
 }
 
@@ -162,10 +165,7 @@ impl Words {
         self.waiting.remove(key);
         self.stuck.remove(key);
         let why = match failure {
-            Some(Failure::Retry(why) | Failure::NotTaken(_, why)) => {
-                self.unsent.remove(key);
-                why
-            }
+            Some(Failure::Retry(why) | Failure::NotTaken(_, why)) => why,
             Some(Failure::Unsent(_, why)) => {
                 self.unsent.insert(key.clone());
                 why
@@ -192,7 +192,8 @@ impl Words {
 
     /// What is not done yet, and why.
     fn failing(&self, engine: &Engine) -> Vec<String> {
-        let keys: BTreeSet<&Key> = engine.failing().chain(&self.waiting).chain(&self.stuck).collect();
+        let keys = engine.failing().chain(&self.waiting).chain(&self.stuck).chain(&self.unsent);
+        let keys: BTreeSet<&Key> = keys.collect();
         let why = |key| self.last.get(key).map_or("it changed each time that it was tried", String::as_str);
         keys.into_iter().map(|key| format!("{key}: {}", why(key))).collect()
     }

@@ -9,6 +9,7 @@
 
 use jiff::Timestamp;
 
+use super::super::record::NO_OBJECT;
 use super::super::{GuestId, GuestRecord, Mark, MfaRecord, Origin, Owner, PartnerId, Revision};
 use super::grants;
 use super::guest::{self, Recorded, Seen};
@@ -23,7 +24,7 @@ pub struct Known<'a> {
 }
 
 /// How identifiers begin that are made from Keycloak's own, where ours does not read.
-const BY_USER: &str = "keycloak-";
+const BY_USER: &str = NO_OBJECT;
 /// The domain of who has no address that reads, and how much of his identifier stands before it.
 const NO_DOMAIN: &str = "@address.invalid";
 const SHOWN: usize = 50;

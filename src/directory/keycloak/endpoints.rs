@@ -9,6 +9,8 @@ const fn endpoint(name: &'static str, needs: &'static str) -> Endpoint {
 const USERS: &str = "manage-users";
 const ORGANIZATIONS: &str = "manage-organizations";
 const EVENTS: &str = "view-events";
+/// It is refused to whoever lacks either.
+const MEMBERS: &str = "manage-users and the role manage-organizations";
 
 pub const LIST_USERS: Endpoint = endpoint("GET users", USERS);
 pub const GET_USER: Endpoint = endpoint("GET users/{id}", USERS);
@@ -28,9 +30,9 @@ pub const DELETE_ORGANIZATION: Endpoint = endpoint("DELETE organizations/{id}", 
 pub const LIST_INVITATIONS: Endpoint = endpoint("GET organizations/{id}/invitations", ORGANIZATIONS);
 pub const INVITE: Endpoint = endpoint("POST organizations/{id}/members/invite-user", ORGANIZATIONS);
 pub const DELETE_INVITATION: Endpoint = endpoint("DELETE organizations/{id}/invitations/{id}", ORGANIZATIONS);
-pub const LIST_MEMBERS: Endpoint = endpoint("GET organizations/{id}/members", USERS);
-pub const GET_MEMBER: Endpoint = endpoint("GET organizations/{id}/members/{id}", USERS);
-pub const REMOVE_MEMBER: Endpoint = endpoint("DELETE organizations/{id}/members/{id}", USERS);
+pub const LIST_MEMBERS: Endpoint = endpoint("GET organizations/{id}/members", MEMBERS);
+pub const GET_MEMBER: Endpoint = endpoint("GET organizations/{id}/members/{id}", MEMBERS);
+pub const REMOVE_MEMBER: Endpoint = endpoint("DELETE organizations/{id}/members/{id}", MEMBERS);
 
 pub const LIST_GROUPS: Endpoint = endpoint("GET groups", USERS);
 pub const GET_GROUP: Endpoint = endpoint("GET groups/{id}", USERS);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::super::record::NO_OBJECT;
 use super::super::{GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId, Revision, UserRecord};
 use super::damaged::{self, Known};
 use super::grants::{self, ACCOUNTS, GRANTS};
@@ -25,6 +26,9 @@ pub const PARTNER: &str = "guestlist.partner";
 pub const RECORD: &str = "guestlist.record";
 /// All of them. They are declared in the realm's user profile, for administrators alone.
 pub const ALL: [&str; 7] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD, GRANTS, ACCOUNTS];
+
+/// Those of them that say that somebody is a guest.
+const MARK: [&str; 5] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD];
 
 /// Keycloak makes the user set a password before anything else.
 pub const UPDATE_PASSWORD: &str = "UPDATE_PASSWORD";
@@ -263,10 +267,15 @@ pub fn shorter(ours: InvitationRecord, theirs: InvitationRecord) -> InvitationRe
 /// applications are told is only what can be used at this instant.
 pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -> serde_json::Result<()> {
     let before = first(attributes, RECORD).and_then(|text| serde_json::from_str::<Stored>(text).ok());
+    let stray = !MARK.iter().any(|name| attributes.contains_key(*name));
     for name in ALL {
         attributes.remove(name);
     }
     let Some(mark) = &record.mark else { return Ok(()) };
+    if stray && mark.uid.starts_with(NO_OBJECT) {
+        // Somebody wrote on him what applications are told. He is no guest, and does not become one by losing it.
+        return grants::write(record, attributes, at);
+    }
     let mfa = match &record.mfa {
         MfaRecord::Known(mfa) => mfa.iter().map(|(method, at)| (method.as_str().to_owned(), *at)).collect(),
         // What nobody could tell is remembered as it was.

@@ -277,11 +277,19 @@ pub async fn lead(
         }
     }
     let id = tree.id(client, Some(Branch::Leader)).await?;
-    let group = get(client, &id).await?;
-    let before = read_epoch(&group);
-    let epoch = after(before);
-    put(client, &Group { attributes: attributes(epoch), ..group }).await?;
-    Ok((before.or(Some(0)), epoch))
+    let mut tries = 3;
+    loop {
+        let group = get(client, &id).await?;
+        let before = read_epoch(&group);
+        let epoch = after(before);
+        tries -= 1;
+        match put(client, &Group { attributes: attributes(epoch), ..group }).await {
+            Ok(()) => return Ok((before.or(Some(0)), epoch)),
+            // Two who write at once get this as well.
+            Err(failed) if failed.is(500) && tries > 0 => {}
+            Err(failed) => return Err(failed),
+        }
+    }
 }
 
 /// How many records were destroyed lately.

@@ -164,7 +164,7 @@ impl<'a> PartnerView<'a> {
             }
             self.allowed_admins.push(&admin.email);
             self.admin_domains.push(admin.email.domain());
-            if world.observed.guest(&admin.email).is_some_and(crate::directory::GuestRecord::is_live) {
+            if world.observed.guest(&admin.email).is_some_and(crate::directory::GuestRecord::has_membership) {
                 self.violations.push(say::host_admin_is_guest(&path, &admin.email));
                 continue;
             }

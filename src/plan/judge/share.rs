@@ -112,7 +112,7 @@ fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) 
             let space = partner.namespace;
             found.push(say::host_admin_not_allowed_here(Taint::Object, "spec.sharedBy", sharer, space));
         } else if partner.entry.is_some_and(|partner| !lists(partner, sharer))
-            || world.observed.guest(sharer).is_some_and(crate::directory::GuestRecord::is_live)
+            || world.observed.guest(sharer).is_some_and(crate::directory::GuestRecord::has_membership)
         {
             found.push(say::sharer_not_host_admin(sharer));
         }

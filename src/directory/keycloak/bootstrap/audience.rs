@@ -1,5 +1,7 @@
 //! Of whom applications are told anything: a role that the client scope asks for, and a group that has it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::super::super::Fault;
@@ -8,7 +10,7 @@ use super::super::client::Call;
 use super::super::grants::ACCOUNTS;
 use super::super::guest::ID;
 use super::super::pages::{PAGE, Pages, Step};
-use super::super::realm::ROOT;
+use super::super::realm::{Branch, ROOT};
 use super::admin::{Admin, endpoint, text};
 
 /// The role, the group and its members, and then the scope that asks for the role: nobody loses what he holds meanwhile.
@@ -23,9 +25,14 @@ pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Fault> {
         admin.write(Call::post(endpoint("POST groups/{id}/role-mappings/realm"), &path).json(json!([role]))).await?;
     }
     let shut = group["attributes"][SHUT].is_array();
-    if !shut {
-        admit(admin, id).await?;
+    let mut known = members(admin, id).await?;
+    let root_id = text(&root, "id");
+    for below in pages(admin, "GET groups/{id}/children", &["groups", root_id, "children"], root_id).await? {
+        if below["name"] == Branch::Untold.name() {
+            known.extend(members(admin, text(&below, "id")).await?);
+        }
     }
+    admit(admin, id, if shut { &[ID] } else { &[ID, ACCOUNTS] }, &known).await?;
     let path = ["client-scopes", scope, "scope-mappings", "realm"];
     let asked = below(admin, "GET client-scopes/{id}/scope-mappings/realm", &path, scope).await?;
     let (ours, others): (Vec<_>, Vec<_>) = asked.into_iter().partition(|role| role["name"] == ROLE);
@@ -87,15 +94,24 @@ async fn below(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -
     if of.is_empty() { Ok(Vec::new()) } else { admin.list(name, path).await }
 }
 
-/// Whoever holds something already, from when the realm had no such group.
-async fn admit(admin: &mut Admin<'_>, group: &str) -> Result<(), Fault> {
+/// The same, of a long list.
+async fn pages(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -> Result<Vec<Value>, Fault> {
+    if of.is_empty() { Ok(Vec::new()) } else { admin.pages(name, path).await }
+}
+
+/// Whom somebody took out of the group, and whoever holds something from when the realm had none; but nobody whom the operator
+/// put out.
+async fn admit(admin: &mut Admin<'_>, group: &str, marks: &[&str], known: &BTreeSet<String>) -> Result<(), Fault> {
     let mut pages = Pages::default();
     loop {
         let call = Call::get(endpoint("GET users"), &["users"]).with("briefRepresentation", false);
         let page = admin.read(call.page(pages.first(), PAGE)).await?;
         let users = page.as_array().map(Vec::as_slice).unwrap_or_default();
         let step = pages.turn(&users.iter().map(|user| text(user, "id").to_owned()).collect::<Vec<_>>());
-        let ours = |user: &&Value| [ID, ACCOUNTS].iter().any(|name| user["attributes"][name].is_array());
+        let ours = |user: &&Value| {
+            let marked = marks.iter().any(|name| user["attributes"][*name].is_array());
+            marked && !known.contains(text(user, "id"))
+        };
         for user in users.iter().filter(ours) {
             let path = ["users", text(user, "id"), "groups", group];
             admin.write(Call::put(endpoint("PUT users/{id}/groups/{id}"), &path)).await?;
@@ -104,4 +120,10 @@ async fn admit(admin: &mut Admin<'_>, group: &str) -> Result<(), Fault> {
             return Ok(());
         }
     }
+}
+
+/// Who is in a group.
+async fn members(admin: &Admin<'_>, group: &str) -> Result<BTreeSet<String>, Fault> {
+    let all = pages(admin, "GET groups/{id}/members", &["groups", group, "members"], group).await?;
+    Ok(all.iter().map(|user| text(user, "id").to_owned()).collect())
 }

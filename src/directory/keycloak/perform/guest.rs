@@ -156,7 +156,7 @@ impl Inner {
             let now = people.user(&written.id).await?.ok_or_else(gone)?;
             return self.look(&now).await?.map(guest_is).ok_or_else(gone);
         }
-        if change.after.mark.is_none() {
+        if change.after.mark.is_none() || !guest::is_marked(&written) {
             return Ok(self.gone(&change.before.id));
         }
         Self::after(people, &written, change.after)

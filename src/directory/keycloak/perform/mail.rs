@@ -1,6 +1,7 @@
 //! Invitations: one open one at a time for each address, and none that nobody knows of.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -13,6 +14,9 @@ use super::super::{Inner, PoisonError, guest};
 
 /// What Keycloak says where its mail server did not take the mail. It keeps no invitation then.
 const NOT_SENT: &str = "Failed to send invite email";
+
+/// Keycloak waits ten seconds for its mail server, and says then that the mail did not go out: it may have by then, or later.
+const GAVE_UP: Duration = Duration::from_secs(9);
 
 /// A mail that was asked for, and no invitation that says that it went out.
 pub(super) enum Unsent {
@@ -49,18 +53,20 @@ impl Inner {
             self.leads_now(epoch).await.map_err(Unsent::Surely)?;
             self.revoke(organization, user).await.map_err(Unsent::Surely)?;
         }
+        let asked = Instant::now();
         match self.invite(organization, user).await {
             Ok(()) => Ok(()),
             // One is open that we did not know of. A new one, so that only the last link works.
             Err(failed) if failed.is(409) => {
                 self.alone(user).await.map_err(Unsent::Surely)?;
                 self.revoke(organization, user).await.map_err(Unsent::Surely)?;
+                let asked = Instant::now();
                 match self.invite(organization, user).await {
                     Ok(()) => Ok(()),
-                    Err(failed) => self.went_out(organization, user, failed).await,
+                    Err(failed) => self.went_out(organization, user, failed, asked.elapsed()).await,
                 }
             }
-            Err(failed) => self.went_out(organization, user, failed).await,
+            Err(failed) => self.went_out(organization, user, failed, asked.elapsed()).await,
         }
     }
 
@@ -86,14 +92,24 @@ impl Inner {
     }
 
     /// Whether a mail went out though the call failed. Keycloak keeps an invitation only of one that did.
-    async fn went_out(&self, organization: &Organization, user: &User, failed: Failed) -> Result<(), Unsent> {
-        if let Some(fault) = surely_unsent(&failed, user) {
+    async fn went_out(
+        &self,
+        organization: &Organization,
+        user: &User,
+        failed: Failed,
+        took: Duration,
+    ) -> Result<(), Unsent> {
+        let late = says_unsent(&failed) && took >= GAVE_UP;
+        if let Some(fault) = surely_unsent(&failed, user).filter(|_| !late) {
             return Err(Unsent::Surely(fault));
         }
         if let Ok(Some(_)) = self.people().invitation(&organization.id, &user.email).await {
             return Ok(());
         }
         let why = match Fault::from(failed) {
+            _ if late => {
+                format!("Keycloak gave up on its mail server after {}s: is it slow, or shut off?", took.as_secs())
+            }
             Fault::Unavailable { context } | Fault::Busy { context, .. } => context,
             fault => fault.to_string(),
         };
@@ -102,7 +118,7 @@ impl Inner {
              mailInterval",
             user.email
         );
-        Err(Unsent::Maybe(Fault::Unavailable { context }))
+        Err(Unsent::Maybe(Fault::Unsent { context }))
     }
 
     async fn invite(&self, organization: &Organization, user: &User) -> Result<(), Failed> {
@@ -157,10 +173,14 @@ impl Inner {
     }
 }
 
+fn says_unsent(failed: &Failed) -> bool {
+    matches!(failed, Failed::Status { status: 500, said, .. } if said.contains(NOT_SENT))
+}
+
 /// Why a mail surely did not go out: Keycloak says so, or refused to ask for it.
 fn surely_unsent(failed: &Failed, user: &User) -> Option<Fault> {
     match failed {
-        Failed::Status { status: 500, said, .. } if said.contains(NOT_SENT) => Some(Fault::Unsent {
+        failed if says_unsent(failed) => Some(Fault::Unsent {
             context: format!(
                 "Keycloak could not send a mail to {}: no mail server is set in the realm's settings (Realm settings, Email), or \
                  it does not take the mail; Keycloak's log says which",

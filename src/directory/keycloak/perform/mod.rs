@@ -111,9 +111,12 @@ impl Inner {
             let Some(share) = &known else { continue };
             let held = format!("{}:{}", share.account, role.as_str().to_lowercase());
             for user in self.people().users_with(super::grants::ACCOUNTS, &held).await? {
-                let record = self.look(&user).await?;
-                if record.is_some_and(|guest| guest.grants.values().any(|held| held.grant.share_uid == uid)) {
-                    return Err(stale(uid));
+                let Some(guest) = self.look(&user).await? else { continue };
+                if guest.grants.values().any(|held| held.grant.share_uid == uid) {
+                    let (account, partner) = (&share.account, &share.partner_name);
+                    let share =
+                        format!("the share of {account} with {partner}, through which {} holds it", guest.address);
+                    return Err(stale(share));
                 }
             }
         }
