@@ -187,7 +187,8 @@ impl Words {
 
     /// Whether something may go better in a while.
     fn is_waiting(&self, engine: &Engine) -> bool {
-        !self.waiting.is_empty() || engine.failing().any(|key| !self.unsent.contains(key))
+        let later = |key: &Key| !self.unsent.contains(key) && !self.stuck.contains(key);
+        !self.waiting.is_empty() || engine.failing().any(later)
     }
 
     /// What is not done yet, and why.
