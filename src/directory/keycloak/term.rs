@@ -11,10 +11,10 @@ use super::super::{Epoch, Fault};
 use super::{Inner, realm};
 
 /// For how long a look holds.
-const HOLDS: Duration = Duration::from_millis(200);
+const HOLDS: Duration = Duration::from_millis(100);
 /// For how long whoever takes the lead waits: until no look of another's holds any more, and the operation that began on it
 /// has written.
-const OTHERS_STOP: Duration = Duration::from_millis(300);
+const OTHERS_STOP: Duration = Duration::from_millis(200);
 /// By so many nanoseconds an epoch is moved at random: two who take the lead at once take two of them, whatever their clocks say.
 const APART: u64 = 1 << 20;
 
