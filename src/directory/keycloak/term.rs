@@ -2,6 +2,7 @@
 //! lead begins once all others have looked.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -11,16 +12,34 @@ use super::super::{Epoch, Fault};
 use super::{Inner, realm};
 
 /// For how long a look holds.
-const HOLDS: Duration = Duration::from_millis(100);
+const HOLDS: Duration = Duration::from_millis(150);
+/// When the next one is due: one looks meanwhile, and all others go on.
+const DUE: Duration = Duration::from_millis(75);
 /// For how long whoever takes the lead waits: until no look of another's holds any more, and the operation that began on it
 /// has written.
 const OTHERS_STOP: Duration = Duration::from_millis(200);
 /// By so many nanoseconds an epoch is moved at random: two who take the lead at once take two of them, whatever their clocks say.
 const APART: u64 = 1 << 20;
 
-/// When a look began, and who led then.
+/// What was seen last, and the right to look.
 #[derive(Default)]
-pub struct Term(Mutex<Option<(Instant, Epoch)>>);
+pub struct Term {
+    /// When the look began, and who led then.
+    last: SyncMutex<Option<(Instant, Epoch)>>,
+    looking: Mutex<()>,
+}
+
+impl Term {
+    fn set(&self, last: Option<(Instant, Epoch)>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
+    }
+
+    /// How old the last look is that saw this one lead.
+    fn age(&self, epoch: Epoch) -> Option<Duration> {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.filter(|(_, led)| *led == epoch).map(|(at, _)| at.elapsed())
+    }
+}
 
 impl Inner {
     /// Takes the lead from whoever had it.
@@ -30,7 +49,7 @@ impl Inner {
         let after = |before: Option<i64>| now.max(before.unwrap_or(0)).saturating_add(1).saturating_add(random);
         let (before, epoch) = realm::lead(&self.client, &self.tree, after).await?;
         // What was seen until now does not hold any more for us either.
-        *self.term.0.lock().await = None;
+        self.term.set(None);
         if before.is_some() {
             tokio::time::sleep(OTHERS_STOP).await;
         }
@@ -44,16 +63,22 @@ impl Inner {
 
     /// Fails where somebody else leads, or has led for less than a look holds.
     pub(super) async fn leads(&self, epoch: Epoch) -> Result<(), Fault> {
-        // Held meanwhile: one look serves all who ask.
-        let mut last = self.term.0.lock().await;
-        let holds = |(at, led): &(Instant, Epoch)| *led == epoch && at.elapsed() < HOLDS;
-        if last.as_ref().is_some_and(holds) {
+        let _looking = match self.term.age(epoch) {
+            Some(age) if age < DUE => return Ok(()),
+            Some(age) if age < HOLDS => match self.term.looking.try_lock() {
+                Ok(looking) => looking,
+                Err(_) => return Ok(()),
+            },
+            // One look serves all who wait for it.
+            Some(_) | None => self.term.looking.lock().await,
+        };
+        if self.term.age(epoch).is_some_and(|age| age < DUE) {
             return Ok(());
         }
         let began = Instant::now();
-        self.leads_now(epoch).await?;
-        *last = Some((began, epoch));
-        Ok(())
+        let looked = self.leads_now(epoch).await;
+        self.term.set(looked.is_ok().then_some((began, epoch)));
+        looked
     }
 
     /// Fails where somebody else leads now. What was written before this was asked is seen by whoever leads next.
