@@ -34,10 +34,10 @@ impl Term {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 
-    /// How old the last look is that saw this one lead.
-    fn age(&self, epoch: Epoch) -> Option<Duration> {
+    /// When the last look began that saw this one lead.
+    fn seen(&self, epoch: Epoch) -> Option<Instant> {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.filter(|(_, led)| *led == epoch).map(|(at, _)| at.elapsed())
+        last.filter(|(_, led)| *led == epoch).map(|(at, _)| at)
     }
 }
 
@@ -63,16 +63,17 @@ impl Inner {
 
     /// Fails where somebody else leads, or has led for less than a look holds.
     pub(super) async fn leads(&self, epoch: Epoch) -> Result<(), Fault> {
-        let _looking = match self.term.age(epoch) {
-            Some(age) if age < DUE => return Ok(()),
-            Some(age) if age < HOLDS => match self.term.looking.try_lock() {
+        let asked = Instant::now();
+        let _looking = match self.term.seen(epoch) {
+            Some(at) if at.elapsed() < DUE => return Ok(()),
+            Some(at) if at.elapsed() < HOLDS => match self.term.looking.try_lock() {
                 Ok(looking) => looking,
                 Err(_) => return Ok(()),
             },
-            // One look serves all who wait for it.
             Some(_) | None => self.term.looking.lock().await,
         };
-        if self.term.age(epoch).is_some_and(|age| age < DUE) {
+        // However long it took, a look serves all who asked before it began.
+        if self.term.seen(epoch).is_some_and(|at| at >= asked || at.elapsed() < DUE) {
             return Ok(());
         }
         let began = Instant::now();
