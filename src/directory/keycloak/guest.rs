@@ -1,7 +1,7 @@
 //! A guest as Keycloak keeps him: a user, whose attributes hold our mark, what we gave him and what we remember. One write
 //! changes all of it at once; one page of users tells a hundred of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -165,6 +165,12 @@ const WRITTEN_TWICE: &str = "\0written twice at once";
 fn is_written_twice(user: &User) -> bool {
     let values = |name| user.attributes.get(name).map_or(0, Vec::len);
     ALL.into_iter().any(|name| !has_many(name) && values(name) > 1)
+}
+
+/// Whether all that is ours on a user is the same on both, in whichever order.
+pub fn is_same(one: &User, other: &User) -> bool {
+    let values = |user: &User, name| user.attributes.get(name).into_iter().flatten().cloned().collect::<BTreeSet<_>>();
+    ALL.into_iter().all(|name| values(one, name) == values(other, name))
 }
 
 /// The address in a user's mark, where one reads. It stands there twice: where somebody edited one of them, the one that is his

@@ -258,19 +258,15 @@ pub async fn epoch(client: &Client, tree: &Tree) -> Result<Option<i64>, Failed> 
     Ok(optional(get(client, &id).await)?.as_ref().and_then(read_epoch))
 }
 
-/// Advances it to what comes `after`: the one before, and the new one. Of several who are the first exactly one is: a group is
-/// made once.
-pub async fn lead(
-    client: &Client,
-    tree: &Tree,
-    after: impl Fn(Option<i64>) -> i64,
-) -> Result<(Option<i64>, i64), Failed> {
+/// Advances it to what comes `after` the one before: whether this is the first, and the new one. Of several who are the first
+/// exactly one is: a group is made once.
+pub async fn lead(client: &Client, tree: &Tree, after: impl Fn(Option<i64>) -> i64) -> Result<(bool, i64), Failed> {
     let attributes = |epoch: i64| -> Attributes { [(EPOCH.to_owned(), vec![epoch.to_string()])].into() };
     let root = root(client, tree).await?;
     if tree.found(client, Branch::Leader).await?.is_none() {
         let first = after(None);
         match make(client, Some(&root.id), Branch::Leader.name(), &attributes(first)).await {
-            Ok(_) => return Ok((None, first)),
+            Ok(_) => return Ok((true, first)),
             // Somebody was quicker.
             Err(failed) if failed.is(409) => {}
             Err(failed) => return Err(failed),
@@ -280,11 +276,10 @@ pub async fn lead(
     let mut tries = 3;
     loop {
         let group = get(client, &id).await?;
-        let before = read_epoch(&group);
-        let epoch = after(before);
+        let epoch = after(read_epoch(&group));
         tries -= 1;
         match put(client, &Group { attributes: attributes(epoch), ..group }).await {
-            Ok(()) => return Ok((before.or(Some(0)), epoch)),
+            Ok(()) => return Ok((false, epoch)),
             // Two who write at once get this as well.
             Err(failed) if failed.is(500) && tries > 0 => {}
             Err(failed) => return Err(failed),

@@ -47,10 +47,10 @@ impl Inner {
         let random = i64::try_from(RandomState::new().hash_one(()) % APART).unwrap_or(0);
         let now = i64::try_from(self.now().as_nanosecond()).unwrap_or(0);
         let after = |before: Option<i64>| now.max(before.unwrap_or(0)).saturating_add(1).saturating_add(random);
-        let (before, epoch) = realm::lead(&self.client, &self.tree, after).await?;
+        let (first, epoch) = realm::lead(&self.client, &self.tree, after).await?;
         // What was seen until now does not hold any more for us either.
         self.term.set(None);
-        if before.is_some() {
+        if !first {
             tokio::time::sleep(OTHERS_STOP).await;
         }
         Ok(Epoch(epoch))

@@ -74,7 +74,7 @@ impl Inner {
     pub(super) async fn put_back(&self, written: &User, undone: &GuestRecord, at: Timestamp) -> Result<(), Fault> {
         let people = self.people();
         let now = people.user(&written.id).await?;
-        let Some(now) = now.filter(|now| guest::invited_at(now) == guest::invited_at(written)) else { return Ok(()) };
+        let Some(now) = now.filter(|now| guest::is_same(now, written)) else { return Ok(()) };
         let mut back = now.clone();
         let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", undone.address) };
         guest::write(undone, &mut back.attributes, at).map_err(failed)?;
@@ -100,7 +100,7 @@ impl Inner {
         took: Duration,
     ) -> Result<(), Unsent> {
         let late = says_unsent(&failed) && took >= GAVE_UP;
-        if let Some(fault) = surely_unsent(&failed, user).filter(|_| !late) {
+        if !late && let Some(fault) = surely_unsent(&failed, user) {
             return Err(Unsent::Surely(fault));
         }
         if let Ok(Some(_)) = self.people().invitation(&organization.id, &user.email).await {
