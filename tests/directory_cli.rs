@@ -363,7 +363,7 @@ fn a_directory_that_is_not_there_or_not_a_file_is_said_so() {
          files; write keycloak:URL#REALM, as in keycloak:https://id.host.example#workspace",
     );
     desk.refuses(
-        &["bootstrap"],
+        &["setup"],
         "--directory \"sqlite:…\" cannot be used here: a realm of Keycloak is prepared, keycloak:URL#REALM; sqlite needs \
          nothing of it",
     );

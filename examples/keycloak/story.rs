@@ -32,8 +32,8 @@ async fn realm(house: &mut House) {
     tell(&format!("GUESTLIST_DIRECTORY={}", house.directory()));
     tell("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD and GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE are in the environment too");
     let secret = house.path("secret");
-    house.as_administrator(&["directory", "bootstrap", "--dry-run", "--application", PORTAL]).run_briefly(2);
-    house.as_administrator(&["directory", "bootstrap", "--application", PORTAL, "--secret-file", &secret]).run();
+    house.as_administrator(&["directory", "setup", "--dry-run", "--application", PORTAL]).run_briefly(2);
+    house.as_administrator(&["directory", "setup", "--application", PORTAL, "--secret-file", &secret]).run();
     say("The workspace's own people, and who owns which account; from here on nobody needs the administrator");
     house.guestlist(&["directory", "import", "examples/acme/directory.yaml"]).run();
 }

@@ -29,22 +29,22 @@ fn a_realms_own_administrator_prepares_it_and_one_who_may_not_is_told_what_he_la
     let root = found[0]["id"].as_str().unwrap();
     let at_home = [NAME, HIS_PASSWORD, (REALM, "own-administrator")];
 
-    let said = stage.run(&["bootstrap"], &[NAME, HIS_PASSWORD]);
+    let said = stage.run(&["setup"], &[NAME, HIS_PASSWORD]);
     assert!(!said.ok && said.error.contains(REALM), "nobody of that name is in master: {}", said.error);
     let before = stage.state();
     manages(&stage, root, "manage-users");
-    let said = stage.run(&["bootstrap"], &at_home);
+    let said = stage.run(&["setup"], &at_home);
     let lacks = "it takes the role realm-admin of the client realm-management in realm \"own-administrator\"";
     assert!(!said.ok && said.error.contains(lacks), "{}", said.error);
     assert_eq!(stage.state(), before, "somebody who may not changed something");
 
     manages(&stage, root, "realm-admin");
-    let first = stage.run(&["bootstrap", "--secret-file", "secret"], &at_home);
+    let first = stage.run(&["setup", "--secret-file", "secret"], &at_home);
     assert!(first.ok && first.count("changed") > 10, "{}{}", first.out, first.error);
     assert!(!first.out.contains(PASSWORD));
     let before = stage.state();
     // One of the server's finds nothing that he would do otherwise.
-    let again = stage.bootstrap(&["--secret-file", "secret"]);
+    let again = stage.setup(&["--secret-file", "secret"]);
     assert_eq!(again.count("changed"), 0, "{}", again.out);
     assert_eq!(stage.state(), before);
     assert!(stage.operator(&["show"]).ok);
@@ -62,10 +62,10 @@ fn a_clients_service_account_prepares_a_realm_instead_of_a_person() {
     let secret = ("GUESTLIST_KEYCLOAK_ADMIN_CLIENT_SECRET", "a planted secret");
     let home = (REALM, "client-administrator");
 
-    let said = stage.run(&["bootstrap"], &[id, secret, home]);
+    let said = stage.run(&["setup"], &[id, secret, home]);
     assert!(!said.ok && said.error.contains("the service account of client \"platform\" may not"), "{}", said.error);
     manages(&stage, account["id"].as_str().unwrap(), "realm-admin");
-    let said = stage.run(&["bootstrap", "--secret-file", "secret"], &[id, secret, home]);
+    let said = stage.run(&["setup", "--secret-file", "secret"], &[id, secret, home]);
     assert!(said.ok && said.count("changed") > 10, "{}{}", said.out, said.error);
     assert!(stage.operator(&["show"]).ok);
 
@@ -76,7 +76,7 @@ fn a_clients_service_account_prepares_a_realm_instead_of_a_person() {
         (vec![id, secret], "in the realm master"),
         (vec![id, secret, (REALM, "elsewhere")], "manages that one alone"),
     ] {
-        let said = stage.run(&["bootstrap"], &environment);
+        let said = stage.run(&["setup"], &environment);
         assert!(!said.ok && said.error.contains(expected), "{expected}: {}", said.error);
         assert!(said.out.is_empty() && !said.error.contains(secret.1), "{}", said.error);
     }
@@ -93,8 +93,8 @@ fn a_realm_that_stops_showing_our_attributes_is_not_taken_for_one_without_guests
     profile["attributes"].as_array_mut().unwrap().retain(|one| !ours(one));
     stage.admin("PUT", "/users/profile", Some(profile));
     let fault = block_on(directory.guests(None)).unwrap_err().to_string();
-    assert!(fault.contains("user profile does not know") && fault.contains("directory bootstrap"), "{fault}");
-    let said = stage.bootstrap(&["--secret-file", "secret"]);
+    assert!(fault.contains("user profile does not know") && fault.contains("directory setup"), "{fault}");
+    let said = stage.setup(&["--secret-file", "secret"]);
     assert_eq!(said.count("changed"), 1, "{}", said.out);
     assert_eq!(stage.admin("GET", "/users/profile", None)["attributes"], whole["attributes"]);
     block_on(directory.guests(None)).unwrap();
@@ -102,14 +102,14 @@ fn a_realm_that_stops_showing_our_attributes_is_not_taken_for_one_without_guests
 
 #[test]
 fn what_keycloak_fails_at_in_the_middle_is_asked_again_and_where_it_stays_so_the_next_run_goes_on() {
-    let stage = Stage::with_realm("bootstrap-fails");
+    let stage = Stage::with_realm("setup-fails");
     // It serves as long as its threads live.
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let proxy = threads.block_on(Proxy::start(&stage.realm.server.base));
     let address = format!("keycloak:{}#{}", proxy.base, stage.realm.name);
     let run = || {
         let environment = [("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN), ("GUESTLIST_DIRECTORY", address.as_str())];
-        stage.run(&["bootstrap", "--secret-file", "secret"], &environment)
+        stage.run(&["setup", "--secret-file", "secret"], &environment)
     };
     let is_write = |method: &Method, path: &str| method != "GET" && !path.ends_with("/token");
     // Each run ends at its seventh write, whatever that is.

@@ -13,7 +13,7 @@ fn an_application_a_client_or_a_client_scope_that_has_guestlists_name_is_left_al
     block_on(application(&stage.realm, "guestlist"));
     let before = stage.state();
     for dry in [&["--dry-run"][..], &[]] {
-        let said = stage.bootstrap(dry);
+        let said = stage.setup(dry);
         assert!(!said.ok && said.out.is_empty(), "{}", said.out);
         for word in ["somebody else's", "GUESTLIST_KEYCLOAK_CLIENT_ID"] {
             assert!(said.error.contains(word), "{}", said.error);
@@ -28,7 +28,7 @@ fn an_application_a_client_or_a_client_scope_that_has_guestlists_name_is_left_al
     let account = stage.admin("GET", &account, None)["id"].as_str().unwrap().to_owned();
     let roles = format!("/users/{account}/role-mappings/clients/{}", stage.client("realm-management"));
     stage.admin("POST", &roles, Some(stage.role("manage-clients")));
-    let bootstrap = |client| stage.run(&["bootstrap"], &[("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN), client]);
+    let bootstrap = |client| stage.run(&["setup"], &[("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN), client]);
     let said = bootstrap(robot);
     assert!(!said.ok && said.error.contains("other roles"), "{}", said.error);
     assert_eq!(stage.admin("GET", &roles, None)[0]["name"], "manage-clients");
@@ -81,7 +81,7 @@ fn what_somebody_set_that_stands_in_guests_way_is_said_and_stays_as_it_is() {
             "uuidLDAPAttribute": ["entryUUID"], "userObjectClasses": ["inetOrgPerson"],
             "connectionUrl": ["ldap://127.0.0.1:1"], "usersDn": ["ou=people"], "authType": ["none"], "searchScope": ["1"]}});
     stage.admin("POST", "/components", Some(ldap));
-    let said = stage.bootstrap(&[]);
+    let said = stage.setup(&[]);
     assert!(said.ok, "{}", said.error);
     for expected in ["one address", "for good after wrong passwords", "signs in by his address", "\"department\""] {
         let told = said.out.lines().any(|line| line.starts_with("by hand") && line.contains(expected));
@@ -93,7 +93,7 @@ fn what_somebody_set_that_stands_in_guests_way_is_said_and_stays_as_it_is() {
     let mut ldap = stage.admin("GET", components, None)[0].clone();
     ldap["config"]["enabled"] = json!(["true"]);
     stage.admin("PUT", &format!("/components/{}", ldap["id"].as_str().unwrap()), Some(ldap.clone()));
-    let said = stage.bootstrap(&[]);
+    let said = stage.setup(&[]);
     assert!(said.out.contains("by hand      the user federation \"corporate\""), "{}{}", said.out, said.error);
     let after = stage.admin("GET", "", None);
     assert!(realm.as_object().unwrap().iter().all(|(name, value)| after[name] == *value), "{after}");

@@ -1,4 +1,4 @@
-//! `guestlist directory bootstrap` on a real server: what it makes, that it leaves alone what is there, and what the operator
+//! `guestlist directory setup` on a real server: what it makes, that it leaves alone what is there, and what the operator
 //! may do then.
 
 use std::collections::BTreeSet;
@@ -17,12 +17,12 @@ const PEOPLE: &str = "{users: [{email: alice@host.example, name: Alice Example}]
 
 #[test]
 fn a_realm_is_prepared_once_and_doing_it_again_changes_nothing() {
-    let stage = Stage::empty("bootstrap-twice");
-    let first = stage.bootstrap(&["--secret-file", "secret"]);
+    let stage = Stage::empty("setup-twice");
+    let first = stage.setup(&["--secret-file", "secret"]);
     assert!(first.ok, "{}", first.error);
     assert_eq!((first.count("changed"), first.count("unchanged")), (15, 0), "{}", first.out);
     let before = stage.state();
-    let second = stage.bootstrap(&["--secret-file", "secret"]);
+    let second = stage.setup(&["--secret-file", "secret"]);
     assert_eq!((second.count("changed"), second.count("unchanged")), (0, 15), "{}", second.out);
     assert_eq!(stage.state(), before);
 
@@ -55,12 +55,12 @@ fn a_realm_is_prepared_once_and_doing_it_again_changes_nothing() {
 
 #[test]
 fn a_rehearsal_says_the_same_and_writes_nothing() {
-    let stage = Stage::empty("bootstrap-rehearsed");
-    let said = stage.bootstrap(&["--dry-run", "--secret-file", "secret"]);
+    let stage = Stage::empty("setup-rehearsed");
+    let said = stage.setup(&["--dry-run", "--secret-file", "secret"]);
     assert!(said.ok, "{}", said.error);
     assert_eq!(block_on(stage.realm.admin("GET", "", None)).0, 404, "the realm was made");
     assert!(!stage.folder.path().join("secret").exists());
-    let done = stage.bootstrap(&["--secret-file", "secret"]);
+    let done = stage.setup(&["--secret-file", "secret"]);
     let steps = |said: &Said| {
         let steps = said.out.lines().filter_map(|line| Some(line.get(13..)?.to_owned()));
         steps.collect::<Vec<_>>()
@@ -74,20 +74,20 @@ fn a_rehearsal_says_the_same_and_writes_nothing() {
     let deny = gate.as_array().unwrap().iter().find(|row| row["providerId"] == "deny-access-authenticator").unwrap();
     stage.admin("DELETE", &format!("/authentication/executions/{}", deny["id"].as_str().unwrap()), None);
     let before = stage.state();
-    let said = stage.bootstrap(&["--dry-run"]);
+    let said = stage.setup(&["--dry-run"]);
     assert!(said.ok, "{}", said.error);
     assert_eq!(said.count("would change"), 3, "{}", said.out);
     assert_eq!(stage.state(), before);
     // And what is missing is completed.
-    assert_eq!(stage.bootstrap(&[]).count("changed"), 3);
+    assert_eq!(stage.setup(&[]).count("changed"), 3);
     let before = stage.state();
-    assert_eq!(stage.bootstrap(&[]).count("changed"), 0);
+    assert_eq!(stage.setup(&[]).count("changed"), 0);
     assert_eq!(stage.state(), before);
 }
 
 #[test]
 fn each_role_is_needed_and_a_missing_one_is_named() {
-    let stage = Stage::prepared("bootstrap-roles");
+    let stage = Stage::prepared("setup-roles");
     let held = stage.admin("GET", &stage.roles(), None);
     let held: BTreeSet<_> = held.as_array().unwrap().iter().map(|role| role["name"].as_str().unwrap()).collect();
     assert_eq!(held, BTreeSet::from(ROLES));
@@ -96,7 +96,7 @@ fn each_role_is_needed_and_a_missing_one_is_named() {
         let said = stage.operator(&["show"]);
         let expected = format!(
             "the service account of client \"guestlist\" may not do this; give it the role {role} of the client \
-             realm-management in realm \"bootstrap-roles\", or run `guestlist directory bootstrap`"
+             realm-management in realm \"setup-roles\", or run `guestlist directory setup`"
         );
         assert!(!said.ok && said.error.contains(&expected), "{role}: {}{}", said.out, said.error);
         stage.admin("POST", &stage.roles(), Some(stage.role(role)));
@@ -109,7 +109,7 @@ fn each_role_is_needed_and_a_missing_one_is_named() {
     assert_eq!(block_on(stage.directory().cursor()).unwrap(), Cursor(0));
     // What is missing is given again, and what is more is taken away.
     stage.admin("POST", &stage.roles(), Some(stage.role("manage-realm")));
-    let said = stage.bootstrap(&[]);
+    let said = stage.setup(&[]);
     assert_eq!(said.count("changed"), 1, "{}", said.out);
     let held = stage.admin("GET", &stage.roles(), None);
     let held: BTreeSet<_> = held.as_array().unwrap().iter().map(|role| role["name"].as_str().unwrap()).collect();
@@ -118,7 +118,7 @@ fn each_role_is_needed_and_a_missing_one_is_named() {
 
 #[test]
 fn a_guest_without_a_factor_gets_nowhere_and_nobody_else_is_affected() {
-    let stage = Stage::prepared("bootstrap-gates");
+    let stage = Stage::prepared("setup-gates");
     let realm = &stage.realm;
     let guest = || json!({"guestlist.id": ["g-1"]});
     block_on(async {
@@ -152,14 +152,14 @@ fn a_guest_without_a_factor_gets_nowhere_and_nobody_else_is_affected() {
 
 #[test]
 fn applications_read_a_guests_accounts_in_his_token() {
-    let stage = Stage::with_realm("bootstrap-claim");
+    let stage = Stage::with_realm("setup-claim");
     let realm = &stage.realm;
     block_on(application(realm, "older"));
     block_on(application(realm, "portal"));
-    let refused = stage.bootstrap(&["--application", "portal", "--application", "nowhere"]);
+    let refused = stage.setup(&["--application", "portal", "--application", "nowhere"]);
     assert!(!refused.ok && refused.error.contains("--application \"nowhere\""), "{}", refused.error);
     assert_eq!(refused.out, "", "something was done before");
-    let said = stage.bootstrap(&["--application", "portal"]);
+    let said = stage.setup(&["--application", "portal"]);
     assert!(said.out.contains("changed      application \"portal\" has the client scope guestlist"), "{}", said.out);
     block_on(application(realm, "newer"));
     let accounts = json!(["instagram:manager", "wiki:collaborator"]);
@@ -179,14 +179,14 @@ fn applications_read_a_guests_accounts_in_his_token() {
 
 #[test]
 fn who_holds_something_keeps_it_when_an_older_realm_is_prepared_again_and_who_was_put_out_stays_out() {
-    let stage = Stage::with_realm("bootstrap-older");
+    let stage = Stage::with_realm("setup-older");
     let claimed = |client: &str, email: &str| {
         let (status, claims) = block_on(direct(&stage.realm, client, email, None));
         assert_eq!(status, 200, "{claims}");
         claims["guestlist"]["accounts"].clone()
     };
     let prepare = || {
-        let said = stage.bootstrap(&["--application", "portal"]);
+        let said = stage.setup(&["--application", "portal"]);
         assert!(said.ok, "{}", said.error);
         said
     };
@@ -205,7 +205,7 @@ fn who_holds_something_keeps_it_when_an_older_realm_is_prepared_again_and_who_wa
     stage.admin("DELETE", &format!("/groups/{}", told()), None);
     stage.admin("DELETE", "/roles/guestlist-told", None);
     assert_eq!([claimed("portal", bob), claimed("portal", carol)], [held.clone(), held.clone()]);
-    let said = stage.bootstrap(&["--dry-run"]);
+    let said = stage.setup(&["--dry-run"]);
     assert_eq!(said.count("would change"), 1, "{}", said.out);
     assert_eq!(prepare().count("changed"), 1);
     assert_eq!([claimed("portal", bob), claimed("portal", carol)], [held.clone(), held.clone()]);
@@ -221,7 +221,7 @@ fn who_holds_something_keeps_it_when_an_older_realm_is_prepared_again_and_who_wa
     let role = stage.admin("GET", &asks, None);
     assert_eq!(role[0]["name"], "guestlist-told");
     stage.admin("DELETE", &asks, Some(role));
-    let everybody = stage.admin("GET", "/roles/default-roles-bootstrap-older", None);
+    let everybody = stage.admin("GET", "/roles/default-roles-setup-older", None);
     stage.admin("POST", &asks, Some(json!([everybody])));
     assert_eq!(claimed("portal", bob), held);
     assert_eq!(prepare().count("changed"), 1);
@@ -231,7 +231,7 @@ fn who_holds_something_keeps_it_when_an_older_realm_is_prepared_again_and_who_wa
 
 #[test]
 fn a_flow_that_somebody_chose_is_left_alone_and_what_to_add_is_said() {
-    let stage = Stage::with_realm("bootstrap-flows");
+    let stage = Stage::with_realm("setup-flows");
     stage.admin("POST", "/authentication/flows/browser/copy", Some(json!({"newName": "corporate"})));
     stage.admin("PUT", "", Some(json!({"browserFlow": "corporate"})));
     block_on(application(&stage.realm, "kiosk"));
@@ -243,7 +243,7 @@ fn a_flow_that_somebody_chose_is_left_alone_and_what_to_add_is_said() {
     stage.admin("PUT", &format!("/clients/{kiosk}"), Some(client));
     let executions = "/authentication/flows/corporate/executions";
     let before = stage.admin("GET", executions, None);
-    let said = stage.bootstrap(&[]);
+    let said = stage.setup(&[]);
     assert!(said.ok, "{}", said.error);
     for expected in [
         "by hand      the realm uses a flow of its own, \"corporate\", as browser: add to it",
@@ -262,7 +262,7 @@ fn a_flow_that_somebody_chose_is_left_alone_and_what_to_add_is_said() {
 
 #[test]
 fn a_realm_that_would_let_a_guest_give_himself_an_account_is_refused_until_it_is_prepared() {
-    let stage = Stage::prepared("bootstrap-profile");
+    let stage = Stage::prepared("setup-profile");
     let mut profile = stage.admin("GET", "/users/profile", None);
     let attributes = profile["attributes"].as_array_mut().unwrap();
     let own = attributes.iter_mut().find(|attribute| attribute["name"] == "guestlist.accounts").unwrap();
@@ -271,7 +271,7 @@ fn a_realm_that_would_let_a_guest_give_himself_an_account_is_refused_until_it_is
     stage.admin("PUT", "/users/profile", Some(profile.clone()));
     let said = block_on(stage.directory().reachable()).unwrap_err().to_string();
     assert!(said.contains("lets others than administrators see or edit the attribute guestlist.accounts"), "{said}");
-    assert!(said.contains("guestlist directory bootstrap"), "{said}");
+    assert!(said.contains("guestlist directory setup"), "{said}");
     // Not declared, and open to everybody.
     let before = profile.clone();
     profile["attributes"]
@@ -282,7 +282,7 @@ fn a_realm_that_would_let_a_guest_give_himself_an_account_is_refused_until_it_is
     stage.admin("PUT", "/users/profile", Some(profile));
     let said = block_on(stage.directory().reachable()).unwrap_err().to_string();
     assert!(said.contains("lets users edit the attribute guestlist.id"), "{said}");
-    assert_eq!(stage.bootstrap(&[]).count("changed"), 1);
+    assert_eq!(stage.setup(&[]).count("changed"), 1);
     block_on(stage.directory().reachable()).unwrap();
     let after = stage.admin("GET", "/users/profile", None);
     let badge = |profile: &Value| {
@@ -294,24 +294,24 @@ fn a_realm_that_would_let_a_guest_give_himself_an_account_is_refused_until_it_is
 
 #[test]
 fn who_is_no_administrator_changes_nothing_and_is_told_what_to_look_at() {
-    let stage = Stage::empty("bootstrap-refused");
+    let stage = Stage::empty("setup-refused");
     let password = ("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", "a planted password");
-    let said = stage.run(&["bootstrap"], &[password]);
+    let said = stage.run(&["setup"], &[password]);
     assert!(!said.ok && said.out.is_empty(), "{}", said.out);
     let expected =
         "Keycloak does not take the credentials of administrator \"admin\": compare GUESTLIST_KEYCLOAK_ADMIN";
     assert!(said.error.contains(expected) && !said.error.contains(password.1), "{}", said.error);
-    let said = stage.run(&["bootstrap"], &[]);
+    let said = stage.run(&["setup"], &[]);
     assert!(said.error.contains("set GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE (a file)"), "{}", said.error);
     // Something else is in the file already.
     std::fs::write(stage.folder.path().join("notes"), "something else").unwrap();
-    let said = stage.bootstrap(&["--secret-file", "notes"]);
+    let said = stage.setup(&["--secret-file", "notes"]);
     assert!(!said.ok && said.error.contains("is not overwritten"), "{}", said.error);
     assert_eq!(std::fs::read_to_string(stage.folder.path().join("notes")).unwrap(), "something else");
     assert_eq!(block_on(stage.realm.admin("GET", "", None)).0, 404, "the realm was made");
     // The administrators' own realm is nobody's guest house.
     let address = format!("--directory=keycloak:{}#master", stage.realm.server.base);
-    let said = stage.bootstrap(&[&address]);
+    let said = stage.setup(&[&address]);
     assert!(!said.ok && said.error.contains("guests need one of their own"), "{}", said.error);
 }
 
@@ -322,10 +322,10 @@ fn where_the_group_of_whom_applications_are_told_is_gone_nothing_is_said_to_be_i
     let group = stage.admin("GET", "/group-by-path/guestlist/told", None);
     stage.admin("DELETE", &format!("/groups/{}", group["id"].as_str().unwrap()), None);
     let said = stage.operator(&["show"]);
-    for word in ["/guestlist/told", "guestlist directory bootstrap"] {
+    for word in ["/guestlist/told", "guestlist directory setup"] {
         assert!(!said.ok && said.error.contains(word), "{}{}", said.out, said.error);
     }
-    assert!(stage.bootstrap(&[]).ok && stage.operator(&["show"]).ok);
+    assert!(stage.setup(&[]).ok && stage.operator(&["show"]).ok);
 }
 
 #[test]
@@ -353,10 +353,10 @@ fn a_guest_whom_somebody_took_out_of_the_group_comes_back_into_it_and_whom_the_o
         found[0]["id"].as_str().unwrap().to_owned()
     };
     stage.admin("PUT", &format!("/users/{}/groups/{untold}", user("out")), None);
-    let said = stage.bootstrap(&[]);
+    let said = stage.setup(&[]);
     assert_eq!(said.count("changed"), 1, "{}", said.out);
     let members = stage.admin("GET", &format!("/groups/{told}/members"), None);
     let members: Vec<_> = members.as_array().unwrap().iter().map(|user| user["email"].as_str().unwrap()).collect();
     assert_eq!(members, ["left@acme.example"]);
-    assert_eq!(stage.bootstrap(&[]).count("changed"), 0);
+    assert_eq!(stage.setup(&[]).count("changed"), 0);
 }

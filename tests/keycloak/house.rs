@@ -1,4 +1,4 @@
-//! All of it at once: the operator with a real API server, on a realm as `guestlist directory bootstrap` leaves it, with an
+//! All of it at once: the operator with a real API server, on a realm as `guestlist directory setup` leaves it, with an
 //! application, a mail server, and people with browsers.
 
 use std::process::Output;

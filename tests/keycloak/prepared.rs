@@ -1,4 +1,4 @@
-//! A realm that `guestlist directory bootstrap` prepares, or is about to: commands on it, and what the realm is then.
+//! A realm that `guestlist directory setup` prepares, or is about to: commands on it, and what the realm is then.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ impl Stage {
     /// A realm that was prepared; the operator's secret is in the file `secret`.
     pub fn prepared(name: &str) -> Self {
         let stage = Self::with_realm(name);
-        let said = stage.bootstrap(&["--secret-file", "secret"]);
+        let said = stage.setup(&["--secret-file", "secret"]);
         assert!(said.ok, "{}{}", said.out, said.error);
         stage
     }
@@ -66,8 +66,8 @@ impl Stage {
         Said { ok: output.status.success(), out: text(output.stdout), error: text(output.stderr) }
     }
 
-    pub fn bootstrap(&self, args: &[&str]) -> Said {
-        let args = [&["bootstrap"], args].concat();
+    pub fn setup(&self, args: &[&str]) -> Said {
+        let args = [&["setup"], args].concat();
         self.run(&args, &[("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN)])
     }
 

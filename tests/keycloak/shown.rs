@@ -168,7 +168,7 @@ fn are_removed(house: &House, carol: &mut Person<'_>, bob: &mut Person<'_>) {
     house.is_kept_out(bob, "the partner is deleted");
 }
 
-/// The realm is as bootstrap leaves it. What is left of a window is in docs/keycloak.md: "What may slip through".
+/// The realm is as setup leaves it. What is left of a window is in docs/keycloak.md: "What may slip through".
 #[test]
 fn who_loses_his_factor_behind_guestlists_back_keeps_an_open_session_until_the_look_that_sees_it_and_gets_no_new_one() {
     let mut house = House::prepare("window");
@@ -190,7 +190,7 @@ fn who_loses_his_factor_behind_guestlists_back_keeps_an_open_session_until_the_l
         house.realm.application.refresh(&tokens).await.expect("this is the window: his session goes on")
     });
     holds(&tokens, &["instagram:collaborator"]);
-    // What bootstrap set lets nobody in without a factor, whether somebody looks or not.
+    // What setup set lets nobody in without a factor, whether somebody looks or not.
     let signed_in = std::mem::replace(&mut bob.browser, crate::browser::Browser::new());
     house.is_kept_out(&mut bob, "before the look");
     house.now(bob.signs_in()).expect_err("he has to enrol first");

@@ -29,7 +29,7 @@ fn delete(stage: &Stage, path: &str, id: &Value) {
 fn guestlist_is_taken_out_of_a_realm_in_the_order_of_the_docs_and_nobody_gains_by_it() {
     let stage = Stage::with_realm("taken-out");
     let before = stage.state();
-    let said = stage.bootstrap(&["--secret-file", "secret"]);
+    let said = stage.setup(&["--secret-file", "secret"]);
     assert!(said.ok, "{}", said.error);
     assert!(stage.operator(&["show"]).ok, "the groups are made");
     block_on(application(&stage.realm, "portal"));

@@ -41,7 +41,7 @@ fn whatever_is_wrong_with_a_realm_is_told_with_what_to_do() {
             json!({"organizationsEnabled": false}),
             json!({"organizationsEnabled": true}),
             "organizations are switched off in realm \"told\": turn them on in its settings, or run `guestlist directory \
-             bootstrap`",
+             setup`",
         ),
         ("enabled", json!({"enabled": false}), json!({"enabled": true}), "realm \"told\" is switched off in Keycloak"),
     ] {
@@ -53,7 +53,7 @@ fn whatever_is_wrong_with_a_realm_is_told_with_what_to_do() {
         stage.admin("DELETE", &stage.roles(), Some(stage.role(role)));
         let words = format!(
             "the service account of client \"guestlist\" may not do this; give it the role {role} of the client \
-             realm-management in realm \"told\", or run `guestlist directory bootstrap`"
+             realm-management in realm \"told\", or run `guestlist directory setup`"
         );
         is_told(role, &stage.operator(&["show"]), &words);
         stage.admin("POST", &stage.roles(), Some(stage.role(role)));

@@ -161,7 +161,7 @@ impl Keycloak {
         (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
     }
 
-    /// A realm of one's own, ready for guestlist: as `guestlist directory bootstrap` leaves it, as far as a directory needs.
+    /// A realm of one's own, ready for guestlist: as `guestlist directory setup` leaves it, as far as a directory needs.
     pub async fn realm(&self, name: &str, extra: Value) -> Realm<'_> {
         let attribute = |name: &str, many: bool| json!({"name": name, "permissions": {"view": ["admin"], "edit": ["admin"]}, "multivalued": many});
         let plain = |name: &str| {

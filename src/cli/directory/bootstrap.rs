@@ -1,4 +1,4 @@
-//! `guestlist directory bootstrap`: prepares a realm with an administrator's credentials, and says what it did.
+//! `guestlist directory setup`: prepares a realm with an administrator's credentials, and says what it did.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -12,7 +12,7 @@ use super::place::{cannot, environment, is_keycloak, runtime};
 use crate::directory::keycloak::bootstrap::{Outcome, Wanted, bootstrap};
 use crate::directory::keycloak::{Secret, Settings, client_id};
 
-/// Arguments of `guestlist directory bootstrap`.
+/// Arguments of `guestlist directory setup`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "The administrator is one of the server or of the realm; his credentials come from the environment alone:
@@ -29,10 +29,10 @@ use crate::directory::keycloak::{Secret, Settings, client_id};
 Examples:
   export GUESTLIST_DIRECTORY=keycloak:https://id.host.example#workspace
   export GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE=/run/secrets/keycloak-admin
-  guestlist directory bootstrap --dry-run
-  guestlist directory bootstrap --secret-file guestlist.secret --application portal --application wiki"
+  guestlist directory setup --dry-run
+  guestlist directory setup --secret-file guestlist.secret --application portal --application wiki"
 )]
-pub struct BootstrapArgs {
+pub struct SetupArgs {
     /// Say what would be done, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -52,8 +52,8 @@ struct Counted {
     by_hand: usize,
 }
 
-/// Runs `guestlist directory bootstrap`.
-pub fn run(directory: &str, args: BootstrapArgs, out: &mut dyn Write) -> Result<(), Problem> {
+/// Runs `guestlist directory setup`.
+pub fn run(directory: &str, args: SetupArgs, out: &mut dyn Write) -> Result<(), Problem> {
     if !is_keycloak(directory) {
         return Err(cannot(
             directory,

@@ -24,7 +24,7 @@ use crate::rules::{Email, MfaMethod};
   guestlist directory show -o json
   guestlist directory accept bob@acme.example
   guestlist directory enroll-mfa bob@acme.example --method TOTP
-  guestlist directory bootstrap --directory keycloak:https://id.host.example#workspace --dry-run
+  guestlist directory setup --directory keycloak:https://id.host.example#workspace --dry-run
 
 On sqlite:PATH you play the guest (accept, enroll-mfa, reset-mfa); in a realm of Keycloak he does that himself.
 
@@ -53,7 +53,7 @@ enum Command {
     /// client scope that applications read, sign-in flows that stop a guest without a second factor, and the operator's own
     /// client with three roles. What belongs to somebody else is left alone and said. The operator never needs an
     /// administrator.
-    Bootstrap(bootstrap::BootstrapArgs),
+    Setup(bootstrap::SetupArgs),
     /// Add and update users and accounts from a YAML file; removes nothing
     Import {
         /// The file, or - for standard input
@@ -124,7 +124,7 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
     // A realm is prepared by an administrator, everything else is done by who the operator is.
     let place = || Place::open(directory);
     match args.command {
-        Command::Bootstrap(args) => bootstrap::run(directory, args, out)?,
+        Command::Setup(args) => bootstrap::run(directory, args, out)?,
         Command::Import { file } => {
             let import = import::read(&file)?;
             let done = place()?.import(&import)?;

@@ -118,12 +118,12 @@ impl Inner {
         if realm::root_says(&self.client, &self.tree, SHUT).await? {
             let message = format!(
                 "the group {PATH} is gone, or its attribute {SHUT}: applications are told of no guest what he may use; run \
-                 `guestlist directory bootstrap`"
+                 `guestlist directory setup`"
             );
             return Err(Fault::Refused { message });
         }
         let said = self.audience.with(|known| {
-            // Bootstrap may have made it meanwhile, and somebody seen it.
+            // Setup may have made it meanwhile, and somebody seen it.
             if matches!(known.gate, Gate::Missing) {
                 known.gate = Gate::None;
             }
@@ -132,7 +132,7 @@ impl Inner {
         if !said {
             tracing::warn!(
                 "the realm was prepared by an older guestlist: where its user profile lets nobody write a guest any more, he is \
-                 signed out and nothing else; `guestlist directory bootstrap` mends it"
+                 signed out and nothing else; `guestlist directory setup` mends it"
             );
         }
         Ok(None)

@@ -147,7 +147,7 @@ impl Inner {
         if !kept {
             tracing::warn!(
                 "the realm keeps no events, or the service account lacks the role view-events: what happens behind guestlist's \
-                 back is seen at the next resync only; `guestlist directory bootstrap` sets both"
+                 back is seen at the next resync only; `guestlist directory setup` sets both"
             );
         }
         self.told.with(|state| state.kept = Some(kept));

@@ -65,7 +65,7 @@ impl Declared {
 pub async fn check(client: &Client) -> Result<(), Fault> {
     let profile: Profile = client.call(Call::get(PROFILE, &["users", "profile"])).await?.read()?;
     judge(&profile).map_err(|why| Fault::Refused {
-        message: format!("the realm's user profile {why}; `guestlist directory bootstrap` declares what is needed"),
+        message: format!("the realm's user profile {why}; `guestlist directory setup` declares what is needed"),
     })
 }
 

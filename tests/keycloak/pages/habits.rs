@@ -128,7 +128,7 @@ fn guests_whose_marks_the_realm_hides_are_not_taken_for_gone() {
         let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
         let hidden = |fault: Fault| {
             let said = fault.to_string();
-            assert!(said.contains("does not know the attribute") && said.contains("bootstrap"), "{said}");
+            assert!(said.contains("does not know the attribute") && said.contains("setup"), "{said}");
         };
         hidden(stage.directory.guests(None).await.unwrap_err());
         hidden(stage.directory.guest(&email(BOB)).await.unwrap_err());

@@ -1,4 +1,4 @@
-//! A realm as `guestlist directory bootstrap` leaves it, with a mail server and an application; our directory on it, and
+//! A realm as `guestlist directory setup` leaves it, with a mail server and an application; our directory on it, and
 //! people with browsers.
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub const PASSWORD: &str = "Correct-horse-7";
 pub struct Stage {
     pub realm: Own<'static>,
     pub directory: Directory,
-    /// The operator's, as bootstrap made it.
+    /// The operator's, as setup made it.
     pub secret: String,
     pub mail: Mail,
     pub application: Application,

@@ -13,7 +13,7 @@ const MANAGEMENT: &str = "realm-management";
 const ROLES: [&str; 3] = ["manage-organizations", "manage-users", "view-events"];
 
 /// How the client that we made is told from one of somebody else that has its name.
-const MADE: &str = "made by guestlist directory bootstrap";
+const MADE: &str = "made by guestlist directory setup";
 /// Roles that every user of a realm has begin like this.
 const DEFAULTS: &str = "default-roles-";
 

@@ -103,7 +103,7 @@ pub(super) fn refused(
         404 if said.contains("Realm not found") => settings.no_realm(),
         404 if said.contains("Organizations not enabled") => format!(
             "organizations are switched off in realm {realm:?}: turn them on in its settings, or run `guestlist directory \
-             bootstrap`"
+             setup`"
         ),
         // A path that is not there is not a thing that is gone.
         404 if said.contains(NO_PATH) => format!(

@@ -184,7 +184,7 @@ impl Login {
             Who::Operator => format!(
                 "Keycloak does not take the credentials of client {client:?}: compare {CLIENT_SECRET} or {CLIENT_SECRET_FILE} \
                  with the client's secret, and see that the client is enabled with its service account on; a realm that \
-                 was never prepared has no such client: run `guestlist directory bootstrap`"
+                 was never prepared has no such client: run `guestlist directory setup`"
             ),
             Who::Administrator { name: None, home } => format!(
                 "Keycloak does not take the credentials of client {client:?} in the realm {home}: compare \
@@ -208,7 +208,7 @@ impl Login {
             Who::Operator => {
                 return format!(
                     "the service account of client {client:?} may not do this; give it the role {needs} of the client \
-                     realm-management in realm {realm:?}, or run `guestlist directory bootstrap`"
+                     realm-management in realm {realm:?}, or run `guestlist directory setup`"
                 );
             }
             Who::Administrator { name: Some(name), home } => (format!("administrator {name:?}"), home),
