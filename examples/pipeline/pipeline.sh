@@ -13,10 +13,19 @@ case ${1:-} in
     fi
     judged=0
     guestlist check --workspace "$GUESTLIST_WORKSPACE" "$manifests" || judged=$?
-    # Shown also where a rule is broken: the reviewer sees what it means. 0: merging changes nothing. 2: it changes something.
+    # Shown also where a rule is broken: the reviewer sees what it means. 0: no operation now. 2: operations now. Either way the
+    # plan lists the grants that follow later.
     code=0
     guestlist plan --prune "$manifests" || code=$?
-    [ "$judged" = 0 ] && { [ "$code" = 0 ] || [ "$code" = 2 ]; }
+    # The differences of access between the pull request and its base, now and later. 0: none. 2: some.
+    differs=0
+    if [ -n "${BASE:-}" ]; then
+      # The base branch may have no manifests yet.
+      [ -e "$BASE" ] || BASE=-
+      guestlist plan "$manifests" --base "$BASE" ${BASE_WORKSPACE:+--base-workspace "$BASE_WORKSPACE"} -o markdown \
+        >"${REPORT:-/dev/stdout}" </dev/null || differs=$?
+    fi
+    [ "$judged" = 0 ] && [ "$code" != 1 ] && [ "$differs" != 1 ]
     ;;
   deliver)
     guestlist apply --prune --yes "$manifests"

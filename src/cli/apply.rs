@@ -10,6 +10,7 @@ use clap::Args;
 use tokio::runtime::Runtime;
 
 use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
+use super::offline::later;
 use super::offline::session::{Done, load};
 use super::offline::words::{Known, Text, takes};
 use super::plan::{Format, show};
@@ -68,9 +69,10 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let at_once = args.input.place()?.at_once();
     match args.output {
         Format::Text => show(Format::Text, &shown, out)?,
+        Format::Markdown if shown.operations.is_empty() => show(Format::Markdown, &shown, out)?,
         // One object, of what was done in the end.
         Format::Json if shown.operations.is_empty() => show(Format::Json, &shown, out)?,
-        Format::Json => {}
+        Format::Json | Format::Markdown => {}
     }
     if shown.operations.is_empty() {
         return Ok(!shown.is_broken());
@@ -94,18 +96,22 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
             Err(OVERTAKEN.to_owned())
         }
         Ok(done) => {
-            if let Format::Json = args.output {
-                show(Format::Json, &done, out)?;
+            if !text {
+                show(args.output, &done, out)?;
             }
             Err(done.failed.join("\n"))
         }
         Err(stopped) => Err(stopped),
     }?;
     match args.output {
-        Format::Json => show(Format::Json, &done, out)?,
-        Format::Text => drop(writeln!(out, "Done: {}.", words.summary(&done.operations))),
+        Format::Json | Format::Markdown => show(args.output, &done, out)?,
+        Format::Text => drop(writeln!(out, "Done: {}.", done_summary(&words, &done))),
     }
     Ok(!done.is_broken())
+}
+
+fn done_summary(words: &Text, done: &Rehearsal) -> String {
+    format!("{}, {}", words.summary(&done.operations, ""), later::count(&done.later))
 }
 
 /// Asks, takes the directory over, and looks again: nothing is done twice, and nothing that was not shown. Whoever led it until
@@ -130,7 +136,7 @@ fn agree(
         eprintln!("The directory changed meanwhile; {news} of these operations are new:");
         match args.output {
             Format::Text => show(Format::Text, &shown, out)?,
-            Format::Json => show(Format::Text, &shown, &mut std::io::stderr())?,
+            Format::Json | Format::Markdown => show(Format::Text, &shown, &mut std::io::stderr())?,
         }
         ask(args.yes, &format!("{news} operations were not shown before"))?;
     }

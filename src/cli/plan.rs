@@ -7,25 +7,34 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::offline::input::{Input, Rehearsal, rehearse};
+use super::offline::compare::{self, Change, Direction, Side, compare};
+use super::offline::input::{Input, Rehearsal, rehearse, rehearse_at};
 use super::offline::session::load;
 use super::offline::words::{Known, Text, json};
+use super::offline::{later, markdown};
 use super::{check, offline};
+use crate::plan::Extent;
 
 /// There is something to do.
 const CHANGES: u8 = 2;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Shows every operation that `guestlist apply` would do now, in its order, with the object that asks for it and why; then what
-waits, and what is to be mended. Nothing is written.
+Shows every operation that `guestlist apply` would do now, in its order, with the object that asks for it and why; then the
+grants that follow later without a change of the files, each with its conditions; then what waits, and what is to be mended.
+Nothing is written.
+
+With --base, shows instead the differences between two sets of files: the guests, and the accounts that they have or may get,
+now and later. Both sets count as complete for the partners that they declare, as with `apply --prune`.
 
 Examples:
   guestlist plan manifests/ --workspace workspace.yaml --directory sqlite:directory.db
   guestlist plan manifests/ --workspace workspace.yaml --prune -o json > plan.json
+  guestlist plan manifests/ --base main/manifests/ --workspace workspace.yaml -o markdown
   guestlist plan --from-cluster --workspace workspace.yaml --directory sqlite:directory.db
 
-Exit status: 0 nothing to do; 2 there are changes; 1 an error, or a rule is broken.")]
+Exit status: 0 nothing to do now; 2 there are operations; 1 an error, or a rule is broken. With --base: 0 no difference; 2 there
+are differences; 1 an error, or PATH breaks a rule.")]
 pub(super) struct PlanArgs {
     /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
     #[arg(required_unless_present = "from_cluster", value_name = "PATH")]
@@ -35,6 +44,12 @@ pub(super) struct PlanArgs {
     /// What the operator is about to do, by the objects of the cluster that kubectl talks to, and why it waits
     #[arg(long, conflicts_with_all = ["paths", "prune", "max_removals", "namespace"])]
     from_cluster: bool,
+    /// The files before the change (repeatable, as PATH): show the differences of access between them and PATH
+    #[arg(long, value_name = "OLD_PATH", conflicts_with = "from_cluster")]
+    base: Vec<PathBuf>,
+    /// The workspace policy before the change; default: the same as for PATH
+    #[arg(long, value_name = "FILE", requires = "base")]
+    base_workspace: Option<PathBuf>,
     /// How it is written
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
@@ -47,15 +62,55 @@ pub(super) enum Format {
     Text,
     /// For programs: one object, described in docs/plan.md
     Json,
+    /// For a pull request: tables
+    Markdown,
 }
 
 pub(super) fn run(args: &PlanArgs, out: &mut dyn Write) -> ExitCode {
-    match plan(args).and_then(|rehearsal| show(args.output, &rehearsal, out).map(|()| rehearsal)) {
-        Ok(rehearsal) if rehearsal.is_broken() => ExitCode::FAILURE,
-        Ok(rehearsal) if rehearsal.operations.is_empty() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(CHANGES),
+    let shown = if args.base.is_empty() {
+        plan(args).and_then(|rehearsal| {
+            show(args.output, &rehearsal, out)?;
+            Ok((rehearsal.is_broken(), rehearsal.operations.is_empty()))
+        })
+    } else {
+        differences(args).and_then(|(changes, rehearsal)| {
+            show_changes(args.output, &changes, &rehearsal, out)?;
+            Ok((rehearsal.is_broken(), changes.is_empty()))
+        })
+    };
+    match shown {
+        Ok((true, _)) => ExitCode::FAILURE,
+        Ok((false, true)) => ExitCode::SUCCESS,
+        Ok((false, false)) => ExitCode::from(CHANGES),
         Err(problem) => offline::failed(&problem),
     }
+}
+
+/// The differences between two sets of files on one directory at one instant, and the rehearsal of the new one.
+fn differences(args: &PlanArgs) -> Result<(Vec<Change>, Rehearsal), String> {
+    let stdin = |paths: &[PathBuf]| paths.iter().any(|path| path.as_os_str() == "-");
+    if stdin(&args.paths) && stdin(&args.base) {
+        return Err("standard input can be PATH or the base, not both".to_owned());
+    }
+    let mut input = args.input.clone();
+    let workspace = args.base_workspace.clone().unwrap_or_else(|| input.workspace.clone());
+    let before = Input { workspace, ..input.clone() }.read(&args.base);
+    let mut before = before.map_err(|problem| format!("failed to read the base:\n{problem}"))?;
+    input.prune = true;
+    let runtime = offline::runtime()?;
+    runtime.block_on(async {
+        let (mut after, directory, held) = input.read_beside(&args.paths, || input.observe()).await?;
+        // Files are compared, not runs: neither side holds back for the number of guests that the other does not declare.
+        let at_most = Some(args.input.max_removals.unwrap_or(usize::MAX));
+        for given in [&mut before, &mut after] {
+            given.extent = Extent::DeclaredPartners { at_most };
+        }
+        let now = jiff::Timestamp::now();
+        let old = rehearse_at(&before, directory.as_ref(), held.clone(), now).await?;
+        let new = rehearse_at(&after, directory.as_ref(), held, now).await?;
+        let changes = compare(&Side::of(&old.guests, &old.later), &Side::of(&new.guests, &new.later));
+        Ok((changes, new))
+    })
 }
 
 fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
@@ -74,25 +129,72 @@ fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
 
 /// Writes what would be done.
 pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
-    let Rehearsal { operations, standings, left_alone, problems, load, calls, failed, closer: _ } = rehearsal;
-    let problems: Vec<String> = problems.iter().chain(failed).cloned().collect();
+    let Rehearsal { operations, load, .. } = rehearsal;
     let written = match output {
-        Format::Json => {
-            let mut value = json(operations, standings, left_alone, &problems, &Known::of(load, operations));
-            if !calls.is_empty() {
-                value["calls"] = serde_json::json!(calls);
-            }
-            serde_json::to_string_pretty(&value).map_err(|error| error.to_string())? + "\n"
-        }
+        Format::Json => pretty(&programs(rehearsal))?,
+        Format::Markdown => markdown::plan(rehearsal, &Text::new(false, Known::of(load, operations))),
         Format::Text => {
             let mut text = Text::new(check::has_colour(), Known::of(load, operations));
             let mut all: String = operations.iter().map(|done| text.operation(done)).collect();
-            all.extend(standings.iter().map(|standing| text.standing(standing)));
-            all.extend(left_alone.iter().map(|left| text.left_alone(left)));
-            all.extend(problems.iter().map(|problem| text.problem(problem)));
-            all + &format!("Plan: {}.\n", text.summary(operations))
+            let head = text.paint("1;36", "later");
+            all.extend(rehearsal.later.iter().map(|one| later::text(one, &head)));
+            all += &rest(rehearsal, &text);
+            let later = later::count(&rehearsal.later);
+            all + &format!("Plan: {}, {later}.\n", text.summary(operations, " now"))
         }
     };
+    write(&written, out)
+}
+
+/// Writes the differences to a base.
+fn show_changes(output: Format, changes: &[Change], rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
+    let written = match output {
+        Format::Json => {
+            let mut value = programs(rehearsal);
+            value["changes"] = compare::json(changes);
+            pretty(&value)?
+        }
+        Format::Markdown => markdown::comparison(changes, rehearsal),
+        Format::Text => {
+            let text = Text::new(check::has_colour(), Known::default());
+            let colour = |direction| match direction {
+                Direction::Gained => "32",
+                Direction::Lost => "31",
+                Direction::Changed => "33",
+            };
+            compare::text(changes, |direction, word| text.paint(colour(direction), word))
+                + &rest(rehearsal, &text)
+                + &format!("Changes of access: {}.\n", compare::count(changes))
+        }
+    };
+    write(&written, out)
+}
+
+/// What waits, what is to be fixed, and what is left alone.
+fn rest(rehearsal: &Rehearsal, text: &Text) -> String {
+    let standings = rehearsal.standings.iter().map(|standing| text.standing(standing));
+    let left = rehearsal.left_alone.iter().map(|left| text.left_alone(left));
+    let problems = rehearsal.problems.iter().chain(&rehearsal.failed).map(|problem| text.problem(problem));
+    standings.chain(left).chain(problems).collect()
+}
+
+fn programs(rehearsal: &Rehearsal) -> serde_json::Value {
+    let Rehearsal { operations, standings, left_alone, problems, failed, load, calls, later, closer: _, guests: _ } =
+        rehearsal;
+    let problems: Vec<String> = problems.iter().chain(failed).cloned().collect();
+    let mut value = json(operations, standings, left_alone, &problems, &Known::of(load, operations));
+    value["later"] = later::json(later);
+    if !calls.is_empty() {
+        value["calls"] = serde_json::json!(calls);
+    }
+    value
+}
+
+fn pretty(value: &serde_json::Value) -> Result<String, String> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| error.to_string())
+}
+
+fn write(written: &str, out: &mut dyn Write) -> Result<(), String> {
     match out.write_all(written.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(format!("failed to write the output: {error}"))

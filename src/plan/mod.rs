@@ -8,12 +8,14 @@ mod claims;
 mod common;
 mod conditions;
 pub mod judge;
+pub mod later;
 mod lifecycle;
 mod membership;
 mod partner;
 mod share;
 pub mod sweep;
 
+pub use claims::is_orphan;
 pub use lifecycle::State;
 
 use jiff::Timestamp;

@@ -9,6 +9,7 @@
     reason = "what goes wrong ends the test"
 )]
 
+mod compared;
 mod folder;
 mod interrupted;
 mod pipeline;

@@ -39,7 +39,7 @@ fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> Session
         clock,
         extent: Extent::Everything,
         workers: 1,
-        wait: |_| Box::pin(std::future::ready(())),
+        wait: Box::new(|_| Box::pin(std::future::ready(()))),
     }
 }
 

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::future::{BoxFuture, Either, select};
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::desk::Desk;
+use super::guest_access::GuestAccess;
 use super::left_alone::LeftAlone;
-use super::session::{Done, Rest, Session, load};
+use super::session::{Done, Rest, Session, Wait, load};
 use super::words::{ORDER, Standing, standings};
 use crate::cli::check::{self, Places};
 use crate::directory::sqlite::{Inline, Store};
@@ -22,6 +24,7 @@ use crate::operator::clock::Clock;
 use crate::operator::cluster::Cluster;
 use crate::operator::engine::Load;
 use crate::plan::Extent;
+use crate::plan::later::LaterGrant;
 use crate::rules::Email;
 use crate::workspace::Workspace;
 
@@ -146,6 +149,10 @@ pub struct Rehearsal {
     pub load: Load,
     /// The calls that it took, by endpoint.
     pub calls: BTreeMap<&'static str, u64>,
+    /// The grants that follow, and their conditions.
+    pub later: Vec<LaterGrant>,
+    /// The guests and their access at the end.
+    pub guests: Vec<GuestAccess>,
 }
 
 impl Rehearsal {
@@ -158,24 +165,48 @@ impl Rehearsal {
 /// Rehearses on a copy in memory of what the directory held; the directory itself is only read. Of a cluster, that was read
 /// before the objects: who was admitted in between would else pass for somebody whom nothing declares.
 pub async fn rehearse(given: &Given, directory: &dyn Observe, load: Load) -> Result<Rehearsal, String> {
+    rehearse_at(given, directory, load, Timestamp::now()).await
+}
+
+/// The same at an instant: two rehearsals of one instant differ only by what they are given.
+pub async fn rehearse_at(
+    given: &Given,
+    directory: &dyn Observe,
+    load: Load,
+    now: Timestamp,
+) -> Result<Rehearsal, String> {
     if let Some(owner) = directory.owner().await.map_err(|fault| fault.to_string())?
         && owner != given.owner
     {
         return Err(foreign(&owner, &given.owner));
     }
     let progress = progress();
-    let mut rehearsal = on_a_copy(given, load, &progress).await?;
+    let mut rehearsal = on_a_copy(given, load, now, &progress).await?;
     if look_closer(directory, &mut rehearsal).await? {
-        rehearsal = on_a_copy(given, rehearsal.load, &progress).await?;
+        rehearsal = on_a_copy(given, rehearsal.load, now, &progress).await?;
     }
     progress.finish_and_clear();
     Ok(Rehearsal { calls: directory.calls(), ..rehearsal })
 }
 
-async fn on_a_copy(given: &Given, load: Load, progress: &ProgressBar) -> Result<Rehearsal, String> {
+async fn on_a_copy(given: &Given, load: Load, now: Timestamp, progress: &ProgressBar) -> Result<Rehearsal, String> {
     let copy = Inline::new(Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?);
     let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
-    given.session(load, Arc::new(copy), epoch, 1, |_| progress.inc(1)).await
+    given.run(load, Arc::new(copy), epoch, 1, still(now), |_| progress.inc(1)).await
+}
+
+/// The time of a rehearsal: it passes only while the rehearsal waits, and then at once.
+fn still(now: Timestamp) -> (Clock, Wait) {
+    let waited = Arc::new(AtomicU64::new(0));
+    let passed = Arc::clone(&waited);
+    let since = move || SignedDuration::from_millis(i64::try_from(passed.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
+    let clock = Clock::new(move || now.checked_add(since()).unwrap_or(Timestamp::MAX));
+    let wait = move |pause: Duration| -> BoxFuture<'static, ()> {
+        let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        waited.fetch_add(pause, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    };
+    (clock, Box::new(wait))
 }
 
 /// Looks up by himself whoever is withheld for want of a method: a listing need not tell each that somebody has. Whether any
@@ -208,9 +239,21 @@ impl Given {
         directory: Arc<dyn Execute>,
         epoch: Epoch,
         workers: usize,
+        tell: impl FnMut(&Done),
+    ) -> Result<Rehearsal, String> {
+        let time: (Clock, Wait) = (Clock::new(Timestamp::now), Box::new(|pause| Box::pin(tokio::time::sleep(pause))));
+        self.run(load, directory, epoch, workers, time, tell).await
+    }
+
+    async fn run(
+        &self,
+        load: Load,
+        directory: Arc<dyn Execute>,
+        epoch: Epoch,
+        workers: usize,
+        (clock, wait): (Clock, Wait),
         mut tell: impl FnMut(&Done),
     ) -> Result<Rehearsal, String> {
-        let clock = Clock::new(Timestamp::now);
         let desk = Arc::new(Desk::holding(self.objects.iter().cloned(), clock.clone()));
         let session = Session {
             owner: self.owner.clone(),
@@ -222,14 +265,14 @@ impl Given {
             clock,
             extent: self.extent,
             workers,
-            wait: |pause| Box::pin(tokio::time::sleep(pause)),
+            wait,
         };
         let mut operations = Vec::new();
         let run = session.run(|done| {
             tell(done);
             operations.push(done.clone());
         });
-        let Rest { problems, failed, closer, left_alone } = run.await?;
+        let Rest { problems, failed, closer, left_alone, later, guests } = run.await?;
         Ok(Rehearsal {
             operations,
             standings: all_standings(&desk, &self.places),
@@ -239,6 +282,8 @@ impl Given {
             closer,
             load,
             calls: directory.calls(),
+            later,
+            guests,
         })
     }
 }

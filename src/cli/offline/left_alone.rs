@@ -1,9 +1,8 @@
 //! What no file declares and is left alone without `--prune`: whoever takes a guest out of the files expects that he loses
 //! his access, and is told where that does not happen.
 
-use crate::directory::{GuestRecord, Mirror};
-use crate::index::Index;
-use crate::plan::Extent;
+use crate::directory::GuestRecord;
+use crate::plan::{Extent, World, is_orphan};
 use crate::rules::Email;
 
 /// A guest, or something that a guest holds, that no file declares.
@@ -20,13 +19,17 @@ pub struct LeftAlone {
     pub accounts: Vec<String>,
     /// Whether a file declares him, and only not what he holds.
     pub declared: bool,
+    /// Whether a file declares the partner: only then `--prune` reaches the guest.
+    pub home: bool,
 }
 
 impl LeftAlone {
     /// Why, and what to do.
     pub fn message(&self) -> String {
         let what = if self.accounts.is_empty() { "nothing".to_owned() } else { self.accounts.join(", ") };
-        if self.declared {
+        if !self.home {
+            format!("the guest belongs to the partner {}, which no file declares, and keeps {what}", self.partner)
+        } else if self.declared {
             format!("keeps {what}, which no share in these files gives; with --prune it is taken away")
         } else {
             format!("no file declares this guest of {}, who keeps {what}; with --prune he is removed", self.partner)
@@ -34,20 +37,24 @@ impl LeftAlone {
     }
 }
 
-/// Everybody who is left alone by what is declared, of the partners that are.
-pub fn left_alone(extent: Extent, declared: &Index, observed: &Mirror) -> Vec<LeftAlone> {
-    if extent != Extent::Declared {
+/// All who are left alone by what is declared: guests of the partners that are declared, and guests whose address a declared
+/// membership has.
+pub fn left_alone(world: World<'_>) -> Vec<LeftAlone> {
+    if world.extent != Extent::Declared {
         return Vec::new();
     }
-    observed.guests().filter(|guest| guest.is_live()).filter_map(|guest| one(declared, guest)).collect()
+    world.observed.guests().filter(|guest| guest.is_live()).filter_map(|guest| one(world, guest)).collect()
 }
 
-fn one(index: &Index, guest: &GuestRecord) -> Option<LeftAlone> {
+fn one(world: World<'_>, guest: &GuestRecord) -> Option<LeftAlone> {
+    let index = world.declared;
     let mark = guest.mark.as_ref()?;
-    index.partner(&mark.namespace, &guest.partner_name)?;
+    let home = index.partner(&mark.namespace, &guest.partner_name).is_some();
     let mut named = index.memberships_for(&guest.address);
-    let declared = index.membership(&mark.namespace, &mark.name).is_some()
-        || named.any(|entry| entry.metadata.namespace.as_deref() == Some(mark.namespace.as_str()));
+    if !home && !named.any(|entry| entry.metadata.namespace.as_deref() == Some(mark.namespace.as_str())) {
+        return None;
+    }
+    let declared = !is_orphan(world, guest);
     let kept = guest.grants.values().map(|held| &held.grant);
     let kept = kept.filter(|grant| !declared || index.share(&mark.namespace, &grant.share).is_none());
     let accounts: Vec<String> = kept.map(|grant| grant.account.clone()).collect();
@@ -58,5 +65,6 @@ fn one(index: &Index, guest: &GuestRecord) -> Option<LeftAlone> {
         guest: guest.address.clone(),
         accounts,
         declared,
+        home,
     })
 }

@@ -12,9 +12,14 @@
 
 use std::process::ExitCode;
 
+pub(super) mod compare;
 pub mod desk;
+mod escape;
+mod guest_access;
 pub(super) mod input;
+pub(super) mod later;
 pub(super) mod left_alone;
+pub(super) mod markdown;
 pub mod session;
 pub(super) mod words;
 

@@ -11,6 +11,7 @@ use futures::stream::FuturesUnordered;
 use jiff::SignedDuration;
 
 use super::desk::Desk;
+use super::guest_access::{GuestAccess, guest_access};
 use super::left_alone::{LeftAlone, left_alone};
 use crate::directory::{Epoch, Execute, Fault, Operation, Owner};
 use crate::index::{Key, Kind};
@@ -18,12 +19,16 @@ use crate::operator::clock::Clock;
 use crate::operator::engine::{Engine, Failure, Input, Load, Outcome, Task};
 use crate::operator::lease::Term;
 use crate::operator::perform::{About, Performer};
+use crate::plan::later::{Frame, LaterGrant, later};
 use crate::plan::{Extent, Step};
 use crate::rules::Email;
 use crate::workspace::Workspace;
 
 /// For how long what fails is tried again.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Waits for a time; on a copy that time passes at once.
+pub type Wait = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// What a session works with.
 pub struct Session {
@@ -46,7 +51,7 @@ pub struct Session {
     /// How many objects are worked on at once.
     pub workers: usize,
     /// Waits for so long.
-    pub wait: fn(Duration) -> BoxFuture<'static, ()>,
+    pub wait: Wait,
 }
 
 /// An operation that was done, and for which object.
@@ -69,6 +74,10 @@ pub struct Rest {
     pub left_alone: Vec<LeftAlone>,
     /// Who is withheld for want of a method by what is known of him: he was not looked up by himself on a copy.
     pub closer: BTreeSet<Email>,
+    /// The grants that follow, and their conditions.
+    pub later: Vec<LaterGrant>,
+    /// The guests and their access.
+    pub guests: Vec<GuestAccess>,
 }
 
 /// A task on its way, and the steps that it has.
@@ -136,12 +145,18 @@ impl Session {
                 engine.handle(Input::Deleted { key, uid, frontier: desk.version() }, clock.now());
             }
         }
+        let frame = Frame { workspace: &engine.workspace, owner: &engine.owner, extent, now: clock.now() };
+        let guests = guest_access(&engine.index, &engine.mirror, frame);
+        let left_alone = left_alone(frame.world(&engine.index, &engine.mirror));
+        let later = later(&mut engine.index, &mut engine.mirror, frame);
         let left = engine.condition.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
         Ok(Rest {
             problems: left,
             failed: words.failing(&engine),
             closer: engine.closer().clone(),
-            left_alone: left_alone(extent, &engine.index, &engine.mirror),
+            left_alone,
+            later,
+            guests,
         })
     }
 }

@@ -203,7 +203,7 @@ impl Text {
     }
 
     /// Whose sake an operation is for.
-    fn object(&self, done: &Done) -> String {
+    pub fn object(&self, done: &Done) -> String {
         match self.known.address(&done.step.operation) {
             Some(address) if done.key.is_sweep() => format!("{address}, whom nothing declares"),
             None if done.key.is_sweep() => "what nothing declares".to_owned(),
@@ -232,13 +232,21 @@ impl Text {
         format!("{} {}: {sentence}\n", self.paint(colour(sign), &sign.to_string()), self.object(done))
     }
 
-    /// How many operations do what to access.
-    pub fn summary(&self, operations: &[Done]) -> String {
+    /// One operation as a sentence, and how it changes what there is.
+    pub fn sentence(&self, done: &Done) -> (char, String) {
+        self.known.sentence(&done.step.operation)
+    }
+
+    /// How many operations do what to access; `when`: the word after their number.
+    pub fn summary(&self, operations: &[Done], when: &str) -> String {
         let count = |weight| operations.iter().filter(|done| self.known.weight(&done.step.operation) == weight).count();
         let (give, keep) = (count(Weight::Give), count(Weight::Keep));
         let (take, end) = (count(Weight::Take), count(Weight::End));
         let s = if operations.len() == 1 { "" } else { "s" };
-        format!("{} operation{s} (give: {give}, update: {keep}, take away: {take}, end: {end})", operations.len())
+        if operations.is_empty() {
+            return format!("0 operations{when}");
+        }
+        format!("{} operation{s}{when} (give: {give}, update: {keep}, take away: {take}, end: {end})", operations.len())
     }
 
     /// What waits, and what is to be mended.
@@ -261,7 +269,8 @@ impl Text {
         format!("{}: {problem}\n", self.paint("1;31", "error"))
     }
 
-    fn paint(&self, code: &str, text: &str) -> String {
+    /// Text in a colour of the terminal, where there is one.
+    pub fn paint(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
@@ -276,7 +285,7 @@ fn colour(sign: char) -> &'static str {
 }
 
 /// An instant for people: whole seconds.
-fn seconds(time: Timestamp) -> Timestamp {
+pub fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 

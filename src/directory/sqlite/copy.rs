@@ -1,6 +1,6 @@
 //! A copy of any directory in memory, to rehearse on: what is done to it is what would be done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rusqlite::{Connection, params};
@@ -8,7 +8,8 @@ use rusqlite::{Connection, params};
 use super::rows::{put_grant, stamp};
 use super::schema::fault;
 use super::{Access, Fault, Store, play};
-use crate::directory::{Everything, GuestRecord, MfaRecord, Origin, Owner, PartnerRecord};
+use crate::directory::{Everything, GuestRecord, MfaRecord, Operation, Origin, Owner, PartnerRecord};
+use crate::rules::Email;
 
 impl Store {
     /// A directory in memory that holds all this. What another backend calls its own, such as the rules for links in mails,
@@ -20,7 +21,52 @@ impl Store {
         let tx = store.connection().transaction().map_err(failed)?;
         fill(&tx, all, owner).map_err(failed)?;
         tx.commit().map_err(failed)?;
+        store.beside = Beside::of(all);
         Ok(store)
+    }
+}
+
+/// The facts of copied records that no row of this backend can hold. No operation changes them, but for an admission.
+#[derive(Default)]
+pub(super) struct Beside(BTreeMap<Email, Facts>);
+
+struct Facts {
+    email: Email,
+    mfa_is_unknown: bool,
+    login: Option<bool>,
+}
+
+impl Beside {
+    fn of(all: &Everything) -> Self {
+        let facts = |guest: &GuestRecord| {
+            let adopted = guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Adopted);
+            let facts = Facts {
+                email: guest.email.clone(),
+                mfa_is_unknown: guest.mfa == MfaRecord::Unknown,
+                // The login of an adopted identity is the workspace's.
+                login: adopted.then_some(guest.login),
+            };
+            let held = facts.mfa_is_unknown || facts.login.is_some() || facts.email != guest.address;
+            held.then(|| (guest.address.clone(), facts))
+        };
+        Self(all.guests.iter().filter_map(facts).collect())
+    }
+
+    /// Completes a record that was read from the rows.
+    pub fn complete(&self, record: &mut GuestRecord) {
+        let Some(facts) = self.0.get(&record.address) else { return };
+        record.email = facts.email.clone();
+        if facts.mfa_is_unknown {
+            record.mfa = MfaRecord::Unknown;
+        }
+        record.login = facts.login.unwrap_or(record.login);
+    }
+
+    /// Takes an operation in: who is admitted anew is known by the address that is invited.
+    pub fn take_in(&mut self, operation: &Operation) {
+        if let Operation::Admit { address, .. } = operation {
+            self.0.remove(address);
+        }
     }
 }
 
@@ -56,6 +102,13 @@ fn fill(tx: &Connection, all: &Everything, owner: &Owner) -> rusqlite::Result<()
     for mail in &all.mails {
         let sql = "INSERT INTO mails (address, mailed_at) VALUES (?1, ?2)";
         tx.prepare_cached(sql)?.execute(params![mail.address.as_str(), stamp(mail.at)])?;
+    }
+    // A backend may leave out of its list what the record says.
+    let said = all.guests.iter().filter_map(|guest| guest.last_mail_at.map(|at| (&guest.address, at)));
+    for (address, at) in said {
+        let sql = "INSERT INTO mails (address, mailed_at) VALUES (?1, ?2) \
+                   ON CONFLICT (address) DO UPDATE SET mailed_at = max(mailed_at, excluded.mailed_at)";
+        tx.prepare_cached(sql)?.execute(params![address.as_str(), stamp(at)])?;
     }
     for share in &all.shares {
         let sql = "INSERT INTO shares (uid, partner_name, account) VALUES (?1, ?2, ?3)";

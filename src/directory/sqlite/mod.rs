@@ -38,13 +38,20 @@ pub struct Store {
     page: usize,
     follow: Follow,
     place: Opened,
+    beside: copy::Beside,
 }
 
 impl Store {
     /// Opens a file, or `:memory:`.
     pub fn open(path: &Path, access: Access) -> Result<Self, Fault> {
         let connection = schema::open(path, access)?;
-        Ok(Self { connection, page: PAGE, follow: Follow::default(), place: Opened::of(path) })
+        Ok(Self {
+            connection,
+            page: PAGE,
+            follow: Follow::default(),
+            place: Opened::of(path),
+            beside: copy::Beside::default(),
+        })
     }
 
     /// The same with small pages, for tests of paging.
@@ -153,7 +160,11 @@ impl Store {
     }
 
     fn guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Fault> {
-        self.page(page, "id", rows::guests, |guest| guest.id.0.clone())
+        let mut page = self.page(page, "id", rows::guests, |guest| guest.id.0.clone())?;
+        for guest in &mut page.items {
+            self.beside.complete(guest);
+        }
+        Ok(page)
     }
 
     fn accounts(&self, page: Option<PageToken>) -> Result<Page<AccountRecord>, Fault> {
@@ -182,7 +193,11 @@ impl Store {
     }
 
     fn guest(&self, address: &Email) -> Result<Option<GuestRecord>, Fault> {
-        self.read("read a guest", |tx| rows::one_guest(tx, "WHERE address = ?1", address.as_str()))
+        let mut read = self.read("read a guest", |tx| rows::one_guest(tx, "WHERE address = ?1", address.as_str()))?;
+        if let Some(guest) = &mut read {
+            self.beside.complete(guest);
+        }
+        Ok(read)
     }
 
     fn account(&self, name: &str) -> Result<Option<AccountRecord>, Fault> {
@@ -203,7 +218,11 @@ impl Store {
         at: Timestamp,
         epoch: Epoch,
     ) -> Result<(Effect, Option<i64>), Fault> {
-        let (effect, line) = write::execute(&mut self.connection, operation, basis, at, epoch)?;
+        let (mut effect, line) = write::execute(&mut self.connection, operation, basis, at, epoch)?;
+        self.beside.take_in(operation);
+        if let Some(guest) = &mut effect.guest {
+            self.beside.complete(guest);
+        }
         self.follow.wrote(line);
         Ok((effect, line))
     }

@@ -45,7 +45,12 @@ impl Store {
                 destroyed: memory::destroyed(&tx)?,
             })
         };
-        read().map_err(failed)
+        let mut all = read().map_err(failed)?;
+        drop(tx);
+        for guest in &mut all.guests {
+            self.beside.complete(guest);
+        }
+        Ok(all)
     }
 
     /// Adds and updates users and accounts, all or nothing; removes nothing.

@@ -47,7 +47,10 @@ fn email(row: &Row<'_>, column: usize) -> Result<Email> {
 
 fn methods(row: &Row<'_>, column: usize) -> Result<Methods> {
     let text: String = row.get(column)?;
-    text.split(',').map(|word| MfaMethod::parse(word).ok_or_else(|| unreadable(column, "a method"))).collect()
+    text.split(',')
+        .filter(|word| !word.is_empty())
+        .map(|word| MfaMethod::parse(word).ok_or_else(|| unreadable(column, "a method")))
+        .collect()
 }
 
 /// A partner.

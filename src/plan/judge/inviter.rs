@@ -30,15 +30,7 @@ pub fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) 
         return Inviter::Allowed;
     }
     let space = namespace(&entry.metadata);
-    let colleagues = world.declared.memberships_for(email).filter(|other| {
-        namespace(&other.metadata) == space
-            && other.reading.terms.partner == terms.partner
-            && !std::ptr::eq(*other, entry)
-            && !is_leaving(&other.metadata)
-    });
-    // Of several memberships for one address the live one is the person; a rejected duplicate changes nothing.
-    let person = colleagues.max_by_key(|other| claims::claim(world, other).live().is_some());
-    if let Some(colleague) = person {
+    if let Some(colleague) = colleague(world, entry) {
         let admin = colleague.reading.terms.role == GuestRole::GuestAdmin;
         let may_be = admin || !super::role_reads(colleague);
         return match terms.role {
@@ -64,6 +56,19 @@ pub fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) 
             GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
         },
     }
+}
+
+/// The membership of the same partner whose address invites. Of several for one address the live one is the person; a
+/// rejected duplicate changes nothing.
+pub fn colleague<'a>(world: World<'a>, entry: &Membership) -> Option<&'a Membership> {
+    let terms = &entry.reading.terms;
+    let colleagues = world.declared.memberships_for(terms.invited_by.as_ref()?).filter(|other| {
+        namespace(&other.metadata) == namespace(&entry.metadata)
+            && other.reading.terms.partner == terms.partner
+            && !std::ptr::eq(*other, entry)
+            && !is_leaving(&other.metadata)
+    });
+    colleagues.max_by_key(|other| claims::claim(world, other).live().is_some())
 }
 
 pub fn inviter_violation(

@@ -7,6 +7,7 @@ mod newcomer;
 pub mod partner;
 pub mod share;
 
+pub use inviter::colleague;
 pub use membership::MemberView;
 pub use partner::{PartnerView, Presence};
 pub use share::ShareView;

@@ -1,0 +1,296 @@
+//! What anybody has or may get under one set of files and not under another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::escape::plain;
+use super::guest_access::GuestAccess;
+use super::later::{condition, conditions};
+use super::words::seconds;
+use crate::directory::Grant;
+use crate::plan::State;
+use crate::plan::later::{Condition, LaterGrant};
+use crate::rules::Email;
+
+/// A guest of a partner: namespace, partner, address.
+pub type Subject = (String, String, Email);
+
+/// A grant, now or later.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Right {
+    /// The grant.
+    pub grant: Grant,
+    /// The conditions; empty: it is held now.
+    pub conditions: Vec<Condition>,
+}
+
+/// A guest as one set of files has them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GuestSide {
+    /// The role in the partner.
+    pub role: crate::rules::GuestRole,
+    /// The state; `None`: no file declares the guest, and the directory has them.
+    pub state: Option<State>,
+}
+
+/// One side of a comparison.
+#[derive(Debug, Default, PartialEq)]
+pub struct Side {
+    guests: BTreeMap<Subject, GuestSide>,
+    rights: BTreeMap<(Subject, String), Vec<Right>>,
+}
+
+impl Side {
+    /// The guests and their grants, now and later.
+    pub fn of(guests: &[GuestAccess], later: &[LaterGrant]) -> Self {
+        let mut side = Self::default();
+        for one in guests {
+            let subject = (one.member.namespace.to_string(), one.partner.clone(), one.guest.clone());
+            for grant in &one.grants {
+                let right = Right { grant: grant.clone(), conditions: Vec::new() };
+                side.rights.entry((subject.clone(), grant.account.clone())).or_default().push(right);
+            }
+            side.guests.insert(subject, GuestSide { role: one.role, state: one.state });
+        }
+        for one in later {
+            let subject = (one.member.namespace.to_string(), one.partner.clone(), one.guest.clone());
+            let right = Right { grant: one.grant.clone(), conditions: one.conditions.clone() };
+            side.rights.entry((subject, one.grant.account.clone())).or_default().push(right);
+        }
+        side
+    }
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The guest.
+    pub subject: Subject,
+    /// What of the guest differs.
+    pub about: About,
+}
+
+/// What differs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum About {
+    /// The guest.
+    Guest {
+        /// Under the base.
+        before: Option<GuestSide>,
+        /// Under the files that are planned.
+        after: Option<GuestSide>,
+    },
+    /// The access to an account.
+    Account {
+        /// The account.
+        account: String,
+        /// Under the base: now, and later.
+        before: Vec<Right>,
+        /// Under the files that are planned: now, and later.
+        after: Vec<Right>,
+    },
+}
+
+/// How it differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// It is there only under the files that are planned.
+    Gained,
+    /// It is there only under the base.
+    Lost,
+    /// It is there under both.
+    Changed,
+}
+
+impl Direction {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gained => "gained",
+            Self::Lost => "lost",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// All differences, by guest and account.
+pub fn compare(before: &Side, after: &Side) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let subjects: BTreeSet<&Subject> = before.guests.keys().chain(after.guests.keys()).collect();
+    for subject in subjects {
+        let about =
+            About::Guest { before: before.guests.get(subject).cloned(), after: after.guests.get(subject).cloned() };
+        changes.push(Change { subject: subject.clone(), about });
+        let of_subject = |side: &Side| -> BTreeSet<String> {
+            side.rights.keys().filter(|(one, _)| one == subject).map(|(_, account)| account.clone()).collect()
+        };
+        for account in of_subject(before).union(&of_subject(after)) {
+            let rights =
+                |side: &Side| side.rights.get(&(subject.clone(), account.clone())).cloned().unwrap_or_default();
+            let about = About::Account { account: account.clone(), before: rights(before), after: rights(after) };
+            changes.push(Change { subject: subject.clone(), about });
+        }
+    }
+    changes.retain(Change::differs);
+    changes
+}
+
+impl Change {
+    fn differs(&self) -> bool {
+        match &self.about {
+            About::Guest { before, after } => before != after,
+            About::Account { before, after, .. } => before != after,
+        }
+    }
+
+    /// How it differs.
+    pub fn direction(&self) -> Direction {
+        let (before, after) = match &self.about {
+            About::Guest { before, after } => (before.is_some(), after.is_some()),
+            About::Account { before, after, .. } => (!before.is_empty(), !after.is_empty()),
+        };
+        match (before, after) {
+            (false, _) => Direction::Gained,
+            (true, false) => Direction::Lost,
+            (true, true) => Direction::Changed,
+        }
+    }
+
+    /// Which fields differ, where it is there under both.
+    pub fn fields(&self) -> Vec<&'static str> {
+        if self.direction() != Direction::Changed {
+            return Vec::new();
+        }
+        let differing = match &self.about {
+            About::Guest { before, after } => {
+                let role = before.as_ref().map(|one| one.role) != after.as_ref().map(|one| one.role);
+                let state = before.as_ref().map(|one| one.state) != after.as_ref().map(|one| one.state);
+                vec![(role, "role"), (state, "state")]
+            }
+            About::Account { before, after, .. } => {
+                fn all<T>(rights: &[Right], field: impl Fn(&Right) -> T) -> Vec<T> {
+                    rights.iter().map(field).collect()
+                }
+                let methods = |right: &Right| (right.grant.allowed.clone(), right.grant.asked.clone());
+                let by = |right: &Right| (right.grant.share.clone(), right.grant.share_uid.clone());
+                vec![
+                    (all(before, |it| it.grant.role) != all(after, |it| it.grant.role), "role"),
+                    (all(before, |it| it.conditions.clone()) != all(after, |it| it.conditions.clone()), "conditions"),
+                    (all(before, |it| it.grant.until) != all(after, |it| it.grant.until), "until"),
+                    (all(before, methods) != all(after, methods), "mfa"),
+                    (all(before, by) != all(after, by), "share"),
+                ]
+            }
+        };
+        differing.into_iter().filter(|(differs, _)| *differs).map(|(_, field)| field).collect()
+    }
+
+    /// The account, where it is about one.
+    pub fn account(&self) -> Option<&str> {
+        match &self.about {
+            About::Guest { .. } => None,
+            About::Account { account, .. } => Some(account),
+        }
+    }
+
+    /// Under the base, and under the files that are planned: a phrase each; empty: nothing.
+    pub fn phrases(&self) -> (String, String) {
+        let guest = |one: &Option<GuestSide>| one.as_ref().map_or_else(String::new, GuestSide::phrase);
+        match &self.about {
+            About::Guest { before, after } => (guest(before), guest(after)),
+            About::Account { before, after, .. } => (phrase(before), phrase(after)),
+        }
+    }
+}
+
+impl GuestSide {
+    fn phrase(&self) -> String {
+        let state = self.state.map_or("declared by no file, and left as it is", |state| state.reason().as_str());
+        format!("{}, {state}", self.role)
+    }
+}
+
+fn phrase(rights: &[Right]) -> String {
+    let one = |right: &Right| {
+        let grant = &right.grant;
+        let until = grant.until.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
+        let methods = grant.allowed.intersection(&grant.asked).map(|method| method.as_str());
+        let methods = methods.collect::<Vec<_>>().join(" or ");
+        let mut text = format!("{}{until}, through {}, MFA {methods}", grant.role, plain(&grant.share));
+        if right.conditions.is_empty() {
+            text += ", now";
+        } else {
+            let conditions = right.conditions.iter().map(condition).collect::<Vec<_>>().join("; ");
+            let _ = write!(text, ", later ({conditions})");
+        }
+        text
+    };
+    rights.iter().map(one).collect::<Vec<_>>().join("; and ")
+}
+
+/// How many of each direction.
+pub fn count(changes: &[Change]) -> String {
+    let count = |direction| changes.iter().filter(|change| change.direction() == direction).count();
+    let (gained, lost) = (count(Direction::Gained), count(Direction::Lost));
+    format!("{gained} gained, {lost} lost, {} changed", count(Direction::Changed))
+}
+
+/// All of them for people.
+pub fn text(changes: &[Change], paint: impl Fn(Direction, &str) -> String) -> String {
+    let mut text = String::new();
+    for change in changes {
+        let (namespace, partner, guest) = &change.subject;
+        let direction = change.direction();
+        let about = change.account().map_or_else(|| "the guest".to_owned(), plain);
+        let fields = change.fields().join(", ");
+        let fields = if fields.is_empty() { fields } else { format!(" [{fields}]") };
+        let head = paint(direction, direction.as_str());
+        let _ = writeln!(text, "{head}{fields}: {guest} of {namespace}/{partner}: {about}");
+        let (before, after) = change.phrases();
+        for (sign, phrase) in [('-', before), ('+', after)] {
+            if !phrase.is_empty() {
+                let _ = writeln!(text, "  {sign} {phrase}");
+            }
+        }
+    }
+    text
+}
+
+/// All of them for programs; described in docs/plan.md.
+pub fn json(changes: &[Change]) -> Value {
+    let right = |right: &Right| {
+        json!({
+            "when": if right.conditions.is_empty() { "now" } else { "later" },
+            "role": right.grant.role.as_str(),
+            "share": right.grant.share,
+            "until": right.grant.until.map(|until| seconds(until).to_string()),
+            "methods": right.grant.allowed.intersection(&right.grant.asked).map(|it| it.as_str()).collect::<Vec<_>>(),
+            "conditions": conditions(&right.conditions),
+        })
+    };
+    let standing =
+        |one: &GuestSide| json!({"role": one.role.as_str(), "state": one.state.map(|state| state.reason().as_str())});
+    let one = |change: &Change| {
+        let (namespace, partner, guest) = &change.subject;
+        let (before, after): (Vec<Value>, Vec<Value>) = match &change.about {
+            About::Guest { before, after } => {
+                (before.iter().map(standing).collect(), after.iter().map(standing).collect())
+            }
+            About::Account { before, after, .. } => {
+                (before.iter().map(right).collect(), after.iter().map(right).collect())
+            }
+        };
+        json!({
+            "change": change.direction().as_str(),
+            "fields": change.fields(),
+            "guest": guest.as_str(),
+            "partner": {"namespace": namespace, "name": partner},
+            "account": change.account(),
+            "before": before,
+            "after": after,
+        })
+    };
+    changes.iter().map(one).collect()
+}

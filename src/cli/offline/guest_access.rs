@@ -1,0 +1,67 @@
+//! Each guest and their access at the end of a session: one side of a comparison.
+
+use std::collections::BTreeSet;
+
+use crate::directory::{Grant, GuestId, GuestRecord, Mirror};
+use crate::index::{Index, Key, Kind, Slot};
+use crate::plan::State;
+use crate::plan::judge::{MemberView, PartnerView};
+use crate::plan::later::Frame;
+use crate::rules::{Email, GuestRole};
+
+/// A guest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GuestAccess {
+    /// The membership.
+    pub member: Key,
+    /// The partner.
+    pub partner: String,
+    /// The address.
+    pub guest: Email,
+    /// The role in the partner.
+    pub role: GuestRole,
+    /// The state; `None`: no object declares the guest.
+    pub state: Option<State>,
+    /// The grants that the directory holds.
+    pub grants: Vec<Grant>,
+}
+
+/// All guests whom an object declares or the directory has. A membership that was refused from the start is none.
+pub fn guest_access(index: &Index, mirror: &Mirror, frame: Frame<'_>) -> Vec<GuestAccess> {
+    let world = frame.world(index, mirror);
+    let mut seen: BTreeSet<GuestId> = BTreeSet::new();
+    let mut all = Vec::new();
+    for member in index.keys(Kind::Membership) {
+        let Some(entry) = index.membership(&member.namespace, &member.name).and_then(Slot::read) else { continue };
+        let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
+        let view = MemberView::of(world, &partner, entry);
+        let record = view.claim.live();
+        let (Some(guest), true) = (&entry.reading.terms.email, record.is_some() || view.state != State::Rejected)
+        else {
+            continue;
+        };
+        seen.extend(record.map(|record| record.id.clone()));
+        let role = record.map_or(entry.reading.terms.role, |record| record.role);
+        let (guest, state) = (guest.clone(), Some(view.state));
+        let grants = record.map(grants).unwrap_or_default();
+        all.push(GuestAccess { partner: partner.name.clone(), guest, role, state, grants, member: member.clone() });
+    }
+    all.extend(mirror.guests().filter(|guest| guest.is_live() && !seen.contains(&guest.id)).filter_map(undeclared));
+    all
+}
+
+fn undeclared(record: &GuestRecord) -> Option<GuestAccess> {
+    let mark = record.mark.as_ref()?;
+    Some(GuestAccess {
+        member: Key::new(Kind::Membership, mark.namespace.as_str(), mark.name.as_str()),
+        partner: record.partner_name.clone(),
+        guest: record.address.clone(),
+        role: record.role,
+        state: None,
+        grants: grants(record),
+    })
+}
+
+fn grants(record: &GuestRecord) -> Vec<Grant> {
+    record.grants.values().map(|held| held.grant.clone()).collect()
+}

@@ -1,0 +1,60 @@
+//! Later grants for people and for programs.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::escape::plain;
+use super::words::seconds;
+use crate::plan::later::{Condition, LaterGrant};
+
+/// One later grant as a sentence.
+pub fn sentence(later: &LaterGrant) -> String {
+    let until = later.grant.until.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
+    format!("{} as {}{until}", plain(&later.grant.account), later.grant.role)
+}
+
+/// One condition as a sentence.
+pub fn condition(condition: &Condition) -> String {
+    format!("{}: {}", condition.reason, plain(&condition.fact.to_string()))
+}
+
+/// One later grant for people; `head`: the first word, as it is painted.
+pub fn text(later: &LaterGrant, head: &str) -> String {
+    let mut text = String::new();
+    let share = plain(&later.grant.share);
+    let _ = writeln!(text, "{head}: {} ({})", later.member, later.guest);
+    let _ = writeln!(text, "  grant {} through AccountShare {}/{share}, once", sentence(later), later.member.namespace);
+    for one in &later.conditions {
+        let _ = writeln!(text, "      {}", condition(one));
+    }
+    text
+}
+
+/// How many there are.
+pub fn count(later: &[LaterGrant]) -> String {
+    let s = if later.len() == 1 { "" } else { "s" };
+    format!("{} grant{s} later", later.len())
+}
+
+/// All of them for programs; described in docs/plan.md.
+pub fn json(later: &[LaterGrant]) -> Value {
+    let one = |later: &LaterGrant| {
+        json!({
+            "guest": later.guest.as_str(),
+            "partner": {"namespace": &*later.member.namespace, "name": later.partner},
+            "account": later.grant.account,
+            "role": later.grant.role.as_str(),
+            "share": later.grant.share,
+            "until": later.grant.until.map(|until| seconds(until).to_string()),
+            "conditions": conditions(&later.conditions),
+        })
+    };
+    later.iter().map(one).collect()
+}
+
+/// Conditions for programs.
+pub fn conditions(conditions: &[Condition]) -> Value {
+    let one = |one: &Condition| json!({"reason": one.reason.as_str(), "message": one.fact.to_string()});
+    conditions.iter().map(one).collect()
+}

@@ -1,0 +1,98 @@
+//! A plan, or a comparison, as markdown: tables that a reviewer reads in a pull request.
+
+use std::fmt::Write as _;
+
+use super::compare::{self, Change};
+use super::escape::markdown;
+use super::input::Rehearsal;
+use super::later;
+use super::words::Text;
+
+/// A table; empty without rows.
+fn table(title: &str, head: &[&str], rows: &[Vec<String>]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n### {title}\n\n| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|cell| markdown(cell)).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text
+}
+
+/// What is done now, what follows, and what is to be fixed.
+pub fn plan(rehearsal: &Rehearsal, text: &Text) -> String {
+    let operations: Vec<Vec<String>> = rehearsal
+        .operations
+        .iter()
+        .map(|done| {
+            let (sign, sentence) = text.sentence(done);
+            let why = format!("{}: {}", done.step.reason, done.step.because);
+            vec![format!("{sign}"), text.object(done), sentence, why]
+        })
+        .collect();
+    let later: Vec<Vec<String>> = rehearsal
+        .later
+        .iter()
+        .map(|one| {
+            let conditions = one.conditions.iter().map(later::condition).collect::<Vec<_>>().join("; ");
+            let partner = format!("{}/{}", one.member.namespace, one.partner);
+            let share = format!("{}/{}", one.member.namespace, one.grant.share);
+            vec![one.guest.to_string(), partner, later::sentence(one), share, conditions]
+        })
+        .collect();
+    let summary = format!(
+        "## guestlist plan\n\n{}, {}.\n",
+        text.summary(&rehearsal.operations, " now"),
+        later::count(&rehearsal.later)
+    );
+    summary
+        + &table("Now", &["", "Object", "Operation", "Reason"], &operations)
+        + &table("Later", &["Guest", "Partner", "Grant", "Share", "Once"], &later)
+        + &rest(rehearsal)
+}
+
+/// The differences between two sets of files, and what is to be fixed in the second.
+pub fn comparison(changes: &[Change], rehearsal: &Rehearsal) -> String {
+    let rows: Vec<Vec<String>> = changes
+        .iter()
+        .map(|change| {
+            let (namespace, partner, guest) = &change.subject;
+            let fields = change.fields().join(", ");
+            let direction = change.direction().as_str();
+            let kind = if fields.is_empty() { direction.to_owned() } else { format!("{direction}: {fields}") };
+            let (before, after) = change.phrases();
+            let account = change.account().unwrap_or("(the guest)").to_owned();
+            vec![kind, guest.to_string(), format!("{namespace}/{partner}"), account, before, after]
+        })
+        .collect();
+    let head = ["Change", "Guest", "Partner", "Account", "Before", "After"];
+    format!("## guestlist plan: changes of access\n\n{}.\n", compare::count(changes))
+        + &table("Access", &head, &rows)
+        + &rest(rehearsal)
+}
+
+fn rest(rehearsal: &Rehearsal) -> String {
+    let standings = |broken: bool| -> Vec<Vec<String>> {
+        let those = rehearsal.standings.iter().filter(|standing| standing.broken == broken);
+        those
+            .map(|standing| {
+                let at = standing.at.clone().unwrap_or_default();
+                vec![standing.reason.clone(), standing.key.to_string(), at, standing.message.clone()]
+            })
+            .collect()
+    };
+    let left: Vec<Vec<String>> = rehearsal
+        .left_alone
+        .iter()
+        .map(|left| vec![left.guest.to_string(), format!("{}/{}", left.namespace, left.name), left.message()])
+        .collect();
+    let problems: Vec<Vec<String>> =
+        rehearsal.problems.iter().chain(&rehearsal.failed).map(|problem| vec![problem.clone()]).collect();
+    let head = ["Reason", "Object", "Place", "Message"];
+    table("Violations", &head, &standings(true))
+        + &table("Problems", &["Message"], &problems)
+        + &table("Waits", &head, &standings(false))
+        + &table("Left alone", &["Guest", "Membership", "Message"], &left)
+}

@@ -1,0 +1,211 @@
+//! The next fact that a membership or a share lacks, by the reason that the evaluation gives.
+
+use kube::core::ObjectMeta;
+
+use super::super::World;
+use super::super::access::access;
+use super::super::claims::{is_leaving, is_paused};
+use super::super::judge::{Gate, MemberView, PartnerView, ShareView, colleague};
+use super::super::lifecycle::State;
+use super::{Condition, Fact, key_of};
+use crate::api;
+use crate::directory::Grant;
+use crate::index::{Declared, Key, Membership, Slot};
+use crate::rules::{Email, GuestRole, Methods, Reason};
+
+/// A fact that is not there.
+pub struct Missing {
+    /// The condition.
+    pub condition: Condition,
+    /// An object that would be declared.
+    pub declared: Option<Box<Declared>>,
+    /// The inviter, who would be Active.
+    pub inviter: Option<Key>,
+}
+
+impl Missing {
+    fn on(reason: Reason, fact: Fact) -> Self {
+        Self { condition: Condition { reason, fact }, declared: None, inviter: None }
+    }
+}
+
+impl<T> From<Missing> for Next<T> {
+    fn from(missing: Missing) -> Self {
+        Self::Lacks(Box::new(missing))
+    }
+}
+
+/// What an evaluation says.
+pub enum Next<T> {
+    /// Access is let through.
+    Open(T),
+    /// A fact is missing.
+    Lacks(Box<Missing>),
+}
+
+/// What a membership lacks. `None`: a change of a spec.
+pub fn of_member(world: World<'_>, member: &Key) -> Option<Next<()>> {
+    let entry = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read)?;
+    let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
+    let view = MemberView::of(world, &partner, entry);
+    if !view.violations.is_empty() || partner.paused || is_paused(&entry.metadata) || is_leaving(&entry.metadata) {
+        return None;
+    }
+    let record = view.claim.live();
+    let email = entry.reading.terms.email.clone()?;
+    let reason = match view.gate {
+        Gate::Open => {
+            if record.is_none_or(|record| record.login) {
+                return Some(Next::Open(()));
+            }
+            return Some(Missing::on(Reason::Pending, Fact::LoginEnabled { guest: email }).into());
+        }
+        Gate::Shut(reason) | Gate::Keep(reason) => reason,
+    };
+    if view.state == State::Invited && partner.blocked.is_none() {
+        let until = record.and_then(|record| record.invitation).map(|invitation| invitation.expires_at);
+        return Some(Missing::on(Reason::Invited, Fact::Accepts { guest: email, until }).into());
+    }
+    let missing = match reason {
+        Reason::PartnerNotFound => absent_partner(world, &partner)?,
+        Reason::HostAdminNotFound => host_admin(&partner, entry.reading.terms.invited_by.as_ref())?,
+        Reason::InviterNotActive => inviter(world, &partner, entry)?,
+        Reason::MailInterval => {
+            let at = view.wait?.until?;
+            Missing::on(reason, Fact::MailIntervalPassed { guest: email, at })
+        }
+        Reason::AddressChanged => Missing::on(reason, Fact::AddressRestored { guest: email }),
+        Reason::MfaNotEnrolled | Reason::MfaMethodMissing | Reason::MfaEnrolmentOverdue | Reason::MfaUnknown => {
+            Missing::on(reason, Fact::EnrolsMfa { guest: record?.address.clone(), one_of: Vec::new() })
+        }
+        _ => return None,
+    };
+    Some(missing.into())
+}
+
+/// What a share lacks to give a guest something, or what it gives. `None`: a change of a spec.
+pub fn of_share(world: World<'_>, member: &Key, share: &str) -> Option<Next<Grant>> {
+    let entry = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read)?;
+    let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
+    let view = MemberView::of(world, &partner, entry);
+    let share = ShareView::of(world, &partner, world.declared.share(&member.namespace, share).and_then(Slot::read)?);
+    let access = access(world, &partner, &share, &view)?;
+    let reason = match access.gate {
+        Gate::Open => return Some(Next::Open(access.grant)),
+        Gate::Shut(reason) | Gate::Keep(reason) => reason,
+    };
+    let (account, owner) = (access.grant.account.clone(), share.entry.reading.terms.shared_by.clone()?);
+    let missing = match reason {
+        Reason::HostAdminNotFound => host_admin(&partner, Some(&owner))?,
+        Reason::AccountNotFound => Missing::on(reason, Fact::AccountFound { account, owner }),
+        Reason::SharerNotOwner => Missing::on(reason, Fact::OwnsAccount { account, owner }),
+        Reason::MfaMethodMissing => {
+            let guest = view.claim.live()?.address.clone();
+            Missing::on(reason, Fact::EnrolsMfa { guest, one_of: vec![Methods::new()] })
+        }
+        Reason::MembershipNotFound => propagator(world, &partner, &access.through?)?,
+        _ => return None,
+    };
+    Some(missing.into())
+}
+
+/// One of the Host Admins whom nobody finds, the one who acts here before all others.
+fn host_admin(partner: &PartnerView<'_>, acts: Option<&Email>) -> Option<Missing> {
+    let any_of: Vec<Email> = match acts.filter(|acts| partner.missing_admins.contains(acts)) {
+        Some(acts) => vec![acts.clone()],
+        None => partner.missing_admins.iter().map(|admin| (*admin).clone()).collect(),
+    };
+    (!any_of.is_empty()).then(|| Missing::on(Reason::HostAdminNotFound, Fact::HostAdminFound { any_of }))
+}
+
+/// The inviter: a Guest Admin who is not Active yet or not declared, or a Host Admin whom nobody finds.
+fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Option<Missing> {
+    let inviter = entry.reading.terms.invited_by.clone()?;
+    if partner.missing_admins.contains(&&inviter) {
+        return host_admin(partner, Some(&inviter));
+    }
+    let (key, declared) = match colleague(world, entry) {
+        Some(colleague) => (key_of(partner.namespace, colleague), None),
+        None => {
+            let by = partner.host_admins.first()?;
+            let name = free_name(world, partner.namespace, "inviter");
+            let spec = guest_admin(partner, inviter.as_str(), by);
+            let object = declared_member(partner.namespace, &name, spec);
+            (object.key(), Some(Box::new(object)))
+        }
+    };
+    let fact = Fact::InviterActive { inviter, partner: partner.name.clone() };
+    let condition = Condition { reason: Reason::InviterNotActive, fact };
+    Some(Missing { condition, declared, inviter: Some(key) })
+}
+
+/// The partner that nothing declares, run by all who act in it.
+fn absent_partner(world: World<'_>, partner: &PartnerView<'_>) -> Option<Missing> {
+    let members = world.declared.members(partner.namespace, &partner.name);
+    let sharers = world.declared.shares(partner.namespace, &partner.name);
+    let mut admins: Vec<&Email> = members
+        .filter_map(|member| member.reading.terms.invited_by.as_ref())
+        .chain(sharers.filter_map(|share| share.reading.terms.shared_by.as_ref()))
+        .filter(|admin| world.workspace.speaks_for(partner.namespace, admin))
+        .collect();
+    admins.sort();
+    admins.dedup();
+    let spec = api::LocalPartnerSpec {
+        host_admins: admins.iter().map(ToString::to_string).collect(),
+        ..api::LocalPartnerSpec::default()
+    };
+    let metadata = metadata(partner.namespace, &partner.name);
+    let object = Declared::Partner(Box::new(api::LocalPartner { metadata, spec, status: None }));
+    let fact = Fact::PartnerDeclared { namespace: partner.namespace.to_owned(), name: partner.name.clone() };
+    let condition = Condition { reason: Reason::PartnerNotFound, fact };
+    (!admins.is_empty()).then(|| Missing { condition, declared: Some(Box::new(object)), inviter: None })
+}
+
+/// The propagator that nothing declares.
+fn propagator(world: World<'_>, partner: &PartnerView<'_>, name: &str) -> Option<Missing> {
+    if world.declared.membership(partner.namespace, name).is_some() {
+        return None;
+    }
+    let by = partner.host_admins.first()?;
+    let object = declared_member(partner.namespace, name, guest_admin(partner, "propagator@guest.invalid", by));
+    let fact = Fact::PropagatorDeclared {
+        namespace: partner.namespace.to_owned(),
+        name: name.to_owned(),
+        partner: partner.name.clone(),
+    };
+    let condition = Condition { reason: Reason::MembershipNotFound, fact };
+    Some(Missing { condition, declared: Some(Box::new(object)), inviter: None })
+}
+
+fn guest_admin(partner: &PartnerView<'_>, email: &str, invited_by: &Email) -> api::GuestMembershipSpec {
+    api::GuestMembershipSpec {
+        partner_ref: api::PartnerRef { name: partner.name.clone() },
+        email: email.to_owned(),
+        role: Some(GuestRole::GuestAdmin.as_str().to_owned()),
+        invited_by: invited_by.to_string(),
+        ..api::GuestMembershipSpec::default()
+    }
+}
+
+fn declared_member(namespace: &str, name: &str, spec: api::GuestMembershipSpec) -> Declared {
+    Declared::Membership(Box::new(api::GuestMembership { metadata: metadata(namespace, name), spec, status: None }))
+}
+
+fn metadata(namespace: &str, name: &str) -> ObjectMeta {
+    ObjectMeta {
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        uid: Some(format!("supposed {namespace}/{name}")),
+        finalizers: Some(vec![api::FINALIZER.to_owned()]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// A name that no membership of the namespace has.
+fn free_name(world: World<'_>, namespace: &str, wanted: &str) -> String {
+    let mut name = wanted.to_owned();
+    while world.declared.membership(namespace, &name).is_some() {
+        name.push('-');
+    }
+    name
+}

@@ -1,0 +1,226 @@
+//! The grants that follow without a change of the manifests, and the conditions of each.
+//!
+//! The world is asked why a grant is withheld, the missing fact is supposed to be there, and the world is asked again: by
+//! [`access`], [`MemberView`] and [`plan`](super::plan), which decide the grants of a reconcile. A reason that only a change
+//! of a spec or of the policy removes ends the search.
+
+mod fact;
+mod missing;
+mod supposition;
+
+pub use fact::{Condition, Fact};
+pub use supposition::Frame;
+
+use super::access::access;
+use super::claims::name;
+use super::judge::{Gate, MemberView, PartnerView, ShareView};
+use crate::directory::{Grant, Mirror};
+use crate::index::{Index, Key, Kind, Membership, Slot};
+use crate::rules::{Email, Methods};
+use missing::{Missing, Next, of_member, of_share};
+use supposition::Supposition;
+
+/// More facts than any grant depends on.
+const MOST_FACTS: usize = 12;
+/// A guest is invited by a Guest Admin, and that one by a Host Admin.
+const MOST_INVITERS: usize = 3;
+
+/// A grant that follows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaterGrant {
+    /// The membership.
+    pub member: Key,
+    /// The partner.
+    pub partner: String,
+    /// The guest.
+    pub guest: Email,
+    /// The grant.
+    pub grant: Grant,
+    /// The conditions, in the order in which they are met.
+    pub conditions: Vec<Condition>,
+}
+
+/// All grants that follow from what is declared, by membership and share. `index` and `mirror` are at rest, and are left as
+/// they were.
+pub fn later(index: &mut Index, mirror: &mut Mirror, frame: Frame<'_>) -> Vec<LaterGrant> {
+    let members: Vec<Key> = index.keys(Kind::Membership).collect();
+    let mut supposition = Supposition::new(index, mirror, frame);
+    let mut found = Vec::new();
+    for member in &members {
+        of_membership(&mut supposition, member, &mut found);
+        supposition.undo_to(0);
+    }
+    found
+}
+
+/// The guest as the directory has them, before anything is supposed.
+struct Before {
+    email: Email,
+    partner: String,
+    held: Vec<Grant>,
+    enrolled: Methods,
+}
+
+impl Before {
+    fn of(supposition: &Supposition<'_>, member: &Key) -> Option<Self> {
+        let world = supposition.world();
+        let entry = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read)?;
+        let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
+        let view = MemberView::of(world, &partner, entry);
+        let record = view.claim.live();
+        Some(Self {
+            email: entry.reading.terms.email.clone()?,
+            partner: partner.name.clone(),
+            held: record.iter().flat_map(|record| record.grants.values()).map(|held| held.grant.clone()).collect(),
+            enrolled: view.enrolled.unwrap_or_default(),
+        })
+    }
+}
+
+fn of_membership(supposition: &mut Supposition<'_>, member: &Key, found: &mut Vec<LaterGrant>) {
+    let Some(before) = Before::of(supposition, member) else { return };
+    let Some(conditions) = open_member(supposition, member, 0) else { return };
+    let base = supposition.changes();
+    for (share, gate, grant) in grants(supposition, member) {
+        let opened = match gate {
+            Gate::Open => Some((grant, Vec::new())),
+            Gate::Keep(_) | Gate::Shut(_) => open_share(supposition, member, &share),
+        };
+        supposition.undo_to(base);
+        let Some((grant, more)) = opened.filter(|(grant, _)| !before.held.contains(grant)) else { continue };
+        let conditions = tidy(conditions.iter().cloned().chain(more), &before.enrolled, &grant);
+        let (guest, partner) = (before.email.clone(), before.partner.clone());
+        found.push(LaterGrant { member: member.clone(), partner, guest, grant, conditions });
+    }
+}
+
+/// Supposes what the membership lacks until it lets access through. `None`: it does not without a change of a spec.
+fn open_member(supposition: &mut Supposition<'_>, member: &Key, depth: usize) -> Option<Vec<Condition>> {
+    let mut conditions: Vec<Condition> = Vec::new();
+    for _ in 0..MOST_FACTS {
+        if supposition.changes() > 0 && supposition.reconcile(member) {
+            continue;
+        }
+        match of_member(supposition.world(), member)? {
+            Next::Open(()) => return Some(conditions),
+            Next::Lacks(missing) => suppose(supposition, *missing, &mut conditions, depth)?,
+        }
+    }
+    None
+}
+
+/// Supposes what the share lacks until it gives the guest something. The guest lets access through already.
+fn open_share(supposition: &mut Supposition<'_>, member: &Key, share: &str) -> Option<(Grant, Vec<Condition>)> {
+    let mut conditions: Vec<Condition> = Vec::new();
+    for _ in 0..MOST_FACTS {
+        match of_share(supposition.world(), member, share)? {
+            Next::Open(grant) => return Some((grant, conditions)),
+            Next::Lacks(missing) => suppose(supposition, *missing, &mut conditions, 0)?,
+        }
+    }
+    None
+}
+
+/// Supposes a fact, and remembers it as a condition. `None`: it was supposed already, or cannot be.
+fn suppose(
+    supposition: &mut Supposition<'_>,
+    missing: Missing,
+    conditions: &mut Vec<Condition>,
+    depth: usize,
+) -> Option<()> {
+    let Missing { condition, declared, inviter } = missing;
+    if conditions.contains(&condition) {
+        return None;
+    }
+    conditions.push(condition.clone());
+    if let Some(object) = declared {
+        supposition.declare(*object);
+    }
+    if let Some(inviter) = inviter {
+        // The conditions of the inviter's own access are part of one condition: that they are Active.
+        (depth < MOST_INVITERS).then_some(())?;
+        open_member(supposition, &inviter, depth + 1)?;
+    }
+    match condition.fact {
+        Fact::Accepts { guest, .. } => supposition.guest(&guest, |record, now| {
+            record.joined_at = Some(now);
+            record.invitation = None;
+        }),
+        Fact::EnrolsMfa { guest, .. } => supposition.enrol(&guest),
+        Fact::HostAdminFound { any_of } => supposition.user(any_of.first()?),
+        Fact::AccountFound { account, owner } | Fact::OwnsAccount { account, owner } => {
+            supposition.account(&account, &owner);
+        }
+        Fact::MailIntervalPassed { at, .. } => supposition.pass(at),
+        Fact::AddressRestored { guest } => supposition.guest(&guest, |record, _| {
+            record.email = record.address.clone();
+        }),
+        Fact::LoginEnabled { guest } => supposition.guest(&guest, |record, _| record.login = true),
+        Fact::InviterActive { .. } | Fact::PartnerDeclared { .. } | Fact::PropagatorDeclared { .. } => {}
+    }
+    Some(())
+}
+
+/// What the shares of the partner say about a membership, as the supposed world has it.
+fn grants(supposition: &Supposition<'_>, member: &Key) -> Vec<(String, Gate, Grant)> {
+    let world = supposition.world();
+    let Some(entry) = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read) else {
+        return Vec::new();
+    };
+    let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
+    let view = MemberView::of(world, &partner, entry);
+    let shares = world.declared.shares(&member.namespace, &partner.name);
+    let one = |share| {
+        let share = ShareView::of(world, &partner, share);
+        let access = access(world, &partner, &share, &view)?;
+        Some((share.name().to_owned(), access.gate, access.grant))
+    };
+    shares.filter_map(one).collect()
+}
+
+/// Says which MFA methods count for this grant, and leaves out *any of these Host Admins* where a later condition names one.
+fn tidy(conditions: impl Iterator<Item = Condition>, enrolled: &Methods, grant: &Grant) -> Vec<Condition> {
+    let mut tidied: Vec<Condition> = Vec::new();
+    for mut condition in conditions {
+        match &mut condition.fact {
+            Fact::EnrolsMfa { one_of, .. } => *one_of = lacking(enrolled, &grant.allowed, &grant.asked),
+            Fact::HostAdminFound { any_of } => {
+                let implied = |other: &Condition| match &other.fact {
+                    Fact::HostAdminFound { any_of: others } => any_of.iter().all(|admin| others.contains(admin)),
+                    _ => false,
+                };
+                tidied.retain(|other| !implied(other));
+            }
+            Fact::Accepts { .. }
+            | Fact::InviterActive { .. }
+            | Fact::AccountFound { .. }
+            | Fact::OwnsAccount { .. }
+            | Fact::PartnerDeclared { .. }
+            | Fact::PropagatorDeclared { .. }
+            | Fact::MailIntervalPassed { .. }
+            | Fact::AddressRestored { .. }
+            | Fact::LoginEnabled { .. } => {}
+        }
+        if !tidied.contains(&condition) {
+            tidied.push(condition);
+        }
+    }
+    tidied
+}
+
+/// The sets of methods of each of which one has still to be enrolled.
+fn lacking(enrolled: &Methods, allowed: &Methods, asked: &Methods) -> Vec<Methods> {
+    let both: Methods = allowed.intersection(asked).copied().collect();
+    match (enrolled.is_disjoint(allowed), enrolled.is_disjoint(asked)) {
+        (true, true) if both.is_empty() => vec![allowed.clone(), asked.clone()],
+        (true, true) => vec![both],
+        (true, false) => vec![allowed.clone()],
+        (false, true) => vec![asked.clone()],
+        (false, false) => Vec::new(),
+    }
+}
+
+/// The key of a membership.
+fn key_of(namespace: &str, entry: &Membership) -> Key {
+    Key::new(Kind::Membership, namespace, name(&entry.metadata))
+}

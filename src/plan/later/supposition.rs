@@ -1,0 +1,248 @@
+//! The world as it would be under some facts: changes to what is declared and observed, each of which can be undone.
+
+use jiff::Timestamp;
+
+use super::super::{Extent, Scope, World, plan};
+use crate::directory::amend::{Amended, Around, amend};
+use crate::directory::{
+    AccountRecord, GuestRecord, InvitationRecord, MfaRecord, Mirror, Operation, Owner, PartnerId, PartnerRecord,
+    Revision, UserRecord,
+};
+use crate::few::Few;
+use crate::index::{Declared, Index, Key};
+use crate::rules::{Email, MfaMethod};
+use crate::workspace::Workspace;
+
+/// The inputs that no supposition changes.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    /// The policy.
+    pub workspace: &'a Workspace,
+    /// The owner of the directory.
+    pub owner: &'a Owner,
+    /// How far the declared objects are all there is.
+    pub extent: Extent,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl<'a> Frame<'a> {
+    /// The world of these objects and records.
+    pub fn world<'w>(self, declared: &'w Index, observed: &'w Mirror) -> World<'w>
+    where
+        'a: 'w,
+    {
+        let Self { workspace, owner, extent, now } = self;
+        World {
+            declared,
+            observed,
+            workspace,
+            owner,
+            directory_available: true,
+            unsent: false,
+            scope: Scope::ALL,
+            extent,
+            now,
+        }
+    }
+}
+
+/// What a change replaced.
+enum Undo {
+    Guest(Email, Option<Box<GuestRecord>>),
+    User(Email, Option<UserRecord>),
+    Account(String, Option<AccountRecord>),
+    Partner(PartnerId, Option<Box<PartnerRecord>>),
+    Object(Key, String),
+    Time(Timestamp),
+}
+
+/// The world under some facts.
+pub struct Supposition<'a> {
+    index: &'a mut Index,
+    mirror: &'a mut Mirror,
+    frame: Frame<'a>,
+    undo: Vec<Undo>,
+}
+
+impl<'a> Supposition<'a> {
+    /// The world as it is.
+    pub fn new(index: &'a mut Index, mirror: &'a mut Mirror, frame: Frame<'a>) -> Self {
+        Self { index, mirror, frame, undo: Vec::new() }
+    }
+
+    /// The world to evaluate.
+    pub fn world(&self) -> World<'_> {
+        self.frame.world(self.index, self.mirror)
+    }
+
+    /// How many changes there are.
+    pub fn changes(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// Takes all changes back but the first ones.
+    pub fn undo_to(&mut self, changes: usize) {
+        while self.undo.len() > changes {
+            match self.undo.pop() {
+                Some(Undo::Guest(address, record)) => self.mirror.set_guest(&address, record.map(|record| *record)),
+                Some(Undo::User(email, record)) => self.mirror.set_user(&email, record),
+                Some(Undo::Account(name, record)) => self.mirror.set_account(&name, record),
+                Some(Undo::Partner(id, record)) => self.mirror.set_partner(&id, record.map(|record| *record)),
+                Some(Undo::Object(key, uid)) => drop(self.index.delete(&key, &uid)),
+                Some(Undo::Time(now)) => self.frame.now = now,
+                None => return,
+            }
+        }
+    }
+
+    /// Time passes until an instant.
+    pub fn pass(&mut self, until: Timestamp) {
+        self.undo.push(Undo::Time(self.frame.now));
+        self.frame.now = until.max(self.frame.now);
+    }
+
+    /// A workspace user is there, enabled and verified.
+    pub fn user(&mut self, email: &Email) {
+        let old = self.mirror.user(email).cloned();
+        let name = old.as_ref().map_or_else(|| email.to_string(), |user| user.name.clone());
+        self.mirror.set_user(email, Some(UserRecord { email: email.clone(), name, enabled: true, verified: true }));
+        self.undo.push(Undo::User(email.clone(), old));
+    }
+
+    /// An account is there, and somebody is an Owner of it.
+    pub fn account(&mut self, name: &str, owner: &Email) {
+        let old = self.mirror.account(name).cloned();
+        let mut owners = old.as_ref().map(|account| account.owners.clone()).unwrap_or_default();
+        if !owners.contains(owner) {
+            owners.push(owner.clone());
+            owners.sort();
+        }
+        self.mirror.set_account(name, Some(AccountRecord { name: name.to_owned(), owners, deleted: false }));
+        self.undo.push(Undo::Account(name.to_owned(), old));
+    }
+
+    /// A guest's record is otherwise.
+    pub fn guest(&mut self, address: &Email, change: impl FnOnce(&mut GuestRecord, Timestamp)) {
+        let Some(mut record) = self.mirror.guest(address).cloned() else { return };
+        change(&mut record, self.frame.now);
+        self.set_guest(record);
+    }
+
+    /// Every MFA method is enrolled.
+    pub fn enrol(&mut self, address: &Email) {
+        self.guest(address, |record, now| {
+            let methods = MfaMethod::ALL.iter().map(|method| (*method, now));
+            record.mfa = MfaRecord::Known(methods.collect::<Few<_, _>>());
+        });
+    }
+
+    /// An object is declared.
+    pub fn declare(&mut self, object: Declared) {
+        let (key, uid) = (object.key(), object.metadata().uid.clone().unwrap_or_default());
+        drop(self.index.apply(object));
+        self.undo.push(Undo::Object(key, uid));
+    }
+
+    /// Does to the records of a membership and its partner what a reconcile would do, grants apart. Whether anything changed.
+    pub fn reconcile(&mut self, member: &Key) -> bool {
+        let home = self.world().declared.partner_of(member);
+        let mut changed = false;
+        for key in home.iter().chain([member]) {
+            let steps = plan(self.world(), key).steps;
+            for step in steps {
+                changed |= self.perform(&step.operation);
+            }
+        }
+        changed
+    }
+
+    fn perform(&mut self, operation: &Operation) -> bool {
+        match operation {
+            Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
+                let record = PartnerRecord {
+                    id: partner.clone(),
+                    mark: mark.clone(),
+                    display_name: display_name.clone(),
+                    host_admins: host_admins.clone(),
+                    suspended: *suspended,
+                    deactivated_at: None,
+                };
+                let old = self.mirror.partner(partner).cloned();
+                if old.as_ref() == Some(&record) {
+                    return false;
+                }
+                self.mirror.set_partner(partner, Some(record));
+                self.undo.push(Undo::Partner(partner.clone(), old.map(Box::new)));
+                true
+            }
+            Operation::Admit { address, .. } => {
+                let old = self.mirror.guest(address).cloned();
+                self.admitted(operation, old).is_some_and(|record| self.set_guest(record))
+            }
+            Operation::Invite { guest, .. }
+            | Operation::EnableLogin { guest }
+            | Operation::DescribeGuest { guest, .. }
+            | Operation::Demote { guest }
+            | Operation::Promote { guest } => {
+                let Some(mut record) = self.mirror.guest_by_id(guest).cloned() else { return false };
+                let owner = Some(self.frame.owner);
+                let around = Around { at: self.frame.now, owner, accounts: &[], home: true };
+                amend(&mut record, operation, &around) == Ok(Amended::Changed) && self.set_guest(record)
+            }
+            Operation::Withhold { .. }
+            | Operation::Lower { .. }
+            | Operation::RevokeInvitation { .. }
+            | Operation::DisableLogin { .. }
+            | Operation::ResetMfa { .. }
+            | Operation::Deactivate { .. }
+            | Operation::Release { .. }
+            | Operation::GiveBack { .. }
+            | Operation::Destroy { .. }
+            | Operation::DestroyPartner { .. }
+            | Operation::ForgetShare { .. }
+            | Operation::DeactivatePartner { .. }
+            | Operation::Give { .. } => false,
+        }
+    }
+
+    /// The record that an admission leaves behind; that of an earlier membership keeps its MFA.
+    fn admitted(&self, operation: &Operation, old: Option<GuestRecord>) -> Option<GuestRecord> {
+        let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at } =
+            operation
+        else {
+            return None;
+        };
+        let now = self.frame.now;
+        Some(GuestRecord {
+            id: guest.clone(),
+            revision: Revision(0),
+            mark: Some(mark.clone()),
+            address: address.clone(),
+            email: address.clone(),
+            partner: partner.clone(),
+            partner_name: partner_name.clone(),
+            display_name: display_name.clone(),
+            role: *role,
+            invitation: Some(InvitationRecord { sent_at: now, expires_at: *expires_at }),
+            admitted_at: now,
+            last_mail_at: None,
+            joined_at: None,
+            login: true,
+            mfa: old.map_or_else(|| MfaRecord::Known(Few::default()), |old| old.mfa),
+            mfa_lost_at: None,
+            grants: Few::default(),
+            deactivated_at: None,
+        })
+    }
+
+    /// Replaces a record. A mail that was only supposed is not remembered.
+    fn set_guest(&mut self, mut record: GuestRecord) -> bool {
+        let address = record.address.clone();
+        let old = self.mirror.guest(&address).cloned().map(Box::new);
+        record.last_mail_at = old.as_ref().and_then(|old| old.last_mail_at);
+        self.mirror.set_guest(&address, Some(record));
+        self.undo.push(Undo::Guest(address, old));
+        true
+    }
+}

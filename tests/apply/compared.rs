@@ -1,0 +1,221 @@
+//! `plan --base`: what anybody has or may get under one set of files and not under another.
+
+use serde_json::{Value, json};
+
+use super::folder::{BOB, CAROL, Folder, PARTNER, POLICY, SHARE, guest, manifests};
+
+const TIKTOK: &str = "
+---
+apiVersion: guestlist.dev/v1alpha1
+kind: AccountShare
+metadata: {name: tiktok, namespace: partners}
+spec: {partnerRef: {name: acme}, account: tiktok, sharedBy: dan@host.example, guestAdminRole: Manager, guestUsers: [{name: bob, propagatedBy: carol}]}
+";
+
+/// A settled folder whose base is what is applied, and whose pull request is this.
+fn pull_request(text: &str) -> Folder {
+    let folder = Folder::settled();
+    folder.write("base/all.yaml", &manifests());
+    folder.declare(text);
+    folder
+}
+
+/// The exit code, and each difference as `change fields guest account`.
+fn differences(folder: &Folder, more: &[&str]) -> (i32, Vec<String>) {
+    let (code, value) = folder.json(&[&["plan", "manifests", "--base", "base"], more].concat());
+    let one = |change: &Value| {
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let fields: Vec<String> = change["fields"].as_array().unwrap().iter().map(text).collect();
+        let (guest, account) = (text(&change["guest"]), text(&change["account"]));
+        format!("{} [{}] {guest} {account}", text(&change["change"]), fields.join(","))
+    };
+    (code, value["changes"].as_array().unwrap().iter().map(one).collect())
+}
+
+#[test]
+fn equal_sets_of_files_do_not_differ_whatever_there_is_to_do() {
+    let folder = Folder::new();
+    folder.declare(&manifests());
+    folder.write("base/all.yaml", &manifests());
+    assert_eq!(differences(&folder, &[]), (0, vec![]));
+    assert_eq!(folder.plan().0, 2);
+    let (code, said) = folder.says(&["plan", "manifests", "--base", "base"]);
+    assert!(code == 0 && said.ends_with("Changes of access: 0 gained, 0 lost, 0 changed.\n"), "{said}");
+}
+
+#[test]
+fn each_edit_is_a_difference_of_access_of_those_it_concerns() {
+    let instagram = manifests();
+    let later = "later";
+    for (what, text, wanted) in [
+        (
+            "a share",
+            manifests() + TIKTOK,
+            vec!["gained [] bob@acme.example tiktok", "gained [] carol@acme.example tiktok"],
+        ),
+        (
+            "no share",
+            instagram.replace(SHARE, ""),
+            vec!["lost [] bob@acme.example instagram", "lost [] carol@acme.example instagram"],
+        ),
+        (
+            "a guest less",
+            [SHARE, &guest("carol", "GuestAdmin"), PARTNER].concat(),
+            vec!["lost [] bob@acme.example -", "lost [] bob@acme.example instagram"],
+        ),
+        ("a guest more", manifests() + &guest("dora", "GuestUser"), vec!["gained [] dora@acme.example -"]),
+        (
+            "a Guest Admin more",
+            manifests() + &guest("dora", "GuestAdmin"),
+            vec!["gained [] dora@acme.example -", "gained [] dora@acme.example instagram"],
+        ),
+        (
+            "a role",
+            instagram.replace(
+                "guestUsers: [{name: bob, propagatedBy: carol}]",
+                "roleOverrides: [{name: carol, role: Collaborator}]",
+            ),
+            vec!["lost [] bob@acme.example instagram", "changed [role] carol@acme.example instagram"],
+        ),
+        (
+            "an end",
+            instagram.replace("  account: instagram\n", "  account: instagram\n  expiresAt: 2099-01-01T00:00:00Z\n"),
+            vec!["changed [until] bob@acme.example instagram", "changed [until] carol@acme.example instagram"],
+        ),
+        (
+            "a method",
+            instagram.replace("  account: instagram\n", "  account: instagram\n  mfa: {methods: [WebAuthn]}\n"),
+            vec![
+                "changed [conditions,mfa] bob@acme.example instagram",
+                "changed [conditions,mfa] carol@acme.example instagram",
+            ],
+        ),
+        (
+            "a suspension",
+            instagram.replace(
+                "name: bob, namespace: partners}\nspec: {",
+                "name: bob, namespace: partners}\nspec: {suspended: true, ",
+            ),
+            vec!["changed [state] bob@acme.example -", "lost [] bob@acme.example instagram"],
+        ),
+    ] {
+        let folder = pull_request(&text);
+        assert_eq!(differences(&folder, &[]), (2, wanted.iter().map(ToString::to_string).collect()), "{what}");
+    }
+    let folder = pull_request(&(manifests() + &guest("dora", "GuestAdmin")));
+    let (_, value) = folder.json(&["plan", "manifests", "--base", "base"]);
+    let gained = &value["changes"][1];
+    assert_eq!((&gained["before"], &gained["after"][0]["when"]), (&json!([]), &json!(later)));
+    let conditions = gained["after"][0]["conditions"].as_array().unwrap();
+    assert_eq!(conditions.iter().map(|it| &it["reason"]).collect::<Vec<_>>(), ["Invited", "MfaNotEnrolled"]);
+    let (code, said) = folder.says(&["plan", "manifests", "--base", "base"]);
+    assert!(code == 2 && said.contains("gained: dora@acme.example of partners/acme: instagram\n  + Manager"), "{said}");
+    assert!(said.contains("Changes of access: 2 gained, 0 lost, 0 changed."), "{said}");
+}
+
+#[test]
+fn a_partner_that_only_the_base_declares_is_said_to_stay() {
+    let folder = pull_request(&PARTNER.replace("{name: acme,", "{name: bolt,"));
+    let (code, said) = differences(&folder, &[]);
+    assert_eq!((code, said), (2, vec![format!("changed [state] {BOB} -"), format!("changed [state] {CAROL} -")]));
+}
+
+#[test]
+fn an_empty_base_declares_nobody() {
+    let folder = Folder::new();
+    folder.declare(&manifests());
+    let (code, value) = folder.json(&["plan", "manifests", "--base", "-"]);
+    let gained = value["changes"].as_array().unwrap();
+    assert_eq!((code, gained.len()), (2, 4), "{value}");
+    assert!(gained.iter().all(|change| change["change"] == "gained"), "{value}");
+}
+
+#[test]
+fn a_policy_that_changes_too_is_compared_with_that_of_the_base() {
+    let folder = pull_request(&manifests());
+    folder.write("base.yaml", &POLICY.replace("*@host.example", "dan@host.example"));
+    let (code, said) = differences(&folder, &["--base-workspace", "base.yaml"]);
+    let gained = [format!("gained [] {BOB} instagram"), format!("gained [] {CAROL} instagram")];
+    assert_eq!(code, 2);
+    assert!(gained.iter().all(|one| said.contains(one)), "{said:?}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_an_error() {
+    let folder = pull_request(&manifests());
+    folder.write("broken.yaml", "a: [\n");
+    for base in ["nowhere", "broken.yaml"] {
+        let (code, said) = folder.says(&["plan", "manifests", "--base", base]);
+        assert!(code == 1 && said.contains("base"), "{base}: {code} {said}");
+    }
+    let (code, said) = folder.says(&["plan", "-", "--base", "-"]);
+    assert!(code == 1 && said.contains("not both"), "{said}");
+    folder.declare(&(manifests() + &guest("eve", "GuestUser").replace("acme.example", "host.example")));
+    assert_eq!(folder.says(&["plan", "manifests", "--base", "base"]).0, 1);
+    // Of the base a broken rule is none of the pull request's.
+    folder.write("base/all.yaml", &(manifests() + &guest("eve", "GuestUser").replace("acme.example", "host.example")));
+    folder.declare(&manifests());
+    assert_eq!(folder.says(&["plan", "manifests", "--base", "base"]).0, 0);
+}
+
+#[test]
+fn markdown_is_tables_in_which_a_tenant_forms_nothing() {
+    let hostile = "a | b `c` <img src=x> [x](https://evil.example)";
+    let share = TIKTOK.replace("account: tiktok", &format!("account: '{hostile}'"));
+    let folder = pull_request(&(manifests() + &share));
+    for args in [&["plan", "manifests"][..], &["plan", "manifests", "--base", "base"]] {
+        let (code, said) = folder.says(&[args, &["-o", "markdown"]].concat());
+        assert!(code != 1 && said.starts_with("## guestlist plan"), "{said}");
+        assert!(
+            said.contains("a &#124; b &#96;c&#96; &#60;img src=x&#62; &#91;x&#93;(https&#58;//evil.example)"),
+            "{said}"
+        );
+        let tables = said.lines().filter(|line| line.starts_with('|'));
+        let columns: Vec<usize> = tables.map(|line| line.matches('|').count()).collect();
+        assert!(!columns.is_empty() && columns.iter().all(|count| *count >= 5), "{said}");
+    }
+}
+
+#[test]
+fn later_grants_leave_the_exit_status_of_a_plan_alone() {
+    let folder = Folder::new();
+    folder.declare(&[&guest("bob", "GuestUser"), &guest("carol", "GuestAdmin"), PARTNER].concat());
+    folder.apply();
+    folder.declare(&(manifests() + TIKTOK));
+    let (code, said) = folder.plan();
+    assert!(code == 0 && said.ends_with("Plan: 0 operations now, 4 grants later.\n"), "{said}");
+    let (_, plan) = folder.json(&["plan", "manifests"]);
+    let later = plan["later"].as_array().unwrap();
+    assert_eq!(
+        (&later[0]["guest"], &later[0]["partner"], &later[0]["role"], &later[0]["share"], &later[0]["until"]),
+        (
+            &json!(BOB),
+            &json!({"namespace": "partners", "name": "acme"}),
+            &json!("Collaborator"),
+            &json!("instagram"),
+            &json!(null)
+        )
+    );
+    folder.joins_with_mfa(CAROL);
+    folder.joins_with_mfa(BOB);
+    folder.apply();
+    assert_eq!(folder.access().len(), 4);
+}
+
+#[test]
+fn a_guest_who_keeps_an_account_is_listed_beside_already_guest() {
+    let folder = Folder::settled();
+    // The same person under another partner, and under another name of the same one.
+    let bolt = PARTNER.replace("{name: acme,", "{name: bolt,");
+    let other = guest("robert", "GuestUser").replace("robert@", "bob@").replace("{name: acme}", "{name: bolt}");
+    for declared in
+        [[&bolt, other.as_str()].concat(), [PARTNER, &bolt, SHARE, &guest("carol", "GuestAdmin"), &other].concat()]
+    {
+        folder.declare(&declared);
+        let (code, plan) = folder.json(&["plan", "manifests"]);
+        assert_eq!((code, &plan["violations"][0]["reason"]), (1, &json!("AlreadyGuest")), "{plan}");
+        let left: Vec<&Value> = plan["leftAlone"].as_array().unwrap().iter().filter(|it| it["guest"] == BOB).collect();
+        assert_eq!(left.len(), 1, "{plan}");
+        assert_eq!(left[0]["accounts"], json!(["instagram"]));
+    }
+}
