@@ -44,6 +44,14 @@ impl Place {
         }
     }
 
+    /// The network file system that an embedded directory's file lies on, if any.
+    pub fn network_disk(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(path) => sqlite::network_disk(path),
+            Self::Keycloak(_) => None,
+        }
+    }
+
     /// Opens it by a handle that can only read.
     pub fn observe(&self) -> Result<Arc<dyn Observe>, Fault> {
         match self {

@@ -67,7 +67,14 @@ pub async fn begin(options: &Options, client: Client, term: Term, health: &Healt
         }
     };
     let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster(&client, health).await };
-    let (directory, epoch) = lead(&Place::read(&options.directory)?, &owner, health).await?;
+    let place = Place::read(&options.directory)?;
+    if let Some(system) = place.network_disk() {
+        tracing::warn!(
+            system,
+            "the directory's file lies on a network file system, where SQLite's locks do not hold; move it to a local disk"
+        );
+    }
+    let (directory, epoch) = lead(&place, &owner, health).await?;
     let Owner { installation, cluster } = &owner;
     tracing::info!(installation, cluster, epoch = epoch.0, "leading the directory");
     let (sender, inbox) = mpsc::channel(INBOX);

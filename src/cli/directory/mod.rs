@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::Problem;
 use place::Place;
 
+use crate::directory::sqlite::Contents;
 use crate::rules::{Email, MfaMethod};
 
 /// Arguments of `guestlist directory`.
@@ -22,6 +23,7 @@ use crate::rules::{Email, MfaMethod};
 #[command(after_help = "Examples:
   guestlist directory import people.yaml
   guestlist directory show -o json
+  guestlist directory backup directory-2027-01-31.db
   guestlist directory accept bob@acme.example
   guestlist directory enroll-mfa bob@acme.example --method TOTP
   guestlist directory setup --directory keycloak:https://id.host.example#workspace --dry-run
@@ -57,6 +59,17 @@ enum Command {
     /// Add and update users and accounts from a YAML file; removes nothing
     Import {
         /// The file, or - for standard input
+        file: PathBuf,
+    },
+    /// Copy the embedded directory into a new file, also while an operator runs
+    ///
+    /// The copy is one state of the directory, readable by its owner alone, and on the disk when the command ends. To restore it,
+    /// stop the operator, remove FILE-wal and FILE-shm of the old directory, and put the copy in its place.
+    #[command(
+        after_help = "Examples:\n  guestlist directory backup --directory sqlite:/var/lib/guestlist/directory.db backup.db"
+    )]
+    Backup {
+        /// The copy. A file that exists is never overwritten
         file: PathBuf,
     },
     /// Show everything that the directory holds
@@ -129,6 +142,11 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
             let import = import::read(&file)?;
             let done = place()?.import(&import)?;
             writeln!(out, "{} added, {} updated, {} unchanged", done.added, done.updated, done.unchanged)?;
+        }
+        Command::Backup { file } => {
+            let place = place()?;
+            let Contents { partners, guests, accounts } = place.backup(directory, &file)?;
+            writeln!(out, "{} holds {partners} partners, {guests} guests and {accounts} accounts", file.display())?;
         }
         Command::Show { output } => show::show(&place()?.everything()?, output, now, out)?,
         Command::Accept { email } => {

@@ -1,14 +1,14 @@
 //! Where the directory is: a file of ours, or a realm of Keycloak. What both can do.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::Problem;
-use crate::directory::sqlite::{Access, Store};
+use crate::directory::sqlite::{Access, Contents, Store, backup};
 use crate::directory::{self, Everything, Import, Imported, keycloak, scheme};
 use crate::rules::Email;
 
@@ -48,6 +48,17 @@ impl Place {
             Self::File(path) => Store::open(path, Access::Read)?.everything()?,
             Self::Realm(realm, runtime) => runtime.block_on(realm.everything())?,
         })
+    }
+
+    /// Copies the embedded directory into a new file.
+    pub fn backup(&self, directory: &str, file: &Path) -> Result<Contents, Problem> {
+        match self {
+            Self::File(path) => Ok(backup(path, file)?),
+            Self::Realm(..) => Err(cannot(
+                directory,
+                "a realm is backed up with Keycloak's own means: its database, or `kc.sh export`",
+            )),
+        }
     }
 
     /// Adds and updates people and accounts.

@@ -1,12 +1,16 @@
 //! The embedded directory: one SQLite file. [`Store`] is all of it, synchronous; [`Directory`] runs a store on a thread
 //! of its own, so that no file access blocks the operator; [`Inline`] runs it in the caller, for simulation.
 
+mod backup;
+mod checkpoint;
 mod copy;
 mod end;
 mod follow;
+mod integrity;
 mod mark;
 mod memory;
 mod moved;
+mod network_disk;
 pub mod play;
 mod rows;
 mod schema;
@@ -16,6 +20,7 @@ mod write;
 use std::path::Path;
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
@@ -23,8 +28,11 @@ use super::{
     PageToken, PartnerId, PartnerRecord, Revision, ShareRecord, UserRecord,
 };
 use crate::rules::Email;
+pub use backup::{Contents, backup};
+use checkpoint::Log;
 use follow::Follow;
 use moved::Opened;
+pub use network_disk::network_disk;
 pub use schema::Access;
 use schema::fault;
 pub use shell::{Directory, Inline, ReadOnly};
@@ -39,17 +47,33 @@ pub struct Store {
     follow: Follow,
     place: Opened,
     beside: copy::Beside,
+    log: Log,
+}
+
+impl Drop for Store {
+    /// After a command, or a process that was told to stop, the file alone is the whole directory.
+    fn drop(&mut self) {
+        if self.place.check().is_ok() {
+            return self.checkpoint();
+        }
+        // Closing removes the log of this name, which may be another directory's by now.
+        let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        if let Err(error) = self.connection.set_db_config(keeps_log, true) {
+            tracing::debug!(%error, "failed to leave the write-ahead log alone");
+        }
+    }
 }
 
 impl Store {
     /// Opens a file, or `:memory:`.
     pub fn open(path: &Path, access: Access) -> Result<Self, Fault> {
-        let connection = schema::open(path, access)?;
+        let (connection, log) = schema::open(path, access)?;
         Ok(Self {
             connection,
             page: PAGE,
             follow: Follow::default(),
             place: Opened::of(path),
+            log,
             beside: copy::Beside::default(),
         })
     }
@@ -59,6 +83,18 @@ impl Store {
     pub fn with_page(mut self, page: usize) -> Self {
         self.page = page.max(1);
         self
+    }
+
+    /// Whether the file alone holds everything.
+    fn is_at_rest(&self) -> bool {
+        self.log.is_empty()
+    }
+
+    /// Brings everything into the file itself.
+    fn checkpoint(&self) {
+        if self.place.check().is_ok() {
+            self.log.checkpoint(&self.connection, schema::PATIENCE);
+        }
     }
 
     /// The connection, for what is neither observing nor executing.

@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 
 use super::super::Fault;
+use super::checkpoint::Log;
+use super::integrity;
 
 /// Marks the file as a guestlist directory (`glst`).
 pub(super) const APPLICATION_ID: i32 = 0x676c_7374;
 
-/// For how many seconds we wait for another process's transaction.
-const PATIENCE: u64 = 5;
+/// For how long we wait for another process's transaction.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The tables. Constraints carry the invariants that one row can break.
 const TABLES: &str = "
@@ -163,8 +166,8 @@ pub enum Access {
     Read,
 }
 
-/// Opens a file, or `:memory:`.
-pub fn open(path: &Path, access: Access) -> Result<Connection, Fault> {
+/// Opens a file, or `:memory:`, and makes sure that it is one directory. Nothing is changed in a file that is not.
+pub(super) fn open(path: &Path, access: Access) -> Result<(Connection, Log), Fault> {
     let flags = match access {
         Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
@@ -182,13 +185,24 @@ pub fn open(path: &Path, access: Access) -> Result<Connection, Fault> {
     }
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|error| refused(path, &error))?;
+    // What is refused stays as it is: closing would write the log into a file that it may not belong to.
+    let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(keeps_log, true).map_err(|error| refused(path, &error))?;
     prepare(path, &mut connection, access)?;
-    Ok(connection)
+    connection.set_db_config(keeps_log, false).map_err(|error| refused(path, &error))?;
+    let log = if access == Access::Read {
+        Log::none()
+    } else {
+        Log::of(&connection).map_err(|error| refused(path, &error))?
+    };
+    // After a crash the last transactions are in the log alone.
+    log.checkpoint(&connection, PATIENCE);
+    Ok((connection, log))
 }
 
 fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(), Fault> {
     let fail = |error: rusqlite::Error| refused(path, &error);
-    connection.busy_timeout(Duration::from_secs(PATIENCE)).map_err(fail)?;
+    connection.busy_timeout(PATIENCE).map_err(fail)?;
     let (id, version, tables) = identity(connection).map_err(fail)?;
     let fresh = id == 0 && version == 0 && tables == 0;
     if !fresh && id != APPLICATION_ID {
@@ -209,6 +223,9 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
             ),
         });
     }
+    if version == known {
+        whole(path, connection)?;
+    }
     if access == Access::Read {
         return if fresh { Err(Fault::Refused { message: format!("{} is empty", path.display()) }) } else { Ok(()) };
     }
@@ -219,6 +236,24 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
         return migrate(path, connection, &steps, known);
     }
     wal(connection).map_err(fail)
+}
+
+/// Refuses a file that is damaged, or a copy that was made while the directory was being written.
+fn whole(path: &Path, connection: &Connection) -> Result<(), Fault> {
+    let snapshot = || {
+        let tx = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
+        integrity::problem(&tx)
+    };
+    match snapshot().map_err(|error| refused(path, &error))? {
+        None => Ok(()),
+        Some(problem) => Err(Fault::Refused {
+            message: format!(
+                "{} is damaged: {problem}. Was it copied while the directory was being written? Nothing was changed, and no mail \
+                 was sent. Restore another copy; `guestlist directory backup FILE` makes one that is consistent.",
+                path.display()
+            ),
+        }),
+    }
 }
 
 /// What the file says of itself: application, schema version, number of tables. One snapshot: another process may be
@@ -264,6 +299,10 @@ fn wal(connection: &Connection) -> rusqlite::Result<()> {
 fn refused(path: &Path, error: &rusqlite::Error) -> Fault {
     let what = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "is not an SQLite file; nothing was changed. Name another file",
+        Some(ErrorCode::DatabaseCorrupt) => {
+            "is damaged. Was it copied while the directory was being written? Nothing was changed, and no mail was sent. Restore \
+             another copy; `guestlist directory backup FILE` makes one that is consistent"
+        }
         Some(ErrorCode::ReadOnly) => "is read-only; guestlist has to write to it (and to its folder)",
         Some(ErrorCode::CannotOpen) => "cannot be opened; its folder has to exist and to be writable",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -286,7 +325,10 @@ pub fn fault(context: &str, error: &rusqlite::Error) -> Fault {
             ),
         },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Unavailable {
-            context: format!("failed to {context}: another process holds the file locked for longer than {PATIENCE}s"),
+            context: format!(
+                "failed to {context}: another process holds the file locked for longer than {}s",
+                PATIENCE.as_secs()
+            ),
         },
         Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Fault::Unavailable {
             context: format!("failed to {context}: {error}; is there room left where the directory's file is?"),

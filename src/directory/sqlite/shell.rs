@@ -2,12 +2,14 @@
 //! simulation under paused time.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpoint::IDLE;
 use super::follow::Answered;
 use super::{
     AccountRecord, Changes, Cursor, Destroyed, Effect, Epoch, Fault, GuestRecord, MailRecord, Operation, Owner, Page,
@@ -29,11 +31,23 @@ trait Run: Send + Sync {
 
 type Work = Box<dyn FnOnce(&mut Store) + Send>;
 
-/// A store on a thread of its own. The thread ends when the last handle is dropped.
+/// A store on a thread of its own. The thread ends when the last handle is dropped, and the last handle waits for it: the file
+/// holds everything by then.
 #[derive(Clone)]
-pub struct Directory {
-    work: mpsc::Sender<Work>,
+pub struct Directory(Arc<Worker>);
+
+struct Worker {
+    /// `None`: it is told to end.
+    work: Option<mpsc::Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
     answered: Arc<Mutex<Answered>>,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.work.take());
+        drop(self.thread.take().map(JoinHandle::join));
+    }
 }
 
 /// A store on a thread of its own that can be read and nothing else: it cannot be asked to execute.
@@ -58,15 +72,34 @@ impl Run for ReadOnly {
 
 impl Directory {
     /// Starts the thread.
-    pub fn start(mut store: Store) -> std::io::Result<Self> {
-        let (work, mut inbox) = mpsc::channel::<Work>(WAITING);
+    pub fn start(store: Store) -> std::io::Result<Self> {
+        let (work, inbox) = mpsc::channel::<Work>(WAITING);
         let answered = store.follow.answered();
-        std::thread::Builder::new().name("directory".to_owned()).spawn(move || {
-            while let Some(work) = inbox.blocking_recv() {
-                work(&mut store);
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let serve = move || clock.block_on(serve(store, inbox));
+        let thread = std::thread::Builder::new().name("directory".to_owned()).spawn(serve)?;
+        Ok(Self(Arc::new(Worker { work: Some(work), thread: Some(thread), answered })))
+    }
+}
+
+/// Serves requests until nobody can make any more. While there are none, everything is brought into the file.
+async fn serve(mut store: Store, mut inbox: mpsc::Receiver<Work>) {
+    loop {
+        let work = if store.is_at_rest() {
+            inbox.recv().await
+        } else {
+            match tokio::time::timeout(IDLE, inbox.recv()).await {
+                Ok(work) => work,
+                Err(_) => {
+                    store.checkpoint();
+                    continue;
+                }
             }
-        })?;
-        Ok(Self { work, answered })
+        };
+        match work {
+            Some(work) => work(&mut store),
+            None => return,
+        }
     }
 }
 
@@ -86,7 +119,8 @@ impl Run for Directory {
                 // He may also give up while we work; what was done is done, and is told as a change.
                 drop(reply.send(store.place.check().and_then(|()| work(store))));
             });
-            self.work.send(work).await.map_err(|_| gone())?;
+            let inbox = self.0.work.as_ref().ok_or_else(gone)?;
+            inbox.send(work).await.map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?
         }
         .boxed()
@@ -95,7 +129,7 @@ impl Run for Directory {
 
 impl Directory {
     fn answered(&self) -> Arc<Mutex<Answered>> {
-        Arc::clone(&self.answered)
+        Arc::clone(&self.0.answered)
     }
 }
 

@@ -157,7 +157,11 @@ impl Write<'_> {
         if rows == 0 {
             return Ok(Done::Nothing);
         }
-        self.done("guest", record.address.as_str())
+        let kind = match operation {
+            Operation::Release { .. } | Operation::GiveBack { .. } => "gone",
+            _ => "guest",
+        };
+        self.done(kind, record.address.as_str())
     }
 
     pub(super) fn done(&self, kind: &str, key: &str) -> Result<Done, Fault> {
