@@ -1,38 +1,43 @@
 //! `guestlist release`: the ways on that only a person can decide: letting go of a cluster's objects, of orphans, and taking
 //! over a directory.
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::offline::input::{FILES, Input};
+use super::offline::input::{FILES, Given, Input};
 use super::offline::session::load;
 use super::{Problem, ask, offline};
 use crate::directory::{Execute, Mirror, Owner};
-use crate::index::{Index, Kind, has_finalizer};
+use crate::index::{Index, Key, Kind, Membership, has_finalizer};
 use crate::operator::cluster::Cluster;
-use crate::plan::{Extent, Scope, Step, World, sweep};
+use crate::plan::{Extent, Scope, Step, World, behind, sweep};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 --all is for uninstalling: without our finalizers the objects can be deleted, and nobody's access changes. --orphans gives the
 marks of guests whom the cluster does not declare back, for good: they stay as workspace users and keep none of what was shared
 with them, and become guests again only where policy and partner adopt them. Restore memberships that are missing by mistake first.
+--missing is for a directory that was restored from an old copy or begun anew (DirectoryBehind): the statuses of the memberships
+whose guest it does not know forget that the guest was invited, and a running operator invites them again.
 --take-over makes a directory that another cluster or installation ran this one's, marks and all.
 
 Examples:
   guestlist release --all
   guestlist release --orphans --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist release --missing --workspace workspace.yaml --directory sqlite:directory.db
   guestlist release --take-over --workspace workspace.yaml --directory sqlite:directory.db
   guestlist release --take-over=files --workspace workspace.yaml --directory sqlite:directory.db")]
 pub(super) struct ReleaseArgs {
     #[command(flatten)]
     what: What,
-    /// The workspace policy, for --orphans and --take-over: it names the installation
+    /// The workspace policy, for all but --all: it names the installation
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE", required_unless_present = "all")]
     workspace: Option<std::path::PathBuf>,
-    /// The directory, for --orphans and --take-over: sqlite:PATH or keycloak:URL#REALM
+    /// The directory, for all but --all: sqlite:PATH or keycloak:URL#REALM
     #[arg(long, value_name = "ADDRESS", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
     directory: String,
     /// Without asking
@@ -49,6 +54,9 @@ struct What {
     /// Give the marks of guests back whom the cluster does not declare
     #[arg(long)]
     orphans: bool,
+    /// Have guests invited again whom the statuses name and the directory does not know
+    #[arg(long)]
+    missing: bool,
     /// Make the directory this cluster's, or that of manifests in files
     #[arg(long, value_enum, value_name = "WHOSE", num_args = 0..=1, require_equals = true, default_missing_value = "cluster")]
     take_over: Option<Whose>,
@@ -67,6 +75,7 @@ pub(super) fn run(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem
     match (args.what.take_over, args.what.orphans) {
         (Some(whose), _) => runtime.block_on(take_over(args, whose, out)),
         (None, true) => runtime.block_on(orphans(args, out)),
+        (None, false) if args.what.missing => runtime.block_on(missing(args, out)),
         (None, false) => runtime.block_on(all(args, out)),
     }
 }
@@ -127,6 +136,22 @@ async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
 /// What gives the orphans' marks back. The directory is read first: who is admitted before the objects are read is declared by
 /// then.
 async fn orphaned(input: &Input, directory: &dyn Execute) -> Result<Vec<Step>, String> {
+    let (given, index, mirror) = compared(input, directory).await?;
+    Ok(sweep::give_back(World {
+        declared: &index,
+        observed: &mirror,
+        workspace: &given.workspace,
+        owner: &given.owner,
+        directory_available: true,
+        unsent: false,
+        scope: Scope::ALL,
+        extent: Extent::Everything,
+        now: Timestamp::now(),
+    }))
+}
+
+/// The cluster's objects beside the directory's guests.
+async fn compared(input: &Input, directory: &dyn Execute) -> Result<(Given, Index, Mirror), String> {
     let owner = directory.owner().await.map_err(|fault| fault.to_string())?;
     let load = load(directory).await?;
     let given = input.read_cluster().await?;
@@ -144,17 +169,50 @@ async fn orphaned(input: &Input, directory: &dyn Execute) -> Result<Vec<Step>, S
     for guest in load.guests {
         mirror.set_guest(&guest.address.clone(), Some(guest));
     }
-    Ok(sweep::give_back(World {
-        declared: &index,
-        observed: &mirror,
-        workspace: &given.workspace,
-        owner: &given.owner,
-        directory_available: true,
-        unsent: false,
-        scope: Scope::ALL,
-        extent: Extent::Everything,
-        now: Timestamp::now(),
-    }))
+    Ok((given, index, mirror))
+}
+
+/// The memberships whose status says that their guest was invited, and whom the directory does not know: their keys and names.
+async fn unknown(input: &Input, directory: &dyn Execute) -> Result<BTreeMap<String, (Key, String)>, String> {
+    let (_, index, mirror) = compared(input, directory).await?;
+    let entry = |entry: &Membership| {
+        let meta = &entry.metadata;
+        let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
+        let key = Key::new(Kind::Membership, text(&meta.namespace), text(&meta.name));
+        (text(&meta.uid), (key, behind::named(entry)))
+    };
+    Ok(behind::missing(&index, &mirror).map(entry).collect())
+}
+
+async fn missing(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
+    let input = args.input()?;
+    let directory = input.execute()?;
+    let mut found = unknown(&input, directory.as_ref()).await?;
+    if found.is_empty() {
+        writeln!(out, "the directory has a record of every guest whom a status names; nothing is missing")?;
+        return Ok(());
+    }
+    for (_, named) in found.values() {
+        writeln!(out, "no record of {named}")?;
+    }
+    let count = found.len();
+    ask(
+        args.yes,
+        &format!(
+            "{count} guests are invited again: the statuses of their memberships forget that they were, and each gets a new mail. If a \
+             newer copy of the directory knows these guests, restore that copy instead"
+        ),
+    )?;
+    // The directory may have been restored while the question waited.
+    let still = unknown(&input, directory.as_ref()).await?;
+    found.retain(|uid, _| still.contains_key(uid));
+    let cluster = Cluster::connect().await?;
+    for (uid, (key, named)) in &found {
+        if cluster.forget_admission(key, uid).await? {
+            writeln!(out, "{named} is invited again")?;
+        }
+    }
+    Ok(())
 }
 
 async fn take_over(args: &ReleaseArgs, whose: Whose, out: &mut dyn Write) -> Result<(), Problem> {

@@ -33,9 +33,21 @@ pub struct Mirror {
     /// Share UID → what it was when something was first given through it.
     shares: BTreeMap<String, ShareRecord>,
     destroyed: Destroyed,
+    /// UIDs of memberships whose status says that they were admitted, and whose record is not there.
+    missing: BTreeSet<String>,
 }
 
 impl Mirror {
+    /// UIDs of memberships whose status says that they were admitted, and whose record was not there when this was first read.
+    pub fn missing(&self) -> &BTreeSet<String> {
+        &self.missing
+    }
+
+    /// Sets whose record is missing.
+    pub fn set_missing(&mut self, missing: BTreeSet<String>) {
+        self.missing = missing;
+    }
+
     /// Takes in what an operation left behind.
     pub fn apply(&mut self, effect: &Effect) {
         if let Some(gone) = &effect.gone

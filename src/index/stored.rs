@@ -143,6 +143,12 @@ impl<S, T> Slot<S, T> {
         }
     }
 
+    /// The object's name.
+    pub fn key(&self, kind: Kind) -> Key {
+        let Meta { namespace, name, .. } = self.metadata();
+        Key::new(kind, namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default())
+    }
+
     /// The entry, where the object reads.
     pub fn read(&self) -> Option<&Entry<S, T>> {
         match self {

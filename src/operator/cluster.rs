@@ -57,6 +57,24 @@ impl Cluster {
         }
     }
 
+    /// Makes a membership's status forget that its guest was admitted. Whether the membership is still there.
+    pub async fn forget_admission(&self, key: &Key, uid: &str) -> Result<bool, String> {
+        let forgotten = json!({
+            "directoryId": null, "state": "Pending", "invitation": null, "joinedAt": null, "mfa": null,
+            "accounts": null, "accountCount": null,
+        });
+        let patch = json!({"metadata": {"uid": uid}, "status": forgotten});
+        let objects: Api<DeserializeGuard<api::GuestMembership>> = Api::namespaced(self.client.clone(), &key.namespace);
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
+        match tokio::time::timeout(DEADLINE, objects.patch_status(&key.name, &params, &patch)).await {
+            Ok(Ok(_)) => Ok(true),
+            // It was deleted, and perhaps made anew: its status says nothing of the kind.
+            Ok(Err(kube::Error::Api(status))) if [404, 409].contains(&status.code) => Ok(false),
+            Ok(Err(error)) => Err(format!("failed to write the status of {key}: {}", words(&error))),
+            Err(_) => Err(format!("failed to write the status of {key}: no answer in {}s", DEADLINE.as_secs())),
+        }
+    }
+
     async fn let_go_of<K: Watched + Resource<Scope = NamespaceResourceScope>>(
         &self,
         object: &Declared,

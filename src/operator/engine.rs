@@ -2,6 +2,7 @@
 //! shell runs the tasks and feeds their outcomes back. A reconcile can never see a world older than the event that
 //! caused it, and the same inputs give the same tasks.
 
+mod behind;
 mod checks;
 mod counts;
 mod not_taken;
@@ -75,6 +76,8 @@ pub struct Engine {
     /// UIDs of memberships whose record somebody else changed.
     drifted: BTreeSet<String>,
     stopped: Option<String>,
+    /// The statuses were compared with the directory.
+    compared: bool,
 }
 
 impl Engine {
@@ -102,6 +105,7 @@ impl Engine {
             orphans: BTreeSet::new(),
             drifted: BTreeSet::new(),
             stopped: None,
+            compared: false,
         }
     }
 
@@ -139,6 +143,8 @@ impl Engine {
                 self.condition.problems.remove(kind.as_str());
                 let touched = self.index.replace(kind, objects);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
+                self.compare_statuses();
+                self.compare_again(now);
                 self.sweep_later(now);
                 self.begin();
             }
@@ -147,6 +153,7 @@ impl Engine {
                 let priority = urgency(&object);
                 let touched = self.index.apply(*object);
                 self.touch(touched, priority, now);
+                self.compare_again(now);
                 self.sweep_later(now);
             }
             Input::Deleted { key, uid, frontier } => {
@@ -154,6 +161,7 @@ impl Engine {
                 let touched = self.index.delete(&key, &uid);
                 self.queue.forget(&key);
                 self.touch(touched, Priority::Withhold, now);
+                self.compare_again(now);
                 self.sweep_later(now);
             }
             Input::Bookmark { kind, frontier } => {
@@ -168,7 +176,11 @@ impl Engine {
                 self.condition.problems.insert(kind.as_str(), problem);
             }
             Input::Loading => self.written_since_loading = Default::default(),
-            Input::Loaded(load) => self.load(*load, now),
+            Input::Loaded(load) => {
+                self.load(*load, now);
+                self.compare_statuses();
+                self.compare_again(now);
+            }
             Input::Observed(changes) => {
                 // What we did ourselves is not among it.
                 for change in changes {
@@ -176,6 +188,7 @@ impl Engine {
                     let touched = self.observe(change, true, now);
                     self.touch(touched, Priority::Withhold, now);
                 }
+                self.compare_again(now);
                 self.sweep_later(now);
             }
             Input::DirectoryDown(fault) => self.directory_down(&fault),

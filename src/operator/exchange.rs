@@ -229,6 +229,8 @@ pub struct Condition {
     pub not_taken: Option<String>,
     /// How many marked guests nothing declares any more.
     pub orphans: usize,
+    /// How many memberships were admitted, by their status, and have no record in the directory.
+    pub missing_guests: usize,
     /// Who leads, where that is somebody else: to stand by is all there is to do, and nothing is missing.
     pub led_by: Option<String>,
 }

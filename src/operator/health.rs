@@ -64,11 +64,16 @@ const OBJECTS: Metric = gauge("objects", "kind", "Objects declared");
 const QUEUED: Metric = gauge("queued_keys", "", "Objects waiting to be reconciled");
 const GUESTS: Metric = gauge("live_guests", "", "Live guests in the directory");
 const ORPHANS: Metric = gauge("orphans", "", "Live guests in the directory whom nothing declares");
+const MISSING: Metric = gauge(
+    "missing_guests",
+    "",
+    "Memberships whose status says that they were admitted, without a record in the directory",
+);
 const READY: Metric = gauge("ready", "", "1 where the operator is ready");
 const LEADING: Metric = gauge("leading", "", "1 where this process leads, 0 where it stands by");
 
 /// All metrics.
-pub const METRICS: [Metric; 8] = [OPERATIONS, CALLS, OBJECTS, QUEUED, GUESTS, ORPHANS, READY, LEADING];
+pub const METRICS: [Metric; 9] = [OPERATIONS, CALLS, OBJECTS, QUEUED, GUESTS, ORPHANS, MISSING, READY, LEADING];
 
 /// What is counted.
 pub struct Metrics {
@@ -79,6 +84,7 @@ pub struct Metrics {
     queued: Gauge,
     guests: Gauge,
     orphans: Gauge,
+    missing: Gauge,
     ready: Gauge,
     leading: Gauge,
 }
@@ -93,15 +99,22 @@ impl Default for Metrics {
         let operations = Family::default();
         let calls = Family::default();
         let objects = Family::default();
-        let [queued, guests, orphans, ready, leading] = std::array::from_fn(|_| Gauge::default());
+        let [queued, guests, orphans, missing, ready, leading] = std::array::from_fn(|_| Gauge::default());
         registry.register(OPERATIONS.name, OPERATIONS.help, operations.clone());
         registry.register(CALLS.name, CALLS.help, calls.clone());
         registry.register(OBJECTS.name, OBJECTS.help, objects.clone());
-        let plain = [(QUEUED, &queued), (GUESTS, &guests), (ORPHANS, &orphans), (READY, &ready), (LEADING, &leading)];
+        let plain = [
+            (QUEUED, &queued),
+            (GUESTS, &guests),
+            (ORPHANS, &orphans),
+            (MISSING, &missing),
+            (READY, &ready),
+            (LEADING, &leading),
+        ];
         for (metric, gauge) in plain {
             registry.register(metric.name, metric.help, gauge.clone());
         }
-        Self { registry, operations, calls, objects, queued, guests, orphans, ready, leading }
+        Self { registry, operations, calls, objects, queued, guests, orphans, missing, ready, leading }
     }
 }
 
@@ -132,6 +145,11 @@ impl Metrics {
         self.guests.set(whole(guests));
         self.orphans.set(whole(orphans));
         self.ready.set(i64::from(ready));
+    }
+
+    /// Sets how many memberships were admitted and have no record.
+    pub fn missing(&self, missing: usize) {
+        self.missing.set(i64::try_from(missing).unwrap_or(i64::MAX));
     }
 
     fn text(&self) -> String {

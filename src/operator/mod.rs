@@ -218,6 +218,7 @@ fn measure(engine: &Engine, health: &Health) {
     let objects: Vec<_> = Kind::ALL.iter().map(|kind| (*kind, engine.index.keys(*kind).count())).collect();
     let guests = engine.mirror.guests().filter(|guest| guest.is_live()).count();
     let guests = (guests, engine.condition.orphans);
+    health.metrics.missing(engine.condition.missing_guests);
     health.metrics.world(&objects, engine.queue.depth(), guests, engine.condition.missing().is_empty());
 }
 

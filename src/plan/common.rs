@@ -56,7 +56,17 @@ pub fn unreadable<S, T>(slot: &Slot<S, T>) -> Conditions {
 
 /// The conditions while the directory does not answer: a kind's own stay as they were, for nothing new is known.
 pub fn unavailable(meta: &Meta, old: &[Condition], now: Timestamp) -> Conditions {
-    let mut written = conditions::write(old, meta.generation, now, &Situation::unavailable(), Vec::new());
+    keeping_domain(meta, old, now, &Situation::unavailable())
+}
+
+/// The same where the directory has lost the record.
+pub fn behind(meta: &Meta, old: &[Condition], now: Timestamp) -> Conditions {
+    let situation = Situation { stalled: true, ..Situation::held(Reason::DirectoryBehind) };
+    keeping_domain(meta, old, now, &situation)
+}
+
+fn keeping_domain(meta: &Meta, old: &[Condition], now: Timestamp, situation: &Situation) -> Conditions {
+    let mut written = conditions::write(old, meta.generation, now, situation, Vec::new());
     let own =
         |condition: &&Condition| ConditionType::parse(&condition.type_).is_none_or(|type_| !type_.is_of_every_kind());
     written.extend(old.iter().filter(own).cloned());

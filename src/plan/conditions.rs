@@ -231,6 +231,9 @@ pub fn sentence(reason: Reason) -> &'static str {
         }
         Reason::PartnerDeleting => "The partner is being deleted; nobody new is accepted.",
         Reason::DirectoryUnavailable => "The directory does not answer; what was true is kept.",
+        Reason::DirectoryBehind => {
+            "The directory knows fewer guests than the statuses say, so no invitation goes out. See the operator's log and readiness."
+        }
         Reason::Paused => "Paused by annotation: nothing is given, taking away goes on.",
         Reason::AddressChanged => {
             "The guest's address in the directory is no longer the one invited; everything is withheld."

@@ -7,6 +7,7 @@ mod steps;
 use jiff::{SignedDuration, Timestamp};
 
 use super::access::{Access, access};
+use super::behind;
 use super::claims::{Claim, annotation, is_leaving, is_paused, uid};
 use super::common;
 use super::judge::{Gate, MemberView, PartnerView, ShareView};
@@ -35,6 +36,9 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     }
     if is_leaving(&entry.metadata) {
         return remove(world, &member);
+    }
+    if world.observed.missing().contains(uid(&entry.metadata)) {
+        return behind::plan(world, entry);
     }
     let shares = shares(world, &partner, &member);
     let paused = is_paused(&entry.metadata) || partner.paused;

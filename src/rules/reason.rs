@@ -54,6 +54,7 @@ pub enum Reason {
     Orphaned,
     TooManyOrphans,
     ForeignDirectory,
+    DirectoryBehind,
     PolicyUnreadable,
     // The states.
     Removing,
@@ -117,6 +118,7 @@ impl Reason {
         Self::Orphaned,
         Self::TooManyOrphans,
         Self::ForeignDirectory,
+        Self::DirectoryBehind,
         Self::PolicyUnreadable,
         Self::Removing,
         Self::Rejected,
@@ -179,6 +181,7 @@ impl Reason {
             Self::Orphaned => "Orphaned",
             Self::TooManyOrphans => "TooManyOrphans",
             Self::ForeignDirectory => "ForeignDirectory",
+            Self::DirectoryBehind => "DirectoryBehind",
             Self::PolicyUnreadable => "PolicyUnreadable",
             Self::Removing => "Removing",
             Self::Rejected => "Rejected",

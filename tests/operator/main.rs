@@ -22,6 +22,7 @@ fn furnish(operator: operator::Operator) -> operator::Operator {
     operator
 }
 
+mod backups;
 mod directory_fails;
 mod drift;
 mod invitations;

@@ -68,6 +68,10 @@ impl<'a> MemberView<'a> {
         {
             wait = Some(Wait::until(Reason::MailInterval, until));
         }
+        let behind = !world.observed.missing().is_empty();
+        if behind && wait.is_none() && violations.is_empty() && owes_mail(world, entry, claim) {
+            wait = Some(Wait::on(Reason::DirectoryBehind));
+        }
         let is_due = |record: &GuestRecord| record.joined_at.is_none() && record.invitation.is_none();
         if wait.is_none() && world.unsent && violations.is_empty() && record.is_some_and(is_due) {
             wait = Some(Wait::on(Reason::MailNotSent));
@@ -285,15 +289,19 @@ fn origin(world: World<'_>, partner: &PartnerView<'_>, email: Option<&Email>, re
     }
 }
 
-/// When the next mail may go out, where one is due and it is not yet time.
-fn mail_wait(world: World<'_>, entry: &Membership, claim: Claim<'_>) -> Option<Timestamp> {
-    let due = match claim {
+/// Whether a mail is due, to a newcomer or again.
+fn owes_mail(world: World<'_>, entry: &Membership, claim: Claim<'_>) -> bool {
+    match claim {
         // Whoever had the address before, and whatever became of his record.
         Claim::Revives(_) | Claim::Free => true,
         Claim::Mine(record) | Claim::Passes(record) => mail_due(world, entry, record),
         Claim::Taken | Claim::Stranger => false,
-    };
-    let address = entry.reading.terms.email.as_ref().filter(|_| due)?;
+    }
+}
+
+/// When the next mail may go out, where one is due and it is not yet time.
+fn mail_wait(world: World<'_>, entry: &Membership, claim: Claim<'_>) -> Option<Timestamp> {
+    let address = entry.reading.terms.email.as_ref().filter(|_| owes_mail(world, entry, claim))?;
     let next = world.observed.last_mail(address)?.checked_add(world.workspace.mail_interval).ok()?;
     (world.now < next).then_some(next)
 }

@@ -126,6 +126,13 @@ pub(super) const WORDS: &[Entry] = &[
         "installation: prod-eu",
     ),
     word(
+        Reason::DirectoryBehind,
+        "a membership, log, metric, readiness",
+        "When the operator started, the directory had no record of guests whom the statuses of memberships name. No invitation goes out until each has one; revoking goes on.",
+        "Stop the operator and restore a newer copy of the directory. Or delete the memberships, or have their guests invited again with guestlist release --missing.",
+        "guestlist release --missing --workspace workspace.yaml --directory sqlite:directory.db",
+    ),
+    word(
         Reason::PolicyUnreadable,
         "log, readiness",
         "The workspace policy file cannot be read; the last good one stays in force and nothing new is given.",

@@ -1,0 +1,88 @@
+//! `DirectoryBehind`: while the directory has no record of guests whom the statuses name, no invitation goes out to anybody.
+//! The comparison is made once a term, before anything is planned. A record that vanishes later is drift, and is corrected.
+
+use jiff::Timestamp;
+
+use super::{Engine, Priority};
+use crate::index::{Kind, Slot};
+use crate::plan::{Extent, behind};
+
+const SUBJECT: &str = "DirectoryBehind";
+/// How many memberships the log names.
+const NAMED: usize = 10;
+
+impl Engine {
+    /// Compares the statuses with the directory, as soon as both are known in full. A status in a file is its writer's own word.
+    pub(super) fn compare_statuses(&mut self) {
+        let known = self.condition.directory && self.condition.listed.len() == Kind::ALL.len();
+        if self.compared || !known || self.extent != Extent::Everything {
+            return;
+        }
+        self.compared = true;
+        let missing: Vec<_> = behind::missing(&self.index, &self.mirror).collect();
+        if missing.is_empty() {
+            return;
+        }
+        let count = missing.len();
+        let names: Vec<_> = missing.iter().take(NAMED).map(|entry| behind::named(entry)).collect();
+        let names = names.join(", ");
+        let more = count.saturating_sub(NAMED);
+        tracing::error!(
+            count,
+            more,
+            "DirectoryBehind: the directory has no record of {names}; no invitation goes out. {WAY_ON}"
+        );
+        let uids = behind::uids(missing.into_iter());
+        self.mirror.set_missing(uids);
+        self.tell_missing();
+    }
+
+    /// Looks again at the memberships whose record was missing.
+    pub(super) fn compare_again(&mut self, now: Timestamp) {
+        let before = self.mirror.missing().len();
+        if before == 0 {
+            return;
+        }
+        let still = |uid: &&String| match self.index.membership_by_uid(uid) {
+            None => false,
+            // What cannot be read now was read when it was found missing.
+            Some(Slot::Unreadable { .. }) => true,
+            Some(Slot::Read(entry)) => behind::is_missing(entry, &self.mirror),
+        };
+        let missing: std::collections::BTreeSet<String> = self.mirror.missing().iter().filter(still).cloned().collect();
+        if missing.len() == before {
+            return;
+        }
+        let resolved: Vec<String> = self.mirror.missing().difference(&missing).cloned().collect();
+        self.mirror.set_missing(missing);
+        for slot in resolved.iter().filter_map(|uid| self.index.membership_by_uid(uid)) {
+            self.queue.push(slot.key(Kind::Membership), Priority::Live);
+        }
+        self.tell_missing();
+        if self.mirror.missing().is_empty() {
+            tracing::info!(
+                "DirectoryBehind is over: every guest whom a status names has a record; invitations go out again"
+            );
+            self.touch_all(Priority::Resync);
+        }
+        self.sweep_later(now);
+    }
+
+    fn tell_missing(&mut self) {
+        let missing = self.mirror.missing().len();
+        self.condition.missing_guests = missing;
+        if missing == 0 {
+            self.condition.problems.remove(SUBJECT);
+            return;
+        }
+        let all = self.index.keys(Kind::Membership).count();
+        let problem = format!(
+            "the directory has no record of {missing} of {all} memberships, although their status says that the guest was invited; \
+             no invitation goes out. {WAY_ON}"
+        );
+        self.condition.problems.insert(SUBJECT, problem);
+    }
+}
+
+const WAY_ON: &str = "Stop the operator and restore a newer copy of the directory; or delete these memberships; or have their \
+                      guests invited again with guestlist release --missing";

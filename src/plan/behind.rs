@@ -1,0 +1,54 @@
+//! A directory that knows fewer guests than the statuses of the memberships say: it was restored from an old or torn copy, or
+//! begun anew. A status never grants anything; this is the one place where it holds something back.
+
+use std::collections::BTreeSet;
+
+use super::World;
+use super::claims::{is_leaving, name, namespace, uid};
+use super::common;
+use super::lifecycle::State;
+use super::{Plan, Status};
+use crate::directory::Mirror;
+use crate::index::{Index, Kind, Membership, Slot};
+
+/// States of a guest whose first mail went out.
+const ADMITTED: [State; 4] = [State::Invited, State::InvitationExpired, State::Joined, State::Active];
+
+/// The memberships whose status says that the directory admitted their guest, although it has no record of their address.
+pub fn missing<'a>(declared: &'a Index, observed: &'a Mirror) -> impl Iterator<Item = &'a Membership> {
+    let entry = |key: crate::index::Key| declared.membership(&key.namespace, &key.name).and_then(Slot::read);
+    declared.keys(Kind::Membership).filter_map(entry).filter(|entry| is_missing(entry, observed))
+}
+
+/// Whether a membership is one of those.
+pub fn is_missing(entry: &Membership, observed: &Mirror) -> bool {
+    let Some(address) = &entry.reading.terms.email else { return false };
+    let known = observed.guest(address).is_some() || observed.live_by_uid(uid(&entry.metadata)).is_some();
+    !known && !is_leaving(&entry.metadata) && was_admitted(entry)
+}
+
+fn was_admitted(entry: &Membership) -> bool {
+    entry.status.read().is_some_and(|status| {
+        let state = status.state.unwrap_or_default();
+        status.directory_id.is_some() || ADMITTED.iter().any(|admitted| admitted.reason().as_str() == state)
+    })
+}
+
+/// The UIDs of memberships.
+pub fn uids<'a>(entries: impl Iterator<Item = &'a Membership>) -> BTreeSet<String> {
+    entries.map(|entry| uid(&entry.metadata).to_owned()).collect()
+}
+
+/// Plans a membership whose record is missing: it keeps what its status says, but for the condition.
+pub(super) fn plan(world: World<'_>, entry: &Membership) -> Plan {
+    let mut status = entry.status.read().unwrap_or_default();
+    status.conditions = common::behind(&entry.metadata, &status.conditions, world.now);
+    Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() }
+}
+
+/// A membership as the log names it.
+pub fn named(entry: &Membership) -> String {
+    let meta = &entry.metadata;
+    let address = entry.reading.terms.email.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{}/{} ({address})", namespace(meta), name(meta))
+}
