@@ -175,17 +175,32 @@ fn rest(rehearsal: &Rehearsal, text: &Text) -> String {
     let standings = rehearsal.standings.iter().map(|standing| text.standing(standing));
     let left = rehearsal.left_alone.iter().map(|left| text.left_alone(left));
     let problems = rehearsal.problems.iter().chain(&rehearsal.failed).map(|problem| text.problem(problem));
-    standings.chain(left).chain(problems).collect()
+    let warnings = rehearsal.warnings.iter().map(|warning| text.warning(warning));
+    standings.chain(left).chain(problems).chain(warnings).collect()
 }
 
 fn programs(rehearsal: &Rehearsal) -> serde_json::Value {
-    let Rehearsal { operations, standings, left_alone, problems, failed, load, calls, later, closer: _, guests: _ } =
-        rehearsal;
+    let Rehearsal {
+        operations,
+        standings,
+        left_alone,
+        problems,
+        failed,
+        load,
+        calls,
+        warnings,
+        later,
+        closer: _,
+        guests: _,
+    } = rehearsal;
     let problems: Vec<String> = problems.iter().chain(failed).cloned().collect();
     let mut value = json(operations, standings, left_alone, &problems, &Known::of(load, operations));
     value["later"] = later::json(later);
     if !calls.is_empty() {
         value["calls"] = serde_json::json!(calls);
+    }
+    if !warnings.is_empty() {
+        value["warnings"] = serde_json::json!(warnings);
     }
     value
 }

@@ -107,6 +107,10 @@ pub trait Observe: Send + Sync {
     fn ready(&self) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(std::future::ready(Ok(())))
     }
+    /// What a person should see to, though the directory can be used, as far as it is known from earlier calls.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// How many calls over a network were made so far, by endpoint.
     fn calls(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::new()

@@ -227,6 +227,8 @@ pub struct Condition {
     pub problems: BTreeMap<&'static str, String>,
     /// What the directory said when it last took no operation, though it can be read.
     pub not_taken: Option<String>,
+    /// What a person should see to in the directory, though it works.
+    pub warnings: Vec<String>,
     /// How many marked guests nothing declares any more.
     pub orphans: usize,
     /// How many memberships were admitted, by their status, and have no record in the directory.

@@ -209,11 +209,13 @@ impl Health {
     fn answer(&self) -> (StatusCode, String) {
         let condition = self.condition.read().unwrap_or_else(PoisonError::into_inner);
         let missing = condition.missing();
-        match &condition.led_by {
+        let (code, mut text) = match &condition.led_by {
             Some(leader) => (StatusCode::OK, format!("ok: standing by for {leader}\n")),
             None if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
             None => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
-        }
+        };
+        text.extend(condition.warnings.iter().map(|warning| format!("warning: {warning}\n")));
+        (code, text)
     }
 
     /// Serves probes or metrics, or both, on an address until the process ends.
@@ -243,4 +245,22 @@ async fn ready(State(health): State<Health>) -> impl IntoResponse {
 
 async fn scrape(State(health): State<Health>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], health.metrics.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warning_is_reported_and_does_not_make_unready() {
+        let health = Health::default();
+        let listed = crate::index::Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let warnings = vec!["the clock is ahead".to_owned()];
+        let condition = Condition { listed, directory: true, warnings, ..Condition::default() };
+        health.set(&condition);
+        assert_eq!(health.answer(), (StatusCode::OK, "ok\nwarning: the clock is ahead\n".to_owned()));
+        health.set(&Condition { directory: false, ..condition });
+        let (code, text) = health.answer();
+        assert!(code == StatusCode::SERVICE_UNAVAILABLE && text.ends_with("warning: the clock is ahead\n"), "{text}");
+    }
 }

@@ -171,6 +171,7 @@ async fn drive(
         if let Some(problem) = engine.stopped() {
             return Err(problem.to_owned());
         }
+        engine.condition.warnings = performer.directory.warnings();
         health.set(&engine.condition);
         let sleep = engine.next_look().map_or(LONGEST_SLEEP, |next| {
             let left = next.duration_since(clock.now());

@@ -46,7 +46,7 @@ fn directory(realm: &Own<'_>, client: &str, now: Now) -> Directory {
         _ => None,
     };
     let settings = Settings::read(&realm.address(), environment).unwrap();
-    Directory::new(settings, Arc::new(move || *now.lock().unwrap())).unwrap()
+    Directory::played(settings, Arc::new(move || *now.lock().unwrap())).unwrap()
 }
 
 impl People {

@@ -181,6 +181,7 @@ impl Tokens {
 }
 
 /// An application of a realm, which people sign in to.
+#[derive(Clone)]
 pub struct Application {
     /// The realm's address.
     pub realm: String,
@@ -194,11 +195,16 @@ impl Application {
 
     /// Where it sends people who are to sign in.
     pub fn door(&self) -> String {
+        self.door_for("openid")
+    }
+
+    /// The same, with the scopes that it asks for.
+    pub fn door_for(&self, scope: &str) -> String {
         let mut url = Url::parse(&format!("{}/protocol/openid-connect/auth", self.realm)).unwrap();
         url.query_pairs_mut()
             .append_pair("client_id", &self.client)
             .append_pair("response_type", "code")
-            .append_pair("scope", "openid")
+            .append_pair("scope", scope)
             .append_pair("redirect_uri", APPLICATION);
         url.into()
     }
@@ -217,8 +223,18 @@ impl Application {
 
     /// Tokens for a password, and for a code where one is given.
     pub async fn direct(&self, user: &str, password: &str, code: Option<&str>) -> Result<Tokens, String> {
-        let mut fields =
-            vec![("grant_type", "password"), ("username", user), ("password", password), ("scope", "openid")];
+        self.direct_for("openid", user, password, code).await
+    }
+
+    /// The same, with the scopes that it asks for.
+    pub async fn direct_for(
+        &self,
+        scope: &str,
+        user: &str,
+        password: &str,
+        code: Option<&str>,
+    ) -> Result<Tokens, String> {
+        let mut fields = vec![("grant_type", "password"), ("username", user), ("password", password), ("scope", scope)];
         fields.extend(code.map(|code| ("totp", code)));
         self.token(&fields).await
     }

@@ -153,6 +153,8 @@ pub struct Rehearsal {
     pub later: Vec<LaterGrant>,
     /// The guests and their access at the end.
     pub guests: Vec<GuestAccess>,
+    /// What a person should see to in the directory.
+    pub warnings: Vec<String>,
 }
 
 impl Rehearsal {
@@ -186,7 +188,7 @@ pub async fn rehearse_at(
         rehearsal = on_a_copy(given, rehearsal.load, now, &progress).await?;
     }
     progress.finish_and_clear();
-    Ok(Rehearsal { calls: directory.calls(), ..rehearsal })
+    Ok(Rehearsal { calls: directory.calls(), warnings: directory.warnings(), ..rehearsal })
 }
 
 async fn on_a_copy(given: &Given, load: Load, now: Timestamp, progress: &ProgressBar) -> Result<Rehearsal, String> {
@@ -284,6 +286,7 @@ impl Given {
             calls: directory.calls(),
             later,
             guests,
+            warnings: directory.warnings(),
         })
     }
 }

@@ -90,9 +90,11 @@ fn rest(rehearsal: &Rehearsal) -> String {
         .collect();
     let problems: Vec<Vec<String>> =
         rehearsal.problems.iter().chain(&rehearsal.failed).map(|problem| vec![problem.clone()]).collect();
+    let warnings: Vec<Vec<String>> = rehearsal.warnings.iter().map(|warning| vec![warning.clone()]).collect();
     let head = ["Reason", "Object", "Place", "Message"];
     table("Violations", &head, &standings(true))
         + &table("Problems", &["Message"], &problems)
+        + &table("Warnings", &["Message"], &warnings)
         + &table("Waits", &head, &standings(false))
         + &table("Left alone", &["Guest", "Membership", "Message"], &left)
 }

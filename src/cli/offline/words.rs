@@ -269,6 +269,11 @@ impl Text {
         format!("{}: {problem}\n", self.paint("1;31", "error"))
     }
 
+    /// What a person should see to.
+    pub fn warning(&self, warning: &str) -> String {
+        format!("{}: {warning}\n", self.paint("1;33", "warning"))
+    }
+
     /// Text in a colour of the terminal, where there is one.
     pub fn paint(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }

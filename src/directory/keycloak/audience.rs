@@ -166,6 +166,9 @@ impl Inner {
         if !out && (made || self.audience.is_in(user)) {
             return Ok(());
         }
+        if out {
+            self.end_sessions(user).await?;
+        }
         self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &group])).await?;
         if out {
             self.no_more_out(user).await?;

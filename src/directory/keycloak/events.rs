@@ -18,6 +18,8 @@ use crate::rules::Email;
 const PAGE: usize = 100;
 /// An event is stamped before it can be read: how far back is looked again, in milliseconds.
 const OVERLAP: i64 = 3000;
+/// An event that is later than Keycloak's clock by more than this, in milliseconds, is of a clock that was set back since.
+const SET_BACK: i64 = 10_000;
 /// More events than these are not told one by one: everything is read again.
 const MOST: usize = 2000;
 /// What users and applications do all day, and what changes nothing of anybody. Any other kind is looked at, also one that a
@@ -121,6 +123,13 @@ struct Author {
     user_id: Option<String>,
 }
 
+/// The time from which events are read: the cursor, or now where Keycloak's clock was set back and what happens is stamped with
+/// earlier times than what happened. All in milliseconds of Keycloak's clock.
+fn read_from(cursor: i64, now: i64) -> i64 {
+    let newest = if cursor > now.saturating_add(SET_BACK) { now } else { cursor };
+    newest.saturating_sub(OVERLAP).max(0)
+}
+
 impl Told {
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -186,7 +195,8 @@ impl Inner {
         if !self.keeps_events().await? {
             return Ok(nothing);
         }
-        let from = since.0.saturating_sub(OVERLAP).max(0);
+        let now = self.server_clock.difference(&self.client).theirs(self.now().as_millisecond());
+        let from = read_from(since.0, now);
         let (mut events, newest) = self.events(ADMIN_EVENTS, "admin-events", from).await?;
         let (of_users, newest_of_users) = self.events(USER_EVENTS, "events", from).await?;
         events.extend(of_users);
@@ -299,6 +309,14 @@ impl Inner {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_after_clock_was_set_back_are_read() {
+        assert_eq!(read_from(0, 1_000_000), 0);
+        assert_eq!(read_from(900_000, 1_000_000), 897_000);
+        assert_eq!(read_from(1_002_000, 1_000_000), 999_000, "the difference is known to seconds only");
+        assert_eq!(read_from(91_000_000, 1_000_000), 997_000, "25 hours ahead until now");
+    }
 
     #[test]
     fn only_what_changes_nothing_is_passed_over() {

@@ -1,6 +1,8 @@
 //! What a guest was given, as his user's attributes hold it: for us with all that stands behind it, and for applications as
 //! `account:role`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::few::Few;
 
 use jiff::Timestamp;
@@ -60,6 +62,23 @@ pub fn told_by_nobody(user: &User) -> Few<String, GrantRecord> {
         held.insert(account.to_owned(), unshared(account, role));
     }
     held
+}
+
+/// What is held, and what was revoked while sessions from before may go on. No share stands behind that.
+pub fn with_revoked(mut held: Few<String, GrantRecord>, revoked: &[String]) -> Few<String, GrantRecord> {
+    let claims = BTreeMap::from([(ACCOUNTS.to_owned(), revoked.to_vec())]);
+    for (account, grant) in told_by_nobody(&User { attributes: claims, ..User::default() }) {
+        held.insert(account, grant);
+    }
+    held
+}
+
+/// The record without the grants that only say what was revoked: they are never written.
+pub fn without_revoked(record: &GuestRecord, revoked: &BTreeSet<String>) -> GuestRecord {
+    let mut record = record.clone();
+    let is_revoked = |account: &str| revoked.iter().any(|claimed| account_of(claimed) == account);
+    record.grants.retain(|account, held| !held.grant.share_uid.is_empty() || !is_revoked(account));
+    record
 }
 
 /// A grant that no share stands behind.

@@ -1,6 +1,8 @@
 //! A guest as Keycloak keeps him: a user, whose attributes hold our mark, what we gave him and what we remember. One write
 //! changes all of it at once; one page of users tells a hundred of them.
 
+mod revoked;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +15,8 @@ use super::grants::{self, ACCOUNTS, GRANTS};
 use super::profile::has_many;
 use super::wire::{Attributes, User, first};
 use crate::rules::{Email, GuestRole, MfaMethod};
+
+pub use revoked::{revoked, set_ended};
 
 /// Our identifier of the guest.
 pub const ID: &str = "guestlist.id";
@@ -65,6 +69,9 @@ struct Stored {
     mfa_lost_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deactivated_at: Option<Timestamp>,
+    /// Claims that were revoked, as long as sessions from before may go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    revoked: Vec<String>,
 }
 
 /// What his user alone does not say.
@@ -243,7 +250,12 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
         }),
         email: Email::parse(&user.email).ok().or_else(unreadable_address)?,
         // What could not be taken from him any more is no more what he was given.
-        grants: if seen.is_out { grants::told_by_nobody(user) } else { grants::read(user, &address)? },
+        grants: match () {
+            () if seen.is_out => grants::told_by_nobody(user),
+            // Where a crash left its sessions open, what was revoked is to be revoked again.
+            () if !left => grants::with_revoked(grants::read(user, &address)?, &revoked(&user.attributes)),
+            () => grants::read(user, &address)?,
+        },
         address,
         partner: PartnerId(stored.partner),
         partner_name: stored.partner_name,
@@ -273,6 +285,11 @@ pub fn shorter(ours: InvitationRecord, theirs: InvitationRecord) -> InvitationRe
 /// applications are told is only what can be used at this instant.
 pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -> serde_json::Result<()> {
     let before = first(attributes, RECORD).and_then(|text| serde_json::from_str::<Stored>(text).ok());
+    let told = grants::told(record, at);
+    let mut revoked: BTreeSet<String> = revoked(attributes).into_iter().collect();
+    let claims = attributes.get(ACCOUNTS).into_iter().flatten();
+    revoked.extend(claims.filter(|claim| !grants::covers(&told, claim)).cloned());
+    let record = &grants::without_revoked(record, &revoked);
     let stray = !MARK.iter().any(|name| attributes.contains_key(*name));
     for name in ALL {
         attributes.remove(name);
@@ -307,6 +324,7 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
         mfa,
         mfa_lost_at: record.mfa_lost_at,
         deactivated_at: record.deactivated_at,
+        revoked: revoked.into_iter().collect(),
     };
     let mut put = |name: &str, values: Vec<String>| attributes.insert(name.to_owned(), values);
     put(ID, vec![record.id.0.clone()]);

@@ -19,6 +19,7 @@ mod perform;
 pub mod play;
 mod profile;
 mod realm;
+mod server_clock;
 mod term;
 mod wire;
 
@@ -41,6 +42,7 @@ use memory::Memory;
 use pages::{PAGE, Pages};
 use people::{Home, Homes, People, Walk};
 use realm::Tree;
+use server_clock::ServerClock;
 use term::Term;
 use wire::Organization;
 
@@ -69,6 +71,8 @@ struct Inner {
     term: Term,
     /// What time it is.
     clock: Clock,
+    /// How that differs from Keycloak's clock.
+    server_clock: ServerClock,
     /// Which of the realm's events were told.
     told: Told,
     /// The accounts, as they are read live before what is given.
@@ -90,6 +94,16 @@ struct Listing {
 impl Directory {
     /// A directory in a realm. No call is made yet.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, Fault> {
+        let server_clock = ServerClock::new(Arc::clone(&clock));
+        Self::with(settings, clock, server_clock)
+    }
+
+    /// The same where guests are played by somebody who gives Keycloak the times of this clock.
+    pub fn played(settings: Settings, clock: Clock) -> Result<Self, Fault> {
+        Self::with(settings, clock, ServerClock::same())
+    }
+
+    fn with(settings: Settings, clock: Clock, server_clock: ServerClock) -> Result<Self, Fault> {
         Ok(Self(Arc::new(Inner {
             client: Client::new(settings)?,
             tree: Tree::default(),
@@ -100,6 +114,7 @@ impl Directory {
             walk: AsyncMutex::default(),
             locks: Locks::default(),
             term: Term::default(),
+            server_clock,
             clock,
             told: Told::default(),
             accounts: Fresh::default(),
@@ -138,8 +153,8 @@ impl Inner {
 
     fn people(&self) -> People<'_> {
         let (homes, owner) = (self.homes(), self.known_owner());
-        let audience = &self.audience;
-        People { client: &self.client, memory: &self.memory, audience, homes, owner, now: self.now() }
+        let (audience, server_clock) = (&self.audience, &self.server_clock);
+        People { client: &self.client, memory: &self.memory, audience, server_clock, homes, owner, now: self.now() }
     }
 
     /// All organizations with a mark of ours; what is known of them is what was read now.

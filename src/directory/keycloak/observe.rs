@@ -178,6 +178,10 @@ impl Observe for Directory {
         self.0.client.calls()
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.0.server_clock.warning(&self.0.client).into_iter().collect()
+    }
+
     fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>> {
         self.0.read_owner().boxed()
     }

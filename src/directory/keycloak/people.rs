@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::{Fault, GuestId, GuestRecord, InvitationRecord, Mark, Owner, PartnerId, PartnerRecord};
 use super::audience::Audience;
@@ -14,6 +14,7 @@ use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST
 use super::guest::{self, Recorded, Seen};
 use super::memory::Memory;
 use super::pages::{self, PAGE};
+use super::server_clock::ServerClock;
 use super::wire::{Credential, Invitation, Member, Organization, User};
 use crate::rules::{Email, MfaMethod};
 
@@ -51,6 +52,8 @@ pub struct People<'a> {
     pub memory: &'a Memory,
     /// Of whom applications are told anything.
     pub audience: &'a Audience,
+    /// Keycloak's clock.
+    pub server_clock: &'a ServerClock,
     /// Where partners are.
     pub homes: Arc<Homes>,
     /// Whose directory it is, once that is known.
@@ -58,6 +61,9 @@ pub struct People<'a> {
     /// What time it is.
     pub now: Timestamp,
 }
+
+/// By how much a time that Keycloak sends may be later than now: our clocks are known to seconds.
+const TO_COME: SignedDuration = SignedDuration::from_secs(5);
 
 /// How many members are read at once: little is said of each.
 const MEMBERS: usize = 1_000;
@@ -291,7 +297,7 @@ impl People<'_> {
                 let password = credentials.iter().find(|held| held.sort == "password");
                 seen.password = password.is_some();
                 seen.joined_at = password.map(Credential::created).filter(|_| undated || asked);
-                seen.enrolled = Some(methods(&credentials));
+                seen.enrolled = Some(self.not_later_than_now(methods(&credentials), &known));
                 Ok(())
             }
             // Who may not look cannot tell.
@@ -303,9 +309,32 @@ impl People<'_> {
         }
     }
 
-    /// A user's credentials.
+    /// A time to come is of a clock that was ahead when a method was enrolled: what was known before holds, or now.
+    fn not_later_than_now(
+        &self,
+        mut enrolled: BTreeMap<MfaMethod, Timestamp>,
+        known: &BTreeMap<MfaMethod, Timestamp>,
+    ) -> BTreeMap<MfaMethod, Timestamp> {
+        for (method, since) in enrolled.iter_mut().filter(|(_, since)| self.is_to_come(**since)) {
+            *since = known.get(method).copied().filter(|before| !self.is_to_come(*before)).unwrap_or(self.now);
+        }
+        enrolled
+    }
+
+    /// Whether a time of Keycloak is later than now by more than clocks differ.
+    pub fn is_to_come(&self, at: Timestamp) -> bool {
+        at > self.now.checked_add(TO_COME).unwrap_or(Timestamp::MAX)
+    }
+
+    /// A user's credentials, their times in our clock.
     pub async fn credentials(&self, id: &str) -> Result<Vec<Credential>, Failed> {
-        self.client.call(Call::get(CREDENTIALS, &["users", id, "credentials"])).await?.read()
+        let call = Call::get(CREDENTIALS, &["users", id, "credentials"]);
+        let mut credentials: Vec<Credential> = self.client.call(call).await?.read()?;
+        let difference = self.server_clock.difference(self.client);
+        for credential in &mut credentials {
+            credential.created_date = credential.created_date.map(|at| difference.milliseconds(at));
+        }
+        Ok(credentials)
     }
 
     /// All members of an organization, by Keycloak's identifiers.
@@ -323,13 +352,19 @@ impl People<'_> {
         Ok(self.rows(organization, Some(email)).await?.iter().find_map(times))
     }
 
-    /// The rows of an organization's invitations.
+    /// The rows of an organization's invitations, their times in our clock.
     pub async fn rows(&self, organization: &str, email: Option<&str>) -> Result<Vec<Invitation>, Failed> {
         let mut call = Call::get(LIST_INVITATIONS, &["organizations", organization, "invitations"]);
         if let Some(email) = email {
             call = call.with("email", email);
         }
-        self.client.call(call).await?.read()
+        let mut rows: Vec<Invitation> = self.client.call(call).await?.read()?;
+        let difference = self.server_clock.difference(self.client);
+        for row in &mut rows {
+            row.sent_date = difference.seconds(row.sent_date);
+            row.expires_at = difference.seconds(row.expires_at);
+        }
+        Ok(rows)
     }
 
     /// All open invitations, in one answer: of pages by offset one is left out where another goes meanwhile, and whoever seems

@@ -23,8 +23,39 @@ pub struct User {
     pub totp: bool,
     /// When he was made, in milliseconds since 1970.
     pub created_timestamp: Option<i64>,
+    /// Tokens that were issued before this are not valid, in seconds since 1970.
+    pub not_before: i64,
     pub required_actions: Vec<String>,
     pub attributes: Attributes,
+}
+
+/// A session of a user.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Session {
+    pub id: String,
+}
+
+/// What a user granted to a client.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Consent {
+    pub additional_grants: Vec<AdditionalGrant>,
+}
+
+/// What a client has of a user beside its scopes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct AdditionalGrant {
+    /// Keycloak's identifier of the client.
+    pub client: String,
+}
+
+impl Consent {
+    /// The clients that have an offline session.
+    pub fn offline_clients(&self) -> impl Iterator<Item = &str> {
+        self.additional_grants.iter().map(|grant| grant.client.as_str()).filter(|client| !client.is_empty())
+    }
 }
 
 /// A credential of a user.

@@ -2,6 +2,7 @@
 //! tokens say of him after each thing that is done to him.
 
 pub mod adopted;
+mod clocks;
 mod habits;
 mod halfway;
 mod interrupted;
@@ -12,5 +13,6 @@ mod mails;
 mod managed;
 mod named;
 mod refused;
+mod sessions;
 pub mod stage;
 mod taken;

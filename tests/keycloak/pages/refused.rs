@@ -13,7 +13,7 @@ const BOB: &str = "bob@acme.example";
 const CAROL: &str = "carol@acme.example";
 
 /// Nobody can be written any more who was there before; he himself is asked for nothing.
-async fn tighten(stage: &Stage) -> Value {
+pub async fn tighten(stage: &Stage) -> Value {
     let profile = stage.admin("GET", "/users/profile", None).await;
     let mut tight = profile.clone();
     tight["attributes"]

@@ -33,9 +33,10 @@ pub fn on_stage(name: &str, scene: impl AsyncFnOnce(&Stage)) {
     multi(async { scene(&Stage::open(name).await).await });
 }
 
-fn directory(address: &str, secret: &str) -> Directory {
+fn directory(address: &str, secret: &str, ahead: SignedDuration) -> Directory {
     let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| secret.to_owned());
-    Directory::new(Settings::read(address, environment).unwrap(), Arc::new(Timestamp::now)).unwrap()
+    let clock = Arc::new(move || Timestamp::now() + ahead);
+    Directory::new(Settings::read(address, environment).unwrap(), clock).unwrap()
 }
 
 impl Stage {
@@ -60,7 +61,7 @@ impl Stage {
         let wanted = Wanted { client_id: "guestlist".to_owned(), ..Wanted::default() };
         let secret = bootstrap(settings, &wanted, &mut |_, _| {}).await.unwrap().expect("a secret was made");
         let secret = secret.reveal().to_owned();
-        let directory = directory(&realm.address(), &secret);
+        let directory = directory(&realm.address(), &secret, SignedDuration::ZERO);
         let of = format!("{}/realms/{name}", realm.server.base);
         let application = Application { realm: of, client: "app".to_owned() };
         let stage = Self { realm, directory, secret, mail, application };
@@ -70,7 +71,12 @@ impl Stage {
 
     /// Our directory as somebody has it who knows nothing yet, by way of another address of the server.
     pub fn anew(&self, base: &str) -> Directory {
-        directory(&format!("keycloak:{base}#{}", self.realm.name), &self.secret)
+        directory(&format!("keycloak:{base}#{}", self.realm.name), &self.secret, SignedDuration::ZERO)
+    }
+
+    /// The same, whose clock is that far ahead of Keycloak's.
+    pub fn with_clock(&self, ahead: SignedDuration) -> Directory {
+        directory(&self.realm.address(), &self.secret, ahead)
     }
 
     /// A mail server, and an application that people sign in to.
@@ -215,8 +221,17 @@ impl Person<'_> {
 
     /// Signs in to the application with a new browser. Where it asks for more than what he has, its words.
     pub async fn signs_in(&mut self) -> Result<Tokens, String> {
+        self.signs_in_at(&self.stage.application.door()).await
+    }
+
+    /// The same, with tokens that go on when the session in the browser has ended.
+    pub async fn signs_in_offline(&mut self) -> Result<Tokens, String> {
+        self.signs_in_at(&self.stage.application.door_for("openid offline_access")).await
+    }
+
+    async fn signs_in_at(&mut self, door: &str) -> Result<Tokens, String> {
         self.browser = Browser::new();
-        self.browser.open(&self.stage.application.door()).await;
+        self.browser.open(door).await;
         self.browser.submit(&[("username", self.address)]).await;
         if self.browser.asks("password") {
             let mut fields = vec![("password", PASSWORD)];

@@ -19,6 +19,7 @@ use serde_json::Value;
 pub use failed::{Failed, optional};
 pub use login::{Login, MASTER, Secret};
 pub use settings::{Settings, client_id};
+pub use token::Reading;
 
 use super::super::Fault;
 use bucket::Bucket;
@@ -161,6 +162,8 @@ pub struct Client {
     tokens: Tokens,
     bucket: Bucket,
     calls: Mutex<BTreeMap<&'static str, u64>>,
+    /// What the server's clock said, with the latest token.
+    clock: Mutex<Option<Reading>>,
 }
 
 impl Client {
@@ -168,13 +171,18 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self, Fault> {
         let http = settings.http()?;
         let bucket = Bucket::new(settings.calls_per_second);
-        Ok(Self { http, settings, tokens: Tokens::default(), bucket, calls: Mutex::default() })
+        Ok(Self { http, settings, tokens: Tokens::default(), bucket, calls: Mutex::default(), clock: Mutex::default() })
     }
 
     /// The user that we are to Keycloak: its events name him.
     pub async fn subject(&self) -> Result<Option<String>, Failed> {
         self.tokens.current(self).await?;
         Ok(self.tokens.subject().await)
+    }
+
+    /// What the server's clock said, with the latest token.
+    pub fn clock_reading(&self) -> Option<Reading> {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many calls of each kind were made.

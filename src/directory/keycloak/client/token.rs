@@ -1,5 +1,6 @@
 //! Our token: fetched once a life, by one caller while the others wait, and renewed before it ends.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -26,9 +27,22 @@ struct Token {
     renew_at: Instant,
 }
 
+/// What the server's clock said.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// When it was asked for.
+    pub asked: std::time::Instant,
+    /// When the answer was there.
+    pub answered: std::time::Instant,
+    /// What it said, in seconds since 1970.
+    pub second: i64,
+}
+
 #[derive(Deserialize)]
 struct Claims {
     sub: Option<String>,
+    /// When it was issued, by the server's clock, in seconds since 1970.
+    iat: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -106,7 +120,12 @@ async fn fetch(client: &Client) -> Result<Token, Failed> {
     }
     let bad = |_| Fault::Unavailable { context: format!("{}: the answer does not read as a token", TOKEN.name) };
     let granted: Granted = response.json().await.map_err(|error| Failed::Fault(bad(error)))?;
-    let subject = subject(&granted.access_token);
+    let claims = claims(&granted.access_token);
+    if let Some(second) = claims.as_ref().and_then(|claims| claims.iat) {
+        let reading = Reading { asked: began.into_std(), answered: Instant::now().into_std(), second };
+        *client.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
+    }
+    let subject = claims.and_then(|claims| claims.sub);
     Ok(Token { secret: Secret::new(granted.access_token), subject, renew_at: renewal(began, granted.expires_in) })
 }
 
@@ -116,10 +135,10 @@ fn renewal(began: Instant, seconds: u64) -> Instant {
     began + used
 }
 
-/// The user whom a token is about. It is read, not believed: it only tells our own events from those of others.
-fn subject(token: &str) -> Option<String> {
+/// What a token says of itself. It is read, not believed: it tells our own events from those of others, and the time.
+fn claims(token: &str) -> Option<Claims> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    serde_json::from_slice::<Claims>(&payload).ok()?.sub
+    serde_json::from_slice(&payload).ok()
 }
 
 #[cfg(test)]

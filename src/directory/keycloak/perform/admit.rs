@@ -194,6 +194,8 @@ impl Inner {
         let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
         guest::write(&new, &mut written.attributes, turn.at).map_err(failed)?;
         if origin == Some(Origin::Made) {
+            self.end_tokens(&user.id, user.not_before).await?;
+            guest::set_ended(&mut written.attributes).map_err(failed)?;
             written.enabled = true;
             (written.first_name, written.last_name) = names(&new.display_name);
             if !user.email.eq_ignore_ascii_case(new.address.as_str()) {

@@ -19,7 +19,7 @@ impl Inner {
             let mut without = other.clone();
             without.attributes.retain(|name, _| !guest::ALL.contains(&name.as_str()));
             self.put_user(other, &without).await.map_err(Fault::from)?;
-            self.sign_out(other).await?;
+            self.end_sessions(&other.id).await?;
         }
         Ok(())
     }

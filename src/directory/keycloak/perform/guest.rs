@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::super::amend::{self, Amended, Around};
 use super::super::super::{
-    AccountRecord, Effect, Epoch, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, Operation, Origin, ShareRecord,
-    Weight,
+    AccountRecord, Effect, Epoch, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, MfaRecord, Operation, Origin,
+    ShareRecord, Weight,
 };
 use super::super::client::{Call, optional};
 use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER};
@@ -19,12 +19,13 @@ use super::super::wire::{Organization, User};
 use super::super::{Inner, PoisonError, profile, realm};
 use super::mail::{Before, Unsent};
 use super::{Turn, refusal, stale};
-use crate::rules::Email;
+use crate::rules::{Email, MfaMethod};
 
 /// How long Keycloak may take to show an invitation that was asked for, unless its mail server is slow.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(5);
 
 /// What one change of a guest's record does.
+#[derive(Clone)]
 pub(super) struct Change<'a> {
     pub user: &'a User,
     pub organization: Option<Organization>,
@@ -47,6 +48,14 @@ impl Change<'_> {
         let before = self.user.attributes.get(grants::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
         let after = grants::told(self.after, self.at);
         before.iter().any(|claim| !grants::covers(&after, claim)) || (self.before.login && !self.after.login)
+    }
+
+    /// Whether every factor of the last write was replaced since: somebody else reset them, and sessions may be older.
+    fn has_new_factors(&self) -> bool {
+        let before = guest::recorded(self.user).mfa;
+        let MfaRecord::Known(now) = &self.before.mfa else { return false };
+        let kept = |(method, at): (&MfaMethod, &Timestamp)| now.get(method).is_some_and(|since| *since <= *at);
+        !before.is_empty() && !before.iter().any(kept)
     }
 
     /// Whether his invitation and his membership end.
@@ -136,14 +145,21 @@ impl Inner {
             self.cut_or_withhold(change).await?;
         }
         let reset = matches!(operation, Operation::ResetMfa { .. });
-        let written = self.write(change, reset || change.takes()).await;
-        if let Operation::ResetMfa { enrolled_before, .. } = operation
-            && matches!(written, Ok(_) | Err(Fault::Refused { .. }))
-        {
-            // Last: as long as one is there that was to go, all of this is done again.
-            self.delete_credentials(people, change.user, *enrolled_before).await?;
-        }
-        let written = written?;
+        let written = match operation {
+            Operation::ResetMfa { enrolled_before, .. } => self.reset(people, change, *enrolled_before).await?,
+            Operation::EnableLogin { .. } => {
+                self.end_tokens(&change.user.id, change.user.not_before).await?;
+                self.write(change, false).await?
+            }
+            _ => {
+                if let Operation::Give { .. } = operation
+                    && change.has_new_factors()
+                {
+                    self.end_sessions(&change.user.id).await?;
+                }
+                self.write(change, change.takes()).await?
+            }
+        };
         if let Operation::Invite { .. } = operation {
             return self.mail_again(people, change, written, epoch).await;
         }
@@ -202,10 +218,23 @@ impl Inner {
         self.send(organization, user, Before::Maybe(epoch)).await
     }
 
-    async fn delete_credentials(&self, people: &People<'_>, user: &User, before: Timestamp) -> Result<(), Fault> {
-        for credential in people.credentials(&user.id).await? {
-            if people::method(&credential).is_some() && credential.created() < before {
-                let path = ["users", &user.id, "credentials", &credential.id];
+    pub(super) async fn delete_credentials(
+        &self,
+        people: &People<'_>,
+        change: &Change<'_>,
+        before: Timestamp,
+    ) -> Result<(), Fault> {
+        let user = &change.user.id;
+        // A credential with a time to come is as old as the record says that its method is.
+        let recorded = |method| match &change.before.mfa {
+            MfaRecord::Known(mfa) => mfa.get(&method).copied(),
+            MfaRecord::Unknown => None,
+        };
+        for credential in people.credentials(user).await? {
+            let Some(method) = people::method(&credential) else { continue };
+            let known = recorded(method).filter(|_| people.is_to_come(credential.created()));
+            if known.unwrap_or_else(|| credential.created()) < before {
+                let path = ["users", user, "credentials", &credential.id];
                 optional(self.client.call(Call::delete(DELETE_CREDENTIAL, &path)).await)?;
             }
         }

@@ -7,6 +7,7 @@ mod guest;
 mod mail;
 mod organization;
 mod owner;
+mod sessions;
 mod take;
 mod write;
 

@@ -1,12 +1,15 @@
 //! Taking away, so that a crash or a failed call between any two calls leaves nothing open that nobody comes back for.
 
+use jiff::Timestamp;
+
 use super::super::super::{Fault, GuestRecord};
 use super::super::Inner;
-use super::super::client::{Call, optional};
-use super::super::endpoints::LOGOUT;
 use super::super::guest;
+use super::super::people::People;
 use super::super::wire::{User, first};
 use super::guest::Change;
+use super::stale;
+use crate::few::Few;
 
 impl Inner {
     /// Ends a guest's invitation and membership. Where that fails, what his user alone says is taken away all the same, and
@@ -42,33 +45,75 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes a change, which ends what he is signed in with where it takes something from him: before, so that whoever dies
-    /// between the two leaves no session open that tells of it, and after, for who signed in between.
+    /// Writes a change. Where it revokes something, all sessions end after the write, and the record says of what was revoked
+    /// that they have not ended until they have: after a crash in between, the next check revokes it again.
     pub(super) async fn write(&self, change: &Change<'_>, ends_sessions: bool) -> Result<User, Fault> {
-        if ends_sessions && let Err(fault) = self.sign_out(change.user).await {
-            // What he holds goes nevertheless.
-            tracing::warn!(user = change.user.id, %fault, "a guest could not be signed out before what he held was taken away");
+        let unended = !guest::revoked(&change.user.attributes).is_empty();
+        if change.after.mark.is_none() && (unended || change.takes()) {
+            // Nothing can be noted on a user without a mark: the claims go first.
+            let marked = GuestRecord { grants: Few::default(), ..change.before.clone() };
+            let marked = Change { after: &marked, ..change.clone() };
+            let user = self.write_and_end(&marked, ends_sessions).await?;
+            return self.write_and_end(&Change { user: &user, ..change.clone() }, false).await;
         }
-        match self.write_user(change).await {
+        if !change.must && unended {
+            self.end_sessions(&change.user.id).await?;
+            let mut user = change.user.clone();
+            guest::set_ended(&mut user.attributes).map_err(|error| unwritable(change, &error))?;
+            return self.write_and_end(&Change { user: &user, ..change.clone() }, ends_sessions).await;
+        }
+        self.write_and_end(change, ends_sessions).await
+    }
+
+    async fn write_and_end(&self, change: &Change<'_>, ends_sessions: bool) -> Result<User, Fault> {
+        let written = match self.write_user(change).await {
             // It cannot be written, whatever was tried. Nothing is told of him any more, and he does not stay signed in with it.
             Err(fault @ Fault::Refused { .. }) if change.must => {
                 let left = self.put_out(&change.user.id).await;
-                self.sign_out(change.user).await?;
+                self.end_sessions(&change.user.id).await?;
                 left?;
-                Err(fault)
+                return Err(fault);
             }
-            written => {
-                let written = written?;
-                if ends_sessions {
-                    self.sign_out(change.user).await?;
-                }
-                Ok(written)
-            }
+            written => written?,
+        };
+        let revoked = !guest::revoked(&written.attributes).is_empty();
+        if revoked || ends_sessions {
+            self.end_sessions(&written.id).await?;
         }
+        if !revoked {
+            return Ok(written);
+        }
+        let mut ended = written.clone();
+        guest::set_ended(&mut ended.attributes).map_err(|error| unwritable(change, &error))?;
+        self.put_user(&written, &ended).await.map_err(Fault::from)?;
+        Ok(ended)
     }
 
-    pub(super) async fn sign_out(&self, user: &User) -> Result<(), Fault> {
-        optional(self.client.call(Call::post(LOGOUT, &["users", &user.id, "logout"])).await)?;
-        Ok(())
+    /// Resets the factors that were enrolled before an instant. The login is disabled meanwhile: no session is made with an old
+    /// factor, no token is refreshed, and a crash leaves a login that guestlist enables again.
+    pub(super) async fn reset(
+        &self,
+        people: &People<'_>,
+        change: &Change<'_>,
+        before: Timestamp,
+    ) -> Result<User, Fault> {
+        let off = GuestRecord { login: false, ..change.after.clone() };
+        let off = self.write(&Change { after: &off, ..change.clone() }, true).await;
+        if matches!(off, Ok(_) | Err(Fault::Refused { .. })) {
+            self.delete_credentials(people, change, before).await?;
+        }
+        let Ok(off) = off else {
+            // The user cannot be written and stays enabled.
+            self.end_sessions(&change.user.id).await?;
+            return off;
+        };
+        let now = people.user(&off.id).await?.ok_or_else(|| stale(&change.before.address))?;
+        self.end_tokens(&off.id, now.not_before).await?;
+        let disabled = GuestRecord { login: false, ..change.after.clone() };
+        self.write_user(&Change { user: &off, before: &disabled, ..change.clone() }).await
     }
+}
+
+fn unwritable(change: &Change<'_>, error: &serde_json::Error) -> Fault {
+    Fault::Refused { message: format!("failed to write {}: {error}", change.before.address) }
 }

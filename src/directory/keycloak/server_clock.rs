@@ -1,0 +1,169 @@
+//! Keycloak's clock and ours. Every time that Keycloak sends (of enrolments, of invitations) is translated into our clock
+//! where it is read; nothing else of guestlist knows of the difference.
+//!
+//! Keycloak tells its time in the tokens that it issues to us, in whole seconds. It sends no `Date` header itself (measured
+//! on 26.7.3); one that arrives is of a proxy.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Clock;
+use super::client::Client;
+
+/// A reading in whole seconds leaves one open.
+const PRECISION: SignedDuration = SignedDuration::from_secs(1);
+/// As much as clocks that are kept in step differ: no reason for a new difference.
+const SLACK: SignedDuration = SignedDuration::from_secs(1);
+/// A difference of more than this is reported.
+const REPORTED: SignedDuration = SignedDuration::from_secs(5);
+
+/// How far our clock is ahead of Keycloak's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Difference(SignedDuration);
+
+impl Difference {
+    /// The difference after a reading between two instants of our clock. It stays what it was, or becomes none, where the
+    /// reading allows that: times that are read twice are the same then.
+    fn after(self, asked: Timestamp, answered: Timestamp, second: i64) -> Self {
+        let Ok(theirs) = Timestamp::from_second(second) else { return self };
+        let least = asked.duration_since(theirs).saturating_sub(PRECISION);
+        let most = answered.duration_since(theirs);
+        let fits = |it: &Self| (least.saturating_sub(SLACK)..=most.saturating_add(SLACK)).contains(&it.0);
+        [self, Self::default()].into_iter().find(fits).unwrap_or_else(|| Self(least.saturating_add(most) / 2))
+    }
+
+    /// An instant of Keycloak's clock in ours, both in milliseconds since 1970.
+    pub fn milliseconds(self, theirs: i64) -> i64 {
+        theirs.saturating_add(i64::try_from(self.0.as_millis()).unwrap_or(0))
+    }
+
+    /// An instant of ours in Keycloak's clock, both in milliseconds since 1970.
+    pub fn theirs(self, ours: i64) -> i64 {
+        ours.saturating_sub(i64::try_from(self.0.as_millis()).unwrap_or(0))
+    }
+
+    /// An instant of Keycloak's clock in ours, both in seconds since 1970.
+    pub fn seconds(self, theirs: i64) -> i64 {
+        theirs.saturating_add(self.0.as_secs())
+    }
+
+    /// What to say of it, where it is worth a word.
+    fn warning(self) -> Option<String> {
+        let ahead = if self.0.is_negative() { "behind" } else { "ahead of" };
+        let size = SignedDuration::from_secs(self.0.abs().as_secs());
+        (size > REPORTED).then(|| {
+            format!(
+                "the clock of guestlist is {size:#} {ahead} the clock of Keycloak: times of Keycloak are translated. Synchronize \
+                 both clocks: an annotation such as guestlist.dev/reset-mfa is compared with the clock of guestlist"
+            )
+        })
+    }
+}
+
+/// Our clock, and how it differs from Keycloak's.
+pub struct ServerClock {
+    /// `None`: Keycloak's times are in our clock already.
+    ours: Option<Clock>,
+    known: Mutex<Difference>,
+}
+
+impl ServerClock {
+    /// Compares Keycloak's clock with ours.
+    pub fn new(ours: Clock) -> Self {
+        Self { ours: Some(ours), known: Mutex::default() }
+    }
+
+    /// Takes Keycloak's times as they are.
+    pub fn same() -> Self {
+        Self { ours: None, known: Mutex::default() }
+    }
+
+    /// The difference by the latest reading.
+    pub fn difference(&self, client: &Client) -> Difference {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(ours), Some(reading)) = (&self.ours, client.clock_reading()) else { return *known };
+        let now = ours();
+        let ago = |at: Instant| SignedDuration::try_from(at.elapsed()).ok().and_then(|past| now.checked_sub(past).ok());
+        let (Some(asked), Some(answered)) = (ago(reading.asked), ago(reading.answered)) else { return *known };
+        let (before, after) = (known.warning(), known.after(asked, answered, reading.second));
+        if after != *known {
+            *known = after;
+            match after.warning() {
+                Some(warning) => tracing::warn!("{warning}"),
+                None if before.is_some() => tracing::info!("the clocks of guestlist and Keycloak agree"),
+                None => {}
+            }
+        }
+        after
+    }
+
+    /// What to say of the difference, where it is worth a word.
+    pub fn warning(&self, client: &Client) -> Option<String> {
+        self.difference(client).warning()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An instant of ours in the middle of a day, in milliseconds since 1970.
+    const NOW: i64 = 1_790_000_000_000;
+
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::from_millisecond(milliseconds).unwrap()
+    }
+
+    /// The difference after readings of clocks that are this far apart, which took so long.
+    fn read(start: Difference, ahead: i64, readings: &[(i64, i64)]) -> Difference {
+        readings.iter().fold(start, |known, (when, took)| {
+            let asked = NOW + when;
+            // Keycloak read its clock somewhere in between.
+            let second = (asked + took / 2 - ahead).div_euclid(1000);
+            known.after(at(asked), at(asked + took), second)
+        })
+    }
+
+    fn readings() -> impl Strategy<Value = Vec<(i64, i64)>> {
+        proptest::collection::vec((0..100_000_000i64, 0..400i64), 1..6)
+    }
+
+    proptest! {
+        #[test]
+        fn translated_time_is_right_to_three_seconds(ahead in -200_000_000..200_000_000i64, readings in readings(), then in -1_000_000..1_000_000i64) {
+            let difference = read(Difference::default(), ahead, &readings);
+            let ours = difference.milliseconds(NOW + then - ahead);
+            prop_assert!((ours - (NOW + then)).abs() <= 2_500, "{difference:?}");
+            let seconds = difference.seconds((NOW + then - ahead).div_euclid(1000));
+            prop_assert!((seconds * 1000 - (NOW + then)).abs() <= 4_600, "{difference:?}");
+        }
+
+        #[test]
+        fn difference_of_steady_clocks_does_not_change(ahead in -200_000_000..200_000_000i64, first in readings(), later in readings()) {
+            // Between the two a first reading may allow for none, and a later one not.
+            prop_assume!(ahead.abs() < 900 || ahead.abs() > 2_500);
+            let difference = read(Difference::default(), ahead, &first);
+            prop_assert_eq!(read(difference, ahead, &later), difference);
+        }
+
+        #[test]
+        fn clocks_in_step_have_no_difference(ahead in -900..900i64, before in -200_000_000..200_000_000i64, readings in readings()) {
+            prop_assert_eq!(read(Difference::default(), ahead, &readings), Difference::default());
+            let large = before.abs() > 5_000;
+            let apart = read(Difference::default(), before, &readings);
+            prop_assert!(!large || read(apart, ahead, &readings) == Difference::default(), "synchronized since");
+        }
+
+        #[test]
+        fn difference_of_more_than_ten_seconds_is_reported(ahead in 10_000..200_000_000i64, readings in readings()) {
+            let words = |ahead| read(Difference::default(), ahead, &readings).warning().unwrap_or_default();
+            prop_assert!(words(ahead).contains("ahead of the clock of Keycloak"), "{}", words(ahead));
+            prop_assert!(words(-ahead).contains("behind the clock of Keycloak"), "{}", words(-ahead));
+        }
+    }
+}
