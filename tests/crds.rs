@@ -6,7 +6,7 @@ use std::path::Path;
 
 use guestlist::api::schema::grammar;
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
-use guestlist::rules::{DOMAIN_PATTERN, EMAIL_PATTERN, Reason, time};
+use guestlist::rules::{DOMAIN_PATTERN, EMAIL_PATTERN, Reason, text, time};
 use kube::Resource;
 use kube::core::DeserializeGuard;
 use proptest::prelude::*;
@@ -60,6 +60,7 @@ fn the_grammars_are_those_of_the_law() {
     assert_eq!(grammar::DOMAIN, DOMAIN_PATTERN);
     assert_eq!(grammar::DURATION, time::DURATION_PATTERN);
     assert_eq!(grammar::INSTANT, time::INSTANT_PATTERN);
+    assert_eq!((grammar::HIDDEN.to_owned(), grammar::VISIBLE.to_owned()), text::classes());
 }
 
 #[test]

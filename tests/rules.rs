@@ -86,10 +86,68 @@ fn a_duration_is_written_in_hours_minutes_and_seconds() {
         partner,
         PARTNER,
         "mfa: {enrolWithin: 1w}",
-        "mfa: {enrolWithin: 0s}",
+        "mfa: {enrolWithin: 1s}",
         Reason::InvalidValue,
         "spec.mfa.enrolWithin",
     );
+}
+
+#[test]
+fn duration_of_nothing_in_any_spelling_is_refused() {
+    let parts = ["", "0", "00", "000000"];
+    for spelling in 1..parts.len().pow(3) {
+        let unit = |place: usize, unit: &str| {
+            let digits = parts[spelling / parts.len().pow(u32::try_from(place).unwrap()) % parts.len()];
+            if digits.is_empty() { String::new() } else { format!("{digits}{unit}") }
+        };
+        let zero = format!("{}{}{}", unit(2, "h"), unit(1, "m"), unit(0, "s"));
+        let more = format!("{}{}1s", unit(2, "h"), unit(1, "m"));
+        for (field, path, otherwise) in [
+            ("guests: {maxDuration: WHEN}", "spec.guests.maxDuration", "no limit"),
+            ("invitations: {expireAfter: WHEN}", "spec.invitations.expireAfter", "72h"),
+            ("mfa: {enrolWithin: WHEN}", "spec.mfa.enrolWithin", "168h"),
+        ] {
+            let (bad, fine) = (field.replace("WHEN", &zero), field.replace("WHEN", &more));
+            refuses(partner, PARTNER, &bad, &fine, Reason::InvalidValue, path);
+            let message = &partner(&format!("{PARTNER}{bad}\n"))[0].message;
+            assert!(message.contains("leave it out for") && message.contains(otherwise), "{message}");
+        }
+    }
+}
+
+#[test]
+fn invitation_is_valid_for_a_year_at_most() {
+    let (bad, fine) = ("invitations: {expireAfter: 8760h1s}", "invitations: {expireAfter: 8760h}");
+    refuses(partner, PARTNER, bad, fine, Reason::InvalidValue, "spec.invitations.expireAfter");
+}
+
+#[test]
+fn names_have_something_visible_and_nothing_hidden() {
+    let long = format!("displayName: {}", "x".repeat(101));
+    let fine = format!("displayName: {}", "x".repeat(100));
+    for bad in [
+        r#""""#,
+        r#"" ""#,
+        r#""\u3000""#,
+        r#""a\nb""#,
+        r#""a\0""#,
+        r#""\e[2J""#,
+        r#""\u202Ea""#,
+        r#""a\u200B""#,
+        r#""\uFEFFa""#,
+    ] {
+        let bad = format!("displayName: {bad}");
+        refuses(partner, PARTNER, &bad, &fine, Reason::InvalidValue, "spec.displayName");
+        refuses(membership, MEMBERSHIP, &bad, &fine, Reason::InvalidValue, "spec.displayName");
+    }
+    refuses(partner, PARTNER, &long, &fine, Reason::InvalidValue, "spec.displayName");
+    for bad in [r#""\u202Einsta""#, r#"" ""#, r#""insta\tgram""#] {
+        let found = share(&SHARE.replace("instagram-main", bad));
+        assert_eq!(
+            found.iter().map(|it| (it.reason, &*it.path)).collect::<Vec<_>>(),
+            [(Reason::InvalidValue, "spec.account")]
+        );
+    }
 }
 
 #[test]

@@ -120,9 +120,9 @@ pub struct PartnerMfa {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Invitations {
-    /// How long an invitation can be followed, as `72h` (the default).
+    /// How long an invitation can be followed, as `72h` (the default; at most `8760h`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::duration")]
+    #[schemars(schema_with = "leaf::invitation_lifetime")]
     pub expire_after: Option<String>,
 }
 
@@ -143,9 +143,9 @@ pub struct GuestLimits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaf::max_guests")]
     pub max_guests: Option<i64>,
-    /// How long a membership may last from its creation, as `4320h`. Left out: no cap.
+    /// How long a membership may last from its admission, as `4320h`. Left out: no cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::duration")]
+    #[schemars(schema_with = "leaf::longest_stay")]
     pub max_duration: Option<String>,
 }
 

@@ -9,6 +9,7 @@ mod plan;
 mod reference;
 mod release;
 mod run;
+mod terminal;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::api;
+use crate::rules::printable_lines;
+use terminal::{Terminal, complain};
 
 /// The command line as a whole.
 #[derive(Debug, Parser)]
@@ -81,7 +84,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = Terminal::new(std::io::stdout().lock());
     let result = match cli.command {
         Command::Run(args) => return run::run(args),
         Command::Check(args) => return check::run(&args, &mut out),
@@ -102,7 +105,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) if problem.is_closed_pipe() => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("error: {problem}");
+            complain(&problem.to_string());
             ExitCode::FAILURE
         }
     }
@@ -157,7 +160,7 @@ fn ask(yes: bool, what: &str) -> Result<(), String> {
     if !std::io::stdin().is_terminal() {
         return Err(format!("{what}, and nobody is here to ask; nothing was done. Confirm with --yes"));
     }
-    eprint!("{what}. Do it? Only yes is taken for it: ");
+    eprint!("{}. Do it? Only yes is taken for it: ", printable_lines(what));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(|error| format!("failed to read the answer: {error}"))?;
     if answer.trim() == "yes" { Ok(()) } else { Err("not confirmed; nothing was done".to_owned()) }

@@ -14,6 +14,7 @@ use super::offline::words::{Known, Text, json};
 use super::offline::{later, markdown};
 use super::{check, offline};
 use crate::plan::Extent;
+use crate::rules::printable_json;
 
 /// There is something to do.
 const CHANGES: u8 = 2;
@@ -206,7 +207,7 @@ fn programs(rehearsal: &Rehearsal) -> serde_json::Value {
 }
 
 fn pretty(value: &serde_json::Value) -> Result<String, String> {
-    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| error.to_string())
+    serde_json::to_string_pretty(value).map(|text| printable_json(&text) + "\n").map_err(|error| error.to_string())
 }
 
 fn write(written: &str, out: &mut dyn Write) -> Result<(), String> {

@@ -14,7 +14,8 @@ use super::{Problem, ask, offline};
 use crate::directory::{Execute, Mirror, Owner};
 use crate::index::{Index, Key, Kind, Membership, has_finalizer};
 use crate::operator::cluster::Cluster;
-use crate::plan::{Extent, Scope, Step, World, behind, sweep};
+use crate::plan::{Extent, NO_INVITATIONS, Scope, Step, World, behind, sweep};
+use crate::rules::printable;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -97,7 +98,7 @@ async fn all(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
     )?;
     for object in &objects {
         if cluster.let_go(object).await? {
-            writeln!(out, "let go of {}", object.key())?;
+            writeln!(out, "let go of {}", printable(&object.key().to_string()))?;
         }
     }
     Ok(())
@@ -112,7 +113,7 @@ async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
         return Ok(());
     }
     for step in &steps {
-        writeln!(out, "{}", step.because)?;
+        writeln!(out, "{}", printable(&step.because))?;
     }
     let count = steps.len();
     ask(
@@ -193,7 +194,7 @@ async fn missing(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
         return Ok(());
     }
     for (_, named) in found.values() {
-        writeln!(out, "no record of {named}")?;
+        writeln!(out, "no record of {}", printable(named))?;
     }
     let count = found.len();
     ask(
@@ -209,7 +210,7 @@ async fn missing(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
     let cluster = Cluster::connect().await?;
     for (uid, (key, named)) in &found {
         if cluster.forget_admission(key, uid).await? {
-            writeln!(out, "{named} is invited again")?;
+            writeln!(out, "{} is invited again", printable(named))?;
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
+use super::terminal::{LogLines, complain};
 use crate::operator::clock::Clock;
 use crate::operator::{self, Options, lease};
 use crate::rules::time;
@@ -96,7 +97,8 @@ pub fn run(args: RunArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let json = matches!(args.log_format, LogFormat::Json);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(LogLines { to: std::io::stderr, json });
     match args.log_format {
         LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().init(),
@@ -119,7 +121,7 @@ pub fn run(args: RunArgs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: failed to start: {error}");
+            complain(&format!("failed to start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -129,7 +131,7 @@ pub fn run(args: RunArgs) -> ExitCode {
             // Once, and as everything else: who reads the log by machine reads this, too.
             tracing::error!("{problem}");
             if !tracing::enabled!(tracing::Level::ERROR) {
-                eprintln!("error: {problem}");
+                complain(&problem);
             }
             ExitCode::FAILURE
         }

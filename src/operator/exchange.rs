@@ -10,7 +10,7 @@ use crate::directory::{
 };
 use crate::index::{Declared, Kept, Key, Kind, Meta};
 use crate::plan::{Deletion, Notice, Step};
-use crate::rules::Email;
+use crate::rules::{Email, printable};
 use crate::workspace::Workspace;
 
 /// What a changed thing is now.
@@ -252,6 +252,6 @@ impl Condition {
         }
         let unlisted = Kind::ALL.iter().filter(|kind| !self.listed.contains(kind.as_str()));
         missing.extend(unlisted.map(|kind| format!("no full list of {} yet", kind.as_str())));
-        missing
+        missing.iter().map(|problem| printable(problem).into_owned()).collect()
     }
 }

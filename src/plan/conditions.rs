@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::api::{Condition, ConditionType, ViolationStatus};
-use crate::rules::{Reason, Violation};
+use crate::rules::{Reason, Violation, printable};
 
 /// How many violations and withheld entries a status holds.
 pub const LISTED: usize = 50;
@@ -193,8 +193,9 @@ pub fn show(time: Timestamp) -> String {
 }
 
 fn shorten(message: &str) -> String {
+    let message = printable(message);
     if message.chars().count() <= LONGEST {
-        return message.to_owned();
+        return message.into_owned();
     }
     message.chars().take(LONGEST - 1).chain(['…']).collect()
 }
@@ -228,6 +229,9 @@ pub fn sentence(reason: Reason) -> &'static str {
         }
         Reason::MailNotSent => {
             "The directory could not send the invitation; it is tried again later, and the operator's log says why."
+        }
+        Reason::InvitationLimit => {
+            "The namespace has sent as many invitations this hour as the policy's invitationsPerHour allows; this one goes out when it is its turn."
         }
         Reason::PartnerDeleting => "The partner is being deleted; nobody new is accepted.",
         Reason::DirectoryUnavailable => "The directory does not answer; what was true is kept.",

@@ -112,8 +112,8 @@ fn nobody_holds_anything(world: World<'_>, partner: &PartnerId) -> bool {
 }
 
 fn display_name(entry: &Partner) -> String {
-    let said = entry.reading.terms.display_name.clone();
-    said.unwrap_or_else(|| name(&entry.metadata).to_owned())
+    let said = entry.reading.terms.display_name.as_ref();
+    said.map_or_else(|| name(&entry.metadata).to_owned(), ToString::to_string)
 }
 
 /// `Block` waits until nothing is its any more; `Cascade` deletes what was there when the deletion began. Either way the

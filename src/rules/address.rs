@@ -117,7 +117,13 @@ fn labels(domain: &str) -> Result<(), &'static str> {
 
 /// The text as a message shows it: short, and with nothing that could break a line.
 pub(crate) fn quote(text: &str) -> String {
-    let short: String = text.chars().take(48).collect();
+    // Escapes count as they are written: the rest of the message has to fit beside them.
+    let mut length = 0;
+    let fits = |c: &char| {
+        length += c.escape_debug().len();
+        length <= 60
+    };
+    let short: String = text.chars().take(48).take_while(fits).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{short:?}{more}")
 }

@@ -9,6 +9,7 @@ mod reason;
 mod role;
 mod table;
 mod terms;
+pub mod text;
 mod violation;
 
 pub mod cross;
@@ -22,4 +23,5 @@ pub use reason::*;
 pub use role::*;
 pub use table::{Entry, Sort, entry, explain, markdown};
 pub use terms::*;
+pub use text::{DisplayName, printable, printable_json, printable_lines};
 pub use violation::*;

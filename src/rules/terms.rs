@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Adoption, Deletion, Domain, Email, GuestRole, Methods, ShareRole, Violation};
+use super::{Adoption, Deletion, DisplayName, Domain, Email, GuestRole, Methods, ShareRole, Violation};
 
 /// The terms of an object and every rule that it breaks on its own (the rules that one object decides).
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +39,8 @@ pub enum DomainRule {
 /// What a `LocalPartner` says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartnerTerms {
-    /// `None`: the object's name is shown.
-    pub display_name: Option<String>,
+    /// `None`: it is left out or does not read, and the object's name is shown.
+    pub display_name: Option<DisplayName>,
     /// Entries that read as addresses.
     pub host_admins: Vec<HostAdminEntry>,
     /// Default: all.
@@ -72,8 +72,8 @@ pub struct MembershipTerms {
     pub partner: String,
     /// `None`: it does not read (violation `InvalidEmail`).
     pub email: Option<Email>,
-    /// The name for the invitation.
-    pub display_name: Option<String>,
+    /// The name for the invitation. `None`: it is left out or does not read, and the address is shown.
+    pub display_name: Option<DisplayName>,
     /// Default, and where it does not read: Guest User.
     pub role: GuestRole,
     /// `None`: it does not read.

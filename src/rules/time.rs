@@ -35,6 +35,18 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
     Ok(SignedDuration::from_secs(seconds))
 }
 
+/// Reads a duration that is longer than nothing. `otherwise`: what leaving it out means.
+pub fn positive_duration(text: &str, otherwise: &str) -> Result<SignedDuration, String> {
+    let read = duration(text)?;
+    if read.is_zero() {
+        return Err(format!(
+            "{} is no time at all, and nobody could get in; leave it out for {otherwise}",
+            quote(text)
+        ));
+    }
+    Ok(read)
+}
+
 /// Reads an RFC 3339 time with an offset: `2027-06-30T00:00:00Z`.
 pub fn instant(text: &str) -> Result<Timestamp, String> {
     let wrong = || format!("{} is no time; write it in RFC 3339 as 2027-06-30T00:00:00Z", quote(text));

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::Reason;
+use super::{Reason, printable};
 
 /// The most characters a violation's message has.
 pub const MESSAGE_MAX: usize = 200;
@@ -33,7 +33,7 @@ pub struct Violation {
 impl Violation {
     /// A violation and how far it reaches.
     pub fn new(taint: Taint, reason: Reason, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason, path: path.into(), message: clip(&message.into(), MESSAGE_MAX), taint }
+        Self { reason, path: path.into(), message: clip(&printable(&message.into()), MESSAGE_MAX), taint }
     }
 
     /// A violation that taints the whole object.

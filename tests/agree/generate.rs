@@ -76,6 +76,29 @@ const WORDS: [&str; 14] = [
     "true",
     "",
 ];
+/// Names as people write and paste them, and as nobody should.
+const SHOWN: [&str; 20] = [
+    "Acme",
+    "Bob O'Neil",
+    "山田　太郎",
+    "",
+    " ",
+    "\u{a0}",
+    "\u{3000}\u{2800}",
+    "a\u{202e}b",
+    "a\u{2066}b",
+    "\u{1b}[2Ja",
+    "a\nb",
+    "a\0",
+    "a\u{7f}",
+    "a\u{9b}",
+    "a\u{200d}b",
+    "\u{feff}a",
+    "a\u{e0041}",
+    "\u{e000}",
+    "❤\u{fe0f}",
+    "\u{fe0f}",
+];
 const NAMES: [&str; 6] = ["bob", "carol", "dave", "erin", "Bob", "b b"];
 
 /// A text of a sort, mostly as it should be.
@@ -189,7 +212,7 @@ fn slip_of_a_field(dice: &mut Dice, map: &mut Map<String, Value>) {
 
 fn partner(dice: &mut Dice) -> Value {
     let mut map = Map::new();
-    maybe(dice, &mut map, "displayName", |dice| text(dice, &WORDS));
+    maybe(dice, &mut map, "displayName", |dice| text(dice, &SHOWN));
     if !dice.one_in(12) {
         let most = if dice.one_in(12) { 70 } else { 3 };
         map.insert("hostAdmins".to_owned(), list(dice, most, |dice| text(dice, &ADDRESSES)));
@@ -243,7 +266,7 @@ fn membership(dice: &mut Dice) -> Value {
     needed(dice, &mut map, "partnerRef", partner);
     needed(dice, &mut map, "email", email);
     needed(dice, &mut map, "invitedBy", inviter);
-    maybe(dice, &mut map, "displayName", |dice| text(dice, &WORDS));
+    maybe(dice, &mut map, "displayName", |dice| text(dice, &SHOWN));
     maybe(dice, &mut map, "role", |dice| text(dice, &WORDS[7..9]));
     maybe(dice, &mut map, "mfa", |dice| mfa(dice, false));
     maybe(dice, &mut map, "suspended", flag);
@@ -274,8 +297,11 @@ fn entry(dice: &mut Dice, propagates: bool, role: bool) -> Value {
 
 fn share(dice: &mut Dice) -> Value {
     let mut map = Map::new();
-    let (partner, account, sharer) =
-        (reference(dice), text(dice, &["instagram-main", " ", "x"]), text(dice, &ADDRESSES));
+    let (partner, account, sharer) = (
+        reference(dice),
+        text(dice, &["instagram-main", "instagram-main", "x", "x", " ", "a\u{202e}"]),
+        text(dice, &ADDRESSES),
+    );
     needed(dice, &mut map, "partnerRef", partner);
     needed(dice, &mut map, "account", account);
     needed(dice, &mut map, "sharedBy", sharer);

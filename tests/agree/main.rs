@@ -15,6 +15,7 @@ mod checked;
 #[path = "../support/controlplane.rs"]
 mod controlplane;
 
+mod characters;
 mod generate;
 mod objects;
 mod ratchet;

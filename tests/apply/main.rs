@@ -13,5 +13,7 @@ mod compared;
 mod folder;
 mod interrupted;
 mod pipeline;
+mod printed;
 mod same;
+mod times;
 mod walk;

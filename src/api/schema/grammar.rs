@@ -1,7 +1,7 @@
 //! The grammars of the wire as regular expressions, for CEL.
 //!
 //! They are in the subset that RE2 (the API server) and every other engine read alike, anchored, and free of double
-//! quotes, so that they can stand in a raw CEL string. The first four are those of [`crate::rules`], written out here
+//! quotes, so that they can stand in a raw CEL string. Those that [`crate::rules`] has as well are written out here
 //! because this room uses nothing of ours; a test holds the copies together.
 
 /// One mailbox in ASCII: a dot-atom, `@`, and a domain of at least two labels.
@@ -29,3 +29,15 @@ pub const DAY: &str = concat!(
     r"((01|03|05|07|08|10|12)-(0[1-9]|[12][0-9]|3[01])|(04|06|09|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))T",
     r"|^([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29T"
 );
+
+/// A character that no name may have: it controls a terminal, moves the text around it or has no shape.
+pub const HIDDEN: &str = concat!(
+    r"[\x{0}-\x{1F}\x{7F}-\x{9F}\x{AD}\x{34F}\x{600}-\x{605}\x{61C}\x{6DD}\x{70F}\x{890}-\x{891}\x{8E2}",
+    r"\x{115F}-\x{1160}\x{17B4}-\x{17B5}\x{180B}-\x{180F}\x{200B}-\x{200F}\x{2028}-\x{202E}",
+    r"\x{2060}-\x{206F}\x{3164}\x{E000}-\x{F8FF}\x{FDD0}-\x{FDEF}\x{FE00}-\x{FE0D}\x{FEFF}\x{FFA0}",
+    r"\x{FFF0}-\x{FFFC}\x{FFFE}-\x{FFFF}\x{110BD}\x{110CD}\x{13430}-\x{1343F}\x{1BCA0}-\x{1BCA3}",
+    r"\x{1D173}-\x{1D17A}\x{E0000}-\x{10FFFF}]",
+);
+
+/// A character that shows something: a name needs one.
+pub const VISIBLE: &str = r"[^\x{20}\x{A0}\x{1680}\x{2000}-\x{200A}\x{202F}\x{205F}\x{2800}\x{3000}\x{FE0E}-\x{FE0F}]";

@@ -68,7 +68,7 @@ pub fn host_admins(generator: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn person(_: &mut SchemaGenerator) -> Schema {
-    text(256, &[])
+    text(256, &[rule::display_name()])
 }
 
 pub fn member_name(_: &mut SchemaGenerator) -> Schema {
@@ -95,12 +95,16 @@ pub fn methods(_: &mut SchemaGenerator) -> Schema {
     whole_list(16, text(WORD, &[rule::method()]), &[rule::methods_listed(), rule::each_once("method")])
 }
 
-pub fn duration(_: &mut SchemaGenerator) -> Schema {
-    text(WORD, &[rule::duration()])
+pub fn longest_stay(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[rule::duration(), rule::some_time("no limit")])
+}
+
+pub fn invitation_lifetime(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[rule::duration(), rule::some_time("the default, 72h"), rule::invitation_lifetime()])
 }
 
 pub fn enrolment_deadline(_: &mut SchemaGenerator) -> Schema {
-    text(WORD, &[rule::duration(), rule::enrolment_deadline()])
+    text(WORD, &[rule::duration(), rule::some_time("the default, 168h"), rule::enrolment_deadline()])
 }
 
 pub fn instant(_: &mut SchemaGenerator) -> Schema {

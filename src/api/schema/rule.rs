@@ -13,6 +13,8 @@ const ADDRESS_LENGTH: usize = 254;
 const LOCAL_PART_LENGTH: usize = 64;
 /// How many characters a domain may have.
 const DOMAIN_LENGTH: usize = 253;
+/// How many characters a name may have.
+const NAME_LENGTH: usize = 100;
 /// How many Host Admins a partner has at most.
 const HOST_ADMINS: usize = 32;
 /// The largest quota that can be written.
@@ -129,9 +131,39 @@ pub fn instant() -> Value {
     )
 }
 
-/// `InvalidValue`: the name of nothing.
+/// `InvalidValue`: the name of nothing, or one with hidden characters.
 pub fn account_name() -> Value {
-    rule("self.trim() != ''", "InvalidValue: the account is the name of an account in the directory, as instagram-main")
+    rule(plain_text(), "InvalidValue: the account is the name of an account in the directory, as instagram-main")
+}
+
+/// `InvalidValue`: a name that is shown to people.
+pub fn display_name() -> Value {
+    rule(
+        format!("self.size() <= {NAME_LENGTH} && {}", plain_text()),
+        "InvalidValue: a name has 1 to 100 characters, not only blanks, and no line break, control character or invisible one; \
+         leave the field out for none",
+    )
+}
+
+/// Something visible, and nothing hidden.
+fn plain_text() -> String {
+    format!("{} && !{}", matches(grammar::VISIBLE), matches(grammar::HIDDEN))
+}
+
+/// `InvalidValue`; silent where the value is no duration at all.
+pub fn some_time(otherwise: &str) -> Value {
+    rule(
+        format!("self == '' || !{} || self.matches('[1-9]')", matches(grammar::DURATION)),
+        &format!("InvalidValue: a duration of 0 lets nobody in; leave the field out for {otherwise}"),
+    )
+}
+
+/// `InvalidValue`; silent where the value is no duration at all.
+pub fn invitation_lifetime() -> Value {
+    rule(
+        format!("self == '' || !{} || duration(self) <= duration('8760h')", matches(grammar::DURATION)),
+        "InvalidValue: an invitation is valid for at most 8760h",
+    )
 }
 
 /// `InvalidValue`.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::finding::{Code, Finding, Location, Severity};
 use super::report::Report;
 use crate::index::Kind;
+use crate::rules::printable_json;
 
 /// The shape's version.
 const VERSION: u8 = 1;
@@ -25,7 +26,7 @@ pub fn render(report: &Report) -> String {
         },
         "findings": findings,
     });
-    format!("{whole:#}\n")
+    printable_json(&format!("{whole:#}\n"))
 }
 
 fn one(report: &Report, finding: &Finding) -> Value {

@@ -10,7 +10,7 @@ use super::object::Object;
 use crate::directory::{Mirror, Owner};
 use crate::index::{Index, Kept, Key, Kind, Share, Slot};
 use crate::plan::judge::judge;
-use crate::plan::{Extent, Scope, World};
+use crate::plan::{Extent, NO_INVITATIONS, Scope, World};
 use crate::rules::{Reason, Violation};
 use crate::workspace::Workspace;
 
@@ -57,6 +57,7 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
         owner: &owner,
         directory_available: true,
         unsent: false,
+        invitations: &NO_INVITATIONS,
         scope: Scope { directory: false, policy: policy.is_some() },
         extent: Extent::Declared,
         now,

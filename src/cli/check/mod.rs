@@ -31,6 +31,7 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
+use super::terminal::complain;
 use crate::index::{Declared, Key, Kind};
 use crate::workspace::Workspace;
 use finding::{Code, Finding, Location, Severity};
@@ -84,7 +85,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
     let policy = match args.workspace.as_deref().map(policy).transpose() {
         Ok(policy) => policy,
         Err(problem) => {
-            eprintln!("error: {problem}");
+            complain(&problem);
             return ExitCode::from(UNREADABLE);
         }
     };
@@ -96,7 +97,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
     };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("error: failed to write the output: {error}");
+            complain(&format!("failed to write the output: {error}"));
             ExitCode::from(UNREADABLE)
         }
         Ok(()) | Err(_) => ExitCode::from(report.status()),

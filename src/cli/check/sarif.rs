@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::finding::{Code, Finding, Location};
 use super::report::Report;
-use crate::rules::{Reason, entry};
+use crate::rules::{Reason, entry, printable_json};
 
 /// One SARIF log.
 pub fn render(report: &Report) -> String {
@@ -28,7 +28,7 @@ pub fn render(report: &Report) -> String {
             "results": results,
         }],
     });
-    format!("{log:#}\n")
+    printable_json(&format!("{log:#}\n"))
 }
 
 fn rule(code: Code) -> Value {

@@ -8,6 +8,7 @@ use super::plural;
 use super::report::Report;
 use super::source::{Part, Place, Source};
 use crate::index::Kind;
+use crate::rules::text::is_hidden;
 
 /// How much of a long line is shown.
 const WIDTH: usize = 120;
@@ -109,11 +110,9 @@ fn visible(text: &str) -> String {
 }
 
 fn shown(c: char) -> char {
-    let turns_around =
-        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}' | '\u{feff}');
     match c {
         '\t' => ' ',
-        c if c.is_control() || turns_around => '\u{fffd}',
+        c if is_hidden(c) => '\u{fffd}',
         c => c,
     }
 }

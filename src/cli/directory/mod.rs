@@ -16,7 +16,7 @@ use super::Problem;
 use place::Place;
 
 use crate::directory::sqlite::Contents;
-use crate::rules::{Email, MfaMethod};
+use crate::rules::{Email, MfaMethod, printable};
 
 /// Arguments of `guestlist directory`.
 #[derive(Debug, Args)]
@@ -190,7 +190,7 @@ const RESETS: &str = "in Keycloak annotate his GuestMembership with guestlist.de
                       console (Users, Credentials)";
 
 fn said(out: &mut dyn Write, done: bool, now: &str, before: &str) -> std::io::Result<()> {
-    writeln!(out, "{}", if done { now } else { before })
+    writeln!(out, "{}", printable(if done { now } else { before }))
 }
 
 fn address(text: &str) -> Result<Email, Problem> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Format, Problem};
 use crate::directory::Everything;
 use crate::directory::{GuestRecord, MfaRecord};
-use crate::rules::Email;
+use crate::rules::{Email, printable, printable_json};
 
 /// What `show -o json` prints.
 #[derive(Serialize)]
@@ -158,7 +158,7 @@ pub fn show(all: &Everything, output: Format, now: Timestamp, out: &mut dyn Writ
     match output {
         Format::Json => {
             let text = serde_json::to_string_pretty(&shown).map_err(|error| Problem::Said(error.to_string()))?;
-            writeln!(out, "{text}")?;
+            writeln!(out, "{}", printable_json(&text))?;
         }
         Format::Table => show_tables(&shown, out)?,
     }
@@ -168,7 +168,7 @@ pub fn show(all: &Everything, output: Format, now: Timestamp, out: &mut dyn Writ
 fn show_tables(shown: &Shown, out: &mut dyn Write) -> std::io::Result<()> {
     let mut table = plain(&["NAMESPACE", "PARTNER", "DISPLAY NAME", "HOST ADMINS"]);
     for partner in &shown.partners {
-        table.add_row([&partner.namespace, &partner.name, &partner.display_name, &partner.host_admins.join(", ")]);
+        add(&mut table, [&partner.namespace, &partner.name, &partner.display_name, &partner.host_admins.join(", ")]);
     }
     writeln!(out, "{table}\n")?;
     let mut table = plain(&["NAMESPACE", "PARTNER", "GUEST", "ROLE", "STATE", "MFA", "GRANTS"]);
@@ -179,26 +179,27 @@ fn show_tables(shown: &Shown, out: &mut dyn Write) -> std::io::Result<()> {
         });
         let grants = grants.collect::<Vec<_>>().join(", ");
         let mfa = guest.mfa.join(", ");
-        table.add_row([&guest.namespace, &guest.partner, &guest.email, guest.role, guest.state, &mfa, &grants]);
+        add(&mut table, [&guest.namespace, &guest.partner, &guest.email, guest.role, guest.state, &mfa, &grants]);
     }
     writeln!(out, "{table}\n")?;
     let mut table = plain(&["ACCOUNT", "OWNERS", "DELETED"]);
     for account in &shown.accounts {
-        table.add_row([
-            &account.name,
-            &account.owners.join(", "),
-            &(if account.deleted { "yes" } else { "" }).to_owned(),
-        ]);
+        add(&mut table, [&account.name, &account.owners.join(", "), if account.deleted { "yes" } else { "" }]);
     }
     writeln!(out, "{table}")?;
     if !shown.deactivated.is_empty() {
         let mut table = plain(&["DEACTIVATED", "NAMESPACE", "MEMBERSHIP", "SINCE"]);
         for guest in &shown.deactivated {
-            table.add_row([&guest.email, &guest.namespace, &guest.name, &guest.since]);
+            add(&mut table, [&guest.email, &guest.namespace, &guest.name, &guest.since]);
         }
         writeln!(out, "\n{table}")?;
     }
     Ok(())
+}
+
+/// Adds a row: a cell stays in its place, whatever a tenant or the directory's console wrote into it.
+fn add<const N: usize>(table: &mut Table, cells: [&str; N]) {
+    table.add_row(cells.map(printable));
 }
 
 fn plain(header: &[&str]) -> Table {

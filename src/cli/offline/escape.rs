@@ -1,8 +1,11 @@
 //! Text that a tenant wrote, for a terminal and for markdown: it can neither forge a line nor form a link or a table cell.
 
-/// One line for a terminal: characters that print nothing, or change how others print, are shown by their code point.
+use crate::rules::printable;
+use crate::rules::text::is_hidden;
+
+/// One line for a terminal: characters that print nothing, or change how others print, are written out.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if is_hidden(c) { code_point(c) } else { c.to_string() }).collect()
+    printable(text).into_owned()
 }
 
 /// One cell of a markdown table, or a part of one.
@@ -30,22 +33,16 @@ fn code_point(c: char) -> String {
     format!("U+{:04X}", u32::from(c))
 }
 
-/// Whether a character is shown by its code point: controls, formats, separators of lines, everything that does not print.
-fn is_hidden(c: char) -> bool {
-    let printed = matches!(c, '\'' | '"' | '\\') || c.escape_debug().count() == 1;
-    !printed || matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::{markdown, plain};
 
     #[test]
-    fn hidden_characters_are_shown_by_their_code_point() {
+    fn hidden_characters_are_written_out() {
         for (text, shown) in [
-            ("a\nb\r\u{1b}[2Jc\0", "aU+000AbU+000DU+001B[2JcU+0000"),
-            ("x\u{202e}y\u{2066}z\u{200b}\u{feff}", "xU+202EyU+2066zU+200BU+FEFF"),
-            ("l\u{2028}p\u{2029}n\u{85}s\u{ad}", "lU+2028pU+2029nU+0085sU+00AD"),
+            ("a\nb\r\u{1b}[2Jc\0", r"a\u{a}b\u{d}\u{1b}[2Jc\u{0}"),
+            ("x\u{202e}y\u{2066}z\u{200b}\u{feff}", r"x\u{202e}y\u{2066}z\u{200b}\u{feff}"),
+            ("l\u{2028}p\u{2029}n\u{85}s\u{ad}", r"l\u{2028}p\u{2029}n\u{85}s\u{ad}"),
             ("Zoë \"the\\one\" 日本 it's", "Zoë \"the\\one\" 日本 it's"),
         ] {
             assert_eq!(plain(text), shown);

@@ -34,7 +34,7 @@ pub fn failed(problem: &str) -> ExitCode {
     if problem.contains("\n -->") {
         eprint!("{problem}");
     } else {
-        eprintln!("error: {problem}");
+        super::terminal::complain(problem);
     }
     ExitCode::FAILURE
 }

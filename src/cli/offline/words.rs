@@ -14,7 +14,7 @@ use crate::directory::{Grant, GuestId, GuestRecord, Operation, PartnerId, Weight
 use crate::index::{Key, Kind};
 use crate::operator::engine::Load;
 use crate::operator::health::operation_name;
-use crate::rules::{Email, Reason, ShareRole, Sort, entry};
+use crate::rules::{Email, Reason, ShareRole, Sort, entry, printable, printable_lines};
 
 /// Where something stands that is not as its spec wants it.
 pub struct Standing {
@@ -216,12 +216,12 @@ impl Text {
         let mut text = String::new();
         let object = self.object(done);
         if self.last != object {
-            let _ = writeln!(text, "{}", self.paint("1", &object));
+            let _ = writeln!(text, "{}", self.paint("1", &printable(&object)));
             self.last = object;
         }
         let (sign, sentence) = self.known.sentence(&done.step.operation);
-        let what = format!("{sign} {sentence}");
-        let why = format!("{}: {}", done.step.reason.as_str(), done.step.because);
+        let what = format!("{sign} {}", printable(&sentence));
+        let why = format!("{}: {}", done.step.reason.as_str(), printable(&done.step.because));
         let _ = writeln!(text, "  {}\n      {why}", self.paint(colour(sign), &what));
         text
     }
@@ -229,7 +229,8 @@ impl Text {
     /// One operation that is done, in a line: why was said before.
     pub fn done(&self, done: &Done) -> String {
         let (sign, sentence) = self.known.sentence(&done.step.operation);
-        format!("{} {}: {sentence}\n", self.paint(colour(sign), &sign.to_string()), self.object(done))
+        let line = format!("{}: {sentence}", self.object(done));
+        format!("{} {}\n", self.paint(colour(sign), &sign.to_string()), printable(&line))
     }
 
     /// One operation as a sentence, and how it changes what there is.
@@ -254,19 +255,21 @@ impl Text {
         let (word, colour) = if standing.broken { ("error", "1;31") } else { ("waits", "1;33") };
         let head = self.paint(colour, &format!("{word}[{}]", standing.reason));
         let at = standing.at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
-        format!("{head}: {}{at}\n  {}\n", standing.key, standing.message)
+        let object = standing.key.to_string();
+        format!("{head}: {}{at}\n  {}\n", printable(&object), printable(&standing.message))
     }
 
     /// Who is left alone though no file declares him.
     pub fn left_alone(&self, left: &LeftAlone) -> String {
         let LeftAlone { namespace, name, guest, .. } = left;
         let head = self.paint("1;33", "left alone");
-        format!("{head}: GuestMembership {namespace}/{name} ({guest})\n  {}\n", left.message())
+        let object = format!("GuestMembership {namespace}/{name} ({guest})");
+        format!("{head}: {}\n  {}\n", printable(&object), printable(&left.message()))
     }
 
     /// What is left as it is.
     pub fn problem(&self, problem: &str) -> String {
-        format!("{}: {problem}\n", self.paint("1;31", "error"))
+        format!("{}: {}\n", self.paint("1;31", "error"), printable_lines(problem))
     }
 
     /// What a person should see to.

@@ -268,7 +268,8 @@ fn invitation_end(world: World<'_>, partner: &PartnerView<'_>) -> Timestamp {
 
 fn described(member: &MemberView<'_>) -> String {
     let terms = &member.entry.reading.terms;
-    terms.display_name.clone().unwrap_or_else(|| terms.email.as_ref().map(ToString::to_string).unwrap_or_default())
+    let name = terms.display_name.as_ref().map(ToString::to_string);
+    name.or_else(|| terms.email.as_ref().map(ToString::to_string)).unwrap_or_default()
 }
 
 fn mark(world: World<'_>, member: &MemberView<'_>) -> Mark {

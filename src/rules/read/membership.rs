@@ -11,7 +11,7 @@ pub(super) fn read(spec: &api::GuestMembershipSpec) -> Reading<MembershipTerms> 
     let terms = MembershipTerms {
         partner: partner_ref.name.clone(),
         email: found.email("spec.email", email),
-        display_name: display_name.clone(),
+        display_name: found.name("spec.displayName", display_name.as_ref()),
         role: found
             .word("spec.role", role.as_ref(), GuestRole::parse, "GuestAdmin, GuestUser")
             .unwrap_or(GuestRole::GuestUser),

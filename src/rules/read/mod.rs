@@ -10,7 +10,9 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Email, MembershipTerms, Methods, MfaMethod, PartnerTerms, Reading, ShareTerms, Violation, say, time};
+use super::{
+    DisplayName, Email, MembershipTerms, Methods, MfaMethod, PartnerTerms, Reading, ShareTerms, Violation, say, time,
+};
 use crate::api;
 
 /// How many Host Admins a partner names at most.
@@ -69,8 +71,19 @@ impl Found {
         }
     }
 
-    fn duration(&mut self, path: &str, text: Option<&String>) -> Option<SignedDuration> {
-        match time::duration(text?) {
+    fn name(&mut self, path: &str, text: Option<&String>) -> Option<DisplayName> {
+        match DisplayName::parse(text?) {
+            Ok(name) => Some(name),
+            Err(error) => {
+                self.push(say::invalid_value(path, error));
+                None
+            }
+        }
+    }
+
+    /// A duration that lets somebody in. `otherwise`: what leaving the field out means.
+    fn duration(&mut self, path: &str, text: Option<&String>, otherwise: &str) -> Option<SignedDuration> {
+        match time::positive_duration(text?, otherwise) {
             Ok(duration) => Some(duration),
             Err(error) => {
                 self.push(say::invalid_value(path, error));

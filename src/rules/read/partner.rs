@@ -6,12 +6,17 @@ use jiff::SignedDuration;
 
 use super::{Found, MOST_HOST_ADMINS};
 use crate::api;
-use crate::rules::{Adoption, Deletion, Domain, DomainRule, HostAdminEntry, PartnerTerms, Reading, all_methods, say};
+use crate::rules::{
+    Adoption, Deletion, Domain, DomainRule, HostAdminEntry, PartnerTerms, Reading, all_methods, say, time,
+};
 
 /// The largest quota that can be written.
 const MOST_GUESTS: i64 = 1_000_000;
 /// The longest time to enrol.
 const LONGEST_ENROLMENT: SignedDuration = SignedDuration::from_hours(720);
+
+/// The longest time that an invitation is valid: a directory that counts seconds in 32 bits refuses much longer ones.
+const LONGEST_INVITATION: SignedDuration = SignedDuration::from_hours(8760);
 
 pub(super) fn read(spec: &api::LocalPartnerSpec) -> Reading<PartnerTerms> {
     let api::LocalPartnerSpec {
@@ -28,23 +33,26 @@ pub(super) fn read(spec: &api::LocalPartnerSpec) -> Reading<PartnerTerms> {
     let mut found = Found::default();
     let mfa = mfa.as_ref();
     found.required("spec.mfa.required", mfa.and_then(|mfa| mfa.required));
-    let enrol_within = found.duration("spec.mfa.enrolWithin", mfa.and_then(|mfa| mfa.enrol_within.as_ref()));
+    let enrol_within =
+        found.duration("spec.mfa.enrolWithin", mfa.and_then(|mfa| mfa.enrol_within.as_ref()), "the default, 168h");
     if let Some(within) = enrol_within.filter(|within| *within > LONGEST_ENROLMENT) {
         found.push(say::mfa_deadline_too_long(within));
     }
     let lifetime = invitations.as_ref().and_then(|invitations| invitations.expire_after.as_ref());
     let guests = guests.as_ref();
     let terms = PartnerTerms {
-        display_name: display_name.clone(),
+        display_name: found.name("spec.displayName", display_name.as_ref()),
         host_admins: admins(&mut found, host_admins),
         methods: found.methods(mfa.and_then(|mfa| mfa.methods.as_ref())).unwrap_or_else(all_methods),
         enrol_within: enrol_within.unwrap_or(SignedDuration::from_hours(168)),
-        invitation_lifetime: found
-            .duration("spec.invitations.expireAfter", lifetime)
-            .unwrap_or(SignedDuration::from_hours(72)),
+        invitation_lifetime: invitation_lifetime(&mut found, lifetime),
         domains: domains(&mut found, guests),
         max_guests: max_guests(&mut found, guests),
-        max_duration: found.duration("spec.guests.maxDuration", guests.and_then(|guests| guests.max_duration.as_ref())),
+        max_duration: found.duration(
+            "spec.guests.maxDuration",
+            guests.and_then(|guests| guests.max_duration.as_ref()),
+            "no limit",
+        ),
         suspended: suspended.unwrap_or(false),
         expires_at: found.instant("spec.expiresAt", expires_at.as_ref()),
         adoption: found
@@ -55,6 +63,17 @@ pub(super) fn read(spec: &api::LocalPartnerSpec) -> Reading<PartnerTerms> {
             .unwrap_or(Deletion::Block),
     };
     found.reading(terms)
+}
+
+fn invitation_lifetime(found: &mut Found, text: Option<&String>) -> SignedDuration {
+    let path = "spec.invitations.expireAfter";
+    let lifetime = found.duration(path, text, "the default, 72h");
+    if let Some(long) = lifetime.filter(|lifetime| *lifetime > LONGEST_INVITATION) {
+        let message =
+            format!("an invitation is valid for at most 8760h, here {}; shorten it", time::show_duration(long));
+        found.push(say::invalid_value(path, message));
+    }
+    lifetime.filter(|lifetime| *lifetime <= LONGEST_INVITATION).unwrap_or(SignedDuration::from_hours(72))
 }
 
 fn admins(found: &mut Found, texts: &[String]) -> Vec<HostAdminEntry> {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Found;
 use crate::api;
-use crate::rules::{ExcludeTerms, GuestUserTerms, OverrideTerms, Reading, ShareRole, ShareTerms, Taint, address, say};
+use crate::rules::{
+    ExcludeTerms, GuestUserTerms, OverrideTerms, Reading, ShareRole, ShareTerms, Taint, address, say, text,
+};
 
 const OWNER: &str = "Owner";
 
@@ -22,8 +24,8 @@ pub(super) fn read(spec: &api::AccountShareSpec) -> Reading<ShareTerms> {
         expires_at,
     } = spec;
     let mut found = Found::default();
-    if account.trim().is_empty() {
-        found.push(say::invalid_value("spec.account", "the account has no name; write its name in the directory"));
+    if let Err(error) = text::check(account, "the name of an account in the directory") {
+        found.push(say::invalid_value("spec.account", error));
     }
     let terms = ShareTerms {
         partner: partner_ref.name.clone(),

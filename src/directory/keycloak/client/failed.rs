@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::super::super::Fault;
 use super::settings::CA_FILE;
 use super::{Endpoint, Settings};
+use crate::rules::printable;
 
 /// How long is waited where the server asks for patience and does not say for how long in seconds.
 const AWHILE: Duration = Duration::from_secs(5);
@@ -170,7 +171,8 @@ fn said(body: &[u8]) -> Option<String> {
     let several = || value.get("errors")?.as_array()?.iter().map(about).collect::<Option<Vec<_>>>();
     let several = several().map(|all| all.join("; "));
     let one = field("error_description").or(field("error")).map(str::to_owned);
-    Some(about(&value).or(one).or(several)?.chars().take(MOST_SAID).collect())
+    let said: String = about(&value).or(one).or(several)?.chars().take(MOST_SAID).collect();
+    Some(printable(&said).into_owned())
 }
 
 #[cfg(test)]
