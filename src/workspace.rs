@@ -11,6 +11,11 @@ use crate::wording::yaml_problem;
 /// The installation's name where the policy gives none.
 pub const DEFAULT_INSTALLATION: &str = "default";
 
+/// The longest time that mails are apart, and that access is kept while MFA is unknown.
+const LONGEST: SignedDuration = SignedDuration::from_hours(720);
+/// The most invitations that a policy can allow a namespace in an hour.
+const MOST_INVITATIONS: usize = 1_000_000;
+
 /// The policy in force. The default one allows nobody anything.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workspace {
@@ -22,6 +27,8 @@ pub struct Workspace {
     pub mfa_unknown_max: SignedDuration,
     /// The least time between two mails to one address.
     pub mail_interval: SignedDuration,
+    /// How many invitations a namespace may send in an hour.
+    pub invitations_per_hour: usize,
     /// How deactivated records are destroyed.
     pub destroy: Destroy,
     readable: bool,
@@ -68,6 +75,7 @@ impl Default for Workspace {
             names_tenants: false,
             mfa_unknown_max: SignedDuration::from_hours(24),
             mail_interval: SignedDuration::from_mins(10),
+            invitations_per_hour: 30,
             destroy: Destroy { after: SignedDuration::from_hours(24), per_hour_percent: 25 },
             readable: true,
         }
@@ -88,6 +96,8 @@ struct File {
     mfa_unknown_max: Option<String>,
     #[serde(default)]
     mail_interval: Option<String>,
+    #[serde(default)]
+    invitations_per_hour: Option<i64>,
     #[serde(default)]
     destroy: Option<FileDestroy>,
 }
@@ -126,6 +136,12 @@ impl Workspace {
             Some(text) => time::duration(text).map_err(|error| format!("{field}: {error}")),
             None => Ok(default),
         };
+        let short = |field: &str, value, default| match duration(field, value, default)? {
+            long if long > LONGEST => {
+                Err(format!("{field}: {} is too long; write at most 720h", time::show_duration(long)))
+            }
+            read => Ok(read),
+        };
         let destroy = file.destroy.as_ref();
         Ok(Self {
             installation: installation(file.installation.as_deref())?,
@@ -143,8 +159,9 @@ impl Workspace {
                 .map(|(i, t)| Tenant::read(i, t))
                 .collect::<Result<_, _>>()?,
             names_tenants: file.tenants.is_some(),
-            mfa_unknown_max: duration("mfaUnknownMax", file.mfa_unknown_max.as_ref(), default.mfa_unknown_max)?,
-            mail_interval: duration("mailInterval", file.mail_interval.as_ref(), default.mail_interval)?,
+            mfa_unknown_max: short("mfaUnknownMax", file.mfa_unknown_max.as_ref(), default.mfa_unknown_max)?,
+            mail_interval: short("mailInterval", file.mail_interval.as_ref(), default.mail_interval)?,
+            invitations_per_hour: invitations_per_hour(file.invitations_per_hour, default.invitations_per_hour)?,
             destroy: Destroy {
                 after: duration("destroy.after", destroy.and_then(|d| d.after.as_ref()), default.destroy.after)?,
                 per_hour_percent: match destroy.and_then(|d| d.per_hour.as_ref()) {
@@ -195,6 +212,16 @@ impl Workspace {
     fn tenants_of<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Tenant> {
         self.tenants.iter().filter(move |tenant| tenant.namespace.matches(namespace))
     }
+}
+
+fn invitations_per_hour(number: Option<i64>, default: usize) -> Result<usize, String> {
+    let Some(number) = number else { return Ok(default) };
+    let read = usize::try_from(number).ok().filter(|number| (1..=MOST_INVITATIONS).contains(number));
+    read.ok_or_else(|| {
+        let why =
+            if number == 0 { "0 lets nobody in".to_owned() } else { format!("{number} is no number of invitations") };
+        format!("invitationsPerHour: {why}; write 1 to {MOST_INVITATIONS}, or leave it out for {default}")
+    })
 }
 
 fn installation(name: Option<&str>) -> Result<String, String> {
@@ -315,6 +342,14 @@ destroy: {after: 48h, perHour: 10%}
             ("tenants: [{namespace: 'a*b'}]", "tenants[0].namespace"),
             ("tenants: [{namespace: a, hostAdmins: ['al*@host.example']}]", "tenants[0].hostAdmins[0]"),
             ("mailInterval: soon", "mailInterval"),
+            ("mailInterval: 721h", "mailInterval: 721h is too long; write at most 720h"),
+            ("mfaUnknownMax: 720h1s", "mfaUnknownMax"),
+            (
+                "invitationsPerHour: 0",
+                "invitationsPerHour: 0 lets nobody in; write 1 to 1000000, or leave it out for 30",
+            ),
+            ("invitationsPerHour: -3", "invitationsPerHour: -3 is no number"),
+            ("invitationsPerHour: many", "line 1, column 21"),
             ("destroy: {perHour: lots}", "destroy.perHour"),
             ("tennants: []", "line 1, column 1: there is no field \"tennants\"; did you mean \"tenants\"?"),
             ("domains: host.example", "line 1, column 10: a list belongs here"),

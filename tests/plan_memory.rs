@@ -194,3 +194,91 @@ fn a_share_that_gave_the_account_stays_the_one_though_nobody_holds_it_for_now() 
     assert_eq!(world.violations(Kind::Share, "rival"), ["DuplicateShare spec.account"]);
     assert!(world.violations(Kind::Share, "instagram").is_empty());
 }
+
+#[test]
+fn longest_stay_counts_from_the_admission_whatever_an_object_says_of_its_creation() {
+    let hours = jiff::SignedDuration::from_hours;
+    for (number, created) in [
+        "1970-01-01T00:00:00Z",
+        "2026-12-31T00:00:00Z",
+        "2027-01-01T05:00:00Z",
+        "2099-01-01T00:00:00Z",
+        "9998-12-31T00:00:00Z",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut world = World::acme();
+        world.partner("acme", "hostAdmins: [alice@host.example]\nguests: {maxDuration: 48h}");
+        let claims = |world: &mut World| {
+            let key = Key::new(Kind::Membership, SPACE, "bob");
+            let Some(Declared::Membership(mut object)) = world.objects.get(&key).cloned() else { panic!("no bob") };
+            let time = created.parse::<jiff::Timestamp>().unwrap();
+            object.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(time));
+            world.index.apply(Declared::Membership(object.clone()));
+            world.objects.insert(key, Declared::Membership(object));
+        };
+        claims(&mut world);
+        world.settle();
+        let admitted = world.record("bob").unwrap().admitted_at;
+        let ends =
+            |world: &World| world.membership_status("bob").expires_at.unwrap().parse::<jiff::Timestamp>().unwrap();
+        assert_eq!(ends(&world), admitted + hours(48), "{created}");
+        world.joins(&["bob"]);
+        world.later(1);
+        // Restored from a backup: another object, made later, whatever time it says.
+        world.vanishes(Kind::Membership, "bob");
+        world.now += hours(10);
+        world.member("bob", "GuestUser", "");
+        if number % 2 == 0 {
+            claims(&mut world);
+        }
+        world.settle();
+        assert_eq!(
+            (world.record("bob").unwrap().admitted_at, ends(&world)),
+            (admitted, admitted + hours(48)),
+            "{created}"
+        );
+        world.now = admitted + hours(48);
+        world.settle();
+        assert_eq!(world.state("bob"), "Expired", "{created}");
+    }
+}
+
+#[test]
+fn end_that_is_too_far_is_looked_at_when_it_is_near_enough() {
+    let mut world = World::acme();
+    world.partner("acme", "hostAdmins: [alice@host.example]\nguests: {maxDuration: 48h}");
+    world.member("eve", "GuestUser", "expiresAt: '2027-01-04T00:00:00Z'");
+    world.settle();
+    assert_eq!(world.violations(Kind::Membership, "eve"), ["ExpiryTooLong spec.expiresAt"]);
+    let next = world.plan(&Key::new(Kind::Membership, SPACE, "eve")).next_look;
+    assert_eq!(next, Some("2027-01-02T00:00:00Z".parse().unwrap()));
+    world.later(24 * 60);
+    assert_eq!(world.state("eve"), "Invited");
+}
+
+#[test]
+fn namespace_sends_no_more_invitations_in_an_hour_than_the_policy_allows() {
+    let mut world = with_adoption();
+    world.workspace.invitations_per_hour = 1;
+    world.workspace.mail_interval = jiff::SignedDuration::ZERO;
+    world.member("carol", "GuestUser", "");
+    world.settle();
+    let (sent, before) = (world.now, world.mails());
+    world.later(20);
+    world.member("dave", "GuestUser", "");
+    world.settle();
+    assert_eq!((world.mails(), world.ready("dave").as_str()), (before, "False/InvitationLimit"));
+    let next = world.plan(&Key::new(Kind::Membership, SPACE, "dave")).next_look;
+    assert_eq!(next, Some(sent + jiff::SignedDuration::from_hours(1)));
+    // Who is suspended or paused sends nothing, and says so.
+    world.annotate(Kind::Membership, "dave", "guestlist.dev/paused", "true");
+    world.settle();
+    assert_eq!(world.ready("dave"), "False/Paused");
+    world.annotate(Kind::Membership, "dave", "guestlist.dev/paused", "false");
+    world.later(39);
+    assert_eq!(world.mails(), before);
+    world.later(1);
+    assert_eq!((world.mails(), world.ready("dave").as_str()), (before + 1, "True/Invited"));
+}

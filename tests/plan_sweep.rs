@@ -67,7 +67,7 @@ fn destroyed(world: &World) -> usize {
 
 fn policy(world: &mut World, destroy: &str) {
     let text = format!(
-        "domains: [host.example]\ntenants: [{{namespace: partners, hostAdmins: ['*@host.example']}}]\ndestroy: {destroy}\n"
+        "domains: [host.example]\ntenants: [{{namespace: partners, hostAdmins: ['*@host.example']}}]\ninvitationsPerHour: 100000\ndestroy: {destroy}\n"
     );
     world.workspace = Workspace::parse(&text).unwrap();
 }

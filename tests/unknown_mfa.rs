@@ -26,6 +26,7 @@ fn guest(revision: i64, mfa: MfaRecord) -> GuestRecord {
         invitation: None,
         admitted_at: now(),
         last_mail_at: None,
+        recent_mails: Vec::new(),
         joined_at: Some(now()),
         login: true,
         mfa,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::support::{ADMIN, Realm, SECRET};
 
-const POLICY: &str = "installation: bench\ndomains: [host.example]\nmailInterval: 0s\ntenants:\n- {namespace: default, hostAdmins: ['*@host.example']}\n";
+const POLICY: &str = "installation: bench\ndomains: [host.example]\nmailInterval: 0s\ninvitationsPerHour: 1000000\ntenants:\n- {namespace: default, hostAdmins: ['*@host.example']}\n";
 
 /// Files, and where they are applied to.
 pub struct Work {

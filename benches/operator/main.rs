@@ -191,6 +191,7 @@ async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
         owner: &owner,
         directory_available: true,
         unsent: false,
+        invitations: &guestlist::plan::NO_INVITATIONS,
         scope: Scope::ALL,
         extent: Extent::Everything,
         now: Timestamp::now(),

@@ -145,6 +145,7 @@ async fn orphaned(input: &Input, directory: &dyn Execute) -> Result<Vec<Step>, S
         owner: &given.owner,
         directory_available: true,
         unsent: false,
+        invitations: &NO_INVITATIONS,
         scope: Scope::ALL,
         extent: Extent::Everything,
         now: Timestamp::now(),

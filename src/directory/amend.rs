@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Grant, GrantRecord, GuestRecord, MfaRecord, Operation, Origin, Owner};
+use super::{Grant, GrantRecord, GuestRecord, MfaRecord, Operation, Origin, Owner, SentMail};
 use crate::rules::{GuestRole, Methods, ShareRole};
 
 /// What an operation has to know besides the record.
@@ -115,6 +115,8 @@ pub fn amend(record: &mut GuestRecord, operation: &Operation, around: &Around<'_
             if record.invitation.is_none_or(|invitation| invitation.expires_at != *expires_at) {
                 record.invitation = Some(super::InvitationRecord { sent_at: around.at, expires_at: *expires_at });
                 record.last_mail_at = Some(around.at);
+                let namespace = record.mark.as_ref().map(|mark| mark.namespace.as_str()).unwrap_or_default();
+                record.recent_mails = SentMail::with(&record.recent_mails, namespace, around.at);
             }
         }
         Operation::Give { grants, .. } => give(record, grants, around)?,

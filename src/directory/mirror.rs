@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    AccountRecord, Destroyed, Effect, GuestId, GuestRecord, Mark, PartnerId, PartnerRecord, ShareRecord, UserRecord,
+    AccountRecord, Destroyed, Effect, GuestId, GuestRecord, MailRecord, Mark, PartnerId, PartnerRecord, SentMail,
+    ShareRecord, UserRecord,
 };
 use crate::rules::Email;
 
@@ -30,6 +31,8 @@ pub struct Mirror {
     mfa_unknown_since: BTreeMap<Email, Timestamp>,
     /// Address → its last mail, whether its record is still there or not.
     mails: BTreeMap<Email, Timestamp>,
+    /// Namespace → the mails that it had sent lately, whatever became of their records.
+    sent: BTreeMap<String, BTreeSet<(Timestamp, Email)>>,
     /// Share UID → what it was when something was first given through it.
     shares: BTreeMap<String, ShareRecord>,
     destroyed: Destroyed,
@@ -107,7 +110,7 @@ impl Mirror {
                 }
             }
             if let Some(at) = record.last_mail_at {
-                self.set_mail(address, at);
+                self.set_mail(&MailRecord { address: address.clone(), at, recent: record.recent_mails.clone() });
             }
             for held in record.grants.values() {
                 let share = ShareRecord {
@@ -251,9 +254,26 @@ impl Mirror {
     }
 
     /// A mail went out. A mail never becomes unsent, so the later one counts.
-    pub fn set_mail(&mut self, address: &Email, at: Timestamp) {
-        let last = self.mails.entry(address.clone()).or_insert(at);
-        *last = at.max(*last);
+    pub fn set_mail(&mut self, mail: &MailRecord) {
+        let MailRecord { address, at, recent } = mail;
+        let last = self.mails.entry(address.clone()).or_insert(*at);
+        *last = (*at).max(*last);
+        for SentMail { at, namespace } in recent {
+            self.sent.entry(namespace.clone()).or_default().insert((*at, address.clone()));
+        }
+    }
+
+    /// How many mails of a namespace are remembered; those that count are among them.
+    pub fn sent_count(&self, namespace: &str) -> usize {
+        self.sent.get(namespace).map_or(0, BTreeSet::len)
+    }
+
+    /// When the mails of a namespace went out that are younger than an instant, the earliest first.
+    pub fn sent_after(&self, namespace: &str, since: Timestamp) -> impl Iterator<Item = Timestamp> + use<'_> {
+        let sent = self.sent.get(namespace).into_iter().flat_map(move |sent| sent.iter().rev());
+        let mut young: Vec<Timestamp> = sent.map(|(at, _)| *at).take_while(|at| *at > since).collect();
+        young.reverse();
+        young.into_iter()
     }
 
     /// When the last mail to an address went out, whatever became of its record.
@@ -295,6 +315,9 @@ impl Mirror {
     /// Forgets what is too old to matter to anybody.
     pub fn forget_before(&mut self, mails: Timestamp, destroyed: Timestamp) {
         self.mails.retain(|_, at| *at >= mails);
+        // Both count for an hour.
+        self.sent.values_mut().for_each(|mails| mails.retain(|(at, _)| *at > destroyed));
+        self.sent.retain(|_, mails| !mails.is_empty());
         self.destroyed.retain(|minute, _| *minute > destroyed);
     }
 

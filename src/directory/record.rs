@@ -153,6 +153,8 @@ pub struct GuestRecord {
     pub admitted_at: Timestamp,
     /// When the last mail to the address went out, also by an earlier record.
     pub last_mail_at: Option<Timestamp>,
+    /// The mails to the address in the hour before the last one, and that one; the earliest first.
+    pub recent_mails: Vec<SentMail>,
     /// When the invitation was accepted.
     pub joined_at: Option<Timestamp>,
     /// Whether the guest may log in.
@@ -198,6 +200,45 @@ pub struct MailRecord {
     pub address: Email,
     /// When.
     pub at: Timestamp,
+    /// The mails in the hour before it, and it; the earliest first.
+    pub recent: Vec<SentMail>,
+}
+
+/// A mail that went out, and the namespace that asked for it: the workspace policy bounds how many a namespace sends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SentMail {
+    /// When.
+    pub at: Timestamp,
+    /// The membership's namespace.
+    pub namespace: String,
+}
+
+/// For how long a mail counts for the policy's `invitationsPerHour`.
+pub const SENT_KEPT: SignedDuration = SignedDuration::from_hours(1);
+/// How many mails to one address are remembered for that.
+const MOST_SENT: usize = 60;
+
+impl SentMail {
+    /// The mails to an address as they are after another one: those of the hour before it, and it.
+    pub fn with(recent: &[Self], namespace: &str, at: Timestamp) -> Vec<Self> {
+        let since = at.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN);
+        let kept = recent.iter().filter(|mail| mail.at > since && mail.at != at).cloned();
+        let mut mails: Vec<Self> = kept.chain([Self { at, namespace: namespace.to_owned() }]).collect();
+        mails.sort();
+        mails.split_off(mails.len().saturating_sub(MOST_SENT))
+    }
+
+    /// Reads a mail as it is written: its time and its namespace.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (at, namespace) = text.split_once(' ')?;
+        Some(Self { at: at.parse().ok()?, namespace: namespace.to_owned() })
+    }
+}
+
+impl std::fmt::Display for SentMail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.9} {}", self.at, self.namespace)
+    }
 }
 
 /// For how long a mail is remembered where no record needs it.

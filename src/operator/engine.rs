@@ -5,6 +5,7 @@
 mod behind;
 mod checks;
 mod counts;
+mod invitations;
 mod not_taken;
 mod observe;
 mod policy;
@@ -21,7 +22,7 @@ use crate::directory::fault::Next;
 use crate::directory::{Changed, Fault, Mirror, Owner, PartnerId};
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
 use crate::plan::sweep::Orphan;
-use crate::plan::{self, Extent, Finalizer, Notice, Plan, Scope, World};
+use crate::plan::{self, Extent, Finalizer, Invitations, Notice, Plan, Scope, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
 use not_taken::Kept;
@@ -73,6 +74,7 @@ pub struct Engine {
     /// Who was looked up by himself since the directory was read in full.
     closer: BTreeSet<Email>,
     orphans: BTreeSet<Orphan>,
+    invitations: Invitations,
     /// UIDs of memberships whose record somebody else changed.
     drifted: BTreeSet<String>,
     stopped: Option<String>,
@@ -103,6 +105,7 @@ impl Engine {
             written_since_loading: Default::default(),
             closer: BTreeSet::new(),
             orphans: BTreeSet::new(),
+            invitations: Invitations::default(),
             drifted: BTreeSet::new(),
             stopped: None,
             compared: false,
@@ -258,6 +261,7 @@ impl Engine {
             owner: &self.owner,
             directory_available: self.condition.directory,
             unsent: false,
+            invitations: &self.invitations,
             scope: Scope::ALL,
             extent: self.extent,
             now,
@@ -318,6 +322,10 @@ impl Engine {
         let waits = self.waits_for_the_directory(key, &plan, now);
         if let Some((_, kept)) = waits {
             plan = self.planned(key, kept, now);
+        }
+        // While it is not known what became of its operation, it keeps its turn.
+        if !matches!(waits, Some((_, Kept::Everything))) {
+            self.take_turn(key, &plan, now);
         }
         let Some(meta) = self.index.metadata(key) else {
             self.queue.forget(key);
@@ -416,6 +424,9 @@ impl Engine {
         for change in reread {
             let touched = self.observe(change, true, now);
             self.touch(touched, Priority::Live, now);
+        }
+        if let Some(failure) = &failure {
+            self.failed_to_send(key, failure, now);
         }
         if failure.is_none()
             && let Some(told) = self.told.get_mut(key)

@@ -73,7 +73,8 @@ fn rank<'e>(mark: &Mark, entry: &'e Membership) -> (bool, bool, Order<'e>) {
     (is_leaving(meta), mark.name != name(meta), order(meta))
 }
 
-/// The order of claims among newcomers: the older object, then the lower UID. From files without times: namespace, name.
+/// The order of claims among newcomers: the older object, then the lower UID. From files, which say no time that counts:
+/// namespace, name.
 pub fn order(meta: &Meta) -> Order<'_> {
     match meta.creation_timestamp.as_ref().map(|time| time.0) {
         Some(created) => (created, uid(meta), "", ""),

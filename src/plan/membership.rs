@@ -75,6 +75,7 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
         deletions: Vec::new(),
         status: status.map(|status| Status::Membership(Box::new(status))),
         next_look: next_look(world, &partner, &member, &shares),
+        waits_for_turn: member.wait.is_some_and(|wait| wait.reason == Reason::InvitationLimit),
         closer: record.filter(|_| lacks_a_method(&member, &shares)).map(|record| record.address.clone()),
     }
 }
@@ -180,6 +181,12 @@ fn notices(member: &MemberView<'_>, steps: &[Step]) -> Vec<Notice> {
     notices
 }
 
+/// When the end of a new membership comes close enough for the partner's longest duration.
+fn short_enough(partner: &PartnerView<'_>, member: &MemberView<'_>) -> Option<Timestamp> {
+    let longest = partner.entry?.reading.terms.max_duration?;
+    member.entry.reading.terms.expires_at?.checked_sub(longest).ok()
+}
+
 /// The earliest instant at which something changes by itself.
 fn next_look(
     world: World<'_>,
@@ -200,6 +207,7 @@ fn next_look(
         member.wait.and_then(|wait| wait.until),
         member.unknown_until,
         partner.expires_at,
+        record.is_none().then(|| short_enough(partner, member)).flatten(),
     ]
     .into_iter()
     .flatten()

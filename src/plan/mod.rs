@@ -8,6 +8,7 @@ pub mod behind;
 mod claims;
 mod common;
 mod conditions;
+pub mod invitations;
 pub mod judge;
 pub mod later;
 mod lifecycle;
@@ -17,6 +18,7 @@ mod share;
 pub mod sweep;
 
 pub use claims::is_orphan;
+pub use invitations::{Invitations, NO_INVITATIONS};
 pub use lifecycle::State;
 
 use jiff::Timestamp;
@@ -42,6 +44,8 @@ pub struct World<'a> {
     pub directory_available: bool,
     /// Whether the mail that is due to the guest who is planned did not go out, and is not tried again yet.
     pub unsent: bool,
+    /// Invitations that are being sent, and those that wait for their turn.
+    pub invitations: &'a Invitations,
     /// Which facts there are to judge by.
     pub scope: Scope,
     /// How far what is declared is all there is.
@@ -214,6 +218,8 @@ pub struct Plan {
     /// Whose MFA is to be looked up by itself: he is withheld for want of a method, and a listing need not tell each that
     /// somebody has.
     pub closer: Option<Email>,
+    /// It waits for its turn to send an invitation.
+    pub waits_for_turn: bool,
 }
 
 impl Plan {
@@ -228,6 +234,7 @@ impl Plan {
             notices: Vec::new(),
             next_look: None,
             closer: None,
+            waits_for_turn: false,
         }
     }
 }

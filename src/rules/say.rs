@@ -1,7 +1,7 @@
 //! The sentence of each rule, in one place: what is wrong, and how to mend it. No sentence tells a tenant about another
 //! tenant's objects.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::address::quote;
 use super::time::show_duration;
@@ -142,11 +142,11 @@ pub fn immutable(path: &str, recorded: &str) -> Violation {
 }
 
 /// Too late an end.
-pub fn expiry_too_long(longest: SignedDuration, latest: Timestamp) -> Violation {
+pub fn expiry_too_long(longest: SignedDuration) -> Violation {
     let message = format!(
-        "a membership of this partner lasts at most {} from its creation, so until {}; choose an earlier time",
-        show_duration(longest),
-        latest.strftime("%Y-%m-%dT%H:%M:%SZ")
+        "a membership of this partner lasts at most {} from its admission, which is still to come; choose an earlier time, or \
+         leave the field out for the latest one",
+        show_duration(longest)
     );
     Violation::object(Reason::ExpiryTooLong, "spec.expiresAt", message)
 }

@@ -1,7 +1,9 @@
 //! What outlives the records: the last mail to an address, and what a share was when something was first given through it.
 
 use guestlist::directory::Import;
-use guestlist::directory::{AccountRecord, Fault, MAILS_KEPT, MailRecord, Operation, Origin, ShareRecord};
+use guestlist::directory::{
+    AccountRecord, Fault, MAILS_KEPT, MailRecord, Mirror, Operation, Origin, SENT_KEPT, ShareRecord,
+};
 use guestlist::rules::ShareRole;
 
 use super::*;
@@ -13,7 +15,7 @@ async fn mails(subject: &Subject) -> Vec<MailRecord> {
     let recorded = guests.into_iter().filter_map(|guest| Some((guest.address, guest.last_mail_at?)));
     let all = listed.into_iter().map(|mail| (mail.address, mail.at)).chain(recorded);
     let all: std::collections::BTreeMap<_, _> = all.collect();
-    all.into_iter().map(|(address, at)| MailRecord { address, at }).collect()
+    all.into_iter().map(|(address, at)| MailRecord { address, at, recent: Vec::new() }).collect()
 }
 
 async fn shares(subject: &Subject) -> Vec<ShareRecord> {
@@ -33,10 +35,10 @@ pub async fn the_last_mail_to_an_address_outlives_its_record(subject: Subject) {
     subject.done(&adopted(&bob()), 10).await;
     subject.done(&Operation::Invite { guest: guest("bob"), expires_at: at(20_000) }, 20).await;
     subject.done(&Operation::Release { guest: guest("bob") }, 30).await;
-    assert_eq!(mails(&subject).await, [MailRecord { address: bob(), at: at(20) }]);
+    assert_eq!(mails(&subject).await, [MailRecord { address: bob(), at: at(20), recent: Vec::new() }]);
     let record = subject.done(&adopted(&bob()), 40).await.guest.unwrap();
     assert_eq!(record.last_mail_at, Some(at(40)));
-    assert_eq!(mails(&subject).await, [MailRecord { address: bob(), at: at(40) }]);
+    assert_eq!(mails(&subject).await, [MailRecord { address: bob(), at: at(40), recent: Vec::new() }]);
 }
 
 pub async fn a_mail_without_a_record_is_forgotten_when_it_matters_to_nobody_any_more(subject: Subject) {
@@ -52,8 +54,49 @@ pub async fn a_mail_without_a_record_is_forgotten_when_it_matters_to_nobody_any_
     subject.player.import(&Import { users: vec![user(&dave)], accounts: vec![] }).unwrap();
     subject.done(&adopted(&dave), kept + 1).await;
     subject.done(&Operation::Release { guest: guest("dave") }, kept + 2).await;
-    let mail = |name: &str| MailRecord { address: email(&format!("{name}@acme.example")), at: at(kept + 1) };
+    let mail = |name: &str| MailRecord {
+        address: email(&format!("{name}@acme.example")),
+        at: at(kept + 1),
+        recent: Vec::new(),
+    };
     assert_eq!(mails(&subject).await, [mail("carol"), mail("dave")]);
+}
+
+/// When mails went out from a namespace in the hour before an instant, as a process that starts then knows it.
+async fn sent(subject: &Subject, namespace: &str, now: i64) -> Vec<Timestamp> {
+    let mut mirror = Mirror::default();
+    for guest in subject.directory.guests(None).await.unwrap().items {
+        mirror.set_guest(&guest.address.clone(), Some(guest));
+    }
+    for mail in subject.directory.mails(None).await.unwrap().items {
+        mirror.set_mail(&mail);
+    }
+    mirror.sent_after(namespace, at(now - SENT_KEPT.as_secs())).collect()
+}
+
+pub async fn every_mail_of_an_hour_is_remembered_whatever_becomes_of_its_record(subject: Subject) {
+    subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
+    let admitted = adopted(&bob());
+    let Operation::Admit { mark, .. } = &admitted else { panic!("{admitted:?}") };
+    let namespace = mark.namespace.clone();
+    subject.done(&admitted, 10).await;
+    for again in [20, 30] {
+        let operation = Operation::Invite { guest: guest("bob"), expires_at: at(20_000 + again) };
+        subject.done(&operation, again).await;
+    }
+    assert_eq!(sent(&subject, &namespace, 40).await, [at(10), at(20), at(30)]);
+    subject.done(&Operation::Release { guest: guest("bob") }, 40).await;
+    assert_eq!(sent(&subject, &namespace, 40).await, [at(10), at(20), at(30)]);
+    subject.done(&adopted(&bob()), 50).await;
+    subject.done(&admit(&email("carol@acme.example"), at(30_000)), 60).await;
+    subject.done(&Operation::Deactivate { guest: guest("carol") }, 70).await;
+    let all = [10, 20, 30, 50, 60].map(at);
+    assert_eq!(sent(&subject, &namespace, 70).await, all);
+    subject.done(&Operation::Release { guest: guest("bob") }, 80).await;
+    subject.done(&Operation::Destroy { guest: guest("carol"), since: at(70), at_most: 9 }, 90).await;
+    assert_eq!(sent(&subject, &namespace, 90).await, all);
+    assert_eq!(sent(&subject, "elsewhere", 90).await, []);
+    assert_eq!(sent(&subject, &namespace, 3_640).await, [at(50), at(60)]);
 }
 
 pub async fn a_share_gives_one_account_to_one_partner_until_it_is_forgotten(subject: Subject) {

@@ -210,6 +210,7 @@ fn admit(all: &mut Everything, operation: &Operation, basis: Option<Revision>, n
         invitation: Some(InvitationRecord { sent_at: now, expires_at: *expires_at }),
         admitted_at: now,
         last_mail_at: Some(now),
+        recent_mails: Vec::new(),
         joined_at: None,
         login: true,
         mfa: old.map_or_else(|| MfaRecord::Known([].into()), |old| old.mfa),

@@ -156,6 +156,7 @@ pub fn guest(setup: &Setup, who: usize, guest: &Guest, revision: i64) -> Option<
         invitation: guest.invited.then_some(open),
         admitted_at: long_ago(),
         last_mail_at: Some(long_ago()),
+        recent_mails: Vec::new(),
         joined_at: guest.joined.then(long_ago),
         login: guest.login,
         mfa: match guest.mfa {

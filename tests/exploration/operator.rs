@@ -64,6 +64,7 @@ impl<'a> Operator<'a> {
             owner: &self.owner,
             directory_available: true,
             unsent: false,
+            invitations: &guestlist::plan::NO_INVITATIONS,
             scope: Scope::ALL,
             extent: Extent::Everything,
             now: now(),

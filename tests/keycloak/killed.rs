@@ -15,7 +15,7 @@ use crate::mail::Mail;
 use crate::proxy::{Fate, Proxy};
 use crate::support::{Keycloak, SECRET, multi};
 
-const POLICY: &str = "installation: demo\ndomains: [host.example]\nmailInterval: 0s\ntenants:\n- {namespace: partners, hostAdmins: ['*@host.example']}\n";
+const POLICY: &str = "installation: demo\ndomains: [host.example]\nmailInterval: 0s\ninvitationsPerHour: 100000\ntenants:\n- {namespace: partners, hostAdmins: ['*@host.example']}\n";
 const PEOPLE: &str = "users: [{email: alice@host.example, name: Alice Example}]\naccounts: [{name: instagram, owners: [alice@host.example]}, {name: tiktok, owners: [alice@host.example]}]\n";
 const PARTNER: &str = "
 apiVersion: guestlist.dev/v1alpha1

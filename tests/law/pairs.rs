@@ -14,7 +14,7 @@ spec:
   hostAdmins: [alice@host.example]
   mfa: {required: true, methods: [TOTP, WebAuthn], enrolWithin: 168h}
   invitations: {expireAfter: 72h}
-  guests: {allowedDomains: [acme.example], maxGuests: 3, maxDuration: 24h}
+  guests: {allowedDomains: [acme.example], maxGuests: 3, maxDuration: 876000h}
   expiresAt: "2037-06-30T00:00:00Z"
   adoption: Never
   deletion: Block
@@ -169,7 +169,15 @@ pub const PAIRS: &[Pair] = {
     };
     &[
     pair(Alone, InvalidValue, "lp acme spec.invitations.expireAfter", "expireAfter: 72h", "expireAfter: 3d", "expireAfter: 1h30m"),
-    pair(Alone, InvalidValue, "lp acme spec.guests.maxDuration", "maxDuration: 24h", "maxDuration: 1h24h", "maxDuration: 24h0m"),
+    pair(Alone, InvalidValue, "lp acme spec.guests.maxDuration", "maxDuration: 876000h", "maxDuration: 1h24h", "maxDuration: 876000h0m"),
+    pair(Alone, InvalidValue, "lp acme spec.guests.maxDuration", "maxDuration: 876000h", "maxDuration: 0s", "maxDuration: 876000h1s"),
+    pair(Alone, InvalidValue, "lp acme spec.invitations.expireAfter", "expireAfter: 72h", "expireAfter: 0h0m", "expireAfter: 0h1m"),
+    pair(Alone, InvalidValue, "lp acme spec.invitations.expireAfter", "expireAfter: 72h", "expireAfter: 8760h1s", "expireAfter: 8760h"),
+    pair(Alone, InvalidValue, "lp acme spec.mfa.enrolWithin", "enrolWithin: 168h", "enrolWithin: 0m", "enrolWithin: 1m"),
+    pair(Alone, InvalidValue, "lp acme spec.displayName", "displayName: Acme Agency", "displayName: \" \"", "displayName: A"),
+    pair(Alone, InvalidValue, "lp acme spec.displayName", "displayName: Acme Agency", "displayName: \"Acme\\u202eAgency\"", "displayName: \"Acme\\u00a0Agency\""),
+    pair(Alone, InvalidValue, "gm bob spec.displayName", "role: GuestUser\n", "role: GuestUser\n  displayName: \"Bob\\nExample\"\n", "role: GuestUser\n  displayName: Bob Example\n"),
+    pair(Alone, InvalidValue, "share newsletter spec.account", "account: newsletter", "account: \"news\\0letter\"", "account: news-letter"),
     pair(Alone, InvalidValue, "lp acme spec.expiresAt", "\"2037-06-30T00:00:00Z\"", "2037-06-30", "2037-06-30T00:00:00+02:00"),
     pair(Alone, InvalidValue, "gm bob spec.expiresAt", "\"2027-01-01T12:00:00Z\"", "\"2027-02-29T12:00:00Z\"", "\"2027-01-01T12:00:00.5Z\""),
     pair(Alone, InvalidValue, "lp acme spec.adoption", "adoption: Never", "adoption: Always", "adoption: Unmarked"),
@@ -230,7 +238,7 @@ pub const PAIRS: &[Pair] = {
     pair(Changed, Immutable, "gm carol spec.partnerRef.name", "{name: acme}\n  email: carol", "{name: other}\n  email: carol", "{name: \"acme\"}\n  email: carol"),
     pair(Changed, Immutable, "share instagram spec.partnerRef.name", "{name: acme}\n  account: instagram", "{name: other}\n  account: instagram", "{name: \"acme\"}\n  account: instagram"),
     pair(Changed, Immutable, "share instagram spec.account", "account: instagram", "account: Instagram", "account: \"instagram\""),
-    pair(Together, ExpiryTooLong, "gm bob spec.expiresAt", "\"2027-01-01T12:00:00Z\"", "\"2027-01-02T00:00:05Z\"", "\"2027-01-02T00:00:04Z\""),
+    pair(Together, ExpiryTooLong, "gm bob spec.expiresAt", "\"2027-01-01T12:00:00Z\"", "\"9000-01-01T00:00:00Z\"", "\"2027-01-01T13:00:00Z\""),
 
     pair(Alone, OwnerNeverShared, "share instagram spec.guestAdminRole", "guestAdminRole: Manager", "guestAdminRole: Owner", "guestAdminRole: 'Manager'"),
     pair(Alone, OwnerNeverShared, "share instagram spec.roleOverrides[0].role", "{name: carol, role: Manager}", "{name: carol, role: Owner}", "{name: carol, role: 'Manager'}"),

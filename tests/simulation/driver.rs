@@ -57,6 +57,8 @@ pub struct Sim {
     pub engine: Engine,
     pub now: Timestamp,
     pub planner: Planner,
+    /// The workspace policy of the next process.
+    pub policy: String,
     /// What goes wrong, and at which call.
     pub trouble: Option<(usize, Trouble)>,
     /// Addresses whose directory calls all fail.
@@ -73,8 +75,9 @@ pub struct Sim {
     pub done: Vec<String>,
     /// Records that came to be or came alive again.
     pub creations: usize,
-    /// Mails that went out.
+    /// Mails that went out, and when.
     pub mails: usize,
+    pub sent: Vec<Timestamp>,
     /// Records that were live and are not any more.
     pub deactivations: usize,
     /// Records that went for good.
@@ -97,9 +100,9 @@ pub fn key(kind: Kind, name: &str) -> Key {
     Key::new(kind, "partners", name)
 }
 
-fn engine(planner: Planner) -> Engine {
+fn engine(planner: Planner, policy: &str) -> Engine {
     let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
-    Engine::new(owner, Workspace::parse(POLICY).unwrap(), 4).with_planner(planner)
+    Engine::new(owner, Workspace::parse(policy).unwrap(), 4).with_planner(planner)
 }
 
 impl Sim {
@@ -116,7 +119,8 @@ impl Sim {
         let mut sim = Self {
             server: Server::default(),
             directory,
-            engine: engine(planner),
+            engine: engine(planner, POLICY),
+            policy: POLICY.to_owned(),
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
             planner,
             trouble: None,
@@ -128,6 +132,7 @@ impl Sim {
             done: Vec::new(),
             creations: 0,
             mails: 0,
+            sent: Vec::new(),
             deactivations: 0,
             destructions: 0,
             strict: false,
@@ -153,7 +158,7 @@ impl Sim {
     pub fn restart_at(&mut self, version: u64) {
         block_on(self.directory.claim(&self.engine.owner)).unwrap();
         self.epoch = block_on(self.directory.lead()).unwrap();
-        self.engine = engine(self.planner);
+        self.engine = engine(self.planner, &self.policy);
         self.running.clear();
         self.changed.clear();
         let mut kinds = Kind::ALL.to_vec();

@@ -13,6 +13,7 @@ mod driver;
 mod faults;
 mod foretold;
 mod law;
+mod limit;
 mod line;
 mod mutants;
 mod not_taken;

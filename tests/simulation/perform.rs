@@ -180,7 +180,10 @@ impl Sim {
         law::holds_always(&after);
         law::mails_are_apart(before, &after, self.engine.workspace.mail_interval);
         self.creations += law::came_alive(before, &after);
-        self.mails += law::mails(before, &after);
+        let mails = law::mails(before, &after);
+        self.mails += mails;
+        self.sent.extend(std::iter::repeat_n(self.now, mails));
+        law::no_hour_has_more_mails(&self.sent, self.engine.workspace.invitations_per_hour);
         self.deactivations += law::came_alive(&after, before);
         self.destructions += law::destroyed(before, &after);
         let had = law::effective(before, self.now);

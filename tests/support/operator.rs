@@ -18,6 +18,7 @@ domains: [host.example]
 tenants:
 - {namespace: partners, hostAdmins: ['*@host.example']}
 mailInterval: 0s
+invitationsPerHour: 100000
 ";
 
 pub const PEOPLE: &str = "

@@ -110,6 +110,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) ->
         invitation: seen.invitation.flatten().filter(|_| !joined),
         admitted_at: user.created(),
         last_mail_at: None,
+        recent_mails: Vec::new(),
         joined_at: joined.then_some(seen.joined_at).flatten(),
         login: user.enabled,
         mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled.into_iter().collect()) },

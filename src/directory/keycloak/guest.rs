@@ -9,7 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::super::record::NO_OBJECT;
-use super::super::{GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId, Revision, UserRecord};
+use super::super::{
+    GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId, Revision, SentMail, UserRecord,
+};
 use super::damaged::{self, Known};
 use super::grants::{self, ACCOUNTS, GRANTS};
 use super::profile::has_many;
@@ -57,6 +59,8 @@ struct Stored {
     admitted_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mailed_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    recent_mails: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     invited_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -264,6 +268,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
         invitation: if joined { None } else { invitation },
         admitted_at: stored.admitted_at,
         last_mail_at: stored.mailed_at,
+        recent_mails: stored.recent_mails.iter().filter_map(|text| SentMail::parse(text)).collect(),
         joined_at: joined.then(|| stored.joined_at.or(seen.joined_at)).flatten(),
         login: user.enabled,
         mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled.into_iter().collect()) },
@@ -318,6 +323,7 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
         role: record.role.as_str().to_owned(),
         admitted_at: record.admitted_at,
         mailed_at: record.last_mail_at,
+        recent_mails: record.recent_mails.iter().map(ToString::to_string).collect(),
         invited_at: record.invitation.map(|invitation| invitation.sent_at),
         invitation_ends: record.invitation.map(|invitation| invitation.expires_at),
         joined_at: record.joined_at,

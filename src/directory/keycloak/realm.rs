@@ -1,13 +1,13 @@
 //! What is kept in the realm beside people and partners, as a tree of groups without members: whose directory it is, the
 //! accounts and their Owners, the last mail to who has no record any more, what shares were, and what was destroyed lately.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::super::{AccountRecord, Destroyed, Fault, MailRecord, Owner, ShareRecord};
+use super::super::{AccountRecord, Destroyed, Fault, MailRecord, Owner, SENT_KEPT, SentMail, ShareRecord};
 use super::client::{Call, Client, Failed, optional};
 use super::endpoints::{CREATE_CHILD, CREATE_GROUP, DELETE_GROUP, GET_GROUP, LIST_CHILDREN, LIST_GROUPS, PUT_GROUP};
 use super::pages::{self, PAGE};
@@ -27,6 +27,7 @@ const OWNERS: &str = "guestlist.owners";
 const DELETED: &str = "deleted";
 const NAME: &str = "name";
 const MAILED_AT: &str = "mailed-at";
+const RECENT_MAILS: &str = "recent-mails";
 const PARTNER: &str = "partner";
 const ACCOUNT: &str = "account";
 
@@ -402,14 +403,27 @@ pub async fn set_account(client: &Client, tree: &Tree, account: &AccountRecord) 
 pub async fn mails(client: &Client, tree: &Tree) -> Result<Vec<MailRecord>, Failed> {
     let read = |group: &Group| {
         let at = first(&group.attributes, MAILED_AT)?.parse().ok()?;
-        Some(MailRecord { address: Email::parse(&group.name).ok()?, at })
+        Some(MailRecord { address: Email::parse(&group.name).ok()?, at, recent: recent(group) })
     };
     Ok(children(client, tree, Branch::Mails).await?.iter().filter_map(read).collect())
 }
 
+/// The mails of the last hour that a group remembers.
+fn recent(group: &Group) -> Vec<SentMail> {
+    group.attributes.get(RECENT_MAILS).into_iter().flatten().filter_map(|text| SentMail::parse(text)).collect()
+}
+
 /// Remembers a mail whose record goes.
 pub async fn remember_mail(client: &Client, tree: &Tree, mail: &MailRecord) -> Result<(), Failed> {
-    let attributes = [(MAILED_AT.to_owned(), vec![format!("{:.9}", mail.at)])].into();
+    // The address may have had mails before its record, which were remembered then.
+    let known = child(client, tree, Branch::Mails, mail.address.as_str()).await?;
+    let since = mail.at.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN);
+    let earlier = known.as_ref().map(recent).unwrap_or_default();
+    let all: BTreeSet<SentMail> =
+        earlier.into_iter().filter(|sent| sent.at > since).chain(mail.recent.clone()).collect();
+    let mut attributes: Attributes = [(MAILED_AT.to_owned(), vec![format!("{:.9}", mail.at)])].into();
+    attributes.insert(RECENT_MAILS.to_owned(), all.iter().map(ToString::to_string).collect());
+    attributes.retain(|_, values| !values.is_empty());
     set_child(client, tree, Branch::Mails, mail.address.as_str(), attributes).await
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::rows::{put_grant, stamp};
+use super::rows::{put_grant, recent_text, stamp};
 use super::schema::fault;
 use super::{Access, Fault, Store, play};
 use crate::directory::{Everything, GuestRecord, MfaRecord, Operation, Origin, Owner, PartnerRecord};
@@ -100,8 +100,8 @@ fn fill(tx: &Connection, all: &Everything, owner: &Owner) -> rusqlite::Result<()
         }
     }
     for mail in &all.mails {
-        let sql = "INSERT INTO mails (address, mailed_at) VALUES (?1, ?2)";
-        tx.prepare_cached(sql)?.execute(params![mail.address.as_str(), stamp(mail.at)])?;
+        let sql = "INSERT INTO mails (address, mailed_at, recent) VALUES (?1, ?2, ?3)";
+        tx.prepare_cached(sql)?.execute(params![mail.address.as_str(), stamp(mail.at), recent_text(&mail.recent)])?;
     }
     // A backend may leave out of its list what the record says.
     let said = all.guests.iter().filter_map(|guest| guest.last_mail_at.map(|at| (&guest.address, at)));

@@ -118,7 +118,7 @@ impl Write<'_> {
             return Err(Fault::Exists { what: address.to_string() });
         }
         self.home(&partner.0)?;
-        self.mailed(address.as_str())?;
+        self.mailed(address.as_str(), &mark.namespace)?;
         let origin = match mark.origin {
             Origin::Made => "Made",
             Origin::Adopted => "Adopted",

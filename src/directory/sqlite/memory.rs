@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::{DESTROYED_KEPT, Destroyed, Fault, Grant, GuestRecord, MAILS_KEPT};
+use super::super::{DESTROYED_KEPT, Destroyed, Fault, Grant, GuestRecord, MAILS_KEPT, SentMail};
 use super::rows::{self, stamp};
 use super::write::{Done, Write};
 
@@ -20,13 +20,16 @@ fn before(at: Timestamp, age: SignedDuration) -> Timestamp {
 
 impl Write<'_> {
     /// A mail goes out. Who has no record any more is forgotten after a while.
-    pub(super) fn mailed(&self, address: &str) -> Result<usize, Fault> {
+    pub(super) fn mailed(&self, address: &str, namespace: &str) -> Result<usize, Fault> {
         let sql = "DELETE FROM mails WHERE mailed_at < ?1 AND NOT EXISTS \
                    (SELECT 1 FROM guests WHERE guests.address = mails.address)";
         self.sql(sql, [stamp(before(self.at, MAILS_KEPT))])?;
-        let sql =
-            "INSERT INTO mails (address, mailed_at) VALUES (?1, ?2) ON CONFLICT (address) DO UPDATE SET mailed_at = ?2";
-        self.sql(sql, params![address, stamp(self.at)])
+        let known = rows::mails(self.tx, "WHERE address = ?1", &[&address]).map_err(|error| self.failed(&error))?;
+        let recent = known.first().map(|mail| mail.recent.as_slice()).unwrap_or_default();
+        let recent = rows::recent_text(&SentMail::with(recent, namespace, self.at));
+        let sql = "INSERT INTO mails (address, mailed_at, recent) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (address) DO UPDATE SET mailed_at = ?2, recent = ?3";
+        self.sql(sql, params![address, stamp(self.at), recent])
     }
 
     /// A share gives one account to the guests of one partner, from the first grant on.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
     AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, MailRecord, Mark, MfaRecord, Origin,
-    PartnerId, PartnerRecord, Revision, ShareRecord, UserRecord,
+    PartnerId, PartnerRecord, Revision, SentMail, ShareRecord, UserRecord,
 };
 use super::follow::KEPT;
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
@@ -84,7 +84,7 @@ pub const GUEST: &str = "SELECT id, revision, address, installation, cluster, na
 partner_name, display_name, role, sent_at, invitation_ends, \
 (SELECT mailed_at FROM mails WHERE mails.address = guests.address), joined_at, \
 login AND (origin = 'Made' OR EXISTS (SELECT 1 FROM users WHERE email = address AND enabled)), \
-mfa_lost_at, deactivated_at, admitted_at FROM guests";
+mfa_lost_at, deactivated_at, admitted_at, (SELECT recent FROM mails WHERE mails.address = guests.address) FROM guests";
 
 fn guest(row: &Row<'_>) -> Result<GuestRecord> {
     let origin: String = row.get(8)?;
@@ -113,6 +113,7 @@ fn guest(row: &Row<'_>) -> Result<GuestRecord> {
             _ => None,
         },
         last_mail_at: maybe_time(row, 15)?,
+        recent_mails: recent(row, 21)?,
         admitted_at: time(row, 20)?,
         joined_at: maybe_time(row, 16)?,
         login: row.get(17)?,
@@ -198,8 +199,20 @@ pub fn users(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql
 
 /// The last mails that a condition selects.
 pub fn mails(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<MailRecord>> {
-    let mut statement = connection.prepare_cached(&format!("SELECT address, mailed_at FROM mails {tail}"))?;
-    statement.query_map(values, |row| Ok(MailRecord { address: email(row, 0)?, at: time(row, 1)? }))?.collect()
+    let mut statement = connection.prepare_cached(&format!("SELECT address, mailed_at, recent FROM mails {tail}"))?;
+    let read = |row: &Row<'_>| Ok(MailRecord { address: email(row, 0)?, at: time(row, 1)?, recent: recent(row, 2)? });
+    statement.query_map(values, read)?.collect()
+}
+
+/// Mails as they are stored, one a line.
+pub fn recent_text(mails: &[SentMail]) -> String {
+    mails.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn recent(row: &Row<'_>, column: usize) -> Result<Vec<SentMail>> {
+    let text: Option<String> = row.get(column)?;
+    let read = |line| SentMail::parse(line).ok_or_else(|| unreadable(column, "a mail"));
+    text.iter().flat_map(|text| text.lines()).map(read).collect()
 }
 
 /// The remembered shares that a condition selects.

@@ -155,6 +155,9 @@ CREATE TABLE changes (
 );
 ";
 
+/// The mails of the last hour to an address, for the policy's `invitationsPerHour`.
+const RECENT_MAILS: &str = "ALTER TABLE mails ADD COLUMN recent TEXT NOT NULL DEFAULT ''";
+
 /// What may be done with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -213,7 +216,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
             ),
         });
     }
-    let steps = [M::up(TABLES)];
+    let steps = [M::up(TABLES), M::up(RECENT_MAILS)];
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     if version > known {
         return Err(Fault::Refused {

@@ -310,7 +310,8 @@ impl Write<'_> {
         if record.invitation.is_some_and(|invitation| invitation.expires_at == expires_at) {
             return Ok(0);
         }
-        self.mailed(record.address.as_str())?;
+        let namespace = record.mark.as_ref().map(|mark| mark.namespace.as_str()).unwrap_or_default();
+        self.mailed(record.address.as_str(), namespace)?;
         let sql = "UPDATE guests SET sent_at = ?2, invitation_ends = ?3 WHERE id = ?1";
         self.sql(sql, params![record.id.0, stamp(self.at), stamp(expires_at)])
     }

@@ -60,7 +60,7 @@ impl Engine {
             }
         }
         for mail in load.mails {
-            self.mirror.set_mail(&mail.address, mail.at);
+            self.mirror.set_mail(&mail);
         }
         self.mirror.set_shares(load.shares);
         self.mirror.set_destroyed(&load.destroyed);

@@ -4,13 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::World;
 use super::super::claims::{self, Claim, is_leaving};
+use super::super::invitations;
 use super::super::lifecycle::{Facts, State};
 use super::inviter::{Inviter, inviter, inviter_violation};
 use super::newcomer::claim_violations;
 use super::partner::{PartnerView, Presence};
 use super::{Gate, Wait};
 use crate::directory::{GuestRecord, MfaRecord, Origin};
-use crate::index::{Membership, Slot};
+use crate::index::{Key, Kind, Membership, Slot};
 use crate::rules::{Adoption, Email, Methods, Reason, Violation, all_methods, cross, say};
 
 /// A membership judged.
@@ -76,6 +77,11 @@ impl<'a> MemberView<'a> {
         if wait.is_none() && world.unsent && violations.is_empty() && record.is_some_and(is_due) {
             wait = Some(Wait::on(Reason::MailNotSent));
         }
+        if wait.is_none() && violations.is_empty() && sends(world, partner, entry, claim) {
+            let meta = &entry.metadata;
+            let key = Key::new(Kind::Membership, claims::namespace(meta), claims::name(meta));
+            wait = invitations::turn(world, &key).map(|until| Wait::until(Reason::InvitationLimit, until));
+        }
         if record.is_some_and(|record| record.email != record.address) {
             wait = wait.or(Some(Wait::on(Reason::AddressChanged)));
         }
@@ -113,7 +119,7 @@ impl<'a> MemberView<'a> {
         // Time runs while there is no method at all. Who has one that is not allowed any more has nothing, and is not late.
         let none = enrolled.as_ref().is_none_or(Methods::is_empty);
         let deadline = record.and_then(|record| deadline(partner, record)).filter(|_| !satisfied && none);
-        let expires_at = expires_at(world, partner, entry, record);
+        let expires_at = expires_at(partner, entry, record);
         let expired = expires_at.is_some_and(|end| end <= world.now);
         let suspended = terms.suspended || partner.suspended;
         let overdue = enrolled.is_some() && deadline.is_some_and(|deadline| deadline <= world.now) && !suspended;
@@ -228,8 +234,7 @@ pub fn own_violations(
     found.extend(inviter_violation(world, partner, entry, newcomer));
     found.extend(immutable(entry, claim));
     if let (true, Some(partner)) = (newcomer, partner.entry) {
-        let created = created(world, entry, None);
-        found.extend(cross::expiry_too_long(terms.expires_at, created, partner.reading.terms.max_duration));
+        found.extend(cross::expiry_too_long(terms.expires_at, world.now, partner.reading.terms.max_duration));
     }
     found
 }
@@ -299,6 +304,15 @@ fn owes_mail(world: World<'_>, entry: &Membership, claim: Claim<'_>) -> bool {
     }
 }
 
+/// Whether a membership that breaks no rule and waits for nothing else would send an invitation now.
+fn sends(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, claim: Claim<'_>) -> bool {
+    let terms = &entry.reading.terms;
+    let end = expires_at(partner, entry, claim.live());
+    let off = terms.suspended || partner.suspended || end.is_some_and(|end| end <= world.now);
+    let held = partner.paused || claims::is_paused(&entry.metadata) || is_leaving(&entry.metadata);
+    owes_mail(world, entry, claim) && !off && !held && world.workspace.is_readable()
+}
+
 /// When the next mail may go out, where one is due and it is not yet time.
 fn mail_wait(world: World<'_>, entry: &Membership, claim: Claim<'_>) -> Option<Timestamp> {
     let address = entry.reading.terms.email.as_ref().filter(|_| owes_mail(world, entry, claim))?;
@@ -321,21 +335,11 @@ pub fn mail_due(world: World<'_>, entry: &Membership, record: &GuestRecord) -> b
     }
 }
 
-/// Since when there is the membership. A manifest does not say; there it is since it was accepted.
-fn created(world: World<'_>, entry: &Membership, record: Option<&GuestRecord>) -> Timestamp {
-    let written = entry.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    written.or_else(|| record.map(|record| record.admitted_at)).unwrap_or(world.now)
-}
-
-/// The earliest of the membership's own end, its partner's, and the cap.
-fn expires_at(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
-    entry: &Membership,
-    record: Option<&GuestRecord>,
-) -> Option<Timestamp> {
+/// The earliest of the membership's own end, its partner's, and the cap. The cap counts from the admission that the directory
+/// recorded: what an object says of its creation is its writer's word in a file, and new after a restore.
+fn expires_at(partner: &PartnerView<'_>, entry: &Membership, record: Option<&GuestRecord>) -> Option<Timestamp> {
     let longest = partner.entry.and_then(|partner| partner.reading.terms.max_duration);
-    let cap = longest.and_then(|longest| created(world, entry, record).checked_add(longest).ok());
+    let cap = record.zip(longest).and_then(|(record, longest)| record.admitted_at.checked_add(longest).ok());
     [entry.reading.terms.expires_at, partner.expires_at, cap].into_iter().flatten().min()
 }
 

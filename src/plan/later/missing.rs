@@ -74,6 +74,10 @@ pub fn of_member(world: World<'_>, member: &Key) -> Option<Next<()>> {
             let at = view.wait?.until?;
             Missing::on(reason, Fact::MailIntervalPassed { guest: email, at })
         }
+        Reason::InvitationLimit => {
+            let at = view.wait?.until?;
+            Missing::on(reason, Fact::InvitationAllowed { guest: email, at })
+        }
         Reason::AddressChanged => Missing::on(reason, Fact::AddressRestored { guest: email }),
         Reason::MfaNotEnrolled | Reason::MfaMethodMissing | Reason::MfaEnrolmentOverdue | Reason::MfaUnknown => {
             Missing::on(reason, Fact::EnrolsMfa { guest: record?.address.clone(), one_of: Vec::new() })

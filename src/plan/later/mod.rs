@@ -151,7 +151,7 @@ fn suppose(
         Fact::AccountFound { account, owner } | Fact::OwnsAccount { account, owner } => {
             supposition.account(&account, &owner);
         }
-        Fact::MailIntervalPassed { at, .. } => supposition.pass(at),
+        Fact::MailIntervalPassed { at, .. } | Fact::InvitationAllowed { at, .. } => supposition.pass(at),
         Fact::AddressRestored { guest } => supposition.guest(&guest, |record, _| {
             record.email = record.address.clone();
         }),
@@ -198,6 +198,7 @@ fn tidy(conditions: impl Iterator<Item = Condition>, enrolled: &Methods, grant: 
             | Fact::PartnerDeclared { .. }
             | Fact::PropagatorDeclared { .. }
             | Fact::MailIntervalPassed { .. }
+            | Fact::InvitationAllowed { .. }
             | Fact::AddressRestored { .. }
             | Fact::LoginEnabled { .. } => {}
         }

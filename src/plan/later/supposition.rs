@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::{Extent, Scope, World, plan};
+use super::super::{Extent, NO_INVITATIONS, Scope, World, plan};
 use crate::directory::amend::{Amended, Around, amend};
 use crate::directory::{
     AccountRecord, GuestRecord, InvitationRecord, MfaRecord, Mirror, Operation, Owner, PartnerId, PartnerRecord,
@@ -40,6 +40,7 @@ impl<'a> Frame<'a> {
             owner,
             directory_available: true,
             unsent: false,
+            invitations: &NO_INVITATIONS,
             scope: Scope::ALL,
             extent,
             now,

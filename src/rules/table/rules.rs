@@ -160,7 +160,7 @@ pub(super) const RULES: &[Entry] = &[
     rule(
         Reason::ExpiryTooLong,
         "A F R",
-        "expiresAt is at most guests.maxDuration after the membership's creation. Left out, it is that instant; a partner that lowers it caps existing guests.",
+        "expiresAt of a new membership is at most guests.maxDuration from now. Left out, it is guests.maxDuration after the admission; a partner that lowers it caps existing guests.",
         "Guests are there for a time.",
         "Choose an earlier time, or raise maxDuration.",
         "kind: LocalPartner\nspec: {guests: {maxDuration: 8760h}}",

@@ -42,6 +42,13 @@ pub(super) const WORDS: &[Entry] = &[
         "",
     ),
     word(
+        Reason::InvitationLimit,
+        "a membership",
+        "The namespace has sent as many invitations in the last hour as the policy's invitationsPerHour allows. This one goes out when it is its turn.",
+        "No action with the operator; with `guestlist apply`, run it again after an hour. The platform team can raise the limit in the workspace policy.",
+        "invitationsPerHour: 30",
+    ),
+    word(
         Reason::PartnerDeleting,
         "a membership, a share",
         "The partner is on its way out, so nobody new is accepted.",

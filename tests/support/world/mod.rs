@@ -33,6 +33,7 @@ const POLICY: &str = r#"
 domains: [host.example]
 tenants: [{namespace: partners, hostAdmins: ["*@host.example"]}]
 mailInterval: 10m
+invitationsPerHour: 100000
 "#;
 /// More rounds than any walk needs: a world that is not at rest by then never is.
 const ROUNDS: usize = 60;
@@ -156,7 +157,7 @@ impl World {
             mirror.set_user(&user.email.clone(), Some(user));
         }
         for mail in all.mails {
-            mirror.set_mail(&mail.address, mail.at);
+            mirror.set_mail(&mail);
         }
         mirror.set_shares(all.shares);
         mirror.set_destroyed(&all.destroyed);
@@ -174,6 +175,7 @@ impl World {
             owner: &self.owner,
             directory_available: true,
             unsent: false,
+            invitations: &guestlist::plan::NO_INVITATIONS,
             scope: Scope::ALL,
             extent: self.extent,
             now: self.now,

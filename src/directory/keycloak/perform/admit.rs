@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::super::amend::ours;
 use super::super::super::{
-    Effect, Fault, GuestRecord, InvitationRecord, MfaRecord, Operation, Origin, PartnerId, Revision,
+    Effect, Fault, GuestRecord, InvitationRecord, MfaRecord, Operation, Origin, PartnerId, Revision, SentMail,
 };
 use super::super::client::Call;
 use super::super::endpoints::{CREATE_USER, LIST_USERS};
@@ -19,6 +19,9 @@ use super::guest::{guest_is, not_locked_out};
 use super::mail::{Before, Unsent};
 use super::{Refusal, Turn, stale};
 use crate::rules::Email;
+
+/// The mails that a user had before.
+type Mailed = (Option<Timestamp>, Vec<SentMail>);
 
 impl Inner {
     pub(super) async fn admit(&self, operation: &Operation, turn: Turn) -> Result<Effect, Fault> {
@@ -45,6 +48,7 @@ impl Inner {
             invitation: Some(InvitationRecord { sent_at: at, expires_at: *expires_at }),
             admitted_at: at,
             last_mail_at: Some(at),
+            recent_mails: SentMail::with(&[], &mark.namespace, at),
             joined_at: None,
             login: true,
             mfa: MfaRecord::Known(Few::default()),
@@ -69,7 +73,7 @@ impl Inner {
         }
         let nobody_known = known.is_none() && mark.origin == Origin::Made;
         if nobody_known && let Some(user) = self.make(&new, username(&new), at).await? {
-            return self.invited(&people, &organization, user, &new, None, Before::New).await;
+            return self.invited(&people, &organization, user, &new, Mailed::default(), Before::New).await;
         }
         let found = match known {
             Some(user) => Some(user),
@@ -81,7 +85,7 @@ impl Inner {
         let Some(user) = found else {
             if nobody_known && self.is_a_username(address).await? {
                 let user = self.make(&new, own_username(&new), at).await?.ok_or_else(|| taken(address))?;
-                return self.invited(&people, &organization, user, &new, None, Before::New).await;
+                return self.invited(&people, &organization, user, &new, Mailed::default(), Before::New).await;
             }
             return Err(stale(address));
         };
@@ -189,7 +193,9 @@ impl Inner {
             // What somebody who is adopted has enrolled counts once he accepts.
             None => MfaRecord::Known(methods(&people.credentials(&user.id).await?).into_iter().collect()),
         };
-        let new = GuestRecord { mfa, ..new };
+        let earlier = before.as_ref().map(|held| held.recent_mails.as_slice()).unwrap_or_default();
+        let recent_mails = new.mark.as_ref().map(|mark| SentMail::with(earlier, &mark.namespace, turn.at));
+        let new = GuestRecord { mfa, recent_mails: recent_mails.unwrap_or_default(), ..new };
         let mut written = user.clone();
         let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
         guest::write(&new, &mut written.attributes, turn.at).map_err(failed)?;
@@ -208,7 +214,7 @@ impl Inner {
             Err(failed) if failed.is(409) => return Err(exists()),
             written => written.map_err(Fault::from)?,
         }
-        let mailed = before.and_then(|held| held.last_mail_at);
+        let mailed = before.map(|held| (held.last_mail_at, held.recent_mails)).unwrap_or_default();
         self.invited(people, organization, written, &new, mailed, Before::Maybe(turn.epoch)).await
     }
 
@@ -219,7 +225,7 @@ impl Inner {
         organization: &Organization,
         user: User,
         new: &GuestRecord,
-        mailed: Option<Timestamp>,
+        (last_mail_at, recent_mails): Mailed,
         before: Before,
     ) -> Result<Effect, Fault> {
         if let Err(unsent) = self.send(organization, &user, before).await {
@@ -228,7 +234,7 @@ impl Inner {
                 Unsent::Maybe(fault) => return Err(fault),
             };
             // It did not go out: the record stands, and the mail is due.
-            let undone = GuestRecord { invitation: None, last_mail_at: mailed, ..new.clone() };
+            let undone = GuestRecord { invitation: None, last_mail_at, recent_mails, ..new.clone() };
             self.put_back(&user, &undone, new.admitted_at).await?;
             return Err(fault);
         }

@@ -206,7 +206,12 @@ impl Inner {
         if let Err(fault) = sent {
             // It did not go out: it is due as before. One that was open stands where it was not come to.
             let invitation = change.before.invitation.filter(|_| fault == Fault::Fenced);
-            let undone = GuestRecord { invitation, last_mail_at: change.before.last_mail_at, ..change.after.clone() };
+            let undone = GuestRecord {
+                invitation,
+                last_mail_at: change.before.last_mail_at,
+                recent_mails: change.before.recent_mails.clone(),
+                ..change.after.clone()
+            };
             self.put_back(&written, &undone, change.at).await?;
             return Err(fault);
         }
@@ -283,7 +288,8 @@ impl Inner {
         let old = at.checked_sub(MAILS_KEPT).unwrap_or(Timestamp::MIN);
         realm::forget_mails(&self.client, &self.tree, old).await?;
         if let Some(mailed) = record.last_mail_at.filter(|mailed| *mailed >= old) {
-            let mail = MailRecord { address: record.address.clone(), at: mailed };
+            let recent = record.recent_mails.clone();
+            let mail = MailRecord { address: record.address.clone(), at: mailed, recent };
             realm::remember_mail(&self.client, &self.tree, &mail).await?;
         }
         Ok(())

@@ -1,0 +1,46 @@
+//! Whose turn it is to send an invitation, where a namespace has sent as many as it may: see [`crate::plan::invitations`].
+
+use jiff::Timestamp;
+
+use super::{Engine, Failure, Priority};
+use crate::directory::Operation;
+use crate::index::Key;
+use crate::plan::{Plan, invitations};
+
+impl Engine {
+    /// Takes down what a plan does about an invitation: it sends one, waits for its turn, or neither.
+    pub(super) fn take_turn(&mut self, key: &Key, plan: &Plan, now: Timestamp) {
+        let is_mail = |operation: &Operation| matches!(operation, Operation::Admit { .. } | Operation::Invite { .. });
+        if plan.steps.iter().any(|step| is_mail(&step.operation)) {
+            self.invitations.send(key);
+        } else if plan.waits_for_turn {
+            self.invitations.end(key);
+            self.invitations.wait(key);
+        } else {
+            self.sends_nothing(key, now);
+        }
+    }
+
+    /// An object waits for no turn, and sends nothing or has sent it: others move up.
+    pub(super) fn sends_nothing(&mut self, key: &Key, now: Timestamp) {
+        if self.invitations.leave(key) || self.invitations.end(key) {
+            self.next_turns(key, now);
+        }
+    }
+
+    /// A task failed. Where it was to send an invitation, it is somebody else's turn; but the invitation may have gone out where
+    /// the directory did not answer. One that went well is planned again at once, and gives its turn up by that.
+    pub(super) fn failed_to_send(&mut self, key: &Key, failure: &Failure, now: Timestamp) {
+        if !matches!(failure, Failure::NotTaken(..)) && self.invitations.end(key) {
+            self.next_turns(key, now);
+        }
+    }
+
+    /// Plans those whose turn it may be.
+    fn next_turns(&mut self, key: &Key, now: Timestamp) {
+        let left = invitations::left(self.world(now), &key.namespace);
+        for next in self.invitations.first(&key.namespace, left) {
+            self.queue.push(next, Priority::Live);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A namespace sends no more invitations in an hour than the policy allows: whatever goes wrong, whoever is restarted and
+//! whatever becomes of the objects. What waits goes on by itself, the longest first.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+use guestlist::index::Key;
+use guestlist::index::Kind::{Membership, Partner};
+use guestlist::operator::objects::Part;
+use guestlist::plan::{Plan, World, plan};
+use guestlist::workspace::Workspace;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::driver::{Sim, TROUBLES, key};
+use super::not_taken::{ready, wait};
+use super::walk;
+
+const LIMIT: usize = 2;
+const GUESTS: [&str; 7] = ["gia", "abe", "fay", "ben", "eve", "cat", "dan"];
+
+fn limited(seed: u64) -> Sim {
+    let mut sim = Sim::new(seed);
+    sim.policy =
+        format!("{}invitationsPerHour: {LIMIT}\n", sim.policy.replace("mailInterval: 10m", "mailInterval: 0s"));
+    sim.restart();
+    for partner in ["acme", "beta"] {
+        sim.create(Partner, partner, json!({"hostAdmins": ["alice@host.example"]}));
+    }
+    sim.settle();
+    sim
+}
+
+fn invite(sim: &mut Sim, name: &str, partner: &str) {
+    let spec = json!({
+        "partnerRef": {"name": partner}, "email": format!("{name}@acme.example"), "invitedBy": "alice@host.example",
+    });
+    sim.create(Membership, name, spec);
+}
+
+/// Every other guest is of another partner: both are of one namespace.
+fn invite_all(sim: &mut Sim) {
+    for (number, name) in GUESTS.into_iter().enumerate() {
+        invite(sim, name, ["acme", "beta"][number % 2]);
+    }
+}
+
+fn is_invited(sim: &Sim, name: &str) -> bool {
+    sim.state(name) == "Invited"
+}
+
+#[test]
+fn waiting_invitations_go_out_in_the_order_in_which_they_began_to_wait() {
+    let mut sim = limited(0);
+    invite_all(&mut sim);
+    sim.settle();
+    for hour in 0..4 {
+        let invited: Vec<bool> = GUESTS.iter().map(|name| is_invited(&sim, name)).collect();
+        let expected: Vec<bool> = (0..GUESTS.len()).map(|place| place < LIMIT * (hour + 1)).collect();
+        assert_eq!(invited, expected, "after {hour} hours");
+        let waits = GUESTS.iter().filter(|name| !is_invited(&sim, name));
+        for name in waits {
+            assert_eq!(ready(&sim, Membership, name), ("False".to_owned(), "InvitationLimit".to_owned()));
+            assert_eq!(sim.state(name), "Pending");
+        }
+        // Nothing is written, and nobody is planned, before the hour is over.
+        let (version, calls) = (sim.server.version, sim.calls.len());
+        wait(&mut sim, SignedDuration::from_mins(59));
+        assert_eq!((sim.server.version, sim.calls.len()), (version, calls), "hour {hour}");
+        wait(&mut sim, SignedDuration::from_mins(1) + SignedDuration::from_secs(10));
+    }
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
+fn no_order_of_events_and_no_failing_call_exceeds_the_limit_or_loses_a_turn() {
+    for seed in 1..40 {
+        let mut sim = limited(seed);
+        let trouble = TROUBLES[usize::try_from(seed).unwrap() % TROUBLES.len()];
+        sim.trouble = Some((sim.calls.len() + usize::try_from(seed).unwrap() % 17, trouble));
+        invite_all(&mut sim);
+        sim.settle();
+        for hour in 0..6 {
+            if seed % 3 == 0 {
+                sim.restart();
+            }
+            if hour == 1 {
+                // A name is no way around it, and a deletion makes no room.
+                sim.delete(Membership, "abe");
+                sim.settle();
+                invite(&mut sim, "abraham", "beta");
+            }
+            sim.settle();
+            wait(&mut sim, SignedDuration::from_mins(60) + SignedDuration::from_secs(10));
+        }
+        for name in GUESTS.into_iter().filter(|name| *name != "abe").chain(["abraham"]) {
+            assert!(is_invited(&sim, name), "{name} with seed {seed}: {:?}", ready(&sim, Membership, name));
+        }
+    }
+}
+
+#[test]
+fn resent_invitations_count_and_so_do_those_of_deleted_memberships() {
+    let mut sim = limited(0);
+    invite(&mut sim, "abe", "acme");
+    sim.settle();
+    let resend = |sim: &mut Sim| {
+        let now = sim.now.to_string();
+        let patch = json!({"metadata": {"annotations": {"guestlist.dev/resend-invitation": now}}});
+        sim.server.patch(&key(Membership, "abe"), Part::Object, &patch, sim.now).unwrap();
+        sim.settle();
+    };
+    wait(&mut sim, SignedDuration::from_mins(1));
+    resend(&mut sim);
+    assert_eq!(sim.mails, 2);
+    wait(&mut sim, SignedDuration::from_mins(1));
+    resend(&mut sim);
+    assert_eq!((sim.mails, ready(&sim, Membership, "abe").1.as_str()), (2, "InvitationLimit"));
+    sim.delete(Membership, "abe");
+    sim.settle();
+    sim.restart();
+    invite(&mut sim, "ben", "acme");
+    sim.settle();
+    assert_eq!((sim.mails, sim.state("ben")), (2, "Pending"));
+    wait(&mut sim, SignedDuration::from_mins(58) + SignedDuration::from_secs(10));
+    assert_eq!((sim.mails, sim.state("ben")), (3, "Invited"));
+}
+
+#[test]
+fn a_planner_that_knows_no_limit_is_caught() {
+    static UNLIMITED: LazyLock<Workspace> = LazyLock::new(|| {
+        let tenants = "tenants: [{namespace: partners, hostAdmins: ['*@host.example']}]";
+        Workspace::parse(&format!("domains: [host.example]\n{tenants}\ninvitationsPerHour: 1000")).unwrap()
+    });
+    fn unlimited(world: World<'_>, key: &Key) -> Plan {
+        plan(World { workspace: &UNLIMITED, ..world }, key)
+    }
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        let mut sim = limited(0);
+        sim.planner = unlimited;
+        sim.restart();
+        invite_all(&mut sim);
+        sim.settle();
+    }));
+    let text = caught.unwrap_err().downcast_ref::<String>().cloned().unwrap_or_default();
+    assert!(text.contains("mails in an hour"), "{text}");
+}
