@@ -57,8 +57,8 @@ const TIMES: [&str; 9] = [
     "0000-01-01T00:00:00+23:59",
     "2027-04-31T00:00:00Z",
 ];
-const DURATIONS: [&str; 10] =
-    ["72h", "1h30m", "90s", "0s", "720h", "720h0m1s", "43200m", "2592001s", "999999h999999m999999s", "0h0m0s"];
+const DURATIONS: [&str; 11] =
+    ["72h", "1h30m", "90s", "0s", "24h", "720h", "720h0m1s", "43200m", "2592001s", "999999h999999m999999s", "0h0m0s"];
 const DOMAINS: [&str; 6] = ["acme.example", "a.b", "xn--a.example", "1.2", "a-b.c-d.example", "host.example"];
 const WORDS: [&str; 14] = [
     "Never",
@@ -187,6 +187,12 @@ fn required(dice: &mut Dice) -> Value {
     typed(dice, flag)
 }
 
+/// A name, mostly as it should be.
+fn shown(dice: &mut Dice) -> Value {
+    let from = if dice.one_in(4) { &SHOWN[..] } else { &SHOWN[..3] };
+    text(dice, from)
+}
+
 fn methods(dice: &mut Dice) -> Value {
     list(dice, 2, |dice| if dice.one_in(16) { text(dice, &WORDS) } else { json!(dice.pick(&["TOTP", "WebAuthn"])) })
 }
@@ -212,7 +218,7 @@ fn slip_of_a_field(dice: &mut Dice, map: &mut Map<String, Value>) {
 
 fn partner(dice: &mut Dice) -> Value {
     let mut map = Map::new();
-    maybe(dice, &mut map, "displayName", |dice| text(dice, &SHOWN));
+    maybe(dice, &mut map, "displayName", shown);
     if !dice.one_in(12) {
         let most = if dice.one_in(12) { 70 } else { 3 };
         map.insert("hostAdmins".to_owned(), list(dice, most, |dice| text(dice, &ADDRESSES)));
@@ -266,7 +272,7 @@ fn membership(dice: &mut Dice) -> Value {
     needed(dice, &mut map, "partnerRef", partner);
     needed(dice, &mut map, "email", email);
     needed(dice, &mut map, "invitedBy", inviter);
-    maybe(dice, &mut map, "displayName", |dice| text(dice, &SHOWN));
+    maybe(dice, &mut map, "displayName", shown);
     maybe(dice, &mut map, "role", |dice| text(dice, &WORDS[7..9]));
     maybe(dice, &mut map, "mfa", |dice| mfa(dice, false));
     maybe(dice, &mut map, "suspended", flag);
@@ -299,7 +305,7 @@ fn share(dice: &mut Dice) -> Value {
     let mut map = Map::new();
     let (partner, account, sharer) = (
         reference(dice),
-        text(dice, &["instagram-main", "instagram-main", "x", "x", " ", "a\u{202e}"]),
+        text(dice, &["instagram-main", "instagram", "x", "main", "y", " ", "z", "a\u{202e}"]),
         text(dice, &ADDRESSES),
     );
     needed(dice, &mut map, "partnerRef", partner);

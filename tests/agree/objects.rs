@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
-use guestlist::rules::{Reason, entry};
+use guestlist::rules::{Reason, entry, printable_json};
 use kube::Client;
 use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -83,7 +83,7 @@ fn reads(stored: &Value) -> Result<(), String> {
 fn check(objects: &[Value]) -> BTreeMap<String, Verdict> {
     let directory = tempfile::tempdir().unwrap();
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-    std::fs::write(directory.path().join("all.json"), list.to_string()).unwrap();
+    std::fs::write(directory.path().join("all.json"), printable_json(&list.to_string())).unwrap();
     let said = run(directory.path(), &["-o", "json", "all.json"], "");
     let report: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(report["summary"]["ignored"], 0);

@@ -12,6 +12,7 @@ domains: [host.example]
 tenants:
 - {namespace: partners, hostAdmins: ['*@host.example']}
 mailInterval: 0s
+invitationsPerHour: 100000
 destroy: {after: 24h, perHour: 100%}
 ";
 

@@ -229,7 +229,7 @@ pub const PAIRS: &[Pair] = {
     pair(Together, DomainNotAllowed, "gm carol spec.email", "allowedDomains: [acme.example]", "deniedDomains: [acme.example]", "deniedDomains: [me.example, eu.acme.example]"),
     pair(Together, IsWorkspaceUser, "gm stranger spec.email", "email: stranger@other.example", "email: Tom@third.example", "email: tom+guest@third.example"),
     pair(Together, AlreadyGuest, "gm stranger spec.email", "email: stranger@other.example", "email: CAROL@acme.example", "email: carol+2@acme.example"),
-    pair(Together, QuotaExceeded, "gm bob spec.partnerRef.name", "maxGuests: 3", "maxGuests: 1", "maxGuests: 2"),
+    pair(Together, QuotaExceeded, "gm stranger spec.partnerRef.name", "  hostAdmins: [zoe@host.example, yan@agency.example]\n", "  hostAdmins: [zoe@host.example, yan@agency.example]\n  guests: {maxGuests: 0}\n", "  hostAdmins: [zoe@host.example, yan@agency.example]\n  guests: {maxGuests: 1}\n"),
     pair(Together, QuotaExceeded, "gm carol spec.partnerRef.name", "maxGuests: 3", "maxGuests: 0", "maxGuests: 2"),
     pair(Together, InviterNotAllowed, "gm stranger spec.invitedBy", "invitedBy: zoe@host.example", "invitedBy: alice@host.example", "invitedBy: ZOE@host.example"),
     pair(Together, InviterNotAllowed, "gm bob spec.invitedBy", "role: GuestUser\n", "role: GuestAdmin\n", "role: GuestUser\n\n"),

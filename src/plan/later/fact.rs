@@ -132,11 +132,9 @@ impl fmt::Display for Fact {
             Self::MailIntervalPassed { guest, at } => {
                 write!(f, "the policy's mailInterval since the last mail to {guest} has passed, at {}", show(*at))
             }
-            Self::InvitationAllowed { guest, at } => write!(
-                f,
-                "the policy's invitationsPerHour allows the invitation of {guest}, at {} or later",
-                show(*at)
-            ),
+            Self::InvitationAllowed { guest, at } => {
+                write!(f, "the policy's invitationsPerHour allows the invitation of {guest}, at {} or later", show(*at))
+            }
             Self::AddressRestored { guest } => write!(f, "the directory has the invited address {guest} again"),
             Self::LoginEnabled { guest } => write!(f, "an administrator of the directory enables the login of {guest}"),
         }

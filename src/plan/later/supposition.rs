@@ -228,6 +228,7 @@ impl<'a> Supposition<'a> {
             invitation: Some(InvitationRecord { sent_at: now, expires_at: *expires_at }),
             admitted_at: now,
             last_mail_at: None,
+            recent_mails: Vec::new(),
             joined_at: None,
             login: true,
             mfa: old.map_or_else(|| MfaRecord::Known(Few::default()), |old| old.mfa),
