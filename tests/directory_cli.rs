@@ -102,6 +102,7 @@ impl Desk {
             address: bob(),
             display_name: "Bob Example".to_owned(),
             role: GuestRole::GuestAdmin,
+            allowed: guestlist::rules::all_methods(),
             expires_at: Timestamp::now() + SignedDuration::from_secs(seconds),
         };
         self.operator(&[ensure_partner(), admit]);

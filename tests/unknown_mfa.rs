@@ -31,6 +31,7 @@ fn guest(revision: i64, mfa: MfaRecord) -> GuestRecord {
         login: true,
         mfa,
         mfa_lost_at: None,
+        allowed: guestlist::rules::all_methods(),
         grants: [].into(),
         deactivated_at: None,
     }

@@ -159,6 +159,7 @@ fn admit(name: &str, address: &str, partner: &str) -> Operation {
         address: Email::parse(address).unwrap(),
         display_name: name.to_owned(),
         role: GuestRole::GuestUser,
+        allowed: guestlist::rules::all_methods(),
         expires_at: Timestamp::now() + SignedDuration::from_hours(72),
     }
 }

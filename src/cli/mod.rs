@@ -106,7 +106,7 @@ pub fn main() -> ExitCode {
         Err(problem) if problem.is_closed_pipe() => ExitCode::SUCCESS,
         Err(problem) => {
             complain(&problem.to_string());
-            ExitCode::FAILURE
+            problem.exit_code()
         }
     }
 }
@@ -129,12 +129,25 @@ enum Problem {
     /// What is wrong and how to mend it.
     #[error("{0}")]
     Said(String),
+    /// Everything that could be done is done, and people have to do the rest.
+    #[error("--strict: {0} steps remain to be done by hand, see above")]
+    ByHand(usize),
     /// Nobody reads our output any more, or it cannot be written.
     #[error("failed to write the output: {0}")]
     Output(#[from] std::io::Error),
 }
 
+/// Steps remain to be done by hand.
+const BY_HAND: u8 = 3;
+
 impl Problem {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::ByHand(_) => ExitCode::from(BY_HAND),
+            Self::Said(_) | Self::Output(_) => ExitCode::FAILURE,
+        }
+    }
+
     fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
     }

@@ -176,7 +176,8 @@ fn rest(rehearsal: &Rehearsal, text: &Text) -> String {
     let standings = rehearsal.standings.iter().map(|standing| text.standing(standing));
     let left = rehearsal.left_alone.iter().map(|left| text.left_alone(left));
     let problems = rehearsal.problems.iter().chain(&rehearsal.failed).map(|problem| text.problem(problem));
-    let warnings = rehearsal.warnings.iter().map(|warning| text.warning(warning));
+    let warnings = rehearsal.warnings();
+    let warnings = warnings.iter().map(|warning| text.warning(warning));
     standings.chain(left).chain(problems).chain(warnings).collect()
 }
 
@@ -189,7 +190,7 @@ fn programs(rehearsal: &Rehearsal) -> serde_json::Value {
         failed,
         load,
         calls,
-        warnings,
+        warnings: _,
         later,
         closer: _,
         guests: _,
@@ -200,6 +201,7 @@ fn programs(rehearsal: &Rehearsal) -> serde_json::Value {
     if !calls.is_empty() {
         value["calls"] = serde_json::json!(calls);
     }
+    let warnings = rehearsal.warnings();
     if !warnings.is_empty() {
         value["warnings"] = serde_json::json!(warnings);
     }

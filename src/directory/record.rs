@@ -163,6 +163,8 @@ pub struct GuestRecord {
     pub mfa: MfaRecord,
     /// When MFA was last seen taken away, while nothing has been enrolled since.
     pub mfa_lost_at: Option<Timestamp>,
+    /// The MFA methods allowed to the guest, as last written: one of them has to be enrolled. Empty: nothing that reads.
+    pub allowed: Methods,
     /// Grants by account.
     pub grants: Few<String, GrantRecord>,
     /// Since when the record is deactivated; `None`: live.
@@ -301,6 +303,41 @@ impl GrantRecord {
     }
 }
 
+/// Whether the directory keeps a guest without an allowed MFA method from signing in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SignInGate {
+    /// It does, or nobody signs in to it.
+    #[default]
+    Enforced,
+    /// It does not everywhere: each way around, as a sentence.
+    Open(Vec<String>),
+    /// Nobody could check it: the cause and the fix.
+    Unknown(String),
+}
+
+impl SignInGate {
+    /// All states, as the metric names them.
+    pub const STATES: [&str; 3] = ["enforced", "open", "unknown"];
+
+    /// The state, as the metric names it.
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self::Enforced => Self::STATES[0],
+            Self::Open(_) => Self::STATES[1],
+            Self::Unknown(_) => Self::STATES[2],
+        }
+    }
+
+    /// What people have to know; empty where MFA is enforced.
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            Self::Enforced => Vec::new(),
+            Self::Open(ways) => ways.iter().map(|way| format!("sign-in does not enforce MFA: {way}")).collect(),
+            Self::Unknown(why) => vec![format!("guestlist cannot check that sign-in enforces MFA: {why}")],
+        }
+    }
+}
+
 /// Everything that a directory holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Everything {
@@ -318,6 +355,8 @@ pub struct Everything {
     pub shares: Vec<ShareRecord>,
     /// How many records were destroyed in the last hour.
     pub destroyed: Destroyed,
+    /// Whether sign-in enforces MFA.
+    pub sign_in: SignInGate,
 }
 
 impl Everything {

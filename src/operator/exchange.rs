@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 
 pub use crate::directory::Everything as Load;
 use crate::directory::{
-    AccountRecord, Destroyed, Effect, Fault, GuestRecord, Operation, PartnerId, PartnerRecord, Revision, UserRecord,
+    AccountRecord, Destroyed, Effect, Fault, GuestRecord, Operation, PartnerId, PartnerRecord, Revision, SignInGate,
+    UserRecord,
 };
 use crate::index::{Declared, Kept, Key, Kind, Meta};
 use crate::plan::{Deletion, Notice, Step};
@@ -233,6 +234,8 @@ pub struct Condition {
     pub orphans: usize,
     /// How many memberships were admitted, by their status, and have no record in the directory.
     pub missing_guests: usize,
+    /// Whether sign-in to the directory enforces MFA. Not being ready would not change it.
+    pub sign_in: SignInGate,
     /// Who leads, where that is somebody else: to stand by is all there is to do, and nothing is missing.
     pub led_by: Option<String>,
 }

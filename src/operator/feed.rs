@@ -85,14 +85,15 @@ pub async fn load(directory: &(impl Observe + ?Sized)) -> Result<Load, Option<Fa
         let guests = pages(|page| within(directory.guests(page))).await?;
         Ok((guests, pages(|page| within(directory.users(page))).await?))
     };
-    let ((guests, users), accounts, mails, shares, destroyed) = tokio::try_join!(
+    let ((guests, users), accounts, mails, shares, destroyed, sign_in) = tokio::try_join!(
         people,
         pages(|page| within(directory.accounts(page))),
         pages(|page| within(directory.mails(page))),
         pages(|page| within(directory.shares(page))),
         within(directory.destroyed()),
+        within(async { Ok(directory.sign_in().await) }),
     )?;
-    Ok(Load { partners, guests, accounts, users, mails, shares, destroyed })
+    Ok(Load { partners, guests, accounts, users, mails, shares, destroyed, sign_in })
 }
 
 async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Option<Fault>>

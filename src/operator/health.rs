@@ -17,7 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::engine::Condition;
-use crate::directory::Operation;
+use crate::directory::{Operation, SignInGate};
 use crate::index::Kind;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -31,6 +31,11 @@ struct CallLabels {
     verb: &'static str,
     kind: &'static str,
     result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -72,8 +77,15 @@ const MISSING: Metric = gauge(
 const READY: Metric = gauge("ready", "", "1 where the operator is ready");
 const LEADING: Metric = gauge("leading", "", "1 where this process leads, 0 where it stands by");
 
+const SIGN_IN: Metric = gauge(
+    "sign_in_gate",
+    "state",
+    "1 for the state of the directory's sign-in: MFA is enforced, open (not enforced) or unknown",
+);
+
 /// All metrics.
-pub const METRICS: [Metric; 9] = [OPERATIONS, CALLS, OBJECTS, QUEUED, GUESTS, ORPHANS, MISSING, READY, LEADING];
+pub const METRICS: [Metric; 10] =
+    [OPERATIONS, CALLS, OBJECTS, QUEUED, GUESTS, ORPHANS, MISSING, READY, LEADING, SIGN_IN];
 
 /// What is counted.
 pub struct Metrics {
@@ -87,6 +99,7 @@ pub struct Metrics {
     missing: Gauge,
     ready: Gauge,
     leading: Gauge,
+    sign_in: Family<StateLabels, Gauge>,
 }
 
 fn result(ok: bool) -> &'static str {
@@ -99,10 +112,12 @@ impl Default for Metrics {
         let operations = Family::default();
         let calls = Family::default();
         let objects = Family::default();
+        let sign_in = Family::default();
         let [queued, guests, orphans, missing, ready, leading] = std::array::from_fn(|_| Gauge::default());
         registry.register(OPERATIONS.name, OPERATIONS.help, operations.clone());
         registry.register(CALLS.name, CALLS.help, calls.clone());
         registry.register(OBJECTS.name, OBJECTS.help, objects.clone());
+        registry.register(SIGN_IN.name, SIGN_IN.help, sign_in.clone());
         let plain = [
             (QUEUED, &queued),
             (GUESTS, &guests),
@@ -114,7 +129,7 @@ impl Default for Metrics {
         for (metric, gauge) in plain {
             registry.register(metric.name, metric.help, gauge.clone());
         }
-        Self { registry, operations, calls, objects, queued, guests, orphans, missing, ready, leading }
+        Self { registry, operations, calls, objects, queued, guests, orphans, missing, ready, leading, sign_in }
     }
 }
 
@@ -150,6 +165,13 @@ impl Metrics {
     /// Sets how many memberships were admitted and have no record.
     pub fn missing(&self, missing: usize) {
         self.missing.set(i64::try_from(missing).unwrap_or(i64::MAX));
+    }
+
+    /// Sets whether sign-in to the directory enforces MFA.
+    pub fn sign_in(&self, gate: &SignInGate) {
+        for state in SignInGate::STATES {
+            self.sign_in.get_or_create(&StateLabels { state }).set(i64::from(state == gate.state()));
+        }
     }
 
     fn text(&self) -> String {
@@ -214,7 +236,8 @@ impl Health {
             None if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
             None => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
         };
-        text.extend(condition.warnings.iter().map(|warning| format!("warning: {warning}\n")));
+        let warnings = condition.warnings.iter().cloned().chain(condition.sign_in.warnings());
+        text.extend(warnings.map(|warning| format!("warning: {warning}\n")));
         (code, text)
     }
 
@@ -262,5 +285,23 @@ mod tests {
         health.set(&Condition { directory: false, ..condition });
         let (code, text) = health.answer();
         assert!(code == StatusCode::SERVICE_UNAVAILABLE && text.ends_with("warning: the clock is ahead\n"), "{text}");
+    }
+
+    #[test]
+    fn open_sign_in_is_named_while_ready_and_counted() {
+        let health = Health::default();
+        let mut condition = Condition { directory: true, ..Condition::default() };
+        condition.listed = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        health.set(&condition);
+        assert_eq!(health.answer(), (StatusCode::OK, "ok\n".to_owned()));
+        condition.sign_in = SignInGate::Open(vec!["the flow \"corporate\" does not".to_owned()]);
+        health.set(&condition);
+        health.metrics.sign_in(&condition.sign_in);
+        let said = "ok\nwarning: sign-in does not enforce MFA: the flow \"corporate\" does not\n";
+        assert_eq!(health.answer(), (StatusCode::OK, said.to_owned()));
+        let metrics = health.metrics.text();
+        for line in ["sign_in_gate{state=\"open\"} 1", "sign_in_gate{state=\"enforced\"} 0"] {
+            assert!(metrics.contains(line), "{metrics}");
+        }
     }
 }

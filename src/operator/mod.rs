@@ -221,6 +221,9 @@ fn measure(engine: &Engine, health: &Health) {
     let guests = (guests, engine.condition.orphans);
     health.metrics.missing(engine.condition.missing_guests);
     health.metrics.world(&objects, engine.queue.depth(), guests, engine.condition.missing().is_empty());
+    if engine.condition.directory {
+        health.metrics.sign_in(&engine.condition.sign_in);
+    }
 }
 
 /// Resolves when the process is told to stop.

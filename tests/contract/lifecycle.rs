@@ -31,6 +31,7 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
         partner: acme(),
         partner_name: "acme-2".to_owned(),
         display_name: "Bobby".to_owned(),
+        allowed: [MfaMethod::WebAuthn].into(),
     };
     let rename = Operation::EnsurePartner {
         partner: acme(),
@@ -206,6 +207,28 @@ pub async fn mfa_is_turned_on_after_joining_and_a_reset_is_remembered_until_it_i
     assert_eq!(subject.record(&bob()).await.mfa_lost_at, Some(seen(70)));
 }
 
+pub async fn allowed_methods_are_recorded_and_follow_the_object(subject: Subject) {
+    let mut operation = admit(&bob(), at(10_000));
+    if let Operation::Admit { allowed, .. } = &mut operation {
+        *allowed = [MfaMethod::WebAuthn].into();
+    }
+    subject.done(&operation, 10).await;
+    assert_eq!(subject.record(&bob()).await.allowed, [MfaMethod::WebAuthn].into());
+    for methods in [all_methods(), [MfaMethod::TOTP].into()] {
+        let describe = Operation::DescribeGuest {
+            guest: guest("bob"),
+            mark: mark("bob", "u-bob"),
+            partner: acme(),
+            partner_name: "acme".to_owned(),
+            display_name: "bob".to_owned(),
+            allowed: methods.clone(),
+        };
+        let after = subject.done(&describe, 20).await.guest.unwrap();
+        assert_eq!((&after.allowed, &subject.record(&bob()).await), (&methods, &after));
+        assert_eq!(subject.done(&describe, 30).await.guest.unwrap(), after, "twice is once");
+    }
+}
+
 pub async fn a_mark_passes_on_as_it_is_and_a_deactivated_one_never(subject: Subject) {
     let subject = subject.with_manager().await;
     let before = subject.record(&bob()).await;
@@ -215,6 +238,7 @@ pub async fn a_mark_passes_on_as_it_is_and_a_deactivated_one_never(subject: Subj
         partner: acme(),
         partner_name: "acme".to_owned(),
         display_name: "bob".to_owned(),
+        allowed: all_methods(),
     };
     let after = subject.done(&describe("u-restored"), 50).await.guest.unwrap();
     let mut expected = before.clone();

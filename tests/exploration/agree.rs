@@ -106,6 +106,7 @@ fn admit(setup: &Setup, who: usize, guest: &Guest) -> Operation {
         address: address(who),
         display_name: address(who).to_string(),
         role: if guest.admin { GuestRole::GuestAdmin } else { GuestRole::GuestUser },
+        allowed: guestlist::rules::all_methods(),
         expires_at: "2027-06-01T00:00:00Z".parse().unwrap(),
     }
 }

@@ -139,12 +139,13 @@ fn change(
             needs(!made)?;
             return Ok(None);
         }
-        Operation::DescribeGuest { mark, partner, partner_name, display_name, .. } => {
+        Operation::DescribeGuest { mark, partner, partner_name, display_name, allowed, .. } => {
             needs(live && is_home(all, &partner.0))?;
             new.mark = Some(mark.clone());
             new.partner = partner.clone();
             new.partner_name.clone_from(partner_name);
             new.display_name.clone_from(display_name);
+            new.allowed.clone_from(allowed);
         }
         Operation::Invite { expires_at, .. } => {
             needs(live && record.joined_at.is_none())?;
@@ -179,7 +180,8 @@ fn is_home(all: &Everything, partner: &str) -> bool {
 }
 
 fn admit(all: &mut Everything, operation: &Operation, basis: Option<Revision>, now: Timestamp) -> Result<(), Refused> {
-    let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at } = operation
+    let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
+        operation
     else {
         return Err(Refused);
     };
@@ -215,6 +217,7 @@ fn admit(all: &mut Everything, operation: &Operation, basis: Option<Revision>, n
         login: true,
         mfa: old.map_or_else(|| MfaRecord::Known([].into()), |old| old.mfa),
         mfa_lost_at: None,
+        allowed: allowed.clone(),
         grants: [].into(),
         deactivated_at: None,
     });

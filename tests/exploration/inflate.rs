@@ -165,6 +165,7 @@ pub fn guest(setup: &Setup, who: usize, guest: &Guest, revision: i64) -> Option<
             Mfa::Unknown | Mfa::UnknownLong => MfaRecord::Unknown,
         },
         mfa_lost_at: None,
+        allowed: all_methods(),
         grants: guest.grants.iter().enumerate().filter_map(held).collect(),
         deactivated_at: (guest.record == Record::Deactivated).then(long_ago),
     })

@@ -11,7 +11,7 @@ use crate::prepared::{Said, Stage};
 use crate::sign_in::{End, application, browser, code, direct, person};
 use crate::support::block_on;
 
-const ROLES: [&str; 3] = ["manage-organizations", "manage-users", "view-events"];
+const ROLES: [&str; 4] = ["manage-organizations", "manage-users", "view-events", "view-realm"];
 const PEOPLE: &str = "{users: [{email: alice@host.example, name: Alice Example}],
   accounts: [{name: instagram, owners: [alice@host.example]}]}";
 
@@ -246,9 +246,9 @@ fn a_flow_that_somebody_chose_is_left_alone_and_what_to_add_is_said() {
     let said = stage.setup(&[]);
     assert!(said.ok, "{}", said.error);
     for expected in [
-        "by hand      the realm uses a flow of its own, \"corporate\", as browser: add to it",
-        "\"Condition - user attribute\" (guestlist.id, expected value .+ as a regular expression)",
-        "by hand      application \"kiosk\" goes around the realm's flow by one of its own (\"direct grant\"",
+        "by hand      the realm uses the flow \"corporate\" for browser sign-in, which does not check the MFA of guests: add to",
+        "the steps and settings of \"guestlist key\", \"guestlist code\", \"guestlist factor\" in the flow \"guestlist browser\"",
+        "by hand      application \"kiosk\" uses the flow \"direct grant\" for direct grant (its advanced settings)",
     ] {
         assert!(said.out.contains(expected), "{expected}\nis not in\n{}", said.out);
     }

@@ -1,6 +1,8 @@
 //! Keycloak, the real thing: one server for all of these tests, a realm for each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong ends the test")]
 
+#[path = "../support/authenticator.rs"]
+mod authenticator;
 #[path = "../support/browser.rs"]
 mod browser;
 #[macro_use]
@@ -14,6 +16,8 @@ mod mail;
 mod proxy;
 #[path = "../support/keycloak.rs"]
 mod support;
+#[path = "../support/webdriver.rs"]
+mod webdriver;
 
 #[path = "../support/controlplane.rs"]
 mod controlplane;
@@ -35,6 +39,7 @@ mod copied;
 mod demo;
 mod edited_by_hand;
 mod faults;
+mod gate_missing;
 mod held_to_the_contract;
 mod hints;
 mod house;
@@ -50,6 +55,7 @@ mod raced;
 mod restarted;
 mod same;
 mod secrets;
+mod setup_states;
 mod shown;
 mod sign_in;
 mod switched;

@@ -18,6 +18,7 @@ pub struct Stage {
 /// What a command said.
 pub struct Said {
     pub ok: bool,
+    pub status: Option<i32>,
     pub out: String,
     pub error: String,
 }
@@ -63,7 +64,12 @@ impl Stage {
             .output()
             .unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said { ok: output.status.success(), out: text(output.stdout), error: text(output.stderr) }
+        Said {
+            ok: output.status.success(),
+            status: output.status.code(),
+            out: text(output.stdout),
+            error: text(output.stderr),
+        }
     }
 
     pub fn setup(&self, args: &[&str]) -> Said {

@@ -63,6 +63,38 @@ impl Browser {
         self.go(Method::POST, url, &form.into_iter().collect::<Vec<_>>()).await;
     }
 
+    /// Fills the form in that has this field, and sends it.
+    pub async fn submit_form(&mut self, field: &str, fields: &[(&str, String)]) {
+        let (action, mut form) = self.form_with(field);
+        for (name, value) in fields {
+            assert!(form.contains_key(*name), "no field {name:?} on: {}", self.words());
+            form.insert((*name).to_owned(), value.clone());
+        }
+        let url = self.url.join(&action).unwrap();
+        self.go(Method::POST, url, &form.into_iter().collect::<Vec<_>>()).await;
+    }
+
+    /// The page's address.
+    pub fn origin(&self) -> &Url {
+        &self.url
+    }
+
+    /// The challenge that the page gives to the browser's keys.
+    pub fn challenge(&self) -> String {
+        let rest = self.page.split("challenge").nth(1).unwrap_or_else(|| panic!("no challenge on: {}", self.words()));
+        rest.split(['"', '\'']).nth(1).unwrap().to_owned()
+    }
+
+    /// Whether the page asks to register a security key.
+    pub fn asks_for_new_key(&self) -> bool {
+        self.asks("attestationObject")
+    }
+
+    /// Whether the page asks to use a security key.
+    pub fn asks_for_key(&self) -> bool {
+        self.asks("authenticatorData")
+    }
+
     /// Whether the page asks for this.
     pub fn asks(&self, field: &str) -> bool {
         self.page.contains(&format!("name=\"{field}\""))
@@ -84,7 +116,14 @@ impl Browser {
 
     /// The first form: where it goes and what it holds. What is sent by a button is left out, but for what it always sends.
     fn form(&self) -> (String, BTreeMap<String, String>) {
-        let form = self.page.split("<form").nth(1).unwrap_or_else(|| panic!("no form on: {}", self.words()));
+        self.form_with("")
+    }
+
+    /// The first form with a field.
+    fn form_with(&self, field: &str) -> (String, BTreeMap<String, String>) {
+        let mut forms = self.page.split("<form").skip(1);
+        let form = forms.find(|form| form.split("</form>").next().is_some_and(|form| form.contains(field)));
+        let form = form.unwrap_or_else(|| panic!("no form with {field:?} on: {}", self.words()));
         let (tag, rest) = form.split_once('>').unwrap();
         let inside = rest.split("</form>").next().unwrap();
         let fields = inside.split("<input").skip(1).filter_map(|input| {

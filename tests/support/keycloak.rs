@@ -41,7 +41,7 @@ fn java() -> String {
     std::fs::read_to_string(file).unwrap_or_default().trim().to_owned()
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -174,7 +174,7 @@ impl Keycloak {
             attribute("guestlist.id", false), attribute("guestlist.installation", false),
             attribute("guestlist.address", false), attribute("guestlist.partner", false),
             attribute("guestlist.record", false), attribute("guestlist.grants", true),
-            attribute("guestlist.accounts", true),
+            attribute("guestlist.accounts", true), attribute("guestlist.methods", false),
         ]});
         let mut realm = json!({
             "realm": name, "enabled": true, "organizationsEnabled": true,

@@ -30,7 +30,9 @@ Examples:
   export GUESTLIST_DIRECTORY=keycloak:https://id.host.example#workspace
   export GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE=/run/secrets/keycloak-admin
   guestlist directory setup --dry-run
-  guestlist directory setup --secret-file guestlist.secret --application portal --application wiki"
+  guestlist directory setup --secret-file guestlist.secret --application portal --application wiki
+
+Exit status: 0 done; 1 an error, or a step failed; 2 wrong usage; with --strict 3 while steps remain to be done by hand."
 )]
 pub struct SetupArgs {
     /// Say what would be done, and write nothing
@@ -42,6 +44,9 @@ pub struct SetupArgs {
     /// Write the operator's client secret into this file, readable by you alone
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
+    /// Exit with 3 while steps remain to be done by hand
+    #[arg(long)]
+    strict: bool,
 }
 
 /// How many steps came out which way.
@@ -50,6 +55,7 @@ struct Counted {
     changed: usize,
     unchanged: usize,
     by_hand: usize,
+    failed: usize,
 }
 
 /// Runs `guestlist directory setup`.
@@ -72,7 +78,15 @@ pub fn run(directory: &str, args: SetupArgs, out: &mut dyn Write) -> Result<(), 
             written = writeln!(out, "{:<13}{what}", counted.count(outcome, dry_run));
         }
     };
-    let secret = runtime()?.block_on(bootstrap(settings, &wanted, &mut tell))?;
+    let done = runtime()?.block_on(bootstrap(settings, &wanted, &mut tell));
+    let secret = match done {
+        Ok(secret) => secret,
+        Err(fault) => {
+            written?;
+            counted.summary(dry_run, out)?;
+            return Err(fault.into());
+        }
+    };
     match (&args.secret_file, secret) {
         (Some(file), Some(secret)) if !known && !dry_run => {
             keep(file, &secret)?;
@@ -91,12 +105,22 @@ pub fn run(directory: &str, args: SetupArgs, out: &mut dyn Write) -> Result<(), 
         ),
     }
     written?;
-    let Counted { changed, unchanged, by_hand } = counted;
-    let would = if dry_run { "would be changed; nothing was written" } else { "changed" };
-    Ok(writeln!(out, "\n{unchanged} unchanged, {by_hand} by hand, {changed} {would}")?)
+    counted.summary(dry_run, out)?;
+    if args.strict && counted.by_hand > 0 { Err(Problem::ByHand(counted.by_hand)) } else { Ok(()) }
 }
 
 impl Counted {
+    fn summary(&self, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {
+        let Self { changed, unchanged, by_hand, failed } = self;
+        // An error before the first step has said all.
+        if changed + unchanged + by_hand + failed == 0 {
+            return Ok(());
+        }
+        let failed = if *failed > 0 { format!("{failed} failed, ") } else { String::new() };
+        let would = if dry_run { "would be changed; nothing was written" } else { "changed" };
+        writeln!(out, "\n{failed}{unchanged} unchanged, {by_hand} by hand, {changed} {would}")
+    }
+
     fn count(&mut self, outcome: Outcome, dry_run: bool) -> &'static str {
         match outcome {
             Outcome::Changed => {
@@ -110,6 +134,10 @@ impl Counted {
             Outcome::ByHand => {
                 self.by_hand += 1;
                 "by hand"
+            }
+            Outcome::Failed => {
+                self.failed += 1;
+                "failed"
             }
             Outcome::Note => "note",
         }

@@ -53,7 +53,7 @@ enum Command {
     ///
     /// It makes the realm where there is none and sets what guestlist needs: organizations, events, the user profile, the
     /// client scope that applications read, sign-in flows that stop a guest without a second factor, and the operator's own
-    /// client with three roles. What belongs to somebody else is left alone and said. The operator never needs an
+    /// client with four roles. What belongs to somebody else is left alone and said. The operator never needs an
     /// administrator.
     Setup(bootstrap::SetupArgs),
     /// Add and update users and accounts from a YAML file; removes nothing
@@ -75,7 +75,7 @@ enum Command {
     /// Show everything that the directory holds
     ///
     /// A guest's state is what the directory alone can tell: Suspended (the login is off, whether by suspension or expiry),
-    /// Invited, `InvitationExpired`, Joined (no MFA yet) or Active. A grant is effective while it can be used.
+    /// Invited, `InvitationExpired`, Joined (no allowed MFA method is enrolled) or Active. A grant is effective while it can be used.
     #[command(
         after_help = "Examples:\n  guestlist directory show\n  guestlist directory show -o json | jq '.guests[] | {email, state}'"
     )]

@@ -72,7 +72,8 @@ struct ShownDeactivated {
 
 /// Where a guest stands by what the directory alone knows.
 fn state(guest: &GuestRecord, now: Timestamp) -> &'static str {
-    let has_mfa = matches!(&guest.mfa, MfaRecord::Known(methods) if !methods.is_empty());
+    let has_mfa =
+        matches!(&guest.mfa, MfaRecord::Known(methods) if methods.keys().any(|it| guest.allowed.contains(it)));
     match (guest.login, guest.joined_at, guest.invitation) {
         (false, _, _) => "Suspended",
         (true, Some(_), _) if has_mfa => "Active",

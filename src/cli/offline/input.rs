@@ -158,6 +158,11 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
+    /// What a person should see to, and what holds nothing back.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.iter().cloned().chain(self.load.sign_in.warnings()).collect()
+    }
+
     /// Whether something is to be mended.
     pub fn is_broken(&self) -> bool {
         !self.problems.is_empty() || !self.failed.is_empty() || self.standings.iter().any(|standing| standing.broken)

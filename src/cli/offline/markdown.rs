@@ -90,7 +90,7 @@ fn rest(rehearsal: &Rehearsal) -> String {
         .collect();
     let problems: Vec<Vec<String>> =
         rehearsal.problems.iter().chain(&rehearsal.failed).map(|problem| vec![problem.clone()]).collect();
-    let warnings: Vec<Vec<String>> = rehearsal.warnings.iter().map(|warning| vec![warning.clone()]).collect();
+    let warnings: Vec<Vec<String>> = rehearsal.warnings().into_iter().map(|warning| vec![warning]).collect();
     let head = ["Reason", "Object", "Place", "Message"];
     table("Violations", &head, &standings(true))
         + &table("Problems", &["Message"], &problems)

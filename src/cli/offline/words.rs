@@ -389,6 +389,19 @@ pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
             message: text(&ready["message"]),
         });
     }
+    // The membership is in order; the guest has to enrol another method.
+    if found.is_empty()
+        && let Some(mfa) = condition(ConditionType::MfaSatisfied)
+            .filter(|mfa| mfa["status"] == "False" && mfa["reason"] == Reason::MfaMethodMissing.as_str())
+    {
+        found.push(Standing {
+            at: places.of_name(key).map(str::to_owned),
+            key: key.clone(),
+            broken: false,
+            reason: text(&mfa["reason"]),
+            message: text(&mfa["message"]),
+        });
+    }
     found
 }
 

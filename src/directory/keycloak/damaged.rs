@@ -13,6 +13,7 @@ use super::super::record::NO_OBJECT;
 use super::super::{GuestId, GuestRecord, Mark, MfaRecord, Origin, Owner, PartnerId, Revision};
 use super::grants;
 use super::guest::{self, Recorded, Seen};
+use super::mfa;
 use super::wire::{User, first};
 use crate::rules::{Email, GuestRole};
 
@@ -115,6 +116,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) ->
         login: user.enabled,
         mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled.into_iter().collect()) },
         mfa_lost_at: seen.mfa_lost_at,
+        allowed: mfa::allowed(&user.attributes),
         deactivated_at: None,
     })
 }

@@ -9,6 +9,8 @@ const fn endpoint(name: &'static str, needs: &'static str) -> Endpoint {
 const USERS: &str = "manage-users";
 const ORGANIZATIONS: &str = "manage-organizations";
 const EVENTS: &str = "view-events";
+/// Without it nothing is missing but the check of the sign-in flows.
+pub const VIEW_REALM: &str = "view-realm";
 /// It is refused to whoever lacks either.
 const MEMBERS: &str = "manage-users and the role manage-organizations";
 
@@ -52,3 +54,9 @@ pub const LEAVE_GROUP: Endpoint = endpoint("DELETE users/{id}/groups/{id}", USER
 pub const ADMIN_EVENTS: Endpoint = endpoint("GET admin-events", EVENTS);
 pub const USER_EVENTS: Endpoint = endpoint("GET events", EVENTS);
 pub const EVENTS_CONFIG: Endpoint = endpoint("GET events/config", EVENTS);
+
+pub const GET_REALM: Endpoint = endpoint("GET realm", VIEW_REALM);
+pub const FLOWS: Endpoint = endpoint("GET ui-ext/authentication-management/flows", VIEW_REALM);
+pub const FLOW_CLIENTS: Endpoint = endpoint("GET ui-ext/authentication-management/clients/{id}", VIEW_REALM);
+pub const FLOW_STEPS: Endpoint = endpoint("GET authentication/flows/{alias}/executions", VIEW_REALM);
+pub const FLOW_CONFIG: Endpoint = endpoint("GET authentication/config/{id}", VIEW_REALM);

@@ -14,6 +14,7 @@ use super::super::{
 };
 use super::damaged::{self, Known};
 use super::grants::{self, ACCOUNTS, GRANTS};
+use super::mfa::{self, METHODS};
 use super::profile::has_many;
 use super::wire::{Attributes, User, first};
 use crate::rules::{Email, GuestRole, MfaMethod};
@@ -31,15 +32,13 @@ pub const PARTNER: &str = "guestlist.partner";
 /// The mark and what is remembered, as JSON.
 pub const RECORD: &str = "guestlist.record";
 /// All of them. They are declared in the realm's user profile, for administrators alone.
-pub const ALL: [&str; 7] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD, GRANTS, ACCOUNTS];
+pub const ALL: [&str; 8] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD, GRANTS, ACCOUNTS, METHODS];
 
 /// Those of them that say that somebody is a guest.
 const MARK: [&str; 5] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD];
 
 /// Keycloak makes the user set a password before anything else.
 pub const UPDATE_PASSWORD: &str = "UPDATE_PASSWORD";
-/// Keycloak makes the user set up a one-time password.
-pub const CONFIGURE_TOTP: &str = "CONFIGURE_TOTP";
 
 /// The mark and what is remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,7 +110,8 @@ impl Seen {
 
 /// Whether a user has a mark of ours, readable or not.
 pub fn is_marked(user: &User) -> bool {
-    ALL.iter().any(|name| user.attributes.contains_key(*name))
+    // What nobody is allowed or given by makes nobody a guest.
+    ALL.iter().any(|name| *name != METHODS && user.attributes.contains_key(*name))
 }
 
 /// Whether guestlist made a user. Of a mark that does not read as a whole nobody can tell: he counts as adopted.
@@ -273,6 +273,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
         login: user.enabled,
         mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled.into_iter().collect()) },
         mfa_lost_at: lost,
+        allowed: mfa::allowed(&user.attributes),
         deactivated_at: stored.deactivated_at,
     })
 }
@@ -337,6 +338,9 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
     put(INSTALLATION, vec![mark.installation.clone()]);
     put(ADDRESS, vec![record.address.to_string()]);
     put(PARTNER, vec![record.partner.0.clone()]);
+    if !record.allowed.is_empty() {
+        put(METHODS, vec![mfa::text(&record.allowed)]);
+    }
     put(RECORD, vec![serde_json::to_string(&stored)?]);
     grants::write(record, attributes, at)
 }

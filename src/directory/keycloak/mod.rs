@@ -11,6 +11,7 @@ mod grants;
 mod guest;
 mod locks;
 mod memory;
+mod mfa;
 mod observe;
 mod pages;
 mod partner;
@@ -20,6 +21,7 @@ pub mod play;
 mod profile;
 mod realm;
 mod server_clock;
+mod sign_in;
 mod term;
 mod wire;
 

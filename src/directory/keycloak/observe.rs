@@ -7,14 +7,14 @@ use futures::{FutureExt, StreamExt, stream};
 
 use super::super::{
     AccountRecord, Changes, Cursor, Destroyed, Fault, GuestRecord, MailRecord, Observe, Owner, Page, PageToken,
-    PartnerId, PartnerRecord, ShareRecord, UserRecord,
+    PartnerId, PartnerRecord, ShareRecord, SignInGate, UserRecord,
 };
 use super::client::{Call, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
 use super::pages::{PAGE, Step};
 use super::people::Home;
 use super::wire::{Organization, User};
-use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm};
+use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm, sign_in};
 use crate::rules::Email;
 
 /// How many pages of users are read at once: a page takes the server long, and one behind the last takes it no time.
@@ -172,6 +172,10 @@ impl Observe for Directory {
     /// Where the realm would show what we keep to users, let them edit it, or drop it, it is not used.
     fn ready(&self) -> BoxFuture<'_, Result<(), Fault>> {
         profile::check(&self.0.client).boxed()
+    }
+
+    fn sign_in(&self) -> BoxFuture<'_, SignInGate> {
+        sign_in::check(&self.0.client).boxed()
     }
 
     fn calls(&self) -> BTreeMap<&'static str, u64> {

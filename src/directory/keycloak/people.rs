@@ -13,6 +13,7 @@ use super::damaged::{self, Known};
 use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS};
 use super::guest::{self, Recorded, Seen};
 use super::memory::Memory;
+use super::mfa;
 use super::pages::{self, PAGE};
 use super::server_clock::ServerClock;
 use super::wire::{Credential, Invitation, Member, Organization, User};
@@ -284,7 +285,8 @@ impl People<'_> {
         let member = seen.member == Some(true);
         let joined = member && guest::has_chosen(user, recorded.joined_at, seen);
         let untimed = user.totp && !known.contains_key(&MfaMethod::TOTP);
-        let passkey = known.contains_key(&MfaMethod::WebAuthn) || (joined && !user.totp);
+        let wants_key = !mfa::allowed(&user.attributes).contains(&MfaMethod::TOTP);
+        let passkey = known.contains_key(&MfaMethod::WebAuthn) || (joined && (!user.totp || wants_key));
         let undated = joined && recorded.joined_at.is_none() && self.memory.joined_at(&user.id).is_none();
         // Who is asked for a password may have one: he is no less a guest for that.
         let asked = member && !joined;

@@ -28,6 +28,7 @@ impl Directory {
             mails: pages(|page| self.mails(page)).await?,
             shares: pages(|page| self.shares(page)).await?,
             destroyed: self.destroyed().await?,
+            sign_in: self.sign_in().await,
         })
     }
 

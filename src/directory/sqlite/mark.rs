@@ -3,8 +3,9 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::super::{Fault, GuestRecord, Mark, Operation, Origin, Owner, Revision};
-use super::rows::{self, stamp};
+use super::rows::{self, methods_text, stamp};
 use super::write::{Done, Write};
+use crate::rules::Methods;
 
 impl Write<'_> {
     /// Nothing is given to somebody who is not live.
@@ -50,11 +51,13 @@ impl Write<'_> {
         partner: &str,
         partner_name: &str,
         display_name: &str,
+        allowed: &Methods,
     ) -> Result<usize, Fault> {
         let same = record.mark.as_ref() == Some(mark)
             && record.partner.0 == partner
             && record.partner_name == partner_name
-            && record.display_name == display_name;
+            && record.display_name == display_name
+            && record.allowed == *allowed;
         if same {
             return Ok(0);
         }
@@ -66,7 +69,7 @@ impl Write<'_> {
         }
         self.sql(
             "UPDATE guests SET installation = ?2, cluster = ?3, namespace = ?4, name = ?5, uid = ?6, partner = ?7, \
-             partner_name = ?8, display_name = ?9 WHERE id = ?1",
+             partner_name = ?8, display_name = ?9, allowed = ?10 WHERE id = ?1",
             params![
                 record.id.0,
                 mark.installation,
@@ -76,13 +79,14 @@ impl Write<'_> {
                 mark.uid,
                 partner,
                 partner_name,
-                display_name
+                display_name,
+                methods_text(allowed)
             ],
         )
     }
 
     pub(super) fn admit(&self, operation: &Operation, basis: Option<Revision>) -> Result<Done, Fault> {
-        let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at } =
+        let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
             operation
         else {
             return Ok(Done::Nothing);
@@ -126,12 +130,12 @@ impl Write<'_> {
         self.sql(
             "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
              partner_name, display_name, role, sent_at, invitation_ends, joined_at, login, mfa_lost_at, \
-             deactivated_at, admitted_at) \
-             VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, NULL, 1, NULL, NULL, ?13) \
+             deactivated_at, admitted_at, allowed) \
+             VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, NULL, 1, NULL, NULL, ?13, ?15) \
              ON CONFLICT (address) DO UPDATE SET installation = ?3, cluster = ?4, namespace = ?5, name = ?6, uid = ?7, \
              origin = ?8, partner = ?9, partner_name = ?10, display_name = ?11, role = ?12, sent_at = ?13, \
              invitation_ends = ?14, joined_at = NULL, login = 1, mfa_lost_at = NULL, \
-             deactivated_at = NULL, admitted_at = ?13",
+             deactivated_at = NULL, admitted_at = ?13, allowed = ?15",
             params![
                 guest.0,
                 address.as_str(),
@@ -146,7 +150,8 @@ impl Write<'_> {
                 display_name,
                 role.as_str(),
                 stamp(self.at),
-                stamp(*expires_at)
+                stamp(*expires_at),
+                methods_text(allowed)
             ],
         )?;
         self.done("guest", address.as_str())

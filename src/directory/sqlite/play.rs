@@ -11,7 +11,9 @@ use super::memory;
 use super::rows::{self, changed, stamp};
 use super::schema::fault;
 use super::{Fault, Store};
-use crate::directory::{AccountRecord, Everything, GuestRecord, Import, Imported, MfaRecord, Origin, UserRecord};
+use crate::directory::{
+    AccountRecord, Everything, GuestRecord, Import, Imported, MfaRecord, Origin, SignInGate, UserRecord,
+};
 use crate::rules::{Email, MfaMethod};
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, Fault> {
@@ -43,6 +45,7 @@ impl Store {
                 mails: rows::mails(&tx, "ORDER BY address", &[])?,
                 shares: rows::shares(&tx, "ORDER BY uid", &[])?,
                 destroyed: memory::destroyed(&tx)?,
+                sign_in: SignInGate::default(),
             })
         };
         let mut all = read().map_err(failed)?;

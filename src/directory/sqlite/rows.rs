@@ -84,7 +84,7 @@ pub const GUEST: &str = "SELECT id, revision, address, installation, cluster, na
 partner_name, display_name, role, sent_at, invitation_ends, \
 (SELECT mailed_at FROM mails WHERE mails.address = guests.address), joined_at, \
 login AND (origin = 'Made' OR EXISTS (SELECT 1 FROM users WHERE email = address AND enabled)), \
-mfa_lost_at, deactivated_at, admitted_at, (SELECT recent FROM mails WHERE mails.address = guests.address) FROM guests";
+mfa_lost_at, deactivated_at, admitted_at, (SELECT recent FROM mails WHERE mails.address = guests.address), allowed FROM guests";
 
 fn guest(row: &Row<'_>) -> Result<GuestRecord> {
     let origin: String = row.get(8)?;
@@ -120,6 +120,7 @@ fn guest(row: &Row<'_>) -> Result<GuestRecord> {
         mfa_lost_at: maybe_time(row, 18)?,
         deactivated_at: maybe_time(row, 19)?,
         mfa: MfaRecord::Known(Few::default()),
+        allowed: methods(row, 22)?,
         grants: Few::default(),
     })
 }

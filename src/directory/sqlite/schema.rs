@@ -158,6 +158,10 @@ CREATE TABLE changes (
 /// The mails of the last hour to an address, for the policy's `invitationsPerHour`.
 const RECENT_MAILS: &str = "ALTER TABLE mails ADD COLUMN recent TEXT NOT NULL DEFAULT ''";
 
+/// The MFA methods allowed to each guest. Nothing was recorded before: all of them, until the membership is next reconciled.
+const ALLOWED: &str =
+    "ALTER TABLE guests ADD COLUMN allowed TEXT NOT NULL DEFAULT 'TOTP,WebAuthn' CHECK (allowed <> '');";
+
 /// What may be done with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -216,7 +220,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
             ),
         });
     }
-    let steps = [M::up(TABLES), M::up(RECENT_MAILS)];
+    let steps = [M::up(TABLES), M::up(RECENT_MAILS), M::up(ALLOWED)];
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     if version > known {
         return Err(Fault::Refused {
@@ -228,6 +232,15 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
     }
     if version == known {
         whole(path, connection)?;
+    }
+    if access == Access::Read && !fresh && version < known {
+        return Err(Fault::Refused {
+            message: format!(
+                "{} was written by an older guestlist (schema {version}, this one has {known}), and reading does not change it. \
+                 Run `guestlist apply` or `guestlist run` on it once.",
+                path.display()
+            ),
+        });
     }
     if access == Access::Read {
         return if fresh { Err(Fault::Refused { message: format!("{} is empty", path.display()) }) } else { Ok(()) };

@@ -206,9 +206,9 @@ impl Write<'_> {
             Operation::Deactivate { .. } => self.deactivate(record),
             Operation::Release { .. } => self.release(record),
             Operation::GiveBack { .. } => self.give_back(record),
-            Operation::DescribeGuest { mark, partner, partner_name, display_name, .. } => {
+            Operation::DescribeGuest { mark, partner, partner_name, display_name, allowed, .. } => {
                 self.live(record)?;
-                self.describe(record, mark, &partner.0, partner_name, display_name)
+                self.describe(record, mark, &partner.0, partner_name, display_name, allowed)
             }
             Operation::Invite { expires_at, .. } => self.invite(record, *expires_at),
             Operation::Give { grants, .. } => self.give(record, grants),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Engine, Load, Now};
 use crate::directory::{
-    AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, MAILS_KEPT, MfaRecord, Origin, PartnerRecord,
+    AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, MAILS_KEPT, MfaRecord, Origin, PartnerRecord, SignInGate,
 };
 use crate::index::{Key, Kind, Touched};
 use crate::operator::queue::Priority;
@@ -66,6 +66,7 @@ impl Engine {
         self.mirror.set_destroyed(&load.destroyed);
         let ago = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
         self.mirror.forget_before(ago(MAILS_KEPT), ago(DESTROYED_KEPT));
+        self.note_sign_in(load.sign_in);
         self.condition.directory = true;
         if self.condition.problems.remove("DirectoryUnavailable").is_some() {
             tracing::info!("the directory answers again");
@@ -79,6 +80,20 @@ impl Engine {
         if first && self.is_complete() {
             self.touch_all(Priority::Resync);
         }
+    }
+
+    /// Says once for each change whether sign-in enforces MFA.
+    fn note_sign_in(&mut self, now: SignInGate) {
+        if self.condition.sign_in == now {
+            return;
+        }
+        match &now {
+            SignInGate::Enforced => tracing::info!("sign-in to the directory enforces MFA again"),
+            SignInGate::Open(_) | SignInGate::Unknown(_) => {
+                now.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+            }
+        }
+        self.condition.sign_in = now;
     }
 
     /// Notes whose record somebody else changed in what only we write; people are told when it is brought back.

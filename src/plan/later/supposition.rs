@@ -209,7 +209,7 @@ impl<'a> Supposition<'a> {
 
     /// The record that an admission leaves behind; that of an earlier membership keeps its MFA.
     fn admitted(&self, operation: &Operation, old: Option<GuestRecord>) -> Option<GuestRecord> {
-        let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at } =
+        let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
             operation
         else {
             return None;
@@ -233,6 +233,7 @@ impl<'a> Supposition<'a> {
             login: true,
             mfa: old.map_or_else(|| MfaRecord::Known(Few::default()), |old| old.mfa),
             mfa_lost_at: None,
+            allowed: allowed.clone(),
             grants: Few::default(),
             deactivated_at: None,
         })

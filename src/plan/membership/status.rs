@@ -7,7 +7,7 @@ use super::super::judge::{Gate, MemberView};
 use super::super::lifecycle::State;
 use super::{SOON, Shared};
 use crate::api;
-use crate::rules::Reason;
+use crate::rules::{Methods, Reason};
 
 /// How many accounts a status holds.
 const LISTED_ACCOUNTS: usize = 100;
@@ -140,19 +140,30 @@ fn accounts(
         .collect()
 }
 
+/// The guest has a method, and it does not count.
+fn method_missing(enrolled: &Methods, allowed: &Methods) -> String {
+    let names = |methods: &Methods| methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
+    let (enrolled, allowed) = (names(enrolled), names(allowed));
+    format!("The guest enrolled {enrolled}, which does not count. They have to enrol {allowed}.")
+}
+
 fn domain_conditions(world: World<'_>, member: &MemberView<'_>, situation: &Situation) -> Vec<Domain> {
     let joined = member.claim.live().is_some_and(|record| record.joined_at.is_some());
     let word = situation.reason.as_str();
     let (mfa, mfa_reason, mfa_message) = match &member.enrolled {
-        None if joined => (Truth::Unknown, Reason::MfaUnknown.as_str(), conditions::sentence(Reason::MfaUnknown)),
-        None => (Truth::Unknown, word, "Known once the guest has joined."),
+        None if joined => {
+            (Truth::Unknown, Reason::MfaUnknown.as_str(), conditions::sentence(Reason::MfaUnknown).to_owned())
+        }
+        None => (Truth::Unknown, word, "Known once the guest has joined.".to_owned()),
         Some(enrolled) if enrolled.is_empty() => {
-            (Truth::False, Reason::MfaNotEnrolled.as_str(), conditions::sentence(Reason::MfaNotEnrolled))
+            (Truth::False, Reason::MfaNotEnrolled.as_str(), conditions::sentence(Reason::MfaNotEnrolled).to_owned())
         }
         Some(enrolled) if enrolled.is_disjoint(&member.allowed) => {
-            (Truth::False, Reason::MfaMethodMissing.as_str(), conditions::sentence(Reason::MfaMethodMissing))
+            (Truth::False, Reason::MfaMethodMissing.as_str(), method_missing(enrolled, &member.allowed))
         }
-        Some(_) => (Truth::True, api::ConditionType::MfaSatisfied.as_str(), "A method that counts is enrolled."),
+        Some(_) => {
+            (Truth::True, api::ConditionType::MfaSatisfied.as_str(), "A method that counts is enrolled.".to_owned())
+        }
     };
     let soon = member
         .expires_at
@@ -165,12 +176,7 @@ fn domain_conditions(world: World<'_>, member: &MemberView<'_>, situation: &Situ
             message: if joined { "The guest accepted the invitation." } else { "The guest has not accepted yet." }
                 .to_owned(),
         },
-        Domain {
-            type_: api::ConditionType::MfaSatisfied,
-            status: mfa,
-            reason: mfa_reason,
-            message: mfa_message.to_owned(),
-        },
+        Domain { type_: api::ConditionType::MfaSatisfied, status: mfa, reason: mfa_reason, message: mfa_message },
         Domain {
             type_: api::ConditionType::ExpiringSoon,
             status: soon.into(),

@@ -175,10 +175,13 @@ pub fn keep_and_give(
     let mark = mark(world, member);
     let described = described(member);
     let home = partner.record.map_or_else(|| record.partner.clone(), |record| record.id.clone());
+    // Without its partner nobody can say what is allowed to the guest.
+    let allowed = if partner.entry.is_some() { member.allowed.clone() } else { record.allowed.clone() };
     if record.mark.as_ref() != Some(&mark)
         || record.display_name != described
         || record.partner != home
         || record.partner_name != terms.partner
+        || record.allowed != allowed
     {
         let operation = Operation::DescribeGuest {
             guest: guest.clone(),
@@ -186,6 +189,7 @@ pub fn keep_and_give(
             partner: home,
             partner_name: terms.partner.clone(),
             display_name: described,
+            allowed,
         };
         push(operation, Reason::Reconciled, "the record follows the object".to_owned());
     }
@@ -247,6 +251,7 @@ pub fn admit(world: World<'_>, partner: &PartnerView<'_>, member: &MemberView<'_
         address: address.clone(),
         display_name: described(member),
         role: terms.role,
+        allowed: member.allowed.clone(),
         expires_at: invitation_end(world, partner),
     };
     let by = terms.invited_by.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -11,13 +11,13 @@ const BOB: &str = "bob@acme.example";
 
 /// Admits somebody who is there already.
 pub fn adopt(address: &str) -> Operation {
-    let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at } =
+    let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
         admit(&email(address), in_three_days())
     else {
         unreachable!()
     };
     let mark = Mark { origin: Origin::Adopted, ..mark };
-    Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, expires_at }
+    Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at }
 }
 
 /// What guestlist may not change of somebody whom it found.

@@ -51,8 +51,14 @@ fn whatever_a_guest_is_called_he_is_invited_and_his_record_says_it_as_it_was_dec
             unreachable!()
         };
         let display_name = "Bob [Bobby] \u{1F600}".repeat(20);
-        let renamed =
-            Operation::DescribeGuest { guest, mark, partner, partner_name, display_name: display_name.clone() };
+        let renamed = Operation::DescribeGuest {
+            guest,
+            mark,
+            partner,
+            partner_name,
+            display_name: display_name.clone(),
+            allowed: guestlist::rules::all_methods(),
+        };
         stage.done(&renamed).await;
         assert_eq!(stage.record("g0@acme.example").await.display_name, display_name);
         let before = stage.directory.calls();
@@ -145,6 +151,7 @@ fn a_colleague_who_is_adopted_is_never_given_another_address() {
             partner: crate::contract::acme(),
             partner_name: "acme".to_owned(),
             display_name: "Bob".to_owned(),
+            allowed: guestlist::rules::all_methods(),
         };
         stage.done(&described).await;
         stage.done(&Operation::Release { guest: guest("bob") }).await;

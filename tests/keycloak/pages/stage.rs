@@ -11,6 +11,7 @@ use guestlist::directory::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::authenticator::SecurityKey;
 use crate::browser::{Application, Browser, Tokens, code};
 use crate::contract::{admit, alice, email, ensure_partner, us, user};
 use crate::mail::Mail;
@@ -167,7 +168,7 @@ impl Stage {
     }
 
     pub fn person<'a>(&'a self, address: &'static str) -> Person<'a> {
-        Person { stage: self, address, browser: Browser::new(), key: None }
+        Person { stage: self, address, browser: Browser::new(), key: None, security_key: None }
     }
 
     /// Somebody who is all the way in: joined, with a one-time password.
@@ -190,6 +191,7 @@ pub struct Person<'a> {
     pub address: &'static str,
     pub browser: Browser,
     pub key: Option<String>,
+    pub security_key: Option<SecurityKey>,
 }
 
 impl Person<'_> {
@@ -219,6 +221,27 @@ impl Person<'_> {
         self.key = Some(key);
     }
 
+    /// Registers a new security key on the page that asks for it.
+    pub async fn registers_a_key(&mut self) {
+        let key = SecurityKey::new();
+        key.registers(&mut self.browser).await;
+        self.security_key = Some(key);
+    }
+
+    /// Uses the security key on the page that asks for it.
+    pub async fn shows_the_key(&mut self) {
+        let mut key = self.security_key.take().expect("they have a key");
+        key.signs(&mut self.browser).await;
+        self.security_key = Some(key);
+    }
+
+    /// Signs in where nothing is left to set up.
+    pub async fn signs_in_without_actions(&mut self, stage: &Stage) -> Result<Tokens, String> {
+        let id = stage.user(self.address).await["id"].as_str().unwrap().to_owned();
+        stage.admin("PUT", &format!("/users/{id}"), Some(json!({"requiredActions": []}))).await;
+        self.signs_in().await
+    }
+
     /// Signs in to the application with a new browser. Where it asks for more than what he has, its words.
     pub async fn signs_in(&mut self) -> Result<Tokens, String> {
         self.signs_in_at(&self.stage.application.door()).await
@@ -240,6 +263,9 @@ impl Person<'_> {
         }
         if let Some(key) = self.key.as_ref().filter(|_| self.browser.asks("otp")) {
             self.browser.submit(&[("otp", &code(key))]).await;
+        }
+        if self.security_key.is_some() && self.browser.asks_for_key() {
+            self.shows_the_key().await;
         }
         self.is_in().await
     }

@@ -26,12 +26,13 @@ pub struct Admin<'a> {
     /// The realm is not there: whatever is asked for is not there either.
     absent: bool,
     writes: usize,
+    failures: Vec<String>,
     tell: &'a mut dyn FnMut(Outcome, &str),
 }
 
 impl<'a> Admin<'a> {
     pub fn new(client: Client, rehearsal: bool, tell: &'a mut dyn FnMut(Outcome, &str)) -> Self {
-        Self { client, rehearsal, absent: false, writes: 0, tell }
+        Self { client, rehearsal, absent: false, writes: 0, failures: Vec::new(), tell }
     }
 
     /// Whether nothing is to be written.
@@ -136,6 +137,34 @@ impl<'a> Admin<'a> {
     /// A step is done, which began after so many writes.
     pub fn settled_since(&mut self, writes: usize, what: &str) {
         self.settled(self.writes == writes, what);
+    }
+
+    /// What a step came to. Where it failed that is told, and the next one is done.
+    pub fn attempted<T>(&mut self, what: &str, done: Result<T, Fault>) -> Option<T> {
+        match done {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                let said = format!("{what}: {fault}");
+                (self.tell)(Outcome::Failed, &said);
+                self.failures.push(said);
+                None
+            }
+        }
+    }
+
+    /// How many steps failed.
+    pub fn failures(&self) -> usize {
+        self.failures.len()
+    }
+
+    /// Fails where a step failed, in the words of the first one.
+    pub fn outcome(&self) -> Result<(), Fault> {
+        let Some(first) = self.failures.first() else { return Ok(()) };
+        let others = match self.failures.len() {
+            1 => "a step failed".to_owned(),
+            failed => format!("{failed} steps failed, first"),
+        };
+        Err(Fault::Refused { message: format!("{others}: {first}") })
     }
 
     /// Something is left to a person.

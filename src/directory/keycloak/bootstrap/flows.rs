@@ -1,5 +1,5 @@
 //! Sets the gates up: copies of Keycloak's own flows, completed first and used then. A flow that somebody chose for the realm
-//! is his: he is told what to add.
+//! stays: the administrator is told which sub-flows to add.
 
 use std::collections::BTreeMap;
 
@@ -8,33 +8,49 @@ use serde_json::{Value, json};
 use super::super::super::Fault;
 use super::super::client::Call;
 use super::admin::{Admin, endpoint, text};
-use super::gate::{GATES, Gate, Rows, Step};
+use super::gate::{GATES, Gate, KEY, Rows, Step, SubFlow};
 
 const EXECUTIONS: &str = "GET authentication/flows/{alias}/executions";
-const PASSKEY: &str = "webauthn-authenticator";
 
-/// All three gates, and who goes around them.
-pub async fn gates(admin: &mut Admin<'_>) -> Result<(), Fault> {
-    let realm = admin.get("GET realm", &[]).await?;
+/// All three gates, and the applications that go around them.
+pub async fn gates(admin: &mut Admin<'_>) {
     for gate in &GATES {
-        let used = realm[gate.binding].as_str().unwrap_or(gate.original);
-        if used != gate.original && used != gate.copy {
-            admin.by_hand(&gate.by_hand(used));
-            continue;
-        }
-        let before = admin.writes();
-        let is_whole = complete(admin, gate).await?;
-        if is_whole && used != gate.copy {
-            admin.write(Call::put(endpoint("PUT realm"), &[]).json(json!({gate.binding: gate.copy}))).await?;
-        }
-        if is_whole {
-            admin.settled_since(before, &format!("{} (flow {:?})", gate.what, gate.copy));
-        }
+        let done = one(admin, gate).await;
+        admin.attempted(gate.flow, done);
     }
-    own_ways(admin).await
+    let done = own_ways(admin).await;
+    admin.attempted("the flows of applications", done);
 }
 
-/// The copy with its gate. Whether it is whole: where it is not, a person was told.
+/// One gate: in the realm's own flow where somebody chose one, else in the copy, which is used from now on.
+async fn one(admin: &mut Admin<'_>, gate: &Gate) -> Result<(), Fault> {
+    let realm = admin.get("GET realm", &[]).await?;
+    let used = realm[gate.binding].as_str().unwrap_or(gate.original);
+    let before = admin.writes();
+    let is_whole = complete(admin, gate).await?;
+    if used != gate.original && used != gate.copy {
+        if admin.writes() > before {
+            admin.settled(false, &format!("the flow {:?} shows the sub-flows that guests need", gate.copy));
+        }
+        let rows = rows(admin, used).await?;
+        let missing = gate.missing(&rows, &configs(admin, &rows).await?);
+        if missing.is_empty() {
+            admin.settled(true, &format!("{} (flow {used:?})", gate.what));
+        } else {
+            admin.by_hand(&gate.by_hand(used, &missing));
+        }
+        return Ok(());
+    }
+    if is_whole && used != gate.copy {
+        admin.write(Call::put(endpoint("PUT realm"), &[]).json(json!({gate.binding: gate.copy}))).await?;
+    }
+    if is_whole {
+        admin.settled_since(before, &format!("{} (flow {:?})", gate.what, gate.copy));
+    }
+    Ok(())
+}
+
+/// The copy with its sub-flows. Whether it is whole: where it is not, a person was told.
 async fn complete(admin: &mut Admin<'_>, gate: &Gate) -> Result<bool, Fault> {
     let flows = admin.list("GET authentication/flows", &["authentication", "flows"]).await?;
     if !flows.iter().any(|flow| flow["alias"] == gate.copy) {
@@ -45,55 +61,77 @@ async fn complete(admin: &mut Admin<'_>, gate: &Gate) -> Result<bool, Fault> {
             return Ok(true);
         }
     }
-    let rows = rows(admin, gate).await?;
-    let within = match gate.beside {
-        None => Some(gate.copy),
-        Some(step) => rows.flow_with(step, gate.sub_flow),
-    };
-    let factor = gate.factor.map(|step| rows.flow_with(step, gate.sub_flow));
-    let (Some(within), None | Some(Some(_))) = (within, factor) else {
-        admin.by_hand(&gate.by_hand(gate.copy));
+    let rows = rows(admin, gate.copy).await?;
+    if rows.step(gate.after).is_none() {
+        admin.by_hand(&format!(
+            "the flow {:?} has no step {:?} any more: delete the flow and run setup again",
+            gate.copy, gate.after
+        ));
         return Ok(false);
-    };
-    let factor = factor.flatten();
-    if let Some(passkey) = rows.step(PASSKEY).filter(|row| gate.passkeys && row["requirement"] == "DISABLED") {
-        require(admin, gate, passkey, "ALTERNATIVE").await?;
     }
-    if rows.flow(gate.sub_flow).is_none() {
-        let path = ["authentication", "flows", within, "executions", "flow"];
-        let body = json!({"alias": gate.sub_flow, "type": "basic-flow", "description": gate.what, "provider": "registration-page-form"});
-        admin
-            .write(Call::post(endpoint("POST authentication/flows/{alias}/executions/flow"), &path).json(body))
-            .await?;
-        if admin.is_rehearsal() {
-            return Ok(true);
-        }
+    if let Some(key) = rows.step(KEY).filter(|row| gate.keys && row["requirement"] == "DISABLED") {
+        require(admin, gate, key, "ALTERNATIVE").await?;
     }
-    let steps = gate.steps(factor);
-    for step in &steps {
-        stand(admin, gate, step).await?;
+    let within = rows.flow_with(gate.after).unwrap_or(gate.copy).to_owned();
+    for sub_flow in gate.sub_flows {
+        add(admin, gate, sub_flow, &within).await?;
     }
-    let rows = self::rows(admin, gate).await?;
-    // Last: a gate without its conditions would stand in everybody's way.
-    if let Some(flow) = rows.flow(gate.sub_flow).filter(|flow| flow["requirement"] != "CONDITIONAL") {
-        require(admin, gate, flow, "CONDITIONAL").await?;
+    if admin.is_rehearsal() {
+        return Ok(true);
     }
-    for row in rows.steps_of(gate.sub_flow) {
-        let provider = text(row, "providerId");
-        if !steps.iter().any(|step| step.provider == provider) {
-            admin.by_hand(&format!(
-                "the sub-flow {:?} of {:?} has a step that guestlist did not put there, {:?}: see that it lets nobody through",
-                gate.sub_flow,
-                gate.copy,
-                text(row, "displayName")
-            ));
-        }
+    let rows = self::rows(admin, gate.copy).await?;
+    let missing = gate.missing(&rows, &configs(admin, &rows).await?);
+    if !missing.is_empty() {
+        admin.by_hand(&gate.by_hand(gate.copy, &missing));
     }
-    Ok(true)
+    Ok(missing.is_empty())
 }
 
-async fn rows(admin: &Admin<'_>, gate: &Gate) -> Result<Rows, Fault> {
-    Ok(Rows(admin.list(EXECUTIONS, &["authentication", "flows", gate.copy, "executions"]).await?))
+/// One sub-flow with its steps, switched on when it is whole.
+async fn add(admin: &mut Admin<'_>, gate: &Gate, sub_flow: &SubFlow, within: &str) -> Result<(), Fault> {
+    if rows(admin, gate.copy).await?.flow(sub_flow.name).is_none() {
+        let path = ["authentication", "flows", within, "executions", "flow"];
+        let body = json!({"alias": sub_flow.name, "type": "basic-flow", "description": gate.what, "provider": "registration-page-form"});
+        let call = Call::post(endpoint("POST authentication/flows/{alias}/executions/flow"), &path);
+        admin.write(call.json(body)).await?;
+        if admin.is_rehearsal() {
+            return Ok(());
+        }
+    }
+    let steps = sub_flow.all_steps();
+    let mut used = Vec::new();
+    for step in &steps {
+        used.extend(stand(admin, gate, sub_flow, step, &steps).await?);
+    }
+    let rows = rows(admin, gate.copy).await?;
+    // Last: a sub-flow without its conditions would stand in everybody's way.
+    if let Some(flow) = rows.flow(sub_flow.name).filter(|flow| flow["requirement"] != "CONDITIONAL") {
+        require(admin, gate, flow, "CONDITIONAL").await?;
+    }
+    let others = rows.steps_of(sub_flow.name).into_iter().filter(|row| row["requirement"] != "DISABLED");
+    for row in others.filter(|row| !used.iter().any(|id| id == text(row, "id"))) {
+        admin.by_hand(&format!(
+            "the sub-flow {:?} of {:?} has a step that guestlist did not put there, {:?}: see that it lets nobody through",
+            sub_flow.name,
+            gate.copy,
+            text(row, "displayName")
+        ));
+    }
+    Ok(())
+}
+
+async fn rows(admin: &Admin<'_>, flow: &str) -> Result<Rows, Fault> {
+    Ok(Rows(admin.list(EXECUTIONS, &["authentication", "flows", flow, "executions"]).await?))
+}
+
+/// The settings of a flow's steps, by their identifiers.
+async fn configs(admin: &Admin<'_>, rows: &Rows) -> Result<BTreeMap<String, Value>, Fault> {
+    let mut found = BTreeMap::new();
+    for id in rows.configs() {
+        let config = admin.get("GET authentication/config/{id}", &["authentication", "config", id]).await?;
+        found.insert(id.to_owned(), config["config"].clone());
+    }
+    Ok(found)
 }
 
 async fn require(admin: &mut Admin<'_>, gate: &Gate, row: &Value, requirement: &str) -> Result<(), Fault> {
@@ -104,29 +142,33 @@ async fn require(admin: &mut Admin<'_>, gate: &Gate, row: &Value, requirement: &
     Ok(())
 }
 
-/// One step of a gate: there, required, and set as it should be.
-async fn stand(admin: &mut Admin<'_>, gate: &Gate, step: &Step) -> Result<(), Fault> {
-    let find = |rows: &Rows| {
-        rows.steps_of(gate.sub_flow).into_iter().find(|row| text(row, "providerId") == step.provider).cloned()
-    };
-    let mut row = find(&rows(admin, gate).await?);
+/// One step of a sub-flow: there, with its requirement, and set as it should be. The identifier of its row.
+async fn stand(
+    admin: &mut Admin<'_>,
+    gate: &Gate,
+    sub_flow: &SubFlow,
+    step: &Step,
+    all: &[Step],
+) -> Result<Option<String>, Fault> {
+    let find = |rows: &Rows| rows.step_in(sub_flow.name, step, all).cloned();
+    let mut row = find(&rows(admin, gate.copy).await?);
     if row.is_none() {
-        let path = ["authentication", "flows", gate.sub_flow, "executions", "execution"];
+        let path = ["authentication", "flows", sub_flow.name, "executions", "execution"];
         let call = Call::post(endpoint("POST authentication/flows/{alias}/executions/execution"), &path);
         admin.write(call.json(json!({"provider": step.provider}))).await?;
-        row = find(&rows(admin, gate).await?);
+        row = find(&rows(admin, gate.copy).await?);
     }
     // Only in a rehearsal there is none.
-    let Some(row) = row else { return Ok(()) };
+    let Some(row) = row else { return Ok(None) };
     if let Some((name, wanted)) = &step.config {
         configure(admin, &row, name, wanted).await?;
     }
-    if row["requirement"] != "REQUIRED" {
+    if row["requirement"] != step.requirement {
         // Read again: what it was set to is part of the row.
-        let row = find(&rows(admin, gate).await?).unwrap_or(row);
-        require(admin, gate, &row, "REQUIRED").await?;
+        let row = find(&rows(admin, gate.copy).await?).unwrap_or_else(|| row.clone());
+        require(admin, gate, &row, step.requirement).await?;
     }
-    Ok(())
+    Ok(Some(text(&row, "id").to_owned()))
 }
 
 async fn configure(admin: &mut Admin<'_>, row: &Value, name: &str, wanted: &Value) -> Result<(), Fault> {
@@ -140,7 +182,8 @@ async fn configure(admin: &mut Admin<'_>, row: &Value, name: &str, wanted: &Valu
     let path = ["authentication", "config", id];
     let mut known = admin.get("GET authentication/config/{id}", &path).await?;
     let is_so = wanted.as_object().into_iter().flatten().all(|(key, value)| known["config"][key] == *value);
-    if !is_so {
+    if !is_so || known["alias"] != *name {
+        known["alias"] = name.into();
         known["config"] = wanted.clone();
         admin.write(Call::put(endpoint("PUT authentication/config/{id}"), &path).json(known)).await?;
     }
@@ -152,17 +195,19 @@ async fn own_ways(admin: &mut Admin<'_>) -> Result<(), Fault> {
     let flows = admin.list("GET authentication/flows", &["authentication", "flows"]).await?;
     let names: BTreeMap<&str, &str> = flows.iter().map(|flow| (text(flow, "id"), text(flow, "alias"))).collect();
     for client in admin.pages("GET clients", &["clients"]).await? {
-        for (sort, flow) in client["authenticationFlowBindingOverrides"].as_object().into_iter().flatten() {
-            let flow = flow.as_str().unwrap_or_default();
-            let name = names.get(flow).copied().unwrap_or(flow);
-            if flow.is_empty() || GATES.iter().any(|gate| gate.copy == name) {
+        for gate in &GATES {
+            let Some(sort) = gate.overridden else { continue };
+            let flow = text(&client["authenticationFlowBindingOverrides"], sort);
+            let Some(name) = names.get(flow) else { continue };
+            let rows = rows(admin, name).await?;
+            if *name == gate.copy || gate.missing(&rows, &configs(admin, &rows).await?).is_empty() {
                 continue;
             }
-            let gate = if sort == "direct_grant" { &GATES[1] } else { &GATES[0] };
             admin.by_hand(&format!(
-                "application {:?} goes around the realm's flow by one of its own ({name:?}, its advanced settings): choose \
-                 {:?} there, or see that {}",
+                "application {:?} uses the flow {name:?} for {} (its advanced settings), which does not check the MFA of \
+                 guests: choose {:?} there; so that {}",
                 text(&client, "clientId"),
+                gate.flow,
                 gate.copy,
                 gate.what
             ));

@@ -1,117 +1,218 @@
-//! The gates as data: what stands in a copy of each of Keycloak's own flows so that a guest without a second factor gets
-//! nowhere, and how a flow that is there reads.
+//! The sub-flows that keep a guest without an allowed MFA method from signing in, as data, and how the rows of a flow read.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use super::super::guest::ID;
+use super::super::mfa::METHODS;
 use super::admin::text;
 
-/// The condition that tells a guest.
-const IS_GUEST: &str = "conditional-user-attribute";
-/// The condition that tells that a factor was asked for.
-const WAS_ASKED: &str = "conditional-sub-flow-executed";
-/// The step that asks for a one-time password, and makes who has none set one up.
+/// The condition on an attribute of the user.
+const USER_ATTRIBUTE: &str = "conditional-user-attribute";
+/// The condition on the credentials that the user showed during this sign-in.
+const CREDENTIAL: &str = "conditional-credential";
+/// The condition that the user has one of the methods beside it.
+const CONFIGURED: &str = "conditional-user-configured";
+/// Asks for a one-time password, and makes a user without one set it up.
 const OTP: &str = "auth-otp-form";
+/// Asks for a security key or passkey, and makes a user without one register it.
+pub const KEY: &str = "webauthn-authenticator";
+const DENY: &str = "deny-access-authenticator";
+
+/// How Keycloak separates the values of one setting.
+const SEPARATOR: &str = "##";
+
+/// What a sub-flow asks before its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// The user is a guest.
+    Guest,
+    /// Only this method is allowed to the user.
+    Only(&'static str),
+    /// Not only one method is allowed to the user.
+    Several,
+    /// None of these credentials was shown during this sign-in.
+    Unused(&'static [&'static str]),
+    /// The user has one of the methods of the sub-flow.
+    Configured,
+}
+
+/// A sub-flow that is added to a flow.
+#[derive(Debug)]
+pub struct SubFlow {
+    /// Its name in the copy that guestlist makes.
+    pub name: &'static str,
+    pub conditions: &'static [Condition],
+    /// Its steps: one that is required, or several of which one is enough.
+    pub steps: &'static [&'static str],
+    /// Sign-in is enforced without it too.
+    pub is_optional: bool,
+}
 
 /// A flow of Keycloak and what is added to a copy of it.
+#[derive(Debug)]
 pub struct Gate {
-    /// The realm's setting that says which flow is used.
+    /// The realm's setting that names the flow in use.
     pub binding: &'static str,
+    /// The same in the overrides of an application; `None`: applications cannot override it.
+    pub overridden: Option<&'static str>,
+    /// The flow in words.
+    pub flow: &'static str,
     /// Keycloak's own.
     pub original: &'static str,
     /// The copy.
     pub copy: &'static str,
-    /// The sub-flow that is added.
-    pub sub_flow: &'static str,
-    /// The step beside which it stands; `None`: at the top.
-    pub beside: Option<&'static str>,
-    /// The step whose sub-flow asks for the second factor. `None`: whatever was asked does not matter.
-    pub factor: Option<&'static str>,
-    /// What happens to who has none.
-    pub then: &'static str,
-    /// What it is good for.
+    /// The step that checks or sets the password: the sub-flows come after it.
+    pub after: &'static str,
+    pub sub_flows: &'static [SubFlow],
+    /// The effect.
     pub what: &'static str,
-    /// Also let in by a passkey.
-    pub passkeys: bool,
+    /// Keys are offered as a second factor.
+    pub keys: bool,
+}
+
+const TOTP_ONLY: &[Condition] = &[Condition::Only("TOTP"), Condition::Unused(&["otp"])];
+const KEY_ONLY: &[Condition] =
+    &[Condition::Only("WebAuthn"), Condition::Unused(&["webauthn", "webauthn-passwordless"])];
+const EITHER: &[Condition] =
+    &[Condition::Guest, Condition::Several, Condition::Unused(&["otp", "webauthn", "webauthn-passwordless"])];
+
+const fn sub_flow(name: &'static str, conditions: &'static [Condition], steps: &'static [&'static str]) -> SubFlow {
+    SubFlow { name, conditions, steps, is_optional: false }
 }
 
 pub const GATES: [Gate; 3] = [
     Gate {
         binding: "browserFlow",
+        overridden: Some("browser"),
+        flow: "browser sign-in",
         original: "browser",
         copy: "guestlist browser",
-        sub_flow: "guestlist enrol",
-        beside: Some("auth-username-password-form"),
-        factor: Some(OTP),
-        then: OTP,
-        what: "a guest without a second factor sets one up before he is signed in by a browser",
-        passkeys: true,
+        after: "auth-username-password-form",
+        sub_flows: &[
+            sub_flow("guestlist key", KEY_ONLY, &[KEY]),
+            sub_flow("guestlist code", TOTP_ONLY, &[OTP]),
+            sub_flow("guestlist factor", EITHER, &[OTP]),
+        ],
+        what: "a guest shows an allowed MFA method, or sets one up, before a browser is signed in",
+        keys: true,
     },
     Gate {
         binding: "directGrantFlow",
+        overridden: Some("direct_grant"),
+        flow: "direct grant",
         original: "direct grant",
         copy: "guestlist direct grant",
-        sub_flow: "guestlist direct deny",
-        beside: None,
-        factor: Some("direct-grant-validate-otp"),
-        then: "deny-access-authenticator",
-        what: "a guest without a one-time password gets no token by direct grant",
-        passkeys: false,
+        after: "direct-grant-validate-password",
+        sub_flows: &[
+            sub_flow("guestlist direct key", &[Condition::Only("WebAuthn")], &[DENY]),
+            sub_flow("guestlist direct code", &[Condition::Guest, Condition::Unused(&["otp"])], &[DENY]),
+        ],
+        what: "a guest without a one-time password that counts gets no token by direct grant",
+        keys: false,
     },
     Gate {
         binding: "resetCredentialsFlow",
+        overridden: None,
+        flow: "password reset",
         original: "reset credentials",
         copy: "guestlist reset credentials",
-        sub_flow: "guestlist reset enrol",
-        beside: None,
-        factor: None,
-        then: OTP,
-        what: "a guest who resets his password shows or sets up a second factor before he is signed in",
-        passkeys: false,
+        after: "reset-password",
+        sub_flows: &[
+            SubFlow {
+                name: "guestlist reset ask",
+                conditions: &[Condition::Guest, Condition::Configured],
+                steps: &[OTP, KEY],
+                is_optional: true,
+            },
+            sub_flow("guestlist reset key", KEY_ONLY, &[KEY]),
+            sub_flow("guestlist reset code", TOTP_ONLY, &[OTP]),
+            sub_flow("guestlist reset factor", EITHER, &[OTP]),
+        ],
+        what: "a guest who resets their password shows an allowed MFA method, or sets one up, before they are signed in",
+        keys: false,
     },
 ];
 
-/// A step of a gate, and how it is set.
+/// A step of a sub-flow, and how it is set.
 pub struct Step {
     pub provider: &'static str,
+    pub requirement: &'static str,
     /// The name of its configuration, and that.
     pub config: Option<(String, Value)>,
 }
 
-impl Gate {
-    /// The steps of the gate. All of them are required.
-    pub fn steps(&self, factor: Option<&str>) -> Vec<Step> {
-        let guest = serde_json::json!({
-            "attribute_name": ID, "attribute_expected_value": ".+", "regex": "true", "not": "false",
-        });
-        let mut steps =
-            vec![Step { provider: IS_GUEST, config: Some((format!("{} is a guest", self.sub_flow), guest)) }];
-        if let Some(factor) = factor {
-            let asked = serde_json::json!({"flow_to_check": factor, "check_result": "not-executed"});
-            steps.push(Step { provider: WAS_ASKED, config: Some((format!("{} was not asked", self.sub_flow), asked)) });
+impl Condition {
+    fn provider(self) -> &'static str {
+        match self {
+            Self::Guest | Self::Only(_) | Self::Several => USER_ATTRIBUTE,
+            Self::Unused(_) => CREDENTIAL,
+            Self::Configured => CONFIGURED,
         }
-        steps.push(Step { provider: self.then, config: None });
-        steps
     }
 
-    /// What a person adds to a flow of his own.
-    pub fn by_hand(&self, flow: &str) -> String {
-        let place = match self.beside {
-            Some(_) => "as the last step beside the password form and the second factor",
-            None => "as its last step",
+    /// Its settings, and a word for their name.
+    fn config(self) -> Option<(&'static str, Value)> {
+        let attribute = |name: &str, value: &str, not: &str| json!({"attribute_name": name, "attribute_expected_value": value, "regex": "true", "not": not});
+        match self {
+            Self::Guest => Some(("guest", attribute(ID, ".+", "false"))),
+            Self::Only(method) => Some(("methods", attribute(METHODS, method, "false"))),
+            // Also where nothing was written.
+            Self::Several => Some(("methods", attribute(METHODS, "TOTP|WebAuthn", "true"))),
+            Self::Unused(sorts) => Some(("unused", json!({"credentials": sorts.join(SEPARATOR), "included": "false"}))),
+            Self::Configured => None,
+        }
+    }
+
+    /// Whether a step of a flow is this condition.
+    fn is(self, provider: &str, config: &Value) -> bool {
+        let same = |key: &str, wanted: &Value| {
+            let known = config[key].as_str().unwrap_or_default();
+            let wanted = wanted.as_str().unwrap_or_default();
+            let parts =
+                |text: &str| text.split(SEPARATOR).map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+            // A switch that nobody touched is off.
+            parts(known) == parts(wanted) || (known.is_empty() && wanted == "false")
         };
-        let asked = match self.factor {
-            Some(_) => {
-                ", \"Condition - sub-flow executed\" (the sub-flow that asks for the second factor, not-executed)"
-            }
-            None => "",
-        };
-        let then = if self.then == OTP { "\"OTP Form\"" } else { "\"Deny access\"" };
+        let wanted = self.config().map(|(_, wanted)| wanted).unwrap_or_default();
+        provider == self.provider() && wanted.as_object().into_iter().flatten().all(|(key, value)| same(key, value))
+    }
+}
+
+impl SubFlow {
+    /// Its steps, conditions first.
+    pub fn all_steps(&self) -> Vec<Step> {
+        let name = |word: &str| format!("{} {word}", self.name);
+        let conditions = self.conditions.iter().map(|condition| Step {
+            provider: condition.provider(),
+            requirement: "REQUIRED",
+            config: condition.config().map(|(word, config)| (name(word), config)),
+        });
+        let requirement = if self.steps.len() == 1 { "REQUIRED" } else { "ALTERNATIVE" };
+        let steps = self.steps.iter().map(|provider| Step { provider, requirement, config: None });
+        conditions.chain(steps).collect()
+    }
+}
+
+impl Gate {
+    /// What a person adds to a flow of their own.
+    pub fn by_hand(&self, flow: &str, missing: &[&SubFlow]) -> String {
+        let names: Vec<_> = missing.iter().map(|missing| format!("{:?}", missing.name)).collect();
         format!(
-            "the realm uses a flow of its own, {flow:?}, as {}: add to it {place} a conditional sub-flow with, all required: \
-             \"Condition - user attribute\" ({ID}, expected value .+ as a regular expression){asked} and {then}; so that {}",
-            self.original, self.what
+            "the realm uses the flow {flow:?} for {}, which does not check the MFA of guests: add to it, after the step that \
+             checks the password, conditional sub-flows with the steps and settings of {} in the flow {:?}; so that {}",
+            self.flow,
+            names.join(", "),
+            self.copy,
+            self.what
         )
+    }
+
+    /// The sub-flows that are nowhere in a flow where they have an effect.
+    pub fn missing(&self, rows: &Rows, configs: &BTreeMap<String, Value>) -> Vec<&'static SubFlow> {
+        let needed = self.sub_flows.iter().filter(|sub_flow| !sub_flow.is_optional);
+        needed.filter(|sub_flow| !rows.enforce(sub_flow, self.after, configs)).collect()
     }
 }
 
@@ -131,67 +232,186 @@ impl Rows {
     /// The steps of a sub-flow.
     pub fn steps_of(&self, name: &str) -> Vec<&Value> {
         let is_it = |row: &Value| row["authenticationFlow"] == true && row["displayName"] == name;
-        let Some(at) = self.0.iter().position(is_it) else { return Vec::new() };
+        self.0.iter().position(is_it).map(|at| self.within(at)).unwrap_or_default()
+    }
+
+    /// The row of a step in a sub-flow: the one whose settings have its name, else one that is no other's.
+    pub fn step_in(&self, sub_flow: &str, step: &Step, all: &[Step]) -> Option<&Value> {
+        let named =
+            |row: &Value| all.iter().filter_map(|step| step.config.as_ref()).any(|(name, _)| row["alias"] == **name);
+        let rows = || self.steps_of(sub_flow).into_iter().filter(|row| text(row, "providerId") == step.provider);
+        let own = |row: &&Value| step.config.as_ref().is_some_and(|(name, _)| row["alias"] == **name);
+        rows().find(own).or_else(|| rows().find(|row| !named(row)))
+    }
+
+    /// The identifiers of all settings of conditions.
+    pub fn configs(&self) -> impl Iterator<Item = &str> {
+        let conditions = self.0.iter().filter(|row| [USER_ATTRIBUTE, CREDENTIAL].contains(&text(row, "providerId")));
+        conditions.map(|row| text(row, "authenticationConfig")).filter(|id| !id.is_empty())
+    }
+
+    /// The rows directly in the sub-flow at a place.
+    fn within(&self, at: usize) -> Vec<&Value> {
         let level = depth(&self.0[at]);
         let within = self.0[at + 1..].iter().take_while(|row| depth(row) > level);
         within.filter(|row| depth(row) == level + 1).collect()
     }
 
-    /// The sub-flow that a step stands in, unless that is ours.
-    pub fn flow_with(&self, provider: &str, ours: &str) -> Option<&str> {
-        for (at, row) in self.0.iter().enumerate().filter(|(_, row)| text(row, "providerId") == provider) {
-            let above = self.0[..at].iter().rev().find(|above| depth(above) < depth(row));
-            if let Some(name) = above.map(|above| text(above, "displayName")).filter(|name| *name != ours) {
-                return Some(name);
-            }
-        }
-        None
+    /// The sub-flow that a step stands in.
+    pub fn flow_with(&self, provider: &str) -> Option<&str> {
+        let at = self.0.iter().position(|row| text(row, "providerId") == provider)?;
+        self.above(at).next().map(|above| text(&self.0[above], "displayName"))
     }
 
     /// A step anywhere in the flow.
     pub fn step(&self, provider: &str) -> Option<&Value> {
         self.0.iter().find(|row| text(row, "providerId") == provider)
     }
+
+    /// The places of the flows around a row, innermost first.
+    fn above(&self, at: usize) -> impl Iterator<Item = usize> {
+        let mut level = depth(&self.0[at]);
+        (0..at).rev().filter(move |&place| {
+            let is_above = depth(&self.0[place]) < level;
+            if is_above {
+                level = depth(&self.0[place]);
+            }
+            is_above
+        })
+    }
+
+    /// Whether a row and all around it is switched on.
+    fn is_on(&self, at: usize) -> bool {
+        std::iter::once(at).chain(self.above(at)).all(|place| self.0[place]["requirement"] != "DISABLED")
+    }
+
+    /// Whether a sub-flow comes after each password that is asked for, under no condition but its own.
+    fn enforce(&self, wanted: &SubFlow, after: &str, configs: &BTreeMap<String, Value>) -> bool {
+        let found: Vec<usize> = (0..self.0.len()).filter(|&at| self.is_sub_flow(at, wanted, configs)).collect();
+        let passwords = (0..self.0.len()).filter(|&at| text(&self.0[at], "providerId") == after && self.is_on(at));
+        let mut passwords = passwords.peekable();
+        passwords.peek().is_some()
+            && passwords.all(|password| {
+                let around: Vec<usize> = self.above(password).collect();
+                found.iter().any(|&at| {
+                    let beside = self.above(at).next().is_none_or(|parent| around.contains(&parent));
+                    at > password && beside
+                })
+            })
+    }
+
+    /// Whether the sub-flow at a place does what is wanted, or more of it: it has no other condition.
+    fn is_sub_flow(&self, at: usize, wanted: &SubFlow, configs: &BTreeMap<String, Value>) -> bool {
+        let row = &self.0[at];
+        if row["authenticationFlow"] != true || row["requirement"] != "CONDITIONAL" || !self.is_on(at) {
+            return false;
+        }
+        let (conditions, steps): (Vec<_>, Vec<_>) = self
+            .within(at)
+            .into_iter()
+            .filter(|row| row["requirement"] != "DISABLED")
+            .partition(|row| text(row, "providerId").starts_with("conditional-"));
+        let holds = |row: &&Value| {
+            let config = configs.get(text(row, "authenticationConfig")).unwrap_or(&Value::Null);
+            wanted.conditions.iter().any(|condition| condition.is(text(row, "providerId"), config))
+        };
+        let step = |row: &Value| (text(row, "providerId").to_owned(), text(row, "requirement").to_owned());
+        let wanted_steps = wanted.steps.iter().map(|provider| ((*provider).to_owned(), "REQUIRED".to_owned()));
+        !conditions.is_empty()
+            && conditions.iter().all(holds)
+            && steps.into_iter().map(step).eq(wanted_steps)
+            && self.above(at).all(|place| self.0[place]["requirement"] != "CONDITIONAL")
+    }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use serde_json::json;
 
-    fn rows() -> Rows {
-        let row = |level: u64, provider: Option<&str>, name: &str| json!({"level": level, "providerId": provider, "displayName": name, "authenticationFlow": provider.is_none()});
-        Rows(vec![
-            row(0, Some("auth-cookie"), "Cookie"),
-            row(0, None, "our forms"),
-            row(1, Some("auth-username-password-form"), "Username Password Form"),
-            row(1, None, "our 2FA"),
-            row(2, Some("auth-otp-form"), "OTP Form"),
-            row(1, None, "guestlist enrol"),
-            row(2, Some("conditional-user-attribute"), "Condition"),
-            row(2, Some("auth-otp-form"), "OTP Form"),
-        ])
+    /// A flow with a password step and these sub-flows, and the settings of their conditions.
+    fn flow(gate: &Gate, edit: impl Fn(&mut Vec<Value>)) -> (Rows, BTreeMap<String, Value>) {
+        let row = |level: u64, provider: Option<&str>, name: &str, requirement: &str, config: &str| {
+            json!({"level": level, "providerId": provider, "displayName": name, "requirement": requirement,
+                   "authenticationFlow": provider.is_none(), "authenticationConfig": config})
+        };
+        let mut rows = vec![
+            row(0, Some("auth-cookie"), "Cookie", "ALTERNATIVE", ""),
+            row(0, None, "forms", "ALTERNATIVE", ""),
+            row(1, Some(gate.after), "Password", "REQUIRED", ""),
+        ];
+        let mut configs = BTreeMap::new();
+        for sub_flow in gate.sub_flows {
+            rows.push(row(1, None, sub_flow.name, "CONDITIONAL", ""));
+            for step in sub_flow.all_steps() {
+                let id = step.config.as_ref().map(|(name, _)| name.clone()).unwrap_or_default();
+                rows.push(row(2, Some(step.provider), step.provider, step.requirement, &id));
+                configs.extend(step.config);
+            }
+        }
+        edit(&mut rows);
+        (Rows(rows), configs)
+    }
+
+    fn missing(gate: &Gate, edit: impl Fn(&mut Vec<Value>)) -> usize {
+        let (rows, configs) = flow(gate, edit);
+        gate.missing(&rows, &configs).len()
+    }
+
+    fn needed(gate: &Gate) -> usize {
+        gate.sub_flows.iter().filter(|sub_flow| !sub_flow.is_optional).count()
     }
 
     #[test]
-    fn a_sub_flow_is_found_by_what_stands_in_it_whatever_it_is_called() {
-        let rows = rows();
-        assert_eq!(rows.flow_with("auth-username-password-form", "guestlist enrol"), Some("our forms"));
-        assert_eq!(rows.flow_with("auth-otp-form", "guestlist enrol"), Some("our 2FA"));
-        assert_eq!(rows.flow_with("auth-otp-form", "our 2FA"), Some("guestlist enrol"));
-        assert_eq!(rows.flow_with("auth-cookie", "guestlist enrol"), None);
-        let names = |flow| rows.steps_of(flow).iter().map(|row| text(row, "displayName")).collect::<Vec<_>>();
-        assert_eq!(names("guestlist enrol"), ["Condition", "OTP Form"]);
-        assert_eq!(names("our forms"), ["Username Password Form", "our 2FA", "guestlist enrol"]);
+    fn whole_flow_lacks_nothing_and_empty_flow_everything() {
+        for gate in &GATES {
+            assert_eq!(missing(gate, |_| {}), 0, "{}", gate.flow);
+            assert_eq!(missing(gate, |rows| rows.truncate(3)), needed(gate), "{}", gate.flow);
+            assert_eq!(missing(gate, Vec::clear), needed(gate), "{}", gate.flow);
+        }
     }
 
     #[test]
-    fn who_has_a_flow_of_his_own_is_told_exactly_what_to_add() {
-        let said = GATES[1].by_hand("corporate");
-        for word in ["\"corporate\"", "direct grant", "guestlist.id", ".+", "not-executed", "Deny access"] {
+    fn sub_flow_without_effect_is_missing() {
+        let gate = &GATES[0];
+        let first = |rows: &mut Vec<Value>, field: &str, value: Value| rows[3][field] = value;
+        assert_eq!(missing(gate, |rows| first(rows, "requirement", json!("DISABLED"))), 1);
+        assert_eq!(missing(gate, |rows| first(rows, "displayName", json!("our own name"))), 0, "names do not matter");
+        // Under another condition, with a step that is off, before the password, in another branch.
+        assert_eq!(missing(gate, |rows| rows[1]["requirement"] = json!("CONDITIONAL")), needed(gate));
+        assert_eq!(missing(gate, |rows| rows[6]["requirement"] = json!("DISABLED")), 1);
+        assert_eq!(missing(gate, |rows| rows[2..].rotate_left(1)), needed(gate));
+        let elsewhere =
+            json!({"level": 0, "displayName": "other", "requirement": "ALTERNATIVE", "authenticationFlow": true});
+        assert_eq!(missing(gate, |rows| rows.insert(3, elsewhere.clone())), needed(gate));
+        // A second password that nothing follows.
+        assert_eq!(missing(gate, |rows| rows.push(rows[2].clone())), needed(gate));
+    }
+
+    #[test]
+    fn condition_with_another_setting_or_one_more_is_missing() {
+        let gate = &GATES[0];
+        let (rows, configs) = flow(gate, |_| {});
+        for (id, key, value) in [
+            ("guestlist key methods", "attribute_expected_value", "WebAuthn2"),
+            ("guestlist code unused", "included", "true"),
+            ("guestlist factor methods", "not", "false"),
+        ] {
+            let mut edited = configs.clone();
+            edited.get_mut(id).unwrap_or(&mut Value::Null)[key] = json!(value);
+            assert_eq!(gate.missing(&rows, &edited).len(), 1, "{id}");
+        }
+        let more = json!({"level": 2, "providerId": "conditional-user-role", "requirement": "REQUIRED"});
+        assert_eq!(missing(gate, |rows| rows.insert(4, more.clone())), 1);
+    }
+
+    #[test]
+    fn administrator_is_told_which_sub_flows_to_add_and_where_they_are_shown() {
+        let (rows, configs) = flow(&GATES[1], |rows| rows.truncate(3));
+        let said = GATES[1].by_hand("corporate", &GATES[1].missing(&rows, &configs));
+        for word in
+            ["\"corporate\"", "direct grant", "\"guestlist direct key\"", "in the flow \"guestlist direct grant\""]
+        {
             assert!(said.contains(word), "{word} in {said}");
         }
-        assert!(!GATES[2].by_hand("corporate").contains("sub-flow executed"));
     }
 }

@@ -5,7 +5,7 @@
 mod admin;
 mod audience;
 mod flows;
-mod gate;
+pub(super) mod gate;
 mod habits;
 mod scope;
 mod service;
@@ -37,6 +37,8 @@ pub enum Outcome {
     Unchanged,
     /// A person has to do it.
     ByHand,
+    /// It could not be done. The steps after it are done all the same.
+    Failed,
     /// Nothing to do, but to know.
     Note,
 }
@@ -60,11 +62,27 @@ pub async fn bootstrap(
     scope::is_ours(&admin).await?;
     service::no_clash(&admin, wanted).await?;
 
-    settings::realm(&mut admin, &realm).await?;
-    settings::profile(&mut admin).await?;
-    habits::told(&mut admin).await?;
-    settings::actions(&mut admin).await?;
-    flows::gates(&mut admin).await?;
-    scope::scope(&mut admin, &applications).await?;
-    service::service_account(&mut admin, wanted).await
+    admin.make(&realm).await?;
+    let done = settings::realm(&mut admin).await;
+    admin.attempted("the realm's settings", done);
+    let done = settings::profile(&mut admin).await;
+    admin.attempted("the user profile", done);
+    let done = habits::told(&mut admin).await;
+    admin.attempted("what to know of the realm", done);
+    let done = settings::actions(&mut admin).await;
+    admin.attempted("the required actions", done);
+    flows::gates(&mut admin).await;
+    let is_guarded = admin.failures() == 0;
+    let done = scope::scope(&mut admin, &applications).await;
+    admin.attempted("the client scope", done);
+    let done = if is_guarded { service::service_account(&mut admin, wanted).await } else { Err(unguarded()) };
+    let secret = admin.attempted("the operator's client", done).flatten();
+    admin.outcome()?;
+    Ok(secret)
+}
+
+/// The operator is let in last.
+fn unguarded() -> Fault {
+    let message = "it is left as it is until the steps before the client scope succeed; run setup again".to_owned();
+    Fault::Refused { message }
 }

@@ -90,29 +90,42 @@ pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Resul
     let id = id.unwrap_or_default();
     mapped(admin, &id, known.as_ref()).await?;
     admin.settled_since(before, &format!("the client scope {SCOPE} puts a guest's accounts into the claim {ACCOUNTS}"));
-    audience(admin, &id).await?;
-
-    let name = "GET default-default-client-scopes";
-    let defaults = admin.list(name, &["default-default-client-scopes"]).await?;
-    let already = defaults.iter().any(|scope| scope["name"] == SCOPE);
-    if !already {
-        let path = ["default-default-client-scopes", &id];
-        admin.write(Call::put(endpoint("PUT default-default-client-scopes/{id}"), &path)).await?;
-    }
-    admin.settled(already, &format!("applications that are made from now on have the client scope {SCOPE}"));
+    let done = audience(admin, &id).await;
+    admin.attempted("the guests whom applications are told of", done);
+    let what = format!("applications that are made from now on have the client scope {SCOPE}");
+    let done = given(admin, &[], &id, &what).await;
+    admin.attempted(&what, done);
     for application in applications {
-        let path = ["clients", &application.id, "default-client-scopes"];
-        let has = admin.list("GET clients/{id}/default-client-scopes", &path).await?;
-        let already = has.iter().any(|scope| scope["name"] == SCOPE);
-        if !already {
-            let path = [path[0], path[1], path[2], &id];
-            admin.write(Call::put(endpoint("PUT clients/{id}/default-client-scopes/{id}"), &path)).await?;
-        }
-        admin.settled(already, &format!("application {:?} has the client scope {SCOPE}", application.name));
+        let what = format!("application {:?} has the client scope {SCOPE}", application.name);
+        let done = given(admin, &["clients", &application.id], &id, &what).await;
+        admin.attempted(&what, done);
     }
     if applications.is_empty() {
         admin.note("applications that were made earlier do not have it: name each with --application CLIENT_ID");
     }
+    Ok(())
+}
+
+/// The scope is a default one, of the realm or of an application. An optional one is in no token unless it is asked for, and
+/// Keycloak makes no optional one a default one: it keeps it as it is, or answers 409.
+async fn given(admin: &mut Admin<'_>, of: &[&str], scope: &str, what: &str) -> Result<(), Fault> {
+    let (default, optional) = if of.is_empty() {
+        ("default-default-client-scopes", "default-optional-client-scopes")
+    } else {
+        ("default-client-scopes", "optional-client-scopes")
+    };
+    let lists = |kind: &'static str| [of, &[kind]].concat();
+    let has = |scopes: &[Value]| scopes.iter().any(|scope| scope["name"] == SCOPE);
+    let is_default = has(&admin.list("GET default client scopes", &lists(default)).await?);
+    if !is_default {
+        if has(&admin.list("GET optional client scopes", &lists(optional)).await?) {
+            let path = [of, &[optional, scope]].concat();
+            admin.write(Call::delete(endpoint("DELETE optional client scopes/{id}"), &path)).await?;
+        }
+        let path = [of, &[default, scope]].concat();
+        admin.write(Call::put(endpoint("PUT default client scopes/{id}"), &path)).await?;
+    }
+    admin.settled(is_default, what);
     Ok(())
 }
 

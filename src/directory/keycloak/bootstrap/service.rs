@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use super::super::super::Fault;
 use super::super::client::{Call, Secret};
+use super::super::endpoints::VIEW_REALM;
 use super::Wanted;
 use super::admin::{Admin, endpoint, text};
 
 /// The client that the roles of a realm's management belong to.
 const MANAGEMENT: &str = "realm-management";
 /// What the operator may do.
-const ROLES: [&str; 3] = ["manage-organizations", "manage-users", "view-events"];
+const ROLES: [&str; 4] = ["manage-organizations", "manage-users", "view-events", VIEW_REALM];
 
 /// How the client that we made is told from one of somebody else that has its name.
 const MADE: &str = "made by guestlist directory setup";

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::super::super::Fault;
 use super::super::client::Call;
-use super::super::guest::{CONFIGURE_TOTP, UPDATE_PASSWORD};
+use super::super::guest::UPDATE_PASSWORD;
+use super::super::mfa::{CONFIGURE_TOTP, WEBAUTHN_REGISTER};
 use super::super::profile;
 use super::admin::{Admin, endpoint, text};
 
@@ -43,27 +44,39 @@ fn put(body: Value) -> Call<'static> {
     Call::put(endpoint("PUT realm"), &[]).json(body)
 }
 
-/// The realm and its settings.
-pub async fn realm(admin: &mut Admin<'_>, name: &str) -> Result<(), Fault> {
-    admin.make(name).await?;
+/// The realm's settings.
+pub async fn realm(admin: &mut Admin<'_>) -> Result<(), Fault> {
     let realm = admin.get("GET realm", &[]).await?;
     if realm["enabled"] == false {
         admin.by_hand("the realm is switched off: switch it on in its settings (Enabled)");
     }
-    let organizations = realm["organizationsEnabled"] == true;
-    if !organizations {
+    let done = organizations(admin, &realm).await;
+    admin.attempted("organizations", done);
+    let done = events(admin, &realm).await;
+    admin.attempted("the events of users and administrators", done);
+    let done = invitations(admin, &realm).await;
+    admin.attempted("the lifetime of invitations", done);
+    if text(&realm["smtpServer"], "host").is_empty() {
+        admin.by_hand("no mail server is set, so nobody can be invited: set one in the realm's settings (Email)");
+    }
+    Ok(())
+}
+
+async fn organizations(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Fault> {
+    let already = realm["organizationsEnabled"] == true;
+    if !already {
         admin.write(put(json!({"organizationsEnabled": true}))).await?;
     }
-    admin.settled(organizations, "organizations are on: each partner is one");
-    events(admin, &realm).await?;
+    admin.settled(already, "organizations are on: each partner is one");
+    Ok(())
+}
+
+async fn invitations(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Fault> {
     let long = realm["actionTokenGeneratedByAdminLifespan"].as_i64().is_some_and(|seconds| seconds >= INVITATION);
     if !long {
         admin.write(put(json!({"actionTokenGeneratedByAdminLifespan": INVITATION}))).await?;
     }
     admin.settled(long, "invitations last at least 72 hours");
-    if text(&realm["smtpServer"], "host").is_empty() {
-        admin.by_hand("no mail server is set, so nobody can be invited: set one in the realm's settings (Email)");
-    }
     Ok(())
 }
 
@@ -100,31 +113,37 @@ pub async fn profile(admin: &mut Admin<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A guest chooses his password before he sets up a one-time password: if he stops between the two he can go on by himself.
+/// The required actions are on, and a guest chooses a password before they set up MFA: a guest who stops between the two can
+/// go on without help.
 pub async fn actions(admin: &mut Admin<'_>) -> Result<(), Fault> {
     let name = "GET authentication/required-actions";
     let rows = admin.list(name, &["authentication", "required-actions"]).await?;
     let find = |alias: &str| rows.iter().find(|row| row["alias"] == alias).cloned();
     let priority = |row: &Value| row["priority"].as_i64().unwrap_or_default();
     let before = admin.writes();
-    let (password, totp) = (find(UPDATE_PASSWORD), find(CONFIGURE_TOTP));
-    if !admin.is_rehearsal() && (password.is_none() || totp.is_none()) {
+    let methods = [CONFIGURE_TOTP, WEBAUTHN_REGISTER];
+    let absent: Vec<_> = [UPDATE_PASSWORD].into_iter().chain(methods).filter(|alias| find(alias).is_none()).collect();
+    if !admin.is_rehearsal() && !absent.is_empty() {
         admin.by_hand(&format!(
-            "register the required actions {UPDATE_PASSWORD} and {CONFIGURE_TOTP} (Authentication, Required actions)"
+            "register the required actions {} (Authentication, Required actions)",
+            absent.join(", ")
         ));
         return Ok(());
     }
-    let last = totp.as_ref().map_or(1, priority);
-    if let Some(totp) = totp.filter(|totp| totp["enabled"] != true) {
-        put_action(admin, CONFIGURE_TOTP, totp, last).await?;
+    let first = methods.iter().filter_map(|alias| find(alias)).map(|row| priority(&row)).min().unwrap_or(1);
+    for alias in methods {
+        if let Some(row) = find(alias).filter(|row| row["enabled"] != true) {
+            let priority = priority(&row);
+            put_action(admin, alias, row, priority).await?;
+        }
     }
-    match password {
-        Some(password) if password["enabled"] == true && priority(&password) < last => {}
-        Some(password) => put_action(admin, UPDATE_PASSWORD, password, last - 1).await?,
+    match find(UPDATE_PASSWORD) {
+        Some(password) if password["enabled"] == true && priority(&password) < first => {}
+        Some(password) => put_action(admin, UPDATE_PASSWORD, password, first - 1).await?,
         // A realm that is to be made has them the other way round.
-        None => put_action(admin, UPDATE_PASSWORD, json!({}), last - 1).await?,
+        None => put_action(admin, UPDATE_PASSWORD, json!({}), first - 1).await?,
     }
-    admin.settled_since(before, "a guest chooses his password before he sets up a one-time password");
+    admin.settled_since(before, "a guest chooses a password before they set up an allowed MFA method");
     Ok(())
 }
 

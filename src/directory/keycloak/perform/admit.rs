@@ -11,12 +11,14 @@ use super::super::super::{
 };
 use super::super::client::Call;
 use super::super::endpoints::{CREATE_USER, LIST_USERS};
-use super::super::guest::{self, CONFIGURE_TOTP, UPDATE_PASSWORD, names};
+use super::super::guest::{self, UPDATE_PASSWORD, names};
+use super::super::mfa;
 use super::super::people::{People, methods};
 use super::super::wire::{Organization, User};
 use super::super::{Inner, audience};
 use super::guest::{guest_is, not_locked_out};
 use super::mail::{Before, Unsent};
+use super::write::enrolled;
 use super::{Refusal, Turn, stale};
 use crate::rules::Email;
 
@@ -26,8 +28,17 @@ type Mailed = (Option<Timestamp>, Vec<SentMail>);
 impl Inner {
     pub(super) async fn admit(&self, operation: &Operation, turn: Turn) -> Result<Effect, Fault> {
         let at = turn.at;
-        let Operation::Admit { guest: id, mark, partner, partner_name, address, display_name, role, expires_at } =
-            operation
+        let Operation::Admit {
+            guest: id,
+            mark,
+            partner,
+            partner_name,
+            address,
+            display_name,
+            role,
+            allowed,
+            expires_at,
+        } = operation
         else {
             return Ok(Effect::default());
         };
@@ -53,6 +64,7 @@ impl Inner {
             login: true,
             mfa: MfaRecord::Known(Few::default()),
             mfa_lost_at: None,
+            allowed: allowed.clone(),
             grants: Few::default(),
             deactivated_at: None,
         };
@@ -114,7 +126,7 @@ impl Inner {
             first_name,
             last_name,
             enabled: true,
-            required_actions: vec![UPDATE_PASSWORD.to_owned(), CONFIGURE_TOTP.to_owned()],
+            required_actions: vec![UPDATE_PASSWORD.to_owned(), mfa::action(mfa::asked(&new.allowed)).to_owned()],
             ..User::default()
         };
         let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
@@ -202,6 +214,7 @@ impl Inner {
         if origin == Some(Origin::Made) {
             self.end_tokens(&user.id, user.not_before).await?;
             guest::set_ended(&mut written.attributes).map_err(failed)?;
+            mfa::ask(&mut written, &new.allowed, enrolled(&new).as_ref());
             written.enabled = true;
             (written.first_name, written.last_name) = names(&new.display_name);
             if !user.email.eq_ignore_ascii_case(new.address.as_str()) {

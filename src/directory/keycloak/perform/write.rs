@@ -2,14 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::super::{Fault, MfaRecord};
+use super::super::super::{Fault, GuestRecord, MfaRecord};
 use super::super::Inner;
 use super::super::client::{Call, Failed, optional};
 use super::super::endpoints::PUT_USER;
-use super::super::guest::{self, CONFIGURE_TOTP, names};
+use super::super::guest::{self, names};
+use super::super::mfa;
 use super::super::wire::User;
 use super::guest::Change;
 use super::stale;
+use crate::rules::Methods;
 
 /// What an attribute says that the realm requires and that nobody knows.
 const UNKNOWN: &str = "-";
@@ -25,10 +27,7 @@ impl Inner {
             if change.before.display_name != change.after.display_name {
                 (user.first_name, user.last_name) = names(&change.after.display_name);
             }
-            let none = matches!(&change.after.mfa, MfaRecord::Known(mfa) if mfa.is_empty());
-            if none && !user.required_actions.iter().any(|action| action == CONFIGURE_TOTP) {
-                user.required_actions.push(CONFIGURE_TOTP.to_owned());
-            }
+            mfa::ask(&mut user, &change.after.allowed, enrolled(change.after).as_ref());
             // Nobody vouches for the address of who is given back; who follows a link proves his.
             user.email_verified =
                 change.after.mark.is_some() && (user.email_verified || change.after.joined_at.is_some());
@@ -70,6 +69,14 @@ impl Inner {
             return Ok(());
         }
         self.client.call(Call::put(PUT_USER, &["users", &after.id]).json(Value::Object(body))).await.map(drop)
+    }
+}
+
+/// The methods that a guest has enrolled. `None`: nobody can tell.
+pub(super) fn enrolled(record: &GuestRecord) -> Option<Methods> {
+    match &record.mfa {
+        MfaRecord::Known(methods) => Some(methods.keys().copied().collect()),
+        MfaRecord::Unknown => None,
     }
 }
 

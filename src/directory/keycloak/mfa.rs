@@ -1,0 +1,99 @@
+//! The MFA methods allowed to a guest, as Keycloak sees them: an attribute that the sign-in flows read, and the required
+//! action that asks for a method that counts.
+
+use super::wire::{Attributes, User, first};
+use crate::rules::{Methods, MfaMethod, all_methods};
+
+/// The methods allowed to a guest, joined by commas. The flows of `guestlist directory setup` read it.
+pub const METHODS: &str = "guestlist.methods";
+/// Keycloak makes the user set up a one-time password.
+pub const CONFIGURE_TOTP: &str = "CONFIGURE_TOTP";
+/// Keycloak makes the user register a security key or passkey as second factor.
+pub const WEBAUTHN_REGISTER: &str = "webauthn-register";
+
+/// The required action that sets a method up.
+pub const fn action(method: MfaMethod) -> &'static str {
+    match method {
+        MfaMethod::TOTP => CONFIGURE_TOTP,
+        MfaMethod::WebAuthn => WEBAUTHN_REGISTER,
+    }
+}
+
+/// The method to ask for: a one-time password where it counts, for every telephone shows one.
+pub fn asked(allowed: &Methods) -> MfaMethod {
+    allowed.first().copied().unwrap_or(MfaMethod::TOTP)
+}
+
+/// The attribute's value.
+pub fn text(allowed: &Methods) -> String {
+    allowed.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(",")
+}
+
+/// The methods allowed to a guest. Both where nothing was written; none where it does not read, so that it is written anew.
+pub fn allowed(attributes: &Attributes) -> Methods {
+    match first(attributes, METHODS) {
+        None => all_methods(),
+        Some(text) => text.split(',').map(MfaMethod::parse).collect::<Option<_>>().unwrap_or_default(),
+    }
+}
+
+/// Asks a guest for a method that counts, unless one is enrolled, and for none that does not count. `enrolled` is `None`
+/// where nobody can tell.
+pub fn ask(user: &mut User, allowed: &Methods, enrolled: Option<&Methods>) {
+    if allowed.is_empty() {
+        return;
+    }
+    for method in MfaMethod::ALL.iter().filter(|method| !allowed.contains(method)) {
+        user.required_actions.retain(|asked| asked != action(*method));
+    }
+    let mut actions = allowed.iter().map(|method| action(*method));
+    let is_asked = actions.any(|action| user.required_actions.iter().any(|asked| asked == action));
+    if enrolled.is_some_and(|enrolled| enrolled.is_disjoint(allowed)) && !is_asked {
+        user.required_actions.push(action(asked(allowed)).to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked_of(actions: &[&str], allowed: &[MfaMethod], enrolled: Option<&[MfaMethod]>) -> Vec<String> {
+        let required_actions = actions.iter().map(|&action| action.to_owned()).collect();
+        let mut user = User { required_actions, ..User::default() };
+        let set = |methods: &[MfaMethod]| methods.iter().copied().collect::<Methods>();
+        ask(&mut user, &set(allowed), enrolled.map(set).as_ref());
+        user.required_actions
+    }
+
+    #[test]
+    fn guest_is_asked_for_the_method_that_counts_and_no_other() {
+        let (totp, key) = (MfaMethod::TOTP, MfaMethod::WebAuthn);
+        let both = [totp, key];
+        let password = "UPDATE_PASSWORD";
+        for (before, allowed, enrolled, after) in [
+            (&[password][..], &[key][..], Some(&[][..]), &[password, WEBAUTHN_REGISTER][..]),
+            (&[CONFIGURE_TOTP], &[key], Some(&[totp]), &[WEBAUTHN_REGISTER]),
+            (&[CONFIGURE_TOTP], &[key], Some(&[key]), &[]),
+            (&[CONFIGURE_TOTP], &[key], None, &[]),
+            (&[WEBAUTHN_REGISTER], &[totp], Some(&[key]), &[CONFIGURE_TOTP]),
+            (&[], &both, Some(&[]), &[CONFIGURE_TOTP]),
+            (&[], &both, Some(&[key]), &[]),
+            (&[WEBAUTHN_REGISTER], &both, Some(&[]), &[WEBAUTHN_REGISTER]),
+            (&[CONFIGURE_TOTP], &both, Some(&[totp]), &[CONFIGURE_TOTP]),
+            (&[CONFIGURE_TOTP], &[], Some(&[]), &[CONFIGURE_TOTP]),
+        ] {
+            let got = asked_of(before, allowed, enrolled);
+            assert_eq!(got, after, "{before:?} {allowed:?} {enrolled:?}");
+        }
+    }
+
+    #[test]
+    fn allowed_methods_read_as_they_were_written() {
+        let read = |value: &str| allowed(&[(METHODS.to_owned(), vec![value.to_owned()])].into());
+        for methods in [all_methods(), [MfaMethod::TOTP].into(), [MfaMethod::WebAuthn].into()] {
+            assert_eq!(read(&text(&methods)), methods);
+        }
+        assert_eq!(read("TOTP,SMS"), Methods::new());
+        assert_eq!(allowed(&Attributes::new()), all_methods());
+    }
+}
