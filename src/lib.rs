@@ -11,7 +11,8 @@
 //! | `few` | a map of few entries | nothing of ours |
 //! | `fresh` | one live reading shared by all who asked before it began | nothing of ours |
 //! | `wording` | what people are told of a text that they wrote | nothing of ours |
-//! | [`workspace`] | the workspace policy: who may be spoken for, from where | `rules`, `wording` |
+//! | [`yaml`] | reads YAML and JSON as kubectl does, with places | `rules` |
+//! | [`workspace`] | the workspace policy: who may be spoken for, from where | `rules`, `wording`, `yaml` |
 //! | [`index`] | the declared world in memory; says which objects an event touches | `api`, `rules` |
 //! | [`directory`] | the identity backend behind two traits, and what was last seen of it | `rules` |
 //! | [`plan`] | pure: (declared, observed, now) → operations, status, next look | all above, no I/O |
@@ -31,3 +32,4 @@ pub mod plan;
 pub mod rules;
 mod wording;
 pub mod workspace;
+pub mod yaml;

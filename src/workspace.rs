@@ -2,11 +2,14 @@
 //! namespaces may speak for whom, what may be adopted. What a tenant writes about himself proves nothing, so this is
 //! read on every pass, before anything is given. Pure: reading the file is the shell's work.
 
+mod reach;
+
 use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::rules::{Domain, Email, time};
 use crate::wording::yaml_problem;
+use crate::yaml;
 
 /// The installation's name where the policy gives none.
 pub const DEFAULT_INSTALLATION: &str = "default";
@@ -130,6 +133,9 @@ impl Workspace {
             let (place, what) = yaml_problem(&error);
             place.map_or_else(|| what.clone(), |(line, column)| format!("line {line}, column {column}: {what}"))
         })?;
+        if let Some((line, column, what)) = yaml::ambiguity(text) {
+            return Err(format!("line {line}, column {column}: {what}"));
+        }
         let Some(file) = file else { return Ok(Self::default()) };
         let default = Self::default();
         let duration = |field: &str, value: Option<&String>, default: SignedDuration| match value {
@@ -356,6 +362,8 @@ destroy: {after: 48h, perHour: 10%}
             ("domains: []\ndomains: []", "line 2, column 1: the key \"domains\" stands twice"),
             ("domains: []\n---\ndomains: []", "line 3, column 1: a second document"),
             ("domains: [", "line 1, column 10: "),
+            ("tenants: [{namespace: a, adoption: yes}]", "line 1, column 36: "),
+            ("domains: []\n...\ntenants: []", "line 3, column 1: "),
             ("installation: Prod EU", "installation"),
         ] {
             let error = Workspace::parse(text).unwrap_err();

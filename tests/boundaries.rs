@@ -43,7 +43,7 @@ fn lines_naming(room: &str, words: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_core_knows_no_client_no_runtime_no_clock_and_no_randomness() {
-    for room in ["rules", "plan", "index", "wording", "workspace"] {
+    for room in ["rules", "plan", "index", "wording", "workspace", "yaml"] {
         let named = lines_naming(
             room,
             &[
@@ -87,7 +87,7 @@ fn the_operator_is_told_the_time() {
 
 #[test]
 fn the_core_does_not_know_the_shells() {
-    for room in ["api", "rules", "plan", "index", "wording", "workspace", "directory"] {
+    for room in ["api", "rules", "plan", "index", "wording", "workspace", "yaml", "directory"] {
         assert_eq!(lines_naming(room, &["crate::operator", "crate::cli"]), Vec::<String>::new(), "{room}");
     }
     assert_eq!(lines_naming("rules", &["crate::plan", "crate::index", "crate::directory"]), Vec::<String>::new());

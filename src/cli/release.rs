@@ -256,6 +256,7 @@ impl ReleaseArgs {
             workspace: self.workspace.clone().ok_or("--workspace names the policy; it is needed here")?,
             directory: self.directory.clone(),
             namespace: None,
+            exclude: Vec::new(),
             prune: false,
             max_removals: None,
         })

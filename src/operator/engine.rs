@@ -77,6 +77,8 @@ pub struct Engine {
     invitations: Invitations,
     /// UIDs of memberships whose record somebody else changed.
     drifted: BTreeSet<String>,
+    /// The warnings of the policy's wildcards that were logged.
+    wide_patterns: BTreeSet<String>,
     stopped: Option<String>,
     /// The statuses were compared with the directory.
     compared: bool,
@@ -107,6 +109,7 @@ impl Engine {
             orphans: BTreeSet::new(),
             invitations: Invitations::default(),
             drifted: BTreeSet::new(),
+            wide_patterns: BTreeSet::new(),
             stopped: None,
             compared: false,
         }
@@ -183,6 +186,7 @@ impl Engine {
                 self.load(*load, now);
                 self.compare_statuses();
                 self.compare_again(now);
+                self.report_wide_patterns();
             }
             Input::Observed(changes) => {
                 // What we did ourselves is not among it.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a helper ends the test")]
 
+mod differential;
+mod directories;
 mod output;
 #[path = "../support/check.rs"]
 mod support;

@@ -118,7 +118,8 @@ fn lists_are_read_item_by_item_and_foreign_kinds_are_counted() {
     for item in [partner(""), membership("bob", ""), "apiVersion: v1\nkind: ConfigMap\n".to_owned()] {
         let _ = writeln!(items, "- {}", item.trim_end().replace('\n', "\n  "));
     }
-    let (status, report) = check(&format!("apiVersion: v1\nkind: List\nitems:\n{items}---\nfoo: bar\n"));
+    let (status, report) =
+        check(&format!("apiVersion: v1\nkind: List\nitems:\n{items}---\napiVersion: v1\nkind: Secret\n"));
     assert_eq!((status, short(&report)), (0, vec![]));
     assert_eq!(report["summary"]["objects"]["GuestMembership"], 1);
     assert_eq!(report["summary"]["ignored"], 2);

@@ -39,7 +39,8 @@ fn a_list_of_objects_is_no_document() {
     let item = r#"{"apiVersion": "guestlist.dev/v1alpha1", "kind": "LocalPartner", "metadata": {"name": "acme"}}"#;
     let (status, report) = check(&format!("[{item}]\n"));
     assert_eq!((status, errors(&report)), (1, vec!["schema".to_owned()]));
-    assert_eq!(check("- hosts: all\n- name: x\n").0, 0, "a list of something else is no concern of ours");
+    let (status, report) = check("- hosts: all\n- name: x\n");
+    assert_eq!((status, errors(&report)), (1, vec!["schema".to_owned()]), "kubectl refuses it");
     let (status, report) = check("apiVersion: v1\nkind: List\nitems: {a: b}\n");
     assert_eq!((status, short(&report)), (1, vec!["error schema 3:1 items".to_owned()]));
 }
@@ -128,10 +129,12 @@ fn every_way_to_write_a_document_is_read() {
     for text in [
         format!("\u{feff}{body}"),
         body.replace('\n', "\r\n"),
-        format!("%YAML 1.2\n---\n{body}...\n"),
+        format!("---\n{body}...\n"),
+        format!("{body}---# next\n{again}"),
+        format!("{body}---\n\u{feff}{again}"),
         format!("# nothing\n---\n---\n{body}---\n"),
         format!("{body}...\n---\n{again}"),
-        format!("--- # named\n{body}--- {{}}\n"),
+        format!("--- # named\n{body}---\n{{}}\n").replace("{}\n", "null\n"),
         body.replace("[a@host.example]", ">-\n  x").replace(": >-\n  x", ": ['a@host.example', \"b@host.example\"]"),
     ] {
         let (status, report) = check(&text);
@@ -180,4 +183,78 @@ fn bounds_of_the_schema_hold() {
     let name = format!("metadata: {{name: {}}}", "n".repeat(64));
     let text = format!("{HEAD}spec: {{hostAdmins: [a@host.example]}}\n").replace("metadata: {name: acme}", &name);
     assert_eq!(short(&check(&text).1), ["error InvalidValue 3:18 metadata.name"]);
+}
+
+const MEMBERSHIP: &str = "apiVersion: guestlist.dev/v1alpha1\nkind: GuestMembership\nmetadata: {name: bob}\nspec:\n  \
+                          partnerRef: {name: acme}\n  invitedBy: alice@host.example\n";
+
+fn membership(rest: &str) -> String {
+    format!("{MEMBERSHIP}  email: bob@acme.example\n{rest}")
+}
+
+fn first_error(report: &serde_json::Value) -> &serde_json::Value {
+    report["findings"].as_array().unwrap().iter().find(|finding| finding["severity"] == "error").unwrap()
+}
+
+#[test]
+fn text_that_kubectl_reads_otherwise_than_it_looks_is_refused() {
+    let guest = membership("");
+    let anchors = "a: &a {role: GuestAdmin, suspended: false}\nb: &b {role: GuestUser}\n";
+    let spec = |rest: &str| format!("{anchors}{}", membership(rest));
+    for (text, place, plain) in [
+        (spec("  role: GuestUser\n  <<: *a\n"), "11:3", "write `<<` first"),
+        (spec("  <<: *a\n  <<: *b\n"), "11:3", "<<: [*first, *second]"),
+        (format!("{guest}...\n{guest}"), "9:1", "write `---` instead of `...`"),
+        (format!("{guest}\u{feff}{guest}"), "8:1", "byte order mark"),
+        (membership("  role: !Ref GuestUser\n"), "8:14", "leave it out"),
+        (membership("  # a\u{2028}  role: GuestAdmin\n"), "8:6", "U+2028"),
+        (guest.replace('\n', "\r"), "1:35", "line feed"),
+        (membership("  on: x\n"), "8:3", "in quotes"),
+        ("{apiVersion: v1, kind: ConfigMap}\nspec: x\n".to_owned(), "2:1", "`---`"),
+        ("{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\"}\nspec: x\n".to_owned(), "2:1", "`---`"),
+    ] {
+        let (status, report) = check(&text);
+        let finding = first_error(&report);
+        let found = format!("{}:{}", finding["line"], finding["column"]);
+        assert_eq!((status, finding["reason"].as_str(), found.as_str()), (2, Some("ambiguous-yaml"), place), "{text}");
+        assert!(finding["message"].as_str().unwrap().contains(plain), "{text}: {finding}");
+    }
+}
+
+#[test]
+fn text_that_kubectl_refuses_is_refused() {
+    let guest = membership("");
+    for (text, reason, place) in [
+        (membership("  \"<<\": {role: GuestAdmin}\n"), "schema", "8:3"),
+        (format!("%YAML 1.1\n---\n{guest}"), "syntax", "1:1"),
+        (format!("---# guests\n{guest}"), "syntax", "1:1"),
+        (format!("{guest}--- {{}}\n"), "syntax", "8:1"),
+        (membership("  # c\n").replace("partnerRef:", "x:\n  -\ta: b\n  partnerRef:"), "syntax", "6:4"),
+        (guest.replace("bob@acme.example", "\"bob\\/@acme.example\""), "syntax", "7:14"),
+        (format!("{guest}---\ntext\n"), "schema", "9:1"),
+        ("apiVersion: v1\nkind: List\n".to_owned(), "schema", "1:1"),
+        (format!("{MEMBERSHIP}  email: |\n    bob@acme.example"), "InvalidEmail", "7:10"),
+    ] {
+        let (status, report) = check(&text);
+        let finding = first_error(&report);
+        let found = format!("{}:{}", finding["line"], finding["column"]);
+        assert_ne!(status, 0, "{text}");
+        assert_eq!((finding["reason"].as_str(), found.as_str()), (Some(reason), place), "{text}: {finding}");
+    }
+}
+
+#[test]
+fn text_out_of_the_range_of_numbers_is_text() {
+    let text = membership("").replace("{name: bob}", "{name: bob, labels: {build: 7e12345, commit: 5e93842}}");
+    assert_eq!(errors(&check(&text).1), Vec::<String>::new());
+}
+
+#[test]
+fn template_is_recognized_with_the_way_on() {
+    for text in ["email: {{ .Values.email }}\n", "{{- if .Values.x }}\nemail: x\n{{- end }}\n"] {
+        let (status, report) = check(&membership(text));
+        let message = first_error(&report)["message"].as_str().unwrap();
+        assert_eq!(status, 2);
+        assert!(message.contains("helm template CHART | guestlist check -"), "{message}");
+    }
 }

@@ -86,8 +86,11 @@ func build(args []string) error {
 	if err := buildMissing(dir, string(goMod), given); err != nil {
 		return err
 	}
-	if err := goBuild(filepath.Join(dir, "controlplane"), ".", nil); err != nil {
-		return err
+	// Those of this module itself change more often than go.mod.
+	for name, pkg := range map[string]string{"controlplane": ".", "reader": "./reader"} {
+		if err := goBuild(filepath.Join(dir, name), pkg, nil); err != nil {
+			return err
+		}
 	}
 	return pointTo(filepath.Join(*out, "bin"), filepath.Base(dir))
 }

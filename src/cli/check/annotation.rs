@@ -3,11 +3,11 @@
 
 use super::finding::{Code, Finding, Location};
 use super::schema::Checker;
-use super::tree::{Entry, field_mark};
 use crate::api;
 use crate::index::Kind;
 use crate::rules::{quote, time};
 use crate::wording::nearest;
+use crate::yaml::tree::{Entry, field_mark};
 
 /// Says what an annotation of ours does not do.
 pub fn check(entry: &Entry, kind: Kind, path: &str, checker: &mut Checker<'_>) {

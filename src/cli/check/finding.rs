@@ -3,7 +3,7 @@
 use crate::index::Key;
 use crate::rules::Reason;
 
-use super::tree::Span;
+use crate::yaml::tree::Span;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,8 +29,12 @@ impl Severity {
 pub enum Code {
     /// A file or directory cannot be read.
     Unreadable,
+    /// It is rendered by kustomize or Helm before it is applied.
+    Unrendered,
     /// It is no YAML or JSON.
     Syntax,
+    /// kubectl reads it otherwise than a person would.
+    AmbiguousYaml,
     /// A key stands twice in a map.
     DuplicateKey,
     /// It does not fit the schema of its kind.
@@ -47,9 +51,11 @@ pub enum Code {
 
 impl Code {
     /// The codes that are no rules.
-    pub const OTHERS: [Self; 7] = [
+    pub const OTHERS: [Self; 9] = [
         Self::Unreadable,
+        Self::Unrendered,
         Self::Syntax,
+        Self::AmbiguousYaml,
         Self::DuplicateKey,
         Self::Schema,
         Self::DuplicateObject,
@@ -61,7 +67,9 @@ impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable-file",
+            Self::Unrendered => "unrendered",
             Self::Syntax => "syntax",
+            Self::AmbiguousYaml => "ambiguous-yaml",
             Self::DuplicateKey => "duplicate-key",
             Self::Schema => "schema",
             Self::DuplicateObject => "duplicate-object",
@@ -75,7 +83,11 @@ impl Code {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Unreadable => "A file or directory cannot be read.",
+            Self::Unrendered => "kustomize or Helm renders the files before they are applied.",
             Self::Syntax => "The text is not YAML or JSON.",
+            Self::AmbiguousYaml => {
+                "kubectl reads the text otherwise than it looks, or drops a part of it without a word."
+            }
             Self::DuplicateKey => "A key stands twice in one map.",
             Self::Schema => "The object does not fit the schema of its kind.",
             Self::DuplicateObject => "Two objects have the same kind, namespace and name.",
@@ -85,10 +97,15 @@ impl Code {
         }
     }
 
+    /// Whether it is about a whole file or directory.
+    pub fn has_no_place(self) -> bool {
+        matches!(self, Self::Unreadable | Self::Unrendered)
+    }
+
     /// Whether nothing behind it could be checked.
     pub fn is_unreadable(self) -> bool {
         match self {
-            Self::Unreadable | Self::Syntax => true,
+            Self::Unreadable | Self::Unrendered | Self::Syntax | Self::AmbiguousYaml => true,
             Self::DuplicateKey
             | Self::Schema
             | Self::DuplicateObject

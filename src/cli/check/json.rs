@@ -34,7 +34,7 @@ fn one(report: &Report, finding: &Finding) -> Value {
         .object
         .as_ref()
         .map(|key| json!({ "kind": key.kind.as_str(), "namespace": &*key.namespace, "name": &*key.name }));
-    let mut value = place(report, &finding.at, finding.code != Code::Unreadable);
+    let mut value = place(report, &finding.at, !finding.code.has_no_place());
     value["severity"] = json!(finding.severity.as_str());
     value["reason"] = json!(finding.code.as_str());
     value["rule"] = json!(matches!(finding.code, Code::Rule(_)));

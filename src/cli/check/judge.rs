@@ -112,7 +112,7 @@ fn rival(index: &Index, key: &Key, reason: Reason) -> Option<Key> {
 struct Placed {
     key: Key,
     source: usize,
-    root: super::tree::Node,
+    root: crate::yaml::tree::Node,
     broken: BTreeSet<String>,
 }
 

@@ -8,9 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use super::annotation;
 use super::names::{is_label, is_label_value, is_qualified, is_subdomain};
 use super::schema::Checker;
-use super::tree::{Entry, Node, Value, field_mark};
 use crate::index::Kind;
 use crate::rules::quote;
+use crate::yaml::tree::{Entry, Node, Value, field_mark};
 
 /// How many bytes all annotations of an object may have together.
 const MOST_ANNOTATED: usize = 256 * 1024;

@@ -1,28 +1,25 @@
 //! `guestlist check`: every rule that files alone can decide, with the place of each problem.
 //!
 //! ```text
-//! source (texts) ──▶ chunk, yaml (trees with places) ──▶ object, schema ──▶ judge (the law) ──▶ findings ──▶ text, json, sarif
+//! source (texts) ──▶ crate::yaml (trees with places) ──▶ object, schema ──▶ judge (the law) ──▶ findings ──▶ text, json, sarif
 //! ```
 
 mod annotation;
-mod chunk;
 mod finding;
+mod glob;
 mod json;
 mod judge;
-mod merge;
+mod layout;
 mod metadata;
 mod names;
 mod object;
 mod report;
 mod sarif;
-mod scalar;
 mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
 mod text;
-mod tree;
-mod yaml;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -34,19 +31,22 @@ use jiff::Timestamp;
 use super::terminal::complain;
 use crate::index::{Declared, Key, Kind};
 use crate::workspace::Workspace;
+use crate::yaml::tree::Node;
+use crate::yaml::{self, ProblemKind, manifest};
 use finding::{Code, Finding, Location, Severity};
+pub(super) use glob::Glob;
 use object::{Object, Reader, Sort};
 use report::Report;
-use source::Source;
+use source::{Refused, Source};
 pub(super) use text::has_colour;
-use tree::Node;
 
 /// What cannot be read or parsed, and wrong usage.
 const UNREADABLE: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-YAML and JSON are read as kubectl reads them, several documents a file and `kind: List` too. Objects of other kinds are
+YAML and JSON are read as kubectl reads them, several documents a file and `kind: List` too. Text that kubectl reads
+otherwise than it looks is refused. Objects of other kinds are
 ignored and counted. What would only wait, such as a partner that is not in these files, is a warning.
 
 Examples:
@@ -54,6 +54,8 @@ Examples:
   guestlist check --workspace workspace.yaml partners.yaml guests.yaml
   kubectl get lp,gm,share -A -o yaml | guestlist check -
   guestlist check -o sarif manifests/ > guestlist.sarif
+  kustomize build overlays/prod | guestlist check -
+  guestlist check --exclude 'overlays/**' manifests/
 
 Exit status: 0 no rule is broken (warnings or not); 1 a rule or the schema is broken; 2 something cannot be read or parsed.")]
 pub(super) struct CheckArgs {
@@ -66,6 +68,9 @@ pub(super) struct CheckArgs {
     /// The namespace of objects that name none; objects of another one are refused, as by kubectl
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
+    /// Files and directories to leave out, as overlays/** or values*.yaml; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<Glob>,
     /// How problems are written
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
@@ -89,7 +94,8 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
             return ExitCode::from(UNREADABLE);
         }
     };
-    let report = check(source::read(&args.paths), args.namespace.as_deref(), policy.as_ref(), Timestamp::now());
+    let report =
+        check(source::read(&args.paths, &args.exclude), args.namespace.as_deref(), policy.as_ref(), Timestamp::now());
     let text = match args.output {
         Format::Text => text::render(&report, text::has_colour()),
         Format::Json => json::render(&report),
@@ -108,18 +114,29 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
 pub(super) fn policy(file: &Path) -> Result<Workspace, String> {
     let failed =
         |error: &dyn std::fmt::Display| format!("failed to read the workspace policy {}: {error}", file.display());
-    let text = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
+    let text = std::fs::read(file).map_err(|error| failed(&error))?;
+    let text = yaml::decode_bytes(text).map_err(|problem| failed(&problem))?;
     Workspace::parse(&text).map_err(|error| failed(&error))
+}
+
+/// Warns on standard error of wildcards of the policy that reach further than they look.
+pub(super) fn warn_of_wide_patterns<'a>(policy: &Workspace, namespaces: impl Iterator<Item = &'a str>) {
+    for warning in policy.wide_patterns(namespaces) {
+        eprintln!("warning: the workspace policy: {warning}");
+    }
 }
 
 /// Checks texts. What could not be read stands among them with the reason.
 fn check(
-    texts: Vec<Result<Source, (String, String)>>,
+    texts: Vec<Result<Source, Refused>>,
     namespace: Option<&str>,
     policy: Option<&Workspace>,
     now: Timestamp,
 ) -> Report {
     let Reading { mut report, objects, .. } = Reading::of(texts, namespace, policy);
+    if let Some(policy) = policy {
+        warn_of_wide_patterns(policy, objects.iter().map(|object| &*object.key.namespace));
+    }
     judge::all(objects, policy, now, &mut report.findings);
     report.settle();
     report
@@ -138,8 +155,14 @@ pub(super) struct Examined {
 }
 
 /// Reads and checks files.
-pub(super) fn examine(paths: &[PathBuf], namespace: Option<&str>, policy: &Workspace, now: Timestamp) -> Examined {
-    let Reading { mut report, objects, .. } = Reading::of(source::read(paths), namespace, Some(policy));
+pub(super) fn examine(
+    (paths, exclude): (&[PathBuf], &[Glob]),
+    namespace: Option<&str>,
+    policy: &Workspace,
+    now: Timestamp,
+) -> Examined {
+    let Reading { mut report, objects, .. } = Reading::of(source::read(paths, exclude), namespace, Some(policy));
+    warn_of_wide_patterns(policy, objects.iter().map(|object| &*object.key.namespace));
     let declared = objects.iter().map(|object| object.declared.clone()).collect();
     let name = |object: &Object| (object.key.clone(), Location::new(object.source, &object.root.locate(NAME)));
     let names = objects.iter().map(name).collect();
@@ -223,7 +246,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn of(texts: Vec<Result<Source, (String, String)>>, namespace: Option<&str>, policy: Option<&Workspace>) -> Self {
+    fn of(texts: Vec<Result<Source, Refused>>, namespace: Option<&str>, policy: Option<&Workspace>) -> Self {
         let installation = policy.map_or(crate::workspace::DEFAULT_INSTALLATION, Workspace::installation);
         let mut reading =
             Self { reader: Reader::new(namespace, installation), report: Report::default(), objects: Vec::new() };
@@ -233,39 +256,70 @@ impl Reading {
         reading
     }
 
-    fn text(&mut self, text: Result<Source, (String, String)>) {
+    fn text(&mut self, text: Result<Source, Refused>) {
         let source = self.report.sources.len();
         let read = match text {
             Ok(read) => read,
-            Err((name, problem)) => {
+            Err(Refused { name, problem, code }) => {
                 self.report.sources.push(Source::new(name, ""));
-                self.report.findings.push(Finding::error(Code::Unreadable, Location::new(source, &(0..0)), problem));
+                self.report.findings.push(Finding::error(code, Location::new(source, &(0..0)), problem));
                 return;
             }
         };
         let (documents, problems) = yaml::read(&read.text);
+        let is_template = read.text.contains("{{");
+        let is_found = read.is_found;
         self.report.sources.push(read);
         for problem in problems {
-            let code = if problem.fatal { Code::Syntax } else { Code::DuplicateKey };
-            let finding = Finding::error(code, Location::new(source, &problem.span), problem.message);
+            let (code, hint) = match problem.kind {
+                ProblemKind::Syntax if is_template => (Code::Syntax, TEMPLATE),
+                ProblemKind::Syntax => (Code::Syntax, ""),
+                ProblemKind::Ambiguous => (Code::AmbiguousYaml, ""),
+                ProblemKind::DuplicateKey => (Code::DuplicateKey, ""),
+            };
+            let finding = Finding::error(code, Location::new(source, &problem.span), problem.message + hint);
             let other = problem.other.map(|span| Location::new(source, &span));
             self.report.findings.push(Finding { other, ..finding });
         }
+        let before = (self.objects.len(), self.report.findings.len());
+        let mut refused = Vec::new();
         for document in documents {
-            self.document(source, document);
+            self.document(source, document, false, &mut refused);
+        }
+        // kubectl refuses the whole file; but in a directory, a file with nothing of ours may be anything.
+        if is_found && before == (self.objects.len(), self.report.findings.len()) {
+            self.report.ignored += refused.len();
+            return;
+        }
+        for problem in refused {
+            self.report.findings.push(Finding::error(
+                Code::Schema,
+                Location::new(source, &problem.span),
+                problem.message,
+            ));
         }
     }
 
-    fn document(&mut self, source: usize, root: Node) {
+    /// Takes a document in. One that kubectl refuses as no object goes to `refused`.
+    fn document(&mut self, source: usize, root: Node, is_item: bool, refused: &mut Vec<yaml::Problem>) {
         match object::sort(&root) {
             Sort::Ours(kind) => {
                 self.report.count(kind);
                 let object = self.reader.read(kind, source, root, &mut self.report.findings);
                 self.objects.push(object);
             }
-            Sort::List => object::items(root).into_iter().for_each(|item| self.document(source, item)),
-            Sort::Foreign if matches!(root.value, tree::Value::Null) => {}
-            Sort::Foreign => self.report.ignored += 1,
+            Sort::List => match manifest::list_items(root, is_item) {
+                Ok(items) => items.into_iter().for_each(|item| self.document(source, item, true, refused)),
+                Err(problem) => refused.push(problem),
+            },
+            Sort::Foreign => {
+                let problem = manifest::metadata_problem(&root);
+                match manifest::objects(root) {
+                    Ok(objects) => self.report.ignored += objects.len(),
+                    Err(problem) => refused.push(problem),
+                }
+                refused.extend(problem);
+            }
             Sort::Mistaken(field, message) => {
                 let at = Location::new(source, &root.locate(field));
                 let finding = Finding::error(Code::Schema, at, message);
@@ -274,6 +328,9 @@ impl Reading {
         }
     }
 }
+
+/// The way on from a text that is a template.
+const TEMPLATE: &str = ". It looks like a template: check what it renders, helm template CHART | guestlist check -";
 
 /// The kind's name in the plural, for counts.
 fn plural(kind: Kind, count: usize) -> String {

@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::finding::{Code, Finding, Location};
 use super::schema::Checker;
-use super::tree::{Node, Value, field_mark};
 use crate::api;
 use crate::index::{Declared, Key, Kind};
 use crate::rules::{Reason, quote};
 use crate::wording::nearest;
+use crate::yaml::tree::{Node, Value, field_mark};
 
 /// The longest name of an object: it is a key of lists, and part of messages.
 const LONGEST_NAME: usize = 63;
@@ -69,6 +69,8 @@ pub fn sort(root: &Node) -> Sort {
             }
         },
         (Some("v1"), Some("List")) => list(root),
+        // kubectl takes every object with items for a list, and drops what is around them.
+        (Some(_), Some(_)) if matches!(root.get("items"), Some(Node { value: Value::List(_), .. })) => Sort::List,
         (Some(version), kind) => {
             let group = version.split('/').next().unwrap_or_default();
             let ours = kind.and_then(known).is_some();
@@ -95,7 +97,8 @@ pub fn sort(root: &Node) -> Sort {
 /// A list of objects, if its items are one.
 fn list(root: &Node) -> Sort {
     match root.get("items").map(|items| &items.value) {
-        None | Some(Value::List(_)) => Sort::List,
+        None => Sort::Mistaken("items", "items is missing; a list has a list of objects there".to_owned()),
+        Some(Value::List(_)) => Sort::List,
         Some(Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_)) => {
             Sort::Mistaken("items", "items is a list of objects".to_owned())
         }
@@ -216,15 +219,4 @@ fn declare(kind: Kind, metadata: ObjectMeta, spec: Option<serde_json::Value>) ->
 
 fn typed<T: DeserializeOwned>(spec: Option<serde_json::Value>) -> Result<T, String> {
     serde_json::from_value(spec.ok_or("there is no spec")?).map_err(|error| error.to_string())
-}
-
-/// The items of a list, as documents of their own.
-pub fn items(root: Node) -> Vec<Node> {
-    let Value::Map(entries) = root.value else { return Vec::new() };
-    let items = entries.into_iter().find(|entry| entry.key == "items").map(|entry| entry.value.value);
-    match items {
-        Some(Value::List(items)) => items,
-        Some(Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_))
-        | None => Vec::new(),
-    }
 }

@@ -45,7 +45,7 @@ fn rule(code: Code) -> Value {
 
 fn result(report: &Report, codes: &[Code], finding: &Finding) -> Value {
     let mut location = Map::new();
-    location.insert("physicalLocation".to_owned(), physical(report, &finding.at, finding.code != Code::Unreadable));
+    location.insert("physicalLocation".to_owned(), physical(report, &finding.at, !finding.code.has_no_place()));
     if let Some(object) = &finding.object {
         let name = if finding.path.is_empty() { object.to_string() } else { format!("{object} {}", finding.path) };
         location.insert("logicalLocations".to_owned(), json!([{ "fullyQualifiedName": name, "kind": "object" }]));

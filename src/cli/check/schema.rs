@@ -10,9 +10,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::{Map, Value as Json};
 
 use super::finding::{Code, Finding, Location};
-use super::tree::{Entry, Node, Span, Value, field_mark};
 use crate::rules::quote;
 use crate::wording::nearest;
+use crate::yaml::tree::{Entry, Node, Span, Value, field_mark};
 
 /// Checks one object.
 pub struct Checker<'a> {

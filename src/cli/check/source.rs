@@ -5,6 +5,11 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::finding::Code;
+use super::glob::Glob;
+use super::layout::Layout;
+use crate::yaml;
+
 /// The endings of manifests in a directory, as kubectl takes them.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
@@ -15,6 +20,8 @@ pub struct Source {
     pub name: String,
     /// Its content.
     pub text: String,
+    /// It was found in a directory, and not named itself.
+    pub is_found: bool,
     lines: Vec<usize>,
     /// How many characters stand before each block of bytes: a place in a line of megabytes is found without counting
     /// from its beginning.
@@ -55,7 +62,7 @@ impl Source {
             blocks.push(before);
             before += begun(block);
         }
-        Self { name: name.into(), text, lines, blocks }
+        Self { name: name.into(), text, is_found: false, lines, blocks }
     }
 
     /// Where an offset lies.
@@ -117,61 +124,108 @@ fn begun(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
-/// Reads what is named. What cannot be read stands in its place, with the reason.
-pub fn read(paths: &[PathBuf]) -> Vec<Result<Source, (String, String)>> {
-    let mut files = Vec::new();
-    let mut seen = BTreeSet::new();
+/// A file or directory that is not checked.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its name.
+    pub name: String,
+    /// The cause, and the fix.
+    pub problem: String,
+    /// The kind of problem.
+    pub code: Code,
+}
+
+impl Refused {
+    fn unreadable(path: &Path, problem: impl Into<String>) -> Self {
+        Self { name: name(path), problem: problem.into(), code: Code::Unreadable }
+    }
+}
+
+/// Reads what is named and not excluded. What cannot be read stands in its place, with the reason.
+pub fn read(paths: &[PathBuf], exclude: &[Glob]) -> Vec<Result<Source, Refused>> {
+    let mut finder = Finder { exclude, files: Vec::new(), seen: BTreeSet::new(), excluded: false };
     for path in paths {
-        find(path, &mut files, &mut seen);
+        finder.find(path);
     }
-    files.into_iter().map(|file| file.and_then(|path| read_one(&path))).collect()
+    finder.files.into_iter().map(|file| file.and_then(|(path, is_found)| read_one(&path, is_found))).collect()
 }
 
-type Found = Result<PathBuf, (String, String)>;
-
-fn find(path: &Path, files: &mut Vec<Found>, seen: &mut BTreeSet<PathBuf>) {
-    if path == Path::new("-") {
-        if seen.insert(path.to_owned()) {
-            files.push(Ok(path.to_owned()));
-        }
-        return;
-    }
-    if path.is_dir() {
-        let before = files.len();
-        walk(path, files, seen);
-        if files.len() == before && seen.iter().all(|file| path.canonicalize().is_ok_and(|dir| !file.starts_with(dir)))
-        {
-            files.push(Err((name(path), "there is no .yaml, .yml or .json file in this directory".to_owned())));
-        }
-        return;
-    }
-    // A file that is named twice is one file; one that cannot be found is said to be so when it is read.
-    if path.canonicalize().map_or(true, |real| seen.insert(real)) {
-        files.push(Ok(path.to_owned()));
-    }
+struct Finder<'a> {
+    exclude: &'a [Glob],
+    /// The files, and whether they were found in a directory.
+    files: Vec<Result<(PathBuf, bool), Refused>>,
+    seen: BTreeSet<PathBuf>,
+    /// Something was left out on request.
+    excluded: bool,
 }
 
-/// Hidden entries are left out: a mounted `ConfigMap` has each file twice, once below `..data`.
-fn walk(directory: &Path, files: &mut Vec<Found>, seen: &mut BTreeSet<PathBuf>) {
-    let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut entries = match entries {
-        Ok(entries) => entries,
-        Err(error) => return files.push(Err((name(directory), error.to_string()))),
-    };
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
+impl Finder<'_> {
+    fn find(&mut self, path: &Path) {
+        if path == Path::new("-") {
+            if self.seen.insert(path.to_owned()) {
+                self.files.push(Ok((path.to_owned(), false)));
+            }
+            return;
         }
-        // A link to a directory could lead back to where we are.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            walk(&path, files, seen);
-        } else if has_ending(&path)
-            && !is_something_else(&path)
-            && path.canonicalize().map_or(true, |real| seen.insert(real))
-        {
-            files.push(Ok(path));
+        if self.is_excluded(path) {
+            return;
+        }
+        if path.is_dir() {
+            let before = self.files.len();
+            self.excluded = false;
+            self.walk(path);
+            let is_seen = || self.seen.iter().any(|file| path.canonicalize().is_ok_and(|dir| file.starts_with(dir)));
+            if self.files.len() == before && !self.excluded && !is_seen() {
+                let problem = "there is no .yaml, .yml or .json file in this directory";
+                self.files.push(Err(Refused::unreadable(path, problem)));
+            }
+            return;
+        }
+        // A file that is named twice is one file; one that cannot be found is said to be so when it is read.
+        if self.is_new(path) {
+            self.files.push(Ok((path.to_owned(), false)));
+        }
+    }
+
+    fn is_excluded(&mut self, path: &Path) -> bool {
+        let excluded = self.exclude.iter().any(|glob| glob.matches(path));
+        self.excluded |= excluded;
+        excluded
+    }
+
+    fn is_new(&mut self, path: &Path) -> bool {
+        path.canonicalize().map_or(true, |real| self.seen.insert(real))
+    }
+
+    /// Hidden entries are left out: a mounted `ConfigMap` has each file twice, once below `..data`.
+    fn walk(&mut self, directory: &Path) {
+        let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let mut entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => return self.files.push(Err(Refused::unreadable(directory, error.to_string()))),
+        };
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        let layout = Layout::of(directory);
+        if let Some((path, problem)) = layout.unrendered.filter(|(path, _)| !self.is_excluded(path)) {
+            self.files.push(Err(Refused { name: name(&path), problem, code: Code::Unrendered }));
+        }
+        for skipped in &layout.skipped {
+            // It may lie in another directory that is read later.
+            self.excluded = true;
+            self.is_new(skipped);
+        }
+        for entry in entries {
+            let path = entry.path();
+            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if is_hidden || layout.skipped.contains(&path) || self.is_excluded(&path) {
+                continue;
+            }
+            // A link to a directory could lead back to where we are.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                self.walk(&path);
+            } else if has_ending(&path) && !is_something_else(&path) && self.is_new(&path) {
+                self.files.push(Ok((path, true)));
+            }
         }
     }
 }
@@ -189,8 +243,8 @@ fn name(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn read_one(path: &Path) -> Result<Source, (String, String)> {
-    let failed = |error: std::io::Error| (name(path), error.to_string());
+fn read_one(path: &Path, is_found: bool) -> Result<Source, Refused> {
+    let failed = |error: std::io::Error| Refused::unreadable(path, error.to_string());
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
@@ -198,11 +252,7 @@ fn read_one(path: &Path) -> Result<Source, (String, String)> {
     } else {
         std::fs::read(path).map_err(failed)?
     };
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(name(path), text)),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            Err((name(path), format!("it is not UTF-8 text (byte {at})")))
-        }
-    }
+    yaml::decode_bytes(bytes)
+        .map(|text| Source { is_found, ..Source::new(name(path), text) })
+        .map_err(|problem| Refused::unreadable(path, problem))
 }

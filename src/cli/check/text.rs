@@ -59,7 +59,7 @@ fn one(report: &Report, finding: &Finding, paint: &Paint, text: &mut String) {
     let Some(source) = report.sources.get(finding.at.source) else { return };
     let place = source.place(finding.at.start);
     let gutter = " ".repeat(place.line.to_string().len());
-    if finding.code == Code::Unreadable {
+    if finding.code.has_no_place() {
         let _ = writeln!(text, "{gutter}{} {}\n", paint.quiet("-->"), visible(&source.name));
         return;
     }

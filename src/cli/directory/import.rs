@@ -11,6 +11,7 @@ use crate::directory::Import;
 use crate::directory::{AccountRecord, UserRecord};
 use crate::rules::Email;
 use crate::wording::yaml_problem;
+use crate::yaml;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +72,9 @@ fn parse(text: &str) -> Result<Import, Vec<Found>> {
     let options = serde_saphyr::options! { with_snippet: false };
     let read: Option<ImportFile> =
         serde_saphyr::from_str_with_options(text, options).map_err(|error| vec![unreadable(&error)])?;
+    if let Some((line, column, what)) = yaml::ambiguity(text) {
+        return Err(vec![(format!(":{line}:{column}"), what)]);
+    }
     let read = read.unwrap_or_default();
     let mut reader = Reader::default();
     let users = read.users.unwrap_or_default().into_iter().filter_map(|user| reader.user(user)).collect();

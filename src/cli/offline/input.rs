@@ -43,6 +43,9 @@ pub struct Input {
     /// The namespace of objects that name none; objects of another one are refused, as by kubectl
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
+    /// Files and directories to leave out, as overlays/** or values*.yaml; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<check::Glob>,
     /// Take guests whom no file declares any more for removed, within the partners that are declared
     #[arg(long)]
     pub prune: bool,
@@ -71,6 +74,8 @@ impl Input {
         let workspace = check::policy(&self.workspace)?;
         let cluster = Cluster::connect().await?;
         let objects = cluster.objects().await?;
+        let namespaces: Vec<_> = objects.iter().map(|object| object.key().namespace).collect();
+        check::warn_of_wide_patterns(&workspace, namespaces.iter().map(|namespace| &**namespace));
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster.identity };
         Ok(Given { objects, places: Places::default(), workspace, owner, extent: Extent::Everything })
     }
@@ -78,7 +83,7 @@ impl Input {
     /// Reads files and policy. The error is for people.
     pub fn read(&self, paths: &[PathBuf]) -> Result<Given, String> {
         let workspace = check::policy(&self.workspace)?;
-        let examined = check::examine(paths, self.namespace.as_deref(), &workspace, Timestamp::now());
+        let examined = check::examine((paths, &self.exclude), self.namespace.as_deref(), &workspace, Timestamp::now());
         let (objects, places) = examined.refusal()?;
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: FILES.to_owned() };
         let at_most = self.max_removals;

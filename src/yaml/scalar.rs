@@ -22,20 +22,55 @@ fn number(text: &str) -> Option<(Value, bool)> {
     if !(first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
         return None;
     }
-    let bare: String = text.chars().filter(|c| *c != '_').collect();
+    // Underscores count for nothing, but not behind a leading point.
+    let bare: String = text.chars().filter(|c| *c != '_' || first == '.').collect();
     if let Some((value, base)) = integer(&bare) {
-        return Some((Value::Int(value), base || bare.len() != text.len()));
+        return Some((Value::Int(value), base || value.to_string() != text));
     }
-    // A number that no float of Rust's grammar but not of YAML's: `1e`, `inf`, `nan` are texts.
-    let is_float = {
-        let digits = bare.trim_start_matches(['+', '-']);
-        bare.len() - digits.len() <= 1
-            && digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-            && digits.contains(|c: char| c.is_ascii_digit())
-            && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'))
-    };
-    let value = is_float.then(|| bare.parse::<f64>().ok()).flatten()?;
+    // A whole number beyond 64 bits without a sign becomes another number.
+    if let Some(value) = unsigned(&bare) {
+        #[allow(clippy::cast_precision_loss, reason = "this is what JSON makes of it")]
+        return Some((Value::Float(value as f64), true));
+    }
+    // A number out of range is text: `7e12345`.
+    let value = is_float(&bare).then(|| bare.parse::<f64>().ok()).flatten().filter(|value| value.is_finite())?;
     Some((Value::Float(value), bare.len() != text.len()))
+}
+
+/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
+fn is_float(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        None => (unsigned, None),
+    };
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let is_mantissa = digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
+    is_mantissa && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent))
+}
+
+fn unsigned(text: &str) -> Option<u64> {
+    let lower = text.to_ascii_lowercase();
+    let (radix, digits) = radix(&lower);
+    let is_number = digits.bytes().all(|byte| char::from(byte).is_digit(radix));
+    is_number.then(|| u64::from_str_radix(digits, radix).ok()).flatten()
+}
+
+/// The base of a whole number in lower case without a sign, and its digits.
+fn radix(lower: &str) -> (u32, &str) {
+    let prefixed = |prefix: &str| lower.strip_prefix(prefix);
+    if let Some(hex) = prefixed("0x") {
+        (16, hex)
+    } else if let Some(octal) = prefixed("0o") {
+        (8, octal)
+    } else if let Some(binary) = prefixed("0b") {
+        (2, binary)
+    } else if let Some(octal) = prefixed("0").filter(|rest| !rest.is_empty()) {
+        (8, octal)
+    } else {
+        (10, lower)
+    }
 }
 
 /// A whole number, and whether its base is another than ten.
@@ -45,17 +80,7 @@ fn integer(text: &str) -> Option<(i64, bool)> {
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let lower = digits.to_ascii_lowercase();
-    let (radix, digits) = if let Some(hex) = lower.strip_prefix("0x") {
-        (16, hex)
-    } else if let Some(octal) = lower.strip_prefix("0o") {
-        (8, octal)
-    } else if let Some(binary) = lower.strip_prefix("0b") {
-        (2, binary)
-    } else if lower.len() > 1 && lower.starts_with('0') {
-        (8, lower.get(1..)?)
-    } else {
-        (10, lower.as_str())
-    };
+    let (radix, digits) = radix(&lower);
     if !digits.starts_with(|c: char| c.is_digit(radix)) {
         return None;
     }
@@ -83,6 +108,16 @@ mod tests {
             ("08", "Float(8.0)", false),
             ("1.5", "Float(1.5)", false),
             ("1e3", "Float(1000.0)", false),
+            ("+5", "Int(5)", true),
+            ("7e12345", "Text(\"7e12345\")", false),
+            ("5e93842", "Text(\"5e93842\")", false),
+            (".5", "Float(0.5)", false),
+            (".5_0", "Text(\".5_0\")", false),
+            ("1.", "Float(1.0)", false),
+            ("1.2.3", "Text(\"1.2.3\")", false),
+            ("1e", "Text(\"1e\")", false),
+            ("18446744073709551615", "Float(1.8446744073709552e19)", true),
+            ("12:30", "Text(\"12:30\")", false),
             ("inf", "Text(\"inf\")", false),
             ("-", "Text(\"-\")", false),
             ("72h", "Text(\"72h\")", false),

@@ -1,0 +1,89 @@
+//! The characters under the scanner, and their places.
+
+use super::scanner::{Mark, Scanner};
+use super::tree::Span;
+
+impl Scanner<'_> {
+    /// A byte ahead; 0 behind the end. The last line has a line end, written or not.
+    pub(super) fn byte(&self, ahead: usize) -> u8 {
+        let at = self.mark.at + ahead;
+        match self.text.as_bytes().get(at) {
+            Some(byte) => *byte,
+            None if at == self.text.len() && !self.text.is_empty() && !self.text.ends_with('\n') => b'\n',
+            None => 0,
+        }
+    }
+
+    pub(super) fn character(&self) -> Option<char> {
+        self.text.get(self.mark.at..).and_then(|rest| rest.chars().next())
+    }
+
+    pub(super) fn skip(&mut self) {
+        self.mark.at += self.character().map_or(1, char::len_utf8);
+        self.mark.index += 1;
+        self.mark.column += 1;
+    }
+
+    /// Moves one character into a text.
+    pub(super) fn read(&mut self, text: &mut String) {
+        text.extend(self.character());
+        self.skip();
+    }
+
+    pub(super) fn skip_break(&mut self) {
+        self.mark.at += if self.byte(0) == b'\r' { 2 } else { 1 };
+        self.mark.index += 1;
+        self.mark.column = 0;
+        self.mark.line += 1;
+    }
+
+    pub(super) fn take_while(&mut self, fits: impl Fn(u8) -> bool) -> String {
+        let mut text = String::new();
+        while fits(self.byte(0)) {
+            self.read(&mut text);
+        }
+        text
+    }
+
+    /// Whether `---` or `...` stands here alone.
+    pub(super) fn is_document_mark(&self, byte: u8) -> bool {
+        (0..3).all(|ahead| self.byte(ahead) == byte) && is_blank_or_end(self.byte(3))
+    }
+
+    // Places
+
+    /// The place of one character.
+    pub(super) fn span(&self, mark: Mark) -> Span {
+        let start = mark.at.min(self.text.len());
+        let width = self.text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        self.base + start..self.base + start + width
+    }
+
+    pub(super) fn span_from(&self, start: Mark, end: Mark) -> Span {
+        self.base + start.at.min(self.text.len())..self.base + end.at.min(self.text.len())
+    }
+}
+
+pub(super) fn signed(column: usize) -> isize {
+    isize::try_from(column).unwrap_or(isize::MAX)
+}
+
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+pub(super) fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+pub(super) fn is_break(byte: u8) -> bool {
+    byte == b'\n' || byte == b'\r'
+}
+
+pub(super) fn is_break_or_end(byte: u8) -> bool {
+    is_break(byte) || byte == 0
+}
+
+pub(super) fn is_blank_or_end(byte: u8) -> bool {
+    is_blank(byte) || is_break_or_end(byte)
+}

@@ -1,0 +1,101 @@
+//! The objects of a document, as kubectl takes them: one, or those of a list.
+
+use super::Problem;
+use super::tree::{Entry, Node, Value};
+use crate::rules::quote;
+
+/// The objects of a document, or why kubectl refuses it.
+pub fn objects(document: Node) -> Result<Vec<Node>, Problem> {
+    let mut found = Vec::new();
+    collect(document, false, &mut found)?;
+    Ok(found)
+}
+
+fn collect(node: Node, is_item: bool, found: &mut Vec<Node>) -> Result<(), Problem> {
+    let at = node.mark();
+    if !matches!(node.value, Value::Map(_)) {
+        let hint = match node.value {
+            Value::List(_) => "; write each object after a line of ---, or as items of kind: List",
+            _ => "",
+        };
+        let message = format!("kubectl refuses this document: an object is a map, not {}{hint}", node.describe());
+        return Err(Problem::syntax(message, at));
+    }
+    for field in ["apiVersion", "kind"] {
+        let text = node.get(field).and_then(Node::text);
+        if text.is_none_or(str::is_empty) {
+            let mark = node.entry(field).map_or(at, |entry| entry.key_span.clone());
+            return Err(Problem::syntax(format!("{field} is missing; it is required in each object"), mark));
+        }
+    }
+    let version = node.get("apiVersion").and_then(Node::text).unwrap_or_default();
+    if version == "/" || version.matches('/').count() > 1 {
+        let mark = node.entry("apiVersion").map_or(at, |entry| entry.value.span.clone());
+        return Err(Problem::syntax(format!("apiVersion is GROUP/VERSION, not {}", quote(version)), mark));
+    }
+    let is_list = node.get("kind").and_then(Node::text).is_some_and(|kind| kind == "List");
+    match node.entry("items").map(|entry| (entry.key_span.clone(), &entry.value.value)) {
+        None if is_list => Err(Problem::syntax("items is missing; a list has a list of objects there", at)),
+        None => {
+            found.push(node);
+            Ok(())
+        }
+        Some((_, Value::List(_))) => {
+            list_items(node, is_item)?.into_iter().try_for_each(|item| collect(item, true, found))
+        }
+        Some((span, _)) => Err(Problem::syntax("items is a list of objects", span)),
+    }
+}
+
+/// The items of a list. What stands around them is dropped, but has to be sound.
+pub fn list_items(list: Node, is_item: bool) -> Result<Vec<Node>, Problem> {
+    if let Some(problem) = metadata_problem(&list) {
+        return Err(problem);
+    }
+    let at = list.mark();
+    let items = items(list);
+    if is_item && items.is_empty() {
+        return Err(Problem::syntax("kubectl refuses an empty list inside a list; remove it", at));
+    }
+    Ok(items)
+}
+
+fn items(node: Node) -> Vec<Node> {
+    let Value::Map(entries) = node.value else { return Vec::new() };
+    match entries.into_iter().find(|entry| entry.key == "items").map(|entry| entry.value.value) {
+        Some(Value::List(items)) => items,
+        _ => Vec::new(),
+    }
+}
+
+/// Why kubectl refuses the metadata of an object, whatever its kind.
+pub fn metadata_problem(object: &Node) -> Option<Problem> {
+    let metadata = object.entry("metadata")?;
+    let refused = |entry: &Entry, wanted: &str| {
+        let message = format!("{} is {wanted}, not {}; put texts in quotes", quote(&entry.key), entry.value.describe());
+        Some(Problem::syntax(message, entry.key_span.clone()))
+    };
+    let fields = match &metadata.value.value {
+        Value::Map(fields) => fields,
+        Value::Null => return None,
+        _ => return refused(metadata, "a map"),
+    };
+    fields.iter().find_map(|field| match (field.key.as_str(), &field.value.value) {
+        (_, Value::Null) => None,
+        ("labels" | "annotations", Value::Map(entries)) => entries.iter().find_map(|entry| match entry.value.value {
+            Value::Text(_) | Value::Null => None,
+            _ => refused(entry, "a string"),
+        }),
+        ("labels" | "annotations", _) => refused(field, "a map"),
+        ("finalizers" | "ownerReferences" | "managedFields", Value::List(_)) => None,
+        ("finalizers" | "ownerReferences" | "managedFields", _) => refused(field, "a list"),
+        ("generation" | "deletionGracePeriodSeconds", Value::Int(_)) => None,
+        ("generation" | "deletionGracePeriodSeconds", _) => refused(field, "a whole number"),
+        (
+            "name" | "namespace" | "generateName" | "uid" | "resourceVersion" | "selfLink" | "creationTimestamp"
+            | "deletionTimestamp",
+            value,
+        ) if !matches!(value, Value::Text(_)) => refused(field, "a string"),
+        _ => None,
+    })
+}
