@@ -81,15 +81,15 @@ pub fn metadata_problem(object: &Node) -> Option<Problem> {
         _ => return refused(metadata, "a map"),
     };
     fields.iter().find_map(|field| match (field.key.as_str(), &field.value.value) {
-        (_, Value::Null) => None,
+        (_, Value::Null)
+        | ("finalizers" | "ownerReferences" | "managedFields", Value::List(_))
+        | ("generation" | "deletionGracePeriodSeconds", Value::Int(_)) => None,
         ("labels" | "annotations", Value::Map(entries)) => entries.iter().find_map(|entry| match entry.value.value {
             Value::Text(_) | Value::Null => None,
             _ => refused(entry, "a string"),
         }),
         ("labels" | "annotations", _) => refused(field, "a map"),
-        ("finalizers" | "ownerReferences" | "managedFields", Value::List(_)) => None,
         ("finalizers" | "ownerReferences" | "managedFields", _) => refused(field, "a list"),
-        ("generation" | "deletionGracePeriodSeconds", Value::Int(_)) => None,
         ("generation" | "deletionGracePeriodSeconds", _) => refused(field, "a whole number"),
         (
             "name" | "namespace" | "generateName" | "uid" | "resourceVersion" | "selfLink" | "creationTimestamp"

@@ -30,7 +30,7 @@ fn problem(text: &str) -> Option<Problem> {
     };
     let (span, read) = difference(root, &other)?;
     let message =
-        format!("{}; write what is meant without doubt: a text in quotes, a number in digits, true or false", read);
+        format!("{read}; write what is meant without doubt: a text in quotes, a number in digits, true or false");
     Some(Problem::ambiguous(message, span))
 }
 

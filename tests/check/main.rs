@@ -1,6 +1,6 @@
 //! `guestlist check` as a process: what it reads, what it says of each rule, and how it writes it.
 
-#![allow(clippy::unwrap_used, reason = "what goes wrong in a helper ends the test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong in a helper ends the test")]
 
 mod differential;
 mod directories;

@@ -88,6 +88,11 @@ fn take(field: &Entry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker: &
         "labels" => meta.labels = Some(labels(field, path, checker)),
         "finalizers" => finalizers(field, path, checker),
         "ownerReferences" => owners(field, path, checker),
+        "generation" | "deletionGracePeriodSeconds" if !matches!(field.value.value, Value::Int(_)) => {
+            let message = format!("{path} is a whole number, not {}", field.value.describe());
+            checker.say(&field_mark(field), path, message);
+        }
+        "managedFields" => drop(items(field, path, checker)),
         "generateName" | "resourceVersion" | "selfLink" => drop(text(field, path, checker)),
         // What the API server keeps for itself; nothing here is judged by it.
         _ => {}

@@ -1,6 +1,7 @@
 //! Reads a file of people and accounts. Every problem is named with its place, and nothing is imported while there is one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -50,11 +51,14 @@ fn yes() -> bool {
 pub fn read(file: &Path) -> Result<Import, Problem> {
     let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
     let failed = |error: std::io::Error| Problem::Said(format!("{name} cannot be read: {error}"));
-    let text = if file == Path::new("-") {
-        std::io::read_to_string(std::io::stdin()).map_err(failed)?
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
     } else {
-        std::fs::read_to_string(file).map_err(failed)?
-    };
+        bytes = std::fs::read(file).map_err(failed)?;
+    }
+    let text =
+        yaml::decode_bytes(bytes).map_err(|problem| Problem::Said(format!("{name} cannot be read: {problem}")))?;
     parse(&text).map_err(|problems| {
         let lines = problems.iter().map(|(place, what)| format!("{name}{place}: {what}"));
         Problem::Said(format!("{}\nnothing was imported", lines.collect::<Vec<_>>().join("\n")))

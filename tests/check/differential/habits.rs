@@ -66,7 +66,7 @@ const HABITS: &[Habit] = &[
 /// A text with one to three odd habits.
 pub fn text(random: &mut Random) -> Vec<u8> {
     let mut text = manifests::manifests(random);
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         if !text.is_empty() {
             HABITS[random.below(HABITS.len())](&mut text, random);
         }
@@ -218,7 +218,7 @@ fn move_line(text: &mut String, random: &mut Random) {
 fn indentation(text: &mut String, random: &mut Random) {
     match random.below(4) {
         0 => *text = text.replace("\n  ", "\n    "),
-        1 => *text = lines(text).iter().map(|line| format!(" {line}")).collect(),
+        1 => *text = lines(text).iter().flat_map(|line| [" ", line]).collect(),
         _ => any_line(text, random, |line, random| {
             if random.below(2) == 0 {
                 line.insert_str(0, &" ".repeat(1 + random.below(3)));
@@ -288,7 +288,7 @@ fn json(text: &mut String, random: &mut Random) {
 }
 
 fn characters(text: &mut String, random: &mut Random) {
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
         let Some(at) = places.get(random.below(places.len())).copied() else { return };
         match random.below(3) {
@@ -366,30 +366,31 @@ fn aliases(text: &mut String, random: &mut Random) {
 
 fn flow(text: &mut String, random: &mut Random) {
     let depth = 2;
-    let value = one(random, depth);
+    let value = flow_value(random, depth);
     text.push_str(&format!("flow: {value}\n"));
+}
 
-    fn one(random: &mut Random, depth: usize) -> String {
-        if depth == 0 || random.below(3) == 0 {
-            return random.pick(SCALARS).replace("\n    ", "\n  ");
-        }
-        let comma = random.pick(&[", ", ",", " , ", ",\n  ", "\n  , ", ", # c\n  ", ",,", " "]);
-        let colon = random.pick(&[": ", ": ", ": ", ":", " : ", " :", ":\n   ", ":\t"]);
-        let end = random.pick(&["", "", "", ",", " ", "\n  ", ", "]);
-        let count = random.below(4);
-        let is_map = random.below(2) == 0;
-        let parts: Vec<String> = (0..count)
-            .map(|number| match is_map {
-                true => {
-                    let quote = random.pick(&["", "", "\"", "'"]);
-                    format!("{quote}k{number}{quote}{colon}{}", one(random, depth - 1))
-                }
-                false => one(random, depth - 1),
-            })
-            .collect();
-        let parts = parts.join(comma);
-        if is_map { format!("{{{parts}{end}}}") } else { format!("[{parts}{end}]") }
+/// A value in flow style, down to this depth.
+fn flow_value(random: &mut Random, depth: usize) -> String {
+    if depth == 0 || random.below(3) == 0 {
+        return random.pick(SCALARS).replace("\n    ", "\n  ");
     }
+    let comma = random.pick(&[", ", ",", " , ", ",\n  ", "\n  , ", ", # c\n  ", ",,", " "]);
+    let colon = random.pick(&[": ", ": ", ": ", ":", " : ", " :", ":\n   ", ":\t"]);
+    let end = random.pick(&["", "", "", ",", " ", "\n  ", ", "]);
+    let count = random.below(4);
+    let is_map = random.below(2) == 0;
+    let parts: Vec<String> = (0..count)
+        .map(|number| match is_map {
+            true => {
+                let quote = random.pick(&["", "", "\"", "'"]);
+                format!("{quote}k{number}{quote}{colon}{}", flow_value(random, depth - 1))
+            }
+            false => flow_value(random, depth - 1),
+        })
+        .collect();
+    let parts = parts.join(comma);
+    if is_map { format!("{{{parts}{end}}}") } else { format!("[{parts}{end}]") }
 }
 
 /// The bytes of a text: mostly UTF-8.

@@ -21,7 +21,7 @@ const KEYS: [&str; 12] = [
 
 /// One manifest, or several.
 pub fn manifests(random: &mut Random) -> String {
-    let documents: Vec<String> = (0..1 + random.below(3)).map(|_| document(random)).collect();
+    let documents: Vec<String> = (0..=random.below(3)).map(|_| document(random)).collect();
     match random.below(8) {
         0 => list(&documents),
         _ => documents.join(random.pick(&["---\n", "---\n", "---\n", "--- # next\n", "---\n---\n"])),
@@ -63,7 +63,7 @@ pub fn value(random: &mut Random, indent: usize, depth: usize) -> String {
     let pad = " ".repeat(indent);
     let is_list = depth > 0 && random.below(3) == 0;
     let mut text = String::new();
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         let key = random.pick(&KEYS);
         let head = match (is_list, random.below(12)) {
             (true, 0) => format!("{pad}-   "),

@@ -198,7 +198,7 @@ fn reader_of_the_tests_reads_as_kubectl_itself() {
             (Err(_), Err(_)) => {}
             // kubectl has further reasons to refuse: it changes the object, and so looks into its metadata.
             (Ok(_), Err(error)) => {
-                assert!(error.contains("metadata") || error.contains("no objects"), "{}\n{error}", show(&text))
+                assert!(error.contains("metadata") || error.contains("no objects"), "{}\n{error}", show(&text));
             }
             (Err(error), Ok(_)) => panic!("{}\nonly kubectl reads it: {error}", show(&text)),
         }
