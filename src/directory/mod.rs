@@ -167,6 +167,9 @@ pub trait Execute: Observe {
     /// Whether it refuses each write of an older epoch itself. One that only looks now and then leaves a leader nothing to do
     /// once his term is over.
     fn fences(&self) -> bool;
+    /// Fails where the directory takes no writes at all: writes something of ours as it is. It tells a record that cannot be
+    /// written from a directory that cannot.
+    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Fault>>;
     /// Does one operation. `basis` is the revision of the guest that it was planned on: where the record has moved on,
     /// nothing is done and the answer is [`Fault::Changed`].
     fn execute<'a>(

@@ -126,6 +126,8 @@ pub enum Failure {
     Retry(String),
     /// The directory did not take an operation: try again later, or when something else is to be done.
     NotTaken(Box<Operation>, String),
+    /// The same, while it takes other writes: this object's own trouble.
+    Unwritable(Box<Operation>, String),
     /// The same, and it says that a mail did not go out. Whoever does not stay need not wait for it.
     Unsent(Box<Operation>, String),
     /// Our term is over: try again soon, for it may be renewed at any moment.

@@ -170,7 +170,7 @@ impl Performer {
                 Err(fault) if fault.next() == Next::BackOff => {
                     let (operation, why) = (Box::new(step.operation.clone()), fault.to_string());
                     if !matches!(fault, Fault::Unsent { .. }) {
-                        return Err(Failure::NotTaken(operation, why));
+                        return Err(self.not_taken(operation, why).await);
                     }
                     // He has a record now: what comes next is nothing but his mail.
                     if let Some(address) = &about.address
@@ -185,7 +185,7 @@ impl Performer {
                     return Err(match self.after(about, fault, outcome).await {
                         // Read again he is as he was when this was planned: planned again it would be the same.
                         Failure::Replan if outcome.reread.last().is_some_and(|now| now.revision() == basis) => {
-                            Failure::NotTaken(Box::new(step.operation.clone()), why)
+                            self.not_taken(Box::new(step.operation.clone()), why).await
                         }
                         failure => failure,
                     });
@@ -194,6 +194,15 @@ impl Performer {
         }
         self.tell(about, notices).await;
         Ok(())
+    }
+
+    /// Whether it is the directory that takes no operation, or the record that cannot be written: by evidence, another write.
+    async fn not_taken(&self, operation: Box<Operation>, why: String) -> Failure {
+        let Some(deadline) = self.term.within(DEADLINE) else { return Failure::NotTaken(operation, why) };
+        match tokio::time::timeout(deadline, self.directory.takes_writes()).await {
+            Ok(Ok(())) => Failure::Unwritable(operation, why),
+            Ok(Err(_)) | Err(_) => Failure::NotTaken(operation, why),
+        }
     }
 
     async fn look(&self, about: &About, address: Email, outcome: &mut Outcome) -> Result<(), Failure> {

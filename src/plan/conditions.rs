@@ -234,7 +234,9 @@ pub fn sentence(reason: Reason) -> &'static str {
             "The namespace has sent as many invitations this hour as the policy's invitationsPerHour allows; this one goes out when it is its turn."
         }
         Reason::PartnerDeleting => "The partner is being deleted; nobody new is accepted.",
-        Reason::DirectoryUnavailable => "The directory does not answer; what was true is kept.",
+        Reason::DirectoryUnavailable => {
+            "The directory does not answer, or does not take what this object asks for; what was true is kept. The operator's log says why."
+        }
         Reason::DirectoryBehind => {
             "The directory knows fewer guests than the statuses say, so no invitation goes out. See the operator's log and readiness."
         }

@@ -63,6 +63,8 @@ pub struct Sim {
     pub trouble: Option<(usize, Trouble)>,
     /// Addresses whose directory calls all fail.
     pub cursed: Vec<Email>,
+    /// The directory takes no other write either.
+    pub takes_nothing: bool,
     /// Only those of them that give.
     pub only_gives: bool,
     /// Addresses to which no mail goes out.
@@ -125,6 +127,7 @@ impl Sim {
             planner,
             trouble: None,
             cursed: Vec::new(),
+            takes_nothing: false,
             only_gives: false,
             mailless: Vec::new(),
             lapsed: false,

@@ -31,6 +31,7 @@ pub enum Ask {
     Guest(Email),
     Partner(PartnerId),
     User(Email),
+    TakesWrites,
 }
 
 /// What it is told.
@@ -42,6 +43,7 @@ pub enum Answer {
     Guest(Option<Box<GuestRecord>>),
     Partner(Option<PartnerRecord>),
     User(Option<UserRecord>),
+    Written(Result<(), Fault>),
 }
 
 #[derive(Default)]
@@ -183,6 +185,10 @@ impl Execute for Line {
 
     fn fences(&self) -> bool {
         true
+    }
+
+    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        ask!(self, Ask::TakesWrites, Answer::Written)
     }
 
     fn execute<'a>(

@@ -95,6 +95,10 @@ impl Sim {
             Ask::Execute(operation, basis) => Answer::Effect(Box::new(self.execute(running, &operation, basis)?)),
             Ask::Guest(address) => Answer::Guest(block_on(self.directory.guest(&address)).unwrap().map(Box::new)),
             Ask::Partner(id) => Answer::Partner(block_on(self.directory.partner(&id)).unwrap()),
+            Ask::TakesWrites if self.takes_nothing => {
+                Answer::Written(Err(Fault::Unavailable { context: "an error".to_owned() }))
+            }
+            Ask::TakesWrites => Answer::Written(block_on(self.directory.takes_writes())),
             Ask::User(email) => Answer::User(block_on(self.directory.user(&email)).unwrap()),
         })
     }

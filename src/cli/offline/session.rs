@@ -180,7 +180,7 @@ impl Words {
         self.waiting.remove(key);
         self.stuck.remove(key);
         let why = match failure {
-            Some(Failure::Retry(why) | Failure::NotTaken(_, why)) => why,
+            Some(Failure::Retry(why) | Failure::NotTaken(_, why) | Failure::Unwritable(_, why)) => why,
             Some(Failure::Unsent(_, why)) => {
                 self.unsent.insert(key.clone());
                 why

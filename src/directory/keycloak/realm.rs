@@ -182,6 +182,11 @@ async fn root(client: &Client, tree: &Tree) -> Result<Group, Failed> {
     get(client, &id).await
 }
 
+/// Writes the root group as it is: whether the realm takes writes.
+pub async fn touch(client: &Client, tree: &Tree) -> Result<(), Failed> {
+    put(client, &root(client, tree).await?).await
+}
+
 /// The groups right below the root, in one look: whose directory it is, where everything is, and of whom applications are told.
 /// Nothing is made to find out: a realm that was made anew is nobody's, and has none.
 pub async fn survey(client: &Client, tree: &Tree) -> Result<Vec<Group>, Failed> {

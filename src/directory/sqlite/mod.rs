@@ -156,6 +156,11 @@ impl Store {
         taken.map(Epoch).map_err(|error| fault("take the lead", &error))
     }
 
+    fn takes_writes(&mut self) -> Result<(), Fault> {
+        let written = self.connection.execute("UPDATE meta SET epoch = epoch", []);
+        written.map(drop).map_err(|error| fault("write to the directory", &error))
+    }
+
     fn cursor(&self) -> Result<Cursor, Fault> {
         follow::head(&self.connection).map_err(|error| fault("read the changes", &error))
     }

@@ -229,6 +229,9 @@ macro_rules! execute {
             fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
                 self.run(|store| store.lead())
             }
+            fn takes_writes(&self) -> BoxFuture<'_, Result<(), Fault>> {
+                self.run(|store| store.takes_writes())
+            }
             fn execute<'a>(
                 &'a self,
                 operation: &'a Operation,

@@ -1,7 +1,8 @@
 //! An operation that is not taken. A mail that does not go out is its guest's own trouble, and all else goes on. A directory
-//! that can be read but takes no operation is everybody's: a disk that is full, a record that its server fails over. Whose
-//! operation fails is tried again every few seconds; where that lasts, the objects that it concerns say so instead of
-//! saying that the directory reflects them.
+//! that can be read but takes no operation is everybody's: a disk that is full, a database that its server fails over. A
+//! record that cannot be written, while the directory takes another write, is its object's trouble too. Whose operation fails
+//! is tried again every few seconds; where that lasts, the objects that it concerns say so instead of saying that the
+//! directory reflects them.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -26,6 +27,8 @@ pub(super) enum Kept {
     Nothing,
     /// The guest has no invitation, for his mail did not go out: his own trouble, and nobody else's.
     Mail,
+    /// All that concerns the object, for its record cannot be written: its own trouble, and nobody else's.
+    Object,
     /// Everything, as while the directory does not answer.
     Everything,
 }
@@ -66,7 +69,10 @@ impl Engine {
         let concerned = [before.is_some_and(|before| before.concerns_others()), waiting.concerns_others()];
         let said = waiting.is_said();
         self.not_taken.insert(key.clone(), waiting);
-        let news = if kept == Kept::Mail { times == 1 } else { self.condition.not_taken.is_none() };
+        let news = match kept {
+            Kept::Mail | Kept::Object => times == 1,
+            Kept::Nothing | Kept::Everything => self.condition.not_taken.is_none(),
+        };
         if news {
             tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
         } else {

@@ -93,8 +93,8 @@ pub(super) const WORDS: &[Entry] = &[
     word(
         Reason::DirectoryUnavailable,
         "all",
-        "The directory does not answer; what was true is kept.",
-        "Look at the directory and at the operator's log.",
+        "The directory does not answer, or does not take what the object asks for; what was true is kept.",
+        "Look at the directory and at the operator's log. Where `/readyz` is in order, the directory takes other writes, and the object's own record is at fault.",
         "",
     ),
     word(

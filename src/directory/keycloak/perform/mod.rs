@@ -152,6 +152,10 @@ impl Execute for Directory {
         false
     }
 
+    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        async { Ok(realm::touch(&self.0.client, &self.0.tree).await?) }.boxed()
+    }
+
     fn execute<'a>(
         &'a self,
         operation: &'a Operation,
