@@ -298,7 +298,8 @@ impl People<'_> {
             Ok(credentials) => {
                 let password = credentials.iter().find(|held| held.sort == "password");
                 seen.password = password.is_some();
-                seen.joined_at = password.map(Credential::created).filter(|_| undated || asked);
+                let chosen = password.map(Credential::created).filter(|at| !self.is_to_come(*at));
+                seen.joined_at = chosen.filter(|_| undated || asked);
                 seen.enrolled = Some(self.not_later_than_now(methods(&credentials), &known));
                 Ok(())
             }
