@@ -34,7 +34,13 @@ impl Desk {
 
     fn furnished() -> Self {
         let desk = Self::new();
-        desk.says(&["import", &desk.file("people.yaml", PEOPLE)], "3 added, 0 updated, 0 unchanged");
+        desk.says(
+            &["import", &desk.file("people.yaml", PEOPLE)],
+            "made        user alice@host.example: name \"Alice Example\", enabled, address verified\n\
+             made        account \"instagram\": owners alice@host.example\n\
+             made        account \"tiktok\": owners alice@host.example\n\
+             3 made, 0 changed, 0 unchanged, 0 left alone",
+        );
         desk
     }
 
@@ -116,9 +122,20 @@ fn state(shown: &Value) -> &str {
 #[test]
 fn importing_adds_and_updates_and_removes_nothing() {
     let desk = Desk::furnished();
-    desk.says(&["import", "people.yaml"], "0 added, 0 updated, 3 unchanged");
+    desk.says(
+        &["import", "people.yaml"],
+        "unchanged   user alice@host.example\nunchanged   account \"instagram\"\nunchanged   account \"tiktok\"\n\
+         0 made, 0 changed, 3 unchanged, 0 left alone",
+    );
     let changed = desk.file("changed.yaml", "accounts: [{name: tiktok, owners: [zoe@host.example]}, {name: x}]\n");
-    desk.says(&["import", &changed], "1 added, 1 updated, 0 unchanged");
+    let lines = "changed     account \"tiktok\": owners from alice@host.example to zoe@host.example\n\
+                 made        account \"x\": owners none\n1 made, 1 changed, 0 unchanged, 0 left alone";
+    let before = desk.shown();
+    desk.says(&["import", "--dry-run", &changed], &format!("{lines}; nothing was written"));
+    assert_eq!(desk.shown(), before);
+    let warned = desk.run(&["import", "--dry-run", &changed]).stderr;
+    assert!(String::from_utf8_lossy(&warned).contains("the owner zoe@host.example is no user of the directory"));
+    desk.says(&["import", &changed], lines);
     let shown = desk.shown();
     assert_eq!(shown["users"], json!([{"email": "alice@host.example"}]));
     assert_eq!(
@@ -129,7 +146,7 @@ fn importing_adds_and_updates_and_removes_nothing() {
             {"name": "x", "owners": [], "deleted": false},
         ])
     );
-    desk.says(&["import", &desk.file("empty.yaml", "users:\n")], "0 added, 0 updated, 0 unchanged");
+    desk.says(&["import", &desk.file("empty.yaml", "users:\n")], "0 made, 0 changed, 0 unchanged, 0 left alone");
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Work {
         .unwrap();
         let work = Self { folder, address: realm.address() };
         // As a realm is in use: with what guards it.
-        for command in [&["directory", "setup"][..], &["directory", "import", "people.txt"]] {
+        for command in [&["directory", "setup"][..], &["directory", "import", "--users", "people.txt"]] {
             let done = work.command(command).env("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN).output().unwrap();
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         }

@@ -35,7 +35,7 @@ async fn realm(house: &mut House) {
     house.as_administrator(&["directory", "setup", "--dry-run", "--application", PORTAL]).run_briefly(2);
     house.as_administrator(&["directory", "setup", "--application", PORTAL, "--secret-file", &secret]).run();
     say("The workspace's own people, and who owns which account; from here on nobody needs the administrator");
-    house.guestlist(&["directory", "import", "examples/acme/directory.yaml"]).run();
+    house.guestlist(&["directory", "import", "--users", "examples/acme/directory.yaml"]).run();
 }
 
 async fn cluster(house: &mut House) {

@@ -1,8 +1,12 @@
-//! People and accounts that come into a directory from a file, whichever backend it is.
+//! People and accounts that come into a directory from a file: what each entry changes, whichever backend it is. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AccountRecord, UserRecord};
+use crate::rules::Email;
+use crate::wording::nearest;
 
-/// A user or an account to be there.
+/// Users and accounts that shall be there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Import {
     /// Workspace users.
@@ -11,24 +15,180 @@ pub struct Import {
     pub accounts: Vec<AccountRecord>,
 }
 
-/// What an import did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What an import may do to users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum People {
+    /// Add and change them: the embedded directory has no other source.
+    AddAndChange,
+    /// Add those who do not exist. Existing users are never changed.
+    Add,
+    /// Nothing.
+    LeaveOut,
+}
+
+/// A user whom the directory has already.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KnownUser {
+    /// A workspace user.
+    Workspace(UserRecord),
+    /// Somebody who was a guest.
+    FormerGuest,
+}
+
+/// What the directory holds of the entries of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The users of the file and the Owners of its accounts, as far as they exist.
+    pub users: BTreeMap<Email, KnownUser>,
+    /// All accounts.
+    pub accounts: Vec<AccountRecord>,
+    /// Addresses that may have been meant.
+    pub suggestions: BTreeSet<Email>,
+}
+
+/// What becomes of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is added.
+    Made,
+    /// It is changed.
+    Changed,
+    /// It is there as the file says.
+    Unchanged,
+    /// It is there otherwise, and stays so.
+    LeftAlone,
+}
+
+impl Outcome {
+    /// The word that begins its line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Changed => "changed",
+            Self::Unchanged => "unchanged",
+            Self::LeftAlone => "left alone",
+        }
+    }
+}
+
+/// What an import does, or did.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Imported {
-    /// New.
-    pub added: usize,
-    /// Changed.
-    pub updated: usize,
-    /// As they were.
-    pub unchanged: usize,
+    /// One line for each entry.
+    pub lines: Vec<(Outcome, String)>,
+    /// What is probably a mistake.
+    pub warnings: Vec<String>,
+    /// How many users of the file were left out.
+    pub left_out: usize,
 }
 
 impl Imported {
-    /// Counts something that shall be there beside what was.
-    pub fn count<T: PartialEq>(&mut self, old: Option<&T>, new: &T) {
-        match old {
-            None => self.added += 1,
-            Some(old) if old == new => self.unchanged += 1,
-            Some(_) => self.updated += 1,
+    /// How many entries came out so.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.lines.iter().filter(|(held, _)| *held == outcome).count()
+    }
+}
+
+/// What has to be written, and what is said of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Planned {
+    /// Users to write.
+    pub users: Vec<UserRecord>,
+    /// Accounts to write.
+    pub accounts: Vec<AccountRecord>,
+    /// What is said.
+    pub said: Imported,
+}
+
+/// Compares a file with a directory.
+pub fn plan(import: &Import, people: People, known: &Known) -> Planned {
+    let mut planned = Planned::default();
+    match people {
+        People::LeaveOut => planned.said.left_out = import.users.len(),
+        People::Add | People::AddAndChange => {
+            for user in &import.users {
+                let line = user_line(user, people, known.users.get(&user.email));
+                planned.users.extend(is_written(line.0).then(|| user.clone()));
+                planned.said.lines.push(line);
+            }
         }
     }
+    for account in &import.accounts {
+        let old = known.accounts.iter().find(|old| old.name == account.name);
+        let new = AccountRecord { deleted: old.is_some_and(|old| old.deleted), ..account.clone() };
+        let line = account_line(&new, old);
+        planned.said.warnings.extend(unknown_owners(&new, import, people, known));
+        planned.accounts.extend(is_written(line.0).then_some(new));
+        planned.said.lines.push(line);
+    }
+    planned
+}
+
+fn is_written(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Made | Outcome::Changed)
+}
+
+fn user_line(user: &UserRecord, people: People, old: Option<&KnownUser>) -> (Outcome, String) {
+    let email = &user.email;
+    let old = match old {
+        None => {
+            let name = &user.name;
+            let enabled = if user.enabled { "enabled" } else { "disabled" };
+            let verified = if user.verified { "address verified" } else { "address not verified" };
+            return (Outcome::Made, format!("user {email}: name {name:?}, {enabled}, {verified}"));
+        }
+        Some(KnownUser::FormerGuest) => {
+            return (Outcome::LeftAlone, format!("user {email}: was a guest, and existing users are never changed"));
+        }
+        Some(KnownUser::Workspace(old)) => old,
+    };
+    let mut changes = Vec::new();
+    if old.name != user.name {
+        changes.push(format!("name from {:?} to {:?}", old.name, user.name));
+    }
+    for (what, old, new) in [("enabled", old.enabled, user.enabled), ("verified", old.verified, user.verified)] {
+        if old != new {
+            changes.push(format!("{what} from {old} to {new}"));
+        }
+    }
+    let changes = changes.join(", ");
+    match (changes.is_empty(), people) {
+        (true, _) => (Outcome::Unchanged, format!("user {email}")),
+        (false, People::AddAndChange) => (Outcome::Changed, format!("user {email}: {changes}")),
+        (false, People::Add | People::LeaveOut) => {
+            (Outcome::LeftAlone, format!("user {email}: existing users are never changed ({changes})"))
+        }
+    }
+}
+
+fn account_line(new: &AccountRecord, old: Option<&AccountRecord>) -> (Outcome, String) {
+    let name = &new.name;
+    match old {
+        None => (Outcome::Made, format!("account {name:?}: owners {}", owners(new))),
+        Some(old) if old == new => (Outcome::Unchanged, format!("account {name:?}")),
+        Some(old) => (Outcome::Changed, format!("account {name:?}: owners from {} to {}", owners(old), owners(new))),
+    }
+}
+
+fn owners(account: &AccountRecord) -> String {
+    let owners = account.owners.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if owners.is_empty() { "none".to_owned() } else { owners }
+}
+
+/// A warning for each Owner who will not exist.
+fn unknown_owners(account: &AccountRecord, import: &Import, people: People, known: &Known) -> Vec<String> {
+    let imported: BTreeSet<&Email> = match people {
+        People::LeaveOut => BTreeSet::new(),
+        People::Add | People::AddAndChange => import.users.iter().map(|user| &user.email).collect(),
+    };
+    let exists =
+        |owner: &Email| imported.contains(owner) || matches!(known.users.get(owner), Some(KnownUser::Workspace(_)));
+    let warning = |owner: &Email| {
+        let meant =
+            imported.iter().copied().chain(&known.suggestions).filter(|email| *email != owner).map(Email::as_str);
+        let meant = nearest(owner.as_str(), meant).map(|email| format!("; did you mean {email}?"));
+        let meant = meant.unwrap_or_else(|| "; their shares grant nothing until that user exists".to_owned());
+        format!("account {:?}: the owner {owner} is no user of the directory{meant}", account.name)
+    };
+    account.owners.iter().filter(|owner| !exists(owner)).map(warning).collect()
 }

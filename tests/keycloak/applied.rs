@@ -45,8 +45,8 @@ fn the_examples_are_planned_and_applied_and_a_second_apply_does_nothing() {
     multi(async {
         let people = realm_with_mail("applied");
         let address = format!("keycloak:{}#{}", Keycloak::shared().base, people.realm);
-        let said = ends(&address, 0, &["directory", "import", "examples/acme/directory.yaml"]);
-        assert!(said.contains("9 added"), "{said}");
+        let said = ends(&address, 0, &["directory", "import", "--users", "examples/acme/directory.yaml"]);
+        assert!(said.contains("9 made"), "{said}");
         let plan = ends(&address, 2, &["plan", "examples/acme"]);
         let done = ends(&address, 0, &["apply", "examples/acme", "--yes"]);
         let summary = |text: &str, word: &str| {

@@ -32,7 +32,7 @@ type Changes = Vec<(&'static str, Option<Value>)>;
 fn applied(name: &str) -> (People, String) {
     let people = realm_with_mail(name);
     let address = format!("keycloak:{}#{}", Keycloak::shared().base, people.realm);
-    ends(&address, 0, &["directory", "import", "examples/acme/directory.yaml"]);
+    ends(&address, 0, &["directory", "import", "--users", "examples/acme/directory.yaml"]);
     ends(&address, 0, &["apply", "examples/acme", "--yes"]);
     for who in ["carol@acme.example", BOB] {
         let email = Email::parse(who).unwrap();

@@ -4,8 +4,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use guestlist::directory::import::People as Imports;
 use guestlist::directory::keycloak::{Directory, Settings};
-use guestlist::directory::{Epoch, Fault, Import, MfaRecord, Observe};
+use guestlist::directory::{Epoch, Fault, Import, MfaRecord, Observe, UserRecord};
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -85,6 +86,23 @@ impl People {
         self.admin("PUT", &format!("/users/{id}"), Some(body)).await;
     }
 
+    /// Makes an existing user what the workspace says, as an administrator does; whoever was a guest is none any more.
+    async fn change(&self, wanted: &UserRecord) {
+        let mut user = self.user(&wanted.email).await;
+        user["enabled"] = json!(wanted.enabled);
+        user["emailVerified"] = json!(wanted.verified);
+        let (first, last) = wanted.name.rsplit_once(' ').unwrap_or((&wanted.name, "-"));
+        user["firstName"] = json!(first);
+        user["lastName"] = json!(last);
+        let record = self.desk.guest(&wanted.email).await.unwrap();
+        let has_left = record.is_some_and(|record| !record.is_live());
+        if let Some(attributes) = user["attributes"].as_object_mut().filter(|_| has_left) {
+            attributes.retain(|name, _| !name.starts_with("guestlist."));
+        }
+        let path = format!("/users/{}", user["id"].as_str().unwrap());
+        self.admin("PUT", &path, Some(user)).await;
+    }
+
     async fn join(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
         let Some(record) = self.desk.guest(email).await?.filter(guestlist::directory::GuestRecord::is_live) else {
             return refuse("no invitation");
@@ -150,7 +168,13 @@ impl People {
 
 impl Player for People {
     fn import(&self, import: &Import) -> Result<(), Fault> {
-        wait(self.desk.import(import)).map(|_| ())
+        wait(async {
+            self.desk.import(import, Imports::Add, false).await?;
+            for user in &import.users {
+                self.change(user).await;
+            }
+            Ok(())
+        })
     }
     fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
         *self.now.lock().unwrap() = now;

@@ -59,7 +59,7 @@ impl House {
         operator.elsewhere = Some(Box::new(Directory(realm.clone())));
         operator.log_level = "debug";
         let people = operator.folder.join("people.yaml");
-        operator.directory_ok(&["import", people.to_str().unwrap()]);
+        operator.directory_ok(&["import", "--users", people.to_str().unwrap()]);
         Self { stage: Stage { operator, plane }, realm, runtime }
     }
 

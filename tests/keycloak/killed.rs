@@ -66,7 +66,7 @@ impl Scene {
         std::fs::write(folder.path().join("people.txt"), PEOPLE).unwrap();
         std::fs::write(folder.path().join("policy.txt"), POLICY).unwrap();
         let scene = Self { people, mail, proxy, folder };
-        assert_eq!(scene.run(&["directory", "import", "people.txt"]).await.0, Some(0));
+        assert_eq!(scene.run(&["directory", "import", "--users", "people.txt"]).await.0, Some(0));
         scene
     }
 

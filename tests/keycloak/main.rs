@@ -10,6 +10,8 @@ mod browser;
 mod contract;
 #[path = "../support/certificates.rs"]
 mod certificates;
+#[path = "../support/import_files.rs"]
+mod import_files;
 #[path = "../support/mail.rs"]
 mod mail;
 #[path = "../support/proxy.rs"]
@@ -43,6 +45,7 @@ mod gate_missing;
 mod held_to_the_contract;
 mod hints;
 mod house;
+mod imported;
 mod killed;
 mod listings;
 mod lost;

@@ -77,7 +77,7 @@ pub fn furnish_on(server: &'static Keycloak, mut operator: Operator) -> Operator
     let people = multi(async { realm_on(server, &name, mail.port) });
     operator.elsewhere = Some(Box::new(Realm(people, mail)));
     let file = operator.folder.join("people.yaml");
-    operator.directory_ok(&["import", file.to_str().unwrap()]);
+    operator.directory_ok(&["import", "--users", file.to_str().unwrap()]);
     operator
 }
 

@@ -115,7 +115,7 @@ impl Operator {
         std::fs::write(folder.join("workspace.yaml"), POLICY).unwrap();
         std::fs::write(folder.join("people.yaml"), PEOPLE).unwrap();
         let operator = Self::in_folder(kubeconfig, folder, "operator");
-        operator.directory_ok(&["import", operator.folder.join("people.yaml").to_str().unwrap()]);
+        operator.directory_ok(&["import", "--users", operator.folder.join("people.yaml").to_str().unwrap()]);
         operator
     }
 
@@ -174,7 +174,7 @@ impl Operator {
     pub fn import(&self, text: &str) {
         let file = self.folder.join("more.yaml");
         std::fs::write(&file, text).unwrap();
-        self.directory_ok(&["import", file.to_str().unwrap()]);
+        self.directory_ok(&["import", "--users", file.to_str().unwrap()]);
     }
 
     /// Starts the process and waits until it is ready.

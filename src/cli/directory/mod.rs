@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use super::Problem;
 use place::Place;
 
+use crate::directory::Imported;
+use crate::directory::import::Outcome;
 use crate::directory::sqlite::Contents;
 use crate::rules::{Email, MfaMethod, printable};
 
@@ -56,10 +58,23 @@ enum Command {
     /// client with four roles. What belongs to somebody else is left alone and said. The operator never needs an
     /// administrator.
     Setup(bootstrap::SetupArgs),
-    /// Add and update users and accounts from a YAML file; removes nothing
+    /// Add and update accounts and users from a YAML file; removes nothing
+    ///
+    /// The embedded directory takes users from the file as well. In a realm of Keycloak, users are left out unless --users is
+    /// given; then those who do not exist are added, and existing ones are never changed. Each entry has its line: made, changed,
+    /// unchanged or left alone.
+    #[command(
+        after_help = "Examples:\n  guestlist directory import people.yaml --dry-run\n  guestlist directory import people.yaml"
+    )]
     Import {
         /// The file, or - for standard input
         file: PathBuf,
+        /// On Keycloak: also add the users who do not exist
+        #[arg(long)]
+        users: bool,
+        /// Say what would be done, and write nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Copy the embedded directory into a new file, also while an operator runs
     ///
@@ -138,10 +153,9 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let place = || Place::open(directory);
     match args.command {
         Command::Setup(args) => bootstrap::run(directory, args, out)?,
-        Command::Import { file } => {
+        Command::Import { file, users, dry_run } => {
             let import = import::read(&file)?;
-            let done = place()?.import(&import)?;
-            writeln!(out, "{} added, {} updated, {} unchanged", done.added, done.updated, done.unchanged)?;
+            show_import(&place()?.import(&import, users, dry_run)?, dry_run, out)?;
         }
         Command::Backup { file } => {
             let place = place()?;
@@ -181,6 +195,27 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// One line for each entry, and how many came out which way. Warnings go to standard error.
+fn show_import(done: &Imported, dry_run: bool, out: &mut dyn Write) -> Result<(), Problem> {
+    for (outcome, what) in &done.lines {
+        writeln!(out, "{:<12}{what}", outcome.as_str())?;
+    }
+    for warning in &done.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if done.left_out > 0 {
+        writeln!(
+            out,
+            "{} users of the file were left out: Keycloak keeps the people. Add those who do not exist with --users",
+            done.left_out
+        )?;
+    }
+    let counts = [Outcome::Made, Outcome::Changed, Outcome::Unchanged, Outcome::LeftAlone];
+    let counts = counts.map(|outcome| format!("{} {}", done.count(outcome), outcome.as_str())).join(", ");
+    let written = if dry_run { "; nothing was written" } else { "" };
+    Ok(writeln!(out, "{counts}{written}")?)
 }
 
 /// Why nobody plays the guest in a realm.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::Problem;
+use crate::directory::import::People;
 use crate::directory::sqlite::{Access, Contents, Store, backup};
 use crate::directory::{self, Everything, Import, Imported, keycloak, scheme};
 use crate::rules::Email;
@@ -61,11 +62,14 @@ impl Place {
         }
     }
 
-    /// Adds and updates people and accounts.
-    pub fn import(&self, import: &Import) -> Result<Imported, Problem> {
+    /// Adds and updates accounts and people; on Keycloak it only adds people, and only with `users`. A rehearsal writes nothing.
+    pub fn import(&self, import: &Import, users: bool, rehearsal: bool) -> Result<Imported, Problem> {
+        let people = if users { People::Add } else { People::LeaveOut };
         Ok(match self {
-            Self::File(path) => Store::open(path, Access::Create)?.import(import)?,
-            Self::Realm(realm, runtime) => runtime.block_on(realm.import(import))?,
+            Self::File(path) if !rehearsal => Store::open(path, Access::Create)?.import(import)?,
+            Self::File(path) if path.exists() => Store::open(path, Access::Read)?.rehearse_import(import)?,
+            Self::File(_) => Store::open(Path::new(":memory:"), Access::Create)?.rehearse_import(import)?,
+            Self::Realm(realm, runtime) => runtime.block_on(realm.import(import, people, rehearsal))?,
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::super::import::{Known, KnownUser, People, plan};
 use super::super::{AccountRecord, Everything, Fault, Import, Imported, Observe, Origin, Page, PageToken, UserRecord};
 use super::client::Call;
 use super::endpoints::CREATE_USER;
@@ -12,6 +13,9 @@ use super::guest::names;
 use super::wire::User;
 use super::{Directory, Inner, guest, realm};
 use crate::rules::Email;
+
+/// Among how many users of a realm a misspelt Owner is looked for.
+const SUGGESTED: usize = 500;
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Refused { message: message.into() })
@@ -32,38 +36,69 @@ impl Directory {
         })
     }
 
-    /// Adds and updates users and accounts; removes nothing. Everything is looked at before anything is written.
-    pub async fn import(&self, import: &Import) -> Result<Imported, Fault> {
-        let inner = &self.0;
-        let mut done = Imported::default();
-        let mut users = Vec::new();
-        for user in &import.users {
+    /// Adds and updates accounts, and adds users where `people` says so; removes nothing. Everything is looked at before anything
+    /// is written; in a rehearsal nothing is.
+    pub async fn import(&self, import: &Import, people: People, rehearsal: bool) -> Result<Imported, Fault> {
+        let planned = plan(import, people, &self.known_of(import, people).await?);
+        if !rehearsal {
+            for user in &planned.users {
+                self.0.add_person(user).await?;
+            }
+            for account in &planned.accounts {
+                realm::set_account(&self.0.client, &self.0.tree, account).await?;
+            }
+        }
+        Ok(planned.said)
+    }
+
+    /// What the realm holds of a file's entries. Fails where a guest would become a user or an Owner.
+    async fn known_of(&self, import: &Import, people: People) -> Result<Known, Fault> {
+        let mut known = Known { accounts: self.0.list_accounts().await?, ..Known::default() };
+        let users = import.users.iter().filter(|_| people != People::LeaveOut);
+        for user in users {
             if let Some(guest) = self.guest(&user.email).await?
                 && guest.is_live()
                 && guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made)
             {
                 return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
             }
-            let old = inner.read_user(&user.email).await?;
-            done.count(old.as_ref(), user);
-            users.extend((old.as_ref() != Some(user)).then_some(user));
+            if let Some(held) = self.known_user(&user.email).await? {
+                // A name without what the realm refuses in names is the same name.
+                let held = match held {
+                    KnownUser::Workspace(held) if names(&held.name) == names(&user.name) => {
+                        KnownUser::Workspace(UserRecord { name: user.name.clone(), ..held })
+                    }
+                    held => held,
+                };
+                known.users.insert(user.email.clone(), held);
+            }
         }
-        let known = inner.list_accounts().await?;
-        let mut accounts = Vec::new();
+        let mut unknown = false;
         for account in &import.accounts {
             self.no_guest_owns(&account.name, account.owners.iter()).await?;
-            let old = known.iter().find(|known| known.name == account.name);
-            let new = AccountRecord { deleted: old.is_some_and(|old| old.deleted), ..account.clone() };
-            done.count(old, &new);
-            accounts.extend((old != Some(&new)).then_some(new));
+            for owner in &account.owners {
+                if !known.users.contains_key(owner) {
+                    let held = self.known_user(owner).await?;
+                    unknown |= held.is_none();
+                    known.users.extend(held.map(|held| (owner.clone(), held)));
+                }
+            }
         }
-        for user in users {
-            inner.put_person(user).await?;
+        if unknown {
+            let some = self.0.people().page(0, SUGGESTED).await?;
+            let is_guest = |user: &User| guest::is_marked(user);
+            known.suggestions =
+                some.iter().filter(|user| !is_guest(user)).filter_map(guest::person).map(|user| user.email).collect();
         }
-        for account in accounts {
-            realm::set_account(&inner.client, &inner.tree, &account).await?;
+        Ok(known)
+    }
+
+    async fn known_user(&self, email: &Email) -> Result<Option<KnownUser>, Fault> {
+        let Some(user) = self.0.people().user_at(email).await? else { return Ok(None) };
+        if has_left(&user) {
+            return Ok(Some(KnownUser::FormerGuest));
         }
-        Ok(done)
+        Ok(guest::person(&user).map(KnownUser::Workspace))
     }
 
     /// An account changes hands.
@@ -103,34 +138,17 @@ impl Directory {
 }
 
 impl Inner {
-    async fn put_person(&self, user: &UserRecord) -> Result<(), Fault> {
+    async fn add_person(&self, user: &UserRecord) -> Result<(), Fault> {
         let (first_name, last_name) = names(&user.name);
-        let Some(before) = self.people().user_at(&user.email).await? else {
-            let body = json!({
-                "username": user.email.as_str(),
-                "email": user.email.as_str(),
-                "firstName": first_name,
-                "lastName": last_name,
-                "enabled": user.enabled,
-                "emailVerified": user.verified,
-            });
-            return Ok(self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await.map(drop)?);
-        };
-        let mut after = before.clone();
-        (after.enabled, after.email_verified) = (user.enabled, user.verified);
-        if guest::person(&before).is_some_and(|known| known.name != user.name) {
-            (after.first_name, after.last_name) = (first_name, last_name);
-        }
-        if has_left(&before) {
-            // Whoever was a guest and comes back as one of the workspace's own people is nobody's guest any more.
-            if let Some(record) = self.look(&before).await? {
-                self.remember_mail(&record, self.now()).await?;
-                self.memory.forget(&record.id);
-                self.leave_audience(&before.id).await?;
-            }
-            after.attributes.retain(|name, _| !guest::ALL.contains(&name.as_str()));
-        }
-        Ok(self.put_user(&before, &after).await?)
+        let body = json!({
+            "username": user.email.as_str(),
+            "email": user.email.as_str(),
+            "firstName": first_name,
+            "lastName": last_name,
+            "enabled": user.enabled,
+            "emailVerified": user.verified,
+        });
+        Ok(self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await.map(drop)?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What happens in a workspace without guestlist: people and accounts are imported, guests follow their invitation and
 //! turn MFA on, owners change. No identity provider is there to do it, so the command line plays it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -11,6 +11,7 @@ use super::memory;
 use super::rows::{self, changed, stamp};
 use super::schema::fault;
 use super::{Fault, Store};
+use crate::directory::import::{Known, KnownUser, People, Planned, plan};
 use crate::directory::{
     AccountRecord, Everything, GuestRecord, Import, Imported, MfaRecord, Origin, SignInGate, UserRecord,
 };
@@ -60,30 +61,22 @@ impl Store {
     pub fn import(&mut self, import: &Import) -> Result<Imported, Fault> {
         self.play("import", |tx| {
             let failed = |error: rusqlite::Error| fault("import", &error);
-            let mut done = Imported::default();
-            for user in &import.users {
-                let made = |guest: GuestRecord| guest.mark.is_some_and(|mark| mark.origin == Origin::Made);
-                if guest_now(tx, &user.email)?.is_some_and(made) {
-                    return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
-                }
-                let old = rows::users(tx, "WHERE email = ?1", &[&user.email.as_str()]).map_err(failed)?;
-                done.count(old.first(), user);
-                if old.first() != Some(user) {
-                    put_user(tx, user).map_err(failed)?;
-                }
+            let planned = plan_import(tx, import)?;
+            for user in &planned.users {
+                put_user(tx, user).map_err(failed)?;
             }
-            for account in &import.accounts {
-                no_guest_owns(tx, &account.name, account.owners.iter())?;
-                let old = rows::accounts(tx, "WHERE name = ?1", &[&account.name]).map_err(failed)?;
-                let deleted = old.first().is_some_and(|old| old.deleted);
-                let new = AccountRecord { deleted, ..account.clone() };
-                done.count(old.first(), &new);
-                if old.first() != Some(&new) {
-                    put_account(tx, &new).map_err(failed)?;
-                }
+            for account in &planned.accounts {
+                put_account(tx, account).map_err(failed)?;
             }
-            Ok(done)
+            Ok(planned.said)
         })
+    }
+
+    /// What an import would do. Nothing is written.
+    pub fn rehearse_import(&mut self, import: &Import) -> Result<Imported, Fault> {
+        let snapshot = self.connection().transaction_with_behavior(TransactionBehavior::Deferred);
+        let snapshot = snapshot.map_err(|error| fault("read the directory", &error))?;
+        plan_import(&snapshot, import).map(|planned| planned.said)
     }
 
     /// A guest follows his invitation and joins.
@@ -172,6 +165,28 @@ impl Store {
             Ok(old.deleted != deleted)
         })
     }
+}
+
+fn plan_import(tx: &Connection, import: &Import) -> Result<Planned, Fault> {
+    for user in &import.users {
+        let made = |guest: GuestRecord| guest.mark.is_some_and(|mark| mark.origin == Origin::Made);
+        if guest_now(tx, &user.email)?.is_some_and(made) {
+            return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
+        }
+    }
+    for account in &import.accounts {
+        no_guest_owns(tx, &account.name, account.owners.iter())?;
+    }
+    let read = || -> rusqlite::Result<Known> {
+        let users: BTreeMap<_, _> = rows::users(tx, "", &[])?
+            .into_iter()
+            .map(|user| (user.email.clone(), KnownUser::Workspace(user)))
+            .collect();
+        let suggestions = users.keys().cloned().collect();
+        Ok(Known { users, accounts: rows::accounts(tx, "", &[])?, suggestions })
+    };
+    let known = read().map_err(|error| fault("read the directory", &error))?;
+    Ok(plan(import, People::AddAndChange, &known))
 }
 
 pub(super) fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<()> {

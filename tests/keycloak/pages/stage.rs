@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use guestlist::directory::import::People;
 use guestlist::directory::keycloak::bootstrap::{Wanted, bootstrap};
 use guestlist::directory::keycloak::{Directory, Settings};
 use guestlist::directory::{
@@ -46,7 +47,8 @@ impl Stage {
         stage.directory.claim(&us()).await.unwrap();
         let account = |name: &str| AccountRecord { name: name.to_owned(), owners: vec![alice()], deleted: false };
         let accounts = ["instagram", "tiktok", "youtube"].map(account).to_vec();
-        stage.directory.import(&Import { users: vec![user(&alice())], accounts }).await.unwrap();
+        let import = Import { users: vec![user(&alice())], accounts };
+        stage.directory.import(&import, People::Add, false).await.unwrap();
         stage.done(&ensure_partner()).await;
         stage
     }

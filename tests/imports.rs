@@ -1,0 +1,89 @@
+//! `guestlist directory import` into the embedded directory: what a rehearsal says is what happens, and nothing else does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong ends the test")]
+
+#[path = "support/import_files.rs"]
+mod import_files;
+
+use std::path::Path;
+
+use guestlist::directory::import::{Known, KnownUser, Outcome, People, plan};
+use guestlist::directory::sqlite::{Access, Store};
+use guestlist::directory::{AccountRecord, Import, UserRecord};
+use guestlist::rules::Email;
+use import_files::Numbers;
+
+#[test]
+fn import_does_what_its_rehearsal_says() {
+    for seed in 0..300 {
+        let mut numbers = Numbers(seed);
+        let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+        store.import(&numbers.file("")).unwrap();
+        if numbers.below(3) == 0 {
+            drop(store.set_deleted("wiki", true));
+        }
+        let file = numbers.file("");
+        let before = store.everything().unwrap();
+        let said = store.rehearse_import(&file).unwrap();
+        assert_eq!(store.everything().unwrap(), before, "seed {seed}: a rehearsal wrote");
+        assert_eq!(store.import(&file).unwrap(), said, "seed {seed}");
+        let after = store.everything().unwrap();
+        let named = |email: &Email| file.users.iter().any(|user| user.email == *email);
+        let (old, new) = (&before.users, &after.users);
+        assert!(old.iter().filter(|user| !named(&user.email)).all(|user| new.contains(user)), "seed {seed}");
+        assert!(file.users.iter().all(|user| new.contains(user)), "seed {seed}");
+        let declared = |name: &str| file.accounts.iter().find(|account| account.name == name);
+        for account in &after.accounts {
+            let was = before.accounts.iter().find(|was| was.name == account.name);
+            match declared(&account.name) {
+                None => assert_eq!(was, Some(account), "seed {seed}"),
+                Some(wanted) => {
+                    assert_eq!(account.owners, wanted.owners, "seed {seed}");
+                    assert_eq!(account.deleted, was.is_some_and(|was| was.deleted), "seed {seed}");
+                }
+            }
+        }
+        assert_eq!(said.lines.len(), file.users.len() + file.accounts.len());
+        let again = store.import(&file).unwrap();
+        assert_eq!(again.count(Outcome::Unchanged), again.lines.len(), "seed {seed}: {again:?}");
+        assert_eq!(store.everything().unwrap(), after, "seed {seed}");
+    }
+}
+
+fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+#[test]
+fn existing_user_is_never_changed_where_users_are_only_added() {
+    let user = |name: &str, enabled| UserRecord {
+        email: email("ann@host.example"),
+        name: name.to_owned(),
+        enabled,
+        verified: true,
+    };
+    let import = Import { users: vec![user("Ann", false)], accounts: vec![] };
+    for (known, outcome) in [
+        (Some(KnownUser::Workspace(user("Ann", false))), Outcome::Unchanged),
+        (Some(KnownUser::Workspace(user("Anna", true))), Outcome::LeftAlone),
+        (Some(KnownUser::FormerGuest), Outcome::LeftAlone),
+        (None, Outcome::Made),
+    ] {
+        let users = known.into_iter().map(|known| (email("ann@host.example"), known)).collect();
+        let planned = plan(&import, People::Add, &Known { users, ..Known::default() });
+        assert_eq!(planned.said.lines[0].0, outcome);
+        assert_eq!(planned.users.len(), usize::from(outcome == Outcome::Made));
+        let planned = plan(&import, People::LeaveOut, &Known::default());
+        assert_eq!((planned.users.len(), planned.said.lines.len(), planned.said.left_out), (0, 0, 1));
+    }
+}
+
+#[test]
+fn owner_who_does_not_exist_is_warned_of_with_a_suggestion() {
+    let account = AccountRecord { name: "x".to_owned(), owners: vec![email("alcie@host.example")], deleted: false };
+    let known = Known { suggestions: [email("alice@host.example")].into(), ..Known::default() };
+    let planned = plan(&Import { users: vec![], accounts: vec![account] }, People::LeaveOut, &known);
+    assert_eq!(
+        planned.said.warnings,
+        ["account \"x\": the owner alcie@host.example is no user of the directory; did you mean alice@host.example?"]
+    );
+}

@@ -1,0 +1,72 @@
+//! `guestlist directory import` into a realm that is in use: people come with `--users` alone, and existing ones stay as they are.
+
+use guestlist::directory::import::{Outcome, People};
+use guestlist::directory::keycloak::{Directory, Settings};
+use guestlist::directory::{AccountRecord, Import, Observe};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::held_to_the_contract::{People as Realm, realm_with_mail};
+use crate::import_files::Numbers;
+use crate::support::{SECRET, multi};
+
+async fn users(realm: &Realm) -> Vec<Value> {
+    let found = realm.admin("GET", "/users?briefRepresentation=false&max=1000", None).await;
+    found.as_array().unwrap().clone()
+}
+
+async fn accounts(directory: &Directory) -> Vec<AccountRecord> {
+    directory.accounts(None).await.unwrap().items
+}
+
+#[test]
+fn import_into_a_realm_changes_no_user_and_does_what_its_rehearsal_says() {
+    multi(async {
+        let realm = realm_with_mail("imported");
+        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| SECRET.to_owned());
+        let settings = Settings::read(&realm.own.address(), environment).unwrap();
+        let directory = Directory::new(settings, std::sync::Arc::new(Timestamp::now)).unwrap();
+        // A colleague with a name, a state and an attribute of his own.
+        let colleague = json!({"username": "bennie", "email": "ben0@host.example", "firstName": "Benjamin", "lastName": "Host",
+                               "enabled": true, "emailVerified": false});
+        realm.admin("POST", "/users", Some(colleague)).await;
+        for seed in 0..12 {
+            let mut numbers = Numbers(seed);
+            let file: Import = numbers.file(&(seed / 3).to_string());
+            let people = if numbers.below(2) == 0 { People::Add } else { People::LeaveOut };
+            let (before, held) = (users(&realm).await, accounts(&directory).await);
+            let said = directory.import(&file, people, true).await.unwrap();
+            assert_eq!(
+                (users(&realm).await, accounts(&directory).await),
+                (before.clone(), held.clone()),
+                "a rehearsal wrote"
+            );
+            assert_eq!(directory.import(&file, people, false).await.unwrap(), said, "seed {seed}");
+            let (after, now) = (users(&realm).await, accounts(&directory).await);
+            for user in &before {
+                assert!(after.contains(user), "seed {seed}: {user} was changed");
+            }
+            let made = said
+                .lines
+                .iter()
+                .filter(|(outcome, what)| *outcome == Outcome::Made && what.starts_with("user"))
+                .count();
+            assert_eq!(after.len(), before.len() + made, "seed {seed}: {said:?}");
+            assert_eq!(said.left_out, if people == People::LeaveOut { file.users.len() } else { 0 });
+            assert!(people == People::Add || made == 0);
+            for account in held {
+                let declared = file.accounts.iter().any(|wanted| wanted.name == account.name);
+                assert!(declared || now.contains(&account), "seed {seed}: {account:?} was changed");
+            }
+            for wanted in &file.accounts {
+                assert!(
+                    now.iter().any(|held| held.name == wanted.name && held.owners == wanted.owners),
+                    "seed {seed}: {wanted:?}"
+                );
+            }
+            let again = directory.import(&file, people, false).await.unwrap();
+            assert_eq!(again.count(Outcome::Made) + again.count(Outcome::Changed), 0, "seed {seed}: {again:?}");
+            assert_eq!((users(&realm).await, accounts(&directory).await), (after, now), "seed {seed}");
+        }
+    });
+}
