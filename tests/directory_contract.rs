@@ -43,6 +43,9 @@ macro_rules! plays {
             fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
                 self.$($store).+.lock().unwrap().reset_mfa(email, now)
             }
+            fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Fault> {
+                self.$($store).+.lock().unwrap().set_login(email, enabled)
+            }
             fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Fault> {
                 self.$($store).+.lock().unwrap().set_owner(account, &[owner.clone()].into())
             }

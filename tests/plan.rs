@@ -95,7 +95,7 @@ fn a_guest_who_is_late_with_mfa_is_suspended_and_can_still_log_in_and_enrol() {
     assert_eq!(world.state("bob"), "Joined");
     world.later(1);
     assert_eq!((world.state("bob"), world.ready("bob")), ("Suspended".into(), "True/MfaEnrolmentOverdue".into()));
-    assert!(world.record("bob").unwrap().login);
+    assert!(world.record("bob").unwrap().login.is_enabled());
     world.joins(&["bob"]);
     world.settle();
     assert_eq!(world.state("bob"), "Active");
@@ -258,7 +258,7 @@ fn suspending_a_guest_a_partner_or_a_share_withholds_and_gives_back() {
     world.member("bob", "GuestUser", suspended);
     world.settle();
     assert_eq!((world.state("bob"), world.access()), ("Suspended".into(), vec!["carol: instagram as Manager".into()]));
-    assert!(!world.record("bob").unwrap().login);
+    assert!(!world.record("bob").unwrap().login.is_enabled());
     world.member("bob", "GuestUser", "");
     world.share("instagram", &format!("{MANAGER}\n{suspended}"));
     world.settle();

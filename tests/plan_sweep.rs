@@ -4,7 +4,7 @@
 #[path = "support/world/mod.rs"]
 mod world;
 
-use guestlist::directory::Operation;
+use guestlist::directory::{Login, Operation};
 use guestlist::index::{Declared, Key, Kind};
 use guestlist::plan::sweep::{self, Sweep};
 use guestlist::workspace::Workspace;
@@ -103,7 +103,7 @@ fn the_login_of_a_guest_who_is_gone_is_turned_off_again_where_somebody_turned_it
     world.settle();
     assert_eq!(planned(&world).steps, []);
     let mut record = world.mirror.guest(&email("bob@acme.example")).unwrap().clone();
-    record.login = true;
+    record.login = Login::Enabled;
     world.mirror.set_guest(&record.address.clone(), Some(record.clone()));
     let steps: Vec<_> = planned(&world).steps.into_iter().map(|step| step.operation).collect();
     assert_eq!(steps, [Operation::DisableLogin { guest: record.id.clone() }]);
@@ -128,7 +128,7 @@ fn orphans_of_a_partner_that_vanished_too_are_named_and_lose_access_and_nothing_
     assert_eq!(orphans, ["bob@acme.example", "erin@acme.example"]);
     world.settle();
     let bob = world.record("bob").unwrap();
-    assert!(bob.grants.is_empty() && bob.login && bob.joined_at.is_some());
+    assert!(bob.grants.is_empty() && bob.login.is_enabled() && bob.joined_at.is_some());
     assert_eq!(world.record("erin").unwrap().invitation, None, "nobody joins whom nobody declares");
     world.later(60 * 24 * 30);
     assert_eq!(destroyed(&world), 0, "an orphan is never destroyed");
@@ -251,7 +251,7 @@ fn what_was_restored_and_deleted_before_anybody_looked_is_removed_all_the_same()
     world.settle();
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
     let bob = world.mirror.guest(&email("bob@acme.example")).unwrap();
-    assert!(bob.deactivated_at.is_some() && !bob.login, "not an orphan: somebody deleted him");
+    assert!(bob.deactivated_at.is_some() && !bob.login.is_enabled(), "not an orphan: somebody deleted him");
     assert!(!world.objects.contains_key(&Key::new(Kind::Membership, SPACE, "bob")));
 
     let mut world = shared();

@@ -141,7 +141,7 @@ fn an_observer_never_sees_the_law_broken_while_two_processes_write() {
                 let Grant { account, role, .. } = &held.grant;
                 let effective = all.is_effective(guest, account, at(0));
                 let stands = all.accounts.iter().any(|known| known.name == *account && !known.deleted);
-                assert!(!effective || (mfa && guest.login && stands), "{account} is effective: {guest:?}");
+                assert!(!effective || (mfa && guest.login.is_enabled() && stands), "{account} is effective: {guest:?}");
                 assert!(guest.role == GuestRole::GuestAdmin || *role == ShareRole::Collaborator);
             }
             seen.insert((guest.is_live(), guest.joined_at.is_some(), mfa, guest.grants.len()));

@@ -1,7 +1,7 @@
 //! Since when a guest's MFA has been unknown is remembered by whoever observes: without it, it would be unknown for ever.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use guestlist::directory::{GuestId, GuestRecord, MfaRecord, Owner, PartnerId, Revision};
+use guestlist::directory::{GuestId, GuestRecord, Login, MfaRecord, Owner, PartnerId, Revision};
 use guestlist::operator::engine::{Engine, Input, Load, Now};
 use guestlist::rules::{Email, GuestRole};
 use guestlist::workspace::Workspace;
@@ -28,7 +28,7 @@ fn guest(revision: i64, mfa: MfaRecord) -> GuestRecord {
         last_mail_at: None,
         recent_mails: Vec::new(),
         joined_at: Some(now()),
-        login: true,
+        login: Login::Enabled,
         mfa,
         mfa_lost_at: None,
         allowed: guestlist::rules::all_methods(),

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Grant, GrantRecord, GuestRecord, MfaRecord, Operation, Origin, Owner, SentMail};
+use super::{Grant, GrantRecord, GuestRecord, Login, MfaRecord, Operation, Origin, Owner, SentMail};
 use crate::rules::{GuestRole, Methods, ShareRole};
 
 /// What an operation has to know besides the record.
@@ -62,19 +62,20 @@ pub fn amend(record: &mut GuestRecord, operation: &Operation, around: &Around<'_
         Operation::RevokeInvitation { .. } => record.invitation = None,
         Operation::DisableLogin { .. } => {
             made(record)?;
-            record.login = false;
+            record.login = record.login.disabled();
         }
         Operation::EnableLogin { .. } => {
             live(record)?;
             made(record)?;
-            record.login = true;
+            not_disabled_by_other(record)?;
+            record.login = Login::Enabled;
         }
         Operation::ResetMfa { enrolled_before, .. } => reset(record, *enrolled_before, around.at)?,
         Operation::Deactivate { .. } => {
             made(record)?;
             record.grants.clear();
             record.invitation = None;
-            record.login = false;
+            record.login = record.login.disabled();
             record.deactivated_at = record.deactivated_at.or(Some(around.at));
         }
         Operation::Release { .. } => {
@@ -109,6 +110,7 @@ pub fn amend(record: &mut GuestRecord, operation: &Operation, around: &Around<'_
         }
         Operation::Invite { expires_at, .. } => {
             live(record)?;
+            not_disabled_by_other(record)?;
             if record.joined_at.is_some() {
                 return Err(Refusal::Stale);
             }
@@ -150,6 +152,11 @@ fn unmark(record: &mut GuestRecord) -> Amended {
 
 fn live(record: &GuestRecord) -> Result<(), Refusal> {
     if record.deactivated_at.is_some() { Err(Refusal::Stale) } else { Ok(()) }
+}
+
+/// Enabling the login, or a mail, would undo the decision of an administrator.
+fn not_disabled_by_other(record: &GuestRecord) -> Result<(), Refusal> {
+    if record.login == Login::DisabledByOther { Err(Refusal::Stale) } else { Ok(()) }
 }
 
 fn made(record: &GuestRecord) -> Result<(), Refusal> {

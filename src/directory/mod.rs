@@ -131,7 +131,7 @@ pub trait Observe: Send + Sync {
     fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Fault>>;
     /// All marked partners, deactivated ones too.
     fn partners(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Fault>>;
-    /// All marked guests, deactivated ones too.
+    /// All marked guests, deactivated ones too, and each identity without a mark that stands in the way of an address.
     fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Fault>>;
     /// All accounts, deleted ones too.
     fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Fault>>;

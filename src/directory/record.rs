@@ -89,6 +89,33 @@ pub struct InvitationRecord {
     pub expires_at: Timestamp,
 }
 
+/// Whether a guest may log in. guestlist enables only the logins that it disabled itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Login {
+    /// The guest may log in.
+    Enabled,
+    /// guestlist disabled the login: the guest is suspended, expired or removed.
+    DisabledByGuestlist,
+    /// An administrator or the identity provider disabled the login.
+    DisabledByOther,
+}
+
+impl Login {
+    /// Whether the guest may log in.
+    pub fn is_enabled(self) -> bool {
+        self == Self::Enabled
+    }
+
+    /// The login after guestlist disabled it. A login that another party disabled stays theirs.
+    #[must_use]
+    pub fn disabled(self) -> Self {
+        match self {
+            Self::Enabled | Self::DisabledByGuestlist => Self::DisabledByGuestlist,
+            Self::DisabledByOther => Self::DisabledByOther,
+        }
+    }
+}
+
 /// What is known of a guest's MFA.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MfaRecord {
@@ -157,8 +184,8 @@ pub struct GuestRecord {
     pub recent_mails: Vec<SentMail>,
     /// When the invitation was accepted.
     pub joined_at: Option<Timestamp>,
-    /// Whether the guest may log in.
-    pub login: bool,
+    /// Whether the guest may log in, and the party that disabled the login.
+    pub login: Login,
     /// MFA.
     pub mfa: MfaRecord,
     /// When MFA was last seen taken away, while nothing has been enrolled since.
@@ -294,8 +321,8 @@ impl GuestRecord {
 
 impl GrantRecord {
     /// Whether the guest can use the account at this moment: the directory's own gate, in one snapshot.
-    pub fn is_effective(&self, login: bool, joined: bool, enrolled: &Methods, now: Timestamp) -> bool {
-        login
+    pub fn is_effective(&self, login: Login, joined: bool, enrolled: &Methods, now: Timestamp) -> bool {
+        login.is_enabled()
             && joined
             && !self.grant.allowed.is_disjoint(enrolled)
             && !self.grant.asked.is_disjoint(enrolled)

@@ -328,7 +328,7 @@ impl Engine {
             plan = self.planned(key, kept, now);
         }
         // While it is not known what became of its operation, it keeps its turn.
-        if !matches!(waits, Some((_, Kept::Everything | Kept::Object))) {
+        if !matches!(waits, Some((_, Kept::Everything | Kept::Object | Kept::Refused))) {
             self.take_turn(key, &plan, now);
         }
         let Some(meta) = self.index.metadata(key) else {
@@ -391,7 +391,7 @@ impl Engine {
         let world = match kept {
             Kept::Nothing => world,
             Kept::Mail => World { unsent: true, ..world },
-            Kept::Object | Kept::Everything => World { directory_available: false, ..world },
+            Kept::Object | Kept::Refused | Kept::Everything => World { directory_available: false, ..world },
         };
         (self.planner)(world, key)
     }
@@ -457,6 +457,7 @@ impl Engine {
             Some(Failure::Unwritable(operation, problem)) => {
                 self.not_taken(key, &operation, Kept::Object, problem, now);
             }
+            Some(Failure::Refused(operation, problem)) => self.not_taken(key, &operation, Kept::Refused, problem, now),
             Some(Failure::Unsent(operation, problem)) => self.not_taken(key, &operation, Kept::Mail, problem, now),
             Some(Failure::NotLeading) => {
                 tracing::debug!(%key, "our term is over; tried again soon");

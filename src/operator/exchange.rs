@@ -130,6 +130,8 @@ pub enum Failure {
     Unwritable(Box<Operation>, String),
     /// The same, and it says that a mail did not go out. Whoever does not stay need not wait for it.
     Unsent(Box<Operation>, String),
+    /// The directory refused an operation, and refuses it until something changes in the directory or in the spec.
+    Refused(Box<Operation>, String),
     /// Our term is over: try again soon, for it may be renewed at any moment.
     NotLeading,
     /// Try again after a time.

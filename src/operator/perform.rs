@@ -180,6 +180,10 @@ impl Performer {
                     }
                     return Err(Failure::Unsent(operation, why));
                 }
+                Err(fault) if fault.next() == Next::Wait => {
+                    self.look_around(about, outcome).await;
+                    return Err(Failure::Refused(Box::new(step.operation.clone()), fault.to_string()));
+                }
                 Err(fault) => {
                     let why = fault.to_string();
                     return Err(match self.after(about, fault, outcome).await {
@@ -202,6 +206,17 @@ impl Performer {
         match tokio::time::timeout(deadline, self.directory.takes_writes()).await {
             Ok(Ok(())) => Failure::Unwritable(operation, why),
             Ok(Err(_)) | Err(_) => Failure::NotTaken(operation, why),
+        }
+    }
+
+    /// Reads what may be in the way of an operation that the directory refused, so that the next plan knows it.
+    async fn look_around(&self, about: &About, outcome: &mut Outcome) {
+        let Some(address) = &about.address else { return };
+        if let Ok(record) = self.directory.guest(address).await {
+            outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
+        }
+        if let Ok(record) = self.directory.user(address).await {
+            outcome.reread.push(Now::User(address.clone(), record));
         }
     }
 
@@ -244,19 +259,7 @@ impl Performer {
                 },
                 None => Failure::Retry(fault.to_string()),
             },
-            Next::Wait => match &about.address {
-                // Somebody is in the way: the next plan shall know him.
-                Some(address) => {
-                    if let Ok(record) = self.directory.guest(address).await {
-                        outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
-                    }
-                    if let Ok(record) = self.directory.user(address).await {
-                        outcome.reread.push(Now::User(address.clone(), record));
-                    }
-                    Failure::Retry(fault.to_string())
-                }
-                None => Failure::Wait(fault.to_string()),
-            },
+            Next::Wait => Failure::Wait(fault.to_string()),
             Next::Stop => Failure::Stop(fault.to_string()),
         }
     }

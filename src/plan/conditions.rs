@@ -244,6 +244,9 @@ pub fn sentence(reason: Reason) -> &'static str {
         Reason::AddressChanged => {
             "The guest's address in the directory is no longer the one invited; everything is withheld."
         }
+        Reason::DisabledByAdministrator => {
+            "An administrator disabled the guest's login; everything is withheld. guestlist does not enable it: enable the login in the directory."
+        }
         Reason::Unreadable => "The stored object does not fit its schema; nothing new is given and nothing taken away.",
         Reason::SharerNotOwner => {
             "The sharer does not own the account in the directory (any more); its grants are withheld. Let an Owner share it, or give it back to him."

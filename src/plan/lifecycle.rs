@@ -30,6 +30,8 @@ pub struct Facts {
     pub live: bool,
     /// By its own spec or its partner's.
     pub suspended: bool,
+    /// An administrator or the identity provider disabled the login.
+    pub disabled_by_other: bool,
     /// Joined, no method enrolled, and the deadline has passed.
     pub overdue: bool,
     /// Its own end or its partner's has passed.
@@ -45,13 +47,25 @@ pub struct Facts {
 impl State {
     /// The first state that applies.
     pub fn of(facts: Facts, now: Timestamp) -> Self {
-        let Facts { removing, violated, live, suspended, overdue, expired, joined, invitation, satisfied } = facts;
+        let Facts {
+            removing,
+            violated,
+            live,
+            suspended,
+            disabled_by_other,
+            overdue,
+            expired,
+            joined,
+            invitation,
+            satisfied,
+        } = facts;
         match () {
             () if removing => Self::Removing,
             () if violated => Self::Rejected,
             () if !live => Self::Pending,
             () if suspended || overdue => Self::Suspended,
             () if expired => Self::Expired,
+            () if disabled_by_other => Self::Suspended,
             () if joined && satisfied => Self::Active,
             () if joined => Self::Joined,
             () if invitation.is_some_and(|until| now < until) => Self::Invited,

@@ -108,7 +108,7 @@ fn keep(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &mu
 fn nobody_holds_anything(world: World<'_>, partner: &PartnerId) -> bool {
     let made = |guest: &GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
     let mut live = world.observed.guests_of(partner).filter(|guest| guest.is_live());
-    live.all(|guest| guest.grants.is_empty() && !(guest.login && made(guest)))
+    live.all(|guest| guest.grants.is_empty() && !(guest.login.is_enabled() && made(guest)))
 }
 
 fn display_name(entry: &Partner) -> String {

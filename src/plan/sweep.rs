@@ -263,7 +263,7 @@ fn destroy_partners(world: World<'_>, sweep: &mut Sweep) {
 /// turns it on.
 fn reopened(world: World<'_>) -> Vec<Step> {
     let made = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
-    let gone = world.observed.guests().filter(|guest| guest.deactivated_at.is_some() && guest.login);
+    let gone = world.observed.guests().filter(|guest| guest.deactivated_at.is_some() && guest.login.is_enabled());
     let shut = |guest: &GuestRecord| Step {
         operation: Operation::DisableLogin { guest: guest.id.clone() },
         reason: Reason::Removing,

@@ -102,7 +102,7 @@ pub fn identity_exists() -> Violation {
     Violation::object(
         Reason::IdentityExists,
         "spec.email",
-        "the directory holds an identity for this address that guestlist did not make; remove it, or let policy and partner adopt it",
+        "the directory holds an identity for this address, or one that signs in with it, and guestlist did not make it; remove it, change its username, or let policy and partner adopt it",
     )
 }
 

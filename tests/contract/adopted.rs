@@ -1,7 +1,7 @@
 //! Who was there before guestlist, and was adopted, is never disabled, reset, deactivated or destroyed.
 
 use guestlist::directory::Import;
-use guestlist::directory::{Fault, Operation, Origin, UserRecord};
+use guestlist::directory::{Fault, Login, Operation, Origin, UserRecord};
 use guestlist::rules::{MfaMethod, ShareRole};
 
 use super::*;
@@ -68,9 +68,9 @@ pub async fn whether_the_adopted_may_log_in_is_the_workspaces_word(subject: Subj
     subject.player.accept(&bob(), seen(20)).unwrap();
     subject.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap();
     let before = subject.record(&bob()).await;
-    assert!(before.login);
+    assert!(before.login.is_enabled());
     workspace_user(&subject, false);
     let after = subject.record(&bob()).await;
-    assert!(!after.login && after.revision > before.revision);
+    assert!(after.login == Login::DisabledByOther && after.revision > before.revision);
     subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
 }

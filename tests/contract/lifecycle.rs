@@ -1,6 +1,6 @@
 //! What each operation leaves behind, and that twice is once.
 
-use guestlist::directory::{Fault, InvitationRecord, MfaRecord, Operation};
+use guestlist::directory::{Fault, InvitationRecord, Login, MfaRecord, Operation};
 use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
 
 use super::*;
@@ -12,7 +12,7 @@ pub async fn admitting_writes_record_and_mark_and_sends_one_mail(subject: Subjec
     assert_eq!(record.mark, Some(mark("bob", "u-bob")));
     assert_eq!((&record.id, &record.address, &record.partner), (&guest("bob"), &bob(), &acme()));
     assert_eq!(record.invitation, Some(InvitationRecord { sent_at: at(10), expires_at: at(10_000) }));
-    assert_eq!((record.last_mail_at, record.joined_at, record.login), (Some(at(10)), None, true));
+    assert_eq!((record.last_mail_at, record.joined_at, record.login), (Some(at(10)), None, Login::Enabled));
     assert_eq!((record.role, record.grants.len(), record.deactivated_at), (GuestRole::GuestAdmin, 0, None));
     // The answer got lost, and the plan is made again with another end: no second mail.
     subject.done(&admit(&bob(), at(20_000)), 20).await;
@@ -107,7 +107,10 @@ pub async fn every_operation_done_twice_is_done_once(make: Factory) {
 pub async fn a_guest_who_is_deactivated_holds_nothing_and_keeps_his_mark(subject: Subject) {
     let subject = subject.with_manager().await;
     let record = subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await.guest.unwrap();
-    assert_eq!((record.deactivated_at, record.login, record.invitation), (Some(at(50)), false, None));
+    assert_eq!(
+        (record.deactivated_at, record.login, record.invitation),
+        (Some(at(50)), Login::DisabledByGuestlist, None)
+    );
     assert_eq!((record.grants.len(), record.mark.as_ref()), (0, Some(&mark("bob", "u-bob"))));
     for operation in [
         give("bob", vec![grant("instagram", ShareRole::Collaborator)]),
@@ -130,7 +133,7 @@ pub async fn a_deactivated_guest_comes_back_at_invited_with_the_mfa_he_had(subje
         *role = GuestRole::GuestUser;
     }
     let record = subject.done(&again, 60).await.guest.unwrap();
-    assert_eq!((record.joined_at, record.login, record.deactivated_at), (None, true, None));
+    assert_eq!((record.joined_at, record.login, record.deactivated_at), (None, Login::Enabled, None));
     assert_eq!((record.grants.len(), record.role, record.last_mail_at), (0, GuestRole::GuestUser, Some(at(60))));
     assert_eq!(record.mark, Some(mark("robert", "u-robert")));
     assert!(matches!(&record.mfa, MfaRecord::Known(methods) if methods.contains_key(&MfaMethod::TOTP)));

@@ -16,6 +16,11 @@ macro_rules! with_every_case {
             changes::what_happens_behind_our_back_is_told_once,
             changes::what_we_did_and_know_of_is_not_told_to_us,
             changes::somebody_who_reads_from_an_older_cursor_is_told_everything_since,
+            disabled::login_disabled_by_guestlist_is_enabled_again,
+            disabled::login_disabled_by_an_administrator_stays_disabled,
+            disabled::login_enabled_by_an_administrator_can_be_disabled_again,
+            disabled::invited_guest_with_disabled_login_gets_no_mail,
+            disabled::removed_guest_with_disabled_login_is_not_revived,
             end::only_the_deactivation_that_was_planned_on_is_destroyed,
             end::no_more_are_destroyed_in_an_hour_than_the_operation_allows,
             end::who_destroyed_something_knows_and_others_are_told,
@@ -58,7 +63,8 @@ macro_rules! with_every_case {
             with lifecycle::every_operation_done_twice_is_done_once,
             paging::the_deactivated_are_listed_too,
             paging::what_changes_between_two_pages_is_told_as_a_change;
-            embedded changes::a_cursor_from_the_future_means_another_file,
+            embedded disabled::login_disabled_by_both_stays_disabled,
+            changes::a_cursor_from_the_future_means_another_file,
             owner::who_lost_the_lead_writes_nothing_not_even_what_takes_away;
             embedded_with paging::a_listing_in_small_pages_holds_everybody_once,
             paging::accounts_users_and_partners_come_in_pages_too
@@ -68,6 +74,7 @@ macro_rules! with_every_case {
 
 pub mod adopted;
 pub mod changes;
+pub mod disabled;
 pub mod end;
 pub mod file;
 pub mod gate;
@@ -97,6 +104,8 @@ pub trait Player: Send + Sync {
     fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault>;
     /// MFA is taken away behind everybody's back.
     fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Fault>;
+    /// An administrator disables or enables the login of a guest.
+    fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Fault>;
     /// An account changes hands.
     fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Fault>;
     /// An account goes or comes back.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use guestlist::directory::{Fault, GuestRecord, MfaRecord, Operation};
+use guestlist::directory::{Fault, GuestRecord, Login, MfaRecord, Operation};
 use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
 use proptest::prelude::*;
 
@@ -30,6 +30,8 @@ pub enum Action {
     Accepts(usize),
     Enrolls(usize),
     IsReset(usize),
+    /// An administrator disables or enables the login.
+    Switched(usize, bool),
     Deleted(usize, bool),
 }
 
@@ -56,6 +58,7 @@ pub fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => Just(Action::PartnerOff),
         2 => Just(Action::PartnerOn),
         1 => guest().prop_map(Action::IsReset),
+        1 => (guest(), any::<bool>()).prop_map(|(guest, on)| Action::Switched(guest, on)),
         1 => (account(), any::<bool>()).prop_map(|(account, deleted)| Action::Deleted(account, deleted)),
     ];
     proptest::collection::vec(action, 1..60)
@@ -67,6 +70,8 @@ struct Guest {
     invited: bool,
     joined: bool,
     login: bool,
+    /// An administrator disabled the login.
+    blocked: bool,
     admin: bool,
     grants: BTreeMap<&'static str, ShareRole>,
 }
@@ -86,6 +91,7 @@ impl Model {
         match *action {
             Action::Admit(n) => match &guests[n] {
                 Some(guest) if guest.live => true,
+                Some(guest) if guest.blocked => false,
                 _ if *partner_away => false,
                 _ => {
                     let guest = Guest { live: true, invited: true, login: true, admin: true, ..Guest::default() };
@@ -94,12 +100,12 @@ impl Model {
                 }
             },
             Action::Invite(n) => give_to(&mut guests[n], |guest| {
-                guest.invited |= !guest.joined;
-                !guest.joined
+                guest.invited |= !guest.joined && !guest.blocked;
+                !guest.joined && !guest.blocked
             }),
             Action::Enable(n) => give_to(&mut guests[n], |guest| {
-                guest.login = true;
-                true
+                guest.login |= !guest.blocked;
+                !guest.blocked
             }),
             Action::Promote(n) => give_to(&mut guests[n], |guest| {
                 guest.admin = true;
@@ -126,7 +132,8 @@ impl Model {
                 guest.grants.remove(ACCOUNTS[account]);
             }),
             Action::Deactivate(n) => take_from(&mut guests[n], |guest| {
-                let keep = Guest { joined: guest.joined, admin: guest.admin, ..Guest::default() };
+                let keep =
+                    Guest { joined: guest.joined, admin: guest.admin, blocked: guest.blocked, ..Guest::default() };
                 *guest = keep;
             }),
             Action::ResetMfa(n) => {
@@ -154,6 +161,11 @@ impl Model {
             }),
             Action::IsReset(n) => give_to(&mut guests[n], |_| {
                 mfa[n] = false;
+                true
+            }),
+            Action::Switched(n, on) => guests[n].as_mut().is_some_and(|guest| {
+                guest.login = on && guest.live;
+                guest.blocked = !on;
                 true
             }),
             Action::Deleted(account, now) => {
@@ -206,7 +218,9 @@ fn operation(action: &Action, now: i64) -> Option<Operation> {
         Action::ResetMfa(n) => Operation::ResetMfa { guest: id(n), enrolled_before: at(now) },
         Action::PartnerOff => Operation::DeactivatePartner { partner: acme() },
         Action::PartnerOn => ensure_partner(),
-        Action::Accepts(_) | Action::Enrolls(_) | Action::IsReset(_) | Action::Deleted(..) => return None,
+        Action::Accepts(_) | Action::Enrolls(_) | Action::IsReset(_) | Action::Switched(..) | Action::Deleted(..) => {
+            return None;
+        }
     })
 }
 
@@ -215,6 +229,7 @@ fn play(player: &dyn Player, action: &Action, now: i64) -> bool {
         Action::Accepts(n) => player.accept(&address(n), seen(now)).is_ok(),
         Action::Enrolls(n) => player.enroll(&address(n), MfaMethod::TOTP, seen(now)).is_ok(),
         Action::IsReset(n) => player.reset(&address(n), seen(now)).is_ok(),
+        Action::Switched(n, on) => player.set_login(&address(n), on).is_ok(),
         Action::Deleted(account, deleted) => player.set_deleted(ACCOUNTS[account], deleted).is_ok(),
         _ => unreachable!("an operation"),
     }
@@ -225,7 +240,8 @@ fn modelled(record: &GuestRecord) -> Guest {
         live: record.is_live(),
         invited: record.invitation.is_some(),
         joined: record.joined_at.is_some(),
-        login: record.login,
+        login: record.login.is_enabled(),
+        blocked: record.login == Login::DisabledByOther,
         admin: record.role == GuestRole::GuestAdmin,
         grants: record
             .grants

@@ -68,6 +68,9 @@ impl Embedded {
         for (_, operation) in steps.iter().filter(|(so, _)| *so) {
             self.run(operation);
         }
+        if guest.blocked {
+            self.inline.0.lock().unwrap().set_login(&address, false).unwrap();
+        }
         if guest.mfa == Mfa::Off {
             self.inline.0.lock().unwrap().reset_mfa(&address, long_ago()).unwrap();
         }

@@ -1,7 +1,7 @@
 //! The directory's operations on plain data, fast enough for every state. `agree.rs` holds it to the embedded directory.
 
 use guestlist::directory::{
-    Everything, GrantRecord, GuestRecord, InvitationRecord, MfaRecord, Operation, Origin, Revision, Weight,
+    Everything, GrantRecord, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, Revision, Weight,
 };
 use guestlist::rules::{GuestRole, Methods, ShareRole};
 use jiff::Timestamp;
@@ -118,17 +118,17 @@ fn change(
         Operation::RevokeInvitation { .. } => new.invitation = None,
         Operation::DisableLogin { .. } => {
             needs(made)?;
-            new.login = false;
+            new.login = disabled(record);
         }
         Operation::EnableLogin { .. } => {
-            needs(live && made)?;
-            new.login = true;
+            needs(live && made && record.login != Login::DisabledByOther)?;
+            new.login = Login::Enabled;
         }
         Operation::Deactivate { .. } => {
             needs(made)?;
             new.grants.clear();
             new.invitation = None;
-            new.login = false;
+            new.login = disabled(record);
             new.deactivated_at.get_or_insert(now);
         }
         Operation::Destroy { since, .. } => {
@@ -148,7 +148,7 @@ fn change(
             new.allowed.clone_from(allowed);
         }
         Operation::Invite { expires_at, .. } => {
-            needs(live && record.joined_at.is_none())?;
+            needs(live && record.joined_at.is_none() && record.login != Login::DisabledByOther)?;
             new.invitation = Some(InvitationRecord { sent_at: now, expires_at: *expires_at });
         }
         Operation::Give { grants, .. } => {
@@ -175,6 +175,11 @@ fn change(
     Ok(Some(new))
 }
 
+/// Keeps whose decision it was.
+fn disabled(record: &GuestRecord) -> Login {
+    if record.login == Login::DisabledByOther { Login::DisabledByOther } else { Login::DisabledByGuestlist }
+}
+
 fn is_home(all: &Everything, partner: &str) -> bool {
     all.partners.iter().any(|known| known.id.0 == partner && known.deactivated_at.is_none())
 }
@@ -191,7 +196,10 @@ fn admit(all: &mut Everything, operation: &Operation, basis: Option<Revision>, n
             let same = known.mark.as_ref().is_some_and(|held| held.uid == mark.uid);
             return if same { Ok(()) } else { Err(Refused) };
         }
-        if known.id != *guest || basis.is_some_and(|basis| basis != known.revision) {
+        if known.login == Login::DisabledByOther
+            || known.id != *guest
+            || basis.is_some_and(|basis| basis != known.revision)
+        {
             return Err(Refused);
         }
     }
@@ -214,7 +222,7 @@ fn admit(all: &mut Everything, operation: &Operation, basis: Option<Revision>, n
         last_mail_at: Some(now),
         recent_mails: Vec::new(),
         joined_at: None,
-        login: true,
+        login: Login::Enabled,
         mfa: old.map_or_else(|| MfaRecord::Known([].into()), |old| old.mfa),
         mfa_lost_at: None,
         allowed: allowed.clone(),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use guestlist::api;
 use guestlist::directory::{
-    AccountRecord, Everything, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Mirror,
-    Origin, PartnerId, PartnerRecord, Revision, UserRecord,
+    AccountRecord, Everything, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, Mark, MfaRecord,
+    Mirror, Origin, PartnerId, PartnerRecord, Revision, UserRecord,
 };
 use guestlist::index::{self, Index};
 use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
@@ -158,7 +158,11 @@ pub fn guest(setup: &Setup, who: usize, guest: &Guest, revision: i64) -> Option<
         last_mail_at: Some(long_ago()),
         recent_mails: Vec::new(),
         joined_at: guest.joined.then(long_ago),
-        login: guest.login,
+        login: match (guest.login, guest.blocked) {
+            (true, _) => Login::Enabled,
+            (false, true) => Login::DisabledByOther,
+            (false, false) => Login::DisabledByGuestlist,
+        },
         mfa: match guest.mfa {
             Mfa::Off => MfaRecord::Known([].into()),
             Mfa::On => MfaRecord::Known(enrolled.into_iter().collect()),
@@ -256,7 +260,8 @@ pub fn compact(all: &Everything, before: &Directory) -> Directory {
             admin: record.role == GuestRole::GuestAdmin,
             invited: record.invitation.is_some(),
             joined: record.joined_at.is_some(),
-            login: record.login,
+            login: record.login.is_enabled(),
+            blocked: record.login == Login::DisabledByOther,
             mfa: match &record.mfa {
                 MfaRecord::Known(methods) if methods.is_empty() => Mfa::Off,
                 MfaRecord::Known(_) => Mfa::On,

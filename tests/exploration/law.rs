@@ -59,7 +59,7 @@ pub fn allowed(setup: &Setup, state: &State, who: usize, what: usize) -> Option<
         Mfa::On => false,
         Mfa::Unknown => true,
     };
-    (guest.record == Record::Live && guest.joined).then_some(Allowed { manager, keeps })
+    (guest.record == Record::Live && guest.joined && !guest.blocked).then_some(Allowed { manager, keeps })
 }
 
 /// Whether a guest holds more of an account than the law gives him at this moment.
@@ -113,7 +113,7 @@ pub fn step(setup: &Setup, before: &State, after: &State, seen: bool) -> Result<
             if new.joined {
                 return Err(format!("guest {who} comes back as if he had never left"));
             }
-        } else if new.invited && !old.invited && (!in_order || !gives(before, partner) || old.joined) {
+        } else if new.invited && !old.invited && (!in_order || !gives(before, partner) || old.joined || old.blocked) {
             // Revoked while something stood in the way; not otherwise, or people get mail for nothing.
             return Err(format!("guest {who} is invited once more though something stands in the way"));
         }
@@ -126,6 +126,9 @@ pub fn step(setup: &Setup, before: &State, after: &State, seen: bool) -> Result<
             if new.record == Record::None {
                 return Err(format!("guest {who} is destroyed before he is deactivated"));
             }
+        }
+        if old.blocked && new.login {
+            return Err(format!("the login of guest {who} is enabled though an administrator disabled it"));
         }
         let off = old.login && !new.login;
         let partner = &before.declared.partners[partner];
@@ -218,7 +221,10 @@ fn record(setup: &Setup, state: &State, who: usize) -> Result<(), String> {
             Err(format!("at rest guest {who} has no membership and was not ended"))
         }
         Presence::There if open && !spec.invalid && !spec.suspended => {
-            let fits = guest.record == Record::Live && guest.mine && guest.login && guest.admin == spec.admin;
+            let fits = guest.record == Record::Live
+                && guest.mine
+                && (guest.login || guest.blocked)
+                && guest.admin == spec.admin;
             if fits { Ok(()) } else { Err(format!("at rest guest {who} is not as his membership says")) }
         }
         Presence::There if spec.suspended && guest.login => {

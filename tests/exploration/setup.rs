@@ -216,7 +216,7 @@ impl Setup {
         add(unknown && !known, "is known to have MFA", told(guest, Mfa::On));
         add(unknown && !known, "is known to have none", told(guest, Mfa::Off));
         let drift = self.varies(Vary::Drift);
-        add(drift, "has his login switched", Guest { login: !guest.login, ..guest });
+        add(drift, "has the login switched", Guest { login: !guest.login, blocked: guest.login, ..guest });
         add(drift, "has his role switched", Guest { admin: !guest.admin, ..guest });
         for what in (0..self.shares).filter(|_| drift) {
             let mut after = guest;

@@ -88,6 +88,8 @@ pub struct Guest {
     pub invited: bool,
     pub joined: bool,
     pub login: bool,
+    /// An administrator disabled the login.
+    pub blocked: bool,
     pub mfa: Mfa,
     pub grants: [Option<Held>; SHARES],
 }
@@ -204,6 +206,7 @@ impl fmt::Display for Guest {
             (self.invited, "invited"),
             (self.joined, "joined"),
             (self.login, "may log in"),
+            (self.blocked, "disabled by an administrator"),
         ];
         write!(f, "record {:?} {}; MFA {:?}", self.record, words(&flags), self.mfa)?;
         for (what, held) in self.grants.iter().enumerate() {

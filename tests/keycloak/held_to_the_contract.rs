@@ -117,7 +117,7 @@ impl People {
         let organization = organization["id"].as_str().unwrap();
         let rows = self.admin("GET", &format!("/organizations/{organization}/invitations?email={email}"), None).await;
         let open = record.invitation.is_some_and(|invitation| now < invitation.expires_at);
-        let Some(row) = rows[0]["id"].as_str().filter(|_| open && record.login) else {
+        let Some(row) = rows[0]["id"].as_str().filter(|_| open && record.login.is_enabled()) else {
             return refuse("revoked, expired or suspended");
         };
         // Keycloak does both at once; in this order there is no moment at which he is neither invited nor a member.
@@ -133,7 +133,7 @@ impl People {
 
     async fn turn_on(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault> {
         let record = self.desk.guest(email).await?.filter(guestlist::directory::GuestRecord::is_live);
-        let Some(record) = record.filter(|record| record.joined_at.is_some() && record.login) else {
+        let Some(record) = record.filter(|record| record.joined_at.is_some() && record.login.is_enabled()) else {
             return refuse("not joined, or the login is off");
         };
         if matches!(&record.mfa, MfaRecord::Known(methods) if methods.contains_key(&method)) {
@@ -190,6 +190,14 @@ impl Player for People {
             *self.now.lock().unwrap() = now;
         }
         done
+    }
+    fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Fault> {
+        wait(async {
+            let user = self.user(email).await;
+            let path = format!("/users/{}", user["id"].as_str().unwrap());
+            self.admin("PUT", &path, Some(json!({"enabled": enabled}))).await;
+            Ok(user["enabled"] != enabled)
+        })
     }
     fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Fault> {
         wait(self.desk.set_owner(account, &[owner.clone()].into()))

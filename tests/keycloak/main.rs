@@ -55,6 +55,8 @@ mod pages;
 mod partner_by_hand;
 mod prepared;
 mod raced;
+mod realm_settings;
+mod refused;
 mod restarted;
 mod same;
 mod secrets;

@@ -152,7 +152,7 @@ pub fn end(objects: &BTreeMap<Key, Value>, all: &Everything, now: Timestamp) -> 
             // Of who has gone, the record keeps what he was last; it means nothing any more.
             guest.is_live().then_some(guest.role),
             guest.is_live(),
-            guest.login,
+            guest.login.is_enabled(),
             guest.invitation.is_some(),
             guest.joined_at.is_some(),
             guest.mark.as_ref().map(|mark| (&mark.name, &mark.uid)),

@@ -155,7 +155,7 @@ fn a_partner_deleted_with_cascade_takes_everything_with_it() {
     sim.settle();
     assert_eq!(sim.server.objects().keys().collect::<Vec<_>>(), [] as [&guestlist::index::Key; 0]);
     let all = sim.everything();
-    assert!(all.guests.iter().all(|guest| !guest.is_live() && guest.grants.is_empty() && !guest.login));
+    assert!(all.guests.iter().all(|guest| !guest.is_live() && guest.grants.is_empty() && !guest.login.is_enabled()));
     assert!(all.partners.iter().all(|partner| partner.deactivated_at.is_some()));
     is_at_rest(&mut sim);
 }

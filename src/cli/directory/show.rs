@@ -74,7 +74,7 @@ struct ShownDeactivated {
 fn state(guest: &GuestRecord, now: Timestamp) -> &'static str {
     let has_mfa =
         matches!(&guest.mfa, MfaRecord::Known(methods) if methods.keys().any(|it| guest.allowed.contains(it)));
-    match (guest.login, guest.joined_at, guest.invitation) {
+    match (guest.login.is_enabled(), guest.joined_at, guest.invitation) {
         (false, _, _) => "Suspended",
         (true, Some(_), _) if has_mfa => "Active",
         (true, Some(_), _) => "Joined",

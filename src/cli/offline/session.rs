@@ -137,6 +137,7 @@ impl Session {
                 if matches!(step.operation, Operation::Admit { .. } | Operation::Invite { .. }) {
                     words.unsent.remove(&key);
                 }
+                words.refused.remove(&key);
                 tell(&Done { key: key.clone(), step });
             }
             words.hear(&key, outcome.failure.as_ref());
@@ -171,6 +172,8 @@ struct Words {
     stuck: BTreeSet<Key>,
     /// Whose mail did not go out, as far as is known: nobody waits for a mail server.
     unsent: BTreeSet<Key>,
+    /// The operations that the directory refuses: they are not tried again here.
+    refused: BTreeSet<Key>,
 }
 
 impl Words {
@@ -183,6 +186,10 @@ impl Words {
             Some(Failure::Retry(why) | Failure::NotTaken(_, why) | Failure::Unwritable(_, why)) => why,
             Some(Failure::Unsent(_, why)) => {
                 self.unsent.insert(key.clone());
+                why
+            }
+            Some(Failure::Refused(_, why)) => {
+                self.refused.insert(key.clone());
                 why
             }
             Some(Failure::RetryAfter(_, why)) => {
@@ -202,7 +209,8 @@ impl Words {
 
     /// Whether something may go better in a while.
     fn is_waiting(&self, engine: &Engine) -> bool {
-        let later = |key: &Key| !self.unsent.contains(key) && !self.stuck.contains(key);
+        let sets = [&self.unsent, &self.stuck, &self.refused];
+        let later = |key: &Key| !sets.iter().any(|set| set.contains(key));
         !self.waiting.is_empty() || engine.failing().any(later)
     }
 

@@ -113,7 +113,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) ->
         last_mail_at: None,
         recent_mails: Vec::new(),
         joined_at: joined.then_some(seen.joined_at).flatten(),
-        login: user.enabled,
+        login: guest::login(user, None),
         mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled.into_iter().collect()) },
         mfa_lost_at: seen.mfa_lost_at,
         allowed: mfa::allowed(&user.attributes),

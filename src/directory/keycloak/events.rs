@@ -11,7 +11,7 @@ use super::super::{Changed, Changes, Cursor, Fault};
 use super::client::{Call, Endpoint, Failed, optional};
 use super::endpoints::{ADMIN_EVENTS, EVENTS_CONFIG, GET_GROUP, USER_EVENTS};
 use super::wire::Group;
-use super::{Inner, damaged, guest, partner, realm};
+use super::{Inner, damaged, guest, partner, realm, strangers};
 use crate::rules::Email;
 
 /// How many events are read at once.
@@ -261,7 +261,7 @@ impl Inner {
         let partners = about.organizations.iter().filter_map(|id| ours(id));
         let mut changed: BTreeSet<_> = partners.map(|(partner, _)| Changed::Partner(partner.clone())).collect();
         for user in &about.users {
-            changed.extend(self.user_changed(user).await?);
+            changed.extend(self.user_changed(user).await?.into_iter().flatten());
         }
         for group in &about.groups {
             changed.extend(self.group_changed(group).await?);
@@ -269,17 +269,20 @@ impl Inner {
         Ok(changed)
     }
 
-    async fn user_changed(&self, id: &str) -> Result<Option<Changed>, Fault> {
+    async fn user_changed(&self, id: &str) -> Result<[Option<Changed>; 2], Fault> {
         if let Some(address) = self.memory.address_of(id) {
-            return Ok(Some(Changed::Guest(address)));
+            return Ok([Some(Changed::Guest(address)), None]);
         }
         let people = self.people();
         // Who it was is not known any more.
-        let Some(user) = people.user(id).await? else { return Ok(Some(Changed::Everything)) };
+        let Some(user) = people.user(id).await? else { return Ok([Some(Changed::Everything), None]) };
         let user = people.himself(&user).await?;
         Ok(match guest::is_marked(&user) {
-            true => damaged::address(&user).map(Changed::Guest),
-            false => Email::parse(&user.email).ok().map(Changed::User),
+            true => [damaged::address(&user).map(Changed::Guest), None],
+            false => [
+                Email::parse(&user.email).ok().map(Changed::User),
+                strangers::at_username(&user).map(|stranger| Changed::Guest(stranger.address)),
+            ],
         })
     }
 

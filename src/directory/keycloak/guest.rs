@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::record::NO_OBJECT;
 use super::super::{
-    GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Origin, PartnerId, Revision, SentMail, UserRecord,
+    GuestId, GuestRecord, InvitationRecord, Login, Mark, MfaRecord, Origin, PartnerId, Revision, SentMail, UserRecord,
 };
 use super::damaged::{self, Known};
 use super::grants::{self, ACCOUNTS, GRANTS};
@@ -75,6 +75,9 @@ struct Stored {
     /// Claims that were revoked, as long as sessions from before may go on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     revoked: Vec<String>,
+    /// Since when guestlist has the login disabled. Absent: a login that is off was disabled by another party.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    login_disabled_at: Option<Timestamp>,
 }
 
 /// What his user alone does not say.
@@ -164,7 +167,14 @@ fn stored(user: &User) -> Option<Stored> {
     let same = all.windows(2).all(|two| guest(&two[0]) == guest(&two[1]));
     let says = |stored: &Stored| {
         let admin = stored.role == GuestRole::GuestAdmin.as_str();
-        (stored.deactivated_at.is_none(), !stored.adopted, stored.joined_at.is_some(), stored.mfa.len(), admin)
+        (
+            stored.deactivated_at.is_none(),
+            !stored.adopted,
+            stored.joined_at.is_some(),
+            stored.mfa.len(),
+            admin,
+            stored.login_disabled_at,
+        )
     };
     all.into_iter().filter(|_| same).min_by_key(says)
 }
@@ -176,6 +186,12 @@ const WRITTEN_TWICE: &str = "\0written twice at once";
 fn is_written_twice(user: &User) -> bool {
     let values = |name| user.attributes.get(name).map_or(0, Vec::len);
     ALL.into_iter().any(|name| !has_many(name) && values(name) > 1)
+}
+
+/// Whether an administrator enabled a login that guestlist had disabled. The record says so still, and has to be written anew: else
+/// a login that the administrator disables later would pass for one that guestlist disabled.
+fn is_enabled_by_other(user: &User, disabled_at: Option<Timestamp>) -> bool {
+    user.enabled && disabled_at.is_some()
 }
 
 /// Whether all that is ours on a user is the same on both, in whichever order.
@@ -263,14 +279,18 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
         address,
         partner: PartnerId(stored.partner),
         partner_name: stored.partner_name,
-        display_name: if is_written_twice(user) { stored.display_name + WRITTEN_TWICE } else { stored.display_name },
+        display_name: if is_written_twice(user) || is_enabled_by_other(user, stored.login_disabled_at) {
+            stored.display_name + WRITTEN_TWICE
+        } else {
+            stored.display_name
+        },
         role: GuestRole::parse(&stored.role)?,
         invitation: if joined { None } else { invitation },
         admitted_at: stored.admitted_at,
         last_mail_at: stored.mailed_at,
         recent_mails: stored.recent_mails.iter().filter_map(|text| SentMail::parse(text)).collect(),
         joined_at: joined.then(|| stored.joined_at.or(seen.joined_at)).flatten(),
-        login: user.enabled,
+        login: login(user, stored.login_disabled_at),
         mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled.into_iter().collect()) },
         mfa_lost_at: lost,
         allowed: mfa::allowed(&user.attributes),
@@ -305,6 +325,7 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
         // Somebody wrote on him what applications are told. He is no guest, and does not become one by losing it.
         return grants::write(record, attributes, at);
     }
+    let disabled_at = before.as_ref().and_then(|before| before.login_disabled_at);
     let mfa = match &record.mfa {
         MfaRecord::Known(mfa) => mfa.iter().map(|(method, at)| (method.as_str().to_owned(), *at)).collect(),
         // What nobody could tell is remembered as it was.
@@ -332,6 +353,7 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
         mfa_lost_at: record.mfa_lost_at,
         deactivated_at: record.deactivated_at,
         revoked: revoked.into_iter().collect(),
+        login_disabled_at: (record.login == Login::DisabledByGuestlist).then(|| disabled_at.unwrap_or(at)),
     };
     let mut put = |name: &str, values: Vec<String>| attributes.insert(name.to_owned(), values);
     put(ID, vec![record.id.0.clone()]);
@@ -403,12 +425,16 @@ pub fn shortened(text: &str, longest: usize) -> String {
     text.chars().take_while(fits).collect()
 }
 
-/// The attribute by which Keycloak says why it switched a user off, and what it says where that was for wrong passwords.
-const DISABLED: (&str, &str) = ("disabledReason", "permanentLockout");
+/// The attribute in which Keycloak says why it disabled a user itself, such as `permanentLockout` after wrong passwords.
+const DISABLED_REASON: &str = "disabledReason";
 
-/// Whether Keycloak switched somebody off for good, for wrong passwords. Who switches him on lets guessing go on.
-pub fn is_locked_out(user: &User) -> bool {
-    !user.enabled && first(&user.attributes, DISABLED.0) == Some(DISABLED.1)
+/// Whether a user may log in. `disabled_at`: since when guestlist has the login disabled, where its record says so.
+pub fn login(user: &User, disabled_at: Option<Timestamp>) -> Login {
+    match disabled_at {
+        _ if user.enabled => Login::Enabled,
+        Some(_) if !user.attributes.contains_key(DISABLED_REASON) => Login::DisabledByGuestlist,
+        Some(_) | None => Login::DisabledByOther,
+    }
 }
 
 #[cfg(test)]
@@ -448,6 +474,36 @@ mod tests {
             let held = &guest.grants["ads"].grant;
             assert_eq!((held.role, held.share_uid.as_str()), (ShareRole::Manager, ""), "no share stands behind it");
         }
+    }
+
+    #[test]
+    fn login_is_as_the_record_says_unless_an_administrator_switched_it() {
+        let at = r#""admittedAt":"2026-01-01T00:00:00Z","loginDisabledAt":"2026-01-03T00:00:00Z""#;
+        let flagged = stored("GuestUser", true, "u1").replace(r#""admittedAt":"2026-01-01T00:00:00Z""#, at);
+        let plain = stored("GuestUser", true, "u1");
+        let login = |record: &str, enabled, reason: Option<&str>| {
+            let mut user = User { enabled, ..user(&[record.to_owned()], &[]) };
+            let reason = reason.map(|reason| (DISABLED_REASON.to_owned(), vec![reason.to_owned()]));
+            user.attributes.extend(reason);
+            read(&user).login
+        };
+        for (record, enabled, reason, expected) in [
+            (&flagged, false, None, Login::DisabledByGuestlist),
+            (&flagged, false, Some("permanentLockout"), Login::DisabledByOther),
+            (&flagged, true, None, Login::Enabled),
+            (&plain, false, None, Login::DisabledByOther),
+            (&plain, false, Some("permanentLockout"), Login::DisabledByOther),
+            (&plain, true, None, Login::Enabled),
+        ] {
+            assert_eq!(login(record, enabled, reason), expected, "{enabled} {reason:?}");
+        }
+        // Enabled by an administrator: the record is written anew, and its mark of the suspension goes with that.
+        let mut user = User { enabled: true, ..user(&[flagged], &[]) };
+        let record = read(&user);
+        assert_ne!(record.display_name, "Bob");
+        write(&record, &mut user.attributes, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(read(&user).display_name, "Bob");
+        assert_eq!(read(&User { enabled: false, ..user }).login, Login::DisabledByOther);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod profile;
 mod realm;
 mod server_clock;
 mod sign_in;
+mod strangers;
 mod term;
 mod wire;
 
@@ -33,8 +34,9 @@ use tokio::sync::Mutex as AsyncMutex;
 
 pub use client::{Login, Secret, Settings, client_id};
 
-use super::{AccountRecord, Fault, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
+use super::{AccountRecord, Fault, GuestRecord, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
 use crate::fresh::Fresh;
+use crate::rules::Email;
 use audience::Audience;
 use client::{Call, Client};
 use endpoints::LIST_ORGANIZATIONS;
@@ -90,6 +92,10 @@ struct Listing {
     pages: Pages,
     walk: Walk,
     users: Vec<UserRecord>,
+    /// Users who stand in the way of an address.
+    strangers: Vec<GuestRecord>,
+    /// The addresses in marks.
+    marked: std::collections::BTreeSet<Email>,
     seen: std::collections::BTreeSet<String>,
 }
 

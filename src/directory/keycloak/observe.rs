@@ -10,11 +10,11 @@ use super::super::{
     PartnerId, PartnerRecord, ShareRecord, SignInGate, UserRecord,
 };
 use super::client::{Call, optional};
-use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS};
+use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
 use super::pages::{PAGE, Step};
 use super::people::Home;
 use super::wire::{Organization, User};
-use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm, sign_in};
+use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm, sign_in, strangers};
 use crate::rules::Email;
 
 /// How many pages of users are read at once: a page takes the server long, and one behind the last takes it no time.
@@ -52,13 +52,16 @@ impl Inner {
                 read.extend(users);
             }
         }
-        let Listing { seen, walk, users, .. } = listing;
+        let Listing { seen, walk, users, strangers, marked, .. } = listing;
         let told = async {
             let mut items = Vec::new();
             for user in read {
                 if seen.insert(user.id.clone()) {
                     let himself = people.himself(&user).await?;
-                    items.extend(people.listed(&himself, walk).await?);
+                    let guest = people.listed(&himself, walk).await?;
+                    marked.extend(guest.as_ref().map(|guest| guest.address.clone()));
+                    items.extend(guest);
+                    strangers.extend(strangers::at_username(&himself));
                     users.extend(guest::workspace_user(&himself));
                 }
             }
@@ -68,7 +71,11 @@ impl Inner {
             // A realm that does not show our attributes any more seems to have no guest of ours at all.
             if step == Step::End { profile::check(&self.client).await } else { Ok(()) }
         };
-        let (items, ()) = futures::try_join!(told, shown)?;
+        let (mut items, ()) = futures::try_join!(told, shown)?;
+        if step == Step::End {
+            let Listing { strangers, marked, .. } = listing;
+            items.extend(std::mem::take(strangers).into_iter().filter(|one| !marked.contains(&one.address)));
+        }
         let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })
     }
@@ -133,9 +140,16 @@ impl Inner {
                 if self.memory.user_at(address).is_some() {
                     profile::check(&self.client).await?;
                 }
-                Ok(None)
+                Ok(self.user_named(address).await?.as_ref().and_then(strangers::at_username))
             }
         }
+    }
+
+    /// The user whose username is an address.
+    pub(super) async fn user_named(&self, address: &Email) -> Result<Option<User>, Fault> {
+        let call = Call::get(LIST_USERS, &["users"]).with("username", address).with("exact", true);
+        let found: Vec<User> = self.client.call(call.with("briefRepresentation", false).page(0, 2)).await?.read()?;
+        Ok(found.into_iter().find(|user| user.username.eq_ignore_ascii_case(address.as_str())))
     }
 
     /// A guest's record from his user, with everything that he does not say himself looked up.

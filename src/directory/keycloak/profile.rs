@@ -61,9 +61,38 @@ impl Declared {
     }
 }
 
+/// Whether administrators may see an attribute that Keycloak keeps itself, and edit it. Where nothing is declared they may.
+fn is_open(profile: &Profile, name: &str, edit: bool) -> bool {
+    let admin = |roles: &[String]| roles.iter().any(|role| role == ADMIN);
+    let Some(declared) = profile.attributes.iter().find(|declared| declared.name == name) else { return true };
+    let Permissions { view, edit: editors } = &declared.permissions;
+    let undeclared = view.is_empty() && editors.is_empty();
+    undeclared || admin(editors) || (!edit && admin(view))
+}
+
+/// The attributes that guestlist needs and that the realm keeps from administrators, each with what to change.
+pub fn closed(profile: &Value) -> Vec<String> {
+    serde_json::from_value(profile.clone()).map(|profile| closed_in(&profile)).unwrap_or_default()
+}
+
+fn closed_in(profile: &Profile) -> Vec<String> {
+    let needed = [("username", false, "see"), ("email", true, "edit")];
+    let closed = needed.into_iter().filter(|(name, edit, _)| !is_open(profile, name, *edit));
+    let say = |(name, _, verb): (&str, bool, &str)| {
+        format!(
+            "does not let administrators {verb} the attribute {name:?}, so no guest can be written; allow it (Realm settings, \
+             User profile, {name}, Permission)"
+        )
+    };
+    closed.map(say).collect()
+}
+
 /// Fails where the realm would show our attributes to users, let them edit them, or drop them.
 pub async fn check(client: &Client) -> Result<(), Fault> {
     let profile: Profile = client.call(Call::get(PROFILE, &["users", "profile"])).await?.read()?;
+    if let Some(why) = closed_in(&profile).first() {
+        return Err(Fault::Refused { message: format!("the realm's user profile {why}") });
+    }
     judge(&profile).map_err(|why| Fault::Refused {
         message: format!("the realm's user profile {why}; `guestlist directory setup` declares what is needed"),
     })
@@ -188,6 +217,25 @@ mod tests {
         let mut profile = declare(&Value::Null).unwrap();
         profile["unmanagedAttributePolicy"] = json!("ENABLED");
         assert_eq!(judged(&profile), Ok(()));
+    }
+
+    #[test]
+    fn address_that_administrators_cannot_write_is_refused() {
+        let both = json!(["admin", "user"]);
+        for (name, view, edit, closed) in [
+            ("email", both.clone(), both.clone(), false),
+            ("email", json!([]), json!(["admin"]), false),
+            ("email", json!([]), json!([]), false),
+            ("email", both.clone(), json!([]), true),
+            ("email", json!(["user"]), json!(["user"]), true),
+            ("username", both.clone(), json!([]), false),
+            ("username", json!(["user"]), json!(["user"]), true),
+            ("firstName", json!(["user"]), json!(["user"]), false),
+        ] {
+            let profile = json!({"attributes": [{"name": name, "permissions": {"view": view, "edit": edit}}]});
+            assert_eq!(!super::closed(&profile).is_empty(), closed, "{profile}");
+        }
+        assert!(super::closed(&Value::Null).is_empty());
     }
 
     #[test]

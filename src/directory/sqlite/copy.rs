@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::rows::{put_grant, recent_text, stamp};
 use super::schema::fault;
 use super::{Access, Fault, Store, play};
-use crate::directory::{Everything, GuestRecord, MfaRecord, Operation, Origin, Owner, PartnerRecord};
+use crate::directory::{Everything, GuestRecord, Login, MfaRecord, Operation, Origin, Owner, PartnerRecord};
 use crate::rules::Email;
 
 impl Store {
@@ -152,8 +152,8 @@ fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
     };
     let sql = "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
                partner_name, display_name, role, sent_at, invitation_ends, joined_at, login, mfa_lost_at, deactivated_at, \
-               admitted_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+               admitted_at, disabled_by_other) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
     tx.prepare_cached(sql)?.execute(params![
         guest.id.0,
         guest.revision.0,
@@ -171,10 +171,11 @@ fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
         guest.invitation.map(|invitation| stamp(invitation.sent_at)),
         guest.invitation.map(|invitation| stamp(invitation.expires_at)),
         guest.joined_at.map(stamp),
-        guest.login,
+        guest.login == Login::Enabled,
         guest.mfa_lost_at.map(stamp),
         guest.deactivated_at.map(stamp),
         stamp(guest.admitted_at),
+        guest.login == Login::DisabledByOther,
     ])?;
     if let MfaRecord::Known(methods) = &guest.mfa {
         for (method, since) in methods {

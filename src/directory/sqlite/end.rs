@@ -42,7 +42,7 @@ impl Write<'_> {
         let made = record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Made);
         if made {
             let sql = "INSERT OR IGNORE INTO users (email, name, enabled, verified) VALUES (?1, ?2, ?3, 0)";
-            self.sql(sql, params![record.address.as_str(), record.display_name, record.login])?;
+            self.sql(sql, params![record.address.as_str(), record.display_name, record.login.is_enabled()])?;
             self.done("user", record.address.as_str())?;
         }
         self.drop_record(record)

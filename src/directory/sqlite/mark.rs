@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::{Fault, GuestRecord, Mark, Operation, Origin, Owner, Revision};
+use super::super::{Fault, GuestRecord, Login, Mark, Operation, Origin, Owner, Revision};
 use super::rows::{self, methods_text, stamp};
 use super::write::{Done, Write};
 use crate::rules::Methods;
@@ -11,6 +11,11 @@ impl Write<'_> {
     /// Nothing is given to somebody who is not live.
     pub(super) fn live(&self, record: &GuestRecord) -> Result<(), Fault> {
         if record.deactivated_at.is_some() { Err(self.stale()) } else { Ok(()) }
+    }
+
+    /// Enabling the login, or a mail, would undo the decision of an administrator.
+    pub(super) fn not_disabled_by_other(&self, record: &GuestRecord) -> Result<(), Fault> {
+        if record.login == Login::DisabledByOther { Err(self.stale()) } else { Ok(()) }
     }
 
     /// Only who was made by us is disabled, reset or deactivated.
@@ -102,6 +107,9 @@ impl Write<'_> {
             if existing.id != *guest || basis.is_some_and(|basis| basis != existing.revision) {
                 return Err(self.stale());
             }
+            if mark.origin == Origin::Made {
+                self.not_disabled_by_other(existing)?;
+            }
         }
         let user =
             rows::users(self.tx, "WHERE email = ?1", &[&address.as_str()]).map_err(|error| self.failed(&error))?;
@@ -109,6 +117,8 @@ impl Write<'_> {
             Origin::Made if !user.is_empty() => return Err(Fault::Exists { what: address.to_string() }),
             // There is nobody to adopt.
             Origin::Adopted if user.is_empty() => return Err(self.stale()),
+            // An administrator disabled the login: nobody is mailed.
+            Origin::Adopted if user.iter().any(|user| !user.enabled) => return Err(self.stale()),
             Origin::Made | Origin::Adopted => {}
         }
         // A guest is never Owner.

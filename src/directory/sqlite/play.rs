@@ -13,7 +13,7 @@ use super::schema::fault;
 use super::{Fault, Store};
 use crate::directory::import::{Known, KnownUser, People, Planned, plan};
 use crate::directory::{
-    AccountRecord, Everything, GuestRecord, Import, Imported, MfaRecord, Origin, SignInGate, UserRecord,
+    AccountRecord, Everything, GuestRecord, Import, Imported, Login, MfaRecord, Origin, SignInGate, UserRecord,
 };
 use crate::rules::{Email, MfaMethod};
 
@@ -95,7 +95,7 @@ impl Store {
                     invitation.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
                 ));
             }
-            if !guest.login {
+            if !guest.login.is_enabled() {
                 return refuse(format!("{email} is suspended or expired; the invitation cannot be followed now"));
             }
             let sql = "UPDATE guests SET joined_at = ?2, sent_at = NULL, invitation_ends = NULL, mfa_lost_at = NULL \
@@ -112,7 +112,7 @@ impl Store {
             if guest.joined_at.is_none() {
                 return refuse(format!("{email} has not joined yet; accept the invitation first"));
             }
-            if !guest.login {
+            if !guest.login.is_enabled() {
                 return refuse(format!("the login of {email} is off (suspended or expired)"));
             }
             let MfaRecord::Known(methods) = &guest.mfa else { return refuse("the directory cannot tell") };
@@ -123,6 +123,23 @@ impl Store {
             tx.execute(sql, params![email.as_str(), method.as_str(), stamp(now)])
                 .map_err(|error| fault("enrol MFA", &error))?;
             update(tx, &guest, "UPDATE guests SET mfa_lost_at = NULL WHERE id = ?1", params![guest.id.0])?;
+            Ok(true)
+        })
+    }
+
+    /// An administrator disables or enables the login of a guest, also of a deactivated one.
+    pub fn set_login(&mut self, email: &Email, enabled: bool) -> Result<bool, Fault> {
+        self.play("switch the login", |tx| {
+            let failed = |error: rusqlite::Error| fault("read a guest", &error);
+            let Some(guest) = rows::one_guest(tx, "WHERE address = ?1", email.as_str()).map_err(failed)? else {
+                return refuse(format!("{email} is no guest; `guestlist directory show` lists the guests"));
+            };
+            if guest.login == if enabled { Login::Enabled } else { Login::DisabledByOther } {
+                return Ok(false);
+            }
+            let sql = "UPDATE guests SET disabled_by_other = NOT ?2, \
+                       login = CASE WHEN ?2 THEN deactivated_at IS NULL ELSE login END WHERE id = ?1";
+            update(tx, &guest, sql, params![guest.id.0, enabled])?;
             Ok(true)
         })
     }

@@ -7,8 +7,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, MailRecord, Mark, MfaRecord, Origin,
-    PartnerId, PartnerRecord, Revision, SentMail, ShareRecord, UserRecord,
+    AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MailRecord, Mark, MfaRecord,
+    Origin, PartnerId, PartnerRecord, Revision, SentMail, ShareRecord, UserRecord,
 };
 use super::follow::KEPT;
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
@@ -83,8 +83,18 @@ pub fn partner(row: &Row<'_>) -> Result<PartnerRecord> {
 pub const GUEST: &str = "SELECT id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
 partner_name, display_name, role, sent_at, invitation_ends, \
 (SELECT mailed_at FROM mails WHERE mails.address = guests.address), joined_at, \
-login AND (origin = 'Made' OR EXISTS (SELECT 1 FROM users WHERE email = address AND enabled)), \
+CASE WHEN disabled_by_other OR NOT (origin = 'Made' OR EXISTS (SELECT 1 FROM users WHERE email = address AND enabled)) \
+THEN 'Other' WHEN login THEN 'Enabled' ELSE 'Guestlist' END, \
 mfa_lost_at, deactivated_at, admitted_at, (SELECT recent FROM mails WHERE mails.address = guests.address), allowed FROM guests";
+
+fn login(row: &Row<'_>, column: usize) -> Result<Login> {
+    match row.get::<_, String>(column)?.as_str() {
+        "Enabled" => Ok(Login::Enabled),
+        "Guestlist" => Ok(Login::DisabledByGuestlist),
+        "Other" => Ok(Login::DisabledByOther),
+        _ => Err(unreadable(column, "a login")),
+    }
+}
 
 fn guest(row: &Row<'_>) -> Result<GuestRecord> {
     let origin: String = row.get(8)?;
@@ -116,7 +126,7 @@ fn guest(row: &Row<'_>) -> Result<GuestRecord> {
         recent_mails: recent(row, 21)?,
         admitted_at: time(row, 20)?,
         joined_at: maybe_time(row, 16)?,
-        login: row.get(17)?,
+        login: login(row, 17)?,
         mfa_lost_at: maybe_time(row, 18)?,
         deactivated_at: maybe_time(row, 19)?,
         mfa: MfaRecord::Known(Few::default()),

@@ -162,6 +162,11 @@ const RECENT_MAILS: &str = "ALTER TABLE mails ADD COLUMN recent TEXT NOT NULL DE
 const ALLOWED: &str =
     "ALTER TABLE guests ADD COLUMN allowed TEXT NOT NULL DEFAULT 'TOTP,WebAuthn' CHECK (allowed <> '');";
 
+/// Remembers the logins that an administrator disabled; `login` says what guestlist itself decided.
+const DISABLED_BY_OTHER: &str = "
+ALTER TABLE guests ADD COLUMN disabled_by_other INTEGER NOT NULL DEFAULT 0 CHECK (disabled_by_other IN (0, 1));
+";
+
 /// What may be done with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -220,7 +225,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
             ),
         });
     }
-    let steps = [M::up(TABLES), M::up(RECENT_MAILS), M::up(ALLOWED)];
+    let steps = [M::up(TABLES), M::up(RECENT_MAILS), M::up(ALLOWED), M::up(DISABLED_BY_OTHER)];
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     if version > known {
         return Err(Fault::Refused {

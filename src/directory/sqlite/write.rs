@@ -195,11 +195,13 @@ impl Write<'_> {
             Operation::RevokeInvitation { .. } => self.revoke(id),
             Operation::DisableLogin { .. } => {
                 self.made(record)?;
-                self.sql("UPDATE guests SET login = 0 WHERE id = ?1 AND login <> 0", [id])
+                let sql = "UPDATE guests SET login = 0 WHERE id = ?1 AND login <> 0 AND NOT disabled_by_other";
+                self.sql(sql, [id])
             }
             Operation::EnableLogin { .. } => {
                 self.live(record)?;
                 self.made(record)?;
+                self.not_disabled_by_other(record)?;
                 self.sql("UPDATE guests SET login = 1 WHERE id = ?1 AND login <> 1", [id])
             }
             Operation::ResetMfa { enrolled_before, .. } => self.reset_mfa(record, *enrolled_before),
@@ -303,6 +305,7 @@ impl Write<'_> {
 
     fn invite(&self, record: &GuestRecord, expires_at: Timestamp) -> Result<usize, Fault> {
         self.live(record)?;
+        self.not_disabled_by_other(record)?;
         if record.joined_at.is_some() {
             return Err(self.stale());
         }

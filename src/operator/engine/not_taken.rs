@@ -15,8 +15,9 @@ use crate::rules::GuestRole;
 
 /// How long to wait between two tries at most: access that is to be taken away is held until then.
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_secs(10);
-/// The same for a mail, at least and at most: a mail server is not mended in a moment, and may be slow to say no.
-const MAIL_DELAY: [SignedDuration; 2] = [SignedDuration::from_secs(10), SignedDuration::from_mins(5)];
+/// The same for a mail and for an operation that the directory refused, at least and at most: neither is fixed in a moment, and
+/// a mail server may be slow to say no.
+const SLOW_DELAY: [SignedDuration; 2] = [SignedDuration::from_secs(10), SignedDuration::from_mins(5)];
 /// After how many failures in a row it is said. A single one is soon over, and not worth a write.
 const SAID_AFTER: u32 = 3;
 
@@ -29,6 +30,9 @@ pub(super) enum Kept {
     Mail,
     /// All that concerns the object, for its record cannot be written: its own trouble, and nobody else's.
     Object,
+    /// Everything, as while the directory does not answer: it refused this object's operation, and that is no other object's
+    /// trouble.
+    Refused,
     /// Everything, as while the directory does not answer.
     Everything,
 }
@@ -49,7 +53,7 @@ pub(super) struct Waiting {
 impl Waiting {
     /// Its status says so, and it is left alone until then, as long as the operation is what comes next.
     fn is_said(&self) -> bool {
-        self.kept == Kept::Mail || self.times >= SAID_AFTER
+        matches!(self.kept, Kept::Mail | Kept::Refused) || self.times >= SAID_AFTER
     }
 
     /// It is the directory's trouble, and said: others are concerned.
@@ -61,7 +65,10 @@ impl Waiting {
 impl Engine {
     /// An operation was not taken.
     pub(super) fn not_taken(&mut self, key: &Key, operation: &Operation, kept: Kept, problem: String, now: Timestamp) {
-        let [shortest, longest] = if kept == Kept::Mail { MAIL_DELAY } else { [SignedDuration::ZERO, LONGEST_DELAY] };
+        let [shortest, longest] = match kept {
+            Kept::Mail | Kept::Refused => SLOW_DELAY,
+            Kept::Nothing | Kept::Object | Kept::Everything => [SignedDuration::ZERO, LONGEST_DELAY],
+        };
         let delay = self.queue.back_off_within(longest, key, now).max(shortest);
         let before = self.not_taken.remove(key);
         let times = before.as_ref().filter(|before| before.kept == kept).map_or(0, |before| before.times) + 1;
@@ -70,7 +77,7 @@ impl Engine {
         let said = waiting.is_said();
         self.not_taken.insert(key.clone(), waiting);
         let news = match kept {
-            Kept::Mail | Kept::Object => times == 1,
+            Kept::Mail | Kept::Object | Kept::Refused => times == 1,
             Kept::Nothing | Kept::Everything => self.condition.not_taken.is_none(),
         };
         if news {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Engine, Load, Now};
 use crate::directory::{
-    AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, MAILS_KEPT, MfaRecord, Origin, PartnerRecord, SignInGate,
+    AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, Login, MAILS_KEPT, MfaRecord, Origin, PartnerRecord, SignInGate,
 };
 use crate::index::{Key, Kind, Touched};
 use crate::operator::queue::Priority;
@@ -218,6 +218,7 @@ impl Engine {
 /// Whether somebody changed what only we write: what a guest was given, his role, the login of a user we made.
 fn drifted(old: &GuestRecord, new: Option<&GuestRecord>) -> bool {
     let made = old.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
-    old.is_live()
-        && new.is_none_or(|new| old.grants != new.grants || old.role != new.role || (made && old.login != new.login))
+    // A login that an administrator disabled is their decision, and is not corrected.
+    let switched = |new: &GuestRecord| made && old.login != new.login && new.login != Login::DisabledByOther;
+    old.is_live() && new.is_none_or(|new| old.grants != new.grants || old.role != new.role || switched(new))
 }

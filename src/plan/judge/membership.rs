@@ -10,7 +10,7 @@ use super::inviter::{Inviter, inviter, inviter_violation};
 use super::newcomer::claim_violations;
 use super::partner::{PartnerView, Presence};
 use super::{Gate, Wait};
-use crate::directory::{GuestRecord, MfaRecord, Origin};
+use crate::directory::{GuestRecord, Login, MfaRecord, Origin};
 use crate::index::{Key, Kind, Membership, Slot};
 use crate::rules::{Adoption, Email, Methods, Reason, Violation, all_methods, cross, say};
 
@@ -31,6 +31,8 @@ pub struct MemberView<'a> {
     pub overdue: bool,
     /// Suspended by spec, its own or its partner's.
     pub suspended: bool,
+    /// An administrator or the identity provider disabled the login; guestlist does not enable it.
+    pub disabled_by_other: bool,
     /// Its effective end.
     pub expires_at: Option<Timestamp>,
     /// Its effective end has passed.
@@ -62,6 +64,9 @@ impl<'a> MemberView<'a> {
             violations.push(say::already_guest());
         }
         violations.sort();
+        if wait.is_none() && violations.is_empty() && is_disabled_by_other(world, partner, entry, claim) {
+            wait = Some(Wait::on(Reason::DisabledByAdministrator));
+        }
         let record = claim.live();
         if wait.is_none()
             && let Some(until) = mail_wait(world, entry, claim)
@@ -122,13 +127,16 @@ impl<'a> MemberView<'a> {
         let expires_at = expires_at(partner, entry, record);
         let expired = expires_at.is_some_and(|end| end <= world.now);
         let suspended = terms.suspended || partner.suspended;
-        let overdue = enrolled.is_some() && deadline.is_some_and(|deadline| deadline <= world.now) && !suspended;
+        let disabled_by_other = record.is_some_and(|record| record.login == Login::DisabledByOther);
+        let late = enrolled.is_some() && deadline.is_some_and(|deadline| deadline <= world.now);
+        let overdue = late && !suspended && !disabled_by_other;
         let removing = is_leaving(meta) || cascaded(partner, entry);
         let facts = Facts {
             removing,
             violated: !violations.is_empty(),
             live: record.is_some(),
             suspended,
+            disabled_by_other,
             overdue,
             expired,
             joined: joined_at.is_some(),
@@ -151,6 +159,7 @@ impl<'a> MemberView<'a> {
             state,
             overdue,
             suspended,
+            disabled_by_other,
             expires_at,
             expired,
             deadline,
@@ -195,6 +204,7 @@ impl<'a> MemberView<'a> {
             | State::InvitationExpired
             | State::Invited => Gate::Shut(self.wait.map_or(self.state.reason(), |wait| wait.reason)),
             State::Suspended if self.overdue => Gate::Shut(Reason::MfaEnrolmentOverdue),
+            State::Suspended if !self.suspended => Gate::Shut(Reason::DisabledByAdministrator),
             State::Suspended => Gate::Shut(Reason::Suspended),
             State::Joined | State::Active => match &self.enrolled {
                 None if self.unknown_until.is_some_and(|until| until <= world.now) => Gate::Shut(Reason::MfaUnknown),
@@ -267,6 +277,19 @@ pub fn wait(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, new
         return Some(Wait::on(Reason::HostDomainsUnknown));
     }
     (newcomer && inviter(world, partner, entry) == Inviter::NotActive).then(|| Wait::on(Reason::InviterNotActive))
+}
+
+/// Whether an administrator disabled the login of the identity that a new membership would invite.
+fn is_disabled_by_other(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, claim: Claim<'_>) -> bool {
+    let user = || {
+        let address = entry.reading.terms.email.as_ref()?;
+        world.observed.user(address).filter(|_| adopts(world, partner))
+    };
+    match claim {
+        Claim::Revives(record) => record.login == Login::DisabledByOther,
+        Claim::Free => user().is_some_and(|user| !user.enabled),
+        Claim::Mine(_) | Claim::Passes(_) | Claim::Taken | Claim::Stranger => false,
+    }
 }
 
 fn is_workspace_user(world: World<'_>, partner: &PartnerView<'_>, email: &Email) -> bool {

@@ -17,6 +17,9 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
     if let Some(violated) = Situation::violated(&member.violations) {
         return violated;
     }
+    if is_disabled_by_other(member) {
+        return Situation::waits(Reason::DisabledByAdministrator);
+    }
     if let Some(wait) = member.wait {
         let waits = Situation::waits(wait.reason);
         let by = member.entry.reading.terms.invited_by.as_ref().filter(|_| wait.reason == Reason::InviterNotActive);
@@ -47,6 +50,11 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
         | State::Joined
         | State::Active => Situation::fine(member.state.reason()),
     }
+}
+
+/// Whether the guest is suspended only because another party disabled the login.
+fn is_disabled_by_other(member: &MemberView<'_>) -> bool {
+    member.state == State::Suspended && member.disabled_by_other && !member.suspended
 }
 
 /// Whether something is enrolled, and nothing that counts.

@@ -13,7 +13,9 @@ use super::super::lifecycle::State;
 use super::super::{Step, World};
 use super::Shared;
 use crate::api;
-use crate::directory::{Grant, GrantRecord, GuestId, GuestRecord, Mark, MfaRecord, Operation, Origin, PartnerId};
+use crate::directory::{
+    Grant, GrantRecord, GuestId, GuestRecord, Login, Mark, MfaRecord, Operation, Origin, PartnerId,
+};
 use crate::index::Membership;
 use crate::rules::{Email, GuestRole, Reason, Sort, entry};
 
@@ -115,7 +117,7 @@ pub fn take(
         push(Operation::RevokeInvitation { guest: guest.clone() }, reason, "the membership breaks a rule or ends");
     }
     let off = member.suspended || member.expired;
-    if record.login && off && member.origin == Origin::Made {
+    if record.login.is_enabled() && off && member.origin == Origin::Made {
         push(Operation::DisableLogin { guest: guest.clone() }, member.state.reason(), "suspended or expired");
     }
     if let Some(before) = reset_asked(world, member.entry, record) {
@@ -197,14 +199,14 @@ pub fn keep_and_give(
         return;
     }
     let off = member.suspended || member.expired;
-    if !record.login && !off && member.origin == Origin::Made {
+    if record.login == Login::DisabledByGuestlist && !off && member.origin == Origin::Made {
         push(
             Operation::EnableLogin { guest: guest.clone() },
             member.state.reason(),
             "no longer suspended or expired".to_owned(),
         );
     }
-    if !off && member.wait.is_none() && mail_due(world, member.entry, record) {
+    if !off && !member.disabled_by_other && member.wait.is_none() && mail_due(world, member.entry, record) {
         let expires_at = invitation_end(world, partner);
         push(
             Operation::Invite { guest: guest.clone(), expires_at },
@@ -220,8 +222,7 @@ pub fn keep_and_give(
         .filter(|grant| record.grants.get(&grant.account).map(|held| &held.grant) != Some(grant))
         .filter(|grant| shares.iter().any(|(_, access)| access.gate == Gate::Open && access.grant == *grant))
         .collect();
-    // An adopted colleague who is switched off is given nothing: it is not ours to switch him on.
-    if !give.is_empty() && (record.login || member.origin == Origin::Made) {
+    if !give.is_empty() {
         let names: Vec<_> = give.iter().map(|grant| format!("{} as {}", grant.account, grant.role)).collect();
         let because = format!("shared and MFA is on: {}", names.join(", "));
         push(Operation::Give { guest: guest.clone(), grants: give }, Reason::Active, because);

@@ -112,6 +112,13 @@ pub(super) const WORDS: &[Entry] = &[
         "",
     ),
     word(
+        Reason::DisabledByAdministrator,
+        "a membership",
+        "An administrator disabled the guest's login in the directory, or the identity provider locked the guest out. Every grant is withheld, no mail goes out, and guestlist does not enable the login.",
+        "Enable the login in the directory; the access returns without another step. If the guest must stay out, set suspended to true or delete the membership.",
+        "",
+    ),
+    word(
         Reason::Orphaned,
         "log, metric",
         "A marked guest has no membership any more: his access is withheld, his record is left as it is.",
@@ -174,7 +181,7 @@ pub(super) const STATES: &[Entry] = &[
     state(
         Reason::Suspended,
         "a membership",
-        "By its own spec or its partner's: everything is withheld and the login is off. Or MFA is overdue (MfaEnrolmentOverdue): then the login stays open.",
+        "By its own spec or its partner's: everything is withheld and the login is off. Or MFA is overdue (MfaEnrolmentOverdue): then the login stays open. Or an administrator disabled the login (DisabledByAdministrator).",
         "Set suspended to false, here or on the partner.",
         "kubectl patch gm bob --namespace partners --type=merge --patch '{\"spec\": {\"suspended\": false}}'",
     ),

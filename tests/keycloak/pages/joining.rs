@@ -2,7 +2,7 @@
 
 use guestlist::few::Few;
 
-use guestlist::directory::MfaRecord;
+use guestlist::directory::{Login, MfaRecord};
 use guestlist::rules::{MfaMethod, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 
@@ -26,7 +26,10 @@ fn a_guest_who_joins_and_enrols_holds_what_he_is_given_and_nothing_before() {
         let record = bob.record().await;
         let invitation = record.invitation.expect("he is invited");
         assert!(began <= invitation.sent_at && invitation.sent_at <= Timestamp::now());
-        assert_eq!((record.joined_at, record.mfa, record.login), (None, MfaRecord::Known(Few::default()), true));
+        assert_eq!(
+            (record.joined_at, record.mfa, record.login),
+            (None, MfaRecord::Known(Few::default()), Login::Enabled)
+        );
 
         // A mail scanner opens every link: that is not accepting.
         bob.opens(&bob.link()).await;

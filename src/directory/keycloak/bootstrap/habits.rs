@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::super::Fault;
 use super::super::client::Call;
+use super::super::profile;
 use super::admin::{Admin, endpoint, text};
 
 /// What a realm keeps its users in besides.
@@ -20,8 +21,17 @@ pub async fn told(admin: &mut Admin<'_>) -> Result<(), Fault> {
     if realm["verifyEmail"] == true {
         admin.note("the realm verifies addresses: a guest gets a mail of Keycloak's for that besides his invitation");
     }
-    let profile = admin.get("GET users/profile", &["users", "profile"]).await?;
-    for name in required(&profile) {
+    let declared = admin.get("GET users/profile", &["users", "profile"]).await?;
+    for why in profile::closed(&declared) {
+        admin.by_hand(&format!("the user profile {why}"));
+    }
+    for (name, validator) in validators(&declared) {
+        admin.note(&format!(
+            "the user profile checks the attribute {name:?} with the validator {validator:?}: a guest whose value it refuses \
+             cannot be invited, and loses that name where access is revoked"
+        ));
+    }
+    for name in required(&declared) {
         admin.by_hand(&format!(
             "the user profile requires the attribute {name:?} of users whom administrators write: no guest can be invited \
              without it; require it of users only (Realm settings, User profile, {name}, Required for)"
@@ -85,6 +95,40 @@ fn required(profile: &Value) -> Vec<&str> {
     required.map(|attribute| text(attribute, "name")).filter(|name| !WRITTEN.contains(name)).collect()
 }
 
+/// The validators that Keycloak's own user profile has on the attributes that are always written. guestlist's values pass them.
+const OWN_VALIDATORS: [&str; 5] = [
+    "length",
+    "email",
+    "username-prohibited-characters",
+    "up-username-not-idn-homograph",
+    "person-name-prohibited-characters",
+];
+
+/// The validators on the attributes that are always written which may refuse a guest's value.
+fn validators(profile: &Value) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    for attribute in profile["attributes"].as_array().into_iter().flatten() {
+        let of = text(attribute, "name");
+        let strict = |(name, config): &(&String, &Value)| is_strict(of, name, config);
+        let all = attribute["validations"].as_object().into_iter().flatten();
+        found.extend(all.filter(|_| WRITTEN.contains(&of)).filter(strict).map(|(name, _)| (of, name.as_str())));
+    }
+    found
+}
+
+fn is_strict(attribute: &str, name: &str, config: &Value) -> bool {
+    // A username of guestlist's has three characters at least, a name one.
+    let shortest = if attribute == "username" { 3 } else { 1 };
+    let number = |field: &str| {
+        let value = &config[field];
+        value.as_i64().or_else(|| value.as_str()?.parse().ok())
+    };
+    match name {
+        "length" => number("min").is_some_and(|min| min > shortest) || number("max").is_some_and(|max| max < 255),
+        name => !OWN_VALIDATORS.contains(&name),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +150,23 @@ mod tests {
         ] {
             assert_eq!(!required(&profile).is_empty(), stands, "{profile}");
         }
+    }
+
+    #[test]
+    fn validators_that_may_refuse_a_guest_are_named() {
+        let profile =
+            |name: &str, validations: Value| json!({"attributes": [{"name": name, "validations": validations}]});
+        let own = json!({"length": {"min": 3, "max": 255}, "username-prohibited-characters": {},
+                         "up-username-not-idn-homograph": {}});
+        assert!(validators(&profile("username", own)).is_empty());
+        assert!(validators(&profile("firstName", json!({"length": {"max": "255"}}))).is_empty());
+        assert!(validators(&profile("department", json!({"pattern": {"pattern": "x"}}))).is_empty());
+        let pattern = profile("username", json!({"pattern": {"pattern": "^[a-z]+$"}}));
+        assert_eq!(validators(&pattern), [("username", "pattern")]);
+        for bound in [json!({"max": "12"}), json!({"min": 4, "max": 255})] {
+            assert_eq!(validators(&profile("lastName", json!({"length": bound}))), [("lastName", "length")]);
+        }
+        assert!(validators(&Value::Null).is_empty());
     }
 
     #[test]

@@ -17,12 +17,50 @@ const AWHILE: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);
 /// What it says of an attribute that the realm's user profile requires and that is missing.
 const REQUIRED: &str = "error-user-attribute-required";
+/// What it says of an attribute that the realm's user profile lets no administrator change.
+const READ_ONLY: &str = "error-user-attribute-read-only";
 /// What it says of a path that it does not have.
 const NO_PATH: &str = "Unable to find matching target resource method";
 /// How much of what the server says is passed on.
 const MOST_SAID: usize = 200;
 /// What is said for nothing.
 const NO_WORDS: &str = "(no words)";
+
+/// An attribute of a user that the realm's user profile refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The attribute's name.
+    pub attribute: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why the realm's user profile refuses an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It is missing.
+    Required,
+    /// Administrators may not change it.
+    ReadOnly,
+    /// A validator refuses its value.
+    Value,
+}
+
+impl Why {
+    /// What a person has to change in the realm.
+    fn fix(self) -> &'static str {
+        match self {
+            Self::Required => "the realm's user profile requires it whoever writes a user; require it of users only",
+            Self::ReadOnly => {
+                "the realm's user profile does not let administrators edit it; allow it (Realm settings, User profile, \
+                 Permission)"
+            }
+            Self::Value => {
+                "a validator of the realm's user profile refuses the value; relax it (Realm settings, User profile, Validations)"
+            }
+        }
+    }
+}
 
 /// A call that did not do what it should.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +73,8 @@ pub enum Failed {
         status: u16,
         /// In its own words.
         said: String,
+        /// The attributes of a user that the realm's user profile refused.
+        invalid: Vec<Invalid>,
         /// After how long it may be asked again, where it asks for patience.
         after: Duration,
     },
@@ -43,10 +83,12 @@ pub enum Failed {
 }
 
 impl Failed {
-    /// The attributes of a user that the realm's profile requires and that were missing.
-    pub fn missing(&self) -> Vec<&str> {
-        let Self::Status { status: 400, said, .. } = self else { return Vec::new() };
-        said.split("; ").filter_map(|one| one.strip_suffix(REQUIRED)?.strip_suffix(": ")).collect()
+    /// The attributes of a user that the realm's user profile refused.
+    pub fn invalid(&self) -> &[Invalid] {
+        match self {
+            Self::Status { status: 400, invalid, .. } => invalid,
+            Self::Status { .. } | Self::Fault(_) => &[],
+        }
     }
 
     /// Whether the server answered with this status.
@@ -59,10 +101,10 @@ impl From<Failed> for Fault {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Fault(fault) => fault,
-            Failed::Status { endpoint, status, said, after } => {
+            Failed::Status { endpoint, status, said, invalid, after } => {
                 let mut context = format!("{endpoint}: Keycloak answered {status}: {said}");
-                if said.contains(REQUIRED) {
-                    context += ": the realm's user profile requires it whoever writes a user; require it of users only";
+                if let Some(first) = invalid.first() {
+                    context = format!("{context}: {}", first.why.fix());
                 }
                 match status {
                     // Somebody was quicker, or it is not there any more: look again.
@@ -113,7 +155,10 @@ pub(super) fn refused(
         404 if endpoint.is_whole() => format!(
             "{name}: Keycloak answered 404: {said}: it takes Keycloak 26.6 or newer, with its feature organization on"
         ),
-        status => return Failed::Status { endpoint: name, status, said, after: patience(headers) },
+        status => {
+            let invalid = if endpoint.writes_a_user() { invalid(body) } else { Vec::new() };
+            return Failed::Status { endpoint: name, status, said, invalid, after: patience(headers) };
+        }
     };
     Failed::Fault(Fault::Refused { message })
 }
@@ -175,6 +220,22 @@ fn said(body: &[u8]) -> Option<String> {
     Some(printable(&said).into_owned())
 }
 
+/// The attributes that the realm's user profile refused: one, or several at once.
+fn invalid(body: &[u8]) -> Vec<Invalid> {
+    let Ok(value) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
+    let one = |one: &Value| {
+        let attribute = one.get("field")?.as_str()?.to_owned();
+        let why = match one.get("errorMessage")?.as_str()? {
+            REQUIRED => Why::Required,
+            READ_ONLY => Why::ReadOnly,
+            _ => Why::Value,
+        };
+        Some(Invalid { attribute, why })
+    };
+    let several = value.get("errors").and_then(Value::as_array);
+    several.map_or_else(|| one(&value).into_iter().collect(), |several| several.iter().filter_map(one).collect())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -202,6 +263,19 @@ mod tests {
         ] {
             assert_eq!(said(body.as_bytes()).as_deref(), words);
         }
+    }
+
+    #[test]
+    fn refused_attributes_are_told_apart_by_cause() {
+        let body = r#"{"errors":[{"field":"a","errorMessage":"error-user-attribute-required"},
+            {"field":"b","errorMessage":"error-user-attribute-read-only"},{"field":"c","errorMessage":"letters only"},
+            {"errorMessage":"no field"}]}"#;
+        let read: Vec<_> = invalid(body.as_bytes()).into_iter().map(|one| (one.attribute, one.why)).collect();
+        let expected = [("a", Why::Required), ("b", Why::ReadOnly), ("c", Why::Value)];
+        assert_eq!(read, expected.map(|(attribute, why)| (attribute.to_owned(), why)));
+        let one = r#"{"field":"username","errorMessage":"error-invalid-length","params":["username",3,10]}"#;
+        assert_eq!(invalid(one.as_bytes()), [Invalid { attribute: "username".to_owned(), why: Why::Value }]);
+        assert!(invalid(br#"{"errorMessage":"User name is missing"}"#).is_empty() && invalid(b"<html>").is_empty());
     }
 
     #[test]

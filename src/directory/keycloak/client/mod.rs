@@ -16,7 +16,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use failed::{Failed, optional};
+pub use failed::{Failed, Invalid, Why, optional};
 pub use login::{Login, MASTER, Secret};
 pub use settings::{Settings, client_id};
 pub use token::Reading;
@@ -47,6 +47,11 @@ impl Endpoint {
     /// About all organizations: where that path is not there, nothing of it is.
     fn is_whole(self) -> bool {
         self.name.ends_with(" organizations")
+    }
+
+    /// About a user as a whole, whom the realm's user profile judges.
+    fn writes_a_user(self) -> bool {
+        ["POST users", "PUT users/{id}"].contains(&self.name)
     }
 }
 

@@ -7,16 +7,16 @@ use serde_json::json;
 
 use super::super::super::amend::ours;
 use super::super::super::{
-    Effect, Fault, GuestRecord, InvitationRecord, MfaRecord, Operation, Origin, PartnerId, Revision, SentMail,
+    Effect, Fault, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, PartnerId, Revision, SentMail,
 };
 use super::super::client::Call;
-use super::super::endpoints::{CREATE_USER, LIST_USERS};
+use super::super::endpoints::CREATE_USER;
 use super::super::guest::{self, UPDATE_PASSWORD, names};
 use super::super::mfa;
 use super::super::people::{People, methods};
 use super::super::wire::{Organization, User};
 use super::super::{Inner, audience};
-use super::guest::{guest_is, not_locked_out};
+use super::guest::guest_is;
 use super::mail::{Before, Unsent};
 use super::write::enrolled;
 use super::{Refusal, Turn, stale};
@@ -61,7 +61,7 @@ impl Inner {
             last_mail_at: Some(at),
             recent_mails: SentMail::with(&[], &mark.namespace, at),
             joined_at: None,
-            login: true,
+            login: Login::Enabled,
             mfa: MfaRecord::Known(Few::default()),
             mfa_lost_at: None,
             allowed: allowed.clone(),
@@ -95,7 +95,7 @@ impl Inner {
             },
         };
         let Some(user) = found else {
-            if nobody_known && self.is_a_username(address).await? {
+            if nobody_known && self.user_named(address).await?.is_some() {
                 let user = self.make(&new, own_username(&new), at).await?.ok_or_else(|| taken(address))?;
                 return self.invited(&people, &organization, user, &new, Mailed::default(), Before::New).await;
             }
@@ -154,13 +154,6 @@ impl Inner {
         }
     }
 
-    /// Whether somebody has an address for his username, whatever his own is.
-    async fn is_a_username(&self, address: &Email) -> Result<bool, Fault> {
-        let call = Call::get(LIST_USERS, &["users"]).with("username", address).with("exact", true);
-        let found: Vec<User> = self.client.call(call.page(0, 2)).await?.read()?;
-        Ok(found.iter().any(|user| user.username.eq_ignore_ascii_case(address.as_str())))
-    }
-
     /// A user who is there already: ours from before, or somebody to adopt.
     async fn take_up(
         &self,
@@ -190,9 +183,12 @@ impl Inner {
                 Some(held)
             }
         };
-        if origin == Some(Origin::Made) {
-            not_locked_out(&user, &new.address)?;
-        } else if !user.email.eq_ignore_ascii_case(new.address.as_str()) {
+        // An administrator disabled the login: guestlist does not enable it, and nobody is mailed.
+        let disabled = before.as_ref().map_or(!user.enabled, |held| held.login == Login::DisabledByOther);
+        if disabled {
+            return Err(stale(&new.address));
+        }
+        if origin == Some(Origin::Adopted) && !user.email.eq_ignore_ascii_case(new.address.as_str()) {
             let message = format!("{} has another address in Keycloak now: {}", new.address, user.email);
             return Err(Fault::Refused { message });
         }

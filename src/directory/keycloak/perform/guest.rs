@@ -19,7 +19,7 @@ use super::super::wire::{Organization, User};
 use super::super::{Inner, PoisonError, profile, realm};
 use super::mail::{Before, Unsent};
 use super::{Turn, refusal, stale};
-use crate::rules::{Email, MfaMethod};
+use crate::rules::MfaMethod;
 
 /// How long Keycloak may take to show an invitation that was asked for, unless its mail server is slow.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(5);
@@ -47,7 +47,8 @@ impl Change<'_> {
     pub fn takes(&self) -> bool {
         let before = self.user.attributes.get(grants::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
         let after = grants::told(self.after, self.at);
-        before.iter().any(|claim| !grants::covers(&after, claim)) || (self.before.login && !self.after.login)
+        before.iter().any(|claim| !grants::covers(&after, claim))
+            || (self.before.login.is_enabled() && !self.after.login.is_enabled())
     }
 
     /// Whether every factor of the last write was replaced since: somebody else reset them, and sessions may be older.
@@ -96,9 +97,6 @@ impl Inner {
         }
         if let Operation::Destroy { since, at_most, .. } = operation {
             return self.destroy(user, &record, *since, *at_most, at).await;
-        }
-        if let Operation::EnableLogin { .. } = operation {
-            not_locked_out(user, &record.address)?;
         }
         let accounts = self.accounts_that_stand(operation).await?;
         let partner_is_there = match operation {
@@ -323,18 +321,6 @@ impl Inner {
         optional(self.client.call(Call::delete(DELETE_USER, &["users", &user.id])).await)?;
         Ok(Effect { destroyed: Some(destroyed), ..self.gone(&record.id) })
     }
-}
-
-/// Whom Keycloak switched off for wrong passwords it would forget if he were switched on: guessing would go on.
-pub(super) fn not_locked_out(user: &User, address: &Email) -> Result<(), Fault> {
-    if !guest::is_locked_out(user) {
-        return Ok(());
-    }
-    let message = format!(
-        "Keycloak locked {address} out after wrong passwords, for good: a person has to see to it, and switch him on in Keycloak \
-         (Users, Enabled)"
-    );
-    Err(Fault::Refused { message })
 }
 
 /// A mail that was asked for moments ago and of which Keycloak shows no invitation yet may be on its way, asked for by somebody

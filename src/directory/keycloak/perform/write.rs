@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::{Fault, GuestRecord, MfaRecord};
 use super::super::Inner;
-use super::super::client::{Call, Failed, optional};
+use super::super::client::{Call, Failed, Invalid, Why, optional};
 use super::super::endpoints::PUT_USER;
 use super::super::guest::{self, names};
 use super::super::mfa;
@@ -15,6 +15,12 @@ use crate::rules::Methods;
 
 /// What an attribute says that the realm requires and that nobody knows.
 const UNKNOWN: &str = "-";
+/// The same of a name.
+const PLACEHOLDER: &str = "Guest";
+/// How often a user is changed to what the realm's user profile takes.
+const MOST_TRIES: usize = 4;
+/// The attributes of the user profile that a user's representation has a field for.
+const WITH_FIELD: [&str; 4] = ["username", "email", "firstName", "lastName"];
 
 impl Inner {
     /// One write: attributes, login and what he has to do at his next sign-in. The user as he is then.
@@ -23,7 +29,7 @@ impl Inner {
         let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", change.before.address) };
         guest::write(change.after, &mut user.attributes, change.at).map_err(failed)?;
         if change.made() {
-            user.enabled = change.after.login && change.after.deactivated_at.is_none();
+            user.enabled = change.after.login.is_enabled() && change.after.deactivated_at.is_none();
             if change.before.display_name != change.after.display_name {
                 (user.first_name, user.last_name) = names(&change.after.display_name);
             }
@@ -34,41 +40,22 @@ impl Inner {
         }
         let mut put = self.put_user(change.user, &user).await;
         // Of somebody whom we found nothing is made up.
-        while change.must
-            && change.made()
-            && let Err(failed) = &put
-            && fill(&mut user, &failed.missing())
-        {
+        for _ in 0..MOST_TRIES {
+            let Err(failed) = &put else { break };
+            let fits = change.made() && fit(&mut user, change.user, failed.invalid(), change.must);
+            if !fits {
+                break;
+            }
             put = self.put_user(change.user, &user).await;
         }
         optional(put)?.ok_or_else(|| stale(&change.before.address))?;
         Ok(user)
     }
 
-    /// Writes what differs of a user. Attributes go with his name and address, which Keycloak would erase.
+    /// Writes what differs of a user.
     pub(in super::super) async fn put_user(&self, before: &User, after: &User) -> Result<(), Failed> {
-        let mut body = Map::new();
-        let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
-        let names = before.first_name != after.first_name || before.last_name != after.last_name;
-        if before.attributes != after.attributes || names {
-            put("attributes", json!(after.attributes));
-            put("email", json!(after.email));
-            put("firstName", json!(after.first_name));
-            put("lastName", json!(after.last_name));
-        }
-        if before.enabled != after.enabled {
-            put("enabled", json!(after.enabled));
-        }
-        if before.required_actions != after.required_actions {
-            put("requiredActions", json!(after.required_actions));
-        }
-        if before.email_verified != after.email_verified {
-            put("emailVerified", json!(after.email_verified));
-        }
-        if body.is_empty() {
-            return Ok(());
-        }
-        self.client.call(Call::put(PUT_USER, &["users", &after.id]).json(Value::Object(body))).await.map(drop)
+        let Some(body) = representation(before, after) else { return Ok(()) };
+        self.client.call(Call::put(PUT_USER, &["users", &after.id]).json(body)).await.map(drop)
     }
 }
 
@@ -80,22 +67,127 @@ pub(super) fn enrolled(record: &GuestRecord) -> Option<Methods> {
     }
 }
 
-/// Says that nobody knows what the realm's user profile requires. Whether there was anything to say: never of what is ours,
-/// which would be told to applications.
-fn fill(user: &mut User, missing: &[&str]) -> bool {
-    let before = user.clone();
-    for name in missing.iter().copied().filter(|name| !guest::ALL.contains(name)) {
-        match name {
-            "firstName" if user.first_name.is_empty() => UNKNOWN.clone_into(&mut user.first_name),
-            "lastName" if user.last_name.is_empty() => UNKNOWN.clone_into(&mut user.last_name),
-            "firstName" | "lastName" | "email" | "username" => {}
-            name => {
-                user.attributes.entry(name.to_owned()).or_insert_with(|| vec![UNKNOWN.to_owned()]);
+/// The one place that builds a user for a write: what differs, and always the attributes of the user profile that have a
+/// field of their own. Keycloak erases some of those that a write leaves out, and refuses the write for others, depending on
+/// the realm's settings. `None`: nothing differs.
+fn representation(before: &User, after: &User) -> Option<Value> {
+    let User {
+        id: _,
+        username,
+        email,
+        first_name,
+        last_name,
+        enabled,
+        email_verified,
+        totp: _,
+        created_timestamp: _,
+        ..
+    } = after;
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    if before.attributes != after.attributes {
+        put("attributes", json!(after.attributes));
+    }
+    if before.enabled != *enabled {
+        put("enabled", json!(enabled));
+    }
+    if before.required_actions != after.required_actions {
+        put("requiredActions", json!(after.required_actions));
+    }
+    if before.email_verified != *email_verified {
+        put("emailVerified", json!(email_verified));
+    }
+    let named = |user: &User| [&user.username, &user.email, &user.first_name, &user.last_name].map(Clone::clone);
+    if body.is_empty() && named(before) == named(after) {
+        return None;
+    }
+    for (name, value) in [("username", username), ("email", email), ("firstName", first_name), ("lastName", last_name)]
+    {
+        body.insert(name.to_owned(), json!(value));
+    }
+    Some(Value::Object(body))
+}
+
+/// Changes a user to what the realm's user profile takes. A name that administrators may not change stays as it was. Where
+/// access is revoked (`must`), a name that a validator refuses goes, and a placeholder stands for what is required; never for
+/// an attribute of ours, which would be told to applications. Whether there was anything to change.
+fn fit(user: &mut User, before: &User, invalid: &[Invalid], must: bool) -> bool {
+    let old = user.clone();
+    for Invalid { attribute, why } in invalid.iter().filter(|one| !guest::ALL.contains(&one.attribute.as_str())) {
+        let name = match attribute.as_str() {
+            "firstName" => Some((&mut user.first_name, &before.first_name)),
+            "lastName" => Some((&mut user.last_name, &before.last_name)),
+            _ => None,
+        };
+        match (why, name) {
+            (Why::ReadOnly, Some((name, was))) => name.clone_from(was),
+            (Why::Required, Some((name, _))) if must && name.is_empty() => PLACEHOLDER.clone_into(name),
+            (Why::Value, Some((name, _))) if must => name.clear(),
+            (Why::Required, None) if must && !WITH_FIELD.contains(&attribute.as_str()) => {
+                user.attributes.entry(attribute.clone()).or_insert_with(|| vec![UNKNOWN.to_owned()]);
             }
+            (Why::ReadOnly | Why::Required | Why::Value, _) => {}
         }
     }
-    if *user != before {
-        tracing::warn!(user = user.id, ?missing, "the realm's user profile requires what this guest does not have");
+    if *user != old {
+        tracing::warn!(user = user.id, ?invalid, "the realm's user profile refuses this guest as they are");
     }
-    *user != before
+    *user != old
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bob() -> User {
+        User {
+            username: "bob@acme.example".to_owned(),
+            email: "bob@acme.example".to_owned(),
+            first_name: "Bob".to_owned(),
+            last_name: "-".to_owned(),
+            enabled: true,
+            ..User::default()
+        }
+    }
+
+    #[test]
+    fn every_write_of_a_user_has_all_attributes_with_a_field() {
+        let writes: [fn(&mut User); 6] = [
+            |user| user.enabled = false,
+            |user| user.email_verified = true,
+            |user| user.required_actions.push("CONFIGURE_TOTP".to_owned()),
+            |user| drop(user.attributes.insert(guest::ID.to_owned(), vec!["1".to_owned()])),
+            |user| user.last_name = "Example".to_owned(),
+            |user| user.email = "b@acme.example".to_owned(),
+        ];
+        assert_eq!(representation(&bob(), &bob()), None);
+        for write in writes {
+            let mut after = bob();
+            write(&mut after);
+            let body = representation(&bob(), &after).unwrap_or_default();
+            for name in WITH_FIELD {
+                assert!(body.get(name).is_some(), "{name} is missing in {body}");
+            }
+        }
+        // The login is written only where it changes: an administrator may disable it at the same moment.
+        let named = representation(&bob(), &User { last_name: "Example".to_owned(), ..bob() }).unwrap_or_default();
+        assert_eq!(named.get("enabled"), None);
+    }
+
+    #[test]
+    fn refused_names_go_only_where_access_is_revoked() {
+        let invalid = |attribute: &str, why| vec![Invalid { attribute: attribute.to_owned(), why }];
+        let fitted = |invalid: &[Invalid], must| {
+            let mut user = User { first_name: "Robert".to_owned(), ..bob() };
+            fit(&mut user, &bob(), invalid, must).then_some(user.first_name)
+        };
+        assert_eq!(fitted(&invalid("firstName", Why::Value), false), None);
+        assert_eq!(fitted(&invalid("firstName", Why::Value), true).as_deref(), Some(""));
+        assert_eq!(fitted(&invalid("firstName", Why::ReadOnly), false).as_deref(), Some("Bob"));
+        for name in ["username", "email"].iter().chain(&guest::ALL) {
+            assert_eq!(fitted(&invalid(name, Why::Required), true), None, "{name}");
+        }
+        assert!(fitted(&invalid("department", Why::Required), true).is_some());
+        assert_eq!(fitted(&invalid("department", Why::Required), false), None);
+    }
 }

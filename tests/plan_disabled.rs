@@ -1,0 +1,159 @@
+//! A login that an administrator disabled is never enabled by a plan, whatever the spec says before and after.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+#[path = "support/world/mod.rs"]
+mod world;
+
+use guestlist::directory::{Import, Login, UserRecord};
+use guestlist::index::Kind;
+use guestlist::workspace::Workspace;
+use world::{World, email};
+
+const DISABLED: &str = "False/DisabledByAdministrator";
+const ADMINS: &str = "guestAdminRole: Manager";
+
+/// Carol is Guest Admin and Manager of instagram.
+fn active() -> World {
+    let mut world = World::acme();
+    world.share("instagram", ADMINS);
+    world.settle();
+    world.joins(&["carol"]);
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+    world
+}
+
+fn switch(world: &mut World, name: &str, enabled: bool) {
+    let address = email(&format!("{name}@acme.example"));
+    assert!(world.play(|store, _| store.set_login(&address, enabled)));
+    world.settle();
+}
+
+fn says(world: &World, name: &str) -> (String, String) {
+    (world.state(name), world.ready(name))
+}
+
+fn pair(state: &str, ready: &str) -> (String, String) {
+    (state.to_owned(), ready.to_owned())
+}
+
+#[test]
+fn disabled_active_guest_loses_grants_until_enabled() {
+    let mut world = active();
+    let mails = world.mails();
+    switch(&mut world, "carol", false);
+    assert_eq!(says(&world, "carol"), pair("Suspended", DISABLED));
+    assert!(world.record("carol").unwrap().grants.is_empty());
+    assert_eq!(world.withheld("instagram"), ["carol: DisabledByAdministrator"]);
+    world.later(24 * 60);
+    assert_eq!(world.record("carol").unwrap().login, Login::DisabledByOther);
+    switch(&mut world, "carol", true);
+    assert_eq!(says(&world, "carol"), pair("Active", "True/Active"));
+    assert_eq!((world.access(), world.mails()), (vec!["carol: instagram as Manager".to_owned()], mails));
+}
+
+#[test]
+fn disabled_guest_stays_disabled_through_a_suspension() {
+    for suspended_first in [false, true] {
+        let mut world = active();
+        for suspend in [suspended_first, !suspended_first] {
+            if suspend {
+                world.member("carol", "GuestAdmin", "suspended: true");
+                world.settle();
+            } else {
+                switch(&mut world, "carol", false);
+            }
+        }
+        assert_eq!(says(&world, "carol"), pair("Suspended", "True/Suspended"));
+        world.member("carol", "GuestAdmin", "");
+        world.settle();
+        assert_eq!(says(&world, "carol"), pair("Suspended", DISABLED), "suspended first: {suspended_first}");
+        assert_eq!((world.access(), world.record("carol").unwrap().login), (vec![], Login::DisabledByOther));
+        switch(&mut world, "carol", true);
+        assert_eq!(world.access(), ["carol: instagram as Manager"]);
+    }
+}
+
+#[test]
+fn login_enabled_during_a_suspension_is_disabled_again() {
+    let mut world = active();
+    world.member("carol", "GuestAdmin", "suspended: true");
+    world.settle();
+    switch(&mut world, "carol", true);
+    assert_eq!(world.record("carol").unwrap().login, Login::DisabledByGuestlist);
+    world.member("carol", "GuestAdmin", "");
+    world.settle();
+    assert_eq!(says(&world, "carol"), pair("Active", "True/Active"));
+}
+
+#[test]
+fn disabled_invited_guest_gets_no_mail_until_enabled() {
+    let mut world = World::acme();
+    world.settle();
+    switch(&mut world, "bob", false);
+    assert_eq!(says(&world, "bob"), pair("Suspended", DISABLED));
+    world.later(4 * 24 * 60);
+    let asked = world.now.to_string();
+    world.annotate(Kind::Membership, "bob", guestlist::api::RESEND_INVITATION, &asked);
+    world.settle();
+    assert_eq!((says(&world, "bob"), world.mails()), (pair("Suspended", DISABLED), 3));
+    switch(&mut world, "bob", true);
+    assert_eq!((world.state("bob"), world.mails()), ("Invited".to_owned(), 4));
+}
+
+#[test]
+fn disabled_guest_who_was_removed_is_not_invited_again() {
+    let mut world = active();
+    switch(&mut world, "carol", false);
+    world.delete(Kind::Membership, "carol");
+    world.settle();
+    world.later(60);
+    let mails = world.mails();
+    world.member("carol", "GuestAdmin", "");
+    world.settle();
+    assert_eq!((says(&world, "carol"), world.mails()), (pair("Pending", DISABLED), mails));
+    assert!(world.record("carol").is_none());
+    switch(&mut world, "carol", true);
+    assert_eq!((world.state("carol"), world.mails()), ("Invited".to_owned(), mails + 1));
+    assert_eq!(world.record("carol").unwrap().login, Login::Enabled);
+}
+
+#[test]
+fn disabled_guest_of_a_suspended_partner_stays_disabled() {
+    let mut world = active();
+    switch(&mut world, "carol", false);
+    for spec in ["hostAdmins: [alice@host.example]\nsuspended: true", "hostAdmins: [alice@host.example]"] {
+        world.partner("acme", spec);
+        world.settle();
+    }
+    assert_eq!(says(&world, "carol"), pair("Suspended", DISABLED));
+    assert_eq!(world.record("bob").unwrap().login, Login::Enabled);
+}
+
+#[test]
+fn disabled_colleague_is_not_adopted_and_an_adopted_one_loses_grants() {
+    let mut world = World::new();
+    let policy =
+        "domains: [host.example]\ntenants: [{namespace: partners, hostAdmins: ['*@host.example'], adoption: true}]";
+    world.workspace = Workspace::parse(policy).unwrap_or_else(|problem| panic!("{problem}"));
+    let colleague =
+        |enabled| UserRecord { email: email("carol@acme.example"), name: "Carol".to_owned(), enabled, verified: true };
+    let import = |world: &mut World, enabled| {
+        let import = Import { users: vec![colleague(enabled)], accounts: vec![] };
+        world.play(|store, _| store.import(&import));
+        world.settle();
+    };
+    world.partner("acme", "hostAdmins: [alice@host.example]\nadoption: Unmarked");
+    world.member("carol", "GuestAdmin", "");
+    import(&mut world, false);
+    assert_eq!((says(&world, "carol"), world.mails()), (pair("Pending", DISABLED), 0));
+    import(&mut world, true);
+    assert_eq!((world.state("carol"), world.mails()), ("Invited".to_owned(), 1));
+    world.share("instagram", ADMINS);
+    world.joins(&["carol"]);
+    world.settle();
+    import(&mut world, false);
+    assert_eq!((says(&world, "carol"), world.access()), (pair("Suspended", DISABLED), vec![]));
+    import(&mut world, true);
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+}
