@@ -105,8 +105,6 @@ impl Realm {
             json!(["instagram:manager"]),
             "{case}"
         );
-        self.done(&Operation::Demote { guest: id.clone() }, 52, case).await;
-        self.done(&Operation::Promote { guest: id.clone() }, 54, case).await;
         self.done(&self.described(&name, "Bob Example"), 56, case).await;
         self.done(&Operation::DisableLogin { guest: id.clone() }, 60, case).await;
         assert_eq!(self.user(&address).await["enabled"], false, "{case}");
@@ -122,7 +120,6 @@ impl Realm {
         self.done(&admit(&address, at(20_000)), 90, case).await;
         let back = self.subject.record(&address).await;
         assert_eq!((back.login, back.joined_at), (Login::Enabled, None), "{case}");
-        self.done(&Operation::Deactivate { guest: id.clone() }, 100, case).await;
         self.adopts_a_colleague(case).await;
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Beside(BTreeMap<Email, Facts>);
 struct Facts {
     email: Email,
     mfa_is_unknown: bool,
-    login: Option<bool>,
+    login: Option<Login>,
 }
 
 impl Beside {

@@ -333,7 +333,8 @@ fn sends(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, claim:
     let end = expires_at(partner, entry, claim.live());
     let off = terms.suspended || partner.suspended || end.is_some_and(|end| end <= world.now);
     let held = partner.paused || claims::is_paused(&entry.metadata) || is_leaving(&entry.metadata);
-    owes_mail(world, entry, claim) && !off && !held && world.workspace.is_readable()
+    let disabled = claim.live().is_some_and(|record| record.login == Login::DisabledByOther);
+    owes_mail(world, entry, claim) && !off && !disabled && !held && world.workspace.is_readable()
 }
 
 /// When the next mail may go out, where one is due and it is not yet time.

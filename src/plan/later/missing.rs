@@ -54,12 +54,7 @@ pub fn of_member(world: World<'_>, member: &Key) -> Option<Next<()>> {
     let record = view.claim.live();
     let email = entry.reading.terms.email.clone()?;
     let reason = match view.gate {
-        Gate::Open => {
-            if record.is_none_or(|record| record.login) {
-                return Some(Next::Open(()));
-            }
-            return Some(Missing::on(Reason::Pending, Fact::LoginEnabled { guest: email }).into());
-        }
+        Gate::Open => return Some(Next::Open(())),
         Gate::Shut(reason) | Gate::Keep(reason) => reason,
     };
     if view.state == State::Invited && partner.blocked.is_none() {
@@ -78,6 +73,7 @@ pub fn of_member(world: World<'_>, member: &Key) -> Option<Next<()>> {
             let at = view.wait?.until?;
             Missing::on(reason, Fact::InvitationAllowed { guest: email, at })
         }
+        Reason::DisabledByAdministrator => Missing::on(reason, Fact::LoginEnabled { guest: email }),
         Reason::AddressChanged => Missing::on(reason, Fact::AddressRestored { guest: email }),
         Reason::MfaNotEnrolled | Reason::MfaMethodMissing | Reason::MfaEnrolmentOverdue | Reason::MfaUnknown => {
             Missing::on(reason, Fact::EnrolsMfa { guest: record?.address.clone(), one_of: Vec::new() })

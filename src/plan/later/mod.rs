@@ -155,7 +155,7 @@ fn suppose(
         Fact::AddressRestored { guest } => supposition.guest(&guest, |record, _| {
             record.email = record.address.clone();
         }),
-        Fact::LoginEnabled { guest } => supposition.guest(&guest, |record, _| record.login = true),
+        Fact::LoginEnabled { guest } => supposition.enable_login(&guest),
         Fact::InviterActive { .. } | Fact::PartnerDeclared { .. } | Fact::PropagatorDeclared { .. } => {}
     }
     Some(())

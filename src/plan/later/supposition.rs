@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::{Extent, NO_INVITATIONS, Scope, World, plan};
 use crate::directory::amend::{Amended, Around, amend};
 use crate::directory::{
-    AccountRecord, GuestRecord, InvitationRecord, MfaRecord, Mirror, Operation, Owner, PartnerId, PartnerRecord,
+    AccountRecord, GuestRecord, InvitationRecord, Login, MfaRecord, Mirror, Operation, Owner, PartnerId, PartnerRecord,
     Revision, UserRecord,
 };
 use crate::few::Few;
@@ -130,6 +130,14 @@ impl<'a> Supposition<'a> {
         self.set_guest(record);
     }
 
+    /// An administrator enables the login of a guest, or of the workspace user who is to be adopted.
+    pub fn enable_login(&mut self, address: &Email) {
+        if self.mirror.user(address).is_some_and(|user| !user.enabled) {
+            self.user(address);
+        }
+        self.guest(address, |record, _| record.login = Login::Enabled);
+    }
+
     /// Every MFA method is enrolled.
     pub fn enrol(&mut self, address: &Email) {
         self.guest(address, |record, now| {
@@ -230,7 +238,7 @@ impl<'a> Supposition<'a> {
             last_mail_at: None,
             recent_mails: Vec::new(),
             joined_at: None,
-            login: true,
+            login: Login::Enabled,
             mfa: old.map_or_else(|| MfaRecord::Known(Few::default()), |old| old.mfa),
             mfa_lost_at: None,
             allowed: allowed.clone(),
