@@ -78,7 +78,7 @@ async fn is_ended(stage: &Stage, address: &str, ending: &Ending, operation: &Ope
     }
     let record = directory.guest(&email(address)).await.unwrap();
     assert!(!record.as_ref().is_some_and(|record| (ending.due)(record)));
-    if let Some(record) = record.filter(|record| record.is_live() && !record.login) {
+    if let Some(record) = record.filter(|record| record.is_live() && !record.login.is_enabled()) {
         // None of these is meant to disable the login.
         let enable = Operation::EnableLogin { guest: record.id };
         directory.execute(&enable, None, Timestamp::now(), Epoch(0)).await.unwrap();
