@@ -235,7 +235,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
             ),
         });
     }
-    if version == known {
+    if version >= 1 {
         whole(path, connection)?;
     }
     if access == Access::Read && !fresh && version < known {
