@@ -14,6 +14,7 @@ use crate::rules::{Email, MembershipTerms, PartnerTerms, ShareTerms};
 mod brief;
 mod key;
 mod links;
+pub mod resource_version;
 mod stored;
 mod touch;
 
@@ -243,7 +244,7 @@ impl Index {
         let key = object.key();
         if let Some(stored) = self.metadata(&key)
             && stored.uid == object.metadata().uid
-            && version(object.metadata().resource_version.as_ref()) <= version(stored.resource_version.as_ref())
+            && version(object.metadata()) <= version(stored)
         {
             return Touched::default();
         }
@@ -368,7 +369,7 @@ pub fn has_finalizer<'a>(finalizers: impl IntoIterator<Item = &'a String>) -> bo
     finalizers.into_iter().any(|finalizer| finalizer == api::FINALIZER)
 }
 
-/// A resourceVersion as the number that it is; files have none.
-fn version(version: Option<&String>) -> Option<u64> {
-    version.and_then(|text| text.parse().ok())
+/// An object's resourceVersion; files have none.
+fn version(meta: &Meta) -> Option<u64> {
+    resource_version::number(meta.resource_version.as_deref())
 }

@@ -10,6 +10,7 @@
 //! | [`rules`] | the law: types, terms, one small function a rule | `api` |
 //! | `few` | a map of few entries | nothing of ours |
 //! | `fresh` | one live reading shared by all who asked before it began | nothing of ours |
+//! | `panic_report` | what a panic says, without quoted text | nothing of ours |
 //! | `wording` | what people are told of a text that they wrote | nothing of ours |
 //! | [`yaml`] | reads YAML and JSON as kubectl does, with places | `rules` |
 //! | [`workspace`] | the workspace policy: who may be spoken for, from where | `rules`, `wording`, `yaml` |
@@ -28,6 +29,7 @@ pub mod few;
 mod fresh;
 pub mod index;
 pub mod operator;
+mod panic_report;
 pub mod plan;
 pub mod rules;
 mod wording;

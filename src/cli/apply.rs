@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::runtime::Runtime;
 
+use super::offline::early::Early;
 use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
 use super::offline::later;
 use super::offline::session::{Done, load};
@@ -25,6 +26,9 @@ const OVERTAKEN: &str = "another apply, or an operator, took the directory over 
 #[command(after_help = "\
 For pipelines without an operator, and for trying guestlist out. Shows what `guestlist plan` shows, asks before it takes
 anything away, and does it. What is interrupted goes on with the next apply; a second apply does nothing.
+
+While the directory is not read in full, because it is slow or fails, access that the files end is revoked guest by guest;
+everything else waits. While it is slow, this needs --yes.
 
 Without --prune only what the files declare is touched. With it, guests whom no file declares any more lose their access and
 are deactivated, within the partners that are declared; so many that it looks like a mistake (more than three within 24
@@ -61,11 +65,25 @@ pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
 /// Whether everything is in order in the end.
 fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let runtime = offline::runtime()?;
-    let (given, directory, shown) = runtime.block_on(async {
-        let (given, directory, held) = args.input.read_beside(&args.paths, || args.input.execute()).await?;
-        let shown = rehearse(&given, directory.as_ref(), held).await?;
-        Ok::<_, String>((given, directory, shown))
+    let (given, directory, held) = runtime.block_on(async {
+        // Nobody can be asked while the reading goes on.
+        let meanwhile = async |given: &Given, directory: &Arc<dyn Execute>| {
+            if args.yes {
+                let revoked = revoke_early(args, given, directory, out).await;
+                eprint!("{}", revoked.unwrap_or_else(|problem| Some(problem + "\n")).unwrap_or_default());
+            }
+        };
+        args.input.read_beside(&args.paths, || args.input.execute(), meanwhile).await
     })?;
+    let held = match held {
+        Ok(held) => held,
+        Err(problem) => {
+            let revoked = runtime.block_on(revoke_early(args, &given, &directory, out));
+            let revoked = revoked.unwrap_or_else(Some).map(|said| format!("\n{}", said.trim_end()));
+            return Err(problem + &revoked.unwrap_or_default());
+        }
+    };
+    let shown = runtime.block_on(rehearse(&given, directory.as_ref(), held))?;
     let at_once = args.input.place()?.at_once();
     match args.output {
         Format::Text => show(Format::Text, &shown, out)?,
@@ -112,6 +130,47 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
 
 fn done_summary(words: &Text, done: &Rehearsal) -> String {
     format!("{}, {}", words.summary(&done.operations, ""), later::count(&done.later))
+}
+
+/// Revokes what the files end, guest by guest, without a full reading of the directory. What was done, in words; `None`: they
+/// end nothing, as far as can be told.
+async fn revoke_early(
+    args: &ApplyArgs,
+    given: &Given,
+    directory: &Arc<dyn Execute>,
+    out: &mut dyn Write,
+) -> Result<Option<String>, String> {
+    let early = Early::plan(given, directory.as_ref()).await;
+    let operations = early.operations();
+    let unread = match early.failed.len() {
+        0 => String::new(),
+        count => format!("{count} guests could not be read:\n  {}\n", early.failed.join("\n  ")),
+    };
+    if operations.is_empty() {
+        return Ok(None);
+    }
+    let mut words = Text::new(check::has_colour(), Known::of(&early.read(), &operations));
+    let listed: String = operations.iter().map(|done| words.operation(done)).collect();
+    // JSON is one object of what a whole apply did.
+    let mut write = |text: &str| match args.output {
+        Format::Text => drop(out.write_all(text.as_bytes()).and_then(|()| out.flush())),
+        Format::Json | Format::Markdown => eprint!("{text}"),
+    };
+    write(&format!("The directory is not read in full. The files end this access:\n{listed}"));
+    ask(args.yes, &format!("{} operations revoke access", operations.len()))?;
+    let epoch = lead(given, directory.as_ref()).await?;
+    let mut done = 0;
+    let failed = early.execute(Arc::clone(directory), epoch, |operation| {
+        done += 1;
+        write(&words.done(operation));
+    });
+    let failed = failed.await;
+    let failed: String = failed.into_iter().map(|why| why + "\n").collect();
+    Ok(Some(format!(
+        "The directory is not read in full: {done} of {} operations that revoke access were done, and nothing else. Run apply \
+         again.\n{unread}{failed}",
+        operations.len()
+    )))
 }
 
 /// Asks, takes the directory over, and looks again: nothing is done twice, and nothing that was not shown. Whoever led it until

@@ -16,8 +16,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::api;
 use crate::rules::printable_lines;
+use crate::{api, panic_report};
 use terminal::{Terminal, complain};
 
 /// The command line as a whole.
@@ -84,6 +84,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
+    panic_report::install();
     let mut out = Terminal::new(std::io::stdout().lock());
     let result = match cli.command {
         Command::Run(args) => return run::run(args),

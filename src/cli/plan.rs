@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::offline::compare::{self, Change, Direction, Side, compare};
-use super::offline::input::{Input, Rehearsal, rehearse, rehearse_at};
+use super::offline::input::{Given, Input, Rehearsal, rehearse, rehearse_at};
 use super::offline::session::load;
 use super::offline::words::{Known, Text, json};
 use super::offline::{later, markdown};
@@ -100,7 +100,9 @@ fn differences(args: &PlanArgs) -> Result<(Vec<Change>, Rehearsal), String> {
     input.prune = true;
     let runtime = offline::runtime()?;
     runtime.block_on(async {
-        let (mut after, directory, held) = input.read_beside(&args.paths, || input.observe()).await?;
+        let nothing = async |_: &Given, _: &_| {};
+        let (mut after, directory, held) = input.read_beside(&args.paths, || input.observe(), nothing).await?;
+        let held = held?;
         // Files are compared, not runs: neither side holds back for the number of guests that the other does not declare.
         let at_most = Some(args.input.max_removals.unwrap_or(usize::MAX));
         for given in [&mut before, &mut after] {
@@ -122,7 +124,10 @@ fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
             let held = load(directory.as_ref()).await?;
             (args.input.read_cluster().await?, directory, held)
         } else {
-            args.input.read_beside(&args.paths, || args.input.observe()).await?
+            let nothing = async |_: &Given, _: &_| {};
+            let (given, directory, held) =
+                args.input.read_beside(&args.paths, || args.input.observe(), nothing).await?;
+            (given, directory, held?)
         };
         rehearse(&given, directory.as_ref(), held).await
     })

@@ -119,6 +119,14 @@ pub trait Observe: Send + Sync {
     fn calls(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::new()
     }
+    /// The call over a network that has been without an answer for longest, and for how long.
+    fn waiting(&self) -> Option<(&'static str, Duration)> {
+        None
+    }
+    /// Whether each of its calls has a deadline of its own. A reading of many calls then goes on while answers come.
+    fn bounds_calls(&self) -> bool {
+        false
+    }
     /// The installation and cluster that this directory belongs to, once it was claimed.
     fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>>;
     /// Where the stream of changes stands now. Read it *before* a listing, so that nothing falls between.

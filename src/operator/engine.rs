@@ -5,9 +5,11 @@
 mod behind;
 mod checks;
 mod counts;
+mod early;
 mod invitations;
 mod not_taken;
 mod observe;
+mod panics;
 mod policy;
 mod status_task;
 mod sweep;
@@ -20,7 +22,7 @@ pub use super::exchange::*;
 use super::queue::{Priority, Queue};
 use crate::directory::fault::Next;
 use crate::directory::{Changed, Fault, Mirror, Owner, PartnerId};
-use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer};
+use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer, resource_version};
 use crate::plan::sweep::Orphan;
 use crate::plan::{self, Extent, Finalizer, Invitations, Notice, Plan, Scope, World};
 use crate::rules::Email;
@@ -43,6 +45,8 @@ struct Round {
     number: u32,
     /// The resourceVersion with which the server answered our last write: the object is no older than that.
     answered: Option<u64>,
+    /// The guest was read by themselves since it began, before the directory was read in full.
+    looked: bool,
 }
 
 /// Everything that is known, and what is to be done.
@@ -82,6 +86,12 @@ pub struct Engine {
     stopped: Option<String>,
     /// The statuses were compared with the directory.
     compared: bool,
+    /// Objects whose task panicked: the directory may have done a part of it, so they are read again first.
+    unsure: BTreeSet<Key>,
+    /// Since when the directory has not been read in full.
+    unread: early::Unread,
+    /// How many plans panicked.
+    planner_panics: u64,
 }
 
 impl Engine {
@@ -112,6 +122,9 @@ impl Engine {
             wide_patterns: BTreeSet::new(),
             stopped: None,
             compared: false,
+            unsure: BTreeSet::new(),
+            unread: early::Unread::default(),
+            planner_panics: 0,
         }
     }
 
@@ -166,6 +179,7 @@ impl Engine {
                 self.advance(key.kind, frontier);
                 let touched = self.index.delete(&key, &uid);
                 self.queue.forget(&key);
+                self.condition.panicking.remove(&key);
                 self.touch(touched, Priority::Withhold, now);
                 self.compare_again(now);
                 self.sweep_later(now);
@@ -181,7 +195,11 @@ impl Engine {
                 }
                 self.condition.problems.insert(kind.as_str(), problem);
             }
-            Input::Loading => self.written_since_loading = Default::default(),
+            Input::Loading => {
+                self.written_since_loading = Default::default();
+                self.not_read_yet(now);
+            }
+            Input::Reading(progress) => self.condition.reading = Some(progress),
             Input::Loaded(load) => {
                 self.load(*load, now);
                 self.compare_statuses();
@@ -198,19 +216,10 @@ impl Engine {
                 self.compare_again(now);
                 self.sweep_later(now);
             }
-            Input::DirectoryDown(fault) => self.directory_down(&fault),
+            Input::DirectoryDown(fault) => self.directory_down(&fault, now),
             Input::Policy(news) => self.policy(news),
             Input::Done { key, outcome } => self.done(&key, *outcome, now),
         }
-    }
-
-    /// Whether everything needed for a first plan is known.
-    fn is_complete(&self) -> bool {
-        self.condition.listed.len() == Kind::ALL.len() && self.mirror_is_loaded()
-    }
-
-    fn mirror_is_loaded(&self) -> bool {
-        self.condition.directory || self.condition.problems.contains_key("DirectoryUnavailable")
     }
 
     /// When the last list comes in, everything is looked at.
@@ -243,13 +252,14 @@ impl Engine {
         }
     }
 
-    fn directory_down(&mut self, fault: &Fault) {
+    fn directory_down(&mut self, fault: &Fault, now: Timestamp) {
         if fault.next() == Next::Stop {
             self.stopped = Some(fault.to_string());
             return;
         }
         let first = !self.condition.problems.contains_key("DirectoryUnavailable");
         self.condition.directory = false;
+        self.not_read_yet(now);
         self.condition.problems.insert("DirectoryUnavailable", fault.to_string());
         if first {
             tracing::error!(%fault, "DirectoryUnavailable: what was true is kept until it answers");
@@ -274,8 +284,12 @@ impl Engine {
 
     /// The tasks that can start now.
     pub fn tasks(&mut self, now: Timestamp) -> Vec<(Key, Task)> {
-        if self.stopped.is_some() || !self.is_complete() {
+        let early = self.revokes_early(now);
+        if self.stopped.is_some() || !(self.is_complete() || early) {
             return Vec::new();
+        }
+        if early {
+            self.begin_early();
         }
         self.queue.tick(now);
         self.count_now(now);
@@ -299,11 +313,6 @@ impl Engine {
         tasks
     }
 
-    /// When something happens by itself.
-    pub fn next_look(&self) -> Option<Timestamp> {
-        self.queue.next_due().into_iter().chain(self.counts.values().min().copied()).min()
-    }
-
     /// What failed, or went round and round, and has not come to rest since.
     pub fn failing(&self) -> impl Iterator<Item = &Key> {
         self.queue.failing()
@@ -314,6 +323,11 @@ impl Engine {
         if key.is_sweep() {
             return self.advance_sweep(now);
         }
+        if self.index.metadata(key).is_none() {
+            self.sends_nothing(key, now);
+            self.forget(key);
+            return None;
+        }
         let round = self.rounds.entry(key.clone()).or_default();
         round.number += 1;
         if round.number > MOST_ROUNDS {
@@ -322,24 +336,28 @@ impl Engine {
             tracing::warn!(%key, delay_ms = delay.as_millis(), "does not come to rest; later");
             return None;
         }
-        let mut plan = self.planned(key, Kept::Nothing, now);
+        if self.revokes_early(now)
+            && let Some(task) = self.advance_early(key, now)
+        {
+            return Some(task);
+        }
+        if !self.is_complete() {
+            self.rounds.remove(key);
+            return None;
+        }
+        if let Some(address) = self.address_to_read_again(key) {
+            return Some(Task::Look(address));
+        }
+        let mut plan = self.planned(key, Kept::Nothing, now)?;
         let waits = self.waits_for_the_directory(key, &plan, now);
         if let Some((_, kept)) = waits {
-            plan = self.planned(key, kept, now);
+            plan = self.planned(key, kept, now)?;
         }
         // While it is not known what became of its operation, it keeps its turn.
         if !matches!(waits, Some((_, Kept::Everything | Kept::Object | Kept::Refused))) {
             self.take_turn(key, &plan, now);
         }
-        let Some(meta) = self.index.metadata(key) else {
-            self.queue.forget(key);
-            self.rounds.remove(key);
-            self.counts.remove(key);
-            self.written.remove(key);
-            self.told.remove(key);
-            self.not_taken.remove(key);
-            return None;
-        };
+        let meta = self.index.metadata(key)?;
         let version = meta.resource_version.clone().unwrap_or_default();
         let finalizers: Vec<String> = meta.finalizers.clone();
         let ours = has_finalizer(&meta.finalizers);
@@ -369,7 +387,7 @@ impl Engine {
             return Some(Task::Finalizer { finalizers, version });
         }
         if waits.is_none() && self.is_behind(key) {
-            plan = self.planned(key, Kept::Everything, now);
+            plan = self.planned(key, Kept::Everything, now)?;
         }
         if let Some(task) = plan.status.and_then(|status| self.status_task(key, &status, plan.notices, now)) {
             return Some(task);
@@ -379,29 +397,21 @@ impl Engine {
             Some((again, _)) => self.queue.at(key, again),
             None => {
                 self.queue.rest(key);
+                self.condition.panicking.remove(key);
                 self.taken(key, now);
             }
         }
         None
     }
 
-    /// The plan for an object.
-    fn planned(&self, key: &Key, kept: Kept, now: Timestamp) -> Plan {
-        let world = self.world(now);
-        let world = match kept {
-            Kept::Nothing => world,
-            Kept::Mail => World { unsent: true, ..world },
-            Kept::Object | Kept::Refused | Kept::Everything => World { directory_available: false, ..world },
-        };
-        (self.planner)(world, key)
-    }
-
     /// A task is over: take in what it brought, and go on.
     fn done(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
         let Outcome { objects, effects, reread, failure } = outcome;
         if let Some(round) = self.rounds.get_mut(key) {
+            round.looked &= failure.is_none();
             let answer = objects.iter().find(|object| object.key() == *key).filter(|_| failure.is_none());
-            round.answered = answer.and_then(|object| object.metadata().resource_version.as_ref()?.parse().ok());
+            round.answered =
+                answer.and_then(|object| resource_version::number(object.metadata().resource_version.as_deref()));
         }
         for object in objects {
             // We only write what is declared. What the index has no more was deleted while the answer was on its way;
@@ -459,6 +469,10 @@ impl Engine {
             }
             Some(Failure::Refused(operation, problem)) => self.not_taken(key, &operation, Kept::Refused, problem, now),
             Some(Failure::Unsent(operation, problem)) => self.not_taken(key, &operation, Kept::Mail, problem, now),
+            Some(Failure::Panicked(message)) => {
+                self.unsure.insert(key.clone());
+                self.panicked(key, &message, now);
+            }
             Some(Failure::NotLeading) => {
                 tracing::debug!(%key, "our term is over; tried again soon");
                 self.queue.at(key, now + TERM);

@@ -1,5 +1,6 @@
 //! What comes into the engine and what goes out of it: plain data, so that both sides can be played.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
@@ -10,6 +11,7 @@ use crate::directory::{
     UserRecord,
 };
 use crate::index::{Declared, Kept, Key, Kind, Meta};
+use crate::panic_report;
 use crate::plan::{Deletion, Notice, Step};
 use crate::rules::{Email, printable};
 use crate::workspace::Workspace;
@@ -83,6 +85,8 @@ pub enum Input {
     },
     /// A full reading of the directory begins.
     Loading,
+    /// How far that reading has come, where it takes long.
+    Reading(String),
     /// The directory was read in full.
     Loaded(Box<Load>),
     /// Some things in the directory are different now.
@@ -113,6 +117,18 @@ pub struct Outcome {
     pub failure: Option<Failure>,
 }
 
+impl Outcome {
+    /// Of a task that panicked.
+    pub fn panicked(payload: &(dyn Any + Send)) -> Self {
+        Self { failure: Some(Failure::Panicked(panic_report::message(payload))), ..Self::default() }
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.failure, Some(Failure::Panicked(_)))
+    }
+}
+
 /// What happens after a failure.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
@@ -132,6 +148,8 @@ pub enum Failure {
     Unsent(Box<Operation>, String),
     /// The directory refused an operation, and refuses it until something changes in the directory or in the spec.
     Refused(Box<Operation>, String),
+    /// The task panicked, with this message. The operations before it may have been done: try again later.
+    Panicked(String),
     /// Our term is over: try again soon, for it may be renewed at any moment.
     NotLeading,
     /// Try again after a time.
@@ -140,6 +158,24 @@ pub enum Failure {
     Replan,
     /// Stop everything.
     Stop(String),
+}
+
+impl Failure {
+    /// What happened, for people.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Wait(why)
+            | Self::Retry(why)
+            | Self::NotTaken(_, why)
+            | Self::Unwritable(_, why)
+            | Self::Refused(_, why)
+            | Self::Unsent(_, why)
+            | Self::RetryAfter(_, why)
+            | Self::Stop(why) => why.clone(),
+            Self::Panicked(message) => format!("internal error: {message}"),
+            Self::Gone | Self::Behind | Self::NotLeading | Self::Replan => "it changed in the meantime".to_owned(),
+        }
+    }
 }
 
 /// What is to be made sure of, live, before something is given or ended.
@@ -221,6 +257,15 @@ pub enum Task {
     },
 }
 
+/// The panics of one object since it last came to rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Panics {
+    /// How many in a row.
+    pub times: u32,
+    /// The message of the last one, without quoted text.
+    pub message: String,
+}
+
 /// What the operator tells about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
@@ -228,12 +273,16 @@ pub struct Condition {
     pub listed: BTreeSet<&'static str>,
     /// The directory has been read in full and answers.
     pub directory: bool,
+    /// How far the full reading has come, where it takes long.
+    pub reading: Option<String>,
     /// What keeps it from working as it should, by subject.
     pub problems: BTreeMap<&'static str, String>,
     /// What the directory said when it last took no operation, though it can be read.
     pub not_taken: Option<String>,
     /// What a person should see to in the directory, though it works.
     pub warnings: Vec<String>,
+    /// Objects whose last reconciles panicked.
+    pub panicking: BTreeMap<Key, Panics>,
     /// How many marked guests nothing declares any more.
     pub orphans: usize,
     /// How many memberships were admitted, by their status, and have no record in the directory.
@@ -244,7 +293,22 @@ pub struct Condition {
     pub led_by: Option<String>,
 }
 
+/// How many panics in a row an object has before readiness names it.
+const PERSISTENT: u32 = 3;
+
 impl Condition {
+    /// What an operator that is ready has to say all the same. One object of a tenant never makes it unready.
+    pub fn notes(&self) -> Vec<String> {
+        let lasting = self.panicking.iter().filter(|(_, panics)| panics.times >= PERSISTENT);
+        let note = |(key, panics): (&Key, &Panics)| {
+            format!(
+                "{key}: its reconcile ended in an internal error {} times in a row; the log has the message",
+                panics.times
+            )
+        };
+        lasting.map(note).collect()
+    }
+
     /// What is missing for being ready; empty: ready.
     pub fn missing(&self) -> Vec<String> {
         if self.led_by.is_some() {
@@ -255,7 +319,8 @@ impl Condition {
             self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")).collect();
         missing.extend(self.not_taken.iter().map(|problem| format!("DirectoryUnavailable: {problem}")));
         if !self.directory && !self.problems.contains_key("DirectoryUnavailable") {
-            missing.push("the directory has not been read yet".to_owned());
+            let progress = self.reading.as_ref().map(|progress| format!(": {progress}")).unwrap_or_default();
+            missing.push(format!("the directory has not been read yet{progress}"));
         }
         let unlisted = Kind::ALL.iter().filter(|kind| !self.listed.contains(kind.as_str()));
         missing.extend(unlisted.map(|kind| format!("no full list of {} yet", kind.as_str())));

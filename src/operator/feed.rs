@@ -12,7 +12,9 @@ use crate::workspace::Workspace;
 
 /// How often the policy file is read.
 const POLICY_POLL: Duration = Duration::from_secs(1);
-/// How long one question to the directory may take.
+/// How often a reading that takes long is reported.
+pub const REPORT: Duration = Duration::from_secs(30);
+/// How long one question may take to a directory that does not bound its calls.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Reads the directory in full, then follows its changes; in full again each resync, and after it was away.
@@ -42,8 +44,14 @@ async fn read_and_follow(
     let send = async |input| inbox.send(input).await.map_err(|_| None);
     send(Input::Loading).await?;
     // The cursor comes first: what changes while we read is told again.
-    let mut cursor = within(directory.cursor()).await?;
-    let load = load(directory).await?;
+    let mut cursor = within(directory, directory.cursor()).await?;
+    let report = |elapsed| {
+        let progress = progress(directory, elapsed);
+        tracing::info!("{progress}");
+        // Where the engine is busy, the next report tells it.
+        drop(inbox.try_send(Input::Reading(progress)));
+    };
+    let load = reported(load(directory), REPORT, report).await?;
     send(Input::Loaded(Box::new(load))).await?;
     let began = tokio::time::Instant::now();
     loop {
@@ -51,7 +59,7 @@ async fn read_and_follow(
         if began.elapsed() >= resync {
             return Ok(());
         }
-        let changes = within(directory.changes(cursor)).await?;
+        let changes = within(directory, directory.changes(cursor)).await?;
         if changes.changed.is_empty() {
             cursor = changes.cursor;
             continue;
@@ -68,11 +76,13 @@ async fn read_and_follow(
 
 async fn read(directory: &dyn Execute, changed: &Changed) -> Result<Now, Option<Fault>> {
     Ok(match changed {
-        Changed::Guest(email) => Now::Guest(email.clone(), within(directory.guest(email)).await?.map(Box::new)),
-        Changed::Partner(id) => Now::Partner(id.clone(), within(directory.partner(id)).await?.map(Box::new)),
-        Changed::Account(name) => Now::Account(name.clone(), within(directory.account(name)).await?),
-        Changed::User(email) => Now::User(email.clone(), within(directory.user(email)).await?),
-        Changed::Destroyed => Now::Destroyed(within(directory.destroyed()).await?),
+        Changed::Guest(email) => {
+            Now::Guest(email.clone(), within(directory, directory.guest(email)).await?.map(Box::new))
+        }
+        Changed::Partner(id) => Now::Partner(id.clone(), within(directory, directory.partner(id)).await?.map(Box::new)),
+        Changed::Account(name) => Now::Account(name.clone(), within(directory, directory.account(name)).await?),
+        Changed::User(email) => Now::User(email.clone(), within(directory, directory.user(email)).await?),
+        Changed::Destroyed => Now::Destroyed(within(directory, directory.destroyed()).await?),
         Changed::Everything => return Err(Some(Fault::Unavailable { context: "everything changed".to_owned() })),
     })
 }
@@ -80,18 +90,18 @@ async fn read(directory: &dyn Execute, changed: &Changed) -> Result<Now, Option<
 /// Everything, page by page. A page that fails makes the whole reading fail: a part is never taken for the truth.
 pub async fn load(directory: &(impl Observe + ?Sized)) -> Result<Load, Option<Fault>> {
     // Guests are looked for where their partners are; who comes by on the way is a user.
-    let partners = pages(|page| within(directory.partners(page))).await?;
+    let partners = pages(|page| within(directory, directory.partners(page))).await?;
     let people = async {
-        let guests = pages(|page| within(directory.guests(page))).await?;
-        Ok((guests, pages(|page| within(directory.users(page))).await?))
+        let guests = pages(|page| within(directory, directory.guests(page))).await?;
+        Ok((guests, pages(|page| within(directory, directory.users(page))).await?))
     };
     let ((guests, users), accounts, mails, shares, destroyed, sign_in) = tokio::try_join!(
         people,
-        pages(|page| within(directory.accounts(page))),
-        pages(|page| within(directory.mails(page))),
-        pages(|page| within(directory.shares(page))),
-        within(directory.destroyed()),
-        within(async { Ok(directory.sign_in().await) }),
+        pages(|page| within(directory, directory.accounts(page))),
+        pages(|page| within(directory, directory.mails(page))),
+        pages(|page| within(directory, directory.shares(page))),
+        within(directory, directory.destroyed()),
+        within(directory, async { Ok(directory.sign_in().await) }),
     )?;
     Ok(Load { partners, guests, accounts, users, mails, shares, destroyed, sign_in })
 }
@@ -112,16 +122,49 @@ where
     }
 }
 
-async fn within<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<T, Option<Fault>> {
+/// Asks a question. Where the directory does not bound its calls, the question as a whole has a deadline.
+async fn within<T>(
+    directory: &(impl Observe + ?Sized),
+    question: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Option<Fault>> {
+    if directory.bounds_calls() {
+        return question.await.map_err(Some);
+    }
     match tokio::time::timeout(DEADLINE, question).await {
         Ok(answer) => answer.map_err(Some),
         Err(_) => Err(Some(Fault::Unavailable { context: "no answer in 30s".to_owned() })),
     }
 }
 
+/// Waits for a reading, and reports each time that so much time has passed.
+pub async fn reported<T>(reading: impl Future<Output = T>, every: Duration, mut report: impl FnMut(Duration)) -> T {
+    let began = tokio::time::Instant::now();
+    let mut reading = std::pin::pin!(reading);
+    loop {
+        match tokio::time::timeout(every, reading.as_mut()).await {
+            Ok(read) => return read,
+            Err(_) => report(began.elapsed()),
+        }
+    }
+}
+
+/// How far a reading of the directory has come, and the call that it waits for.
+pub fn progress(directory: &(impl Observe + ?Sized), elapsed: Duration) -> String {
+    let calls: u64 = directory.calls().values().sum();
+    let waits =
+        directory.waiting().map(|(call, since)| format!("; {call} has been unanswered for {}s", since.as_secs()));
+    format!("reading the directory for {}s, {calls} calls so far{}", elapsed.as_secs(), waits.unwrap_or_default())
+}
+
 /// Reads the policy file and tells when it says something else. The content is compared, not the time: a mounted
 /// ConfigMap is swapped by a symbolic link.
-pub async fn follow_policy(file: PathBuf, mut last: Result<String, String>, inbox: mpsc::Sender<Input>) {
+pub async fn follow_policy(file: PathBuf, inbox: mpsc::Sender<Input>) {
+    let mut last = read_policy(&file).await;
+    // What changed since the engine was made is told at once.
+    let news = last.clone().and_then(|text| parse_policy(&file, &text)).map(Box::new);
+    if inbox.send(Input::Policy(news)).await.is_err() {
+        return;
+    }
     let mut candidate: Option<Result<String, String>> = None;
     loop {
         tokio::time::sleep(POLICY_POLL).await;

@@ -39,6 +39,11 @@ struct StateLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TaskLabels {
+    task: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct KindLabels {
     kind: &'static str,
 }
@@ -74,6 +79,7 @@ const MISSING: Metric = gauge(
     "",
     "Memberships whose status says that they were admitted, without a record in the directory",
 );
+const PANICS: Metric = counter("task_panics", "task", "Tasks that ended in an internal error; each is tried again");
 const READY: Metric = gauge("ready", "", "1 where the operator is ready");
 const LEADING: Metric = gauge("leading", "", "1 where this process leads, 0 where it stands by");
 
@@ -84,14 +90,15 @@ const SIGN_IN: Metric = gauge(
 );
 
 /// All metrics.
-pub const METRICS: [Metric; 10] =
-    [OPERATIONS, CALLS, OBJECTS, QUEUED, GUESTS, ORPHANS, MISSING, READY, LEADING, SIGN_IN];
+pub const METRICS: [Metric; 11] =
+    [OPERATIONS, CALLS, PANICS, OBJECTS, QUEUED, GUESTS, ORPHANS, MISSING, READY, LEADING, SIGN_IN];
 
 /// What is counted.
 pub struct Metrics {
     registry: Registry,
     operations: Family<OperationLabels, Counter>,
     calls: Family<CallLabels, Counter>,
+    panics: Family<TaskLabels, Counter>,
     objects: Family<KindLabels, Gauge>,
     queued: Gauge,
     guests: Gauge,
@@ -111,11 +118,13 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("guestlist");
         let operations = Family::default();
         let calls = Family::default();
+        let panics = Family::default();
         let objects = Family::default();
         let sign_in = Family::default();
         let [queued, guests, orphans, missing, ready, leading] = std::array::from_fn(|_| Gauge::default());
         registry.register(OPERATIONS.name, OPERATIONS.help, operations.clone());
         registry.register(CALLS.name, CALLS.help, calls.clone());
+        registry.register(PANICS.name, PANICS.help, panics.clone());
         registry.register(OBJECTS.name, OBJECTS.help, objects.clone());
         registry.register(SIGN_IN.name, SIGN_IN.help, sign_in.clone());
         let plain = [
@@ -129,7 +138,7 @@ impl Default for Metrics {
         for (metric, gauge) in plain {
             registry.register(metric.name, metric.help, gauge.clone());
         }
-        Self { registry, operations, calls, objects, queued, guests, orphans, missing, ready, leading, sign_in }
+        Self { registry, operations, calls, panics, objects, queued, guests, orphans, missing, ready, leading, sign_in }
     }
 }
 
@@ -142,6 +151,13 @@ impl Metrics {
     /// Counts a call to the API server.
     pub fn call(&self, verb: &'static str, kind: Kind, ok: bool) {
         self.calls.get_or_create(&CallLabels { verb, kind: kind.as_str(), result: result(ok) }).inc();
+    }
+
+    /// Counts tasks that panicked.
+    pub fn panicked(&self, task: &'static str, times: u64) {
+        if times > 0 {
+            self.panics.get_or_create(&TaskLabels { task }).inc_by(times);
+        }
     }
 
     /// Sets whether this process leads, and whether it is ready for what it does.
@@ -174,7 +190,7 @@ impl Metrics {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut text = String::new();
         // Writing into a String does not fail.
         if encode(&mut text, &self.registry).is_err() {
@@ -228,12 +244,15 @@ impl Health {
     }
 
     /// Whether it is ready, and what there is to say of it.
-    fn answer(&self) -> (StatusCode, String) {
+    pub(super) fn answer(&self) -> (StatusCode, String) {
         let condition = self.condition.read().unwrap_or_else(PoisonError::into_inner);
         let missing = condition.missing();
         let (code, mut text) = match &condition.led_by {
             Some(leader) => (StatusCode::OK, format!("ok: standing by for {leader}\n")),
-            None if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
+            None if missing.is_empty() => {
+                let notes = condition.notes().into_iter().map(|note| format!("note: {note}\n"));
+                (StatusCode::OK, "ok\n".to_owned() + &notes.collect::<String>())
+            }
             None => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
         };
         let warnings = condition.warnings.iter().cloned().chain(condition.sign_in.warnings());

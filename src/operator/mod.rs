@@ -12,8 +12,10 @@ pub mod lease;
 pub mod objects;
 pub mod perform;
 pub mod queue;
+mod running;
 mod start;
 pub mod status;
+pub mod supervise;
 pub mod watch;
 mod words;
 
@@ -22,18 +24,18 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::api;
-use crate::index::{Key, Kind};
+use crate::index::Kind;
 use clock::Clock;
-use engine::{Engine, Input, Outcome, Task};
+use engine::{Engine, Input};
 use health::Health;
 use lease::Term;
-use perform::{About, Performer};
+use perform::Performer;
+use running::Running;
 
 /// How long running tasks have to finish when the operator stops.
 const GRACE: Duration = Duration::from_secs(10);
@@ -125,18 +127,15 @@ async fn lead(
         Ok(begun) => begun,
         Err(problem) => return End::Failed(problem),
     };
-    let mut watches = JoinSet::new();
-    watches.spawn(watch::follow::<api::LocalPartner>(client.clone(), sender.clone()));
-    watches.spawn(watch::follow::<api::GuestMembership>(client.clone(), sender.clone()));
-    watches.spawn(watch::follow::<api::AccountShare>(client, sender.clone()));
-    watches.spawn(feed::follow_directory(performer.directory.clone(), options.resync, sender.clone()));
+    // They end with this function.
+    let mut sources = JoinSet::new();
+    let supervisor = supervise::Supervisor { inbox: sender, metrics: health.metrics.clone() };
+    sources.spawn(supervisor.clone().watch::<api::LocalPartner>(client.clone()));
+    sources.spawn(supervisor.clone().watch::<api::GuestMembership>(client.clone()));
+    sources.spawn(supervisor.clone().watch::<api::AccountShare>(client));
+    sources.spawn(supervisor.clone().directory(performer.directory.clone(), options.resync));
     if let Some(file) = options.workspace.clone() {
-        let last = feed::read_policy(&file).await;
-        let news = last.clone().and_then(|text| feed::parse_policy(&file, &text)).map(Box::new);
-        // What changed since the engine was made is told at once.
-        if sender.send(Input::Policy(news)).await.is_ok() {
-            watches.spawn(feed::follow_policy(file, last, sender));
-        }
+        sources.spawn(supervisor.policy(file));
     }
     match drive(engine, performer, inbox, health, stop).await {
         Ok(()) => End::Stopped,
@@ -161,13 +160,16 @@ async fn drive(
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), String> {
     let clock = performer.clock.clone();
-    let mut running: JoinSet<(Key, Outcome)> = JoinSet::new();
+    let mut running = Running::default();
+    let mut planner_panics = 0;
     let mut report = tokio::time::interval(Duration::from_secs(1));
     report.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         for (key, task) in engine.tasks(clock.now()) {
-            start(&engine, &performer, &mut running, key, task);
+            running.start(&engine, &performer, key, task);
         }
+        health.metrics.panicked("plan", engine.planner_panics() - planner_panics);
+        planner_panics = engine.planner_panics();
         if let Some(problem) = engine.stopped() {
             return Err(problem.to_owned());
         }
@@ -180,7 +182,10 @@ async fn drive(
         tokio::select! {
             biased;
             () = &mut stop => break,
-            Some(done) = running.join_next() => finish(&mut engine, done, clock.now()),
+            Some((key, outcome)) = running.next() => {
+                health.metrics.panicked("perform", u64::from(outcome.is_panic()));
+                engine.handle(Input::Done { key, outcome: Box::new(outcome) }, clock.now());
+            }
             Some(input) = inbox.recv() => {
                 engine.handle(input, clock.now());
                 // A burst is taken in as a whole before anything is planned on the half of it.
@@ -193,26 +198,11 @@ async fn drive(
         }
     }
     tracing::info!("stopping: {} tasks are finished first", running.len());
-    let finished = async { while running.join_next().await.is_some() {} };
+    let finished = async { while running.next().await.is_some() {} };
     if tokio::time::timeout(GRACE, finished).await.is_err() {
         tracing::warn!("some tasks did not finish in 10s; the next start goes on where they were");
     }
     Ok(())
-}
-
-fn start(engine: &Engine, performer: &Performer, running: &mut JoinSet<(Key, Outcome)>, key: Key, task: Task) {
-    let about = About::of(&engine.index, &key);
-    let performer = performer.clone();
-    running.spawn(async move { (key, performer.perform(about, task).await) });
-}
-
-fn finish(engine: &mut Engine, done: Result<(Key, Outcome), tokio::task::JoinError>, now: Timestamp) {
-    match done {
-        Ok((key, outcome)) => {
-            engine.handle(Input::Done { key, outcome: Box::new(outcome) }, now);
-        }
-        Err(error) => tracing::error!(%error, "a task ended unexpectedly"),
-    }
 }
 
 fn measure(engine: &Engine, health: &Health) {
@@ -244,3 +234,7 @@ async fn stopped() {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests;

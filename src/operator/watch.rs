@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
-use kube::core::DeserializeGuard;
+use kube::core::{DeserializeGuard, ObjectMeta};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::engine::Input;
 use super::words::words;
 use crate::api;
+use crate::index::resource_version::{self, Malformed};
 use crate::index::{Declared, Kept, Key, Kind};
 
 /// How many objects a page of a list holds.
@@ -89,7 +90,7 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
     let objects: Api<DeserializeGuard<K>> = Api::all(client);
     let mut failures: u32 = 0;
     'list: loop {
-        let (listed, mut version) = match list::<K, Kept>(&objects).await {
+        let (listed, version) = match list::<K, Kept>(&objects).await {
             Ok(listed) => listed,
             Err(problem) => {
                 failures += 1;
@@ -100,7 +101,8 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
                 continue;
             }
         };
-        let frontier = number(&version);
+        let frontier = version;
+        let mut version = version.to_string();
         if inbox.send(Input::Listed { kind: K::KIND, objects: listed, frontier }).await.is_err() {
             return;
         }
@@ -135,10 +137,10 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
     }
 }
 
-/// All objects of a kind, page by page, and the version of the list.
+/// All objects of a kind, page by page, and the version of the list. Each has a version that can be compared.
 pub(super) async fn list<K: Watched, T: From<Declared>>(
     objects: &Api<DeserializeGuard<K>>,
-) -> Result<(Vec<T>, String), String> {
+) -> Result<(Vec<T>, u64), String> {
     let mut all = Vec::new();
     let mut params = ListParams::default().limit(PAGE);
     loop {
@@ -146,10 +148,13 @@ pub(super) async fn list<K: Watched, T: From<Declared>>(
             .await
             .map_err(|_| format!("the API server did not answer a list of {} in 30s", K::plural(&())))?
             .map_err(|error| explain::<K>("list", &error))?;
-        all.extend(page.items.into_iter().map(|object| T::from(declared(object))));
+        for object in page.items {
+            version_of(object.meta())?;
+            all.push(T::from(declared(object)));
+        }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
-            None => return Ok((all, page.metadata.resource_version.unwrap_or_default())),
+            None => return Ok((all, list_version::<K>("a list", page.metadata.resource_version.as_deref())?)),
         }
     }
 }
@@ -176,28 +181,11 @@ async fn watch<K: Watched>(
             Ok(Some(Err(error))) => return Ok(ended::<K>(&error)),
             Ok(Some(Ok(event))) => event,
         };
-        let input = match event {
-            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                version.clone_from(&object.meta().resource_version.clone().unwrap_or_default());
-                Input::Applied { object: Box::new(declared(object)), frontier: number(version) }
-            }
-            WatchEvent::Deleted(object) => {
-                let meta = object.meta();
-                version.clone_from(&meta.resource_version.clone().unwrap_or_default());
-                let key = Key::new(
-                    K::KIND,
-                    meta.namespace.clone().unwrap_or_default(),
-                    meta.name.clone().unwrap_or_default(),
-                );
-                Input::Deleted { key, uid: meta.uid.clone().unwrap_or_default(), frontier: number(version) }
-            }
-            WatchEvent::Bookmark(bookmark) => {
-                version.clone_from(&bookmark.metadata.resource_version);
-                Input::Bookmark { kind: K::KIND, frontier: number(version) }
-            }
-            WatchEvent::Error(status) if status.code == 410 => return Ok(End::Forgotten),
-            WatchEvent::Error(status) => return Ok(End::Failed(status.message.clone())),
+        let (input, reached) = match taken::<K>(event) {
+            Ok(taken) => taken,
+            Err(end) => return Ok(end),
         };
+        *version = reached.to_string();
         inbox.send(input).await.map_err(|_| ())?;
     }
 }
@@ -228,9 +216,49 @@ fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
     }
 }
 
-/// A resourceVersion as the number that it is.
-fn number(version: &str) -> u64 {
-    version.parse().unwrap_or(0)
+/// What an event tells, and the version that the watch has reached with it.
+fn taken<K: Watched>(event: WatchEvent<DeserializeGuard<K>>) -> Result<(Input, u64), End> {
+    let (input, frontier) = match event {
+        WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+            let frontier = version_of(object.meta()).map_err(End::Failed)?;
+            (Input::Applied { object: Box::new(declared(object)), frontier }, frontier)
+        }
+        WatchEvent::Deleted(object) => {
+            let meta = object.meta();
+            let frontier = version_of(meta).map_err(End::Failed)?;
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let key = Key::new(K::KIND, text(&meta.namespace), text(&meta.name));
+            (Input::Deleted { key, uid: text(&meta.uid), frontier }, frontier)
+        }
+        WatchEvent::Bookmark(bookmark) => {
+            let frontier = list_version::<K>("a bookmark", Some(&bookmark.metadata.resource_version));
+            let frontier = frontier.map_err(End::Failed)?;
+            (Input::Bookmark { kind: K::KIND, frontier }, frontier)
+        }
+        WatchEvent::Error(status) if status.code == 410 => return Err(End::Forgotten),
+        WatchEvent::Error(status) => return Err(End::Failed(status.message.clone())),
+    };
+    Ok((input, frontier))
+}
+
+/// An object's version. The error names the object.
+fn version_of(meta: &ObjectMeta) -> Result<u64, String> {
+    resource_version::parse(meta.resource_version.as_deref().unwrap_or_default()).map_err(|malformed| {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        incomparable(&format!("{}/{}", part(&meta.namespace), part(&meta.name)), &malformed)
+    })
+}
+
+fn list_version<K: Watched>(what: &str, version: Option<&str>) -> Result<u64, String> {
+    let parsed = resource_version::parse(version.unwrap_or_default());
+    parsed.map_err(|malformed| incomparable(&format!("{what} of {}", K::plural(&())), &malformed))
+}
+
+fn incomparable(what: &str, malformed: &Malformed) -> String {
+    format!(
+        "the API server sent {what}: {malformed}. Nothing is granted on what cannot be ordered: use an API server whose \
+         resourceVersions are those of etcd"
+    )
 }
 
 /// How long to wait after so many failures. Never long: what was taken away meanwhile is held until the next list.

@@ -14,6 +14,7 @@ pub mod later;
 mod lifecycle;
 mod membership;
 mod partner;
+pub mod revoke;
 mod share;
 pub mod sweep;
 
@@ -61,11 +62,15 @@ pub struct Scope {
     pub directory: bool,
     /// The workspace policy's.
     pub policy: bool,
+    /// Of competing objects, the one whose claim the directory recorded.
+    pub incumbents: bool,
 }
 
 impl Scope {
     /// A reconcile judges by everything.
-    pub const ALL: Self = Self { directory: true, policy: true };
+    pub const ALL: Self = Self { directory: true, policy: true, incumbents: true };
+    /// The specs, the policy and single guests: the directory is not read in full.
+    pub const SPECS: Self = Self { directory: false, policy: true, incumbents: false };
 }
 
 /// How far what is declared is all there is: what lies beyond may be declared elsewhere, and is not taken back for being

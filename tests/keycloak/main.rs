@@ -68,6 +68,7 @@ mod taken_out;
 mod tls;
 mod told;
 mod turns;
+mod unread;
 
 use operated::furnish;
 

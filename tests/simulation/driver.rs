@@ -36,13 +36,22 @@ pub enum Trouble {
     CrashBefore,
     CrashAfter,
     AnswerLost,
+    /// The call is made, and then the task panics: whatever it had to tell is lost.
+    Panic,
     Conflict,
     Busy,
     Error,
 }
 
-pub const TROUBLES: [Trouble; 6] =
-    [Trouble::CrashBefore, Trouble::CrashAfter, Trouble::AnswerLost, Trouble::Conflict, Trouble::Busy, Trouble::Error];
+pub const TROUBLES: [Trouble; 7] = [
+    Trouble::CrashBefore,
+    Trouble::CrashAfter,
+    Trouble::AnswerLost,
+    Trouble::Panic,
+    Trouble::Conflict,
+    Trouble::Busy,
+    Trouble::Error,
+];
 
 pub struct Running {
     pub about: About,
@@ -71,6 +80,10 @@ pub struct Sim {
     pub mailless: Vec<Email>,
     /// Our term is over: nothing is even asked for.
     pub lapsed: bool,
+    /// How many guests were looked up one by one before the directory was read.
+    pub looks: usize,
+    /// Plans may panic.
+    pub planners_panic: bool,
     /// Every call that the operator made.
     pub calls: Vec<String>,
     /// Every operation that was done, for which object and why.
@@ -131,6 +144,8 @@ impl Sim {
             only_gives: false,
             mailless: Vec::new(),
             lapsed: false,
+            looks: 0,
+            planners_panic: false,
             calls: Vec::new(),
             done: Vec::new(),
             creations: 0,
@@ -159,6 +174,17 @@ impl Sim {
 
     /// A new process whose lists are as old as this version.
     pub fn restart_at(&mut self, version: u64) {
+        self.begin_at(version);
+        self.load();
+    }
+
+    /// A new process whose reading of the directory has begun, and goes on.
+    pub fn restart_unread(&mut self) {
+        self.begin_at(self.server.version);
+        self.engine.handle(Input::Loading, self.now);
+    }
+
+    fn begin_at(&mut self, version: u64) {
         block_on(self.directory.claim(&self.engine.owner)).unwrap();
         self.epoch = block_on(self.directory.lead()).unwrap();
         self.engine = engine(self.planner, &self.policy);
@@ -170,7 +196,6 @@ impl Sim {
         for kind in kinds {
             self.list_at(kind, version);
         }
-        self.load();
     }
 
     /// A complete list of a kind, as it was at a version; the watch goes on from there.
@@ -242,12 +267,14 @@ impl Sim {
         for (key, task) in self.engine.tasks(self.now) {
             let seen = self.newest(&key, &task);
             let about = About::of(&self.engine.index, &key);
+            self.looks += usize::from(matches!(task, Task::Look(_)) && !self.engine.condition.directory);
             if let Task::Execute { notices, .. } = &task {
                 assert!(!notices.contains(&Notice::CORRECTED), "{key}: our own work was taken for somebody else's");
             }
             self.running.push(Running { about, task, seen });
         }
         assert_eq!(self.engine.stopped(), None);
+        assert!(self.planners_panic || self.engine.planner_panics() == 0, "{:?}", self.engine.condition.panicking);
     }
 
     /// The newest version of whatever decides what a task gives, as far as the operator knew it. Its view has to be the

@@ -11,9 +11,11 @@ use super::walk;
 
 /// Some time passes; what falls due in it is done.
 pub fn wait(sim: &mut Sim, time: SignedDuration) {
-    let until = sim.now + time;
+    let (until, mut steps) = (sim.now + time, 0);
     loop {
         if sim.step() {
+            steps += 1;
+            assert!(steps < 20_000, "never at rest: {:#?}", &sim.calls[sim.calls.len().saturating_sub(12)..]);
             continue;
         }
         match sim.engine.next_look() {

@@ -17,8 +17,13 @@ use super::law;
 use super::line::{Answer, Ask, Call, Next};
 use super::server::{Server, read};
 
-/// The process died.
-struct Crash;
+/// Why a task does not come to its end.
+enum Broken {
+    /// The process died.
+    Crash,
+    /// The task panicked.
+    Panic,
+}
 
 /// An operation, for which object and why. What is given is one line an account: two shares that are new get their finalizers
 /// one after the other, and what they give is then given in one operation or in two.
@@ -59,14 +64,15 @@ impl Sim {
                 Next::Done(outcome) => break outcome,
                 Next::Asks(ask) => match self.answer(&running, ask) {
                     Ok(told) => answer = Some(told),
-                    Err(Crash) => return self.restart(),
+                    Err(Broken::Crash) => return self.restart(),
+                    Err(Broken::Panic) => break Outcome::panicked(&"injected"),
                 },
             }
         };
         self.engine.handle(Input::Done { key: running.about.key, outcome: Box::new(outcome) }, self.now);
     }
 
-    fn answer(&mut self, running: &Running, ask: Ask) -> Result<Answer, Crash> {
+    fn answer(&mut self, running: &Running, ask: Ask) -> Result<Answer, Broken> {
         Ok(match ask {
             Ask::Get(key) => {
                 let object = self.call(format!("get {key}"), |server, _| server.object(&key).cloned().ok_or(404))?;
@@ -114,20 +120,21 @@ impl Sim {
         &mut self,
         what: String,
         act: impl FnOnce(&mut Server, Timestamp) -> Result<T, u16>,
-    ) -> Result<Result<T, Failure>, Crash> {
+    ) -> Result<Result<T, Failure>, Broken> {
         let trouble = self.trouble(what);
         match trouble {
-            Some(Trouble::CrashBefore) => return Err(Crash),
+            Some(Trouble::CrashBefore) => return Err(Broken::Crash),
             Some(Trouble::Conflict) => return Ok(Err(Failure::Behind)),
             Some(Trouble::Busy) => {
                 return Ok(Err(Failure::RetryAfter(SignedDuration::from_secs(3), "busy".to_owned())));
             }
             Some(Trouble::Error) => return Ok(Err(Failure::Retry("an error".to_owned()))),
-            Some(Trouble::CrashAfter | Trouble::AnswerLost) | None => {}
+            Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic) | None => {}
         }
         let answer = act(&mut self.server, self.now);
         match trouble {
-            Some(Trouble::CrashAfter) => Err(Crash),
+            Some(Trouble::CrashAfter) => Err(Broken::Crash),
+            Some(Trouble::Panic) => Err(Broken::Panic),
             Some(Trouble::AnswerLost) => Ok(Err(Failure::Retry("no answer".to_owned()))),
             _ => Ok(answer.map_err(|code| match code {
                 404 => Failure::Gone,
@@ -142,13 +149,13 @@ impl Sim {
         running: &Running,
         operation: &Operation,
         basis: Option<Revision>,
-    ) -> Result<Result<Effect, Fault>, Crash> {
+    ) -> Result<Result<Effect, Fault>, Broken> {
         let text = format!("{operation:?}");
         let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
         let trouble = self.trouble(format!("{name} for {}", running.about.key));
         let unavailable = || Err(Fault::Unavailable { context: "an error".to_owned() });
         Ok(match trouble {
-            Some(Trouble::CrashBefore) => return Err(Crash),
+            Some(Trouble::CrashBefore) => return Err(Broken::Crash),
             Some(Trouble::Conflict) => Err(Fault::Changed { what: running.about.key.to_string() }),
             Some(Trouble::Busy) => Err(Fault::Busy { context: name, after: std::time::Duration::from_secs(3) }),
             Some(Trouble::Error) => unavailable(),
@@ -162,7 +169,7 @@ impl Sim {
             {
                 Err(Fault::Unsent { context: "no mail server".to_owned() })
             }
-            Some(Trouble::CrashAfter | Trouble::AnswerLost) | None => {
+            Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic) | None => {
                 let before = self.everything();
                 let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));
                 self.look(running, operation, &before);
@@ -170,7 +177,8 @@ impl Sim {
                     self.done.extend(told(running, operation));
                 }
                 match trouble {
-                    Some(Trouble::CrashAfter) => return Err(Crash),
+                    Some(Trouble::CrashAfter) => return Err(Broken::Crash),
+                    Some(Trouble::Panic) => return Err(Broken::Panic),
                     Some(Trouble::AnswerLost) => unavailable(),
                     _ => done,
                 }

@@ -48,6 +48,7 @@ struct Inner {
     server: String,
     client: reqwest::Client,
     rule: Mutex<Rule>,
+    listings: Mutex<Option<Fate>>,
     held: Notify,
 }
 
@@ -60,6 +61,7 @@ impl Proxy {
             server: server.to_owned(),
             client: reqwest::Client::new(),
             rule: Mutex::new(Box::new(|_, _| Fate::Passes)),
+            listings: Mutex::new(None),
             held: Notify::new(),
         });
         let router = Router::new().fallback(pass).with_state(inner.clone());
@@ -72,6 +74,11 @@ impl Proxy {
         *self.inner.rule.lock().unwrap() = Box::new(rule);
     }
 
+    /// From now on this becomes of each page of a listing of all users. Searches are no listings.
+    pub fn listings(&self, fate: Option<Fate>) {
+        *self.inner.listings.lock().unwrap() = fate;
+    }
+
     /// Until a call was passed on whose answer is held back.
     pub async fn holds_one(&self) {
         self.inner.held.notified().await;
@@ -80,7 +87,11 @@ impl Proxy {
 
 async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let fate = (inner.rule.lock().unwrap())(&parts.method, parts.uri.path());
+    let query = parts.uri.query().unwrap_or_default();
+    let searches = query.split('&').any(|part| part.starts_with("q=") || part.starts_with("email="));
+    let lists = parts.method == Method::GET && parts.uri.path().ends_with("/users") && !searches;
+    let listed = inner.listings.lock().unwrap().filter(|_| lists);
+    let fate = listed.unwrap_or_else(|| (inner.rule.lock().unwrap())(&parts.method, parts.uri.path()));
     match fate {
         Fate::Refused(status) => {
             return (StatusCode::from_u16(status).unwrap(), "{\"error\":\"refused by the test\"}").into_response();

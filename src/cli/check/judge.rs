@@ -58,7 +58,7 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
         directory_available: true,
         unsent: false,
         invitations: &NO_INVITATIONS,
-        scope: Scope { directory: false, policy: policy.is_some() },
+        scope: Scope { directory: false, policy: policy.is_some(), incumbents: true },
         extent: Extent::Declared,
         now,
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,6 +30,9 @@ use crate::workspace::Workspace;
 
 /// The cluster in the marks of what no cluster declares.
 pub const FILES: &str = "files";
+
+/// How long a reading of the directory takes that takes long.
+const LONG: Duration = Duration::from_secs(30);
 
 /// Arguments that both commands have.
 #[derive(Clone, Debug, clap::Args)]
@@ -92,32 +95,36 @@ impl Input {
     }
 
     /// The same, and then what the directory holds; at once where that is mostly waiting for a server. Where both fail, the
-    /// files are what is told of.
+    /// files are what is told of. The reading of the directory may fail by itself; where it takes long, something is done
+    /// meanwhile.
     pub async fn read_beside<D: Observe + ?Sized>(
         &self,
         paths: &[PathBuf],
         open: impl FnOnce() -> Result<Arc<D>, String>,
-    ) -> Result<(Given, Arc<D>, Load), String> {
-        let held = async {
-            let directory = open()?;
-            let held = load(directory.as_ref()).await?;
-            Ok::<_, String>((directory, held))
-        };
+        meanwhile: impl AsyncFnOnce(&Given, &Arc<D>),
+    ) -> Result<(Given, Arc<D>, Result<Load, String>), String> {
         // What comes through a pipe may come late: the directory is read after it.
         let is_there = |path: &PathBuf| path.as_os_str() != "-" && (path.is_file() || path.is_dir());
         if !matches!(self.place(), Ok(Place::Keycloak(_))) || !paths.iter().all(is_there) {
             let given = self.read(paths)?;
-            let (directory, held) = held.await?;
+            let directory = open()?;
+            let held = wait(&given, &directory, pin!(load(directory.as_ref())), meanwhile).await;
             return Ok((given, directory, held));
         }
+        let opened = open();
+        let held = async { load(opened.as_ref().map_err(Clone::clone)?.as_ref()).await };
         let (input, paths) = (self.clone(), paths.to_vec());
         let files = tokio::task::spawn_blocking(move || input.read(&paths));
         let files = async { files.await.map_err(|error| format!("failed to read the files: {error}"))? };
-        let (given, (directory, held)) = match select(pin!(files), pin!(held)).await {
-            Either::Left((given, held)) => (given?, held.await?),
-            Either::Right((held, files)) => (files.await?, held?),
+        let (given, held) = match select(pin!(files), pin!(held)).await {
+            Either::Left((given, held)) => {
+                let (given, directory) = (given?, opened.as_ref().map_err(Clone::clone)?);
+                let held = wait(&given, directory, held, meanwhile).await;
+                (given, held)
+            }
+            Either::Right((held, files)) => (files.await?, held),
         };
-        Ok((given, directory, held))
+        Ok((given, opened?, held))
     }
 
     /// Where the directory is.
@@ -133,6 +140,19 @@ impl Input {
     /// Opens the directory, which has to be there.
     pub fn execute(&self) -> Result<Arc<dyn Execute>, String> {
         self.place()?.execute(false).map_err(|fault| fault.to_string())
+    }
+}
+
+/// Waits for a reading of the directory; where it takes long, something is done meanwhile.
+async fn wait<D: Observe + ?Sized>(
+    given: &Given,
+    directory: &Arc<D>,
+    mut reading: Pin<&mut impl Future<Output = Result<Load, String>>>,
+    meanwhile: impl AsyncFnOnce(&Given, &Arc<D>),
+) -> Result<Load, String> {
+    match tokio::time::timeout(LONG, reading.as_mut()).await {
+        Ok(held) => held,
+        Err(_) => futures::join!(reading, meanwhile(given, directory)).0,
     }
 }
 

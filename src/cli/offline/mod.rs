@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 pub(super) mod compare;
 pub mod desk;
+pub(super) mod early;
 mod escape;
 mod guest_access;
 pub(super) mod input;

@@ -1,13 +1,15 @@
 //! Runs the operator's engine on a desk to its rest: the same index, rules, plan and performer as in a cluster, and
 //! nothing that waits for people or for time.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 
 use super::desk::Desk;
@@ -17,6 +19,7 @@ use crate::directory::{Epoch, Execute, Fault, Operation, Owner};
 use crate::index::{Key, Kind};
 use crate::operator::clock::Clock;
 use crate::operator::engine::{Engine, Failure, Input, Load, Outcome, Task};
+use crate::operator::feed;
 use crate::operator::lease::Term;
 use crate::operator::perform::{About, Performer};
 use crate::plan::later::{Frame, LaterGrant, later};
@@ -196,7 +199,7 @@ impl Words {
                 self.waiting.insert(key.clone());
                 why
             }
-            Some(Failure::Wait(why)) => {
+            Some(Failure::Wait(why) | Failure::Panicked(why)) => {
                 self.stuck.insert(key.clone());
                 why
             }
@@ -209,8 +212,9 @@ impl Words {
 
     /// Whether something may go better in a while.
     fn is_waiting(&self, engine: &Engine) -> bool {
+        let panicked = |key: &Key| engine.condition.panicking.contains_key(key);
         let sets = [&self.unsent, &self.stuck, &self.refused];
-        let later = |key: &Key| !sets.iter().any(|set| set.contains(key));
+        let later = |key: &Key| !panicked(key) && !sets.iter().any(|set| set.contains(key));
         !self.waiting.is_empty() || engine.failing().any(later)
     }
 
@@ -218,7 +222,10 @@ impl Words {
     fn failing(&self, engine: &Engine) -> Vec<String> {
         let keys = engine.failing().chain(&self.waiting).chain(&self.stuck).chain(&self.unsent);
         let keys: BTreeSet<&Key> = keys.collect();
-        let why = |key| self.last.get(key).map_or("it changed each time that it was tried", String::as_str);
+        let why = |key: &Key| match engine.condition.panicking.get(key) {
+            Some(panics) => format!("internal error: {}; report it", panics.message),
+            None => self.last.get(key).map_or("it changed each time that it was tried", String::as_str).to_owned(),
+        };
         keys.into_iter().map(|key| format!("{key}: {}", why(key))).collect()
     }
 }
@@ -256,14 +263,19 @@ fn start(
     };
     let performer = performer.clone();
     Box::pin(async move {
-        let outcome = performer.perform(about, task).await;
-        (key, steps, outcome)
+        // One object that panics must not end the session of all others.
+        let outcome = AssertUnwindSafe(performer.perform(about, task)).catch_unwind().await;
+        let panicked = |payload: Box<dyn Any + Send>| Outcome::panicked(payload.as_ref());
+        (key, steps, outcome.unwrap_or_else(panicked))
     })
 }
 
 /// Reads the directory in full.
 pub async fn load(directory: &(impl crate::directory::Observe + ?Sized)) -> Result<Load, String> {
-    crate::operator::feed::load(directory).await.map_err(|fault: Option<Fault>| {
+    let read = feed::reported(feed::load(directory), feed::REPORT, |elapsed| {
+        eprintln!("{}", feed::progress(directory, elapsed));
+    });
+    read.await.map_err(|fault: Option<Fault>| {
         fault.map_or_else(|| "the directory was not read".to_owned(), |fault| fault.to_string())
     })
 }

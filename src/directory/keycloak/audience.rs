@@ -210,9 +210,9 @@ impl Inner {
 
 /// The members of a group.
 async fn members(client: &Client, group: &str) -> Result<HashSet<String>, Failed> {
-    let page = async |first| {
+    let page = async |first, max| {
         let call = Call::get(GROUP_MEMBERS, &["groups", group, "members"]).with("briefRepresentation", true);
-        client.call(call.page(first, MEMBERS)).await?.read()
+        client.call(call.listing(first, max)).await?.read()
     };
     let all = pages::all(MEMBERS, |member: &Member| &member.id, page).await?;
     Ok(all.into_iter().map(|member| member.id).collect())

@@ -171,9 +171,9 @@ impl Inner {
             Some(_) => self.still_ours().await?,
             None => drop(self.read_owner().await?),
         }
-        let page = async |first| {
+        let page = async |first, max| {
             let call = Call::get(LIST_ORGANIZATIONS, &["organizations"]).with("briefRepresentation", false);
-            self.client.call(call.page(first, PAGE)).await?.read()
+            self.client.call(call.listing(first, max)).await?.read()
         };
         let all = pages::all(PAGE, |organization: &Organization| &organization.id, page).await?;
         let found = self.tell_partners(all);

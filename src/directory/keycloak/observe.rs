@@ -9,7 +9,7 @@ use super::super::{
     AccountRecord, Changes, Cursor, Destroyed, Fault, GuestRecord, MailRecord, Observe, Owner, Page, PageToken,
     PartnerId, PartnerRecord, ShareRecord, SignInGate, UserRecord,
 };
-use super::client::{Call, optional};
+use super::client::{Call, Failed, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
 use super::pages::{PAGE, Step};
 use super::people::Home;
@@ -42,12 +42,17 @@ impl Inner {
         let mut read = Vec::new();
         {
             // Nothing else is waited for meanwhile: one of them may be renewing the token that everything else needs.
+            let max = listing.pages.size();
             let ahead = stream::iter(listing.pages.ahead().take(TOGETHER));
-            let mut pages = ahead.map(|first| people.page(first, PAGE)).buffered(AT_ONCE);
+            let mut pages = ahead.map(|first| people.page(first, max)).buffered(AT_ONCE);
             while step == Step::On
                 && let Some(users) = pages.next().await
             {
-                let users = users?;
+                let users = match users {
+                    // A slow realm answers for fewer: what was read so far is handed on, and smaller pages follow.
+                    Err(Failed::Late { .. }) if listing.pages.shrink() => break,
+                    users => users?,
+                };
                 step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
                 read.extend(users);
             }
@@ -198,6 +203,15 @@ impl Observe for Directory {
 
     fn warnings(&self) -> Vec<String> {
         self.0.server_clock.warning(&self.0.client).into_iter().collect()
+    }
+
+    fn waiting(&self) -> Option<(&'static str, std::time::Duration)> {
+        self.0.client.waiting()
+    }
+
+    /// By the client, each to its kind.
+    fn bounds_calls(&self) -> bool {
+        true
     }
 
     fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>> {

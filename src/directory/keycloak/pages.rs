@@ -7,6 +7,9 @@ use super::client::Failed;
 /// How many are read at once, where each is told in full.
 pub const PAGE: usize = 100;
 
+/// The smallest page, where larger ones take too long.
+const SMALLEST: usize = 10;
+
 /// Where a listing by offset goes on, so that nobody is left out when others go meanwhile: each page shares somebody with
 /// the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,19 @@ impl Pages {
         Self { size, first: 0, last_seen: BTreeSet::new() }
     }
 
+    /// Smaller pages from here on: one of this size took too long. Whether there are any.
+    pub fn shrink(&mut self) -> bool {
+        let smaller = (self.size / 4).max(SMALLEST);
+        let shrinks = smaller < self.size;
+        self.size = self.size.min(smaller);
+        shrinks
+    }
+
+    /// How many a page holds.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// Where the next page begins.
     pub fn first(&self) -> usize {
         self.first
@@ -66,13 +82,20 @@ impl Pages {
 }
 
 /// All of a listing, each once.
-pub async fn all<T, F>(size: usize, id: impl Fn(&T) -> &str, mut page: impl FnMut(usize) -> F) -> Result<Vec<T>, Failed>
+pub async fn all<T, F>(
+    size: usize,
+    id: impl Fn(&T) -> &str,
+    mut page: impl FnMut(usize, usize) -> F,
+) -> Result<Vec<T>, Failed>
 where
     F: Future<Output = Result<Vec<T>, Failed>>,
 {
     let (mut all, mut seen, mut pages) = (Vec::new(), BTreeSet::new(), Pages::of(size));
     loop {
-        let items = page(pages.first()).await?;
+        let items = match page(pages.first(), pages.size()).await {
+            Err(Failed::Late { .. }) if pages.shrink() => continue,
+            read => read?,
+        };
         let step = pages.turn(&items.iter().map(|item| id(item).to_owned()).collect::<Vec<_>>());
         all.extend(items.into_iter().filter(|item| seen.insert(id(item).to_owned())));
         if step == Step::End {
@@ -82,6 +105,7 @@ where
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -98,6 +122,47 @@ mod tests {
             going(turn, &mut everybody);
             turn += 1;
         }
+    }
+
+    #[test]
+    fn smaller_pages_read_everybody_wherever_they_begin() {
+        for late_at in 0..6 {
+            let (everybody, mut pages, mut turn) = (people(500), Pages::default(), 0);
+            let mut seen = BTreeSet::new();
+            loop {
+                if turn == late_at || turn == late_at + 2 {
+                    assert!(pages.shrink());
+                }
+                turn += 1;
+                let page: Vec<String> = everybody.iter().skip(pages.first()).take(pages.size()).cloned().collect();
+                let step = pages.turn(&page);
+                seen.extend(page);
+                if step == Step::End {
+                    break;
+                }
+            }
+            assert_eq!(seen.len(), 500, "late at page {late_at}");
+        }
+    }
+
+    #[test]
+    fn pages_have_a_smallest_size() {
+        let mut pages = Pages::default();
+        let sizes: Vec<_> = std::iter::from_fn(|| pages.shrink().then(|| pages.size())).collect();
+        assert_eq!(sizes, [25, SMALLEST]);
+    }
+
+    #[tokio::test]
+    async fn listing_asks_for_less_where_a_page_is_late_and_fails_where_the_smallest_is() {
+        let late = || Failed::Late { endpoint: "GET users", after: std::time::Duration::from_secs(120) };
+        let everybody = people(130);
+        let page = async |first: usize, max: usize| {
+            if max > 25 { Err(late()) } else { Ok(everybody.iter().skip(first).take(max).cloned().collect()) }
+        };
+        let read: Vec<String> = all(PAGE, |id: &String| id, page).await.unwrap();
+        assert_eq!(read, everybody);
+        let never = async |_: usize, _: usize| Err::<Vec<String>, _>(late());
+        assert_eq!(all(PAGE, |id: &String| id, never).await, Err(late()));
     }
 
     fn people(count: usize) -> Vec<String> {

@@ -74,7 +74,7 @@ impl People<'_> {
     /// go meanwhile: the listing is by offset.
     pub async fn page(&self, first: usize, max: usize) -> Result<Vec<User>, Failed> {
         let call = Call::get(LIST_USERS, &["users"]).with("briefRepresentation", false);
-        self.client.call(call.page(first, max)).await?.read()
+        self.client.call(call.listing(first, max)).await?.read()
     }
 
     /// One user, by Keycloak's identifier.
@@ -110,9 +110,9 @@ impl People<'_> {
 
     /// All users with an attribute that has this value among others.
     pub async fn users_with(&self, attribute: &str, value: &str) -> Result<Vec<User>, Failed> {
-        let page = async |first| {
+        let page = async |first, max| {
             let call = Call::get(LIST_USERS, &["users"]).with("q", format!("{attribute}:\"{value}\""));
-            self.client.call(call.with("briefRepresentation", false).page(first, PAGE)).await?.read()
+            self.client.call(call.with("briefRepresentation", false).page(first, max)).await?.read()
         };
         let mut found = pages::all(PAGE, |user: &User| &user.id, page).await?;
         // A question that the server reads otherwise than we mean it finds everybody.
@@ -342,9 +342,9 @@ impl People<'_> {
 
     /// All members of an organization, by Keycloak's identifiers.
     pub async fn members(&self, organization: &str) -> Result<BTreeSet<String>, Failed> {
-        let page = async |first| {
+        let page = async |first, max| {
             let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
-            self.client.call(call.with("briefRepresentation", true).page(first, MEMBERS)).await?.read()
+            self.client.call(call.with("briefRepresentation", true).listing(first, max)).await?.read()
         };
         let members = pages::all(MEMBERS, |member: &Member| &member.id, page).await?;
         Ok(members.into_iter().map(|member| member.id).collect())

@@ -212,10 +212,10 @@ pub fn owner(children: &[Group]) -> Option<Owner> {
 }
 
 async fn list(client: &Client, parent: &str) -> Result<Vec<Group>, Failed> {
-    let page = async |first| {
+    let page = async |first, max| {
         // How many groups each has itself would be counted one by one.
         let call = Call::get(LIST_CHILDREN, &["groups", parent, "children"]).with("subGroupsCount", false);
-        client.call(call.with("briefRepresentation", false).page(first, PAGE)).await?.read()
+        client.call(call.with("briefRepresentation", false).listing(first, max)).await?.read()
     };
     pages::all(PAGE, |group: &Group| &group.id, page).await
 }

@@ -68,6 +68,11 @@ impl Follow {
         self.head = self.head.max(line.unwrap_or_default());
     }
 
+    /// Nothing is known of this connection's own writes: the next reading goes by the log alone.
+    pub fn start_over(&mut self) {
+        self.seen = None;
+    }
+
     /// What a follower who has read up to `since` does not know yet.
     pub fn changes(&mut self, connection: &Connection, since: Cursor) -> rusqlite::Result<Changes> {
         let version = connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;

@@ -1,6 +1,7 @@
 //! Two ways to run a store: on a thread of its own, so that no file access blocks the operator, and in the caller, for
 //! simulation under paused time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -116,12 +117,19 @@ impl Run for Directory {
                 if reply.is_closed() {
                     return;
                 }
+                // A panic leaves no transaction open: dropping one rolls it back. What was read of the changes may be
+                // incomplete, so that is read again. The thread goes on for everybody else.
+                let done = catch_unwind(AssertUnwindSafe(|| store.place.check().and_then(|()| work(store))));
+                if done.is_err() {
+                    store.follow.start_over();
+                }
                 // He may also give up while we work; what was done is done, and is told as a change.
-                drop(reply.send(store.place.check().and_then(|()| work(store))));
+                drop(reply.send(done));
             });
             let inbox = self.0.work.as_ref().ok_or_else(gone)?;
             inbox.send(work).await.map_err(|_| gone())?;
-            answer.await.map_err(|_| gone())?
+            // The task that asked knows the object: the panic goes on there.
+            answer.await.map_err(|_| gone())?.unwrap_or_else(|payload| resume_unwind(payload))
         }
         .boxed()
     }
@@ -258,3 +266,28 @@ observe!(Inline);
 observe!(ReadOnly);
 execute!(Directory);
 execute!(Inline);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use std::path::Path;
+
+    use super::super::Access;
+    use super::*;
+
+    #[tokio::test]
+    async fn panic_on_the_thread_reaches_its_caller_and_leaves_the_directory_usable() {
+        let store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+        let directory = Directory::start(store).unwrap();
+        let epoch = directory.lead().await.unwrap();
+        let work = directory.run(|store| -> Result<(), Fault> {
+            let transaction = store.connection.transaction().unwrap();
+            transaction.execute("UPDATE meta SET epoch = epoch + 100", []).unwrap();
+            panic!("injected");
+        });
+        let payload = AssertUnwindSafe(work).catch_unwind().await.unwrap_err();
+        assert_eq!(crate::panic_report::message(payload.as_ref()), "injected");
+        assert_eq!(directory.epoch().await.unwrap(), epoch, "the transaction is rolled back");
+        assert_eq!(directory.lead().await.unwrap(), Epoch(epoch.0 + 1));
+    }
+}

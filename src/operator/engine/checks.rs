@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Check, Engine};
 use crate::directory::{Mark, Operation, Weight};
-use crate::index::{Key, Kind};
+use crate::index::{Key, Kind, resource_version};
 use crate::plan::{Plan, Step};
 
 impl Engine {
@@ -54,7 +54,7 @@ impl Engine {
                 }
             }
         }
-        let version = |key: &Key| self.index.metadata(key)?.resource_version.as_deref()?.parse::<u64>().ok();
+        let version = |key: &Key| resource_version::number(self.index.metadata(key)?.resource_version.as_deref());
         let newest = keys.iter().filter_map(version).max().unwrap_or(0);
         let reached = |kind: Kind| {
             self.proven.contains(&kind) && self.frontiers.get(&kind).is_some_and(|frontier| *frontier >= newest)
@@ -64,7 +64,8 @@ impl Engine {
             answer.is_some() && answer == version(key) && answer == Some(newest)
         };
         keys.into_iter()
-            .filter(|key| !reached(key.kind) && !answered(key))
+            // An object whose version cannot be compared is read live.
+            .filter(|key| version(key).is_none() || (!reached(key.kind) && !answered(key)))
             .filter_map(|key| {
                 let meta = self.index.metadata(&key)?;
                 Some(Check::unchanged(key, meta))

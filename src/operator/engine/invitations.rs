@@ -31,7 +31,9 @@ impl Engine {
     /// A task failed. Where it was to send an invitation, it is somebody else's turn; but the invitation may have gone out where
     /// the directory did not answer. One that went well is planned again at once, and gives its turn up by that.
     pub(super) fn failed_to_send(&mut self, key: &Key, failure: &Failure, now: Timestamp) {
-        if !matches!(failure, Failure::NotTaken(..) | Failure::Unwritable(..)) && self.invitations.end(key) {
+        let may_have_gone_out =
+            matches!(failure, Failure::NotTaken(..) | Failure::Unwritable(..) | Failure::Panicked(_));
+        if !may_have_gone_out && self.invitations.end(key) {
             self.next_turns(key, now);
         }
     }

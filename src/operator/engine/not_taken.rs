@@ -117,6 +117,12 @@ impl Engine {
         self.takes_again_if_nothing_waits();
     }
 
+    /// Until when an object is left alone because the directory took none of its last operations.
+    pub(super) fn held_back(&self, key: &Key, now: Timestamp) -> Option<Timestamp> {
+        let waiting = self.not_taken.get(key).filter(|waiting| waiting.kept != Kept::Mail)?;
+        (waiting.again > now).then_some(waiting.again)
+    }
+
     fn takes_again_if_nothing_waits(&mut self) {
         if self.not_taken.values().all(|waiting| waiting.kept != Kept::Everything) {
             self.takes_again();

@@ -68,6 +68,7 @@ impl Engine {
         self.mirror.forget_before(ago(MAILS_KEPT), ago(DESTROYED_KEPT));
         self.note_sign_in(load.sign_in);
         self.condition.directory = true;
+        self.is_read();
         if self.condition.problems.remove("DirectoryUnavailable").is_some() {
             tracing::info!("the directory answers again");
         }

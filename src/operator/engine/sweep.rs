@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Check, Engine, Priority, Task};
+use super::{Check, Engine, Priority, Task, panics};
 use crate::directory::Mark;
 use crate::index::Key;
 use crate::plan::sweep::{self, Orphan, Sweep};
@@ -38,7 +38,13 @@ impl Engine {
         if !self.condition.directory {
             return None;
         }
-        let sweep = sweep::plan(self.world(now));
+        let sweep = match panics::caught(|| sweep::plan(self.world(now))) {
+            Ok(sweep) => sweep,
+            Err(message) => {
+                self.planner_panicked(&Key::sweep(), &message, now);
+                return None;
+            }
+        };
         if let Some(next) = sweep.next_look {
             self.queue.at(&Key::sweep(), next);
         }
@@ -56,6 +62,7 @@ impl Engine {
             return Some(Task::Execute { checks: Vec::new(), steps, basis: None, notices: Vec::new() });
         }
         self.queue.rest(&Key::sweep());
+        self.condition.panicking.remove(&Key::sweep());
         self.taken(&Key::sweep(), now);
         None
     }

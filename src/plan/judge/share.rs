@@ -129,7 +129,7 @@ fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) 
         }
     }
     // One that is wrong in itself claims nothing: told apart from its rivals only once it is mended.
-    if is_sound(world, partner, entry) && is_duplicate(world, partner, entry) {
+    if world.scope.incumbents && is_sound(world, partner, entry) && is_duplicate(world, partner, entry) {
         found.push(say::duplicate_share(&terms.account));
     }
     found

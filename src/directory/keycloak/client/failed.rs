@@ -78,6 +78,13 @@ pub enum Failed {
         /// After how long it may be asked again, where it asks for patience.
         after: Duration,
     },
+    /// The server did not answer within this time.
+    Late {
+        /// Which call.
+        endpoint: &'static str,
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// It did not get as far as that.
     Fault(Fault),
 }
@@ -87,7 +94,7 @@ impl Failed {
     pub fn invalid(&self) -> &[Invalid] {
         match self {
             Self::Status { status: 400, invalid, .. } => invalid,
-            Self::Status { .. } | Self::Fault(_) => &[],
+            Self::Status { .. } | Self::Late { .. } | Self::Fault(_) => &[],
         }
     }
 
@@ -101,6 +108,9 @@ impl From<Failed> for Fault {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Fault(fault) => fault,
+            Failed::Late { endpoint, after } => {
+                Self::Unavailable { context: format!("{endpoint}: no answer in {}s", after.as_secs_f64()) }
+            }
             Failed::Status { endpoint, status, said, invalid, after } => {
                 let mut context = format!("{endpoint}: Keycloak answered {status}: {said}");
                 if let Some(first) = invalid.first() {
@@ -181,16 +191,15 @@ fn patience(headers: &HeaderMap) -> Duration {
 }
 
 /// Why a request got no answer, without its address: that could hold what somebody wrote by mistake.
-pub(super) fn unreachable(endpoint: &str, error: &reqwest::Error) -> Failed {
-    let why = if error.is_timeout() {
-        "no answer in time".to_owned()
-    } else {
-        let mut source: &dyn std::error::Error = error;
-        while let Some(inner) = source.source() {
-            source = inner;
-        }
-        if std::ptr::addr_eq(source, error) { "the call failed".to_owned() } else { source.to_string() }
-    };
+pub(super) fn unreachable(endpoint: &'static str, error: &reqwest::Error) -> Failed {
+    if error.is_timeout() {
+        return Failed::Late { endpoint, after: super::DEADLINE };
+    }
+    let mut source: &dyn std::error::Error = error;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    let why = if std::ptr::addr_eq(source, error) { "the call failed".to_owned() } else { source.to_string() };
     // Nobody's, or somebody's of the same name: an authority that was made anew.
     let hint = if why.contains("UnknownIssuer") || why.contains("BadSignature") {
         format!(

@@ -6,6 +6,7 @@ mod failed;
 mod login;
 mod settings;
 mod token;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -25,11 +26,14 @@ use super::super::Fault;
 use bucket::Bucket;
 use failed::{stranger, unreachable};
 use token::Tokens;
+use waiting::Waiting;
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(9);
-/// How long a page of a listing may take: the first one after a start of the server is slow.
+/// How long a search may take: the first one after a start of the server is slow.
 const PATIENCE: Duration = Duration::from_secs(28);
+/// How long a page of a listing may take in a slow realm. A listing as a whole has no deadline: it goes on while pages come.
+const LISTING: Duration = Duration::from_secs(120);
 /// How long a call may take that works on a whole realm.
 const MINUTES: Duration = Duration::from_secs(120);
 /// How long a call may take that sends a mail.
@@ -64,6 +68,8 @@ pub struct Call<'a> {
     query: Vec<(&'static str, String)>,
     body: Body,
     deadline: Duration,
+    /// A smaller page is asked for where this one is late.
+    listing: bool,
     /// The path is below the server's admin API instead.
     above: bool,
 }
@@ -78,7 +84,8 @@ enum Body {
 impl<'a> Call<'a> {
     fn new(endpoint: Endpoint, method: Method, path: &[&'a str]) -> Self {
         let path = path.to_vec();
-        Self { endpoint, method, path, query: Vec::new(), body: Body::None, deadline: DEADLINE, above: false }
+        let (query, body) = (Vec::new(), Body::None);
+        Self { endpoint, method, path, query, body, deadline: DEADLINE, listing: false, above: false }
     }
 
     /// Reads. The path is that below the realm's admin API.
@@ -112,9 +119,14 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// One page of a listing, which may take longer.
+    /// What a search finds, which may take longer.
     pub fn page(self, first: usize, max: usize) -> Self {
         Self { deadline: PATIENCE, ..self }.with("first", first).with("max", max)
+    }
+
+    /// One page of a listing, which may take longest. It is not asked for a second time where it is late: a smaller one is.
+    pub fn listing(self, first: usize, max: usize) -> Self {
+        Self { deadline: LISTING, listing: true, ..self }.with("first", first).with("max", max)
     }
 
     /// A call that sends a mail: Keycloak waits ten seconds for a mail server that does not answer.
@@ -169,6 +181,7 @@ pub struct Client {
     calls: Mutex<BTreeMap<&'static str, u64>>,
     /// What the server's clock said, with the latest token.
     clock: Mutex<Option<Reading>>,
+    waiting: Waiting,
 }
 
 impl Client {
@@ -176,7 +189,15 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self, Fault> {
         let http = settings.http()?;
         let bucket = Bucket::new(settings.calls_per_second);
-        Ok(Self { http, settings, tokens: Tokens::default(), bucket, calls: Mutex::default(), clock: Mutex::default() })
+        Ok(Self {
+            http,
+            settings,
+            tokens: Tokens::default(),
+            bucket,
+            calls: Mutex::default(),
+            clock: Mutex::default(),
+            waiting: Waiting::default(),
+        })
     }
 
     /// The user that we are to Keycloak: its events name him.
@@ -193,6 +214,11 @@ impl Client {
     /// How many calls of each kind were made.
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The call that has been without an answer for longest, and for how long.
+    pub fn waiting(&self) -> Option<(&'static str, Duration)> {
+        self.waiting.longest()
     }
 
     /// Makes a call to the realm's admin API. What is only read is asked for once more where the connection failed; a
@@ -218,6 +244,7 @@ impl Client {
                 }
                 Ok(Sent::Unauthorized) => return Err(Failed::Fault(self.settings.login.refused())),
                 Err(Failed::Fault(Fault::Unavailable { .. })) if again => again = false,
+                Err(Failed::Late { .. }) if again && !call.listing => again = false,
                 Err(failed) => return Err(failed),
             }
         }
@@ -230,7 +257,9 @@ impl Client {
             Body::Json(body) => request.json(body),
             Body::Form(fields) => request.form(fields),
         };
-        let response = self.exchange(call.endpoint, request.timeout(call.deadline)).await?;
+        let _waiting = self.waiting.begin(call.endpoint.name);
+        let late = |failed| late(failed, call);
+        let response = self.exchange(call.endpoint, request.timeout(call.deadline)).await.map_err(late)?;
         let created = response
             .headers()
             .get(LOCATION)
@@ -242,7 +271,7 @@ impl Client {
             if response.headers().get(CONTENT_TYPE).is_some_and(html) {
                 return Err(stranger(call.endpoint, status));
             }
-            let body = response.bytes().await.map_err(|error| unreachable(call.endpoint.name, &error))?;
+            let body = response.bytes().await.map_err(|error| late(unreachable(call.endpoint.name, &error)))?;
             return Ok(Sent::Done(Answer { created, body: body.to_vec(), endpoint: call.endpoint }));
         }
         if status == StatusCode::UNAUTHORIZED {
@@ -267,6 +296,14 @@ impl Client {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.unwrap_or_default();
         failed::refused(&self.settings, endpoint, status, &headers, &body)
+    }
+}
+
+/// A call without an answer, with the time that it was given.
+fn late(failed: Failed, call: &Call<'_>) -> Failed {
+    match failed {
+        Failed::Late { endpoint, .. } => Failed::Late { endpoint, after: call.deadline },
+        failed => failed,
     }
 }
 

@@ -98,8 +98,20 @@ async fn what_reads_is_asked_for_once_more_where_the_connection_fails_and_what_w
 async fn an_answer_that_never_comes_ends_with_the_deadline() {
     let client = client(Does::Holds).await;
     let call = Call { deadline: Duration::from_millis(50), ..Call::get(USER, &["users", "1"]) };
-    assert_eq!(unavailable(client.call(call).await), "GET users/{id}: no answer in time");
+    let late = client.call(call).await.unwrap_err();
+    assert_eq!(late, Failed::Late { endpoint: USER.name, after: Duration::from_millis(50) });
+    assert_eq!(Fault::from(late).to_string(), "the directory does not answer: GET users/{id}: no answer in 0.05s");
     assert_eq!(calls(&client, USER.name), 2);
+    assert_eq!(client.waiting(), None);
+}
+
+#[tokio::test]
+async fn listing_page_that_is_late_is_not_asked_for_again() {
+    let client = client(Does::Holds).await;
+    let call = Call { deadline: Duration::from_millis(50), ..Call::get(LIST, &["organizations"]).listing(0, 100) };
+    let late = client.call(call).await.unwrap_err();
+    assert_eq!(late, Failed::Late { endpoint: LIST.name, after: Duration::from_millis(50) });
+    assert_eq!(calls(&client, LIST.name), 1);
 }
 
 #[tokio::test]

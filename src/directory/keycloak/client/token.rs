@@ -113,7 +113,7 @@ async fn fetch(client: &Client) -> Result<Token, Failed> {
             return Err(match client.refused(TOKEN, response).await {
                 Failed::Status { .. } => Failed::Fault(Fault::Refused { message: client.settings.no_home() }),
                 // Something else than that there is no such realm.
-                failed @ Failed::Fault(_) => failed,
+                failed @ (Failed::Late { .. } | Failed::Fault(_)) => failed,
             });
         }
         _ => return Err(client.refused(TOKEN, response).await),

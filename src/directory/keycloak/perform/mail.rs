@@ -190,6 +190,6 @@ fn surely_unsent(failed: &Failed, user: &User) -> Option<Fault> {
         // Somebody in between who did not wait.
         Failed::Status { status: 408, .. } => None,
         Failed::Status { status: 400..500, .. } | Failed::Fault(Fault::Refused { .. }) => Some(failed.clone().into()),
-        Failed::Status { .. } | Failed::Fault(_) => None,
+        Failed::Status { .. } | Failed::Late { .. } | Failed::Fault(_) => None,
     }
 }

@@ -173,8 +173,14 @@ impl Execute for Directory {
                 let _held = held;
                 inner.execute(&operation, Turn { basis, at, epoch }).await
             });
-            let ended = |_| Fault::Unavailable { context: "the work ended without an answer".to_owned() };
-            work.await.map_err(ended)?
+            match work.await {
+                Ok(done) => done,
+                // A panic goes on in the task that asked: that one knows the object.
+                Err(error) => match error.try_into_panic() {
+                    Ok(payload) => std::panic::resume_unwind(payload),
+                    Err(_) => Err(Fault::Unavailable { context: "the operator is stopping".to_owned() }),
+                },
+            }
         }
         .boxed()
     }

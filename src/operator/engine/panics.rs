@@ -1,0 +1,74 @@
+//! A plan or a task that panics. One object of a tenant must not stop the reconciles of all others, nor its own for good: its
+//! key is tried again with back-off, the log names it, and readiness does once it happens several times in a row.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jiff::Timestamp;
+
+use super::{Engine, Kept};
+use crate::index::{Key, Kind, Slot};
+use crate::panic_report;
+use crate::plan::{Plan, World};
+use crate::rules::Email;
+
+/// Runs a planner. The error is the message of its panic. A planner only reads, so a panic leaves nothing half changed.
+pub(super) fn caught<T>(planner: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(planner)).map_err(|payload| panic_report::message(payload.as_ref()))
+}
+
+impl Engine {
+    /// How many plans have panicked so far.
+    pub fn planner_panics(&self) -> u64 {
+        self.planner_panics
+    }
+
+    /// An object is gone.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.queue.forget(key);
+        self.rounds.remove(key);
+        self.counts.remove(key);
+        self.written.remove(key);
+        self.told.remove(key);
+        self.not_taken.remove(key);
+        self.unsure.remove(key);
+        self.condition.panicking.remove(key);
+    }
+
+    /// The plan for an object. `None`: the planner panicked, and the object is planned again later.
+    pub(super) fn planned(&mut self, key: &Key, kept: Kept, now: Timestamp) -> Option<Plan> {
+        let world = self.world(now);
+        let world = match kept {
+            Kept::Nothing => world,
+            Kept::Mail => World { unsent: true, ..world },
+            Kept::Object | Kept::Refused | Kept::Everything => World { directory_available: false, ..world },
+        };
+        let planner = self.planner;
+        let plan = caught(|| planner(world, key));
+        plan.map_err(|message| self.planner_panicked(key, &message, now)).ok()
+    }
+
+    pub(super) fn planner_panicked(&mut self, key: &Key, message: &str, now: Timestamp) {
+        self.planner_panics += 1;
+        self.rounds.remove(key);
+        self.sends_nothing(key, now);
+        self.panicked(key, message, now);
+    }
+
+    /// Tries a key again later, and says why.
+    pub(super) fn panicked(&mut self, key: &Key, message: &str, now: Timestamp) {
+        let panics = self.condition.panicking.entry(key.clone()).or_default();
+        panics.times += 1;
+        message.clone_into(&mut panics.message);
+        let times = panics.times;
+        let delay = self.queue.back_off(key, now);
+        tracing::error!(%key, times, delay_ms = delay.as_millis(), "internal error: {message}; tried again later");
+    }
+
+    /// The guest of an object whose task panicked: what was done of it is read before anything is planned on it.
+    pub(super) fn address_to_read_again(&mut self, key: &Key) -> Option<Email> {
+        if !self.unsure.remove(key) || key.kind != Kind::Membership || !self.condition.directory {
+            return None;
+        }
+        self.index.membership(&key.namespace, &key.name).and_then(Slot::read)?.reading.terms.email.clone()
+    }
+}

@@ -1,0 +1,104 @@
+//! Keeps the sources of the engine's inputs going. A source that panics is counted, reported in readiness, and started
+//! again: each begins with a full reading, so nothing is lost that it had not sent.
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use kube::Client;
+use tokio::sync::mpsc;
+
+use super::engine::Input;
+use super::feed;
+use super::health::Metrics;
+use super::watch::{self, Watched};
+use crate::directory::{Execute, Fault};
+use crate::panic_report;
+
+/// How long to wait before the first restart of a source, and at most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
+
+/// Runs sources.
+#[derive(Clone)]
+pub struct Supervisor {
+    /// Where inputs go.
+    pub inbox: mpsc::Sender<Input>,
+    /// Where panics are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Supervisor {
+    /// Lists and watches a kind.
+    pub async fn watch<K: Watched>(self, client: Client) {
+        let problem = |said: String| Input::WatchFailed { kind: K::KIND, problem: format!("the watch ended: {said}") };
+        self.run("watch", problem, || watch::follow::<K>(client.clone(), self.inbox.clone())).await;
+    }
+
+    /// Reads the directory and follows its changes.
+    pub async fn directory(self, directory: Arc<dyn Execute>, resync: Duration) {
+        let problem = |said: String| {
+            Input::DirectoryDown(Fault::Unavailable { context: format!("the reading of the directory ended: {said}") })
+        };
+        self.run("directory", problem, || feed::follow_directory(directory.clone(), resync, self.inbox.clone())).await;
+    }
+
+    /// Reads the policy file and follows its changes.
+    pub async fn policy(self, file: PathBuf) {
+        let problem = |said: String| Input::Policy(Err(format!("the reading of the policy file ended: {said}")));
+        self.run("policy", problem, || feed::follow_policy(file.clone(), self.inbox.clone())).await;
+    }
+
+    /// Runs a source until it returns by itself, which it does when nobody listens any more.
+    async fn run<F: Future<Output = ()>>(
+        &self,
+        task: &'static str,
+        problem: impl Fn(String) -> Input,
+        source: impl Fn() -> F,
+    ) {
+        let mut pause = PAUSES[0];
+        loop {
+            let began = tokio::time::Instant::now();
+            let Err(payload) = AssertUnwindSafe(source()).catch_unwind().await else { return };
+            let said = format!("internal error: {}", panic_report::message(payload.as_ref()));
+            self.metrics.panicked(task, 1);
+            tracing::error!(task, "{said}; started again");
+            if self.inbox.send(problem(said)).await.is_err() {
+                return;
+            }
+            // A source that ran for long starts with a short pause again.
+            if began.elapsed() > PAUSES[1] {
+                pause = PAUSES[0];
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES[1]);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn source_that_panics_is_reported_counted_and_started_again() {
+        let (inbox, mut told) = mpsc::channel(8);
+        let supervisor = Supervisor { inbox, metrics: Arc::default() };
+        let runs = AtomicU32::new(0);
+        let problem = |said| Input::Policy(Err(said));
+        // Panics the first time, and returns the second time.
+        let source = || async {
+            assert!(runs.fetch_add(1, Ordering::Relaxed) > 0, "injected with \"hunter2\"");
+        };
+        supervisor.run("policy", problem, source).await;
+        assert_eq!(runs.load(Ordering::Relaxed), 2);
+        let Some(Input::Policy(Err(said))) = told.recv().await else { panic!("nothing is told") };
+        assert_eq!(said, "internal error: injected with \"…\"");
+        let metrics = supervisor.metrics.text();
+        assert!(metrics.contains("guestlist_task_panics_total{task=\"policy\"} 1"), "{metrics}");
+    }
+}

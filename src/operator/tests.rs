@@ -1,0 +1,131 @@
+//! The loop that drives the engine, with tasks that panic.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::cli::offline::desk::Desk;
+use crate::directory::sqlite::{Access, Inline, Store};
+use crate::directory::{AccountRecord, Execute, Import, Owner, UserRecord};
+use crate::index::{Declared, Key};
+use crate::operator::engine::Failure;
+use crate::operator::objects::{Objects, Part, Telling};
+use crate::operator::watch::Watched;
+use crate::rules::Email;
+use crate::workspace::Workspace;
+
+const POLICY: &str = "{domains: [host.example], tenants: [{namespace: partners, hostAdmins: ['*@host.example']}]}";
+
+/// Objects in memory; each write of one object panics as often as is left.
+struct Panicking {
+    desk: Desk,
+    name: &'static str,
+    left: AtomicU32,
+}
+
+impl Objects for Panicking {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>> {
+        self.desk.get(key)
+    }
+
+    fn patch<'a>(&'a self, key: &'a Key, part: Part, patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>> {
+        let left = |left: u32| left.checked_sub(1);
+        let panics =
+            &*key.name == self.name && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok();
+        async move {
+            assert!(!panics, "injected with \"hunter2\"");
+            self.desk.patch(key, part, patch).await
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, uid: &'a str) -> BoxFuture<'a, Result<Option<Declared>, Failure>> {
+        self.desk.delete(key, uid)
+    }
+
+    fn has_members<'a>(&'a self, partner: &'a Key) -> BoxFuture<'a, Result<bool, Failure>> {
+        self.desk.has_members(partner)
+    }
+
+    fn tell<'a>(&'a self, telling: Telling<'a>) -> BoxFuture<'a, ()> {
+        self.desk.tell(telling)
+    }
+}
+
+fn object<K: Watched>(kind: &str, name: &str, spec: Value) -> Declared {
+    let metadata =
+        json!({"namespace": "partners", "name": name, "uid": format!("uid-of-{name}"), "resourceVersion": "1"});
+    let object = json!({"apiVersion": "guestlist.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec});
+    serde_json::from_value::<K>(object).unwrap().declared()
+}
+
+fn member(name: &str) -> Declared {
+    let (email, inviter) = (format!("{name}@acme.example"), "alice@host.example");
+    let spec = json!({"partnerRef": {"name": "acme"}, "email": email, "invitedBy": inviter});
+    object::<api::GuestMembership>("GuestMembership", name, spec)
+}
+
+/// A directory in which Alice owns an account.
+async fn directory(owner: &Owner) -> (Arc<Inline>, crate::directory::Everything, crate::directory::Epoch) {
+    let alice = Email::parse("alice@host.example").unwrap();
+    let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+    let user = UserRecord { email: alice.clone(), name: "Alice".to_owned(), enabled: true, verified: true };
+    let account = AccountRecord { name: "instagram".to_owned(), owners: vec![alice], deleted: false };
+    store.import(&Import { users: vec![user], accounts: vec![account] }).unwrap();
+    let held = store.everything().unwrap();
+    let directory = Arc::new(Inline::new(store));
+    directory.claim(owner).await.unwrap();
+    let epoch = directory.lead().await.unwrap();
+    (directory, held, epoch)
+}
+
+#[tokio::test]
+async fn task_that_panics_is_tried_again_and_counted_and_delays_nobody_else() {
+    let (began, start) = (tokio::time::Instant::now(), jiff::Timestamp::UNIX_EPOCH);
+    let clock = Clock::new(move || start + began.elapsed());
+    let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
+    let (directory, held, epoch) = directory(&owner).await;
+    let partner = object::<api::LocalPartner>("LocalPartner", "acme", json!({"hostAdmins": ["alice@host.example"]}));
+    let desk = Desk::holding([partner, member("bob"), member("carol")], clock.clone());
+    let objects = Arc::new(Panicking { desk, name: "bob", left: AtomicU32::new(3) });
+    let health = Health::default();
+    let performer = Performer {
+        objects: objects.clone(),
+        directory,
+        epoch,
+        term: Term::endless(clock.clone()),
+        clock: clock.clone(),
+        metrics: health.metrics.clone(),
+    };
+    let (sender, inbox) = mpsc::channel(16);
+    sender.send(Input::Loading).await.unwrap();
+    sender.send(Input::Loaded(Box::new(held))).await.unwrap();
+    for kind in Kind::ALL {
+        let listed = objects.desk.list(kind).into_iter().map(Into::into).collect();
+        sender.send(Input::Listed { kind, objects: listed, frontier: objects.desk.version() }).await.unwrap();
+        sender.send(Input::Bookmark { kind, frontier: u64::MAX }).await.unwrap();
+    }
+    // One worker: a task that kept it would keep everybody waiting.
+    let engine = Engine::new(owner, Workspace::parse(POLICY).unwrap(), 1);
+    let invited = || {
+        let states = objects.desk.statuses(Kind::Membership, |_, status| status["state"] == "Invited");
+        states.iter().filter(|invited| **invited).count()
+    };
+    let stop = async {
+        while invited() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let mut stop = std::pin::pin!(stop);
+    let driven = drive(engine, performer, inbox, &health, stop.as_mut());
+    tokio::time::timeout(Duration::from_secs(120), driven).await.unwrap().unwrap();
+    assert_eq!(objects.left.load(Ordering::Relaxed), 0);
+    let metrics = health.metrics.text();
+    assert!(metrics.contains("guestlist_task_panics_total{task=\"perform\"} 3"), "{metrics}");
+    assert_eq!(health.answer().0, axum::http::StatusCode::OK);
+}

@@ -1,0 +1,84 @@
+//! Plans what the specs alone end, on one guest's record, while the directory is not read in full. It revokes and nothing
+//! else: what grants, invites, ends a record or judges orphans waits for the full reading.
+
+use super::claims::{is_leaving, namespace};
+use super::judge::{Gate, MemberView, PartnerView, ShareView};
+use super::{Finalizer, Plan, Scope, Step, World, membership};
+use crate::directory::{Operation, Weight};
+use crate::index::{Key, Kind, Membership, Meta, Slot};
+
+/// The world, as far as it is known then.
+fn known(world: World<'_>) -> World<'_> {
+    World { directory_available: true, unsent: false, scope: Scope::SPECS, ..world }
+}
+
+/// What revokes the access of a membership's guest, whose record was read just now.
+pub fn plan(world: World<'_>, key: &Key) -> Plan {
+    let world = known(world);
+    let readable = world.declared.membership(&key.namespace, &key.name).and_then(Slot::read);
+    if key.kind != Kind::Membership || readable.is_none() {
+        return Plan::nothing();
+    }
+    let plan = membership::plan(world, &key.namespace, &key.name);
+    Plan {
+        steps: plan.steps.into_iter().filter_map(|step| revoking(world, step)).collect(),
+        finalizer: Finalizer::Leave,
+        deletions: Vec::new(),
+        status: None,
+        closer: None,
+        ..plan
+    }
+}
+
+/// A step, as far as it revokes. In place of deactivating a user, their login is turned off.
+fn revoking(world: World<'_>, step: Step) -> Option<Step> {
+    if step.operation.weight() == Weight::Take {
+        return Some(step);
+    }
+    let Operation::Deactivate { guest } = &step.operation else { return None };
+    let enabled = world.observed.guest_by_id(guest).is_some_and(|record| record.login.is_enabled());
+    enabled.then(|| Step { operation: Operation::DisableLogin { guest: guest.clone() }, ..step })
+}
+
+/// Whether the specs may revoke something of a guest whose record is not known: they end it, or they changed since a status
+/// was written last.
+pub fn may_revoke(world: World<'_>, key: &Key) -> bool {
+    let entry = world.declared.membership(&key.namespace, &key.name).and_then(Slot::read);
+    key.kind == Kind::Membership && (is_ended(world, key) || entry.is_some_and(|entry| is_changed(world, entry)))
+}
+
+/// Whether the specs end something of what a membership's guest may have.
+pub fn is_ended(world: World<'_>, key: &Key) -> bool {
+    let world = known(world);
+    let Some(entry) = world.declared.membership(&key.namespace, &key.name).and_then(Slot::read) else { return false };
+    let (meta, terms) = (&entry.metadata, &entry.reading.terms);
+    let partner = PartnerView::of(world, namespace(meta), &terms.partner);
+    let member = MemberView::of(world, &partner, entry);
+    let excluded = |share: ShareView<'_>| {
+        share.entry.reading.terms.exclude.contains_key(member.name()) || matches!(share.gate, Gate::Shut(_))
+    };
+    is_leaving(meta)
+        || member.suspended
+        || member.expired
+        || partner.expired
+        || partner.blocked.is_some()
+        || partner.cascades().is_some()
+        || !member.violations.is_empty()
+        || shares_of(world, entry).any(|share| excluded(ShareView::of(world, &partner, share)))
+}
+
+/// Whether the membership, its partner or one of the partner's shares differs from what a status was written for.
+fn is_changed<'a>(world: World<'a>, entry: &'a Membership) -> bool {
+    let changed = |meta: &Meta, observed: Option<i64>| meta.generation.is_none() || meta.generation != observed;
+    let partner = world.declared.partner(namespace(&entry.metadata), &entry.reading.terms.partner).and_then(Slot::read);
+    changed(&entry.metadata, entry.status.read().and_then(|status| status.observed_generation))
+        || partner.is_some_and(|partner| {
+            changed(&partner.metadata, partner.status.read().and_then(|status| status.observed_generation))
+        })
+        || shares_of(world, entry)
+            .any(|share| changed(&share.metadata, share.status.read().and_then(|status| status.observed_generation)))
+}
+
+fn shares_of<'a>(world: World<'a>, entry: &'a Membership) -> impl Iterator<Item = &'a crate::index::Share> {
+    world.declared.shares(namespace(&entry.metadata), &entry.reading.terms.partner)
+}

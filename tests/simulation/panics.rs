@@ -1,0 +1,121 @@
+//! Plans and tasks that panic: no key is lost, all others go on, and what the object should have comes once the fault is gone.
+
+use std::cell::RefCell;
+
+use guestlist::index::Key;
+use guestlist::index::Kind::{Membership, Partner, Share};
+use guestlist::operator::engine::Planner;
+use guestlist::plan::{Plan, World, plan};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::driver::{Sim, Trouble, key};
+use super::not_taken::{ready, wait};
+use super::walk;
+
+thread_local! {
+    /// The names of objects whose plans panic.
+    static BROKEN: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+}
+
+fn panics_for_the_broken(world: World<'_>, key: &Key) -> Plan {
+    assert!(!BROKEN.with_borrow(|names| names.contains(&&*key.name)), "the planner is broken for \"hunter2\"");
+    plan(world, key)
+}
+
+fn broken(names: &[&'static str]) {
+    BROKEN.set(names.to_vec());
+}
+
+/// Everybody is Active, planned by a planner that panics where it is told to.
+fn begin() -> Sim {
+    broken(&[]);
+    let mut sim = Sim::new(0);
+    sim.planner = panics_for_the_broken as Planner;
+    sim.planners_panic = true;
+    sim.restart();
+    walk::begin(&mut sim);
+    sim
+}
+
+#[test]
+fn planner_panic_delays_its_own_object_and_nobody_else() {
+    let mut sim = begin();
+    broken(&["bob"]);
+    sim.edit(Membership, "bob", json!({"suspended": true}));
+    sim.edit(Membership, "carol", json!({"suspended": true}));
+    wait(&mut sim, SignedDuration::from_secs(1));
+    assert!(sim.effective().keys().all(|(name, _)| name == "bob"), "carol lost it at once: {:?}", sim.effective());
+    assert_eq!(ready(&sim, Membership, "bob").0, "True", "its status stays as it was");
+    let panics = sim.engine.condition.panicking[&key(Membership, "bob")].clone();
+    assert_eq!(panics.message, "the planner is broken for \"…\"", "no quoted text");
+
+    wait(&mut sim, SignedDuration::from_mins(10));
+    let times = sim.engine.planner_panics();
+    assert!((8..40).contains(&times), "tried again with a growing delay: {times}");
+    assert_eq!(sim.engine.condition.missing(), [] as [String; 0], "one object does not make the operator unready");
+    let notes = sim.engine.condition.notes();
+    assert!(notes.len() == 1 && notes[0].starts_with("GuestMembership partners/bob: "), "{notes:?}");
+
+    broken(&[]);
+    wait(&mut sim, SignedDuration::from_mins(2));
+    assert!(sim.effective().is_empty(), "{:?}", sim.effective());
+    assert_eq!(sim.engine.condition.notes(), [] as [String; 0]);
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
+fn planner_panics_of_more_objects_than_workers_block_nobody() {
+    let mut sim = begin();
+    let many: [&'static str; 6] = ["p0", "p1", "p2", "p3", "p4", "p5"];
+    broken(&many);
+    for name in many {
+        sim.create(Partner, name, json!({"hostAdmins": ["alice@host.example"]}));
+    }
+    wait(&mut sim, SignedDuration::from_secs(30));
+    sim.edit(Share, "instagram", json!({"suspended": true}));
+    wait(&mut sim, SignedDuration::from_secs(1));
+    assert!(sim.effective().keys().all(|(_, account)| account == "newsletter"), "{:?}", sim.effective());
+    broken(&[]);
+    wait(&mut sim, SignedDuration::from_mins(2));
+    assert!(many.iter().all(|name| ready(&sim, Partner, name).0 == "True"));
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
+fn object_deleted_while_its_plan_panics_is_forgotten() {
+    let mut sim = begin();
+    broken(&["spare"]);
+    sim.create(Partner, "spare", json!({"hostAdmins": ["alice@host.example"]}));
+    wait(&mut sim, SignedDuration::from_mins(1));
+    assert_eq!(sim.engine.condition.notes().len(), 1);
+    // It never got a finalizer, so it is gone at once.
+    sim.delete(Partner, "spare");
+    wait(&mut sim, SignedDuration::from_secs(1));
+    assert_eq!(sim.engine.condition.notes(), [] as [String; 0]);
+}
+
+/// Each call of a walk panics three times in a row, which no single fault shows.
+#[test]
+fn task_that_panics_again_and_again_is_done_once_it_no_longer_does() {
+    let calls = {
+        let mut sim = Sim::new(0);
+        walk::begin(&mut sim);
+        (walk::end(&sim), sim.mails, sim.creations, sim.calls.len())
+    };
+    for at in (0..calls.3).step_by(3) {
+        let mut sim = Sim::new(0);
+        sim.trouble = Some((at, Trouble::Panic));
+        walk::apply(&mut sim);
+        for _ in 0..3 {
+            sim.settle();
+            sim.trouble = Some((sim.calls.len() + 1, Trouble::Panic));
+        }
+        sim.settle();
+        walk::join(&mut sim, &["bob", "carol", "dave"]);
+        sim.settle();
+        assert_eq!((walk::end(&sim), sim.mails, sim.creations), (calls.0.clone(), calls.1, calls.2), "call {at}");
+        assert!(sim.engine.condition.panicking.is_empty());
+        walk::is_at_rest(&mut sim);
+    }
+}

@@ -1,0 +1,228 @@
+//! A directory whose full reading never ends, or fails: what the specs end is revoked within seconds, and nothing else is
+//! done until it has been read.
+
+use guestlist::directory::Fault;
+use guestlist::index::Kind::{Membership, Partner, Share};
+use guestlist::operator::engine::{Input, Planner};
+use guestlist::plan::{Plan, World, plan};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::driver::{Sim, key};
+use super::law;
+use super::not_taken::{ready, wait};
+use super::walk;
+
+/// How long access that the specs end may last while the directory is not read.
+const BOUND: SignedDuration = SignedDuration::from_secs(15);
+
+/// How the directory cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reading {
+    /// A new process, whose first reading goes on and on.
+    NeverEnds,
+    /// A new process, whose first reading fails again and again.
+    Fails,
+    /// The reading of a process that had read it before fails.
+    FailsLater,
+}
+
+const READINGS: [Reading; 3] = [Reading::NeverEnds, Reading::Fails, Reading::FailsLater];
+
+fn down() -> Input {
+    Input::DirectoryDown(Fault::Unavailable { context: "GET users: no answer in 120s".to_owned() })
+}
+
+/// From now on the directory is not read in full.
+fn unread(sim: &mut Sim, reading: Reading) {
+    match reading {
+        Reading::NeverEnds => sim.restart_unread(),
+        Reading::Fails => {
+            sim.restart_unread();
+            sim.engine.handle(down(), sim.now);
+        }
+        Reading::FailsLater => sim.engine.handle(down(), sim.now),
+    }
+}
+
+/// What only happens with the directory read.
+fn counted(sim: &Sim) -> [usize; 4] {
+    [sim.creations, sim.mails, sim.deactivations, sim.destructions]
+}
+
+fn lacks(sim: &Sim, name: &str, account: &str) -> bool {
+    !sim.effective().contains_key(&(name.to_owned(), account.to_owned()))
+}
+
+type Edit = fn(&mut Sim);
+
+#[test]
+fn what_the_specs_end_is_revoked_within_seconds_before_the_directory_is_read() {
+    let ends: [(&str, Edit, &str, &str); 8] = [
+        ("suspended", |sim| sim.edit(Membership, "bob", json!({"suspended": true})), "bob", "instagram"),
+        ("partner suspended", |sim| sim.edit(Partner, "acme", json!({"suspended": true})), "carol", "newsletter"),
+        ("share suspended", |sim| sim.edit(Share, "instagram", json!({"suspended": true})), "carol", "instagram"),
+        ("deleted", |sim| sim.delete(Membership, "bob"), "bob", "newsletter"),
+        ("share deleted", |sim| sim.delete(Share, "instagram"), "bob", "instagram"),
+        ("excluded", |sim| sim.edit(Share, "instagram", json!({"exclude": [{"name": "carol"}]})), "carol", "instagram"),
+        ("role lowered", |sim| sim.edit(Membership, "carol", json!({"role": "GuestUser"})), "carol", "instagram"),
+        ("partner deleted", |sim| sim.delete(Partner, "acme"), "bob", "instagram"),
+    ];
+    for (what, end, name, account) in ends {
+        for reading in READINGS {
+            for edited_first in [true, false] {
+                let place = format!("{what}, {reading:?}, edited first: {edited_first}");
+                let mut sim = Sim::new(0);
+                walk::begin(&mut sim);
+                let before = counted(&sim);
+                if edited_first {
+                    end(&mut sim);
+                    unread(&mut sim, reading);
+                } else {
+                    unread(&mut sim, reading);
+                    wait(&mut sim, SignedDuration::from_mins(30));
+                    end(&mut sim);
+                }
+                wait(&mut sim, BOUND);
+                assert!(lacks(&sim, name, account), "{place}: {:?}", sim.effective());
+                assert_eq!(counted(&sim), before, "{place}");
+                // The rest comes with the reading.
+                sim.load();
+                sim.settle();
+                walk::is_where_the_law_says(&sim);
+                walk::is_at_rest(&mut sim);
+            }
+        }
+    }
+}
+
+#[test]
+fn membership_that_expires_while_the_directory_is_read_loses_access_in_time() {
+    for reading in READINGS {
+        let mut sim = Sim::new(0);
+        walk::begin(&mut sim);
+        let end = sim.now + SignedDuration::from_hours(2);
+        sim.edit(Membership, "bob", json!({"expiresAt": end.to_string()}));
+        sim.settle();
+        unread(&mut sim, reading);
+        wait(&mut sim, SignedDuration::from_hours(1));
+        assert!(!lacks(&sim, "bob", "instagram"), "{reading:?}");
+        wait(&mut sim, SignedDuration::from_hours(1) + BOUND);
+        let record = sim.everything().guests.into_iter().find(|guest| guest.address.as_str() == "bob@acme.example");
+        let record = record.unwrap();
+        assert!(record.grants.is_empty() && !record.login.is_enabled(), "{reading:?}: {record:?}");
+    }
+}
+
+/// Whatever is edited meanwhile, in whatever order: nobody gains anything, whoever may not have it loses it, and once the
+/// directory is read the end is the same.
+#[test]
+fn edits_before_the_directory_is_read_only_revoke_and_end_the_same() {
+    let golden = {
+        let mut sim = Sim::new(0);
+        walk::begin(&mut sim);
+        for edit in walk::EDITS {
+            edit(&mut sim);
+        }
+        sim.settle();
+        walk::end(&sim)
+    };
+    for seed in 1..=15_usize {
+        let reading = READINGS[seed % 3];
+        let mut sim = Sim::new(seed as u64);
+        walk::begin(&mut sim);
+        let (before, counts, done) = (sim.effective(), counted(&sim), sim.done.len());
+        unread(&mut sim, reading);
+        for (number, edit) in walk::EDITS.into_iter().enumerate() {
+            edit(&mut sim);
+            sim.steps(seed * (number + 3) % 11);
+            if seed % 2 == 0 {
+                wait(&mut sim, SignedDuration::from_secs(i64::try_from(seed % 7).unwrap()));
+            }
+        }
+        wait(&mut sim, BOUND);
+        let place = format!("seed {seed}, {reading:?}");
+        let allowed = law::allowed(sim.server.objects());
+        for (held, role) in sim.effective() {
+            assert!(before.get(&held).is_some_and(|had| *had >= role), "{place}: {held:?} was gained");
+            assert!(allowed.get(&held).is_some_and(|most| *most >= role), "{place}: {held:?} is not allowed");
+        }
+        assert_eq!(counted(&sim), counts, "{place}");
+        for line in &sim.done[done..] {
+            let revokes = ["Withhold", "Lower", "Demote", "RevokeInvitation", "DisableLogin"];
+            assert!(revokes.iter().any(|word| line.contains(word)), "{place}: {line}");
+        }
+        sim.load();
+        sim.settle();
+        walk::is_where_the_law_says(&sim);
+        assert_eq!(walk::end(&sim), golden, "{place}");
+        walk::is_at_rest(&mut sim);
+    }
+}
+
+#[test]
+fn guest_who_keeps_everything_is_not_looked_up_nor_touched() {
+    for reading in READINGS {
+        let mut sim = Sim::new(0);
+        walk::begin(&mut sim);
+        let (version, had) = (sim.server.version, sim.effective());
+        unread(&mut sim, reading);
+        wait(&mut sim, SignedDuration::from_hours(1));
+        assert_eq!((sim.effective(), sim.looks), (had, 0), "{reading:?}");
+        if reading == Reading::NeverEnds {
+            assert_eq!(sim.server.version, version, "no status says anything new");
+        }
+    }
+}
+
+#[test]
+fn short_outage_looks_nobody_up() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    unread(&mut sim, Reading::FailsLater);
+    sim.edit(Membership, "bob", json!({"suspended": true}));
+    wait(&mut sim, SignedDuration::from_secs(5));
+    assert_eq!(sim.looks, 0);
+    sim.load();
+    sim.settle();
+    assert_eq!(ready(&sim, Membership, "bob").0, "True");
+    assert!(lacks(&sim, "bob", "instagram"));
+}
+
+#[test]
+fn revocation_that_fails_before_the_directory_is_read_is_tried_again_with_a_delay() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.edit(Membership, "bob", json!({"suspended": true}));
+    sim.cursed = vec![super::driver::email("bob@acme.example")];
+    unread(&mut sim, Reading::NeverEnds);
+    wait(&mut sim, SignedDuration::from_mins(10));
+    let tries = sim.calls.iter().filter(|call| call.contains("bob") && !call.contains("status")).count();
+    assert!(tries < 200, "{tries}");
+    assert!(!lacks(&sim, "bob", "instagram"));
+    sim.cursed.clear();
+    wait(&mut sim, BOUND);
+    assert!(lacks(&sim, "bob", "instagram"));
+    assert!(sim.server.object(&key(Membership, "bob")).is_some());
+}
+
+/// Gives what an unread directory seems to allow.
+fn believes_in_what_was_not_read(world: World<'_>, key: &guestlist::index::Key) -> Plan {
+    plan(World { directory_available: true, ..world }, key)
+}
+
+#[test]
+fn planner_that_takes_a_part_for_the_whole_is_caught() {
+    let planner: Planner = believes_in_what_was_not_read;
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    (sim.planner, sim.planners_panic) = (planner, true);
+    let had = sim.effective();
+    unread(&mut sim, Reading::Fails);
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        wait(&mut sim, BOUND);
+        assert_eq!(sim.effective(), had);
+        assert_eq!(ready(&sim, Partner, "acme").1, "DirectoryUnavailable");
+    }));
+    assert!(caught.is_err(), "a planner that takes a part for the whole goes unnoticed");
+}
