@@ -29,7 +29,7 @@ fn collect(node: Node, is_item: bool, found: &mut Vec<Node>) -> Result<(), Probl
         }
     }
     let version = node.get("apiVersion").and_then(Node::text).unwrap_or_default();
-    if version == "/" || version.matches('/').count() > 1 {
+    if version.matches('/').count() > 1 || version.split('/').any(str::is_empty) {
         let mark = node.entry("apiVersion").map_or(at, |entry| entry.value.span.clone());
         return Err(Problem::syntax(format!("apiVersion is GROUP/VERSION, not {}", quote(version)), mark));
     }
