@@ -157,7 +157,7 @@ fn an_import_with_any_problem_names_them_all_and_imports_nothing() {
 - {email: NEW@host.example}
 - {email: nobody}
 accounts:
-- {name: y, owners: [somewhere]}
+- {name: z, owners: [somewhere]}
 - {name: ''}
 ";
     desk.refuses(
