@@ -143,7 +143,7 @@ pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -
             let mut text = Text::new(check::has_colour(), Known::of(load, operations));
             let mut all: String = operations.iter().map(|done| text.operation(done)).collect();
             let head = text.paint("1;36", "later");
-            all.extend(rehearsal.later.iter().map(|one| later::text(one, &head)));
+            all += &later::text(&rehearsal.later, &head);
             all += &rest(rehearsal, &text);
             let later = later::count(&rehearsal.later);
             all + &format!("Plan: {}, {later}.\n", text.summary(operations, " now"))

@@ -10,7 +10,7 @@ use futures::executor::block_on;
 use guestlist::cli::offline::desk::Desk;
 use guestlist::cli::offline::session::{Rest, Session};
 use guestlist::directory::sqlite::{Access, Inline, Store};
-use guestlist::directory::{AccountRecord, Everything, Execute, Import, Owner, UserRecord};
+use guestlist::directory::{AccountRecord, Everything, Execute, Import, Operation, Owner, UserRecord};
 use guestlist::index::{Declared, Kind};
 use guestlist::operator::clock::Clock;
 use guestlist::plan::Extent;
@@ -33,7 +33,7 @@ pub struct Environment {
     pub objects: Vec<Value>,
     pub now: Timestamp,
     directory: Arc<Inline>,
-    owner: Owner,
+    pub owner: Owner,
 }
 
 /// Something that happens in the workspace.
@@ -77,7 +77,7 @@ impl Environment {
         Self { objects, now: "2027-01-01T00:00:00Z".parse().unwrap(), directory, owner }
     }
 
-    fn everything(&self) -> Everything {
+    pub fn everything(&self) -> Everything {
         self.directory.0.lock().unwrap().everything().unwrap()
     }
 
@@ -91,6 +91,18 @@ impl Environment {
     /// Applies what is declared. A little time passes.
     pub fn apply(&mut self) -> Rest {
         self.now += SignedDuration::from_secs(1);
+        self.session(self.everything(), self.directory.clone()).0
+    }
+
+    /// Rehearses on a copy of what a directory would say that says something else.
+    pub fn rehearse(&self, change: impl FnOnce(&mut Everything)) -> (Rest, Vec<Operation>) {
+        let mut load = self.everything();
+        change(&mut load);
+        let copy = Store::copy(&load, &self.owner).unwrap();
+        self.session(load, Arc::new(Inline::new(copy)))
+    }
+
+    fn session(&self, load: Everything, directory: Arc<Inline>) -> (Rest, Vec<Operation>) {
         let (start, waited) = (self.now, Arc::new(AtomicI64::new(0)));
         let passed = Arc::clone(&waited);
         let clock = Clock::new(move || start + SignedDuration::from_millis(passed.load(Ordering::Relaxed)));
@@ -98,9 +110,9 @@ impl Environment {
             owner: self.owner.clone(),
             workspace: Workspace::parse(POLICY).unwrap(),
             desk: Arc::new(Desk::holding(self.objects.iter().map(declared), clock.clone())),
-            load: self.everything(),
-            epoch: block_on(self.directory.lead()).unwrap(),
-            directory: self.directory.clone(),
+            load,
+            epoch: block_on(directory.lead()).unwrap(),
+            directory,
             clock,
             extent: Extent::Declared,
             workers: 1,
@@ -110,9 +122,10 @@ impl Environment {
             }),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let rest = runtime.block_on(session.run(|_| {})).unwrap();
+        let mut done = Vec::new();
+        let rest = runtime.block_on(session.run(|one| done.push(one.step.operation.clone()))).unwrap();
         assert!(rest.failed.is_empty(), "{:?}", rest.failed);
-        rest
+        (rest, done)
     }
 
     /// The objects, one a line.

@@ -14,11 +14,11 @@ impl Dice {
         usize::try_from(self.0 >> 33).unwrap() % sides
     }
 
-    fn of<T: Clone>(&mut self, choices: &[T]) -> T {
+    pub fn of<T: Clone>(&mut self, choices: &[T]) -> T {
         choices[self.roll(choices.len())].clone()
     }
 
-    fn one_in(&mut self, sides: usize) -> bool {
+    pub fn one_in(&mut self, sides: usize) -> bool {
         self.roll(sides) == 0
     }
 }
@@ -103,6 +103,35 @@ fn share(dice: &mut Dice, name: &str) -> Value {
         object["metadata"]["annotations"] = json!({"guestlist.dev/paused": "true"});
     }
     object
+}
+
+/// A partner, a Guest Admin who passes an account on to a Guest User, and both Active.
+pub fn settled() -> Environment {
+    let member = |name: &str, role: &str| {
+        let spec = json!({"partnerRef": {"name": "acme"}, "email": format!("{name}@acme.example"), "role": role, "invitedBy": HOSTS[0]});
+        object("GuestMembership", name, spec)
+    };
+    let share = json!({
+        "partnerRef": {"name": "acme"}, "account": "instagram", "sharedBy": HOSTS[0], "guestAdminRole": "Manager",
+        "guestUsers": [{"name": "bob", "propagatedBy": "carol"}],
+    });
+    let objects = vec![
+        object("LocalPartner", "acme", json!({"hostAdmins": HOSTS})),
+        member("carol", "GuestAdmin"),
+        member("bob", "GuestUser"),
+        object("AccountShare", "one", share),
+    ];
+    let user = |host: &&str| UserRecord { email: email(host), name: (*host).to_owned(), enabled: true, verified: true };
+    let account = AccountRecord { name: "instagram".to_owned(), owners: vec![email(HOSTS[0])], deleted: false };
+    let mut environment = Environment::new(objects, HOSTS.iter().map(user).collect(), vec![account]);
+    environment.apply();
+    for name in ["carol", "bob"] {
+        let address = email(&format!("{name}@acme.example"));
+        environment.accepts(&address);
+        environment.enrols(&address, guestlist::rules::MfaMethod::TOTP);
+    }
+    environment.apply();
+    environment
 }
 
 /// Some objects, people and accounts, after something happened to them.

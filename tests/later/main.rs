@@ -2,6 +2,7 @@
 //! and a real session is run on it, in worlds that nobody chose.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
 
+mod copied;
 mod environment;
 mod generate;
 

@@ -19,14 +19,20 @@ pub fn condition(condition: &Condition) -> String {
     format!("{}: {}", condition.reason, plain(&condition.fact.to_string()))
 }
 
-/// One later grant for people; `head`: the first word, as it is painted.
-pub fn text(later: &LaterGrant, head: &str) -> String {
+/// Later grants for people, by guest; `head`: the first word, as it is painted.
+pub fn text(later: &[LaterGrant], head: &str) -> String {
     let mut text = String::new();
-    let share = plain(&later.grant.share);
-    let _ = writeln!(text, "{head}: {} ({})", later.member, later.guest);
-    let _ = writeln!(text, "  grant {} through AccountShare {}/{share}, once", sentence(later), later.member.namespace);
-    for one in &later.conditions {
-        let _ = writeln!(text, "      {}", condition(one));
+    let mut last = None;
+    for one in later {
+        if last != Some(&one.member) {
+            let _ = writeln!(text, "{head}: {} ({})", one.member, one.guest);
+            last = Some(&one.member);
+        }
+        let share = plain(&one.grant.share);
+        let _ = writeln!(text, "  grant {} through AccountShare {}/{share}, once", sentence(one), one.member.namespace);
+        for fact in &one.conditions {
+            let _ = writeln!(text, "      {}", condition(fact));
+        }
     }
     text
 }
