@@ -13,7 +13,7 @@ use crate::held_to_the_contract::{People, realm_with_mail};
 use crate::support::{Keycloak, SECRET, multi};
 
 /// Runs `guestlist`; its exit code and what it said.
-fn guestlist(address: &str, arguments: &[&str]) -> (i32, String) {
+pub fn guestlist(address: &str, arguments: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_guestlist"))
         .args(arguments)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))

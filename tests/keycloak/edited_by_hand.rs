@@ -29,7 +29,7 @@ async fn edit(people: &People, address: &str, change: impl Fn(&mut serde_json::M
 type Changes = Vec<(&'static str, Option<Value>)>;
 
 /// The examples on a realm of its own, with carol and bob joined and their MFA on.
-fn applied(name: &str) -> (People, String) {
+pub fn applied(name: &str) -> (People, String) {
     let people = realm_with_mail(name);
     let address = format!("keycloak:{}#{}", Keycloak::shared().base, people.realm);
     ends(&address, 0, &["directory", "import", "--users", "examples/acme/directory.yaml"]);

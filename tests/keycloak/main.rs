@@ -53,6 +53,7 @@ mod observer;
 mod operated;
 mod pages;
 mod partner_by_hand;
+mod plan_matches_apply;
 mod prepared;
 mod raced;
 mod realm_settings;

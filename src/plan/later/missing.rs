@@ -41,6 +41,8 @@ pub enum Next<T> {
     Open(T),
     /// A fact is missing.
     Lacks(Box<Missing>),
+    /// The next reconcile goes on by itself, where a fact is there that was not.
+    Reconcile,
 }
 
 /// What a membership lacks. `None`: a change of a spec.
@@ -78,6 +80,7 @@ pub fn of_member(world: World<'_>, member: &Key) -> Option<Next<()>> {
         Reason::MfaNotEnrolled | Reason::MfaMethodMissing | Reason::MfaEnrolmentOverdue | Reason::MfaUnknown => {
             Missing::on(reason, Fact::EnrolsMfa { guest: record?.address.clone(), one_of: Vec::new() })
         }
+        Reason::Pending | Reason::InvitationExpired => return Some(Next::Reconcile),
         _ => return None,
     };
     Some(missing.into())

@@ -98,12 +98,12 @@ fn of_membership(supposition: &mut Supposition<'_>, member: &Key, found: &mut Ve
 fn open_member(supposition: &mut Supposition<'_>, member: &Key, depth: usize) -> Option<Vec<Condition>> {
     let mut conditions: Vec<Condition> = Vec::new();
     for _ in 0..MOST_FACTS {
-        if supposition.changes() > 0 && supposition.reconcile(member) {
-            continue;
-        }
         match of_member(supposition.world(), member)? {
             Next::Open(()) => return Some(conditions),
             Next::Lacks(missing) => suppose(supposition, *missing, &mut conditions, depth)?,
+            // At rest it does nothing.
+            Next::Reconcile if supposition.changes() > 0 && supposition.reconcile(member) => {}
+            Next::Reconcile => return None,
         }
     }
     None
@@ -116,6 +116,7 @@ fn open_share(supposition: &mut Supposition<'_>, member: &Key, share: &str) -> O
         match of_share(supposition.world(), member, share)? {
             Next::Open(grant) => return Some((grant, conditions)),
             Next::Lacks(missing) => suppose(supposition, *missing, &mut conditions, 0)?,
+            Next::Reconcile => return None,
         }
     }
     None

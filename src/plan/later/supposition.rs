@@ -156,14 +156,11 @@ impl<'a> Supposition<'a> {
     /// Does to the records of a membership and its partner what a reconcile would do, grants apart. Whether anything changed.
     pub fn reconcile(&mut self, member: &Key) -> bool {
         let home = self.world().declared.partner_of(member);
-        let mut changed = false;
-        for key in home.iter().chain([member]) {
+        // The partner is planned with all that is its: only where the membership cannot go on without.
+        [Some(member), home.as_ref()].into_iter().flatten().any(|key| {
             let steps = plan(self.world(), key).steps;
-            for step in steps {
-                changed |= self.perform(&step.operation);
-            }
-        }
-        changed
+            steps.iter().fold(false, |changed, step| self.perform(&step.operation) || changed)
+        })
     }
 
     fn perform(&mut self, operation: &Operation) -> bool {
