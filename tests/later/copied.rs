@@ -5,7 +5,7 @@ use std::path::Path;
 use guestlist::directory::sqlite::{Access, Store};
 use guestlist::directory::{
     Everything, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Operation, Origin, Owner,
-    PartnerId, Revision,
+    PartnerId, Revision, SentMail,
 };
 use guestlist::plan::later::Fact;
 use guestlist::rules::{GuestRole, Methods, MfaMethod, Reason, ShareRole};
@@ -34,6 +34,9 @@ fn record(dice: &mut Dice, owner: &Owner, number: i64) -> GuestRecord {
         };
         (account.to_owned(), GrantRecord { grant, since: at(3) })
     };
+    let last_mail_at = dice.one_in(2).then(|| at(5));
+    let recent = |at: Timestamp| SentMail { at, namespace: dice.of(&["partners", "team"]).to_owned() };
+    let recent_mails = last_mail_at.map(recent).into_iter().collect();
     let known = methods(dice).into_iter().map(|method| (method, at(4))).collect();
     GuestRecord {
         id: GuestId(format!("id-{number}")),
@@ -54,7 +57,8 @@ fn record(dice: &mut Dice, owner: &Owner, number: i64) -> GuestRecord {
         role: dice.of(GuestRole::ALL),
         invitation: dice.one_in(2).then(|| InvitationRecord { sent_at: at(1), expires_at: at(2) }),
         admitted_at: at(1),
-        last_mail_at: dice.one_in(2).then(|| at(5)),
+        last_mail_at,
+        recent_mails,
         joined_at: dice.one_in(2).then(|| at(2)),
         login: dice.one_in(2),
         mfa: if dice.one_in(3) { MfaRecord::Unknown } else { MfaRecord::Known(known) },

@@ -104,11 +104,12 @@ fn fill(tx: &Connection, all: &Everything, owner: &Owner) -> rusqlite::Result<()
         tx.prepare_cached(sql)?.execute(params![mail.address.as_str(), stamp(mail.at), recent_text(&mail.recent)])?;
     }
     // A backend may leave out of its list what the record says.
-    let said = all.guests.iter().filter_map(|guest| guest.last_mail_at.map(|at| (&guest.address, at)));
-    for (address, at) in said {
-        let sql = "INSERT INTO mails (address, mailed_at) VALUES (?1, ?2) \
-                   ON CONFLICT (address) DO UPDATE SET mailed_at = max(mailed_at, excluded.mailed_at)";
-        tx.prepare_cached(sql)?.execute(params![address.as_str(), stamp(at)])?;
+    for guest in &all.guests {
+        let Some(at) = guest.last_mail_at else { continue };
+        let sql = "INSERT INTO mails (address, mailed_at, recent) VALUES (?1, ?2, ?3) ON CONFLICT (address) DO UPDATE \
+                   SET mailed_at = max(mailed_at, excluded.mailed_at), recent = max(recent, excluded.recent)";
+        let recent = recent_text(&guest.recent_mails);
+        tx.prepare_cached(sql)?.execute(params![guest.address.as_str(), stamp(at), recent])?;
     }
     for share in &all.shares {
         let sql = "INSERT INTO shares (uid, partner_name, account) VALUES (?1, ?2, ?3)";

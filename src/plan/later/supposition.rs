@@ -249,6 +249,7 @@ impl<'a> Supposition<'a> {
         let address = record.address.clone();
         let old = self.mirror.guest(&address).cloned().map(Box::new);
         record.last_mail_at = old.as_ref().and_then(|old| old.last_mail_at);
+        record.recent_mails = old.as_ref().map(|old| old.recent_mails.clone()).unwrap_or_default();
         self.mirror.set_guest(&address, Some(record));
         self.undo.push(Undo::Guest(address, old));
         true
