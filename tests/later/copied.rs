@@ -4,7 +4,7 @@ use std::path::Path;
 
 use guestlist::directory::sqlite::{Access, Store};
 use guestlist::directory::{
-    Everything, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Mark, MfaRecord, Operation, Origin, Owner,
+    Everything, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, Mark, MfaRecord, Operation, Origin, Owner,
     PartnerId, Revision, SentMail,
 };
 use guestlist::plan::later::Fact;
@@ -60,9 +60,10 @@ fn record(dice: &mut Dice, owner: &Owner, number: i64) -> GuestRecord {
         last_mail_at,
         recent_mails,
         joined_at: dice.one_in(2).then(|| at(2)),
-        login: dice.one_in(2),
+        login: dice.of(&[Login::Enabled, Login::DisabledByGuestlist, Login::DisabledByOther]),
         mfa: if dice.one_in(3) { MfaRecord::Unknown } else { MfaRecord::Known(known) },
         mfa_lost_at: dice.one_in(3).then(|| at(6)),
+        allowed: methods(dice),
         grants: ["instagram", "tiktok"].iter().filter(|_| dice.one_in(2)).map(|it| grant(&mut Dice(7), it)).collect(),
         deactivated_at: dice.one_in(4).then(|| at(7)),
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::rows::{put_grant, recent_text, stamp};
+use super::rows::{methods_text, put_grant, recent_text, stamp};
 use super::schema::fault;
 use super::{Access, Fault, Store, play};
 use crate::directory::{Everything, GuestRecord, Login, MfaRecord, Operation, Origin, Owner, PartnerRecord};
@@ -153,8 +153,8 @@ fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
     };
     let sql = "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
                partner_name, display_name, role, sent_at, invitation_ends, joined_at, login, mfa_lost_at, deactivated_at, \
-               admitted_at, disabled_by_other) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
+               admitted_at, disabled_by_other, allowed) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
     tx.prepare_cached(sql)?.execute(params![
         guest.id.0,
         guest.revision.0,
@@ -177,6 +177,7 @@ fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
         guest.deactivated_at.map(stamp),
         stamp(guest.admitted_at),
         guest.login == Login::DisabledByOther,
+        methods_text(&guest.allowed),
     ])?;
     if let MfaRecord::Known(methods) = &guest.mfa {
         for (method, since) in methods {
