@@ -4,8 +4,8 @@ use std::path::Path;
 
 use guestlist::directory::sqlite::{Access, Store};
 use guestlist::directory::{
-    Everything, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, Mark, MfaRecord, Operation, Origin, Owner,
-    PartnerId, Revision, SentMail,
+    Everything, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, Mark, MfaRecord, Operation, Origin,
+    Owner, PartnerId, Revision, SentMail,
 };
 use guestlist::plan::later::Fact;
 use guestlist::rules::{GuestRole, Methods, MfaMethod, Reason, ShareRole};
