@@ -1,5 +1,5 @@
 //! The resourceVersion of an object as a number. Only a well-formed one can be compared: digits, no leading zero. Anything
-//! else is an error, never 0. `docs/adr/0010-what-is-relied-on-of-resource-versions.md` says what comparing relies on.
+//! else is an error, never 0. `docs/adr/0010-resource-versions-are-compared-as-numbers.md` says what comparing relies on.
 
 /// How much of a malformed text a message shows, in characters.
 const SHOWN: usize = 40;
