@@ -130,6 +130,7 @@ impl Realm {
             partner: acme(),
             partner_name: "acme".to_owned(),
             display_name: display_name.to_owned(),
+            allowed: guestlist::rules::all_methods(),
         }
     }
 

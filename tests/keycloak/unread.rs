@@ -18,7 +18,7 @@ fn apply_revokes_what_the_files_end_though_users_cannot_be_listed() {
         let people = realm_with_mail("unread");
         let proxy = Proxy::start(&Keycloak::shared().base).await;
         let address = format!("keycloak:{}#{}", proxy.base, people.realm);
-        ends(&address, 0, &["directory", "import", "examples/acme/directory.yaml"]);
+        ends(&address, 0, &["directory", "import", "--users", "examples/acme/directory.yaml"]);
         ends(&address, 0, &["apply", "examples/acme", "--yes"]);
         for who in [CAROL, BOB] {
             let email = Email::parse(who).unwrap();
