@@ -10,10 +10,10 @@
 //! | [`rules`] | the law: types, terms, one small function a rule | `api` |
 //! | `few` | a map of few entries | nothing of ours |
 //! | `fresh` | one live reading shared by all who asked before it began | nothing of ours |
-//! | `panic_report` | what a panic says, without quoted text | nothing of ours |
+//! | `panic_report` | the message of a panic, without quoted text | nothing of ours |
 //! | `wording` | what people are told of a text that they wrote | nothing of ours |
 //! | [`yaml`] | reads YAML and JSON as kubectl does, with places | `rules` |
-//! | [`workspace`] | the workspace policy: who may be spoken for, from where | `rules`, `wording`, `yaml` |
+//! | [`workspace`] | the workspace policy: domains, Host Admins and namespaces | `rules`, `wording`, `yaml` |
 //! | [`index`] | the declared world in memory; says which objects an event touches | `api`, `rules` |
 //! | [`directory`] | the identity backend behind two traits, and what was last seen of it | `rules` |
 //! | [`plan`] | pure: (declared, observed, now) → operations, status, next look | all above, no I/O |

@@ -1,4 +1,4 @@
-//! What a panic says, in a form that may be logged. Quoted text is left out: a panic about a string quotes the string, and
+//! The message of a panic, in a form that may be logged. Quoted text is left out: a panic about a string quotes the string, and
 //! that may be a password or a token.
 
 use std::any::Any;

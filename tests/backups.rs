@@ -26,7 +26,7 @@ fn everything(file: &Path) -> Result<Everything, Fault> {
     Store::open(file, Access::Read)?.everything()
 }
 
-/// What a copy of the file alone holds.
+/// The contents of a copy of the file alone.
 fn copied_alone(file: &Path) -> Everything {
     let copy = file.with_extension("copy");
     fs::copy(file, &copy).unwrap();
@@ -82,7 +82,7 @@ fn directory_that_is_closed_is_whole_in_its_file() {
 fn directory_opened_after_a_crash_is_whole_in_its_file() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);
-    // What a process leaves behind that was killed: the file and its log, as they were.
+    // A killed process leaves the file and its log as they were.
     let hold = Connection::open(&file).unwrap();
     hold.execute_batch("BEGIN; SELECT count(*) FROM guests").unwrap();
     block_on(directory.execute(&admit(&bob(), at(100)), None, at(1), epoch)).unwrap();
@@ -113,7 +113,7 @@ fn backup_of_a_directory_in_use_is_one_state_of_it() {
             let contents = backup(&file, &copy).unwrap();
             let held = everything(&copy).unwrap();
             assert_eq!(held.guests.len(), contents.guests as usize);
-            // Whoever was invited first is in it before anybody who was invited later.
+            // Guests are in it in the order of their invitations.
             let names: Vec<_> = (0..held.guests.len()).map(|n| format!("guest{n:03}@acme.example")).collect();
             assert_eq!(held.guests.iter().map(|guest| guest.address.to_string()).collect::<Vec<_>>(), names);
             assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o600);

@@ -1,4 +1,4 @@
-//! `guestlist directory import` into the embedded directory: what a rehearsal says is what happens, and nothing else does.
+//! `guestlist directory import` into the embedded directory does exactly what `--dry-run` prints.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong ends the test")]
 
 #[path = "support/import_files.rs"]

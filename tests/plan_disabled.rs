@@ -131,7 +131,7 @@ fn disabled_guest_of_a_suspended_partner_stays_disabled() {
 }
 
 #[test]
-fn disabled_colleague_is_not_adopted_and_an_adopted_one_loses_grants() {
+fn disabled_colleague_is_not_adopted_and_loses_grants() {
     let mut world = World::new();
     let policy =
         "domains: [host.example]\ntenants: [{namespace: partners, hostAdmins: ['*@host.example'], adoption: true}]";

@@ -196,7 +196,7 @@ fn a_share_that_gave_the_account_stays_the_one_though_nobody_holds_it_for_now() 
 }
 
 #[test]
-fn longest_stay_counts_from_the_admission_whatever_an_object_says_of_its_creation() {
+fn longest_stay_counts_from_the_recorded_admission() {
     let hours = jiff::SignedDuration::from_hours;
     for (number, created) in [
         "1970-01-01T00:00:00Z",
@@ -226,7 +226,7 @@ fn longest_stay_counts_from_the_admission_whatever_an_object_says_of_its_creatio
         assert_eq!(ends(&world), admitted + hours(48), "{created}");
         world.joins(&["bob"]);
         world.later(1);
-        // Restored from a backup: another object, made later, whatever time it says.
+        // Restored from a backup: another object with a later creation time.
         world.vanishes(Kind::Membership, "bob");
         world.now += hours(10);
         world.member("bob", "GuestUser", "");
@@ -246,7 +246,7 @@ fn longest_stay_counts_from_the_admission_whatever_an_object_says_of_its_creatio
 }
 
 #[test]
-fn end_that_is_too_far_is_looked_at_when_it_is_near_enough() {
+fn distant_end_is_checked_again_once_near_enough() {
     let mut world = World::acme();
     world.partner("acme", "hostAdmins: [alice@host.example]\nguests: {maxDuration: 48h}");
     world.member("eve", "GuestUser", "expiresAt: '2027-01-04T00:00:00Z'");
@@ -259,7 +259,7 @@ fn end_that_is_too_far_is_looked_at_when_it_is_near_enough() {
 }
 
 #[test]
-fn namespace_sends_no_more_invitations_in_an_hour_than_the_policy_allows() {
+fn namespace_sends_at_most_the_allowed_invitations_an_hour() {
     let mut world = with_adoption();
     world.workspace.invitations_per_hour = 1;
     world.workspace.mail_interval = jiff::SignedDuration::ZERO;
@@ -272,7 +272,7 @@ fn namespace_sends_no_more_invitations_in_an_hour_than_the_policy_allows() {
     assert_eq!((world.mails(), world.ready("dave").as_str()), (before, "False/InvitationLimit"));
     let next = world.plan(&Key::new(Kind::Membership, SPACE, "dave")).next_look;
     assert_eq!(next, Some(sent + jiff::SignedDuration::from_hours(1)));
-    // Who is suspended or paused sends nothing, and says so.
+    // A suspended or paused membership sends nothing, and says so.
     world.annotate(Kind::Membership, "dave", "guestlist.dev/paused", "true");
     world.settle();
     assert_eq!(world.ready("dave"), "False/Paused");

@@ -110,7 +110,7 @@ fn duration_of_nothing_in_any_spelling_is_refused() {
             let (bad, fine) = (field.replace("WHEN", &zero), field.replace("WHEN", &more));
             refuses(partner, PARTNER, &bad, &fine, Reason::InvalidValue, path);
             let message = &partner(&format!("{PARTNER}{bad}\n"))[0].message;
-            assert!(message.contains("leave it out for") && message.contains(otherwise), "{message}");
+            assert!(message.contains("leave the field out for") && message.contains(otherwise), "{message}");
         }
     }
 }

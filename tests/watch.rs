@@ -84,7 +84,7 @@ fn list(version: &str, items: &[serde_json::Value]) -> serde_json::Value {
     })
 }
 
-/// What is told of a failure, and what was told before it.
+/// The report of a failure, and the inputs before it.
 async fn failure(client: Client) -> (String, usize) {
     let (sender, mut inbox) = tokio::sync::mpsc::channel(16);
     let following = tokio::spawn(follow::<LocalPartner>(client, sender));
@@ -106,7 +106,7 @@ const MALFORMED: [Option<&str>; 7] =
     [None, Some(""), Some("0"), Some("007"), Some("opaque"), Some("-1"), Some("18446744073709551616")];
 
 #[tokio::test]
-async fn malformed_version_in_a_list_is_refused_and_its_object_named() {
+async fn malformed_list_version_is_refused_and_object_named() {
     for version in MALFORMED {
         let (problem, before) = failure(answering(list("7", &[partner(version)]), json!({}))).await;
         assert!(problem.contains("partners/acme") && problem.contains("resourceVersion"), "{problem}");
@@ -119,7 +119,7 @@ async fn malformed_version_in_a_list_is_refused_and_its_object_named() {
 }
 
 #[tokio::test]
-async fn malformed_version_in_an_event_is_refused_and_its_object_named() {
+async fn malformed_event_version_is_refused_and_object_named() {
     for version in MALFORMED {
         for event in ["ADDED", "MODIFIED", "DELETED"] {
             let watched = json!({"type": event, "object": partner(version)});

@@ -132,8 +132,8 @@ fn done_summary(words: &Text, done: &Rehearsal) -> String {
     format!("{}, {}", words.summary(&done.operations, ""), later::count(&done.later))
 }
 
-/// Revokes what the files end, guest by guest, without a full reading of the directory. What was done, in words; `None`: they
-/// end nothing, as far as can be told.
+/// Revokes the access that the files end, guest by guest, without a full reading of the directory. Returns a report; `None`:
+/// the files end nothing, as far as can be told.
 async fn revoke_early(
     args: &ApplyArgs,
     given: &Given,
@@ -144,7 +144,7 @@ async fn revoke_early(
     let operations = early.operations();
     let unread = match early.failed.len() {
         0 => String::new(),
-        count => format!("{count} guests could not be read:\n  {}\n", early.failed.join("\n  ")),
+        count => format!("failed to read {count} guests:\n  {}\n", early.failed.join("\n  ")),
     };
     if operations.is_empty() {
         return Ok(None);

@@ -131,7 +131,7 @@ enum Problem {
     #[error("{0}")]
     Said(String),
     /// Everything that could be done is done, and people have to do the rest.
-    #[error("--strict: {0} steps remain to be done by hand, see above")]
+    #[error("--strict: steps remain to be done by hand: {0}; see the lines above")]
     ByHand(usize),
     /// Nobody reads our output any more, or it cannot be written.
     #[error("failed to write the output: {0}")]
@@ -174,7 +174,7 @@ fn ask(yes: bool, what: &str) -> Result<(), String> {
     if !std::io::stdin().is_terminal() {
         return Err(format!("{what}, and nobody is here to ask; nothing was done. Confirm with --yes"));
     }
-    eprint!("{}. Do it? Only yes is taken for it: ", printable_lines(what));
+    eprint!("{}. Continue? Type \"yes\" to confirm: ", printable_lines(what));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(|error| format!("failed to read the answer: {error}"))?;
     if answer.trim() == "yes" { Ok(()) } else { Err("not confirmed; nothing was done".to_owned()) }

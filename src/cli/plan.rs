@@ -176,7 +176,7 @@ fn show_changes(output: Format, changes: &[Change], rehearsal: &Rehearsal, out: 
     write(&written, out)
 }
 
-/// What waits, what is to be fixed, and what is left alone.
+/// The waiting objects, the problems, and the guests who are left alone.
 fn rest(rehearsal: &Rehearsal, text: &Text) -> String {
     let standings = rehearsal.standings.iter().map(|standing| text.standing(standing));
     let left = rehearsal.left_alone.iter().map(|left| text.left_alone(left));

@@ -22,8 +22,8 @@ use crate::rules::printable;
 --all is for uninstalling: without our finalizers the objects can be deleted, and nobody's access changes. --orphans gives the
 marks of guests whom the cluster does not declare back, for good: they stay as workspace users and keep none of what was shared
 with them, and become guests again only where policy and partner adopt them. Restore memberships that are missing by mistake first.
---missing is for a directory that was restored from an old copy or begun anew (DirectoryBehind): the statuses of the memberships
-whose guest it does not know forget that the guest was invited, and a running operator invites them again.
+--missing is for a directory that was restored from an old copy or is new (DirectoryBehind). It resets the status of each
+membership whose guest the directory has no record of, and a running operator invites these guests again.
 --take-over makes a directory that another cluster or installation ran this one's, marks and all.
 
 Examples:
@@ -55,7 +55,7 @@ struct What {
     /// Give the marks of guests back whom the cluster does not declare
     #[arg(long)]
     orphans: bool,
-    /// Have guests invited again whom the statuses name and the directory does not know
+    /// Have guests invited again that the statuses name and the directory has no record of
     #[arg(long)]
     missing: bool,
     /// Make the directory this cluster's, or that of manifests in files
@@ -98,7 +98,7 @@ async fn all(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
     )?;
     for object in &objects {
         if cluster.let_go(object).await? {
-            writeln!(out, "let go of {}", printable(&object.key().to_string()))?;
+            writeln!(out, "removed the finalizer of {}", printable(&object.key().to_string()))?;
         }
     }
     Ok(())
@@ -174,7 +174,7 @@ async fn compared(input: &Input, directory: &dyn Execute) -> Result<(Given, Inde
     Ok((given, index, mirror))
 }
 
-/// The memberships whose status says that their guest was invited, and whom the directory does not know: their keys and names.
+/// The memberships whose status says that their guest was invited, without a record in the directory: their keys and names.
 async fn unknown(input: &Input, directory: &dyn Execute) -> Result<BTreeMap<String, (Key, String)>, String> {
     let (_, index, mirror) = compared(input, directory).await?;
     let entry = |entry: &Membership| {
@@ -191,7 +191,7 @@ async fn missing(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
     let directory = input.execute()?;
     let mut found = unknown(&input, directory.as_ref()).await?;
     if found.is_empty() {
-        writeln!(out, "the directory has a record of every guest whom a status names; nothing is missing")?;
+        writeln!(out, "the directory has a record of every guest that a status names; nothing is missing")?;
         return Ok(());
     }
     for (_, named) in found.values() {
@@ -201,8 +201,8 @@ async fn missing(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
     ask(
         args.yes,
         &format!(
-            "{count} guests are invited again: the statuses of their memberships forget that they were, and each gets a new mail. If a \
-             newer copy of the directory knows these guests, restore that copy instead"
+            "{count} statuses are reset: the operator invites these guests again, and each gets a new mail. If a newer copy of the \
+             directory has a record of these guests, restore that copy instead"
         ),
     )?;
     // The directory may have been restored while the question waited.

@@ -1,5 +1,5 @@
-//! What leaves the process for a person: standard output, standard error and the log. No character that controls a terminal
-//! or hides text passes, whoever wrote it into a name. One line of ours stays one line where its values are printed with
+//! Output for people: standard output, standard error and the log. No character that controls a terminal or hides text
+//! passes, not even as part of a name. One line of ours stays one line where its values are printed with
 //! [`printable`]; the log does that for each event as a whole.
 
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::rules::text::is_hidden;
 use crate::rules::{printable, printable_json, printable_lines};
 
-/// Says on standard error what went wrong.
+/// Writes an error to standard error.
 pub fn complain(problem: &str) {
     eprintln!("error: {}", printable_lines(problem));
 }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_one_line_whatever_its_values_are() {
+    fn log_event_is_one_line_with_any_values() {
         for json in [false, true] {
             let kept = Kept::default();
             let writer = kept.clone();

@@ -1,4 +1,4 @@
-//! People and accounts that come into a directory from a file: what each entry changes, whichever backend it is. Pure.
+//! Compares a file of people and accounts with a directory of any backend. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub struct Import {
     pub accounts: Vec<AccountRecord>,
 }
 
-/// What an import may do to users.
+/// The changes of users that an import may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum People {
     /// Add and change them: the embedded directory has no other source.
@@ -26,16 +26,16 @@ pub enum People {
     LeaveOut,
 }
 
-/// A user whom the directory has already.
+/// A user that the directory has already.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KnownUser {
     /// A workspace user.
     Workspace(UserRecord),
-    /// Somebody who was a guest.
+    /// A former guest.
     FormerGuest,
 }
 
-/// What the directory holds of the entries of a file.
+/// The records of the directory that the entries of a file name.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// The users of the file and the Owners of its accounts, as far as they exist.
@@ -46,7 +46,7 @@ pub struct Known {
     pub suggestions: BTreeSet<Email>,
 }
 
-/// What becomes of an entry.
+/// The outcome of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is added.
@@ -71,12 +71,12 @@ impl Outcome {
     }
 }
 
-/// What an import does, or did.
+/// The result of an import.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Imported {
     /// One line for each entry.
     pub lines: Vec<(Outcome, String)>,
-    /// What is probably a mistake.
+    /// Probable mistakes.
     pub warnings: Vec<String>,
     /// How many users of the file were left out.
     pub left_out: usize,
@@ -89,14 +89,14 @@ impl Imported {
     }
 }
 
-/// What has to be written, and what is said of it.
+/// The writes, and the report of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Planned {
     /// Users to write.
     pub users: Vec<UserRecord>,
     /// Accounts to write.
     pub accounts: Vec<AccountRecord>,
-    /// What is said.
+    /// The report.
     pub said: Imported,
 }
 

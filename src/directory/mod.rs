@@ -107,7 +107,7 @@ pub trait Observe: Send + Sync {
     fn ready(&self) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(std::future::ready(Ok(())))
     }
-    /// What a person should see to, though the directory can be used, as far as it is known from earlier calls.
+    /// Problems that stop nothing, as far as earlier calls found them.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }

@@ -338,7 +338,7 @@ pub enum SignInGate {
     Enforced,
     /// It does not everywhere: each way around, as a sentence.
     Open(Vec<String>),
-    /// Nobody could check it: the cause and the fix.
+    /// It could not be checked: the cause and the fix.
     Unknown(String),
 }
 
@@ -355,7 +355,7 @@ impl SignInGate {
         }
     }
 
-    /// What people have to know; empty where MFA is enforced.
+    /// The warnings; empty where MFA is enforced.
     pub fn warnings(&self) -> Vec<String> {
         match self {
             Self::Enforced => Vec::new(),

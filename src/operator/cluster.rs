@@ -57,7 +57,7 @@ impl Cluster {
         }
     }
 
-    /// Makes a membership's status forget that its guest was admitted. Whether the membership is still there.
+    /// Resets a membership's status to that before the admission. Whether the membership still exists.
     pub async fn forget_admission(&self, key: &Key, uid: &str) -> Result<bool, String> {
         let forgotten = json!({
             "directoryId": null, "state": "Pending", "invitation": null, "joinedAt": null, "mfa": null,
@@ -68,7 +68,7 @@ impl Cluster {
         let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
         match tokio::time::timeout(DEADLINE, objects.patch_status(&key.name, &params, &patch)).await {
             Ok(Ok(_)) => Ok(true),
-            // It was deleted, and perhaps made anew: its status says nothing of the kind.
+            // It was deleted, and perhaps created again: then its status is empty.
             Ok(Err(kube::Error::Api(status))) if [404, 409].contains(&status.code) => Ok(false),
             Ok(Err(error)) => Err(format!("failed to write the status of {key}: {}", words(&error))),
             Err(_) => Err(format!("failed to write the status of {key}: no answer in {}s", DEADLINE.as_secs())),

@@ -45,7 +45,7 @@ struct Round {
     number: u32,
     /// The resourceVersion with which the server answered our last write: the object is no older than that.
     answered: Option<u64>,
-    /// The guest was read by themselves since it began, before the directory was read in full.
+    /// The guest was read alone since it began, before the directory was read in full.
     looked: bool,
 }
 

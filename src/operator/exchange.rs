@@ -142,7 +142,7 @@ pub enum Failure {
     Retry(String),
     /// The directory did not take an operation: try again later, or when something else is to be done.
     NotTaken(Box<Operation>, String),
-    /// The same, while it takes other writes: this object's own trouble.
+    /// The same, while it accepts other writes: only this object is concerned.
     Unwritable(Box<Operation>, String),
     /// The same, and it says that a mail did not go out. Whoever does not stay need not wait for it.
     Unsent(Box<Operation>, String),
@@ -161,7 +161,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What happened, for people.
+    /// The cause, for people.
     pub fn words(&self) -> String {
         match self {
             Self::Wait(why)
@@ -279,7 +279,7 @@ pub struct Condition {
     pub problems: BTreeMap<&'static str, String>,
     /// What the directory said when it last took no operation, though it can be read.
     pub not_taken: Option<String>,
-    /// What a person should see to in the directory, though it works.
+    /// Problems of the directory that stop nothing.
     pub warnings: Vec<String>,
     /// Objects whose last reconciles panicked.
     pub panicking: BTreeMap<Key, Panics>,
@@ -297,7 +297,7 @@ pub struct Condition {
 const PERSISTENT: u32 = 3;
 
 impl Condition {
-    /// What an operator that is ready has to say all the same. One object of a tenant never makes it unready.
+    /// The notes of an operator that is ready. One object of a tenant never makes it unready.
     pub fn notes(&self) -> Vec<String> {
         let lasting = self.panicking.iter().filter(|(_, panics)| panics.times >= PERSISTENT);
         let note = |(key, panics): (&Key, &Panics)| {

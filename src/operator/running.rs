@@ -43,7 +43,7 @@ impl Running {
     }
 }
 
-/// What comes of a task that did not return.
+/// The outcome of a task that did not return.
 fn ended(error: tokio::task::JoinError) -> Outcome {
     match error.try_into_panic() {
         Ok(payload) => Outcome::panicked(payload.as_ref()),

@@ -50,7 +50,7 @@ impl Supervisor {
         self.run("policy", problem, || feed::follow_policy(file.clone(), self.inbox.clone())).await;
     }
 
-    /// Runs a source until it returns by itself, which it does when nobody listens any more.
+    /// Runs a source until it returns, which it does once its receiver is gone.
     async fn run<F: Future<Output = ()>>(
         &self,
         task: &'static str,

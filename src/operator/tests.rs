@@ -85,7 +85,7 @@ async fn directory(owner: &Owner) -> (Arc<Inline>, crate::directory::Everything,
 }
 
 #[tokio::test]
-async fn task_that_panics_is_tried_again_and_counted_and_delays_nobody_else() {
+async fn panicking_task_is_retried_counted_and_delays_no_other() {
     let (began, start) = (tokio::time::Instant::now(), jiff::Timestamp::UNIX_EPOCH);
     let clock = Clock::new(move || start + began.elapsed());
     let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };

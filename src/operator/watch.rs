@@ -216,7 +216,7 @@ fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
     }
 }
 
-/// What an event tells, and the version that the watch has reached with it.
+/// The inputs of an event, and the version that the watch has reached with it.
 fn taken<K: Watched>(event: WatchEvent<DeserializeGuard<K>>) -> Result<(Input, u64), End> {
     let (input, frontier) = match event {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => {
@@ -256,8 +256,8 @@ fn list_version<K: Watched>(what: &str, version: Option<&str>) -> Result<u64, St
 
 fn incomparable(what: &str, malformed: &Malformed) -> String {
     format!(
-        "the API server sent {what}: {malformed}. Nothing is granted on what cannot be ordered: use an API server whose \
-         resourceVersions are those of etcd"
+        "the API server sent {what}: {malformed}. The operator cannot compare it, and grants nothing on it. Use an API server \
+         whose resourceVersions are those of etcd"
     )
 }
 

@@ -1,5 +1,5 @@
-//! A directory that knows fewer guests than the statuses of the memberships say: it was restored from an old or torn copy, or
-//! begun anew. A status never grants anything; this is the one place where it holds something back.
+//! A directory without a record of some guests that the statuses name: it was restored from an old or torn copy, or is
+//! new. A status never grants anything; this is the one place where it holds something back.
 
 use std::collections::BTreeSet;
 

@@ -231,14 +231,14 @@ pub fn sentence(reason: Reason) -> &'static str {
             "The directory could not send the invitation; it is tried again later, and the operator's log says why."
         }
         Reason::InvitationLimit => {
-            "The namespace has sent as many invitations this hour as the policy's invitationsPerHour allows; this one goes out when it is its turn."
+            "The namespace has sent as many invitations as invitationsPerHour in the workspace policy allows. This one waits for its turn."
         }
         Reason::PartnerDeleting => "The partner is being deleted; nobody new is accepted.",
         Reason::DirectoryUnavailable => {
-            "The directory does not answer, or does not take what this object asks for; what was true is kept. The operator's log says why."
+            "The directory does not answer, or refuses this object's operation. Access stays as it is; the operator's log names the cause."
         }
         Reason::DirectoryBehind => {
-            "The directory knows fewer guests than the statuses say, so no invitation goes out. See the operator's log and readiness."
+            "The directory has no record of some guests that statuses name, so no invitation goes out. See the operator's log and readiness."
         }
         Reason::Paused => "Paused by annotation: nothing is given, taking away goes on.",
         Reason::AddressChanged => {

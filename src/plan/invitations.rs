@@ -48,7 +48,7 @@ impl Invitations {
         self.namespaces.entry(key.namespace.clone()).or_default().sending.insert(key.clone());
     }
 
-    /// A membership does not wait any more. Whether it did.
+    /// A membership stops waiting. Whether it waited.
     pub fn leave(&mut self, key: &Key) -> bool {
         let Some(namespace) = self.namespaces.get_mut(&key.namespace) else { return false };
         let place = namespace.places.remove(key);
@@ -57,7 +57,7 @@ impl Invitations {
         waited
     }
 
-    /// The invitation of a membership is not being sent any more. Whether it was.
+    /// The sending of a membership's invitation has ended. Whether there was one.
     pub fn end(&mut self, key: &Key) -> bool {
         let was = self.namespaces.get_mut(&key.namespace).is_some_and(|namespace| namespace.sending.remove(key));
         self.tidy(key);
@@ -91,7 +91,7 @@ impl Invitations {
     }
 }
 
-/// How many more invitations a namespace may send now, those that are being sent counted.
+/// How many invitations a namespace may add now to those that are being sent.
 pub fn left(world: World<'_>, namespace: &str) -> usize {
     let sending = world.invitations.namespaces.get(namespace).map_or(0, |namespace| namespace.sending.len());
     let sent = sent_lately(world, namespace).count();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_wait_go_in_the_order_in_which_they_began_to() {
+    fn waiting_memberships_keep_their_order() {
         let mut invitations = Invitations::default();
         for name in ["c", "a", "b", "a"] {
             invitations.wait(&key("ns", name));

@@ -1,5 +1,5 @@
-//! Plans what the specs alone end, on one guest's record, while the directory is not read in full. It revokes and nothing
-//! else: what grants, invites, ends a record or judges orphans waits for the full reading.
+//! Plans the revocations that follow from the specs alone, on one guest's record, before the directory is read in full. Every
+//! other operation waits for the full reading: grants, invitations, the end of a record, orphans.
 
 use super::claims::{is_leaving, namespace};
 use super::judge::{Gate, MemberView, PartnerView, ShareView};
@@ -12,7 +12,7 @@ fn known(world: World<'_>) -> World<'_> {
     World { directory_available: true, unsent: false, scope: Scope::SPECS, ..world }
 }
 
-/// What revokes the access of a membership's guest, whose record was read just now.
+/// The steps that revoke access of a membership's guest, whose record was read just now.
 pub fn plan(world: World<'_>, key: &Key) -> Plan {
     let world = known(world);
     let readable = world.declared.membership(&key.namespace, &key.name).and_then(Slot::read);

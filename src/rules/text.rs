@@ -101,8 +101,8 @@ pub fn check(text: &str, what: &str) -> Result<(), String> {
     if let Some((place, c)) = text.chars().enumerate().find(|(_, c)| is_hidden(*c)) {
         let place = place + 1;
         return Err(format!(
-            "{} has the character U+{:04X} at position {place}: a line break, a control character or an invisible one; \
-             write it without",
+            "{} has the character U+{:04X} at position {place}: a line break, a control or an invisible character; \
+             remove the character",
             quote(text),
             u32::from(c)
         ));

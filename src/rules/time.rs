@@ -35,14 +35,11 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
     Ok(SignedDuration::from_secs(seconds))
 }
 
-/// Reads a duration that is longer than nothing. `otherwise`: what leaving it out means.
+/// Reads a duration longer than zero. `otherwise`: the meaning of leaving the field out.
 pub fn positive_duration(text: &str, otherwise: &str) -> Result<SignedDuration, String> {
     let read = duration(text)?;
     if read.is_zero() {
-        return Err(format!(
-            "{} is no time at all, and nobody could get in; leave it out for {otherwise}",
-            quote(text)
-        ));
+        return Err(format!("{} is a duration of 0; leave the field out for {otherwise}", quote(text)));
     }
     Ok(read)
 }

@@ -10,7 +10,7 @@ const SHOWN: usize = 3;
 
 impl Workspace {
     /// The wildcards that reach further than they look: over a longer entry, or over one of these namespaces that has a
-    /// further hyphen behind the beginning. An entry of its own with the same Host Admins says that this is meant.
+    /// further hyphen after the beginning. An entry of its own with the same Host Admins says that this is intended.
     pub fn wide_patterns<'a>(&self, namespaces: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         let namespaces: BTreeSet<&str> = namespaces.into_iter().collect();
         let warnings = self.tenants.iter().enumerate().filter_map(|(index, tenant)| {
@@ -83,7 +83,7 @@ fn warning(index: usize, stem: &str, reached: &BTreeSet<String>) -> String {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!(
         "tenants[{index}].namespace: {stem}* also covers {}{more}: the star stands for any characters, hyphens too. If this \
-         is meant, add an entry for {first} with the same hostAdmins; otherwise list the namespaces one by one",
+         is intended, add an entry for {first} with the same hostAdmins; otherwise list the namespaces one by one",
         shown.join(", ")
     )
 }

@@ -58,7 +58,7 @@ fn json_values(text: &str, found: &mut Vec<Chunk>, problems: &mut Vec<Problem>) 
         // Behind the first line end, kubectl reads lines of YAML: a separator has no blanks before it.
         1 if begins_with_separator(text.get(at..).unwrap_or_default()) => return Some(here),
         1 => problems.push(Problem::ambiguous(
-            "kubectl may drop what stands behind the first JSON value; write a line of `---` before it, or only JSON",
+            "kubectl may drop the text after the first JSON value; write a line of `---` before it, or only JSON",
             here..here + 1,
         )),
         _ => problems
@@ -81,7 +81,7 @@ fn yaml_documents(text: &str, start: usize, found: &mut Vec<Chunk>, problems: &m
         if let Some(rest) = line.strip_prefix(SEPARATOR) {
             let rest = rest.trim();
             if !rest.is_empty() && !rest.starts_with('#') {
-                let message = "kubectl takes nothing but a comment behind `---`; begin the document on the next line";
+                let message = "kubectl accepts only a comment after `---`; begin the document on the next line";
                 problems.push(Problem::syntax(message, at..at + line.trim_end().len()));
                 found.push(Chunk::Yaml(begin..at));
                 begin = at + line.len();

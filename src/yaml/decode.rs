@@ -1,4 +1,4 @@
-//! Follows aliases, merge keys and tags as kubectl does. What kubectl reads otherwise than it looks is refused.
+//! Follows aliases, merge keys and tags as kubectl does. A text that kubectl reads differently than it looks is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -194,8 +194,7 @@ fn core(tag: &str) -> Option<&str> {
 
 fn ignored_tag(tag: &str, span: &Span) -> Problem {
     let tag = core(tag).map_or_else(|| tag.to_owned(), |suffix| format!("!!{suffix}"));
-    let message =
-        format!("kubectl passes over the tag {}; leave it out, or put the value in as it is meant", quote(&tag));
+    let message = format!("kubectl ignores the tag {}; leave it out, or write the value without it", quote(&tag));
     Problem::ambiguous(message, span.clone())
 }
 

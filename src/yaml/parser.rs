@@ -95,9 +95,9 @@ impl Parser<'_> {
             return Ok(Some(root));
         }
         let message = if ended {
-            "kubectl drops this without a word: behind a line of `...` it reads nothing up to the next line of `---`; write `---` instead of `...`"
+            "kubectl drops this silently: after a line of `...` it reads nothing up to the next line of `---`; write `---` instead of `...`"
         } else {
-            "kubectl drops this without a word: the document has ended above; correct the indentation, or write a line of `---` before it"
+            "kubectl drops this silently: the document has ended above; correct the indentation, or write a line of `---` before it"
         };
         Err(Problem::new(ProblemKind::Ambiguous, message, next.span.clone()))
     }

@@ -258,7 +258,7 @@ impl Scanner<'_> {
             b'U' => ('\0', 8),
             b'/' => {
                 self.skip();
-                let message = "kubectl knows \\/ in JSON alone; write / without the backslash";
+                let message = "kubectl knows \\/ only in JSON; write / without the backslash";
                 return Err(Problem::syntax(message, self.span_from(start, self.mark)));
             }
             _ => {

@@ -39,7 +39,7 @@ pub struct Scanner<'t> {
     tokens: VecDeque<Token>,
     /// The number of tokens that were taken from the queue.
     taken: usize,
-    /// The first token of the queue cannot become a key any more.
+    /// The first token of the queue can no longer become a key.
     available: bool,
     /// The column of the block that is open; -1 outside.
     pub(super) indent: isize,

@@ -22,15 +22,15 @@ fn problem(text: &str) -> Option<Problem> {
         return Some(problems.swap_remove(0));
     }
     if let Some(second) = documents.get(1) {
-        return Some(Problem::ambiguous("a second document begins here; write one document a file", second.mark()));
+        return Some(Problem::ambiguous("a second document begins here; write one document per file", second.mark()));
     }
     let other = serde_saphyr::from_str::<Json>(text).unwrap_or_default();
     let Some(root) = documents.first() else {
-        return (!other.is_null()).then(|| Problem::ambiguous("this may be read as nothing; write plain YAML", 0..0));
+        return (!other.is_null())
+            .then(|| Problem::ambiguous("some readers find nothing here; write plain YAML", 0..0));
     };
     let (span, read) = difference(root, &other)?;
-    let message =
-        format!("{read}; write what is meant without doubt: a text in quotes, a number in digits, true or false");
+    let message = format!("{read}; write it unambiguously: a text in quotes, a number in digits, true or false");
     Some(Problem::ambiguous(message, span))
 }
 

@@ -1,4 +1,4 @@
-//! `plan --base`: what anybody has or may get under one set of files and not under another.
+//! `plan --base`: the differences of access, now and later, between two sets of files.
 
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ fn differences(folder: &Folder, more: &[&str]) -> (i32, Vec<String>) {
 }
 
 #[test]
-fn equal_sets_of_files_do_not_differ_whatever_there_is_to_do() {
+fn equal_sets_of_files_do_not_differ() {
     let folder = Folder::new();
     folder.declare(&manifests());
     folder.write("base/all.yaml", &manifests());
@@ -141,7 +141,7 @@ fn a_policy_that_changes_too_is_compared_with_that_of_the_base() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_an_error() {
+fn input_that_cannot_be_compared_is_an_error() {
     let folder = pull_request(&manifests());
     folder.write("broken.yaml", "a: [\n");
     for base in ["nowhere", "broken.yaml"] {

@@ -1,5 +1,5 @@
-//! Whatever a tenant wrote, or somebody wrote in the directory's console, reaches no terminal and no program as it is: no
-//! output has a control, bidirectional or invisible character, and no name makes a line of its own.
+//! Hidden characters of a tenant, or of an administrator of the directory, reach no terminal and no program: no output has
+//! a control, bidirectional or invisible character, and no name makes a line of its own.
 
 use guestlist::rules::text::is_hidden;
 
@@ -18,7 +18,7 @@ fn is_clean(what: &[&str], said: &str) {
     assert!(said.lines().all(|line| !line.trim_start().starts_with(FORGED)), "{what:?}: {said}");
 }
 
-/// A directory as an earlier release, or somebody with its console, could have left it.
+/// A directory as an earlier release, or an administrator in its console, could have left it.
 fn spoilt() -> Folder {
     let folder = Folder::settled();
     let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
@@ -80,7 +80,7 @@ fn no_output_has_a_hidden_character_or_a_forged_line() {
 }
 
 #[test]
-fn stored_name_that_breaks_the_rule_is_named_and_put_right_by_a_plain_one() {
+fn stored_invalid_name_is_named_and_fixed_by_a_plain_one() {
     let folder = spoilt();
     let (_, said) = folder.says(&["plan", "manifests"]);
     assert!(said.contains("keep the partner \"acme\""), "{said}");

@@ -1,4 +1,4 @@
-//! What a writer of a file says of times decides nothing against others.
+//! Times that the author of a file writes win no claim and evade no limit.
 
 use super::folder::{Folder, PARTNER, guest};
 

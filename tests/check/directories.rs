@@ -26,7 +26,7 @@ fn checked(directory: &Path, arguments: &[&str], status: i32, part: &str) {
 }
 
 #[test]
-fn kustomization_that_changes_objects_is_named_with_the_way_to_render_it() {
+fn changing_kustomization_is_named_with_the_render_command() {
     let with_patch = "resources: [acme.yaml]\npatches:\n- path: patch.yaml\n";
     let files = [("o/kustomization.yaml", with_patch), ("o/acme.yaml", PARTNER), ("o/patch.yaml", PATCH)];
     let there = directory(&files);
@@ -67,7 +67,7 @@ fn helm_chart_is_named_with_the_way_to_render_it() {
 }
 
 #[test]
-fn file_of_something_else_is_ignored_in_a_directory_and_refused_by_name() {
+fn foreign_file_is_ignored_in_a_directory_refused_by_name() {
     let there = directory(&[("acme.yaml", PARTNER), ("playbook.yaml", "- hosts: all\n")]);
     checked(there.path(), &["."], 0, "1 object of other kinds ignored");
     checked(there.path(), &["playbook.yaml"], 1, "kubectl refuses this document");

@@ -74,7 +74,7 @@ async fn sent(subject: &Subject, namespace: &str, now: i64) -> Vec<Timestamp> {
     mirror.sent_after(namespace, at(now - SENT_KEPT.as_secs())).collect()
 }
 
-pub async fn every_mail_of_an_hour_is_remembered_whatever_becomes_of_its_record(subject: Subject) {
+pub async fn mails_of_the_last_hour_outlive_their_record(subject: Subject) {
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     let admitted = adopted(&bob());
     let Operation::Admit { mark, .. } = &admitted else { panic!("{admitted:?}") };

@@ -55,7 +55,7 @@ macro_rules! with_every_case {
             lifecycle::a_partner_with_a_live_guest_is_not_put_away_and_one_put_away_takes_nobody_in,
             memory::the_last_mail_to_an_address_outlives_its_record,
             memory::a_mail_without_a_record_is_forgotten_when_it_matters_to_nobody_any_more,
-            memory::every_mail_of_an_hour_is_remembered_whatever_becomes_of_its_record,
+            memory::mails_of_the_last_hour_outlive_their_record,
             memory::a_share_gives_one_account_to_one_partner_until_it_is_forgotten,
             memory::a_guest_is_never_owner_made_or_adopted,
             owner::a_second_installation_or_cluster_is_refused,

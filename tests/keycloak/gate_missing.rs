@@ -36,7 +36,7 @@ fn require(stage: &Stage, flow: &str, name: &str, requirement: &str) {
 }
 
 #[test]
-fn sign_in_that_does_not_enforce_mfa_is_found_in_every_flow_in_use() {
+fn sign_in_without_mfa_is_found_in_every_flow_in_use() {
     let stage = Stage::prepared("gate-checked");
     assert_eq!(gate(&stage), SignInGate::Enforced);
     for (binding, original, words) in FLOWS {

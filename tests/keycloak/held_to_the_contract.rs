@@ -86,7 +86,7 @@ impl People {
         self.admin("PUT", &format!("/users/{id}"), Some(body)).await;
     }
 
-    /// Makes an existing user what the workspace says, as an administrator does; whoever was a guest is none any more.
+    /// Makes an existing user what the workspace says, as an administrator does; a former guest is a guest no longer.
     async fn change(&self, wanted: &UserRecord) {
         let mut user = self.user(&wanted.email).await;
         user["enabled"] = json!(wanted.enabled);

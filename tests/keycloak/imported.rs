@@ -20,13 +20,13 @@ async fn accounts(directory: &Directory) -> Vec<AccountRecord> {
 }
 
 #[test]
-fn import_into_a_realm_changes_no_user_and_does_what_its_rehearsal_says() {
+fn realm_import_changes_no_user_and_matches_its_dry_run() {
     multi(async {
         let realm = realm_with_mail("imported");
         let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| SECRET.to_owned());
         let settings = Settings::read(&realm.own.address(), environment).unwrap();
         let directory = Directory::new(settings, std::sync::Arc::new(Timestamp::now)).unwrap();
-        // A colleague with a name, a state and an attribute of his own.
+        // A colleague with their own name, state and attribute.
         let colleague = json!({"username": "bennie", "email": "ben0@host.example", "firstName": "Benjamin", "lastName": "Host",
                                "enabled": true, "emailVerified": false});
         realm.admin("POST", "/users", Some(colleague)).await;

@@ -26,7 +26,7 @@ fn settings() -> Vec<Value> {
     all
 }
 
-/// What is declared of the attributes that Keycloak keeps itself. The realm takes guests with each of these.
+/// The declarations of the attributes that Keycloak keeps itself. The realm takes guests with each of these.
 fn declarations() -> Vec<(&'static str, Value)> {
     let everybody = json!(["admin", "user"]);
     let closed = json!({"view": everybody, "edit": []});

@@ -1,4 +1,4 @@
-//! What Keycloak refuses until a person changes something: `plan` says it where it can be known, and `apply` says it at once.
+//! Operations that Keycloak refuses until a person changes something: `plan` says so if it can know, `apply` says so at once.
 //! Calls are counted; nothing is timed.
 
 use std::sync::{Arc, Mutex};
@@ -51,7 +51,7 @@ async fn claims(scene: &Scene) -> (Value, Value) {
     (user["enabled"].clone(), user["attributes"]["guestlist.accounts"][0].clone())
 }
 
-/// What is planned is what is done, and a second run has nothing to do. What it said in the end.
+/// The plan matches the operations, and a second run has nothing to do. Returns its last output.
 async fn settles(scene: &Scene) -> String {
     let (_, planned) = scene.run(&PLAN).await;
     let (_, done) = scene.run(&APPLY).await;
@@ -69,7 +69,7 @@ async fn settles(scene: &Scene) -> String {
 }
 
 #[test]
-fn address_that_is_a_username_is_reported_and_nothing_is_written() {
+fn username_address_is_reported_and_nothing_written() {
     on("refused-username", async |scene| {
         let body = json!({"username": "g0@acme.example", "email": "other@host.example", "firstName": "O", "lastName": "T",
                           "enabled": true});
@@ -167,7 +167,7 @@ fn login_that_guestlist_disabled_is_enabled_by_apply() {
 }
 
 #[test]
-fn login_disabled_after_an_administrator_ended_a_suspension_stays_disabled() {
+fn login_disabled_after_an_ended_suspension_stays_disabled() {
     on("refused-later", async |scene| {
         scene.declare(&suspended(false));
         assert_eq!(scene.run(&APPLY).await.0, Some(0));

@@ -125,7 +125,7 @@ fn next(seed: &mut u64) -> usize {
 }
 
 #[test]
-fn second_setup_changes_nothing_whatever_was_changed_before() {
+fn second_setup_changes_nothing() {
     let stage = Stage::with_realm("setup-states");
     block_on(application(&stage.realm, "portal"));
     let setup = || {

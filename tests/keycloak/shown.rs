@@ -190,7 +190,7 @@ fn who_loses_his_factor_behind_guestlists_back_keeps_an_open_session_until_the_l
         house.realm.application.refresh(&tokens).await.expect("this is the window: his session goes on")
     });
     holds(&tokens, &["instagram:collaborator"]);
-    // What setup set lets nobody in without a factor, whether somebody looks or not.
+    // The flows of setup admit no guest without a factor, also while no operator runs.
     let signed_in = std::mem::replace(&mut bob.browser, crate::browser::Browser::new());
     house.is_kept_out(&mut bob, "before the look");
     house.now(bob.signs_in()).expect_err("he has to enrol first");

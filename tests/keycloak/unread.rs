@@ -1,4 +1,4 @@
-//! A realm whose users cannot be listed: what the files end is revoked all the same, guest by guest, and nothing else is done.
+//! A realm whose users cannot be listed: `apply` revokes the access that the files end, guest by guest, and nothing else.
 
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ const CAROL: &str = "carol@acme.example";
 const BOB: &str = "bob@acme.example";
 
 #[test]
-fn apply_revokes_what_the_files_end_though_users_cannot_be_listed() {
+fn unlistable_users_lose_the_access_that_files_end() {
     multi(async {
         let people = realm_with_mail("unread");
         let proxy = Proxy::start(&Keycloak::shared().base).await;

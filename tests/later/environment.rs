@@ -215,7 +215,7 @@ impl Environment {
         self.objects.push(object("GuestMembership", name, spec));
     }
 
-    /// A Guest Admin becomes Active, whatever that takes.
+    /// A Guest Admin becomes Active, with every step that this needs.
     pub fn becomes_active(&mut self, inviter: &Email, partner: &str) {
         if self.spec("GuestMembership", inviter).is_none() {
             self.declare_guest_admin(&inviter_name(inviter), Some(inviter), partner);

@@ -1,4 +1,4 @@
-//! Worlds that nobody chose.
+//! Generated worlds.
 
 use guestlist::directory::{AccountRecord, UserRecord};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 //! Later grants are those that appear once their conditions are met, and no others: each condition is played on a directory,
-//! and a real session is run on it, in worlds that nobody chose.
+//! and a real session is run on it, in generated worlds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
 
 mod copied;
@@ -63,7 +63,7 @@ fn each_later_grant_appears_once_its_own_conditions_are_met() {
 }
 
 #[test]
-fn no_grant_appears_that_was_not_listed_whatever_happens_first() {
+fn unlisted_grant_never_appears() {
     let (mut appeared, mut complete) = (0, 0);
     for seed in 1..=40 {
         let mut dice = Dice(seed);

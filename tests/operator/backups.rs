@@ -1,4 +1,4 @@
-//! The directory is restored from a copy, or begun anew, below statuses that know more: nobody gets a second mail.
+//! The directory is restored from a copy or is new, and statuses name more guests: no guest gets a second mail.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ fn memberships(stage: &Stage) -> Vec<Value> {
     list["items"].as_array().unwrap().clone()
 }
 
-/// What the statuses say, but for the conditions.
+/// The statuses without their conditions.
 fn statuses(stage: &Stage) -> BTreeMap<String, Value> {
     let said = |mut object: Value| {
         object["status"]["conditions"] = Value::Null;

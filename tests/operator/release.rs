@@ -82,7 +82,7 @@ fn objects_that_were_let_go_can_be_deleted_without_the_operator_and_nobody_loses
     let refused = says(&stage, &["release", "--all"], 1);
     assert!(refused.contains("4 objects") && refused.contains("--yes"), "{refused}");
     let said = says(&stage, &["release", "--all", "--yes"], 0);
-    assert!(said.contains("let go of GuestMembership partners/bob"), "{said}");
+    assert!(said.contains("removed the finalizer of GuestMembership partners/bob"), "{said}");
     assert!(says(&stage, &["release", "--all", "--yes"], 0).contains("no object has our finalizer"));
     for object in ["gm/bob", "gm/carol", "share/instagram", "lp/acme"] {
         stage.partners().delete(object);

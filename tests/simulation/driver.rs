@@ -36,7 +36,7 @@ pub enum Trouble {
     CrashBefore,
     CrashAfter,
     AnswerLost,
-    /// The call is made, and then the task panics: whatever it had to tell is lost.
+    /// The call is made, and then the task panics: its outcome is lost.
     Panic,
     Conflict,
     Busy,

@@ -109,7 +109,7 @@ pub fn mails_are_apart(before: &Everything, after: &Everything, least: SignedDur
     }
 }
 
-/// Whatever hour is looked at, a namespace sent no more mails in it than that.
+/// In no hour did a namespace send more mails than that.
 pub fn no_hour_has_more_mails(sent: &[Timestamp], most: usize) {
     let apart = |mails: &[Timestamp]| mails[most].duration_since(mails[0]) >= SignedDuration::from_hours(1);
     assert!(sent.windows(most + 1).all(apart), "more than {most} mails in an hour: {sent:?}");

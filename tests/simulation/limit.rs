@@ -1,5 +1,5 @@
-//! A namespace sends no more invitations in an hour than the policy allows: whatever goes wrong, whoever is restarted and
-//! whatever becomes of the objects. What waits goes on by itself, the longest first.
+//! A namespace sends no more invitations in an hour than the policy allows, also with faults, restarts and deleted objects.
+//! The waiting memberships follow, the longest waiting first.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
@@ -50,7 +50,7 @@ fn is_invited(sim: &Sim, name: &str) -> bool {
 }
 
 #[test]
-fn waiting_invitations_go_out_in_the_order_in_which_they_began_to_wait() {
+fn waiting_invitations_go_out_in_the_order_of_waiting() {
     let mut sim = limited(0);
     invite_all(&mut sim);
     sim.settle();
@@ -73,7 +73,7 @@ fn waiting_invitations_go_out_in_the_order_in_which_they_began_to_wait() {
 }
 
 #[test]
-fn no_order_of_events_and_no_failing_call_exceeds_the_limit_or_loses_a_turn() {
+fn invitation_limit_holds_in_any_order_with_failing_calls() {
     for seed in 1..40 {
         let mut sim = limited(seed);
         let trouble = TROUBLES[usize::try_from(seed).unwrap() % TROUBLES.len()];
@@ -100,7 +100,7 @@ fn no_order_of_events_and_no_failing_call_exceeds_the_limit_or_loses_a_turn() {
 }
 
 #[test]
-fn resent_invitations_count_and_so_do_those_of_deleted_memberships() {
+fn invitations_resent_or_of_deleted_memberships_count() {
     let mut sim = limited(0);
     invite(&mut sim, "abe", "acme");
     sim.settle();

@@ -107,7 +107,7 @@ fn owed() -> Sim {
     (sim.cursed, sim.only_gives) = (vec![email("bob@acme.example")], true);
     sim.edit(Share, "newsletter", json!({"exclude": null}));
     wait(&mut sim, SignedDuration::from_secs(20));
-    // The directory takes other writes: it is bob's own trouble.
+    // The directory accepts other writes: only bob is concerned.
     assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryUnavailable");
     for (kind, name) in [(Partner, "acme"), (Share, "newsletter")] {
         assert_eq!(ready(&sim, kind, name).1, "Reconciled", "{name}");

@@ -27,7 +27,7 @@ fn broken(names: &[&'static str]) {
     BROKEN.set(names.to_vec());
 }
 
-/// Everybody is Active, planned by a planner that panics where it is told to.
+/// All guests are Active, planned by a planner that panics for the named objects.
 fn begin() -> Sim {
     broken(&[]);
     let mut sim = Sim::new(0);
@@ -97,7 +97,7 @@ fn object_deleted_while_its_plan_panics_is_forgotten() {
 
 /// Each call of a walk panics three times in a row, which no single fault shows.
 #[test]
-fn task_that_panics_again_and_again_is_done_once_it_no_longer_does() {
+fn task_that_panicked_repeatedly_completes_afterwards() {
     let calls = {
         let mut sim = Sim::new(0);
         walk::begin(&mut sim);

@@ -1,5 +1,5 @@
-//! A directory whose full reading never ends, or fails: what the specs end is revoked within seconds, and nothing else is
-//! done until it has been read.
+//! A directory whose full reading never ends, or fails: the operator revokes the access that the specs end within seconds,
+//! and does nothing else until the directory is read.
 
 use guestlist::directory::Fault;
 use guestlist::index::Kind::{Membership, Partner, Share};
@@ -45,7 +45,7 @@ fn unread(sim: &mut Sim, reading: Reading) {
     }
 }
 
-/// What only happens with the directory read.
+/// The operations that need the full reading.
 fn counted(sim: &Sim) -> [usize; 4] {
     [sim.creations, sim.mails, sim.deactivations, sim.destructions]
 }
@@ -57,7 +57,7 @@ fn lacks(sim: &Sim, name: &str, account: &str) -> bool {
 type Edit = fn(&mut Sim);
 
 #[test]
-fn what_the_specs_end_is_revoked_within_seconds_before_the_directory_is_read() {
+fn access_that_specs_end_is_revoked_before_the_full_reading() {
     let ends: [(&str, Edit, &str, &str); 8] = [
         ("suspended", |sim| sim.edit(Membership, "bob", json!({"suspended": true})), "bob", "instagram"),
         ("partner suspended", |sim| sim.edit(Partner, "acme", json!({"suspended": true})), "carol", "newsletter"),
@@ -97,7 +97,7 @@ fn what_the_specs_end_is_revoked_within_seconds_before_the_directory_is_read() {
 }
 
 #[test]
-fn membership_that_expires_while_the_directory_is_read_loses_access_in_time() {
+fn membership_expiring_during_the_reading_loses_access() {
     for reading in READINGS {
         let mut sim = Sim::new(0);
         walk::begin(&mut sim);
@@ -114,10 +114,9 @@ fn membership_that_expires_while_the_directory_is_read_loses_access_in_time() {
     }
 }
 
-/// Whatever is edited meanwhile, in whatever order: nobody gains anything, whoever may not have it loses it, and once the
-/// directory is read the end is the same.
+/// Edits in any order before the full reading grant nothing and revoke ended access. After the reading, the end is the same.
 #[test]
-fn edits_before_the_directory_is_read_only_revoke_and_end_the_same() {
+fn edits_before_the_full_reading_only_revoke() {
     let golden = {
         let mut sim = Sim::new(0);
         walk::begin(&mut sim);
@@ -161,7 +160,7 @@ fn edits_before_the_directory_is_read_only_revoke_and_end_the_same() {
 }
 
 #[test]
-fn guest_who_keeps_everything_is_not_looked_up_nor_touched() {
+fn guest_who_keeps_everything_is_neither_read_nor_changed() {
     for reading in READINGS {
         let mut sim = Sim::new(0);
         walk::begin(&mut sim);
@@ -176,7 +175,7 @@ fn guest_who_keeps_everything_is_not_looked_up_nor_touched() {
 }
 
 #[test]
-fn short_outage_looks_nobody_up() {
+fn short_outage_reads_no_single_guest() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     unread(&mut sim, Reading::FailsLater);
@@ -190,7 +189,7 @@ fn short_outage_looks_nobody_up() {
 }
 
 #[test]
-fn revocation_that_fails_before_the_directory_is_read_is_tried_again_with_a_delay() {
+fn failed_early_revocation_is_retried_after_a_delay() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.edit(Membership, "bob", json!({"suspended": true}));
@@ -212,7 +211,7 @@ fn believes_in_what_was_not_read(world: World<'_>, key: &guestlist::index::Key) 
 }
 
 #[test]
-fn planner_that_takes_a_part_for_the_whole_is_caught() {
+fn planner_that_grants_before_the_full_reading_is_caught() {
     let planner: Planner = believes_in_what_was_not_read;
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);

@@ -140,8 +140,8 @@ pub fn account_name() -> Value {
 pub fn display_name() -> Value {
     rule(
         format!("self.size() <= {NAME_LENGTH} && {}", plain_text()),
-        "InvalidValue: a name has 1 to 100 characters, not only blanks, and no line break, control character or invisible one; \
-         leave the field out for none",
+        "InvalidValue: a name has 1 to 100 characters, not only blanks, and no line break, control or invisible character; \
+         or leave the field out",
     )
 }
 

@@ -85,9 +85,7 @@ impl Code {
             Self::Unreadable => "A file or directory cannot be read.",
             Self::Unrendered => "kustomize or Helm renders the files before they are applied.",
             Self::Syntax => "The text is not YAML or JSON.",
-            Self::AmbiguousYaml => {
-                "kubectl reads the text otherwise than it looks, or drops a part of it without a word."
-            }
+            Self::AmbiguousYaml => "kubectl reads the text differently than it looks, or drops a part of it silently.",
             Self::DuplicateKey => "A key stands twice in one map.",
             Self::Schema => "The object does not fit the schema of its kind.",
             Self::DuplicateObject => "Two objects have the same kind, namespace and name.",

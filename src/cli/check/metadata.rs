@@ -81,7 +81,7 @@ fn take(field: &Entry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker: &
             meta.namespace = given.or_else(|| meta.namespace.take());
         }
         "uid" => meta.uid = text(field, path, checker).filter(|uid| !uid.is_empty()),
-        // Its writer's own word: judged by, it would win claims and evade limits.
+        // The author of a file can write any time: it must not win claims or evade limits.
         "creationTimestamp" => drop(time(field, path, checker)),
         "deletionTimestamp" => meta.deletion_timestamp = time(field, path, checker),
         "annotations" => meta.annotations = Some(annotations(field, kind, path, checker)),

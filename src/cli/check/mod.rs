@@ -68,7 +68,7 @@ pub(super) struct CheckArgs {
     /// The namespace of objects that name none; objects of another one are refused, as by kubectl
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// Files and directories to leave out, as overlays/** or values*.yaml; may be repeated
+    /// Files and directories to leave out, such as overlays/** or values*.yaml; may be repeated
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<Glob>,
     /// How problems are written

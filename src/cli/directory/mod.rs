@@ -55,14 +55,14 @@ enum Command {
     ///
     /// It makes the realm where there is none and sets what guestlist needs: organizations, events, the user profile, the
     /// client scope that applications read, sign-in flows that stop a guest without a second factor, and the operator's own
-    /// client with four roles. What belongs to somebody else is left alone and said. The operator never needs an
+    /// client with four roles. It leaves the objects of other tools alone and reports them. The operator never needs an
     /// administrator.
     Setup(bootstrap::SetupArgs),
     /// Add and update accounts and users from a YAML file; removes nothing
     ///
     /// The embedded directory takes users from the file as well. In a realm of Keycloak, users are left out unless --users is
-    /// given; then those who do not exist are added, and existing ones are never changed. Each entry has its line: made, changed,
-    /// unchanged or left alone.
+    /// given: then import adds those who do not exist, and never changes existing ones. It prints a line for each entry: made,
+    /// changed, unchanged or left alone.
     #[command(
         after_help = "Examples:\n  guestlist directory import people.yaml --dry-run\n  guestlist directory import people.yaml"
     )]
@@ -72,7 +72,7 @@ enum Command {
         /// On Keycloak: also add the users who do not exist
         #[arg(long)]
         users: bool,
-        /// Say what would be done, and write nothing
+        /// Print the lines without writing anything
         #[arg(long)]
         dry_run: bool,
     },
@@ -208,7 +208,7 @@ fn show_import(done: &Imported, dry_run: bool, out: &mut dyn Write) -> Result<()
     if done.left_out > 0 {
         writeln!(
             out,
-            "{} users of the file were left out: Keycloak keeps the people. Add those who do not exist with --users",
+            "{} users of the file were left out, because import writes only accounts to Keycloak. Add users who do not exist with --users",
             done.left_out
         )?;
     }

@@ -1,4 +1,4 @@
-//! What anybody has or may get under one set of files and not under another.
+//! The differences of access, now and later, between two sets of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -68,11 +68,11 @@ impl Side {
 pub struct Change {
     /// The guest.
     pub subject: Subject,
-    /// What of the guest differs.
+    /// The guest differs.
     pub about: About,
 }
 
-/// What differs.
+/// The difference.
 #[derive(Clone, Debug, PartialEq)]
 pub enum About {
     /// The guest.

@@ -1,5 +1,5 @@
-//! What `apply` does while the directory is not read in full: it revokes what the files end, guest by guest. Everything else
-//! waits for the full reading.
+//! Before the directory is read in full, `apply` revokes the access that the files end, guest by guest. Everything else waits
+//! for the full reading.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const AT_ONCE: usize = 4;
 /// How many guests in a row cannot be read before no other is tried.
 const HOPELESS: usize = 8;
 
-/// What the files end, planned on guests who were read one by one.
+/// The revocations that follow from the files, planned on guests who were read one by one.
 pub struct Early {
     desk: Arc<Desk>,
     index: Index,
@@ -87,7 +87,7 @@ impl Early {
         Everything { guests, ..Everything::default() }
     }
 
-    /// Does what was planned; tells each operation once it is done. What failed, and why.
+    /// Executes the plan and reports each operation once it is done. Returns the failures with their causes.
     pub async fn execute(&self, directory: Arc<dyn Execute>, epoch: Epoch, mut tell: impl FnMut(&Done)) -> Vec<String> {
         let performer = Performer {
             objects: self.desk.clone(),

@@ -26,7 +26,7 @@ pub struct GuestAccess {
     pub grants: Vec<Grant>,
 }
 
-/// All guests whom an object declares or the directory has. A membership that was refused from the start is none.
+/// All guests that an object declares or the directory has. A membership that was refused from the start is none.
 pub fn guest_access(index: &Index, mirror: &Mirror, frame: Frame<'_>) -> Vec<GuestAccess> {
     let world = frame.world(index, mirror);
     let mut seen: BTreeSet<GuestId> = BTreeSet::new();

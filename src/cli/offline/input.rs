@@ -31,7 +31,7 @@ use crate::workspace::Workspace;
 /// The cluster in the marks of what no cluster declares.
 pub const FILES: &str = "files";
 
-/// How long a reading of the directory takes that takes long.
+/// After this time, a reading of the directory counts as long.
 const LONG: Duration = Duration::from_secs(30);
 
 /// Arguments that both commands have.
@@ -46,7 +46,7 @@ pub struct Input {
     /// The namespace of objects that name none; objects of another one are refused, as by kubectl
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// Files and directories to leave out, as overlays/** or values*.yaml; may be repeated
+    /// Files and directories to leave out, such as overlays/** or values*.yaml; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<check::Glob>,
     /// Take guests whom no file declares any more for removed, within the partners that are declared
@@ -95,8 +95,8 @@ impl Input {
     }
 
     /// The same, and then what the directory holds; at once where that is mostly waiting for a server. Where both fail, the
-    /// files are what is told of. The reading of the directory may fail by itself; where it takes long, something is done
-    /// meanwhile.
+    /// error is that of the files. The reading of the directory may fail alone; `meanwhile` runs beside a reading that takes
+    /// long.
     pub async fn read_beside<D: Observe + ?Sized>(
         &self,
         paths: &[PathBuf],
@@ -143,7 +143,7 @@ impl Input {
     }
 }
 
-/// Waits for a reading of the directory; where it takes long, something is done meanwhile.
+/// Waits for a reading of the directory; `meanwhile` runs beside one that takes long.
 async fn wait<D: Observe + ?Sized>(
     given: &Given,
     directory: &Arc<D>,
@@ -178,12 +178,12 @@ pub struct Rehearsal {
     pub later: Vec<LaterGrant>,
     /// The guests and their access at the end.
     pub guests: Vec<GuestAccess>,
-    /// What a person should see to in the directory.
+    /// Problems of the directory that stop nothing.
     pub warnings: Vec<String>,
 }
 
 impl Rehearsal {
-    /// What a person should see to, and what holds nothing back.
+    /// Problems of the directory and of sign-in that stop nothing.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.iter().cloned().chain(self.load.sign_in.warnings()).collect()
     }

@@ -21,7 +21,7 @@ fn table(title: &str, head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// What is done now, what follows, and what is to be fixed.
+/// The operations now, the later grants, and the problems.
 pub fn plan(rehearsal: &Rehearsal, text: &Text) -> String {
     let operations: Vec<Vec<String>> = rehearsal
         .operations

@@ -272,7 +272,7 @@ impl Text {
         format!("{}: {}\n", self.paint("1;31", "error"), printable_lines(problem))
     }
 
-    /// What a person should see to.
+    /// A problem that stops nothing.
     pub fn warning(&self, warning: &str) -> String {
         format!("{}: {warning}\n", self.paint("1;33", "warning"))
     }

@@ -64,7 +64,7 @@ pub fn told_by_nobody(user: &User) -> Few<String, GrantRecord> {
     held
 }
 
-/// What is held, and what was revoked while sessions from before may go on. No share stands behind that.
+/// The grants, and the revoked claims whose sessions may go on. No share stands behind those.
 pub fn with_revoked(mut held: Few<String, GrantRecord>, revoked: &[String]) -> Few<String, GrantRecord> {
     let claims = BTreeMap::from([(ACCOUNTS.to_owned(), revoked.to_vec())]);
     for (account, grant) in told_by_nobody(&User { attributes: claims, ..User::default() }) {

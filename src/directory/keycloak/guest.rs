@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn login_is_as_the_record_says_unless_an_administrator_switched_it() {
+    fn login_follows_the_record_unless_an_administrator_changed_it() {
         let at = r#""admittedAt":"2026-01-01T00:00:00Z","loginDisabledAt":"2026-01-03T00:00:00Z""#;
         let flagged = stored("GuestUser", true, "u1").replace(r#""admittedAt":"2026-01-01T00:00:00Z""#, at);
         let plain = stored("GuestUser", true, "u1");

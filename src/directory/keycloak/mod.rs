@@ -106,7 +106,7 @@ impl Directory {
         Self::with(settings, clock, server_clock)
     }
 
-    /// The same where guests are played by somebody who gives Keycloak the times of this clock.
+    /// The same for tests, in which Keycloak has the times of this clock.
     pub fn played(settings: Settings, clock: Clock) -> Result<Self, Fault> {
         Self::with(settings, clock, ServerClock::same())
     }

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn listing_asks_for_less_where_a_page_is_late_and_fails_where_the_smallest_is() {
+    async fn late_pages_shrink_the_listing_until_the_smallest_fails() {
         let late = || Failed::Late { endpoint: "GET users", after: std::time::Duration::from_secs(120) };
         let everybody = people(130);
         let page = async |first: usize, max: usize| {

@@ -53,7 +53,7 @@ impl Directory {
         Ok(planned.said)
     }
 
-    /// What the realm holds of a file's entries. Fails where a guest would become a user or an Owner.
+    /// The records of the realm that a file's entries name. Fails where a guest would become a user or an Owner.
     async fn known_of(&self, import: &Import, people: People) -> Result<Known, Fault> {
         let mut known = Known { accounts: self.0.list_accounts().await?, ..Known::default() };
         let users = import.users.iter().filter(|_| people != People::LeaveOut);

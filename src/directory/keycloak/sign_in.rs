@@ -15,7 +15,7 @@ use super::endpoints::{FLOW_CLIENTS, FLOW_CONFIG, FLOW_STEPS, FLOWS, GET_REALM, 
 const AT_ONCE: usize = 4;
 /// How many applications of a flow are read and named.
 const NAMED: usize = 20;
-/// What to do about a flow.
+/// The fix of a flow.
 const FIX: &str = "`guestlist directory setup` sets it or says what to add";
 
 /// Checks it.
@@ -31,7 +31,7 @@ pub async fn check(client: &Client) -> SignInGate {
     }
 }
 
-/// Each way around. `None`: the service account may not look.
+/// Each way around the gate. `None`: the service account may not read the flows.
 async fn ways_around(client: &Client) -> Result<Option<Vec<String>>, Failed> {
     let realm: Value = client.call(Call::get(GET_REALM, &[])).await?.read()?;
     // Without the role Keycloak shows a few fields of the realm, and not this one.
@@ -55,7 +55,7 @@ async fn ways_around(client: &Client) -> Result<Option<Vec<String>>, Failed> {
 
 /// The applications that use another flow than the realm's.
 async fn of_applications(client: &Client, in_use: &BTreeSet<&str>) -> Result<Vec<String>, Failed> {
-    // What the console reads: which applications use a flow, without the right to read the applications themselves.
+    // The endpoint of the console: which applications use a flow, without the right to read the applications themselves.
     let flows: Vec<Value> =
         client.call(Call::get(FLOWS, &["ui-ext", "authentication-management", "flows"])).await?.read()?;
     let mut ways = Vec::new();

@@ -36,14 +36,14 @@ pub struct Session {
     pub id: String,
 }
 
-/// What a user granted to a client.
+/// The consents of a user to a client.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Consent {
     pub additional_grants: Vec<AdditionalGrant>,
 }
 
-/// What a client has of a user beside its scopes.
+/// A grant to a client beside its scopes.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct AdditionalGrant {

@@ -19,8 +19,8 @@ pub struct Contents {
     pub accounts: u32,
 }
 
-/// Copies a directory into a new file that only its owner may read. The copy is one state of the directory, whoever writes to it
-/// meanwhile; it is on the disk when this returns. A file that exists is never touched.
+/// Copies a directory into a new file that only its owner may read. The copy is one state of the directory, also during
+/// writes; it is on the disk when this returns. A file that exists is never touched.
 pub fn backup(from: &Path, to: &Path) -> Result<Contents, Fault> {
     let mut source = Store::open(from, Access::Read)?;
     if to.symlink_metadata().is_ok() {

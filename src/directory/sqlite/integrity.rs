@@ -52,7 +52,7 @@ const RULES: [(&str, &str); 9] = [
     ),
 ];
 
-/// What is wrong with the file, in words.
+/// The first problem of the file, if there is one.
 pub(super) fn problem(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let whole: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if whole != "ok" {

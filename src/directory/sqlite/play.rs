@@ -72,7 +72,7 @@ impl Store {
         })
     }
 
-    /// What an import would do. Nothing is written.
+    /// The result that an import would have. Nothing is written.
     pub fn rehearse_import(&mut self, import: &Import) -> Result<Imported, Fault> {
         let snapshot = self.connection().transaction_with_behavior(TransactionBehavior::Deferred);
         let snapshot = snapshot.map_err(|error| fault("read the directory", &error))?;

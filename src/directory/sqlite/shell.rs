@@ -83,7 +83,7 @@ impl Directory {
     }
 }
 
-/// Serves requests until nobody can make any more. While there are none, everything is brought into the file.
+/// Serves requests until no handle is left. While no request waits, the log is emptied into the file.
 async fn serve(mut store: Store, mut inbox: mpsc::Receiver<Work>) {
     loop {
         let work = if store.is_at_rest() {
@@ -118,7 +118,7 @@ impl Run for Directory {
                     return;
                 }
                 // A panic leaves no transaction open: dropping one rolls it back. What was read of the changes may be
-                // incomplete, so that is read again. The thread goes on for everybody else.
+                // incomplete, so that is read again. The thread goes on for other requests.
                 let done = catch_unwind(AssertUnwindSafe(|| store.place.check().and_then(|()| work(store))));
                 if done.is_err() {
                     store.follow.start_over();
@@ -276,7 +276,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn panic_on_the_thread_reaches_its_caller_and_leaves_the_directory_usable() {
+    async fn worker_panic_reaches_caller_and_directory_stays_usable() {
         let store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
         let directory = Directory::start(store).unwrap();
         let epoch = directory.lead().await.unwrap();

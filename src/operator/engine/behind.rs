@@ -1,4 +1,4 @@
-//! `DirectoryBehind`: while the directory has no record of guests whom the statuses name, no invitation goes out to anybody.
+//! `DirectoryBehind`: while the directory has no record of guests that the statuses name, no invitation goes out.
 //! The comparison is made once a term, before anything is planned. A record that vanishes later is drift, and is corrected.
 
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ const SUBJECT: &str = "DirectoryBehind";
 const NAMED: usize = 10;
 
 impl Engine {
-    /// Compares the statuses with the directory, as soon as both are known in full. A status in a file is its writer's own word.
+    /// Compares the statuses with the directory, as soon as both are known in full. The author of a file can write any status.
     pub(super) fn compare_statuses(&mut self) {
         let known = self.condition.directory && self.condition.listed.len() == Kind::ALL.len();
         if self.compared || !known || self.extent != Extent::Everything {
@@ -37,7 +37,7 @@ impl Engine {
         self.tell_missing();
     }
 
-    /// Looks again at the memberships whose record was missing.
+    /// Checks again the memberships whose record was missing.
     pub(super) fn compare_again(&mut self, now: Timestamp) {
         let before = self.mirror.missing().len();
         if before == 0 {
@@ -61,7 +61,7 @@ impl Engine {
         self.tell_missing();
         if self.mirror.missing().is_empty() {
             tracing::info!(
-                "DirectoryBehind is over: every guest whom a status names has a record; invitations go out again"
+                "DirectoryBehind is over: the directory has a record of every guest that a status names, and invitations go out again"
             );
             self.touch_all(Priority::Resync);
         }

@@ -1,6 +1,6 @@
-//! Revoking before the directory is read in full. A listing that is slow, or that fails, must not keep access which the
-//! specs end: each guest concerned is read by themselves, and what [`plan::revoke`] plans on that record is done. All else
-//! waits for the full reading.
+//! Revokes before the directory is read in full. A listing that is slow or fails must not delay a revocation: the operator
+//! reads each guest concerned alone, and executes the plan of [`plan::revoke`] on that record. All else waits for the full
+//! reading.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -80,7 +80,7 @@ impl Engine {
     pub fn next_look(&self) -> Option<Timestamp> {
         let early = self.early_at();
         if !self.is_complete() && !self.has_begun_early() {
-            // Nothing that is due is done before, and a timer that is due would wake everybody all the time.
+            // Nothing that is due is done before, and a timer that is due would wake the loop all the time.
             return early;
         }
         self.queue.next_due().into_iter().chain(self.counts.values().min().copied()).chain(early).min()

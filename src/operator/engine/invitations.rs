@@ -28,8 +28,8 @@ impl Engine {
         }
     }
 
-    /// A task failed. Where it was to send an invitation, it is somebody else's turn; but the invitation may have gone out where
-    /// the directory did not answer. One that went well is planned again at once, and gives its turn up by that.
+    /// A task failed. If it was to send an invitation, the next membership has its turn, unless the invitation may have gone
+    /// out because the directory did not answer. A task that succeeded is planned again at once, and so gives up its turn.
     pub(super) fn failed_to_send(&mut self, key: &Key, failure: &Failure, now: Timestamp) {
         let may_have_gone_out =
             matches!(failure, Failure::NotTaken(..) | Failure::Unwritable(..) | Failure::Panicked(_));

@@ -1,6 +1,6 @@
 //! An operation that is not taken. A mail that does not go out is its guest's own trouble, and all else goes on. A directory
 //! that can be read but takes no operation is everybody's: a disk that is full, a database that its server fails over. A
-//! record that cannot be written, while the directory takes another write, is its object's trouble too. Whose operation fails
+//! record that cannot be written, while the directory accepts another write, concerns its object alone. Whose operation fails
 //! is tried again every few seconds; where that lasts, the objects that it concerns say so instead of saying that the
 //! directory reflects them.
 
@@ -28,10 +28,10 @@ pub(super) enum Kept {
     Nothing,
     /// The guest has no invitation, for his mail did not go out: his own trouble, and nobody else's.
     Mail,
-    /// All that concerns the object, for its record cannot be written: its own trouble, and nobody else's.
+    /// All that concerns the object, for its record cannot be written. Other objects are not concerned.
     Object,
-    /// Everything, as while the directory does not answer: it refused this object's operation, and that is no other object's
-    /// trouble.
+    /// Everything, as while the directory does not answer: it refused this object's operation. Other objects are not
+    /// concerned.
     Refused,
     /// Everything, as while the directory does not answer.
     Everything,

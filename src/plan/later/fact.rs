@@ -16,7 +16,7 @@ pub struct Condition {
     pub fact: Fact,
 }
 
-/// Something that becomes true without a change of the manifests that are planned.
+/// A fact that becomes true without a change of the manifests that are planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// The guest accepts the invitation.
@@ -42,7 +42,7 @@ pub enum Fact {
     },
     /// One of these Host Admins is an enabled workspace user with a verified address.
     HostAdminFound {
-        /// The Host Admins, any of whom suffices.
+        /// The Host Admins; one of them suffices.
         any_of: Vec<Email>,
     },
     /// The account exists, and the sharer is an Owner of it.
@@ -94,7 +94,7 @@ pub enum Fact {
         /// The invited address.
         guest: Email,
     },
-    /// The login of the guest is enabled by somebody else than guestlist.
+    /// An administrator enables the login of the guest.
     LoginEnabled {
         /// The guest.
         guest: Email,

@@ -35,7 +35,7 @@ impl<T> From<Missing> for Next<T> {
     }
 }
 
-/// What an evaluation says.
+/// The result of an evaluation.
 pub enum Next<T> {
     /// Access is let through.
     Open(T),
@@ -45,7 +45,7 @@ pub enum Next<T> {
     Reconcile,
 }
 
-/// What a membership lacks. `None`: a change of a spec.
+/// The next fact that a membership lacks. `None`: it needs a change of a spec.
 pub fn of_member(world: World<'_>, member: &Key) -> Option<Next<()>> {
     let entry = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read)?;
     let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
@@ -86,7 +86,7 @@ pub fn of_member(world: World<'_>, member: &Key) -> Option<Next<()>> {
     Some(missing.into())
 }
 
-/// What a share lacks to give a guest something, or what it gives. `None`: a change of a spec.
+/// The next fact that a share lacks to grant a guest access, or the grant. `None`: it needs a change of a spec.
 pub fn of_share(world: World<'_>, member: &Key, share: &str) -> Option<Next<Grant>> {
     let entry = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read)?;
     let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
@@ -112,7 +112,7 @@ pub fn of_share(world: World<'_>, member: &Key, share: &str) -> Option<Next<Gran
     Some(missing.into())
 }
 
-/// One of the Host Admins whom nobody finds, the one who acts here before all others.
+/// One of the Host Admins who do not exist in the directory, first the one who acts here.
 fn host_admin(partner: &PartnerView<'_>, acts: Option<&Email>) -> Option<Missing> {
     let any_of: Vec<Email> = match acts.filter(|acts| partner.missing_admins.contains(acts)) {
         Some(acts) => vec![acts.clone()],
@@ -121,7 +121,7 @@ fn host_admin(partner: &PartnerView<'_>, acts: Option<&Email>) -> Option<Missing
     (!any_of.is_empty()).then(|| Missing::on(Reason::HostAdminNotFound, Fact::HostAdminFound { any_of }))
 }
 
-/// The inviter: a Guest Admin who is not Active yet or not declared, or a Host Admin whom nobody finds.
+/// The inviter: a Guest Admin who is not Active yet or not declared, or a Host Admin who does not exist in the directory.
 fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Option<Missing> {
     let inviter = entry.reading.terms.invited_by.clone()?;
     if partner.missing_admins.contains(&&inviter) {

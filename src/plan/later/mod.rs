@@ -162,7 +162,7 @@ fn suppose(
     Some(())
 }
 
-/// What the shares of the partner say about a membership, as the supposed world has it.
+/// The evaluation of a membership by the shares of the partner, in the supposed world.
 fn grants(supposition: &Supposition<'_>, member: &Key) -> Vec<(String, Gate, Grant)> {
     let world = supposition.world();
     let Some(entry) = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read) else {

@@ -48,7 +48,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// What a change replaced.
+/// The value that a change replaced.
 enum Undo {
     Guest(Email, Option<Box<GuestRecord>>),
     User(Email, Option<UserRecord>),
@@ -111,7 +111,7 @@ impl<'a> Supposition<'a> {
         self.undo.push(Undo::User(email.clone(), old));
     }
 
-    /// An account is there, and somebody is an Owner of it.
+    /// An account exists with this Owner.
     pub fn account(&mut self, name: &str, owner: &Email) {
         let old = self.mirror.account(name).cloned();
         let mut owners = old.as_ref().map(|account| account.owners.clone()).unwrap_or_default();

@@ -81,7 +81,7 @@ impl Found {
         }
     }
 
-    /// A duration that lets somebody in. `otherwise`: what leaving the field out means.
+    /// A duration longer than zero. `otherwise`: the meaning of leaving the field out.
     fn duration(&mut self, path: &str, text: Option<&String>, otherwise: &str) -> Option<SignedDuration> {
         match time::positive_duration(text?, otherwise) {
             Ok(duration) => Some(duration),

@@ -44,7 +44,7 @@ pub(super) const WORDS: &[Entry] = &[
     word(
         Reason::InvitationLimit,
         "a membership",
-        "The namespace has sent as many invitations in the last hour as the policy's invitationsPerHour allows. This one goes out when it is its turn.",
+        "The namespace has sent as many invitations in the last hour as the policy's invitationsPerHour allows. This one waits for its turn.",
         "No action with the operator; with `guestlist apply`, run it again after an hour. The platform team can raise the limit in the workspace policy.",
         "invitationsPerHour: 30",
     ),
@@ -93,8 +93,8 @@ pub(super) const WORDS: &[Entry] = &[
     word(
         Reason::DirectoryUnavailable,
         "all",
-        "The directory does not answer, or does not take what the object asks for; what was true is kept.",
-        "Look at the directory and at the operator's log. Where `/readyz` is in order, the directory takes other writes, and the object's own record is at fault.",
+        "The directory does not answer, or refuses the object's operation. Access stays as it is.",
+        "Check the directory and the operator's log. If `/readyz` says ok, the directory accepts other writes, and only this object's record fails.",
         "",
     ),
     word(
@@ -142,7 +142,7 @@ pub(super) const WORDS: &[Entry] = &[
     word(
         Reason::DirectoryBehind,
         "a membership, log, metric, readiness",
-        "When the operator started, the directory had no record of guests whom the statuses of memberships name. No invitation goes out until each has one; revoking goes on.",
+        "When the operator started, the directory had no record of some guests that statuses name. No invitation goes out until each has one; revoking goes on.",
         "Stop the operator and restore a newer copy of the directory. Or delete the memberships, or have their guests invited again with guestlist release --missing.",
         "guestlist release --missing --workspace workspace.yaml --directory sqlite:directory.db",
     ),

@@ -1,7 +1,7 @@
-//! guestlist never reads a text more mildly than kubectl: generated manifests with the odd habits of people and tools go
-//! through kubectl's own reader and through ours. Ours may refuse more; what it reads is what kubectl reads.
+//! guestlist never accepts a text that kubectl refuses or reads differently: generated manifests with the odd habits of
+//! people and tools go through kubectl's own reader and through ours. Ours may refuse more.
 //!
-//! `GUESTLIST_YAML_SEED` repeats a run, `GUESTLIST_YAML_TEXTS` sets the number of texts. A text that was read otherwise
+//! `GUESTLIST_YAML_SEED` repeats a run, `GUESTLIST_YAML_TEXTS` sets the number of texts. A text that was read differently
 //! belongs into `tests/check/corpus`, which every run reads too.
 
 mod habits;

@@ -15,7 +15,7 @@ fn only(method: MfaMethod) -> Methods {
     [method].into()
 }
 
-/// Invites bob with these methods; he follows the link and chooses a password.
+/// Invites bob with these methods; bob follows the link and chooses a password.
 async fn joined<'a>(stage: &'a Stage, methods: &Methods) -> Person<'a> {
     let mut operation = admit(&email(BOB), in_three_days());
     if let Operation::Admit { allowed, .. } = &mut operation {
@@ -76,7 +76,7 @@ fn guest_allowed_only_a_key_registers_it_and_signs_in_with_it() {
 }
 
 #[test]
-fn guest_whose_factor_stops_counting_is_asked_for_one_that_counts() {
+fn guest_with_disallowed_factor_is_asked_for_an_allowed_one() {
     on_stage("narrowed", async |stage| {
         let mut bob = joined(stage, &all_methods()).await;
         bob.enrols().await;

@@ -24,7 +24,7 @@ const AT_ONCE: usize = 2;
 /// How many refreshes of each show that something goes on, or that nothing does.
 const ENOUGH: usize = 8;
 
-/// What refreshes came to.
+/// The results of refreshes.
 #[derive(Default)]
 struct Log {
     attempts: AtomicUsize,

@@ -139,7 +139,7 @@ impl<'a> Admin<'a> {
         self.settled(self.writes == writes, what);
     }
 
-    /// What a step came to. Where it failed that is told, and the next one is done.
+    /// The result of a step. A failure is reported, and the next step follows.
     pub fn attempted<T>(&mut self, what: &str, done: Result<T, Fault>) -> Option<T> {
         match done {
             Ok(value) => Some(value),

@@ -22,7 +22,7 @@ pub async fn gates(admin: &mut Admin<'_>) {
     admin.attempted("the flows of applications", done);
 }
 
-/// One gate: in the realm's own flow where somebody chose one, else in the copy, which is used from now on.
+/// One gate: in the flow that an administrator chose for the realm, else in the copy, which the realm uses from now on.
 async fn one(admin: &mut Admin<'_>, gate: &Gate) -> Result<(), Fault> {
     let realm = admin.get("GET realm", &[]).await?;
     let used = realm[gate.binding].as_str().unwrap_or(gate.original);
@@ -50,7 +50,7 @@ async fn one(admin: &mut Admin<'_>, gate: &Gate) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The copy with its sub-flows. Whether it is whole: where it is not, a person was told.
+/// The copy with its sub-flows. Whether it is whole; if not, the missing parts were reported.
 async fn complete(admin: &mut Admin<'_>, gate: &Gate) -> Result<bool, Fault> {
     let flows = admin.list("GET authentication/flows", &["authentication", "flows"]).await?;
     if !flows.iter().any(|flow| flow["alias"] == gate.copy) {
@@ -64,7 +64,7 @@ async fn complete(admin: &mut Admin<'_>, gate: &Gate) -> Result<bool, Fault> {
     let rows = rows(admin, gate.copy).await?;
     if rows.step(gate.after).is_none() {
         admin.by_hand(&format!(
-            "the flow {:?} has no step {:?} any more: delete the flow and run setup again",
+            "the flow {:?} no longer has the step {:?}: delete the flow and run setup again",
             gate.copy, gate.after
         ));
         return Ok(false);
@@ -111,7 +111,7 @@ async fn add(admin: &mut Admin<'_>, gate: &Gate, sub_flow: &SubFlow, within: &st
     let others = rows.steps_of(sub_flow.name).into_iter().filter(|row| row["requirement"] != "DISABLED");
     for row in others.filter(|row| !used.iter().any(|id| id == text(row, "id"))) {
         admin.by_hand(&format!(
-            "the sub-flow {:?} of {:?} has a step that guestlist did not put there, {:?}: see that it lets nobody through",
+            "the sub-flow {:?} of {:?} has a step that guestlist did not add, {:?}: check that no guest signs in without MFA through it",
             sub_flow.name,
             gate.copy,
             text(row, "displayName")

@@ -23,7 +23,7 @@ const DENY: &str = "deny-access-authenticator";
 /// How Keycloak separates the values of one setting.
 const SEPARATOR: &str = "##";
 
-/// What a sub-flow asks before its steps.
+/// A condition of a sub-flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The user is a guest.
@@ -172,7 +172,7 @@ impl Condition {
             let wanted = wanted.as_str().unwrap_or_default();
             let parts =
                 |text: &str| text.split(SEPARATOR).map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
-            // A switch that nobody touched is off.
+            // A switch that was never set is off.
             parts(known) == parts(wanted) || (known.is_empty() && wanted == "false")
         };
         let wanted = self.config().map(|(_, wanted)| wanted).unwrap_or_default();
@@ -196,12 +196,12 @@ impl SubFlow {
 }
 
 impl Gate {
-    /// What a person adds to a flow of their own.
+    /// The message about a flow of the realm's own: the sub-flows to add.
     pub fn by_hand(&self, flow: &str, missing: &[&SubFlow]) -> String {
         let names: Vec<_> = missing.iter().map(|missing| format!("{:?}", missing.name)).collect();
         format!(
-            "the realm uses the flow {flow:?} for {}, which does not check the MFA of guests: add to it, after the step that \
-             checks the password, conditional sub-flows with the steps and settings of {} in the flow {:?}; so that {}",
+            "the realm uses the flow {flow:?} for {}, which does not check the MFA of guests. Add to it, after the step that \
+             checks the password, conditional sub-flows with the steps and settings of {} in the flow {:?}. Then {}",
             self.flow,
             names.join(", "),
             self.copy,
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn administrator_is_told_which_sub_flows_to_add_and_where_they_are_shown() {
+    fn missing_sub_flows_are_named_with_their_example() {
         let (rows, configs) = flow(&GATES[1], |rows| rows.truncate(3));
         let said = GATES[1].by_hand("corporate", &GATES[1].missing(&rows, &configs));
         for word in

@@ -17,7 +17,7 @@ const AWHILE: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);
 /// What it says of an attribute that the realm's user profile requires and that is missing.
 const REQUIRED: &str = "error-user-attribute-required";
-/// What it says of an attribute that the realm's user profile lets no administrator change.
+/// Keycloak's message about an attribute that the realm's user profile lets no administrator change.
 const READ_ONLY: &str = "error-user-attribute-read-only";
 /// What it says of a path that it does not have.
 const NO_PATH: &str = "Unable to find matching target resource method";
@@ -47,10 +47,10 @@ pub enum Why {
 }
 
 impl Why {
-    /// What a person has to change in the realm.
+    /// The fix in the realm.
     fn fix(self) -> &'static str {
         match self {
-            Self::Required => "the realm's user profile requires it whoever writes a user; require it of users only",
+            Self::Required => "the realm's user profile requires it of administrators too; require it of users only",
             Self::ReadOnly => {
                 "the realm's user profile does not let administrators edit it; allow it (Realm settings, User profile, \
                  Permission)"

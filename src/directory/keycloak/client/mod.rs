@@ -53,7 +53,7 @@ impl Endpoint {
         self.name.ends_with(" organizations")
     }
 
-    /// About a user as a whole, whom the realm's user profile judges.
+    /// Whether the call writes a user, so that the realm's user profile validates it.
     fn writes_a_user(self) -> bool {
         ["POST users", "PUT users/{id}"].contains(&self.name)
     }
@@ -119,7 +119,7 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// What a search finds, which may take longer.
+    /// A search, which may take longer.
     pub fn page(self, first: usize, max: usize) -> Self {
         Self { deadline: PATIENCE, ..self }.with("first", first).with("max", max)
     }
@@ -179,7 +179,7 @@ pub struct Client {
     tokens: Tokens,
     bucket: Bucket,
     calls: Mutex<BTreeMap<&'static str, u64>>,
-    /// What the server's clock said, with the latest token.
+    /// The time of the server's clock in the latest token.
     clock: Mutex<Option<Reading>>,
     waiting: Waiting,
 }
@@ -206,7 +206,7 @@ impl Client {
         Ok(self.tokens.subject().await)
     }
 
-    /// What the server's clock said, with the latest token.
+    /// The time of the server's clock in the latest token.
     pub fn clock_reading(&self) -> Option<Reading> {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -27,14 +27,14 @@ struct Token {
     renew_at: Instant,
 }
 
-/// What the server's clock said.
+/// A reading of the server's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     /// When it was asked for.
     pub asked: std::time::Instant,
     /// When the answer was there.
     pub answered: std::time::Instant,
-    /// What it said, in seconds since 1970.
+    /// The server's time, in seconds since 1970.
     pub second: i64,
 }
 
@@ -135,7 +135,7 @@ fn renewal(began: Instant, seconds: u64) -> Instant {
     began + used
 }
 
-/// What a token says of itself. It is read, not believed: it tells our own events from those of others, and the time.
+/// The claims of a token, without a check of its signature: they tell our own events from those of others, and the time.
 fn claims(token: &str) -> Option<Claims> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok()

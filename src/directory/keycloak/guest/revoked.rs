@@ -1,5 +1,5 @@
-//! What was revoked from a guest whose sessions have not ended yet, in the record: after a crash in between, the next check
-//! revokes it again.
+//! The revoked claims of a guest whose sessions have not ended yet, in the record: after a crash in between, the next check
+//! revokes them again.
 
 use std::collections::BTreeSet;
 

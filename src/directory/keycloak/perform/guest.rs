@@ -51,7 +51,7 @@ impl Change<'_> {
             || (self.before.login.is_enabled() && !self.after.login.is_enabled())
     }
 
-    /// Whether every factor of the last write was replaced since: somebody else reset them, and sessions may be older.
+    /// Whether every factor of the last write was replaced since: another party reset them, and sessions may be older.
     fn has_new_factors(&self) -> bool {
         let before = guest::recorded(self.user).mfa;
         let MfaRecord::Known(now) = &self.before.mfa else { return false };

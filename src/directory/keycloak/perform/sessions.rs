@@ -27,7 +27,7 @@ type Found = (String, bool);
 impl Inner {
     /// Ends all sessions of a user.
     pub(in super::super) async fn end_sessions(&self, user: &str) -> Result<(), Fault> {
-        // Listed first: a session that outlives the logout is not listed any more.
+        // Listed first: Keycloak no longer lists a session that outlives the logout.
         let found = self.sessions(user).await?;
         self.logout(user).await?;
         let mut absent = 0;
@@ -82,7 +82,7 @@ impl Inner {
         Ok(found)
     }
 
-    /// A listing; it is empty where the user or the client does not exist any more.
+    /// A listing; it is empty where the user or the client no longer exists.
     async fn listed<T: serde::de::DeserializeOwned>(&self, call: Call<'_>) -> Result<Vec<T>, Failed> {
         optional(self.client.call(call).await)?.map_or(Ok(Vec::new()), |answer| answer.read())
     }

@@ -45,8 +45,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes a change. Where it revokes something, all sessions end after the write, and the record says of what was revoked
-    /// that they have not ended until they have: after a crash in between, the next check revokes it again.
+    /// Writes a change. Where it revokes something, all sessions end after the write, and the record notes the revoked claims
+    /// until then: after a crash in between, the next check revokes them again.
     pub(super) async fn write(&self, change: &Change<'_>, ends_sessions: bool) -> Result<User, Fault> {
         let unended = !guest::revoked(&change.user.attributes).is_empty();
         if change.after.mark.is_none() && (unended || change.takes()) {
