@@ -55,7 +55,7 @@ fn without_quotes(said: &str) -> String {
     shown.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).take(LONGEST).collect()
 }
 
-/// The text up to the closing mark, and the text after it. A mark behind a backslash closes nothing.
+/// The text up to the closing mark, and the text after it. A mark after a backslash closes nothing.
 fn split_quoted(text: &str, mark: char) -> (&str, &str) {
     let mut escaped = false;
     for (at, sign) in text.char_indices() {

@@ -27,8 +27,8 @@ const OVERTAKEN: &str = "another apply, or an operator, took the directory over 
 For pipelines without an operator, and for trying guestlist out. Shows what `guestlist plan` shows, asks before it takes
 anything away, and does it. What is interrupted goes on with the next apply; a second apply does nothing.
 
-While the directory is not read in full, because it is slow or fails, access that the files end is revoked guest by guest;
-everything else waits. While it is slow, this needs --yes.
+While the directory is slow or fails, apply revokes the access that the files end, guest by guest. Everything else waits until
+the directory is read in full. While it is slow, this needs --yes.
 
 Without --prune only what the files declare is touched. With it, guests whom no file declares any more lose their access and
 are deactivated, within the partners that are declared; so many that it looks like a mistake (more than three within 24

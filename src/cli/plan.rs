@@ -22,7 +22,7 @@ const CHANGES: u8 = 2;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Shows every operation that `guestlist apply` would do now, in its order, with the object that asks for it and why; then the
-grants that follow later without a change of the files, each with its conditions; then what waits, and what is to be mended.
+grants that follow later without a change of the files, each with its conditions; then what waits, and what is to be fixed.
 Nothing is written.
 
 With --base, shows instead the differences between two sets of files: the guests, and the accounts that they have or may get,

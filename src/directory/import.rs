@@ -53,9 +53,9 @@ pub enum Outcome {
     Made,
     /// It is changed.
     Changed,
-    /// It is there as the file says.
+    /// It exists as the file says.
     Unchanged,
-    /// It is there otherwise, and stays so.
+    /// It exists, differs from the file, and stays as it is.
     LeftAlone,
 }
 

@@ -333,7 +333,7 @@ impl GrantRecord {
 /// Whether the directory keeps a guest without an allowed MFA method from signing in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SignInGate {
-    /// It does, or nobody signs in to it.
+    /// It does, or it has no sign-in.
     #[default]
     Enforced,
     /// It does not everywhere: each way around, as a sentence.

@@ -48,7 +48,7 @@ async fn read_and_follow(
     let report = |elapsed| {
         let progress = progress(directory, elapsed);
         tracing::info!("{progress}");
-        // Where the engine is busy, the next report tells it.
+        // If the engine is busy, the next report follows.
         drop(inbox.try_send(Input::Reading(progress)));
     };
     let load = reported(load(directory), REPORT, report).await?;
@@ -160,7 +160,7 @@ pub fn progress(directory: &(impl Observe + ?Sized), elapsed: Duration) -> Strin
 /// ConfigMap is swapped by a symbolic link.
 pub async fn follow_policy(file: PathBuf, inbox: mpsc::Sender<Input>) {
     let mut last = read_policy(&file).await;
-    // What changed since the engine was made is told at once.
+    // Changes since the engine was made are sent at once.
     let news = last.clone().and_then(|text| parse_policy(&file, &text)).map(Box::new);
     if inbox.send(Input::Policy(news)).await.is_err() {
         return;

@@ -110,7 +110,7 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
         sender.send(Input::Listed { kind, objects: listed, frontier: objects.desk.version() }).await.unwrap();
         sender.send(Input::Bookmark { kind, frontier: u64::MAX }).await.unwrap();
     }
-    // One worker: a task that kept it would keep everybody waiting.
+    // One worker: a task that kept it would block all objects.
     let engine = Engine::new(owner, Workspace::parse(POLICY).unwrap(), 1);
     let invited = || {
         let states = objects.desk.statuses(Kind::Membership, |_, status| status["state"] == "Invited");

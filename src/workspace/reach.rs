@@ -66,7 +66,7 @@ impl Tenant {
     }
 }
 
-/// Whether a name goes on behind a beginning for more than one part: `oil-*` and `oil-gas-prod`, or `oil*` and `oilfield`.
+/// Whether a name goes on after a beginning for more than one part: `oil-*` and `oil-gas-prod`, or `oil*` and `oilfield`.
 fn reaches_far(stem: &str, name: &str) -> bool {
     let Some(rest) = name.strip_prefix(stem) else { return false };
     if stem.ends_with('-') {

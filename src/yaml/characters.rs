@@ -4,7 +4,7 @@ use super::scanner::{Mark, Scanner};
 use super::tree::Span;
 
 impl Scanner<'_> {
-    /// A byte ahead; 0 behind the end. The last line has a line end, written or not.
+    /// A byte ahead; 0 after the end. The last line has a line end, written or not.
     pub(super) fn byte(&self, ahead: usize) -> u8 {
         let at = self.mark.at + ahead;
         match self.text.as_bytes().get(at) {

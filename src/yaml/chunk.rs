@@ -55,7 +55,7 @@ fn json_values(text: &str, found: &mut Vec<Chunk>, problems: &mut Vec<Problem>) 
     match found.len() {
         // It is no JSON at all: a YAML map in braces.
         0 => return Some(0),
-        // Behind the first line end, kubectl reads lines of YAML: a separator has no blanks before it.
+        // After the first line end, kubectl reads lines of YAML: a separator has no blanks before it.
         1 if begins_with_separator(text.get(at..).unwrap_or_default()) => return Some(here),
         1 => problems.push(Problem::ambiguous(
             "kubectl may drop the text after the first JSON value; write a line of `---` before it, or only JSON",

@@ -6,7 +6,7 @@ use super::Problem;
 use super::parser::MAX_DEPTH;
 use super::tree::{Entry, Node, Span, Value};
 
-/// Reads the value that begins at `at`, behind blanks: the value, and where it ends. `None`: it is no JSON.
+/// Reads the value that begins at `at`, after blanks: the value, and where it ends. `None`: it is no JSON.
 pub fn value(text: &str, at: usize, problems: &mut Vec<Problem>) -> Option<(Node, usize)> {
     let mut reader = Reader { text, at, depth: 0, problems };
     reader.blanks();

@@ -1,5 +1,5 @@
 //! Reads YAML and JSON as kubectl does, and keeps the place of everything. A text that kubectl refuses is refused, and so is
-//! one that kubectl reads otherwise than a person would. The order of the steps is kubectl's own:
+//! one that kubectl reads differently than a person would. The order of the steps is kubectl's own:
 //!
 //! ```text
 //! encoding (bytes ──▶ text) ──▶ chunk (documents) ──▶ scanner, parser (nodes) ──▶ decode (aliases, merge keys, tags) ──▶ tree
@@ -36,7 +36,7 @@ use tree::{Node, Span, Value};
 pub enum ProblemKind {
     /// kubectl cannot read it either.
     Syntax,
-    /// kubectl reads it otherwise than it looks.
+    /// kubectl reads it differently than it looks.
     Ambiguous,
     /// A key stands twice in a map.
     DuplicateKey,

@@ -67,7 +67,7 @@ impl Scanner<'_> {
     fn scan_uri(&mut self, head: String, may_be_empty: bool, start: Mark) -> Scanned<String> {
         let fits = |byte: u8| is_word(byte) || b";/?:@&=+$,.!~*'()[]".contains(&byte);
         let tail = self.take_while(fits);
-        // Escapes (%21) name tags that nobody writes by hand.
+        // Escapes (%21) name tags that no person writes by hand.
         if self.byte(0) == b'%' || (tail.is_empty() && head.is_empty() && !may_be_empty) {
             return Err(self.bad_tag(start));
         }
@@ -121,7 +121,7 @@ impl Scanner<'_> {
         Ok(Token { kind: TokenKind::Scalar { text, plain: false }, span: self.span_from(start, end) })
     }
 
-    /// The signs behind `|` or `>`: whether line ends at the end are kept (`+`) or dropped (`-`), and the indentation.
+    /// The signs after `|` or `>`: whether line ends at the end are kept (`+`) or dropped (`-`), and the indentation.
     fn block_header(&mut self, start: Mark) -> Scanned<(Option<bool>, usize)> {
         let (mut keep, mut increment) = (None, 0);
         for _ in 0..2 {

@@ -1,5 +1,5 @@
-//! Files of settings (the workspace policy, a file to import) are read by serde-saphyr, a reader of YAML 1.2. What it and
-//! kubectl's reader do not read alike, a person may read either way, and is refused.
+//! serde-saphyr, a reader of YAML 1.2, reads files of settings (the workspace policy, a file to import). A text that it and
+//! kubectl's reader do not read alike may mislead a person, and is refused.
 
 use serde_json::Value as Json;
 
@@ -34,7 +34,7 @@ fn problem(text: &str) -> Option<Problem> {
     Some(Problem::ambiguous(message, span))
 }
 
-/// The first value that is read in two ways, or otherwise than it looks.
+/// The first value that is read in two ways, or differently than it looks.
 fn difference(node: &Node, other: &Json) -> Option<(Span, String)> {
     let differs = || Some((node.mark(), format!("this reads as {} or as {}", shown(&node.to_json()), shown(other))));
     match (&node.value, other) {

@@ -33,7 +33,7 @@ pub enum Code {
     Unrendered,
     /// It is no YAML or JSON.
     Syntax,
-    /// kubectl reads it otherwise than a person would.
+    /// kubectl reads it differently than a person would.
     AmbiguousYaml,
     /// A key stands twice in a map.
     DuplicateKey,

@@ -51,7 +51,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Looks at a directory.
+    /// Reads the layout of a directory.
     pub fn of(directory: &Path) -> Self {
         let there = |names: &[&str]| names.iter().map(|name| directory.join(name)).find(|file| file.is_file());
         match (there(&KUSTOMIZATIONS), there(&CHARTS)) {

@@ -46,8 +46,8 @@ const UNREADABLE: u8 = 2;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 YAML and JSON are read as kubectl reads them, several documents a file and `kind: List` too. Text that kubectl reads
-otherwise than it looks is refused. Objects of other kinds are
-ignored and counted. What would only wait, such as a partner that is not in these files, is a warning.
+differently than it looks is refused. Objects of other kinds are ignored and counted. What would only wait, such as a partner
+that is not in these files, is a warning.
 
 Examples:
   guestlist check manifests/
@@ -57,7 +57,8 @@ Examples:
   kustomize build overlays/prod | guestlist check -
   guestlist check --exclude 'overlays/**' manifests/
 
-Exit status: 0 no rule is broken (warnings or not); 1 a rule or the schema is broken; 2 something cannot be read or parsed.")]
+Exit status: 0 no rule is broken (warnings or not); 1 a rule or the schema is broken; 2 something cannot be read or
+parsed, or has to be rendered first.")]
 pub(super) struct CheckArgs {
     /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
     #[arg(required = true, value_name = "PATH")]
@@ -300,7 +301,7 @@ impl Reading {
         }
     }
 
-    /// Takes a document in. One that kubectl refuses as no object goes to `refused`.
+    /// Adds a document. One that kubectl refuses as no object goes to `refused`.
     fn document(&mut self, source: usize, root: Node, is_item: bool, refused: &mut Vec<yaml::Problem>) {
         match object::sort(&root) {
             Sort::Ours(kind) => {
@@ -329,7 +330,7 @@ impl Reading {
     }
 }
 
-/// The way on from a text that is a template.
+/// The fix for a text that is a template.
 const TEMPLATE: &str = ". It looks like a template: check what it renders, helm template CHART | guestlist check -";
 
 /// The kind's name in the plural, for counts.

@@ -1,4 +1,4 @@
-//! `guestlist directory setup`: prepares a realm with an administrator's credentials, and says what it did.
+//! `guestlist directory setup`: prepares a realm with an administrator's credentials, and reports each step.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -112,7 +112,7 @@ pub fn run(directory: &str, args: SetupArgs, out: &mut dyn Write) -> Result<(), 
 impl Counted {
     fn summary(&self, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {
         let Self { changed, unchanged, by_hand, failed } = self;
-        // An error before the first step has said all.
+        // No step ran: the error is the report.
         if changed + unchanged + by_hand + failed == 0 {
             return Ok(());
         }

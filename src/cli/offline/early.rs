@@ -60,7 +60,7 @@ impl Early {
                 }
                 Err(fault) => failed.push(format!("{key}: {fault}")),
             }
-            // A directory that answers nothing is not asked for everybody.
+            // A directory that does not answer is not asked for every guest.
             if !any && failed.len() >= HOPELESS {
                 break;
             }

@@ -123,7 +123,7 @@ impl Inner {
             return Err(Fault::Refused { message });
         }
         let said = self.audience.with(|known| {
-            // Setup may have made it meanwhile, and somebody seen it.
+            // Setup may have made it meanwhile, and another task found it.
             if matches!(known.gate, Gate::Missing) {
                 known.gate = Gate::None;
             }
@@ -131,8 +131,8 @@ impl Inner {
         });
         if !said {
             tracing::warn!(
-                "the realm was prepared by an older guestlist: where its user profile lets nobody write a guest any more, he is \
-                 signed out and nothing else; `guestlist directory setup` mends it"
+                "the realm was prepared by an older guestlist: if its user profile refuses a write of a guest, guestlist \
+                 only ends their sessions; `guestlist directory setup` fixes it"
             );
         }
         Ok(None)

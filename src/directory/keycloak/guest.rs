@@ -113,7 +113,7 @@ impl Seen {
 
 /// Whether a user has a mark of ours, readable or not.
 pub fn is_marked(user: &User) -> bool {
-    // What nobody is allowed or given by makes nobody a guest.
+    // The methods alone grant nothing, so they make no guest.
     ALL.iter().any(|name| *name != METHODS && user.attributes.contains_key(*name))
 }
 
@@ -188,8 +188,8 @@ fn is_written_twice(user: &User) -> bool {
     ALL.into_iter().any(|name| !has_many(name) && values(name) > 1)
 }
 
-/// Whether an administrator enabled a login that guestlist had disabled. The record says so still, and has to be written anew: else
-/// a login that the administrator disables later would pass for one that guestlist disabled.
+/// Whether an administrator enabled a login that guestlist had disabled. The record still says so, and has to be written
+/// anew: otherwise a login that the administrator disables later would count as one that guestlist disabled.
 fn is_enabled_by_other(user: &User, disabled_at: Option<Timestamp>) -> bool {
     user.enabled && disabled_at.is_some()
 }

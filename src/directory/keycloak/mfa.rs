@@ -38,7 +38,7 @@ pub fn allowed(attributes: &Attributes) -> Methods {
 }
 
 /// Asks a guest for a method that counts, unless one is enrolled, and for none that does not count. `enrolled` is `None`
-/// where nobody can tell.
+/// where it cannot be told.
 pub fn ask(user: &mut User, allowed: &Methods, enrolled: Option<&Methods>) {
     if allowed.is_empty() {
         return;

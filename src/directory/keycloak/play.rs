@@ -38,7 +38,7 @@ impl Directory {
         })
     }
 
-    /// Adds and updates accounts, and adds users where `people` says so; removes nothing. Everything is looked at before anything
+    /// Adds and updates accounts, and adds users where `people` says so; removes nothing. Everything is read before anything
     /// is written; in a rehearsal nothing is.
     pub async fn import(&self, import: &Import, people: People, rehearsal: bool) -> Result<Imported, Fault> {
         let planned = plan(import, people, &self.known_of(import, people).await?);

@@ -117,7 +117,7 @@ impl Write<'_> {
             Origin::Made if !user.is_empty() => return Err(Fault::Exists { what: address.to_string() }),
             // There is nobody to adopt.
             Origin::Adopted if user.is_empty() => return Err(self.stale()),
-            // An administrator disabled the login: nobody is mailed.
+            // An administrator disabled the login: no mail is sent.
             Origin::Adopted if user.iter().any(|user| !user.enabled) => return Err(self.stale()),
             Origin::Made | Origin::Adopted => {}
         }

@@ -38,7 +38,7 @@ type Work = Box<dyn FnOnce(&mut Store) + Send>;
 pub struct Directory(Arc<Worker>);
 
 struct Worker {
-    /// `None`: it is told to end.
+    /// `None`: the thread has to end.
     work: Option<mpsc::Sender<Work>>,
     thread: Option<JoinHandle<()>>,
     answered: Arc<Mutex<Answered>>,

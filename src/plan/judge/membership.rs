@@ -360,7 +360,7 @@ pub fn mail_due(world: World<'_>, entry: &Membership, record: &GuestRecord) -> b
 }
 
 /// The earliest of the membership's own end, its partner's, and the cap. The cap counts from the admission that the directory
-/// recorded: what an object says of its creation is its writer's word in a file, and new after a restore.
+/// recorded: the author of a file can write any creation time, and a restore sets a new one.
 fn expires_at(partner: &PartnerView<'_>, entry: &Membership, record: Option<&GuestRecord>) -> Option<Timestamp> {
     let longest = partner.entry.and_then(|partner| partner.reading.terms.max_duration);
     let cap = record.zip(longest).and_then(|(record, longest)| record.admitted_at.checked_add(longest).ok());

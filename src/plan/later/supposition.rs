@@ -123,7 +123,7 @@ impl<'a> Supposition<'a> {
         self.undo.push(Undo::Account(name.to_owned(), old));
     }
 
-    /// A guest's record is otherwise.
+    /// A guest's record is changed.
     pub fn guest(&mut self, address: &Email, change: impl FnOnce(&mut GuestRecord, Timestamp)) {
         let Some(mut record) = self.mirror.guest(address).cloned() else { return };
         change(&mut record, self.frame.now);

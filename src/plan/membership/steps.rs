@@ -177,7 +177,7 @@ pub fn keep_and_give(
     let mark = mark(world, member);
     let described = described(member);
     let home = partner.record.map_or_else(|| record.partner.clone(), |record| record.id.clone());
-    // Without its partner nobody can say what is allowed to the guest.
+    // Without its partner, the allowed methods of the guest are unknown.
     let allowed = if partner.entry.is_some() { member.allowed.clone() } else { record.allowed.clone() };
     if record.mark.as_ref() != Some(&mark)
         || record.display_name != described

@@ -1,5 +1,5 @@
 //! Sets the gates up: copies of Keycloak's own flows, completed first and used then. A flow that somebody chose for the realm
-//! stays: the administrator is told which sub-flows to add.
+//! stays: setup reports the sub-flows to add.
 
 use std::collections::BTreeMap;
 
@@ -104,7 +104,7 @@ async fn add(admin: &mut Admin<'_>, gate: &Gate, sub_flow: &SubFlow, within: &st
         used.extend(stand(admin, gate, sub_flow, step, &steps).await?);
     }
     let rows = rows(admin, gate.copy).await?;
-    // Last: a sub-flow without its conditions would stand in everybody's way.
+    // Last: a sub-flow without its conditions would apply to every user.
     if let Some(flow) = rows.flow(sub_flow.name).filter(|flow| flow["requirement"] != "CONDITIONAL") {
         require(admin, gate, flow, "CONDITIONAL").await?;
     }

@@ -183,7 +183,7 @@ impl Inner {
                 Some(held)
             }
         };
-        // An administrator disabled the login: guestlist does not enable it, and nobody is mailed.
+        // An administrator disabled the login: guestlist does not enable it, and sends no mail.
         let disabled = before.as_ref().map_or(!user.enabled, |held| held.login == Login::DisabledByOther);
         if disabled {
             return Err(stale(&new.address));

@@ -59,7 +59,7 @@ impl Inner {
     }
 }
 
-/// The methods that a guest has enrolled. `None`: nobody can tell.
+/// The methods that a guest has enrolled. `None`: unknown.
 pub(super) fn enrolled(record: &GuestRecord) -> Option<Methods> {
     match &record.mfa {
         MfaRecord::Known(methods) => Some(methods.keys().copied().collect()),
@@ -110,7 +110,7 @@ fn representation(before: &User, after: &User) -> Option<Value> {
 
 /// Changes a user to what the realm's user profile takes. A name that administrators may not change stays as it was. Where
 /// access is revoked (`must`), a name that a validator refuses goes, and a placeholder stands for what is required; never for
-/// an attribute of ours, which would be told to applications. Whether there was anything to change.
+/// an attribute of ours, which applications would see. Whether there was anything to change.
 fn fit(user: &mut User, before: &User, invalid: &[Invalid], must: bool) -> bool {
     let old = user.clone();
     for Invalid { attribute, why } in invalid.iter().filter(|one| !guest::ALL.contains(&one.attribute.as_str())) {
