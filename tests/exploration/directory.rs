@@ -175,7 +175,7 @@ fn change(
     Ok(Some(new))
 }
 
-/// Keeps whose decision it was.
+/// Keeps the party that disabled the login.
 fn disabled(record: &GuestRecord) -> Login {
     if record.login == Login::DisabledByOther { Login::DisabledByOther } else { Login::DisabledByGuestlist }
 }

@@ -80,7 +80,7 @@ fn sign_in_without_mfa_is_found_in_every_flow_in_use() {
         assert_eq!(gate(&stage), SignInGate::Enforced);
     }
 
-    // Without the role nobody can tell, and everything else works.
+    // Without the role the state is unknown, and everything else works.
     stage.admin("DELETE", &stage.roles(), Some(stage.role("view-realm")));
     let SignInGate::Unknown(why) = gate(&stage) else { panic!("it may not look") };
     assert!(why.contains("give it the role view-realm of the client realm-management"), "{why}");

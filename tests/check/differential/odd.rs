@@ -68,7 +68,7 @@ pub const CHARACTERS: &[&str] = &[
     "\u{1f600}", "~", "=", "<<", "0", "_", ".",
 ];
 
-/// Scalars that readers of YAML disagree about, or people are surprised by.
+/// Scalars that readers of YAML read differently, or that surprise people.
 #[rustfmt::skip]
 pub const SCALARS: &[&str] = &[
     "yes", "No", "on", "OFF", "y", "N", "true", "False", "TRUE", "tRue", "~", "null", "Null", "nULL", "", "\"\"",
