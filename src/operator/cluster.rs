@@ -89,8 +89,8 @@ impl Cluster {
         match tokio::time::timeout(DEADLINE, objects.patch(&key.name, &params, &patch)).await {
             Ok(Ok(_)) => Ok(true),
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(false),
-            Ok(Err(error)) => Err(format!("failed to let go of {key}: {}", words(&error))),
-            Err(_) => Err(format!("failed to let go of {key}: no answer in {}s", DEADLINE.as_secs())),
+            Ok(Err(error)) => Err(format!("failed to remove the finalizer of {key}: {}", words(&error))),
+            Err(_) => Err(format!("failed to remove the finalizer of {key}: no answer in {}s", DEADLINE.as_secs())),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Every combination of the realm's settings that change what a write of a user must contain, and every kind of write in each.
 
-use guestlist::directory::{Fault, Login, Observe as _, Operation, Origin};
+use guestlist::directory::{Fault, Login, Operation, Origin};
 use guestlist::rules::{Email, MfaMethod, ShareRole};
 use serde_json::{Value, json};
 

@@ -88,7 +88,7 @@ const LEAST: [(&str, &str); 3] = [
 fn every_example_of_a_fix_is_let_through() {
     for reason in Reason::ALL {
         for example in entry(*reason).example.split("\n---\n").filter(|example| !example.is_empty()) {
-            if example.starts_with("kubectl ") {
+            if ["kubectl ", "guestlist "].iter().any(|command| example.starts_with(command)) {
                 continue;
             }
             let mut object: Value = serde_saphyr::from_str(example).unwrap();
