@@ -51,7 +51,7 @@ fn the_demo_shows_a_guest_from_his_mail_to_his_token_and_back_tells_no_secret_an
     let mut rest = said.as_str();
     for words in [
         "would change organizations are on",
-        "9 added, 0 updated, 0 unchanged",
+        "9 made, 0 changed, 0 unchanged, 0 left alone",
         "Subject: Invitation to join the Acme Agency organization",
         "Joined   NotEnrolled",
         "the page that she sees: Mobile Authenticator Setup",
