@@ -43,6 +43,96 @@ fn kustomization_that_only_lists_resources_is_left_out() {
 }
 
 #[test]
+fn kustomization_that_renders_other_objects_is_unrendered() {
+    let remote = "resources: [acme.yaml, 'https://git.example/base?ref=v1']\n";
+    for (kustomization, part) in [
+        ("resources: []\n", "resources do not name \"acme.yaml\""),
+        ("kind: Kustomization\n", "resources do not name \"acme.yaml\""),
+        ("resources: [acme.yaml]\n", "resources do not name \"sub/more.yaml\""),
+        ("resources: [acme.yaml, sub/more.yaml, ../common/beta.yaml]\n", "../common/beta.yaml\", which is not in the"),
+        ("resources: [acme.yaml, sub/more.yaml, ../common]\n", "\"../common\", which is not in the folder"),
+        ("resources: [acme.yaml, sub/more.yaml, .]\n", "\".\", which is not in the folder"),
+        ("resources: [acme.yaml, sub/more.yaml, gone.yaml]\n", "\"gone.yaml\", which is not in the folder"),
+        ("resources: [acme.yaml, sub/more.yaml, acme.yaml]\n", "resources name \"acme.yaml\" twice"),
+        ("resources: [acme.yaml, sub/more.yaml, notes.txt]\n", "\"notes.txt\", which is no visible .yaml"),
+        ("resources: [acme.yaml, sub]\n", "\"sub\", a folder without a kustomization"),
+        ("resources: acme.yaml\n", "resources is not a list"),
+        ("resources: [{path: acme.yaml}]\n", "resources is not a list of paths"),
+        (remote, "https://git.example/base?ref=v1\", which is not in the folder"),
+        ("bases: [../common]\n", "the field \"bases\" changes"),
+        ("components: [../common]\n", "the field \"components\" changes"),
+        ("resources: [acme.yaml, sub/more.yaml]\nnamespace: \"\"\n", "the field \"namespace\" changes"),
+        ("resources: [acme.yaml, sub/more.yaml]\ncommonLabels: {a: b}\n", "the field \"commonLabels\" changes"),
+        ("commonAnnotations: {guestlist.dev/paused: 'true'}\n", "the field \"commonAnnotations\" changes"),
+        ("labels: [{pairs: {a: b}}]\n", "the field \"labels\" changes"),
+        ("namePrefix: x-\n", "the field \"namePrefix\" changes"),
+        ("kind: Component\nresources: [acme.yaml, sub/more.yaml]\n", "kind is not Kustomization"),
+        ("", "not one map"),
+        ("a: [\n", "not one map"),
+    ] {
+        let files = [
+            ("o/kustomization.yaml", kustomization),
+            ("o/acme.yaml", PARTNER),
+            ("o/sub/more.yaml", "x: y\n"),
+            ("o/notes.txt", "x\n"),
+            ("common/kustomization.yaml", "resources: [beta.yaml]\n"),
+            ("common/beta.yaml", PARTNER),
+        ];
+        let there = directory(&files);
+        checked(there.path(), &["o"], 2, part);
+        checked(there.path(), &["o"], 2, "kustomize build o | guestlist check -");
+        checked(there.path(), &["--exclude", "o", "."], 0, "checked 1 LocalPartner");
+    }
+}
+
+#[test]
+fn kustomization_of_objects_elsewhere_is_unrendered() {
+    let local =
+        PARTNER.replace("{name: acme}", "{name: acme, annotations: {config.kubernetes.io/local-config: 'true'}}");
+    let through = ("base/kustomization.yaml", "resources: [../common/acme.yaml]\n");
+    for (files, part) in [
+        (vec![("o/kustomization.yaml", "resources: [../common/acme.yaml]\n")], "not in the folder"),
+        (vec![("o/kustomization.yaml", "resources: [../base]\n"), through], "not in the folder"),
+        (vec![("o/kustomization.yaml", "resources: ['git@git.example:base']\n")], "not in the folder"),
+        (vec![("o/kustomization.yaml", "helmCharts: [{name: partners}]\n")], "helmCharts"),
+        (
+            vec![("o/kustomization.yaml", "{}\n"), ("o/Kustomization", "{}\n"), ("o/a.yaml", PARTNER)],
+            "refuses a folder",
+        ),
+        (vec![("o/kustomization.yaml", "resources: [a.yaml]\n"), ("o/a.yaml", &local)], "drops objects"),
+    ] {
+        let there = directory(&[files, vec![("common/acme.yaml", PARTNER)]].concat());
+        checked(there.path(), &["o"], 2, part);
+    }
+}
+
+#[test]
+fn kustomization_of_exactly_its_files_is_read() {
+    let nested = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nmetadata: {name: x}\nresources: [./acme.yaml, sub/, deep/gamma.yaml]\n";
+    let (beta, gamma) = (PARTNER.replace("acme", "beta"), PARTNER.replace("acme", "gamma"));
+    let files = [
+        ("o/kustomization.yaml", nested),
+        ("o/acme.yaml", PARTNER),
+        ("o/sub/kustomization.yml", "resources: [beta.yaml]\n"),
+        ("o/sub/beta.yaml", &beta),
+        ("o/deep/gamma.yaml", &gamma),
+        ("o/README.md", "text\n"),
+        ("o/.hidden.yaml", "text\n"),
+    ];
+    let there = directory(&files);
+    checked(there.path(), &["o"], 0, "checked 3 LocalPartners");
+    // A part that renders others is named once.
+    std::fs::write(there.path().join("o/sub/kustomization.yml"), "namePrefix: x-\nresources: [beta.yaml]\n").unwrap();
+    checked(there.path(), &["o"], 2, "1 error,");
+    checked(there.path(), &["o"], 2, "kustomize build o/sub |");
+    // An excluded file counts neither as listed nor as present.
+    checked(there.path(), &["--exclude", "sub", "o"], 0, "checked 2 LocalPartners");
+    std::fs::write(there.path().join("o/extra.yaml"), "x: y\n").unwrap();
+    checked(there.path(), &["--exclude", "sub", "o"], 2, "resources do not name \"extra.yaml\"");
+    checked(there.path(), &["--exclude", "sub", "--exclude", "extra.yaml", "o"], 0, "checked 2 LocalPartners");
+}
+
+#[test]
 fn kustomization_of_other_objects_is_left_out() {
     let files = [
         ("kustomization.yaml", "namePrefix: x-\npatches: [{path: p.yaml}]\n"),

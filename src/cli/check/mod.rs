@@ -9,6 +9,7 @@ mod finding;
 mod glob;
 mod json;
 mod judge;
+mod kustomization;
 mod layout;
 mod metadata;
 mod names;

@@ -205,7 +205,8 @@ impl Finder<'_> {
             Err(error) => return self.files.push(Err(Refused::unreadable(directory, error.to_string()))),
         };
         entries.sort_by_key(std::fs::DirEntry::file_name);
-        let layout = Layout::of(directory);
+        let exclude = self.exclude;
+        let layout = Layout::of(directory, &|path| exclude.iter().any(|glob| glob.matches(path)));
         if let Some((path, problem)) = layout.unrendered.filter(|(path, _)| !self.is_excluded(path)) {
             self.files.push(Err(Refused { name: name(&path), problem, code: Code::Unrendered }));
         }
@@ -235,7 +236,8 @@ fn is_something_else(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| !found.is_file())
 }
 
-fn has_ending(path: &Path) -> bool {
+/// Whether a file in a directory is named as a manifest.
+pub fn has_ending(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
