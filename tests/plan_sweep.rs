@@ -398,6 +398,30 @@ fn who_comes_back_before_the_sweep_is_revived_at_invited_and_who_comes_after_it_
 }
 
 #[test]
+fn removed_guest_with_disabled_login_is_never_purged() {
+    let mut world = shared();
+    policy(&mut world, "{after: 0s, perHour: 100%}");
+    let [bob, dave] = ["bob@acme.example", "dave@acme.example"].map(email);
+    for (name, address) in [("bob", &bob), ("dave", &dave)] {
+        assert!(world.play(|store, _| store.set_login(address, false)));
+        world.settle();
+        world.delete(Kind::Membership, name);
+    }
+    world.settle();
+    world.later(60 * 24 * 30);
+    assert_eq!((destroyed(&world), planned(&world).next_look), (0, None));
+    let mails = world.mails();
+    world.member("bob", "GuestUser", "");
+    world.settle();
+    let record = world.mirror.guest(&bob).unwrap();
+    assert_eq!((record.login, record.is_live(), world.mails()), (Login::DisabledByOther, false, mails));
+    // Once the administrator enables the login, the record is purged like any other.
+    assert!(world.play(|store, _| store.set_login(&dave, true)));
+    world.settle();
+    assert_eq!((destroyed(&world), world.mirror.guest(&dave)), (1, None));
+}
+
+#[test]
 fn nothing_is_destroyed_while_paused_without_a_policy_or_without_an_answer() {
     let mut world = shared();
     world.delete(Kind::Membership, "bob");

@@ -7,7 +7,7 @@ use super::claims::{is_orphan, is_paused};
 use super::share::forget;
 use super::{Extent, Step, World};
 use crate::directory::{
-    DESTROYED_KEPT, GuestRecord, Mark, Operation, Origin, PartnerRecord, ShareRecord, destroyed_lately,
+    DESTROYED_KEPT, GuestRecord, Login, Mark, Operation, Origin, PartnerRecord, ShareRecord, destroyed_lately,
 };
 use crate::index::{Key, Kind, Slot};
 use crate::rules::Reason;
@@ -170,7 +170,8 @@ fn through_nothing(world: World<'_>) -> Vec<(Key, Vec<Step>)> {
     found
 }
 
-/// Deactivated users whom we made, the longest deactivated first, no more of them an hour than the policy says.
+/// Deactivated users whom we made, the longest deactivated first, no more of them an hour than the policy says. A record
+/// whose login an administrator disabled stays: it is the only memory of that decision.
 fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
     let pace = &world.workspace.destroy;
     let lately = destroyed_lately(world.observed.destroyed(), world.now);
@@ -183,7 +184,8 @@ fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
         .filter_map(|guest| Some((guest.deactivated_at?, guest)))
         .filter(|(_, guest)| {
             let made = |mark: &Mark| mark.origin == Origin::Made && !is_held(world, guest, mark);
-            is_here(world, guest) && guest.mark.as_ref().is_some_and(made)
+            let disabled = guest.login == Login::DisabledByOther;
+            !disabled && is_here(world, guest) && guest.mark.as_ref().is_some_and(made)
         })
         .collect();
     waiting.sort_by(|(a, first), (b, second)| (a, &first.address).cmp(&(b, &second.address)));

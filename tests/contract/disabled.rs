@@ -84,6 +84,8 @@ pub async fn removed_guest_with_disabled_login_is_not_revived(subject: Subject) 
     }
     subject.stale(&again, 50).await;
     assert_eq!(login(&subject).await, Login::DisabledByOther);
+    // The record is the only memory of that decision.
+    subject.stale(&Operation::Destroy { guest: guest("bob"), since: at(40), at_most: 9 }, 55).await;
     subject.player.set_login(&bob(), true).unwrap();
     let record = subject.done(&again, 60).await.guest.unwrap();
     assert_eq!((record.login, record.joined_at, record.deactivated_at), (Login::Enabled, None, None));

@@ -132,7 +132,7 @@ fn change(
             new.deactivated_at.get_or_insert(now);
         }
         Operation::Destroy { since, .. } => {
-            needs(made && record.deactivated_at == Some(*since))?;
+            needs(made && record.deactivated_at == Some(*since) && record.login != Login::DisabledByOther)?;
             return Ok(None);
         }
         Operation::Release { .. } => {

@@ -11,6 +11,7 @@ impl Write<'_> {
     /// Only the deactivation that was planned on: who has come back since is not destroyed.
     pub(super) fn destroy(&self, record: &GuestRecord, since: Timestamp, at_most: u32) -> Result<Done, Fault> {
         self.made(record)?;
+        self.not_disabled_by_other(record)?;
         if record.deactivated_at != Some(since) {
             return Err(self.stale());
         }

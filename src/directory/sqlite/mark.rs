@@ -13,7 +13,7 @@ impl Write<'_> {
         if record.deactivated_at.is_some() { Err(self.stale()) } else { Ok(()) }
     }
 
-    /// Enabling the login, or a mail, would undo the decision of an administrator.
+    /// Enabling the login, sending a mail or purging the record would undo the decision of an administrator.
     pub(super) fn not_disabled_by_other(&self, record: &GuestRecord) -> Result<(), Fault> {
         if record.login == Login::DisabledByOther { Err(self.stale()) } else { Ok(()) }
     }

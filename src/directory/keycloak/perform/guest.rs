@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::super::amend::{self, Amended, Around};
 use super::super::super::{
-    AccountRecord, Effect, Epoch, Fault, GuestId, GuestRecord, MAILS_KEPT, MailRecord, MfaRecord, Operation, Origin,
-    ShareRecord, Weight,
+    AccountRecord, Effect, Epoch, Fault, GuestId, GuestRecord, Login, MAILS_KEPT, MailRecord, MfaRecord, Operation,
+    Origin, ShareRecord, Weight,
 };
 use super::super::client::{Call, optional};
 use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER};
@@ -305,7 +305,8 @@ impl Inner {
         if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Adopted) {
             return Err(refusal(super::Refusal::Adopted, record));
         }
-        if record.deactivated_at != Some(since) {
+        // The record is the only memory of an administrator's decision to disable the login.
+        if record.deactivated_at != Some(since) || record.login == Login::DisabledByOther {
             return Err(stale(&record.address));
         }
         let _one_at_a_time = self.locks.hold("destroyed").await;
