@@ -37,19 +37,19 @@ pub fn allowed(attributes: &Attributes) -> Methods {
     }
 }
 
-/// Asks a guest for a method that counts, unless one is enrolled, and for none that does not count. `enrolled` is `None`
-/// where it cannot be told.
+/// Of the actions that set a method up, leaves the user exactly the one that is due: none where a method that counts is
+/// enrolled. `enrolled` is `None` where it cannot be told; the actions that do not count are removed then too.
 pub fn ask(user: &mut User, allowed: &Methods, enrolled: Option<&Methods>) {
     if allowed.is_empty() {
         return;
     }
-    for method in MfaMethod::ALL.iter().filter(|method| !allowed.contains(method)) {
-        user.required_actions.retain(|asked| asked != action(*method));
+    let due = enrolled.filter(|enrolled| enrolled.is_disjoint(allowed)).map(|_| asked(allowed));
+    let stays = |method: MfaMethod| if enrolled.is_some() { due == Some(method) } else { allowed.contains(&method) };
+    for method in MfaMethod::ALL.iter().copied().filter(|method| !stays(*method)) {
+        user.required_actions.retain(|asked| asked != action(method));
     }
-    let mut actions = allowed.iter().map(|method| action(*method));
-    let is_asked = actions.any(|action| user.required_actions.iter().any(|asked| asked == action));
-    if enrolled.is_some_and(|enrolled| enrolled.is_disjoint(allowed)) && !is_asked {
-        user.required_actions.push(action(asked(allowed)).to_owned());
+    if let Some(due) = due.map(action).filter(|due| !user.required_actions.iter().any(|asked| asked == due)) {
+        user.required_actions.push(due.to_owned());
     }
 }
 
@@ -78,13 +78,46 @@ mod tests {
             (&[WEBAUTHN_REGISTER], &[totp], Some(&[key]), &[CONFIGURE_TOTP]),
             (&[], &both, Some(&[]), &[CONFIGURE_TOTP]),
             (&[], &both, Some(&[key]), &[]),
-            (&[WEBAUTHN_REGISTER], &both, Some(&[]), &[WEBAUTHN_REGISTER]),
-            (&[CONFIGURE_TOTP], &both, Some(&[totp]), &[CONFIGURE_TOTP]),
+            (&[WEBAUTHN_REGISTER], &both, Some(&[]), &[CONFIGURE_TOTP]),
+            (&[WEBAUTHN_REGISTER], &both, Some(&[totp]), &[]),
+            (&[CONFIGURE_TOTP], &both, Some(&[key]), &[]),
+            (&[CONFIGURE_TOTP, password], &both, Some(&[totp]), &[password]),
+            (&[WEBAUTHN_REGISTER], &both, None, &[WEBAUTHN_REGISTER]),
             (&[CONFIGURE_TOTP], &[], Some(&[]), &[CONFIGURE_TOTP]),
         ] {
             let got = asked_of(before, allowed, enrolled);
             assert_eq!(got, after, "{before:?} {allowed:?} {enrolled:?}");
         }
+    }
+
+    /// After each change of methods, whatever was enrolled or lost before: one action where no factor counts, else none.
+    #[test]
+    fn changed_methods_leave_exactly_the_action_that_is_due() {
+        let choices = [all_methods(), [MfaMethod::TOTP].into(), [MfaMethod::WebAuthn].into()];
+        let mut paths = vec![(Methods::new(), User::default())];
+        for _ in 0..5 {
+            let mut next = Vec::new();
+            for (enrolled, user) in &paths {
+                for allowed in &choices {
+                    let mut user = user.clone();
+                    ask(&mut user, allowed, Some(enrolled));
+                    let due = if enrolled.is_disjoint(allowed) { vec![action(asked(allowed))] } else { vec![] };
+                    assert_eq!(user.required_actions, due, "{allowed:?}, enrolled {enrolled:?}");
+                    next.push((enrolled.clone(), user));
+                }
+                for method in MfaMethod::ALL.iter().copied() {
+                    // Keycloak removes the action of a method that a guest enrols, and adds none where one is lost.
+                    let (mut enrolled, mut user) = (enrolled.clone(), user.clone());
+                    if !enrolled.remove(&method) {
+                        enrolled.insert(method);
+                        user.required_actions.retain(|asked| asked != action(method));
+                    }
+                    next.push((enrolled, user));
+                }
+            }
+            paths = next;
+        }
+        assert_eq!(paths.len(), 5_usize.pow(5));
     }
 
     #[test]
