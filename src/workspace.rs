@@ -18,6 +18,9 @@ pub const DEFAULT_INSTALLATION: &str = "default";
 const LONGEST: SignedDuration = SignedDuration::from_hours(720);
 /// The most invitations that a policy can allow a namespace in an hour.
 const MOST_INVITATIONS: usize = 1_000_000;
+/// The error of a policy without a list of tenants, such as a file that was cut off.
+const NO_TENANTS: &str = "tenants: the list is missing, and a policy without it is not in force; list the tenants, or write \
+                          tenants: [] to deny all access";
 
 /// The policy in force. The default one allows nobody anything.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +28,6 @@ pub struct Workspace {
     installation: String,
     domains: Vec<Domain>,
     tenants: Vec<Tenant>,
-    names_tenants: bool,
     /// How long unknown MFA keeps what a guest has.
     pub mfa_unknown_max: SignedDuration,
     /// The least time between two mails to one address.
@@ -75,7 +77,6 @@ impl Default for Workspace {
             installation: DEFAULT_INSTALLATION.to_owned(),
             domains: Vec::new(),
             tenants: Vec::new(),
-            names_tenants: false,
             mfa_unknown_max: SignedDuration::from_hours(24),
             mail_interval: SignedDuration::from_mins(10),
             invitations_per_hour: 30,
@@ -125,9 +126,9 @@ struct FileDestroy {
 }
 
 impl Workspace {
-    /// Reads a policy file's text. The error says where and what, and how to mend it.
+    /// Reads a policy file's text. The error says where and what, and how to mend it. A policy without a list of tenants is
+    /// an error: a file that was cut off or emptied must not revoke all access.
     pub fn parse(text: &str) -> Result<Self, String> {
-        // An empty file, or one of comments only, says nothing: nobody is allowed anything.
         let options = serde_saphyr::options! { with_snippet: false };
         let file: Option<File> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             let (place, what) = yaml_problem(&error);
@@ -136,7 +137,8 @@ impl Workspace {
         if let Some((line, column, what)) = yaml::ambiguity(text) {
             return Err(format!("line {line}, column {column}: {what}"));
         }
-        let Some(file) = file else { return Ok(Self::default()) };
+        let file = file.ok_or_else(|| NO_TENANTS.to_owned())?;
+        let tenants = file.tenants.as_ref().ok_or_else(|| NO_TENANTS.to_owned())?;
         let default = Self::default();
         let duration = |field: &str, value: Option<&String>, default: SignedDuration| match value {
             Some(text) => time::duration(text).map_err(|error| format!("{field}: {error}")),
@@ -157,14 +159,7 @@ impl Workspace {
                 .enumerate()
                 .map(|(i, text)| Domain::parse(text).map_err(|error| format!("domains[{i}]: {error}")))
                 .collect::<Result<_, _>>()?,
-            tenants: file
-                .tenants
-                .iter()
-                .flatten()
-                .enumerate()
-                .map(|(i, t)| Tenant::read(i, t))
-                .collect::<Result<_, _>>()?,
-            names_tenants: file.tenants.is_some(),
+            tenants: tenants.iter().enumerate().map(|(i, t)| Tenant::read(i, t)).collect::<Result<_, _>>()?,
             mfa_unknown_max: short("mfaUnknownMax", file.mfa_unknown_max.as_ref(), default.mfa_unknown_max)?,
             mail_interval: short("mailInterval", file.mail_interval.as_ref(), default.mail_interval)?,
             invitations_per_hour: invitations_per_hour(file.invitations_per_hour, default.invitations_per_hour)?,
@@ -182,11 +177,6 @@ impl Workspace {
     /// The installation's name; goes into every mark.
     pub fn installation(&self) -> &str {
         &self.installation
-    }
-
-    /// Whether it says who may be spoken for at all, be it nobody. A file that is being written, or was cut off, does not.
-    pub fn names_tenants(&self) -> bool {
-        self.names_tenants
     }
 
     /// Whether the file behind the policy can be read now. Where it cannot, the last good policy stays in force but
@@ -333,30 +323,48 @@ destroy: {after: 48h, perHour: 10%}
     }
 
     #[test]
-    fn no_policy_allows_nobody_anything() {
-        for text in ["", "# nothing\n", "{}"] {
-            let policy = Workspace::parse(text).unwrap();
-            assert!(!policy.speaks_for("default", &email("alice@host.example")));
-            assert!(policy.corporate_domains().is_empty());
+    fn policy_without_tenants_list_is_an_error() {
+        for text in ["", "# nothing\n", "{}", "null", "installation: demo", "tenants:", "tenants: null", "tenants: ~"] {
+            assert_eq!(Workspace::parse(text), Err(NO_TENANTS.to_owned()), "{text}");
+        }
+        let commented = "installation: demo\ntenants:\n# - {namespace: a, hostAdmins: ['*@host.example']}\n";
+        assert_eq!(Workspace::parse(commented), Err(NO_TENANTS.to_owned()));
+    }
+
+    #[test]
+    fn policy_with_empty_tenants_list_denies_all_access() {
+        let policy = Workspace::parse("tenants: []").unwrap();
+        assert!(!policy.speaks_for("default", &email("alice@host.example")));
+        assert!(policy.corporate_domains().is_empty());
+    }
+
+    #[test]
+    fn every_prefix_of_a_policy_is_an_error_or_lists_tenants() {
+        let policy = POLICY.trim_start();
+        for end in policy.char_indices().map(|(at, _)| at) {
+            let prefix = &policy[..end];
+            if Workspace::parse(prefix).is_ok() {
+                assert!(prefix.contains("tenants:\n- {"), "{prefix}");
+            }
         }
     }
 
     #[test]
     fn a_mistake_is_named_with_its_place() {
         for (text, place) in [
-            ("domains: [Host.Example]", "domains[0]"),
+            ("tenants: []\ndomains: [Host.Example]", "domains[0]"),
             ("tenants: [{namespace: 'a*b'}]", "tenants[0].namespace"),
             ("tenants: [{namespace: a, hostAdmins: ['al*@host.example']}]", "tenants[0].hostAdmins[0]"),
-            ("mailInterval: soon", "mailInterval"),
-            ("mailInterval: 721h", "mailInterval: 721h is too long; write at most 720h"),
-            ("mfaUnknownMax: 720h1s", "mfaUnknownMax"),
+            ("tenants: []\nmailInterval: soon", "mailInterval"),
+            ("tenants: []\nmailInterval: 721h", "mailInterval: 721h is too long; write at most 720h"),
+            ("tenants: []\nmfaUnknownMax: 720h1s", "mfaUnknownMax"),
             (
-                "invitationsPerHour: 0",
+                "tenants: []\ninvitationsPerHour: 0",
                 "invitationsPerHour: 0 lets nobody in; write 1 to 1000000, or leave it out for 30",
             ),
-            ("invitationsPerHour: -3", "invitationsPerHour: -3 is no number"),
+            ("tenants: []\ninvitationsPerHour: -3", "invitationsPerHour: -3 is no number"),
             ("invitationsPerHour: many", "line 1, column 21"),
-            ("destroy: {perHour: lots}", "destroy.perHour"),
+            ("tenants: []\ndestroy: {perHour: lots}", "destroy.perHour"),
             ("tennants: []", "line 1, column 1: there is no field \"tennants\"; did you mean \"tenants\"?"),
             ("domains: host.example", "line 1, column 10: a list belongs here"),
             ("domains: []\ndomains: []", "line 2, column 1: the key \"domains\" stands twice"),
@@ -364,7 +372,7 @@ destroy: {after: 48h, perHour: 10%}
             ("domains: [", "line 1, column 10: "),
             ("tenants: [{namespace: a, adoption: yes}]", "line 1, column 36: "),
             ("domains: []\n...\ntenants: []", "line 3, column 1: "),
-            ("installation: Prod EU", "installation"),
+            ("tenants: []\ninstallation: Prod EU", "installation"),
         ] {
             let error = Workspace::parse(text).unwrap_err();
             assert!(error.contains(place), "{text}: {error}");

@@ -424,7 +424,7 @@ fn a_partner_that_is_gone_withholds_and_deactivates_nobody() {
 #[test]
 fn a_namespace_that_the_policy_drops_gives_nothing() {
     let mut world = shared();
-    world.workspace = guestlist::workspace::Workspace::parse("domains: [host.example]").unwrap();
+    world.workspace = guestlist::workspace::Workspace::parse("domains: [host.example]\ntenants: []").unwrap();
     world.settle();
     assert!(world.access().is_empty());
     assert_eq!(world.violations(Kind::Partner, "acme"), ["HostAdminNotAllowedHere spec.hostAdmins[0]"]);

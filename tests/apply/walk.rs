@@ -389,3 +389,33 @@ fn who_is_to_be_destroyed_at_once_is_though_the_instant_differs_from_look_to_loo
     assert!(!shown.contains(BOB), "{shown}");
     assert_eq!(folder.access(), ["carol@acme.example instagram:Manager"]);
 }
+
+#[test]
+fn policy_without_tenants_is_refused_and_nothing_changes() {
+    let folder = Folder::settled();
+    let before = folder.access();
+    let commented = "installation: test\ntenants:\n# - {namespace: partners, hostAdmins: ['*@host.example']}\n";
+    for policy in ["", "# nothing\n", "installation: test\n", "installation: test\ntenants: null\n", commented] {
+        folder.write("workspace.yaml", policy);
+        for command in [
+            &["plan", "manifests"] as &[&str],
+            &["apply", "manifests", "--yes"],
+            &["check", "manifests", "--workspace", "workspace.yaml"],
+            &["release", "--orphans", "--yes"],
+            &["release", "--take-over=files", "--yes"],
+        ] {
+            let (code, said) = folder.says(command);
+            let told = said.contains("workspace.yaml: tenants: the list is missing") && said.contains("tenants: []");
+            assert!(told && code == if command[0] == "check" { 2 } else { 1 }, "{policy:?} {command:?}: {code} {said}");
+        }
+    }
+    assert_eq!(folder.access(), before);
+    folder.write(
+        "workspace.yaml",
+        &POLICY
+            .replace("- {namespace: partners, hostAdmins: ['*@host.example']}\n", "")
+            .replace("tenants:", "tenants: []"),
+    );
+    assert_eq!(folder.says(&["apply", "manifests", "--yes"]).0, 1, "the policy allows none of the objects");
+    assert!(folder.access().is_empty());
+}

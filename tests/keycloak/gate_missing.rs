@@ -91,7 +91,7 @@ fn sign_in_without_mfa_is_found_in_every_flow_in_use() {
 fn plan_and_apply_warn_while_sign_in_does_not_enforce_mfa() {
     let stage = Stage::prepared("gate-warned");
     let folder = stage.folder.path();
-    std::fs::write(folder.join("workspace.yaml"), "domains: [host.example]\n").unwrap();
+    std::fs::write(folder.join("workspace.yaml"), "domains: [host.example]\ntenants: []\n").unwrap();
     std::fs::create_dir(folder.join("manifests")).unwrap();
     let run = |command: &str, args: &[&str]| {
         let output = Command::cargo_bin("guestlist")

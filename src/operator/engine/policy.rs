@@ -19,11 +19,6 @@ impl Engine {
                     );
                     return self.policy_unreadable(problem);
                 }
-                if !workspace.names_tenants() && self.workspace.names_tenants() {
-                    let problem = "the policy has no tenants any more: was the file cut off? Where nobody shall be allowed \
-                                   anything, write tenants: []";
-                    return self.policy_unreadable(problem.to_owned());
-                }
                 self.condition.problems.remove("PolicyUnreadable");
                 if self.workspace != *workspace {
                     tracing::info!("the workspace policy changed; everything is looked at again");
