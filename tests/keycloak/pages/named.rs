@@ -116,10 +116,16 @@ fn who_comes_back_is_invited_at_the_address_that_was_declared_not_at_one_that_he
         let body =
             json!({"username": "second", "email": BOB, "firstName": "Second", "lastName": "Hand", "enabled": true});
         stage.admin("POST", "/users", Some(body)).await;
-        let before = [stage.user(BOB).await, stage.user(ROBERT).await];
+        // The sessions of a removed guest may be ended once more.
+        let users = async || {
+            let mut users = [stage.user(BOB).await, stage.user(ROBERT).await];
+            users.iter_mut().for_each(|user| user["notBefore"] = Value::Null);
+            users
+        };
+        let before = users().await;
         let refused = stage.run(&admit(&email(BOB), in_three_days())).await;
         assert!(matches!(refused, Err(Fault::Exists { .. })), "{refused:?}");
-        assert_eq!([stage.user(BOB).await, stage.user(ROBERT).await], before);
+        assert_eq!(users().await, before);
         assert_eq!((stage.mail.count(ROBERT), stage.mail.count(BOB)), (0, 2));
     });
 }

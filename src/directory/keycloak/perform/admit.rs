@@ -219,7 +219,11 @@ impl Inner {
                 written.email_verified = false;
             }
         }
-        match self.put_user(&user, &written).await {
+        let put = match origin {
+            Some(Origin::Made) => self.put_fitting(&user, &mut written, false).await,
+            Some(Origin::Adopted) | None => self.put_user(&user, &written).await,
+        };
+        match put {
             Err(failed) if failed.is(409) => return Err(exists()),
             written => written.map_err(Fault::from)?,
         }

@@ -38,18 +38,26 @@ impl Inner {
             user.email_verified =
                 change.after.mark.is_some() && (user.email_verified || change.after.joined_at.is_some());
         }
-        let mut put = self.put_user(change.user, &user).await;
-        // Of somebody whom we found nothing is made up.
-        for _ in 0..MOST_TRIES {
-            let Err(failed) = &put else { break };
-            let fits = change.made() && fit(&mut user, change.user, failed.invalid(), change.must);
-            if !fits {
-                break;
-            }
-            put = self.put_user(change.user, &user).await;
-        }
+        let put = if change.made() {
+            self.put_fitting(change.user, &mut user, change.must).await
+        } else {
+            self.put_user(change.user, &user).await
+        };
         optional(put)?.ok_or_else(|| stale(&change.before.address))?;
         Ok(user)
+    }
+
+    /// Writes what differs of a user that guestlist created, and changes it to what the realm's user profile takes: see [`fit`].
+    pub(super) async fn put_fitting(&self, before: &User, user: &mut User, must: bool) -> Result<(), Failed> {
+        let mut put = self.put_user(before, user).await;
+        for _ in 0..MOST_TRIES {
+            let Err(failed) = &put else { break };
+            if !fit(user, before, failed.invalid(), must) {
+                break;
+            }
+            put = self.put_user(before, user).await;
+        }
+        put
     }
 
     /// Writes what differs of a user.
