@@ -1,22 +1,57 @@
 //! A plan, or a comparison, as markdown: tables that a reviewer reads in a pull request.
 
-use std::fmt::Write as _;
-
 use super::compare::{self, Change};
 use super::escape::Cell;
 use super::input::Rehearsal;
 use super::later;
 use super::words::Text;
 
-/// A table; empty without rows.
-fn table(title: &str, head: &[&str], rows: &[Vec<Cell>]) -> String {
-    if rows.is_empty() {
-        return String::new();
+/// The longest markdown, in bytes: a comment on GitHub holds 65,536 characters.
+const LONGEST: usize = 60_000;
+
+/// A table; it is not written without rows.
+struct Table {
+    title: &'static str,
+    head: &'static [&'static str],
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    fn new(title: &'static str, head: &'static [&'static str], rows: Vec<Vec<Cell>>) -> Self {
+        Self { title, head, rows }
     }
-    let mut text = format!("\n### {title}\n\n| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
-    for row in rows {
-        let cells: Vec<&str> = row.iter().map(Cell::as_str).collect();
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
+
+    fn heading(&self) -> String {
+        format!("\n### {}\n\n| {} |\n|{}\n", self.title, self.head.join(" | "), "---|".repeat(self.head.len()))
+    }
+}
+
+/// The number of rows that a table does not show.
+fn note(omitted: usize) -> String {
+    format!("\nRows left out: {omitted}. The formats `text` and `json` (`-o`) have all rows.\n")
+}
+
+/// Tables, the most important first, within the longest markdown: each row that still fits is written whole.
+fn document(mut text: String, mut tables: Vec<Table>) -> String {
+    tables.retain(|table| !table.rows.is_empty());
+    let fixed: usize = tables.iter().map(|table| table.heading().len() + note(table.rows.len()).len()).sum();
+    let mut free = LONGEST.saturating_sub(text.len() + fixed);
+    for table in tables {
+        text += &table.heading();
+        let mut omitted = 0;
+        for row in &table.rows {
+            let cells: Vec<&str> = row.iter().map(Cell::as_str).collect();
+            let row = format!("| {} |\n", cells.join(" | "));
+            if row.len() <= free {
+                free -= row.len();
+                text += &row;
+            } else {
+                omitted += 1;
+            }
+        }
+        if omitted > 0 {
+            text += &note(omitted);
+        }
     }
     text
 }
@@ -52,10 +87,11 @@ pub fn plan(rehearsal: &Rehearsal, text: &Text) -> String {
         text.summary(&rehearsal.operations, " now"),
         later::count(&rehearsal.later)
     );
-    summary
-        + &table("Now", &["", "Object", "Operation", "Reason"], &operations)
-        + &table("Later", &["Guest", "Partner", "Grant", "Share", "Once"], &later)
-        + &rest(rehearsal)
+    let tables = vec![
+        Table::new("Now", &["", "Object", "Operation", "Reason"], operations),
+        Table::new("Later", &["Guest", "Partner", "Grant", "Share", "Once"], later),
+    ];
+    document(summary, in_order(tables, rehearsal))
 }
 
 /// The differences between two sets of files, and what is to be fixed in the second.
@@ -74,13 +110,13 @@ pub fn comparison(changes: &[Change], rehearsal: &Rehearsal) -> String {
             vec![kind, guest, partner, account, before, after]
         })
         .collect();
-    let head = ["Change", "Guest", "Partner", "Account", "Before", "After"];
-    format!("## guestlist plan: changes of access\n\n{}.\n", compare::count(changes))
-        + &table("Access", &head, &rows)
-        + &rest(rehearsal)
+    let access = Table::new("Access", &["Change", "Guest", "Partner", "Account", "Before", "After"], rows);
+    let summary = format!("## guestlist plan: changes of access\n\n{}.\n", compare::count(changes));
+    document(summary, in_order(vec![access], rehearsal))
 }
 
-fn rest(rehearsal: &Rehearsal) -> String {
+/// All tables in the order of their importance; `planned`: the operations and grants, or the changes of access.
+fn in_order(planned: Vec<Table>, rehearsal: &Rehearsal) -> Vec<Table> {
     let standings = |broken: bool| -> Vec<Vec<Cell>> {
         let those = rehearsal.standings.iter().filter(|standing| standing.broken == broken);
         those
@@ -101,10 +137,54 @@ fn rest(rehearsal: &Rehearsal) -> String {
     let problems: Vec<Vec<Cell>> =
         rehearsal.problems.iter().chain(&rehearsal.failed).map(|problem| vec![Cell::code(problem)]).collect();
     let warnings: Vec<Vec<Cell>> = rehearsal.warnings().into_iter().map(|warning| vec![Cell::code(&warning)]).collect();
-    let head = ["Reason", "Object", "Place", "Message"];
-    table("Violations", &head, &standings(true))
-        + &table("Problems", &["Message"], &problems)
-        + &table("Warnings", &["Message"], &warnings)
-        + &table("Waits", &head, &standings(false))
-        + &table("Left alone", &["Guest", "Membership", "Message"], &left)
+    let head = &["Reason", "Object", "Place", "Message"];
+    let mut tables = vec![
+        Table::new("Violations", head, standings(true)),
+        Table::new("Problems", &["Message"], problems),
+        Table::new("Warnings", &["Message"], warnings),
+    ];
+    tables.extend(planned);
+    tables.push(Table::new("Waits", head, standings(false)));
+    tables.push(Table::new("Left alone", &["Guest", "Membership", "Message"], left));
+    tables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cell, LONGEST, Table, document};
+
+    fn rows(count: usize, length: usize) -> Vec<Vec<Cell>> {
+        (0..count).map(|_| vec![Cell::code(&"x".repeat(length))]).collect()
+    }
+
+    #[test]
+    fn markdown_beyond_the_bound_keeps_whole_rows_and_counts_the_others() {
+        let head = &["Message"];
+        let few = [(1, 1, 1), (700, 700, 700), (5_000, 1, 0), (0, 5_000, 5_000)];
+        for (first, second, third) in few.into_iter().chain((580..610).map(|first| (first, 1, 1))) {
+            let mut all = rows(1, LONGEST);
+            all.extend(rows(first, 94));
+            let tables = vec![
+                Table::new("A", head, all),
+                Table::new("B", head, rows(second, 30)),
+                Table::new("C", head, rows(third, 0)),
+            ];
+            let text = document("# Plan\n".to_owned(), tables);
+            assert!(text.len() <= LONGEST, "{}", text.len());
+            let mut omitted = 0;
+            let mut shown = 0;
+            for line in text.lines() {
+                if let Some((_, count)) = line.split_once("Rows left out: ") {
+                    omitted += count.split_once('.').unwrap().0.parse::<usize>().unwrap();
+                } else if line.starts_with("| `") || line == "|  |" {
+                    assert!(line.ends_with(" |"), "{line}");
+                    shown += 1;
+                }
+            }
+            assert_eq!(shown + omitted, 1 + first + second + third);
+            // Nothing is left out that has room.
+            assert!(omitted == 1 || text.len() > LONGEST - 500, "{first} {second}: {omitted}");
+            assert_eq!(text.contains("### C"), third > 0);
+        }
+    }
 }
