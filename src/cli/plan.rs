@@ -46,7 +46,7 @@ pub(super) struct PlanArgs {
     #[arg(long, conflicts_with_all = ["paths", "prune", "max_removals", "namespace"])]
     from_cluster: bool,
     /// The files before the change (repeatable, as PATH): show the differences of access between them and PATH
-    #[arg(long, value_name = "OLD_PATH", conflicts_with = "from_cluster")]
+    #[arg(long, value_name = "OLD_PATH", conflicts_with = "from_cluster", group = "complete")]
     base: Vec<PathBuf>,
     /// The workspace policy before the change; default: the same as for PATH
     #[arg(long, value_name = "FILE", requires = "base")]

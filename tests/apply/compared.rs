@@ -141,6 +141,20 @@ fn a_policy_that_changes_too_is_compared_with_that_of_the_base() {
 }
 
 #[test]
+fn bound_for_removals_applies_to_a_comparison() {
+    let folder = pull_request(&[SHARE, &guest("carol", "GuestAdmin"), PARTNER].concat());
+    let compared = |bound| folder.says(&["plan", "manifests", "--base", "base", "--max-removals", bound]);
+    let (code, said) = compared("0");
+    assert!(code == 1 && said.contains("TooManyOrphans"), "{said}");
+    let (code, said) = compared("1");
+    assert!(code == 2 && said.contains("lost"), "{said}");
+    for command in [&["plan", "manifests", "--max-removals", "1"][..], &["apply", "manifests", "--max-removals", "1"]] {
+        let (code, said) = folder.says(command);
+        assert!(code != 0 && said.contains("--prune"), "{said}");
+    }
+}
+
+#[test]
 fn input_that_cannot_be_compared_is_an_error() {
     let folder = pull_request(&manifests());
     folder.write("broken.yaml", "a: [\n");

@@ -36,6 +36,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 /// Arguments that both commands have.
 #[derive(Clone, Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("complete").multiple(true))]
 pub struct Input {
     /// The workspace policy: who may be spoken for, from where
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
@@ -50,10 +51,10 @@ pub struct Input {
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<check::Glob>,
     /// Take guests whom no file declares any more for removed, within the partners that are declared
-    #[arg(long)]
+    #[arg(long, group = "complete")]
     pub prune: bool,
     /// How many guests may be removed so within 24 hours; not given: three, or a quarter of all. Where there are more, none is
-    #[arg(long, value_name = "NUMBER", requires = "prune")]
+    #[arg(long, value_name = "NUMBER", requires = "complete")]
     pub max_removals: Option<usize>,
 }
 
