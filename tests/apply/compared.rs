@@ -155,6 +155,33 @@ fn bound_for_removals_applies_to_a_comparison() {
 }
 
 #[test]
+fn expired_invitation_waits_until_the_annotation_sends_it_again() {
+    let folder = Folder::new();
+    let bob = guest("bob", "GuestUser");
+    folder.declare(&[&bob, &guest("carol", "GuestAdmin"), PARTNER].concat());
+    folder.apply();
+    folder.joins_with_mfa(CAROL);
+    let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
+    connection.execute("UPDATE guests SET invitation_ends = sent_at WHERE sent_at IS NOT NULL", []).unwrap();
+    drop(connection);
+    folder.declare(&manifests());
+    folder.apply();
+    let (code, said) = folder.plan();
+    assert!(code == 0 && said.contains("waits[InvitationExpired]: GuestMembership partners/bob"), "{said}");
+    assert!(said.contains("guestlist.dev/resend-invitation"), "{said}");
+    let (code, plan) = folder.json(&["plan", "manifests"]);
+    let waits: Vec<&Value> = plan["waits"].as_array().unwrap().iter().map(|it| &it["reason"]).collect();
+    assert_eq!((code, waits), (0, vec![&json!("InvitationExpired")]), "{plan}");
+    let (_, said) = folder.says(&["plan", "manifests", "-o", "markdown"]);
+    assert!(said.contains("### Waits") && said.contains("| `InvitationExpired` |"), "{said}");
+    let now = jiff::Timestamp::now();
+    let annotated = format!("name: bob, annotations: {{guestlist.dev/resend-invitation: '{now}'}},");
+    folder.declare(&manifests().replace("metadata: {name: bob,", &format!("metadata: {{{annotated}")));
+    let (code, said) = folder.plan();
+    assert!(code == 2 && said.contains("send the invitation again") && !said.contains("InvitationExpired"), "{said}");
+}
+
+#[test]
 fn input_that_cannot_be_compared_is_an_error() {
     let folder = pull_request(&manifests());
     folder.write("broken.yaml", "a: [\n");

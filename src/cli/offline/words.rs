@@ -389,17 +389,20 @@ pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
             message: text(&ready["message"]),
         });
     }
-    // The membership is in order; the guest has to enrol another method.
+    // The membership is in order; the guest has to enrol another method, or needs another invitation.
+    let stuck = |type_: ConditionType, status: &str, reason: Reason| {
+        condition(type_).filter(|it| it["status"] == status && it["reason"] == reason.as_str())
+    };
     if found.is_empty()
-        && let Some(mfa) = condition(ConditionType::MfaSatisfied)
-            .filter(|mfa| mfa["status"] == "False" && mfa["reason"] == Reason::MfaMethodMissing.as_str())
+        && let Some(condition) = stuck(ConditionType::MfaSatisfied, "False", Reason::MfaMethodMissing)
+            .or_else(|| stuck(ConditionType::Ready, "True", Reason::InvitationExpired))
     {
         found.push(Standing {
             at: places.of_name(key).map(str::to_owned),
             key: key.clone(),
             broken: false,
-            reason: text(&mfa["reason"]),
-            message: text(&mfa["message"]),
+            reason: text(&condition["reason"]),
+            message: text(&condition["message"]),
         });
     }
     found
