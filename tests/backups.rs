@@ -96,6 +96,57 @@ fn directory_opened_after_a_crash_is_whole_in_its_file() {
     drop((again, hold));
 }
 
+/// A file and its log as a killed process leaves them, with one guest in the log alone.
+fn crashed(file: &Path) -> PathBuf {
+    let (directory, epoch) = furnished(file);
+    let hold = Connection::open(file).unwrap();
+    hold.execute_batch("BEGIN; SELECT count(*) FROM guests").unwrap();
+    block_on(directory.execute(&admit(&bob(), at(100)), None, at(1), epoch)).unwrap();
+    let crashed = file.with_extension("crashed");
+    fs::copy(file, &crashed).unwrap();
+    fs::copy(beside(file, "-wal"), beside(&crashed, "-wal")).unwrap();
+    assert!(!log_is_empty(&crashed));
+    crashed
+}
+
+#[test]
+fn reader_of_a_crashed_directory_leaves_it_whole_in_its_file() {
+    let (folder, file) = folder();
+    let crashed = crashed(&file);
+    let reader = Store::open(&crashed, Access::Read).unwrap();
+    assert!(log_is_empty(&crashed));
+    assert_eq!(copied_alone(&crashed).guests.len(), 1);
+    // Another process that is killed while the reader is open.
+    let log = beside(&crashed, "-wal");
+    let mut writer = Store::open(&crashed, Access::Write).unwrap();
+    let hold = Connection::open(&crashed).unwrap();
+    hold.execute_batch("BEGIN; SELECT count(*) FROM guests").unwrap();
+    assert!(writer.accept(&bob(), at(2)).unwrap() && fs::metadata(&log).unwrap().len() > 0);
+    hold.execute_batch("COMMIT").unwrap();
+    drop(reader);
+    assert!(log_is_empty(&crashed));
+    drop((hold, writer));
+    backup(&crashed, &folder.path().join("backup.db")).unwrap();
+}
+
+#[test]
+fn copy_restored_beside_an_old_log_names_the_log() {
+    let (_folder, file) = folder();
+    let crashed = crashed(&file);
+    let log = beside(&crashed, "-wal");
+    let copy = file.with_extension("copy");
+    backup(&file, &copy).unwrap();
+    fs::copy(&copy, &crashed).unwrap();
+    // The log holds pages of another state.
+    let bytes = fs::read(&log).unwrap();
+    for access in [Access::Read, Access::Write] {
+        fs::write(&log, &bytes).unwrap();
+        let said = Store::open(&crashed, access).err().expect("pages of two states are refused").to_string();
+        let names = |end| said.contains(&beside(&crashed, end).display().to_string());
+        assert!(names("-wal") && names("-shm") && said.contains("remove"), "{access:?}: {said}");
+    }
+}
+
 #[test]
 fn backup_of_a_directory_in_use_is_one_state_of_it() {
     let (folder, file) = folder();

@@ -35,6 +35,18 @@ fn a_file_that_is_not_there_says_how_to_make_one() {
 }
 
 #[test]
+fn empty_file_is_refused_unless_a_directory_is_created() {
+    let (_folder, file) = folder();
+    std::fs::write(&file, "").unwrap();
+    let messages = [Access::Write, Access::Read].map(|access| refusal(&file, access));
+    assert_eq!(messages[0], messages[1]);
+    assert!(messages[0].contains("is empty") && messages[0].contains("directory import"), "{messages:?}");
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), 0);
+    drop(Store::open(&file, Access::Create).unwrap());
+    drop(Store::open(&file, Access::Write).unwrap());
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_named() {
     let (_folder, file) = folder();
     let message = refusal(&file.join("deeper.db"), Access::Create);

@@ -24,6 +24,11 @@ impl Place {
     /// Reads `sqlite:PATH` or `keycloak:URL#REALM`. What Keycloak needs besides comes from the environment.
     pub fn read(address: &str) -> Result<Self, String> {
         match address.split_once(':') {
+            Some(("sqlite", ":memory:")) => {
+                Err("--directory sqlite::memory: names no file, and its content would be lost at the \
+                                                 end of the command; write sqlite:PATH, as in sqlite:guestlist.db"
+                    .to_owned())
+            }
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(Path::new(path).to_owned())),
             Some(("keycloak", _)) => {
                 let settings = keycloak::Settings::read(address, |name| std::env::var(name).ok());

@@ -12,6 +12,7 @@
 mod compared;
 mod folder;
 mod interrupted;
+mod killed;
 mod pipeline;
 mod printed;
 mod same;

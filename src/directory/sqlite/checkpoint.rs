@@ -1,10 +1,10 @@
 //! Emptying the write-ahead log into the directory's own file. SQLite leaves committed transactions in `FILE-wal`; a copy of the
 //! file alone would be a valid directory without them. See `docs/adr/0009-backups-and-the-journal.md`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 /// How long the directory waits for the next request before it empties the log.
 pub(super) const IDLE: Duration = Duration::from_millis(100);
@@ -19,19 +19,27 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub(super) struct Log {
     /// `None`: there is none that this connection may write to.
     path: Option<PathBuf>,
+    /// The directory's file, where the store's connection only reads: a second connection empties the log.
+    read_only: Option<PathBuf>,
 }
 
 impl Log {
     /// The log of a connection that may write.
     pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {
         connection.pragma_update(None, "wal_autocheckpoint", PAGES)?;
-        let path = connection.path().filter(|path| !path.is_empty()).map(|path| PathBuf::from(format!("{path}-wal")));
-        Ok(Self { path })
+        let path = connection.path().filter(|path| !path.is_empty()).map(|path| beside(Path::new(path), "-wal"));
+        Ok(Self { path, read_only: None })
     }
 
     /// The log of a connection that only reads.
-    pub(super) fn none() -> Self {
-        Self { path: None }
+    pub(super) fn of_reader(file: &Path) -> Self {
+        Self { path: Some(beside(file, "-wal")), read_only: Some(file.to_owned()) }
+    }
+
+    /// Whether the store has to empty the log while no request comes. A store that only reads does so when it is opened and
+    /// closed: in between, the writers of the log do.
+    pub(super) fn waits_for_rest(&self) -> bool {
+        self.read_only.is_none() && !self.is_empty()
     }
 
     /// Whether nothing is in the log, whichever process wrote it.
@@ -46,8 +54,12 @@ impl Log {
             return;
         }
         let run = || {
-            connection.busy_timeout(PATIENCE)?;
-            let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+            if let Some(file) = &self.read_only {
+                // Where this process may not write, the file stays as it is.
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                return truncate(&Connection::open_with_flags(file, flags)?);
+            }
+            let done = truncate(connection);
             connection.busy_timeout(patience)?;
             done
         };
@@ -56,4 +68,16 @@ impl Log {
             Err(error) => tracing::debug!(%error, "failed to empty the directory's write-ahead log"),
         }
     }
+}
+
+fn truncate(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+}
+
+/// The file of SQLite's that lies beside a directory's file.
+pub(super) fn beside(file: &Path, end: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
 }

@@ -85,9 +85,9 @@ impl Store {
         self
     }
 
-    /// Whether the file alone holds everything.
+    /// Whether this store has nothing to bring into the file itself.
     fn is_at_rest(&self) -> bool {
-        self.log.is_empty()
+        !self.log.waits_for_rest()
     }
 
     /// Brings everything into the file itself.

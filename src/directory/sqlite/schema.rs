@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use rusqlite_migration::{M, Migrations};
 
 use super::super::Fault;
-use super::checkpoint::Log;
+use super::checkpoint::{Log, beside};
 use super::integrity;
 
 /// Marks the file as a guestlist directory (`glst`).
@@ -172,9 +172,9 @@ ALTER TABLE guests ADD COLUMN disabled_by_other INTEGER NOT NULL DEFAULT 0 CHECK
 pub enum Access {
     /// Read and write; created where it is not there.
     Create,
-    /// Read and write; it has to be there.
+    /// Read and write; it has to be there, and not empty.
     Write,
-    /// Read; it has to be there.
+    /// Read; it has to be there, and not empty.
     Read,
 }
 
@@ -203,7 +203,7 @@ pub(super) fn open(path: &Path, access: Access) -> Result<(Connection, Log), Fau
     prepare(path, &mut connection, access)?;
     connection.set_db_config(keeps_log, false).map_err(|error| refused(path, &error))?;
     let log = if access == Access::Read {
-        Log::none()
+        Log::of_reader(path)
     } else {
         Log::of(&connection).map_err(|error| refused(path, &error))?
     };
@@ -235,10 +235,20 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
             ),
         });
     }
+    if fresh && access != Access::Create {
+        return Err(Fault::Refused {
+            message: format!(
+                "{} is empty: it is not a directory yet, or its content was lost. Restore a copy, or create a new directory with \
+                 `guestlist directory import FILE --directory sqlite:{}`",
+                path.display(),
+                path.display()
+            ),
+        });
+    }
     if version >= 1 {
         whole(path, connection)?;
     }
-    if access == Access::Read && !fresh && version < known {
+    if access == Access::Read && version < known {
         return Err(Fault::Refused {
             message: format!(
                 "{} was written by an older guestlist (schema {version}, this one has {known}), and reading does not change it. \
@@ -248,7 +258,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
         });
     }
     if access == Access::Read {
-        return if fresh { Err(Fault::Refused { message: format!("{} is empty", path.display()) }) } else { Ok(()) };
+        return Ok(());
     }
     connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(fail)?;
@@ -269,12 +279,27 @@ fn whole(path: &Path, connection: &Connection) -> Result<(), Fault> {
         None => Ok(()),
         Some(problem) => Err(Fault::Refused {
             message: format!(
-                "{} is damaged: {problem}. Was it copied while the directory was being written? Nothing was changed, and no mail \
-                 was sent. Restore another copy; `guestlist directory backup FILE` makes one that is consistent.",
-                path.display()
+                "{} is damaged: {problem}. Nothing was changed, and no mail was sent. {}.",
+                path.display(),
+                way_on(path)
             ),
         }),
     }
+}
+
+/// The way on from a damaged file. A log that holds something may belong to the file that a restored copy replaced.
+fn way_on(path: &Path) -> String {
+    let another = "Was it copied while the directory was being written? Restore another copy; `guestlist directory backup FILE` \
+                   makes one that is consistent";
+    let (log, index) = (beside(path, "-wal"), beside(path, "-shm"));
+    if std::fs::metadata(&log).map_or(0, |log| log.len()) == 0 {
+        return another.to_owned();
+    }
+    let (log, index) = (log.display(), index.display());
+    format!(
+        "Was a copy restored here? Then {log} belongs to the file that was here before: remove {log} and {index} and try again. \
+         {another}"
+    )
 }
 
 /// What the file says of itself: application, schema version, number of tables. One snapshot: another process may be
@@ -321,8 +346,9 @@ fn refused(path: &Path, error: &rusqlite::Error) -> Fault {
     let what = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "is not an SQLite file; nothing was changed. Name another file",
         Some(ErrorCode::DatabaseCorrupt) => {
-            "is damaged. Was it copied while the directory was being written? Nothing was changed, and no mail was sent. Restore \
-             another copy; `guestlist directory backup FILE` makes one that is consistent"
+            let message =
+                format!("{} is damaged. Nothing was changed, and no mail was sent. {}.", path.display(), way_on(path));
+            return Fault::Refused { message };
         }
         Some(ErrorCode::ReadOnly) => "is read-only; guestlist has to write to it (and to its folder)",
         Some(ErrorCode::CannotOpen) => "cannot be opened; its folder has to exist and to be writable",
