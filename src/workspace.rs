@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::rules::{Domain, Email, time};
 use crate::wording::yaml_problem;
-use crate::yaml;
+use crate::yaml::{self, Switch};
 
 /// The installation's name where the policy gives none.
 pub const DEFAULT_INSTALLATION: &str = "default";
@@ -113,7 +113,7 @@ struct FileTenant {
     #[serde(default)]
     host_admins: Vec<String>,
     #[serde(default)]
-    adoption: bool,
+    adoption: Option<Switch>,
 }
 
 #[derive(Deserialize)]
@@ -243,7 +243,7 @@ impl Tenant {
                     AddressPattern::read(text).map_err(|e| format!("tenants[{index}].hostAdmins[{i}]: {e}"))
                 })
                 .collect::<Result<_, _>>()?,
-            adoption: file.adoption,
+            adoption: file.adoption.is_some_and(|Switch(on)| on),
         })
     }
 }
@@ -371,6 +371,7 @@ destroy: {after: 48h, perHour: 10%}
             ("domains: []\n---\ndomains: []", "line 3, column 1: a second document"),
             ("domains: [", "line 1, column 10: "),
             ("tenants: [{namespace: a, adoption: yes}]", "line 1, column 36: "),
+            ("tenants: [{namespace: a, adoption: 'true'}]", "line 1, column 36: "),
             ("domains: []\n...\ntenants: []", "line 3, column 1: "),
             ("tenants: []\ninstallation: Prod EU", "installation"),
         ] {

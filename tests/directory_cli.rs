@@ -150,6 +150,67 @@ fn importing_adds_and_updates_and_removes_nothing() {
 }
 
 #[test]
+fn import_entry_keeps_the_values_that_it_leaves_out() {
+    let desk = Desk::furnished();
+    let off = "users: [{email: alice@host.example, enabled: false, verified: false}]";
+    desk.says(
+        &["import", &desk.file("off.yaml", off)],
+        "changed     user alice@host.example: enabled from true to false, verified from true to false\n\
+         0 made, 1 changed, 0 unchanged, 0 left alone",
+    );
+    let (before, bare) = (desk.shown(), desk.file("bare.yaml", "users: [{email: alice@host.example}]"));
+    for args in [&["import", &bare, "--dry-run"] as &[&str], &["import", &bare]] {
+        let written = if args.len() > 2 { "; nothing was written" } else { "" };
+        let same =
+            format!("unchanged   user alice@host.example\n0 made, 0 changed, 1 unchanged, 0 left alone{written}");
+        desk.says(args, &same);
+    }
+    assert_eq!(desk.shown(), before);
+    let named = "users: [{email: alice@host.example, name: ''}]";
+    desk.says(
+        &["import", &desk.file("named.yaml", named)],
+        "changed     user alice@host.example: name from \"Alice Example\" to \"\"\n\
+         0 made, 1 changed, 0 unchanged, 0 left alone",
+    );
+}
+
+#[test]
+fn import_refuses_text_for_a_boolean_and_hidden_characters_in_names() {
+    let desk = Desk::furnished();
+    for field in ["enabled", "verified"] {
+        for text in ["\"no\"", "'true'", "\"false\"", "1"] {
+            let file = format!("users:\n- {{email: zoe@host.example, {field}: {text}}}\n");
+            let said = desk.run(&["import", &desk.file("bad.yaml", &file)]).stderr;
+            let said = String::from_utf8(said).unwrap();
+            assert!(said.contains("bad.yaml:2:") && said.contains("true or false"), "{file}: {said}");
+        }
+    }
+    for (file, place) in [
+        ("users:\n- {email: zoe@host.example, name: \"Zoe\\u202e\"}\n", "bad.yaml:2:35: "),
+        ("users:\n- {email: zoe@host.example, name: \"Zoe\\e[2J\"}\n", "bad.yaml:2:35: "),
+        ("accounts:\n- {name: \"wiki\\u2066\"}\n", "bad.yaml:2:10: "),
+    ] {
+        let said = desk.run(&["import", &desk.file("bad.yaml", file)]).stderr;
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains(place) && said.contains("has the character U+"), "{file}: {said}");
+    }
+    assert_eq!(desk.shown()["users"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn set_owner_warns_of_an_owner_who_does_not_exist() {
+    let desk = Desk::furnished();
+    let output = desk.run(&["set-owner", "tiktok", "alcie@host.example"]);
+    assert!(output.status.success());
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "warning: account \"tiktok\": the owner alcie@host.example is no user of the directory; did you mean \
+         alice@host.example?\n"
+    );
+    assert!(desk.run(&["set-owner", "tiktok", "alice@host.example"]).stderr.is_empty());
+}
+
+#[test]
 fn an_import_with_any_problem_names_them_all_and_imports_nothing() {
     let desk = Desk::furnished();
     let file = "users:

@@ -15,6 +15,45 @@ pub struct Import {
     pub accounts: Vec<AccountRecord>,
 }
 
+/// A file to import: users whose entries may leave fields out, and accounts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImportFile {
+    /// Workspace users.
+    pub users: Vec<UserEntry>,
+    /// Accounts and their Owners.
+    pub accounts: Vec<AccountRecord>,
+}
+
+/// The entry of a user. A field that it leaves out keeps the value of an existing user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserEntry {
+    /// The address.
+    pub email: Email,
+    /// The name; empty for a new user.
+    pub name: Option<String>,
+    /// Whether the user may log in; `true` for a new user.
+    pub enabled: Option<bool>,
+    /// Whether the address is verified; `true` for a new user.
+    pub verified: Option<bool>,
+}
+
+impl ImportFile {
+    /// Fills in the fields that entries leave out.
+    pub fn complete(&self, existing: &BTreeMap<Email, UserRecord>) -> Import {
+        let complete = |entry: &UserEntry| {
+            let old = existing.get(&entry.email);
+            let name = entry.name.clone().or_else(|| old.map(|old| old.name.clone()));
+            UserRecord {
+                email: entry.email.clone(),
+                name: name.unwrap_or_default(),
+                enabled: entry.enabled.or(old.map(|old| old.enabled)).unwrap_or(true),
+                verified: entry.verified.or(old.map(|old| old.verified)).unwrap_or(true),
+            }
+        };
+        Import { users: self.users.iter().map(complete).collect(), accounts: self.accounts.clone() }
+    }
+}
+
 /// The changes of users that an import may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum People {

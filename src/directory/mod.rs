@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 pub use fault::Fault;
-pub use import::{Import, Imported};
+pub use import::{Import, ImportFile, Imported, UserEntry};
 pub use mirror::Mirror;
 pub use operation::{Operation, Weight};
 pub use place::Place;

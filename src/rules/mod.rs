@@ -23,5 +23,5 @@ pub use reason::*;
 pub use role::*;
 pub use table::{Entry, Sort, entry, explain, markdown};
 pub use terms::*;
-pub use text::{DisplayName, printable, printable_json, printable_lines};
+pub use text::{DisplayName, check as check_text, printable, printable_json, printable_lines};
 pub use violation::*;

@@ -21,11 +21,13 @@ mod scalar;
 mod scalars;
 mod scanner;
 mod settings;
+mod switch;
 mod token;
 pub mod tree;
 
 pub use encoding::decode as decode_bytes;
 pub use settings::ambiguity;
+pub use switch::Switch;
 
 use crate::rules::quote;
 use chunk::Chunk;

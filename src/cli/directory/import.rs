@@ -8,15 +8,14 @@ use serde::Deserialize;
 use serde_saphyr::{Error, Location, Spanned};
 
 use super::Problem;
-use crate::directory::Import;
-use crate::directory::{AccountRecord, UserRecord};
-use crate::rules::Email;
+use crate::directory::{AccountRecord, ImportFile, UserEntry};
+use crate::rules::{Email, check_text};
 use crate::wording::yaml_problem;
-use crate::yaml;
+use crate::yaml::{self, Switch};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ImportFile {
+struct Entries {
     #[serde(default)]
     users: Option<Vec<ImportUser>>,
     #[serde(default)]
@@ -28,11 +27,11 @@ struct ImportFile {
 struct ImportUser {
     email: Spanned<String>,
     #[serde(default)]
-    name: String,
-    #[serde(default = "yes")]
-    enabled: bool,
-    #[serde(default = "yes")]
-    verified: bool,
+    name: Option<Spanned<String>>,
+    #[serde(default)]
+    enabled: Option<Switch>,
+    #[serde(default)]
+    verified: Option<Switch>,
 }
 
 #[derive(Deserialize)]
@@ -43,12 +42,8 @@ struct ImportAccount {
     owners: Vec<Spanned<String>>,
 }
 
-fn yes() -> bool {
-    true
-}
-
 /// Reads a file, or standard input where it is `-`.
-pub fn read(file: &Path) -> Result<Import, Problem> {
+pub fn read(file: &Path) -> Result<ImportFile, Problem> {
     let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
     let failed = |error: std::io::Error| Problem::Said(format!("{name} cannot be read: {error}"));
     let mut bytes = Vec::new();
@@ -72,9 +67,9 @@ fn place(location: Location) -> String {
     format!(":{}:{}", location.line(), location.column())
 }
 
-fn parse(text: &str) -> Result<Import, Vec<Found>> {
+fn parse(text: &str) -> Result<ImportFile, Vec<Found>> {
     let options = serde_saphyr::options! { with_snippet: false };
-    let read: Option<ImportFile> =
+    let read: Option<Entries> =
         serde_saphyr::from_str_with_options(text, options).map_err(|error| vec![unreadable(&error)])?;
     if let Some((line, column, what)) = yaml::ambiguity(text) {
         return Err(vec![(format!(":{line}:{column}"), what)]);
@@ -84,7 +79,7 @@ fn parse(text: &str) -> Result<Import, Vec<Found>> {
     let users = read.users.unwrap_or_default().into_iter().filter_map(|user| reader.user(user)).collect();
     let accounts =
         read.accounts.unwrap_or_default().into_iter().filter_map(|account| reader.account(account)).collect();
-    if reader.problems.is_empty() { Ok(Import { users, accounts }) } else { Err(reader.problems) }
+    if reader.problems.is_empty() { Ok(ImportFile { users, accounts }) } else { Err(reader.problems) }
 }
 
 /// What does not read as YAML, or not as a file to import.
@@ -110,17 +105,35 @@ impl Reader {
         Email::parse(&text.value).map_err(|error| self.problem(text.referenced, error)).ok()
     }
 
-    fn user(&mut self, user: ImportUser) -> Option<UserRecord> {
+    fn user(&mut self, user: ImportUser) -> Option<UserEntry> {
         let email = self.email(&user.email)?;
         let line = user.email.referenced.line();
         if let Some(first) = self.users.insert(email.clone(), line) {
             self.problem(user.email.referenced, format!("{email} stands in line {first} already"));
         }
-        Some(UserRecord { email, name: user.name, enabled: user.enabled, verified: user.verified })
+        if let Some(name) = user.name.as_ref().filter(|name| !name.value.is_empty()) {
+            self.visible(name, "a name");
+        }
+        let switch = |it: Option<Switch>| it.map(|Switch(on)| on);
+        Some(UserEntry {
+            email,
+            name: user.name.map(|name| name.value),
+            enabled: switch(user.enabled),
+            verified: switch(user.verified),
+        })
+    }
+
+    fn visible(&mut self, text: &Spanned<String>, what: &str) {
+        if let Err(problem) = check_text(&text.value, what) {
+            self.problem(text.referenced, problem);
+        }
     }
 
     fn account(&mut self, account: ImportAccount) -> Option<AccountRecord> {
         let owners: BTreeSet<Email> = account.owners.iter().filter_map(|text| self.email(text)).collect();
+        if !account.name.value.trim().is_empty() {
+            self.visible(&account.name, "the account's name");
+        }
         let (name, at) = (account.name.value, account.name.referenced);
         if name.trim().is_empty() {
             self.problem(at, "an account needs a name".to_owned());

@@ -34,7 +34,8 @@ On sqlite:PATH you play the guest (accept, enroll-mfa, reset-mfa); in a realm of
 
 A file to import:
   users: [{email: alice@host.example, name: Alice Example, enabled: true, verified: true}]
-  accounts: [{name: instagram-main, owners: [alice@host.example]}]")]
+  accounts: [{name: instagram-main, owners: [alice@host.example]}]
+A field that the entry of an existing user leaves out keeps its value. A new user is enabled and verified.")]
 pub struct DirectoryArgs {
     /// The directory: sqlite:PATH or keycloak:URL#REALM
     #[arg(
@@ -154,8 +155,8 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
     match args.command {
         Command::Setup(args) => bootstrap::run(directory, args, out)?,
         Command::Import { file, users, dry_run } => {
-            let import = import::read(&file)?;
-            show_import(&place()?.import(&import, users, dry_run)?, dry_run, out)?;
+            let entries = import::read(&file)?;
+            show_import(&place()?.import(&entries, users, dry_run)?, dry_run, out)?;
         }
         Command::Backup { file } => {
             let place = place()?;
@@ -182,7 +183,11 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
         }
         Command::SetOwner { account, owners } => {
             let owners = owners.iter().map(|text| address(text)).collect::<Result<BTreeSet<_>, _>>()?;
-            let done = place()?.set_owner(&account, &owners)?;
+            let place = place()?;
+            let done = place.set_owner(&account, &owners)?;
+            for warning in place.owner_warnings(&account, &owners)? {
+                eprintln!("warning: {}", printable(&warning));
+            }
             said(out, done, &format!("{account} has new Owners"), &format!("{account} had these Owners already"))?;
         }
         Command::DeleteAccount { account } => {

@@ -1,6 +1,6 @@
 //! Where the directory is: a file of ours, or a realm of Keycloak. What both can do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +10,10 @@ use tokio::runtime::Runtime;
 use super::Problem;
 use crate::directory::import::People;
 use crate::directory::sqlite::{Access, Contents, Store, backup};
-use crate::directory::{self, Everything, Import, Imported, keycloak, scheme};
+use crate::directory::{
+    self, AccountRecord, Everything, Fault, Import, ImportFile, Imported, Observe, UserEntry, UserRecord, keycloak,
+    scheme,
+};
 use crate::rules::Email;
 
 /// A directory that was named.
@@ -63,14 +66,29 @@ impl Place {
     }
 
     /// Adds and updates accounts and people; on Keycloak it only adds people, and only with `users`. A rehearsal writes nothing.
-    pub fn import(&self, import: &Import, users: bool, rehearsal: bool) -> Result<Imported, Problem> {
+    pub fn import(&self, file: &ImportFile, users: bool, rehearsal: bool) -> Result<Imported, Problem> {
         let people = if users { People::Add } else { People::LeaveOut };
         Ok(match self {
-            Self::File(path) if !rehearsal => Store::open(path, Access::Create)?.import(import)?,
-            Self::File(path) if path.exists() => Store::open(path, Access::Read)?.rehearse_import(import)?,
-            Self::File(_) => Store::open(Path::new(":memory:"), Access::Create)?.rehearse_import(import)?,
-            Self::Realm(realm, runtime) => runtime.block_on(realm.import(import, people, rehearsal))?,
+            Self::File(path) if !rehearsal => Store::open(path, Access::Create)?.import_file(file)?,
+            Self::File(path) if path.exists() => Store::open(path, Access::Read)?.rehearse_import_file(file)?,
+            Self::File(_) => Store::open(Path::new(":memory:"), Access::Create)?.rehearse_import_file(file)?,
+            Self::Realm(realm, runtime) => runtime.block_on(async {
+                let import = file.complete(&if users { existing(realm, file).await? } else { BTreeMap::new() });
+                realm.import(&import, people, rehearsal).await
+            })?,
         })
+    }
+
+    /// A warning for each of these Owners who is no user.
+    pub fn owner_warnings(&self, account: &str, owners: &BTreeSet<Email>) -> Result<Vec<String>, Problem> {
+        let owners = owners.iter().cloned().collect();
+        let account = AccountRecord { name: account.to_owned(), owners, deleted: false };
+        let import = Import { users: Vec::new(), accounts: vec![account] };
+        let said = match self {
+            Self::File(path) => Store::open(path, Access::Read)?.rehearse_import(&import)?,
+            Self::Realm(realm, runtime) => runtime.block_on(realm.import(&import, People::LeaveOut, true))?,
+        };
+        Ok(said.warnings)
     }
 
     /// An account changes hands.
@@ -96,6 +114,18 @@ impl Place {
             Self::Realm(..) => Err(cannot(directory, instead)),
         }
     }
+}
+
+/// The users of a realm whose entries leave fields out.
+async fn existing(realm: &keycloak::Directory, file: &ImportFile) -> Result<BTreeMap<Email, UserRecord>, Fault> {
+    let mut existing = BTreeMap::new();
+    let partial = |entry: &&UserEntry| entry.name.is_none() || entry.enabled.is_none() || entry.verified.is_none();
+    for entry in file.users.iter().filter(partial) {
+        if let Some(user) = realm.user(&entry.email).await? {
+            existing.insert(entry.email.clone(), user);
+        }
+    }
+    Ok(existing)
 }
 
 /// A variable of the environment.

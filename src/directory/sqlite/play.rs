@@ -13,7 +13,8 @@ use super::schema::fault;
 use super::{Fault, Store};
 use crate::directory::import::{Known, KnownUser, People, Planned, plan};
 use crate::directory::{
-    AccountRecord, Everything, GuestRecord, Import, Imported, Login, MfaRecord, Origin, SignInGate, UserRecord,
+    AccountRecord, Everything, GuestRecord, Import, ImportFile, Imported, Login, MfaRecord, Origin, SignInGate,
+    UserRecord,
 };
 use crate::rules::{Email, MfaMethod};
 
@@ -59,9 +60,18 @@ impl Store {
 
     /// Adds and updates users and accounts, all or nothing; removes nothing.
     pub fn import(&mut self, import: &Import) -> Result<Imported, Fault> {
+        self.import_as(|_| Ok(import.clone()))
+    }
+
+    /// The same with a file, whose entries may leave fields out.
+    pub fn import_file(&mut self, file: &ImportFile) -> Result<Imported, Fault> {
+        self.import_as(|tx| completed(tx, file))
+    }
+
+    fn import_as(&mut self, read: impl FnOnce(&Connection) -> Result<Import, Fault>) -> Result<Imported, Fault> {
         self.play("import", |tx| {
             let failed = |error: rusqlite::Error| fault("import", &error);
-            let planned = plan_import(tx, import)?;
+            let planned = plan_import(tx, &read(tx)?)?;
             for user in &planned.users {
                 put_user(tx, user).map_err(failed)?;
             }
@@ -77,6 +87,12 @@ impl Store {
         let snapshot = self.connection().transaction_with_behavior(TransactionBehavior::Deferred);
         let snapshot = snapshot.map_err(|error| fault("read the directory", &error))?;
         plan_import(&snapshot, import).map(|planned| planned.said)
+    }
+
+    /// The same with a file, whose entries may leave fields out.
+    pub fn rehearse_import_file(&mut self, file: &ImportFile) -> Result<Imported, Fault> {
+        let import = completed(self.connection(), file)?;
+        self.rehearse_import(&import)
     }
 
     /// A guest follows his invitation and joins.
@@ -182,6 +198,11 @@ impl Store {
             Ok(old.deleted != deleted)
         })
     }
+}
+
+fn completed(tx: &Connection, file: &ImportFile) -> Result<Import, Fault> {
+    let users = rows::users(tx, "", &[]).map_err(|error| fault("read the directory", &error))?;
+    Ok(file.complete(&users.into_iter().map(|user| (user.email.clone(), user)).collect()))
 }
 
 fn plan_import(tx: &Connection, import: &Import) -> Result<Planned, Fault> {
