@@ -1,7 +1,8 @@
 //! The objects of a document, as kubectl takes them: one, or those of a list.
 
 use super::Problem;
-use super::tree::{Entry, Node, Value};
+use super::metadata;
+use super::tree::{Node, Value};
 use crate::rules::quote;
 
 /// The objects of a document, or why kubectl refuses it.
@@ -49,15 +50,14 @@ fn collect(node: Node, is_item: bool, found: &mut Vec<Node>) -> Result<(), Probl
 
 /// The items of a list. What stands around them is dropped, but has to be sound.
 pub fn list_items(list: Node, is_item: bool) -> Result<Vec<Node>, Problem> {
-    if let Some(problem) = metadata_problem(&list) {
-        return Err(problem);
+    if is_item {
+        let message = "kubectl refuses a list inside a list; move its items into the outer list";
+        return Err(Problem::syntax(message, list.mark()));
     }
-    let at = list.mark();
-    let items = items(list);
-    if is_item && items.is_empty() {
-        return Err(Problem::syntax("kubectl refuses an empty list inside a list; remove it", at));
+    match metadata::problem(&list) {
+        Some(problem) => Err(problem),
+        None => Ok(items(list)),
     }
-    Ok(items)
 }
 
 fn items(node: Node) -> Vec<Node> {
@@ -66,36 +66,4 @@ fn items(node: Node) -> Vec<Node> {
         Some(Value::List(items)) => items,
         _ => Vec::new(),
     }
-}
-
-/// Why kubectl refuses the metadata of an object, whatever its kind.
-pub fn metadata_problem(object: &Node) -> Option<Problem> {
-    let metadata = object.entry("metadata")?;
-    let refused = |entry: &Entry, wanted: &str| {
-        let message = format!("{} is {wanted}, not {}; put texts in quotes", quote(&entry.key), entry.value.describe());
-        Some(Problem::syntax(message, entry.key_span.clone()))
-    };
-    let fields = match &metadata.value.value {
-        Value::Map(fields) => fields,
-        Value::Null => return None,
-        _ => return refused(metadata, "a map"),
-    };
-    fields.iter().find_map(|field| match (field.key.as_str(), &field.value.value) {
-        (_, Value::Null)
-        | ("finalizers" | "ownerReferences" | "managedFields", Value::List(_))
-        | ("generation" | "deletionGracePeriodSeconds", Value::Int(_)) => None,
-        ("labels" | "annotations", Value::Map(entries)) => entries.iter().find_map(|entry| match entry.value.value {
-            Value::Text(_) | Value::Null => None,
-            _ => refused(entry, "a string"),
-        }),
-        ("labels" | "annotations", _) => refused(field, "a map"),
-        ("finalizers" | "ownerReferences" | "managedFields", _) => refused(field, "a list"),
-        ("generation" | "deletionGracePeriodSeconds", _) => refused(field, "a whole number"),
-        (
-            "name" | "namespace" | "generateName" | "uid" | "resourceVersion" | "selfLink" | "creationTimestamp"
-            | "deletionTimestamp",
-            value,
-        ) if !matches!(value, Value::Text(_)) => refused(field, "a string"),
-        _ => None,
-    })
 }

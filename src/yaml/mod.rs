@@ -16,6 +16,7 @@ mod decode;
 mod encoding;
 mod json;
 pub mod manifest;
+pub mod metadata;
 mod parser;
 mod scalar;
 mod scalars;

@@ -22,8 +22,11 @@ fn number(text: &str) -> Option<(Value, bool)> {
     if !(first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
         return None;
     }
-    // Underscores count for nothing, but not behind a leading point.
-    let bare: String = text.chars().filter(|c| *c != '_' || first == '.').collect();
+    // Underscores count for nothing. Behind a leading point they stand between digits.
+    if first == '.' && !separates_digits(text) {
+        return None;
+    }
+    let bare = text.replace('_', "");
     if let Some((value, base)) = integer(&bare) {
         return Some((Value::Int(value), base || value.to_string() != text));
     }
@@ -35,6 +38,12 @@ fn number(text: &str) -> Option<(Value, bool)> {
     // A number out of range is text: `7e12345`.
     let value = is_float(&bare).then(|| bare.parse::<f64>().ok()).flatten().filter(|value| value.is_finite())?;
     Some((Value::Float(value), bare.len() != text.len()))
+}
+
+/// Whether each underscore stands between two digits.
+fn separates_digits(text: &str) -> bool {
+    let is_digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+    text.match_indices('_').all(|(at, _)| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)))
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
@@ -112,7 +121,15 @@ mod tests {
             ("7e12345", "Text(\"7e12345\")", false),
             ("5e93842", "Text(\"5e93842\")", false),
             (".5", "Float(0.5)", false),
-            (".5_0", "Text(\".5_0\")", false),
+            (".5_0", "Float(0.5)", true),
+            (".1_0e1_0", "Float(1000000000.0)", true),
+            (".5__0", "Text(\".5__0\")", false),
+            (".5_", "Text(\".5_\")", false),
+            (".5_e1", "Text(\".5_e1\")", false),
+            ("._5", "Text(\"._5\")", false),
+            ("-.5_0", "Float(-0.5)", true),
+            ("-._5__0_", "Float(-0.5)", true),
+            ("+.5_0", "Float(0.5)", true),
             ("1.", "Float(1.0)", false),
             ("1.2.3", "Text(\"1.2.3\")", false),
             ("1e", "Text(\"1e\")", false),

@@ -10,7 +10,10 @@ use super::names::{is_label, is_label_value, is_qualified, is_subdomain};
 use super::schema::Checker;
 use crate::index::Kind;
 use crate::rules::quote;
-use crate::yaml::tree::{Entry, Node, Value, field_mark};
+use crate::yaml::{
+    self,
+    tree::{Entry, Node, Value, field_mark},
+};
 
 /// How many bytes all annotations of an object may have together.
 const MOST_ANNOTATED: usize = 256 * 1024;
@@ -92,7 +95,7 @@ fn take(field: &Entry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker: &
             let message = format!("{path} is a whole number, not {}", field.value.describe());
             checker.say(&field_mark(field), path, message);
         }
-        "managedFields" => drop(items(field, path, checker)),
+        "managedFields" => drop(typed_items(field, path, checker)),
         "generateName" | "resourceVersion" | "selfLink" => drop(text(field, path, checker)),
         // What the API server keeps for itself; nothing here is judged by it.
         _ => {}
@@ -179,7 +182,7 @@ fn finalizers(field: &Entry, path: &str, checker: &mut Checker<'_>) {
 }
 
 fn owners(field: &Entry, path: &str, checker: &mut Checker<'_>) {
-    for (index, item) in items(field, path, checker).iter().enumerate() {
+    for (index, item) in typed_items(field, path, checker).iter().enumerate() {
         for name in ["apiVersion", "kind", "name", "uid"] {
             if item.get(name).and_then(Node::text).is_none_or(str::is_empty) {
                 let place = format!("{path}[{index}].{name}");
@@ -195,4 +198,13 @@ fn items<'n>(field: &'n Entry, path: &str, checker: &mut Checker<'_>) -> &'n [No
     }
     checker.say(&field_mark(field), path, format!("{path} is a list, not {}", field.value.describe()));
     &[]
+}
+
+/// The items of a list of objects, if all their fields have the types that kubectl decodes.
+fn typed_items<'n>(field: &'n Entry, path: &str, checker: &mut Checker<'_>) -> &'n [Node] {
+    if let Some(problem) = yaml::metadata::field_problem(field) {
+        checker.say(&problem.span, path, problem.message);
+        return &[];
+    }
+    items(field, path, checker)
 }

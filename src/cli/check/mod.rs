@@ -315,7 +315,7 @@ impl Reading {
                 Err(problem) => refused.push(problem),
             },
             Sort::Foreign => {
-                let problem = manifest::metadata_problem(&root);
+                let problem = yaml::metadata::problem(&root);
                 match manifest::objects(root) {
                     Ok(objects) => self.report.ignored += objects.len(),
                     Err(problem) => refused.push(problem),

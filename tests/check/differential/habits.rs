@@ -1,7 +1,9 @@
 //! The odd habits of people and tools, one to three in a text.
 
 use super::manifests;
-use super::odd::{CHARACTERS, DOCUMENTS, JSON, LINES, MERGED, MERGES, SCALARS, SEPARATORS};
+use super::odd::{
+    CHARACTERS, DOCUMENTS, JSON, LINES, MERGED, MERGES, METADATA, PARTS_OF_METADATA, SCALARS, SEPARATORS, TYPES,
+};
 
 /// Numbers that a seed decides.
 pub struct Random(u64);
@@ -61,6 +63,8 @@ const HABITS: &[Habit] = &[
     templates,
     aliases,
     flow,
+    metadata,
+    nested_lists,
 ];
 
 /// A text with one to three odd habits.
@@ -72,6 +76,13 @@ pub fn text(random: &mut Random) -> Vec<u8> {
         }
     }
     encode(text, random)
+}
+
+/// A text whose metadata has a field of any type.
+pub fn metadata_text(random: &mut Random) -> Vec<u8> {
+    let mut text = manifests::manifests(random);
+    metadata(&mut text, random);
+    text.into_bytes()
 }
 
 fn lines(text: &str) -> Vec<String> {
@@ -368,6 +379,32 @@ fn flow(text: &mut String, random: &mut Random) {
     let depth = 2;
     let value = flow_value(random, depth);
     text.push_str(&format!("flow: {value}\n"));
+}
+
+/// A field of the metadata with a value of any type.
+fn metadata(text: &mut String, random: &mut Random) {
+    let value = random.pick(TYPES);
+    let part = random.pick(PARTS_OF_METADATA);
+    let field = match random.below(3) {
+        0 => format!("  {}: {value}\n", random.pick(METADATA)),
+        1 => format!("  managedFields: [{{{part}: {value}}}]\n"),
+        _ => format!("  ownerReferences: [{{{part}: {value}}}]\n"),
+    };
+    let head = "metadata:\n";
+    if let Some(at) = text.find(head) {
+        text.insert_str(at + head.len(), &field);
+    }
+}
+
+/// All documents as items of one list, and some of these in lists of their own.
+fn nested_lists(text: &mut String, random: &mut Random) {
+    let documents: Vec<String> = text.split("---\n").map(str::to_owned).collect();
+    let items = documents.into_iter().map(|document| match random.below(2) {
+        0 => document,
+        _ => manifests::list(random.pick(&["List", "LocalPartnerList"]), &[document]),
+    });
+    let items: Vec<String> = items.collect();
+    *text = manifests::list(random.pick(&["List", "GuestMembershipList"]), &items);
 }
 
 /// A value in flow style, down to this depth.

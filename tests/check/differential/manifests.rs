@@ -23,7 +23,7 @@ const KEYS: [&str; 12] = [
 pub fn manifests(random: &mut Random) -> String {
     let documents: Vec<String> = (0..=random.below(3)).map(|_| document(random)).collect();
     match random.below(8) {
-        0 => list(&documents),
+        0 => list("List", &documents),
         _ => documents.join(random.pick(&["---\n", "---\n", "---\n", "--- # next\n", "---\n---\n"])),
     }
 }
@@ -50,12 +50,14 @@ fn document(random: &mut Random) -> String {
     format!("apiVersion: guestlist.dev/v1alpha1\nkind: {kind}\nmetadata:\n  name: {name}\n{labels}spec:\n{spec}")
 }
 
-fn list(documents: &[String]) -> String {
+/// Documents as items of a list of this kind.
+pub fn list(kind: &str, documents: &[String]) -> String {
     let items = documents.iter().map(|document| {
         let lines: Vec<String> = document.lines().map(|line| format!("  {line}")).collect();
         format!("- {}\n", lines.join("\n").trim_start())
     });
-    format!("apiVersion: v1\nkind: List\nitems:\n{}", items.collect::<String>())
+    let version = if kind == "List" { "v1" } else { "guestlist.dev/v1alpha1" };
+    format!("apiVersion: {version}\nkind: {kind}\nitems:\n{}", items.collect::<String>())
 }
 
 /// A block of any form, at this indentation.

@@ -30,7 +30,7 @@ fn ours(bytes: &[u8]) -> Result<Vec<Value>, String> {
     let mut objects = Vec::new();
     for document in documents {
         let found = manifest::objects(document).map_err(|problem| problem.message)?;
-        if let Some(problem) = found.iter().find_map(manifest::metadata_problem) {
+        if let Some(problem) = found.iter().find_map(yaml::metadata::problem) {
             return Err(problem.message);
         }
         objects.extend(found.iter().map(yaml::tree::Node::to_json));
@@ -199,8 +199,24 @@ fn reader_of_the_tests_reads_as_kubectl_itself() {
             // kubectl has further reasons to refuse: it changes the object, and so looks into its metadata.
             (Ok(_), Err(error)) => {
                 assert!(error.contains("metadata") || error.contains("no objects"), "{}\n{error}", show(&text));
+                let is_refused = ours(&text).is_err() || error.contains("no objects");
+                assert!(is_refused, "only kubectl refuses it: {}\n{error}", show(&text));
             }
             (Err(error), Ok(_)) => panic!("{}\nonly kubectl reads it: {error}", show(&text)),
         }
     }
+}
+
+/// The reader of the tests does not decode metadata; kubectl does, and takes some of it away.
+#[test]
+fn metadata_that_kubectl_refuses_is_refused() {
+    let mut refused = 0;
+    for seed in 0..60 {
+        let text = habits::metadata_text(&mut Random::new(seed));
+        if let Err(error) = reader::kubectl(&text) {
+            assert!(ours(&text).is_err(), "only kubectl refuses it: {}\n{error}", show(&text));
+            refused += 1;
+        }
+    }
+    assert!(refused > 10, "kubectl refuses {refused} texts");
 }

@@ -59,6 +59,10 @@ pub const DOCUMENTS: &[&str] = &[
     "apiVersion: v1\nkind: XList\nitems:\n- {a: b}", "apiVersion: v1\nkind: X\nitems: [{apiVersion: v1, kind: Y}]",
     "apiVersion: v1\nkind: List\nitems: [~]",
     "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: List, items: []}]",
+    "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: X}]}]",
+    "apiVersion: v1\nkind: XList\nitems: [{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: X}]}]",
+    "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: XList, items: [{apiVersion: v1, kind: X}]}]",
+    "apiVersion: v1\nkind: List\nmetadata: {remainingItemCount: x}\nitems: [{apiVersion: v1, kind: X}]",
 ];
 
 #[rustfmt::skip]
@@ -73,7 +77,8 @@ pub const CHARACTERS: &[&str] = &[
 pub const SCALARS: &[&str] = &[
     "yes", "No", "on", "OFF", "y", "N", "true", "False", "TRUE", "tRue", "~", "null", "Null", "nULL", "", "\"\"",
     "''", "12", "-7", "+5", "010", "08", "0o17", "0O17", "0x1F", "0X1f", "-0x10", "0b101", "0b12", "-0b11", "1_000",
-    "1__0", "_1", "0_7", "1.5", "1.", ".5", "-.5", "+.5e3", "1e3", "1E+3", "1e-400", "7e12345", "5e93842", "1e", "e5",
+    "1__0", "_1", "0_7", "1.5", "1.", ".5", "-.5", ".1_0", ".5_0", "-.5_0", "+.5_0", "._5",
+    ".5__0", ".5_", ".1_e2", ".1e1_0", "0._5", "1_.5", "+.5e3", "1e3", "1E+3", "1e-400", "7e12345", "5e93842", "1e", "e5",
     "1.2.3", "12:30", "1:30:15", "190:20:30", ".inf", "-.INF", ".NaN", "+.inf", "inf", "nan", "0", "-0", "00",
     "9223372036854775807", "9223372036854775808", "-9223372036854775809", "18446744073709551615",
     "18446744073709551616", "1e21", "123456789012345678901234567890", "0.1", "2027-01-01", "2027-1-1",
@@ -98,4 +103,28 @@ pub const SCALARS: &[&str] = &[
     "{u: http://x.example}", "a?b", "[a?b]", "a@b.example", "*@host.example", "\"*@host.example\"", "\u{e4}\u{f6}",
     "\u{1f600}", "a\u{a0}b", "a\u{2028}b", "a\u{2029}b", "a\u{85}b", "\u{feff}a", "a\u{feff}", "\u{200b}a", "a\u{7f}",
     "a\u{b}b", "\u{202e}a", "\u{fffd}", "\u{ffff}",
+];
+
+/// Fields of `ObjectMeta` that kubectl decodes by their types.
+#[rustfmt::skip]
+pub const METADATA: &[&str] = &[
+    "name", "namespace", "generateName", "uid", "resourceVersion", "selfLink", "generation", "creationTimestamp",
+    "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "finalizers", "ownerReferences",
+    "managedFields", "clusterName",
+];
+
+/// Fields of an owner reference and of a managed field.
+#[rustfmt::skip]
+pub const PARTS_OF_METADATA: &[&str] = &[
+    "apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion", "manager", "operation", "time",
+    "fieldsType", "fieldsV1", "subresource",
+];
+
+/// Values of every type.
+#[rustfmt::skip]
+pub const TYPES: &[&str] = &[
+    "1", "-1", "1.5", "1.0", "true", "~", "x", "''", "[]", "[1]", "[a]", "[~]", "[{}]", "[[]]", "{}", "{a: 1}", "{a: ~}",
+    "{a: b}", "'2027-06-30T00:00:00Z'", "2027-06-30T00:00:00+02:00", "2027-06-30 00:00:00Z", "'2027-06-30'",
+    "'2027-06-30T23:59:60Z'", "'2027-06-30T24:00:00Z'", "'2027-06-30T00:00:00.5Z'", "'2027-02-30T00:00:00Z'",
+    "'2027-06-30t00:00:00z'", "'2027-06-30T00:00:00+25:00'", "99999999999999999999",
 ];

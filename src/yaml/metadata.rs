@@ -1,0 +1,168 @@
+//! The types of the fields of an object's metadata, as kubectl decodes them (`ObjectMeta` and `ListMeta`).
+
+use jiff::Timestamp;
+
+use super::Problem;
+use super::tree::{Entry, Node, Span, Value};
+use crate::rules::quote;
+
+/// The type of a field. A field that is not listed has any.
+enum Type {
+    Text,
+    Time,
+    Integer,
+    Bool,
+    Map,
+    Texts,
+    List(&'static Type),
+    Fields(&'static [(&'static str, Type)]),
+}
+
+const METADATA: Type = Type::Fields(&[
+    ("name", Type::Text),
+    ("namespace", Type::Text),
+    ("generateName", Type::Text),
+    ("uid", Type::Text),
+    ("resourceVersion", Type::Text),
+    ("selfLink", Type::Text),
+    ("continue", Type::Text),
+    ("creationTimestamp", Type::Time),
+    ("deletionTimestamp", Type::Time),
+    ("generation", Type::Integer),
+    ("deletionGracePeriodSeconds", Type::Integer),
+    ("remainingItemCount", Type::Integer),
+    ("labels", Type::Texts),
+    ("annotations", Type::Texts),
+    ("finalizers", Type::List(&Type::Text)),
+    ("ownerReferences", Type::List(&OWNER)),
+    ("managedFields", Type::List(&MANAGER)),
+]);
+
+const OWNER: Type = Type::Fields(&[
+    ("apiVersion", Type::Text),
+    ("kind", Type::Text),
+    ("name", Type::Text),
+    ("uid", Type::Text),
+    ("controller", Type::Bool),
+    ("blockOwnerDeletion", Type::Bool),
+]);
+
+const MANAGER: Type = Type::Fields(&[
+    ("manager", Type::Text),
+    ("operation", Type::Text),
+    ("apiVersion", Type::Text),
+    ("time", Type::Time),
+    ("fieldsType", Type::Text),
+    ("fieldsV1", Type::Map),
+    ("subresource", Type::Text),
+]);
+
+/// Why kubectl refuses the metadata of an object, whatever its kind.
+pub fn problem(object: &Node) -> Option<Problem> {
+    let metadata = object.entry("metadata")?;
+    METADATA.problem(&metadata.value, "metadata", &metadata.key_span)
+}
+
+/// Why kubectl refuses a field of the metadata.
+pub fn field_problem(field: &Entry) -> Option<Problem> {
+    METADATA.field_problem(field, "metadata")
+}
+
+impl Type {
+    fn problem(&self, node: &Node, path: &str, mark: &Span) -> Option<Problem> {
+        match (self, &node.value) {
+            // kubectl takes a null as an absent field.
+            (_, Value::Null)
+            | (Self::Text, Value::Text(_))
+            | (Self::Integer, Value::Int(_))
+            | (Self::Bool, Value::Bool(_))
+            | (Self::Map, Value::Map(_)) => None,
+            (Self::Time, Value::Text(text)) => (!is_time(text)).then(|| {
+                let message = format!("{path} is a time such as 2027-06-30T00:00:00Z, not {}", quote(text));
+                Problem::syntax(message, node.span.clone())
+            }),
+            (Self::List(of), Value::List(items)) => items
+                .iter()
+                .enumerate()
+                .find_map(|(index, item)| of.problem(item, &format!("{path}[{index}]"), &item.mark())),
+            (Self::Texts, Value::Map(entries)) => entries
+                .iter()
+                .find_map(|entry| Self::Text.problem(&entry.value, &format!("{path}.{}", entry.key), &entry.key_span)),
+            (Self::Fields(_), Value::Map(entries)) => entries.iter().find_map(|entry| self.field_problem(entry, path)),
+            _ => {
+                let message = format!("{path} is {}, not {}", self.describe(), node.describe());
+                Some(Problem::syntax(message, mark.clone()))
+            }
+        }
+    }
+
+    fn field_problem(&self, field: &Entry, path: &str) -> Option<Problem> {
+        let Self::Fields(fields) = self else { return None };
+        let (name, of) = fields.iter().find(|(name, _)| *name == field.key)?;
+        of.problem(&field.value, &format!("{path}.{name}"), &field.key_span)
+    }
+
+    fn describe(&self) -> &'static str {
+        match self {
+            Self::Text | Self::Time => "a string (in quotes)",
+            Self::Integer => "a whole number",
+            Self::Bool => "a boolean",
+            Self::Map | Self::Texts | Self::Fields(_) => "a map",
+            Self::List(_) => "a list",
+        }
+    }
+}
+
+/// Whether a text is a time by RFC 3339, in its strict form. `jiff` alone also reads a blank for the T and a leap second.
+fn is_time(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let has_form = bytes.get(10) == Some(&b'T') && bytes.get(13) == Some(&b':') && bytes.get(16) == Some(&b':');
+    let is_leap_second = text.get(17..19) == Some("60");
+    let rest = text.get(19..).unwrap_or_default();
+    let zone = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
+    let offset = zone.strip_prefix(['+', '-']).is_some_and(|offset| offset.len() == 5 && offset.get(2..3) == Some(":"));
+    has_form && !is_leap_second && (zone == "Z" || offset) && text.parse::<Timestamp>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_rfc_3339_alone() {
+        for (text, fits) in [
+            ("2027-06-30T00:00:00Z", true),
+            ("2027-06-30T00:00:00.000001Z", true),
+            ("2027-06-30T00:00:00+02:00", true),
+            ("2027-06-30 00:00:00Z", false),
+            ("2027-06-30T00:00Z", false),
+            ("2027-06-30T23:59:60Z", false),
+            ("2027-06-30T00:00:00+0200", false),
+            ("2027-06-30T00:00:00", false),
+            ("2027-06-30", false),
+            ("", false),
+        ] {
+            assert_eq!(is_time(text), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn metadata_of_wrong_type_is_named_with_its_path() {
+        for (text, part) in [
+            ("{managedFields: [{manager: 1}]}", "metadata.managedFields[0].manager is a string"),
+            ("{managedFields: [{time: x}]}", "metadata.managedFields[0].time is a time"),
+            ("{managedFields: [x]}", "metadata.managedFields[0] is a map, not a string"),
+            ("{ownerReferences: [{controller: 'true'}]}", "metadata.ownerReferences[0].controller is a boolean"),
+            ("{ownerReferences: [{}, {blockOwnerDeletion: 1}]}", "ownerReferences[1].blockOwnerDeletion is a boolean"),
+            ("{labels: {a: 1}}", "metadata.labels.a is a string"),
+            ("{generation: 1.5}", "metadata.generation is a whole number"),
+            ("[]", "metadata is a map, not a list"),
+        ] {
+            let (documents, _) = crate::yaml::read(&format!("metadata: {text}\n"));
+            let message = problem(&documents[0]).unwrap().message;
+            assert!(message.contains(part), "{text}: {message}");
+        }
+        let sound = "metadata: {x: 1, labels: {a: }, managedFields: [{fieldsV1: {}, time: ~}, ~], ownerReferences: [{uid: a}]}\n";
+        assert_eq!(problem(&crate::yaml::read(sound).0[0]), None);
+    }
+}
