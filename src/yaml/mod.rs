@@ -17,6 +17,7 @@ mod encoding;
 mod json;
 pub mod manifest;
 pub mod metadata;
+mod misplaced;
 mod parser;
 mod scalar;
 mod scalars;
@@ -77,10 +78,14 @@ impl Problem {
     }
 }
 
-/// Reads every document of a text; empty ones are left out. Goes on at the next `---` after a problem.
+/// Reads every document of a text; empty ones are left out. Goes on at the next `---` after a problem;
+/// a text with conflict markers of git is not read at all.
 pub fn read(text: &str) -> (Vec<Node>, Vec<Problem>) {
     let mut documents = Vec::new();
     let mut problems = Vec::new();
+    if let Some(problem) = misplaced::conflict(text) {
+        return (documents, vec![problem]);
+    }
     for chunk in chunk::chunks(text, &mut problems) {
         let node = match chunk {
             Chunk::Json(node) => Some(node),

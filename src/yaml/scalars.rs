@@ -1,9 +1,9 @@
 //! The tokens that carry text: tags, and scalars in blocks, in quotes and without.
 
-use super::Problem;
 use super::characters::{is_blank, is_blank_or_end, is_break, is_break_or_end, is_word, signed};
 use super::scanner::{Mark, Scanned, Scanner};
 use super::token::{Token, TokenKind};
+use super::{Problem, misplaced};
 
 /// Line breaks and blanks between two parts of a scalar, which become a space, a break or nothing.
 #[derive(Default)]
@@ -324,6 +324,10 @@ impl Scanner<'_> {
         if fold.is_new_line {
             self.simple_key_allowed = true;
         }
-        Ok(Token { kind: TokenKind::Scalar { text, plain: true }, span: self.span_from(start, end) })
+        let span = self.span_from(start, end);
+        match misplaced::blank(self.text, start.at..end.at) {
+            Some(blank) => Err(misplaced::blank_problem(blank, self.base)),
+            None => Ok(Token { kind: TokenKind::Scalar { text, plain: true }, span }),
+        }
     }
 }

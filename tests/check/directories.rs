@@ -33,7 +33,20 @@ fn changing_kustomization_is_named_with_the_render_command() {
     checked(there.path(), &["o"], 2, "kustomize build o | guestlist check -");
     checked(there.path(), &["o"], 2, "1 error,");
     checked(there.path(), &["--exclude", "o/kustomization.yaml", "o"], 0, "1 LocalPartner");
-    checked(there.path(), &["--exclude", "o", "."], 0, "0 LocalPartners");
+    checked(there.path(), &["--exclude", "o", "."], 2, "--exclude leaves no .yaml, .yml or .json file to read");
+}
+
+#[test]
+fn exclude_that_matches_nothing_is_warned_of() {
+    let there = directory(&[("a/acme.yaml", PARTNER), ("a/values.yaml", "x: y\n")]);
+    let said =
+        run(there.path(), &["--exclude", "overlay/**", "--exclude", "val*", "--exclude", "values.yaml", "a"], "");
+    assert_eq!((said.status, said.err.lines().count()), (0, 1), "{}{}", said.out, said.err);
+    assert!(said.err.contains("--exclude \"overlay/**\" matches nothing in \"a\""), "{}", said.err);
+    for exclude in ["a", "*.yaml", "a/**"] {
+        checked(there.path(), &["--exclude", exclude, "a"], 2, "--exclude leaves no .yaml");
+    }
+    checked(there.path(), &["--exclude", "acme.yaml", "a/acme.yaml"], 2, "--exclude leaves no .yaml");
 }
 
 #[test]

@@ -210,6 +210,10 @@ fn text_that_kubectl_reads_otherwise_than_it_looks_is_refused() {
         (membership("  # a\u{2028}  role: GuestAdmin\n"), "8:6", "U+2028"),
         (guest.replace('\n', "\r"), "1:35", "line feed"),
         (membership("  on: x\n"), "8:3", "in quotes"),
+        (membership("\u{a0} role: GuestUser\n"), "8:1", "U+00A0 (no-break space)"),
+        (membership("  role:\u{a0}GuestUser\n"), "8:8", "U+00A0 (no-break space)"),
+        (membership("  role\u{a0}: GuestUser\n"), "8:7", "write a space"),
+        (membership("  role: GuestUser\u{202f}# c\n"), "8:18", "U+202F"),
         ("{apiVersion: v1, kind: ConfigMap}\nspec: x\n".to_owned(), "2:1", "`---`"),
         ("{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\"}\nspec: x\n".to_owned(), "2:1", "`---`"),
     ] {
@@ -230,6 +234,8 @@ fn text_that_kubectl_refuses_is_refused() {
         (format!("---# guests\n{guest}"), "syntax", "1:1"),
         (format!("{guest}--- {{}}\n"), "syntax", "8:1"),
         (membership("  # c\n").replace("partnerRef:", "x:\n  -\ta: b\n  partnerRef:"), "syntax", "6:4"),
+        (membership("<<<<<<< HEAD\n  role: GuestUser\n=======\n"), "syntax", "8:1"),
+        (format!("{guest}=======\n{guest}>>>>>>> main\n"), "syntax", "8:1"),
         (guest.replace("bob@acme.example", "\"bob\\/@acme.example\""), "syntax", "7:14"),
         (format!("{guest}---\ntext\n"), "schema", "9:1"),
         ("apiVersion: v1\nkind: List\n".to_owned(), "schema", "1:1"),
@@ -256,5 +262,15 @@ fn template_is_recognized_with_the_way_on() {
         let message = first_error(&report)["message"].as_str().unwrap();
         assert_eq!(status, 2);
         assert!(message.contains("helm template CHART | guestlist check -"), "{message}");
+    }
+}
+
+#[test]
+fn conflict_of_git_is_called_that() {
+    for text in ["<<<<<<< HEAD\n", "=======\n", ">>>>>>> main\n", "||||||| base\r\n"] {
+        let (status, report) = check(&membership(text));
+        let finding = first_error(&report);
+        assert_eq!((status, finding["line"].as_u64(), finding["endColumn"].as_u64().unwrap() > 7), (2, Some(8), true));
+        assert!(finding["message"].as_str().unwrap().contains("conflict marker of git"), "{finding}");
     }
 }

@@ -1,6 +1,7 @@
 //! Patterns of paths, for `--exclude`.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::path::{Component, Path};
 use std::str::FromStr;
 
@@ -15,6 +16,12 @@ impl FromStr for Glob {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let names = text.split('/').filter(|name| !matches!(*name, "" | "."));
         Ok(Self(names.map(str::to_owned).collect()))
+    }
+}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("/"))
     }
 }
 

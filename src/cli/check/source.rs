@@ -1,5 +1,6 @@
 //! What is checked: files, directories and standard input, as texts that know where their lines begin.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::ops::Range;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::finding::Code;
 use super::glob::Glob;
 use super::layout::Layout;
+use crate::rules::quote;
 use crate::yaml;
 
 /// The endings of manifests in a directory, as kubectl takes them.
@@ -143,15 +145,31 @@ impl Refused {
 
 /// Reads what is named and not excluded. What cannot be read stands in its place, with the reason.
 pub fn read(paths: &[PathBuf], exclude: &[Glob]) -> Vec<Result<Source, Refused>> {
+    let exclude = Excludes { globs: exclude, used: exclude.iter().map(|_| Cell::new(false)).collect() };
     let mut finder = Finder { exclude, files: Vec::new(), seen: BTreeSet::new(), excluded: false };
     for path in paths {
         finder.find(path);
     }
+    finder.judge_excludes(paths);
     finder.files.into_iter().map(|file| file.and_then(|(path, is_found)| read_one(&path, is_found))).collect()
 }
 
+/// Patterns of what is left out.
+struct Excludes<'a> {
+    globs: &'a [Glob],
+    /// For each pattern: it matched something.
+    used: Vec<Cell<bool>>,
+}
+
+impl Excludes<'_> {
+    fn matches(&self, path: &Path) -> bool {
+        let matching = self.globs.iter().zip(&self.used).filter(|(glob, _)| glob.matches(path));
+        matching.map(|(_, used)| used.set(true)).count() > 0
+    }
+}
+
 struct Finder<'a> {
-    exclude: &'a [Glob],
+    exclude: Excludes<'a>,
     /// The files, and whether they were found in a directory.
     files: Vec<Result<(PathBuf, bool), Refused>>,
     seen: BTreeSet<PathBuf>,
@@ -188,9 +206,23 @@ impl Finder<'_> {
     }
 
     fn is_excluded(&mut self, path: &Path) -> bool {
-        let excluded = self.exclude.iter().any(|glob| glob.matches(path));
+        let excluded = self.exclude.matches(path);
         self.excluded |= excluded;
         excluded
+    }
+
+    /// Warns of patterns that match nothing, and refuses patterns that leave no file.
+    fn judge_excludes(&mut self, paths: &[PathBuf]) {
+        let named = paths.iter().map(|path| name(path)).collect::<Vec<_>>().join(" ");
+        let patterns = self.exclude.globs.iter().zip(&self.exclude.used);
+        for (glob, _) in patterns.filter(|(_, used)| !used.get()) {
+            let glob = quote(&glob.to_string());
+            eprintln!("warning: --exclude {glob} matches nothing in {}; correct or remove it", quote(&named));
+        }
+        if self.files.is_empty() && self.exclude.used.iter().any(Cell::get) {
+            let problem = "--exclude leaves no .yaml, .yml or .json file to read; correct or remove it".to_owned();
+            self.files.push(Err(Refused { name: named, problem, code: Code::Unreadable }));
+        }
     }
 
     fn is_new(&mut self, path: &Path) -> bool {
@@ -205,13 +237,13 @@ impl Finder<'_> {
             Err(error) => return self.files.push(Err(Refused::unreadable(directory, error.to_string()))),
         };
         entries.sort_by_key(std::fs::DirEntry::file_name);
-        let exclude = self.exclude;
-        let layout = Layout::of(directory, &|path| exclude.iter().any(|glob| glob.matches(path)));
+        let layout = Layout::of(directory, &|path| self.exclude.matches(path));
         if let Some((path, problem)) = layout.unrendered.filter(|(path, _)| !self.is_excluded(path)) {
             self.files.push(Err(Refused { name: name(&path), problem, code: Code::Unrendered }));
         }
         for skipped in &layout.skipped {
             // It may lie in another directory that is read later.
+            self.is_excluded(skipped);
             self.excluded = true;
             self.is_new(skipped);
         }
