@@ -371,7 +371,7 @@ destroy: {after: 48h, perHour: 10%}
             ("domains: []\n---\ndomains: []", "line 3, column 1: a second document"),
             ("domains: [", "line 1, column 10: "),
             ("tenants: [{namespace: a, adoption: yes}]", "line 1, column 36: "),
-            ("tenants: [{namespace: a, adoption: 'true'}]", "line 1, column 36: "),
+            ("tenants: [{namespace: a, adoption: 'true'}]", "line 1, column 26: "),
             ("domains: []\n...\ntenants: []", "line 3, column 1: "),
             ("tenants: []\ninstallation: Prod EU", "installation"),
         ] {
