@@ -29,8 +29,12 @@ pub fn yaml_problem(error: &Error) -> (Option<(u64, u64)>, String) {
 
 /// The nearest of `words`, if it is near enough to have been meant.
 pub fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_within(word, words, (word.chars().count() / 3).clamp(1, 4))
+}
+
+/// The nearest of `words` that differs in no more than `most` letters.
+pub fn nearest_within<'a>(word: &str, words: impl Iterator<Item = &'a str>, most: usize) -> Option<&'a str> {
     let lower = word.to_ascii_lowercase();
-    let most = (word.chars().count() / 3).clamp(1, 4);
     words
         .map(|known| (distance(&lower, &known.to_ascii_lowercase(), most), known))
         .filter(|(distance, _)| *distance <= most)

@@ -87,3 +87,50 @@ fn owner_who_does_not_exist_is_warned_of_with_a_suggestion() {
         ["account \"x\": the owner alcie@host.example is no user of the directory; did you mean alice@host.example?"]
     );
 }
+
+#[test]
+fn disabled_or_unverified_owner_is_warned_of() {
+    let owner =
+        |enabled, verified| UserRecord { email: email("ann@host.example"), name: String::new(), enabled, verified };
+    let account = AccountRecord { name: "x".to_owned(), owners: vec![email("ann@host.example")], deleted: false };
+    let warned = |people, old: KnownUser, new: Vec<UserRecord>| {
+        let known = Known { users: [(email("ann@host.example"), old)].into(), ..Known::default() };
+        plan(&Import { users: new, accounts: vec![account.clone()] }, people, &known).said.warnings.join("\n")
+    };
+    let (fine, off, open) = (owner(true, true), owner(false, true), owner(true, false));
+    let known = |user: &UserRecord| KnownUser::Workspace(user.clone());
+    for people in [People::Add, People::AddAndChange, People::LeaveOut] {
+        assert_eq!(warned(people, known(&fine), vec![]), "");
+        assert!(warned(people, known(&off), vec![]).contains("is disabled"), "{people:?}");
+        assert!(warned(people, known(&open), vec![]).contains("no verified address"), "{people:?}");
+    }
+    // The state after the import counts.
+    assert_eq!(warned(People::AddAndChange, known(&off), vec![fine.clone()]), "");
+    assert!(warned(People::Add, known(&off), vec![fine.clone()]).contains("is disabled"));
+    assert!(warned(People::AddAndChange, known(&fine), vec![off.clone()]).contains("is disabled"));
+    for old in [KnownUser::FormerGuest, KnownUser::Username] {
+        assert!(warned(People::Add, old, vec![fine.clone()]).contains("is no user"));
+    }
+}
+
+#[test]
+fn suggested_owner_differs_in_few_letters() {
+    for (owner, near) in [("zoe", false), ("dna", true), ("d", false), ("dann", true), ("ivan", false)] {
+        let account = AccountRecord {
+            name: "x".to_owned(),
+            owners: vec![email(&format!("{owner}@host.example"))],
+            deleted: false,
+        };
+        let known = Known { suggestions: [email("dan@host.example")].into(), ..Known::default() };
+        let planned = plan(&Import { users: vec![], accounts: vec![account] }, People::LeaveOut, &known);
+        assert_eq!(planned.said.warnings[0].contains("did you mean dan@host.example"), near, "{owner}");
+    }
+}
+
+#[test]
+fn address_that_is_a_username_is_left_alone() {
+    let user = UserRecord { email: email("zoe@host.example"), name: String::new(), enabled: true, verified: true };
+    let known = Known { users: [(user.email.clone(), KnownUser::Username)].into(), ..Known::default() };
+    let planned = plan(&Import { users: vec![user], accounts: vec![] }, People::Add, &known);
+    assert_eq!((planned.said.lines[0].0, planned.users.len()), (Outcome::LeftAlone, 0));
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AccountRecord, UserRecord};
 use crate::rules::Email;
-use crate::wording::nearest;
+use crate::wording::nearest_within;
 
 /// Users and accounts that shall be there.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,6 +72,8 @@ pub enum KnownUser {
     Workspace(UserRecord),
     /// A former guest.
     FormerGuest,
+    /// No user has the address, but it is the username of a user with another address.
+    Username,
 }
 
 /// The records of the directory that the entries of a file name.
@@ -96,9 +98,16 @@ pub enum Outcome {
     Unchanged,
     /// It exists, differs from the file, and stays as it is.
     LeftAlone,
+    /// The directory did not take it.
+    Failed,
 }
 
 impl Outcome {
+    /// Whether an import writes the entry.
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::Made | Self::Changed)
+    }
+
     /// The word that begins its line.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -106,6 +115,7 @@ impl Outcome {
             Self::Changed => "changed",
             Self::Unchanged => "unchanged",
             Self::LeftAlone => "left alone",
+            Self::Failed => "failed",
         }
     }
 }
@@ -147,7 +157,7 @@ pub fn plan(import: &Import, people: People, known: &Known) -> Planned {
         People::Add | People::AddAndChange => {
             for user in &import.users {
                 let line = user_line(user, people, known.users.get(&user.email));
-                planned.users.extend(is_written(line.0).then(|| user.clone()));
+                planned.users.extend(line.0.is_written().then(|| user.clone()));
                 planned.said.lines.push(line);
             }
         }
@@ -156,15 +166,11 @@ pub fn plan(import: &Import, people: People, known: &Known) -> Planned {
         let old = known.accounts.iter().find(|old| old.name == account.name);
         let new = AccountRecord { deleted: old.is_some_and(|old| old.deleted), ..account.clone() };
         let line = account_line(&new, old);
-        planned.said.warnings.extend(unknown_owners(&new, import, people, known));
-        planned.accounts.extend(is_written(line.0).then_some(new));
+        planned.said.warnings.extend(owner_warnings(&new, import, people, known));
+        planned.accounts.extend(line.0.is_written().then_some(new));
         planned.said.lines.push(line);
     }
     planned
-}
-
-fn is_written(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Made | Outcome::Changed)
 }
 
 fn user_line(user: &UserRecord, people: People, old: Option<&KnownUser>) -> (Outcome, String) {
@@ -178,6 +184,9 @@ fn user_line(user: &UserRecord, people: People, old: Option<&KnownUser>) -> (Out
         }
         Some(KnownUser::FormerGuest) => {
             return (Outcome::LeftAlone, format!("user {email}: was a guest, and existing users are never changed"));
+        }
+        Some(KnownUser::Username) => {
+            return (Outcome::LeftAlone, format!("user {email}: it is the username of a user with another address"));
         }
         Some(KnownUser::Workspace(old)) => old,
     };
@@ -214,20 +223,40 @@ fn owners(account: &AccountRecord) -> String {
     if owners.is_empty() { "none".to_owned() } else { owners }
 }
 
-/// A warning for each Owner who will not exist.
-fn unknown_owners(account: &AccountRecord, import: &Import, people: People, known: &Known) -> Vec<String> {
-    let imported: BTreeSet<&Email> = match people {
-        People::LeaveOut => BTreeSet::new(),
-        People::Add | People::AddAndChange => import.users.iter().map(|user| &user.email).collect(),
-    };
-    let exists =
-        |owner: &Email| imported.contains(owner) || matches!(known.users.get(owner), Some(KnownUser::Workspace(_)));
+/// A warning for each Owner who, after the import, is no enabled user with a verified address.
+fn owner_warnings(account: &AccountRecord, import: &Import, people: People, known: &Known) -> Vec<String> {
     let warning = |owner: &Email| {
-        let meant =
-            imported.iter().copied().chain(&known.suggestions).filter(|email| *email != owner).map(Email::as_str);
-        let meant = nearest(owner.as_str(), meant).map(|email| format!("; did you mean {email}?"));
-        let meant = meant.unwrap_or_else(|| "; their shares grant nothing until that user exists".to_owned());
-        format!("account {:?}: the owner {owner} is no user of the directory{meant}", account.name)
+        let problem = match after(owner, import, people, known) {
+            Some(user) if user.enabled && user.verified => return None,
+            Some(user) if user.enabled => "has no verified address; their shares grant nothing until it is".to_owned(),
+            Some(_) => "is disabled; their shares grant nothing until the user is enabled".to_owned(),
+            None => {
+                let hint = suggestion(owner, import, people, known).map(|email| format!("; did you mean {email}?"));
+                let hint = hint.unwrap_or_else(|| "; their shares grant nothing until that user exists".to_owned());
+                format!("is no user of the directory{hint}")
+            }
+        };
+        Some(format!("account {:?}: the owner {owner} {problem}", account.name))
     };
-    account.owners.iter().filter(|owner| !exists(owner)).map(warning).collect()
+    account.owners.iter().filter_map(warning).collect()
+}
+
+/// The workspace user at an address after the import.
+fn after<'a>(address: &Email, import: &'a Import, people: People, known: &'a Known) -> Option<&'a UserRecord> {
+    let imported = import.users.iter().find(|user| user.email == *address);
+    match (people, known.users.get(address)) {
+        (People::AddAndChange, Some(KnownUser::Workspace(old))) => Some(imported.unwrap_or(old)),
+        (People::Add | People::LeaveOut, Some(KnownUser::Workspace(old))) => Some(old),
+        (People::Add | People::LeaveOut, Some(KnownUser::FormerGuest | KnownUser::Username)) => None,
+        (People::LeaveOut, None) => None,
+        (People::AddAndChange | People::Add, _) => imported,
+    }
+}
+
+/// The address of a user that may have been meant: one or two letters differ, of a name that is long enough.
+fn suggestion<'a>(owner: &Email, import: &'a Import, people: People, known: &'a Known) -> Option<&'a str> {
+    let imported = import.users.iter().filter(|_| people != People::LeaveOut).map(|user| &user.email);
+    let meant = imported.chain(&known.suggestions).filter(|email| *email != owner).map(Email::as_str);
+    let name = owner.as_str().split('@').next().unwrap_or_default().chars().count();
+    nearest_within(owner.as_str(), meant, (name / 3).clamp(1, 2))
 }

@@ -2,7 +2,8 @@
 
 use guestlist::directory::import::{Outcome, People};
 use guestlist::directory::keycloak::{Directory, Settings};
-use guestlist::directory::{AccountRecord, Import, Observe};
+use guestlist::directory::{AccountRecord, Import, Observe, UserRecord};
+use guestlist::rules::Email;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -68,5 +69,33 @@ fn realm_import_changes_no_user_and_matches_its_dry_run() {
             assert_eq!(again.count(Outcome::Made) + again.count(Outcome::Changed), 0, "seed {seed}: {again:?}");
             assert_eq!((users(&realm).await, accounts(&directory).await), (after, now), "seed {seed}");
         }
+    });
+}
+
+#[test]
+fn entry_that_keycloak_refuses_is_named_and_the_others_are_imported() {
+    multi(async {
+        let realm = realm_with_mail("imported-refused");
+        let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| SECRET.to_owned());
+        let settings = Settings::read(&realm.own.address(), environment).unwrap();
+        let directory = Directory::new(settings, std::sync::Arc::new(Timestamp::now)).unwrap();
+        let other = json!({"username": "zoe@host.example", "email": "other@host.example", "enabled": true});
+        realm.admin("POST", "/users", Some(other)).await;
+        let user = |address: &str, name: &str| UserRecord {
+            email: Email::parse(address).unwrap(),
+            name: name.to_owned(),
+            enabled: true,
+            verified: true,
+        };
+        // The second entry of an address: Keycloak has the user by then.
+        let named = ["zoe@host.example", "fred@host.example", "fred@host.example", "new@host.example"];
+        let file = Import { users: named.map(|address| user(address, "Some One")).to_vec(), accounts: vec![] };
+        let outcomes = |said: &guestlist::directory::Imported| said.lines.iter().map(|line| line.0).collect::<Vec<_>>();
+        let said = directory.import(&file, People::Add, true).await.unwrap();
+        assert_eq!(outcomes(&said), [Outcome::LeftAlone, Outcome::Made, Outcome::Made, Outcome::Made], "{said:?}");
+        let said = directory.import(&file, People::Add, false).await.unwrap();
+        assert_eq!(outcomes(&said), [Outcome::LeftAlone, Outcome::Made, Outcome::Failed, Outcome::Made], "{said:?}");
+        assert!(said.lines[2].1.contains("user fred@host.example: Keycloak refuses the user"), "{said:?}");
+        assert!(users(&realm).await.iter().any(|user| user["email"] == "new@host.example"));
     });
 }

@@ -220,7 +220,15 @@ fn show_import(done: &Imported, dry_run: bool, out: &mut dyn Write) -> Result<()
     let counts = [Outcome::Made, Outcome::Changed, Outcome::Unchanged, Outcome::LeftAlone];
     let counts = counts.map(|outcome| format!("{} {}", done.count(outcome), outcome.as_str())).join(", ");
     let written = if dry_run { "; nothing was written" } else { "" };
-    Ok(writeln!(out, "{counts}{written}")?)
+    let failed = done.count(Outcome::Failed);
+    if failed == 0 {
+        return Ok(writeln!(out, "{counts}{written}")?);
+    }
+    writeln!(out, "{counts}, {failed} failed")?;
+    Err(Problem::Said(format!(
+        "{failed} of {} entries failed; correct them and import the file again",
+        done.lines.len()
+    )))
 }
 
 /// Why nobody plays the guest in a realm.

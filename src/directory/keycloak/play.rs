@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::super::import::{Known, KnownUser, People, plan};
+use super::super::import::{Known, KnownUser, Outcome, People, Planned, plan};
 use super::super::{
     AccountRecord, Everything, Fault, Import, Imported, Observe, Origin, Page, PageToken, SignInGate, UserRecord,
 };
-use super::client::Call;
+use super::client::{Call, Failed};
 use super::endpoints::CREATE_USER;
 use super::guest::names;
 use super::wire::User;
@@ -39,18 +39,30 @@ impl Directory {
     }
 
     /// Adds and updates accounts, and adds users where `people` says so; removes nothing. Everything is read before anything
-    /// is written; in a rehearsal nothing is.
+    /// is written; in a rehearsal nothing is. An entry that fails is reported with its cause, and the others go on.
     pub async fn import(&self, import: &Import, people: People, rehearsal: bool) -> Result<Imported, Fault> {
         let planned = plan(import, people, &self.known_of(import, people).await?);
-        if !rehearsal {
-            for user in &planned.users {
-                self.0.add_person(user).await?;
+        if rehearsal { Ok(planned.said) } else { Ok(self.write_import(planned).await) }
+    }
+
+    async fn write_import(&self, planned: Planned) -> Imported {
+        let Planned { users, accounts, mut said } = planned;
+        // The lines of entries to write, in the order of the writes: users, then accounts.
+        let mut lines = said.lines.iter_mut().filter(|(outcome, _)| outcome.is_written());
+        let mut note = |name: String, result: Result<(), Fault>| {
+            let (line, Err(fault)) = (lines.next(), result) else { return };
+            if let Some(line) = line {
+                *line = (Outcome::Failed, format!("{name}: {fault}"));
             }
-            for account in &planned.accounts {
-                realm::set_account(&self.0.client, &self.0.tree, account).await?;
-            }
+        };
+        for user in &users {
+            note(format!("user {}", user.email), self.0.add_person(user).await);
         }
-        Ok(planned.said)
+        for account in &accounts {
+            let written = realm::set_account(&self.0.client, &self.0.tree, account).await;
+            note(format!("account {:?}", account.name), written.map_err(Fault::from));
+        }
+        said
     }
 
     /// The records of the realm that a file's entries name. Fails where a guest would become a user or an Owner.
@@ -81,7 +93,7 @@ impl Directory {
             for owner in &account.owners {
                 if !known.users.contains_key(owner) {
                     let held = self.known_user(owner).await?;
-                    unknown |= held.is_none();
+                    unknown |= !matches!(held, Some(KnownUser::Workspace(_)));
                     known.users.extend(held.map(|held| (owner.clone(), held)));
                 }
             }
@@ -96,7 +108,9 @@ impl Directory {
     }
 
     async fn known_user(&self, email: &Email) -> Result<Option<KnownUser>, Fault> {
-        let Some(user) = self.0.people().user_at(email).await? else { return Ok(None) };
+        let Some(user) = self.0.people().user_at(email).await? else {
+            return Ok(self.0.user_named(email).await?.map(|_| KnownUser::Username));
+        };
         if has_left(&user) {
             return Ok(Some(KnownUser::FormerGuest));
         }
@@ -150,7 +164,10 @@ impl Inner {
             "enabled": user.enabled,
             "emailVerified": user.verified,
         });
-        Ok(self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await.map(drop)?)
+        match self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await {
+            Err(Failed::Status { status: 409, said, .. }) => refuse(format!("Keycloak refuses the user: {said}")),
+            result => Ok(result.map(drop)?),
+        }
     }
 }
 
