@@ -251,7 +251,7 @@ fn a_flow_that_somebody_chose_is_left_alone_and_what_to_add_is_said() {
     let said = stage.setup(&[]);
     assert!(said.ok, "{}", said.error);
     for expected in [
-        "by hand      the realm uses the flow \"corporate\" for browser sign-in, which does not check the MFA of guests: add to",
+        "by hand      the realm uses the flow \"corporate\" for browser sign-in, which does not check the MFA of guests after",
         "the steps and settings of \"guestlist key\", \"guestlist code\", \"guestlist factor\" in the flow \"guestlist browser\"",
         "by hand      application \"kiosk\" uses the flow \"direct grant\" for direct grant (its advanced settings)",
     ] {

@@ -5,7 +5,7 @@ use guestlist::directory::{Observe as _, SignInGate};
 use serde_json::{Value, json};
 
 use crate::prepared::Stage;
-use crate::sign_in::application;
+use crate::sign_in::{End, application, browser, person};
 use crate::support::block_on;
 
 const FLOWS: [(&str, &str, &str); 3] = [
@@ -85,6 +85,64 @@ fn sign_in_without_mfa_is_found_in_every_flow_in_use() {
     let SignInGate::Unknown(why) = gate(&stage) else { panic!("it may not look") };
     assert!(why.contains("give it the role view-realm of the client realm-management"), "{why}");
     assert!(stage.operator(&["show"]).ok);
+}
+
+/// Adds a step to a flow, and makes it the first one.
+fn put_first(stage: &Stage, flow: &str, within: &str, provider: &str) {
+    let path = format!("/authentication/flows/{within}/executions/execution");
+    stage.admin("POST", &path, Some(json!({"provider": provider})));
+    let rows = stage.admin("GET", &format!("/authentication/flows/{flow}/executions"), None);
+    let row = rows.as_array().unwrap().iter().find(|row| row["providerId"] == provider).unwrap().clone();
+    require(stage, flow, row["displayName"].as_str().unwrap(), "REQUIRED");
+    raise(stage, &row);
+}
+
+fn raise(stage: &Stage, row: &Value) {
+    for _ in 0..8 {
+        stage.admin(
+            "POST",
+            &format!("/authentication/executions/{}/raise-priority", row["id"].as_str().unwrap()),
+            None,
+        );
+    }
+}
+
+#[test]
+fn password_form_counts_by_the_sub_flows_that_follow_it() {
+    let stage = Stage::prepared("gate-password-form");
+    block_on(application(&stage.realm, "portal"));
+    let guest = json!({"guestlist.id": ["1"], "guestlist.methods": ["TOTP,WebAuthn"]});
+    block_on(person(&stage.realm, "bob@acme.example", false, guest));
+    let signs_in = || block_on(browser(&stage.realm, "portal", "bob@acme.example"));
+    let flows = "/authentication/flows";
+    let rows = |flow: &str| stage.admin("GET", &format!("{flows}/{flow}/executions"), None);
+    let row = |flow: &str, name: &str| {
+        rows(flow).as_array().unwrap().iter().find(|row| row["displayName"] == name).unwrap().clone()
+    };
+
+    // In the place of the one form for name and password: the sub-flows follow.
+    stage.admin("POST", &format!("{flows}/guestlist browser/copy"), Some(json!({"newName": "split"})));
+    require(&stage, "split", "Username Password Form", "DISABLED");
+    put_first(&stage, "split", "split guestlist browser forms", "auth-password-form");
+    put_first(&stage, "split", "split guestlist browser forms", "auth-username-form");
+    stage.admin("PUT", "", Some(json!({"browserFlow": "split"})));
+    assert_eq!((gate(&stage), signs_in()), (SignInGate::Enforced, End::SetsUp));
+
+    // In a sub-flow of its own, which signs in by the password alone.
+    stage.admin("POST", &format!("{flows}/guestlist browser/copy"), Some(json!({"newName": "beside"})));
+    let body =
+        json!({"alias": "own forms", "type": "basic-flow", "description": "", "provider": "registration-page-form"});
+    stage.admin("POST", &format!("{flows}/beside/executions/flow"), Some(body));
+    require(&stage, "beside", "own forms", "ALTERNATIVE");
+    put_first(&stage, "beside", "own forms", "auth-password-form");
+    put_first(&stage, "beside", "own forms", "auth-username-form");
+    raise(&stage, &row("beside", "own forms"));
+    stage.admin("PUT", "", Some(json!({"browserFlow": "beside"})));
+    assert_eq!(signs_in(), End::SignedIn);
+    let way = way(&stage);
+    assert!(way.contains("\"beside\"") && way.contains("after the execution \"Password Form\""), "{way}");
+    let said = stage.setup(&["--strict"]);
+    assert!(!said.ok && said.out.contains("after the execution \"Password Form\""), "{}", said.out);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use super::super::{Fault, SignInGate};
-use super::bootstrap::gate::{GATES, Gate, Rows};
+use super::bootstrap::gate::{GATES, Gate, Missing, Rows};
 use super::client::{Call, Client, Failed, optional};
 use super::endpoints::{FLOW_CLIENTS, FLOW_CONFIG, FLOW_STEPS, FLOWS, GET_REALM, VIEW_REALM};
 
@@ -41,10 +41,12 @@ async fn ways_around(client: &Client) -> Result<Option<Vec<String>>, Failed> {
     let mut ways = Vec::new();
     for gate in &GATES {
         let flow = realm[gate.binding].as_str().unwrap_or_default();
-        if !is_enforced(gate, &read(client, flow).await?) {
+        let missing = missing(gate, &read(client, flow).await?);
+        if !missing.is_empty() {
             ways.push(format!(
-                "the flow {flow:?} of the realm's {} does not check the MFA of guests; {FIX}",
-                gate.flow
+                "the flow {flow:?} of the realm's {} does not check the MFA of guests{}; {FIX}",
+                gate.flow,
+                missing.after()
             ));
         }
     }
@@ -64,7 +66,8 @@ async fn of_applications(client: &Client, in_use: &BTreeSet<&str>) -> Result<Vec
         let (id, alias) = (flow["id"].as_str().unwrap_or_default(), flow["alias"].as_str().unwrap_or_default());
         let read = read(client, alias).await?;
         let gate = GATES.iter().find(|gate| read.0.step(gate.after).is_some()).unwrap_or(&GATES[0]);
-        if is_enforced(gate, &read) {
+        let missing = missing(gate, &read);
+        if missing.is_empty() {
             continue;
         }
         let call = Call::get(FLOW_CLIENTS, &["ui-ext", "authentication-management", "clients", id]).page(0, NAMED);
@@ -73,9 +76,10 @@ async fn of_applications(client: &Client, in_use: &BTreeSet<&str>) -> Result<Vec
         let more = if names.len() == NAMED { " and perhaps more" } else { "" };
         ways.push(format!(
             "the applications {}{more} use the flow {alias:?} for {} instead of the realm's, and it does not check the MFA of \
-             guests; {FIX}",
+             guests{}; {FIX}",
             names.join(", "),
-            gate.flow
+            gate.flow,
+            missing.after()
         ));
     }
     Ok(ways)
@@ -83,8 +87,8 @@ async fn of_applications(client: &Client, in_use: &BTreeSet<&str>) -> Result<Vec
 
 type Flow = (Rows, BTreeMap<String, Value>);
 
-fn is_enforced(gate: &Gate, (rows, configs): &Flow) -> bool {
-    gate.missing(rows, configs).is_empty()
+fn missing(gate: &Gate, (rows, configs): &Flow) -> Missing {
+    gate.missing(rows, configs)
 }
 
 /// A flow, and the settings of its conditions.

@@ -200,14 +200,16 @@ async fn own_ways(admin: &mut Admin<'_>) -> Result<(), Fault> {
             let flow = text(&client["authenticationFlowBindingOverrides"], sort);
             let Some(name) = names.get(flow) else { continue };
             let rows = rows(admin, name).await?;
-            if *name == gate.copy || gate.missing(&rows, &configs(admin, &rows).await?).is_empty() {
+            let missing = gate.missing(&rows, &configs(admin, &rows).await?);
+            if *name == gate.copy || missing.is_empty() {
                 continue;
             }
             admin.by_hand(&format!(
                 "application {:?} uses the flow {name:?} for {} (its advanced settings), which does not check the MFA of \
-                 guests: choose {:?} there; so that {}",
+                 guests{}: choose {:?} there; so that {}",
                 text(&client, "clientId"),
                 gate.flow,
+                missing.after(),
                 gate.copy,
                 gate.what
             ));

@@ -1,12 +1,13 @@
 //! The sub-flows that keep a guest without an allowed MFA method from signing in, as data, and how the rows of a flow read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::super::guest::ID;
 use super::super::mfa::METHODS;
 use super::admin::text;
+use super::ways::End;
 
 /// The condition on an attribute of the user.
 const USER_ATTRIBUTE: &str = "conditional-user-attribute";
@@ -197,22 +198,53 @@ impl SubFlow {
 
 impl Gate {
     /// The message about a flow of the realm's own: the sub-flows to add.
-    pub fn by_hand(&self, flow: &str, missing: &[&SubFlow]) -> String {
-        let names: Vec<_> = missing.iter().map(|missing| format!("{:?}", missing.name)).collect();
+    pub fn by_hand(&self, flow: &str, missing: &Missing) -> String {
+        let names: Vec<_> = missing.sub_flows.iter().map(|missing| format!("{:?}", missing.name)).collect();
         format!(
-            "the realm uses the flow {flow:?} for {}, which does not check the MFA of guests. Add to it, after the step that \
-             checks the password, conditional sub-flows with the steps and settings of {} in the flow {:?}. Then {}",
+            "the realm uses the flow {flow:?} for {}, which does not check the MFA of guests{}. Add to it, after each step that \
+             can sign a person in, conditional sub-flows with the steps and settings of {} in the flow {:?}. Then {}",
             self.flow,
+            missing.after(),
             names.join(", "),
             self.copy,
             self.what
         )
     }
 
-    /// The sub-flows that are nowhere in a flow where they have an effect.
-    pub fn missing(&self, rows: &Rows, configs: &BTreeMap<String, Value>) -> Vec<&'static SubFlow> {
-        let needed = self.sub_flows.iter().filter(|sub_flow| !sub_flow.is_optional);
-        needed.filter(|sub_flow| !rows.enforce(sub_flow, self.after, configs)).collect()
+    /// The sub-flows that some way through a flow does not pass. All, where no way signs anybody in.
+    pub fn missing(&self, rows: &Rows, configs: &BTreeMap<String, Value>) -> Missing {
+        let mut missing = Missing::default();
+        for sub_flow in self.sub_flows.iter().filter(|sub_flow| !sub_flow.is_optional) {
+            let ends = rows.ends(&|at| rows.is_sub_flow(at, sub_flow, configs));
+            let is_passed = ends.contains(&End::Passed);
+            let open: BTreeSet<String> =
+                ends.into_iter().filter_map(|end| if let End::Open(step) = end { Some(step) } else { None }).collect();
+            if !is_passed || !open.is_empty() {
+                missing.sub_flows.push(sub_flow);
+            }
+            missing.steps.extend(open);
+        }
+        missing
+    }
+}
+
+/// The sub-flows that a flow lacks.
+#[derive(Debug, Default)]
+pub struct Missing {
+    pub sub_flows: Vec<&'static SubFlow>,
+    /// The executions that can sign a person in without them.
+    steps: BTreeSet<String>,
+}
+
+impl Missing {
+    pub const fn is_empty(&self) -> bool {
+        self.sub_flows.is_empty()
+    }
+
+    /// The executions in words, behind "does not check the MFA of guests".
+    pub fn after(&self) -> String {
+        let names: Vec<_> = self.steps.iter().map(|step| format!("{step:?}")).collect();
+        if names.is_empty() { String::new() } else { format!(" after the execution {}", names.join(", ")) }
     }
 }
 
@@ -250,11 +282,16 @@ impl Rows {
         conditions.map(|row| text(row, "authenticationConfig")).filter(|id| !id.is_empty())
     }
 
+    /// The places of the rows directly in the sub-flow at a place, or in the flow itself.
+    pub fn children(&self, of: Option<usize>) -> Vec<usize> {
+        let (first, level) = of.map_or((0, 0), |at| (at + 1, depth(&self.0[at]) + 1));
+        let within = (first..self.0.len()).take_while(|&place| depth(&self.0[place]) >= level);
+        within.filter(|&place| depth(&self.0[place]) == level).collect()
+    }
+
     /// The rows directly in the sub-flow at a place.
     fn within(&self, at: usize) -> Vec<&Value> {
-        let level = depth(&self.0[at]);
-        let within = self.0[at + 1..].iter().take_while(|row| depth(row) > level);
-        within.filter(|row| depth(row) == level + 1).collect()
+        self.children(Some(at)).into_iter().map(|place| &self.0[place]).collect()
     }
 
     /// The sub-flow that a step stands in.
@@ -280,30 +317,10 @@ impl Rows {
         })
     }
 
-    /// Whether a row and all around it is switched on.
-    fn is_on(&self, at: usize) -> bool {
-        std::iter::once(at).chain(self.above(at)).all(|place| self.0[place]["requirement"] != "DISABLED")
-    }
-
-    /// Whether a sub-flow comes after each password that is asked for, under no condition but its own.
-    fn enforce(&self, wanted: &SubFlow, after: &str, configs: &BTreeMap<String, Value>) -> bool {
-        let found: Vec<usize> = (0..self.0.len()).filter(|&at| self.is_sub_flow(at, wanted, configs)).collect();
-        let passwords = (0..self.0.len()).filter(|&at| text(&self.0[at], "providerId") == after && self.is_on(at));
-        let mut passwords = passwords.peekable();
-        passwords.peek().is_some()
-            && passwords.all(|password| {
-                let around: Vec<usize> = self.above(password).collect();
-                found.iter().any(|&at| {
-                    let beside = self.above(at).next().is_none_or(|parent| around.contains(&parent));
-                    at > password && beside
-                })
-            })
-    }
-
     /// Whether the sub-flow at a place does what is wanted, or more of it: it has no other condition.
     fn is_sub_flow(&self, at: usize, wanted: &SubFlow, configs: &BTreeMap<String, Value>) -> bool {
         let row = &self.0[at];
-        if row["authenticationFlow"] != true || row["requirement"] != "CONDITIONAL" || !self.is_on(at) {
+        if row["authenticationFlow"] != true || row["requirement"] != "CONDITIONAL" {
             return false;
         }
         let (conditions, steps): (Vec<_>, Vec<_>) = self
@@ -317,10 +334,7 @@ impl Rows {
         };
         let step = |row: &Value| (text(row, "providerId").to_owned(), text(row, "requirement").to_owned());
         let wanted_steps = wanted.steps.iter().map(|provider| ((*provider).to_owned(), "REQUIRED".to_owned()));
-        !conditions.is_empty()
-            && conditions.iter().all(holds)
-            && steps.into_iter().map(step).eq(wanted_steps)
-            && self.above(at).all(|place| self.0[place]["requirement"] != "CONDITIONAL")
+        !conditions.is_empty() && conditions.iter().all(holds) && steps.into_iter().map(step).eq(wanted_steps)
     }
 }
 
@@ -354,7 +368,7 @@ mod tests {
 
     fn missing(gate: &Gate, edit: impl Fn(&mut Vec<Value>)) -> usize {
         let (rows, configs) = flow(gate, edit);
-        gate.missing(&rows, &configs).len()
+        gate.missing(&rows, &configs).sub_flows.len()
     }
 
     fn needed(gate: &Gate) -> usize {
@@ -377,7 +391,15 @@ mod tests {
         assert_eq!(missing(gate, |rows| first(rows, "requirement", json!("DISABLED"))), 1);
         assert_eq!(missing(gate, |rows| first(rows, "displayName", json!("our own name"))), 0, "names do not matter");
         // Under another condition, with a step that is off, before the password, in another branch.
-        assert_eq!(missing(gate, |rows| rows[1]["requirement"] = json!("CONDITIONAL")), needed(gate));
+        let condition =
+            json!({"level": 1, "displayName": "some", "requirement": "CONDITIONAL", "authenticationFlow": true});
+        let under_a_condition = |rows: &mut Vec<Value>| {
+            rows[3..].iter_mut().for_each(|row| row["level"] = json!(depth(row) + 1));
+            rows.insert(3, condition.clone());
+        };
+        assert_eq!(missing(gate, under_a_condition), needed(gate));
+        // Nobody passes a condition around password and sub-flows without both.
+        assert_eq!(missing(gate, |rows| rows[1]["requirement"] = json!("CONDITIONAL")), 0);
         assert_eq!(missing(gate, |rows| rows[6]["requirement"] = json!("DISABLED")), 1);
         assert_eq!(missing(gate, |rows| rows[2..].rotate_left(1)), needed(gate));
         let elsewhere =
@@ -398,7 +420,7 @@ mod tests {
         ] {
             let mut edited = configs.clone();
             edited.get_mut(id).unwrap_or(&mut Value::Null)[key] = json!(value);
-            assert_eq!(gate.missing(&rows, &edited).len(), 1, "{id}");
+            assert_eq!(gate.missing(&rows, &edited).sub_flows.len(), 1, "{id}");
         }
         let more = json!({"level": 2, "providerId": "conditional-user-role", "requirement": "REQUIRED"});
         assert_eq!(missing(gate, |rows| rows.insert(4, more.clone())), 1);
@@ -408,9 +430,13 @@ mod tests {
     fn missing_sub_flows_are_named_with_their_example() {
         let (rows, configs) = flow(&GATES[1], |rows| rows.truncate(3));
         let said = GATES[1].by_hand("corporate", &GATES[1].missing(&rows, &configs));
-        for word in
-            ["\"corporate\"", "direct grant", "\"guestlist direct key\"", "in the flow \"guestlist direct grant\""]
-        {
+        for word in [
+            "\"corporate\"",
+            "direct grant",
+            "guests after the execution \"Password\". Add",
+            "\"guestlist direct key\"",
+            "in the flow \"guestlist direct grant\"",
+        ] {
             assert!(said.contains(word), "{word} in {said}");
         }
     }

@@ -10,6 +10,7 @@ mod habits;
 mod scope;
 mod service;
 mod settings;
+mod ways;
 
 use super::super::Fault;
 use super::client::{Client, MASTER, Secret, Settings};
