@@ -199,14 +199,20 @@ fn give(record: &mut GuestRecord, grants: &[Grant], around: &Around<'_>) -> Resu
     Ok(())
 }
 
+/// Also revokes the grants that the methods that are left do not suffice for.
 fn reset(record: &mut GuestRecord, before: Timestamp, at: Timestamp) -> Result<(), Refusal> {
     made(record)?;
-    if let MfaRecord::Known(methods) = &mut record.mfa {
-        let held = methods.len();
-        methods.retain(|_, since| *since >= before);
-        if methods.is_empty() && held > 0 {
-            record.mfa_lost_at = Some(at);
-        }
+    let MfaRecord::Known(methods) = &mut record.mfa else { return Ok(()) };
+    let held = methods.len();
+    methods.retain(|_, since| *since >= before);
+    if methods.len() == held {
+        return Ok(());
     }
+    if methods.is_empty() {
+        record.mfa_lost_at = Some(at);
+    }
+    let enrolled: Methods = methods.keys().copied().collect();
+    let (login, joined) = (record.login, record.joined_at.is_some());
+    record.grants.retain(|_, held| held.is_effective(login, joined, &enrolled, at));
     Ok(())
 }

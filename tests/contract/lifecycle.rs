@@ -210,6 +210,15 @@ pub async fn mfa_is_turned_on_after_joining_and_a_reset_is_remembered_until_it_i
     assert_eq!(subject.record(&bob()).await.mfa_lost_at, Some(seen(70)));
 }
 
+pub async fn mfa_reset_revokes_the_grants(subject: Subject) {
+    let subject = subject.with_manager().await;
+    assert!(!subject.record(&bob()).await.grants.is_empty());
+    let reset = Operation::ResetMfa { guest: guest("bob"), enrolled_before: seen(1_000) };
+    let record = subject.done(&reset, 50).await.guest.unwrap();
+    assert!(record.grants.is_empty() && record.mfa == MfaRecord::Known([].into()), "{record:?}");
+    assert_eq!(subject.record(&bob()).await.grants, record.grants);
+}
+
 pub async fn allowed_methods_are_recorded_and_follow_the_object(subject: Subject) {
     let mut operation = admit(&bob(), at(10_000));
     if let Operation::Admit { allowed, .. } = &mut operation {

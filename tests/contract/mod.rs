@@ -50,6 +50,7 @@ macro_rules! with_every_case {
             lifecycle::a_workspace_user_is_not_made_a_guest,
             lifecycle::an_invitation_is_followed_until_it_expires_is_revoked_or_the_login_is_off,
             lifecycle::mfa_is_turned_on_after_joining_and_a_reset_is_remembered_until_it_is_on_again,
+            lifecycle::mfa_reset_revokes_the_grants,
             lifecycle::allowed_methods_are_recorded_and_follow_the_object,
             lifecycle::a_mark_passes_on_as_it_is_and_a_deactivated_one_never,
             lifecycle::a_partner_with_a_live_guest_is_not_put_away_and_one_put_away_takes_nobody_in,

@@ -137,7 +137,10 @@ impl Model {
                 *guest = keep;
             }),
             Action::ResetMfa(n) => {
-                mfa[n] &= guests[n].is_none();
+                if let Some(guest) = guests[n].as_mut().filter(|_| mfa[n]) {
+                    mfa[n] = false;
+                    guest.grants.clear();
+                }
                 true
             }
             Action::PartnerOff => {

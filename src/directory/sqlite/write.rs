@@ -283,8 +283,21 @@ impl Write<'_> {
             let sql = "UPDATE guests SET mfa_lost_at = ?2 WHERE id = ?1 \
                        AND NOT EXISTS (SELECT 1 FROM mfa WHERE address = ?3)";
             self.sql(sql, params![record.id.0, stamp(self.at), address])?;
+            self.revoke_unusable(record, before)?;
         }
         Ok(rows)
+    }
+
+    /// Revokes the grants that the methods enrolled since `before` do not suffice for.
+    fn revoke_unusable(&self, record: &GuestRecord, before: Timestamp) -> Result<(), Fault> {
+        let MfaRecord::Known(methods) = &record.mfa else { return Ok(()) };
+        let left: Methods = methods.iter().filter(|(_, since)| **since >= before).map(|(method, _)| *method).collect();
+        for (account, held) in record.grants.iter() {
+            if !held.is_effective(record.login, record.joined_at.is_some(), &left, self.at) {
+                self.sql("DELETE FROM grants WHERE guest = ?1 AND account = ?2", params![record.id.0, account])?;
+            }
+        }
+        Ok(())
     }
 
     fn deactivate(&self, record: &GuestRecord) -> Result<usize, Fault> {
