@@ -159,7 +159,8 @@ impl<'a> Supposition<'a> {
         // The partner is planned with all that is its: only where the membership cannot go on without.
         [Some(member), home.as_ref()].into_iter().flatten().any(|key| {
             let steps = plan(self.world(), key).steps;
-            steps.iter().fold(false, |changed, step| self.perform(&step.operation) || changed)
+            // Each is done, also after one that changed something.
+            steps.iter().filter(|step| self.perform(&step.operation)).count() > 0
         })
     }
 

@@ -60,10 +60,26 @@ impl Inner {
         put
     }
 
-    /// Writes what differs of a user.
+    /// Writes what differs of a user. A name that administrators may neither see nor change reads as empty: it is left out.
     pub(in super::super) async fn put_user(&self, before: &User, after: &User) -> Result<(), Failed> {
-        let Some(body) = representation(before, after) else { return Ok(()) };
-        self.client.call(Call::put(PUT_USER, &["users", &after.id]).json(body)).await.map(drop)
+        let Some(mut body) = representation(before, after) else { return Ok(()) };
+        let put = self
+            .client
+            .call(Call::put(PUT_USER, &["users", &after.id]).json(Value::Object(body.clone())))
+            .await
+            .map(drop);
+        let Err(failed) = &put else { return put };
+        let unchanged =
+            [("firstName", &before.first_name, &after.first_name), ("lastName", &before.last_name, &after.last_name)];
+        let hidden = unchanged.into_iter().filter(|(_, was, is)| was == is && is.is_empty()).map(|(name, ..)| name);
+        let read_only =
+            |name: &&str| failed.invalid().iter().any(|one| one.attribute == *name && one.why == Why::ReadOnly);
+        let hidden: Vec<&str> = hidden.filter(read_only).collect();
+        if hidden.is_empty() {
+            return put;
+        }
+        body.retain(|name, _| !hidden.contains(&name.as_str()));
+        self.client.call(Call::put(PUT_USER, &["users", &after.id]).json(Value::Object(body))).await.map(drop)
     }
 }
 
@@ -78,7 +94,7 @@ pub(super) fn enrolled(record: &GuestRecord) -> Option<Methods> {
 /// The one place that builds a user for a write: what differs, and always the attributes of the user profile that have a
 /// field of their own. Keycloak erases some of those that a write leaves out, and refuses the write for others, depending on
 /// the realm's settings. `None`: nothing differs.
-fn representation(before: &User, after: &User) -> Option<Value> {
+fn representation(before: &User, after: &User) -> Option<Map<String, Value>> {
     let User {
         id: _,
         username,
@@ -113,7 +129,7 @@ fn representation(before: &User, after: &User) -> Option<Value> {
     {
         body.insert(name.to_owned(), json!(value));
     }
-    Some(Value::Object(body))
+    Some(body)
 }
 
 /// Changes a user to what the realm's user profile takes. A name that administrators may not change stays as it was. Where
@@ -174,7 +190,7 @@ mod tests {
             write(&mut after);
             let body = representation(&bob(), &after).unwrap_or_default();
             for name in WITH_FIELD {
-                assert!(body.get(name).is_some(), "{name} is missing in {body}");
+                assert!(body.get(name).is_some(), "{name} is missing in {body:?}");
             }
         }
         // The login is written only where it changes: an administrator may disable it at the same moment.
