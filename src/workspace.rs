@@ -126,7 +126,7 @@ struct FileDestroy {
 }
 
 impl Workspace {
-    /// Reads a policy file's text. The error says where and what, and how to mend it. A policy without a list of tenants is
+    /// Reads a policy file's text. The error says where and what, and how to fix it. A policy without a list of tenants is
     /// an error: a file that was cut off or emptied must not revoke all access.
     pub fn parse(text: &str) -> Result<Self, String> {
         let options = serde_saphyr::options! { with_snippet: false };

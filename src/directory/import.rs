@@ -247,8 +247,8 @@ fn after<'a>(address: &Email, import: &'a Import, people: People, known: &'a Kno
     match (people, known.users.get(address)) {
         (People::AddAndChange, Some(KnownUser::Workspace(old))) => Some(imported.unwrap_or(old)),
         (People::Add | People::LeaveOut, Some(KnownUser::Workspace(old))) => Some(old),
-        (People::Add | People::LeaveOut, Some(KnownUser::FormerGuest | KnownUser::Username)) => None,
-        (People::LeaveOut, None) => None,
+        (People::Add | People::LeaveOut, Some(KnownUser::FormerGuest | KnownUser::Username))
+        | (People::LeaveOut, None) => None,
         (People::AddAndChange | People::Add, _) => imported,
     }
 }

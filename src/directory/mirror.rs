@@ -46,7 +46,7 @@ impl Mirror {
         &self.missing
     }
 
-    /// Sets whose record is missing.
+    /// Sets the UIDs of the memberships without a record.
     pub fn set_missing(&mut self, missing: BTreeSet<String>) {
         self.missing = missing;
     }

@@ -163,16 +163,17 @@ impl Engine {
                 let touched = self.index.replace(kind, objects);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
                 self.compare_statuses();
-                self.compare_again(now);
+                self.compare_again(None, now);
                 self.sweep_later(now);
                 self.begin();
             }
             Input::Applied { object, frontier } => {
                 self.advance(object.kind(), frontier);
                 let priority = urgency(&object);
+                let uid = object.metadata().uid.clone().unwrap_or_default();
                 let touched = self.index.apply(*object);
                 self.touch(touched, priority, now);
-                self.compare_again(now);
+                self.compare_again(Some(&uid), now);
                 self.sweep_later(now);
             }
             Input::Deleted { key, uid, frontier } => {
@@ -181,7 +182,7 @@ impl Engine {
                 self.queue.forget(&key);
                 self.condition.panicking.remove(&key);
                 self.touch(touched, Priority::Withhold, now);
-                self.compare_again(now);
+                self.compare_again(Some(&uid), now);
                 self.sweep_later(now);
             }
             Input::Bookmark { kind, frontier } => {
@@ -203,7 +204,7 @@ impl Engine {
             Input::Loaded(load) => {
                 self.load(*load, now);
                 self.compare_statuses();
-                self.compare_again(now);
+                self.compare_again(None, now);
                 self.report_wide_patterns();
             }
             Input::Observed(changes) => {
@@ -213,7 +214,7 @@ impl Engine {
                     let touched = self.observe(change, true, now);
                     self.touch(touched, Priority::Withhold, now);
                 }
-                self.compare_again(now);
+                self.compare_again(None, now);
                 self.sweep_later(now);
             }
             Input::DirectoryDown(fault) => self.directory_down(&fault, now),

@@ -170,8 +170,8 @@ fn through_nothing(world: World<'_>) -> Vec<(Key, Vec<Step>)> {
     found
 }
 
-/// Deactivated users whom we made, the longest deactivated first, no more of them an hour than the policy says. A record
-/// whose login an administrator disabled stays: it is the only memory of that decision.
+/// Purges deactivated users that guestlist created, the longest deactivated first, at the pace of the policy. A record stays
+/// if an administrator disabled its login: it is the only memory of that decision.
 fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
     let pace = &world.workspace.destroy;
     let lately = destroyed_lately(world.observed.destroyed(), world.now);

@@ -104,7 +104,7 @@ impl Realm {
             json!(["instagram:manager"]),
             "{case}"
         );
-        self.done(&self.described(&name, "Bob Example"), 56, case).await;
+        self.done(&Self::described(&name, "Bob Example"), 56, case).await;
         self.done(&Operation::DisableLogin { guest: id.clone() }, 60, case).await;
         assert_eq!(self.user(&address).await["enabled"], false, "{case}");
         self.done(&Operation::EnableLogin { guest: id.clone() }, 70, case).await;
@@ -122,7 +122,7 @@ impl Realm {
         self.adopts_a_colleague(case).await;
     }
 
-    fn described(&self, name: &str, display_name: &str) -> Operation {
+    fn described(name: &str, display_name: &str) -> Operation {
         Operation::DescribeGuest {
             guest: crate::contract::guest(name),
             mark: mark(name, &format!("u-{name}")),

@@ -41,7 +41,7 @@ fn suspended(spec: bool) -> String {
     guests(1).replace("g0@acme.example,", &admin) + share
 }
 
-async fn joins(scene: &Scene) {
+fn joins(scene: &Scene) {
     assert!(scene.people.accept(&g0(), Timestamp::now()).unwrap());
     assert!(scene.people.enroll(&g0(), MfaMethod::TOTP, Timestamp::now()).unwrap());
 }
@@ -118,7 +118,7 @@ fn login_disabled_by_an_administrator_is_never_enabled_by_apply() {
     on("refused-login", async |scene| {
         scene.declare(&suspended(false));
         assert_eq!(scene.run(&APPLY).await.0, Some(0));
-        joins(scene).await;
+        joins(scene);
         assert_eq!(scene.run(&APPLY).await.0, Some(0));
         assert_eq!(claims(scene).await, (json!(true), json!("instagram:collaborator")));
 
@@ -155,7 +155,7 @@ fn login_that_guestlist_disabled_is_enabled_by_apply() {
     on("refused-own", async |scene| {
         scene.declare(&suspended(false));
         assert_eq!(scene.run(&APPLY).await.0, Some(0));
-        joins(scene).await;
+        joins(scene);
         for (spec, expected) in
             [(true, (json!(false), Value::Null)), (false, (json!(true), json!("instagram:collaborator")))]
         {
@@ -171,7 +171,7 @@ fn login_disabled_after_an_ended_suspension_stays_disabled() {
     on("refused-later", async |scene| {
         scene.declare(&suspended(false));
         assert_eq!(scene.run(&APPLY).await.0, Some(0));
-        joins(scene).await;
+        joins(scene);
         scene.declare(&suspended(true));
         settles(scene).await;
         // The administrator and the spec end the suspension, the administrator first.

@@ -13,7 +13,7 @@ type Change = fn(&Stage);
 /// The changes, each with a word for it.
 const CHANGES: [(&str, Change); 22] = [
     ("application optional", |stage| {
-        move_scope(stage, &portal(stage), ["default-client-scopes", "optional-client-scopes"])
+        move_scope(stage, &portal(stage), ["default-client-scopes", "optional-client-scopes"]);
     }),
     ("application absent", |stage| take_scope(stage, &portal(stage), "default-client-scopes")),
     ("realm optional", |stage| {
@@ -144,7 +144,9 @@ fn second_setup_changes_nothing() {
     while !changes.is_empty() {
         let some = changes.split_off(changes.len().saturating_sub(1 + next(&mut seed) % 6));
         let words: Vec<_> = some.iter().map(|(word, _)| *word).collect();
-        some.iter().for_each(|(_, change)| change(&stage));
+        for (_, change) in &some {
+            change(&stage);
+        }
         let changed = state(&stage);
         assert_ne!(changed, before, "{words:?} changed nothing");
         let first = setup();

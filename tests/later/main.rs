@@ -30,7 +30,7 @@ fn play(environment: &mut Environment, fact: &Fact) {
         Fact::PartnerDeclared { name, .. } => environment.declare_partner(name),
         Fact::PropagatorDeclared { name, partner, .. } => environment.declare_guest_admin(name, None, partner),
         Fact::MailIntervalPassed { at, .. } | Fact::InvitationAllowed { at, .. } => {
-            environment.now = environment.now.max(*at)
+            environment.now = environment.now.max(*at);
         }
         Fact::AddressRestored { .. } | Fact::LoginEnabled { .. } => panic!("the embedded directory has no {fact}"),
     }

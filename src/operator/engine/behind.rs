@@ -1,6 +1,8 @@
 //! `DirectoryBehind`: while the directory has no record of guests that the statuses name, no invitation goes out.
 //! The comparison is made once a term, before anything is planned. A record that vanishes later is drift, and is corrected.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{Engine, Priority};
@@ -37,24 +39,17 @@ impl Engine {
         self.tell_missing();
     }
 
-    /// Checks again the memberships whose record was missing.
-    pub(super) fn compare_again(&mut self, now: Timestamp) {
-        let before = self.mirror.missing().len();
-        if before == 0 {
-            return;
-        }
-        let still = |uid: &&String| match self.index.membership_by_uid(uid) {
-            None => false,
-            // What cannot be read now was read when it was found missing.
-            Some(Slot::Unreadable { .. }) => true,
-            Some(Slot::Read(entry)) => behind::is_missing(entry, &self.mirror),
+    /// Checks the memberships without a record again: the one with this UID, or all.
+    pub(super) fn compare_again(&mut self, changed: Option<&str>, now: Timestamp) {
+        let missing = self.mirror.missing();
+        let resolved: BTreeSet<String> = match changed {
+            Some(uid) => missing.get(uid).into_iter().filter(|uid| !self.is_still_missing(uid)).cloned().collect(),
+            None => missing.iter().filter(|uid| !self.is_still_missing(uid)).cloned().collect(),
         };
-        let missing: std::collections::BTreeSet<String> = self.mirror.missing().iter().filter(still).cloned().collect();
-        if missing.len() == before {
+        if resolved.is_empty() {
             return;
         }
-        let resolved: Vec<String> = self.mirror.missing().difference(&missing).cloned().collect();
-        self.mirror.set_missing(missing);
+        self.mirror.set_missing(missing.difference(&resolved).cloned().collect());
         for slot in resolved.iter().filter_map(|uid| self.index.membership_by_uid(uid)) {
             self.queue.push(slot.key(Kind::Membership), Priority::Live);
         }
@@ -66,6 +61,15 @@ impl Engine {
             self.touch_all(Priority::Resync);
         }
         self.sweep_later(now);
+    }
+
+    fn is_still_missing(&self, uid: &str) -> bool {
+        match self.index.membership_by_uid(uid) {
+            None => false,
+            // What cannot be read now was read when it was found missing.
+            Some(Slot::Unreadable { .. }) => true,
+            Some(Slot::Read(entry)) => behind::is_missing(entry, &self.mirror),
+        }
     }
 
     fn tell_missing(&mut self) {

@@ -1,4 +1,4 @@
-//! Whose turn it is to send an invitation, where a namespace has sent as many as it may: see [`crate::plan::invitations`].
+//! The turns of memberships to send an invitation once a namespace has sent as many as it may: see [`crate::plan::invitations`].
 
 use jiff::Timestamp;
 

@@ -1,8 +1,8 @@
 //! An operation that is not taken. A mail that does not go out is its guest's own trouble, and all else goes on. A directory
 //! that can be read but takes no operation concerns every object: a disk that is full, a database that its server fails over. A
-//! record that cannot be written, while the directory accepts another write, concerns its object alone. Whose operation fails
-//! is tried again every few seconds; where that lasts, the objects that it concerns say so instead of saying that the
-//! directory reflects them.
+//! record that cannot be written, while the directory accepts another write, concerns its object alone. A failed
+//! operation is tried again every few seconds; where that lasts, the objects that it concerns say so instead of saying that
+//! the directory reflects them.
 
 use jiff::{SignedDuration, Timestamp};
 

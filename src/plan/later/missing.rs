@@ -1,6 +1,6 @@
 //! The next fact that a membership or a share lacks, by the reason that the evaluation gives.
 
-use kube::core::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::super::World;
 use super::super::access::access;

@@ -119,7 +119,9 @@ fn who_comes_back_is_invited_at_the_address_that_was_declared_not_at_one_that_he
         // The sessions of a removed guest may be ended once more.
         let users = async || {
             let mut users = [stage.user(BOB).await, stage.user(ROBERT).await];
-            users.iter_mut().for_each(|user| user["notBefore"] = Value::Null);
+            for user in &mut users {
+                user["notBefore"] = Value::Null;
+            }
             users
         };
         let before = users().await;

@@ -91,7 +91,7 @@ pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Resul
     mapped(admin, &id, known.as_ref()).await?;
     admin.settled_since(before, &format!("the client scope {SCOPE} puts a guest's accounts into the claim {ACCOUNTS}"));
     let done = audience(admin, &id).await;
-    admin.attempted("the guests whom applications are told of", done);
+    admin.attempted("the guests in the claim of applications", done);
     let what = format!("applications that are made from now on have the client scope {SCOPE}");
     let done = given(admin, &[], &id, &what).await;
     admin.attempted(&what, done);

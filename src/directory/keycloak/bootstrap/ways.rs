@@ -19,7 +19,7 @@ const CONDITIONS: [&str; 7] = [
 /// Steps that sign nobody in: an existing session, another server's sign-in with flows of its own, a refusal.
 const SIGN_NOBODY_IN: [&str; 4] =
     ["auth-cookie", "identity-provider-redirector", "organization", "deny-access-authenticator"];
-/// Steps for a user whom an earlier step identified. They may follow the sub-flow, but do not replace it.
+/// Steps that need a user identified by an earlier step. They may follow the sub-flow, but do not replace it.
 const NEED_A_USER: [&str; 4] =
     ["auth-otp-form", "webauthn-authenticator", "auth-recovery-authn-code-form", "direct-grant-validate-otp"];
 
@@ -55,7 +55,7 @@ impl Rows {
         let (alternatives, sequence): (Vec<_>, Vec<_>) = runs.partition(|at| requirement(*at) == "ALTERNATIVE");
         let mut ends = Ends::new();
         if !sequence.is_empty() {
-            ends = from.clone();
+            ends.clone_from(from);
             for &at in &sequence {
                 let skipped = if requirement(at) == "REQUIRED" || is_wanted(at) { Ends::new() } else { ends.clone() };
                 ends = self.past(at, &ends, is_wanted);
