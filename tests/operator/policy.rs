@@ -59,6 +59,19 @@ fn a_policy_that_cannot_be_read_keeps_what_is_there_and_gives_nothing_new() {
 }
 
 #[test]
+fn operator_started_on_policy_without_tenants_waits_for_one() {
+    let mut stage = Stage::prepare();
+    stage.operator.policy("installation: test\n");
+    stage.operator.go();
+    stage.apply(WORLD);
+    stage.operator.is_unready(&["PolicyUnreadable", "tenants: []"]);
+    assert_eq!(stage.operator.show()["guests"], serde_json::json!([]), "nothing is done without a policy");
+    stage.operator.policy(POLICY);
+    stage.operator.is_ready();
+    stage.partners().guest("carol", "carol@acme.example", "Invited", &[]);
+}
+
+#[test]
 fn without_tenants_nobody_is_allowed_anything_and_the_operator_says_so() {
     let mut stage = Stage::prepare();
     stage.operator.policy("tenants: []\n");
