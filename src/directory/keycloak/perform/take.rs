@@ -97,8 +97,8 @@ impl Inner {
         change: &Change<'_>,
         before: Timestamp,
     ) -> Result<User, Fault> {
-        let off = GuestRecord { login: change.after.login.disabled(), ..change.after.clone() };
-        let off = self.write(&Change { after: &off, ..change.clone() }, true).await;
+        let disabled = GuestRecord { login: change.after.login.disabled(), ..change.after.clone() };
+        let off = self.write(&Change { after: &disabled, ..change.clone() }, true).await;
         if matches!(off, Ok(_) | Err(Fault::Refused { .. })) {
             self.delete_credentials(people, change, before).await?;
         }
@@ -109,7 +109,6 @@ impl Inner {
         };
         let now = people.user(&off.id).await?.ok_or_else(|| stale(&change.before.address))?;
         self.end_tokens(&off.id, now.not_before).await?;
-        let disabled = GuestRecord { login: change.after.login.disabled(), ..change.after.clone() };
         self.write_user(&Change { user: &off, before: &disabled, ..change.clone() }).await
     }
 }
