@@ -207,3 +207,21 @@ fn a_guest_of_whom_two_values_were_kept_is_written_anew_so_that_he_can_be_writte
         }
     });
 }
+
+#[test]
+fn guest_whose_user_is_deleted_by_hand_is_invited_again() {
+    multi(async {
+        let (people, address) = applied("deleted-by-hand");
+        let bob = Email::parse(BOB).unwrap();
+        let before = people.user(&bob).await["id"].clone();
+        people.admin("DELETE", &format!("/users/{}", before.as_str().unwrap()), None).await;
+        let said = ends(&address, 0, &["apply", "examples/acme", "--yes"]);
+        let user = people.user(&bob).await;
+        assert_ne!(user["id"], before, "{said}");
+        assert_eq!(told(&people, BOB).await, Vec::<String>::new(), "{said}");
+        assert!(people.accept(&bob, Timestamp::now()).unwrap());
+        assert!(people.enroll(&bob, MfaMethod::TOTP, Timestamp::now()).unwrap());
+        ends(&address, 0, &["apply", "examples/acme", "--yes"]);
+        assert_eq!(told(&people, BOB).await, ["instagram-main:collaborator"]);
+    });
+}

@@ -159,3 +159,16 @@ spec:
     stage.operator.directory_ok(&["enroll-mfa", crate::stage::CAROL, "--method", "WebAuthn"]);
     stage.operator.has_access(crate::stage::CAROL, &["instagram:Manager", "tiktok:Collaborator"]);
 }
+
+#[test]
+fn guest_whose_user_is_deleted_by_hand_is_invited_again_by_operator() {
+    let mut stage = Stage::prepare();
+    stage.operator.start();
+    stage.settle();
+    let bob = admin(&stage, "GET", &format!("/users?exact=true&email={}", crate::stage::BOB), None)[0].clone();
+    admin(&stage, "DELETE", &format!("/users/{}", bob["id"].as_str().unwrap()), None);
+    stage.partners().guest("bob", crate::stage::BOB, "Invited", &[]);
+    stage.operator.joins_with_mfa(crate::stage::BOB);
+    stage.partners().guest("bob", crate::stage::BOB, "Active", &["instagram:Collaborator"]);
+    assert_eq!(stage.operator.elsewhere.as_ref().unwrap().mails(crate::stage::BOB), 2);
+}

@@ -1,12 +1,13 @@
 //! Keycloak is stopped in the middle and started again, with a database that survives it, under an operator that runs on.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::browser::{Application, Browser};
 use crate::controlplane::ControlPlane;
-use crate::operated::furnish_on;
+use crate::operated::{furnish_on, realm};
 use crate::operator::{Operator, eventually};
 use crate::stage::{BOB, CAROL, Stage, condition};
-use crate::support::Keycloak;
+use crate::support::{Keycloak, multi};
 
 /// Guests with nothing but an invitation.
 fn guests(names: &[&str]) -> String {
@@ -33,6 +34,34 @@ fn mails(stage: &Stage, names: &[&str], each: usize) {
     });
 }
 
+/// A browser on the page for a new password, after the sign-in of a person of the workspace.
+async fn holds_page(server: &Keycloak, realm: &str) -> Browser {
+    let client = json!({
+        "clientId": "app", "publicClient": true, "standardFlowEnabled": true, "redirectUris": [Application::RETURN],
+    });
+    let erin = json!({
+        "username": "erin", "email": "erin@host.example", "firstName": "Erin", "lastName": "Host", "enabled": true,
+        "emailVerified": true, "credentials": [{"type": "password", "value": "old", "temporary": false}],
+    });
+    for (path, body) in [("clients", client), ("users", erin)] {
+        let (status, answer) = server.admin("POST", &format!("/{realm}/{path}"), Some(body)).await;
+        assert_eq!(status, 201, "{answer}");
+    }
+    let application = Application { realm: format!("{}/realms/{realm}", server.base), client: "app".to_owned() };
+    let mut browser = Browser::new();
+    browser.open(&format!("{}&kc_action=UPDATE_PASSWORD", application.door())).await;
+    browser.submit(&[("username", "erin")]).await;
+    browser.submit(&[("password", "old")]).await;
+    assert!(browser.asks("password-new"), "{}", browser.words());
+    browser
+}
+
+/// A restart of Keycloak ends the page, as docs/keycloak.md says.
+async fn asks_to_sign_in_again(browser: &mut Browser) {
+    browser.submit(&[("password-new", "new"), ("password-confirm", "new")]).await;
+    assert!(browser.landed.is_none() && browser.asks("username"), "{}", browser.words());
+}
+
 #[test]
 fn a_keycloak_that_is_stopped_and_started_again_loses_nobody_mails_nobody_twice_and_what_was_edited_meanwhile_is_done()
 {
@@ -51,6 +80,7 @@ fn a_keycloak_that_is_stopped_and_started_again_loses_nobody_mails_nobody_twice_
     let many = ["n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"];
     stage.apply(&guests(&many));
     mails(&stage, &many[..1], 1);
+    let mut held = multi(holds_page(server, &realm(&stage.operator)));
     server.stop();
 
     // Everything that people do goes on, and nothing is said to be done.
@@ -65,6 +95,7 @@ fn a_keycloak_that_is_stopped_and_started_again_loses_nobody_mails_nobody_twice_
     assert!(bob["metadata"]["finalizers"][0].is_string(), "nobody could be let go: {bob}");
 
     server.go_on();
+    multi(asks_to_sign_in_again(&mut held));
     stage.operator.is_ready();
     // What was taken away is gone, whoever was there is there, and whoever came is invited.
     partners.guest("carol", CAROL, "Active", &[]);

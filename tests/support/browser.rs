@@ -63,6 +63,14 @@ impl Browser {
         self.go(Method::POST, url, &form.into_iter().collect::<Vec<_>>()).await;
     }
 
+    /// Sends the form that has this button.
+    pub async fn press(&mut self, button: &str) {
+        let (action, mut form) = self.form_with(&format!("name=\"{button}\""));
+        form.entry(button.to_owned()).or_default();
+        let url = self.url.join(&action).unwrap();
+        self.go(Method::POST, url, &form.into_iter().collect::<Vec<_>>()).await;
+    }
+
     /// Fills the form in that has this field, and sends it.
     pub async fn submit_form(&mut self, field: &str, fields: &[(&str, String)]) {
         let (action, mut form) = self.form_with(field);

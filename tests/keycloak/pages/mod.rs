@@ -5,6 +5,7 @@ pub mod adopted;
 mod clocks;
 mod habits;
 mod halfway;
+mod held_page;
 mod interrupted;
 mod joining;
 mod lifetimes;

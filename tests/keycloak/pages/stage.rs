@@ -254,7 +254,8 @@ impl Person<'_> {
         self.signs_in_at(&self.stage.application.door_for("openid offline_access")).await
     }
 
-    async fn signs_in_at(&mut self, door: &str) -> Result<Tokens, String> {
+    /// Signs in at an address of Keycloak's sign-in.
+    pub async fn signs_in_at(&mut self, door: &str) -> Result<Tokens, String> {
         self.browser = Browser::new();
         self.browser.open(door).await;
         self.browser.submit(&[("username", self.address)]).await;
