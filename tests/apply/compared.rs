@@ -162,6 +162,7 @@ fn expired_invitation_waits_until_the_annotation_sends_it_again() {
     folder.apply();
     folder.joins_with_mfa(CAROL);
     let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
+    guestlist::directory::sqlite::register_digest(&connection).unwrap();
     connection.execute("UPDATE guests SET invitation_ends = sent_at WHERE sent_at IS NOT NULL", []).unwrap();
     drop(connection);
     folder.declare(&manifests());

@@ -22,6 +22,7 @@ fn is_clean(what: &[&str], said: &str) {
 fn spoilt() -> Folder {
     let folder = Folder::settled();
     let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
+    guestlist::directory::sqlite::register_digest(&connection).unwrap();
     for sql in [
         "UPDATE partners SET display_name = ?1",
         "UPDATE guests SET display_name = ?1",

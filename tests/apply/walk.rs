@@ -203,6 +203,7 @@ fn a_few_at_a_time_do_not_empty_a_partner() {
     assert_eq!(folder.addresses("guests").len(), 5);
     // A day later they are nothing to wonder about.
     let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
+    guestlist::directory::sqlite::register_digest(&connection).unwrap();
     let sql = "UPDATE guests SET deactivated_at = '2026-01-01T00:00:00Z' WHERE deactivated_at IS NOT NULL";
     assert_eq!(connection.execute(sql, []).unwrap(), 3);
     folder.declare(&left(4));

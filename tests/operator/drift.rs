@@ -1,5 +1,7 @@
 //! Somebody writes into the directory's file itself: it is corrected within one resync, and told.
 
+use guestlist::directory::sqlite::register_digest;
+
 use crate::operator::eventually;
 use crate::stage::{BOB, CAROL, Stage};
 use crate::told::events;
@@ -11,6 +13,7 @@ fn what_somebody_writes_into_the_directory_itself_is_corrected_and_told() {
     stage.operator.start();
     stage.settle();
     let stolen = rusqlite::Connection::open(stage.operator.database()).unwrap();
+    register_digest(&stolen).unwrap();
     stolen.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
     let sql = "INSERT INTO grants (guest, account, role, share, share_uid, allowed, asked, since)
         SELECT guest, 'tiktok', role, share, share_uid, allowed, asked, since FROM grants

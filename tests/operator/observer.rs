@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use guestlist::directory::sqlite::{Access, Store};
+use guestlist::directory::sqlite::{Access, Store, register_digest};
 use rusqlite::Connection;
 
 use crate::looking::Observer;
@@ -61,6 +61,7 @@ fn the_observer_notices_what_is_forbidden() {
     let path = folder.path().join("directory.db");
     drop(Store::open(&path, Access::Create).unwrap());
     let connection = Connection::open(&path).unwrap();
+    register_digest(&connection).unwrap();
     connection.execute_batch(PEOPLE).unwrap();
     let after = |change: &str| {
         connection.execute_batch(&format!("SAVEPOINT s; {change}")).unwrap();

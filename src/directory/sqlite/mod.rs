@@ -4,6 +4,7 @@
 mod backup;
 mod checkpoint;
 mod copy;
+mod digest;
 mod end;
 mod follow;
 mod integrity;
@@ -30,6 +31,7 @@ use super::{
 use crate::rules::Email;
 pub use backup::{Contents, backup};
 use checkpoint::Log;
+pub use digest::register as register_digest;
 use follow::Follow;
 use moved::Opened;
 pub use network_disk::network_disk;

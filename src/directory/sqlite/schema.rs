@@ -9,7 +9,7 @@ use rusqlite_migration::{M, Migrations};
 
 use super::super::Fault;
 use super::checkpoint::{Log, beside};
-use super::integrity;
+use super::{digest, integrity};
 
 /// Marks the file as a guestlist directory (`glst`).
 pub(super) const APPLICATION_ID: i32 = 0x676c_7374;
@@ -167,6 +167,18 @@ const DISABLED_BY_OTHER: &str = "
 ALTER TABLE guests ADD COLUMN disabled_by_other INTEGER NOT NULL DEFAULT 0 CHECK (disabled_by_other IN (0, 1));
 ";
 
+/// The digest of all rows.
+const DIGEST: &str = "ALTER TABLE meta ADD COLUMN digest INTEGER NOT NULL DEFAULT 0";
+
+/// The schema version from which a file has a digest.
+const WITH_DIGEST: i64 = 5;
+
+/// The steps from an empty file to this version's schema. Those from the digest on end with [`digest::renew`].
+fn steps() -> [M<'static>; 5] {
+    let renew = |tx: &Transaction<'_>| digest::renew(tx).map_err(Into::into);
+    [M::up(TABLES), M::up(RECENT_MAILS), M::up(ALLOWED), M::up(DISABLED_BY_OTHER), M::up_with_hook(DIGEST, renew)]
+}
+
 /// What may be done with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -215,6 +227,7 @@ pub(super) fn open(path: &Path, access: Access) -> Result<(Connection, Log), Fau
 fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(), Fault> {
     let fail = |error: rusqlite::Error| refused(path, &error);
     connection.busy_timeout(PATIENCE).map_err(fail)?;
+    digest::register(connection).map_err(fail)?;
     let (id, version, tables) = identity(connection).map_err(fail)?;
     let fresh = id == 0 && version == 0 && tables == 0;
     if !fresh && id != APPLICATION_ID {
@@ -225,7 +238,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
             ),
         });
     }
-    let steps = [M::up(TABLES), M::up(RECENT_MAILS), M::up(ALLOWED), M::up(DISABLED_BY_OTHER)];
+    let steps = steps();
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     if version > known {
         return Err(Fault::Refused {
@@ -246,7 +259,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
         });
     }
     if version >= 1 {
-        whole(path, connection)?;
+        whole(path, connection, version >= WITH_DIGEST)?;
     }
     if access == Access::Read && version < known {
         return Err(Fault::Refused {
@@ -262,6 +275,8 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
     }
     connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(fail)?;
+    // A row that `INSERT OR REPLACE` replaces leaves the digest too.
+    connection.pragma_update(None, "recursive_triggers", true).map_err(fail)?;
     connection.set_transaction_behavior(TransactionBehavior::Immediate);
     if version < known {
         return migrate(path, connection, &steps, known);
@@ -270,10 +285,10 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
 }
 
 /// Refuses a file that is damaged, or a copy that was made while the directory was being written.
-fn whole(path: &Path, connection: &Connection) -> Result<(), Fault> {
+fn whole(path: &Path, connection: &Connection, has_digest: bool) -> Result<(), Fault> {
     let snapshot = || {
         let tx = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
-        integrity::problem(&tx)
+        integrity::problem(&tx, has_digest)
     };
     match snapshot().map_err(|error| refused(path, &error))? {
         None => Ok(()),
