@@ -94,6 +94,12 @@ impl Environment {
         self.session(self.everything(), self.directory.clone()).0
     }
 
+    /// Applies what is declared and returns the operations.
+    pub fn applied(&mut self) -> Vec<Operation> {
+        self.now += SignedDuration::from_secs(1);
+        self.session(self.everything(), self.directory.clone()).1
+    }
+
     /// Rehearses on a copy of what a directory would say that says something else.
     pub fn rehearse(&self, change: impl FnOnce(&mut Everything)) -> (Rest, Vec<Operation>) {
         let mut load = self.everything();

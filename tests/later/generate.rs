@@ -23,9 +23,9 @@ impl Dice {
     }
 }
 
-const NAMES: [&str; 5] = ["ada", "ben", "cleo", "dora", "emil"];
+pub const NAMES: [&str; 5] = ["ada", "ben", "cleo", "dora", "emil"];
 const ADMINS: [&str; 2] = ["ada", "ben"];
-const HOSTS: [&str; 2] = ["alice@host.example", "dan@host.example"];
+pub const HOSTS: [&str; 2] = ["alice@host.example", "dan@host.example"];
 const METHODS: [&[&str]; 3] = [&["TOTP"], &["WebAuthn"], &["TOTP", "WebAuthn"]];
 
 fn partner(dice: &mut Dice) -> Value {

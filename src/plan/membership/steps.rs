@@ -17,10 +17,17 @@ use crate::directory::{
     Grant, GrantRecord, GuestId, GuestRecord, Login, Mark, MfaRecord, Operation, Origin, PartnerId,
 };
 use crate::index::Membership;
-use crate::rules::{Email, GuestRole, Reason, Sort, entry};
+use crate::rules::{Email, GuestRole, Methods, Reason, Sort, entry};
 
 /// The namespace of identifiers that are derived from UIDs and addresses.
 const GUEST_IDS: Uuid = Uuid::from_bytes(*b"guestlist-guests");
+
+/// A grant as it shall be.
+struct Wanted {
+    grant: Grant,
+    /// It may be given or raised. Otherwise it only stays.
+    is_open: bool,
+}
 
 /// The grants as they shall be, by account: what is open, and what nobody can tell as far as it is there already.
 fn wanted(
@@ -29,17 +36,18 @@ fn wanted(
     member: &MemberView<'_>,
     record: &GuestRecord,
     shares: &[Shared<'_>],
-) -> BTreeMap<String, Grant> {
+) -> BTreeMap<String, Wanted> {
+    let stays = |grant| Wanted { grant, is_open: false };
     let mut wanted = BTreeMap::new();
     for (_, access) in shares {
         let held = record.grants.get(&access.grant.account).map(|held| &held.grant);
         match access.gate {
             Gate::Open => {
-                wanted.insert(access.grant.account.clone(), access.grant.clone());
+                wanted.insert(access.grant.account.clone(), Wanted { grant: access.grant.clone(), is_open: true });
             }
             Gate::Keep(_) => {
-                if let Some(kept) = held.and_then(|held| meet(held, &access.grant)) {
-                    wanted.entry(access.grant.account.clone()).or_insert(kept);
+                if let Some(kept) = held.and_then(|held| meet(held, &access.grant, member.enrolled.as_ref())) {
+                    wanted.entry(access.grant.account.clone()).or_insert_with(|| stays(kept));
                 }
             }
             Gate::Shut(_) => {}
@@ -51,23 +59,40 @@ fn wanted(
         let Some(share) = share.filter(|slot| !is_leaving(slot.metadata())) else { continue };
         let unreadable = share.read().is_none() && is_behind(world, share.metadata(), &held.grant);
         if (unreadable && !matches!(member.gate, Gate::Shut(_))) || member.gate == Gate::Keep(Reason::Unreadable) {
-            wanted.entry(account.clone()).or_insert_with(|| held.grant.clone());
+            wanted.entry(account.clone()).or_insert_with(|| stays(held.grant.clone()));
         }
     }
     wanted
 }
 
 /// The most of a grant that is held which another one gives too; `None`: nothing. A share that was made anew under its name, by
-/// a restore say, is the one it was: nothing else bears that name, and what it gives now is all that counts.
-fn meet(held: &Grant, other: &Grant) -> Option<Grant> {
+/// a restore say, is the one it was: nothing else bears that name, and what it gives now is all that counts. The methods make
+/// no difference while the guest satisfies those of the other one.
+fn meet(held: &Grant, other: &Grant, enrolled: Option<&Methods>) -> Option<Grant> {
     if held.share_uid != other.share_uid && held.share != other.share {
         return None;
     }
-    let allowed: crate::rules::Methods = held.allowed.intersection(&other.allowed).copied().collect();
-    let asked: crate::rules::Methods = held.asked.intersection(&other.asked).copied().collect();
     let until = [held.until, other.until].into_iter().flatten().min();
+    let less = Grant { role: held.role.min(other.role), until, ..held.clone() };
+    if suffices(other, enrolled) {
+        return Some(less);
+    }
+    let allowed: Methods = held.allowed.intersection(&other.allowed).copied().collect();
+    let asked: Methods = held.asked.intersection(&other.asked).copied().collect();
     let empty = allowed.is_empty() || asked.is_empty();
-    (!empty).then(|| Grant { role: held.role.min(other.role), allowed, asked, until, ..held.clone() })
+    (!empty).then_some(Grant { allowed, asked, ..less })
+}
+
+/// Whether the enrolled methods satisfy those of a grant. What is unknown takes nothing away.
+fn suffices(grant: &Grant, enrolled: Option<&Methods>) -> bool {
+    enrolled.is_none_or(|enrolled| !grant.allowed.is_disjoint(enrolled) && !grant.asked.is_disjoint(enrolled))
+}
+
+/// Whether a grant that is held gives what another one would. Which methods it asks for makes no difference while the guest
+/// satisfies both.
+fn gives_the_same(held: &Grant, other: &Grant, enrolled: Option<&Methods>) -> bool {
+    let methods = Grant { allowed: other.allowed.clone(), asked: other.asked.clone(), ..held.clone() };
+    held == other || (methods == *other && suffices(held, enrolled) && suffices(other, enrolled))
 }
 
 /// Everything that takes away, in order.
@@ -93,10 +118,10 @@ pub fn take(
     let mut withhold: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
     let mut lower = Vec::new();
     for (account, held) in record.grants.iter().filter(|(_, held)| !elsewhere(held)) {
-        match wanted.get(account).map(|wanted| (wanted, meet(&held.grant, wanted))) {
-            Some((_, Some(less))) if less == held.grant => {}
-            Some((_, Some(less))) => lower.push(less),
-            Some((_, None)) | None => withhold.entry(why(account, member, shares)).or_default().push(account.clone()),
+        match wanted.get(account).and_then(|wanted| meet(&held.grant, &wanted.grant, member.enrolled.as_ref())) {
+            Some(less) if less == held.grant => {}
+            Some(less) => lower.push(less),
+            None => withhold.entry(why(account, member, shares)).or_default().push(account.clone()),
         }
     }
     for (reason, accounts) in withhold {
@@ -124,6 +149,22 @@ pub fn take(
         let operation = Operation::ResetMfa { guest: guest.clone(), enrolled_before: before };
         push(operation, Reason::MfaNotEnrolled, "the annotation guestlist.dev/reset-mfa asks for it");
     }
+}
+
+/// The grants that are left once the steps that take access away are done.
+fn left(record: &GuestRecord, steps: &[Step]) -> Vec<Grant> {
+    let mut left: Vec<Grant> = record.grants.values().map(|held| held.grant.clone()).collect();
+    for step in steps {
+        match &step.operation {
+            Operation::Withhold { accounts, .. } => left.retain(|held| !accounts.contains(&held.account)),
+            Operation::Lower { grants, .. } => {
+                left.retain(|held| grants.iter().all(|less| less.account != held.account));
+                left.extend(grants.iter().cloned());
+            }
+            _ => {}
+        }
+    }
+    left
 }
 
 /// Whether an open invitation must not be followed any more. A suspended guest's stays: his login is off.
@@ -173,6 +214,7 @@ pub fn keep_and_give(
     }
     let terms = &member.entry.reading.terms;
     let guest = &record.id;
+    let left = left(record, steps);
     let mut push = |operation, reason, because: String| steps.push(Step { operation, reason, because });
     let mark = mark(world, member);
     let described = described(member);
@@ -219,8 +261,12 @@ pub fn keep_and_give(
     }
     let give: Vec<Grant> = wanted(world, partner, member, record, shares)
         .into_values()
-        .filter(|grant| record.grants.get(&grant.account).map(|held| &held.grant) != Some(grant))
-        .filter(|grant| shares.iter().any(|(_, access)| access.gate == Gate::Open && access.grant == *grant))
+        .filter(|wanted| wanted.is_open)
+        .map(|wanted| wanted.grant)
+        .filter(|grant| {
+            let held = left.iter().find(|held| held.account == grant.account);
+            held.is_none_or(|held| !gives_the_same(held, grant, member.enrolled.as_ref()))
+        })
         .collect();
     if !give.is_empty() {
         let names: Vec<_> = give.iter().map(|grant| format!("{} as {}", grant.account, grant.role)).collect();

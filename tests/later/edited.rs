@@ -1,0 +1,301 @@
+//! An edit of one field: each operation of its plan changes something that matters, once, and a second run has nothing to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
+use guestlist::directory::{AccountRecord, Everything, GuestRecord, Operation, UserRecord};
+use guestlist::rules::{Email, MfaMethod};
+use jiff::Timestamp;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+
+use super::environment::{Environment, email, object};
+use super::generate::{Dice, HOSTS, NAMES};
+
+const PAST: &str = "2020-01-01T00:00:00Z";
+const FUTURE: [&str; 2] = ["2027-06-30T00:00:00Z", "2027-09-30T00:00:00Z"];
+
+/// The fields of a kind's spec and the values that they change to. `null`: left out.
+fn edits(kind: &str) -> Vec<(&'static str, Vec<Value>)> {
+    let ends = || vec![Value::Null, json!(PAST), json!(FUTURE[0]), json!(FUTURE[1])];
+    let methods = || vec![Value::Null, json!(["TOTP"]), json!(["WebAuthn"]), json!(["TOTP", "WebAuthn"])];
+    let switch = || vec![Value::Null, json!(true), json!(false)];
+    let name = || vec![Value::Null, json!("One"), json!("Other")];
+    let required = ("mfa.required", vec![Value::Null, json!(true), json!(false)]);
+    match kind {
+        "LocalPartner" => vec![
+            ("adoption", vec![Value::Null, json!("Unmarked")]),
+            ("deletion", vec![Value::Null, json!("Cascade")]),
+            ("displayName", name()),
+            ("expiresAt", ends()),
+            ("guests.allowedDomains", vec![Value::Null, json!(["acme.example"]), json!(["other.example"])]),
+            ("guests.deniedDomains", vec![Value::Null, json!(["acme.example"]), json!(["other.example"])]),
+            ("guests.maxDuration", vec![Value::Null, json!("720h"), json!("1440h")]),
+            ("guests.maxGuests", vec![Value::Null, json!(1), json!(3), json!(9)]),
+            ("hostAdmins", vec![json!(["alice@host.example"]), json!(["dan@host.example", "alice@host.example"])]),
+            ("invitations.expireAfter", vec![Value::Null, json!("1h"), json!("100h")]),
+            ("mfa.enrolWithin", vec![Value::Null, json!("1h"), json!("100h")]),
+            ("mfa.methods", methods()),
+            required,
+            ("suspended", switch()),
+        ],
+        "GuestMembership" => vec![
+            ("displayName", name()),
+            ("email", vec![json!("ada@acme.example"), json!("ADA@acme.example"), json!("new@acme.example")]),
+            ("expiresAt", ends()),
+            ("invitedBy", vec![json!("alice@host.example"), json!("ada@acme.example"), json!("zed@acme.example")]),
+            ("mfa.methods", methods()),
+            required,
+            ("partnerRef.name", vec![json!("acme"), json!("other")]),
+            ("role", vec![Value::Null, json!("GuestAdmin"), json!("GuestUser")]),
+            ("suspended", switch()),
+        ],
+        "AccountShare" => vec![
+            ("account", vec![json!("instagram"), json!("tiktok")]),
+            ("exclude", vec![Value::Null, json!([{"name": "ada"}]), json!([{"name": "cleo"}, {"name": "emil"}])]),
+            ("expiresAt", ends()),
+            ("guestAdminRole", vec![Value::Null, json!("Manager"), json!("Collaborator")]),
+            (
+                "guestUsers",
+                vec![
+                    Value::Null,
+                    json!([{"name": "cleo", "propagatedBy": "ada"}]),
+                    json!([{"name": "cleo", "propagatedBy": "ben"}, {"name": "dora", "propagatedBy": "ada"}]),
+                ],
+            ),
+            ("mfa.methods", methods()),
+            required,
+            ("partnerRef.name", vec![json!("acme"), json!("other")]),
+            (
+                "roleOverrides",
+                vec![
+                    Value::Null,
+                    json!([{"name": "ada", "role": "Collaborator"}]),
+                    json!([{"name": "ben", "role": "Manager"}]),
+                ],
+            ),
+            ("sharedBy", vec![json!("alice@host.example"), json!("dan@host.example")]),
+            ("suspended", switch()),
+        ],
+        other => panic!("{other}"),
+    }
+}
+
+fn set(spec: &mut Value, path: &str, value: Value) {
+    match path.split_once('.') {
+        Some((parent, rest)) => {
+            if spec[parent].is_null() {
+                spec[parent] = json!({});
+            }
+            set(&mut spec[parent], rest, value);
+        }
+        None if value.is_null() => {
+            spec.as_object_mut().unwrap().remove(path);
+        }
+        None => spec[path] = value,
+    }
+}
+
+/// The fields of a schema, as paths. A list is one field.
+fn fields(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match schema["properties"].as_object() {
+        Some(properties) => {
+            for (name, below) in properties {
+                let dot = if path.is_empty() { "" } else { "." };
+                fields(below, &format!("{path}{dot}{name}"), found);
+            }
+        }
+        None => {
+            found.insert(path.to_owned());
+        }
+    }
+}
+
+#[test]
+fn each_field_of_each_spec_is_edited() {
+    for crd in [LocalPartner::crd(), GuestMembership::crd(), AccountShare::crd()] {
+        let mut found = BTreeSet::new();
+        let kind = crd.spec.names.kind.clone();
+        let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
+        fields(&schema["openAPIV3Schema"]["properties"]["spec"], "", &mut found);
+        let edited: BTreeSet<String> = edits(&kind).into_iter().map(|(path, _)| path.to_owned()).collect();
+        assert_eq!(edited, found, "{kind}");
+    }
+}
+
+/// A part of a record that operations write: whose record, and which part.
+type Part = (String, String);
+
+/// The parts that an operation writes.
+fn writes(operation: &Operation) -> Vec<Part> {
+    let parts: Vec<String> = match operation {
+        Operation::Withhold { accounts, .. } => accounts.clone(),
+        Operation::Lower { grants, .. } | Operation::Give { grants, .. } => {
+            grants.iter().map(|grant| grant.account.clone()).collect()
+        }
+        Operation::Demote { .. } | Operation::Promote { .. } => vec![":role".to_owned()],
+        Operation::DisableLogin { .. } | Operation::EnableLogin { .. } => vec![":login".to_owned()],
+        Operation::RevokeInvitation { .. } | Operation::Invite { .. } => vec![":invitation".to_owned()],
+        Operation::DescribeGuest { .. } => vec![":description".to_owned()],
+        Operation::ResetMfa { .. } => vec![":mfa".to_owned()],
+        Operation::EnsurePartner { partner, .. } => return vec![(partner.0.clone(), ":partner".to_owned())],
+        Operation::Admit { .. } => vec![":record".to_owned()],
+        other => panic!("an edit does not end anything: {other:?}"),
+    };
+    let guest = operation.guest().map(|guest| guest.0.clone()).unwrap();
+    parts.into_iter().map(|part| (guest.clone(), part)).collect()
+}
+
+fn guest_part(all: &Everything, guest: &GuestRecord, part: &str, now: Timestamp) -> String {
+    match part {
+        ":role" => format!("{:?}", guest.role),
+        ":login" => format!("{:?}", guest.login),
+        ":invitation" => format!("{:?}", guest.invitation),
+        ":mfa" => format!("{:?}", guest.mfa),
+        ":record" => format!("{guest:?}"),
+        ":description" => {
+            format!("{:?}", (&guest.mark, &guest.partner, &guest.partner_name, &guest.display_name, &guest.allowed))
+        }
+        account => {
+            let held = guest.grants.get(account).map(|held| &held.grant);
+            let matters = held.map(|it| (it.role, it.until, &it.share, &it.share_uid));
+            format!("{matters:?}, effective: {}", all.is_effective(guest, account, now))
+        }
+    }
+}
+
+/// A part of a record, as far as it matters to anybody.
+fn value(all: &Everything, (id, part): &Part, now: Timestamp) -> String {
+    if part == ":partner" {
+        let partner = all.partners.iter().find(|partner| partner.id.0 == *id);
+        return format!("{:?}", partner.map(|it| (&it.mark, &it.display_name, &it.host_admins, it.suspended)));
+    }
+    all.guests
+        .iter()
+        .find(|guest| guest.id.0 == *id)
+        .map_or_else(|| "none".to_owned(), |guest| guest_part(all, guest, part, now))
+}
+
+/// Operations that are needless: done twice, undone by a later one, or without any effect.
+fn needless(before: &Everything, after: &Everything, done: &[Operation], now: Timestamp) -> Vec<String> {
+    let mut written: BTreeMap<Part, Vec<&Operation>> = BTreeMap::new();
+    for operation in done {
+        for part in writes(operation) {
+            written.entry(part).or_default().push(operation);
+        }
+    }
+    let mut found = Vec::new();
+    for (part, by) in written {
+        let (was, is) = (value(before, &part, now), value(after, &part, now));
+        if was == is {
+            found.push(format!("{part:?} is {is} as before: {by:?}"));
+        }
+        let grant = |operation: &Operation| match operation {
+            Operation::Lower { grants, .. } | Operation::Give { grants, .. } => {
+                grants.iter().find(|grant| grant.account == part.1).map(|grant| (grant.role, grant.until))
+            }
+            _ => None,
+        };
+        // A lower role with a later end is two operations: the first one takes, the second one gives.
+        let lower_and_give = matches!(by[..], [Operation::Lower { .. }, Operation::Give { .. }]);
+        if by.len() > 1 && !(lower_and_give && grant(by[0]) != grant(by[1])) {
+            found.push(format!("{part:?} is written more than once: {by:?}"));
+        }
+    }
+    found
+}
+
+/// A world in which everybody may have something and most guests are Active, at rest.
+fn active(dice: &mut Dice) -> Environment {
+    let partner_ref = json!({"name": "acme"});
+    let mut objects = vec![object("LocalPartner", "acme", json!({"hostAdmins": HOSTS}))];
+    for name in NAMES {
+        let role = if ["ada", "ben"].contains(&name) { "GuestAdmin" } else { "GuestUser" };
+        let spec = json!({"partnerRef": partner_ref, "email": format!("{name}@acme.example"), "role": role, "invitedBy": HOSTS[0]});
+        objects.push(object("GuestMembership", name, spec));
+    }
+    for account in ["instagram", "tiktok"] {
+        let users: Vec<Value> = NAMES[2..].iter().map(|name| json!({"name": name, "propagatedBy": "ada"})).collect();
+        let spec = json!({"partnerRef": partner_ref, "account": account, "sharedBy": HOSTS[0], "guestAdminRole": "Manager", "guestUsers": users});
+        objects.push(object("AccountShare", account, spec));
+    }
+    let user = |host: &&str| UserRecord { email: email(host), name: (*host).to_owned(), enabled: true, verified: true };
+    let owners: Vec<Email> = HOSTS.iter().map(|host| email(host)).collect();
+    let account = |name: &&str| AccountRecord { name: (*name).to_owned(), owners: owners.clone(), deleted: false };
+    let accounts = ["instagram", "tiktok"].iter().map(account).collect();
+    let mut environment = Environment::new(objects, HOSTS.iter().map(user).collect(), accounts);
+    environment.apply();
+    for guest in environment.guests() {
+        environment.accepts(&guest);
+        for method in if dice.one_in(2) { MfaMethod::ALL.to_vec() } else { vec![dice.of(MfaMethod::ALL)] } {
+            environment.enrols(&guest, method);
+        }
+    }
+    environment.apply();
+    environment
+}
+
+/// Applies an edit and a second time nothing. What is wrong with the operations, and whether there were any.
+fn applied(environment: &mut Environment, edit: &str, problems: &mut Vec<String>) -> bool {
+    let before = environment.everything();
+    let done = environment.applied();
+    let found = needless(&before, &environment.everything(), &done, environment.now);
+    problems.extend(found.into_iter().map(|problem| format!("{edit}: {problem}")));
+    let again = environment.applied();
+    if !again.is_empty() {
+        problems.push(format!("{edit}: {again:?} after {done:?}"));
+    }
+    !done.is_empty()
+}
+
+#[test]
+fn edited_field_plans_no_operation_that_is_needless() {
+    let (mut changed, mut problems) = (BTreeMap::<String, usize>::new(), Vec::new());
+    for seed in 1..=16 {
+        let mut dice = Dice(seed);
+        let mut environment = active(&mut dice);
+        for _ in 0..12 {
+            let chosen = dice.roll(environment.objects.len());
+            let old = environment.objects[chosen].clone();
+            let kind = old["kind"].as_str().unwrap().to_owned();
+            let (path, values) = dice.of(&edits(&kind));
+            let value = dice.of(&values);
+            let edit = format!("seed {seed}: {kind} {} {path} = {value}", old["metadata"]["name"]);
+            set(&mut environment.objects[chosen]["spec"], path, value);
+            if applied(&mut environment, &edit, &mut problems) {
+                *changed.entry(format!("{kind} {path}")).or_default() += 1;
+            }
+            // Most edits are taken back, so that there is something to lose by the next one.
+            if !dice.one_in(4) {
+                environment.objects[chosen] = old;
+                applied(&mut environment, &format!("{edit}, taken back"), &mut problems);
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{} needless:\n{}", problems.len(), problems.join("\n"));
+    assert!(changed.len() > 20 && changed.values().sum::<usize>() > 100, "{changed:?}");
+}
+
+#[test]
+fn narrowed_methods_revoke_first_and_touch_nobody_who_satisfies_them() {
+    let mut environment = super::generate::settled();
+    environment.enrols(&email("carol@acme.example"), MfaMethod::WebAuthn);
+    environment.apply();
+    for kind in ["AccountShare", "LocalPartner"] {
+        let mut edited = environment.copy();
+        let object = edited.objects.iter_mut().find(|object| object["kind"] == kind).unwrap();
+        set(&mut object["spec"], "mfa.methods", json!(["WebAuthn"]));
+        let done = edited.applied();
+        // Bob has TOTP alone and loses the account; Carol has both and keeps it as it is.
+        let bob = edited.everything().guests.into_iter().find(|guest| guest.address.as_str().starts_with("bob"));
+        let expected = Operation::Withhold { guest: bob.unwrap().id, accounts: vec!["instagram".to_owned()] };
+        assert_eq!(done.first(), Some(&expected), "{kind}: {done:?}");
+        let described = |operation: &Operation| matches!(operation, Operation::DescribeGuest { .. });
+        assert!(done[1..].iter().all(described), "{kind}: {done:?}");
+        assert_eq!(edited.held().len(), 1, "{kind}");
+        // What is enrolled later counts as the specs say now.
+        edited.enrols(&email("bob@acme.example"), MfaMethod::WebAuthn);
+        edited.apply();
+        assert_eq!(edited.held().len(), 2, "{kind}");
+    }
+}
