@@ -111,6 +111,7 @@ pub struct PartnerMfa {
     #[schemars(schema_with = "leaf::methods")]
     pub methods: Option<Vec<String>>,
     /// How long a guest who joined may take to turn MFA on, as `168h` (the default; at most `720h`).
+    /// `check`, `plan` and `apply` warn below `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaf::enrolment_deadline")]
     pub enrol_within: Option<String>,
@@ -121,6 +122,7 @@ pub struct PartnerMfa {
 #[serde(rename_all = "camelCase")]
 pub struct Invitations {
     /// How long an invitation can be followed, as `72h` (the default; at most `8760h`).
+    /// `check`, `plan` and `apply` warn below `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaf::invitation_lifetime")]
     pub expire_after: Option<String>,
@@ -144,6 +146,7 @@ pub struct GuestLimits {
     #[schemars(schema_with = "leaf::max_guests")]
     pub max_guests: Option<i64>,
     /// How long a membership may last from its admission, as `4320h`. Left out: no cap.
+    /// `check`, `plan` and `apply` warn below `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaf::longest_stay")]
     pub max_duration: Option<String>,

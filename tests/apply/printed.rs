@@ -88,3 +88,15 @@ fn stored_invalid_name_is_named_and_fixed_by_a_plain_one() {
     folder.apply();
     assert!(!folder.ok(&["directory", "show", "-o", "json"]).contains("\"displayName\": \"Acme\\u001b"));
 }
+
+#[test]
+fn plan_and_apply_warn_of_a_duration_below_a_minute() {
+    let folder = Folder::new();
+    let partner = super::folder::PARTNER.trim_end().replace("spec: {", "spec: {invitations: {expireAfter: 30s}, ");
+    folder.declare(&partner);
+    for command in [&["plan", "manifests"][..], &["apply", "manifests", "--yes"]] {
+        let (_, said) = folder.says(command);
+        assert!(said.contains("spec.invitations.expireAfter: 30s is shorter than a minute"), "{command:?}: {said}");
+        assert!(said.contains("warning: manifests/all.yaml:"), "{said}");
+    }
+}

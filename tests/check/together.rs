@@ -38,6 +38,23 @@ fn an_end_that_has_passed_is_a_warning_and_one_to_come_is_none() {
 }
 
 #[test]
+fn duration_below_a_minute_is_a_warning() {
+    for (field, path) in [
+        ("invitations: {expireAfter: TIME}", "spec.invitations.expireAfter"),
+        ("mfa: {enrolWithin: TIME}", "spec.mfa.enrolWithin"),
+        ("guests: {maxDuration: TIME}", "spec.guests.maxDuration"),
+    ] {
+        for (time, expected) in [("59s", 1), ("60s", 0), ("1m", 0)] {
+            let (status, report) = check(&format!("{}  {}\n", partner(""), field.replace("TIME", time)));
+            assert_eq!((status, short(&report).len()), (0, expected), "{path} {time}: {report:?}");
+            let found =
+                short(&report).iter().all(|one| one.starts_with("warning short-duration ") && one.ends_with(path));
+            assert!(found, "{report:?}");
+        }
+    }
+}
+
+#[test]
 fn a_partner_in_these_files_ends_the_wait_only_in_its_namespace() {
     let both = format!("{}---\n{}", partner(""), membership("bob", ""));
     assert_eq!(short(&check(&both).1), [""; 0]);

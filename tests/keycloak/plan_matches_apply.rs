@@ -102,6 +102,35 @@ fn plan_after_a_change_by_hand_matches_apply() {
     });
 }
 
+#[test]
+fn plan_of_an_mfa_reset_matches_apply() {
+    multi(async {
+        let (_people, address) = applied("plan-matches-reset");
+        let folder = tempfile::tempdir().unwrap();
+        let manifests = folder.path().to_str().unwrap();
+        for file in ["memberships.yaml", "partners.yaml", "shares.yaml"] {
+            std::fs::copy(format!("examples/acme/{file}"), folder.path().join(file)).unwrap();
+        }
+        let file = folder.path().join("memberships.yaml");
+        for name in ["bob", "carol"] {
+            let asked = format!(
+                "metadata: {{name: {name}, annotations: {{guestlist.dev/reset-mfa: {}}}, ",
+                jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ")
+            );
+            let text = std::fs::read_to_string(&file).unwrap();
+            let marked = text.replace(&format!("metadata: {{name: {name}, "), &asked);
+            assert_ne!(marked, text, "{name}");
+            std::fs::write(&file, marked).unwrap();
+            let planned = operations(&said(&address, &["plan", manifests, "-o", "json"]));
+            assert!(planned.iter().any(|one| one[1] == "reset_mfa"), "{name}: {planned:?}");
+            let done = said(&address, &["apply", manifests, "--yes", "-o", "json"]);
+            assert_eq!(operations(&done), planned, "{name}");
+            let again = said(&address, &["plan", manifests, "-o", "json"]);
+            assert_eq!(operations(&again), Vec::<Value>::new(), "{name}");
+        }
+    });
+}
+
 /// What a command says, whatever its exit code.
 fn said(address: &str, arguments: &[&str]) -> String {
     crate::applied::guestlist(address, arguments).1

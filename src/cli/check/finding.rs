@@ -45,13 +45,15 @@ pub enum Code {
     Annotation,
     /// A scalar is read otherwise than it looks.
     Scalar,
+    /// Nobody can act within the duration.
+    ShortDuration,
     /// A rule of the law, or what it waits for.
     Rule(Reason),
 }
 
 impl Code {
     /// The codes that are no rules.
-    pub const OTHERS: [Self; 9] = [
+    pub const OTHERS: [Self; 10] = [
         Self::Unreadable,
         Self::Unrendered,
         Self::Syntax,
@@ -61,6 +63,7 @@ impl Code {
         Self::DuplicateObject,
         Self::Annotation,
         Self::Scalar,
+        Self::ShortDuration,
     ];
 
     /// Its word.
@@ -75,6 +78,7 @@ impl Code {
             Self::DuplicateObject => "duplicate-object",
             Self::Annotation => "annotation",
             Self::Scalar => "yaml-scalar",
+            Self::ShortDuration => "short-duration",
             Self::Rule(reason) => reason.as_str(),
         }
     }
@@ -91,6 +95,7 @@ impl Code {
             Self::DuplicateObject => "Two objects have the same kind, namespace and name.",
             Self::Annotation => "An annotation of guestlist does nothing as it is written.",
             Self::Scalar => "An unquoted value is read otherwise than it looks, as YAML 1.1 has it.",
+            Self::ShortDuration => "A duration is shorter than a minute, so that nobody can act within it.",
             Self::Rule(reason) => crate::rules::entry(reason).meaning,
         }
     }
@@ -109,6 +114,7 @@ impl Code {
             | Self::DuplicateObject
             | Self::Annotation
             | Self::Scalar
+            | Self::ShortDuration
             | Self::Rule(_) => false,
         }
     }

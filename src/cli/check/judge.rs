@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::finding::{Code, Finding, Location};
 use super::object::Object;
@@ -11,8 +11,11 @@ use crate::directory::{Mirror, Owner};
 use crate::index::{Index, Kept, Key, Kind, Share, Slot};
 use crate::plan::judge::judge;
 use crate::plan::{Extent, NO_INVITATIONS, Scope, World};
-use crate::rules::{Reason, Violation};
+use crate::rules::{Reason, Violation, time};
 use crate::workspace::Workspace;
+
+/// Nobody reads a mail or sets up MFA in less time.
+const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
 
 /// The cluster of files is none.
 const NO_CLUSTER: &str = "files";
@@ -69,6 +72,7 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
         }
         object.say_absent(&index, findings);
         object.say_over(&index, now, findings);
+        object.say_short(&index, findings);
     }
 }
 
@@ -178,6 +182,32 @@ impl Placed {
         if end.is_some_and(|end| end <= now) {
             let message = "this instant has passed: nothing is given any more, and nobody new is invited".to_owned();
             self.warn(Reason::Expired, "spec.expiresAt", message, findings);
+        }
+    }
+
+    /// Durations in which nobody can act: the server takes them, and a slip in the unit would else let nobody in.
+    fn say_short(&self, index: &Index, findings: &mut Vec<Finding>) {
+        if self.key.kind != Kind::Partner {
+            return;
+        }
+        let Some(partner) = index.partner(&self.key.namespace, &self.key.name).and_then(Slot::read) else { return };
+        let terms = &partner.reading.terms;
+        for (path, duration, effect) in [
+            (
+                "spec.invitations.expireAfter",
+                Some(terms.invitation_lifetime),
+                "nobody can accept an invitation in time",
+            ),
+            ("spec.mfa.enrolWithin", Some(terms.enrol_within), "guests are Suspended until they turn MFA on"),
+            ("spec.guests.maxDuration", terms.max_duration, "memberships end before the guest can join"),
+        ] {
+            let Some(short) = duration.filter(|duration| *duration < SHORTEST) else { continue };
+            if !self.is_broken(path) {
+                let short = time::show_duration(short);
+                let message = format!("{short} is shorter than a minute, so {effect}; write a longer duration, as 72h");
+                let finding = Finding::warning(Code::ShortDuration, self.place(path), message);
+                findings.push(finding.of(&self.key, path));
+            }
         }
     }
 

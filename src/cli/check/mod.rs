@@ -208,6 +208,12 @@ impl Examined {
             self.report.findings.retain(fatal);
             return Err(text::render(&self.report, text::has_colour()));
         }
+        for short in self.report.findings.iter().filter(|finding| finding.code == Code::ShortDuration) {
+            let place = self.report.place(short.at.source, short.at.start);
+            let at =
+                place.map_or_else(String::new, |(file, place)| format!("{file}:{}:{}: ", place.line, place.column));
+            eprintln!("warning: {at}{}: {}", short.path, short.message);
+        }
         let names = self.names.iter().map(|(key, at)| (key, NAME, at));
         let found = self
             .report
