@@ -1,13 +1,14 @@
-//! A login that an administrator disabled is never enabled by a plan, whatever the spec says before and after.
+//! A login that an administrator disabled is never enabled by a plan, whatever the spec says before and after. A guest whose
+//! record the directory refused to write is shown without access, and has it again once that is written.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 #[path = "support/world/mod.rs"]
 mod world;
 
-use guestlist::directory::{Import, Login, UserRecord};
-use guestlist::index::Kind;
+use guestlist::directory::{Import, Login, Operation, SHUT_OUT, UserRecord};
+use guestlist::index::{Key, Kind};
 use guestlist::workspace::Workspace;
-use world::{World, email};
+use world::{SPACE, World, email};
 
 const DISABLED: &str = "False/DisabledByAdministrator";
 const ADMINS: &str = "guestAdminRole: Manager";
@@ -155,5 +156,37 @@ fn disabled_colleague_is_not_adopted_and_loses_grants() {
     import(&mut world, false);
     assert_eq!((says(&world, "carol"), world.access()), (pair("Suspended", DISABLED), vec![]));
     import(&mut world, true);
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+}
+
+#[test]
+fn guest_shut_out_of_applications_is_shown_so_until_given_anew() {
+    let mut world = active();
+    let record = world.record("carol").unwrap();
+    let mut grant = record.grants.get("instagram").unwrap().grant.clone();
+    grant.until = Some(SHUT_OUT);
+    world.execute(&Operation::Lower { guest: record.id, grants: vec![grant] });
+    let key = |kind, name| Key::new(kind, SPACE, name);
+    let operations: Vec<Operation> =
+        world.plan(&key(Kind::Membership, "carol")).steps.into_iter().map(|step| step.operation).collect();
+    assert!(matches!(&operations[..], [Operation::Give { .. }]), "{operations:?}");
+    // While the directory refuses that, the statuses say what it has.
+    let planned = world.plan(&key(Kind::Membership, "carol"));
+    let said = guestlist::plan::refused(world.seen(), &key(Kind::Membership, "carol"), planned, Some("who and why"));
+    assert_eq!(said.steps, []);
+    let Some(guestlist::plan::Status::Membership(status)) = said.status else { panic!("no status") };
+    let words: Vec<(&str, &str, &str)> =
+        status.conditions.iter().map(|it| (&*it.type_, &*it.status, &*it.reason)).collect();
+    assert!(words.contains(&("Ready", "False", "DirectoryRefused")), "{words:?}");
+    assert!(words.contains(&("Stalled", "True", "DirectoryRefused")), "{words:?}");
+    assert!(words.contains(&("Accepted", "True", "Accepted")), "{words:?}");
+    assert_eq!(status.conditions[0].message, "who and why");
+    let account = &status.accounts[0];
+    assert_eq!((account.effective, account.reason.as_deref()), (false, Some("DirectoryRefused")));
+    assert_eq!(status.state.as_deref(), Some("Suspended"));
+    assert!(world.pass(&key(Kind::Share, "instagram")) || world.pass(&key(Kind::Partner, "acme")));
+    assert_eq!(world.withheld("instagram"), ["carol: DirectoryRefused"]);
+    world.settle();
+    assert_eq!(says(&world, "carol"), pair("Active", "True/Active"));
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
 }

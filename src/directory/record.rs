@@ -313,6 +313,11 @@ impl GuestRecord {
         self.is_live() && self.mark.as_ref().is_some_and(|mark| !mark.uid.starts_with(NO_OBJECT))
     }
 
+    /// Whether the directory tells applications nothing of the guest, since it refused to write the record.
+    pub fn is_shut_out(&self) -> bool {
+        self.grants.values().any(GrantRecord::is_shut_out)
+    }
+
     /// Whether the membership behind it is live: marked and not deactivated.
     pub fn is_live(&self) -> bool {
         self.mark.is_some() && self.deactivated_at.is_none()
@@ -320,6 +325,11 @@ impl GuestRecord {
 }
 
 impl GrantRecord {
+    /// Whether the directory tells applications nothing of it, since it refused to write the guest's record.
+    pub fn is_shut_out(&self) -> bool {
+        self.grant.until == Some(SHUT_OUT)
+    }
+
     /// Whether the guest can use the account at this moment: the directory's own gate, in one snapshot.
     pub fn is_effective(&self, login: Login, joined: bool, enrolled: &Methods, now: Timestamp) -> bool {
         login.is_enabled()
@@ -329,6 +339,9 @@ impl GrantRecord {
             && self.grant.until.is_none_or(|until| now < until)
     }
 }
+
+/// The end of a grant of a guest of whom the directory tells applications nothing, since it refused to write their record.
+pub const SHUT_OUT: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// Whether the directory keeps a guest without an allowed MFA method from signing in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -65,6 +65,16 @@ pub fn behind(meta: &Meta, old: &[Condition], now: Timestamp) -> Conditions {
     keeping_domain(meta, old, now, &situation)
 }
 
+/// The conditions of an object whose operation the directory does not take: `judged`, but that Ready says so.
+pub fn refused(meta: &Meta, old: &[Condition], judged: Conditions, now: Timestamp, cause: Option<&str>) -> Conditions {
+    let mut written = conditions::write(old, meta.generation, now, &Situation::refused(cause), Vec::new());
+    written.retain(|condition| condition.type_ != ConditionType::Accepted.as_str());
+    let replaced =
+        [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled].map(ConditionType::as_str);
+    written.extend(judged.into_iter().filter(|condition| !replaced.contains(&condition.type_.as_str())));
+    written
+}
+
 fn keeping_domain(meta: &Meta, old: &[Condition], now: Timestamp, situation: &Situation) -> Conditions {
     let mut written = conditions::write(old, meta.generation, now, situation, Vec::new());
     let own =

@@ -67,6 +67,14 @@ impl Situation {
         }
     }
 
+    /// The directory answers and does not take this object's operation. `cause`: nothing helps until a person removes it;
+    /// `None`: it may pass.
+    pub fn refused(cause: Option<&str>) -> Self {
+        let held = Self::held(Reason::DirectoryRefused);
+        let message = cause.map_or(held.message.clone(), str::to_owned);
+        Self { message, reconciling: cause.is_none(), stalled: cause.is_some(), ..held }
+    }
+
     /// Nothing is wrong.
     pub fn fine(reason: Reason) -> Self {
         Self {
@@ -235,7 +243,10 @@ pub fn sentence(reason: Reason) -> &'static str {
         }
         Reason::PartnerDeleting => "The partner is being deleted; nobody new is accepted.",
         Reason::DirectoryUnavailable => {
-            "The directory does not answer, or refuses this object's operation. Access stays as it is; the operator's log names the cause."
+            "The directory does not answer. Access stays as it is; the operator's log names the cause."
+        }
+        Reason::DirectoryRefused => {
+            "The directory refuses to write this object's record; it is tried again. The operator's log names the cause."
         }
         Reason::DirectoryBehind => {
             "The directory has no record of some guests that statuses name, so no invitation goes out. See the operator's log and readiness."

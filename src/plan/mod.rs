@@ -26,7 +26,7 @@ use jiff::Timestamp;
 
 use crate::api;
 use crate::directory::{Mirror, Operation, Owner, Revision};
-use crate::index::{Index, Key, Kind};
+use crate::index::{Index, Key, Kind, Slot};
 use crate::rules::{Email, Reason};
 use crate::workspace::Workspace;
 
@@ -242,6 +242,29 @@ impl Plan {
             waits_for_turn: false,
         }
     }
+}
+
+/// Plans nothing for an object whose operation the directory does not take, and says so beside what it has of the object.
+/// `cause`: nothing helps until a person removes it; `None`: it may pass.
+pub fn refused(world: World<'_>, key: &Key, planned: Plan, cause: Option<&str>) -> Plan {
+    let mut status = planned.status;
+    let conditions = match &mut status {
+        Some(Status::Partner(status)) => Some(&mut status.conditions),
+        Some(Status::Membership(status)) => Some(&mut status.conditions),
+        Some(Status::Share(status)) => Some(&mut status.conditions),
+        None => None,
+    };
+    let (declared, Key { namespace, name, .. }) = (world.declared, key);
+    let stored = match key.kind {
+        Kind::Partner => declared.partner(namespace, name).and_then(Slot::read).map(|it| it.status.conditions()),
+        Kind::Membership => declared.membership(namespace, name).and_then(Slot::read).map(|it| it.status.conditions()),
+        Kind::Share => declared.share(namespace, name).and_then(Slot::read).map(|it| it.status.conditions()),
+    };
+    if let Some(((conditions, old), meta)) = conditions.zip(stored).zip(declared.metadata(key)) {
+        let judged = std::mem::take(conditions);
+        *conditions = common::refused(meta, &old, judged, world.now, cause);
+    }
+    Plan { status, next_look: planned.next_look, ..Plan::nothing() }
 }
 
 /// Plans one object. An object that is not declared (any more) gives [`Plan::nothing`].

@@ -252,7 +252,7 @@ fn guest_counts(world: World<'_>, partner: &PartnerView<'_>) -> api::GuestCounts
         ..api::GuestCounts::default()
     };
     for entry in world.declared.members(partner.namespace, &partner.name) {
-        match MemberView::of(world, partner, entry).state {
+        match MemberView::of(world, partner, entry).shown_state() {
             State::Active => counts.active += 1,
             State::Invited => counts.invited += 1,
             State::Joined => counts.joined += 1,

@@ -113,6 +113,61 @@ fn attribute_that_the_realm_requires_is_said_at_once() {
     });
 }
 
+/// The first guest as `directory show` lists them: the state and the grants that are in effect.
+async fn shown(scene: &Scene) -> (Value, Vec<Value>) {
+    let (_, said) = scene.run(&["directory", "show", "-o", "json"]).await;
+    let all: Value = serde_json::from_str(&said).unwrap();
+    let guest = &all["guests"][0];
+    let grants = guest["grants"].as_array().into_iter().flatten().filter(|grant| grant["effective"] == true);
+    (guest["state"].clone(), grants.map(|grant| grant["account"].clone()).collect())
+}
+
+#[test]
+fn user_that_keycloak_refuses_is_named_and_shown_without_access() {
+    on("refused-user", async |scene| {
+        // Applications are told only of members of a group, as setup prepares a realm.
+        let roots = scene.people.admin("GET", "/groups?search=guestlist&exact=true", None).await;
+        let root = roots.as_array().unwrap().iter().find(|group| group["name"] == "guestlist").unwrap();
+        let told = json!({"name": "told", "attributes": {"guestlist.told": ["true"]}});
+        scene.people.admin("POST", &format!("/groups/{}/children", root["id"].as_str().unwrap()), Some(told)).await;
+        scene.declare(&suspended(false));
+        assert_eq!(scene.run(&APPLY).await.0, Some(0));
+        joins(scene);
+        assert_eq!(scene.run(&APPLY).await.0, Some(0));
+        assert_eq!(shown(scene).await, (json!("Active"), vec![json!("instagram")]));
+
+        let mut profile = scene.people.admin("GET", "/users/profile", None).await;
+        let before = profile.clone();
+        let attribute = json!({"name": "department", "required": {}, "validations": {"options": {"options": ["sales"]}},
+                               "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]}});
+        profile["attributes"].as_array_mut().unwrap().push(attribute);
+        scene.people.admin("PUT", "/users/profile", Some(profile)).await;
+        let share = suspended(false).find("---\napiVersion: guestlist.dev/v1alpha1\nkind: AccountShare").unwrap();
+        for objects in [suspended(true), suspended(false)[..share].to_owned()] {
+            scene.declare(&objects);
+            let (code, said) = scene.run(&APPLY).await;
+            assert_eq!(code, Some(1), "{said}");
+            for part in ["user g0@acme.example", "department", "Validations"] {
+                assert!(said.contains(part), "{part}: {said}");
+            }
+            assert_eq!(shown(scene).await, (json!("Suspended"), vec![]), "{said}");
+            let (_, planned) = scene.run(&PLAN).await;
+            assert!(planned.contains("take away instagram"), "{planned}");
+            assert!(planned.contains("give: 0"), "{planned}");
+        }
+        // Taken back: the user says still what the files give, so nothing has to be written for it.
+        scene.declare(&suspended(false));
+        settles(scene).await;
+        assert_eq!(shown(scene).await, (json!("Active"), vec![json!("instagram")]));
+        scene.declare(&suspended(true));
+        assert_eq!(scene.run(&APPLY).await.0, Some(1));
+        scene.people.admin("PUT", "/users/profile", Some(before)).await;
+        settles(scene).await;
+        assert_eq!(claims(scene).await, (json!(false), Value::Null));
+        assert_eq!(shown(scene).await, (json!("Suspended"), vec![]));
+    });
+}
+
 #[test]
 fn login_disabled_by_an_administrator_is_never_enabled_by_apply() {
     on("refused-login", async |scene| {

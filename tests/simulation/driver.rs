@@ -72,6 +72,8 @@ pub struct Sim {
     pub trouble: Option<(usize, Trouble)>,
     /// Addresses whose directory calls all fail.
     pub cursed: Vec<Email>,
+    /// The directory answers them with a refusal for good: why.
+    pub refuses: Option<String>,
     /// The directory takes no other write either.
     pub takes_nothing: bool,
     /// Only those of them that give.
@@ -140,6 +142,7 @@ impl Sim {
             planner,
             trouble: None,
             cursed: Vec::new(),
+            refuses: None,
             takes_nothing: false,
             only_gives: false,
             mailless: Vec::new(),

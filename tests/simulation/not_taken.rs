@@ -77,10 +77,39 @@ fn an_edit_taken_back_before_the_directory_takes_anything_leaves_nothing_to_wait
     sim.cursed = vec![email("bob@acme.example")];
     sim.edit(Membership, "bob", json!({"suspended": true}));
     wait(&mut sim, SignedDuration::from_secs(20));
-    assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryUnavailable");
+    assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
     sim.edit(Membership, "bob", json!({"suspended": false}));
     wait(&mut sim, SignedDuration::from_secs(15));
     all_is_well(&mut sim);
+}
+
+#[test]
+fn refused_revocation_is_said_of_its_object_beside_the_access_that_is_left() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    let had = sim.effective();
+    sim.cursed = vec![email("bob@acme.example")];
+    sim.refuses = Some("Keycloak answered 400: user bob@acme.example: department: too short. Correct it".to_owned());
+    sim.edit(Membership, "bob", json!({"suspended": true}));
+    wait(&mut sim, SignedDuration::from_secs(1));
+    assert_eq!(sim.effective(), had);
+    assert_eq!(ready(&sim, Membership, "bob"), ("False".to_owned(), "DirectoryRefused".to_owned()));
+    let status = sim.status(Membership, "bob").clone();
+    let stalled = |condition: &&serde_json::Value| condition["type"] == "Stalled";
+    let stalled = status["conditions"].as_array().unwrap().iter().find(stalled).unwrap();
+    assert_eq!(stalled["message"].as_str(), sim.refuses.as_deref());
+    let effective = status["accounts"].as_array().unwrap().iter().map(|account| account["effective"] == true);
+    assert!(effective.clone().count() > 0 && effective.clone().all(|it| it), "{status}");
+    assert_eq!(sim.engine.condition.missing(), [] as [String; 0], "the directory accepts other writes");
+    let version = sim.server.version;
+    wait(&mut sim, SignedDuration::from_hours(1));
+    assert_eq!(sim.server.version, version, "it is said once");
+
+    (sim.cursed, sim.refuses) = (Vec::new(), None);
+    wait(&mut sim, SignedDuration::from_mins(6));
+    assert!(sim.effective().keys().all(|(name, _)| name != "bob"), "{:?}", sim.effective());
+    assert_eq!((sim.state("bob"), ready(&sim, Membership, "bob").0), ("Suspended", "True".to_owned()));
+    walk::is_at_rest(&mut sim);
 }
 
 #[test]
@@ -108,7 +137,7 @@ fn owed() -> Sim {
     sim.edit(Share, "newsletter", json!({"exclude": null}));
     wait(&mut sim, SignedDuration::from_secs(20));
     // The directory accepts other writes: only bob is concerned.
-    assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryUnavailable");
+    assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
     for (kind, name) in [(Partner, "acme"), (Share, "newsletter")] {
         assert_eq!(ready(&sim, kind, name).1, "Reconciled", "{name}");
     }
@@ -145,7 +174,7 @@ fn one_guest_who_cannot_be_given_something_is_not_taken_for_the_directory() {
         wait(&mut sim, SignedDuration::from_secs(3));
         assert_eq!(sim.engine.condition.missing(), [] as [String; 0], "after {second} seconds");
     }
-    assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryUnavailable");
+    assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
 }
 
 #[test]
@@ -195,7 +224,7 @@ fn a_mail_that_cannot_be_sent_is_its_guests_own_trouble_and_nobody_elses() {
     sim.cursed = vec![email("bob@acme.example")];
     sim.edit(Membership, "bob", json!({"displayName": "Bob"}));
     wait(&mut sim, SignedDuration::from_mins(10));
-    assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryUnavailable");
+    assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
     assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
     sim.cursed.clear();

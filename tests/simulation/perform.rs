@@ -162,7 +162,10 @@ impl Sim {
             _ if running.about.address.as_ref().is_some_and(|address| self.cursed.contains(address))
                 && (!self.only_gives || operation.weight() == Weight::Give) =>
             {
-                unavailable()
+                match self.refuses.clone() {
+                    Some(message) => Err(Fault::Refused { message }),
+                    None => unavailable(),
+                }
             }
             _ if matches!(operation, Operation::Invite { .. })
                 && running.about.address.as_ref().is_some_and(|address| self.mailless.contains(address)) =>

@@ -50,7 +50,7 @@ fn a_guest_whose_record_cannot_be_written_delays_nobody() {
     not_taken::wait(&mut sim, jiff::SignedDuration::from_secs(20));
     assert_eq!(sim.state("carol"), "Invited");
     assert_eq!(sim.state("dave"), "Invited");
-    assert_eq!(not_taken::ready(&sim, Membership, "bob"), ("Unknown".to_owned(), "DirectoryUnavailable".to_owned()));
+    assert_eq!(not_taken::ready(&sim, Membership, "bob"), ("False".to_owned(), "DirectoryRefused".to_owned()));
     // He is tried again every few seconds, not all the time, and what is said of that is said once.
     let (before, version) = (tries(&sim), sim.server.version);
     not_taken::wait(&mut sim, jiff::SignedDuration::from_mins(10));

@@ -269,9 +269,9 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
             origin,
         }),
         email: Email::parse(&user.email).ok().or_else(unreadable_address)?,
-        // What could not be taken from him any more is no more what he was given.
+        // What could not be taken from him any more can no more be used.
         grants: match () {
-            () if seen.is_out => grants::told_by_nobody(user),
+            () if seen.is_out => grants::shut_out(user, &address),
             // Where a crash left its sessions open, what was revoked is to be revoked again.
             () if !left => grants::with_revoked(grants::read(user, &address)?, &revoked(&user.attributes)),
             () => grants::read(user, &address)?,

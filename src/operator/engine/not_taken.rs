@@ -28,10 +28,10 @@ pub(super) enum Kept {
     Nothing,
     /// The guest has no invitation, for his mail did not go out: his own trouble, and nobody else's.
     Mail,
-    /// All that concerns the object, for its record cannot be written. Other objects are not concerned.
+    /// The object's record cannot be written: its operations wait, and its status says so beside what the directory has of it.
+    /// Other objects are not concerned.
     Object,
-    /// Everything, as while the directory does not answer: it refused this object's operation. Other objects are not
-    /// concerned.
+    /// The same, for the directory refused this object's operation.
     Refused,
     /// Everything, as while the directory does not answer.
     Everything,
@@ -42,6 +42,8 @@ pub(super) enum Kept {
 pub(super) struct Waiting {
     /// The operation, whenever it was planned.
     operation: Operation,
+    /// Why, as its status says it: nothing helps until a person removes it. `None`: it may pass.
+    cause: Option<String>,
     /// What is kept until then.
     kept: Kept,
     /// How often in a row.
@@ -72,7 +74,8 @@ impl Engine {
         let delay = self.queue.back_off_within(longest, key, now).max(shortest);
         let before = self.not_taken.remove(key);
         let times = before.as_ref().filter(|before| before.kept == kept).map_or(0, |before| before.times) + 1;
-        let waiting = Waiting { operation: operation.timeless(), kept, times, again: now + delay };
+        let cause = (kept == Kept::Refused).then(|| problem.clone());
+        let waiting = Waiting { operation: operation.timeless(), cause, kept, times, again: now + delay };
         let concerned = [before.is_some_and(|before| before.concerns_others()), waiting.concerns_others()];
         let said = waiting.is_said();
         self.not_taken.insert(key.clone(), waiting);
@@ -100,6 +103,11 @@ impl Engine {
         if said && !key.is_sweep() {
             self.queue.push(key.clone(), Priority::Live);
         }
+    }
+
+    /// Why the directory refuses the operation of an object.
+    pub(super) fn cause(&self, key: &Key) -> Option<&str> {
+        self.not_taken.get(key)?.cause.as_deref()
     }
 
     /// The directory took an operation.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Engine, Kept};
 use crate::index::{Key, Kind, Slot};
 use crate::panic_report;
-use crate::plan::{Plan, World};
+use crate::plan::{self, Plan, World};
 use crate::rules::Email;
 
 /// Runs a planner. The error is the message of its panic. A planner only reads, so a panic leaves nothing half changed.
@@ -40,10 +40,14 @@ impl Engine {
         let world = match kept {
             Kept::Nothing => world,
             Kept::Mail => World { unsent: true, ..world },
-            Kept::Object | Kept::Refused | Kept::Everything => World { directory_available: false, ..world },
+            Kept::Object | Kept::Refused => world,
+            Kept::Everything => World { directory_available: false, ..world },
         };
         let planner = self.planner;
-        let plan = caught(|| planner(world, key));
+        let mut plan = caught(|| planner(world, key));
+        if matches!(kept, Kept::Object | Kept::Refused) {
+            plan = plan.map(|plan| plan::refused(world, key, plan, self.cause(key)));
+        }
         plan.map_err(|message| self.planner_panicked(key, &message, now)).ok()
     }
 

@@ -178,6 +178,12 @@ impl<'a> MemberView<'a> {
         claims::name(&self.entry.metadata)
     }
 
+    /// Where the guest stands for people: nobody is Active of whom applications are told nothing.
+    pub fn shown_state(&self) -> State {
+        let shut_out = self.claim.live().is_some_and(GuestRecord::is_shut_out);
+        if shut_out && self.state == State::Active { State::Suspended } else { self.state }
+    }
+
     fn what_gates(&self, world: World<'_>, partner: &PartnerView<'_>) -> Gate {
         if self.state == State::Removing {
             return Gate::Shut(Reason::Removing);

@@ -7,6 +7,7 @@ use super::super::judge::{Gate, MemberView};
 use super::super::lifecycle::State;
 use super::{SOON, Shared};
 use crate::api;
+use crate::directory::GrantRecord;
 use crate::rules::{Methods, Reason};
 
 /// How many accounts a status holds.
@@ -84,7 +85,7 @@ pub fn status(
         conditions,
         violations,
         violation_count,
-        state: Some(member.state.reason().as_str().to_owned()),
+        state: Some(member.shown_state().reason().as_str().to_owned()),
         role: Some(member.entry.reading.terms.role.as_str().to_owned()),
         invitation: record.and_then(|record| record.invitation).map(|invitation| api::InvitationStatus {
             sent_at: Some(show(invitation.sent_at)),
@@ -129,6 +130,7 @@ fn accounts(
             let reason = match access.gate {
                 Gate::Shut(reason) | Gate::Keep(reason) => Some(reason),
                 Gate::Open if effective => None,
+                Gate::Open if held.is_some_and(GrantRecord::is_shut_out) => Some(Reason::DirectoryRefused),
                 Gate::Open if paused => Some(Reason::Paused),
                 Gate::Open if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
                 Gate::Open => Some(Reason::Pending),

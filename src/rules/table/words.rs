@@ -93,8 +93,15 @@ pub(super) const WORDS: &[Entry] = &[
     word(
         Reason::DirectoryUnavailable,
         "all",
-        "The directory does not answer, or refuses the object's operation. Access stays as it is.",
-        "Check the directory and the operator's log. If `/readyz` says ok, the directory accepts other writes, and only this object's record fails.",
+        "The directory does not answer. Access stays as it is.",
+        "Check the directory and the operator's log.",
+        "",
+    ),
+    word(
+        Reason::DirectoryRefused,
+        "all, a withheld grant",
+        "The directory answers, but refuses to write this object's record. The status shows the access that the directory has.",
+        "The condition's message and the operator's log name the cause. The operator tries again within 5 minutes; run `guestlist apply` again.",
         "",
     ),
     word(

@@ -1,6 +1,6 @@
 //! A realm whose user profile lets nobody write some guests any more: what is to be taken away is, all the same.
 
-use guestlist::directory::{Fault, Observe as _, Operation};
+use guestlist::directory::{Fault, GrantRecord, Observe as _, Operation};
 use guestlist::rules::ShareRole;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -37,7 +37,9 @@ async fn still_held(stage: &Stage) -> Vec<String> {
     let listed = directory.guests(None).await.unwrap().items;
     let bob = listed.into_iter().find(|guest| guest.address == email(BOB)).expect("he is listed");
     assert_eq!(directory.guest(&email(BOB)).await.unwrap(), Some(bob.clone()), "a page and a look say the same");
-    bob.grants.values().map(|held| format!("{} of {:?}", held.grant.account, held.grant.share)).collect()
+    let shut_out = |held: &GrantRecord| if held.is_shut_out() { ", shut out" } else { "" };
+    let one = |held: &GrantRecord| format!("{} of {:?}{}", held.grant.account, held.grant.share, shut_out(held));
+    bob.grants.values().map(one).collect()
 }
 
 async fn holder<'a>(stage: &'a Stage) -> (Person<'a>, crate::browser::Tokens) {
@@ -59,7 +61,7 @@ fn what_cannot_be_written_is_not_told_any_more_and_is_given_again_when_it_can() 
         stage.application.refresh(&tokens).await.expect_err("he stays signed in");
         assert_eq!(accounts(&bob.signs_in().await.expect("he may sign in")), None);
         // Whoever looks finds all of it still to be taken, and that it cannot be.
-        assert_eq!(still_held(stage).await, ["instagram of \"\"", "tiktok of \"\""]);
+        assert_eq!(still_held(stage).await, ["instagram of \"share\", shut out", "tiktok of \"share\", shut out"]);
         let all = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".into(), "tiktok".into()] };
         is_refused(stage, &all).await;
 

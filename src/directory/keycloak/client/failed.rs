@@ -24,7 +24,7 @@ const NO_PATH: &str = "Unable to find matching target resource method";
 /// How much of what the server says is passed on.
 const MOST_SAID: usize = 200;
 /// What is said for nothing.
-const NO_WORDS: &str = "(no words)";
+const NO_WORDS: &str = "(no reason given)";
 
 /// An attribute of a user that the realm's user profile refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,14 +50,9 @@ impl Why {
     /// The fix in the realm.
     fn fix(self) -> &'static str {
         match self {
-            Self::Required => "the realm's user profile requires it of administrators too; require it of users only",
-            Self::ReadOnly => {
-                "the realm's user profile does not let administrators edit it; allow it (Realm settings, User profile, \
-                 Permission)"
-            }
-            Self::Value => {
-                "a validator of the realm's user profile refuses the value; relax it (Realm settings, User profile, Validations)"
-            }
+            Self::Required => "In the realm's user profile, require it of users only",
+            Self::ReadOnly => "In the realm's user profile, let administrators edit it (Permission)",
+            Self::Value => "Correct it for the user, or relax its Validations in the realm's user profile",
         }
     }
 }
@@ -98,6 +93,18 @@ impl Failed {
         }
     }
 
+    /// Names the user who was to be written. The server's refusal does not say who it was.
+    #[must_use]
+    pub fn about(self, user: &str) -> Self {
+        match self {
+            Self::Status { endpoint, status: 400, said, invalid, after } => {
+                let said = format!("user {}: {said}", printable(user));
+                Self::Status { endpoint, status: 400, said, invalid, after }
+            }
+            other => other,
+        }
+    }
+
     /// Whether the server answered with this status.
     pub fn is(&self, expected: u16) -> bool {
         matches!(self, Self::Status { status, .. } if *status == expected)
@@ -114,7 +121,9 @@ impl From<Failed> for Fault {
             Failed::Status { endpoint, status, said, invalid, after } => {
                 let mut context = format!("{endpoint}: Keycloak answered {status}: {said}");
                 if let Some(first) = invalid.first() {
-                    context = format!("{context}: {}", first.why.fix());
+                    context = format!("{context}. {}", first.why.fix());
+                } else if said.ends_with(NO_WORDS) {
+                    context = format!("{context}. See the log of Keycloak");
                 }
                 match status {
                     // Somebody was quicker, or it is not there any more: look again.

@@ -150,7 +150,7 @@ impl Inner {
                 Ok(Some(user))
             }
             Err(failed) if failed.is(409) => Ok(None),
-            Err(failed) => Err(failed.into()),
+            Err(failed) => Err(failed.about(new.address.as_str()).into()),
         }
     }
 

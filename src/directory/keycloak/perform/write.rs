@@ -62,6 +62,10 @@ impl Inner {
 
     /// Writes what differs of a user. A name that administrators may neither see nor change reads as empty: it is left out.
     pub(in super::super) async fn put_user(&self, before: &User, after: &User) -> Result<(), Failed> {
+        self.put(before, after).await.map_err(|failed| failed.about(&after.email))
+    }
+
+    async fn put(&self, before: &User, after: &User) -> Result<(), Failed> {
         let Some(mut body) = representation(before, after) else { return Ok(()) };
         let put = self
             .client
