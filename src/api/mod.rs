@@ -36,3 +36,8 @@ pub const RESEND_INVITATION: &str = "guestlist.dev/resend-invitation";
 pub const PAUSED: &str = "guestlist.dev/paused";
 /// All annotations that are read.
 pub const ANNOTATIONS: [&str; 4] = [RECONCILE_AT, RESET_MFA, RESEND_INVITATION, PAUSED];
+
+/// Whether an annotation is in the group of guestlist, read or not.
+pub fn is_annotation(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(group, _)| group == GROUP)
+}

@@ -42,7 +42,8 @@ impl From<ObjectMeta> for Meta {
     fn from(meta: ObjectMeta) -> Self {
         let mut finalizers = meta.finalizers.unwrap_or_default();
         finalizers.shrink_to_fit();
-        let ours = |(name, _): &(String, String)| api::ANNOTATIONS.contains(&name.as_str());
+        // Also the misspelt ones: the operator warns of them.
+        let ours = |(name, _): &(String, String)| api::is_annotation(name);
         Self {
             namespace: meta.namespace.map(Into::into),
             name: meta.name.map(Into::into),

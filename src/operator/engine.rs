@@ -7,6 +7,7 @@ mod checks;
 mod counts;
 mod early;
 mod invitations;
+mod logged;
 mod not_taken;
 mod observe;
 mod panics;
@@ -81,8 +82,7 @@ pub struct Engine {
     invitations: Invitations,
     /// UIDs of memberships whose record somebody else changed.
     drifted: BTreeSet<String>,
-    /// The warnings of the policy's wildcards that were logged.
-    wide_patterns: BTreeSet<String>,
+    logged: logged::Logged,
     stopped: Option<String>,
     /// The statuses were compared with the directory.
     compared: bool,
@@ -119,7 +119,7 @@ impl Engine {
             orphans: BTreeSet::new(),
             invitations: Invitations::default(),
             drifted: BTreeSet::new(),
-            wide_patterns: BTreeSet::new(),
+            logged: logged::Logged::default(),
             stopped: None,
             compared: false,
             unsure: BTreeSet::new(),
@@ -180,6 +180,7 @@ impl Engine {
                 self.advance(key.kind, frontier);
                 let touched = self.index.delete(&key, &uid);
                 self.queue.forget(&key);
+                self.logged.annotations.remove(&key);
                 self.condition.panicking.remove(&key);
                 self.touch(touched, Priority::Withhold, now);
                 self.compare_again(Some(&uid), now);
@@ -349,6 +350,7 @@ impl Engine {
         if let Some(address) = self.address_to_read_again(key) {
             return Some(Task::Look(address));
         }
+        self.report_annotations(key, now);
         let mut plan = self.planned(key, Kept::Nothing, now)?;
         let waits = self.waits_for_the_directory(key, &plan, now);
         if let Some((_, kept)) = waits {

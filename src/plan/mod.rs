@@ -4,6 +4,7 @@
 //! mirror, plan again. The plan after executing a plan has no operations, and only such a plan's status is written.
 
 mod access;
+pub mod annotations;
 pub mod behind;
 mod claims;
 mod common;

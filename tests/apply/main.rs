@@ -9,6 +9,7 @@
     reason = "what goes wrong ends the test"
 )]
 
+mod annotations;
 mod compared;
 mod folder;
 mod interrupted;

@@ -146,3 +146,17 @@ fn the_places_are_those_of_the_characters_not_of_the_bytes() {
     let (_, report) = check_with(&[], text);
     assert_eq!(report["findings"][0]["column"], 42);
 }
+
+#[test]
+fn wildcard_that_covers_a_longer_name_is_listed_for_programs() {
+    let directory = tempfile::tempdir().unwrap();
+    let policy = "domains: [host.example]\ntenants:\n- {namespace: 'oil-*', hostAdmins: ['*@host.example']}\n\
+                  - {namespace: 'oil-gas-*', hostAdmins: [alice@host.example]}\n";
+    std::fs::write(directory.path().join("workspace.yaml"), policy).unwrap();
+    std::fs::write(directory.path().join("none.yaml"), "apiVersion: v1\nkind: ConfigMap\n").unwrap();
+    let said = run(directory.path(), &["-o", "json", "--workspace", "workspace.yaml", "none.yaml"], "");
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let warnings = report["warnings"].as_array().unwrap();
+    assert!(warnings[0].as_str().unwrap().contains("oil-*"), "{report:#}");
+    assert!(said.err.contains(warnings[0].as_str().unwrap()), "{}", said.err);
+}

@@ -71,6 +71,10 @@ fn an_annotation_that_does_nothing_is_refused() {
         assert_eq!((status, errors(&report)), (1, vec!["annotation".to_owned()]), "{refused}: {report:#}");
         assert_eq!(check(&object(kind, passes)).0, 0, "{passes}");
     }
+    let (status, report) = check(&object("GuestMembership", "guestlist.dev/reset-mfa: '2126-01-01T00:00:00Z'"));
+    let found =
+        &report["findings"].as_array().unwrap().iter().find(|it| it["reason"] == "annotation").unwrap()["severity"];
+    assert_eq!((status, found.as_str()), (0, Some("warning")), "{report:#}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub fn render(report: &Report) -> String {
     let findings: Vec<Value> = report.findings.iter().map(|finding| one(report, finding)).collect();
     let objects: serde_json::Map<_, _> =
         Kind::ALL.iter().map(|kind| (kind.as_str().to_owned(), json!(report.counted(*kind)))).collect();
-    let whole = json!({
+    let mut whole = json!({
         "version": VERSION,
         "summary": {
             "files": report.sources.len(),
@@ -26,6 +26,9 @@ pub fn render(report: &Report) -> String {
         },
         "findings": findings,
     });
+    if !report.warnings.is_empty() {
+        whole["warnings"] = json!(report.warnings);
+    }
     printable_json(&format!("{whole:#}\n"))
 }
 

@@ -135,9 +135,11 @@ fn check(
     policy: Option<&Workspace>,
     now: Timestamp,
 ) -> Report {
-    let Reading { mut report, objects, .. } = Reading::of(texts, namespace, policy);
+    let Reading { mut report, objects, .. } = Reading::of(texts, namespace, policy, now);
     if let Some(policy) = policy {
-        warn_of_wide_patterns(policy, objects.iter().map(|object| &*object.key.namespace));
+        let namespaces = || objects.iter().map(|object| &*object.key.namespace);
+        warn_of_wide_patterns(policy, namespaces());
+        report.warnings = policy.wide_patterns(namespaces());
     }
     judge::all(objects, policy, now, &mut report.findings);
     report.settle();
@@ -163,7 +165,7 @@ pub(super) fn examine(
     policy: &Workspace,
     now: Timestamp,
 ) -> Examined {
-    let Reading { mut report, objects, .. } = Reading::of(source::read(paths, exclude), namespace, Some(policy));
+    let Reading { mut report, objects, .. } = Reading::of(source::read(paths, exclude), namespace, Some(policy), now);
     warn_of_wide_patterns(policy, objects.iter().map(|object| &*object.key.namespace));
     let declared = objects.iter().map(|object| object.declared.clone()).collect();
     let name = |object: &Object| (object.key.clone(), Location::new(object.source, &object.root.locate(NAME)));
@@ -254,10 +256,15 @@ struct Reading {
 }
 
 impl Reading {
-    fn of(texts: Vec<Result<Source, Refused>>, namespace: Option<&str>, policy: Option<&Workspace>) -> Self {
+    fn of(
+        texts: Vec<Result<Source, Refused>>,
+        namespace: Option<&str>,
+        policy: Option<&Workspace>,
+        now: Timestamp,
+    ) -> Self {
         let installation = policy.map_or(crate::workspace::DEFAULT_INSTALLATION, Workspace::installation);
         let mut reading =
-            Self { reader: Reader::new(namespace, installation), report: Report::default(), objects: Vec::new() };
+            Self { reader: Reader::new(namespace, installation, now), report: Report::default(), objects: Vec::new() };
         for text in texts {
             reading.text(text);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
@@ -114,11 +115,13 @@ pub struct Reader {
     pub only_namespace: bool,
     /// The installation's name, for UIDs.
     pub installation: String,
+    /// The current time.
+    pub now: Timestamp,
 }
 
 impl Reader {
     /// A reader by the schemas of the definitions.
-    pub fn new(namespace: Option<&str>, installation: &str) -> Self {
+    pub fn new(namespace: Option<&str>, installation: &str, now: Timestamp) -> Self {
         let mut schemas = BTreeMap::new();
         for crd in api::crds() {
             let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == crd.spec.names.kind);
@@ -133,13 +136,14 @@ impl Reader {
             namespace: namespace.unwrap_or("default").to_owned(),
             only_namespace: namespace.is_some(),
             installation: installation.to_owned(),
+            now,
         }
     }
 
     /// Reads one object. What does not fit is said; what is left can still be judged.
     pub fn read(&self, kind: Kind, source: usize, root: Node, findings: &mut Vec<Finding>) -> Object {
         let mut own = Vec::new();
-        let mut checker = Checker::new(source, &mut own);
+        let mut checker = Checker::new(source, self.now, &mut own);
         let mut meta = super::metadata::read(&root, kind, &self.namespace, &mut checker);
         let spec = self.fields(kind, &root, &mut checker);
         let broken = std::mem::take(&mut checker.broken);

@@ -13,6 +13,8 @@ pub struct Report {
     pub sources: Vec<Source>,
     /// All problems, in the order of the texts once settled.
     pub findings: Vec<Finding>,
+    /// Warnings about the workspace policy.
+    pub warnings: Vec<String>,
     /// Objects of other kinds.
     pub ignored: usize,
     counts: BTreeMap<Kind, usize>,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -18,6 +19,8 @@ use crate::yaml::tree::{Entry, Node, Span, Value, field_mark};
 pub struct Checker<'a> {
     /// Which text it stands in.
     pub source: usize,
+    /// The current time.
+    pub now: Timestamp,
     findings: &'a mut Vec<Finding>,
     /// Paths where a stand-in took the place of what the text says: no rule is judged on them.
     pub broken: BTreeSet<String>,
@@ -25,8 +28,8 @@ pub struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     /// A checker of one object.
-    pub fn new(source: usize, findings: &'a mut Vec<Finding>) -> Self {
-        Self { source, findings, broken: BTreeSet::new() }
+    pub fn new(source: usize, now: Timestamp, findings: &'a mut Vec<Finding>) -> Self {
+        Self { source, now, findings, broken: BTreeSet::new() }
     }
 
     /// One more problem.

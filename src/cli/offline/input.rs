@@ -24,6 +24,7 @@ use crate::operator::clock::Clock;
 use crate::operator::cluster::Cluster;
 use crate::operator::engine::Load;
 use crate::plan::Extent;
+use crate::plan::annotations::all_ineffective;
 use crate::plan::later::LaterGrant;
 use crate::rules::Email;
 use crate::workspace::Workspace;
@@ -179,12 +180,12 @@ pub struct Rehearsal {
     pub later: Vec<LaterGrant>,
     /// The guests and their access at the end.
     pub guests: Vec<GuestAccess>,
-    /// Problems of the directory that stop nothing.
+    /// Problems of the directory and of annotations that stop nothing.
     pub warnings: Vec<String>,
 }
 
 impl Rehearsal {
-    /// Problems of the directory and of sign-in that stop nothing.
+    /// Problems of the directory, of annotations and of sign-in that stop nothing.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.iter().cloned().chain(self.load.sign_in.warnings()).collect()
     }
@@ -219,7 +220,8 @@ pub async fn rehearse_at(
         rehearsal = on_a_copy(given, rehearsal.load, now, &progress).await?;
     }
     progress.finish_and_clear();
-    Ok(Rehearsal { calls: directory.calls(), warnings: directory.warnings(), ..rehearsal })
+    let warnings = given.warnings(directory.warnings(), now);
+    Ok(Rehearsal { calls: directory.calls(), warnings, ..rehearsal })
 }
 
 async fn on_a_copy(given: &Given, load: Load, now: Timestamp, progress: &ProgressBar) -> Result<Rehearsal, String> {
@@ -278,6 +280,17 @@ impl Given {
         self.run(load, directory, epoch, workers, time, tell).await
     }
 
+    /// The warnings of the directory, and those about annotations.
+    fn warnings(&self, mut directory: Vec<String>, now: Timestamp) -> Vec<String> {
+        for object in &self.objects {
+            let (key, annotations) = (object.key(), object.metadata().annotations.iter().flatten());
+            let place = self.places.of_name(&key).map_or_else(String::new, |place| format!("{place}: "));
+            let messages = all_ineffective(key.kind, annotations, now).into_iter();
+            directory.extend(messages.map(|message| format!("{place}{key}: {message}")));
+        }
+        directory
+    }
+
     async fn run(
         &self,
         load: Load,
@@ -287,6 +300,7 @@ impl Given {
         (clock, wait): (Clock, Wait),
         mut tell: impl FnMut(&Done),
     ) -> Result<Rehearsal, String> {
+        let began = clock.now();
         let desk = Arc::new(Desk::holding(self.objects.iter().cloned(), clock.clone()));
         let session = Session {
             owner: self.owner.clone(),
@@ -317,7 +331,7 @@ impl Given {
             calls: directory.calls(),
             later,
             guests,
-            warnings: directory.warnings(),
+            warnings: self.warnings(directory.warnings(), began),
         })
     }
 }

@@ -1,10 +1,8 @@
 //! What becomes of news of the workspace policy: a good one is in force at once; after one that does not read the last good
 //! one stays, and nothing new is given.
 
-use std::collections::BTreeSet;
-
 use super::{Engine, Priority};
-use crate::index::{Key, Kind};
+use crate::index::Key;
 use crate::workspace::Workspace;
 
 impl Engine {
@@ -30,18 +28,6 @@ impl Engine {
             }
             Err(problem) => self.policy_unreadable(problem),
         }
-    }
-
-    /// Warns of wildcards that reach further than they look, once each.
-    pub(super) fn report_wide_patterns(&mut self) {
-        let keys = Kind::ALL.into_iter().flat_map(|kind| self.index.keys(kind));
-        let namespaces: BTreeSet<String> = keys.map(|key| key.namespace.to_string()).collect();
-        let wide: BTreeSet<String> =
-            self.workspace.wide_patterns(namespaces.iter().map(String::as_str)).into_iter().collect();
-        for warning in wide.difference(&self.wide_patterns) {
-            tracing::warn!("the workspace policy: {warning}");
-        }
-        self.wide_patterns = wide;
     }
 
     fn policy_unreadable(&mut self, problem: String) {

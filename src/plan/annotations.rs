@@ -1,0 +1,121 @@
+//! Annotations of guestlist that do nothing as they are written. The API server takes any text, and a reconcile passes over
+//! what it cannot read. `guestlist check`, `plan`, `apply` and the operator report the same problems.
+
+use jiff::Timestamp;
+
+use crate::api;
+use crate::index::Kind;
+use crate::rules::{quote, time};
+use crate::wording::nearest;
+
+/// A problem of one annotation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ineffective {
+    /// What does not happen, and the fix.
+    pub message: String,
+    /// It does nothing before a time to come.
+    pub is_early: bool,
+}
+
+/// Why an annotation does nothing now. `None`: it is read, or it is not guestlist's.
+pub fn ineffective(kind: Kind, name: &str, text: &str, now: Timestamp) -> Option<Ineffective> {
+    let never = |message| Some(Ineffective { message, is_early: false });
+    match name {
+        api::PAUSED if ["true", "false"].contains(&text) => None,
+        api::PAUSED => never(format!("{} pauses nothing; write \"true\" or \"false\", in quotes", quote(text))),
+        api::RESET_MFA | api::RESEND_INVITATION if kind != Kind::Membership => {
+            never(format!("{name} does nothing on a {}; it belongs on a GuestMembership", kind.as_str()))
+        }
+        api::RESET_MFA | api::RESEND_INVITATION => match time::instant(text) {
+            Err(error) => never(format!("nothing happens: {error}")),
+            Ok(at) if at > now => Some(Ineffective { message: early(name, text), is_early: true }),
+            Ok(_) => None,
+        },
+        api::RECONCILE_AT => None,
+        _ => never(unknown(name)?),
+    }
+}
+
+/// The annotations of an object that do nothing now, each with its name.
+pub fn all_ineffective<'a>(
+    kind: Kind,
+    annotations: impl Iterator<Item = (&'a String, &'a String)>,
+    now: Timestamp,
+) -> Vec<String> {
+    let message = |(name, text): (&String, &String)| {
+        let Ineffective { message, .. } = ineffective(kind, name, text, now)?;
+        Some(format!("the annotation {}: {message}", quote(name)))
+    };
+    annotations.filter_map(message).collect()
+}
+
+/// The operator looks at the object again at that time.
+fn early(name: &str, text: &str) -> String {
+    let effect = if name == api::RESET_MFA {
+        "the operator deletes the factors enrolled before it"
+    } else {
+        "the operator sends the invitation again, unless the guest has joined"
+    };
+    format!(
+        "{} is in the future, and nothing happens before. At that time {effect}; `guestlist apply` does so when it runs later",
+        quote(text)
+    )
+}
+
+fn unknown(name: &str) -> Option<String> {
+    if !api::is_annotation(name) {
+        return None;
+    }
+    let hint = match nearest(name, api::ANNOTATIONS.into_iter()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("there are {}", api::ANNOTATIONS.join(", ")),
+    };
+    Some(format!("guestlist reads no annotation {}; {hint}", quote(name)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotation_without_effect_says_why() {
+        let now = "2027-01-31T12:00:00Z".parse().unwrap();
+        for (kind, name, text, said) in [
+            (Kind::Membership, api::RESET_MFA, "2027-01-31T12:00:00Z", None),
+            (
+                Kind::Membership,
+                api::RESET_MFA,
+                "2027-01-31",
+                Some(("nothing happens: \"2027-01-31\" is no time", false)),
+            ),
+            (Kind::Membership, api::RESET_MFA, "soon", Some(("nothing happens: \"soon\" is no time", false))),
+            (
+                Kind::Membership,
+                api::RESET_MFA,
+                "2027-01-31T12:00:01Z",
+                Some(("At that time the operator deletes", true)),
+            ),
+            (
+                Kind::Membership,
+                api::RESEND_INVITATION,
+                "2028-01-31T12:00:00Z",
+                Some(("At that time the operator sends", true)),
+            ),
+            (Kind::Partner, api::RESET_MFA, "2027-01-31T12:00:00Z", Some(("belongs on a GuestMembership", false))),
+            (Kind::Share, api::PAUSED, "yes", Some(("pauses nothing", false))),
+            (Kind::Share, api::PAUSED, "true", None),
+            (Kind::Share, api::RECONCILE_AT, "yes", None),
+            (Kind::Share, "guestlist.dev/pause", "true", Some(("did you mean guestlist.dev/paused?", false))),
+            (Kind::Share, "example.com/pause", "true", None),
+        ] {
+            let found = ineffective(kind, name, text, now);
+            let as_expected = match (&found, said) {
+                (Some(found), Some((words, is_early))) => found.message.contains(words) && found.is_early == is_early,
+                (None, None) => true,
+                _ => false,
+            };
+            assert!(as_expected, "{name} {text}: {found:?}");
+        }
+    }
+}
