@@ -3,6 +3,9 @@
 
 mod contract;
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -147,6 +150,55 @@ fn importing_adds_and_updates_and_removes_nothing() {
         ])
     );
     desk.says(&["import", &desk.file("empty.yaml", "users:\n")], "0 made, 0 changed, 0 unchanged, 0 left alone");
+}
+
+#[test]
+fn import_dry_run_without_a_directory_writes_nothing() {
+    let desk = Desk::new();
+    let people = desk.file("people.yaml", "accounts: [{name: x}]\n");
+    let said = "made        account \"x\": owners none\n1 made, 0 changed, 0 unchanged, 0 left alone";
+    desk.says(&["import", "--dry-run", &people], &format!("{said}; nothing was written"));
+    assert!(!desk.path().exists());
+    std::fs::write(desk.path(), "").unwrap();
+    desk.says(&["import", "--dry-run", &people], &format!("{said}; nothing was written"));
+    assert_eq!(std::fs::metadata(desk.path()).unwrap().len(), 0);
+    desk.says(&["import", &people], said);
+}
+
+/// A user who may write nowhere: permissions do not hold root.
+fn shown_by_nobody(desk: &Desk) -> Output {
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_guestlist"));
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let copied = desk.folder.path().join("guestlist");
+    if is_root && !copied.exists() {
+        // What is built may lie where only root looks.
+        std::fs::copy(&built, &copied).unwrap();
+    }
+    let mut command = std::process::Command::new(if is_root { copied } else { built });
+    command.env("GUESTLIST_DIRECTORY", format!("sqlite:{}", desk.path().display())).args(["directory", "show"]);
+    if is_root {
+        command.uid(65_534).gid(65_534);
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn directory_in_a_read_only_folder_is_shown_if_the_file_is_complete() {
+    let desk = Desk::furnished();
+    let allow = |mode| std::fs::set_permissions(desk.folder.path(), Permissions::from_mode(mode)).unwrap();
+    std::fs::set_permissions(desk.path(), Permissions::from_mode(0o444)).unwrap();
+    allow(0o555);
+    let shown = shown_by_nobody(&desk);
+    allow(0o755);
+    let said = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.status.success() && said.contains("instagram"), "{said}{}", String::from_utf8_lossy(&shown.stderr));
+    // Changes may be in the log alone.
+    let log = desk.file("directory.db-wal", "log");
+    allow(0o555);
+    let shown = shown_by_nobody(&desk);
+    allow(0o755);
+    let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert!(!shown.status.success() && said.contains("read-only") && said.contains(&log), "{said}");
 }
 
 #[test]

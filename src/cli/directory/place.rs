@@ -29,6 +29,11 @@ pub fn is_keycloak(directory: &str) -> bool {
     directory.starts_with("keycloak:")
 }
 
+/// Whether a file is there and not empty: an import fills an empty one.
+fn has_content(path: &Path) -> bool {
+    path.metadata().map_or_else(|error| error.kind() != std::io::ErrorKind::NotFound, |file| file.len() > 0)
+}
+
 /// What is said of a directory that a command is not for.
 pub fn cannot(directory: &str, why: &str) -> Problem {
     format!("--directory {} cannot be used here: {why}", scheme(directory)).into()
@@ -70,7 +75,7 @@ impl Place {
         let people = if users { People::Add } else { People::LeaveOut };
         Ok(match self {
             Self::File(path) if !rehearsal => Store::open(path, Access::Create)?.import_file(file)?,
-            Self::File(path) if path.exists() => Store::open(path, Access::Read)?.rehearse_import_file(file)?,
+            Self::File(path) if has_content(path) => Store::open(path, Access::Read)?.rehearse_import_file(file)?,
             Self::File(_) => Store::open(Path::new(":memory:"), Access::Create)?.rehearse_import_file(file)?,
             Self::Realm(realm, runtime) => runtime.block_on(async {
                 let import = file.complete(&if users { existing(realm, file).await? } else { BTreeMap::new() });

@@ -208,7 +208,7 @@ pub(super) fn open(path: &Path, access: Access) -> Result<(Connection, Log), Fau
         });
     }
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|error| refused(path, &error))?;
+    let mut connection = connect(path, flags, access)?;
     // What is refused stays as it is: closing would write the log into a file that it may not belong to.
     let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     connection.set_db_config(keeps_log, true).map_err(|error| refused(path, &error))?;
@@ -222,6 +222,34 @@ pub(super) fn open(path: &Path, access: Access) -> Result<(Connection, Log), Fau
     // After a crash the last transactions are in the log alone.
     log.checkpoint(&connection, PATIENCE);
     Ok((connection, log))
+}
+
+/// Opens a connection. Reading a file with a log makes an index beside it. Where the folder takes none and no log lies there,
+/// the file alone is all of the directory, and SQLite is told that it does not change.
+fn connect(path: &Path, flags: OpenFlags, access: Access) -> Result<Connection, Fault> {
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| refused(path, &error))?;
+    if access != Access::Read {
+        return Ok(connection);
+    }
+    let read = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    let cannot = [Some(ErrorCode::CannotOpen), Some(ErrorCode::ReadOnly)];
+    if !read.is_err_and(|error| cannot.contains(&error.sqlite_error_code())) {
+        return Ok(connection);
+    }
+    let log = beside(path, "-wal");
+    if log.exists() {
+        let message = format!(
+            "{} cannot be read: its folder is read-only, and changes may be in the log {} alone. Copy both files to a folder \
+             that guestlist can write to, and name the copy.",
+            path.display(),
+            log.display()
+        );
+        return Err(Fault::Refused { message });
+    }
+    let name = path.to_str().ok_or_else(|| Fault::Refused { message: format!("{} is not UTF-8", path.display()) })?;
+    let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).map_err(|error| refused(path, &error))
 }
 
 fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(), Fault> {
