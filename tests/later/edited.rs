@@ -255,10 +255,12 @@ fn edited_field_plans_no_operation_that_is_needless() {
         let mut dice = Dice(seed);
         let mut environment = active(&mut dice);
         for _ in 0..12 {
-            let chosen = dice.roll(environment.objects.len());
+            let kind = dice.of(&["LocalPartner", "GuestMembership", "AccountShare"]);
+            let of_kind: Vec<usize> =
+                (0..environment.objects.len()).filter(|one| environment.objects[*one]["kind"] == kind).collect();
+            let chosen = dice.of(&of_kind);
             let old = environment.objects[chosen].clone();
-            let kind = old["kind"].as_str().unwrap().to_owned();
-            let (path, values) = dice.of(&edits(&kind));
+            let (path, values) = dice.of(&edits(kind));
             let value = dice.of(&values);
             let edit = format!("seed {seed}: {kind} {} {path} = {value}", old["metadata"]["name"]);
             set(&mut environment.objects[chosen]["spec"], path, value);
@@ -273,7 +275,7 @@ fn edited_field_plans_no_operation_that_is_needless() {
         }
     }
     assert!(problems.is_empty(), "{} needless:\n{}", problems.len(), problems.join("\n"));
-    assert!(changed.len() > 20 && changed.values().sum::<usize>() > 100, "{changed:?}");
+    assert!(changed.len() > 18 && changed.values().sum::<usize>() > 60, "{changed:?}");
 }
 
 #[test]
