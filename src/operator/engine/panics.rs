@@ -38,9 +38,8 @@ impl Engine {
     pub(super) fn planned(&mut self, key: &Key, kept: Kept, now: Timestamp) -> Option<Plan> {
         let world = self.world(now);
         let world = match kept {
-            Kept::Nothing => world,
+            Kept::Nothing | Kept::Object | Kept::Refused => world,
             Kept::Mail => World { unsent: true, ..world },
-            Kept::Object | Kept::Refused => world,
             Kept::Everything => World { directory_available: false, ..world },
         };
         let planner = self.planner;
