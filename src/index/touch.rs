@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Index, Key, Kind, Name, Slot};
 use crate::few::Few;
-use crate::rules::Email;
+use crate::rules::{Email, GuestRole};
 
 /// The objects that a change touches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,7 @@ impl Index {
                 if let Some(partner) = self.partner(&key.namespace, &key.name).and_then(Slot::read) {
                     for admin in &partner.reading.terms.host_admins {
                         self.add_addressed(&mut touched, &admin.email);
+                        touched.merge(self.touched_by_standing(&admin.email));
                     }
                 }
             }
@@ -48,6 +49,11 @@ impl Index {
                     if let Some(email) = &terms.email {
                         self.add_addressed(&mut touched, email);
                         self.add_invited(&mut touched, email);
+                        touched.merge(self.touched_by_standing(email));
+                        // A Guest Admin invited by a Host Admin breaks a rule while a membership has the Host Admin's address.
+                        if self.by_host_admin.contains_key(email) {
+                            touched.merge(self.passed_on_by(self.by_inviter.get(email).into_iter().flatten()));
+                        }
                     }
                     self.add_partner(&mut touched, &key.namespace, &terms.partner, false);
                     self.add_quota(&mut touched, &key.namespace, &terms.partner);
@@ -118,6 +124,24 @@ impl Index {
         touched
     }
 
+    /// What it touches whether the memberships of an address break a rule: the shares through which they pass accounts on, and
+    /// the guests who get them.
+    pub fn touched_by_standing(&self, address: &Email) -> Touched {
+        self.passed_on_by(self.by_address.get(address).into_iter().flat_map(Few::keys))
+    }
+
+    fn passed_on_by<'a>(&self, memberships: impl Iterator<Item = &'a Name>) -> Touched {
+        let mut touched = Touched::default();
+        for (namespace, name) in memberships {
+            let entry = self.membership(namespace, name).and_then(Slot::read);
+            let admin = entry.filter(|entry| entry.reading.terms.role == GuestRole::GuestAdmin);
+            if let Some(entry) = admin {
+                touched.merge(self.touched_by_propagator(namespace, &entry.reading.terms.partner, name));
+            }
+        }
+        touched
+    }
+
     /// What a place that became free touches: the newcomers of a partner with a quota.
     pub fn touched_by_place(&self, namespace: &str, partner: &str) -> Touched {
         let mut touched = Touched::default();
@@ -125,9 +149,9 @@ impl Index {
         touched
     }
 
-    /// What the end of a departed guest's record touches: the shares that name him as propagator, and whom he passed an
-    /// account on to. Who left is remembered by his record; without it he counts as one who may still come.
-    pub fn touched_by_departed(&self, namespace: &str, partner: &str, name: &str) -> Touched {
+    /// What a propagator touches: the shares that name the membership as propagator, and the guests who get accounts from it.
+    /// A deactivated record says that a propagator left; without it they count as one who may still come.
+    pub fn touched_by_propagator(&self, namespace: &str, partner: &str, name: &str) -> Touched {
         let mut touched = Touched::default();
         self.add_propagated(&mut touched, namespace, partner, name);
         if !touched.is_empty() {
@@ -150,7 +174,7 @@ impl Index {
     /// What a change of a workspace user touches: the partners that he runs, with all that is theirs, and newcomers
     /// with his address.
     pub fn touched_by_user(&self, email: &Email) -> Touched {
-        let mut touched = Touched::default();
+        let mut touched = self.touched_by_standing(email);
         self.add_addressed(&mut touched, email);
         for (namespace, name) in self.by_host_admin.get(email).into_iter().flatten() {
             touched.merge(self.touched_by_name(&Key::new(Kind::Partner, namespace.clone(), name.clone())));

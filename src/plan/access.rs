@@ -1,7 +1,7 @@
 //! Who gets what from a share: exclusion first, then the Guest Admin's role, then propagation; and what withholds it now.
 
 use super::World;
-use super::judge::share::{Propagation, fits, manager_by_spec, propagation};
+use super::judge::share::{Propagation, fits, manager_by_spec};
 use super::judge::{Gate, MemberView, PartnerView, ShareView};
 use crate::directory::Grant;
 use crate::rules::{GuestRole, Reason, ShareRole};
@@ -117,11 +117,11 @@ fn said(world: World<'_>, partner: &PartnerView<'_>, share: &ShareView<'_>, memb
             } else if item.tainted {
                 Some(Reason::ManagerNeedsGuestAdmin)
             } else {
-                match propagation(world, partner, share.entry, &item.propagated_by) {
+                match share.propagation(world, partner, &item.propagated_by) {
                     Propagation::Valid => None,
                     Propagation::NotThere => Some(Reason::MembershipNotFound),
                     Propagation::Unreadable => Some(Reason::Unreadable),
-                    Propagation::Invalid => Some(Reason::PropagationNeedsManager),
+                    Propagation::Invalid { .. } => Some(Reason::PropagationNeedsManager),
                 }
             };
             let waits = matches!(tainted, Some(Reason::MembershipNotFound | Reason::Unreadable));

@@ -182,9 +182,9 @@ fn notices(member: &MemberView<'_>, steps: &[Step]) -> Vec<Notice> {
 }
 
 /// When the end of a new membership comes close enough for the partner's longest duration.
-fn short_enough(partner: &PartnerView<'_>, member: &MemberView<'_>) -> Option<Timestamp> {
+fn short_enough(partner: &PartnerView<'_>, member: &Membership) -> Option<Timestamp> {
     let longest = partner.entry?.reading.terms.max_duration?;
-    member.entry.reading.terms.expires_at?.checked_sub(longest).ok()
+    member.reading.terms.expires_at?.checked_sub(longest).ok()
 }
 
 /// The earliest instant at which something changes by itself.
@@ -199,6 +199,11 @@ fn next_look(
     let asked = [api::RESEND_INVITATION, api::RESET_MFA]
         .into_iter()
         .filter_map(|annotated| crate::rules::time::instant(annotation(&member.entry.metadata, annotated)?).ok());
+    // A propagator whose end is too far ahead passes nothing on until it is close enough.
+    let rejected =
+        shares.iter().filter(|(_, access)| access.rejected).filter_map(|(_, access)| access.through.as_ref());
+    let propagators =
+        rejected.filter_map(|name| world.declared.membership(partner.namespace, name).and_then(Slot::read));
     [
         invitation,
         member.deadline,
@@ -207,12 +212,13 @@ fn next_look(
         member.wait.and_then(|wait| wait.until),
         member.unknown_until,
         partner.expires_at,
-        record.is_none().then(|| short_enough(partner, member)).flatten(),
+        record.is_none().then(|| short_enough(partner, member.entry)).flatten(),
     ]
     .into_iter()
     .flatten()
     .chain(shares.iter().filter_map(|(share, _)| share.expires_at))
     .chain(asked)
+    .chain(propagators.filter_map(|propagator| short_enough(partner, propagator)))
     .filter(|instant| *instant > world.now)
     .min()
 }

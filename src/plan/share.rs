@@ -42,7 +42,7 @@ pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
         (shut || entry.reading.terms.exclude.contains_key(name)) && !is_processed(world, guest)
     });
     let mut violations = view.violations.clone();
-    violations.extend(entry_violations(world, &partner, entry));
+    violations.extend(entry_violations(world, &partner, &view));
     violations.sort();
     let mut notices = Vec::new();
     // In a cascade the share goes with its guests: what it still says of them is nobody's mistake.

@@ -190,12 +190,22 @@ pub fn not_the_pinned_guest(path: &str, name: &str) -> Violation {
 }
 
 /// Somebody who cannot pass the account on.
-pub fn propagation_needs_manager(index: usize, propagated_by: &str, candidates: &[String]) -> Violation {
+pub fn propagation_needs_manager(
+    index: usize,
+    propagated_by: &str,
+    breach: Option<Reason>,
+    candidates: &[String],
+) -> Violation {
     let who = match candidates {
         [] => "nobody can now: make a Guest Admin Manager of this share".to_owned(),
         names => format!("one who can: {}", names.join(", ")),
     };
-    let message = format!("{propagated_by} is no Guest Admin of this partner with Manager here; {who}");
+    let message = match breach {
+        Some(reason) => format!(
+            "the membership {propagated_by} breaks a rule ({reason}), so it passes nothing on; correct it, or name another; {who}"
+        ),
+        None => format!("{propagated_by} is no Guest Admin of this partner with Manager here; {who}"),
+    };
     Violation::entry(Reason::PropagationNeedsManager, format!("spec.guestUsers[{index}].propagatedBy"), message)
 }
 

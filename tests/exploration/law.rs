@@ -34,6 +34,7 @@ fn by_spec(setup: &Setup, state: &State, who: usize, what: usize) -> Option<bool
     let by = &state.declared.members[0];
     let passes = by.presence == Presence::There
         && by.spec.admin
+        && !by.spec.invalid
         && setup.partner_of_guest[0] == home
         && share.spec.exclude != Some(0)
         && !share.spec.collaborator;

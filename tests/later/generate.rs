@@ -40,6 +40,9 @@ fn partner(dice: &mut Dice) -> Value {
     if dice.one_in(8) {
         spec["guests"] = json!({"maxDuration": "720h"});
     }
+    if spec["guests"].is_null() && dice.one_in(3) {
+        spec["guests"] = json!({"allowedDomains": ["acme.example"]});
+    }
     if dice.one_in(12) {
         spec["suspended"] = json!(true);
     }

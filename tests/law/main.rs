@@ -21,5 +21,6 @@ mod check;
 mod complete;
 mod directory;
 mod pairs;
+mod propagators;
 mod reconcile;
 mod server;

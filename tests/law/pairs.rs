@@ -259,6 +259,7 @@ pub const PAIRS: &[Pair] = {
     pair(Together, PropagationNeedsManager, "share instagram spec.guestUsers[0].propagatedBy", "exclude: []", "exclude: [{name: carol}]", "exclude: [{name: bob}]"),
     pair(Together, PropagationNeedsManager, "share instagram spec.guestUsers[0].propagatedBy", "exclude: []", "exclude: [{name: carol, email: eve@acme.example}]", "exclude: [{name: carol2}]"),
     pair(Together, PropagationNeedsManager, "share instagram spec.guestUsers[0].propagatedBy", "carol@acme.example\n  role: GuestAdmin", "carol@acme.example\n  role: GuestUser", "carol@acme.example\n  suspended: true\n  role: GuestAdmin"),
+    pair(Together, PropagationNeedsManager, "share instagram spec.guestUsers[0].propagatedBy", "email: carol@acme.example", "email: carol@eu.acme.example", "email: CAROL@acme.example"),
     pair(Together, DuplicateShare, "share newsletter spec.account", "account: newsletter", "account: instagram", "account: Instagram"),
     pair(Together, PartnerNotFound, "gm stranger spec.partnerRef.name", "{name: other}", "{name: nobody}", "{name: third}"),
     ]

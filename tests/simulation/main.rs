@@ -19,6 +19,7 @@ mod mutants;
 mod not_taken;
 mod panics;
 mod perform;
+mod propagators;
 mod rest;
 mod server;
 mod stale;

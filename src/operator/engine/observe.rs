@@ -138,9 +138,12 @@ impl Engine {
                 let mut touched = self.index.touched_by_guest(&address);
                 // His partner counts him, and waits for what he holds where it is suspended, though nothing declares him.
                 touched.counts.extend(partner.filter(|partner| self.index.metadata(partner).is_some()));
+                if old.as_ref().map(standing) != self.mirror.guest(&address).map(standing) {
+                    touched.merge(self.index.touched_by_standing(&address));
+                }
                 let departed = old.as_ref().filter(|old| !old.is_live());
                 if let Some((old, mark)) = departed.and_then(|old| Some((old, old.mark.as_ref()?))) {
-                    touched.merge(self.index.touched_by_departed(&mark.namespace, &old.partner_name, &mark.name));
+                    touched.merge(self.index.touched_by_propagator(&mark.namespace, &old.partner_name, &mark.name));
                 }
                 if let Some((mark, name)) =
                     old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
@@ -214,6 +217,11 @@ impl Engine {
         }
         touched
     }
+}
+
+/// What the rules of a membership look at in the record of its guest.
+fn standing(record: &GuestRecord) -> (bool, Option<&str>, &str) {
+    (record.is_live(), record.mark.as_ref().map(|mark| mark.uid.as_str()), &record.partner_name)
 }
 
 /// Whether somebody changed what only we write: what a guest was given, his role, the login of a user we made.

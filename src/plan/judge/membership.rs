@@ -55,8 +55,8 @@ impl<'a> MemberView<'a> {
     /// Judges a membership.
     pub fn of(world: World<'a>, partner: &PartnerView<'a>, entry: &'a Membership) -> Self {
         let claim = claims::claim(world, entry);
-        let mut violations = own_violations(world, partner, entry, claim);
         let newcomer = claim.live().is_none();
+        let mut violations = own_violations(world, partner, entry, claim, newcomer);
         let mut wait = wait(world, partner, entry, newcomer);
         if newcomer && violations.is_empty() && wait.is_none() {
             violations.extend(claim_violations(world, partner, entry, claim));
@@ -229,10 +229,10 @@ pub fn own_violations(
     partner: &PartnerView<'_>,
     entry: &Membership,
     claim: Claim<'_>,
+    newcomer: bool,
 ) -> Vec<Violation> {
     let terms = &entry.reading.terms;
     let mut found = entry.reading.violations.clone();
-    let newcomer = claim.live().is_none();
     if let (Some(methods), Some(theirs)) = (&terms.methods, partner.methods()) {
         found.extend(cross::methods_within(methods, theirs, "spec.mfa.methods"));
     }
@@ -253,6 +253,15 @@ pub fn own_violations(
         found.extend(cross::expiry_too_long(terms.expires_at, world.now, partner.reading.terms.max_duration));
     }
     found
+}
+
+/// The first rule that a propagator's membership breaks, claims apart. Where records of other guests are not read, nobody is
+/// taken for a newcomer: the rules for newcomers revoke nothing.
+pub fn breach(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Option<Reason> {
+    let claim = claims::claim(world, entry);
+    let newcomer = world.scope.incumbents && claim.live().is_none();
+    let violations = own_violations(world, partner, entry, claim, newcomer);
+    violations.into_iter().min().map(|violation| violation.reason)
 }
 
 /// What the directory recorded for this UID never changes.

@@ -82,8 +82,8 @@ pub fn judge(world: World<'_>, key: &Key) -> Option<Judgement> {
             let entry = world.declared.share(&key.namespace, &key.name).and_then(Slot::read)?;
             let partner = PartnerView::of(world, &key.namespace, &entry.reading.terms.partner);
             let view = ShareView::of(world, &partner, entry);
-            let mut violations = view.violations;
-            violations.extend(share::entry_violations(world, &partner, entry));
+            let mut violations = view.violations.clone();
+            violations.extend(share::entry_violations(world, &partner, &view));
             violations.sort();
             Some(Judgement { wait: view.wait, violations })
         }

@@ -64,5 +64,5 @@ fn is_eligible(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) 
     claim.live().is_none()
         && !matches!(claim, Claim::Taken | Claim::Stranger)
         && wait(world, partner, entry, true).is_none()
-        && own_violations(world, partner, entry, claim).is_empty()
+        && own_violations(world, partner, entry, claim, true).is_empty()
 }

@@ -1,10 +1,14 @@
 //! A share judged: its violations, whether its sharer may share, and whether it lets access through.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::super::World;
 use super::super::claims::{Order, is_behind, is_leaving, is_paused, namespace, order, uid};
 use super::Gate;
+use super::membership::breach;
 use super::partner::{PartnerView, Presence};
 use crate::index::{Membership, Share, Slot, has_finalizer};
 use crate::rules::{Email, GuestRole, Methods, Reason, ShareRole, Taint, Violation, all_methods, cross, say};
@@ -40,6 +44,8 @@ pub struct ShareView<'a> {
     pub asked: Methods,
     /// Whether it lets access through, whoever the guest.
     pub gate: Gate,
+    /// The propagators judged so far: a thousand entries may name the same one.
+    propagators: RefCell<BTreeMap<String, Propagation>>,
 }
 
 impl<'a> ShareView<'a> {
@@ -62,9 +68,21 @@ impl<'a> ShareView<'a> {
                 None => partner_methods,
             },
             gate: Gate::Open,
+            propagators: RefCell::default(),
         };
         view.gate = view.what_gates(world, partner);
         view
+    }
+
+    /// Whether a membership may pass the account on, judged once for this view. The world and the partner are those of
+    /// [`Self::of`].
+    pub fn propagation(&self, world: World<'_>, partner: &PartnerView<'_>, propagator: &str) -> Propagation {
+        if let Some(judged) = self.propagators.borrow().get(propagator) {
+            return *judged;
+        }
+        let judged = propagation(world, partner, self.entry, propagator);
+        self.propagators.borrow_mut().insert(propagator.to_owned(), judged);
+        judged
     }
 
     /// Its name.
@@ -213,7 +231,8 @@ fn account(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> (Optio
 
 /// The entries of a share that break a rule which needs more than the share. Only what concerns a membership that is
 /// there is judged.
-pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> Vec<Violation> {
+pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, share: &ShareView<'_>) -> Vec<Violation> {
+    let entry = share.entry;
     let terms = &entry.reading.terms;
     let mut found = Vec::new();
     let mut candidates = None;
@@ -225,9 +244,9 @@ pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Sha
         let judged = !sleeps
             && partner.presence != Presence::Absent
             && !hangs_on_what_does_not_read(world, partner, entry, &item.propagated_by);
-        if judged && propagation(world, partner, entry, &item.propagated_by) == Propagation::Invalid {
-            let candidates = candidates.get_or_insert_with(|| propagators(world, partner, entry));
-            found.push(say::propagation_needs_manager(item.index, &item.propagated_by, candidates));
+        if judged && let Propagation::Invalid { breach } = share.propagation(world, partner, &item.propagated_by) {
+            let candidates = candidates.get_or_insert_with(|| propagators(world, partner, share));
+            found.push(say::propagation_needs_manager(item.index, &item.propagated_by, breach, candidates));
         }
     }
     for item in terms.role_overrides.values() {
@@ -295,16 +314,20 @@ pub enum Propagation {
     /// His membership does not read.
     Unreadable,
     /// He may not (any more).
-    Invalid,
+    Invalid {
+        /// The rule that the membership breaks, where nothing else is in the way.
+        breach: Option<Reason>,
+    },
 }
 
 /// Judges a propagator: a Guest Admin of the same partner, not excluded, and Manager of this share by spec, Active or not.
-pub fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, propagator: &str) -> Propagation {
+/// A membership that breaks a rule gives nothing, so it passes nothing on.
+fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, propagator: &str) -> Propagation {
     let slot = world.declared.membership(partner.namespace, propagator);
     let Some(slot) = slot else {
         // One who left is remembered by his deactivated mark; one who never was may still come.
         let left = world.observed.has_departed(partner.namespace, &partner.name, propagator);
-        return if left { Propagation::Invalid } else { Propagation::NotThere };
+        return if left { Propagation::Invalid { breach: None } } else { Propagation::NotThere };
     };
     let Some(guest) = slot.read() else { return Propagation::Unreadable };
     let terms = &entry.reading.terms;
@@ -313,7 +336,13 @@ pub fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, p
         && guest.reading.terms.role == GuestRole::GuestAdmin
         && !is_leaving(&guest.metadata)
         && !terms.exclude.contains_key(propagator);
-    if there && manages { Propagation::Valid } else { Propagation::Invalid }
+    if !there || !manages {
+        return Propagation::Invalid { breach: None };
+    }
+    match breach(world, partner, guest) {
+        None => Propagation::Valid,
+        breach => Propagation::Invalid { breach },
+    }
 }
 
 /// What a Guest Admin gets by spec: the share's role or his override. `None`: his override is tainted.
@@ -328,10 +357,10 @@ pub fn manager_by_spec(share: &Share, partner: &PartnerView<'_>, guest: &Members
 
 /// Who could pass the account on: named in the message where somebody else cannot. Asks only those whom the share makes
 /// Manager: many shares of a partner with many guests would otherwise ask each guest for each share.
-fn propagators(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> Vec<String> {
-    let terms = &entry.reading.terms;
+fn propagators(world: World<'_>, partner: &PartnerView<'_>, share: &ShareView<'_>) -> Vec<String> {
+    let terms = &share.entry.reading.terms;
     let first_valid = |names: &mut dyn Iterator<Item = &str>| {
-        let valid = |name: &&str| propagation(world, partner, entry, name) == Propagation::Valid;
+        let valid = |name: &&str| share.propagation(world, partner, name) == Propagation::Valid;
         names.filter(valid).take(MOST_NAMED).map(str::to_owned).collect()
     };
     if terms.guest_admin_role == ShareRole::Manager {

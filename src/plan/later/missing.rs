@@ -11,7 +11,7 @@ use super::{Condition, Fact, key_of};
 use crate::api;
 use crate::directory::Grant;
 use crate::index::{Declared, Key, Membership, Slot};
-use crate::rules::{Email, GuestRole, Methods, Reason};
+use crate::rules::{DomainRule, Email, GuestRole, Methods, Reason, cross};
 
 /// A fact that is not there.
 pub struct Missing {
@@ -170,7 +170,8 @@ fn propagator(world: World<'_>, partner: &PartnerView<'_>, name: &str) -> Option
         return None;
     }
     let by = partner.host_admins.first()?;
-    let object = declared_member(partner.namespace, name, guest_admin(partner, "propagator@guest.invalid", by));
+    let address = free_address(world, partner)?;
+    let object = declared_member(partner.namespace, name, guest_admin(partner, &address, by));
     let fact = Fact::PropagatorDeclared {
         namespace: partner.namespace.to_owned(),
         name: name.to_owned(),
@@ -178,6 +179,31 @@ fn propagator(world: World<'_>, partner: &PartnerView<'_>, name: &str) -> Option
     };
     let condition = Condition { reason: Reason::MembershipNotFound, fact };
     Some(Missing { condition, declared: Some(Box::new(object)), inviter: None })
+}
+
+/// An address that the partner admits and no membership has. `None`: every address breaks a rule.
+fn free_address(world: World<'_>, partner: &PartnerView<'_>) -> Option<String> {
+    let domains = match partner.domains() {
+        Some(DomainRule::Allowed(domains)) => domains.iter().map(ToString::to_string).collect(),
+        Some(DomainRule::Any | DomainRule::Denied(_)) | None => vec!["guest.invalid".to_owned()],
+    };
+    let of_guests = |domain: &String| {
+        let email = Email::parse(&format!("propagator@{domain}")).ok();
+        email.is_some_and(|email| {
+            cross::host_domain(&email, world.workspace.corporate_domains(), &partner.admin_domains).is_none()
+        })
+    };
+    let domain = domains.into_iter().find(of_guests)?;
+    let mut name = "propagator".to_owned();
+    loop {
+        let address = format!("{name}@{domain}");
+        let email = Email::parse(&address).ok()?;
+        let known = world.observed.user(&email).is_some() || world.observed.guest(&email).is_some();
+        if !known && world.declared.memberships_for(&email).next().is_none() {
+            return Some(address);
+        }
+        name.push('-');
+    }
 }
 
 fn guest_admin(partner: &PartnerView<'_>, email: &str, invited_by: &Email) -> api::GuestMembershipSpec {
