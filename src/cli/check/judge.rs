@@ -248,7 +248,7 @@ impl Placed {
 
 /// The field that makes an object wait, and why. `None`: what it waits for is a problem of its partner's own, which is said
 /// there once, and not again for each of a thousand guests.
-fn wait_of(reason: Reason) -> Option<(&'static str, &'static str)> {
+pub fn wait_of(reason: Reason) -> Option<(&'static str, &'static str)> {
     if reason == Reason::PartnerNotFound {
         Some(("spec.partnerRef.name", "this partner is not in these files; the object waits until it is there"))
     } else if reason == Reason::InviterNotActive {

@@ -121,13 +121,6 @@ pub(super) fn policy(file: &Path) -> Result<Workspace, String> {
     Workspace::parse(&text).map_err(|error| failed(&error))
 }
 
-/// Warns on standard error of wildcards of the policy that reach further than they look.
-pub(super) fn warn_of_wide_patterns<'a>(policy: &Workspace, namespaces: impl Iterator<Item = &'a str>) {
-    for warning in policy.wide_patterns(namespaces) {
-        eprintln!("warning: the workspace policy: {warning}");
-    }
-}
-
 /// Checks texts. What could not be read stands among them with the reason.
 fn check(
     texts: Vec<Result<Source, Refused>>,
@@ -137,14 +130,18 @@ fn check(
 ) -> Report {
     let Reading { mut report, objects, .. } = Reading::of(texts, namespace, policy, now);
     if let Some(policy) = policy {
-        let namespaces = || objects.iter().map(|object| &*object.key.namespace);
-        warn_of_wide_patterns(policy, namespaces());
-        report.warnings = policy.wide_patterns(namespaces());
+        report.warnings = policy.wide_patterns(objects.iter().map(|object| &*object.key.namespace));
+        for warning in &report.warnings {
+            eprintln!("warning: {POLICY}{warning}");
+        }
     }
     judge::all(objects, policy, now, &mut report.findings);
     report.settle();
     report
 }
+
+/// What a warning about the policy begins with.
+pub(super) const POLICY: &str = "the workspace policy: ";
 
 /// Where an object has its name.
 const NAME: &str = "metadata.name";
@@ -166,7 +163,7 @@ pub(super) fn examine(
     now: Timestamp,
 ) -> Examined {
     let Reading { mut report, objects, .. } = Reading::of(source::read(paths, exclude), namespace, Some(policy), now);
-    warn_of_wide_patterns(policy, objects.iter().map(|object| &*object.key.namespace));
+    report.warnings = policy.wide_patterns(objects.iter().map(|object| &*object.key.namespace));
     let declared = objects.iter().map(|object| object.declared.clone()).collect();
     let name = |object: &Object| (object.key.clone(), Location::new(object.source, &object.root.locate(NAME)));
     let names = objects.iter().map(name).collect();
@@ -201,21 +198,16 @@ fn leaving(objects: &[Object], findings: &mut Vec<Finding>) {
 }
 
 impl Examined {
-    /// What nobody can go on with: input that is no object of ours, or not one that its schema admits. A broken rule is
-    /// not among it; that the law deals with.
-    pub fn refusal(mut self) -> Result<(Vec<Declared>, Places), String> {
-        let is_passed_over = |code: Code| matches!(code, Code::Rule(_) | Code::Annotation);
-        let fatal = |finding: &Finding| finding.severity == Severity::Error && !is_passed_over(finding.code);
+    /// The objects, and what stops nothing. `Err`: what nobody can go on with, such as input that its schema does not admit. A
+    /// broken rule is not among it; that the law deals with.
+    pub fn refusal(mut self) -> Result<Accepted, String> {
+        let by_law = |finding: &Finding| matches!(finding.code, Code::Rule(_)) && finding.path != NAME;
+        let fatal = |finding: &Finding| finding.severity == Severity::Error && !by_law(finding);
         if self.report.findings.iter().any(fatal) {
             self.report.findings.retain(fatal);
             return Err(text::render(&self.report, text::has_colour()));
         }
-        for short in self.report.findings.iter().filter(|finding| finding.code == Code::ShortDuration) {
-            let place = self.report.place(short.at.source, short.at.start);
-            let at =
-                place.map_or_else(String::new, |(file, place)| format!("{file}:{}:{}: ", place.line, place.column));
-            eprintln!("warning: {at}{}: {}", short.path, short.message);
-        }
+        let warnings = self.warnings();
         let names = self.names.iter().map(|(key, at)| (key, NAME, at));
         let found = self
             .report
@@ -229,8 +221,37 @@ impl Examined {
                 places.0.insert((key.clone(), path.to_owned()), at);
             }
         }
-        Ok((self.objects, places))
+        Ok(Accepted { objects: self.objects, places, warnings })
     }
+
+    /// The warnings, as one line each. What an object waits for is judged again, with the directory.
+    fn warnings(&self) -> Vec<String> {
+        let waits = |code| matches!(code, Code::Rule(reason) if judge::wait_of(reason).is_some());
+        let shown = |finding: &&Finding| finding.severity == Severity::Warning && !waits(finding.code);
+        let line = |finding: &Finding| {
+            let place = self.report.place(finding.at.source, finding.at.start);
+            let place = place.map(|(file, place)| match finding.code.has_no_place() {
+                true => file.to_owned(),
+                false => format!("{file}:{}:{}", place.line, place.column),
+            });
+            let object = finding.object.as_ref().map(ToString::to_string);
+            let path = Some(finding.path.clone()).filter(|path| !path.is_empty());
+            let parts = [place, object, path, Some(finding.message.clone())].into_iter().flatten();
+            text::visible(&parts.collect::<Vec<_>>().join(": "))
+        };
+        let policy = self.report.warnings.iter().map(|warning| format!("{POLICY}{warning}"));
+        policy.chain(self.report.findings.iter().filter(shown).map(line)).collect()
+    }
+}
+
+/// Files that can be gone on with.
+pub(super) struct Accepted {
+    /// What they declare.
+    pub objects: Vec<Declared>,
+    /// Where it stands.
+    pub places: Places,
+    /// What stops nothing.
+    pub warnings: Vec<String>,
 }
 
 /// Where in the files a field stands that something is said about, and each object's name.

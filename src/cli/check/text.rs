@@ -105,7 +105,7 @@ fn excerpt(source: &Source, finding: &Finding, place: Place, gutter: &str, paint
 }
 
 /// A text that moves no cursor and paints nothing: what stands in a file is not let at the terminal.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 

@@ -16,7 +16,7 @@ use super::guest_access::GuestAccess;
 use super::left_alone::LeftAlone;
 use super::session::{Done, Rest, Session, Wait, load};
 use super::words::{ORDER, Standing, standings};
-use crate::cli::check::{self, Places};
+use crate::cli::check::{self, Accepted, Places};
 use crate::directory::sqlite::{Inline, Store};
 use crate::directory::{Epoch, Execute, Observe, Owner, Place};
 use crate::index::{Declared, Kind};
@@ -65,6 +65,8 @@ pub struct Given {
     pub objects: Vec<Declared>,
     /// Where in the files they stand.
     pub places: Places,
+    /// What is wrong with them and stops nothing.
+    pub warnings: Vec<String>,
     /// The policy.
     pub workspace: Workspace,
     /// Whose marks are written.
@@ -80,20 +82,23 @@ impl Input {
         let cluster = Cluster::connect().await?;
         let objects = cluster.objects().await?;
         let namespaces: Vec<_> = objects.iter().map(|object| object.key().namespace).collect();
-        check::warn_of_wide_patterns(&workspace, namespaces.iter().map(|namespace| &**namespace));
+        let wide = workspace.wide_patterns(namespaces.iter().map(|namespace| &**namespace));
+        let mut warnings: Vec<String> = wide.into_iter().map(|warning| check::POLICY.to_owned() + &warning).collect();
+        warnings.extend(objects.iter().flat_map(annotations_without_effect));
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster.identity };
-        Ok(Given { objects, places: Places::default(), workspace, owner, extent: Extent::Everything })
+        let extent = Extent::Everything;
+        Ok(Given { objects, places: Places::default(), warnings, workspace, owner, extent })
     }
 
     /// Reads files and policy. The error is for people.
     pub fn read(&self, paths: &[PathBuf]) -> Result<Given, String> {
         let workspace = check::policy(&self.workspace)?;
         let examined = check::examine((paths, &self.exclude), self.namespace.as_deref(), &workspace, Timestamp::now());
-        let (objects, places) = examined.refusal()?;
+        let Accepted { objects, places, warnings } = examined.refusal()?;
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: FILES.to_owned() };
         let at_most = self.max_removals;
         let extent = if self.prune { Extent::DeclaredPartners { at_most } } else { Extent::Declared };
-        Ok(Given { objects, places, workspace, owner, extent })
+        Ok(Given { objects, places, warnings, workspace, owner, extent })
     }
 
     /// The same, and then what the directory holds; at once where that is mostly waiting for a server. Where both fail, the
@@ -180,12 +185,12 @@ pub struct Rehearsal {
     pub later: Vec<LaterGrant>,
     /// The guests and their access at the end.
     pub guests: Vec<GuestAccess>,
-    /// Problems of the directory and of annotations that stop nothing.
+    /// Problems of the directory and of the objects that stop nothing.
     pub warnings: Vec<String>,
 }
 
 impl Rehearsal {
-    /// Problems of the directory, of annotations and of sign-in that stop nothing.
+    /// Problems of the directory, of the objects and of sign-in that stop nothing.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.iter().cloned().chain(self.load.sign_in.warnings()).collect()
     }
@@ -220,7 +225,7 @@ pub async fn rehearse_at(
         rehearsal = on_a_copy(given, rehearsal.load, now, &progress).await?;
     }
     progress.finish_and_clear();
-    let warnings = given.warnings(directory.warnings(), now);
+    let warnings = given.warnings(directory.warnings());
     Ok(Rehearsal { calls: directory.calls(), warnings, ..rehearsal })
 }
 
@@ -280,15 +285,9 @@ impl Given {
         self.run(load, directory, epoch, workers, time, tell).await
     }
 
-    /// The warnings of the directory, and those about annotations.
-    fn warnings(&self, mut directory: Vec<String>, now: Timestamp) -> Vec<String> {
-        for object in &self.objects {
-            let (key, annotations) = (object.key(), object.metadata().annotations.iter().flatten());
-            let place = self.places.of_name(&key).map_or_else(String::new, |place| format!("{place}: "));
-            let messages = all_ineffective(key.kind, annotations, now).into_iter();
-            directory.extend(messages.map(|message| format!("{place}{key}: {message}")));
-        }
-        directory
+    /// The warnings of the directory, and those about the objects.
+    fn warnings(&self, directory: Vec<String>) -> Vec<String> {
+        directory.into_iter().chain(self.warnings.iter().cloned()).collect()
     }
 
     async fn run(
@@ -300,7 +299,6 @@ impl Given {
         (clock, wait): (Clock, Wait),
         mut tell: impl FnMut(&Done),
     ) -> Result<Rehearsal, String> {
-        let began = clock.now();
         let desk = Arc::new(Desk::holding(self.objects.iter().cloned(), clock.clone()));
         let session = Session {
             owner: self.owner.clone(),
@@ -331,9 +329,16 @@ impl Given {
             calls: directory.calls(),
             later,
             guests,
-            warnings: self.warnings(directory.warnings(), began),
+            warnings: self.warnings(directory.warnings()),
         })
     }
+}
+
+/// The annotations of an object of a cluster that do nothing.
+fn annotations_without_effect(object: &Declared) -> Vec<String> {
+    let key = object.key();
+    let found = all_ineffective(key.kind, object.metadata().annotations.iter().flatten(), Timestamp::now());
+    found.into_iter().map(|message| format!("{key}: {message}")).collect()
 }
 
 /// Everything on a desk that is not in order.
