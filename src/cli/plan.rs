@@ -1,6 +1,7 @@
 //! `guestlist plan`: what a reconcile would do to the directory, and why. It holds the directory by a handle that can
 //! only read.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,11 +9,12 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::offline::compare::{self, Change, Direction, Side, compare};
-use super::offline::input::{Given, Input, Rehearsal, rehearse, rehearse_at};
+use super::offline::input::{Given, Input, Rehearsal, applied_at, rehearse, rehearse_at};
 use super::offline::session::load;
 use super::offline::words::{Known, Text, json};
 use super::offline::{later, markdown};
 use super::{check, offline};
+use crate::index::{Declared, Key};
 use crate::plan::Extent;
 use crate::rules::printable_json;
 
@@ -110,10 +112,24 @@ fn differences(args: &PlanArgs) -> Result<(Vec<Change>, Rehearsal), String> {
         }
         let now = jiff::Timestamp::now();
         let old = rehearse_at(&before, directory.as_ref(), held.clone(), now).await?;
+        // What never changes is compared with what the base recorded.
+        let held = if edits_immutable(&before, &after) { applied_at(&before, held, now).await? } else { held };
         let new = rehearse_at(&after, directory.as_ref(), held, now).await?;
         let changes = compare(&Side::of(&old.guests, &old.later), &Side::of(&new.guests, &new.later));
         Ok((changes, new))
     })
+}
+
+/// Whether an object has another address, partner or account in the new files.
+fn edits_immutable(before: &Given, after: &Given) -> bool {
+    let values = |object: &Declared| match object {
+        Declared::Membership(it) => Some((it.spec.email.to_ascii_lowercase(), it.spec.partner_ref.name.clone())),
+        Declared::Share(it) => Some((it.spec.account.clone(), it.spec.partner_ref.name.clone())),
+        Declared::Partner(_) | Declared::Unreadable { .. } => None,
+    };
+    let old: BTreeMap<Key, _> =
+        before.objects.iter().filter_map(|object| Some((object.key(), values(object)?))).collect();
+    after.objects.iter().any(|object| old.get(&object.key()).is_some_and(|old| Some(old) != values(object).as_ref()))
 }
 
 fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {

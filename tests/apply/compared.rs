@@ -120,6 +120,61 @@ fn a_partner_that_only_the_base_declares_is_said_to_stay() {
     assert_eq!((code, said), (2, vec![format!("changed [state] {BOB} -"), format!("changed [state] {CAROL} -")]));
 }
 
+/// The manifests with another address of carol's membership.
+fn other_address() -> String {
+    manifests().replace("carol@acme.example", "caroline@acme.example")
+}
+
+#[test]
+fn edited_address_keeps_the_guest_and_invites_nobody() {
+    let before_and_after = |folder: &Folder| {
+        let (_, value) = folder.json(&["plan", "manifests", "--base", "base"]);
+        let guest = value["changes"].as_array().unwrap().iter().find(|change| change["guest"] == CAROL).unwrap();
+        let state = |side: &str| guest[side][0]["state"].as_str().unwrap().to_owned();
+        [state("before"), state("after")]
+    };
+    // Bob's access came from carol, who breaks a rule now.
+    let lost = vec![
+        format!("lost [] {BOB} instagram"),
+        format!("changed [state] {CAROL} -"),
+        format!("lost [] {CAROL} instagram"),
+    ];
+    let applied = pull_request(&other_address());
+    assert_eq!(differences(&applied, &[]).1, lost);
+    assert_eq!(before_and_after(&applied), ["Active", "Rejected"]);
+    let fresh = Folder::new();
+    fresh.write("base/all.yaml", &manifests());
+    fresh.declare(&other_address());
+    assert_eq!(differences(&fresh, &[]).1, lost);
+    assert_eq!(before_and_after(&fresh), ["Invited", "Rejected"]);
+    // It says what apply does.
+    applied.says(&["apply", "manifests", "--prune", "--yes"]);
+    let guests = applied.show()["guests"].as_array().unwrap().clone();
+    let carol = guests.iter().find(|guest| guest["email"] == CAROL).unwrap();
+    assert!(carol["state"] != "Deactivated" && guests.iter().all(|guest| guest["email"] != "caroline@acme.example"));
+}
+
+#[test]
+fn renamed_membership_loses_one_guest_and_gains_another() {
+    let folder = pull_request(&other_address().replace("name: carol,", "name: caroline,"));
+    let (_, said) = differences(&folder, &[]);
+    let wanted = [format!("lost [] {CAROL} -"), "gained [] caroline@acme.example -".to_owned()];
+    assert!(wanted.iter().all(|one| said.contains(one)), "{said:?}");
+}
+
+#[test]
+fn edited_address_is_listed_as_left_alone() {
+    let folder = Folder::settled();
+    folder.declare(&other_address());
+    for more in [&[][..], &["--prune"]] {
+        let (_, plan) = folder.json(&[&["plan", "manifests"], more].concat());
+        let left = &plan["leftAlone"][0];
+        assert_eq!((&left["guest"], &left["accounts"], &left["declared"]), (&json!(CAROL), &json!([]), &json!(true)));
+        let message = left["message"].as_str().unwrap();
+        assert!(message.contains("caroline@acme.example is not invited"), "{message}");
+    }
+}
+
 #[test]
 fn an_empty_base_declares_nobody() {
     let folder = Folder::new();

@@ -18,4 +18,5 @@ mod pipeline;
 mod printed;
 mod same;
 mod times;
+mod waits;
 mod walk;

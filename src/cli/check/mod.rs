@@ -255,7 +255,7 @@ pub(super) struct Accepted {
 }
 
 /// Where in the files a field stands that something is said about, and each object's name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Places(BTreeMap<(Key, String), String>);
 
 impl Places {

@@ -36,15 +36,18 @@ pub fn guest_access(index: &Index, mirror: &Mirror, frame: Frame<'_>) -> Vec<Gue
         let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
         let view = MemberView::of(world, &partner, entry);
         let record = view.claim.live();
-        let (Some(guest), true) = (&entry.reading.terms.email, record.is_some() || view.state != State::Rejected)
+        // Neither address nor partner of a guest changes, whatever the membership says now.
+        let recorded = record.map(|record| (record.address.clone(), record.partner_name.clone()));
+        let declared = || Some((entry.reading.terms.email.clone()?, partner.name.clone()));
+        let Some((guest, home)) =
+            recorded.or_else(declared).filter(|_| record.is_some() || view.state != State::Rejected)
         else {
             continue;
         };
         seen.extend(record.map(|record| record.id.clone()));
         let role = record.map_or(entry.reading.terms.role, |record| record.role);
-        let (guest, state) = (guest.clone(), Some(view.state));
         let grants = record.map(grants).unwrap_or_default();
-        all.push(GuestAccess { partner: partner.name.clone(), guest, role, state, grants, member: member.clone() });
+        all.push(GuestAccess { partner: home, guest, role, state: Some(view.state), grants, member: member.clone() });
     }
     all.extend(mirror.guests().filter(|guest| guest.is_live() && !seen.contains(&guest.id)).filter_map(undeclared));
     all

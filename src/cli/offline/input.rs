@@ -60,6 +60,7 @@ pub struct Input {
 }
 
 /// Everything that a session begins with.
+#[derive(Clone)]
 pub struct Given {
     /// The objects.
     pub objects: Vec<Declared>,
@@ -229,10 +230,25 @@ pub async fn rehearse_at(
     Ok(Rehearsal { calls: directory.calls(), warnings, ..rehearsal })
 }
 
-async fn on_a_copy(given: &Given, load: Load, now: Timestamp, progress: &ProgressBar) -> Result<Rehearsal, String> {
-    let copy = Inline::new(Store::copy(&load, &given.owner).map_err(|fault| fault.to_string())?);
+/// What a directory would hold once these files are applied to it, and nothing else is taken for removed.
+pub async fn applied_at(given: &Given, load: Load, now: Timestamp) -> Result<Load, String> {
+    let sign_in = load.sign_in.clone();
+    let copy = copy(given, &load)?;
     let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
-    given.run(load, Arc::new(copy), epoch, 1, still(now), |_| progress.inc(1)).await
+    let given = Given { extent: Extent::Declared, ..given.clone() };
+    given.run(load, copy.clone(), epoch, 1, still(now), |_| ()).await?;
+    Ok(Load { sign_in, ..self::load(copy.as_ref()).await? })
+}
+
+async fn on_a_copy(given: &Given, load: Load, now: Timestamp, progress: &ProgressBar) -> Result<Rehearsal, String> {
+    let copy = copy(given, &load)?;
+    let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
+    given.run(load, copy, epoch, 1, still(now), |_| progress.inc(1)).await
+}
+
+/// A copy in memory of what a directory holds.
+fn copy(given: &Given, load: &Load) -> Result<Arc<Inline>, String> {
+    Store::copy(load, &given.owner).map(|store| Arc::new(Inline::new(store))).map_err(|fault| fault.to_string())
 }
 
 /// The time of a rehearsal: it passes only while the rehearsal waits, and then at once.

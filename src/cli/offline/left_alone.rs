@@ -2,6 +2,7 @@
 //! his access, and is told where that does not happen.
 
 use crate::directory::GuestRecord;
+use crate::index::Slot;
 use crate::plan::{Extent, World, is_orphan};
 use crate::rules::Email;
 
@@ -17,8 +18,10 @@ pub struct LeftAlone {
     pub guest: Email,
     /// What he keeps.
     pub accounts: Vec<String>,
-    /// Whether a file declares him, and only not what he holds.
+    /// Whether a file declares him, and only not what he holds or another address.
     pub declared: bool,
+    /// The address that the file has in place of his.
+    pub edited: Option<Email>,
     /// Whether a file declares the partner: only then `--prune` reaches the guest.
     pub home: bool,
 }
@@ -27,7 +30,13 @@ impl LeftAlone {
     /// Why, and what to do.
     pub fn message(&self) -> String {
         let what = if self.accounts.is_empty() { "nothing".to_owned() } else { self.accounts.join(", ") };
-        if !self.home {
+        if let Some(edited) = &self.edited {
+            format!(
+                "the membership {} has another address in these files, and an address never changes: the guest keeps the place and \
+                 {what}, and {edited} is not invited. Restore the address, or declare {edited} under another name",
+                self.name
+            )
+        } else if !self.home {
             format!("the guest belongs to the partner {}, which no file declares, and keeps {what}", self.partner)
         } else if self.declared {
             format!("keeps {what}, which no share in these files gives; with --prune it is taken away")
@@ -37,10 +46,10 @@ impl LeftAlone {
     }
 }
 
-/// All who are left alone by what is declared: guests of the partners that are declared, and guests whose address a declared
-/// membership has.
+/// All who are left alone by what is declared: guests of the partners that are declared, guests whose address a declared
+/// membership has, and guests whose membership has another address.
 pub fn left_alone(world: World<'_>) -> Vec<LeftAlone> {
-    if world.extent != Extent::Declared {
+    if world.extent == Extent::Everything {
         return Vec::new();
     }
     world.observed.guests().filter(|guest| guest.is_live()).filter_map(|guest| one(world, guest)).collect()
@@ -49,22 +58,32 @@ pub fn left_alone(world: World<'_>) -> Vec<LeftAlone> {
 fn one(world: World<'_>, guest: &GuestRecord) -> Option<LeftAlone> {
     let index = world.declared;
     let mark = guest.mark.as_ref()?;
+    let membership = index.membership_by_uid(&mark.uid).and_then(Slot::read);
+    let edited =
+        membership.and_then(|entry| entry.reading.terms.email.as_ref()).filter(|email| **email != guest.address);
+    if world.extent != Extent::Declared && edited.is_none() {
+        return None;
+    }
     let home = index.partner(&mark.namespace, &guest.partner_name).is_some();
     let mut named = index.memberships_for(&guest.address);
-    if !home && !named.any(|entry| entry.metadata.namespace.as_deref() == Some(mark.namespace.as_str())) {
+    if edited.is_none()
+        && !home
+        && !named.any(|entry| entry.metadata.namespace.as_deref() == Some(mark.namespace.as_str()))
+    {
         return None;
     }
     let declared = !is_orphan(world, guest);
     let kept = guest.grants.values().map(|held| &held.grant);
     let kept = kept.filter(|grant| !declared || index.share(&mark.namespace, &grant.share).is_none());
     let accounts: Vec<String> = kept.map(|grant| grant.account.clone()).collect();
-    (!declared || !accounts.is_empty()).then(|| LeftAlone {
+    (!declared || edited.is_some() || !accounts.is_empty()).then(|| LeftAlone {
         namespace: mark.namespace.clone(),
         partner: guest.partner_name.clone(),
         name: mark.name.clone(),
         guest: guest.address.clone(),
         accounts,
         declared,
+        edited: edited.cloned(),
         home,
     })
 }

@@ -52,7 +52,7 @@ fn sentence(operation: &Operation) -> String {
         Operation::Release { .. } => "let go: what was given is taken back, the identity stays".to_owned(),
         Operation::DeactivatePartner { .. } => "put the partner away: it has no guests any more".to_owned(),
         Operation::EnsurePartner { display_name, host_admins, suspended, .. } => {
-            let suspended = if *suspended { ", suspended" } else { "" };
+            let suspended = if *suspended { ", marked as suspended" } else { "" };
             format!("keep the partner {}{suspended}", run_by(display_name, host_admins))
         }
         Operation::DescribeGuest { display_name, .. } => format!("keep the name {display_name:?} and the mark"),
@@ -163,9 +163,9 @@ impl Known {
         }
     }
 
-    /// Whether it makes a partner that was not there.
+    /// Whether it makes a partner that was not there. One that is made is marked as suspended by an operation of its own.
     fn is_new(&self, operation: &Operation) -> bool {
-        matches!(operation, Operation::EnsurePartner { partner, .. } if !self.partners.contains(partner))
+        matches!(operation, Operation::EnsurePartner { partner, suspended: false, .. } if !self.partners.contains(partner))
     }
 
     /// What an operation does to access, as it is told: a partner that is made is given.
@@ -389,13 +389,16 @@ pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
             message: text(&ready["message"]),
         });
     }
-    // The membership is in order; the guest has to enrol another method, or needs another invitation.
+    // The membership is in order. The guest is not invited, has to enrol another method, or needs another invitation.
+    let is_new = status["state"] == Reason::Pending.as_str();
     let stuck = |type_: ConditionType, status: &str, reason: Reason| {
         condition(type_).filter(|it| it["status"] == status && it["reason"] == reason.as_str())
     };
     if found.is_empty()
         && let Some(condition) = stuck(ConditionType::MfaSatisfied, "False", Reason::MfaMethodMissing)
             .or_else(|| stuck(ConditionType::Ready, "True", Reason::InvitationExpired))
+            .or_else(|| stuck(ConditionType::Ready, "True", Reason::Suspended).filter(|_| is_new))
+            .or_else(|| stuck(ConditionType::Ready, "True", Reason::Expired).filter(|_| is_new))
     {
         found.push(Standing {
             at: places.of_name(key).map(str::to_owned),

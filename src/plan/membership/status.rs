@@ -36,8 +36,18 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
     match member.state {
         State::Removing => Situation::held(Reason::Removing),
         State::Suspended if member.overdue => Situation::fine(Reason::MfaEnrolmentOverdue),
-        State::Pending if member.suspended => Situation::fine(Reason::Suspended),
-        State::Pending if member.expired => Situation::fine(Reason::Expired),
+        State::Pending if member.suspended => {
+            let message = "The membership or its partner has suspended: true, so no invitation is sent. Remove it to invite the guest.";
+            Situation { message: message.to_owned(), ..Situation::fine(Reason::Suspended) }
+        }
+        State::Pending if member.expired => {
+            let end = member.expires_at.map(|end| format!(", {}", show(end))).unwrap_or_default();
+            let message = format!(
+                "The end of the membership or its partner{end}, has passed, so no invitation is sent. Set a later expiresAt to \
+                 invite the guest."
+            );
+            Situation { message, ..Situation::fine(Reason::Expired) }
+        }
         State::Pending => Situation::waits(Reason::Pending),
         State::Joined if has_another_method(member) => {
             let message = "The guest has joined; nothing can be used until an MFA method is enrolled that counts here.";
