@@ -29,6 +29,8 @@ impl Severity {
 pub enum Code {
     /// A file or directory cannot be read.
     Unreadable,
+    /// A file is left out that may be meant to be read.
+    Skipped,
     /// It is rendered by kustomize or Helm before it is applied.
     Unrendered,
     /// It is no YAML or JSON.
@@ -53,8 +55,9 @@ pub enum Code {
 
 impl Code {
     /// The codes that are no rules.
-    pub const OTHERS: [Self; 10] = [
+    pub const OTHERS: [Self; 11] = [
         Self::Unreadable,
+        Self::Skipped,
         Self::Unrendered,
         Self::Syntax,
         Self::AmbiguousYaml,
@@ -70,6 +73,7 @@ impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable-file",
+            Self::Skipped => "skipped-file",
             Self::Unrendered => "unrendered",
             Self::Syntax => "syntax",
             Self::AmbiguousYaml => "ambiguous-yaml",
@@ -87,6 +91,7 @@ impl Code {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Unreadable => "A file or directory cannot be read.",
+            Self::Skipped => "A file in a directory is not read, because its ending has capital letters.",
             Self::Unrendered => "kustomize or Helm renders the files before they are applied.",
             Self::Syntax => "The text is not YAML or JSON.",
             Self::AmbiguousYaml => "kubectl reads the text differently than it looks, or drops a part of it silently.",
@@ -102,14 +107,15 @@ impl Code {
 
     /// Whether it is about a whole file or directory.
     pub fn has_no_place(self) -> bool {
-        matches!(self, Self::Unreadable | Self::Unrendered)
+        matches!(self, Self::Unreadable | Self::Skipped | Self::Unrendered)
     }
 
     /// Whether nothing behind it could be checked.
     pub fn is_unreadable(self) -> bool {
         match self {
             Self::Unreadable | Self::Unrendered | Self::Syntax | Self::AmbiguousYaml => true,
-            Self::DuplicateKey
+            Self::Skipped
+            | Self::DuplicateKey
             | Self::Schema
             | Self::DuplicateObject
             | Self::Annotation

@@ -18,7 +18,7 @@ pub fn render(report: &Report) -> String {
     let mut whole = json!({
         "version": VERSION,
         "summary": {
-            "files": report.sources.len(),
+            "files": report.files(),
             "objects": objects,
             "ignored": report.ignored,
             "errors": report.total(Severity::Error),

@@ -298,7 +298,9 @@ impl Reading {
             Ok(read) => read,
             Err(Refused { name, problem, code }) => {
                 self.report.sources.push(Source::new(name, ""));
-                self.report.findings.push(Finding::error(code, Location::new(source, &(0..0)), problem));
+                let severity = if code == Code::Skipped { Severity::Warning } else { Severity::Error };
+                let finding = Finding::error(code, Location::new(source, &(0..0)), problem);
+                self.report.findings.push(Finding { severity, ..finding });
                 return;
             }
         };
@@ -357,9 +359,9 @@ impl Reading {
                 refused.extend(problem);
             }
             Sort::Mistaken(field, message) => {
-                let at = Location::new(source, &root.locate(field));
+                let at = Location::new(source, &root.locate(&field));
                 let finding = Finding::error(Code::Schema, at, message);
-                self.report.findings.push(Finding { path: field.to_owned(), ..finding });
+                self.report.findings.push(Finding { path: field, ..finding });
             }
         }
     }

@@ -44,7 +44,7 @@ pub enum Sort {
     /// Something else, which is no concern of ours.
     Foreign,
     /// It means to be one of ours: what is wrong, and where.
-    Mistaken(&'static str, String),
+    Mistaken(String, String),
 }
 
 /// What a document is.
@@ -53,7 +53,7 @@ pub fn sort(root: &Node) -> Sort {
         let ours = items.iter().any(|item| !matches!(sort(item), Sort::Foreign));
         let message =
             "a document is one object, not a list; write each one after a line of ---, or as items of kind: List";
-        return if ours { Sort::Mistaken("", message.to_owned()) } else { Sort::Foreign };
+        return if ours { Sort::Mistaken("".to_owned(), message.to_owned()) } else { Sort::Foreign };
     }
     let text = |name| root.get(name).and_then(Node::text);
     let (version, kind) = (text("apiVersion"), text("kind"));
@@ -66,7 +66,7 @@ pub fn sort(root: &Node) -> Sort {
             None => {
                 let near = nearest(kind, Kind::ALL.into_iter().map(Kind::as_str));
                 let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-                Sort::Mistaken("kind", format!("{wanted} has no kind {}{hint}", quote(kind)))
+                Sort::Mistaken("kind".to_owned(), format!("{wanted} has no kind {}{hint}", quote(kind)))
             }
         },
         (Some("v1"), Some("List")) => list(root),
@@ -74,34 +74,58 @@ pub fn sort(root: &Node) -> Sort {
         (Some(_), Some(_)) if matches!(root.get("items"), Some(Node { value: Value::List(_), .. })) => Sort::List,
         (Some(version), kind) => {
             let group = version.split('/').next().unwrap_or_default();
-            let ours = kind.and_then(known).is_some();
             if group == api::GROUP && kind.is_some() {
                 Sort::Mistaken(
-                    "apiVersion",
+                    "apiVersion".to_owned(),
                     format!("there is no version {}; this release knows {wanted}", quote(version)),
                 )
             } else if group == api::GROUP {
-                Sort::Mistaken("kind", "kind is missing; it is required".to_owned())
-            } else if ours && nearest(version, std::iter::once(wanted.as_str())).is_some() {
-                Sort::Mistaken("apiVersion", format!("there is no {}; did you mean {wanted}?", quote(version)))
+                misspelt(root)
+                    .unwrap_or_else(|| Sort::Mistaken("kind".to_owned(), "kind is missing; it is required".to_owned()))
+            } else if let Some(kind) = kind.filter(|kind| is_ours(kind)) {
+                let message = format!("{} has no kind {}; did you mean {wanted}?", quote(version), quote(kind));
+                Sort::Mistaken("apiVersion".to_owned(), message)
             } else {
-                Sort::Foreign
+                misspelt(root).unwrap_or(Sort::Foreign)
             }
         }
-        (None, Some(kind)) if known(kind).is_some() => {
-            Sort::Mistaken("apiVersion", format!("apiVersion is missing; write {wanted}"))
-        }
-        (None, _) => Sort::Foreign,
+        (None, Some(kind)) if is_ours(kind) => misspelt(root).unwrap_or_else(|| {
+            Sort::Mistaken("apiVersion".to_owned(), format!("apiVersion is missing; write {wanted}"))
+        }),
+        (None, _) => misspelt(root).unwrap_or(Sort::Foreign),
     }
+}
+
+/// Whether a kind is one of ours or a list of it, in any case. No other group is known to have such a kind.
+fn is_ours(kind: &str) -> bool {
+    let item = kind.get(..kind.len().saturating_sub(4)).filter(|_| kind.to_ascii_lowercase().ends_with("list"));
+    let known = |kind: &str| Kind::ALL.into_iter().any(|known| known.as_str().eq_ignore_ascii_case(kind));
+    known(kind) || item.is_some_and(known)
+}
+
+/// An object that would be ours if `apiVersion` and `kind` were written in the right case.
+fn misspelt(root: &Node) -> Option<Sort> {
+    let find = |name: &'static str| {
+        let mut entries = root.entries().iter();
+        entries
+            .find(|entry| entry.key.eq_ignore_ascii_case(name))
+            .map(|entry| (entry.key.as_str(), name, entry.value.text()))
+    };
+    let (version, kind) = (find("apiVersion"), find("kind"));
+    let group = |text: &str| text.split('/').next() == Some(api::GROUP);
+    let ours = version.is_some_and(|(_, _, text)| text.is_some_and(group))
+        || kind.is_some_and(|(_, _, text)| text.is_some_and(is_ours));
+    let (written, name, _) = [version, kind].into_iter().flatten().find(|(written, name, _)| written != name)?;
+    ours.then(|| Sort::Mistaken(written.to_owned(), format!("there is no field {}; write {name}", quote(written))))
 }
 
 /// A list of objects, if its items are one.
 fn list(root: &Node) -> Sort {
     match root.get("items").map(|items| &items.value) {
-        None => Sort::Mistaken("items", "items is missing; a list has a list of objects there".to_owned()),
+        None => Sort::Mistaken("items".to_owned(), "items is missing; a list has a list of objects there".to_owned()),
         Some(Value::List(_)) => Sort::List,
         Some(Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_)) => {
-            Sort::Mistaken("items", "items is a list of objects".to_owned())
+            Sort::Mistaken("items".to_owned(), "items is a list of objects".to_owned())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::{Finding, Severity};
+use super::finding::{Code, Finding, Severity};
 use super::source::{Place, Source};
 use crate::index::Kind;
 
@@ -29,6 +29,12 @@ impl Report {
     /// How many objects of a kind there are.
     pub fn counted(&self, kind: Kind) -> usize {
         self.counts.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// How many files were read, or should have been.
+    pub fn files(&self) -> usize {
+        let skipped = self.findings.iter().filter(|finding| finding.code == Code::Skipped).count();
+        self.sources.len() - skipped
     }
 
     /// How many problems are that bad.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -146,12 +147,18 @@ impl Refused {
 /// Reads what is named and not excluded. What cannot be read stands in its place, with the reason.
 pub fn read(paths: &[PathBuf], exclude: &[Glob]) -> Vec<Result<Source, Refused>> {
     let exclude = Excludes { globs: exclude, used: exclude.iter().map(|_| Cell::new(false)).collect() };
-    let mut finder = Finder { exclude, files: Vec::new(), seen: BTreeSet::new(), excluded: false };
+    let mut finder = Finder { exclude, files: Vec::new(), skipped: Vec::new(), seen: BTreeSet::new(), excluded: false };
     for path in paths {
         finder.find(path);
     }
     finder.judge_excludes(paths);
-    finder.files.into_iter().map(|file| file.and_then(|(path, is_found)| read_one(&path, is_found))).collect()
+    let skipped = finder.skipped.into_iter().map(Err);
+    finder
+        .files
+        .into_iter()
+        .chain(skipped)
+        .map(|file| file.and_then(|(path, is_found)| read_one(&path, is_found)))
+        .collect()
 }
 
 /// Patterns of what is left out.
@@ -172,6 +179,8 @@ struct Finder<'a> {
     exclude: Excludes<'a>,
     /// The files, and whether they were found in a directory.
     files: Vec<Result<(PathBuf, bool), Refused>>,
+    /// Files of a directory that are left out for their ending.
+    skipped: Vec<Refused>,
     seen: BTreeSet<PathBuf>,
     /// Something was left out on request.
     excluded: bool,
@@ -256,6 +265,9 @@ impl Finder<'_> {
             // A link to a directory could lead back to where we are.
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 self.walk(&path);
+            } else if ends_in_capitals(&path) {
+                let problem = "not read: the ending of a manifest is .yaml, .yml or .json in lower case; rename the file, or name it as PATH";
+                self.skipped.push(Refused { name: name(&path), problem: problem.to_owned(), code: Code::Skipped });
             } else if has_ending(&path) && !is_something_else(&path) && self.is_new(&path) {
                 self.files.push(Ok((path, true)));
             }
@@ -270,7 +282,13 @@ fn is_something_else(path: &Path) -> bool {
 
 /// Whether a file in a directory is named as a manifest.
 pub fn has_ending(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
+}
+
+/// Whether it would be named as a manifest in lower case.
+fn ends_in_capitals(path: &Path) -> bool {
+    let any_case = |ending: &OsStr| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known));
+    !has_ending(path) && path.extension().is_some_and(any_case)
 }
 
 fn name(path: &Path) -> String {

@@ -127,7 +127,7 @@ fn summary(report: &Report) -> String {
     format!(
         "checked {} in {}{ignored}: {}, {}\n",
         kinds.join(", "),
-        several(report.sources.len(), "file"),
+        several(report.files(), "file"),
         several(report.total(Severity::Error), "error"),
         several(report.total(Severity::Warning), "warning"),
     )
