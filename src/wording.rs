@@ -21,7 +21,13 @@ pub fn yaml_problem(error: &Error) -> (Option<(u64, u64)>, String) {
         other => {
             let said = other.render_with_formatter(&UserMessageFormatter);
             let said = said.strip_prefix("error: ").unwrap_or(&said);
-            said.rsplit_once(" at line ").map_or(said, |(what, _)| what).to_owned()
+            let said = said.rsplit_once(" at line ").map_or(said, |(what, _)| what);
+            match said.strip_prefix("invalid ") {
+                Some("i64" | "u64" | "i32" | "u32" | "usize") => {
+                    "a whole number in digits belongs here, as 30".to_owned()
+                }
+                _ => said.to_owned(),
+            }
         }
     };
     (place, what)

@@ -300,7 +300,7 @@ fn a_guest_is_not_imported_as_a_user() {
     desk.invite(3_600);
     desk.refuses(
         &["import", &desk.file("bob.yaml", "users: [{email: new@host.example}, {email: bob@acme.example}]")],
-        "bob@acme.example is a guest; delete the membership before importing a user",
+        "bob.yaml:1:44: bob@acme.example is a guest; delete the membership before importing a user\nnothing was imported",
     );
 }
 
@@ -314,7 +314,8 @@ fn a_guest_is_not_made_owner_by_hand_or_by_import() {
             "bob@acme.example is a guest and cannot own {account}; delete the membership first, or name another Owner"
         )
     };
-    desk.refuses(&["import", &accounts], &words("new"));
+    let place = "owner.yaml:1:51: ";
+    desk.refuses(&["import", &accounts], &format!("{place}{}\nnothing was imported", words("new")));
     desk.refuses(&["set-owner", "tiktok", "zoe@host.example", "bob@acme.example"], &words("tiktok"));
     assert_eq!(desk.shown()["accounts"][1]["owners"], json!(["alice@host.example"]));
 }

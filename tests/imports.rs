@@ -49,6 +49,50 @@ fn import_does_what_its_rehearsal_says() {
     }
 }
 
+/// Runs `guestlist` in a folder: its exit code, and both outputs.
+fn guestlist(folder: &Path, args: &[&str]) -> (i32, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_guestlist"));
+    let output = command.current_dir(folder).env_clear().args(args).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn entry_that_names_a_guest_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("people.yaml", "users: [{email: alice@host.example}]\naccounts: [{name: a, owners: [alice@host.example]}]\n");
+    write("policy.yaml", "domains: [host.example]\ntenants: [{namespace: default, hostAdmins: ['*@host.example']}]\n");
+    write(
+        "guests.yaml",
+        "apiVersion: guestlist.dev/v1alpha1\nkind: LocalPartner\nmetadata: {name: acme}\nspec: {hostAdmins: [alice@host.example]}\n---\n\
+         apiVersion: guestlist.dev/v1alpha1\nkind: GuestMembership\nmetadata: {name: carol}\nspec: {partnerRef: {name: acme}, email: carol@acme.example, invitedBy: alice@host.example}\n",
+    );
+    let directory = ["--directory", "sqlite:d.db"];
+    let run = |args: &[&str]| guestlist(folder.path(), &[args, &directory].concat());
+    assert_eq!(run(&["directory", "import", "people.yaml"]).0, 0);
+    let (code, said) = run(&["apply", "guests.yaml", "--workspace", "policy.yaml", "--yes"]);
+    assert_eq!(code, 0, "{said}");
+    write(
+        "more.yaml",
+        "users:\n- {email: carol@acme.example}\naccounts:\n- {name: b, owners: [carol@acme.example]}\n- {name: c, owners: [alice@host.example]}\n",
+    );
+    for args in [&["directory", "import", "more.yaml"][..], &["directory", "import", "more.yaml", "--dry-run"]] {
+        let (code, said) = run(args);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("more.yaml:2:11: carol@acme.example is a guest; delete the membership"), "{said}");
+        assert!(said.contains("more.yaml:4:22: carol@acme.example is a guest and cannot own b;"), "{said}");
+        assert!(said.ends_with("nothing was imported\n"), "{said}");
+    }
+    assert!(!run(&["directory", "show", "-o", "json"]).1.contains("\"c\""));
+}
+
+#[test]
+fn policy_with_an_exponent_is_refused_in_plain_words() {
+    let error = guestlist::workspace::Workspace::parse("tenants: []\ninvitationsPerHour: 1e3\n").unwrap_err();
+    assert_eq!(error, "line 2, column 21: a whole number in digits belongs here, as 30");
+}
+
 fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
 }

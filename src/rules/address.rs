@@ -47,6 +47,12 @@ impl Email {
         if local.is_empty() || local.len() > LONGEST_LOCAL_PART {
             return wrong("needs 1 to 64 characters before the @");
         }
+        if text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:")) {
+            return wrong("begins with mailto:");
+        }
+        if let Some(other) = local.chars().find(|c| !fits(*c) && !". \"<>()[]".contains(*c)) {
+            return wrong(&format!("has {other:?} before the @"));
+        }
         if !local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(fits)) {
             return wrong("has quotes, brackets, spaces or misplaced dots before the @");
         }
@@ -186,12 +192,25 @@ mod tests {
             " bob@acme.example",
             "bob@acme.example\n",
             "a,b@acme.example",
+            "mailto:bob@acme.example",
             &long,
             &label,
         ] {
             let error = Email::parse(text).unwrap_err();
             assert!(error.contains("bob@acme.example"), "{error}");
             assert!(error.len() < 200, "{error}");
+        }
+    }
+
+    #[test]
+    fn refused_address_names_the_character() {
+        for (text, cause) in [
+            ("mailto:bob@acme.example", "begins with mailto:"),
+            ("MAILTO:bob@acme.example", "begins with mailto:"),
+            ("a,b@acme.example", "has ',' before the @"),
+            ("smtp:bob@acme.example", "has ':' before the @"),
+        ] {
+            assert!(Email::parse(text).unwrap_err().contains(cause), "{text}: {:?}", Email::parse(text));
         }
     }
 

@@ -12,7 +12,7 @@ use super::address::quote;
 pub const LONGEST_NAME: usize = 100;
 
 /// Characters that control a terminal, move the text around them or have no shape: the categories Cc, Cf, Zl, Zp and Co,
-/// and what Unicode calls default ignorable. Two variation selectors, which choose between text and emoji, are not among them.
+/// noncharacters, and what Unicode calls default ignorable. Two variation selectors, which choose between text and emoji, are not among them.
 const HIDDEN: &[(char, char)] = &[
     ('\0', '\u{1f}'),
     ('\u{7f}', '\u{9f}'),
@@ -43,6 +43,19 @@ const HIDDEN: &[(char, char)] = &[
     ('\u{13430}', '\u{1343f}'),
     ('\u{1bca0}', '\u{1bca3}'),
     ('\u{1d173}', '\u{1d17a}'),
+    ('\u{1fffe}', '\u{1ffff}'),
+    ('\u{2fffe}', '\u{2ffff}'),
+    ('\u{3fffe}', '\u{3ffff}'),
+    ('\u{4fffe}', '\u{4ffff}'),
+    ('\u{5fffe}', '\u{5ffff}'),
+    ('\u{6fffe}', '\u{6ffff}'),
+    ('\u{7fffe}', '\u{7ffff}'),
+    ('\u{8fffe}', '\u{8ffff}'),
+    ('\u{9fffe}', '\u{9ffff}'),
+    ('\u{afffe}', '\u{affff}'),
+    ('\u{bfffe}', '\u{bffff}'),
+    ('\u{cfffe}', '\u{cffff}'),
+    ('\u{dfffe}', '\u{dffff}'),
     ('\u{e0000}', '\u{10ffff}'),
 ];
 
@@ -215,6 +228,15 @@ mod tests {
         ] {
             let error = DisplayName::parse(name).unwrap_err();
             assert!(error.chars().all(|c| !is_hidden(c)) && error.len() < 200, "{error}");
+        }
+    }
+
+    #[test]
+    fn every_noncharacter_is_hidden() {
+        for plane in 0..=16 {
+            for last in [0xfffe, 0xffff] {
+                assert!(char::from_u32(plane * 0x1_0000 + last).is_some_and(is_hidden), "{plane:x} {last:x}");
+            }
         }
     }
 

@@ -8,12 +8,22 @@ use super::address::quote;
 /// and in this order, at most six digits each.
 pub const DURATION_PATTERN: &str = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$";
 
+/// The longest duration that [`DURATION_PATTERN`] has, in hours alone.
+pub const LONGEST_READ: &str = "999999h";
+
 /// What an instant looks like; the CRDs check with the same expression. Whether the day exists, only the
 /// reading tells; the year 9999 does not read.
 pub const INSTANT_PATTERN: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
 /// Reads a duration as Kubernetes writes it: `72h`, `1h30m`, `90s`. Not negative; no days or weeks.
+///
+/// The error of one that is too long names `999999h`; a field with a shorter bound has a rule of its own.
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
+    duration_up_to(text, LONGEST_READ)
+}
+
+/// The same, for a field with a bound: the error of one that is too long to be read names the bound.
+pub fn duration_up_to(text: &str, longest: &str) -> Result<SignedDuration, String> {
     let wrong = || format!("{} is no duration; write hours, minutes and seconds as 72h, 1h30m or 90s", quote(text));
     let mut rest = text;
     let mut seconds: i64 = 0;
@@ -23,7 +33,7 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
             continue;
         }
         if digits > 6 {
-            return Err(wrong());
+            return Err(format!("{} is too long; the longest duration here is {longest}", quote(text)));
         }
         let value: i64 = rest[..digits].parse().map_err(|_| wrong())?;
         seconds += value * factor;
@@ -35,9 +45,9 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
     Ok(SignedDuration::from_secs(seconds))
 }
 
-/// Reads a duration longer than zero. `otherwise`: the meaning of leaving the field out.
-pub fn positive_duration(text: &str, otherwise: &str) -> Result<SignedDuration, String> {
-    let read = duration(text)?;
+/// Reads a duration longer than zero. `otherwise`: the meaning of leaving the field out; `longest`: the field's bound.
+pub fn positive_duration(text: &str, otherwise: &str, longest: &str) -> Result<SignedDuration, String> {
+    let read = duration_up_to(text, longest)?;
     if read.is_zero() {
         return Err(format!("{} is a duration of 0; leave the field out for {otherwise}", quote(text)));
     }
@@ -46,12 +56,43 @@ pub fn positive_duration(text: &str, otherwise: &str) -> Result<SignedDuration, 
 
 /// Reads an RFC 3339 time with an offset: `2027-06-30T00:00:00Z`.
 pub fn instant(text: &str) -> Result<Timestamp, String> {
-    let wrong = || format!("{} is no time; write it in RFC 3339 as 2027-06-30T00:00:00Z", quote(text));
+    let wrong = |cause: Option<&str>| {
+        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{} is no time{cause}; write it in RFC 3339 as 2027-06-30T00:00:00Z", quote(text))
+    };
     // The clock's own parser reads more than RFC 3339 (a space, a zone's name, no seconds): the shape comes first.
     if !has_shape(text.as_bytes()) {
-        return Err(wrong());
+        return Err(wrong(cause(text)));
     }
-    text.parse().map_err(|_| wrong())
+    text.parse().map_err(|_| wrong(Some("the month has no such day")))
+}
+
+/// Why a text of another shape is refused that RFC 3339 allows, or that is almost one.
+fn cause(text: &str) -> Option<&'static str> {
+    let upper = text.to_ascii_uppercase();
+    if upper != text && has_shape(upper.as_bytes()) {
+        return Some("T and Z are capital letters");
+    }
+    let with = |range: std::ops::Range<usize>, digits: &str| {
+        let parts = upper.get(..range.start).zip(upper.get(range.end..));
+        parts.is_some_and(|(head, tail)| has_shape(format!("{head}{digits}{tail}").as_bytes()))
+    };
+    if text.starts_with("9999") && with(0..4, "9998") {
+        return Some("the last year is 9998");
+    }
+    if text.get(17..19) == Some("60") && with(17..19, "59") {
+        return Some("seconds go from 00 to 59, without a leap second");
+    }
+    if has_shape(format!("{upper}Z").as_bytes()) {
+        return Some("the offset is missing, such as Z for UTC");
+    }
+    if has_shape(format!("{upper}T00:00:00Z").as_bytes()) {
+        return Some("the time of day and the offset are missing");
+    }
+    let fraction = upper.get(20..).unwrap_or_default();
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    (upper.as_bytes().get(19) == Some(&b'.') && digits > 9 && with(20..20 + digits, "0"))
+        .then_some("a second has at most 9 decimal places")
 }
 
 fn has_shape(text: &[u8]) -> bool {
@@ -126,9 +167,29 @@ mod tests {
         assert_eq!(duration("1h30m"), Ok(SignedDuration::from_mins(90)));
         assert_eq!(duration("90s"), Ok(SignedDuration::from_secs(90)));
         assert_eq!(duration("0s"), Ok(SignedDuration::ZERO));
-        for text in ["", "7d", "72", "-1h", "+1h", "1.5h", "30m1h", "1h1h", "h", "1 h", "1000000h", "P3D", "1w", "72H"]
-        {
+        for text in ["", "7d", "72", "-1h", "+1h", "1.5h", "30m1h", "1h1h", "h", "1 h", "P3D", "1w", "72H"] {
             assert!(duration(text).unwrap_err().contains("72h"), "{text}");
+        }
+        assert_eq!(duration("1000000h").unwrap_err(), "\"1000000h\" is too long; the longest duration here is 999999h");
+        let refused = positive_duration("1000000h", "the default", "720h").unwrap_err();
+        assert!(refused.ends_with("is too long; the longest duration here is 720h"), "{refused}");
+    }
+
+    #[test]
+    fn refused_time_names_the_cause() {
+        for (text, cause) in [
+            ("2027-06-30t00:00:00z", "capital letters"),
+            ("2027-06-30T00:00:60Z", "leap second"),
+            ("2027-06-30T23:59:60.5+02:00", "leap second"),
+            ("9999-01-01T00:00:00Z", "the last year is 9998"),
+            ("2027-06-30T00:00:00.1234567890Z", "at most 9 decimal places"),
+            ("2027-02-30T00:00:00Z", "the month has no such day"),
+            ("2027-06-30T00:00:00", "the offset is missing"),
+            ("2027-06-30", "the time of day and the offset are missing"),
+            ("tomorrow", "is no time; write"),
+            ("2027-06-30T00:00:00é", "is no time; write"),
+        ] {
+            assert!(instant(text).unwrap_err().contains(cause), "{text}: {:?}", instant(text));
         }
     }
 

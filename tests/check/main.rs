@@ -4,6 +4,7 @@
 
 mod differential;
 mod directories;
+mod messages;
 mod objects;
 mod output;
 #[path = "../support/check.rs"]

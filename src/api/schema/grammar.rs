@@ -36,7 +36,9 @@ pub const HIDDEN: &str = concat!(
     r"\x{115F}-\x{1160}\x{17B4}-\x{17B5}\x{180B}-\x{180F}\x{200B}-\x{200F}\x{2028}-\x{202E}",
     r"\x{2060}-\x{206F}\x{3164}\x{E000}-\x{F8FF}\x{FDD0}-\x{FDEF}\x{FE00}-\x{FE0D}\x{FEFF}\x{FFA0}",
     r"\x{FFF0}-\x{FFFC}\x{FFFE}-\x{FFFF}\x{110BD}\x{110CD}\x{13430}-\x{1343F}\x{1BCA0}-\x{1BCA3}",
-    r"\x{1D173}-\x{1D17A}\x{E0000}-\x{10FFFF}]",
+    r"\x{1D173}-\x{1D17A}\x{1FFFE}-\x{1FFFF}\x{2FFFE}-\x{2FFFF}\x{3FFFE}-\x{3FFFF}\x{4FFFE}-\x{4FFFF}",
+    r"\x{5FFFE}-\x{5FFFF}\x{6FFFE}-\x{6FFFF}\x{7FFFE}-\x{7FFFF}\x{8FFFE}-\x{8FFFF}\x{9FFFE}-\x{9FFFF}",
+    r"\x{AFFFE}-\x{AFFFF}\x{BFFFE}-\x{BFFFF}\x{CFFFE}-\x{CFFFF}\x{DFFFE}-\x{DFFFF}\x{E0000}-\x{10FFFF}]",
 );
 
 /// A character that shows something: a name needs one.

@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::finding::{Code, Finding, Location};
+use super::names::is_subdomain;
 use super::object::Object;
 use crate::directory::{Mirror, Owner};
 use crate::index::{Index, Kept, Key, Kind, Share, Slot};
 use crate::plan::judge::judge;
 use crate::plan::{Extent, NO_INVITATIONS, Scope, World};
-use crate::rules::{Reason, Violation, time};
+use crate::rules::{Reason, Violation, quote, time};
 use crate::workspace::Workspace;
+use crate::yaml::tree::Node;
 
 /// Nobody reads a mail or sets up MFA in less time.
 const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
@@ -139,7 +141,13 @@ impl Placed {
         if let Some(reason) = wait
             && let Some((path, message)) = wait_of(reason)
         {
-            self.warn(reason, path, message.to_owned(), findings);
+            let named = path
+                .split('.')
+                .try_fold(&self.root, |node, name| node.get(name))
+                .and_then(Node::text)
+                .filter(|_| reason == Reason::PartnerNotFound);
+            let impossible = named.and_then(impossible);
+            self.warn(reason, path, impossible.unwrap_or_else(|| message.to_owned()), findings);
         }
     }
 
@@ -239,11 +247,18 @@ impl Placed {
                 } else {
                     "the entry gives nothing until there is"
                 };
-                let message = format!("there is no membership {name} in these files; {until}");
+                let absent = || format!("there is no membership {name} in these files; {until}");
+                let message = impossible(name).unwrap_or_else(absent);
                 self.warn(Reason::MembershipNotFound, &path, message, findings);
             }
         }
     }
+}
+
+/// Why no object has a name.
+fn impossible(name: &str) -> Option<String> {
+    let form = "lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit";
+    (!is_subdomain(name)).then(|| format!("no object can have the name {}: {form}; correct it", quote(name)))
 }
 
 /// The field that makes an object wait, and why. `None`: what it waits for is a problem of its partner's own, which is said

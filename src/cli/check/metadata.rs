@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::annotation;
+use super::finding::{Code, Finding, Location};
 use super::names::{is_label, is_label_value, is_qualified, is_subdomain};
-use super::schema::Checker;
+use super::schema::{Checker, form};
+use crate::api;
 use crate::index::Kind;
 use crate::rules::quote;
 use crate::yaml::{
@@ -105,7 +107,7 @@ fn take(field: &Entry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker: &
 fn text(field: &Entry, path: &str, checker: &mut Checker<'_>) -> Option<String> {
     let text = field.value.text();
     if text.is_none() {
-        let message = format!("{path} is a string, not {}; put it in quotes", field.value.describe());
+        let message = format!("{path} is a string, not {}; {}", field.value.describe(), form(path));
         checker.say(&field_mark(field), path, message);
     }
     text.map(str::to_owned)
@@ -160,6 +162,15 @@ fn annotations(field: &Entry, kind: Kind, path: &str, checker: &mut Checker<'_>)
 fn labels(field: &Entry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
     let texts = texts(field, path, checker);
     for entry in field.value.entries() {
+        if api::is_annotation(&entry.key) {
+            let message = format!(
+                "the label {} does nothing; guestlist reads annotations: move it to metadata.annotations",
+                quote(&entry.key)
+            );
+            let at = Location::new(checker.source, &entry.key_span);
+            let finding = Finding::warning(Code::Annotation, at, message);
+            checker.add(Finding { path: format!("{path}.{}", entry.key), ..finding });
+        }
         if let Some(value) = entry.value.text().filter(|value| !is_label_value(value)) {
             let form =
                 "nothing, or at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";

@@ -226,8 +226,11 @@ impl Examined {
 
     /// The warnings, as one line each. What an object waits for is judged again, with the directory.
     fn warnings(&self) -> Vec<String> {
-        let waits = |code| matches!(code, Code::Rule(reason) if judge::wait_of(reason).is_some());
-        let shown = |finding: &&Finding| finding.severity == Severity::Warning && !waits(finding.code);
+        let waits = |finding: &Finding| match finding.code {
+            Code::Rule(reason) => judge::wait_of(reason).is_some_and(|(_, message)| finding.message == message),
+            _ => false,
+        };
+        let shown = |finding: &&Finding| finding.severity == Severity::Warning && !waits(finding);
         let line = |finding: &Finding| {
             let place = self.report.place(finding.at.source, finding.at.start);
             let place = place.map(|(file, place)| match finding.code.has_no_place() {

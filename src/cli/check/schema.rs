@@ -11,9 +11,15 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::{Map, Value as Json};
 
 use super::finding::{Code, Finding, Location};
+use super::names::is_subdomain;
+use crate::api;
 use crate::rules::quote;
 use crate::wording::nearest;
 use crate::yaml::tree::{Entry, Node, Span, Value, field_mark};
+
+/// How long the end of a field's name is at most that may be left out by mistake: `Ref`, `At`, `By`.
+const SUFFIX: usize = 3;
+const TIME: &str = "write an RFC 3339 time in quotes, as \"2027-06-30T00:00:00Z\"";
 
 /// Checks one object.
 pub struct Checker<'a> {
@@ -86,11 +92,14 @@ impl<'a> Checker<'a> {
 
     fn mismatch(&mut self, node: &Node, mark: &Span, wanted: &str, path: &str) {
         let is_scalar = matches!(node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Null);
-        let hint = match wanted {
-            "string" if is_scalar => "; put it in quotes",
-            "boolean" => "; write true or false",
-            "integer" => "; write a whole number without quotes",
-            _ => "",
+        let hint = match (wanted, &node.value) {
+            ("string", _) if is_scalar => format!("; {}", form(path)),
+            ("boolean", _) => "; write true or false".to_owned(),
+            ("integer", _) => "; write a whole number without quotes".to_owned(),
+            ("object", Value::Text(name)) if path.ends_with(".partnerRef") && is_subdomain(name) => {
+                format!("; write {{name: {name}}}")
+            }
+            _ => String::new(),
         };
         let wanted = match wanted {
             "object" => "a map",
@@ -136,7 +145,10 @@ impl<'a> Checker<'a> {
 
     /// Says that a field does not exist, and which was meant.
     pub fn unknown<'k>(&mut self, entry: &Entry, path: &str, known: impl Iterator<Item = &'k str> + Clone) {
-        let hint = if let Some(near) = nearest(&entry.key, known.clone()) {
+        // A word that is cut short, such as partner for partnerRef, was meant rather than one that looks like it.
+        let begun = |known: &&str| known.starts_with(&entry.key) && known.len() - entry.key.len() <= SUFFIX;
+        let cut = known.clone().find(begun).filter(|_| !entry.key.is_empty());
+        let hint = if let Some(near) = cut.or_else(|| nearest(&entry.key, known.clone())) {
             format!("; did you mean {near}?")
         } else {
             let mut known: Vec<_> = known.collect();
@@ -195,6 +207,16 @@ impl<'a> Checker<'a> {
         let message = format!("kubectl reads this as {value}, as YAML 1.1 has it; write {value}");
         let finding = Finding::warning(Code::Scalar, Location::new(self.source, &node.span), message);
         self.findings.push(Finding { path: path.to_owned(), ..finding });
+    }
+}
+
+/// How to write the string that a field wants, where another scalar stands.
+pub fn form(path: &str) -> &'static str {
+    match path.rsplit('.').next().unwrap_or_default() {
+        "expiresAt" | "creationTimestamp" | "deletionTimestamp" => TIME,
+        "expireAfter" | "enrolWithin" | "maxDuration" => "write a duration with its unit, as 168h",
+        _ if [api::RESET_MFA, api::RESEND_INVITATION].iter().any(|name| path.ends_with(name)) => TIME,
+        _ => "put it in quotes",
     }
 }
 

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_saphyr::{Error, Location, Spanned};
 
 use super::Problem;
-use crate::directory::{AccountRecord, ImportFile, UserEntry};
+use crate::directory::{AccountRecord, Everything, ImportFile, Origin, UserEntry};
 use crate::rules::{Email, check_text};
 use crate::wording::yaml_problem;
 use crate::yaml::{self, Switch};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entries {
+struct Lists {
     #[serde(default)]
     users: Option<Vec<ImportUser>>,
     #[serde(default)]
@@ -42,8 +42,50 @@ struct ImportAccount {
     owners: Vec<Spanned<String>>,
 }
 
+/// A file that was read.
+pub struct Entries {
+    /// What it says.
+    pub file: ImportFile,
+    /// Its name.
+    name: String,
+    people: Vec<Named>,
+}
+
+/// A person in the file.
+struct Named {
+    email: Email,
+    place: String,
+    /// The account that they are to own; `None`: the entry of a user.
+    account: Option<String>,
+}
+
+impl Entries {
+    /// Why a directory with these guests takes nothing of the file: a guest is neither a user nor an Owner. `None`: there is no
+    /// such entry.
+    pub fn refused(&self, held: &Everything) -> Option<Problem> {
+        let guest = |email: &Email| held.guests.iter().find(|guest| guest.address == *email && guest.is_live());
+        let lines = self.people.iter().filter_map(|Named { email, place, account }| {
+            let guest = guest(email)?;
+            let why = match account {
+                Some(account) => format!(
+                    "{email} is a guest and cannot own {account}; delete the membership first, or name another Owner"
+                ),
+                None => {
+                    guest.mark.as_ref().filter(|mark| mark.origin == Origin::Made)?;
+                    format!("{email} is a guest; delete the membership before importing a user")
+                }
+            };
+            Some(format!("{}{place}: {why}", self.name))
+        });
+        let lines: Vec<String> = lines.collect();
+        (!lines.is_empty()).then(|| Problem::Said(format!("{}\n{NOTHING}", lines.join("\n"))))
+    }
+}
+
+const NOTHING: &str = "nothing was imported";
+
 /// Reads a file, or standard input where it is `-`.
-pub fn read(file: &Path) -> Result<ImportFile, Problem> {
+pub fn read(file: &Path) -> Result<Entries, Problem> {
     let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
     let failed = |error: std::io::Error| Problem::Said(format!("{name} cannot be read: {error}"));
     let mut bytes = Vec::new();
@@ -54,10 +96,11 @@ pub fn read(file: &Path) -> Result<ImportFile, Problem> {
     }
     let text =
         yaml::decode_bytes(bytes).map_err(|problem| Problem::Said(format!("{name} cannot be read: {problem}")))?;
-    parse(&text).map_err(|problems| {
+    let (file, people) = parse(&text).map_err(|problems| {
         let lines = problems.iter().map(|(place, what)| format!("{name}{place}: {what}"));
-        Problem::Said(format!("{}\nnothing was imported", lines.collect::<Vec<_>>().join("\n")))
-    })
+        Problem::Said(format!("{}\n{NOTHING}", lines.collect::<Vec<_>>().join("\n")))
+    })?;
+    Ok(Entries { file, name, people })
 }
 
 /// A problem: its place as `:line:column`, and what it is.
@@ -67,9 +110,9 @@ fn place(location: Location) -> String {
     format!(":{}:{}", location.line(), location.column())
 }
 
-fn parse(text: &str) -> Result<ImportFile, Vec<Found>> {
+fn parse(text: &str) -> Result<(ImportFile, Vec<Named>), Vec<Found>> {
     let options = serde_saphyr::options! { with_snippet: false };
-    let read: Option<Entries> =
+    let read: Option<Lists> =
         serde_saphyr::from_str_with_options(text, options).map_err(|error| vec![unreadable(&error)])?;
     if let Some((line, column, what)) = yaml::ambiguity(text) {
         return Err(vec![(format!(":{line}:{column}"), what)]);
@@ -79,7 +122,8 @@ fn parse(text: &str) -> Result<ImportFile, Vec<Found>> {
     let users = read.users.unwrap_or_default().into_iter().filter_map(|user| reader.user(user)).collect();
     let accounts =
         read.accounts.unwrap_or_default().into_iter().filter_map(|account| reader.account(account)).collect();
-    if reader.problems.is_empty() { Ok(ImportFile { users, accounts }) } else { Err(reader.problems) }
+    let Reader { problems, people, .. } = reader;
+    if problems.is_empty() { Ok((ImportFile { users, accounts }, people)) } else { Err(problems) }
 }
 
 /// What does not read as YAML, or not as a file to import.
@@ -93,6 +137,7 @@ fn unreadable(error: &Error) -> Found {
 struct Reader {
     users: BTreeMap<Email, u64>,
     accounts: BTreeMap<String, u64>,
+    people: Vec<Named>,
     problems: Vec<Found>,
 }
 
@@ -101,12 +146,15 @@ impl Reader {
         self.problems.push((place(at), what));
     }
 
-    fn email(&mut self, text: &Spanned<String>) -> Option<Email> {
-        Email::parse(&text.value).map_err(|error| self.problem(text.referenced, error)).ok()
+    fn email(&mut self, text: &Spanned<String>, account: Option<&str>) -> Option<Email> {
+        let email = Email::parse(&text.value).map_err(|error| self.problem(text.referenced, error)).ok()?;
+        let account = account.map(str::to_owned);
+        self.people.push(Named { email: email.clone(), place: place(text.referenced), account });
+        Some(email)
     }
 
     fn user(&mut self, user: ImportUser) -> Option<UserEntry> {
-        let email = self.email(&user.email)?;
+        let email = self.email(&user.email, None)?;
         let line = user.email.referenced.line();
         if let Some(first) = self.users.insert(email.clone(), line) {
             self.problem(user.email.referenced, format!("{email} stands in line {first} already"));
@@ -130,7 +178,8 @@ impl Reader {
     }
 
     fn account(&mut self, account: ImportAccount) -> Option<AccountRecord> {
-        let owners: BTreeSet<Email> = account.owners.iter().filter_map(|text| self.email(text)).collect();
+        let owners: BTreeSet<Email> =
+            account.owners.iter().filter_map(|text| self.email(text, Some(&account.name.value))).collect();
         if !account.name.value.trim().is_empty() {
             self.visible(&account.name, "the account's name");
         }

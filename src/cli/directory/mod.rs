@@ -156,7 +156,12 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
         Command::Setup(args) => bootstrap::run(directory, args, out)?,
         Command::Import { file, users, dry_run } => {
             let entries = import::read(&file)?;
-            show_import(&place()?.import(&entries, users, dry_run)?, dry_run, out)?;
+            let place = place()?;
+            let done = place.import(&entries.file, users, dry_run).map_err(|problem| {
+                let refused = place.everything().ok().and_then(|held| entries.refused(&held));
+                refused.unwrap_or(problem)
+            })?;
+            show_import(&done, dry_run, out)?;
         }
         Command::Backup { file } => {
             let place = place()?;

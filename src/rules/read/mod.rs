@@ -81,9 +81,15 @@ impl Found {
         }
     }
 
-    /// A duration longer than zero. `otherwise`: the meaning of leaving the field out.
-    fn duration(&mut self, path: &str, text: Option<&String>, otherwise: &str) -> Option<SignedDuration> {
-        match time::positive_duration(text?, otherwise) {
+    /// A duration longer than zero. `otherwise`: the meaning of leaving the field out; `longest`: its bound.
+    fn duration(
+        &mut self,
+        path: &str,
+        text: Option<&String>,
+        otherwise: &str,
+        longest: &str,
+    ) -> Option<SignedDuration> {
+        match time::positive_duration(text?, otherwise, longest) {
             Ok(duration) => Some(duration),
             Err(error) => {
                 self.push(say::invalid_value(path, error));

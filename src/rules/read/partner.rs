@@ -33,8 +33,12 @@ pub(super) fn read(spec: &api::LocalPartnerSpec) -> Reading<PartnerTerms> {
     let mut found = Found::default();
     let mfa = mfa.as_ref();
     found.required("spec.mfa.required", mfa.and_then(|mfa| mfa.required));
-    let enrol_within =
-        found.duration("spec.mfa.enrolWithin", mfa.and_then(|mfa| mfa.enrol_within.as_ref()), "the default, 168h");
+    let enrol_within = found.duration(
+        "spec.mfa.enrolWithin",
+        mfa.and_then(|mfa| mfa.enrol_within.as_ref()),
+        "the default, 168h",
+        "720h",
+    );
     if let Some(within) = enrol_within.filter(|within| *within > LONGEST_ENROLMENT) {
         found.push(say::mfa_deadline_too_long(within));
     }
@@ -52,6 +56,7 @@ pub(super) fn read(spec: &api::LocalPartnerSpec) -> Reading<PartnerTerms> {
             "spec.guests.maxDuration",
             guests.and_then(|guests| guests.max_duration.as_ref()),
             "no limit",
+            time::LONGEST_READ,
         ),
         suspended: suspended.unwrap_or(false),
         expires_at: found.instant("spec.expiresAt", expires_at.as_ref()),
@@ -67,7 +72,7 @@ pub(super) fn read(spec: &api::LocalPartnerSpec) -> Reading<PartnerTerms> {
 
 fn invitation_lifetime(found: &mut Found, text: Option<&String>) -> SignedDuration {
     let path = "spec.invitations.expireAfter";
-    let lifetime = found.duration(path, text, "the default, 72h");
+    let lifetime = found.duration(path, text, "the default, 72h", "8760h");
     if let Some(long) = lifetime.filter(|lifetime| *lifetime > LONGEST_INVITATION) {
         let message =
             format!("an invitation is valid for at most 8760h, here {}; shorten it", time::show_duration(long));
