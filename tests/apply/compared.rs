@@ -172,6 +172,8 @@ fn edited_address_is_listed_as_left_alone() {
         assert_eq!((&left["guest"], &left["accounts"], &left["declared"]), (&json!(CAROL), &json!([]), &json!(true)));
         let message = left["message"].as_str().unwrap();
         assert!(message.contains("caroline@acme.example is not invited"), "{message}");
+        let at = plan["violations"][0]["at"].as_str().unwrap();
+        assert!(at.starts_with("manifests/all.yaml:"), "{at}");
     }
 }
 

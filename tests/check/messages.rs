@@ -11,7 +11,9 @@ fn said(text: &str) -> String {
     let (_, report) = check(text);
     let findings = report["findings"].as_array().unwrap().iter();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    findings.map(|it| format!("{} {}: {}\n", text(&it["severity"]), text(&it["path"]), text(&it["message"]))).collect()
+    let line =
+        |it: &serde_json::Value| format!("{} {}: {}", text(&it["severity"]), text(&it["path"]), text(&it["message"]));
+    findings.map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub fn sort(root: &Node) -> Sort {
         let ours = items.iter().any(|item| !matches!(sort(item), Sort::Foreign));
         let message =
             "a document is one object, not a list; write each one after a line of ---, or as items of kind: List";
-        return if ours { Sort::Mistaken("".to_owned(), message.to_owned()) } else { Sort::Foreign };
+        return if ours { Sort::Mistaken(String::new(), message.to_owned()) } else { Sort::Foreign };
     }
     let text = |name| root.get(name).and_then(Node::text);
     let (version, kind) = (text("apiVersion"), text("kind"));

@@ -31,9 +31,10 @@ impl LeftAlone {
     pub fn message(&self) -> String {
         let what = if self.accounts.is_empty() { "nothing".to_owned() } else { self.accounts.join(", ") };
         if let Some(edited) = &self.edited {
+            let what = if self.accounts.is_empty() { "no account" } else { &what };
             format!(
-                "the membership {} has another address in these files, and an address never changes: the guest keeps the place and \
-                 {what}, and {edited} is not invited. Restore the address, or declare {edited} under another name",
+                "the membership {} has another address in these files, and an address never changes: the guest keeps the place in \
+                 the partner and {what}, and {edited} is not invited. Restore the address, or declare {edited} under another name",
                 self.name
             )
         } else if !self.home {

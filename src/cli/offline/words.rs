@@ -366,7 +366,7 @@ pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
         .map(|violation| {
             let path = text(&violation["path"]);
             Standing {
-                at: places.of(key, &path).map(str::to_owned),
+                at: places.of(key, &path).or_else(|| places.of_name(key)).map(str::to_owned),
                 key: key.clone(),
                 broken: true,
                 reason: text(&violation["reason"]),

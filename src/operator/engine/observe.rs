@@ -138,7 +138,9 @@ impl Engine {
                 let mut touched = self.index.touched_by_guest(&address);
                 // His partner counts him, and waits for what he holds where it is suspended, though nothing declares him.
                 touched.counts.extend(partner.filter(|partner| self.index.metadata(partner).is_some()));
-                if old.as_ref().map(standing) != self.mirror.guest(&address).map(standing) {
+                // The first reading touches everything anyway.
+                let stands = self.mirror.guest(&address).map(standing);
+                if self.condition.directory && old.as_ref().map(standing) != stands {
                     touched.merge(self.index.touched_by_standing(&address));
                 }
                 let departed = old.as_ref().filter(|old| !old.is_live());
