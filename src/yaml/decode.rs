@@ -7,8 +7,9 @@ use super::tree::{Entry, Node, Span, Value};
 use super::{Problem, scalar};
 use crate::rules::quote;
 
-/// How many values the aliases of one document may make.
+/// How many values the aliases of one document may make, and how many bytes of text: a long text can be named often.
 const MAX_COPIES: usize = 100_000;
+const MAX_COPIED_TEXT: usize = 4 << 20;
 /// kubectl refuses a document of which aliases make more than 99%, if it is not a small one.
 const SMALL_DOCUMENT: usize = 1000;
 const SMALL_COPIES: usize = 100;
@@ -17,8 +18,16 @@ const MERGE: &str = "<<";
 
 /// Reads a document from its nodes. Keys that stand twice go to `problems`; the first of them counts.
 pub fn decode(nodes: &Nodes, root: usize, problems: &mut Vec<Problem>) -> Result<Node, Problem> {
-    let mut decoder =
-        Decoder { nodes, problems, followed: BTreeSet::new(), depth: 0, values: 1, copies: 0, copying: 0 };
+    let mut decoder = Decoder {
+        nodes,
+        problems,
+        followed: BTreeSet::new(),
+        depth: 0,
+        values: 1,
+        copies: 0,
+        copied_text: 0,
+        copying: 0,
+    };
     decoder.value(root)
 }
 
@@ -31,6 +40,8 @@ struct Decoder<'n> {
     /// How many values were read, and how many of them through aliases.
     values: usize,
     copies: usize,
+    /// How many bytes of text were read through aliases.
+    copied_text: usize,
     /// How many aliases are being followed.
     copying: usize,
 }
@@ -46,7 +57,10 @@ impl Decoder<'_> {
             return Err(Problem::syntax(message, raw.span.clone()));
         }
         let node = match &raw.content {
-            Content::Scalar { text, plain } => scalar(raw, text, *plain)?,
+            Content::Scalar { text, plain } => {
+                self.count_text(text, &raw.span)?;
+                scalar(raw, text, *plain)?
+            }
             Content::Alias(target) => {
                 if !self.followed.insert(number) {
                     return Err(Problem::syntax("this alias stands inside the value that it names", raw.span.clone()));
@@ -79,6 +93,16 @@ impl Decoder<'_> {
         if self.copies > MAX_COPIES || (is_large && self.copies * 100 > self.values * 99) {
             let message =
                 format!("aliases make more than {MAX_COPIES} values, or 99%, of this document; write them out");
+            return Err(Problem::syntax(message, span.clone()));
+        }
+        Ok(())
+    }
+
+    fn count_text(&mut self, text: &str, span: &Span) -> Result<(), Problem> {
+        self.copied_text += if self.copying > 0 { text.len() } else { 0 };
+        if self.copied_text > MAX_COPIED_TEXT {
+            let message =
+                format!("aliases make more than {MAX_COPIED_TEXT} bytes of text in this document; write the texts out");
             return Err(Problem::syntax(message, span.clone()));
         }
         Ok(())

@@ -31,15 +31,21 @@ pub fn conflict(text: &str) -> Option<Problem> {
 /// before `#`.
 pub fn blank(text: &str, scalar: Range<usize>) -> Option<(usize, char)> {
     let part = text.get(scalar.clone())?;
-    let found = part.char_indices().find(|(at, character)| {
-        let before = part.get(..*at).unwrap_or_default().trim_end_matches(is_blank);
-        let after = part.get(at + character.len_utf8()..).unwrap_or_default().trim_start_matches(is_blank);
+    let mut at = 0;
+    // Run by run: what stands around a blank is what stands around its run.
+    while let Some(found) = part.get(at..)?.find(is_blank) {
+        let start = at + found;
+        let (before, rest) = part.split_at_checked(start)?;
+        let (run, after) = rest.split_at_checked(rest.find(|c| !is_blank(c)).unwrap_or(rest.len()))?;
         let begins = before.is_empty() || before.ends_with(['\n', ':']) || matches!(before, "-" | "?");
-        is_blank(*character)
-            && !character.is_ascii()
-            && (begins || after.is_empty() || after.starts_with(['\n', '\r', '#']))
-    });
-    found.map(|(at, character)| (scalar.start + at, character))
+        let ends = after.is_empty() || after.starts_with(['\n', '\r', '#']);
+        let odd = run.char_indices().find(|(_, character)| !character.is_ascii());
+        if let Some((within, character)) = odd.filter(|_| begins || ends) {
+            return Some((scalar.start + start + within, character));
+        }
+        at = start + run.len();
+    }
+    None
 }
 
 /// The problem of such a blank.
