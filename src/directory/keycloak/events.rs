@@ -11,7 +11,7 @@ use super::super::{Changed, Changes, Cursor, Fault};
 use super::client::{Call, Endpoint, Failed, optional};
 use super::endpoints::{ADMIN_EVENTS, EVENTS_CONFIG, GET_GROUP, USER_EVENTS};
 use super::wire::Group;
-use super::{Inner, damaged, guest, partner, realm, strangers};
+use super::{Inner, damaged, guest, pages, partner, realm, strangers};
 use crate::rules::Email;
 
 /// How many events are read at once.
@@ -232,10 +232,16 @@ impl Inner {
     async fn events(&self, endpoint: Endpoint, path: &str, from: i64) -> Result<(Vec<Event>, i64), Fault> {
         let mut all: Vec<Event> = Vec::new();
         let (mut read, mut newest) = (0, 0);
+        let mut before = Vec::new();
         loop {
             let call = Call::get(endpoint, &[path]).with("dateFrom", from).with("direction", "asc");
             let page: Vec<Event> = self.client.call(call.page(read, PAGE)).await?.read()?;
             let last = page.len() < PAGE;
+            let ids: Vec<_> = page.iter().map(|event| (event.time, event.id.clone())).collect();
+            if !last && ids == before {
+                return Err(pages::stuck());
+            }
+            before = ids;
             read += page.len();
             newest = page.iter().map(|event| event.time).max().unwrap_or(0).max(newest);
             all.extend(page.into_iter().filter(|event| !event.is_traffic()));

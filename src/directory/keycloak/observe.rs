@@ -11,7 +11,7 @@ use super::super::{
 };
 use super::client::{Call, Failed, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
-use super::pages::{PAGE, Step};
+use super::pages::{self, PAGE, Step};
 use super::people::Home;
 use super::wire::{Organization, User};
 use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm, sign_in, strangers};
@@ -56,6 +56,9 @@ impl Inner {
                 step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
                 read.extend(users);
             }
+        }
+        if step == Step::Stuck {
+            return Err(pages::stuck());
         }
         let Listing { seen, walk, users, strangers, marked, .. } = listing;
         let told = async {

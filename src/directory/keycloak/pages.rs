@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::Fault;
 use super::client::Failed;
 
 /// How many are read at once, where each is told in full.
@@ -16,7 +17,7 @@ const SMALLEST: usize = 10;
 pub struct Pages {
     size: usize,
     first: usize,
-    last_seen: BTreeSet<String>,
+    last_seen: Vec<String>,
 }
 
 /// What comes after a page.
@@ -28,6 +29,15 @@ pub enum Step {
     Back,
     /// That was the last.
     End,
+    /// It is the page before it once more: the place where it is to begin does not reach the server.
+    Stuck,
+}
+
+/// The fault of a listing whose pages are all the same. Something before the server drops the query of the URL.
+pub fn stuck() -> Fault {
+    let context = "each page of a listing is the same: the parameter `first` does not reach Keycloak. Let the proxy before it pass \
+                   the query of each URL on";
+    Fault::Unavailable { context: context.to_owned() }
 }
 
 impl Default for Pages {
@@ -39,7 +49,7 @@ impl Default for Pages {
 impl Pages {
     /// From the beginning, by so many.
     pub fn of(size: usize) -> Self {
-        Self { size, first: 0, last_seen: BTreeSet::new() }
+        Self { size, first: 0, last_seen: Vec::new() }
     }
 
     /// Smaller pages from here on: one of this size took too long. Whether there are any.
@@ -67,7 +77,8 @@ impl Pages {
 
     /// Takes in a page.
     pub fn turn(&mut self, ids: &[String]) -> Step {
-        let joins = self.first == 0 || ids.iter().any(|id| self.last_seen.contains(id));
+        let last_seen: BTreeSet<&String> = self.last_seen.iter().collect();
+        let joins = self.first == 0 || ids.iter().any(|id| last_seen.contains(id));
         if !joins {
             self.first = self.first.saturating_sub(self.size / 2);
             return Step::Back;
@@ -75,8 +86,11 @@ impl Pages {
         if ids.len() < self.size {
             return Step::End;
         }
+        if ids == self.last_seen {
+            return Step::Stuck;
+        }
         self.first += self.size - 1;
-        self.last_seen = ids.iter().cloned().collect();
+        self.last_seen = ids.to_vec();
         Step::On
     }
 }
@@ -98,8 +112,10 @@ where
         };
         let step = pages.turn(&items.iter().map(|item| id(item).to_owned()).collect::<Vec<_>>());
         all.extend(items.into_iter().filter(|item| seen.insert(id(item).to_owned())));
-        if step == Step::End {
-            return Ok(all);
+        match step {
+            Step::On | Step::Back => {}
+            Step::End => return Ok(all),
+            Step::Stuck => return Err(Failed::Fault(stuck())),
         }
     }
 }
@@ -143,6 +159,12 @@ mod tests {
             }
             assert_eq!(seen.len(), 500, "late at page {late_at}");
         }
+    }
+
+    #[tokio::test]
+    async fn listing_whose_pages_are_all_the_same_fails() {
+        let page = async |_: usize, max: usize| Ok(people(max));
+        assert_eq!(all(PAGE, |id: &String| id, page).await, Err(Failed::Fault(stuck())));
     }
 
     #[test]
