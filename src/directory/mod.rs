@@ -24,12 +24,12 @@ pub use operation::{Operation, Weight};
 pub use place::Place;
 pub use record::*;
 
-use crate::rules::Email;
+use crate::rules::{Email, quote};
 
 /// What may be shown of a directory's address: its kind. Behind that somebody may have written a password.
 pub fn scheme(address: &str) -> String {
     let shown = address.split_once(':').map(|(scheme, _)| format!("{scheme}:…"));
-    format!("{:?}", shown.as_deref().unwrap_or(address))
+    quote(shown.as_deref().unwrap_or(address))
 }
 
 /// One page of a listing. A listing is the truth only when its last page has been read.

@@ -145,10 +145,12 @@ pub fn percentage(text: &str) -> Result<u8, String> {
 
 /// Writes a duration the way it is read: `72h`, `1h30m`, `0s`.
 pub fn show_duration(duration: SignedDuration) -> String {
-    let total = duration.as_secs().max(0);
-    let (hours, minutes, seconds) = (total / 3600, total / 60 % 60, total % 60);
+    let mut rest = duration.as_secs().max(0);
     let mut text = String::new();
-    for (value, unit) in [(hours, 'h'), (minutes, 'm'), (seconds, 's')] {
+    // At most six digits each, as they are read.
+    for (unit, factor, most) in [('h', 3600, 999_999), ('m', 60, 999_999), ('s', 1, i64::MAX)] {
+        let value = (rest / factor).min(most);
+        rest -= value * factor;
         if value > 0 {
             text.push_str(&value.to_string());
             text.push(unit);
@@ -238,6 +240,12 @@ mod tests {
         #[test]
         fn what_is_shown_reads_the_same(seconds in 0i64..3_000_000) {
             let value = SignedDuration::from_secs(seconds);
+            proptest::prop_assert_eq!(duration(&show_duration(value)), Ok(value));
+        }
+
+        #[test]
+        fn longest_durations_are_shown_as_they_read(hours in 0i64..1_000_000, minutes in 0i64..1_000_000) {
+            let value = duration(&format!("{hours}h{minutes}m999999s")).unwrap();
             proptest::prop_assert_eq!(duration(&show_duration(value)), Ok(value));
         }
 
