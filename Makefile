@@ -10,7 +10,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-keycloak test test-keycloak lint generate controlplane keycloak bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz lint generate controlplane keycloak bench clean needs-cargo needs-go
 
 help: ## Says what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -34,6 +34,13 @@ test: needs-cargo controlplane keycloak ## Runs all tests; the first time it bui
 
 test-keycloak: needs-cargo controlplane keycloak ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
 	cargo test --locked --test keycloak --features keycloak-whole
+
+# What sets the length and the beginning of a run.
+INPUTS ?= 1000000
+SEED   ?= $(shell date +%s)
+
+fuzz: needs-cargo ## Reads changed copies of real inputs for some minutes (INPUTS=, SEED=); make test does so for seconds
+	GUESTLIST_FUZZ_SEED=$(SEED) GUESTLIST_FUZZ_INPUTS=$(INPUTS) cargo test --locked --profile fuzz --test fuzz -- --nocapture
 
 lint: needs-cargo ## Checks formatting and lints
 	cargo fmt --check

@@ -18,6 +18,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::rules::printable_lines;
 use crate::{api, panic_report};
+pub use check::read_manifests;
+pub use directory::read_import;
 use terminal::{Terminal, complain};
 
 /// The command line as a whole.

@@ -162,7 +162,16 @@ pub(super) fn examine(
     policy: &Workspace,
     now: Timestamp,
 ) -> Examined {
-    let Reading { mut report, objects, .. } = Reading::of(source::read(paths, exclude), namespace, Some(policy), now);
+    examine_texts(source::read(paths, exclude), namespace, policy, now)
+}
+
+fn examine_texts(
+    texts: Vec<Result<Source, Refused>>,
+    namespace: Option<&str>,
+    policy: &Workspace,
+    now: Timestamp,
+) -> Examined {
+    let Reading { mut report, objects, .. } = Reading::of(texts, namespace, Some(policy), now);
     report.warnings = policy.wide_patterns(objects.iter().map(|object| &*object.key.namespace));
     let declared = objects.iter().map(|object| object.declared.clone()).collect();
     let name = |object: &Object| (object.key.clone(), Location::new(object.source, &object.root.locate(NAME)));
@@ -172,6 +181,12 @@ pub(super) fn examine(
     judge::all(objects, Some(policy), now, &mut report.findings);
     report.settle();
     Examined { objects: declared, names, report }
+}
+
+/// Reads a text as `plan` and `apply` read a file: its objects, or the report of what is wrong with it.
+pub fn read_manifests(text: &str, policy: &Workspace, now: Timestamp) -> Result<Vec<Declared>, String> {
+    let texts = vec![Ok(Source::new("-", text))];
+    examine_texts(texts, None, policy, now).refusal().map(|accepted| accepted.objects)
 }
 
 /// Two objects with one UID would be taken for one.

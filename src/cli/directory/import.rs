@@ -104,10 +104,15 @@ pub fn read(file: &Path) -> Result<Entries, Problem> {
 }
 
 /// A problem: its place as `:line:column`, and what it is.
-type Found = (String, String);
+pub type Found = (String, String);
 
 fn place(location: Location) -> String {
     format!(":{}:{}", location.line(), location.column())
+}
+
+/// Reads the text of a file.
+pub fn read_import(text: &str) -> Result<ImportFile, Vec<Found>> {
+    parse(text).map(|(file, _)| file)
 }
 
 fn parse(text: &str) -> Result<(ImportFile, Vec<Named>), Vec<Found>> {

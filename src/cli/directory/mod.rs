@@ -13,6 +13,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::Problem;
+pub use import::read_import;
 use place::Place;
 
 use crate::directory::Imported;
