@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use super::law;
 use super::server::{Server, read};
+use super::worlds::Watch;
 
 const POLICY: &str = r#"
 domains: [host.example]
@@ -58,6 +59,8 @@ pub struct Running {
     pub task: Task,
     /// The newest version of what decides, that the engine knew when it planned this.
     pub seen: u64,
+    /// Which facts from outside it knew.
+    pub outside: usize,
 }
 
 pub struct Sim {
@@ -101,6 +104,8 @@ pub struct Sim {
     pub destructions: usize,
     /// New access must be allowed by what is declared now, not only by what could be known.
     pub strict: bool,
+    /// Random worlds have checks of their own.
+    pub watch: Option<Watch>,
     running: Vec<Running>,
     places: BTreeMap<Kind, usize>,
     bookmarks: BTreeMap<Kind, u64>,
@@ -157,6 +162,7 @@ impl Sim {
             deactivations: 0,
             destructions: 0,
             strict: false,
+            watch: None,
             running: Vec::new(),
             places: BTreeMap::new(),
             bookmarks: BTreeMap::new(),
@@ -215,6 +221,7 @@ impl Sim {
     pub fn load(&mut self) {
         self.engine.handle(Input::Loading, self.now);
         let load: Load = self.everything();
+        self.is_told();
         self.engine.handle(Input::Loaded(Box::new(load)), self.now);
     }
 
@@ -272,9 +279,14 @@ impl Sim {
             let about = About::of(&self.engine.index, &key);
             self.looks += usize::from(matches!(task, Task::Look(_)) && !self.engine.condition.directory);
             if let Task::Execute { notices, .. } = &task {
-                assert!(!notices.contains(&Notice::CORRECTED), "{key}: our own work was taken for somebody else's");
+                let corrects = self.watch.as_ref().is_some_and(|watch| watch.login_was_switched);
+                assert!(
+                    corrects || !notices.contains(&Notice::CORRECTED),
+                    "{key}: our own work was taken for somebody else's"
+                );
             }
-            self.running.push(Running { about, task, seen });
+            let outside = self.watch.as_ref().map_or(0, |watch| watch.known);
+            self.running.push(Running { about, task, seen, outside });
         }
         assert_eq!(self.engine.stopped(), None);
         assert!(self.planners_panic || self.engine.planner_panics() == 0, "{:?}", self.engine.condition.panicking);
@@ -352,7 +364,19 @@ impl Sim {
         }
     }
 
+    fn is_told(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.is_told();
+        }
+    }
+
+    /// Something in the directory has changed that the operator will be told of.
+    pub fn is_changed(&mut self, changed: Changed) {
+        self.changed.insert(changed);
+    }
+
     fn tell(&mut self) {
+        self.is_told();
         let changes = std::mem::take(&mut self.changed);
         let now = changes.iter().map(|changed| match changed {
             Changed::Guest(email) => {

@@ -26,3 +26,4 @@ mod stale;
 mod sweep;
 mod unread;
 mod walk;
+mod worlds;

@@ -16,6 +16,7 @@ use super::driver::{Running, Sim, Trouble};
 use super::law;
 use super::line::{Answer, Ask, Call, Next};
 use super::server::{Server, read};
+use super::worlds;
 
 /// Why a task does not come to its end.
 enum Broken {
@@ -49,7 +50,7 @@ impl Sim {
     /// Does a task that was not left to chance.
     pub fn perform_now(&mut self, key: Key, task: Task) {
         let about = About::of(&self.engine.index, &key);
-        self.perform(Running { about, task, seen: 0 });
+        self.perform(Running { about, task, seen: 0, outside: 0 });
     }
 
     pub fn perform(&mut self, running: Running) {
@@ -90,7 +91,9 @@ impl Sim {
             }
             Ask::HasMembers(partner) => {
                 let names = |(key, object): (&Key, &Value)| {
-                    key.kind == Kind::Membership && object["spec"]["partnerRef"]["name"] == *partner.name
+                    key.kind == Kind::Membership
+                        && key.namespace == partner.namespace
+                        && object["spec"]["partnerRef"]["name"] == *partner.name
                 };
                 Answer::Members(
                     self.call(format!("list members of {partner}"), |server, _| {
@@ -175,7 +178,11 @@ impl Sim {
             Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic) | None => {
                 let before = self.everything();
                 let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));
-                self.look(running, operation, &before);
+                if self.watch.is_some() && done.is_err() {
+                    assert_eq!(self.everything(), before, "{operation:?} failed and has changed the directory");
+                } else {
+                    self.look(running, operation, &before);
+                }
                 if done.is_ok() {
                     self.done.extend(told(running, operation));
                 }
@@ -201,6 +208,9 @@ impl Sim {
         law::no_hour_has_more_mails(&self.sent, self.engine.workspace.invitations_per_hour);
         self.deactivations += law::came_alive(&after, before);
         self.destructions += law::destroyed(before, &after);
+        if self.watch.is_some() {
+            return worlds::look(self, running, operation, before, &after);
+        }
         let had = law::effective(before, self.now);
         let oldest = if self.strict { self.server.version } else { running.seen };
         for (gained, role) in law::effective(&after, self.now) {
