@@ -39,13 +39,14 @@ pub struct Term {
 }
 
 impl Term {
-    fn new(duration: Duration, clock: Clock) -> Self {
+    /// A term that begins now.
+    pub fn lasting(duration: Duration, clock: Clock) -> Self {
         Self { renewed: Arc::new(Mutex::new((Instant::now(), clock.now()))), duration, clock }
     }
 
     /// A term that does not end, where nobody else could lead.
     pub fn endless(clock: Clock) -> Self {
-        Self::new(Duration::MAX, clock)
+        Self::lasting(Duration::MAX, clock)
     }
 
     /// What is left of the term, by the clock that runs faster: one of them may stand still while the machine sleeps.
@@ -171,7 +172,7 @@ impl Candidate {
     }
 
     fn term(&self, began: (Instant, Timestamp)) -> Term {
-        let term = Term::new(self.settings.duration, self.clock.clone());
+        let term = Term::lasting(self.settings.duration, self.clock.clone());
         term.renew(began);
         term
     }
@@ -341,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_term_ends_by_either_clock() {
-        let term = Term::new(15 * S, Clock::new(|| Timestamp::UNIX_EPOCH));
+        let term = Term::lasting(15 * S, Clock::new(|| Timestamp::UNIX_EPOCH));
         assert!(term.left() > 14 * S);
         // The wall clock says that more time has passed: the machine slept.
         term.renew((Instant::now(), Timestamp::UNIX_EPOCH - SignedDuration::from_secs(20)));

@@ -30,6 +30,8 @@ mailInterval: 10m
 const PATIENCE: SignedDuration = SignedDuration::from_secs(150);
 /// More than any run takes: who is not at rest by then never is.
 const MOST_STEPS: usize = 20_000;
+/// More than a whole test takes: a test that loops fails within seconds, and says so.
+const MOST_STEPS_IN_ALL: usize = 200_000;
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,9 +44,11 @@ pub enum Trouble {
     Conflict,
     Busy,
     Error,
+    /// The call is made, and then the term is over: soon another process leads.
+    TermEnds,
 }
 
-pub const TROUBLES: [Trouble; 7] = [
+pub const TROUBLES: [Trouble; 8] = [
     Trouble::CrashBefore,
     Trouble::CrashAfter,
     Trouble::AnswerLost,
@@ -52,6 +56,7 @@ pub const TROUBLES: [Trouble; 7] = [
     Trouble::Conflict,
     Trouble::Busy,
     Trouble::Error,
+    Trouble::TermEnds,
 ];
 
 pub struct Running {
@@ -83,8 +88,10 @@ pub struct Sim {
     pub only_gives: bool,
     /// Addresses to which no mail goes out.
     pub mailless: Vec<Email>,
-    /// Our term is over: nothing is even asked for.
+    /// The term is over: nothing may be written any longer, except what takes access away.
     pub lapsed: bool,
+    /// After so many tasks another process leads.
+    pub successor: Option<usize>,
     /// How many guests were looked up one by one before the directory was read.
     pub looks: usize,
     /// Plans may panic.
@@ -106,6 +113,8 @@ pub struct Sim {
     pub strict: bool,
     /// Random worlds have checks of their own.
     pub watch: Option<Watch>,
+    /// How much has happened.
+    pub steps: usize,
     running: Vec<Running>,
     places: BTreeMap<Kind, usize>,
     bookmarks: BTreeMap<Kind, u64>,
@@ -152,6 +161,7 @@ impl Sim {
             only_gives: false,
             mailless: Vec::new(),
             lapsed: false,
+            successor: None,
             looks: 0,
             planners_panic: false,
             calls: Vec::new(),
@@ -163,6 +173,7 @@ impl Sim {
             destructions: 0,
             strict: false,
             watch: None,
+            steps: 0,
             running: Vec::new(),
             places: BTreeMap::new(),
             bookmarks: BTreeMap::new(),
@@ -197,6 +208,8 @@ impl Sim {
         block_on(self.directory.claim(&self.engine.owner)).unwrap();
         self.epoch = block_on(self.directory.lead()).unwrap();
         self.engine = engine(self.planner, &self.policy);
+        self.lapsed = false;
+        self.successor = None;
         self.running.clear();
         self.changed.clear();
         let mut kinds = Kind::ALL.to_vec();
@@ -236,7 +249,11 @@ impl Sim {
                 _ => return,
             }
         }
-        panic!("never at rest: {:#?}", &self.calls[self.calls.len().saturating_sub(12)..]);
+        panic!("never at rest: {:#?}", self.last_calls());
+    }
+
+    pub fn last_calls(&self) -> &[String] {
+        &self.calls[self.calls.len().saturating_sub(12)..]
     }
 
     /// Later by so many hours, then at rest again.
@@ -254,10 +271,16 @@ impl Sim {
 
     /// One thing happens. Whether there was any.
     pub fn step(&mut self) -> bool {
+        self.steps += 1;
+        assert!(self.steps < MOST_STEPS_IN_ALL, "a loop: {:#?}", self.last_calls());
         self.start();
         let mut waiting: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.has_news(*kind)).collect();
         let (news, told) = (waiting.len(), usize::from(!self.changed.is_empty()));
         let choices = news + told + self.running.len();
+        if choices == 0 && self.successor.is_some() {
+            self.restart();
+            return true;
+        }
         if choices == 0 {
             return false;
         }

@@ -2,8 +2,10 @@
 //! and one seed decide what comes of it.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, poll_fn};
@@ -18,7 +20,7 @@ use guestlist::operator::lease::Term;
 use guestlist::operator::objects::{Objects, Part, Telling};
 use guestlist::operator::perform::{About, Performer};
 use guestlist::rules::Email;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// What the performer asks for.
@@ -67,7 +69,11 @@ pub struct Call {
     line: Line,
     work: Pin<Box<dyn Future<Output = Outcome>>>,
     runtime: tokio::runtime::Runtime,
+    is_over: Arc<AtomicBool>,
 }
+
+/// How long the term lasts.
+const TERM: Duration = Duration::from_secs(3600);
 
 /// How a task goes on.
 pub enum Next {
@@ -78,18 +84,26 @@ pub enum Next {
 impl Call {
     pub fn begin(about: About, task: Task, now: Timestamp, epoch: Epoch) -> Self {
         let line = Line::default();
-        let clock = Clock::new(move || now);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let late = SignedDuration::try_from(2 * TERM).unwrap();
+        let clock = Clock::new(move || if over.load(Ordering::Relaxed) { now + late } else { now });
         let performer = Performer {
             objects: Arc::new(line.clone()),
             directory: Arc::new(line.clone()),
             epoch,
-            term: Term::endless(clock.clone()),
+            term: Term::lasting(TERM, clock.clone()),
             clock,
             metrics: Arc::default(),
         };
         // Its deadlines need a timer; no time passes while it waits for us.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        Self { line, work: Box::pin(async move { performer.perform(about, task).await }), runtime }
+        Self { line, work: Box::pin(async move { performer.perform(about, task).await }), runtime, is_over }
+    }
+
+    /// The term is over from now on.
+    pub fn end_term(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 
     /// Goes on with what was answered, until it asks for more or is done.

@@ -18,6 +18,11 @@ use super::line::{Answer, Ask, Call, Next};
 use super::server::{Server, read};
 use super::worlds;
 
+/// More calls than any task makes.
+const MOST_CALLS: usize = 500;
+/// How many tasks the process still begins after its term, before another one leads.
+const TASKS_AFTER_TERM: usize = 3;
+
 /// Why a task does not come to its end.
 enum Broken {
     /// The process died.
@@ -54,13 +59,15 @@ impl Sim {
     }
 
     pub fn perform(&mut self, running: Running) {
-        if self.lapsed {
-            let outcome = Outcome { failure: Some(Failure::NotLeading), ..Outcome::default() };
-            return self.engine.handle(Input::Done { key: running.about.key, outcome: Box::new(outcome) }, self.now);
-        }
         let mut call = Call::begin(running.about.clone(), running.task.clone(), self.now, self.epoch);
         let mut answer = None;
+        let mut asked = 0;
         let outcome = loop {
+            asked += 1;
+            assert!(asked < MOST_CALLS, "a task that never ends: {:#?}", self.last_calls());
+            if self.lapsed {
+                call.end_term();
+            }
             match call.go_on(answer) {
                 Next::Done(outcome) => break outcome,
                 Next::Asks(ask) => match self.answer(&running, ask) {
@@ -71,6 +78,11 @@ impl Sim {
             }
         };
         self.engine.handle(Input::Done { key: running.about.key, outcome: Box::new(outcome) }, self.now);
+        match &mut self.successor {
+            Some(0) => self.restart(),
+            Some(left) => *left -= 1,
+            None => {}
+        }
     }
 
     fn answer(&mut self, running: &Running, ask: Ask) -> Result<Answer, Broken> {
@@ -79,6 +91,9 @@ impl Sim {
                 let object = self.call(format!("get {key}"), |server, _| server.object(&key).cloned().ok_or(404))?;
                 Answer::Object(object.map(|object| read(key.kind, &object)))
             }
+            // As the operator's own store of objects does.
+            Ask::Patch(..) if self.lapsed => Answer::Object(Err(Failure::NotLeading)),
+            Ask::Delete(..) if self.lapsed => Answer::Left(Err(Failure::NotLeading)),
             Ask::Patch(key, part, patch) => {
                 let what = if part == Part::Status { "status" } else { "finalizer" };
                 let object = self.call(format!("{what} {key}"), |server, now| server.patch(&key, part, &patch, now))?;
@@ -116,7 +131,12 @@ impl Sim {
     fn trouble(&mut self, what: String) -> Option<Trouble> {
         let number = self.calls.len();
         self.calls.push(what);
-        self.trouble.filter(|(at, _)| *at == number).map(|(_, trouble)| trouble)
+        let trouble = self.trouble.filter(|(at, _)| *at == number).map(|(_, trouble)| trouble);
+        if trouble == Some(Trouble::TermEnds) {
+            self.lapsed = true;
+            self.successor = Some(TASKS_AFTER_TERM);
+        }
+        trouble
     }
 
     fn call<T>(
@@ -132,7 +152,7 @@ impl Sim {
                 return Ok(Err(Failure::RetryAfter(SignedDuration::from_secs(3), "busy".to_owned())));
             }
             Some(Trouble::Error) => return Ok(Err(Failure::Retry("an error".to_owned()))),
-            Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic) | None => {}
+            Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic | Trouble::TermEnds) | None => {}
         }
         let answer = act(&mut self.server, self.now);
         match trouble {
@@ -153,6 +173,8 @@ impl Sim {
         operation: &Operation,
         basis: Option<Revision>,
     ) -> Result<Result<Effect, Fault>, Broken> {
+        let takes = operation.weight() == Weight::Take;
+        assert!(takes || !self.lapsed, "{operation:?} though the term is over");
         let text = format!("{operation:?}");
         let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
         let trouble = self.trouble(format!("{name} for {}", running.about.key));
@@ -175,7 +197,7 @@ impl Sim {
             {
                 Err(Fault::Unsent { context: "no mail server".to_owned() })
             }
-            Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic) | None => {
+            Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic | Trouble::TermEnds) | None => {
                 let before = self.everything();
                 let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));
                 if self.watch.is_some() && done.is_err() {

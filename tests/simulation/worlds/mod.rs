@@ -17,7 +17,7 @@ use guestlist::workspace::Workspace;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::driver::{Running, Sim, email};
+use super::driver::{Running, Sim, TROUBLES, email};
 use super::server::Part;
 use generate::{Dice, Edit};
 use reference::{Rights, View};
@@ -310,6 +310,9 @@ fn run(seed: u64) {
             let edit = generate::edit(&mut dice, |key| sim.server.object(key).is_some(), sim.now);
             happen(&mut sim, edit);
             sim.steps(dice.roll(15));
+        }
+        if dice.one_in(2) {
+            sim.trouble = Some((sim.calls.len() + dice.roll(20), dice.of(&TROUBLES)));
         }
         settle(&mut sim);
     }
