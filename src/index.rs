@@ -101,6 +101,8 @@ pub struct Index {
     by_host_admin: BTreeMap<Email, Names>,
     /// Account → shares.
     by_account: BTreeMap<String, Names>,
+    /// Propagator → shares that name it, of any partner of the namespace.
+    by_propagator: BTreeMap<Name, Names>,
     /// Membership UIDs.
     membership_uids: BTreeMap<Arc<str>, Name>,
     /// Partner UIDs.

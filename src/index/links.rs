@@ -34,6 +34,10 @@ impl Index {
                     let partner = (key.namespace.clone(), terms.partner.as_str().into());
                     self.shares_of.entry(partner).or_default().insert(key.name.clone());
                     self.by_account.entry(terms.account.clone()).or_default().insert(name.clone());
+                    for entry in terms.guest_users.values() {
+                        let propagator = (key.namespace.clone(), entry.propagated_by.as_str().into());
+                        self.by_propagator.entry(propagator).or_default().insert(name.clone());
+                    }
                 }
                 self.shares.insert(name, slot);
             }
@@ -91,6 +95,10 @@ impl Index {
                 let terms = &entry.reading.terms;
                 take(&mut self.shares_of, &(key.namespace.clone(), terms.partner.as_str().into()), &key.name);
                 take(&mut self.by_account, &terms.account, &name);
+                for entry in terms.guest_users.values() {
+                    let propagator = (key.namespace.clone(), entry.propagated_by.as_str().into());
+                    take(&mut self.by_propagator, &propagator, &name);
+                }
             }
         }
     }

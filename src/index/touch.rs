@@ -2,6 +2,7 @@
 //! costs microseconds and does nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Index, Key, Kind, Name, Slot};
 use crate::few::Few;
@@ -57,7 +58,8 @@ impl Index {
                     }
                     self.add_partner(&mut touched, &key.namespace, &terms.partner, false);
                     self.add_quota(&mut touched, &key.namespace, &terms.partner);
-                    self.add_propagated(&mut touched, &key.namespace, &terms.partner, &key.name);
+                    self.add_named(&mut touched, &key.namespace, &key.name);
+                    touched.merge(self.touched_by_propagator(&key.namespace, &key.name));
                 }
             }
             Kind::Share => match self.share(&key.namespace, &key.name) {
@@ -108,12 +110,8 @@ impl Index {
             touched.merge(self.touched_by_name(&Key::new(Kind::Partner, namespace.clone(), name.clone())));
         }
         for membership in self.memberships_for(address) {
-            let namespace = membership.metadata.namespace.clone().unwrap_or_default();
-            let partner = &membership.reading.terms.partner;
-            touched.counts.insert(Key::new(Kind::Partner, namespace.clone(), partner.clone()));
-            for share in self.shares_of.get(&(namespace.clone(), partner.as_str().into())).into_iter().flatten() {
-                touched.counts.insert(Key::new(Kind::Share, namespace.clone(), share.clone()));
-            }
+            let namespace = membership.metadata.namespace.as_deref().unwrap_or_default();
+            touched.counts.extend(self.counting(namespace, &membership.reading.terms.partner));
         }
         // A partner on its way out waits for the directory to be empty of it. So does a share; that looks at all who may hold
         // its account, so it is looked at with what is counted: once they have come to rest, or every few seconds.
@@ -135,11 +133,19 @@ impl Index {
         for (namespace, name) in memberships {
             let entry = self.membership(namespace, name).and_then(Slot::read);
             let admin = entry.filter(|entry| entry.reading.terms.role == GuestRole::GuestAdmin);
-            if let Some(entry) = admin {
-                touched.merge(self.touched_by_propagator(namespace, &entry.reading.terms.partner, name));
+            if admin.is_some() {
+                touched.merge(self.touched_by_propagator(namespace, name));
             }
         }
         touched
+    }
+
+    /// The objects whose status counts the guests of a partner.
+    pub fn counting(&self, namespace: &str, partner: &str) -> impl Iterator<Item = Key> {
+        let shares = self.shares_of.get(&(namespace.into(), partner.into())).into_iter().flatten();
+        let space: Arc<str> = namespace.into();
+        let shares = shares.map(move |share| Key::new(Kind::Share, Arc::clone(&space), share.clone()));
+        [Key::new(Kind::Partner, namespace, partner)].into_iter().chain(shares)
     }
 
     /// What a place that became free touches: the newcomers of a partner with a quota.
@@ -151,12 +157,15 @@ impl Index {
 
     /// What a propagator touches: the shares that name the membership as propagator, and the guests who get accounts from it.
     /// A deactivated record says that a propagator left; without it they count as one who may still come.
-    pub fn touched_by_propagator(&self, namespace: &str, partner: &str, name: &str) -> Touched {
+    pub fn touched_by_propagator(&self, namespace: &str, name: &str) -> Touched {
         let mut touched = Touched::default();
-        self.add_propagated(&mut touched, namespace, partner, name);
-        if !touched.is_empty() {
-            for share in self.shares_of.get(&(namespace.into(), partner.into())).into_iter().flatten() {
-                touched.keys.insert(Key::new(Kind::Share, namespace, share.clone()));
+        for (space, share) in self.by_propagator.get(&(namespace.into(), name.into())).into_iter().flatten() {
+            touched.keys.insert(Key::new(Kind::Share, space.clone(), share.clone()));
+            let entries = self.share(space, share).and_then(Slot::read).map(|share| &share.reading.terms.guest_users);
+            for entry in entries.into_iter().flat_map(|entries| entries.values()) {
+                if entry.propagated_by == name {
+                    touched.keys.insert(Key::new(Kind::Membership, namespace, entry.name.clone()));
+                }
             }
         }
         touched
@@ -208,13 +217,18 @@ impl Index {
         }
     }
 
-    /// Those to whom a Guest Admin passes accounts on.
-    fn add_propagated(&self, touched: &mut Touched, namespace: &str, partner: &str, propagator: &str) {
-        for share in self.shares(namespace, partner) {
-            for entry in share.reading.terms.guest_users.values() {
-                if entry.propagated_by == propagator {
-                    touched.keys.insert(Key::new(Kind::Membership, namespace, entry.name.clone()));
-                }
+    /// The shares that name a membership, also those of another partner: there the entry breaks a rule.
+    fn add_named(&self, touched: &mut Touched, namespace: &str, name: &str) {
+        let here = self.shares.range((namespace.into(), "".into())..);
+        for ((_, share), slot) in here.take_while(|((space, _), _)| **space == *namespace) {
+            let terms = slot.read().map(|share| &share.reading.terms);
+            let names = terms.is_some_and(|terms| {
+                terms.guest_users.contains_key(name)
+                    || terms.role_overrides.contains_key(name)
+                    || terms.exclude.contains_key(name)
+            });
+            if names {
+                touched.keys.insert(Key::new(Kind::Share, namespace, share.clone()));
             }
         }
     }

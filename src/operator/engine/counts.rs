@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Engine, Priority};
-use crate::index::Key;
+use crate::index::{Key, Slot};
 
 /// How often the counts of a partner or a share are written at most while its guests are not at rest.
 const COUNT_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
@@ -12,6 +12,17 @@ impl Engine {
     pub(super) fn count_later(&mut self, key: Key, now: Timestamp) {
         let due = self.written.get(&key).map_or(now, |written| *written + COUNT_INTERVAL);
         self.counts.entry(key).or_insert(due.max(now));
+    }
+
+    /// A membership says something else, be it that time has passed: its partner and the shares count it anew.
+    pub(super) fn count_again(&mut self, membership: &Key, now: Timestamp) {
+        let entry = self.index.membership(&membership.namespace, &membership.name).and_then(Slot::read);
+        let Some(entry) = entry else { return };
+        let counting = self.index.counting(&membership.namespace, &entry.reading.terms.partner);
+        let declared: Vec<Key> = counting.filter(|key| self.index.metadata(key).is_some()).collect();
+        for key in declared {
+            self.count_later(key, now);
+        }
     }
 
     pub(super) fn count_now(&mut self, now: Timestamp) {

@@ -144,8 +144,8 @@ impl Engine {
                     touched.merge(self.index.touched_by_standing(&address));
                 }
                 let departed = old.as_ref().filter(|old| !old.is_live());
-                if let Some((old, mark)) = departed.and_then(|old| Some((old, old.mark.as_ref()?))) {
-                    touched.merge(self.index.touched_by_propagator(&mark.namespace, &old.partner_name, &mark.name));
+                if let Some(mark) = departed.and_then(|old| old.mark.as_ref()) {
+                    touched.merge(self.index.touched_by_propagator(&mark.namespace, &mark.name));
                 }
                 if let Some((mark, name)) =
                     old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))

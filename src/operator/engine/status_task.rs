@@ -47,8 +47,11 @@ impl Engine {
                 None
             }
             Difference::Counts(patch) | Difference::More(patch) => {
-                if key.kind != Kind::Membership {
-                    self.written.insert(key.clone(), now);
+                match key.kind {
+                    Kind::Membership => self.count_again(key, now),
+                    Kind::Partner | Kind::Share => {
+                        self.written.insert(key.clone(), now);
+                    }
                 }
                 Some(Task::Status { patch, notices })
             }
