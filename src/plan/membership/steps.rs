@@ -46,7 +46,7 @@ fn wanted(
                 wanted.insert(access.grant.account.clone(), Wanted { grant: access.grant.clone(), is_open: true });
             }
             Gate::Keep(_) => {
-                if let Some(kept) = held.and_then(|held| meet(held, &access.grant, member.enrolled.as_ref())) {
+                if let Some(kept) = held.and_then(|held| meet(held, &access.grant)) {
                     wanted.entry(access.grant.account.clone()).or_insert_with(|| stays(kept));
                 }
             }
@@ -66,33 +66,16 @@ fn wanted(
 }
 
 /// The most of a grant that is held which another one gives too; `None`: nothing. A share that was made anew under its name, by
-/// a restore say, is the one it was: nothing else bears that name, and what it gives now is all that counts. The methods make
-/// no difference while the guest satisfies those of the other one.
-fn meet(held: &Grant, other: &Grant, enrolled: Option<&Methods>) -> Option<Grant> {
+/// a restore say, is the one it was: nothing else bears that name, and what it gives now is all that counts.
+fn meet(held: &Grant, other: &Grant) -> Option<Grant> {
     if held.share_uid != other.share_uid && held.share != other.share {
         return None;
     }
-    let until = [held.until, other.until].into_iter().flatten().min();
-    let less = Grant { role: held.role.min(other.role), until, ..held.clone() };
-    if suffices(other, enrolled) {
-        return Some(less);
-    }
     let allowed: Methods = held.allowed.intersection(&other.allowed).copied().collect();
     let asked: Methods = held.asked.intersection(&other.asked).copied().collect();
+    let until = [held.until, other.until].into_iter().flatten().min();
     let empty = allowed.is_empty() || asked.is_empty();
-    (!empty).then_some(Grant { allowed, asked, ..less })
-}
-
-/// Whether the enrolled methods satisfy those of a grant. What is unknown takes nothing away.
-fn suffices(grant: &Grant, enrolled: Option<&Methods>) -> bool {
-    enrolled.is_none_or(|enrolled| !grant.allowed.is_disjoint(enrolled) && !grant.asked.is_disjoint(enrolled))
-}
-
-/// Whether a grant that is held gives what another one would. Which methods it asks for makes no difference while the guest
-/// satisfies both.
-fn gives_the_same(held: &Grant, other: &Grant, enrolled: Option<&Methods>) -> bool {
-    let methods = Grant { allowed: other.allowed.clone(), asked: other.asked.clone(), ..held.clone() };
-    held == other || (methods == *other && suffices(held, enrolled) && suffices(other, enrolled))
+    (!empty).then(|| Grant { role: held.role.min(other.role), allowed, asked, until, ..held.clone() })
 }
 
 /// Everything that takes away, in order.
@@ -118,7 +101,7 @@ pub fn take(
     let mut withhold: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
     let mut lower = Vec::new();
     for (account, held) in record.grants.iter().filter(|(_, held)| !elsewhere(held)) {
-        match wanted.get(account).and_then(|wanted| meet(&held.grant, &wanted.grant, member.enrolled.as_ref())) {
+        match wanted.get(account).and_then(|wanted| meet(&held.grant, &wanted.grant)) {
             Some(less) if less == held.grant => {}
             Some(less) => lower.push(less),
             None => withhold.entry(why(account, member, shares)).or_default().push(account.clone()),
@@ -263,10 +246,7 @@ pub fn keep_and_give(
         .into_values()
         .filter(|wanted| wanted.is_open)
         .map(|wanted| wanted.grant)
-        .filter(|grant| {
-            let held = left.iter().find(|held| held.account == grant.account);
-            held.is_none_or(|held| !gives_the_same(held, grant, member.enrolled.as_ref()))
-        })
+        .filter(|grant| !left.contains(grant))
         .collect();
     if !give.is_empty() {
         let names: Vec<_> = give.iter().map(|grant| format!("{} as {}", grant.account, grant.role)).collect();
