@@ -166,6 +166,20 @@ fn orphans_are_withheld_up_to_three_or_a_quarter_of_all_and_beyond_that_left_as_
 }
 
 #[test]
+fn deactivated_guests_do_not_raise_the_orphan_bound() {
+    let mut world = crowd(40);
+    policy(&mut world, "{after: 720h}");
+    leave(&mut world, 20..40);
+    for n in 0..6 {
+        vanish(&mut world, Kind::Membership, &format!("g{n:02}"));
+    }
+    let sweep = planned(&world);
+    // 6 of 20 live guests are more than a quarter; of all 40 records they would be less.
+    assert!(sweep.too_many_orphans, "{} orphans of {} guests", sweep.orphans.len(), sweep.guests);
+    assert_eq!(sweep.withhold, []);
+}
+
+#[test]
 fn neither_a_name_reused_for_somebody_else_nor_an_address_declared_elsewhere_covers_an_orphan() {
     let mut world = shared();
     vanish(&mut world, Kind::Membership, "bob");

@@ -74,6 +74,8 @@ macro_rules! with_every_case {
 }
 
 pub mod adopted;
+#[path = "../support/amended.rs"]
+mod amended;
 pub mod changes;
 pub mod disabled;
 pub mod end;
@@ -238,11 +240,25 @@ impl Subject {
     }
 
     pub async fn run(&self, operation: &Operation, seconds: i64) -> Result<Effect, Fault> {
-        self.directory.execute(operation, None, at(seconds), self.epoch).await
+        self.execute(operation, None, at(seconds)).await
+    }
+
+    /// The embedded directory does what the pure function does that Keycloak's backend uses.
+    async fn execute(&self, operation: &Operation, basis: Option<Revision>, at: Timestamp) -> Result<Effect, Fault> {
+        let directory = self.directory.as_ref();
+        let expected = match directory.fences() {
+            true => amended::expected(directory, operation, basis, at).await,
+            false => None,
+        };
+        let done = directory.execute(operation, basis, at, self.epoch).await;
+        if let Some(expected) = expected {
+            amended::agrees(directory, expected, &done, operation).await;
+        }
+        done
     }
 
     pub async fn run_on(&self, operation: &Operation, basis: Revision) -> Result<Effect, Fault> {
-        self.directory.execute(operation, Some(basis), at(100), self.epoch).await
+        self.execute(operation, Some(basis), at(100)).await
     }
 
     pub async fn done(&self, operation: &Operation, seconds: i64) -> Effect {

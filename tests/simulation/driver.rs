@@ -18,8 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::law;
-use super::server::{Server, read};
+use super::server::{Entry, Server, read};
 use super::worlds::Watch;
+use super::worlds::planted::StoreBug;
 
 const POLICY: &str = r#"
 domains: [host.example]
@@ -66,6 +67,8 @@ pub struct Running {
     pub seen: u64,
     /// Which facts from outside it knew.
     pub outside: usize,
+    /// The objects as it knew them, where it gives something.
+    pub known: BTreeMap<Key, Value>,
 }
 
 pub struct Sim {
@@ -113,6 +116,11 @@ pub struct Sim {
     pub strict: bool,
     /// Random worlds have checks of their own.
     pub watch: Option<Watch>,
+    /// What is executed instead of an operation, and what the store of objects does wrong: bugs on purpose.
+    pub executor: Option<fn(&Operation) -> Option<Operation>>,
+    pub store_bug: Option<StoreBug>,
+    /// The versions that this process wrote, and knows of by the answers.
+    pub own: BTreeSet<u64>,
     /// How much has happened.
     pub steps: usize,
     running: Vec<Running>,
@@ -173,6 +181,9 @@ impl Sim {
             destructions: 0,
             strict: false,
             watch: None,
+            executor: None,
+            store_bug: None,
+            own: BTreeSet::new(),
             steps: 0,
             running: Vec::new(),
             places: BTreeMap::new(),
@@ -210,6 +221,7 @@ impl Sim {
         self.engine = engine(self.planner, &self.policy);
         self.lapsed = false;
         self.successor = None;
+        self.own.clear();
         self.running.clear();
         self.changed.clear();
         let mut kinds = Kind::ALL.to_vec();
@@ -223,8 +235,15 @@ impl Sim {
     /// A complete list of a kind, as it was at a version; the watch goes on from there.
     pub fn list_at(&mut self, kind: Kind, version: u64) {
         let all = self.server.at(version);
-        let objects =
+        let mut objects: Vec<_> =
             all.iter().filter(|(key, _)| key.kind == kind).map(|(_, object)| read(kind, object).into()).collect();
+        if self.store_bug == Some(StoreBug::RelistKeepsGoneObjects) {
+            let gone = |entry: &&Entry| {
+                entry.key.kind == kind && entry.object.is_none() && self.engine.index.metadata(&entry.key).is_some()
+            };
+            let gone = self.server.history.iter().filter(gone).filter(|entry| !all.contains_key(&entry.key));
+            objects.extend(gone.map(|entry| read(kind, &entry.last).into()));
+        }
         self.places.insert(kind, self.server.history.iter().filter(|entry| entry.version <= version).count());
         self.bookmarks.insert(kind, 0);
         self.engine.handle(Input::Listed { kind, objects, frontier: version }, self.now);
@@ -308,8 +327,9 @@ impl Sim {
                     "{key}: our own work was taken for somebody else's"
                 );
             }
+            let known = self.known(&task);
             let outside = self.watch.as_ref().map_or(0, |watch| watch.known);
-            self.running.push(Running { about, task, seen, outside });
+            self.running.push(Running { about, task, seen, outside, known });
         }
         assert_eq!(self.engine.stopped(), None);
         assert!(self.planners_panic || self.engine.planner_panics() == 0, "{:?}", self.engine.condition.panicking);
@@ -338,6 +358,20 @@ impl Sim {
         }
         let version = |key: &Key| index.metadata(key)?.resource_version.as_ref()?.parse::<u64>().ok();
         involved.iter().filter_map(version).max().unwrap_or_default()
+    }
+
+    /// The objects as the engine knows them.
+    fn known(&self, task: &Task) -> BTreeMap<Key, Value> {
+        let Task::Execute { steps, .. } = task else { return BTreeMap::new() };
+        if self.watch.is_none() || !steps.iter().any(|step| matches!(step.operation, Operation::Give { .. })) {
+            return BTreeMap::new();
+        }
+        let is_known = |entry: &&Entry| {
+            let version = self.engine.index.metadata(&entry.key).and_then(|meta| meta.resource_version.clone());
+            version.is_some_and(|version| version == entry.version.to_string())
+        };
+        let known = self.server.history.iter().filter(is_known);
+        known.filter_map(|entry| Some((entry.key.clone(), entry.object.clone()?))).collect()
     }
 
     fn draw(&mut self, below: usize) -> usize {
@@ -370,6 +404,9 @@ impl Sim {
         };
         self.places.insert(kind, place + 1);
         let entry = &self.server.history[place];
+        if entry.object.is_none() && self.store_bug == Some(StoreBug::DeletionsAreLost) {
+            return;
+        }
         let input = match &entry.object {
             Some(object) => Input::Applied { object: Box::new(read(kind, object)), frontier: entry.version },
             None => {
@@ -401,6 +438,9 @@ impl Sim {
     fn tell(&mut self) {
         self.is_told();
         let changes = std::mem::take(&mut self.changed);
+        if self.store_bug == Some(StoreBug::DirectoryChangesAreLost) {
+            return;
+        }
         let now = changes.iter().map(|changed| match changed {
             Changed::Guest(email) => {
                 Now::Guest(email.clone(), block_on(self.directory.guest(email)).unwrap().map(Box::new))

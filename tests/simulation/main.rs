@@ -8,6 +8,8 @@
     reason = "what goes wrong ends the test"
 )]
 
+#[path = "../support/amended.rs"]
+mod amended;
 mod churn;
 mod driver;
 mod faults;

@@ -1,6 +1,8 @@
 //! Does the engine's tasks with the operator's own performer, on the server and the directory in memory, with the trouble that
 //! a test asked for, and looks at the law after every operation.
 
+use std::collections::BTreeMap;
+
 use futures::executor::block_on;
 use guestlist::directory::{Effect, Everything, Execute, Fault, Observe, Operation, Revision, Weight};
 use guestlist::index::{Key, Kind};
@@ -12,11 +14,13 @@ use guestlist::rules::Reason;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::amended;
 use super::driver::{Running, Sim, Trouble};
 use super::law;
 use super::line::{Answer, Ask, Call, Next};
 use super::server::{Server, read};
 use super::worlds;
+use super::worlds::planted::StoreBug;
 
 /// More calls than any task makes.
 const MOST_CALLS: usize = 500;
@@ -45,6 +49,10 @@ pub fn lines(key: &Key, step: &Step) -> Vec<String> {
     vec![format!("{key}: {:?}: {} {}", step.operation, step.reason.as_str(), step.because)]
 }
 
+fn version(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+}
+
 fn told(running: &Running, operation: &Operation) -> Vec<String> {
     let Task::Execute { steps, .. } = &running.task else { return Vec::new() };
     let step = steps.iter().find(|step| step.operation == *operation);
@@ -55,7 +63,7 @@ impl Sim {
     /// Does a task that was not left to chance.
     pub fn perform_now(&mut self, key: Key, task: Task) {
         let about = About::of(&self.engine.index, &key);
-        self.perform(Running { about, task, seen: 0, outside: 0 });
+        self.perform(Running { about, task, seen: 0, outside: 0, known: BTreeMap::new() });
     }
 
     pub fn perform(&mut self, running: Running) {
@@ -65,7 +73,7 @@ impl Sim {
         let outcome = loop {
             asked += 1;
             assert!(asked < MOST_CALLS, "a task that never ends: {:#?}", self.last_calls());
-            if self.lapsed {
+            if self.lapsed && self.store_bug != Some(StoreBug::TermNeverEnds) {
                 call.end_term();
             }
             match call.go_on(answer) {
@@ -95,8 +103,21 @@ impl Sim {
             Ask::Patch(..) if self.lapsed => Answer::Object(Err(Failure::NotLeading)),
             Ask::Delete(..) if self.lapsed => Answer::Left(Err(Failure::NotLeading)),
             Ask::Patch(key, part, patch) => {
+                self.is_about_what_it_says(&key, part, &patch);
                 let what = if part == Part::Status { "status" } else { "finalizer" };
-                let object = self.call(format!("{what} {key}"), |server, now| server.patch(&key, part, &patch, now))?;
+                let old = self.server.object(&key).cloned();
+                let is_ours = old.as_ref().is_some_and(|old| self.own.contains(&version(old)));
+                let mut object =
+                    self.call(format!("{what} {key}"), |server, now| server.patch(&key, part, &patch, now))?;
+                let injected = self.trouble.is_some_and(|(at, _)| at + 1 == self.calls.len());
+                let conflict = matches!(object, Err(Failure::Behind)) && !injected;
+                assert!(!(is_ours && conflict), "{what} {key}: the process does not know its own write");
+                if let Some(object) = object.as_ref().ok().filter(|_| !injected) {
+                    self.own.insert(version(object));
+                }
+                if let Some(old) = old.filter(|_| object.is_ok() && self.store_bug == Some(StoreBug::AnswerIsOld)) {
+                    object = Ok(old);
+                }
                 Answer::Object(object.map(|object| read(key.kind, &object)))
             }
             Ask::Delete(key, uid) => {
@@ -125,6 +146,20 @@ impl Sim {
             Ask::TakesWrites => Answer::Written(block_on(self.directory.takes_writes())),
             Ask::User(email) => Answer::User(block_on(self.directory.user(&email)).unwrap()),
         })
+    }
+
+    /// A write names the version that it was planned on, and a status the generation of that version.
+    fn is_about_what_it_says(&self, key: &Key, part: Part, patch: &Value) {
+        let version = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+        let version = version.unwrap_or_else(|| panic!("{key} is written without a version: {patch}"));
+        let Some(observed) = patch.pointer("/status/observedGeneration").filter(|_| part == Part::Status) else {
+            return;
+        };
+        let mut entries =
+            self.server.history.iter().filter(|entry| entry.key == *key && entry.version.to_string() == version);
+        let object = entries.next().and_then(|entry| entry.object.as_ref());
+        let generation = object.map(|object| &object["metadata"]["generation"]);
+        assert_eq!(Some(observed), generation, "{key} is said to have been seen in another generation");
     }
 
     /// What goes wrong with the call that is made now.
@@ -199,7 +234,15 @@ impl Sim {
             }
             Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic | Trouble::TermEnds) | None => {
                 let before = self.everything();
-                let done = block_on(self.directory.execute(operation, basis, self.now, self.epoch));
+                let expected = block_on(amended::expected(&self.directory, operation, basis, self.now));
+                let executed = self.executor.map_or_else(|| Some(operation.clone()), |executor| executor(operation));
+                let done = match &executed {
+                    Some(executed) => block_on(self.directory.execute(executed, basis, self.now, self.epoch)),
+                    None => Ok(Effect::default()),
+                };
+                if let Some(expected) = expected {
+                    block_on(amended::agrees(&self.directory, expected, &done, operation));
+                }
                 if self.watch.is_some() && done.is_err() {
                     assert_eq!(self.everything(), before, "{operation:?} failed and has changed the directory");
                 } else {

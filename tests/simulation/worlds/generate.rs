@@ -1,5 +1,7 @@
 //! Worlds from a seed, and what people do in them: everything that a spec can say, in two namespaces and three partners.
 
+use std::collections::BTreeMap;
+
 use guestlist::index::{Key, Kind};
 use guestlist::rules::MfaMethod;
 use jiff::{SignedDuration, Timestamp};
@@ -41,6 +43,8 @@ pub enum Edit {
     Policy(Value),
     /// The operator starts anew.
     Restart,
+    /// The watches break: a share goes without the operator's leave, and all kinds are listed anew.
+    Relist(Option<Key>),
     Wait(SignedDuration),
 }
 
@@ -83,9 +87,10 @@ fn methods(dice: &mut Dice, spec: &mut Value, sides: usize) {
 
 fn partner(dice: &mut Dice, now: Timestamp) -> Value {
     let count = 1 + dice.roll(3);
+    let count = if dice.one_in(2) { 3 } else { count };
     let mut spec = json!({"hostAdmins": HOSTS[..count], "deletion": dice.of(&["Block", "Cascade"])});
-    methods(dice, &mut spec, 4);
-    match dice.roll(10) {
+    methods(dice, &mut spec, 8);
+    match dice.roll(20) {
         0 => spec["guests"] = json!({"maxGuests": 1 + dice.roll(4)}),
         1 => spec["guests"] = json!({"maxDuration": dice.of(&["48h", "720h"])}),
         2 => spec["guests"] = json!({"allowedDomains": ["acme.example"]}),
@@ -110,8 +115,8 @@ fn membership(dice: &mut Dice, key: &Key, partner: &str, now: Timestamp) -> Valu
     let role = if admin { "GuestAdmin" } else { "GuestUser" };
     let mut spec =
         json!({"partnerRef": {"name": partner}, "email": address(named, space), "role": role, "invitedBy": by});
-    methods(dice, &mut spec, 6);
-    match dice.roll(12) {
+    methods(dice, &mut spec, 10);
+    match dice.roll(16) {
         0 => spec["suspended"] = json!(true),
         1 | 2 => spec["expiresAt"] = soon(dice, now),
         3 => spec["displayName"] = json!("Guest Example"),
@@ -124,7 +129,7 @@ fn users(dice: &mut Dice, namespace: &str) -> Value {
     let mut users = Vec::new();
     for name in NAMES {
         if dice.one_in(2) {
-            let mut entry = json!({"name": name, "propagatedBy": dice.of(&NAMES[..3])});
+            let mut entry = json!({"name": name, "propagatedBy": dice.of(&["ada", "ada", "ben", "ben", "cleo"])});
             pin(dice, &mut entry, name, namespace);
             users.push(entry);
         }
@@ -155,8 +160,8 @@ fn share(dice: &mut Dice, key: &Key, partner: &str, now: Timestamp) -> Value {
         "guestAdminRole": dice.of(&["Manager", "Manager", "Collaborator"]),
         "guestUsers": users(dice, &key.namespace),
     });
-    methods(dice, &mut spec, 5);
-    match dice.roll(10) {
+    methods(dice, &mut spec, 8);
+    match dice.roll(16) {
         0 => spec["suspended"] = json!(true),
         1 | 2 => spec["expiresAt"] = soon(dice, now),
         3 => spec["exclude"] = json!([{"name": dice.of(&NAMES)}]),
@@ -220,7 +225,7 @@ fn change(dice: &mut Dice, key: &Key, now: Timestamp) -> Value {
             0 | 1 => json!({"suspended": on}),
             2 => json!({"expiresAt": if on { soon(dice, now) } else { Value::Null }}),
             3 | 4 => json!({"mfa": if on { json!({"methods": dice.of(&narrowed())}) } else { Value::Null }}),
-            5 => json!({"hostAdmins": HOSTS[..1 + dice.roll(3)]}),
+            5 => json!({"hostAdmins": HOSTS[..=dice.roll(3)]}),
             6 => json!({"guests": if on { json!({"maxDuration": "48h"}) } else { Value::Null }}),
             7 => json!({"guests": if on { json!({"deniedDomains": ["brio.example"]}) } else { Value::Null }}),
             _ => json!({"deletion": dice.of(&["Block", "Cascade"])}),
@@ -246,9 +251,25 @@ fn change(dice: &mut Dice, key: &Key, now: Timestamp) -> Value {
 }
 
 /// The next thing that happens.
-pub fn edit(dice: &mut Dice, is_there: impl Fn(&Key) -> bool, now: Timestamp) -> Edit {
+pub fn edit(dice: &mut Dice, objects: &BTreeMap<Key, Value>, now: Timestamp) -> Edit {
+    let is_there = |key: &Key| objects.contains_key(key);
     let guest = |dice: &mut Dice| dice.of(&addresses());
-    match dice.roll(30) {
+    match dice.roll(36) {
+        30.. if !objects.is_empty() => {
+            let key = objects.keys().nth(dice.roll(objects.len())).unwrap().clone();
+            let patch = change(dice, &key, now);
+            Edit::Spec(key, patch)
+        }
+        0..9 if !objects.is_empty() => {
+            let kind = dice.of(&[Kind::Partner, Kind::Membership, Kind::Share, Kind::Share]);
+            let keys: Vec<_> = objects.keys().filter(|key| key.kind == kind).cloned().collect();
+            if keys.is_empty() {
+                return Edit::Restart;
+            }
+            let key = dice.of(&keys);
+            let patch = change(dice, &key, now);
+            Edit::Spec(key, patch)
+        }
         0..12 => {
             let (key, partner) = any_key(dice);
             if !is_there(&key) {
@@ -267,16 +288,25 @@ pub fn edit(dice: &mut Dice, is_there: impl Fn(&Key) -> bool, now: Timestamp) ->
         }
         23 => Edit::SetDeleted(dice.of(&ACCOUNTS), dice.one_in(2)),
         24 => Edit::Policy(policy(dice)),
-        25 => Edit::Restart,
+        25 if dice.one_in(2) => Edit::Restart,
+        25 => {
+            let share = Key::new(Kind::Share, "partners", dice.of(&SHARES));
+            Edit::Relist(is_there(&share).then_some(share))
+        }
         26 | 27 => {
             let (key, _) = any_key(dice);
             let value = dice.one_in(2).then(|| "true".to_owned());
             if is_there(&key) { Edit::Annotate(key, "guestlist.dev/paused", value) } else { Edit::Restart }
         }
         28 => {
-            let (key, _) = any_key(dice);
-            let asked = dice.of(&["guestlist.dev/reset-mfa", "guestlist.dev/resend-invitation"]);
-            if is_there(&key) { Edit::Annotate(key, asked, Some(now.to_string())) } else { Edit::Restart }
+            let members: Vec<_> = objects.keys().filter(|key| key.kind == Kind::Membership).cloned().collect();
+            if members.is_empty() {
+                return Edit::Restart;
+            }
+            let asked =
+                dice.of(&["guestlist.dev/reset-mfa", "guestlist.dev/reset-mfa", "guestlist.dev/resend-invitation"]);
+            let at = now - SignedDuration::from_hours(dice.of(&[0, 1, 26, 60]));
+            Edit::Annotate(dice.of(&members), asked, Some(at.to_string()))
         }
         _ => Edit::Wait(SignedDuration::from_mins(dice.of(&[11, 90, 60 * 26, 60 * 80]))),
     }

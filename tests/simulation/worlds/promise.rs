@@ -68,7 +68,7 @@ fn lines(expected: &str, now: &str) -> String {
     let only = |these: &str, others: &str, sign: &str| {
         let others: Vec<_> = others.lines().collect();
         let lines = these.lines().filter(|line| !others.contains(line));
-        lines.map(|line| format!("\n{sign} {}", line.trim())).collect::<String>()
+        lines.map(|line| format!("\n{sign} {}", line.trim())).collect::<Vec<_>>().concat()
     };
     format!("{}{}", only(expected, now, "expected"), only(now, expected, "found"))
 }

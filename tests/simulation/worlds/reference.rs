@@ -149,7 +149,7 @@ impl<'a> View<'a> {
     }
 
     /// When a membership ends: its own end, its partner's, the longest time since its admission.
-    pub fn end_of_member(&self, member: &Value, partner: &Value, record: &GuestRecord) -> Option<Timestamp> {
+    pub fn end_of_member(member: &Value, partner: &Value, record: &GuestRecord) -> Option<Timestamp> {
         let longest = hours(&partner["spec"]["guests"]["maxDuration"]).map(|longest| record.admitted_at + longest);
         let ends = [instant(&member["spec"]["expiresAt"]), instant(&partner["spec"]["expiresAt"]), longest];
         ends.into_iter().flatten().min()
@@ -175,28 +175,63 @@ impl<'a> View<'a> {
         !host && !admin && allowed && denied.next().is_none()
     }
 
+    /// The live record of a membership.
+    fn own_record(&self, key: &Key, member: &Value) -> Option<&'a GuestRecord> {
+        let record = self.record(&text(&member["spec"], "email").to_ascii_lowercase())?;
+        let mark = record.mark.as_ref()?;
+        (*mark.namespace == *key.namespace && *mark.name == *key.name).then_some(record)
+    }
+
+    /// Whether a membership breaks no rule of its own. Whose the address is does not matter here.
+    fn breaks_no_rule(&self, key: &Key) -> bool {
+        let Some((member, partner)) = self.objects.get(key).zip(self.partner_of(key)) else { return false };
+        let spec = &member["spec"];
+        let address = text(spec, "email").to_ascii_lowercase();
+        let invited_by = text(spec, "invitedBy");
+        let listed = list(&partner["spec"], "hostAdmins").any(|admin| admin == invited_by);
+        let host = listed
+            || self.may_name(&key.namespace, invited_by)
+            || list(self.policy, "domains").filter_map(Value::as_str).any(|host| is_related(host, domain(invited_by)));
+        let in_order = spec["mfa"]["required"] != false
+            && Self::allowed_methods(member, partner).is_some()
+            && self.address_is_taken_in(&key.namespace, &address, partner)
+            && (!host || self.may_name(&key.namespace, invited_by));
+        in_order && (self.own_record(key, member).is_some() || self.may_be_new(key, member, partner))
+    }
+
+    /// The rules that concern new memberships only.
+    fn may_be_new(&self, key: &Key, member: &Value, partner: &'a Value) -> bool {
+        let spec = &member["spec"];
+        let address = text(spec, "email").to_ascii_lowercase();
+        let is_user = self.users.iter().any(|user| user.email.as_str() == address);
+        let longest = hours(&partner["spec"]["guests"]["maxDuration"]).map(|longest| self.now + longest);
+        let too_long = longest.zip(instant(&spec["expiresAt"])).is_some_and(|(longest, end)| end > longest);
+        let invited_by = text(spec, "invitedBy");
+        let colleague = self.of(Kind::Membership).any(|(other, object)| {
+            other != key
+                && other.namespace == key.namespace
+                && object["spec"]["partnerRef"] == spec["partnerRef"]
+                && object["spec"]["email"] == invited_by
+                && object["spec"]["role"] == "GuestAdmin"
+                && !is_deleted(object)
+        });
+        let listed = list(&partner["spec"], "hostAdmins").any(|admin| admin == invited_by);
+        // An outsider may yet become a Guest Admin, and invites Guest Users only.
+        let outsider = domain(invited_by) != "host.example" && spec["role"] != "GuestAdmin" && invited_by != address;
+        let colleague_may = colleague && spec["role"] != "GuestAdmin";
+        !is_user && !too_long && (listed || colleague_may || outsider)
+    }
+
     /// The record of a membership that is in order as a whole, whatever the guest has done so far.
     pub fn member_in_order(&self, key: &Key) -> Option<&'a GuestRecord> {
         let member = self.objects.get(key)?;
         let partner = self.partner_of(key)?;
-        let spec = &member["spec"];
-        let address = text(spec, "email").to_ascii_lowercase();
-        let record = self.record(&address)?;
-        let mark = record.mark.as_ref()?;
-        let mine = *mark.namespace == *key.namespace && *mark.name == *key.name;
-        let ended = self.end_of_member(member, partner, record).is_some_and(|end| end <= self.now);
-        let invited_by = text(spec, "invitedBy");
-        // An inviter of the host whom the namespace may not name breaks a rule at any time.
-        let host_inviter = list(&partner["spec"], "hostAdmins").any(|admin| admin == invited_by)
-            || list(self.policy, "domains").filter_map(Value::as_str).any(|host| is_related(host, domain(invited_by)));
-        let in_order = mine
-            && !is_deleted(member)
-            && spec["suspended"] != true
-            && spec["mfa"]["required"] != false
+        let record = self.own_record(key, member)?;
+        let ended = Self::end_of_member(member, partner, record).is_some_and(|end| end <= self.now);
+        let in_order = !is_deleted(member)
+            && member["spec"]["suspended"] != true
             && !ended
-            && Self::allowed_methods(member, partner).is_some()
-            && self.address_is_taken_in(&key.namespace, &address, partner)
-            && (!host_inviter || self.may_name(&key.namespace, invited_by))
+            && self.breaks_no_rule(key)
             && self.partner_gives(&key.namespace, partner);
         in_order.then_some(record)
     }
@@ -209,6 +244,20 @@ impl<'a> View<'a> {
             }
             MfaRecord::Known(_) | MfaRecord::Unknown => Methods::new(),
         }
+    }
+
+    /// The methods allowed to a membership's guest; `None`: its own are more than its partner allows.
+    pub fn allowed_of(&self, key: &Key) -> Option<Methods> {
+        Self::allowed_methods(self.objects.get(key)?, self.partner_of(key)?)
+    }
+
+    /// Whether a guest is Active: in order, joined, and one of the allowed methods is enrolled.
+    pub fn is_active(&self, key: &Key) -> bool {
+        let record = self.member_in_order(key).zip(self.partner_of(key));
+        record.is_some_and(|(record, partner)| {
+            let allowed = Self::allowed_methods(&self.objects[key], partner).unwrap();
+            !Self::enrolled(record).is_disjoint(&allowed)
+        })
     }
 
     /// Whether nothing in a share itself is wrong as a whole.
@@ -296,6 +345,7 @@ impl<'a> View<'a> {
             && propagator["spec"]["role"] == "GuestAdmin"
             && !is_deleted(propagator)
             && named(spec, "exclude", by).is_none()
+            && self.breaks_no_rule(&Key::new(Kind::Membership, space, by))
             && self.admin_role(space, spec, by) == Some(ShareRole::Manager);
         valid.then_some(ShareRole::Collaborator)
     }
@@ -319,7 +369,7 @@ impl<'a> View<'a> {
                     continue;
                 }
                 let ends = [
-                    self.end_of_member(member, partner, record),
+                    Self::end_of_member(member, partner, record),
                     instant(&share["spec"]["expiresAt"]),
                     instant(&partner["spec"]["expiresAt"]),
                 ];
@@ -341,7 +391,7 @@ impl<'a> View<'a> {
     pub fn next_change(&self) -> Option<Timestamp> {
         let own = self.objects.values().filter_map(|object| instant(&object["spec"]["expiresAt"]));
         let longest = self.of(Kind::Membership).filter_map(|(key, member)| {
-            self.end_of_member(member, self.partner_of(key)?, self.record(text(&member["spec"], "email"))?)
+            Self::end_of_member(member, self.partner_of(key)?, self.record(text(&member["spec"], "email"))?)
         });
         let instants: BTreeSet<_> = own.chain(longest).filter(|end| *end > self.now).collect();
         let now = self.rights();

@@ -1,0 +1,93 @@
+//! The record that an operation makes, by the pure function that Keycloak's backend uses, compared with the record that the
+//! embedded directory made of it.
+
+use guestlist::directory::amend::{Amended, Around, Refusal, amend};
+use guestlist::directory::{Effect, Execute, Fault, GuestId, GuestRecord, Operation, Revision};
+use jiff::Timestamp;
+
+/// What the pure function makes of a guest's record.
+pub struct Expected {
+    guest: GuestId,
+    basis: Option<Revision>,
+    before: GuestRecord,
+    after: GuestRecord,
+    outcome: Result<Amended, Refusal>,
+}
+
+async fn record(directory: &dyn Execute, id: &GuestId) -> Option<GuestRecord> {
+    let mut page = None;
+    loop {
+        let guests = directory.guests(page).await.unwrap();
+        if let Some(found) = guests.items.into_iter().find(|guest| guest.id == *id) {
+            return Some(found);
+        }
+        page = Some(guests.next?);
+    }
+}
+
+fn named_accounts(operation: &Operation) -> Vec<String> {
+    match operation {
+        Operation::Give { grants, .. } => grants.iter().map(|grant| grant.account.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Before the operation is executed. `None`: the pure function has no say in it.
+pub async fn expected(
+    directory: &dyn Execute,
+    operation: &Operation,
+    basis: Option<Revision>,
+    at: Timestamp,
+) -> Option<Expected> {
+    let guest = operation.guest()?.clone();
+    if matches!(operation, Operation::Admit { .. } | Operation::Destroy { .. }) {
+        return None;
+    }
+    let before = record(directory, &guest).await?;
+    // What a share was when something was first given through it is kept elsewhere.
+    if let Operation::Give { grants, .. } = operation {
+        let shares = directory.shares(None).await.unwrap().items;
+        let other = |uid: &str, account: &str| {
+            shares.iter().any(|it| it.uid == uid && (it.account != account || it.partner_name != before.partner_name))
+        };
+        if grants.iter().any(|grant| other(&grant.share_uid, &grant.account)) {
+            return None;
+        }
+    }
+    let mut accounts = Vec::new();
+    for name in named_accounts(operation) {
+        if directory.account(&name).await.unwrap().is_some_and(|account| !account.deleted) {
+            accounts.push(name);
+        }
+    }
+    let home = match operation {
+        Operation::DescribeGuest { partner, .. } => {
+            directory.partner(partner).await.unwrap().is_some_and(|partner| partner.deactivated_at.is_none())
+        }
+        _ => true,
+    };
+    let owner = directory.owner().await.unwrap();
+    let mut after = before.clone();
+    let outcome = amend(&mut after, operation, &Around { at, owner: owner.as_ref(), accounts: &accounts, home });
+    Some(Expected { guest, basis, before, after, outcome })
+}
+
+/// After the operation was executed: both backends made the same of it.
+pub async fn agrees(directory: &dyn Execute, expected: Expected, done: &Result<Effect, Fault>, operation: &Operation) {
+    let stale = expected.basis.is_some_and(|basis| basis != expected.before.revision);
+    if stale || matches!(done, Err(Fault::Fenced | Fault::Unavailable { .. })) {
+        return;
+    }
+    let now = record(directory, &expected.guest).await;
+    let timeless = |record: &GuestRecord| GuestRecord { revision: Revision(0), ..record.clone() };
+    match (&expected.outcome, done) {
+        (Ok(Amended::Unmarked), Ok(_)) => {
+            assert!(now.is_none_or(|now| now.mark.is_none()), "{operation:?} leaves the mark");
+        }
+        (Ok(Amended::Same | Amended::Changed), Ok(_)) => {
+            assert_eq!(now.as_ref().map(timeless), Some(timeless(&expected.after)), "{operation:?}");
+        }
+        (Err(_), Err(_)) => assert_eq!(now, Some(expected.before), "{operation:?} was refused"),
+        (outcome, done) => panic!("{operation:?}: the pure function says {outcome:?}, the embedded directory {done:?}"),
+    }
+}
