@@ -141,7 +141,7 @@ fn files_of_commands() {
 #[test]
 fn large_files_of_commands() {
     let head = "apiVersion: guestlist.dev/v1alpha1\nkind: GuestMembership\nmetadata: {name: bob}\nspec:\n";
-    let indented = |text: &str| text.lines().map(|line| format!("  {line}\n")).collect::<String>();
+    let indented = |text: &str| text.split_inclusive('\n').flat_map(|line| ["  ", line]).collect::<String>();
     let inside = shapes(3000).into_iter().map(|(name, text)| (name, head.to_owned() + &indented(&text)));
     each(shapes(3000).into_iter().chain(inside).collect(), commands);
     let objects =

@@ -14,7 +14,7 @@ pub fn shapes(many: usize) -> Vec<(&'static str, String)> {
         ("aliases of a long key", format!("a: &a {long}\nb:\n{}", "- {? *a : 1}\n".repeat(many))),
         ("merge keys of a long text", format!("a: &a {{b: {long}}}\nc:\n{}", "- {<<: *a}\n".repeat(many))),
         ("merge keys of many entries", {
-            let entries = (0..300).map(|n| format!("k{n}: 1, ")).collect::<String>();
+            let entries = (0..300).map(|n| format!("k{n}: 1, ")).collect::<Vec<_>>().concat();
             format!("a: &a {{{entries}}}\nc:\n{}", "- <<: *a\n".repeat(many))
         }),
         ("aliases of aliases", doubled("[", "]")),
@@ -23,7 +23,7 @@ pub fn shapes(many: usize) -> Vec<(&'static str, String)> {
         ("closed lists in lists", "[".repeat(many) + &"]".repeat(many)),
         ("JSON in JSON", "{\"a\":".repeat(many)),
         ("lists in a block", "- ".repeat(many)),
-        ("keys in a block", (0..1000).map(|n| format!("{}a:\n", " ".repeat(n.min(200)))).collect()),
+        ("keys in a block", (0..1000).map(|n| " ".repeat(n.min(200)) + "a:\n").collect()),
         ("questions", "? ".repeat(many)),
         ("tags", "!!str ".repeat(many)),
         ("anchors", numbered(&|n| format!("- &a{n} {n}\n"))),
