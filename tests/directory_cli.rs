@@ -165,13 +165,13 @@ fn import_dry_run_without_a_directory_writes_nothing() {
     desk.says(&["import", &people], said);
 }
 
-/// A user who may write nowhere: permissions do not hold root.
+/// Runs `directory show` as a user without write permission: permissions do not apply to root.
 fn shown_by_nobody(desk: &Desk) -> Output {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_guestlist"));
     let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     let copied = desk.folder.path().join("guestlist");
     if is_root && !copied.exists() {
-        // What is built may lie where only root looks.
+        // The binary may lie in a folder that only root can read.
         std::fs::copy(&built, &copied).unwrap();
     }
     let mut command = std::process::Command::new(if is_root { copied } else { built });
@@ -192,7 +192,7 @@ fn directory_in_a_read_only_folder_is_shown_if_the_file_is_complete() {
     allow(0o755);
     let said = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.status.success() && said.contains("instagram"), "{said}{}", String::from_utf8_lossy(&shown.stderr));
-    // Changes may be in the log alone.
+    // The log alone may hold changes.
     let log = desk.file("directory.db-wal", "log");
     allow(0o555);
     let shown = shown_by_nobody(&desk);

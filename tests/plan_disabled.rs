@@ -1,5 +1,5 @@
 //! A login that an administrator disabled is never enabled by a plan, whatever the spec says before and after. A guest whose
-//! record the directory refused to write is shown without access, and has it again once that is written.
+//! record the directory refused to write is shown without access, until the directory writes the record again.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 #[path = "support/world/mod.rs"]
@@ -170,7 +170,7 @@ fn guest_shut_out_of_applications_is_shown_so_until_given_anew() {
     let operations: Vec<Operation> =
         world.plan(&key(Kind::Membership, "carol")).steps.into_iter().map(|step| step.operation).collect();
     assert!(matches!(&operations[..], [Operation::Give { .. }]), "{operations:?}");
-    // While the directory refuses that, the statuses say what it has.
+    // While the directory refuses the write, the statuses show the access in the directory.
     let planned = world.plan(&key(Kind::Membership, "carol"));
     let said = guestlist::plan::refused(world.seen(), &key(Kind::Membership, "carol"), planned, Some("who and why"));
     assert_eq!(said.steps, []);

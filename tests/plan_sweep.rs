@@ -174,7 +174,7 @@ fn deactivated_guests_do_not_raise_the_orphan_bound() {
         vanish(&mut world, Kind::Membership, &format!("g{n:02}"));
     }
     let sweep = planned(&world);
-    // 6 of 20 live guests are more than a quarter; of all 40 records they would be less.
+    // 6 is more than a quarter of the 20 live guests, but less than a quarter of all 40 records.
     assert!(sweep.too_many_orphans, "{} orphans of {} guests", sweep.orphans.len(), sweep.guests);
     assert_eq!(sweep.withhold, []);
 }

@@ -1,4 +1,4 @@
-//! Copies by `cp` while the directory is written: each copy is refused, or it is exactly a state that the directory had.
+//! Copies by `cp` during writes to the directory: each copy is refused, or is exactly a state that the directory had.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong ends the test")]
 
 mod contract;
@@ -19,7 +19,7 @@ use guestlist::rules::{MfaMethod, ShareRole};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-/// Numbers that are the same in each run.
+/// Random numbers that a seed repeats.
 struct Random(u64);
 
 impl Random {
@@ -33,7 +33,7 @@ impl Random {
     }
 }
 
-/// A directory that goes through the same states wherever it is, given the same seed.
+/// A directory that goes through the same states for the same seed, in any file.
 struct World {
     directory: Inline,
     epoch: Epoch,
@@ -55,7 +55,7 @@ impl World {
         Self { directory, epoch, random: Random(seed), steps: 0 }
     }
 
-    /// Does something to one of many guests, or to what is around them: at most one transaction.
+    /// Changes one of many guests, an account or a user: at most one transaction.
     fn step(&mut self) {
         self.steps += 1;
         let (n, who) = (self.steps, self.random.below(60));
@@ -111,7 +111,7 @@ impl History {
         Self { world, head }
     }
 
-    /// Goes on, to the first state at or after a change.
+    /// Advances to the first state at or after a change.
     fn go_to(&mut self, head: i64) {
         while self.head < head {
             self.world.step();
@@ -119,7 +119,7 @@ impl History {
         }
     }
 
-    /// Whether the directory was ever in these states; they are asked for in their order.
+    /// Whether the directory was ever in this state. Callers ask in the order of the states.
     fn has(&mut self, (head, all): &State) -> bool {
         self.go_to(*head);
         (self.head, self.world.everything()) == (*head, all.clone())
@@ -148,12 +148,12 @@ impl Checkpoints {
         let open = || {
             let connection = Connection::open(file).unwrap();
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
-            // A checkpoint does as much as the reader allows.
+            // A checkpoint writes as much as the reader allows.
             connection.busy_timeout(Duration::ZERO).unwrap();
             connection
         };
         let (connection, reader) = (open(), open());
-        // The first state that a copy can have is that of the whole world.
+        // Every copy has at least the complete initial state.
         let _: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
         Self { connection, reader, reads: false }
     }
@@ -202,7 +202,7 @@ fn copy(file: &Path, copy: &Path, random: &mut Random, mut meanwhile: impl FnMut
     }
 }
 
-/// Copies a part of a file; the number of bytes there were.
+/// Copies a part of a file, and returns the number of bytes.
 fn copy_part(from: &Path, to: &Path, at: u64, length: u64) -> u64 {
     let Ok(source) = File::open(from) else { return 0 };
     let there = source.metadata().unwrap().len().saturating_sub(at);
@@ -216,7 +216,7 @@ fn copy_part(from: &Path, to: &Path, at: u64, length: u64) -> u64 {
     read as u64
 }
 
-/// What became of copies.
+/// The results of the copies.
 #[derive(Default)]
 struct Verdict {
     refused: usize,
@@ -258,7 +258,7 @@ impl Verdict {
     }
 }
 
-/// How much more is done than in a usual run.
+/// The factor by which a run is longer than usual.
 fn more() -> u64 {
     std::env::var("GUESTLIST_TEST_COPIES").map_or(1, |times| times.parse().unwrap())
 }
@@ -369,7 +369,7 @@ fn copy_beside_a_writing_process_is_refused_or_whole() {
             verdict.add(&to, Access::Read, format!("seed {seed}, round {round}"));
         }
         writer.kill();
-        // Nothing that was done is lost: at most the last step was not counted yet.
+        // No step is lost. At most the last step was not counted yet.
         let mut history = History::new(seed);
         while history.world.steps < writer.steps() {
             history.world.step();

@@ -37,7 +37,7 @@ pub const PAUSED: &str = "guestlist.dev/paused";
 /// All annotations that are read.
 pub const ANNOTATIONS: [&str; 4] = [RECONCILE_AT, RESET_MFA, RESEND_INVITATION, PAUSED];
 
-/// Whether an annotation is in the group of guestlist, read or not.
+/// Whether an annotation's name has guestlist's prefix, also if guestlist does not read it.
 pub fn is_annotation(name: &str) -> bool {
     name.split_once('/').is_some_and(|(group, _)| group == GROUP)
 }

@@ -112,7 +112,7 @@ fn differences(args: &PlanArgs) -> Result<(Vec<Change>, Rehearsal), String> {
         }
         let now = jiff::Timestamp::now();
         let old = rehearse_at(&before, directory.as_ref(), held.clone(), now).await?;
-        // What never changes is compared with what the base recorded.
+        // Fields that never change are compared with the values that the base recorded.
         let held = if edits_immutable(&before, &after) { applied_at(&before, held, now).await? } else { held };
         let new = rehearse_at(&after, directory.as_ref(), held, now).await?;
         let changes = compare(&Side::of(&old.guests, &old.later), &Side::of(&new.guests, &new.later));

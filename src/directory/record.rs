@@ -313,7 +313,7 @@ impl GuestRecord {
         self.is_live() && self.mark.as_ref().is_some_and(|mark| !mark.uid.starts_with(NO_OBJECT))
     }
 
-    /// Whether the directory tells applications nothing of the guest, since it refused to write the record.
+    /// Whether the directory hides the guest's accounts from applications, because it refused to write the record.
     pub fn is_shut_out(&self) -> bool {
         self.grants.values().any(GrantRecord::is_shut_out)
     }
@@ -325,7 +325,7 @@ impl GuestRecord {
 }
 
 impl GrantRecord {
-    /// Whether the directory tells applications nothing of it, since it refused to write the guest's record.
+    /// Whether the directory hides the grant from applications, because it refused to write the guest's record.
     pub fn is_shut_out(&self) -> bool {
         self.grant.until == Some(SHUT_OUT)
     }
@@ -340,7 +340,7 @@ impl GrantRecord {
     }
 }
 
-/// The end of a grant of a guest of whom the directory tells applications nothing, since it refused to write their record.
+/// The end of a grant that the directory hides from applications, because it refused to write the guest's record.
 pub const SHUT_OUT: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// Whether the directory keeps a guest without an allowed MFA method from signing in.

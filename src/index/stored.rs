@@ -42,7 +42,7 @@ impl From<ObjectMeta> for Meta {
     fn from(meta: ObjectMeta) -> Self {
         let mut finalizers = meta.finalizers.unwrap_or_default();
         finalizers.shrink_to_fit();
-        // Also the misspelt ones: the operator warns of them.
+        // Also misspelt annotations: the operator warns of them.
         let ours = |(name, _): &(String, String)| api::is_annotation(name);
         Self {
             namespace: meta.namespace.map(Into::into),

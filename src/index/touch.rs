@@ -122,8 +122,8 @@ impl Index {
         touched
     }
 
-    /// What it touches whether the memberships of an address break a rule: the shares through which they pass accounts on, and
-    /// the guests who get them.
+    /// The objects that depend on whether the memberships of an address break a rule: the shares through which these pass
+    /// accounts on, and the guests who get the accounts.
     pub fn touched_by_standing(&self, address: &Email) -> Touched {
         self.passed_on_by(self.by_address.get(address).into_iter().flat_map(Few::keys))
     }
@@ -155,8 +155,8 @@ impl Index {
         touched
     }
 
-    /// What a propagator touches: the shares that name the membership as propagator, and the guests who get accounts from it.
-    /// A deactivated record says that a propagator left; without it they count as one who may still come.
+    /// The objects that depend on a propagator: the shares that name the membership as propagator, and the guests who get
+    /// accounts from it. A deactivated record says that the propagator left; without a record, they may still join.
     pub fn touched_by_propagator(&self, namespace: &str, name: &str) -> Touched {
         let mut touched = Touched::default();
         for (space, share) in self.by_propagator.get(&(namespace.into(), name.into())).into_iter().flatten() {

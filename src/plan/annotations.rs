@@ -1,5 +1,5 @@
-//! Annotations of guestlist that do nothing as they are written. The API server takes any text, and a reconcile passes over
-//! what it cannot read. `guestlist check`, `plan`, `apply` and the operator report the same problems.
+//! Annotations of guestlist that do nothing as they are written. The API server accepts any text, and a reconcile skips
+//! text that it cannot read. `guestlist check`, `plan`, `apply` and the operator report the same problems.
 
 use jiff::Timestamp;
 
@@ -11,13 +11,13 @@ use crate::wording::nearest;
 /// A problem of one annotation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ineffective {
-    /// What does not happen, and the fix.
+    /// The missing effect, and the fix.
     pub message: String,
-    /// It does nothing before a time to come.
+    /// The annotation has no effect before a time in the future.
     pub is_early: bool,
 }
 
-/// Why an annotation does nothing now. `None`: it is read, or it is not guestlist's.
+/// The reason that an annotation does nothing now. `None`: guestlist reads it, or it is not guestlist's.
 pub fn ineffective(kind: Kind, name: &str, text: &str, now: Timestamp) -> Option<Ineffective> {
     let never = |message| Some(Ineffective { message, is_early: false });
     match name {
@@ -49,7 +49,7 @@ pub fn all_ineffective<'a>(
     annotations.filter_map(message).collect()
 }
 
-/// The operator looks at the object again at that time.
+/// The operator reconciles the object again at that time.
 fn early(name: &str, text: &str) -> String {
     let effect = if name == api::RESET_MFA {
         "the operator deletes the factors enrolled before it"

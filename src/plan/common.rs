@@ -65,7 +65,7 @@ pub fn behind(meta: &Meta, old: &[Condition], now: Timestamp) -> Conditions {
     keeping_domain(meta, old, now, &situation)
 }
 
-/// The conditions of an object whose operation the directory does not take: `judged`, but that Ready says so.
+/// The conditions of an object whose operation the directory refuses: `judged`, with another Ready.
 pub fn refused(meta: &Meta, old: &[Condition], judged: Conditions, now: Timestamp, cause: Option<&str>) -> Conditions {
     let mut written = conditions::write(old, meta.generation, now, &Situation::refused(cause), Vec::new());
     written.retain(|condition| condition.type_ != ConditionType::Accepted.as_str());

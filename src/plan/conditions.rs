@@ -67,8 +67,8 @@ impl Situation {
         }
     }
 
-    /// The directory answers and does not take this object's operation. `cause`: nothing helps until a person removes it;
-    /// `None`: it may pass.
+    /// The directory answers, but refuses this object's operation. `cause`: only a person can remove it. `None`: the refusal
+    /// may pass.
     pub fn refused(cause: Option<&str>) -> Self {
         let held = Self::held(Reason::DirectoryRefused);
         let message = cause.map_or(held.message.clone(), str::to_owned);

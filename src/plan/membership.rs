@@ -199,7 +199,7 @@ fn next_look(
     let asked = [api::RESEND_INVITATION, api::RESET_MFA]
         .into_iter()
         .filter_map(|annotated| crate::rules::time::instant(annotation(&member.entry.metadata, annotated)?).ok());
-    // A propagator whose end is too far ahead passes nothing on until it is close enough.
+    // A propagator whose end exceeds maxDuration passes nothing on until less time is left.
     let rejected =
         shares.iter().filter(|(_, access)| access.rejected).filter_map(|(_, access)| access.through.as_ref());
     let propagators =

@@ -245,8 +245,8 @@ impl Plan {
     }
 }
 
-/// Plans nothing for an object whose operation the directory does not take, and says so beside what it has of the object.
-/// `cause`: nothing helps until a person removes it; `None`: it may pass.
+/// Plans nothing for an object whose operation the directory refuses. The status shows the refusal and the access in the
+/// directory. `cause`: only a person can remove it. `None`: the refusal may pass.
 pub fn refused(world: World<'_>, key: &Key, planned: Plan, cause: Option<&str>) -> Plan {
     let mut status = planned.status;
     let conditions = match &mut status {

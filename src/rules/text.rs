@@ -12,7 +12,8 @@ use super::address::quote;
 pub const LONGEST_NAME: usize = 100;
 
 /// Characters that control a terminal, move the text around them or have no shape: the categories Cc, Cf, Zl, Zp and Co,
-/// noncharacters, and what Unicode calls default ignorable. Two variation selectors, which choose between text and emoji, are not among them.
+/// noncharacters, and default ignorable code points. Two variation selectors, which choose between text and emoji, are not
+/// among them.
 const HIDDEN: &[(char, char)] = &[
     ('\0', '\u{1f}'),
     ('\u{7f}', '\u{9f}'),

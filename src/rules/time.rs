@@ -8,7 +8,7 @@ use super::address::quote;
 /// and in this order, at most six digits each.
 pub const DURATION_PATTERN: &str = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$";
 
-/// The longest duration that [`DURATION_PATTERN`] has, in hours alone.
+/// The longest duration in hours alone that [`DURATION_PATTERN`] accepts.
 pub const LONGEST_READ: &str = "999999h";
 
 /// What an instant looks like; the CRDs check with the same expression. Whether the day exists, only the
@@ -17,12 +17,12 @@ pub const INSTANT_PATTERN: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|
 
 /// Reads a duration as Kubernetes writes it: `72h`, `1h30m`, `90s`. Not negative; no days or weeks.
 ///
-/// The error of one that is too long names `999999h`; a field with a shorter bound has a rule of its own.
+/// The error about a longer duration names `999999h`. A field with a shorter bound has a separate rule.
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
     duration_up_to(text, LONGEST_READ)
 }
 
-/// The same, for a field with a bound: the error of one that is too long to be read names the bound.
+/// Reads the duration of a field with a bound. The error about a duration that is too long to be read names the bound.
 pub fn duration_up_to(text: &str, longest: &str) -> Result<SignedDuration, String> {
     let wrong = || format!("{} is no duration; write hours, minutes and seconds as 72h, 1h30m or 90s", quote(text));
     let mut rest = text;
@@ -67,7 +67,7 @@ pub fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| wrong(Some("the month has no such day")))
 }
 
-/// Why a text of another shape is refused that RFC 3339 allows, or that is almost one.
+/// The cause for refusing a text that RFC 3339 allows, or that is almost an RFC 3339 time.
 fn cause(text: &str) -> Option<&'static str> {
     let upper = text.to_ascii_uppercase();
     if upper != text && has_shape(upper.as_bytes()) {
@@ -147,7 +147,7 @@ pub fn percentage(text: &str) -> Result<u8, String> {
 pub fn show_duration(duration: SignedDuration) -> String {
     let mut rest = duration.as_secs().max(0);
     let mut text = String::new();
-    // At most six digits each, as they are read.
+    // At most six digits each, as in the pattern.
     for (unit, factor, most) in [('h', 3600, 999_999), ('m', 60, 999_999), ('s', 1, i64::MAX)] {
         let value = (rest / factor).min(most);
         rest -= value * factor;

@@ -7,7 +7,7 @@ use super::tree::{Entry, Node, Span, Value};
 use super::{Problem, scalar};
 use crate::rules::quote;
 
-/// How many values the aliases of one document may make, and how many bytes of text: a long text can be named often.
+/// The most values that the aliases of one document may make, and the most bytes of text: many aliases can name a long text.
 const MAX_COPIES: usize = 100_000;
 const MAX_COPIED_TEXT: usize = 4 << 20;
 /// kubectl refuses a document of which aliases make more than 99%, if it is not a small one.
@@ -40,7 +40,7 @@ struct Decoder<'n> {
     /// How many values were read, and how many of them through aliases.
     values: usize,
     copies: usize,
-    /// How many bytes of text were read through aliases.
+    /// The bytes of text that were read through aliases.
     copied_text: usize,
     /// How many aliases are being followed.
     copying: usize,

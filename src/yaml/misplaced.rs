@@ -32,7 +32,7 @@ pub fn conflict(text: &str) -> Option<Problem> {
 pub fn blank(text: &str, scalar: Range<usize>) -> Option<(usize, char)> {
     let part = text.get(scalar.clone())?;
     let mut at = 0;
-    // Run by run: what stands around a blank is what stands around its run.
+    // Run by run: the characters around a blank are those around its run.
     while let Some(found) = part.get(at..)?.find(is_blank) {
         let start = at + found;
         let (before, rest) = part.split_at_checked(start)?;

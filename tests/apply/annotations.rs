@@ -1,4 +1,4 @@
-//! `plan` and `apply` show what `check` shows for the files that they read: errors stop them, warnings do not.
+//! `plan` and `apply` show the findings of `check` for the files that they read: errors stop them, warnings do not.
 
 use serde_json::Value;
 

@@ -147,7 +147,7 @@ fn edited_address_keeps_the_guest_and_invites_nobody() {
     fresh.declare(&other_address());
     assert_eq!(differences(&fresh, &[]).1, lost);
     assert_eq!(before_and_after(&fresh), ["Invited", "Rejected"]);
-    // It says what apply does.
+    // The comparison shows the same as apply.
     applied.says(&["apply", "manifests", "--prune", "--yes"]);
     let guests = applied.show()["guests"].as_array().unwrap().clone();
     let carol = guests.iter().find(|guest| guest["email"] == CAROL).unwrap();

@@ -1,4 +1,4 @@
-//! What a plan lists as waiting, and what it says of a partner that gives nothing yet.
+//! The `waits` of a plan, and its lines about a partner that grants nothing yet.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Objects that mean to be guestlist's and are not, and files that are not read.
+//! Objects that look like guestlist's and are not, and files that are not read.
 
 use super::support::{check, run};
 

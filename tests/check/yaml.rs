@@ -158,7 +158,7 @@ fn what_means_to_be_ours_is_not_taken_for_foreign() {
         let (status, report) = check(&text);
         assert_eq!((status, short(&report)), (1, vec![place.to_owned()]), "{text}");
     }
-    // A slip in the group is likelier than another operator with a kind of this name.
+    // A mistake in the group is likelier than another operator with a kind of this name.
     assert_eq!(check("apiVersion: crm.example/v1\nkind: LocalPartner\n").0, 1);
 }
 

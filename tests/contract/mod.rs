@@ -243,7 +243,7 @@ impl Subject {
         self.execute(operation, None, at(seconds)).await
     }
 
-    /// The embedded directory does what the pure function does that Keycloak's backend uses.
+    /// Compares the embedded directory with the pure function that Keycloak's backend uses.
     async fn execute(&self, operation: &Operation, basis: Option<Revision>, at: Timestamp) -> Result<Effect, Fault> {
         let directory = self.directory.as_ref();
         let expected = match directory.fences() {

@@ -1,4 +1,4 @@
-//! Runs a check on many inputs, and says which one broke it and how to repeat that.
+//! Runs a check on many inputs. A failure names the input and the command that repeats it.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,27 +9,27 @@ use std::time::{Duration, Instant};
 use super::MEMORY;
 use super::mutate::{Random, changed};
 
-/// How many inputs a subject of a share of 100 gets.
+/// The number of inputs for a subject with a share of 100.
 const INPUTS: u64 = 10_000;
-/// Where they begin.
+/// The default seed.
 const SEED: u64 = 1;
-/// How much memory an input may take, whatever its size, and how much more for each of its bytes.
+/// The most memory for an input of any size, and for each of its bytes in addition, in bytes.
 const MEMORY_OF_ANY: usize = 64 << 20;
 const MEMORY_OF_A_BYTE: usize = 1000;
 /// An input that takes longer hangs: the slowest takes less than a second.
 const HANGS: Duration = Duration::from_secs(60);
-/// How much of an input is shown.
+/// The most bytes of an input that a failure shows.
 const SHOWN: usize = 2000;
 
 /// Something that reads text.
 pub struct Subject {
-    /// Its name: that of its folder in `tests/fuzz/corpus`.
+    /// The name of its folder in `tests/fuzz/corpus`.
     pub name: &'static str,
     /// Real inputs.
     pub corpus: Vec<Vec<u8>>,
-    /// Pieces that mean something to it.
+    /// Words that have a meaning in its input.
     pub words: &'static [&'static str],
-    /// How many inputs it gets, in percent.
+    /// The number of its inputs, in percent of the default.
     pub share: u64,
 }
 
@@ -54,20 +54,20 @@ pub fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends the process where an input hangs.
+/// Ends the process if an input hangs.
 fn watch() {
     loop {
         std::thread::sleep(Duration::from_secs(1));
         if let Some(current) = current().as_ref().filter(|current| current.began.elapsed() > HANGS) {
             let said = told(current, "it hangs");
-            // Not by eprintln!: that is kept back until the test ends.
+            // Not by eprintln!: the test runner holds that back until the test ends.
             drop(std::io::stderr().write_all(said.as_bytes()));
             std::process::abort();
         }
     }
 }
 
-/// Where an input broke the check, how to repeat it, and the input. It is written to a file too.
+/// The message of a failure: its cause, the command that repeats it, and the input. The input is also written to a file.
 fn told(current: &Current, what: &str) -> String {
     let Current { name, seed, input, .. } = current;
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}"));
@@ -82,7 +82,7 @@ pub fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
 }
 
-/// What an input took: memory in bytes, and time.
+/// The cost of an input: memory in bytes, and time.
 pub type Taken = (usize, Duration);
 
 /// Checks one input.
@@ -116,7 +116,7 @@ pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect()
 }
 
-/// Checks texts that are made to take much.
+/// Checks texts that are built to take much time or memory.
 pub fn each(texts: Vec<(&'static str, String)>, mut check: impl FnMut(&[u8])) {
     let _alone = alone();
     for (name, text) in texts {

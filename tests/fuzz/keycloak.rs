@@ -1,4 +1,4 @@
-//! Keycloak's answers: one of them is changed, and everything is read of a realm that is sound otherwise.
+//! Keycloak's answers: one answer is changed, and the backend reads everything from a realm that is otherwise valid.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::harness::{Subject, fuzz};
 
-/// An input that takes more calls than these has no end.
+/// The most calls for one input. More of them are an endless loop.
 const CALLS: usize = 400;
 
 const WORDS: [&str; 22] = [
@@ -40,7 +40,7 @@ const WORDS: [&str; 22] = [
     "keycloak-",
 ];
 
-/// The answers of a sound realm, by what is asked for.
+/// The answers of a valid realm, by the kind of request.
 fn answers() -> BTreeMap<&'static str, String> {
     let record = r#"{\"installation\":\"prod\",\"cluster\":\"c\",\"namespace\":\"partners\",\"name\":\"bob\",\"uid\":\"u1\",\"adopted\":false,\"address\":\"bob@acme.example\",\"partner\":\"p1\",\"partnerName\":\"acme\",\"displayName\":\"Bob\",\"role\":\"GuestUser\",\"admittedAt\":\"2026-01-01T00:00:00Z\",\"mailedAt\":\"2026-01-01T00:00:00Z\",\"recentMails\":[\"2026-01-01T00:00:00.000000000Z partners\"],\"invitedAt\":\"2026-01-01T00:00:00Z\",\"invitationEnds\":\"2026-01-04T00:00:00Z\",\"joinedAt\":\"2026-01-02T00:00:00Z\",\"mfa\":{\"TOTP\":\"2026-01-02T00:00:00Z\"},\"revoked\":[\"wiki:manager\"]}"#;
     let grant = r#"{\"account\":\"ads\",\"role\":\"Manager\",\"share\":\"s\",\"shareUid\":\"s1\",\"allowed\":[\"TOTP\"],\"asked\":[\"TOTP\"],\"until\":\"2027-01-01T00:00:00Z\",\"since\":\"2026-01-01T00:00:00Z\"}"#;
@@ -100,7 +100,7 @@ fn answers() -> BTreeMap<&'static str, String> {
     .into()
 }
 
-/// What a call asks for.
+/// The kind of a request.
 fn asked(method: &str, path: &str) -> &'static str {
     let path = path.split('?').next().unwrap_or_default();
     let parts: Vec<&str> =
@@ -199,7 +199,7 @@ impl Server {
     }
 }
 
-/// Reads everything of the realm, whatever fails.
+/// Reads everything of the realm, and ignores failures.
 async fn read(directory: &Directory) {
     drop(directory.ready().await);
     drop(directory.sign_in().await);
@@ -229,7 +229,7 @@ async fn read(directory: &Directory) {
     directory.warnings();
 }
 
-/// The realm reads where no answer is changed.
+/// Reads the realm without a changed answer; no read may fail.
 async fn reads(directory: &Directory) {
     assert_eq!(directory.owner().await.unwrap().unwrap().installation, "prod");
     assert_eq!(directory.partners(None).await.unwrap().items.len(), 1);

@@ -1,9 +1,8 @@
-//! Everything that reads text of others holds against any text: nothing panics, hangs or takes memory without bound, and
-//! text that is accepted and printed reads as the same value.
+//! Every reader of untrusted text accepts or refuses any text: no text makes it panic, hang or take memory without bound.
+//! Text that is accepted and printed reads as the same value.
 //!
-//! The inputs are changed copies of real ones. `GUESTLIST_FUZZ_SEED` and `GUESTLIST_FUZZ_INPUTS` set where they begin and
-//! how many there are; both are fixed otherwise. An input that found a fault belongs into `tests/fuzz/corpus/SUBJECT`, which
-//! each run reads too.
+//! The inputs are changed copies of real ones. `GUESTLIST_FUZZ_SEED` sets their seed, and `GUESTLIST_FUZZ_INPUTS` their
+//! number; both have fixed defaults. Put an input that finds a fault into `tests/fuzz/corpus/SUBJECT`: each run checks it.
 
 #![allow(
     missing_docs,

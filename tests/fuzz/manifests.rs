@@ -1,4 +1,4 @@
-//! Manifests: the reader, and what `check`, `plan` and `apply` read of files.
+//! Manifests: the YAML reader, and the files that `check`, `plan` and `apply` read.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ fn corpus() -> Vec<Vec<u8>> {
     folders.iter().flat_map(|folder| files(Path::new(folder))).map(|(_, content)| content).collect()
 }
 
-/// Whether a value is read in bounds, and how many values it has.
+/// Asserts that a value is within bounds, and returns the number of its values.
 fn count(node: &Node, text: &str) -> usize {
     let holds = |span: &std::ops::Range<usize>| span.start <= span.end && span.end <= text.len();
     assert!(holds(&node.span) && holds(&node.mark()), "{:?} is not in the text", node.span);
@@ -62,7 +62,7 @@ fn count(node: &Node, text: &str) -> usize {
     }
 }
 
-/// Reads a manifest, and what was read of it once more as JSON.
+/// Reads a manifest, prints the result as JSON, and reads that again.
 fn read(input: &[u8]) {
     let Ok(text) = yaml::decode_bytes(input.to_vec()) else { return };
     let (documents, problems) = yaml::read(&text);
@@ -107,7 +107,7 @@ fn manifest_reader_on_large_texts() {
     each(shapes(8000), read);
 }
 
-/// The objects that a file declares, as JSON, or the report of what is wrong with it.
+/// The objects that a file declares, as JSON, or the report of its errors.
 fn accepted(text: &str) -> Result<Vec<Json>, String> {
     let policy = Workspace::parse(include_str!("../../examples/acme/workspace.yaml")).unwrap();
     let json = |object: &Declared| {
@@ -117,14 +117,14 @@ fn accepted(text: &str) -> Result<Vec<Json>, String> {
             Declared::Share(object) => serde_json::to_value(object).unwrap(),
             Declared::Unreadable { error, .. } => panic!("an object that does not read is accepted: {error}"),
         };
-        // It is made of the name and of the one in the file.
+        // The UID is derived from the name and the UID in the file.
         json["metadata"].as_object_mut().unwrap().remove("uid");
         json
     };
     Ok(read_manifests(text, &policy, "2026-06-01T00:00:00Z".parse().unwrap())?.iter().map(json).collect())
 }
 
-/// Reads a file, and what was accepted of it once more as it is printed.
+/// Reads a file, prints the objects, and reads them again.
 fn commands(input: &[u8]) {
     let Ok(text) = yaml::decode_bytes(input.to_vec()) else { return };
     let Ok(objects) = accepted(&text) else { return };

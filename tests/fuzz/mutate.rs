@@ -4,7 +4,7 @@
 const SIZE: usize = 4 << 10;
 const LARGE: usize = 64 << 10;
 
-/// Pieces that mean something to many readers.
+/// Words that have a meaning in many formats.
 const WORDS: [&str; 40] = [
     "",
     "\0",
@@ -48,7 +48,7 @@ const WORDS: [&str; 40] = [
     "\u{e0001}",
 ];
 
-/// Numbers that are the same in each run.
+/// Random numbers that a seed repeats.
 pub struct Random(u64);
 
 impl Random {
@@ -112,7 +112,7 @@ fn change(random: &mut Random, input: &mut Vec<u8>, corpus: &[Vec<u8>], words: &
         }
         7 => part.iter().rev().copied().collect(),
         _ => {
-            // A word beside what is there.
+            // A word beside the existing text.
             let mut put = part;
             let word = if words.is_empty() { random.one(&WORDS) } else { random.one(words) };
             put.extend(word.as_bytes());

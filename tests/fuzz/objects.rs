@@ -1,4 +1,4 @@
-//! Objects as the API server sends them: watch events of the three kinds, into the index and out of it.
+//! Watch events of the three kinds as the API server sends them: the index stores and returns their objects.
 
 use guestlist::api;
 use guestlist::index::{Declared, Index, Kept, Kind, resource_version};
@@ -53,7 +53,7 @@ const SHARE: &str = r#"{"type":"DELETED","object":{"apiVersion":"guestlist.dev/v
 const BOOKMARK: &str = r#"{"type":"BOOKMARK","object":{"apiVersion":"guestlist.dev/v1alpha1","kind":"GuestMembership","metadata":{"resourceVersion":"45"}}}"#;
 const ERROR: &str = r#"{"type":"ERROR","object":{"apiVersion":"v1","kind":"Status","status":"Failure","message":"too old","reason":"Expired","code":410}}"#;
 
-/// Takes an event in as the operator does.
+/// Applies an event to the index as the operator does.
 fn event<K: Watched + Serialize>(index: &mut Index, text: &str) {
     let Ok(event) = serde_json::from_str::<WatchEvent<DeserializeGuard<K>>>(text) else { return };
     match event {
@@ -83,7 +83,7 @@ fn event<K: Watched + Serialize>(index: &mut Index, text: &str) {
     }
 }
 
-/// An object that reads, reads as the same when it is written.
+/// Asserts that a written object reads as the same object.
 fn reads_again<K: Watched + Serialize>(object: &K) {
     let written = serde_json::to_value(object).unwrap();
     let again: K = serde_json::from_value(written.clone()).unwrap();

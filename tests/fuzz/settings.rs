@@ -1,4 +1,4 @@
-//! Files of settings: the workspace policy, and people and accounts to import.
+//! Configuration files: the workspace policy, and the file of people and accounts to import.
 
 use guestlist::cli::read_import;
 use guestlist::workspace::Workspace;

@@ -1,6 +1,7 @@
-//! Texts of a few ten thousand bytes that are made to take much: aliases of large values, depth, width, one very long line.
+//! Texts of a few ten thousand bytes that are built to take much time or memory: aliases of large values, depth, width, one
+//! very long line.
 
-/// The texts, each with its name, with so `many` of something in each.
+/// The texts with their names. Each repeats its part `many` times.
 pub fn shapes(many: usize) -> Vec<(&'static str, String)> {
     let numbered = |line: &dyn Fn(usize) -> String| (0..many).map(line).collect::<String>();
     let long = "x".repeat(4 * many);

@@ -1,4 +1,4 @@
-//! What stands in the embedded directory's file: one value of it is changed, and everything is read.
+//! The embedded directory's file: one value is changed, and the backend reads everything.
 
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Access, Inline, Store, register_digest};
@@ -66,7 +66,7 @@ fn values(connection: &Connection) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Reads everything, whatever fails.
+/// Reads everything, and ignores failures.
 async fn read(directory: &Inline) {
     drop(directory.owner().await);
     drop(directory.cursor().await);
@@ -109,7 +109,7 @@ fn values_in_the_file() {
     fuzz(Subject { name: "sqlite", corpus, words: &WORDS, share: 4 }, |input| {
         let at = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
         let place = String::from_utf8_lossy(&input[..at]);
-        // Where the place does not read, any will do.
+        // If the place cannot be read, any value is changed.
         let (place, before) =
             sound.iter().find(|(known, _)| *known == place).unwrap_or(&sound[input.len() % sound.len()]);
         let bytes = input.get(at + 1..).unwrap_or_default();

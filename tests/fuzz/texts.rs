@@ -9,10 +9,10 @@ use jiff::Timestamp;
 
 use super::harness::{Subject, fuzz};
 
-/// How long a message about one text is at most, in bytes.
+/// The most bytes of a message about one text.
 const MESSAGE: usize = 600;
 
-/// Checks texts of a field. What is wrong with one is one short line.
+/// Checks texts of a field. The error about a text is one short line.
 fn fuzz_texts<E: ToString>(
     name: &'static str,
     corpus: &[&str],
@@ -20,7 +20,7 @@ fn fuzz_texts<E: ToString>(
     mut check: impl FnMut(&str) -> Result<(), E>,
 ) {
     let corpus = corpus.iter().map(|text| text.as_bytes().to_vec()).collect();
-    // Names are looked at by the character.
+    // Names are checked character by character.
     let share = if name == "names" { 20 } else { 50 };
     fuzz(Subject { name, corpus, words, share }, |input| {
         if let Err(error) = check(&String::from_utf8_lossy(input)) {

@@ -125,7 +125,7 @@ async fn shown(scene: &Scene) -> (Value, Vec<Value>) {
 #[test]
 fn user_that_keycloak_refuses_is_named_and_shown_without_access() {
     on("refused-user", async |scene| {
-        // Applications are told only of members of a group, as setup prepares a realm.
+        // As in a realm after setup, applications see accounts only of members of the group `/guestlist/told`.
         let roots = scene.people.admin("GET", "/groups?search=guestlist&exact=true", None).await;
         let root = roots.as_array().unwrap().iter().find(|group| group["name"] == "guestlist").unwrap();
         let told = json!({"name": "told", "attributes": {"guestlist.told": ["true"]}});
@@ -155,7 +155,7 @@ fn user_that_keycloak_refuses_is_named_and_shown_without_access() {
             assert!(planned.contains("take away instagram"), "{planned}");
             assert!(planned.contains("give: 0"), "{planned}");
         }
-        // Taken back: the user says still what the files give, so nothing has to be written for it.
+        // The edit is reverted. The user still has the grants of the files, so no write is necessary.
         scene.declare(&suspended(false));
         settles(scene).await;
         assert_eq!(shown(scene).await, (json!("Active"), vec![json!("instagram")]));

@@ -34,7 +34,7 @@ fn mails(stage: &Stage, names: &[&str], each: usize) {
     });
 }
 
-/// A browser on the page for a new password, after the sign-in of a person of the workspace.
+/// A browser on the page for a new password, after the sign-in of a workspace user.
 async fn holds_page(server: &Keycloak, realm: &str) -> Browser {
     let client = json!({
         "clientId": "app", "publicClient": true, "standardFlowEnabled": true, "redirectUris": [Application::RETURN],

@@ -1,4 +1,4 @@
-//! An edit of one field: each operation of its plan changes something that matters, once, and a second run has nothing to do.
+//! An edit of one field: each operation of its plan has an effect, no part is changed twice, and a second run plans nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use super::generate::{Dice, HOSTS, NAMES};
 const PAST: &str = "2020-01-01T00:00:00Z";
 const FUTURE: [&str; 2] = ["2027-06-30T00:00:00Z", "2027-09-30T00:00:00Z"];
 
-/// The fields of a kind's spec and the values that they change to. `null`: left out.
+/// The fields of a kind's spec and their new values. `null`: the field is removed.
 fn edits(kind: &str) -> Vec<(&'static str, Vec<Value>)> {
     let ends = || vec![Value::Null, json!(PAST), json!(FUTURE[0]), json!(FUTURE[1])];
     let methods = || vec![Value::Null, json!(["TOTP"]), json!(["WebAuthn"]), json!(["TOTP", "WebAuthn"])];
@@ -163,7 +163,7 @@ fn guest_part(all: &Everything, guest: &GuestRecord, part: &str, now: Timestamp)
     }
 }
 
-/// A part of a record, as far as it matters to anybody.
+/// The value of a part of a record, as far as it has an effect.
 fn value(all: &Everything, (id, part): &Part, now: Timestamp) -> String {
     if part == ":partner" {
         let partner = all.partners.iter().find(|partner| partner.id.0 == *id);
@@ -195,7 +195,7 @@ fn needless(before: &Everything, after: &Everything, done: &[Operation], now: Ti
             }
             _ => None,
         };
-        // A lower role with a later end is two operations: the first one takes, the second one gives. So are other methods.
+        // A lower role with a later end is two operations: the first revokes, the second grants. So are other methods.
         let take_and_give =
             matches!(by[..], [Operation::Lower { .. } | Operation::Withhold { .. }, Operation::Give { .. }]);
         if by.len() > 1 && !(take_and_give && grant(by[0]) != grant(by[1])) {
@@ -205,7 +205,7 @@ fn needless(before: &Everything, after: &Everything, done: &[Operation], now: Ti
     found
 }
 
-/// A world in which everybody may have something and most guests are Active, at rest.
+/// A converged environment in which every membership may have accounts and most guests are Active.
 fn active(dice: &mut Dice) -> Environment {
     let partner_ref = json!({"name": "acme"});
     let mut objects = vec![object("LocalPartner", "acme", json!({"hostAdmins": HOSTS}))];
@@ -235,7 +235,7 @@ fn active(dice: &mut Dice) -> Environment {
     environment
 }
 
-/// Applies an edit and a second time nothing. What is wrong with the operations, and whether there were any.
+/// Applies an edit, and applies again. Adds problems of the operations, and returns whether there were operations.
 fn applied(environment: &mut Environment, edit: &str, problems: &mut Vec<String>) -> bool {
     let before = environment.everything();
     let done = environment.applied();
@@ -267,7 +267,7 @@ fn edited_field_plans_no_operation_that_is_needless() {
             if applied(&mut environment, &edit, &mut problems) {
                 *changed.entry(format!("{kind} {path}")).or_default() += 1;
             }
-            // Most edits are taken back, so that there is something to lose by the next one.
+            // Most edits are reverted, so that the next edit has grants to revoke.
             if !dice.one_in(4) {
                 environment.objects[chosen] = old;
                 applied(&mut environment, &format!("{edit}, taken back"), &mut problems);
@@ -296,7 +296,7 @@ fn narrowed_methods_revoke_or_lower_each_grant_once() {
         let lowers = done.iter().filter(|operation| matches!(operation, Operation::Lower { .. })).count();
         assert!(!done.iter().any(gives) && lowers == 1, "{kind}: {done:?}");
         assert_eq!(edited.held().len(), 1, "{kind}");
-        // What is enrolled later counts as the specs say now.
+        // A factor that is enrolled later counts by the new specs.
         edited.enrols(&email("bob@acme.example"), MfaMethod::WebAuthn);
         edited.apply();
         assert_eq!(edited.held().len(), 2, "{kind}");

@@ -1,4 +1,4 @@
-//! A membership that breaks a rule passes no account on, and no message names it as one that could.
+//! A membership that breaks a rule passes no account on, and no message recommends it as a propagator.
 
 use guestlist::index::Kind;
 

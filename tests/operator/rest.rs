@@ -136,7 +136,7 @@ fn at_rest_five_resyncs_and_a_restart_write_nothing_whatever_state_objects_are_i
     assert!(asked > 20, "the operator's requests are counted: {asked}");
     stage.rests(12);
     assert_eq!((stage.versions(), requests(&stage)), (before.clone(), asked), "{}", stage.operator.log());
-    // What does nothing is logged once, not with each resync.
+    // An annotation that does nothing is logged once, not at each resync.
     let log = stage.operator.log();
     let said = |line: &&str| line.contains("partners/paused") && line.contains("\"soon\" is no time");
     assert_eq!(log.lines().filter(said).count(), 1, "{log}");

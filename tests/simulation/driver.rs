@@ -31,7 +31,7 @@ mailInterval: 10m
 const PATIENCE: SignedDuration = SignedDuration::from_secs(150);
 /// More than any run takes: who is not at rest by then never is.
 const MOST_STEPS: usize = 20_000;
-/// More than a whole test takes: a test that loops fails within seconds, and says so.
+/// More steps than any test takes: an endless loop fails within seconds.
 const MOST_STEPS_IN_ALL: usize = 200_000;
 
 /// What goes wrong with one call.
@@ -45,7 +45,7 @@ pub enum Trouble {
     Conflict,
     Busy,
     Error,
-    /// The call is made, and then the term is over: soon another process leads.
+    /// The call succeeds, and then the term ends: another process leads soon.
     TermEnds,
 }
 
@@ -65,9 +65,9 @@ pub struct Running {
     pub task: Task,
     /// The newest version of what decides, that the engine knew when it planned this.
     pub seen: u64,
-    /// Which facts from outside it knew.
+    /// The index of the outside facts that the engine knew.
     pub outside: usize,
-    /// The objects as it knew them, where it gives something.
+    /// The objects as the engine knew them, if the operation grants something.
     pub known: BTreeMap<Key, Value>,
 }
 
@@ -83,7 +83,7 @@ pub struct Sim {
     pub trouble: Option<(usize, Trouble)>,
     /// Addresses whose directory calls all fail.
     pub cursed: Vec<Email>,
-    /// The directory answers them with a refusal for good: why.
+    /// The message with which the directory refuses these calls for good. `None`: it does not answer them.
     pub refuses: Option<String>,
     /// The directory takes no other write either.
     pub takes_nothing: bool,
@@ -91,9 +91,9 @@ pub struct Sim {
     pub only_gives: bool,
     /// Addresses to which no mail goes out.
     pub mailless: Vec<Email>,
-    /// The term is over: nothing may be written any longer, except what takes access away.
+    /// The term is over: only writes that revoke access are allowed.
     pub lapsed: bool,
-    /// After so many tasks another process leads.
+    /// The number of tasks after which another process leads.
     pub successor: Option<usize>,
     /// How many guests were looked up one by one before the directory was read.
     pub looks: usize,
@@ -116,12 +116,12 @@ pub struct Sim {
     pub strict: bool,
     /// Random worlds have checks of their own.
     pub watch: Option<Watch>,
-    /// What is executed instead of an operation, and what the store of objects does wrong: bugs on purpose.
+    /// Planted bugs: an executor that replaces operations, and a fault of the object store.
     pub executor: Option<fn(&Operation) -> Option<Operation>>,
     pub store_bug: Option<StoreBug>,
-    /// The versions that this process wrote, and knows of by the answers.
+    /// The versions that this process wrote, as the answers told it.
     pub own: BTreeSet<u64>,
-    /// How much has happened.
+    /// The number of steps so far.
     pub steps: usize,
     running: Vec<Running>,
     places: BTreeMap<Kind, usize>,
@@ -430,7 +430,7 @@ impl Sim {
         }
     }
 
-    /// Something in the directory has changed that the operator will be told of.
+    /// Notes a change in the directory that the operator will receive.
     pub fn is_changed(&mut self, changed: Changed) {
         self.changed.insert(changed);
     }

@@ -72,7 +72,7 @@ pub struct Call {
     is_over: Arc<AtomicBool>,
 }
 
-/// How long the term lasts.
+/// The length of a term.
 const TERM: Duration = Duration::from_secs(3600);
 
 /// How a task goes on.

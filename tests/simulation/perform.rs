@@ -22,9 +22,9 @@ use super::server::{Server, read};
 use super::worlds;
 use super::worlds::planted::StoreBug;
 
-/// More calls than any task makes.
+/// More calls than any task makes: a task with more is an endless loop.
 const MOST_CALLS: usize = 500;
-/// How many tasks the process still begins after its term, before another one leads.
+/// The number of tasks that the process still begins after its term, before another process leads.
 const TASKS_AFTER_TERM: usize = 3;
 
 /// Why a task does not come to its end.
@@ -148,7 +148,7 @@ impl Sim {
         })
     }
 
-    /// A write names the version that it was planned on, and a status the generation of that version.
+    /// Asserts that a write names the version that it was planned on, and a status the generation of that version.
     fn is_about_what_it_says(&self, key: &Key, part: Part, patch: &Value) {
         let version = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         let version = version.unwrap_or_else(|| panic!("{key} is written without a version: {patch}"));

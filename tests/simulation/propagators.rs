@@ -1,4 +1,5 @@
-//! A propagator's membership breaks a rule, and no longer breaks it: the guests behind it lose and get access at once.
+//! When a propagator's membership breaks a rule, the guests behind it lose access at once. When it complies again, they get
+//! access at once.
 
 use guestlist::directory::AccountRecord;
 use guestlist::directory::{Changed, Import};
@@ -21,7 +22,7 @@ fn guests_of_a_propagator_follow_changes_of_the_directory() {
         sim.create(
             Membership,
             "eve",
-            // Suspended, so that no admission tells anything.
+            // Suspended, so that no admission causes a reconcile.
             json!({"partnerRef": {"name": "acme"}, "email": "eve@acme.example", "role": "GuestAdmin",
                    "invitedBy": "alice@host.example", "suspended": true}),
         );

@@ -1,11 +1,11 @@
-//! The record that an operation makes, by the pure function that Keycloak's backend uses, compared with the record that the
-//! embedded directory made of it.
+//! Compares the record that an operation results in: by the pure function that Keycloak's backend uses, and in the embedded
+//! directory.
 
 use guestlist::directory::amend::{Amended, Around, Refusal, amend};
 use guestlist::directory::{Effect, Execute, Fault, GuestId, GuestRecord, Operation, Revision};
 use jiff::Timestamp;
 
-/// What the pure function makes of a guest's record.
+/// The record that the pure function computes.
 pub struct Expected {
     guest: GuestId,
     basis: Option<Revision>,
@@ -32,7 +32,7 @@ fn named_accounts(operation: &Operation) -> Vec<String> {
     }
 }
 
-/// Before the operation is executed. `None`: the pure function has no say in it.
+/// The expected record, before the operation is executed. `None`: the pure function does not cover the operation.
 pub async fn expected(
     directory: &dyn Execute,
     operation: &Operation,
@@ -44,7 +44,7 @@ pub async fn expected(
         return None;
     }
     let before = record(directory, &guest).await?;
-    // What a share was when something was first given through it is kept elsewhere.
+    // A separate record of the share keeps its account and partner.
     if let Operation::Give { grants, .. } = operation {
         let shares = directory.shares(None).await.unwrap().items;
         let other = |uid: &str, account: &str| {
@@ -72,7 +72,7 @@ pub async fn expected(
     Some(Expected { guest, basis, before, after, outcome })
 }
 
-/// After the operation was executed: both backends made the same of it.
+/// Asserts, after the operation was executed, that both backends have the same record.
 pub async fn agrees(directory: &dyn Execute, expected: Expected, done: &Result<Effect, Fault>, operation: &Operation) {
     let stale = expected.basis.is_some_and(|basis| basis != expected.before.revision);
     if stale || matches!(done, Err(Fault::Fenced | Fault::Unavailable { .. })) {

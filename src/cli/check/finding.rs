@@ -29,7 +29,7 @@ impl Severity {
 pub enum Code {
     /// A file or directory cannot be read.
     Unreadable,
-    /// A file is left out that may be meant to be read.
+    /// A file that may be meant to be read is left out.
     Skipped,
     /// It is rendered by kustomize or Helm before it is applied.
     Unrendered,

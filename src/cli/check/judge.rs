@@ -193,7 +193,7 @@ impl Placed {
         }
     }
 
-    /// Durations in which nobody can act: the server takes them, and a slip in the unit would else let nobody in.
+    /// Reports durations in which nobody can act. The API server accepts them, and with a wrong unit no guest would get in.
     fn say_short(&self, index: &Index, findings: &mut Vec<Finding>) {
         if self.key.kind != Kind::Partner {
             return;
@@ -255,7 +255,7 @@ impl Placed {
     }
 }
 
-/// Why no object has a name.
+/// The reason that no object can have a name.
 fn impossible(name: &str) -> Option<String> {
     let form = "lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit";
     (!is_subdomain(name)).then(|| format!("no object can have the name {}: {form}; correct it", quote(name)))

@@ -140,7 +140,7 @@ fn check(
     report
 }
 
-/// What a warning about the policy begins with.
+/// The beginning of each warning about the policy.
 pub(super) const POLICY: &str = "the workspace policy: ";
 
 /// Where an object has its name.
@@ -183,7 +183,7 @@ fn examine_texts(
     Examined { objects: declared, names, report }
 }
 
-/// Reads a text as `plan` and `apply` read a file: its objects, or the report of what is wrong with it.
+/// Reads a text as `plan` and `apply` read a file: its objects, or the report of its errors.
 pub fn read_manifests(text: &str, policy: &Workspace, now: Timestamp) -> Result<Vec<Declared>, String> {
     let texts = vec![Ok(Source::new("-", text))];
     examine_texts(texts, None, policy, now).refusal().map(|accepted| accepted.objects)
@@ -213,8 +213,8 @@ fn leaving(objects: &[Object], findings: &mut Vec<Finding>) {
 }
 
 impl Examined {
-    /// The objects, and what stops nothing. `Err`: what nobody can go on with, such as input that its schema does not admit. A
-    /// broken rule is not among it; that the law deals with.
+    /// The objects, their places and the warnings. `Err`: the report of errors that stop `plan` and `apply`, such as input
+    /// that does not fit its schema. Broken rules stop neither; the planner evaluates them.
     pub fn refusal(mut self) -> Result<Accepted, String> {
         let by_law = |finding: &Finding| matches!(finding.code, Code::Rule(_)) && finding.path != NAME;
         let fatal = |finding: &Finding| finding.severity == Severity::Error && !by_law(finding);
@@ -239,7 +239,7 @@ impl Examined {
         Ok(Accepted { objects: self.objects, places, warnings })
     }
 
-    /// The warnings, as one line each. What an object waits for is judged again, with the directory.
+    /// The warnings, one line each, without those about objects that wait: the planner reports these from the directory.
     fn warnings(&self) -> Vec<String> {
         let waits = |finding: &Finding| match finding.code {
             Code::Rule(reason) => judge::wait_of(reason).is_some_and(|(_, message)| finding.message == message),
@@ -262,13 +262,13 @@ impl Examined {
     }
 }
 
-/// Files that can be gone on with.
+/// The files that `plan` and `apply` accept.
 pub(super) struct Accepted {
-    /// What they declare.
+    /// The objects that they declare.
     pub objects: Vec<Declared>,
-    /// Where it stands.
+    /// The places of the objects and of the findings.
     pub places: Places,
-    /// What stops nothing.
+    /// Problems that do not stop the command.
     pub warnings: Vec<String>,
 }
 

@@ -96,14 +96,14 @@ pub fn sort(root: &Node) -> Sort {
     }
 }
 
-/// Whether a kind is one of ours or a list of it, in any case. No other group is known to have such a kind.
+/// Whether a kind is one of guestlist's or a list of it, in any letter case. No other group is known to have such a kind.
 fn is_ours(kind: &str) -> bool {
     let item = kind.get(..kind.len().saturating_sub(4)).filter(|_| kind.to_ascii_lowercase().ends_with("list"));
     let known = |kind: &str| Kind::ALL.into_iter().any(|known| known.as_str().eq_ignore_ascii_case(kind));
     known(kind) || item.is_some_and(known)
 }
 
-/// An object that would be ours if `apiVersion` and `kind` were written in the right case.
+/// An object that would be guestlist's if the fields `apiVersion` and `kind` had the right capital letters.
 fn misspelt(root: &Node) -> Option<Sort> {
     let find = |name: &'static str| {
         let mut entries = root.entries().iter();

@@ -17,7 +17,7 @@ use crate::rules::quote;
 use crate::wording::nearest;
 use crate::yaml::tree::{Entry, Node, Span, Value, field_mark};
 
-/// How long the end of a field's name is at most that may be left out by mistake: `Ref`, `At`, `By`.
+/// The longest ending that may be missing from a field's name by mistake: `Ref`, `At`, `By`.
 const SUFFIX: usize = 3;
 const TIME: &str = "write an RFC 3339 time in quotes, as \"2027-06-30T00:00:00Z\"";
 
@@ -145,7 +145,7 @@ impl<'a> Checker<'a> {
 
     /// Says that a field does not exist, and which was meant.
     pub fn unknown<'k>(&mut self, entry: &Entry, path: &str, known: impl Iterator<Item = &'k str> + Clone) {
-        // A word that is cut short, such as partner for partnerRef, was meant rather than one that looks like it.
+        // A field without its ending, such as partner for partnerRef, is likelier than a field with a similar name.
         let begun = |known: &&str| known.starts_with(&entry.key) && known.len() - entry.key.len() <= SUFFIX;
         let cut = known.clone().find(begun).filter(|_| !entry.key.is_empty());
         let hint = if let Some(near) = cut.or_else(|| nearest(&entry.key, known.clone())) {
@@ -210,7 +210,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// How to write the string that a field wants, where another scalar stands.
+/// The fix for a scalar of another type in place of a string.
 pub fn form(path: &str) -> &'static str {
     match path.rsplit('.').next().unwrap_or_default() {
         "expiresAt" | "creationTimestamp" | "deletionTimestamp" => TIME,

@@ -179,7 +179,7 @@ struct Finder<'a> {
     exclude: Excludes<'a>,
     /// The files, and whether they were found in a directory.
     files: Vec<Result<(PathBuf, bool), Refused>>,
-    /// Files of a directory that are left out for their ending.
+    /// Files of a directory that are left out because their ending has capital letters.
     skipped: Vec<Refused>,
     seen: BTreeSet<PathBuf>,
     /// Something was left out on request.
@@ -285,7 +285,7 @@ pub fn has_ending(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
 }
 
-/// Whether it would be named as a manifest in lower case.
+/// Whether the file would be a manifest if its ending were in lower case.
 fn ends_in_capitals(path: &Path) -> bool {
     let any_case = |ending: &OsStr| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known));
     !has_ending(path) && path.extension().is_some_and(any_case)

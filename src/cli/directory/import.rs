@@ -44,9 +44,9 @@ struct ImportAccount {
 
 /// A file that was read.
 pub struct Entries {
-    /// What it says.
+    /// The content.
     pub file: ImportFile,
-    /// Its name.
+    /// The name of the file.
     name: String,
     people: Vec<Named>,
 }
@@ -55,13 +55,13 @@ pub struct Entries {
 struct Named {
     email: Email,
     place: String,
-    /// The account that they are to own; `None`: the entry of a user.
+    /// The account that the person owns. `None`: the entry of a user.
     account: Option<String>,
 }
 
 impl Entries {
-    /// Why a directory with these guests takes nothing of the file: a guest is neither a user nor an Owner. `None`: there is no
-    /// such entry.
+    /// The entries that name a guest of the directory as a user or an Owner. Nothing is imported from such a file. `None`:
+    /// there is no such entry.
     pub fn refused(&self, held: &Everything) -> Option<Problem> {
         let guest = |email: &Email| held.guests.iter().find(|guest| guest.address == *email && guest.is_live());
         let lines = self.people.iter().filter_map(|Named { email, place, account }| {
@@ -110,7 +110,7 @@ fn place(location: Location) -> String {
     format!(":{}:{}", location.line(), location.column())
 }
 
-/// Reads the text of a file.
+/// Reads the text of a file to import. `Err`: all problems.
 pub fn read_import(text: &str) -> Result<ImportFile, Vec<Found>> {
     parse(text).map(|(file, _)| file)
 }

@@ -29,7 +29,7 @@ pub fn is_keycloak(directory: &str) -> bool {
     directory.starts_with("keycloak:")
 }
 
-/// Whether a file is there and not empty: an import fills an empty one.
+/// Whether a file exists and is not empty. An import writes into an empty one.
 fn has_content(path: &Path) -> bool {
     path.metadata().map_or_else(|error| error.kind() != std::io::ErrorKind::NotFound, |file| file.len() > 0)
 }

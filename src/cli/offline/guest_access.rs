@@ -36,7 +36,7 @@ pub fn guest_access(index: &Index, mirror: &Mirror, frame: Frame<'_>) -> Vec<Gue
         let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
         let view = MemberView::of(world, &partner, entry);
         let record = view.claim.live();
-        // Neither address nor partner of a guest changes, whatever the membership says now.
+        // The address and the partner of a guest never change, also if the membership has others now.
         let recorded = record.map(|record| (record.address.clone(), record.partner_name.clone()));
         let declared = || Some((entry.reading.terms.email.clone()?, partner.name.clone()));
         let Some((guest, home)) =

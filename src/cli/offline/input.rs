@@ -66,7 +66,7 @@ pub struct Given {
     pub objects: Vec<Declared>,
     /// Where in the files they stand.
     pub places: Places,
-    /// What is wrong with them and stops nothing.
+    /// Problems of the objects that do not stop the command.
     pub warnings: Vec<String>,
     /// The policy.
     pub workspace: Workspace,
@@ -186,12 +186,12 @@ pub struct Rehearsal {
     pub later: Vec<LaterGrant>,
     /// The guests and their access at the end.
     pub guests: Vec<GuestAccess>,
-    /// Problems of the directory and of the objects that stop nothing.
+    /// Problems of the directory and of the objects that do not stop the command.
     pub warnings: Vec<String>,
 }
 
 impl Rehearsal {
-    /// Problems of the directory, of the objects and of sign-in that stop nothing.
+    /// Problems of the directory, of the objects and of sign-in that do not stop the command.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.iter().cloned().chain(self.load.sign_in.warnings()).collect()
     }
@@ -230,7 +230,7 @@ pub async fn rehearse_at(
     Ok(Rehearsal { calls: directory.calls(), warnings, ..rehearsal })
 }
 
-/// What a directory would hold once these files are applied to it, and nothing else is taken for removed.
+/// The content of a directory after these files are applied to it. Guests that no file declares stay.
 pub async fn applied_at(given: &Given, load: Load, now: Timestamp) -> Result<Load, String> {
     let sign_in = load.sign_in.clone();
     let copy = copy(given, &load)?;
@@ -246,7 +246,7 @@ async fn on_a_copy(given: &Given, load: Load, now: Timestamp, progress: &Progres
     given.run(load, copy, epoch, 1, still(now), |_| progress.inc(1)).await
 }
 
-/// A copy in memory of what a directory holds.
+/// A copy of a directory in memory.
 fn copy(given: &Given, load: &Load) -> Result<Arc<Inline>, String> {
     Store::copy(load, &given.owner).map(|store| Arc::new(Inline::new(store))).map_err(|fault| fault.to_string())
 }
@@ -350,7 +350,7 @@ impl Given {
     }
 }
 
-/// The annotations of an object of a cluster that do nothing.
+/// The annotations that do nothing on an object of a cluster.
 fn annotations_without_effect(object: &Declared) -> Vec<String> {
     let key = object.key();
     let found = all_ineffective(key.kind, object.metadata().annotations.iter().flatten(), Timestamp::now());

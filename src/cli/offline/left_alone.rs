@@ -18,9 +18,9 @@ pub struct LeftAlone {
     pub guest: Email,
     /// What he keeps.
     pub accounts: Vec<String>,
-    /// Whether a file declares him, and only not what he holds or another address.
+    /// Whether a file declares the guest, but not the accounts or the address.
     pub declared: bool,
-    /// The address that the file has in place of his.
+    /// The address that the file has in place of the guest's.
     pub edited: Option<Email>,
     /// Whether a file declares the partner: only then `--prune` reaches the guest.
     pub home: bool,
@@ -47,7 +47,7 @@ impl LeftAlone {
     }
 }
 
-/// All who are left alone by what is declared: guests of the partners that are declared, guests whose address a declared
+/// All guests that the manifests leave alone: guests of the partners that are declared, guests whose address a declared
 /// membership has, and guests whose membership has another address.
 pub fn left_alone(world: World<'_>) -> Vec<LeftAlone> {
     if world.extent == Extent::Everything {

@@ -163,7 +163,7 @@ impl Known {
         }
     }
 
-    /// Whether it makes a partner that was not there. One that is made is marked as suspended by an operation of its own.
+    /// Whether the operation creates a partner. A separate operation marks a new partner as suspended.
     fn is_new(&self, operation: &Operation) -> bool {
         matches!(operation, Operation::EnsurePartner { partner, suspended: false, .. } if !self.partners.contains(partner))
     }

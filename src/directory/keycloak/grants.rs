@@ -48,7 +48,8 @@ pub fn read(user: &User, address: &Email) -> Option<Few<String, GrantRecord>> {
     Some(given)
 }
 
-/// The grants of a guest of whom applications are told nothing: none can be used, and each is to be given anew.
+/// The grants of a guest whose claims are blocked because Keycloak refused a write. No grant is in effect, and guestlist
+/// grants each anew.
 pub fn shut_out(user: &User, address: &Email) -> Few<String, GrantRecord> {
     let mut held = read(user, address).unwrap_or_else(|| told_by_nobody(user));
     for held in held.values_mut() {

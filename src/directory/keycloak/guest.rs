@@ -269,7 +269,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
             origin,
         }),
         email: Email::parse(&user.email).ok().or_else(unreadable_address)?,
-        // What could not be taken from him any more can no more be used.
+        // Grants that Keycloak refused to revoke: applications do not see them.
         grants: match () {
             () if seen.is_out => grants::shut_out(user, &address),
             // Where a crash left its sessions open, what was revoked is to be revoked again.

@@ -29,11 +29,11 @@ pub enum Step {
     Back,
     /// That was the last.
     End,
-    /// It is the page before it once more: the place where it is to begin does not reach the server.
+    /// The page is the same as the one before: the parameter `first` does not reach the server.
     Stuck,
 }
 
-/// The fault of a listing whose pages are all the same. Something before the server drops the query of the URL.
+/// The fault of a listing whose pages are all the same: a proxy drops the query of the URL.
 pub fn stuck() -> Fault {
     let context = "each page of a listing is the same: the parameter `first` does not reach Keycloak. Let the proxy before it pass \
                    the query of each URL on";

@@ -2,8 +2,8 @@
 //! `meta`, in the transaction that changes a row. Pages of two states, a log beside the wrong file and a damaged row give
 //! another digest. See `docs/adr/0009-backups-and-the-journal.md`.
 //!
-//! The digest of a row is the digest of its table's name and its values. Those of all rows are combined by exclusive or, so
-//! that their order does not matter and a row is taken out like it is put in.
+//! The digest of a row covers the table's name and the values. The digest of all rows is the exclusive or of theirs: the
+//! order does not matter, and the same step adds a row and removes it.
 
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
@@ -33,13 +33,12 @@ fn row_digest(row: &Context<'_>) -> i64 {
             ValueRef::Blob(blob) => put(4, blob),
         }
     }
-    // The identifier is a SHA-1 in which a few bits are fixed, in different places of its halves.
+    // The UUID is a SHA-1 in which a few bits are fixed, at different positions in its halves.
     let (high, low) = Uuid::new_v5(&Uuid::NAMESPACE_OID, &bytes).as_u64_pair();
     (high ^ low).cast_signed()
 }
 
-/// Makes the triggers for all tables as they are now, and the digest of their rows: the last step of each change of the
-/// schema.
+/// Creates the triggers for the current tables and the digest of their rows: the last step of each change of the schema.
 pub(super) fn renew(tx: &Transaction<'_>) -> Result<()> {
     for (table, columns) in tables(tx)? {
         for (event, rows) in [("insert", &["new"][..]), ("update", &["old", "new"]), ("delete", &["old"])] {
@@ -54,7 +53,7 @@ pub(super) fn renew(tx: &Transaction<'_>) -> Result<()> {
     tx.execute("UPDATE meta SET digest = ?1", [of_rows(tx)?]).map(drop)
 }
 
-/// Whether the rows have the digest that `meta` says.
+/// Whether the rows have the digest in `meta`.
 pub(super) fn matches(connection: &Connection) -> Result<bool> {
     let stored: i64 = connection.query_row("SELECT digest FROM meta", [], |row| row.get(0))?;
     Ok(stored == of_rows(connection)?)
@@ -78,7 +77,7 @@ fn call(digest: &str, table: &str, row: &str, columns: &[String]) -> String {
     format!("guestlist_digest({digest}, '{table}', {})", values.join(", "))
 }
 
-/// All tables but `meta`, which holds the digest in its only row, with their columns.
+/// All tables with their columns, except `meta`, which holds the digest in its only row.
 fn tables(connection: &Connection) -> Result<Vec<(String, Vec<String>)>> {
     let list = |sql: &str, of: &[&str]| -> Result<Vec<String>> {
         connection.prepare(sql)?.query_map(rusqlite::params_from_iter(of), |row| row.get(0))?.collect()

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::digest;
 
-/// The numbers of changes are SQLite's own: no trigger sees them, so the digest does not cover them.
+/// SQLite itself counts the changes. No trigger sees that number, so the digest does not cover it.
 const SEQUENCE: &str = "SELECT ifnull((SELECT max(seq) FROM changes), 0) \
                         IS (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes')";
 

@@ -224,8 +224,8 @@ pub(super) fn open(path: &Path, access: Access) -> Result<(Connection, Log), Fau
     Ok((connection, log))
 }
 
-/// Opens a connection. Reading a file with a log makes an index beside it. Where the folder takes none and no log lies there,
-/// the file alone is all of the directory, and SQLite is told that it does not change.
+/// Opens a connection. To read a file in WAL mode, SQLite creates an index (`-shm`) beside it. If the folder is read-only
+/// and holds no log, the file alone is complete, and SQLite opens it as immutable.
 fn connect(path: &Path, flags: OpenFlags, access: Access) -> Result<Connection, Fault> {
     let connection = Connection::open_with_flags(path, flags).map_err(|error| refused(path, &error))?;
     if access != Access::Read {
@@ -303,7 +303,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
     }
     connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(fail)?;
-    // A row that `INSERT OR REPLACE` replaces leaves the digest too.
+    // Without it, `INSERT OR REPLACE` deletes a row without the trigger, and the digest keeps that row.
     connection.pragma_update(None, "recursive_triggers", true).map_err(fail)?;
     connection.set_transaction_behavior(TransactionBehavior::Immediate);
     if version < known {

@@ -66,7 +66,7 @@ impl Engine {
     fn is_still_missing(&self, uid: &str) -> bool {
         match self.index.membership_by_uid(uid) {
             None => false,
-            // What cannot be read now was read when it was found missing.
+            // The membership was readable when its record was found missing.
             Some(Slot::Unreadable { .. }) => true,
             Some(Slot::Read(entry)) => behind::is_missing(entry, &self.mirror),
         }

@@ -14,7 +14,7 @@ impl Engine {
         self.counts.entry(key).or_insert(due.max(now));
     }
 
-    /// A membership says something else, be it that time has passed: its partner and the shares count it anew.
+    /// Updates the counts of the partner and the shares after the status of a membership changed, also by time alone.
     pub(super) fn count_again(&mut self, membership: &Key, now: Timestamp) {
         let entry = self.index.membership(&membership.namespace, &membership.name).and_then(Slot::read);
         let Some(entry) = entry else { return };

@@ -1,4 +1,5 @@
-//! The turns of memberships to send an invitation once a namespace has sent as many as it may: see [`crate::plan::invitations`].
+//! The queue of memberships that wait to send an invitation, because their namespace has reached its limit: see
+//! [`crate::plan::invitations`].
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! Warnings of the log that are given once: about wildcards of the policy, and about annotations that do nothing.
+//! Warnings that the operator logs once: about wildcards of the policy, and about annotations that do nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub(super) struct Logged {
 }
 
 impl Engine {
-    /// Warns of wildcards that reach further than they look, once each.
+    /// Warns of wildcards that cover longer names, once each.
     pub(super) fn report_wide_patterns(&mut self) {
         let keys = Kind::ALL.into_iter().flat_map(|kind| self.index.keys(kind));
         let namespaces: BTreeSet<String> = keys.map(|key| key.namespace.to_string()).collect();

@@ -1,8 +1,7 @@
 //! An operation that is not taken. A mail that does not go out is its guest's own trouble, and all else goes on. A directory
 //! that can be read but takes no operation concerns every object: a disk that is full, a database that its server fails over. A
-//! record that cannot be written, while the directory accepts another write, concerns its object alone. A failed
-//! operation is tried again every few seconds; where that lasts, the objects that it concerns say so instead of saying that
-//! the directory reflects them.
+//! record that cannot be written, while the directory accepts another write, concerns its object alone. The operator tries a
+//! failed operation again every few seconds. If the failure lasts, the status of each object that it concerns says so.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,10 +27,10 @@ pub(super) enum Kept {
     Nothing,
     /// The guest has no invitation, for his mail did not go out: his own trouble, and nobody else's.
     Mail,
-    /// The object's record cannot be written: its operations wait, and its status says so beside what the directory has of it.
-    /// Other objects are not concerned.
+    /// The object's record cannot be written. Its operations wait, and its status shows the failure and the access in the
+    /// directory. Other objects are not concerned.
     Object,
-    /// The same, for the directory refused this object's operation.
+    /// The same, because the directory refused this object's operation.
     Refused,
     /// Everything, as while the directory does not answer.
     Everything,
@@ -42,7 +41,7 @@ pub(super) enum Kept {
 pub(super) struct Waiting {
     /// The operation, whenever it was planned.
     operation: Operation,
-    /// Why, as its status says it: nothing helps until a person removes it. `None`: it may pass.
+    /// The cause for the status, if only a person can remove it. `None`: the failure may pass.
     cause: Option<String>,
     /// What is kept until then.
     kept: Kept,
@@ -105,7 +104,7 @@ impl Engine {
         }
     }
 
-    /// Why the directory refuses the operation of an object.
+    /// The cause for which the directory refuses the operation of an object.
     pub(super) fn cause(&self, key: &Key) -> Option<&str> {
         self.not_taken.get(key)?.cause.as_deref()
     }

@@ -221,7 +221,7 @@ impl Engine {
     }
 }
 
-/// What the rules of a membership look at in the record of its guest.
+/// The parts of a guest's record that the rules for memberships read.
 fn standing(record: &GuestRecord) -> (bool, Option<&str>, &str) {
     (record.is_live(), record.mark.as_ref().map(|mark| mark.uid.as_str()), &record.partner_name)
 }

@@ -178,7 +178,8 @@ impl<'a> MemberView<'a> {
         claims::name(&self.entry.metadata)
     }
 
-    /// Where the guest stands for people: nobody is Active of whom applications are told nothing.
+    /// The state for statuses and output. Suspended in place of Active, if the directory hides the guest's accounts from
+    /// applications.
     pub fn shown_state(&self) -> State {
         let shut_out = self.claim.live().is_some_and(GuestRecord::is_shut_out);
         if shut_out && self.state == State::Active { State::Suspended } else { self.state }
@@ -255,8 +256,8 @@ pub fn own_violations(
     found
 }
 
-/// The first rule that a propagator's membership breaks, claims apart. Where records of other guests are not read, nobody is
-/// taken for a newcomer: the rules for newcomers revoke nothing.
+/// The first rule that a propagator's membership breaks, conflicts with other memberships apart. If records of other guests
+/// are not read, no guest counts as a newcomer: the rules for newcomers revoke nothing.
 pub fn breach(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Option<Reason> {
     let claim = claims::claim(world, entry);
     let newcomer = world.scope.incumbents && claim.live().is_none();

@@ -315,7 +315,7 @@ pub enum Propagation {
     Unreadable,
     /// He may not (any more).
     Invalid {
-        /// The rule that the membership breaks, where nothing else is in the way.
+        /// The rule that the membership breaks, if that is the only obstacle.
         breach: Option<Reason>,
     },
 }

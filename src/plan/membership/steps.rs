@@ -22,10 +22,10 @@ use crate::rules::{Email, GuestRole, Methods, Reason, Sort, entry};
 /// The namespace of identifiers that are derived from UIDs and addresses.
 const GUEST_IDS: Uuid = Uuid::from_bytes(*b"guestlist-guests");
 
-/// A grant as it shall be.
+/// A grant that the specs call for.
 struct Wanted {
     grant: Grant,
-    /// It may be given or raised. Otherwise it only stays.
+    /// Whether guestlist may grant or raise it. Otherwise an existing grant only stays.
     is_open: bool,
 }
 
@@ -134,7 +134,7 @@ pub fn take(
     }
 }
 
-/// The grants that are left once the steps that take access away are done.
+/// The grants that are left after the steps that revoke access.
 fn left(record: &GuestRecord, steps: &[Step]) -> Vec<Grant> {
     let mut left: Vec<Grant> = record.grants.values().map(|held| held.grant.clone()).collect();
     for step in steps {

@@ -190,7 +190,7 @@ fn held_page_adds_factor_while_login_is_disabled() {
     });
 }
 
-/// The Login action timeout of the realm, in seconds, where a page is to end by it.
+/// The *Login action timeout* of a realm in which the page ends by it, in seconds.
 const TIMEOUT: u64 = 5;
 
 #[test]
@@ -203,7 +203,7 @@ fn wrong_submit_renews_held_page_while_login_is_disabled() {
         stage.done(&Operation::DisableLogin { guest: guest("bob") }).await;
         let wrong = [("password-new", "one"), ("password-confirm", "another")];
         loop {
-            // Older than the timeout, but for the submit that follows.
+            // The page is older than the timeout, except for the submit that follows.
             tokio::time::sleep(Duration::from_secs(TIMEOUT + 1)).await;
             let renewed = Instant::now();
             held.browser.submit(&wrong).await;

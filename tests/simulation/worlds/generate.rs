@@ -1,4 +1,4 @@
-//! Worlds from a seed, and what people do in them: everything that a spec can say, in two namespaces and three partners.
+//! Worlds from a seed and the edits of people in them: every field of the specs, in two namespaces and three partners.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use guestlist::rules::MfaMethod;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// A sequence of numbers of its own: the order of the simulation is drawn apart from what people do.
+/// A separate random sequence: edits do not depend on the order of the simulation.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -25,7 +25,7 @@ impl Dice {
     }
 }
 
-/// What people, guests and administrators do.
+/// An action of people, guests or administrators.
 #[derive(Clone, Debug)]
 pub enum Edit {
     Create(Key, Value),
@@ -41,9 +41,9 @@ pub enum Edit {
     SetOwners(&'static str, Vec<&'static str>),
     SetDeleted(&'static str, bool),
     Policy(Value),
-    /// The operator starts anew.
+    /// The operator restarts.
     Restart,
-    /// The watches break: a share goes without the operator's leave, and all kinds are listed anew.
+    /// The watches break: a share is deleted unseen, and all kinds are listed again.
     Relist(Option<Key>),
     Wait(SignedDuration),
 }
@@ -171,7 +171,7 @@ fn share(dice: &mut Dice, key: &Key, partner: &str, now: Timestamp) -> Value {
     spec
 }
 
-/// An object that could be there.
+/// The key of an object that may exist.
 fn any_key(dice: &mut Dice) -> (Key, &'static str) {
     let (space, partner) = dice.of(&PARTNERS);
     match dice.roll(8) {
@@ -189,7 +189,7 @@ fn spec(dice: &mut Dice, key: &Key, partner_name: &str, now: Timestamp) -> Value
     }
 }
 
-/// The objects that there are at the beginning, in no helpful order.
+/// The initial objects, in random order.
 pub fn objects(dice: &mut Dice, now: Timestamp) -> Vec<Edit> {
     let mut keys: Vec<(Key, &str)> = Vec::new();
     for (space, partner) in PARTNERS {
@@ -216,7 +216,7 @@ pub fn objects(dice: &mut Dice, now: Timestamp) -> Vec<Edit> {
     edits
 }
 
-/// A change to an object that is there.
+/// A change to an existing object.
 fn change(dice: &mut Dice, key: &Key, now: Timestamp) -> Value {
     let on = dice.one_in(2);
     let narrowed = || METHODS;
@@ -250,7 +250,7 @@ fn change(dice: &mut Dice, key: &Key, now: Timestamp) -> Value {
     }
 }
 
-/// The next thing that happens.
+/// The next edit.
 pub fn edit(dice: &mut Dice, objects: &BTreeMap<Key, Value>, now: Timestamp) -> Edit {
     let is_there = |key: &Key| objects.contains_key(key);
     let guest = |dice: &mut Dice| dice.of(&addresses());

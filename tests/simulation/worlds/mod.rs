@@ -1,6 +1,6 @@
-//! Random worlds: two namespaces, three partners, everything that specs and policy can say, people who act at any moment.
-//! After each operation the directory is as the operation promises, nobody has gained what the rules did not give, and
-//! nothing is left for a later operation to repair. At rest everybody has exactly what the rules give.
+//! Random worlds: two namespaces, three partners, every field of specs and policy, people who act at any moment.
+//! After each operation the directory is as the operation promises, no guest has gained access without a rule, and no excess
+//! access is left for a later operation. At rest every guest has exactly the access that the rules give.
 
 mod generate;
 pub mod planted;
@@ -33,11 +33,11 @@ pub struct Outside {
     policy: Value,
 }
 
-/// What the checks have to remember.
+/// The state that the checks remember.
 pub struct Watch {
-    /// All facts from outside that there ever were.
+    /// All versions of the outside facts so far.
     outside: Vec<Outside>,
-    /// Which of them the engine knew last.
+    /// The index of the version that the engine knew last.
     pub known: usize,
     /// An administrator enabled or disabled a login: the operator may correct that.
     pub login_was_switched: bool,
@@ -72,13 +72,13 @@ fn view<'a>(sim: &'a Sim, all: &'a Everything) -> View<'a> {
     }
 }
 
-/// Looks at one operation after it was executed.
+/// Checks one operation after its execution.
 pub fn look(sim: &Sim, running: &Running, operation: &Operation, before: &Everything, after: &Everything) {
     if let Err(broken) = promise::kept(before, after, operation, sim.now) {
         panic!("{operation:?} of {}: {broken}", running.about.key);
     }
     let watch = sim.watch.as_ref().unwrap();
-    // What the operator could know when it planned this, and whatever came after.
+    // Every state from the plan of this operation until now: the operator may know any of them.
     let versions: Vec<_> = (running.seen..=sim.server.version).map(|version| sim.server.at(version)).collect();
     let mut rights: Vec<Rights> = Vec::new();
     let mut endable: BTreeSet<&str> = BTreeSet::new();
@@ -97,7 +97,7 @@ pub fn look(sim: &Sim, running: &Running, operation: &Operation, before: &Everyt
             endable.extend(before.guests.iter().filter(|guest| view.may_end(guest)).map(|guest| guest.id.0.as_str()));
         }
     }
-    // Of what does not concern the operation, the operator may know less.
+    // For accounts that the operation does not change, the operator may know an older state.
     let known = View { objects: &running.known, guests: &before.guests, ..view(sim, before) }.rights();
     let (had, has) = (reference::held(&before.guests), reference::held(&after.guests));
     for (what, gained) in has.iter().filter(|(what, now)| had.get(*what).is_none_or(|had| !had.covers(now))) {
@@ -107,7 +107,7 @@ pub fn look(sim: &Sim, running: &Running, operation: &Operation, before: &Everyt
             "{what:?} is given {gained:?} by {operation:?}; the rules give {:?}",
             rights.last().unwrap().get(what)
         );
-        // Nothing that a later operation has to repair: what exceeds the rules goes before anything is added.
+        // No excess access is left for a later operation: it is revoked before any access is added.
         let theirs = had.iter().filter(|((member, _), _)| *member == what.0);
         for (other, held) in theirs {
             let fits = |rights: &Rights| rights.get(other).is_some_and(|right| right.covers(held));
@@ -139,7 +139,7 @@ pub fn look(sim: &Sim, running: &Running, operation: &Operation, before: &Everyt
     }
 }
 
-/// What is true when the operator has nothing left to do.
+/// Asserts the state of a world in which the operator has nothing left to do.
 fn is_right_at_rest(sim: &Sim) {
     let all = sim.everything();
     let view = view(sim, &all);
@@ -210,7 +210,7 @@ fn record_is_right(sim: &Sim, view: View<'_>, guest: &GuestRecord) {
     }
 }
 
-/// A world before anybody has done anything in it.
+/// A new world without any edit.
 fn world(seed: u64, dice: &mut Dice) -> Sim {
     let mut sim = Sim::new(seed);
     let user =
@@ -245,7 +245,7 @@ fn play(
     }
 }
 
-/// Does an edit. What cannot be done, such as accepting without an invitation, is left out.
+/// Does an edit. Skips one that is impossible, such as an acceptance without an invitation.
 fn happen(sim: &mut Sim, edit: Edit) {
     match edit {
         Edit::Create(key, spec) => sim.server.create(&key, spec, sim.now),
@@ -320,7 +320,7 @@ fn settle(sim: &mut Sim, dice: &mut Dice) {
     if !dice.one_in(3) {
         return;
     }
-    // Time alone changes access: at that instant, and not before somebody happens to look.
+    // Time alone changes access: at that instant, not at the next event.
     let all = sim.everything();
     let next = view(sim, &all).next_change();
     if let Some(next) = next.filter(|next| *next < sim.now + SignedDuration::from_hours(200)) {
@@ -386,7 +386,7 @@ fn run_with(seed: u64, bug: Option<Bug>) {
     }
 }
 
-/// What happens to every object in the end, so that each world has a bit of everything.
+/// The edits that each object gets at the end, so that each world covers all of them.
 const SCENES: [fn(&Key, &Sim) -> Vec<Edit>; 8] = [
     |key, _| vec![Edit::Spec(key.clone(), json!({"suspended": null, "expiresAt": null, "mfa": null}))],
     |key, sim| match address_of(key, sim) {
@@ -424,7 +424,7 @@ const SCENES: [fn(&Key, &Sim) -> Vec<Edit>; 8] = [
         Kind::Membership if &*key.name > "dora" => vec![Edit::Spec(key.clone(), json!({"suspended": true}))],
         Kind::Partner | Kind::Membership | Kind::Share => Vec::new(),
     },
-    // Everybody is looked at once more while the shares have less than an hour left.
+    // Every membership is reconciled again while the shares have less than an hour left.
     |key, _| match key.kind {
         Kind::Membership => vec![Edit::Spec(key.clone(), json!({"displayName": "Last Example"}))],
         Kind::Partner | Kind::Share => Vec::new(),

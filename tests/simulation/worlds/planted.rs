@@ -1,5 +1,5 @@
-//! Bugs on purpose: planners, executors and stores that are wrong in one way each. The random worlds catch every one within
-//! a few worlds; one that they miss is a hole in the checks.
+//! Planted bugs: planners, executors and stores with one bug each. The random worlds catch every bug within a few worlds; a
+//! bug that they miss is a hole in the checks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use super::run_with;
 
-/// A bug: in the planner, in what the executor does with an operation, or in what the store of objects tells.
+/// A bug in the planner, in the executor of operations, or in the object store.
 #[derive(Clone, Copy)]
 pub enum Bug {
     Planner(Planner),
@@ -24,15 +24,15 @@ pub enum Bug {
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum StoreBug {
-    /// A list that is read anew leaves the objects that are gone.
+    /// A new list keeps objects that were deleted.
     RelistKeepsGoneObjects,
-    /// Deletions are not told.
+    /// The store reports no deletions.
     DeletionsAreLost,
     /// The answer to a write is the object from before.
     AnswerIsOld,
     /// The term never ends.
     TermNeverEnds,
-    /// What changes in the directory is not told.
+    /// The store reports no changes in the directory.
     DirectoryChangesAreLost,
 }
 
@@ -71,7 +71,7 @@ drops! {
     resets_no_mfa: ResetMfa;
 }
 
-/// Compares the role alone: not the methods, not the end.
+/// Compares only the role, not the methods and the end.
 fn lowers_by_role_only(world: World<'_>, key: &Key) -> Plan {
     let held = |account: &str, role: ShareRole| {
         let mut guests = world.observed.guests();
@@ -294,7 +294,7 @@ grant.role = ShareRole::Collaborator;
     };
 }
 
-/// All bugs, each with what is wrong.
+/// All bugs with their descriptions.
 const BUGS: &[(&str, Bug)] = &[
     ("withholds nothing", Bug::Planner(withholds_nothing)),
     ("lowers nothing", Bug::Planner(lowers_nothing)),
@@ -347,10 +347,10 @@ const BUGS: &[(&str, Bug)] = &[
     ("directory changes are lost", Bug::Store(StoreBug::DirectoryChangesAreLost)),
 ];
 
-/// As many worlds as a bug may survive.
+/// The number of worlds within which a bug has to be caught.
 const WORLDS: u64 = 12;
 
-/// The first world that catches a bug, and how.
+/// The first world that catches a bug, and its failure.
 fn caught(bug: Bug) -> Option<(u64, String)> {
     (1..=WORLDS).find_map(|seed| {
         let panic = catch_unwind(AssertUnwindSafe(|| run_with(seed, Some(bug)))).err()?;

@@ -1,11 +1,11 @@
-//! What each operation promises to make of the directory, written once more: the record that it names is as it says, and
-//! everything else stays as it was.
+//! The promised effect of each operation, implemented a second time: the record that it names is as it says, and everything
+//! else stays as it was.
 
 use guestlist::directory::{Everything, GrantRecord, GuestRecord, Login, MfaRecord, Operation, Revision};
 use guestlist::rules::{GuestRole, ShareRole};
 use jiff::Timestamp;
 
-/// `Err`: what is not as the operation promises.
+/// `Err`: the difference from the promise of the operation.
 pub fn kept(before: &Everything, after: &Everything, operation: &Operation, at: Timestamp) -> Result<(), String> {
     let mut expected = before.clone();
     if let Some(id) = operation.guest() {
@@ -84,7 +84,7 @@ fn sorted(mut all: Everything) -> Everything {
     all
 }
 
-/// A record after a mail: everything that the operation does not name is what it was.
+/// The expected record after a mail. Fields that the operation does not name stay as they were.
 fn mailed(old: &GuestRecord, now: &GuestRecord, operation: &Operation, at: Timestamp) -> Result<GuestRecord, String> {
     let ends = now.invitation.map(|invitation| invitation.expires_at);
     let mut expected = GuestRecord {

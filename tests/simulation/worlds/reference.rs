@@ -1,5 +1,5 @@
-//! The rules of who may use which account, read a second time: from the stored objects as JSON and the facts of the
-//! directory. It shares no code with the planner, and reads the rules as docs/rules.md states them.
+//! A second implementation of the rules of access, from the stored objects as JSON and the facts of the directory. It shares
+//! no code with the planner, and follows docs/rules.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ impl Right {
 /// (membership, account) → right.
 pub type Rights = BTreeMap<(Key, String), Right>;
 
-/// What decides about access, at one moment.
+/// The facts that decide about access, at one moment.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     pub objects: &'a BTreeMap<Key, Value>,
@@ -125,7 +125,7 @@ impl<'a> View<'a> {
         self.guests.iter().find(|guest| guest.address.as_str() == address && guest.is_live())
     }
 
-    /// The Host Admins of a partner that count.
+    /// The valid Host Admins of a partner.
     fn host_admins(&self, namespace: &str, partner: &'a Value) -> Vec<&'a str> {
         let counts = |address: &&str| {
             let user = self.users.iter().find(|user| user.email.as_str() == *address);
@@ -148,7 +148,7 @@ impl<'a> View<'a> {
             && !self.host_admins(namespace, partner).is_empty()
     }
 
-    /// When a membership ends: its own end, its partner's, the longest time since its admission.
+    /// The end of a membership: the earliest of its own end, its partner's, and the longest time since its admission.
     pub fn end_of_member(member: &Value, partner: &Value, record: &GuestRecord) -> Option<Timestamp> {
         let longest = hours(&partner["spec"]["guests"]["maxDuration"]).map(|longest| record.admitted_at + longest);
         let ends = [instant(&member["spec"]["expiresAt"]), instant(&partner["spec"]["expiresAt"]), longest];
@@ -182,7 +182,7 @@ impl<'a> View<'a> {
         (*mark.namespace == *key.namespace && *mark.name == *key.name).then_some(record)
     }
 
-    /// Whether a membership breaks no rule of its own. Whose the address is does not matter here.
+    /// Whether a membership breaks no rule of its own, conflicts over the address apart.
     fn breaks_no_rule(&self, key: &Key) -> bool {
         let Some((member, partner)) = self.objects.get(key).zip(self.partner_of(key)) else { return false };
         let spec = &member["spec"];
@@ -222,7 +222,7 @@ impl<'a> View<'a> {
         !is_user && !too_long && (listed || colleague_may || outsider)
     }
 
-    /// The record of a membership that is in order as a whole, whatever the guest has done so far.
+    /// The record of a membership that breaks no rule, whether or not the guest has joined.
     pub fn member_in_order(&self, key: &Key) -> Option<&'a GuestRecord> {
         let member = self.objects.get(key)?;
         let partner = self.partner_of(key)?;
@@ -236,7 +236,7 @@ impl<'a> View<'a> {
         in_order.then_some(record)
     }
 
-    /// The methods that are enrolled, of a guest who may sign in.
+    /// The enrolled methods of a guest who may sign in.
     fn enrolled(record: &GuestRecord) -> Methods {
         match &record.mfa {
             MfaRecord::Known(methods) if record.joined_at.is_some() && record.login == Login::Enabled => {
@@ -246,7 +246,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The methods allowed to a membership's guest; `None`: its own are more than its partner allows.
+    /// The methods allowed to a membership's guest. `None`: the membership lists methods that its partner does not allow.
     pub fn allowed_of(&self, key: &Key) -> Option<Methods> {
         Self::allowed_methods(self.objects.get(key)?, self.partner_of(key)?)
     }
@@ -260,14 +260,14 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether nothing in a share itself is wrong as a whole.
+    /// Whether a share breaks no rule that concerns all of it.
     fn share_is_sound(&self, key: &Key, share: &Value) -> bool {
         let sharer = text(&share["spec"], "sharedBy");
         let listed = self.partner_of(key).is_none_or(|it| list(&it["spec"], "hostAdmins").any(|admin| admin == sharer));
         share["spec"]["mfa"]["required"] != false && self.may_name(&key.namespace, sharer) && listed
     }
 
-    /// Of several shares of one partner and account one counts: the one known to the directory, then the earlier one.
+    /// Whether a share counts among those of one partner and account: the one known to the directory, then the earliest.
     fn is_first(&self, key: &Key, share: &'a Value) -> bool {
         let rank = |share: &'a Value| {
             let uid = share["metadata"]["uid"].as_str().unwrap();
@@ -387,7 +387,7 @@ impl<'a> View<'a> {
         found
     }
 
-    /// The next instant at which time alone changes what somebody may use.
+    /// The next instant at which time alone changes access.
     pub fn next_change(&self) -> Option<Timestamp> {
         let own = self.objects.values().filter_map(|object| instant(&object["spec"]["expiresAt"]));
         let longest = self.of(Kind::Membership).filter_map(|(key, member)| {
@@ -403,7 +403,7 @@ impl<'a> View<'a> {
         self.objects.get(key).is_some_and(is_paused) || self.partner_of(key).is_some_and(is_paused)
     }
 
-    /// Whether a membership's guest may be ended: nobody declares the guest, or what declares it is being deleted.
+    /// Whether a guest may be removed: no membership declares the guest, or that membership is being deleted.
     pub fn may_end(&self, record: &GuestRecord) -> bool {
         let Some(mark) = &record.mark else { return false };
         let key = Key::new(Kind::Membership, &*mark.namespace, &*mark.name);
@@ -417,7 +417,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Everything that a guest holds, by membership and account.
+/// All grants of the guests, by membership and account.
 pub fn held(guests: &[GuestRecord]) -> Rights {
     let mut found = Rights::new();
     for guest in guests.iter().filter(|guest| guest.is_live()) {
@@ -439,7 +439,7 @@ pub fn held(guests: &[GuestRecord]) -> Rights {
     found
 }
 
-/// Whether the guest behind a record was made by guestlist.
+/// Whether guestlist created the user behind a record.
 pub fn is_made(record: &GuestRecord) -> bool {
     record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made)
 }

@@ -93,7 +93,7 @@ impl Failed {
         }
     }
 
-    /// Names the user who was to be written. The server's refusal does not say who it was.
+    /// Adds the name of the user that the request writes. The server's refusal does not name the user.
     #[must_use]
     pub fn about(self, user: &str) -> Self {
         match self {
