@@ -17,6 +17,8 @@ mod keycloak;
 mod manifests;
 mod mutate;
 mod objects;
+#[path = "../support/random.rs"]
+mod random;
 mod settings;
 mod shapes;
 mod sqlite;

@@ -1,5 +1,7 @@
 //! Changed copies of real inputs. A seed always gives the same one.
 
+pub use super::random::Random;
+
 /// The size of most inputs, and of the few large ones, in bytes.
 const SIZE: usize = 4 << 10;
 const LARGE: usize = 64 << 10;
@@ -48,37 +50,11 @@ const WORDS: [&str; 40] = [
     "\u{e0001}",
 ];
 
-/// Random numbers that a seed repeats.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// SplitMix64: neighbouring seeds have nothing in common.
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound.max(1)).unwrap()).unwrap()
-    }
-
-    pub fn one<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.below(all.len())]
-    }
-
-    /// A range of a text; most are short.
-    fn range(&mut self, length: usize) -> std::ops::Range<usize> {
-        let start = self.below(length + 1);
-        let most = if self.below(4) == 0 { length - start } else { (length - start).min(12) };
-        start..start + self.below(most + 1)
-    }
+/// A range of a text; most are short.
+fn span_of(random: &mut Random, length: usize) -> std::ops::Range<usize> {
+    let start = random.below(length + 1);
+    let most = if random.below(4) == 0 { length - start } else { (length - start).min(12) };
+    start..start + random.below(most + 1)
 }
 
 /// A changed copy of one of several inputs.
@@ -93,7 +69,7 @@ pub fn changed(random: &mut Random, corpus: &[Vec<u8>], words: &[&str]) -> Vec<u
 }
 
 fn change(random: &mut Random, input: &mut Vec<u8>, corpus: &[Vec<u8>], words: &[&str], size: usize) {
-    let range = random.range(input.len());
+    let range = span_of(random, input.len());
     let part = input[range.clone()].to_vec();
     let put: Vec<u8> = match random.below(9) {
         0 => Vec::new(),
@@ -108,7 +84,7 @@ fn change(random: &mut Random, input: &mut Vec<u8>, corpus: &[Vec<u8>], words: &
         }
         6 => {
             let other = random.one(corpus);
-            other[random.range(other.len())].to_vec()
+            other[span_of(random, other.len())].to_vec()
         }
         7 => part.iter().rev().copied().collect(),
         _ => {

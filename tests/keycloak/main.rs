@@ -23,6 +23,8 @@ mod webdriver;
 
 #[path = "../support/controlplane.rs"]
 mod controlplane;
+#[path = "../support/dice.rs"]
+mod dice;
 #[path = "../support/looking.rs"]
 mod looking;
 #[path = "../support/operator.rs"]

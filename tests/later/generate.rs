@@ -3,25 +3,8 @@
 use guestlist::directory::{AccountRecord, UserRecord};
 use serde_json::{Value, json};
 
+pub use super::dice::Dice;
 use super::environment::{Environment, email, object};
-
-/// A stream of numbers from a seed.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    pub fn of<T: Clone>(&mut self, choices: &[T]) -> T {
-        choices[self.roll(choices.len())].clone()
-    }
-
-    pub fn one_in(&mut self, sides: usize) -> bool {
-        self.roll(sides) == 0
-    }
-}
 
 pub const NAMES: [&str; 5] = ["ada", "ben", "cleo", "dora", "emil"];
 const ADMINS: [&str; 2] = ["ada", "ben"];

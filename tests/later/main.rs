@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
 
 mod copied;
+#[path = "../support/dice.rs"]
+mod dice;
 mod edited;
 mod environment;
 mod generate;

@@ -11,6 +11,8 @@
 
 #[path = "../support/controlplane.rs"]
 mod controlplane;
+#[path = "../support/dice.rs"]
+mod dice;
 #[path = "../support/looking.rs"]
 mod looking;
 #[path = "../support/operator.rs"]

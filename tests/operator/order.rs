@@ -1,5 +1,6 @@
 //! Everything applied in random order, with detours: the end is the same, whatever the way.
 
+use crate::dice::Dice;
 use crate::operator::eventually;
 use crate::stage::Stage;
 
@@ -65,22 +66,6 @@ const DETOURS: [(&str, &str); 9] = [
 
 const GUESTS: [&str; 4] = ["carol", "dave", "bob", "erin"];
 const SEEDS: [u64; 5] = [1, 20, 300, 4_000, 50_000];
-
-/// Repeatable: a seed names the way.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for index in (1..items.len()).rev() {
-            items.swap(index, self.roll(index + 1));
-        }
-    }
-}
 
 fn detour(end: &str) -> Option<String> {
     let (right, wrong) = DETOURS.iter().find(|(right, _)| end.contains(right))?;

@@ -5,22 +5,13 @@ use guestlist::index::Kind::{self, Membership, Partner, Share};
 use jiff::SignedDuration;
 use serde_json::json;
 
+use super::dice::Dice;
 use super::driver::{Sim, key};
 use super::server::Part;
 use super::{law, walk};
 
 const NAMES: [&str; 3] = ["bob", "carol", "dave"];
 const STEPS: usize = 10;
-
-/// A sequence of numbers of its own: the simulation's order is drawn apart from what people do.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from((self.0 >> 33) % below as u64).unwrap()
-    }
-}
 
 pub fn is_there(sim: &Sim, kind: Kind, name: &str) -> bool {
     sim.server.object(&key(kind, name)).is_some()

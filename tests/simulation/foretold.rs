@@ -15,7 +15,8 @@ use guestlist::plan::Extent;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::churn::{Dice, is_there, make, restore, vanish};
+use super::churn::{is_there, make, restore, vanish};
+use super::dice::Dice;
 use super::driver::{Sim, key};
 use super::perform::lines;
 use super::server::read;

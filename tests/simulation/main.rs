@@ -11,6 +11,8 @@
 #[path = "../support/amended.rs"]
 mod amended;
 mod churn;
+#[path = "../support/dice.rs"]
+mod dice;
 mod driver;
 mod faults;
 mod foretold;

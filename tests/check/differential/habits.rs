@@ -5,31 +5,7 @@ use super::odd::{
     CHARACTERS, DOCUMENTS, JSON, LINES, MERGED, MERGES, METADATA, PARTS_OF_METADATA, SCALARS, SEPARATORS, TYPES,
 };
 
-/// Numbers that a seed decides.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// splitmix64.
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap()).unwrap()
-    }
-
-    pub fn pick(&mut self, of: &[&'static str]) -> &'static str {
-        of[self.below(of.len())]
-    }
-}
+pub use super::random::Random;
 
 type Habit = fn(&mut String, &mut Random);
 

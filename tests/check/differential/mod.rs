@@ -7,6 +7,8 @@
 mod habits;
 mod manifests;
 mod odd;
+#[path = "../../support/random.rs"]
+mod random;
 mod reader;
 
 use std::path::Path;

@@ -7,23 +7,7 @@ use guestlist::rules::MfaMethod;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// A separate random sequence: edits do not depend on the order of the simulation.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    pub fn of<T: Clone>(&mut self, choices: &[T]) -> T {
-        choices[self.roll(choices.len())].clone()
-    }
-
-    pub fn one_in(&mut self, sides: usize) -> bool {
-        self.roll(sides) == 0
-    }
-}
+pub use super::super::dice::Dice;
 
 /// An action of people, guests or administrators.
 #[derive(Clone, Debug)]
