@@ -113,10 +113,9 @@ fn plan_of_an_mfa_reset_matches_apply() {
         }
         let file = folder.path().join("memberships.yaml");
         for name in ["bob", "carol"] {
-            let asked = format!(
-                "metadata: {{name: {name}, annotations: {{guestlist.dev/reset-mfa: {}}}, ",
-                jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ")
-            );
+            // With its fraction: cut to a second, it can lie before a factor that was set up in that second.
+            let now = jiff::Timestamp::now();
+            let asked = format!("metadata: {{name: {name}, annotations: {{guestlist.dev/reset-mfa: '{now:.3}'}}, ");
             let text = std::fs::read_to_string(&file).unwrap();
             let marked = text.replace(&format!("metadata: {{name: {name}, "), &asked);
             assert_ne!(marked, text, "{name}");
