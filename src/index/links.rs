@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Index, Kept, Key, Kind, Name};
-use crate::rules::{GuestRole, MembershipTerms};
+use crate::rules::{GuestRole, MembershipTerms, ShareTerms};
 
 impl Index {
     pub(super) fn link(&mut self, key: &Key, object: Kept) {
@@ -34,8 +34,8 @@ impl Index {
                     let partner = (key.namespace.clone(), terms.partner.as_str().into());
                     self.shares_of.entry(partner).or_default().insert(key.name.clone());
                     self.by_account.entry(terms.account.clone()).or_default().insert(name.clone());
-                    for entry in terms.guest_users.values() {
-                        let propagator = (key.namespace.clone(), entry.propagated_by.as_str().into());
+                    for propagator in propagators(terms) {
+                        let propagator = (key.namespace.clone(), propagator.into());
                         self.by_propagator.entry(propagator).or_default().insert(name.clone());
                     }
                 }
@@ -95,13 +95,17 @@ impl Index {
                 let terms = &entry.reading.terms;
                 take(&mut self.shares_of, &(key.namespace.clone(), terms.partner.as_str().into()), &key.name);
                 take(&mut self.by_account, &terms.account, &name);
-                for entry in terms.guest_users.values() {
-                    let propagator = (key.namespace.clone(), entry.propagated_by.as_str().into());
-                    take(&mut self.by_propagator, &propagator, &name);
+                for propagator in propagators(terms) {
+                    take(&mut self.by_propagator, &(key.namespace.clone(), propagator.into()), &name);
                 }
             }
         }
     }
+}
+
+/// The memberships that a share names as propagators: few, though many entries may name one.
+fn propagators(terms: &ShareTerms) -> BTreeSet<&str> {
+    terms.guest_users.values().map(|entry| entry.propagated_by.as_str()).collect()
 }
 
 /// Takes a value out of a map of sets and drops the set when it is empty.

@@ -40,7 +40,7 @@ impl Index {
                 if let Some(partner) = self.partner(&key.namespace, &key.name).and_then(Slot::read) {
                     for admin in &partner.reading.terms.host_admins {
                         self.add_addressed(&mut touched, &admin.email);
-                        touched.merge(self.touched_by_standing(&admin.email));
+                        touched.merge(self.touched_by_propagators_at(&admin.email));
                     }
                 }
             }
@@ -50,7 +50,7 @@ impl Index {
                     if let Some(email) = &terms.email {
                         self.add_addressed(&mut touched, email);
                         self.add_invited(&mut touched, email);
-                        touched.merge(self.touched_by_standing(email));
+                        touched.merge(self.touched_by_propagators_at(email));
                         // A Guest Admin invited by a Host Admin breaks a rule while a membership has the Host Admin's address.
                         if self.by_host_admin.contains_key(email) {
                             touched.merge(self.passed_on_by(self.by_inviter.get(email).into_iter().flatten()));
@@ -58,7 +58,7 @@ impl Index {
                     }
                     self.add_partner(&mut touched, &key.namespace, &terms.partner, false);
                     self.add_quota(&mut touched, &key.namespace, &terms.partner);
-                    self.add_named(&mut touched, &key.namespace, &key.name);
+                    self.add_named_elsewhere(&mut touched, &key.namespace, &terms.partner, &key.name);
                     touched.merge(self.touched_by_propagator(&key.namespace, &key.name));
                 }
             }
@@ -124,7 +124,7 @@ impl Index {
 
     /// The objects that depend on whether the memberships of an address break a rule: the shares through which these pass
     /// accounts on, and the guests who get the accounts.
-    pub fn touched_by_standing(&self, address: &Email) -> Touched {
+    pub fn touched_by_propagators_at(&self, address: &Email) -> Touched {
         self.passed_on_by(self.by_address.get(address).into_iter().flat_map(Few::keys))
     }
 
@@ -183,7 +183,7 @@ impl Index {
     /// What a change of a workspace user touches: the partners that he runs, with all that is theirs, and newcomers
     /// with his address.
     pub fn touched_by_user(&self, email: &Email) -> Touched {
-        let mut touched = self.touched_by_standing(email);
+        let mut touched = self.touched_by_propagators_at(email);
         self.add_addressed(&mut touched, email);
         for (namespace, name) in self.by_host_admin.get(email).into_iter().flatten() {
             touched.merge(self.touched_by_name(&Key::new(Kind::Partner, namespace.clone(), name.clone())));
@@ -217,17 +217,18 @@ impl Index {
         }
     }
 
-    /// The shares that name a membership, also those of another partner: there the entry breaks a rule.
-    fn add_named(&self, touched: &mut Touched, namespace: &str, name: &str) {
-        let here = self.shares.range((namespace.into(), "".into())..);
-        for ((_, share), slot) in here.take_while(|((space, _), _)| **space == *namespace) {
-            let terms = slot.read().map(|share| &share.reading.terms);
-            let names = terms.is_some_and(|terms| {
-                terms.guest_users.contains_key(name)
-                    || terms.role_overrides.contains_key(name)
-                    || terms.exclude.contains_key(name)
-            });
-            if names {
+    /// The shares of other partners that name a membership: there the entry breaks a rule.
+    fn add_named_elsewhere(&self, touched: &mut Touched, namespace: &str, partner: &str, name: &str) {
+        let here = self.shares_of.range((namespace.into(), "".into())..);
+        let others =
+            here.take_while(|((space, _), _)| **space == *namespace).filter(|((_, other), _)| **other != *partner);
+        for share in others.flat_map(|(_, shares)| shares) {
+            let Some(share_entry) = self.share(namespace, share).and_then(Slot::read) else { continue };
+            let terms = &share_entry.reading.terms;
+            if terms.guest_users.contains_key(name)
+                || terms.role_overrides.contains_key(name)
+                || terms.exclude.contains_key(name)
+            {
                 touched.keys.insert(Key::new(Kind::Share, namespace, share.clone()));
             }
         }
