@@ -35,11 +35,11 @@ test: needs-cargo controlplane keycloak ## Runs all tests; the first time it bui
 test-keycloak: needs-cargo controlplane keycloak ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
 	cargo test --locked --test keycloak --features keycloak-whole
 
-# What sets the length and the beginning of a run.
+# Number of inputs and seed of a run.
 INPUTS ?= 1000000
 SEED   ?= $(shell date +%s)
 
-fuzz: needs-cargo ## Reads changed copies of real inputs for some minutes (INPUTS=, SEED=); make test does so for seconds
+fuzz: needs-cargo ## Fuzzes all parsers for some minutes (INPUTS=, SEED=); make test does so for seconds
 	GUESTLIST_FUZZ_SEED=$(SEED) GUESTLIST_FUZZ_INPUTS=$(INPUTS) cargo test --locked --profile fuzz --test fuzz -- --nocapture
 
 lint: needs-cargo ## Checks formatting and lints

@@ -24,7 +24,7 @@ pub fn yaml_problem(error: &Error) -> (Option<(u64, u64)>, String) {
             let said = said.rsplit_once(" at line ").map_or(said, |(what, _)| what);
             match said.strip_prefix("invalid ") {
                 Some("i64" | "u64" | "i32" | "u32" | "usize") => {
-                    "a whole number in digits belongs here, as 30".to_owned()
+                    "expected a whole number in digits, such as 30".to_owned()
                 }
                 _ => said.to_owned(),
             }

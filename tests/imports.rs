@@ -90,7 +90,7 @@ fn entry_that_names_a_guest_is_refused_with_its_place() {
 #[test]
 fn policy_with_an_exponent_is_refused_in_plain_words() {
     let error = guestlist::workspace::Workspace::parse("tenants: []\ninvitationsPerHour: 1e3\n").unwrap_err();
-    assert_eq!(error, "line 2, column 21: a whole number in digits belongs here, as 30");
+    assert_eq!(error, "line 2, column 21: expected a whole number in digits, such as 30");
 }
 
 fn email(text: &str) -> Email {

@@ -5,7 +5,7 @@
 #[path = "support/world/mod.rs"]
 mod world;
 
-use guestlist::directory::{Import, Login, Operation, SHUT_OUT, UserRecord};
+use guestlist::directory::{BLOCKED, Import, Login, Operation, UserRecord};
 use guestlist::index::{Key, Kind};
 use guestlist::workspace::Workspace;
 use world::{SPACE, World, email};
@@ -160,11 +160,11 @@ fn disabled_colleague_is_not_adopted_and_loses_grants() {
 }
 
 #[test]
-fn guest_shut_out_of_applications_is_shown_so_until_given_anew() {
+fn blocked_guest_is_shown_so_until_granted_anew() {
     let mut world = active();
     let record = world.record("carol").unwrap();
     let mut grant = record.grants.get("instagram").unwrap().grant.clone();
-    grant.until = Some(SHUT_OUT);
+    grant.until = Some(BLOCKED);
     world.execute(&Operation::Lower { guest: record.id, grants: vec![grant] });
     let key = |kind, name| Key::new(kind, SPACE, name);
     let operations: Vec<Operation> =

@@ -314,8 +314,8 @@ impl GuestRecord {
     }
 
     /// Whether the directory hides the guest's accounts from applications, because it refused to write the record.
-    pub fn is_shut_out(&self) -> bool {
-        self.grants.values().any(GrantRecord::is_shut_out)
+    pub fn is_blocked(&self) -> bool {
+        self.grants.values().any(GrantRecord::is_blocked)
     }
 
     /// Whether the membership behind it is live: marked and not deactivated.
@@ -326,8 +326,8 @@ impl GuestRecord {
 
 impl GrantRecord {
     /// Whether the directory hides the grant from applications, because it refused to write the guest's record.
-    pub fn is_shut_out(&self) -> bool {
-        self.grant.until == Some(SHUT_OUT)
+    pub fn is_blocked(&self) -> bool {
+        self.grant.until == Some(BLOCKED)
     }
 
     /// Whether the guest can use the account at this moment: the directory's own gate, in one snapshot.
@@ -341,7 +341,7 @@ impl GrantRecord {
 }
 
 /// The end of a grant that the directory hides from applications, because it refused to write the guest's record.
-pub const SHUT_OUT: Timestamp = Timestamp::UNIX_EPOCH;
+pub const BLOCKED: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// Whether the directory keeps a guest without an allowed MFA method from signing in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -21,8 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use super::exchange::*;
 use super::queue::{Priority, Queue};
-use crate::directory::fault::Next;
-use crate::directory::{Changed, Fault, Mirror, Owner, PartnerId};
+use crate::directory::{Changed, Mirror, Owner, PartnerId};
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer, resource_version};
 use crate::plan::sweep::Orphan;
 use crate::plan::{self, Extent, Finalizer, Invitations, Notice, Plan, Scope, World};
@@ -251,21 +250,6 @@ impl Engine {
         }
         for key in touched.counts {
             self.count_later(key, now);
-        }
-    }
-
-    fn directory_down(&mut self, fault: &Fault, now: Timestamp) {
-        if fault.next() == Next::Stop {
-            self.stopped = Some(fault.to_string());
-            return;
-        }
-        let first = !self.condition.problems.contains_key("DirectoryUnavailable");
-        self.condition.directory = false;
-        self.not_read_yet(now);
-        self.condition.problems.insert("DirectoryUnavailable", fault.to_string());
-        if first {
-            tracing::error!(%fault, "DirectoryUnavailable: what was true is kept until it answers");
-            self.begin();
         }
     }
 

@@ -22,12 +22,12 @@ pub fn ineffective(kind: Kind, name: &str, text: &str, now: Timestamp) -> Option
     let never = |message| Some(Ineffective { message, is_early: false });
     match name {
         api::PAUSED if ["true", "false"].contains(&text) => None,
-        api::PAUSED => never(format!("{} pauses nothing; write \"true\" or \"false\", in quotes", quote(text))),
+        api::PAUSED => never(format!("{} has no effect; write \"true\" or \"false\", in quotes", quote(text))),
         api::RESET_MFA | api::RESEND_INVITATION if kind != Kind::Membership => {
             never(format!("{name} does nothing on a {}; it belongs on a GuestMembership", kind.as_str()))
         }
         api::RESET_MFA | api::RESEND_INVITATION => match time::instant(text) {
-            Err(error) => never(format!("nothing happens: {error}")),
+            Err(error) => never(format!("the annotation has no effect: {error}")),
             Ok(at) if at > now => Some(Ineffective { message: early(name, text), is_early: true }),
             Ok(_) => None,
         },
@@ -68,9 +68,9 @@ fn unknown(name: &str) -> Option<String> {
     }
     let hint = match nearest(name, api::ANNOTATIONS.into_iter()) {
         Some(near) => format!("did you mean {near}?"),
-        None => format!("there are {}", api::ANNOTATIONS.join(", ")),
+        None => format!("it reads {}", api::ANNOTATIONS.join(", ")),
     };
-    Some(format!("guestlist reads no annotation {}; {hint}", quote(name)))
+    Some(format!("guestlist has no annotation {}; {hint}", quote(name)))
 }
 
 #[cfg(test)]
@@ -87,9 +87,14 @@ mod tests {
                 Kind::Membership,
                 api::RESET_MFA,
                 "2027-01-31",
-                Some(("nothing happens: \"2027-01-31\" is no time", false)),
+                Some(("the annotation has no effect: \"2027-01-31\" is no time", false)),
             ),
-            (Kind::Membership, api::RESET_MFA, "soon", Some(("nothing happens: \"soon\" is no time", false))),
+            (
+                Kind::Membership,
+                api::RESET_MFA,
+                "soon",
+                Some(("the annotation has no effect: \"soon\" is no time", false)),
+            ),
             (
                 Kind::Membership,
                 api::RESET_MFA,
@@ -103,7 +108,7 @@ mod tests {
                 Some(("At that time the operator sends", true)),
             ),
             (Kind::Partner, api::RESET_MFA, "2027-01-31T12:00:00Z", Some(("belongs on a GuestMembership", false))),
-            (Kind::Share, api::PAUSED, "yes", Some(("pauses nothing", false))),
+            (Kind::Share, api::PAUSED, "yes", Some(("has no effect", false))),
             (Kind::Share, api::PAUSED, "true", None),
             (Kind::Share, api::RECONCILE_AT, "yes", None),
             (Kind::Share, "guestlist.dev/pause", "true", Some(("did you mean guestlist.dev/paused?", false))),

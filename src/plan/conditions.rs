@@ -246,7 +246,7 @@ pub fn sentence(reason: Reason) -> &'static str {
             "The directory does not answer. Access stays as it is; the operator's log names the cause."
         }
         Reason::DirectoryRefused => {
-            "The directory refuses to write this object's record; it is tried again. The operator's log names the cause."
+            "The directory refuses to write this object's record. The operator tries again; its log names the cause."
         }
         Reason::DirectoryBehind => {
             "The directory has no record of some guests that statuses name, so no invitation goes out. See the operator's log and readiness."

@@ -214,7 +214,7 @@ fn grants(
         let held = member.claim.live().and_then(|record| record.grants.get(&access.grant.account));
         let reason = match (access.gate, held) {
             (Gate::Shut(reason), _) | (Gate::Keep(reason), None) => Some(reason),
-            (Gate::Open | Gate::Keep(_), Some(held)) if held.is_shut_out() => Some(Reason::DirectoryRefused),
+            (Gate::Open | Gate::Keep(_), Some(held)) if held.is_blocked() => Some(Reason::DirectoryRefused),
             (Gate::Open | Gate::Keep(_), Some(_)) => None,
             (Gate::Open, None) if partner.paused || is_paused(&entry.metadata) => Some(Reason::Paused),
             (Gate::Open, None) if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),

@@ -193,14 +193,14 @@ pub fn not_the_pinned_guest(path: &str, name: &str) -> Violation {
 pub fn propagation_needs_manager(
     index: usize,
     propagated_by: &str,
-    breach: Option<Reason>,
+    broken_rule: Option<Reason>,
     candidates: &[String],
 ) -> Violation {
     let who = match candidates {
-        [] => "nobody can now: make a Guest Admin Manager of this share".to_owned(),
-        names => format!("one who can: {}", names.join(", ")),
+        [] => "no Guest Admin can now: make one Manager of this share".to_owned(),
+        names => format!("use one of: {}", names.join(", ")),
     };
-    let message = match breach {
+    let message = match broken_rule {
         Some(reason) => format!(
             "the membership {propagated_by} breaks a rule ({reason}), so it passes nothing on; correct it, or name another; {who}"
         ),

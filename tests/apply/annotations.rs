@@ -20,8 +20,8 @@ fn annotation_without_effect_stops_plan_and_apply() {
     let folder = Folder::new();
     let before = folder.content();
     for (annotation, words) in [
-        ("guestlist.dev/reset-mfa: soon", "nothing happens: \"soon\" is no time"),
-        ("guestlist.dev/paused: 'True'", "\"True\" pauses nothing"),
+        ("guestlist.dev/reset-mfa: soon", "the annotation has no effect: \"soon\" is no time"),
+        ("guestlist.dev/paused: 'True'", "\"True\" has no effect"),
         ("guestlist.dev/pausd: 'true'", "did you mean guestlist.dev/paused?"),
     ] {
         folder.declare(&annotated(annotation));

@@ -249,8 +249,7 @@ fn who_could_pass_an_account_on_is_named_however_many_shares_and_guests_a_partne
         manager.replace("account: a-8\n", "account: a-8\n  roleOverrides: [{name: guest-3, role: Manager}]\n");
     let (_, report) = check(&by_override);
     let findings = report["findings"].as_array().unwrap();
-    let named =
-        findings.iter().filter(|finding| finding["message"].as_str().unwrap().ends_with("one who can: guest-3"));
+    let named = findings.iter().filter(|finding| finding["message"].as_str().unwrap().ends_with("use one of: guest-3"));
     let named: Vec<_> = named.map(|finding| finding["object"]["name"].as_str().unwrap()).collect();
     assert_eq!(named, ["s-7", "s-8"]);
 }

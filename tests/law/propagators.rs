@@ -53,5 +53,5 @@ fn propagator_that_was_never_admitted_is_not_recommended() {
     let violations = world.index.share(SPACE, "instagram").unwrap().read().unwrap().status.read().unwrap().violations;
     let messages: Vec<&str> = violations.iter().map(|violation| violation.message.as_str()).collect();
     assert!(messages[0].contains("the membership eve breaks a rule"), "{messages:?}");
-    assert!(messages.iter().all(|message| message.ends_with("one who can: carol")), "{messages:?}");
+    assert!(messages.iter().all(|message| message.ends_with("use one of: carol")), "{messages:?}");
 }

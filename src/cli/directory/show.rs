@@ -76,7 +76,7 @@ fn state(guest: &GuestRecord, now: Timestamp) -> &'static str {
         matches!(&guest.mfa, MfaRecord::Known(methods) if methods.keys().any(|it| guest.allowed.contains(it)));
     match (guest.login.is_enabled(), guest.joined_at, guest.invitation) {
         (false, _, _) => "Suspended",
-        (true, Some(_), _) if guest.is_shut_out() => "Suspended",
+        (true, Some(_), _) if guest.is_blocked() => "Suspended",
         (true, Some(_), _) if has_mfa => "Active",
         (true, Some(_), _) => "Joined",
         (true, None, Some(invitation)) if now < invitation.expires_at => "Invited",

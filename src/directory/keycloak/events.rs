@@ -239,7 +239,7 @@ impl Inner {
             let last = page.len() < PAGE;
             let ids: Vec<_> = page.iter().map(|event| (event.time, event.id.clone())).collect();
             if !last && ids == before {
-                return Err(pages::stuck());
+                return Err(pages::repeated_page());
             }
             before = ids;
             read += page.len();

@@ -8,7 +8,7 @@ use crate::few::Few;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Grant, GrantRecord, GuestRecord, MfaRecord, SHUT_OUT};
+use super::super::{BLOCKED, Grant, GrantRecord, GuestRecord, MfaRecord};
 use super::wire::{Attributes, User};
 use crate::rules::{Email, Methods, MfaMethod, ShareRole};
 
@@ -50,10 +50,10 @@ pub fn read(user: &User, address: &Email) -> Option<Few<String, GrantRecord>> {
 
 /// The grants of a guest whose claims are blocked because Keycloak refused a write. No grant is in effect, and guestlist
 /// grants each anew.
-pub fn shut_out(user: &User, address: &Email) -> Few<String, GrantRecord> {
+pub fn blocked(user: &User, address: &Email) -> Few<String, GrantRecord> {
     let mut held = read(user, address).unwrap_or_else(|| told_by_nobody(user));
     for held in held.values_mut() {
-        held.grant.until = Some(SHUT_OUT);
+        held.grant.until = Some(BLOCKED);
     }
     held
 }
@@ -177,16 +177,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grants_of_a_guest_shut_out_keep_their_share_and_are_not_in_effect() {
+    fn blocked_grants_keep_their_share_and_are_not_in_effect() {
         let stored = r#"{"account":"ads","role":"Manager","share":"s","shareUid":"u","allowed":["TOTP"],"asked":["TOTP"],
             "since":"2026-01-01T00:00:00Z"}"#;
         let attributes = [(GRANTS, vec![stored]), (ACCOUNTS, vec!["ads:manager", "mail:collaborator"])];
         let texts = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect();
         let attributes = attributes.into_iter().map(|(name, values)| (name.to_owned(), texts(values))).collect();
         let user = User { attributes, ..User::default() };
-        let held = shut_out(&user, &Email::parse("bob@acme.example").unwrap());
+        let held = blocked(&user, &Email::parse("bob@acme.example").unwrap());
         let shares: Vec<_> = held.values().map(|held| held.grant.share_uid.as_str()).collect();
         assert_eq!(shares, ["u", ""]);
-        assert!(held.values().all(GrantRecord::is_shut_out));
+        assert!(held.values().all(GrantRecord::is_blocked));
     }
 }

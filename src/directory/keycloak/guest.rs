@@ -271,7 +271,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
         email: Email::parse(&user.email).ok().or_else(unreadable_address)?,
         // Grants that Keycloak refused to revoke: applications do not see them.
         grants: match () {
-            () if seen.is_out => grants::shut_out(user, &address),
+            () if seen.is_out => grants::blocked(user, &address),
             // Where a crash left its sessions open, what was revoked is to be revoked again.
             () if !left => grants::with_revoked(grants::read(user, &address)?, &revoked(&user.attributes)),
             () => grants::read(user, &address)?,

@@ -57,8 +57,8 @@ impl Inner {
                 read.extend(users);
             }
         }
-        if step == Step::Stuck {
-            return Err(pages::stuck());
+        if step == Step::Repeated {
+            return Err(pages::repeated_page());
         }
         let Listing { seen, walk, users, strangers, marked, .. } = listing;
         let told = async {

@@ -30,13 +30,13 @@ pub enum Step {
     /// That was the last.
     End,
     /// The page is the same as the one before: the parameter `first` does not reach the server.
-    Stuck,
+    Repeated,
 }
 
 /// The fault of a listing whose pages are all the same: a proxy drops the query of the URL.
-pub fn stuck() -> Fault {
-    let context = "each page of a listing is the same: the parameter `first` does not reach Keycloak. Let the proxy before it pass \
-                   the query of each URL on";
+pub fn repeated_page() -> Fault {
+    let context = "all pages of a listing are the same, so the parameter `first` does not reach Keycloak. Configure the proxy in \
+                   front of it to pass on the query of each URL";
     Fault::Unavailable { context: context.to_owned() }
 }
 
@@ -87,7 +87,7 @@ impl Pages {
             return Step::End;
         }
         if ids == self.last_seen {
-            return Step::Stuck;
+            return Step::Repeated;
         }
         self.first += self.size - 1;
         self.last_seen = ids.to_vec();
@@ -115,7 +115,7 @@ where
         match step {
             Step::On | Step::Back => {}
             Step::End => return Ok(all),
-            Step::Stuck => return Err(Failed::Fault(stuck())),
+            Step::Repeated => return Err(Failed::Fault(repeated_page())),
         }
     }
 }
@@ -164,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn listing_whose_pages_are_all_the_same_fails() {
         let page = async |_: usize, max: usize| Ok(people(max));
-        assert_eq!(all(PAGE, |id: &String| id, page).await, Err(Failed::Fault(stuck())));
+        assert_eq!(all(PAGE, |id: &String| id, page).await, Err(Failed::Fault(repeated_page())));
     }
 
     #[test]

@@ -16,10 +16,10 @@ pub(super) fn problem(connection: &Connection, has_digest: bool) -> rusqlite::Re
         return Ok(Some(whole));
     }
     if !connection.query_row(SEQUENCE, [], |row| row.get(0))? {
-        return Ok(Some("the log of changes does not end where it was written last".to_owned()));
+        return Ok(Some("the last change is missing from the log of changes".to_owned()));
     }
     if has_digest && !digest::matches(connection)? {
-        return Ok(Some("its records are not of one state of the directory".to_owned()));
+        return Ok(Some("its records come from different states of the directory".to_owned()));
     }
     Ok(None)
 }

@@ -5,14 +5,32 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Engine, Load, Now};
+use crate::directory::fault::Next;
 use crate::directory::{
-    AccountRecord, DESTROYED_KEPT, Effect, GuestRecord, Login, MAILS_KEPT, MfaRecord, Origin, PartnerRecord, SignInGate,
+    AccountRecord, DESTROYED_KEPT, Effect, Fault, GuestRecord, Login, MAILS_KEPT, MfaRecord, Origin, PartnerRecord,
+    SignInGate,
 };
 use crate::index::{Key, Kind, Touched};
 use crate::operator::queue::Priority;
 use crate::rules::Email;
 
 impl Engine {
+    /// The directory does not answer.
+    pub(super) fn directory_down(&mut self, fault: &Fault, now: Timestamp) {
+        if fault.next() == Next::Stop {
+            self.stopped = Some(fault.to_string());
+            return;
+        }
+        let first = !self.condition.problems.contains_key("DirectoryUnavailable");
+        self.condition.directory = false;
+        self.not_read_yet(now);
+        self.condition.problems.insert("DirectoryUnavailable", fault.to_string());
+        if first {
+            tracing::error!(%fault, "DirectoryUnavailable: what was true is kept until it answers");
+            self.begin();
+        }
+    }
+
     pub(super) fn load(&mut self, load: Load, now: Timestamp) {
         self.stop_at_foreign_mark(
             load.guests.iter().filter_map(|guest| guest.mark.as_ref()).chain(load.partners.iter().map(|p| &p.mark)),
@@ -141,7 +159,7 @@ impl Engine {
                 // The first reading touches everything anyway.
                 let stands = self.mirror.guest(&address).map(standing);
                 if self.condition.directory && old.as_ref().map(standing) != stands {
-                    touched.merge(self.index.touched_by_standing(&address));
+                    touched.merge(self.index.touched_by_propagators_at(&address));
                 }
                 let departed = old.as_ref().filter(|old| !old.is_live());
                 if let Some(mark) = departed.and_then(|old| old.mark.as_ref()) {

@@ -181,8 +181,8 @@ impl<'a> MemberView<'a> {
     /// The state for statuses and output. Suspended in place of Active, if the directory hides the guest's accounts from
     /// applications.
     pub fn shown_state(&self) -> State {
-        let shut_out = self.claim.live().is_some_and(GuestRecord::is_shut_out);
-        if shut_out && self.state == State::Active { State::Suspended } else { self.state }
+        let blocked = self.claim.live().is_some_and(GuestRecord::is_blocked);
+        if blocked && self.state == State::Active { State::Suspended } else { self.state }
     }
 
     fn what_gates(&self, world: World<'_>, partner: &PartnerView<'_>) -> Gate {
@@ -258,7 +258,7 @@ pub fn own_violations(
 
 /// The first rule that a propagator's membership breaks, conflicts with other memberships apart. If records of other guests
 /// are not read, no guest counts as a newcomer: the rules for newcomers revoke nothing.
-pub fn breach(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Option<Reason> {
+pub fn broken_rule(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Option<Reason> {
     let claim = claims::claim(world, entry);
     let newcomer = world.scope.incumbents && claim.live().is_none();
     let violations = own_violations(world, partner, entry, claim, newcomer);

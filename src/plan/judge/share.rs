@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::super::World;
 use super::super::claims::{Order, is_behind, is_leaving, is_paused, namespace, order, uid};
 use super::Gate;
-use super::membership::breach;
+use super::membership::broken_rule;
 use super::partner::{PartnerView, Presence};
 use crate::index::{Membership, Share, Slot, has_finalizer};
 use crate::rules::{Email, GuestRole, Methods, Reason, ShareRole, Taint, Violation, all_methods, cross, say};
@@ -244,9 +244,9 @@ pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, share: &Sha
         let judged = !sleeps
             && partner.presence != Presence::Absent
             && !hangs_on_what_does_not_read(world, partner, entry, &item.propagated_by);
-        if judged && let Propagation::Invalid { breach } = share.propagation(world, partner, &item.propagated_by) {
+        if judged && let Propagation::Invalid { broken_rule } = share.propagation(world, partner, &item.propagated_by) {
             let candidates = candidates.get_or_insert_with(|| propagators(world, partner, share));
-            found.push(say::propagation_needs_manager(item.index, &item.propagated_by, breach, candidates));
+            found.push(say::propagation_needs_manager(item.index, &item.propagated_by, broken_rule, candidates));
         }
     }
     for item in terms.role_overrides.values() {
@@ -316,7 +316,7 @@ pub enum Propagation {
     /// He may not (any more).
     Invalid {
         /// The rule that the membership breaks, if that is the only obstacle.
-        breach: Option<Reason>,
+        broken_rule: Option<Reason>,
     },
 }
 
@@ -327,7 +327,7 @@ fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, propa
     let Some(slot) = slot else {
         // One who left is remembered by his deactivated mark; one who never was may still come.
         let left = world.observed.has_departed(partner.namespace, &partner.name, propagator);
-        return if left { Propagation::Invalid { breach: None } } else { Propagation::NotThere };
+        return if left { Propagation::Invalid { broken_rule: None } } else { Propagation::NotThere };
     };
     let Some(guest) = slot.read() else { return Propagation::Unreadable };
     let terms = &entry.reading.terms;
@@ -337,11 +337,11 @@ fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, propa
         && !is_leaving(&guest.metadata)
         && !terms.exclude.contains_key(propagator);
     if !there || !manages {
-        return Propagation::Invalid { breach: None };
+        return Propagation::Invalid { broken_rule: None };
     }
-    match breach(world, partner, guest) {
+    match broken_rule(world, partner, guest) {
         None => Propagation::Valid,
-        breach => Propagation::Invalid { breach },
+        broken_rule => Propagation::Invalid { broken_rule },
     }
 }
 

@@ -37,7 +37,7 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
         State::Removing => Situation::held(Reason::Removing),
         State::Suspended if member.overdue => Situation::fine(Reason::MfaEnrolmentOverdue),
         State::Pending if member.suspended => {
-            let message = "The membership or its partner has suspended: true, so no invitation is sent. Remove it to invite the guest.";
+            let message = "spec.suspended is true on the membership or its partner, so no invitation is sent. Set it to false to invite the guest.";
             Situation { message: message.to_owned(), ..Situation::fine(Reason::Suspended) }
         }
         State::Pending if member.expired => {
@@ -140,7 +140,7 @@ fn accounts(
             let reason = match access.gate {
                 Gate::Shut(reason) | Gate::Keep(reason) => Some(reason),
                 Gate::Open if effective => None,
-                Gate::Open if held.is_some_and(GrantRecord::is_shut_out) => Some(Reason::DirectoryRefused),
+                Gate::Open if held.is_some_and(GrantRecord::is_blocked) => Some(Reason::DirectoryRefused),
                 Gate::Open if paused => Some(Reason::Paused),
                 Gate::Open if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
                 Gate::Open => Some(Reason::Pending),

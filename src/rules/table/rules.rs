@@ -208,9 +208,9 @@ pub(super) const RULES: &[Entry] = &[
     rule(
         Reason::PropagationNeedsManager,
         "A F R",
-        "propagatedBy is a Guest Admin of the same partner, not excluded, and Manager of this share by spec, Active or not; the membership itself breaks no rule. Otherwise the entry gives nothing; nobody else takes it over.",
+        "propagatedBy is a Guest Admin of the same partner, not excluded, and Manager of this share by spec, Active or not; the membership itself breaks no rule. Otherwise the entry grants nothing, and no other Guest Admin takes it over.",
         "Somebody has to answer for each Guest User's access.",
-        "Name a Guest Admin who is Manager here (the message names some), or make him Manager.",
+        "Name a Guest Admin who is Manager here (the message names some), or make them Manager.",
         "kind: AccountShare\nspec: {guestUsers: [{name: bob, propagatedBy: carol}], roleOverrides: [{name: carol, role: Manager}]}",
     ),
     rule(

@@ -37,8 +37,8 @@ async fn still_held(stage: &Stage) -> Vec<String> {
     let listed = directory.guests(None).await.unwrap().items;
     let bob = listed.into_iter().find(|guest| guest.address == email(BOB)).expect("he is listed");
     assert_eq!(directory.guest(&email(BOB)).await.unwrap(), Some(bob.clone()), "a page and a look say the same");
-    let shut_out = |held: &GrantRecord| if held.is_shut_out() { ", shut out" } else { "" };
-    let one = |held: &GrantRecord| format!("{} of {:?}{}", held.grant.account, held.grant.share, shut_out(held));
+    let blocked = |held: &GrantRecord| if held.is_blocked() { ", shut out" } else { "" };
+    let one = |held: &GrantRecord| format!("{} of {:?}{}", held.grant.account, held.grant.share, blocked(held));
     bob.grants.values().map(one).collect()
 }
 
