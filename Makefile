@@ -40,7 +40,7 @@ INPUTS ?= 1000000
 SEED   ?= $(shell date +%s)
 
 fuzz: needs-cargo ## Fuzzes all parsers for some minutes (INPUTS=, SEED=); make test does so for seconds
-	GUESTLIST_FUZZ_SEED=$(SEED) GUESTLIST_FUZZ_INPUTS=$(INPUTS) cargo test --locked --profile fuzz --test fuzz -- --nocapture
+	GUESTLIST_FUZZ_SEED=$(SEED) GUESTLIST_FUZZ_INPUTS=$(INPUTS) cargo test --locked --profile fuzz --test local fuzz:: -- --nocapture
 
 lint: needs-cargo ## Checks formatting and lints
 	cargo fmt --check

@@ -8,7 +8,7 @@
 //!
 //! kubectl splits a file into documents (`YAMLOrJSONDecoder` of k8s.io/apimachinery), and reads each with go-yaml v2, which
 //! is YAML 1.1. No reader of YAML 1.2 agrees with it on merge keys, tabs, line ends, escapes and simple keys.
-//! `tests/check/differential.rs` holds this module to kubectl's reader.
+//! `tests/core/check/differential` holds this module to kubectl's reader.
 
 mod characters;
 mod chunk;

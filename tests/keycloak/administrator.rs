@@ -7,9 +7,9 @@ use guestlist::directory::Observe;
 use serde_json::{Value, json};
 
 use crate::prepared::Stage;
-use crate::proxy::{Fate, Proxy};
 use crate::sign_in::{PASSWORD, application, direct, person};
-use crate::support::{ADMIN, block_on};
+use crate::support::keycloak::{ADMIN, block_on};
+use crate::support::proxy::{Fate, Proxy};
 
 const NAME: (&str, &str) = ("GUESTLIST_KEYCLOAK_ADMIN", "root@host.example");
 const HIS_PASSWORD: (&str, &str) = ("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", PASSWORD);

@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use crate::house::House;
-use crate::operator::POLICY;
 use crate::pages::adopted::own;
 use crate::pages::stage::{Person, accounts, holds};
 use crate::sign_in::SEED;
+use crate::support::operator::POLICY;
 
 const ERIN: &str = "erin@acme.example";
 const PARTNER: &str = "
@@ -71,7 +71,7 @@ impl House {
 
     /// She signs in with what she always had; what her token holds.
     #[track_caller]
-    fn lets_her_in(&self, erin: &mut Person<'_>, expected: &[&str]) -> crate::browser::Tokens {
+    fn lets_her_in(&self, erin: &mut Person<'_>, expected: &[&str]) -> crate::support::browser::Tokens {
         let tokens = self.now(erin.signs_in()).unwrap_or_else(|page| panic!("her login is hers: {page}"));
         holds(&tokens, expected);
         tokens
@@ -126,7 +126,7 @@ fn her_factor_and_her_login_stay(
     house: &House,
     before: &Value,
     erin: &mut Person<'_>,
-    tokens: &crate::browser::Tokens,
+    tokens: &crate::support::browser::Tokens,
 ) {
     let partners = house.stage.partners();
     let factor = house.now(house.realm.credential(ERIN, "otp"));

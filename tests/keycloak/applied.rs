@@ -8,9 +8,9 @@ use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::contract::Player;
 use crate::held_to_the_contract::{People, realm_with_mail};
-use crate::support::{Keycloak, SECRET, multi};
+use crate::support::contract::Player;
+use crate::support::keycloak::{Keycloak, SECRET, multi};
 
 /// Runs `guestlist`; its exit code and what it said.
 pub fn guestlist(address: &str, arguments: &[&str]) -> (i32, String) {

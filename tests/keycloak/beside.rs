@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::prepared::Stage;
 use crate::sign_in::application;
-use crate::support::{ADMIN, block_on};
+use crate::support::keycloak::{ADMIN, block_on};
 
 #[test]
 fn an_application_a_client_or_a_client_scope_that_has_guestlists_name_is_left_alone() {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::prepared::{Said, Stage};
 use crate::sign_in::{End, application, browser, code, direct, person};
-use crate::support::block_on;
+use crate::support::keycloak::block_on;
 
 const ROLES: [&str; 4] = ["manage-organizations", "manage-users", "view-events", "view-realm"];
 const PEOPLE: &str = "{users: [{email: alice@host.example, name: Alice Example}],

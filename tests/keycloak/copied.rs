@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::applied::told;
-use crate::contract::{Player, at, bob, email, give, grant, guest};
 use crate::held_to_the_contract::{People, reads_anew, subject};
 use crate::killed::Scene;
-use crate::support::multi;
+use crate::support::contract::{Player, at, bob, email, give, grant, guest};
+use crate::support::keycloak::multi;
 
 const CAROL: &str = "carol@acme.example";
 const DAVE: &str = "dave@others.example";

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::applied::{ends, told};
-use crate::contract::Player;
 use crate::held_to_the_contract::{People, reads_anew, realm_with_mail};
-use crate::support::{Keycloak, multi};
+use crate::support::contract::Player;
+use crate::support::keycloak::{Keycloak, multi};
 
 const BOB: &str = "bob@acme.example";
 const ATTRIBUTES: [&str; 5] =

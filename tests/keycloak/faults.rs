@@ -10,10 +10,10 @@ use guestlist::rules::Email;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::contract::Player as _;
 use crate::killed::Scene;
-use crate::proxy::Fate;
-use crate::support::{SECRET, multi};
+use crate::support::contract::Player as _;
+use crate::support::keycloak::{SECRET, multi};
+use crate::support::proxy::Fate;
 
 const HEAD: &str = "
 apiVersion: guestlist.dev/v1alpha1
@@ -244,8 +244,10 @@ fn keycloak_says_in_words_what_is_not_there() {
         let id = |found: Value| found[0]["id"].as_str().unwrap().to_owned();
         let organization = id(scene.people.admin("GET", "/organizations", None).await);
         let user = id(scene.people.admin("GET", "/users?email=g0@acme.example", None).await);
-        let realm =
-            crate::support::Realm { server: crate::support::Keycloak::shared(), name: scene.people.realm.clone() };
+        let realm = crate::support::keycloak::Realm {
+            server: crate::support::keycloak::Keycloak::shared(),
+            name: scene.people.realm.clone(),
+        };
         for (method, path) in [
             ("GET", "users/none".to_owned()),
             ("PUT", "users/none".to_owned()),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::prepared::Stage;
 use crate::sign_in::{End, application, browser, person};
-use crate::support::block_on;
+use crate::support::keycloak::block_on;
 
 const FLOWS: [(&str, &str, &str); 3] = [
     ("browserFlow", "browser", "browser sign-in"),

@@ -11,8 +11,8 @@ use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::contract::{self, Player, Subject};
-use crate::support::{Keycloak, Own, SECRET, multi};
+use crate::support::contract::{self, Player, Subject};
+use crate::support::keycloak::{Keycloak, Own, SECRET, multi};
 
 /// The client of somebody else who works in the realm: what it does is not ours.
 const HELPDESK: &str = "helpdesk";

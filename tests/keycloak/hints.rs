@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::prepared::Stage;
 use crate::sign_in::{application, direct, person};
-use crate::support::block_on;
+use crate::support::keycloak::block_on;
 
 const ALICE: &str = "alice@host.example";
 

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::held_to_the_contract::{People as Realm, realm_with_mail};
-use crate::import_files::Numbers;
-use crate::support::{SECRET, multi};
+use crate::support::import_files::Numbers;
+use crate::support::keycloak::{SECRET, multi};
 
 async fn users(realm: &Realm) -> Vec<Value> {
     let found = realm.admin("GET", "/users?briefRepresentation=false&max=1000", None).await;

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::applied::told;
-use crate::contract::Player;
 use crate::held_to_the_contract::{People, realm_with};
-use crate::mail::Mail;
-use crate::proxy::{Fate, Proxy};
-use crate::support::{Keycloak, SECRET, multi};
+use crate::support::contract::Player;
+use crate::support::keycloak::{Keycloak, SECRET, multi};
+use crate::support::mail::Mail;
+use crate::support::proxy::{Fate, Proxy};
 
 const POLICY: &str = "installation: demo\ndomains: [host.example]\nmailInterval: 0s\ninvitationsPerHour: 100000\ntenants:\n- {namespace: partners, hostAdmins: ['*@host.example']}\n";
 const PEOPLE: &str = "users: [{email: alice@host.example, name: Alice Example}]\naccounts: [{name: instagram, owners: [alice@host.example]}, {name: tiktok, owners: [alice@host.example]}]\n";

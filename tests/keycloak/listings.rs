@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::applied::told;
-use crate::contract::{Player, acme, alice, email, grant};
 use crate::held_to_the_contract::{People, subject};
 use crate::killed::Scene;
-use crate::proxy::Fate;
-use crate::support::{Keycloak, Realm, block_on, multi};
+use crate::support::contract::{Player, acme, alice, email, grant};
+use crate::support::keycloak::{Keycloak, Realm, block_on, multi};
+use crate::support::proxy::Fate;
 
 const CAROL: &str = "carol@acme.example";
 const ACME: &str = "

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::faults::{APPLY, guests, on};
 use crate::killed::Scene;
-use crate::mail::Mood;
-use crate::proxy::Fate;
+use crate::support::mail::Mood;
+use crate::support::proxy::Fate;
 
 /// The first mail that is asked for has this fate.
 fn first_mail(scene: &Scene, fate: Fate) {

@@ -1,37 +1,27 @@
 //! Keycloak, the real thing: one server for all of these tests, a realm for each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong ends the test")]
 
-#[path = "../support/authenticator.rs"]
-mod authenticator;
-#[path = "../support/browser.rs"]
-mod browser;
 #[macro_use]
-#[path = "../contract/mod.rs"]
-mod contract;
-#[path = "../support/certificates.rs"]
-mod certificates;
-#[path = "../support/import_files.rs"]
-mod import_files;
-#[path = "../support/mail.rs"]
-mod mail;
-#[path = "../support/proxy.rs"]
-mod proxy;
-#[path = "../support/keycloak.rs"]
-mod support;
-#[path = "../support/webdriver.rs"]
-mod webdriver;
-
-#[path = "../support/controlplane.rs"]
-mod controlplane;
-#[path = "../support/dice.rs"]
-mod dice;
-#[path = "../support/looking.rs"]
-mod looking;
-#[path = "../support/operator.rs"]
-mod operator;
-#[path = "../operator/stage.rs"]
-#[allow(dead_code, reason = "what the embedded directory's tests need besides")]
-mod stage;
+#[path = "../support"]
+mod support {
+    pub mod amended;
+    pub mod authenticator;
+    pub mod browser;
+    pub mod certificates;
+    #[macro_use]
+    pub mod contract;
+    pub mod controlplane;
+    pub mod dice;
+    pub mod import_files;
+    pub mod keycloak;
+    pub mod looking;
+    pub mod mail;
+    pub mod operator;
+    pub mod proxy;
+    #[allow(dead_code, reason = "what the embedded directory's tests need besides")]
+    pub mod stage;
+    pub mod webdriver;
+}
 
 mod administrator;
 mod adopted;
@@ -77,6 +67,6 @@ use operated::furnish;
 
 /// The port of a mail server on loopback, for those who never read what it takes.
 fn mail() -> u16 {
-    static MAIL: std::sync::OnceLock<mail::Mail> = std::sync::OnceLock::new();
-    MAIL.get_or_init(mail::Mail::start).port
+    static MAIL: std::sync::OnceLock<support::mail::Mail> = std::sync::OnceLock::new();
+    MAIL.get_or_init(support::mail::Mail::start).port
 }

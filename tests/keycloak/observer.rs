@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::looking::Observer;
 use crate::operated::realm;
-use crate::operator::Operator;
-use crate::support::{Keycloak, Realm, block_on};
+use crate::support::keycloak::{Keycloak, Realm, block_on};
+use crate::support::looking::Observer;
+use crate::support::operator::Operator;
 
 /// What one look saw of a user.
 #[derive(Clone, Debug, Default, PartialEq)]

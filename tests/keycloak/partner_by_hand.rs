@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::applied::told;
-use crate::contract::{Player, acme, email, ensure_partner};
 use crate::held_to_the_contract::{People, subject};
 use crate::killed::Scene;
-use crate::support::multi;
+use crate::support::contract::{Player, acme, email, ensure_partner};
+use crate::support::keycloak::multi;
 
 const BOB: &str = "bob@acme.example";
 const CAROL: &str = "carol@acme.example";

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::applied::ends;
 use crate::edited_by_hand::applied;
 use crate::held_to_the_contract::People;
-use crate::support::multi;
+use crate::support::keycloak::multi;
 
 const BOB: &str = "bob@acme.example";
 const FRANK: &str = "frank@acme.example";

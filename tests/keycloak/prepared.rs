@@ -7,7 +7,7 @@ use guestlist::directory::keycloak::{Directory, Settings};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN, Keycloak, Own, block_on, thrifty};
+use crate::support::keycloak::{ADMIN, Keycloak, Own, block_on, thrifty};
 
 /// A realm that is prepared, and a folder for files.
 pub struct Stage {

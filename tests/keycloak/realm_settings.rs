@@ -4,10 +4,10 @@ use guestlist::directory::{Fault, Login, Operation, Origin};
 use guestlist::rules::{Email, MfaMethod, ShareRole};
 use serde_json::{Value, json};
 
-use crate::contract::{Player as _, Subject};
-use crate::contract::{acme, admit, at, email, grant, mark, seen, user};
 use crate::held_to_the_contract::{People, subject};
-use crate::support::multi;
+use crate::support::contract::{Player as _, Subject};
+use crate::support::contract::{acme, admit, at, email, grant, mark, seen, user};
+use crate::support::keycloak::multi;
 
 /// The realm's settings, each with the values that are tried.
 fn settings() -> Vec<Value> {
@@ -89,7 +89,7 @@ impl Realm {
     async fn takes_guests(&self, case: &str) {
         let name = format!("g{}", self.guests);
         let address = email(&format!("{name}@acme.example"));
-        let id = crate::contract::guest(&name);
+        let id = crate::support::contract::guest(&name);
         let give = || Operation::Give {
             guest: id.clone(),
             grants: vec![grant("instagram", ShareRole::Manager), grant("tiktok", ShareRole::Collaborator)],
@@ -124,7 +124,7 @@ impl Realm {
 
     fn described(name: &str, display_name: &str) -> Operation {
         Operation::DescribeGuest {
-            guest: crate::contract::guest(name),
+            guest: crate::support::contract::guest(name),
             mark: mark(name, &format!("u-{name}")),
             partner: acme(),
             partner_name: "acme".to_owned(),
@@ -149,7 +149,7 @@ impl Realm {
             mark.origin = Origin::Adopted;
         }
         self.done(&adopt, 110, case).await;
-        self.done(&Operation::Release { guest: crate::contract::guest(&name) }, 120, case).await;
+        self.done(&Operation::Release { guest: crate::support::contract::guest(&name) }, 120, case).await;
         assert_eq!(self.user(&address).await["attributes"], Value::Null, "{case}");
     }
 }
@@ -205,8 +205,8 @@ fn address_that_administrators_cannot_write_is_named() {
 fn access_is_revoked_though_a_validator_refuses_the_name() {
     multi(async {
         let realm = Realm::open("validated").await;
-        let bob = crate::contract::bob();
-        let id = || crate::contract::guest("bob");
+        let bob = crate::support::contract::bob();
+        let id = || crate::support::contract::guest("bob");
         realm.done(&admit(&bob, at(10_000)), 10, "").await;
         realm.people.accept(&bob, seen(20)).unwrap();
         realm.people.enroll(&bob, MfaMethod::TOTP, seen(30)).unwrap();

@@ -7,10 +7,10 @@ use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::contract::Player as _;
 use crate::faults::{APPLY, guests, on};
 use crate::killed::Scene;
-use crate::proxy::Fate;
+use crate::support::contract::Player as _;
+use crate::support::proxy::Fate;
 
 const PLAN: [&str; 3] = ["plan", "objects.yaml", "--prune"];
 

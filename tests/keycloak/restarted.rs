@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::{Application, Browser};
-use crate::controlplane::ControlPlane;
 use crate::operated::{furnish_on, realm};
-use crate::operator::{Operator, eventually};
-use crate::stage::{BOB, CAROL, Stage, condition};
-use crate::support::{Keycloak, multi};
+use crate::support::browser::{Application, Browser};
+use crate::support::controlplane::ControlPlane;
+use crate::support::keycloak::{Keycloak, multi};
+use crate::support::operator::{Operator, eventually};
+use crate::support::stage::{BOB, CAROL, Stage, condition};
 
 /// Guests with nothing but an invitation.
 fn guests(names: &[&str]) -> String {

@@ -3,50 +3,51 @@
 //! long again.
 
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/invitations.rs"]
+#[path = "../cluster/operator/invitations.rs"]
 mod invitations;
-#[path = "../operator/killed.rs"]
+use crate::observer;
+#[path = "../cluster/operator/killed.rs"]
 mod killed;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/kstatus.rs"]
+#[path = "../cluster/operator/kstatus.rs"]
 mod kstatus;
-#[path = "../operator/lifecycle.rs"]
+#[path = "../cluster/operator/lifecycle.rs"]
 mod lifecycle;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/marks.rs"]
+#[path = "../cluster/operator/marks.rs"]
 mod marks;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/namespaces.rs"]
+#[path = "../cluster/operator/namespaces.rs"]
 mod namespaces;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/order.rs"]
+#[path = "../cluster/operator/order.rs"]
 mod order;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/policy.rs"]
+#[path = "../cluster/operator/policy.rs"]
 mod policy;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/release.rs"]
+#[path = "../cluster/operator/release.rs"]
 mod release;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/rest.rs"]
+#[path = "../cluster/operator/rest.rs"]
 mod rest;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/restored.rs"]
+#[path = "../cluster/operator/restored.rs"]
 mod restored;
-#[path = "../operator/roles.rs"]
+#[path = "../cluster/operator/roles.rs"]
 mod roles;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/secrets.rs"]
+#[path = "../cluster/operator/secrets.rs"]
 mod secrets;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/suspension.rs"]
+#[path = "../cluster/operator/suspension.rs"]
 mod suspension;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/tenant.rs"]
+#[path = "../cluster/operator/tenant.rs"]
 mod tenant;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/told.rs"]
+#[path = "../cluster/operator/told.rs"]
 mod told;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../operator/unreadable.rs"]
+#[path = "../cluster/operator/unreadable.rs"]
 mod unreadable;

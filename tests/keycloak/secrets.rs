@@ -2,8 +2,8 @@
 //! refuses what it is sent.
 
 use crate::house::House;
-use crate::mail::Mood;
-use crate::stage::{BOB, CAROL, WORLD};
+use crate::support::mail::Mood;
+use crate::support::stage::{BOB, CAROL, WORLD};
 
 #[test]
 fn a_secret_that_is_refused_and_a_mail_that_is_not_taken_are_told_of_and_neither_is_told() {

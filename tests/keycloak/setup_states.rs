@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::prepared::Stage;
 use crate::sign_in::application;
-use crate::support::block_on;
+use crate::support::keycloak::block_on;
 
 /// Something in a prepared realm that is not as setup leaves it. What an earlier one removed may be missing: nobody asserts.
 type Change = fn(&Stage);

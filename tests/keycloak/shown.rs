@@ -3,11 +3,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::browser::Tokens;
 use crate::house::House;
-use crate::operator::eventually;
 use crate::pages::stage::{Person, accounts, holds};
-use crate::stage::{BOB, CAROL};
+use crate::support::browser::Tokens;
+use crate::support::operator::eventually;
+use crate::support::stage::{BOB, CAROL};
 
 /// Carol may lose more than once: as Guest Admin she is Manager of one account and Collaborator of the other; as Guest User
 /// she still has what dave, who never joins, passes on to her.
@@ -191,7 +191,7 @@ fn who_loses_his_factor_behind_guestlists_back_keeps_an_open_session_until_the_l
     });
     holds(&tokens, &["instagram:collaborator"]);
     // The flows of setup admit no guest without a factor, also while no operator runs.
-    let signed_in = std::mem::replace(&mut bob.browser, crate::browser::Browser::new());
+    let signed_in = std::mem::replace(&mut bob.browser, crate::support::browser::Browser::new());
     house.is_kept_out(&mut bob, "before the look");
     house.now(bob.signs_in()).expect_err("he has to enrol first");
     assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::support::Realm;
+use crate::support::keycloak::Realm;
 
 /// The password of everybody.
 pub const PASSWORD: &str = "Pa55word!x";

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::contract::Player as _;
 use crate::faults::{APPLY, guests, on};
 use crate::killed::Scene;
-use crate::proxy::Fate;
+use crate::support::contract::Player as _;
+use crate::support::proxy::Fate;
 use guestlist::rules::{Email, MfaMethod};
 
 async fn organization(scene: &Scene) -> Value {

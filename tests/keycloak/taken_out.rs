@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::prepared::Stage;
 use crate::sign_in::{application, code, direct, person};
-use crate::support::block_on;
+use crate::support::keycloak::block_on;
 
 const BARE: &str = "bare@acme.example";
 const GUARDED: &str = "guarded@acme.example";

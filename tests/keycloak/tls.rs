@@ -7,8 +7,8 @@ use guestlist::directory::keycloak::{Directory, Settings};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::certificates::Authority;
-use crate::support::{Keycloak, SECRET, multi};
+use crate::support::certificates::Authority;
+use crate::support::keycloak::{Keycloak, SECRET, multi};
 
 const VARIABLE: &str = "GUESTLIST_KEYCLOAK_CA_FILE";
 

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use serde_json::json;
 
-use crate::support::{Keycloak, block_on};
+use crate::support::keycloak::{Keycloak, block_on};
 
 #[test]
 fn there_are_two_realms_at_a_time_at_most_and_a_test_that_fails_makes_room_and_leaves_none() {

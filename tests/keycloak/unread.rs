@@ -4,10 +4,10 @@ use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 
 use crate::applied::{ends, told};
-use crate::contract::Player;
 use crate::held_to_the_contract::realm_with_mail;
-use crate::proxy::{Fate, Proxy};
-use crate::support::{Keycloak, multi};
+use crate::support::contract::Player;
+use crate::support::keycloak::{Keycloak, multi};
+use crate::support::proxy::{Fate, Proxy};
 
 const CAROL: &str = "carol@acme.example";
 const BOB: &str = "bob@acme.example";

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::support::{free_port, leashed};
+use super::keycloak::{free_port, leashed};
 
 /// How long a page may take.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -5,7 +5,7 @@ use guestlist::rules::ShareRole;
 use serde_json::Value;
 
 use super::stage::{PASSWORD, Stage, accounts, holds, in_three_days, on_stage};
-use crate::contract::{acme, admit, email, give, grant, guest};
+use crate::support::contract::{acme, admit, email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
 

@@ -5,7 +5,7 @@ use guestlist::directory::{Epoch, Execute, MfaRecord, Observe as _, Operation};
 use jiff::{SignedDuration, Timestamp};
 
 use super::stage::on_stage;
-use crate::contract::{admit, email, guest};
+use crate::support::contract::{admit, email, guest};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::adopted::{adopt, own};
 use super::stage::{Stage, accounts, holds, in_three_days, on_stage};
-use crate::contract::{email, give, grant, guest};
+use crate::support::contract::{email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
 const CAROL: &str = "carol@acme.example";

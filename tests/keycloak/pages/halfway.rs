@@ -4,7 +4,7 @@ use guestlist::directory::{Fault, MfaRecord, Operation};
 use guestlist::rules::MfaMethod;
 
 use super::stage::{in_three_days, on_stage};
-use crate::contract::guest;
+use crate::support::contract::guest;
 
 const BOB: &str = "bob@acme.example";
 

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::stage::{PASSWORD, Person, Stage, holds, in_three_days, on_stage};
-use crate::browser::{Application, Browser, code};
-use crate::contract::{admit, email, give, grant, guest};
+use crate::support::browser::{Application, Browser, code};
+use crate::support::contract::{admit, email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
 

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::adopted::adopt;
 use super::stage::{Person, Stage, on_stage};
-use crate::browser::Tokens;
-use crate::contract::{email, give, grant, guest};
-use crate::proxy::{Fate, Proxy};
-use crate::support::Keycloak;
+use crate::support::browser::Tokens;
+use crate::support::contract::{email, give, grant, guest};
+use crate::support::keycloak::Keycloak;
+use crate::support::proxy::{Fate, Proxy};
 
 /// More writes than any operation makes.
 const MOST: usize = 30;

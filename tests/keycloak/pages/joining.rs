@@ -7,7 +7,7 @@ use guestlist::rules::{MfaMethod, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 
 use super::stage::{accounts, holds, on_stage};
-use crate::contract::{give, grant};
+use crate::support::contract::{give, grant};
 
 const BOB: &str = "bob@acme.example";
 

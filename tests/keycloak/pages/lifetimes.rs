@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::stage::{Stage, in_three_days, on_stage};
-use crate::contract::{admit, email, guest};
+use crate::support::contract::{admit, email, guest};
 
 const BOB: &str = "bob@acme.example";
 

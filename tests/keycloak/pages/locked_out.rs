@@ -5,7 +5,7 @@ use guestlist::rules::ShareRole;
 use serde_json::json;
 
 use super::stage::{Stage, in_three_days, on_stage};
-use crate::contract::{admit, email, give, grant, guest};
+use crate::support::contract::{admit, email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use guestlist::directory::{Fault, Operation};
 
 use super::stage::{Stage, in_three_days, on_stage};
-use crate::contract::{admit, email, guest};
-use crate::mail::Mood;
+use crate::support::contract::{admit, email, guest};
+use crate::support::mail::Mood;
 
 const BOB: &str = "bob@acme.example";
 /// Longer than Keycloak waits for a mail server, shorter than anybody waits for us.

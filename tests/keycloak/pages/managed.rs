@@ -6,8 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::stage::{PASSWORD, Stage, accounts, on_stage};
-use crate::browser::Browser;
-use crate::contract::{acme, guest};
+use crate::support::browser::Browser;
+use crate::support::contract::{acme, guest};
 
 const BOB: &str = "bob@acme.example";
 const ERIN: &str = "erin@acme.example";

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::stage::{PASSWORD, Person, Stage, holds, in_three_days, on_stage};
-use crate::authenticator::SecurityKey;
-use crate::contract::{acme, admit, email, give, grant, guest, mark};
+use crate::support::authenticator::SecurityKey;
+use crate::support::contract::{acme, admit, email, give, grant, guest, mark};
 
 const BOB: &str = "bob@acme.example";
 
@@ -144,7 +144,7 @@ fn mailbox_alone_does_not_replace_a_key() {
         bob.registers_a_key().await;
         for has_key in [true, false] {
             let mails = stage.mail.count(BOB);
-            bob.browser = crate::browser::Browser::new();
+            bob.browser = crate::support::browser::Browser::new();
             bob.browser.open(&stage.application.door()).await;
             bob.browser.submit(&[("username", BOB)]).await;
             bob.browser.follow("Forgot Password").await;

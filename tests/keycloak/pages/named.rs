@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::adopted::adopt;
 use super::stage::{Stage, in_three_days, on_stage};
-use crate::contract::{admit, email, guest, mark};
+use crate::support::contract::{admit, email, guest, mark};
 
 const BOB: &str = "bob@acme.example";
 const ROBERT: &str = "robert@elsewhere.example";
@@ -156,7 +156,7 @@ fn a_colleague_who_is_adopted_is_never_given_another_address() {
         let described = Operation::DescribeGuest {
             guest: guest("bob"),
             mark: guestlist::directory::Mark { origin: Origin::Adopted, ..mark("bob", "u-bob") },
-            partner: crate::contract::acme(),
+            partner: crate::support::contract::acme(),
             partner_name: "acme".to_owned(),
             display_name: "Bob".to_owned(),
             allowed: guestlist::rules::all_methods(),

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::stage::{PASSWORD, on_stage};
-use crate::browser::Application;
-use crate::webdriver::Chromium;
+use crate::support::browser::Application;
+use crate::support::webdriver::Chromium;
 
 const CAROL: &str = "carol@acme.example";
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::adopted::adopt;
 use super::stage::{Person, Stage, accounts, holds, on_stage};
-use crate::contract::{email, give, grant, guest};
+use crate::support::contract::{email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
 const CAROL: &str = "carol@acme.example";
@@ -42,7 +42,7 @@ async fn still_held(stage: &Stage) -> Vec<String> {
     bob.grants.values().map(one).collect()
 }
 
-async fn holder<'a>(stage: &'a Stage) -> (Person<'a>, crate::browser::Tokens) {
+async fn holder<'a>(stage: &'a Stage) -> (Person<'a>, crate::support::browser::Tokens) {
     let mut bob = stage.active(BOB).await;
     let both = vec![grant("instagram", ShareRole::Manager), grant("tiktok", ShareRole::Collaborator)];
     stage.done(&give("bob", both)).await;

@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::adopted::adopt;
 use super::stage::{PASSWORD, Person, Stage, accounts, holds, in_three_days, on_stage};
-use crate::browser::{Application, Tokens, code};
-use crate::contract::{admit, email, give, grant, guest};
+use crate::support::browser::{Application, Tokens, code};
+use crate::support::contract::{admit, email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
 /// A client whose name is no single word in a path.

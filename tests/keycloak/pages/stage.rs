@@ -12,11 +12,11 @@ use guestlist::directory::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::authenticator::SecurityKey;
-use crate::browser::{Application, Browser, Tokens, code};
-use crate::contract::{admit, alice, email, ensure_partner, us, user};
-use crate::mail::Mail;
-use crate::support::{ADMIN, Keycloak, Own, multi, thrifty};
+use crate::support::authenticator::SecurityKey;
+use crate::support::browser::{Application, Browser, Tokens, code};
+use crate::support::contract::{admit, alice, email, ensure_partner, us, user};
+use crate::support::keycloak::{ADMIN, Keycloak, Own, multi, thrifty};
+use crate::support::mail::Mail;
 
 /// The password of everybody.
 pub const PASSWORD: &str = "Correct-horse-7";

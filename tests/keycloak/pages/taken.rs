@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::stage::{Person, Stage, accounts, holds, on_stage};
-use crate::browser::{Browser, Tokens};
-use crate::contract::{give, grant, guest};
+use crate::support::browser::{Browser, Tokens};
+use crate::support::contract::{give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
 

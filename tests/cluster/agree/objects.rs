@@ -1,0 +1,134 @@
+//! Generated objects get the same verdict, for the same rules, from the API server and from `guestlist check`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
+use guestlist::rules::{Reason, entry, printable_json};
+use kube::Client;
+use kube::api::{Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::{DeserializeGuard, Request};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::generate::{Dice, object};
+use super::plane;
+use crate::support::check::run;
+
+const SEED: u64 = 1;
+const OBJECTS: usize = 1_200;
+
+async fn client() -> Client {
+    let file = Kubeconfig::read_from(plane().kubeconfig()).unwrap();
+    Client::try_from(kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap()).unwrap()
+}
+
+/// What somebody says of an object: the rules that one object decides, and whether it is refused for whatever else.
+#[derive(Debug, Default, PartialEq)]
+struct Verdict {
+    rules: BTreeSet<Reason>,
+    /// It does not fit the schema, which may hide rules.
+    structure: bool,
+    told: String,
+}
+
+impl Verdict {
+    fn is_refused(&self) -> bool {
+        self.structure || !self.rules.is_empty()
+    }
+}
+
+/// Asks the server as `kubectl apply --server-side` does: nothing is stored, and unknown fields are errors.
+async fn server(client: &Client, object: &Value) -> Verdict {
+    let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
+    let url = format!("/apis/guestlist.dev/v1alpha1/namespaces/default/{plural}");
+    let name = object["metadata"]["name"].as_str().unwrap();
+    let apply = Patch::Apply(object);
+    let mut request = Request::new(url.clone()).patch(name, &PatchParams::apply("agree"), &apply).unwrap();
+    *request.uri_mut() = format!("{url}/{name}?dryRun=All&fieldValidation=Strict&fieldManager=agree").parse().unwrap();
+    match client.request::<Value>(request).await {
+        Ok(stored) => {
+            assert_eq!(reads(&stored), Ok(()), "{stored} was taken and cannot be read");
+            Verdict::default()
+        }
+        Err(kube::Error::Api(status)) => {
+            let told = status.message.clone();
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == ':';
+            let words = told.split(|c| !is_word(c)).filter_map(|word| word.strip_suffix(':'));
+            let mut rules: BTreeSet<Reason> = words.filter_map(Reason::parse).collect();
+            // A name that stands twice in a list keyed by names: the server's own sentence, which no word of ours can precede.
+            rules.extend(told.contains("Duplicate value").then_some(Reason::InvalidValue));
+            let structure = rules.is_empty() || told.contains("were not checked");
+            Verdict { rules, structure, told }
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Whether the operator can read what the server would store.
+fn reads(stored: &Value) -> Result<(), String> {
+    fn guarded<K: DeserializeOwned + kube::Resource>(stored: &Value) -> Result<(), String> {
+        let read: DeserializeGuard<K> = serde_json::from_value(stored.clone()).map_err(|error| error.to_string())?;
+        read.0.map(drop).map_err(|invalid| invalid.error)
+    }
+    match stored["kind"].as_str().unwrap() {
+        "LocalPartner" => guarded::<LocalPartner>(stored),
+        "GuestMembership" => guarded::<GuestMembership>(stored),
+        _ => guarded::<AccountShare>(stored),
+    }
+}
+
+/// What `check` says of each of many objects.
+fn check(objects: &[Value]) -> BTreeMap<String, Verdict> {
+    let directory = tempfile::tempdir().unwrap();
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+    std::fs::write(directory.path().join("all.json"), printable_json(&list.to_string())).unwrap();
+    let said = run(directory.path(), &["-o", "json", "all.json"], "");
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(report["summary"]["ignored"], 0);
+    let mut verdicts: BTreeMap<String, Verdict> = BTreeMap::new();
+    for finding in report["findings"].as_array().unwrap().iter().filter(|finding| finding["severity"] == "error") {
+        let name = finding["object"]["name"].as_str().unwrap_or_else(|| panic!("{finding:#}"));
+        let verdict = verdicts.entry(name.to_owned()).or_default();
+        let word = finding["reason"].as_str().unwrap();
+        match Reason::parse(word) {
+            Some(reason) if entry(reason).said_by.contains('S') => drop(verdict.rules.insert(reason)),
+            Some(_) => {}
+            None => verdict.structure = true,
+        }
+        verdict.told.push_str(&format!("{word} {}: {}\n", finding["path"], finding["message"]));
+    }
+    verdicts
+}
+
+#[tokio::test]
+async fn generated_objects_are_refused_for_the_same_rules_by_the_server_and_by_check() {
+    let seed = std::env::var("GUESTLIST_SEED").map_or(SEED, |text| text.parse().unwrap());
+    let mut dice = Dice(seed);
+    let objects: Vec<Value> = (0..OBJECTS).map(|number| object(&mut dice, number)).collect();
+    let mut checked = check(&objects);
+    let client = &client().await;
+    let asked = futures::stream::iter(&objects).map(|object| async move { (object, server(client, object).await) });
+    let answers: Vec<(&Value, Verdict)> = asked.buffered(16).collect().await;
+    let (mut refused, mut accepted, mut seen) = (0, 0, BTreeSet::new());
+    let mut differ = Vec::new();
+    for (object, server) in answers {
+        let check = checked.remove(object["metadata"]["name"].as_str().unwrap()).unwrap_or_default();
+        let same_rules = server.structure || check.structure || server.rules == check.rules;
+        if server.is_refused() != check.is_refused() || !same_rules {
+            differ.push(format!("{object}\nserver: {}\ncheck: {}", server.told, check.told));
+        }
+        if server.is_refused() {
+            refused += 1;
+        } else {
+            accepted += 1;
+        }
+        seen.extend(server.rules);
+    }
+    assert!(differ.is_empty(), "seed {seed}: {} differ\n{}", differ.len(), differ[..differ.len().min(12)].join("\n\n"));
+    assert!(refused > OBJECTS / 4 && accepted > OBJECTS / 8, "{refused} refused, {accepted} accepted");
+    let alone = Reason::ALL.iter().filter(|reason| entry(**reason).said_by.split(' ').any(|door| door == "S"));
+    let missing: Vec<_> = alone.filter(|reason| **reason != Reason::Immutable && !seen.contains(reason)).collect();
+    assert!(missing.is_empty(), "never refused: {missing:?}");
+}

@@ -1,0 +1,63 @@
+//! The demo runs, leaves nothing behind, and says what the README shows of it.
+
+use std::path::Path;
+use std::process::Command;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A line without what differs between two runs: spaces, ages, folders, colours.
+fn plain(line: &str) -> String {
+    let word = |word: &str| {
+        let age = word.strip_suffix('s').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        let file = Path::new(word).file_name().filter(|_| word.starts_with('/'));
+        let time = word.trim_end_matches(['.', ',']).parse::<jiff::Timestamp>().is_ok();
+        if age || time {
+            "TIME".to_owned()
+        } else {
+            file.map_or(word.to_owned(), |file| file.to_string_lossy().into_owned())
+        }
+    };
+    let line = line.replace("\u{1b}[36m", "").replace("\u{1b}[0m", "");
+    line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// What the README shows of a terminal, but for commands that people type to begin with.
+fn transcripts() -> Vec<String> {
+    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let blocks = readme.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let shown = blocks.filter(|block| !block.starts_with("make ") && !block.starts_with("helm "));
+    shown.flat_map(str::lines).filter(|line| *line != "..." && !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// Processes that run out of this folder or on its files.
+fn running(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        if command.contains(folder.to_str().unwrap()) {
+            found.push(command);
+        }
+    }
+    found
+}
+
+#[test]
+fn the_demo_shows_what_the_readme_shows_and_leaves_nothing_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let built = Path::new(env!("CARGO_BIN_EXE_guestlist")).parent().unwrap();
+    let demo = Command::new(Path::new(ROOT).join("examples/demo.sh"))
+        .env("GUESTLIST_BUILT", built)
+        .env("TMPDIR", folder.path())
+        .env_remove("KEEP")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&demo.stdout).into_owned();
+    assert!(demo.status.success(), "{said}\n{}", String::from_utf8_lossy(&demo.stderr));
+    let lines: Vec<String> = said.lines().map(plain).collect();
+    let missing: Vec<String> = transcripts().into_iter().filter(|shown| !lines.contains(&plain(shown))).collect();
+    assert_eq!(missing, Vec::<String>::new(), "the README shows what the demo did not say:\n{said}");
+    assert!(transcripts().len() > 20);
+    assert_eq!(running(folder.path()), Vec::<String>::new());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files are left in {}", folder.path().display());
+}

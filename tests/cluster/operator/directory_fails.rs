@@ -1,0 +1,164 @@
+//! The directory fails: locked, moved away, replaced, not ours. Each a clear message in the log and at /readyz, nobody's
+//! access changes for it, and it goes on by itself where that can be.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::support::operator::eventually;
+use crate::support::stage::{BOB, CAROL, Stage};
+
+/// The directory's file and what SQLite keeps beside it.
+fn files(database: &Path) -> [std::path::PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|end| format!("{}{end}", database.display()).into())
+}
+
+fn rename(from: &Path, to: &Path) {
+    for (from, to) in files(from).into_iter().zip(files(to)) {
+        if from.exists() {
+            std::fs::rename(from, to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_another_process_locks_is_waited_for_at_the_start_and_while_running() {
+    let mut stage = Stage::prepare();
+    let lock = Connection::open(stage.operator.database()).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    stage.operator.go();
+    stage.operator.is_unready(&["DirectoryUnavailable", "locked"]);
+    assert!(stage.operator.runs(), "{}", stage.operator.log());
+    lock.execute_batch("ROLLBACK").unwrap();
+    stage.operator.is_ready();
+    stage.settle();
+
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
+    let line = stage.operator.logs(&["partners/bob", "another process holds the file locked", "tried again"]);
+    assert!(line.contains("WARN"), "{line}");
+    // What could not be taken away is not said to be: by the guest, the share that he still has something from, the partner.
+    stage.operator.is_unready(&["DirectoryUnavailable", "another process holds the file locked"]);
+    for object in ["gm/bob", "share/instagram", "lp/acme"] {
+        stage.partners().says(object, "DirectoryUnavailable");
+    }
+    assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"]);
+    lock.execute_batch("ROLLBACK").unwrap();
+    stage.partners().guest("bob", BOB, "Suspended", &[]);
+    stage.operator.is_ready();
+    for object in ["share/instagram", "lp/acme"] {
+        stage.partners().says(object, "Reconciled");
+    }
+    assert_eq!(stage.operator.access(CAROL), ["instagram:Manager"]);
+}
+
+#[test]
+fn a_directory_that_is_moved_away_or_replaced_is_noticed_and_taken_up_again_when_it_is_back() {
+    let mut stage = Stage::start();
+    stage.settle();
+    let (here, there) = (stage.operator.database(), stage.operator.folder.join("elsewhere.db"));
+    rename(&here, &there);
+    stage.operator.is_unready(&["DirectoryUnavailable", "directory.db"]);
+    stage.operator.logs(&["ERROR", "DirectoryUnavailable", "directory.db", "moved"]);
+    stage.partners().shows("gm/bob", "is unknown", |seen| {
+        let ready = crate::support::stage::condition(seen, "Ready");
+        ready["reason"] == "DirectoryUnavailable" && ready["status"] == "Unknown"
+    });
+    // Nothing is taken for gone, and nothing is written to what nobody sees any more.
+    stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
+    stage.partners().says("gm/carol", "DirectoryUnavailable");
+    rename(&there, &here);
+    stage.operator.is_ready();
+    stage.partners().guest("bob", BOB, "Suspended", &[]);
+    stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
+
+    // Something else in its place: not written to, whatever it is.
+    for other in ["not a directory at all", ""] {
+        rename(&here, &there);
+        std::fs::write(&here, other).unwrap();
+        stage.operator.is_unready(&["DirectoryUnavailable", "directory.db"]);
+        stage.partners().says("gm/carol", "DirectoryUnavailable");
+        assert_eq!(std::fs::read_to_string(&here).unwrap(), other);
+        std::fs::remove_file(&here).unwrap();
+        rename(&there, &here);
+        stage.operator.is_ready();
+        stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    }
+    assert!(stage.operator.runs());
+}
+
+#[test]
+fn an_older_directory_put_in_its_place_ends_the_operator_and_the_next_start_takes_away_what_it_gives() {
+    let mut stage = Stage::start();
+    stage.settle();
+    let (here, older) = (stage.operator.database(), stage.operator.folder.join("older.db"));
+    let sql = format!("VACUUM INTO '{}'", older.display());
+    Connection::open(&here).unwrap().execute_batch(&sql).unwrap();
+    stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
+    stage.partners().guest("bob", BOB, "Suspended", &[]);
+    for file in &files(&here)[1..] {
+        std::fs::remove_file(file).unwrap();
+    }
+    std::fs::rename(&older, &here).unwrap();
+    assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"], "as it was then");
+    eventually("the operator ends", || if stage.operator.runs() { Err("it runs".to_owned()) } else { Ok(()) });
+    stage.operator.logs(&["directory.db", "was replaced by another directory"]);
+    stage.operator.start();
+    stage.partners().guest("bob", BOB, "Suspended", &[]);
+    stage.operator.has_access(BOB, &[]);
+    stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
+}
+
+#[test]
+fn a_file_that_is_not_ours_is_named_left_alone_and_the_right_one_is_taken_when_it_is_there() {
+    let mut stage = Stage::prepare();
+    let (here, there) = (stage.operator.database(), stage.operator.folder.join("elsewhere.db"));
+    rename(&here, &there);
+    let foreign = |path: &Path| Connection::open(path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    let newer = |path: &Path| {
+        for (from, to) in files(&there).iter().zip(files(path)) {
+            if from.exists() {
+                std::fs::copy(from, to).unwrap();
+            }
+        }
+        Connection::open(path).unwrap().execute_batch("PRAGMA user_version = 999").unwrap();
+    };
+    let text = |path: &Path| std::fs::write(path, "shopping list").unwrap();
+    let puts: [&dyn Fn(&Path); 3] = [&text, &foreign, &newer];
+    let words = ["is not an SQLite file", "not a guestlist directory", "newer guestlist"];
+    for (put, words) in puts.into_iter().zip(words) {
+        put(&here);
+        let before = std::fs::read(&here).unwrap();
+        stage.operator.go();
+        stage.operator.is_unready(&["DirectoryUnavailable", "directory.db", words]);
+        stage.operator.logs(&["ERROR", "directory.db", words]);
+        stage.operator.kill();
+        assert_eq!(std::fs::read(&here).unwrap(), before, "nothing was changed");
+        for file in files(&here).iter().filter(|file| file.exists()) {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    text(&here);
+    stage.operator.go();
+    stage.operator.is_unready(&["is not an SQLite file"]);
+    std::fs::remove_file(&here).unwrap();
+    rename(&there, &here);
+    stage.operator.is_ready();
+    stage.settle();
+}
+
+#[test]
+fn a_directory_of_another_installation_is_not_touched() {
+    let mut stage = Stage::start();
+    stage.settle();
+    stage.operator.kill();
+    stage.operator.policy(&crate::support::operator::POLICY.replace("installation: test", "installation: another"));
+    let before = stage.operator.show();
+    stage.operator.go();
+    let line = stage.operator.logs(&["ERROR", "ForeignDirectory"]);
+    assert!(
+        line.contains("\"test\"") && line.contains("\"another\"") && line.contains("nothing was touched"),
+        "{line}"
+    );
+    assert_eq!(stage.operator.show(), before);
+}

@@ -1,0 +1,36 @@
+//! Somebody writes into the directory's file itself: it is corrected within one resync, and told.
+
+use guestlist::directory::sqlite::register_digest;
+
+use super::told::events;
+use crate::support::operator::eventually;
+use crate::support::stage::{BOB, CAROL, Stage};
+
+#[test]
+fn what_somebody_writes_into_the_directory_itself_is_corrected_and_told() {
+    let mut stage = Stage::prepare();
+    stage.operator.resync = "1s";
+    stage.operator.start();
+    stage.settle();
+    let stolen = rusqlite::Connection::open(stage.operator.database()).unwrap();
+    register_digest(&stolen).unwrap();
+    stolen.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    let sql = "INSERT INTO grants (guest, account, role, share, share_uid, allowed, asked, since)
+        SELECT guest, 'tiktok', role, share, share_uid, allowed, asked, since FROM grants
+        WHERE guest = (SELECT id FROM guests WHERE address = ?1)";
+    assert_eq!(stolen.execute(sql, [CAROL]).unwrap(), 1);
+    let told = |who: &str| {
+        let wanted = format!("GuestMembership/{who} Warning Reconciled Correct");
+        eventually(&wanted, || {
+            let seen = events(&stage);
+            if seen.contains(&wanted) { Ok(()) } else { Err(format!("{seen:?}")) }
+        });
+    };
+    told("carol");
+    stage.operator.has_access(CAROL, &["instagram:Manager"]);
+    // And what was taken behind our back comes back.
+    assert_eq!(stolen.execute("DELETE FROM grants", []).unwrap(), 2);
+    stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    stage.partners().guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    told("bob");
+}

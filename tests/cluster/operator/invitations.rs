@@ -1,0 +1,107 @@
+//! Invitations: they expire at their instant, are sent again when somebody asks, once, and not too often.
+
+use crate::support::operator::POLICY;
+use crate::support::stage::{BOB, CAROL, Stage, deactivated};
+
+const PARTNER: &str = "
+apiVersion: guestlist.dev/v1alpha1
+kind: LocalPartner
+metadata: {name: acme, namespace: partners}
+spec: {hostAdmins: [alice@host.example], invitations: {expireAfter: 1s}}
+";
+
+const GUEST: &str = "
+apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: carol, namespace: partners}
+spec: {partnerRef: {name: acme}, email: carol@acme.example, invitedBy: alice@host.example}
+";
+
+fn now() -> String {
+    jiff::Timestamp::now().to_string()
+}
+
+#[test]
+fn an_invitation_expires_at_its_instant_and_is_sent_again_once_when_asked_for() {
+    let mut stage = Stage::start();
+    let (partners, operator) = (stage.partners(), &stage.operator);
+    stage.apply(PARTNER);
+    stage.apply(GUEST);
+    partners.guest("carol", CAROL, "InvitationExpired", &[]);
+    // Someone who has not clicked is no failure: no pipeline waits for him.
+    partners.becomes("gm/carol", "/status/conditions/0/status", "True");
+    let said = operator.directory(&["accept", CAROL]);
+    let said = (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned());
+    assert!(said.0 == Some(1) && said.1.contains("expired"), "{said:?}");
+    // Elsewhere no command of ours plays him.
+    assert!(operator.elsewhere.is_some() || said.1.contains("resend-invitation"), "{said:?}");
+    // An expired invitation counts as nobody who joined.
+    partners.becomes("lp/acme", "/status/guests/summary", "0/1");
+
+    // A longer life is for the next mail; an annotation that lies ahead asks for nothing yet.
+    partners.patch("lp/acme", r#"{"spec":{"invitations":{"expireAfter":"72h"}}}"#);
+    partners.annotate("gm/carol", "guestlist.dev/resend-invitation=2199-01-01T00:00:00Z");
+    partners.annotate("gm/carol", "guestlist.dev/reconcile-at=1");
+    partners.becomes("gm/carol", "/status/lastHandledReconcileAt", "1");
+    partners.becomes("gm/carol", "/status/state", "InvitationExpired");
+
+    partners.annotate("gm/carol", &format!("guestlist.dev/resend-invitation={}", now()));
+    partners.guest("carol", CAROL, "Invited", &[]);
+    let sent = partners.get("gm/carol")["status"]["invitation"].clone();
+    // The same wish again, by a pipeline that repeats itself, sends nothing.
+    partners.annotate("gm/carol", "guestlist.dev/resend-invitation-");
+    partners.annotate("gm/carol", "guestlist.dev/resend-invitation=2020-01-01T00:00:00Z");
+    partners.annotate("gm/carol", "guestlist.dev/reconcile-at=2");
+    partners.becomes("gm/carol", "/status/lastHandledReconcileAt", "2");
+    stage.rests(3);
+    assert_eq!(partners.get("gm/carol")["status"]["invitation"], sent);
+    // Nor does a start that finds the annotation there.
+    stage.operator.kill();
+    stage.operator.start();
+    stage.rests(3);
+    assert_eq!(stage.partners().get("gm/carol")["status"]["invitation"], sent);
+    let log = stage.operator.log();
+    assert_eq!(log.matches("operation=\"invite\"").count(), 1, "{log}");
+    stage.operator.joins(CAROL);
+    stage.partners().guest("carol", CAROL, "Joined", &[]);
+}
+
+#[test]
+fn a_membership_that_is_created_again_starts_at_invited_and_mfa_counts_only_after_acceptance() {
+    let stage = Stage::start();
+    let (partners, operator) = (stage.partners(), &stage.operator);
+    stage.settle();
+    partners.delete("gm/bob");
+    partners.nobody(BOB);
+    assert_eq!(deactivated(operator), [BOB]);
+    partners.becomes("share/instagram", "/status/withheld/0/reason", "MembershipNotFound");
+    stage.apply(crate::support::stage::WORLD);
+    partners.guest("bob", BOB, "Invited", &[]);
+    partners.becomes("gm/bob", "/status/mfa/enrolled", "Unknown");
+    assert!(deactivated(operator).is_empty(), "the record was revived");
+    // The share still names him: with the acceptance he has what he had.
+    operator.joins(BOB);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+}
+
+#[test]
+fn between_two_mails_to_one_address_the_policys_interval_passes_whatever_the_objects() {
+    let stage = Stage::prepare();
+    stage.operator.policy(&POLICY.replace("mailInterval: 0s", "mailInterval: 1h"));
+    let mut stage = stage;
+    stage.operator.start();
+    let partners = stage.partners();
+    stage.apply(PARTNER);
+    stage.apply(GUEST);
+    partners.guest("carol", CAROL, "InvitationExpired", &[]);
+    partners.annotate("gm/carol", &format!("guestlist.dev/resend-invitation={}", now()));
+    partners.says("gm/carol", "MailInterval");
+    // Neither does a new object for the address: it is the address that is not to be flooded.
+    partners.delete("gm/carol");
+    stage.apply(&GUEST.replace("name: carol", "name: caroline"));
+    partners.says("gm/caroline", "MailInterval");
+    partners.becomes("gm/caroline", "/status/state", "Pending");
+    // The platform team may be more patient or less: no restart, no other step.
+    stage.operator.policy(POLICY);
+    partners.shows("gm/caroline", "is invited", |seen| seen["status"]["invitation"]["sentAt"].is_string());
+}

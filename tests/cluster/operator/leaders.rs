@@ -1,0 +1,65 @@
+//! Two operators, one Lease: who was frozen and wakes up after another took over writes nothing.
+
+use crate::support::controlplane::ControlPlane;
+use crate::support::operator::{Operator, eventually};
+use crate::support::stage::{CAROL, Stage, WORLD};
+
+const NEWCOMER: &str = "
+apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: dave, namespace: partners}
+spec: {partnerRef: {name: acme}, email: dave@acme.example, invitedBy: alice@host.example}
+";
+
+/// Waits until its readiness says this.
+#[track_caller]
+fn says(operator: &Operator, wanted: &str) {
+    eventually(wanted, || match operator.probe("/readyz") {
+        Ok(text) if text.ends_with(wanted) => Ok(()),
+        Ok(text) | Err(text) => Err(format!("{text}\n{}", operator.log())),
+    });
+}
+
+fn holder(plane: &ControlPlane) -> String {
+    plane.kubectl(&["get", "-n=guestlist", "lease/guestlist", "-o=jsonpath={.spec.holderIdentity}"]).ok()
+}
+
+#[test]
+fn a_leader_that_was_frozen_while_another_took_over_writes_nothing_when_it_wakes() {
+    let mut stage = Stage::prepare();
+    stage.operator.name = "first";
+    stage.operator.arguments = vec!["--lease-duration=3s"];
+    stage.operator.start();
+    let (plane, first, partners) = (&stage.plane, &stage.operator, stage.partners());
+    plane.apply(WORLD);
+    first.joins_with_mfa(CAROL);
+    first.has_access(CAROL, &["instagram:Manager"]);
+
+    // The second stands by, and takes over once the first is silent.
+    let mut second = first.beside("second");
+    second.arguments = vec!["--lease-duration=1h"];
+    second.start();
+    says(&second, "ok: standing by for first\n");
+    first.signal("-STOP");
+    eventually("the second leads", || if holder(plane) == "second" { Ok(()) } else { Err(second.log()) });
+    partners.patch("share/instagram", r#"{"spec":{"suspended":true}}"#);
+    second.has_access(CAROL, &[]);
+    partners.becomes("gm/carol", "/status/accounts/0/effective", "false");
+
+    // It dies; there is work to do, and nobody may do it until its Lease has run out.
+    second.kill();
+    partners.patch("share/instagram", r#"{"spec":{"suspended":false}}"#);
+    plane.apply(NEWCOMER);
+    let before = (stage.versions(), first.show());
+    first.signal("-CONT");
+    says(first, "ok: standing by for second\n");
+    assert!(first.log().contains("no longer leading"), "{}", first.log());
+    assert_eq!((stage.versions(), first.show()), before);
+
+    // Somebody who knows that the second is dead deletes its Lease: the first goes on, and gives it back when it ends.
+    plane.kubectl(&["delete", "-n=guestlist", "lease/guestlist"]).ok();
+    first.has_access(CAROL, &["instagram:Manager"]);
+    partners.becomes("gm/dave", "/status/state", "Invited");
+    assert_eq!(stage.operator.terminate(), Some(0), "{}", stage.operator.log());
+    assert_eq!(holder(&stage.plane), "");
+}

@@ -1,0 +1,104 @@
+//! A guest's way from the invitation to the deletion of his partner, as kubectl and the directory see it.
+
+use crate::support::operator::eventually;
+use crate::support::stage::{BOB, CAROL, Stage, WORLD, deactivated};
+
+#[test]
+fn a_guest_joins_turns_mfa_on_loses_it_and_leaves_with_his_partner() {
+    let mut stage = Stage::start();
+    stage.apply(WORLD);
+    let partners = stage.partners();
+    let operator = &stage.operator;
+    // Applied in the wrong order: bob waits for carol, and she has nothing before MFA.
+    partners.says("gm/bob", "InviterNotActive");
+    partners.guest("carol", CAROL, "Invited", &[]);
+    assert!(!operator.directory(&["enroll-mfa", CAROL]).status.success(), "who has not joined has nothing to turn on");
+    operator.joins(CAROL);
+    partners.guest("carol", CAROL, "Joined", &[]);
+    operator.directory_ok(&["enroll-mfa", CAROL]);
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    operator.joins_with_mfa(BOB);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    partners.becomes("share/instagram", "/status/grants/summary", "2/2");
+    partners.becomes("lp/acme", "/status/guests/summary", "2/2");
+
+    // An MFA reset takes access away at once, in the directory itself; another method gives it back.
+    operator.directory_ok(&["reset-mfa", BOB]);
+    assert!(operator.access(BOB).is_empty());
+    partners.guest("bob", BOB, "Joined", &[]);
+    partners.becomes("share/instagram", "/status/withheld/0/reason", "MfaNotEnrolled");
+    operator.directory_ok(&["enroll-mfa", BOB, "--method", "WebAuthn"]);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    // The annotation resets once: what is enrolled after its time stays.
+    let now = jiff::Timestamp::now().to_string();
+    partners.annotate("gm/bob", &format!("guestlist.dev/reset-mfa={now}"));
+    partners.guest("bob", BOB, "Joined", &[]);
+    operator.directory_ok(&["enroll-mfa", BOB]);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+
+    // A pause gives nothing, and does not stand in the way of taking away.
+    partners.annotate("gm/bob", "guestlist.dev/paused=true");
+    partners.patch("share/instagram", r#"{"spec":{"suspended":true}}"#);
+    operator.has_access(BOB, &[]);
+    partners.patch("share/instagram", r#"{"spec":{"suspended":false}}"#);
+    operator.has_access(CAROL, &["instagram:Manager"]);
+    partners.says("gm/bob", "Paused");
+    assert!(operator.access(BOB).is_empty());
+    partners.annotate("gm/bob", "guestlist.dev/paused-");
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+
+    // Block takes nobody along; Cascade does, and leaves deactivated records.
+    partners.begin_to_delete("lp/acme");
+    partners.says("lp/acme", "DeletionBlocked");
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    partners.patch("lp/acme", r#"{"spec":{"deletion":"Cascade"}}"#);
+    eventually("the partner and all that is its are gone", || {
+        let left = stage.versions();
+        if left.trim().is_empty() { Ok(()) } else { Err(format!("{left}\n{}", operator.log())) }
+    });
+    let show = operator.show();
+    assert_eq!(show["guests"].as_array().unwrap().len() + show["partners"].as_array().unwrap().len(), 0, "{show}");
+    assert_eq!(deactivated(operator), [BOB, CAROL]);
+    assert_eq!(stage.operator.terminate(), Some(0), "{}", stage.operator.log());
+}
+
+#[test]
+fn the_owner_changes_and_the_account_goes_and_comes_back() {
+    let stage = Stage::start();
+    stage.settle();
+    let (partners, operator) = (stage.partners(), &stage.operator);
+    operator.directory_ok(&["set-owner", "instagram", "dan@host.example"]);
+    partners.guest("bob", BOB, "Active", &[]);
+    partners.guest("carol", CAROL, "Active", &[]);
+    partners.says("share/instagram", "SharerNotOwner");
+    partners.becomes("share/instagram", "/status/grants/summary", "0/2");
+    // Both own it: that the sharer is one of them is enough.
+    operator.directory_ok(&["set-owner", "instagram", "dan@host.example", "alice@host.example"]);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    // Whoever shares it owns it: another Host Admin takes over by the spec, not by owning.
+    operator.directory_ok(&["set-owner", "instagram", "dan@host.example"]);
+    partners.guest("carol", CAROL, "Active", &[]);
+    partners.patch("share/instagram", r#"{"spec":{"sharedBy":"dan@host.example"}}"#);
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+
+    operator.directory_ok(&["delete-account", "instagram"]);
+    assert!(operator.access(BOB).is_empty(), "the directory itself lets nobody use what is deleted");
+    partners.guest("bob", BOB, "Active", &[]);
+    partners.says("share/instagram", "AccountNotFound");
+    // What comes back gives what the spec says now, not what was there.
+    partners.patch("share/instagram", r#"{"spec":{"exclude":[{"name":"bob"}]}}"#);
+    operator.directory_ok(&["restore-account", "instagram"]);
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    partners.guest("bob", BOB, "Active", &[]);
+    partners.patch("share/instagram", r#"{"spec":{"exclude":null}}"#);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    partners.says("share/instagram", "Reconciled");
+
+    // A share that is deleted gives nothing from that moment on; its guests stay who they are.
+    partners.delete("share/instagram");
+    assert!(operator.access(BOB).is_empty() && operator.access(CAROL).is_empty(), "gone means taken away");
+    partners.guest("bob", BOB, "Active", &[]);
+    assert!(deactivated(operator).is_empty());
+    partners.becomes("lp/acme", "/status/shares", "0");
+}

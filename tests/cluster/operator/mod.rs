@@ -1,0 +1,26 @@
+//! The operator as a process against a real API server, with the chart's rights. One file a promise; one binary, so that
+//! the tests share the machine instead of queueing for it.
+
+mod backups;
+mod directory_fails;
+mod drift;
+mod invitations;
+mod killed;
+mod kstatus;
+mod leaders;
+mod lifecycle;
+mod marks;
+mod namespaces;
+mod observer;
+mod order;
+mod outages;
+mod policy;
+mod release;
+mod rest;
+mod restored;
+mod roles;
+mod secrets;
+mod suspension;
+mod tenant;
+mod told;
+mod unreadable;

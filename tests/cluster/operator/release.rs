@@ -1,0 +1,143 @@
+//! What a person decides beside the operator: what it is about to do, letting go of objects and orphans, and taking over.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::operator::{POLICY, eventually};
+use crate::support::stage::{BOB, CAROL, Stage, WORLD};
+
+fn guestlist(stage: &Stage, args: &[&str]) -> Output {
+    stage.operator.guestlist(stage.plane.kubeconfig(), args)
+}
+
+#[track_caller]
+fn says(stage: &Stage, args: &[&str], code: i32) -> String {
+    let output = guestlist(stage, args);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    said
+}
+
+/// What was planned or done, object by object; the order among objects is free.
+fn sorted(mut operations: Vec<String>) -> Vec<String> {
+    operations.sort();
+    operations
+}
+
+#[test]
+fn what_a_plan_says_of_a_cluster_is_what_its_operator_does() {
+    let mut stage = Stage::start();
+    stage.settle();
+    stage.rests(4);
+    assert!(says(&stage, &["plan", "--from-cluster"], 0).contains("Plan: 0 operations"));
+
+    // While it is down: a guest leaves, one comes, the other is suspended, and an object waits.
+    stage.operator.kill();
+    let partners = stage.partners();
+    partners.begin_to_delete("gm/bob");
+    partners.patch("gm/carol", r#"{"spec":{"suspended":true}}"#);
+    let newcomer = |name: &str, inviter: &str| {
+        let bob = WORLD.split("---").nth(1).unwrap();
+        format!("---{}", bob.replace("bob", name).replace(CAROL, inviter))
+    };
+    stage.apply(&(newcomer("ned", "alice@host.example") + &newcomer("ned2", "ned@acme.example")));
+    let before = stage.operator.show();
+    let output = guestlist(&stage, &["plan", "--from-cluster", "-o", "json"]);
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(stage.operator.show(), before, "a plan wrote");
+    let planned = plan["operations"].as_array().unwrap().iter().map(|done| {
+        let (object, text) = (&done["object"], |value: &Value| value.as_str().unwrap().to_owned());
+        format!(
+            "{} {}/{} {}",
+            text(&object["kind"]),
+            text(&object["namespace"]),
+            text(&object["name"]),
+            text(&done["operation"])
+        )
+    });
+    let planned = sorted(planned.collect());
+    assert!(planned.contains(&"GuestMembership partners/bob deactivate".to_owned()), "{planned:?}");
+    assert!(planned.contains(&"GuestMembership partners/ned admit".to_owned()), "{planned:?}");
+
+    let begun = stage.operator.log().len();
+    stage.operator.start();
+    stage.partners().says("gm/ned", "Invited");
+    stage.operator.has_access(CAROL, &[]);
+    stage.rests(8);
+    let log = stage.operator.log()[begun..].to_owned();
+    let done = log.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("done key=")?;
+        let (key, rest) = rest.split_once(" operation=\"")?;
+        Some(format!("{key} {}", rest.split('"').next()?))
+    });
+    assert_eq!(sorted(done.collect()), planned, "{log}");
+}
+
+#[test]
+fn objects_that_were_let_go_can_be_deleted_without_the_operator_and_nobody_loses_anything() {
+    let mut stage = Stage::start();
+    stage.settle();
+    stage.operator.kill();
+    let refused = says(&stage, &["release", "--all"], 1);
+    assert!(refused.contains("4 objects") && refused.contains("--yes"), "{refused}");
+    let said = says(&stage, &["release", "--all", "--yes"], 0);
+    assert!(said.contains("removed the finalizer of GuestMembership partners/bob"), "{said}");
+    assert!(says(&stage, &["release", "--all", "--yes"], 0).contains("no object has our finalizer"));
+    for object in ["gm/bob", "gm/carol", "share/instagram", "lp/acme"] {
+        stage.partners().delete(object);
+    }
+    assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"]);
+}
+
+#[test]
+fn orphans_that_are_too_many_keep_what_they_have_until_somebody_gives_their_marks_back() {
+    let mut stage = Stage::start();
+    stage.settle();
+    let guests = (0..3).map(|n| WORLD.split("---").nth(1).unwrap().replace("bob", &format!("guest-{n}")));
+    stage.apply(&guests.collect::<Vec<_>>().join("---"));
+    for n in 0..3 {
+        stage.partners().says(&format!("gm/guest-{n}"), "Invited");
+    }
+    stage.rests(4);
+    assert!(says(&stage, &["release", "--orphans"], 0).contains("there is no orphan"));
+    stage.operator.kill();
+    says(&stage, &["release", "--all", "--yes"], 0);
+    stage.partners().kubectl(&["delete", "gm", "--all"]).ok();
+    stage.operator.go();
+    stage.operator.is_unready(&["TooManyOrphans", "5 of 5", "guestlist release --orphans"]);
+    assert_eq!(stage.operator.access(CAROL), ["instagram:Manager"]);
+    let said = says(&stage, &["release", "--orphans"], 1);
+    assert!(said.contains("nothing declares bob@acme.example") && said.contains("5 marks"), "{said}");
+    says(&stage, &["release", "--orphans", "--yes"], 0);
+    stage.operator.is_ready();
+    assert!(stage.operator.runs(), "it went on beside it: {}", stage.operator.log());
+    let show = stage.operator.show();
+    assert_eq!(show["guests"], serde_json::json!([]), "{show}");
+    assert!(show["users"].to_string().contains(BOB), "the people stay: {show}");
+}
+
+#[test]
+fn a_directory_of_another_installation_is_not_touched_until_it_is_taken_over() {
+    let mut stage = Stage::start();
+    stage.settle();
+    stage.rests(4);
+    stage.operator.kill();
+    let before = stage.operator.show();
+    stage.operator.policy(&POLICY.replace("installation: test", "installation: other"));
+    stage.operator.go();
+    stage.operator.logs(&["ForeignDirectory", "test", "other", "guestlist release --take-over"]);
+    eventually("it stops", || if stage.operator.runs() { Err(stage.operator.log()) } else { Ok(()) });
+    assert_eq!(stage.operator.show(), before);
+    let asked = says(&stage, &["release", "--take-over"], 1);
+    assert!(asked.contains("from installation \"test\"") && asked.contains("--yes"), "{asked}");
+    says(&stage, &["release", "--take-over", "--yes"], 0);
+    assert!(says(&stage, &["release", "--take-over"], 0).contains("already"));
+    stage.operator.kill();
+    stage.operator.start();
+    // Active stays Active, and nobody is invited again.
+    stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    stage.partners().guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    assert_eq!(stage.operator.show(), before);
+    assert!(!stage.operator.log().contains("operation=\"invite\""), "{}", stage.operator.log());
+}

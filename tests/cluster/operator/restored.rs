@@ -1,0 +1,80 @@
+//! Backups: of the cluster with its old UIDs and resourceVersions, and of the manifests, whose objects get new ones.
+
+use crate::support::stage::{BOB, CAROL, Stage, WORLD, deactivated};
+
+#[test]
+fn a_cluster_that_is_restored_behind_a_running_operator_is_believed_and_nobody_gets_back_what_he_lost() {
+    let mut stage = Stage::start();
+    stage.settle();
+    stage.rests(2);
+    stage.plane.command("snapshot before");
+    stage.partners().delete("gm/bob");
+    stage.partners().nobody(BOB);
+    stage.partners().patch("gm/carol", r#"{"spec":{"role":"GuestUser"}}"#);
+    stage.partners().guest("carol", CAROL, "Active", &[]);
+    stage.apply(
+        &WORLD
+            .replace("bob", "ned")
+            .split("---")
+            .nth(1)
+            .unwrap()
+            .replace("carol@", "alice@")
+            .replace("alice@acme", "alice@host"),
+    );
+    stage.partners().guest("ned", "ned@acme.example", "Invited", &[]);
+    stage.plane.command("restore before");
+    stage.operator.is_ready();
+    let partners = stage.partners();
+    // The server's word counts, though its resourceVersions are lower than those seen before.
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    // His membership is back under its UID, but he left: he is invited again, and has nothing until he accepts.
+    partners.guest("bob", BOB, "Invited", &[]);
+    stage.operator.joins(BOB);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    // Whom nothing declares any more keeps his record; he has no access.
+    assert_eq!(stage.operator.access("ned@acme.example"), Vec::<String>::new());
+    partners.patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
+    partners.guest("bob", BOB, "Suspended", &[]);
+    stage.rests(3);
+}
+
+#[test]
+fn objects_that_are_created_anew_take_up_the_guests_of_their_names_and_active_stays_active() {
+    let mut stage = Stage::start();
+    stage.settle();
+    let partners = stage.partners();
+    let uid = partners.get("gm/bob")["metadata"]["uid"].clone();
+    let joined = partners.get("gm/bob")["status"]["joinedAt"].clone();
+    stage.operator.kill();
+    for object in ["share/instagram", "gm/bob", "gm/carol", "lp/acme"] {
+        stage.partners().patch(object, r#"{"metadata":{"finalizers":null}}"#);
+        stage.partners().delete(object);
+    }
+    stage.apply(WORLD);
+    stage.operator.start();
+    let partners = stage.partners();
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    let bob = partners.get("gm/bob");
+    assert_ne!(bob["metadata"]["uid"], uid);
+    assert_eq!(bob["status"]["joinedAt"], joined, "he is the one who joined then");
+    assert_eq!(deactivated(&stage.operator), Vec::<String>::new());
+    stage.rests(3);
+    // The marks have passed on: a deletion finds what it has to take away.
+    stage.partners().delete("gm/bob");
+    stage.partners().nobody(BOB);
+}
+
+#[test]
+fn a_membership_that_vanished_without_its_finalizer_leaves_no_access_behind() {
+    let mut stage = Stage::start();
+    stage.settle();
+    stage.operator.kill();
+    stage.partners().patch("gm/bob", r#"{"metadata":{"finalizers":null}}"#);
+    stage.partners().delete("gm/bob");
+    assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"], "nobody was there to take it away");
+    stage.operator.start();
+    stage.operator.has_access(BOB, &[]);
+    assert_eq!(stage.operator.access(CAROL), ["instagram:Manager"]);
+    assert_eq!(deactivated(&stage.operator), Vec::<String>::new(), "an orphan's record is left alone");
+}

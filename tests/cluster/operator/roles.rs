@@ -1,0 +1,121 @@
+//! Who gets what from a share, while roles, exclusions and propagators come and go, and names are used again.
+
+use crate::support::stage::{BOB, CAROL, Stage};
+
+const DAVE: &str = "dave@acme.example";
+
+const DAVE_TOO: &str = "
+apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: dave, namespace: partners}
+spec: {partnerRef: {name: acme}, email: dave@acme.example, role: GuestAdmin, invitedBy: alice@host.example}
+";
+
+#[test]
+fn roles_come_and_go_propagators_leave_and_names_are_used_again() {
+    let stage = Stage::start();
+    stage.settle();
+    promotion_demotion_exclusion_and_overrides_take_hold_and_give_back(&stage);
+    a_propagator_leaves_and_comes_back_and_nobody_else_takes_his_place(&stage);
+    a_name_that_another_person_takes_gives_him_nothing_where_the_entry_is_pinned(&stage);
+}
+
+fn promotion_demotion_exclusion_and_overrides_take_hold_and_give_back(stage: &Stage) {
+    let partners = stage.partners();
+    // Exclusion beats everything else, for a Guest User and for a Guest Admin.
+    for (name, email, access) in [("bob", BOB, "instagram:Collaborator"), ("carol", CAROL, "instagram:Manager")] {
+        partners.patch("share/instagram", &format!(r#"{{"spec":{{"exclude":[{{"name":"{name}"}}]}}}}"#));
+        partners.guest(name, email, "Active", &[]);
+        partners.patch("share/instagram", r#"{"spec":{"exclude":null}}"#);
+        partners.guest(name, email, "Active", &[access]);
+    }
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+
+    // A demoted propagator loses what he had as Guest Admin, and what he passed on goes with it.
+    partners.patch("gm/carol", r#"{"spec":{"role":"GuestUser"}}"#);
+    partners.guest("carol", CAROL, "Active", &[]);
+    partners.guest("bob", BOB, "Active", &[]);
+    partners.says("share/instagram", "PropagationNeedsManager");
+    partners.becomes("gm/carol", "/status/role", "GuestUser");
+    partners.patch("gm/carol", r#"{"spec":{"role":"GuestAdmin"}}"#);
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+
+    // A promoted Guest User gets what Guest Admins get, his entry sleeps; demoted again he has it as before.
+    partners.patch("gm/bob", r#"{"spec":{"role":"GuestAdmin"}}"#);
+    partners.guest("bob", BOB, "Active", &["instagram:Manager"]);
+    partners.says("share/instagram", "Reconciled");
+    partners.patch("gm/bob", r#"{"spec":{"role":"GuestUser"}}"#);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+
+    // An override to Collaborator takes the passing on with it; Manager for a Guest User is refused by the reconcile.
+    partners.patch("share/instagram", r#"{"spec":{"roleOverrides":[{"name":"carol","role":"Collaborator"}]}}"#);
+    partners.guest("carol", CAROL, "Active", &["instagram:Collaborator"]);
+    partners.guest("bob", BOB, "Active", &[]);
+    partners.patch("share/instagram", r#"{"spec":{"roleOverrides":[{"name":"bob","role":"Manager"}]}}"#);
+    partners.says("share/instagram", "ManagerNeedsGuestAdmin");
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    partners.patch("share/instagram", r#"{"spec":{"roleOverrides":null}}"#);
+    partners.says("share/instagram", "Reconciled");
+}
+
+fn a_propagator_leaves_and_comes_back_and_nobody_else_takes_his_place(stage: &Stage) {
+    stage.apply(DAVE_TOO);
+    stage.operator.joins_with_mfa(DAVE);
+    let partners = stage.partners();
+    partners.guest("dave", DAVE, "Active", &["instagram:Manager"]);
+    partners.delete("gm/carol");
+    partners.nobody(CAROL);
+    partners.guest("bob", BOB, "Active", &[]);
+    partners.says("share/instagram", "PropagationNeedsManager");
+    let told = partners.get("share/instagram")["status"]["violations"][0].clone();
+    assert_eq!(told["path"], "spec.guestUsers[0].propagatedBy", "{told}");
+    assert!(told["message"].as_str().unwrap().contains("dave"), "it names who could: {told}");
+    partners.guest("dave", DAVE, "Active", &["instagram:Manager"]);
+    // She comes back under her name: from Invited on her entry is valid by spec, Active or not.
+    stage.apply(crate::support::stage::WORLD);
+    partners.guest("carol", CAROL, "Invited", &[]);
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
+    partners.says("share/instagram", "Reconciled");
+    stage.operator.joins(CAROL);
+    partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
+}
+
+fn a_name_that_another_person_takes_gives_him_nothing_where_the_entry_is_pinned(stage: &Stage) {
+    const MALLORY: &str = "mallory@acme.example";
+    let partners = stage.partners();
+    let entries = r#"{"spec":{"guestUsers":[{"name":"bob","propagatedBy":"carol","email":"bob@acme.example"}]}}"#;
+    partners.patch("share/instagram", entries);
+    stage.apply(
+        "
+apiVersion: guestlist.dev/v1alpha1
+kind: AccountShare
+metadata: {name: tiktok, namespace: partners}
+spec:
+  partnerRef: {name: acme}
+  account: tiktok
+  sharedBy: alice@host.example
+  guestAdminRole: Manager
+  guestUsers: [{name: bob, propagatedBy: carol}]
+",
+    );
+    partners.guest("bob", BOB, "Active", &["instagram:Collaborator", "tiktok:Collaborator"]);
+    partners.delete("gm/bob");
+    partners.nobody(BOB);
+    stage.apply(
+        "
+apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: bob, namespace: partners}
+spec: {partnerRef: {name: acme}, email: mallory@acme.example, invitedBy: alice@host.example}
+",
+    );
+    partners.guest("bob", MALLORY, "Invited", &[]);
+    stage.operator.joins_with_mfa(MALLORY);
+    // What the unpinned share says about the name holds; the pinned one says that it is another person.
+    partners.guest("bob", MALLORY, "Active", &["tiktok:Collaborator"]);
+    partners.says("share/instagram", "NotAGuestOfPartner");
+    partners.becomes("share/instagram", "/status/violations/0/path", "spec.guestUsers[0].email");
+    partners.says("share/tiktok", "Reconciled");
+}

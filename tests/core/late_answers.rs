@@ -1,0 +1,35 @@
+//! Answers to our own writes race with the watches; what a watch said last is not undone by an answer that comes later.
+
+use guestlist::api::GuestMembership;
+use guestlist::directory::Owner;
+use guestlist::index::{Declared, Key, Kind};
+use guestlist::operator::engine::{Engine, Input, Outcome};
+use guestlist::workspace::Workspace;
+use jiff::Timestamp;
+
+fn bob() -> Declared {
+    let object: GuestMembership = serde_json::from_value(serde_json::json!({
+        "apiVersion": "guestlist.dev/v1alpha1", "kind": "GuestMembership",
+        "metadata": {"name": "bob", "namespace": "partners", "uid": "uid-of-bob", "resourceVersion": "7"},
+        "spec": {"partnerRef": {"name": "acme"}, "email": "bob@acme.example", "invitedBy": "alice@host.example"},
+    }))
+    .unwrap();
+    Declared::Membership(Box::new(object))
+}
+
+#[test]
+fn an_object_that_was_deleted_while_we_wrote_it_stays_deleted() {
+    let owner = Owner { installation: "test".to_owned(), cluster: "cluster".to_owned() };
+    let mut engine = Engine::new(owner, Workspace::default(), 4);
+    let key = Key::new(Kind::Membership, "partners", "bob");
+    let now = Timestamp::UNIX_EPOCH;
+    engine.handle(Input::Applied { object: Box::new(bob()), frontier: 7 }, now);
+    assert!(engine.index.metadata(&key).is_some());
+
+    engine.handle(Input::Deleted { key: key.clone(), uid: "uid-of-bob".to_owned(), frontier: 9 }, now);
+    let partner = Key::new(Kind::Partner, "partners", "acme");
+    let outcome = Outcome { objects: vec![bob()], ..Outcome::default() };
+    engine.handle(Input::Done { key: partner, outcome: Box::new(outcome) }, now);
+
+    assert!(engine.index.metadata(&key).is_none());
+}

@@ -1,0 +1,411 @@
+//! Rules that need the directory: who is there, who owns what, who was there first. Each with a world that breaks it, and
+//! one at the edge that does not. Below: what is withheld meanwhile, and what a breach leaves alone.
+
+use guestlist::directory::Import;
+use guestlist::directory::{GuestId, GuestRecord, UserRecord};
+use guestlist::index::Kind;
+use guestlist::rules::Reason;
+use guestlist::workspace::Workspace;
+use jiff::SignedDuration;
+
+use crate::support::world::{World, email};
+
+const ADMINS: &str = "hostAdmins: [alice@host.example]\n";
+
+/// Two ways on from a world where acme's carol, bob and dave are Active, and instagram is shared with them.
+pub struct Scenario {
+    pub reason: Reason,
+    /// The object and the field at fault; without a field, it waits: `Ready` says the word.
+    at: &'static str,
+    refused: fn(&mut World),
+    passes: fn(&mut World),
+}
+
+const fn scenario(reason: Reason, at: &'static str, refused: fn(&mut World), passes: fn(&mut World)) -> Scenario {
+    Scenario { reason, at, refused, passes }
+}
+
+pub const SCENARIOS: &[Scenario] = &[
+    scenario(
+        Reason::Unreadable,
+        "gm new",
+        |world| {
+            world.becomes_unreadable(Kind::Partner, "acme");
+            world.member("new", "GuestUser", "");
+        },
+        |world| world.member("new", "GuestUser", ""),
+    ),
+    scenario(
+        Reason::HostAdminNotAllowedHere,
+        "lp acme spec.hostAdmins[0]",
+        |world| policy(world, "tenants: [{namespace: partners, hostAdmins: [zoe@host.example]}]"),
+        |world| policy(world, "tenants: [{namespace: \"part*\", hostAdmins: [alice@host.example]}]"),
+    ),
+    scenario(
+        Reason::HostAdminNotFound,
+        "lp acme",
+        |world| world.partner("acme", "hostAdmins: [later@host.example]"),
+        |world| world.partner("acme", "hostAdmins: [zoe@host.example]"),
+    ),
+    scenario(Reason::HostAdminNotFound, "lp acme", |world| alice(world, false, true), |world| alice(world, true, true)),
+    scenario(Reason::HostAdminNotFound, "lp acme", |world| alice(world, true, false), |world| alice(world, true, true)),
+    scenario(Reason::HostAdminIsGuest, "lp globex spec.hostAdmins[1]", carol_runs_globex, |world| {
+        world.delete(Kind::Membership, "carol");
+        world.settle();
+        carol_runs_globex(world);
+    }),
+    scenario(
+        Reason::DomainNotAllowed,
+        "gm bob spec.email",
+        |world| world.partner("acme", &format!("{ADMINS}guests: {{deniedDomains: [acme.example]}}")),
+        |world| world.partner("acme", &format!("{ADMINS}guests: {{deniedDomains: [eu.acme.example]}}")),
+    ),
+    scenario(
+        Reason::IsWorkspaceUser,
+        "gm new spec.email",
+        |world| {
+            world.owners("newsletter", &["alice@host.example", "new@acme.example"]);
+            world.member("new", "GuestUser", "");
+        },
+        |world| {
+            world.owners("newsletter", &["alice@host.example", "new+1@acme.example"]);
+            world.member("new", "GuestUser", "");
+        },
+    ),
+    scenario(Reason::IsWorkspaceUser, "gm new spec.email", |world| new_is_a_user(world, "Never", true), adopted),
+    scenario(Reason::IsWorkspaceUser, "gm new spec.email", |world| new_is_a_user(world, "Unmarked", false), adopted),
+    scenario(
+        Reason::IdentityExists,
+        "gm new spec.email",
+        |world| {
+            world.member("new", "GuestUser", "");
+            stranger(world, "new@acme.example");
+        },
+        |world| {
+            world.member("new", "GuestUser", "");
+            stranger(world, "new+1@acme.example");
+        },
+    ),
+    scenario(Reason::AlreadyGuest, "gm elder spec.email", elder, |world| {
+        world.delete(Kind::Membership, "bob");
+        world.settle();
+        elder(world);
+    }),
+    scenario(Reason::QuotaExceeded, "gm elder spec.partnerRef.name", |world| room(world, 3), |world| room(world, 4)),
+    scenario(
+        Reason::InviterNotAllowed,
+        "gm new spec.invitedBy",
+        |world| invited(world, "GuestUser", "bob@acme.example"),
+        |world| invited(world, "GuestUser", "carol@acme.example"),
+    ),
+    scenario(
+        Reason::InviterNotAllowed,
+        "gm new spec.invitedBy",
+        |world| invited(world, "GuestAdmin", "carol@acme.example"),
+        |world| invited(world, "GuestAdmin", "alice@host.example"),
+    ),
+    scenario(
+        Reason::ExpiryTooLong,
+        "gm new spec.expiresAt",
+        |world| {
+            world.partner("acme", &format!("{ADMINS}guests: {{maxDuration: 24h}}"));
+            world.member("new", "GuestUser", "expiresAt: '2027-02-01T00:00:00Z'");
+        },
+        // Who is there already is capped, not refused.
+        |world| {
+            world.member("new", "GuestUser", "expiresAt: '2027-02-01T00:00:00Z'");
+            world.settle();
+            world.partner("acme", &format!("{ADMINS}guests: {{maxDuration: 24h}}"));
+        },
+    ),
+    scenario(
+        Reason::SharerNotOwner,
+        "share instagram",
+        |world| world.owners("instagram", &["zoe@host.example"]),
+        |world| world.owners("instagram", &["zoe@host.example", "alice@host.example"]),
+    ),
+    scenario(
+        Reason::AccountNotFound,
+        "share other",
+        |world| share_of(world, "no-such-account"),
+        |world| share_of(world, "newsletter"),
+    ),
+    scenario(
+        Reason::AccountNotFound,
+        "share other",
+        |world| {
+            world.owners("newsletter", &["eve@elsewhere.example"]);
+            share_of(world, "newsletter");
+        },
+        |world| {
+            world.owners("newsletter", &["eve@elsewhere.example", "alice@host.example"]);
+            share_of(world, "newsletter");
+        },
+    ),
+    scenario(
+        Reason::PropagationNeedsManager,
+        "share instagram spec.guestUsers[0].propagatedBy",
+        |world| world.delete(Kind::Membership, "carol"),
+        |world| world.member("carol", "GuestAdmin", "suspended: true"),
+    ),
+    scenario(
+        Reason::PartnerNotFound,
+        "gm bob",
+        |world| {
+            world.partner("acme", &format!("{ADMINS}deletion: Block"));
+            world.vanishes(Kind::Partner, "acme");
+        },
+        |world| world.partner("acme", &format!("{ADMINS}deletion: Cascade")),
+    ),
+];
+
+fn policy(world: &mut World, tenants: &str) {
+    world.workspace = Workspace::parse(&format!("domains: [host.example]\n{tenants}\nmailInterval: 0s")).unwrap();
+}
+
+fn user(world: &mut World, address: &str, enabled: bool, verified: bool) {
+    let user = UserRecord { email: email(address), name: address.to_owned(), enabled, verified };
+    world.play(|store, _| store.import(&Import { users: vec![user], accounts: vec![] }));
+}
+
+fn alice(world: &mut World, enabled: bool, verified: bool) {
+    user(world, "alice@host.example", enabled, verified);
+}
+
+fn carol_runs_globex(world: &mut World) {
+    policy(world, "tenants: [{namespace: partners, hostAdmins: [\"*\"]}]");
+    world.partner("globex", "hostAdmins: [alice@host.example, carol@acme.example]");
+}
+
+/// A workspace user of an outside domain is invited.
+fn new_is_a_user(world: &mut World, spec: &str, by_policy: bool) {
+    user(world, "new@acme.example", true, true);
+    policy(world, &format!("tenants: [{{namespace: partners, hostAdmins: [\"*\"], adoption: {by_policy}}}]"));
+    world.partner("acme", &format!("{ADMINS}adoption: {spec}"));
+    world.member("new", "GuestUser", "");
+}
+
+fn adopted(world: &mut World) {
+    new_is_a_user(world, "Unmarked", true);
+}
+
+/// An identity without a mark of ours, as a backend with people of its own would show it.
+fn stranger(world: &mut World, address: &str) {
+    let bob = world.record("bob").unwrap();
+    let address = email(address);
+    let stranger = GuestRecord {
+        id: GuestId("theirs".to_owned()),
+        mark: None,
+        email: address.clone(),
+        address: address.clone(),
+        ..bob
+    };
+    world.mirror.set_guest(&address, Some(stranger));
+}
+
+/// An older object than those that are there.
+fn before_all(world: &mut World, act: impl FnOnce(&mut World)) {
+    let now = world.now;
+    world.now -= SignedDuration::from_hours(24);
+    act(world);
+    world.now = now;
+}
+
+fn elder(world: &mut World) {
+    let spec = format!("partnerRef: {{name: acme}}\n{}", from("Bob@acme.example"));
+    before_all(world, |world| world.membership("elder", &spec));
+}
+
+fn room(world: &mut World, guests: usize) {
+    world.partner("acme", &format!("{ADMINS}guests: {{maxGuests: {guests}}}"));
+    before_all(world, |world| world.member("elder", "GuestUser", ""));
+}
+
+fn invited(world: &mut World, role: &str, by: &str) {
+    let spec = format!("partnerRef: {{name: acme}}\nemail: new@acme.example\nrole: {role}\ninvitedBy: {by}\n");
+    world.membership("new", &spec);
+}
+
+fn share_of(world: &mut World, account: &str) {
+    let spec = format!("partnerRef: {{name: acme}}\naccount: {account}\nsharedBy: alice@host.example\n");
+    world.share_of("other", &spec);
+}
+
+fn from(address: &str) -> String {
+    format!("email: {address}\ninvitedBy: alice@host.example\n")
+}
+
+/// Everybody Active, and instagram shared.
+fn shared() -> World {
+    let mut world = World::acme();
+    world.share("instagram", "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]");
+    world.settle();
+    world.joins(&["carol", "bob", "dave"]);
+    world.settle();
+    world
+}
+
+/// Nobody has joined yet.
+fn acme() -> World {
+    let mut world = World::acme();
+    world.settle();
+    world
+}
+
+fn is_said(world: &World, Scenario { reason, at, .. }: &Scenario) -> bool {
+    let mut words = at.split(' ');
+    let kind = match words.next().unwrap() {
+        "lp" => Kind::Partner,
+        "gm" => Kind::Membership,
+        _ => Kind::Share,
+    };
+    let name = words.next().unwrap();
+    match words.next() {
+        Some(path) => world.violations(kind, name).contains(&format!("{reason} {path}")),
+        None => world.word(kind, name, "Ready") == format!("False/{reason}"),
+    }
+}
+
+#[test]
+fn each_rule_that_the_directory_decides_refuses_one_and_lets_the_nearest_through() {
+    for (place, scenario) in SCENARIOS.iter().enumerate() {
+        let what = format!("{} {} (scenario {place})", scenario.reason, scenario.at);
+        let mut world = shared();
+        let before = world.effective();
+        (scenario.refused)(&mut world);
+        world.settle();
+        assert!(is_said(&world, scenario), "{what} is let through: {:?}", world.objects.keys());
+        for (access, role) in world.effective() {
+            assert!(before.get(&access).is_some_and(|had| role <= *had), "{what} gives {access:?} as {role}");
+        }
+        let mut world = shared();
+        (scenario.passes)(&mut world);
+        world.settle();
+        assert!(!is_said(&world, scenario), "{what} is refused at its edge");
+    }
+}
+
+#[test]
+fn a_stranger_of_the_directory_is_left_alone() {
+    let mut world = shared();
+    world.member("new", "GuestUser", "");
+    stranger(&mut world, "new@acme.example");
+    let done = world.done.len();
+    world.settle();
+    assert_eq!(world.state("new"), "Rejected");
+    assert!(!world.done[done..].iter().any(|done| done.guest() == Some(&GuestId("theirs".to_owned()))));
+}
+
+#[test]
+fn a_guest_among_the_host_admins_taints_his_entry_alone() {
+    let mut world = shared();
+    carol_runs_globex(&mut world);
+    world.membership("gil", "partnerRef: {name: globex}\nemail: gil@globex.example\ninvitedBy: alice@host.example\n");
+    let by_carol =
+        "partnerRef: {name: globex}\nemail: x@globex.example\nrole: GuestAdmin\ninvitedBy: carol@acme.example\n";
+    world.membership("by-carol", by_carol);
+    world.settle();
+    assert_eq!((world.state("gil"), world.record("by-carol")), ("Invited".to_owned(), None));
+}
+
+#[test]
+fn an_unreadable_object_gives_nothing_new_and_takes_nothing_away() {
+    for (kind, name) in
+        [(Kind::Partner, "acme"), (Kind::Share, "instagram"), (Kind::Membership, "bob"), (Kind::Membership, "carol")]
+    {
+        let mut world = shared();
+        let before = world.access();
+        world.becomes_unreadable(kind, name);
+        world.settle();
+        assert_eq!(world.access(), before, "{name}");
+        world.resets_mfa("carol");
+        world.settle();
+        assert!(!world.access().iter().any(|access| access.starts_with("carol")), "{name}");
+    }
+}
+
+#[test]
+fn a_list_of_domains_that_is_tightened_revokes_invitations_and_withholds_grants_and_deactivates_nobody() {
+    let mut world = shared();
+    world.member("new", "GuestUser", "");
+    world.settle();
+    world.partner("acme", &format!("{ADMINS}guests: {{allowedDomains: [elsewhere.example]}}"));
+    world.settle();
+    assert_eq!(world.access(), [""; 0]);
+    assert!(world.record("new").unwrap().invitation.is_none());
+    assert!(["carol", "bob", "new"].iter().all(|name| world.record(name).is_some()));
+}
+
+#[test]
+fn a_guest_admin_invites_guest_users_only() {
+    let mut world = acme();
+    world.joins(&["carol"]);
+    world.settle();
+    let by_carol = |role: &str| {
+        format!(
+            "partnerRef: {{name: acme}}\nemail: x{role}@acme.example\nrole: {role}\ninvitedBy: carol@acme.example\n"
+        )
+    };
+    world.membership("admin", &by_carol("GuestAdmin"));
+    world.membership("user", &by_carol("GuestUser"));
+    world.settle();
+    assert_eq!(world.violations(Kind::Membership, "admin"), ["InviterNotAllowed spec.invitedBy"]);
+    assert_eq!(world.state("user"), "Invited");
+    world.delete(Kind::Membership, "carol");
+    world.settle();
+    assert_eq!(world.state("user"), "Invited", "losing the inviter later harms nobody");
+}
+
+#[test]
+fn a_guest_user_waits_for_the_guest_admin_who_invites_him() {
+    let mut world = acme();
+    world.membership("user", "partnerRef: {name: acme}\nemail: x@acme.example\ninvitedBy: carol@acme.example\n");
+    world.settle();
+    assert_eq!((world.state("user"), world.ready("user")), ("Pending".into(), "False/InviterNotActive".into()));
+    world.joins(&["carol"]);
+    world.settle();
+    assert_eq!(world.state("user"), "Invited");
+}
+
+#[test]
+fn a_partner_has_an_account_through_one_share_and_the_one_that_gives_it_keeps_doing_so() {
+    let mut world = acme();
+    world.share("instagram", "");
+    world.settle();
+    world.joins(&["carol"]);
+    world.settle();
+    let second =
+        "partnerRef: {name: acme}\naccount: instagram\nsharedBy: alice@host.example\nguestAdminRole: Manager\n";
+    world.share_of("a-second", second);
+    world.settle();
+    assert_eq!(world.violations(Kind::Share, "a-second"), ["DuplicateShare spec.account"]);
+    assert_eq!(world.access(), ["carol: instagram as Collaborator"]);
+    world.delete(Kind::Share, "instagram");
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+}
+
+#[test]
+fn objects_may_come_in_any_order() {
+    let mut world = World::new();
+    world.member("carol", "GuestAdmin", "");
+    world.share("instagram", "");
+    world.settle();
+    assert_eq!(world.ready("carol"), "False/PartnerNotFound");
+    assert_eq!(world.word(Kind::Share, "instagram", "Ready"), "False/PartnerNotFound");
+    world.partner("acme", ADMINS);
+    world.settle();
+    assert_eq!(world.state("carol"), "Invited");
+    assert_eq!(world.word(Kind::Share, "instagram", "Ready"), "True/Reconciled");
+}
+
+#[test]
+fn a_host_admin_who_is_not_there_yet_counts_as_absent() {
+    let mut world = World::acme();
+    world.partner("acme", "hostAdmins: [later@host.example]");
+    world.settle();
+    assert_eq!(world.word(Kind::Partner, "acme", "Ready"), "False/HostAdminNotFound");
+    world.partner("acme", "hostAdmins: [later@host.example, alice@host.example]");
+    world.settle();
+    assert_eq!(world.state("bob"), "Invited");
+}

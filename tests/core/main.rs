@@ -1,0 +1,29 @@
+//! The pure core, with searches and simulations, and what `guestlist check` prints: no server, and nothing that waits.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
+
+#[path = "../support"]
+mod support {
+    pub mod amended;
+    pub mod check;
+    pub mod dice;
+    pub mod random;
+    pub mod world;
+}
+
+mod boundaries;
+mod check;
+mod crds;
+mod crds_compatibility;
+mod exploration;
+mod late_answers;
+mod later;
+mod law;
+mod plan;
+mod plan_disabled;
+mod plan_memory;
+mod plan_properties;
+mod plan_sweep;
+mod rules;
+mod simulation;
+mod unknown_mfa;
+mod watch;

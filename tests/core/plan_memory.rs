@@ -1,0 +1,279 @@
+//! What the directory remembers beyond the records, and what plans make of it: names that are reused, mails in a loop,
+//! shares that nobody holds anything through.
+use crate::support::world::{SPACE, World, email};
+use guestlist::directory::Import;
+use guestlist::directory::{Origin, UserRecord};
+use guestlist::index::{Declared, Key, Kind};
+use guestlist::workspace::Workspace;
+
+/// Gives a membership the UID that it would have from a file.
+fn as_from_a_file(world: &mut World, name: &str) {
+    let key = Key::new(Kind::Membership, SPACE, name);
+    let mut object = world.objects.remove(&key).unwrap();
+    world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
+    let Declared::Membership(inner) = &mut object else { return };
+    inner.metadata.uid = Some(format!("from-file-{name}"));
+    world.index.apply(object.clone());
+    world.objects.insert(key, object);
+}
+
+#[test]
+fn a_name_reused_for_another_address_under_the_same_uid_gets_a_record_of_its_own() {
+    let mut world = World::new();
+    world.partner("acme", "hostAdmins: [alice@host.example]");
+    world.member("bob", "GuestUser", "");
+    as_from_a_file(&mut world, "bob");
+    world.settle();
+    world.joins(&["bob"]);
+    world.settle();
+    let bob = world.record("bob").unwrap();
+    world.delete(Kind::Membership, "bob");
+    world.settle();
+    let robert = "partnerRef: {name: acme}\nemail: robert@acme.example\ninvitedBy: alice@host.example\n";
+    world.membership("bob", robert);
+    as_from_a_file(&mut world, "bob");
+    world.settle();
+    assert_eq!(world.state("bob"), "Invited");
+    let record = world.record("bob").unwrap();
+    assert_eq!(
+        (record.address.as_str(), record.mark.map(|mark| mark.uid)),
+        ("robert@acme.example", bob.mark.map(|mark| mark.uid))
+    );
+    assert_ne!(record.id, bob.id);
+    world.joins(&["robert"]);
+    world.settle();
+    assert_eq!(world.state("bob"), "Active");
+    // A membership deleted under that UID ends the right one of the two.
+    world.delete(Kind::Membership, "bob");
+    world.settle();
+    assert!(world.mirror.guests().all(|guest| !guest.is_live()));
+}
+
+#[test]
+fn of_two_records_under_one_uid_the_live_one_is_found_whatever_is_seen_last() {
+    let mut world = World::acme();
+    world.settle();
+    let bob = world.record("bob").unwrap();
+    let mut robert = bob.clone();
+    robert.address = email("robert@acme.example");
+    robert.email = robert.address.clone();
+    robert.id = guestlist::directory::GuestId("robert".to_owned());
+    let gone = guestlist::directory::GuestRecord { deactivated_at: Some(world.now), ..bob.clone() };
+    let uid = bob.mark.as_ref().unwrap().uid.clone();
+    // A full reading tells of them in any order.
+    world.mirror.set_guest(&robert.address, Some(robert.clone()));
+    world.mirror.set_guest(&bob.address, Some(gone.clone()));
+    assert_eq!(world.mirror.live_by_uid(&uid), Some(&robert));
+    world.mirror.set_guest(&bob.address, None);
+    assert_eq!(world.mirror.live_by_uid(&uid), Some(&robert));
+    world.mirror.set_guest(&robert.address, None);
+    assert_eq!(world.mirror.live_by_uid(&uid), None);
+}
+
+/// Bob is a workspace user whom the partner may adopt.
+fn with_adoption() -> World {
+    let mut world = World::new();
+    world.workspace = Workspace::parse(
+        "domains: [host.example]\ntenants: [{namespace: partners, hostAdmins: ['*@host.example'], adoption: true}]\n",
+    )
+    .unwrap();
+    let bob = UserRecord { email: email("bob@acme.example"), name: "Bob".into(), enabled: true, verified: true };
+    world.play(|store, _| store.import(&Import { users: vec![bob], accounts: vec![] }));
+    world.partner("acme", "hostAdmins: [alice@host.example]\nadoption: Unmarked");
+    world
+}
+
+#[test]
+fn an_adopted_colleague_who_is_switched_off_is_given_nothing_until_he_is_on_again() {
+    let mut world = with_adoption();
+    world.member("bob", "GuestAdmin", "");
+    world.share("instagram", "guestAdminRole: Manager");
+    world.settle();
+    let switched = |world: &mut World, enabled| {
+        let bob = UserRecord { email: email("bob@acme.example"), name: "Bob".into(), enabled, verified: true };
+        world.play(|store, _| store.import(&Import { users: vec![bob], accounts: vec![] }));
+    };
+    world.joins(&["bob"]);
+    switched(&mut world, false);
+    world.settle();
+    assert_eq!(world.access(), [] as [String; 0]);
+    let gave = |done: &guestlist::directory::Operation| matches!(done, guestlist::directory::Operation::Give { .. });
+    assert!(!world.done.iter().any(gave), "it would only be refused, again and again");
+    switched(&mut world, true);
+    world.settle();
+    assert_eq!(world.access(), ["bob: instagram as Manager"]);
+}
+
+#[test]
+fn a_membership_deleted_and_made_again_in_a_loop_sends_no_more_mails_than_one_that_stays() {
+    let mut world = with_adoption();
+    for round in 0..6 {
+        world.member("bob", "GuestUser", "");
+        world.settle();
+        assert_eq!(world.mails(), 1 + round / 5, "round {round}");
+        let waits = if round == 0 || round == 5 { "True/Invited" } else { "False/MailInterval" };
+        assert_eq!(world.ready("bob"), waits, "round {round}");
+        let origin = world.record("bob").and_then(|record| record.mark).map(|mark| mark.origin);
+        assert!(origin.is_none_or(|origin| origin == Origin::Adopted));
+        world.delete(Kind::Membership, "bob");
+        world.later(2);
+        // Another process knows no more than the directory does.
+        world.play(|_, _| Ok(()));
+    }
+}
+
+#[test]
+fn a_membership_that_waits_for_the_mail_interval_is_looked_at_when_it_is_over() {
+    let mut world = with_adoption();
+    world.member("bob", "GuestUser", "");
+    world.settle();
+    let sent = world.now;
+    world.delete(Kind::Membership, "bob");
+    world.later(1);
+    world.member("bob", "GuestUser", "");
+    world.settle();
+    let next = world.plan(&Key::new(Kind::Membership, SPACE, "bob")).next_look;
+    assert_eq!(next, Some(sent + jiff::SignedDuration::from_mins(10)));
+    world.later(9);
+    assert_eq!((world.ready("bob"), world.mails()), ("True/Invited".into(), 2));
+}
+
+#[test]
+fn a_share_keeps_its_partner_and_account_though_nobody_holds_anything_through_it_any_more() {
+    let mut world = World::acme();
+    world.share("instagram", "guestAdminRole: Manager");
+    world.settle();
+    world.joins(&["carol"]);
+    world.settle();
+    world.resets_mfa("carol");
+    world.settle();
+    assert!(world.record("carol").unwrap().grants.is_empty());
+    world.play(|_, _| Ok(()));
+    // Past the API server: the CRD would refuse it.
+    let spec = |account: &str| {
+        format!("partnerRef: {{name: acme}}\naccount: {account}\nsharedBy: alice@host.example\nguestAdminRole: Manager")
+    };
+    world.share_of("instagram", &spec("newsletter"));
+    world.joins(&["carol"]);
+    world.settle();
+    assert_eq!(world.violations(Kind::Share, "instagram"), ["Immutable spec.account"]);
+    assert!(world.access().is_empty());
+    world.share_of("instagram", &spec("instagram"));
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+    // Another share of that name is another share.
+    world.delete(Kind::Share, "instagram");
+    world.settle();
+    assert_eq!(world.mirror.shares().count(), 0);
+    world.share_of("instagram", &spec("newsletter"));
+    world.settle();
+    assert_eq!(world.access(), ["carol: newsletter as Manager"]);
+}
+
+#[test]
+fn a_share_that_gave_the_account_stays_the_one_though_nobody_holds_it_for_now() {
+    let mut world = World::acme();
+    world.share("instagram", "guestAdminRole: Manager");
+    world.settle();
+    world.joins(&["carol"]);
+    world.settle();
+    world.resets_mfa("carol");
+    world.settle();
+    // A rival that claims to be older.
+    let spec = "partnerRef: {name: acme}\naccount: instagram\nsharedBy: alice@host.example";
+    let now = world.now;
+    world.now -= jiff::SignedDuration::from_hours(1);
+    world.share_of("rival", spec);
+    world.now = now;
+    world.settle();
+    assert_eq!(world.violations(Kind::Share, "rival"), ["DuplicateShare spec.account"]);
+    assert!(world.violations(Kind::Share, "instagram").is_empty());
+}
+
+#[test]
+fn longest_stay_counts_from_the_recorded_admission() {
+    let hours = jiff::SignedDuration::from_hours;
+    for (number, created) in [
+        "1970-01-01T00:00:00Z",
+        "2026-12-31T00:00:00Z",
+        "2027-01-01T05:00:00Z",
+        "2099-01-01T00:00:00Z",
+        "9998-12-31T00:00:00Z",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut world = World::acme();
+        world.partner("acme", "hostAdmins: [alice@host.example]\nguests: {maxDuration: 48h}");
+        let claims = |world: &mut World| {
+            let key = Key::new(Kind::Membership, SPACE, "bob");
+            let Some(Declared::Membership(mut object)) = world.objects.get(&key).cloned() else { panic!("no bob") };
+            let time = created.parse::<jiff::Timestamp>().unwrap();
+            object.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(time));
+            world.index.apply(Declared::Membership(object.clone()));
+            world.objects.insert(key, Declared::Membership(object));
+        };
+        claims(&mut world);
+        world.settle();
+        let admitted = world.record("bob").unwrap().admitted_at;
+        let ends =
+            |world: &World| world.membership_status("bob").expires_at.unwrap().parse::<jiff::Timestamp>().unwrap();
+        assert_eq!(ends(&world), admitted + hours(48), "{created}");
+        world.joins(&["bob"]);
+        world.later(1);
+        // Restored from a backup: another object with a later creation time.
+        world.vanishes(Kind::Membership, "bob");
+        world.now += hours(10);
+        world.member("bob", "GuestUser", "");
+        if number % 2 == 0 {
+            claims(&mut world);
+        }
+        world.settle();
+        assert_eq!(
+            (world.record("bob").unwrap().admitted_at, ends(&world)),
+            (admitted, admitted + hours(48)),
+            "{created}"
+        );
+        world.now = admitted + hours(48);
+        world.settle();
+        assert_eq!(world.state("bob"), "Expired", "{created}");
+    }
+}
+
+#[test]
+fn distant_end_is_checked_again_once_near_enough() {
+    let mut world = World::acme();
+    world.partner("acme", "hostAdmins: [alice@host.example]\nguests: {maxDuration: 48h}");
+    world.member("eve", "GuestUser", "expiresAt: '2027-01-04T00:00:00Z'");
+    world.settle();
+    assert_eq!(world.violations(Kind::Membership, "eve"), ["ExpiryTooLong spec.expiresAt"]);
+    let next = world.plan(&Key::new(Kind::Membership, SPACE, "eve")).next_look;
+    assert_eq!(next, Some("2027-01-02T00:00:00Z".parse().unwrap()));
+    world.later(24 * 60);
+    assert_eq!(world.state("eve"), "Invited");
+}
+
+#[test]
+fn namespace_sends_at_most_the_allowed_invitations_an_hour() {
+    let mut world = with_adoption();
+    world.workspace.invitations_per_hour = 1;
+    world.workspace.mail_interval = jiff::SignedDuration::ZERO;
+    world.member("carol", "GuestUser", "");
+    world.settle();
+    let (sent, before) = (world.now, world.mails());
+    world.later(20);
+    world.member("dave", "GuestUser", "");
+    world.settle();
+    assert_eq!((world.mails(), world.ready("dave").as_str()), (before, "False/InvitationLimit"));
+    let next = world.plan(&Key::new(Kind::Membership, SPACE, "dave")).next_look;
+    assert_eq!(next, Some(sent + jiff::SignedDuration::from_hours(1)));
+    // A suspended or paused membership sends nothing, and says so.
+    world.annotate(Kind::Membership, "dave", "guestlist.dev/paused", "true");
+    world.settle();
+    assert_eq!(world.ready("dave"), "False/Paused");
+    world.annotate(Kind::Membership, "dave", "guestlist.dev/paused", "false");
+    world.later(39);
+    assert_eq!(world.mails(), before);
+    world.later(1);
+    assert_eq!((world.mails(), world.ready("dave").as_str()), (before + 1, "True/Invited"));
+}

@@ -1,0 +1,481 @@
+//! What no object asks for: guests whom nothing declares any more, and records that are destroyed when their time has come.
+use crate::support::world::{SPACE, World, email};
+use guestlist::directory::{Login, Operation};
+use guestlist::index::{Declared, Key, Kind};
+use guestlist::plan::Extent;
+use guestlist::plan::sweep::{self, Sweep};
+use guestlist::workspace::Workspace;
+use jiff::SignedDuration;
+
+const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
+
+/// Everybody has joined; Carol is Manager of instagram and passes it on to Bob.
+fn shared() -> World {
+    let mut world = World::acme();
+    world.share("instagram", MANAGER);
+    world.settle();
+    world.joins(&["carol", "bob", "dave"]);
+    world.settle();
+    world
+}
+
+/// An object vanishes without having been taken back: somebody stripped its finalizer and deleted it.
+fn vanish(world: &mut World, kind: Kind, name: &str) {
+    let key = Key::new(kind, SPACE, name);
+    let object = world.objects.remove(&key).unwrap();
+    world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
+}
+
+/// Every object comes back from a backup: the same specs, other UIDs, nothing of status.
+fn restore(world: &mut World) {
+    for (key, mut object) in std::mem::take(&mut world.objects) {
+        world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
+        let meta = match &mut object {
+            Declared::Partner(object) => {
+                object.status = None;
+                &mut object.metadata
+            }
+            Declared::Membership(object) => {
+                object.status = None;
+                &mut object.metadata
+            }
+            Declared::Share(object) => {
+                object.status = None;
+                &mut object.metadata
+            }
+            Declared::Unreadable { metadata, .. } => metadata,
+        };
+        meta.uid = meta.uid.as_ref().map(|uid| format!("restored-{uid}"));
+        meta.finalizers = None;
+        meta.generation = Some(1);
+        world.index.apply(object.clone());
+        world.objects.insert(key, object);
+    }
+}
+
+fn planned(world: &World) -> Sweep {
+    sweep::plan(world.seen())
+}
+
+fn destroyed(world: &World) -> usize {
+    world.done.iter().filter(|done| matches!(done, Operation::Destroy { .. })).count()
+}
+
+fn policy(world: &mut World, destroy: &str) {
+    let text = format!(
+        "domains: [host.example]\ntenants: [{{namespace: partners, hostAdmins: ['*@host.example']}}]\ninvitationsPerHour: 100000\ndestroy: {destroy}\n"
+    );
+    world.workspace = Workspace::parse(&text).unwrap();
+}
+
+/// So many guests of acme, all of whom have joined.
+fn crowd(count: usize) -> World {
+    let mut world = World::new();
+    world.partner("acme", "hostAdmins: [alice@host.example]");
+    world.share("instagram", "");
+    for n in 0..count {
+        world.member(&format!("g{n:02}"), "GuestAdmin", "");
+    }
+    world.settle();
+    let names: Vec<_> = (0..count).map(|n| format!("g{n:02}")).collect();
+    world.joins(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    world.settle();
+    world
+}
+
+fn leave(world: &mut World, range: std::ops::Range<usize>) {
+    for n in range {
+        world.delete(Kind::Membership, &format!("g{n:02}"));
+    }
+    world.settle();
+}
+
+// --- who came back by nobody's word
+
+#[test]
+fn the_login_of_a_guest_who_is_gone_is_turned_off_again_where_somebody_turned_it_on() {
+    let mut world = shared();
+    world.delete(Kind::Membership, "bob");
+    world.settle();
+    assert_eq!(planned(&world).steps, []);
+    let mut record = world.mirror.guest(&email("bob@acme.example")).unwrap().clone();
+    record.login = Login::Enabled;
+    world.mirror.set_guest(&record.address.clone(), Some(record.clone()));
+    let steps: Vec<_> = planned(&world).steps.into_iter().map(|step| step.operation).collect();
+    assert_eq!(steps, [Operation::DisableLogin { guest: record.id.clone() }]);
+    // Whom we did not make is not disabled.
+    record.mark.as_mut().unwrap().origin = guestlist::directory::Origin::Adopted;
+    world.mirror.set_guest(&record.address.clone(), Some(record));
+    assert_eq!(planned(&world).steps, []);
+}
+
+// --- orphans
+
+#[test]
+fn orphans_of_a_partner_that_vanished_too_are_named_and_lose_access_and_nothing_else() {
+    let mut world = shared();
+    world.member("erin", "GuestUser", "");
+    world.settle();
+    for name in ["bob", "erin"] {
+        vanish(&mut world, Kind::Membership, name);
+    }
+    vanish(&mut world, Kind::Partner, "acme");
+    let orphans: Vec<_> = planned(&world).orphans.into_iter().map(|orphan| orphan.address).collect();
+    assert_eq!(orphans, ["bob@acme.example", "erin@acme.example"]);
+    world.settle();
+    let bob = world.record("bob").unwrap();
+    assert!(bob.grants.is_empty() && bob.login.is_enabled() && bob.joined_at.is_some());
+    assert_eq!(world.record("erin").unwrap().invitation, None, "nobody joins whom nobody declares");
+    world.later(60 * 24 * 30);
+    assert_eq!(destroyed(&world), 0, "an orphan is never destroyed");
+    assert_eq!(planned(&world).orphans.len(), 2);
+}
+
+#[test]
+fn orphans_are_withheld_up_to_three_or_a_quarter_of_all_and_beyond_that_left_as_they_are() {
+    for (all, gone, withheld) in [(4, 3, true), (4, 4, false), (16, 4, true), (16, 5, false)] {
+        let mut world = crowd(all);
+        for n in 0..gone {
+            vanish(&mut world, Kind::Membership, &format!("g{n:02}"));
+        }
+        let sweep = planned(&world);
+        assert_eq!(
+            (sweep.guests, sweep.orphans.len(), sweep.too_many_orphans),
+            (all, gone, !withheld),
+            "{gone} of {all}"
+        );
+        world.settle();
+        let left = if withheld { all - gone } else { all };
+        assert_eq!(world.access().len(), left, "{gone} of {all}");
+        if withheld {
+            continue;
+        }
+        // One comes back: the others are few enough, and so it is with all who were left as they were.
+        world.member("g00", "GuestAdmin", "");
+        world.settle();
+        assert_eq!(
+            (planned(&world).too_many_orphans, world.access().len()),
+            (false, all - gone + 1),
+            "{gone} of {all}"
+        );
+    }
+}
+
+#[test]
+fn deactivated_guests_do_not_raise_the_orphan_bound() {
+    let mut world = crowd(40);
+    policy(&mut world, "{after: 720h}");
+    leave(&mut world, 20..40);
+    for n in 0..6 {
+        vanish(&mut world, Kind::Membership, &format!("g{n:02}"));
+    }
+    let sweep = planned(&world);
+    // 6 is more than a quarter of the 20 live guests, but less than a quarter of all 40 records.
+    assert!(sweep.too_many_orphans, "{} orphans of {} guests", sweep.orphans.len(), sweep.guests);
+    assert_eq!(sweep.withhold, []);
+}
+
+/// Eight guests of two partners, of whom four are left out of the files: two of each.
+fn pruned_from_two_partners() -> World {
+    let mut world = World::new();
+    for partner in ["acme", "brio"] {
+        world.partner(partner, "hostAdmins: [alice@host.example]");
+        for n in 0..4 {
+            let spec = format!(
+                "partnerRef: {{name: {partner}}}\nemail: {partner}{n}@{partner}.example\nrole: GuestAdmin\ninvitedBy: alice@host.example"
+            );
+            world.membership(&format!("{partner}{n}"), &spec);
+        }
+    }
+    world.settle();
+    for name in ["acme0", "acme1", "brio0", "brio1"] {
+        vanish(&mut world, Kind::Membership, name);
+    }
+    world
+}
+
+#[test]
+fn prune_bound_counts_the_removals_of_all_partners() {
+    for (at_most, held) in [(None, true), (Some(3), true), (Some(4), false)] {
+        let mut world = pruned_from_two_partners();
+        world.extent = Extent::DeclaredPartners { at_most };
+        let sweep = planned(&world);
+        assert_eq!((sweep.orphans.len(), sweep.guests), (4, 8), "{at_most:?}");
+        assert_eq!((sweep.too_many_orphans, sweep.withhold.len()), (held, if held { 0 } else { 4 }), "{at_most:?}");
+    }
+}
+
+#[test]
+fn neither_a_name_reused_for_somebody_else_nor_an_address_declared_elsewhere_covers_an_orphan() {
+    let mut world = shared();
+    vanish(&mut world, Kind::Membership, "bob");
+    let robert = "partnerRef: {name: acme}\nemail: robert@acme.example\ninvitedBy: alice@host.example\n";
+    world.membership("bob", robert);
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+    let other = "partnerRef: {name: elsewhere}\nemail: carol@acme.example\ninvitedBy: alice@host.example\n";
+    vanish(&mut world, Kind::Membership, "carol");
+    world.membership("not-carol", other);
+    world.settle();
+    assert!(world.access().is_empty(), "{:?}", world.access());
+    assert_eq!(world.violations(Kind::Membership, "not-carol"), ["AlreadyGuest spec.email"]);
+}
+
+#[test]
+fn the_marks_of_orphans_are_given_back_only_when_people_say_so_and_then_nobody_of_theirs_has_access() {
+    let mut world = crowd(5);
+    for n in 0..5 {
+        vanish(&mut world, Kind::Membership, &format!("g{n:02}"));
+    }
+    world.settle();
+    assert_eq!(world.access().len(), 5);
+    for step in sweep::give_back(world.seen()) {
+        world.execute(&step.operation);
+    }
+    assert!(world.access().is_empty() && world.mirror.guests().next().is_none());
+    assert_eq!(planned(&world), Sweep::default());
+    // They are the workspace's now: nobody makes guests of them without being allowed to.
+    world.play(|_, _| Ok(()));
+    let user = world.mirror.user(&email("g00@acme.example")).unwrap();
+    assert!(user.enabled && !user.verified);
+    world.member("g00", "GuestUser", "");
+    world.settle();
+    assert_eq!(world.violations(Kind::Membership, "g00"), ["IsWorkspaceUser spec.email"]);
+}
+
+// --- marks that pass on
+
+#[test]
+fn a_restored_backup_takes_everything_up_as_it_is() {
+    let mut world = shared();
+    world.member("erin", "GuestUser", "");
+    world.settle();
+    let (mails, access, ids) =
+        (world.mails(), world.access(), ["bob", "erin"].map(|name| world.record(name).unwrap().id));
+    restore(&mut world);
+    world.settle();
+    assert_eq!((world.mails(), world.access()), (mails, access), "nobody is invited again, nobody loses anything");
+    let states = ["carol", "bob", "dave", "erin"].map(|name| world.state(name));
+    assert_eq!(states, ["Active", "Active", "Active", "Invited"]);
+    assert_eq!(ids, ["bob", "erin"].map(|name| world.record(name).unwrap().id));
+    let uids = world.mirror.guests().filter_map(|guest| guest.mark.as_ref());
+    assert!(uids.chain(world.mirror.partners().map(|p| &p.mark)).all(|mark| mark.uid.starts_with("restored-")));
+    let shares: Vec<_> = world.mirror.shares().map(|share| share.uid.clone()).collect();
+    assert!(shares.len() == 1 && shares[0].starts_with("restored-"), "{shares:?}");
+    assert_eq!(planned(&world).orphans, []);
+}
+
+/// Deletes an object that still has the finalizer that came with its backup.
+fn delete_restored(world: &mut World, kind: Kind, name: &str) {
+    let key = Key::new(kind, SPACE, name);
+    let mut object = world.objects[&key].clone();
+    let meta = match &mut object {
+        Declared::Partner(object) => &mut object.metadata,
+        Declared::Membership(object) => &mut object.metadata,
+        Declared::Share(object) => &mut object.metadata,
+        Declared::Unreadable { metadata, .. } => metadata,
+    };
+    meta.finalizers = Some(vec![guestlist::api::FINALIZER.to_owned()]);
+    meta.resource_version = None;
+    world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
+    world.index.apply(object.clone());
+    world.objects.insert(key, object);
+    world.delete(kind, name);
+}
+
+#[test]
+fn what_was_restored_and_deleted_before_anybody_looked_is_removed_all_the_same() {
+    let mut world = shared();
+    restore(&mut world);
+    delete_restored(&mut world, Kind::Membership, "bob");
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+    let bob = world.mirror.guest(&email("bob@acme.example")).unwrap();
+    assert!(bob.deactivated_at.is_some() && !bob.login.is_enabled(), "not an orphan: somebody deleted him");
+    assert!(!world.objects.contains_key(&Key::new(Kind::Membership, SPACE, "bob")));
+
+    let mut world = shared();
+    world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
+    world.settle();
+    restore(&mut world);
+    delete_restored(&mut world, Kind::Partner, "acme");
+    world.settle();
+    assert!(world.objects.is_empty() && world.access().is_empty());
+    assert!(world.mirror.guests().all(|guest| !guest.is_live()));
+    assert!(world.mirror.partners().all(|partner| partner.deactivated_at.is_some()));
+}
+
+#[test]
+fn one_that_stays_takes_the_mark_up_though_one_of_the_same_name_is_on_its_way_out() {
+    let mut world = shared();
+    restore(&mut world);
+    world.membership("robert", "partnerRef: {name: acme}\nemail: bob@acme.example\ninvitedBy: alice@host.example\n");
+    delete_restored(&mut world, Kind::Membership, "bob");
+    world.settle();
+    assert_eq!((world.state("robert"), world.mails()), ("Active".into(), 3));
+}
+
+#[test]
+fn a_live_mark_passes_under_another_name_of_the_same_partner_only() {
+    for (partner, passes) in [("acme", true), ("other", false)] {
+        let mut world = shared();
+        world.partner("other", "hostAdmins: [alice@host.example]");
+        world.settle();
+        vanish(&mut world, Kind::Membership, "bob");
+        let spec = format!("partnerRef: {{name: {partner}}}\nemail: bob@acme.example\ninvitedBy: alice@host.example\n");
+        world.membership("robert", &spec);
+        world.settle();
+        let state = if passes { "Active" } else { "Rejected" };
+        assert_eq!(world.state("robert"), state, "{partner}");
+        assert_eq!(world.mails(), 3);
+    }
+}
+
+#[test]
+fn a_deactivated_mark_passes_to_nobody_not_even_to_its_own_uid() {
+    let mut world = shared();
+    let key = Key::new(Kind::Membership, SPACE, "bob");
+    let before = world.objects[&key].clone();
+    world.delete(Kind::Membership, "bob");
+    world.later(10);
+    world.index.apply(before.clone());
+    world.objects.insert(key, before);
+    world.settle();
+    assert_eq!((world.state("bob"), world.mails()), ("Invited".into(), 4));
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+}
+
+// --- destroying
+
+#[test]
+fn a_deactivated_record_is_destroyed_when_its_time_has_come_and_its_partner_when_nobody_is_left() {
+    let mut world = shared();
+    policy(&mut world, "{after: 24h, perHour: 100%}");
+    world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
+    world.settle();
+    world.delete(Kind::Partner, "acme");
+    world.settle();
+    assert_eq!((world.objects.len(), world.mirror.guests().count(), world.mirror.partners().count()), (0, 3, 1));
+    assert_eq!(planned(&world).next_look, Some(world.now + SignedDuration::from_hours(24)));
+    world.later(24 * 60 - 1);
+    assert_eq!(world.mirror.guests().count(), 3);
+    world.later(1);
+    assert_eq!((world.mirror.guests().count(), world.mirror.partners().count()), (0, 0));
+    assert_eq!(world.mirror.shares().count(), 0);
+    let all = world.directory.0.lock().unwrap().everything().unwrap();
+    assert!(all.guests.is_empty() && all.partners.is_empty());
+    assert_eq!(planned(&world).next_look, None);
+}
+
+#[test]
+fn no_more_are_destroyed_an_hour_than_the_policy_says_of_all_marked_guests_rounded_up() {
+    let mut world = crowd(10);
+    policy(&mut world, "{after: 1h, perHour: 25%}");
+    leave(&mut world, 0..8);
+    world.later(60);
+    let mut counts = vec![destroyed(&world)];
+    for _ in 0..3 {
+        // Looked at often, by a process that knows nothing but what the directory does.
+        for _ in 0..6 {
+            world.play(|_, _| Ok(()));
+            world.later(10);
+        }
+        counts.push(destroyed(&world));
+    }
+    world.later(24 * 60);
+    // A quarter of 10, of 7, of 5, rounded up; two stay.
+    assert_eq!((counts, destroyed(&world)), (vec![3, 3, 5, 7], 8));
+    assert_eq!(world.mirror.guests().count(), 2);
+}
+
+#[test]
+fn a_pace_of_all_lets_everybody_go_also_one_after_the_other() {
+    let mut world = crowd(3);
+    policy(&mut world, "{after: 0s, perHour: 100%}");
+    for n in 0..3 {
+        leave(&mut world, n..n + 1);
+        world.later(1);
+        assert_eq!(destroyed(&world), n + 1, "who has gone already slows nobody down");
+    }
+}
+
+#[test]
+fn one_percent_of_few_is_one_and_the_next_is_due_an_hour_later() {
+    let mut world = crowd(4);
+    policy(&mut world, "{after: 0s, perHour: 1%}");
+    leave(&mut world, 0..4);
+    assert_eq!(destroyed(&world), 1);
+    world.later(59);
+    assert_eq!(destroyed(&world), 1);
+    let next = planned(&world).next_look.unwrap();
+    world.now = next;
+    world.settle();
+    assert_eq!(destroyed(&world), 2);
+}
+
+#[test]
+fn who_comes_back_before_the_sweep_is_revived_at_invited_and_who_comes_after_it_is_a_stranger_to_it() {
+    let mut world = shared();
+    policy(&mut world, "{after: 24h, perHour: 100%}");
+    let id = world.record("bob").unwrap().id;
+    world.delete(Kind::Membership, "bob");
+    world.later(24 * 60 - 1);
+    world.member("bob", "GuestUser", "");
+    world.settle();
+    world.later(60 * 24);
+    assert_eq!((world.state("bob"), world.record("bob").unwrap().id), ("Invited".into(), id.clone()));
+    world.delete(Kind::Membership, "bob");
+    world.settle();
+    world.later(24 * 60);
+    assert_eq!(world.mirror.guest(&email("bob@acme.example")), None);
+    world.member("bob", "GuestUser", "");
+    world.settle();
+    assert_eq!(world.state("bob"), "Invited");
+    assert_ne!(world.record("bob").unwrap().id, id);
+    world.play(|store, now| store.accept(&email("bob@acme.example"), now));
+    world.settle();
+    assert_eq!(world.state("bob"), "Joined", "his MFA went with his record");
+}
+
+#[test]
+fn removed_guest_with_disabled_login_is_never_purged() {
+    let mut world = shared();
+    policy(&mut world, "{after: 0s, perHour: 100%}");
+    let [bob, dave] = ["bob@acme.example", "dave@acme.example"].map(email);
+    for (name, address) in [("bob", &bob), ("dave", &dave)] {
+        assert!(world.play(|store, _| store.set_login(address, false)));
+        world.settle();
+        world.delete(Kind::Membership, name);
+    }
+    world.settle();
+    world.later(60 * 24 * 30);
+    assert_eq!((destroyed(&world), planned(&world).next_look), (0, None));
+    let mails = world.mails();
+    world.member("bob", "GuestUser", "");
+    world.settle();
+    let record = world.mirror.guest(&bob).unwrap();
+    assert_eq!((record.login, record.is_live(), world.mails()), (Login::DisabledByOther, false, mails));
+    // Once the administrator enables the login, the record is purged like any other.
+    assert!(world.play(|store, _| store.set_login(&dave, true)));
+    world.settle();
+    assert_eq!((destroyed(&world), world.mirror.guest(&dave)), (1, None));
+}
+
+#[test]
+fn nothing_is_destroyed_while_paused_without_a_policy_or_without_an_answer() {
+    let mut world = shared();
+    world.delete(Kind::Membership, "bob");
+    world.settle();
+    world.annotate(Kind::Partner, "acme", guestlist::api::PAUSED, "true");
+    world.later(25 * 60);
+    assert_eq!(destroyed(&world), 0);
+    world.annotate(Kind::Partner, "acme", guestlist::api::PAUSED, "false");
+    world.workspace.set_readable(false);
+    world.settle();
+    assert_eq!(destroyed(&world), 0);
+    world.workspace.set_readable(true);
+    let away = guestlist::plan::World { directory_available: false, ..world.seen() };
+    assert_eq!(sweep::plan(away), Sweep::default());
+    world.settle();
+    assert_eq!(destroyed(&world), 1);
+}

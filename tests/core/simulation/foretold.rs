@@ -1,0 +1,197 @@
+//! What `plan --from-cluster` prints is what the operator then does, operation by operation, whatever the order in which it
+//! comes to its objects: with objects on their way out, objects that are gone, cascades, and everything made anew.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures::executor::block_on;
+use guestlist::cli::offline::desk::Desk;
+use guestlist::cli::offline::session::Session;
+use guestlist::directory::Execute;
+use guestlist::directory::sqlite::{Inline, Store};
+use guestlist::index::Kind::{self, Membership, Partner, Share};
+use guestlist::operator::clock::Clock;
+use guestlist::plan::Extent;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::churn::{is_there, make, restore, vanish};
+use super::driver::{Sim, key};
+use super::perform::lines;
+use super::server::read;
+use super::walk;
+use crate::support::dice::Dice;
+
+/// A session on this cluster, and on what a directory of this content is after something happened to it.
+fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> Session {
+    let objects = sim.server.objects().iter().map(|(key, object)| read(key.kind, object));
+    let owner = sim.engine.owner.clone();
+    let load = sim.everything();
+    let mut store = Store::copy(&load, &owner).unwrap();
+    happens(&mut store);
+    let directory = Arc::new(Inline::new(store));
+    Session {
+        owner,
+        workspace: sim.engine.workspace.clone(),
+        desk: Arc::new(Desk::holding(objects, clock.clone())),
+        load,
+        epoch: block_on(directory.lead()).unwrap(),
+        directory,
+        clock,
+        extent: Extent::Everything,
+        workers: 1,
+        wait: Box::new(|_| Box::pin(std::future::ready(()))),
+    }
+}
+
+/// Runs it to its end: what was done, and what is left or went wrong.
+fn run(session: Session) -> (Vec<String>, Result<Vec<String>, String>) {
+    let mut said = Vec::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let end = runtime.block_on(session.run(|done| said.extend(lines(&done.key, &done.step))));
+    let end = end.and_then(|rest| if rest.failed.is_empty() { Ok(rest.problems) } else { Err(rest.failed.join("\n")) });
+    (said, end)
+}
+
+/// What a plan of this cluster and this directory prints.
+fn foretold(sim: &Sim) -> Vec<String> {
+    let now = sim.now;
+    let (mut said, end) = run(session(sim, Clock::new(move || now), |_| {}));
+    let problems = end.unwrap();
+    assert!(problems.iter().all(|problem| problem.starts_with("TooManyOrphans")), "{problems:?}");
+    said.sort();
+    said
+}
+
+#[test]
+fn what_the_directory_only_ever_answers_with_look_again_was_not_done_and_is_said() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.edit(Share, "newsletter", json!({"exclude": [{"name": "bob"}]}));
+    sim.settle();
+    sim.edit(Share, "newsletter", json!({"exclude": null}));
+    // A second passes each time that somebody asks what time it is: nobody has to wait for the patience to end.
+    let (start, asked) = (sim.now, AtomicI64::new(0));
+    let clock = Clock::new(move || start + SignedDuration::from_secs(asked.fetch_add(1, Ordering::Relaxed)));
+    let after_the_look = |store: &mut Store| assert!(store.set_deleted("newsletter", true).unwrap());
+    let (said, end) = run(session(&sim, clock, after_the_look));
+    assert_eq!(said, [] as [String; 0]);
+    let problem = end.expect_err("the account cannot be given");
+    assert!(problem.contains("GuestMembership partners/bob: ") && problem.contains("changed"), "{problem}");
+}
+
+/// The operator starts, and does what was said; neither more nor less.
+fn does_as_foretold(sim: &mut Sim, what: &str) -> usize {
+    let said = foretold(sim);
+    sim.done.clear();
+    sim.restart();
+    sim.settle();
+    let mut done = std::mem::take(&mut sim.done);
+    done.sort();
+    assert_eq!(done, said, "{what}");
+    assert_eq!(foretold(sim), [] as [String; 0], "{what}: and then there is nothing left");
+    done.len()
+}
+
+/// Somebody does something while no operator runs.
+fn edit(sim: &mut Sim, dice: &mut Dice) {
+    let name = ["bob", "carol", "dave"][dice.roll(3)];
+    let share = ["instagram", "newsletter"][dice.roll(2)];
+    let (of_member, of_share) = (is_there(sim, Membership, name), is_there(sim, Share, share));
+    match dice.roll(16) {
+        0 | 1 if of_share => sim.delete(Share, share),
+        2 | 3 if of_member => sim.delete(Membership, name),
+        4 => vanish(sim, Share, share),
+        5 => vanish(sim, Membership, name),
+        6 if is_there(sim, Partner, "acme") => sim.delete(Partner, "acme"),
+        7 if is_there(sim, Partner, "acme") => {
+            sim.edit(Partner, "acme", json!({"deletion": "Block"}));
+            sim.delete(Partner, "acme");
+        }
+        8 if dice.roll(3) == 0 => vanish(sim, Partner, "acme"),
+        9 => restore(sim),
+        10 if of_member => sim.edit(Membership, name, json!({"suspended": dice.roll(2) == 0})),
+        11 if of_member => {
+            let role = ["GuestAdmin", "GuestUser"][dice.roll(2)];
+            sim.edit(Membership, name, json!({"role": role}));
+        }
+        12 if of_share => sim.edit(Share, share, json!({"exclude": [{"name": name}]})),
+        13 if is_there(sim, Partner, "acme") => sim.edit(Partner, "acme", json!({"suspended": dice.roll(2) == 0})),
+        14 if !is_there(sim, Share, "another") => {
+            let (_, _, mut spec) = walk::objects().into_iter().find(|(_, name, _)| *name == share).unwrap();
+            spec["guestAdminRole"] = json!("Collaborator");
+            sim.create(Share, "another", spec);
+        }
+        _ => {
+            for (kind, name, _) in walk::objects() {
+                make(sim, kind, name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_operator_does_what_a_plan_of_its_cluster_said_whatever_went_and_came_while_it_was_down() {
+    let mut done = 0;
+    for seed in 1..=120 {
+        let mut sim = Sim::new(seed);
+        let mut dice = Dice(seed);
+        walk::begin(&mut sim);
+        for round in 0..4 {
+            let edits = 1 + dice.roll(4);
+            for _ in 0..edits {
+                edit(&mut sim, &mut dice);
+            }
+            // People follow what invitations there are; a mail interval passes.
+            sim.now += SignedDuration::from_mins(11);
+            done += does_as_foretold(&mut sim, &format!("seed {seed}, round {round}"));
+            let invited: Vec<_> = ["bob", "carol", "dave"]
+                .into_iter()
+                .filter(|name| is_there(&sim, Membership, name) && sim.state(name) == "Invited")
+                .collect();
+            walk::join(&mut sim, &invited);
+            sim.settle();
+        }
+    }
+    assert!(done > 1000, "only {done} operations were compared");
+}
+
+/// How something goes.
+type Go = fn(&mut Sim);
+
+#[test]
+fn each_way_in_which_something_goes_is_foretold_to_the_operation() {
+    let gone: [(&str, usize, Go); 7] = [
+        ("a share on its way out", 3, |sim| sim.delete(Share, "instagram")),
+        ("a share that is gone", 3, |sim| vanish(sim, Share, "instagram")),
+        ("a membership on its way out", 3, |sim| sim.delete(Membership, "carol")),
+        ("a membership that is gone", 2, |sim| vanish(sim, Membership, "carol")),
+        ("a cascade", 8, |sim| sim.delete(Partner, "acme")),
+        ("a partner that is blocked", 0, |sim| {
+            sim.edit(Partner, "acme", json!({"deletion": "Block"}));
+            sim.delete(Partner, "acme");
+        }),
+        ("a partner that is gone", 2, |sim| vanish(sim, Partner, "acme")),
+    ];
+    for (what, count, go) in gone {
+        for seed in 0..20 {
+            let mut sim = Sim::new(seed);
+            walk::begin(&mut sim);
+            go(&mut sim);
+            assert_eq!(does_as_foretold(&mut sim, &format!("{what}, seed {seed}")), count, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_share_goes_at_once_where_a_membership_that_does_not_read_holds_its_account() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.server
+        .patch(&key(Membership, "bob"), super::server::Part::Object, &json!({"spec": {"partnerRef": "acme"}}), sim.now)
+        .unwrap();
+    sim.delete(Share, "instagram");
+    does_as_foretold(&mut sim, "a membership that does not read");
+    assert!(!is_there(&sim, Kind::Share, "instagram"));
+    assert!(sim.effective().keys().all(|(_, account)| account == "newsletter"), "{:?}", sim.effective());
+}

@@ -1,0 +1,290 @@
+//! Does the engine's tasks with the operator's own performer, on the server and the directory in memory, with the trouble that
+//! a test asked for, and looks at the law after every operation.
+
+use std::collections::BTreeMap;
+
+use futures::executor::block_on;
+use guestlist::directory::{Effect, Everything, Execute, Fault, Observe, Operation, Revision, Weight};
+use guestlist::index::{Key, Kind};
+use guestlist::operator::engine::{Failure, Input, Outcome, Task};
+use guestlist::operator::objects::Part;
+use guestlist::operator::perform::About;
+use guestlist::plan::Step;
+use guestlist::rules::Reason;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::driver::{Running, Sim, Trouble};
+use super::law;
+use super::line::{Answer, Ask, Call, Next};
+use super::server::{Server, read};
+use super::worlds;
+use super::worlds::planted::StoreBug;
+use crate::support::amended;
+
+/// More calls than any task makes: a task with more is an endless loop.
+const MOST_CALLS: usize = 500;
+/// The number of tasks that the process still begins after its term, before another process leads.
+const TASKS_AFTER_TERM: usize = 3;
+
+/// Why a task does not come to its end.
+enum Broken {
+    /// The process died.
+    Crash,
+    /// The task panicked.
+    Panic,
+}
+
+/// An operation, for which object and why. What is given is one line an account: two shares that are new get their finalizers
+/// one after the other, and what they give is then given in one operation or in two.
+pub fn lines(key: &Key, step: &Step) -> Vec<String> {
+    if let Operation::Give { grants, .. } = &step.operation {
+        return grants.iter().map(|grant| format!("{key}: give {grant:?}")).collect();
+    }
+    // What was made anew and has no finalizer yet is gone as soon as a cascade deletes it: its guest is then ended by the partner
+    // instead of by himself.
+    if step.reason == Reason::Removing && step.operation.guest().is_some() {
+        return vec![format!("{:?}: {}", step.operation, step.because)];
+    }
+    vec![format!("{key}: {:?}: {} {}", step.operation, step.reason.as_str(), step.because)]
+}
+
+fn version(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+}
+
+fn told(running: &Running, operation: &Operation) -> Vec<String> {
+    let Task::Execute { steps, .. } = &running.task else { return Vec::new() };
+    let step = steps.iter().find(|step| step.operation == *operation);
+    step.map(|step| lines(&running.about.key, step)).unwrap_or_default()
+}
+
+impl Sim {
+    /// Does a task that was not left to chance.
+    pub fn perform_now(&mut self, key: Key, task: Task) {
+        let about = About::of(&self.engine.index, &key);
+        self.perform(Running { about, task, seen: 0, outside: 0, known: BTreeMap::new() });
+    }
+
+    pub fn perform(&mut self, running: Running) {
+        let mut call = Call::begin(running.about.clone(), running.task.clone(), self.now, self.epoch);
+        let mut answer = None;
+        let mut asked = 0;
+        let outcome = loop {
+            asked += 1;
+            assert!(asked < MOST_CALLS, "a task that never ends: {:#?}", self.last_calls());
+            if self.lapsed && self.store_bug != Some(StoreBug::TermNeverEnds) {
+                call.end_term();
+            }
+            match call.go_on(answer) {
+                Next::Done(outcome) => break outcome,
+                Next::Asks(ask) => match self.answer(&running, ask) {
+                    Ok(told) => answer = Some(told),
+                    Err(Broken::Crash) => return self.restart(),
+                    Err(Broken::Panic) => break Outcome::panicked(&"injected"),
+                },
+            }
+        };
+        self.engine.handle(Input::Done { key: running.about.key, outcome: Box::new(outcome) }, self.now);
+        match &mut self.successor {
+            Some(0) => self.restart(),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+    }
+
+    fn answer(&mut self, running: &Running, ask: Ask) -> Result<Answer, Broken> {
+        Ok(match ask {
+            Ask::Get(key) => {
+                let object = self.call(format!("get {key}"), |server, _| server.object(&key).cloned().ok_or(404))?;
+                Answer::Object(object.map(|object| read(key.kind, &object)))
+            }
+            // As the operator's own store of objects does.
+            Ask::Patch(..) if self.lapsed => Answer::Object(Err(Failure::NotLeading)),
+            Ask::Delete(..) if self.lapsed => Answer::Left(Err(Failure::NotLeading)),
+            Ask::Patch(key, part, patch) => {
+                self.is_about_what_it_says(&key, part, &patch);
+                let what = if part == Part::Status { "status" } else { "finalizer" };
+                let old = self.server.object(&key).cloned();
+                let is_ours = old.as_ref().is_some_and(|old| self.own.contains(&version(old)));
+                let mut object =
+                    self.call(format!("{what} {key}"), |server, now| server.patch(&key, part, &patch, now))?;
+                let injected = self.trouble.is_some_and(|(at, _)| at + 1 == self.calls.len());
+                let conflict = matches!(object, Err(Failure::Behind)) && !injected;
+                assert!(!(is_ours && conflict), "{what} {key}: the process does not know its own write");
+                if let Some(object) = object.as_ref().ok().filter(|_| !injected) {
+                    self.own.insert(version(object));
+                }
+                if let Some(old) = old.filter(|_| object.is_ok() && self.store_bug == Some(StoreBug::AnswerIsOld)) {
+                    object = Ok(old);
+                }
+                Answer::Object(object.map(|object| read(key.kind, &object)))
+            }
+            Ask::Delete(key, uid) => {
+                let left =
+                    self.call(format!("delete {key}"), |server, now| server.delete(&key, Some(uid.as_str()), now))?;
+                Answer::Left(left.map(|left| left.map(|object| read(key.kind, &object))))
+            }
+            Ask::HasMembers(partner) => {
+                let names = |(key, object): (&Key, &Value)| {
+                    key.kind == Kind::Membership
+                        && key.namespace == partner.namespace
+                        && object["spec"]["partnerRef"]["name"] == *partner.name
+                };
+                Answer::Members(
+                    self.call(format!("list members of {partner}"), |server, _| {
+                        Ok(server.objects().iter().any(names))
+                    })?,
+                )
+            }
+            Ask::Execute(operation, basis) => Answer::Effect(Box::new(self.execute(running, &operation, basis)?)),
+            Ask::Guest(address) => Answer::Guest(block_on(self.directory.guest(&address)).unwrap().map(Box::new)),
+            Ask::Partner(id) => Answer::Partner(block_on(self.directory.partner(&id)).unwrap()),
+            Ask::TakesWrites if self.takes_nothing => {
+                Answer::Written(Err(Fault::Unavailable { context: "an error".to_owned() }))
+            }
+            Ask::TakesWrites => Answer::Written(block_on(self.directory.takes_writes())),
+            Ask::User(email) => Answer::User(block_on(self.directory.user(&email)).unwrap()),
+        })
+    }
+
+    /// Asserts that a write names the version that it was planned on, and a status the generation of that version.
+    fn is_about_what_it_says(&self, key: &Key, part: Part, patch: &Value) {
+        let version = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+        let version = version.unwrap_or_else(|| panic!("{key} is written without a version: {patch}"));
+        let Some(observed) = patch.pointer("/status/observedGeneration").filter(|_| part == Part::Status) else {
+            return;
+        };
+        let mut entries =
+            self.server.history.iter().filter(|entry| entry.key == *key && entry.version.to_string() == version);
+        let object = entries.next().and_then(|entry| entry.object.as_ref());
+        let generation = object.map(|object| &object["metadata"]["generation"]);
+        assert_eq!(Some(observed), generation, "{key} is said to have been seen in another generation");
+    }
+
+    /// What goes wrong with the call that is made now.
+    fn trouble(&mut self, what: String) -> Option<Trouble> {
+        let number = self.calls.len();
+        self.calls.push(what);
+        let trouble = self.trouble.filter(|(at, _)| *at == number).map(|(_, trouble)| trouble);
+        if trouble == Some(Trouble::TermEnds) {
+            self.lapsed = true;
+            self.successor = Some(TASKS_AFTER_TERM);
+        }
+        trouble
+    }
+
+    fn call<T>(
+        &mut self,
+        what: String,
+        act: impl FnOnce(&mut Server, Timestamp) -> Result<T, u16>,
+    ) -> Result<Result<T, Failure>, Broken> {
+        let trouble = self.trouble(what);
+        match trouble {
+            Some(Trouble::CrashBefore) => return Err(Broken::Crash),
+            Some(Trouble::Conflict) => return Ok(Err(Failure::Behind)),
+            Some(Trouble::Busy) => {
+                return Ok(Err(Failure::RetryAfter(SignedDuration::from_secs(3), "busy".to_owned())));
+            }
+            Some(Trouble::Error) => return Ok(Err(Failure::Retry("an error".to_owned()))),
+            Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic | Trouble::TermEnds) | None => {}
+        }
+        let answer = act(&mut self.server, self.now);
+        match trouble {
+            Some(Trouble::CrashAfter) => Err(Broken::Crash),
+            Some(Trouble::Panic) => Err(Broken::Panic),
+            Some(Trouble::AnswerLost) => Ok(Err(Failure::Retry("no answer".to_owned()))),
+            _ => Ok(answer.map_err(|code| match code {
+                404 => Failure::Gone,
+                409 => Failure::Behind,
+                code => Failure::Wait(format!("refused: {code}")),
+            })),
+        }
+    }
+
+    fn execute(
+        &mut self,
+        running: &Running,
+        operation: &Operation,
+        basis: Option<Revision>,
+    ) -> Result<Result<Effect, Fault>, Broken> {
+        let takes = operation.weight() == Weight::Take;
+        assert!(takes || !self.lapsed, "{operation:?} though the term is over");
+        let text = format!("{operation:?}");
+        let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
+        let trouble = self.trouble(format!("{name} for {}", running.about.key));
+        let unavailable = || Err(Fault::Unavailable { context: "an error".to_owned() });
+        Ok(match trouble {
+            Some(Trouble::CrashBefore) => return Err(Broken::Crash),
+            Some(Trouble::Conflict) => Err(Fault::Changed { what: running.about.key.to_string() }),
+            Some(Trouble::Busy) => Err(Fault::Busy { context: name, after: std::time::Duration::from_secs(3) }),
+            Some(Trouble::Error) => unavailable(),
+            _ if running.about.address.as_ref().is_some_and(|address| self.cursed.contains(address))
+                && (!self.only_gives || operation.weight() == Weight::Give) =>
+            {
+                match self.refuses.clone() {
+                    Some(message) => Err(Fault::Refused { message }),
+                    None => unavailable(),
+                }
+            }
+            _ if matches!(operation, Operation::Invite { .. })
+                && running.about.address.as_ref().is_some_and(|address| self.mailless.contains(address)) =>
+            {
+                Err(Fault::Unsent { context: "no mail server".to_owned() })
+            }
+            Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic | Trouble::TermEnds) | None => {
+                let before = self.everything();
+                let expected = block_on(amended::expected(&self.directory, operation, basis, self.now));
+                let executed = self.executor.map_or_else(|| Some(operation.clone()), |executor| executor(operation));
+                let done = match &executed {
+                    Some(executed) => block_on(self.directory.execute(executed, basis, self.now, self.epoch)),
+                    None => Ok(Effect::default()),
+                };
+                if let Some(expected) = expected {
+                    block_on(amended::agrees(&self.directory, expected, &done, operation));
+                }
+                if self.watch.is_some() && done.is_err() {
+                    assert_eq!(self.everything(), before, "{operation:?} failed and has changed the directory");
+                } else {
+                    self.look(running, operation, &before);
+                }
+                if done.is_ok() {
+                    self.done.extend(told(running, operation));
+                }
+                match trouble {
+                    Some(Trouble::CrashAfter) => return Err(Broken::Crash),
+                    Some(Trouble::Panic) => return Err(Broken::Panic),
+                    Some(Trouble::AnswerLost) => unavailable(),
+                    _ => done,
+                }
+            }
+        })
+    }
+
+    /// What must be true after every operation.
+    fn look(&mut self, running: &Running, operation: &Operation, before: &Everything) {
+        let after = self.everything();
+        law::holds_always(&after);
+        law::mails_are_apart(before, &after, self.engine.workspace.mail_interval);
+        self.creations += law::came_alive(before, &after);
+        let mails = law::mails(before, &after);
+        self.mails += mails;
+        self.sent.extend(std::iter::repeat_n(self.now, mails));
+        law::no_hour_has_more_mails(&self.sent, self.engine.workspace.invitations_per_hour);
+        self.deactivations += law::came_alive(&after, before);
+        self.destructions += law::destroyed(before, &after);
+        if self.watch.is_some() {
+            return worlds::look(self, running, operation, before, &after);
+        }
+        let had = law::effective(before, self.now);
+        let oldest = if self.strict { self.server.version } else { running.seen };
+        for (gained, role) in law::effective(&after, self.now) {
+            if had.get(&gained).is_some_and(|had| *had >= role) {
+                continue;
+            }
+            let allowed = (oldest..=self.server.version)
+                .any(|version| law::allowed(&self.server.at(version)).get(&gained).is_some_and(|most| *most >= role));
+            assert!(allowed, "{gained:?} as {role} by {operation:?}, on what was older than {oldest}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Since when a guest's MFA has been unknown is remembered by whoever observes: without it, it would be unknown for ever.
+use guestlist::directory::{GuestId, GuestRecord, Login, MfaRecord, Owner, PartnerId, Revision};
+use guestlist::operator::engine::{Engine, Input, Load, Now};
+use guestlist::rules::{Email, GuestRole};
+use guestlist::workspace::Workspace;
+use jiff::{SignedDuration, Timestamp};
+
+fn now() -> Timestamp {
+    "2027-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn guest(revision: i64, mfa: MfaRecord) -> GuestRecord {
+    let address = Email::parse("bob@acme.example").unwrap();
+    GuestRecord {
+        id: GuestId("g".into()),
+        revision: Revision(revision),
+        mark: None,
+        email: address.clone(),
+        address,
+        partner: PartnerId("p".into()),
+        partner_name: "acme".into(),
+        display_name: "Bob".into(),
+        role: GuestRole::GuestUser,
+        invitation: None,
+        admitted_at: now(),
+        last_mail_at: None,
+        recent_mails: Vec::new(),
+        joined_at: Some(now()),
+        login: Login::Enabled,
+        mfa,
+        mfa_lost_at: None,
+        allowed: guestlist::rules::all_methods(),
+        grants: [].into(),
+        deactivated_at: None,
+    }
+}
+
+#[test]
+fn unknown_mfa_counts_from_when_it_was_first_seen_and_anew_after_it_was_known() {
+    let owner = Owner { installation: "default".into(), cluster: "c".into() };
+    let mut engine = Engine::new(owner, Workspace::default(), 1);
+    let bob = Email::parse("bob@acme.example").unwrap();
+    let known = MfaRecord::Known([].into());
+    let later = |minutes| now() + SignedDuration::from_mins(minutes);
+    let seen =
+        |guest| Input::Observed(vec![Now::Guest(Email::parse("bob@acme.example").unwrap(), Some(Box::new(guest)))]);
+
+    engine
+        .handle(Input::Loaded(Box::new(Load { guests: vec![guest(1, MfaRecord::Unknown)], ..Load::default() })), now());
+    assert_eq!(engine.mirror.mfa_unknown_since(&bob), Some(now()));
+    engine.handle(seen(guest(2, MfaRecord::Unknown)), later(1));
+    assert_eq!(engine.mirror.mfa_unknown_since(&bob), Some(now()), "seen again, it counts from the first time");
+    engine.handle(seen(guest(3, known)), later(2));
+    assert_eq!(engine.mirror.mfa_unknown_since(&bob), None);
+    engine.handle(seen(guest(4, MfaRecord::Unknown)), later(3));
+    assert_eq!(engine.mirror.mfa_unknown_since(&bob), Some(later(3)));
+}

@@ -1,0 +1,134 @@
+//! The contract of a directory, held to every backend there is: the embedded one on a file with a thread of its own, and
+//! in the caller's memory as simulations use it.
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use crate::support::contract::{Factory, Player, Subject, random};
+use futures::executor::block_on;
+use guestlist::directory::Import;
+use guestlist::directory::sqlite::{Access, Directory, Inline, Store};
+use guestlist::directory::{Epoch, Fault};
+use guestlist::rules::{Email, MfaMethod};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+/// Plays on a second connection to the file, as `guestlist directory …` does while the operator runs.
+struct Beside {
+    store: Mutex<Store>,
+}
+
+/// Plays on the very store that the directory is.
+struct Within {
+    inline: Arc<Inline>,
+}
+
+macro_rules! plays {
+    ($player:ty, $($store:tt).+) => {
+        impl Player for $player {
+            fn import(&self, import: &Import) -> Result<(), Fault> {
+                self.$($store).+.lock().unwrap().import(import).map(|_| ())
+            }
+            fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+                self.$($store).+.lock().unwrap().accept(email, now)
+            }
+            fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault> {
+                self.$($store).+.lock().unwrap().enroll_mfa(email, method, now)
+            }
+            fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+                self.$($store).+.lock().unwrap().reset_mfa(email, now)
+            }
+            fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Fault> {
+                self.$($store).+.lock().unwrap().set_login(email, enabled)
+            }
+            fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Fault> {
+                self.$($store).+.lock().unwrap().set_owner(account, &[owner.clone()].into())
+            }
+            fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Fault> {
+                self.$($store).+.lock().unwrap().set_deleted(account, deleted)
+            }
+        }
+    };
+}
+
+plays!(Beside, store);
+plays!(Within, inline.0);
+
+fn threaded(page: usize) -> Subject {
+    let ground = tempfile::tempdir().unwrap();
+    let file = ground.path().join("directory.db");
+    let store = Store::open(&file, Access::Create).unwrap().with_page(page);
+    let beside = Beside { store: Mutex::new(Store::open(&file, Access::Write).unwrap()) };
+    Subject {
+        directory: Arc::new(Directory::start(store).unwrap()),
+        player: Arc::new(beside),
+        epoch: Epoch(0),
+        ground: Some(ground),
+    }
+}
+
+fn inline(page: usize) -> Subject {
+    let store = Store::open(Path::new(":memory:"), Access::Create).unwrap().with_page(page);
+    let inline = Arc::new(Inline::new(store));
+    let directory = Arc::clone(&inline);
+    Subject { directory, player: Arc::new(Within { inline }), epoch: Epoch(0), ground: None }
+}
+
+/// A test a case, on each backend. Cases after `with` make their own directories.
+macro_rules! every_backend {
+    ($($cases:tt)+) => {
+        mod on_a_file_with_a_thread {
+            use super::*;
+            const MAKE: Factory = threaded;
+            cases!($($cases)+);
+        }
+        mod in_the_callers_memory {
+            use super::*;
+            const MAKE: Factory = inline;
+            cases!($($cases)+);
+        }
+    };
+}
+
+macro_rules! cases {
+    ($($room:ident::$case:ident),+ ; with $($maker_room:ident::$maker:ident),+ ; embedded $($ours:ident::$our:ident),+ ;
+     embedded_with $($our_room:ident::$our_maker:ident),+) => {
+        $(#[test]
+        fn $case() {
+            block_on(async { crate::support::contract::$room::$case(MAKE(500).furnish().await).await });
+        })+
+        $(#[test]
+        fn $maker() {
+            block_on(crate::support::contract::$maker_room::$maker(MAKE));
+        })+
+        $(#[test]
+        fn $our() {
+            block_on(async { crate::support::contract::$ours::$our(MAKE(500).furnish().await).await });
+        })+
+        $(#[test]
+        fn $our_maker() {
+            block_on(crate::support::contract::$our_room::$our_maker(MAKE));
+        })+
+    };
+}
+
+with_every_case!(every_backend);
+
+fn agree_in_random_runs(make: Factory, cases: u32) {
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let run = |actions| {
+        block_on(async { random::agree(make(500).furnish().await, actions).await });
+        Ok(())
+    };
+    TestRunner::new(config).run(&random::actions(), run).unwrap();
+}
+
+#[test]
+fn in_memory_random_runs_end_where_the_model_says_and_never_break_the_law() {
+    agree_in_random_runs(inline, 200);
+}
+
+#[test]
+fn on_a_file_random_runs_end_where_the_model_says_and_never_break_the_law() {
+    agree_in_random_runs(threaded, 12);
+}

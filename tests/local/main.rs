@@ -1,0 +1,24 @@
+//! The embedded directory, and the commands that need no cluster, as processes.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
+
+#[macro_use]
+#[path = "../support"]
+mod support {
+    pub mod amended;
+    #[macro_use]
+    pub mod contract;
+    pub mod import_files;
+    pub mod random;
+}
+
+mod apply;
+mod backups;
+mod cli;
+mod directory_cli;
+mod directory_contract;
+mod fuzz;
+mod imports;
+mod readme;
+mod sqlite;
+mod sqlite_killed;
+mod torn_copies;

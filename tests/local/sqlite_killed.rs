@@ -1,0 +1,149 @@
+//! Processes that are killed at any point, and processes that write at once: the file stays whole and lawful.
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::contract::file::{folder, furnished};
+use crate::support::contract::{acme, admit, at, bob, ensure_partner, give, grant, guest};
+use futures::executor::block_on;
+use guestlist::directory::sqlite::{Access, Directory, Store};
+use guestlist::directory::{Cursor, Execute, Grant, MfaRecord, Observe, Operation};
+use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
+use rusqlite::Connection;
+
+/// What the process does that is going to be killed: everything, over and over, as fast as it can.
+#[test]
+#[ignore = "run by the test below, in a process of its own that is killed"]
+fn a_process_that_writes_until_it_is_killed() {
+    let file = PathBuf::from(std::env::var_os("GUESTLIST_TEST_FILE").expect("the test below says which file"));
+    let mut player = Store::open(&file, Access::Write).unwrap();
+    let directory = Directory::start(Store::open(&file, Access::Write).unwrap()).unwrap();
+    block_on(async {
+        let epoch = directory.lead().await.unwrap();
+        println!("writing");
+        for n in 0_i64.. {
+            let round = [
+                admit(&bob(), at(n + 1_000)),
+                Operation::Invite { guest: guest("bob"), expires_at: at(n + 2_000) },
+                Operation::Promote { guest: guest("bob") },
+            ];
+            for operation in &round {
+                drop(directory.execute(operation, None, at(n), epoch).await);
+            }
+            drop(player.accept(&bob(), at(n)));
+            drop(player.enroll_mfa(&bob(), MfaMethod::TOTP, at(n)));
+            let round = [
+                give("bob", vec![grant("instagram", ShareRole::Manager)]),
+                give("bob", vec![grant("tiktok", ShareRole::Collaborator)]),
+                Operation::Demote { guest: guest("bob") },
+                Operation::Deactivate { guest: guest("bob") },
+                Operation::DeactivatePartner { partner: acme() },
+                ensure_partner(),
+            ];
+            for operation in &round {
+                drop(directory.execute(operation, None, at(n), epoch).await);
+            }
+            drop(player.reset_mfa(&bob(), at(n)));
+        }
+    });
+}
+
+fn writer(file: &Path) -> Child {
+    use std::io::{BufRead, BufReader};
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_process_that_writes_until_it_is_killed", "--ignored", "--nocapture"])
+        .env("GUESTLIST_TEST_FILE", file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(said.into_iter().any(|line| line.contains("writing")), "the writer did not start");
+    child
+}
+
+/// What holds in the file at every instant, read past all of our code.
+fn lawful(connection: &Connection) {
+    let none = |sql: &str, what: &str| {
+        let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM ({sql})"), [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 0, "{what}");
+    };
+    let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+    none("SELECT * FROM pragma_foreign_key_check", "a row points nowhere");
+    let held = "SELECT 1 FROM grants JOIN guests ON guests.id = grants.guest WHERE";
+    none(&format!("{held} deactivated_at IS NOT NULL"), "who is deactivated holds something");
+    none(&format!("{held} joined_at IS NULL"), "who has not joined holds something");
+    none(&format!("{held} guests.role = 'GuestUser' AND grants.role = 'Manager'"), "a Guest User is Manager");
+    none("SELECT 1 FROM guests WHERE deactivated_at IS NOT NULL AND login", "who is deactivated may log in");
+    let live = "SELECT 1 FROM guests JOIN partners ON partners.id = guests.partner WHERE";
+    none(
+        &format!("{live} guests.deactivated_at IS NULL AND partners.deactivated_at IS NOT NULL"),
+        "a guest is live without his partner",
+    );
+    none("SELECT 1 FROM guests WHERE revision > (SELECT max(seq) FROM changes)", "a change left no line");
+}
+
+#[test]
+fn a_process_killed_at_any_point_leaves_a_file_that_is_whole_and_lawful() {
+    let (_folder, file) = folder();
+    drop(furnished(&file));
+    // Delays that spread over the writes of a round, the same in each run.
+    let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut written = Cursor(0);
+    for kill in 0..25 {
+        let mut child = writer(&file);
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let delay = Duration::from_micros(2_000 + (random >> 33) % 40_000);
+        // Not for luck: the point at which the process dies is what varies.
+        std::thread::sleep(delay);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        lawful(&Connection::open(&file).unwrap());
+        let directory = Directory::start(Store::open(&file, Access::Write).unwrap()).unwrap();
+        let now = block_on(directory.cursor()).unwrap();
+        assert!(now >= written, "kill {kill}: what was told is gone");
+        written = now;
+        let epoch = block_on(directory.lead()).unwrap();
+        assert!(epoch.0 > kill, "an epoch came twice");
+    }
+    assert!(written.0 > 100, "the writer hardly wrote: {written:?}");
+}
+
+#[test]
+fn an_observer_never_sees_the_law_broken_while_two_processes_write() {
+    let (_folder, file) = folder();
+    let (directory, _) = furnished(&file);
+    let mut child = writer(&file);
+    let observer = Connection::open(&file).unwrap();
+    observer.busy_timeout(Duration::from_secs(5)).unwrap();
+    let mut beside = Store::open(&file, Access::Write).unwrap();
+    let mut seen = BTreeSet::new();
+    let began = Instant::now();
+    let mut rounds = 0;
+    while rounds < 300 || seen.len() < 4 {
+        assert!(began.elapsed() < Duration::from_secs(60), "the observer saw hardly anything: {seen:?}");
+        rounds += 1;
+        observer.execute_batch("BEGIN").unwrap();
+        lawful(&observer);
+        observer.execute_batch("COMMIT").unwrap();
+        if rounds % 10 == 0 {
+            beside.set_deleted("tiktok", rounds % 20 == 0).unwrap();
+        }
+        let all = beside.everything().unwrap();
+        for guest in &all.guests {
+            let mfa = matches!(&guest.mfa, MfaRecord::Known(methods) if !methods.is_empty());
+            for held in guest.grants.values() {
+                let Grant { account, role, .. } = &held.grant;
+                let effective = all.is_effective(guest, account, at(0));
+                let stands = all.accounts.iter().any(|known| known.name == *account && !known.deleted);
+                assert!(!effective || (mfa && guest.login.is_enabled() && stands), "{account} is effective: {guest:?}");
+                assert!(guest.role == GuestRole::GuestAdmin || *role == ShareRole::Collaborator);
+            }
+            seen.insert((guest.is_live(), guest.joined_at.is_some(), mfa, guest.grants.len()));
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(directory);
+}

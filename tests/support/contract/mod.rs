@@ -1,0 +1,304 @@
+//! What every directory keeps, whichever backend is behind it: a factory gives a fresh one, and somebody who plays what
+//! happens in a workspace without guestlist.
+#![allow(dead_code, reason = "each test file uses what it needs")]
+
+/// Hands the cases to a macro: those for a furnished directory, those that make their own, and those that only a directory
+/// with epochs, cursors and pages of any size can keep.
+#[allow(unused_macros, reason = "what does not run the cases")]
+macro_rules! with_every_case {
+    ($then:ident) => {
+        $then!(
+            adopted::who_is_not_there_is_not_adopted,
+            adopted::the_adopted_are_never_disabled_reset_or_deactivated,
+            adopted::adopting_releasing_and_adopting_again_works,
+            adopted::who_was_made_is_not_released,
+            adopted::whether_the_adopted_may_log_in_is_the_workspaces_word,
+            changes::what_happens_behind_our_back_is_told_once,
+            changes::what_we_did_and_know_of_is_not_told_to_us,
+            changes::somebody_who_reads_from_an_older_cursor_is_told_everything_since,
+            disabled::login_disabled_by_guestlist_is_enabled_again,
+            disabled::login_disabled_by_an_administrator_stays_disabled,
+            disabled::login_enabled_by_an_administrator_can_be_disabled_again,
+            disabled::invited_guest_with_disabled_login_gets_no_mail,
+            disabled::removed_guest_with_disabled_login_is_not_revived,
+            end::only_the_deactivation_that_was_planned_on_is_destroyed,
+            end::no_more_are_destroyed_in_an_hour_than_the_operation_allows,
+            end::who_destroyed_something_knows_and_others_are_told,
+            end::who_became_a_workspace_user_keeps_his_mfa_when_his_record_is_destroyed,
+            end::a_partner_is_destroyed_when_it_was_put_away_and_nobody_refers_to_it,
+            end::the_adopted_are_never_destroyed,
+            end::who_is_given_back_is_the_workspaces_without_access_and_speaks_for_nobody,
+            end::who_takes_a_directory_over_has_every_mark_and_the_lead,
+            gate::a_guest_with_mfa_is_given_an_account,
+            gate::nothing_is_given_to_who_has_not_joined,
+            gate::nothing_is_given_without_mfa,
+            gate::nothing_is_given_by_a_method_that_is_not_allowed_or_not_asked_for,
+            gate::nothing_is_given_while_the_login_is_off,
+            gate::nothing_is_given_of_an_account_that_is_gone_or_never_was,
+            gate::a_guest_user_is_never_manager,
+            gate::demoting_leaves_no_manager_at_any_instant,
+            gate::a_grant_that_has_ended_is_not_given,
+            gate::one_grant_that_may_not_be_given_holds_the_others_of_its_operation_back,
+            gate::raising_keeps_since_when,
+            gate::lowering_never_raises_and_never_adds,
+            gate::what_was_planned_on_an_older_record_is_not_done,
+            gate::taking_from_nobody_is_done_and_giving_to_nobody_is_not,
+            lifecycle::admitting_writes_record_and_mark_and_sends_one_mail,
+            lifecycle::a_guest_who_is_deactivated_holds_nothing_and_keeps_his_mark,
+            lifecycle::a_deactivated_guest_comes_back_at_invited_with_the_mfa_he_had,
+            lifecycle::an_address_is_a_guest_once,
+            lifecycle::a_workspace_user_is_not_made_a_guest,
+            lifecycle::an_invitation_is_followed_until_it_expires_is_revoked_or_the_login_is_off,
+            lifecycle::mfa_is_turned_on_after_joining_and_a_reset_is_remembered_until_it_is_on_again,
+            lifecycle::mfa_reset_revokes_the_grants,
+            lifecycle::allowed_methods_are_recorded_and_follow_the_object,
+            lifecycle::a_mark_passes_on_as_it_is_and_a_deactivated_one_never,
+            lifecycle::a_partner_with_a_live_guest_is_not_put_away_and_one_put_away_takes_nobody_in,
+            memory::the_last_mail_to_an_address_outlives_its_record,
+            memory::a_mail_without_a_record_is_forgotten_when_it_matters_to_nobody_any_more,
+            memory::mails_of_the_last_hour_outlive_their_record,
+            memory::a_share_gives_one_account_to_one_partner_until_it_is_forgotten,
+            memory::a_guest_is_never_owner_made_or_adopted,
+            owner::a_second_installation_or_cluster_is_refused,
+            owner::a_mark_of_somebody_else_is_not_written;
+            with lifecycle::every_operation_done_twice_is_done_once,
+            paging::the_deactivated_are_listed_too,
+            paging::what_changes_between_two_pages_is_told_as_a_change;
+            embedded disabled::login_disabled_by_both_stays_disabled,
+            changes::a_cursor_from_the_future_means_another_file,
+            owner::who_lost_the_lead_writes_nothing_not_even_what_takes_away;
+            embedded_with paging::a_listing_in_small_pages_holds_everybody_once,
+            paging::accounts_users_and_partners_come_in_pages_too
+        );
+    };
+}
+
+pub mod adopted;
+pub mod changes;
+pub mod disabled;
+pub mod end;
+pub mod file;
+pub mod gate;
+pub mod lifecycle;
+pub mod memory;
+pub mod owner;
+pub mod paging;
+pub mod random;
+
+use std::sync::Arc;
+
+use guestlist::directory::Import;
+use guestlist::directory::{
+    AccountRecord, Cursor, Effect, Epoch, Execute, Fault, Grant, GuestId, GuestRecord, Mark, Operation, Origin, Owner,
+    PartnerId, Revision, UserRecord,
+};
+use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
+use jiff::Timestamp;
+
+use super::amended;
+
+/// Plays the people of a workspace.
+pub trait Player: Send + Sync {
+    /// Users and accounts come in.
+    fn import(&self, import: &Import) -> Result<(), Fault>;
+    /// A guest follows his invitation.
+    fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Fault>;
+    /// A guest turns MFA on.
+    fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault>;
+    /// MFA is taken away behind everybody's back.
+    fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Fault>;
+    /// An administrator disables or enables the login of a guest.
+    fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Fault>;
+    /// An account changes hands.
+    fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Fault>;
+    /// An account goes or comes back.
+    fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Fault>;
+}
+
+/// A fresh directory, claimed and led, with Alice, two accounts and the partner acme.
+pub struct Subject {
+    pub directory: Arc<dyn Execute>,
+    pub player: Arc<dyn Player>,
+    pub epoch: Epoch,
+    /// Keeps what the directory stands on.
+    pub ground: Option<tempfile::TempDir>,
+}
+
+/// Makes an empty directory whose pages hold so many records.
+pub type Factory = fn(usize) -> Subject;
+
+/// An instant, finer than a microsecond on purpose: what goes in comes back.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::new(1_800_000_000 + seconds, 123_456_789).unwrap()
+}
+
+/// An instant at which somebody else did something: what a backend knows of it may be no finer than a millisecond.
+pub fn seen(seconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(at(seconds).as_millisecond()).unwrap()
+}
+
+pub fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+pub fn bob() -> Email {
+    email("bob@acme.example")
+}
+
+pub fn alice() -> Email {
+    email("alice@host.example")
+}
+
+pub fn us() -> Owner {
+    Owner { installation: "prod".to_owned(), cluster: "c-1".to_owned() }
+}
+
+pub fn mark(name: &str, uid: &str) -> Mark {
+    Mark {
+        installation: "prod".to_owned(),
+        cluster: "c-1".to_owned(),
+        namespace: "partners".to_owned(),
+        name: name.to_owned(),
+        uid: uid.to_owned(),
+        origin: Origin::Made,
+    }
+}
+
+pub fn guest(id: &str) -> GuestId {
+    GuestId(format!("g-{id}"))
+}
+
+pub fn acme() -> PartnerId {
+    PartnerId("p-acme".to_owned())
+}
+
+pub fn ensure_partner() -> Operation {
+    Operation::EnsurePartner {
+        partner: acme(),
+        mark: mark("acme", "u-acme"),
+        display_name: "Acme Agency".to_owned(),
+        host_admins: vec![alice()],
+        suspended: false,
+    }
+}
+
+/// The same, suspended.
+pub fn suspend_partner() -> Operation {
+    let mut operation = ensure_partner();
+    if let Operation::EnsurePartner { suspended, .. } = &mut operation {
+        *suspended = true;
+    }
+    operation
+}
+
+/// Admits somebody as Guest Admin, under a name that is the local part of his address.
+pub fn admit(address: &Email, expires_at: Timestamp) -> Operation {
+    let name = address.as_str().split('@').next().unwrap();
+    Operation::Admit {
+        guest: guest(name),
+        mark: mark(name, &format!("u-{name}")),
+        partner: acme(),
+        partner_name: "acme".to_owned(),
+        address: address.clone(),
+        display_name: name.to_owned(),
+        role: GuestRole::GuestAdmin,
+        allowed: all_methods(),
+        expires_at,
+    }
+}
+
+pub fn grant(account: &str, role: ShareRole) -> Grant {
+    Grant {
+        account: account.to_owned(),
+        role,
+        share: "share".to_owned(),
+        share_uid: format!("u-{account}"),
+        allowed: all_methods(),
+        asked: all_methods(),
+        until: None,
+    }
+}
+
+pub fn give(who: &str, grants: Vec<Grant>) -> Operation {
+    Operation::Give { guest: guest(who), grants }
+}
+
+pub fn user(address: &Email) -> UserRecord {
+    UserRecord { email: address.clone(), name: "Somebody".to_owned(), enabled: true, verified: true }
+}
+
+impl Subject {
+    /// Puts in what every case starts from.
+    pub async fn furnish(mut self) -> Self {
+        self.directory.claim(&us()).await.unwrap();
+        self.epoch = self.directory.lead().await.unwrap();
+        let account = |name: &str| AccountRecord { name: name.to_owned(), owners: vec![alice()], deleted: false };
+        let import = Import { users: vec![user(&alice())], accounts: vec![account("instagram"), account("tiktok")] };
+        self.player.import(&import).unwrap();
+        self.done(&ensure_partner(), 0).await;
+        self
+    }
+
+    pub async fn run(&self, operation: &Operation, seconds: i64) -> Result<Effect, Fault> {
+        self.execute(operation, None, at(seconds)).await
+    }
+
+    /// Compares the embedded directory with the pure function that Keycloak's backend uses.
+    async fn execute(&self, operation: &Operation, basis: Option<Revision>, at: Timestamp) -> Result<Effect, Fault> {
+        let directory = self.directory.as_ref();
+        let expected = match directory.fences() {
+            true => amended::expected(directory, operation, basis, at).await,
+            false => None,
+        };
+        let done = directory.execute(operation, basis, at, self.epoch).await;
+        if let Some(expected) = expected {
+            amended::agrees(directory, expected, &done, operation).await;
+        }
+        done
+    }
+
+    pub async fn run_on(&self, operation: &Operation, basis: Revision) -> Result<Effect, Fault> {
+        self.execute(operation, Some(basis), at(100)).await
+    }
+
+    pub async fn done(&self, operation: &Operation, seconds: i64) -> Effect {
+        self.run(operation, seconds).await.unwrap_or_else(|fault| panic!("{operation:?}: {fault}"))
+    }
+
+    /// Refused, and nothing was written for it.
+    pub async fn refused(&self, operation: &Operation, seconds: i64) -> Fault {
+        let before = self.cursor().await;
+        let fault = self.run(operation, seconds).await.expect_err(&format!("{operation:?} went through"));
+        assert_eq!(self.cursor().await, before, "{operation:?} was refused and wrote");
+        fault
+    }
+
+    /// The plan behind the operation is stale.
+    pub async fn stale(&self, operation: &Operation, seconds: i64) {
+        let fault = self.refused(operation, seconds).await;
+        assert!(matches!(fault, Fault::Changed { .. }), "{operation:?}: {fault}");
+    }
+
+    pub async fn cursor(&self) -> Cursor {
+        self.directory.cursor().await.unwrap()
+    }
+
+    pub async fn record(&self, address: &Email) -> GuestRecord {
+        self.directory.guest(address).await.unwrap().expect("the guest is there")
+    }
+
+    /// Bob as Guest Admin who was admitted (at 10), joined (20), turned TOTP on (30).
+    pub async fn with_bob(self) -> Self {
+        self.done(&admit(&bob(), at(10_000)), 10).await;
+        self.player.accept(&bob(), seen(20)).unwrap();
+        self.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap();
+        self
+    }
+
+    /// The same, and he is Manager of instagram.
+    pub async fn with_manager(self) -> Self {
+        let subject = self.with_bob().await;
+        subject.done(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 40).await;
+        subject
+    }
+}
