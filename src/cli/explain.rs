@@ -51,7 +51,7 @@ fn list(out: &mut dyn Write) -> Result<(), Problem> {
     let sections = [
         ("Rules: breaking one is a violation", Sort::Rule),
         ("Rules that wait: they heal when what is missing comes", Sort::WaitingRule),
-        ("Words that are not rules", Sort::Word),
+        ("Words that are not rules", Sort::Other),
         ("States", Sort::State),
     ];
     for (title, sort) in sections {

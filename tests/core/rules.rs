@@ -318,7 +318,7 @@ fn every_word_is_explained_and_read_back() {
         let text = explain(*reason);
         assert!(text.starts_with(reason.as_str()) && text.lines().count() > 3, "{text}");
         let is_rule = matches!(entry(*reason).sort, Sort::Rule | Sort::WaitingRule);
-        assert!(!is_rule || text.contains("\nFor example\n    "), "{reason} has no example of how it is mended");
+        assert!(!is_rule || text.contains("\nExample\n    "), "{reason} has no example of its fix");
         assert!(text.lines().all(|line| line.chars().count() < 280), "{text}");
         assert_eq!(Reason::parse(&reason.as_str().to_lowercase()), Some(*reason));
         assert!(markdown().contains(&format!("| `{reason}` |")), "{reason} is not on the page");

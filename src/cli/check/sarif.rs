@@ -21,7 +21,6 @@ pub fn render(report: &Report) -> String {
             "tool": { "driver": {
                 "name": env!("CARGO_PKG_NAME"),
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "rules": rules,
             } },
             "columnKind": "unicodeCodePoints",
@@ -38,7 +37,7 @@ fn rule(code: Code) -> Value {
         if !entry.why.is_empty() {
             rule["fullDescription"] = json!({ "text": format!("{} {}", entry.meaning, entry.why) });
         }
-        rule["help"] = json!({ "text": entry.mend });
+        rule["help"] = json!({ "text": entry.fix });
     }
     rule
 }

@@ -1,108 +1,108 @@
-//! What each word means, why it exists and how to mend it: the one source of `guestlist explain` and of `docs/rules.md`.
+//! The meaning of each reason, its purpose and its fix: the one source of `guestlist explain` and of `docs/rules.md`.
 
+mod others;
 mod rules;
-mod words;
 
 use std::fmt::Write as _;
 
 use super::Reason;
+use others::{OTHERS, STATES};
 use rules::RULES;
-use words::{STATES, WORDS};
 
-/// What sort of word it is.
+/// The kind of a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
-    /// A rule: breaking it is a violation.
+    /// A rule. An object that breaks it has a violation.
     Rule,
-    /// A rule about something that may come: it waits.
+    /// A rule about an object or a fact that may still appear. The object waits for it.
     WaitingRule,
-    /// A word that is not a rule.
-    Word,
+    /// A reason that is neither a rule nor a state.
+    Other,
     /// A state of a guest, or of an object.
     State,
 }
 
-/// What a word means.
+/// The entry of a reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    /// The word.
+    /// The reason.
     pub reason: Reason,
-    /// What sort of word.
+    /// Its kind.
     pub sort: Sort,
-    /// Where it is said: `S` the API server (CEL), `A` the webhook (a later release), `F` `guestlist check`, `R` the reconcile;
-    /// for words the objects.
-    pub said_by: &'static str,
-    /// The rule, or what it means.
+    /// For a rule the stages that enforce it: `S` the API server (CEL), `F` `guestlist check`, `R` the reconcile. For other
+    /// reasons the objects and outputs that show it.
+    pub enforced_by: &'static str,
+    /// The rule, or the meaning.
     pub meaning: &'static str,
     /// Why it exists.
     pub why: &'static str,
-    /// How to mend it.
-    pub mend: &'static str,
+    /// How to fix it.
+    pub fix: &'static str,
     /// An example of that: YAML of a spec or of the workspace policy, or a command. Empty: there is nothing to write.
     pub example: &'static str,
 }
 
 const fn rule(
     reason: Reason,
-    said_by: &'static str,
+    enforced_by: &'static str,
     meaning: &'static str,
     why: &'static str,
-    mend: &'static str,
+    fix: &'static str,
     example: &'static str,
 ) -> Entry {
-    Entry { reason, sort: Sort::Rule, said_by, meaning, why, mend, example }
+    Entry { reason, sort: Sort::Rule, enforced_by, meaning, why, fix, example }
 }
 
 const fn waits(
     reason: Reason,
-    said_by: &'static str,
+    enforced_by: &'static str,
     meaning: &'static str,
     why: &'static str,
-    mend: &'static str,
+    fix: &'static str,
     example: &'static str,
 ) -> Entry {
-    Entry { reason, sort: Sort::WaitingRule, said_by, meaning, why, mend, example }
+    Entry { reason, sort: Sort::WaitingRule, enforced_by, meaning, why, fix, example }
 }
 
-const fn word(
+const fn other(
     reason: Reason,
-    said_by: &'static str,
+    enforced_by: &'static str,
     meaning: &'static str,
-    mend: &'static str,
+    fix: &'static str,
     example: &'static str,
 ) -> Entry {
-    Entry { reason, sort: Sort::Word, said_by, meaning, why: "", mend, example }
+    Entry { reason, sort: Sort::Other, enforced_by, meaning, why: "", fix, example }
 }
 
 const fn state(
     reason: Reason,
-    said_by: &'static str,
+    enforced_by: &'static str,
     meaning: &'static str,
-    mend: &'static str,
+    fix: &'static str,
     example: &'static str,
 ) -> Entry {
-    Entry { reason, sort: Sort::State, said_by, meaning, why: "", mend, example }
+    Entry { reason, sort: Sort::State, enforced_by, meaning, why: "", fix, example }
 }
 
-/// What a word means.
+/// The entry of a reason.
 pub fn entry(reason: Reason) -> Entry {
     at(reason as usize)
 }
 
 const fn at(place: usize) -> Entry {
-    let (words, states) = (RULES.len(), RULES.len() + WORDS.len());
-    if place < words {
+    let (others, states) = (RULES.len(), RULES.len() + OTHERS.len());
+    if place < others {
         RULES[place]
     } else if place < states {
-        WORDS[place - words]
+        OTHERS[place - others]
     } else {
         STATES[place - states]
     }
 }
 
-// Each word has its entry, at its place in the order of the law: a new one without does not compile.
+// Each reason has its entry, at its place in the order of `Reason`: a new reason without an entry does not compile.
 const _: () = {
-    assert!(RULES.len() + WORDS.len() + STATES.len() == Reason::ALL.len());
+    assert!(RULES.len() + OTHERS.len() + STATES.len() == Reason::ALL.len());
     let mut place = 0;
     while place < Reason::ALL.len() {
         assert!(at(place).reason as usize == place && Reason::ALL[place] as usize == place);
@@ -112,42 +112,44 @@ const _: () = {
 
 /// What `guestlist explain REASON` prints.
 pub fn explain(reason: Reason) -> String {
-    let Entry { reason, sort, said_by, meaning, why, mend, example } = entry(reason);
+    let Entry { reason, sort, enforced_by, meaning, why, fix, example } = entry(reason);
     let sort = match sort {
         Sort::Rule => "a rule",
-        Sort::WaitingRule => "a rule that waits: it heals when what is missing comes",
-        Sort::Word => "a word that is not a rule",
+        Sort::WaitingRule => "a rule that waits for a missing object",
+        Sort::Other => "a reason that is not a rule",
         Sort::State => "a state",
     };
     let mut text = format!("{reason} ({sort})\n\n  {meaning}\n");
     if !why.is_empty() {
-        let _ = write!(text, "\nWhy it exists\n  {why}\n");
+        let _ = write!(text, "\nWhy\n  {why}\n");
     }
-    let _ = write!(text, "\nHow to mend it\n  {mend}\n");
+    let _ = write!(text, "\nFix\n  {fix}\n");
     if !example.is_empty() {
-        let _ = write!(text, "\nFor example\n    {}\n", example.replace('\n', "\n    "));
+        let _ = write!(text, "\nExample\n    {}\n", example.replace('\n', "\n    "));
     }
-    let _ = write!(text, "\nWhere it is said\n  {}\n", doors(said_by));
+    let _ = write!(text, "\n{}\n", enforcement(enforced_by));
     text
 }
 
-/// The doors in words.
-fn doors(said_by: &str) -> String {
-    let door = |letter: &str| match letter {
+/// The stages that enforce a rule, or the places that show another reason.
+fn enforcement(enforced_by: &str) -> String {
+    let stage = |letter: &str| match letter {
         "S" => Some("the API server (CEL in the CRD)"),
-        "A" => Some("the admission webhook (a later release)"),
-        "F" => Some("guestlist check, where files can tell"),
-        "R" => Some("the operator's reconcile"),
+        "F" => Some("guestlist check, as far as the files tell"),
+        "R" => Some("the operator"),
         _ => None,
     };
-    let doors: Option<Vec<_>> = said_by.split(' ').map(door).collect();
-    doors.map_or_else(|| said_by.to_owned(), |doors| doors.join("; "))
+    let stages: Option<Vec<_>> = enforced_by.split(' ').map(stage).collect();
+    match stages {
+        Some(stages) => format!("Enforced by\n  {}", stages.join("; ")),
+        None => format!("Shown in\n  {enforced_by}"),
+    }
 }
 
 /// `docs/rules.md`.
 pub fn markdown() -> String {
     let mut text = String::from(
-        "<!-- Generated from src/rules/table by `make generate`; do not edit. -->\n\n# Rules and words\n\nEvery refusal, condition and diagnostic says one word of this list. Where several rules are broken, the first in this\norder names the condition, and all are listed in `status.violations`. `guestlist explain WORD` prints each.\n\nDoors: **S** the API server (CEL in the CRD), **A** the admission webhook (a later release), **F** `guestlist check`, where\nfiles can tell, **R** the reconcile, which is the final authority.\n\n## Rules\n\n| word | doors | rule | why | how to mend it |\n|---|---|---|---|---|\n",
+        "<!-- Generated from src/rules/table by `make generate`; do not edit. -->\n\n# Rules and reasons\n\nEvery refusal, condition and diagnostic has one reason of this list. If an object breaks several rules, its condition has the\nfirst of them in this order, and `status.violations` lists all. `guestlist explain REASON` prints an entry.\n\nEnforced by: **S** the API server (CEL in the CRD), **F** `guestlist check`, as far as the files tell, **R** the operator,\nwhich is the final authority. A rule marked *Waits* is about an object that may still appear.\n\n## Rules\n\n| reason | enforced by | rule | why | fix |\n|---|---|---|---|---|\n",
     );
     let rows = |text: &mut String, wanted: &dyn Fn(Sort) -> bool, why: bool| {
         for entry in Reason::ALL.iter().map(|reason| entry(*reason)).filter(|entry| wanted(entry.sort)) {
@@ -156,14 +158,14 @@ pub fn markdown() -> String {
             let _ = writeln!(
                 text,
                 "| `{}` | {} | {}{waits} |{why} {} |",
-                entry.reason, entry.said_by, entry.meaning, entry.mend
+                entry.reason, entry.enforced_by, entry.meaning, entry.fix
             );
         }
     };
     rows(&mut text, &|sort| matches!(sort, Sort::Rule | Sort::WaitingRule), true);
-    text.push_str("\n## Words that are not rules\n\n| word | said by | meaning | what to do |\n|---|---|---|---|\n");
-    rows(&mut text, &|sort| sort == Sort::Word, false);
-    text.push_str("\n## States\n\n| word | said by | meaning | what to do |\n|---|---|---|---|\n");
+    text.push_str("\n## Other reasons\n\n| reason | shown in | meaning | fix |\n|---|---|---|---|\n");
+    rows(&mut text, &|sort| sort == Sort::Other, false);
+    text.push_str("\n## States\n\n| reason | shown in | meaning | fix |\n|---|---|---|---|\n");
     rows(&mut text, &|sort| sort == Sort::State, false);
     text
 }

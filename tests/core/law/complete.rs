@@ -14,14 +14,12 @@ fn every_rule_has_a_pair_at_every_door_of_its_own() {
     {
         let has = |asked: &[Asked]| PAIRS.iter().any(|pair| pair.reason == reason && asked.contains(&pair.asked));
         let by_directory = SCENARIOS.iter().any(|scenario| scenario.reason == reason);
-        let doors: BTreeSet<&str> = entry(reason).said_by.split(' ').collect();
+        let doors: BTreeSet<&str> = entry(reason).enforced_by.split(' ').collect();
         assert!(!doors.is_empty(), "{reason} has no door");
         for door in doors {
             let tried = match door {
                 "S" => has(&[Asked::Alone, Asked::Changed]),
                 "F" => has(&[Asked::Alone, Asked::Together]),
-                // The webhook answers early what files tell, and what the directory does.
-                "A" => has(&[Asked::Together]) || by_directory,
                 "R" => has(&[Asked::Alone, Asked::Together, Asked::Changed]) || by_directory,
                 other => panic!("{reason} names a door that nobody knows: {other}"),
             };
@@ -33,7 +31,7 @@ fn every_rule_has_a_pair_at_every_door_of_its_own() {
 #[test]
 fn no_pair_is_at_a_door_that_its_rule_does_not_have() {
     for pair in PAIRS {
-        let doors = entry(pair.reason).said_by;
+        let doors = entry(pair.reason).enforced_by;
         let asked: &[&str] = match pair.asked {
             Asked::Alone => &["S", "F", "R"],
             Asked::Changed => &["S", "R"],
