@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
-pub use client::{Login, Secret, Settings, client_id};
+pub use client::{Body, Login, Request, Response, Secret, Settings, Transport, Unanswered, client_id};
 
 use super::{AccountRecord, Fault, GuestRecord, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
 use crate::fresh::Fresh;
@@ -128,7 +128,7 @@ impl Directory {
             accounts: Fresh::default(),
             shares: Mutex::default(),
             lifetime: Mutex::default(),
-        })))
+        }))
     }
 
     /// An answer early where the realm cannot be used, with what to do.

@@ -5,9 +5,9 @@
 //! on 26.7.3); one that arrives is of a proxy.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::Clock;
 use super::client::Client;

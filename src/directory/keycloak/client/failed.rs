@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::super::Fault;
 use super::settings::CA_FILE;
-use super::{Endpoint, Settings};
+use super::{Endpoint, Settings, Unanswered};
 use crate::rules::printable;
 
 /// How long is waited where the server asks for patience and does not say for how long in seconds.
@@ -199,16 +199,13 @@ fn patience(headers: &HeaderMap) -> Duration {
     text.and_then(|text| text.trim().parse().ok()).map_or(AWHILE, Duration::from_secs).min(LONGEST)
 }
 
-/// Why a request got no answer, without its address: that could hold what somebody wrote by mistake.
-pub(super) fn unreachable(endpoint: &'static str, error: &reqwest::Error) -> Failed {
-    if error.is_timeout() {
-        return Failed::Late { endpoint, after: super::DEADLINE };
-    }
-    let mut source: &dyn std::error::Error = error;
-    while let Some(inner) = source.source() {
-        source = inner;
-    }
-    let why = if std::ptr::addr_eq(source, error) { "the call failed".to_owned() } else { source.to_string() };
+/// What a request comes to that got no answer, or no whole one, in the time that it was given.
+pub(super) fn unanswered(endpoint: Endpoint, unanswered: Unanswered, deadline: Duration) -> Failed {
+    let endpoint = endpoint.name;
+    let why = match unanswered {
+        Unanswered::Late => return Failed::Late { endpoint, after: deadline },
+        Unanswered::Broken { why } => why,
+    };
     // Nobody's, or somebody's of the same name: an authority that was made anew.
     let hint = if why.contains("UnknownIssuer") || why.contains("BadSignature") {
         format!(

@@ -6,13 +6,14 @@ mod failed;
 mod login;
 mod settings;
 mod token;
+mod transport;
 mod waiting;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,10 +22,11 @@ pub use failed::{Failed, Invalid, Why, optional};
 pub use login::{Login, MASTER, Secret};
 pub use settings::{Settings, client_id};
 pub use token::Reading;
+pub use transport::{Body, Request, Response, Transport, Unanswered};
 
 use super::super::Fault;
 use bucket::Bucket;
-use failed::{stranger, unreachable};
+use failed::stranger;
 use token::Tokens;
 use waiting::Waiting;
 
@@ -72,13 +74,6 @@ pub struct Call<'a> {
     listing: bool,
     /// The path is below the server's admin API instead.
     above: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Body {
-    None,
-    Json(Value),
-    Form(Vec<(&'static str, String)>),
 }
 
 impl<'a> Call<'a> {
@@ -145,7 +140,7 @@ impl<'a> Call<'a> {
     }
 
     /// With the fields of a form.
-    pub fn form(self, fields: Vec<(&'static str, String)>) -> Self {
+    pub fn form(self, fields: Vec<(String, String)>) -> Self {
         Self { body: Body::Form(fields), ..self }
     }
 }
@@ -174,7 +169,7 @@ impl Answer {
 
 /// The client of one realm.
 pub struct Client {
-    http: reqwest::Client,
+    transport: Arc<dyn Transport>,
     settings: Settings,
     tokens: Tokens,
     bucket: Bucket,
@@ -185,19 +180,24 @@ pub struct Client {
 }
 
 impl Client {
-    /// Sets the client up; no call is made yet.
+    /// Sets the client up, over HTTP; no call is made yet.
     pub fn new(settings: Settings) -> Result<Self, Fault> {
-        let http = settings.http()?;
+        let transport = Arc::new(settings.http()?);
+        Ok(Self::over(settings, transport))
+    }
+
+    /// The same over another transport.
+    pub fn over(settings: Settings, transport: Arc<dyn Transport>) -> Self {
         let bucket = Bucket::new(settings.calls_per_second);
-        Ok(Self {
-            http,
+        Self {
+            transport,
             settings,
             tokens: Tokens::default(),
             bucket,
             calls: Mutex::default(),
             clock: Mutex::default(),
             waiting: Waiting::default(),
-        })
+        }
     }
 
     /// The user that we are to Keycloak: its events name him.
@@ -232,6 +232,9 @@ impl Client {
             }
             segments.extend(&call.path);
         }
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
         let mut again = call.method == Method::GET;
         let mut renewed = false;
         loop {
@@ -251,59 +254,59 @@ impl Client {
     }
 
     async fn send(&self, call: &Call<'_>, url: Url, token: &Secret) -> Result<Sent, Failed> {
-        let mut request = self.http.request(call.method.clone(), url).bearer_auth(token.reveal()).query(&call.query);
-        request = match &call.body {
-            Body::None => request,
-            Body::Json(body) => request.json(body),
-            Body::Form(fields) => request.form(fields),
-        };
+        let request = Request { method: call.method.clone(), url, token: Some(token.clone()), body: call.body.clone() };
         let _waiting = self.waiting.begin(call.endpoint.name);
-        let late = |failed| late(failed, call);
-        let response = self.exchange(call.endpoint, request.timeout(call.deadline)).await.map_err(late)?;
-        let created = response
-            .headers()
-            .get(LOCATION)
-            .and_then(|location| location.to_str().ok()?.rsplit('/').next().map(str::to_owned));
-        let status = response.status();
-        if status.is_success() {
+        let answered = self.exchange(call.endpoint, request, call.deadline, async |response| {
+            let Response { status, headers, body } = response;
+            if status == StatusCode::UNAUTHORIZED {
+                return Ok(Sent::Unauthorized);
+            }
+            if !status.is_success() {
+                return Err(self.refused(call.endpoint, status, &headers, body.await));
+            }
             // Keycloak's admin API has no pages: somebody who stands before it answered, and nothing was done.
             let html = |kind: &HeaderValue| kind.to_str().is_ok_and(|kind| kind.starts_with("text/html"));
-            if response.headers().get(CONTENT_TYPE).is_some_and(html) {
+            if headers.get(CONTENT_TYPE).is_some_and(html) {
                 return Err(stranger(call.endpoint, status));
             }
-            let body = response.bytes().await.map_err(|error| late(unreachable(call.endpoint.name, &error)))?;
-            return Ok(Sent::Done(Answer { created, body: body.to_vec(), endpoint: call.endpoint }));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            return Ok(Sent::Unauthorized);
-        }
-        Err(self.refused(call.endpoint, response).await)
+            let body = body.await.map_err(|unanswered| failed::unanswered(call.endpoint, unanswered, call.deadline))?;
+            let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
+            let created = location.and_then(|location| location.rsplit('/').next().map(str::to_owned));
+            Ok(Sent::Done(Answer { created, body, endpoint: call.endpoint }))
+        });
+        answered.await
     }
 
-    /// Sends a request at the bounded rate, and counts it.
-    async fn exchange(
+    /// Sends a request at the bounded rate, counts it, and reads its answer. All of that has to be done in time, but for the
+    /// wait for its turn.
+    async fn exchange<T>(
         &self,
         endpoint: Endpoint,
-        request: reqwest::RequestBuilder,
-    ) -> Result<reqwest::Response, Failed> {
+        request: Request,
+        deadline: Duration,
+        read: impl AsyncFnOnce(Response) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
         self.bucket.take().await;
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(endpoint.name).or_default() += 1;
-        request.send().await.map_err(|error| unreachable(endpoint.name, &error))
+        let exchanged = async {
+            let sent = self.transport.send(request).await;
+            read(sent.map_err(|unanswered| failed::unanswered(endpoint, unanswered, deadline))?).await
+        };
+        match tokio::time::timeout(deadline, exchanged).await {
+            Ok(answered) => answered,
+            Err(_) => Err(failed::unanswered(endpoint, Unanswered::Late, deadline)),
+        }
     }
 
-    /// What an answer that is no success means.
-    async fn refused(&self, endpoint: Endpoint, response: reqwest::Response) -> Failed {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.unwrap_or_default();
-        failed::refused(&self.settings, endpoint, status, &headers, &body)
-    }
-}
-
-/// A call without an answer, with the time that it was given.
-fn late(failed: Failed, call: &Call<'_>) -> Failed {
-    match failed {
-        Failed::Late { endpoint, .. } => Failed::Late { endpoint, after: call.deadline },
-        failed => failed,
+    /// What an answer that is no success means. Of one that breaks off its status holds.
+    fn refused(
+        &self,
+        endpoint: Endpoint,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Result<Vec<u8>, Unanswered>,
+    ) -> Failed {
+        failed::refused(&self.settings, endpoint, status, headers, &body.unwrap_or_default())
     }
 }
 

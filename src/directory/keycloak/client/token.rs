@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::Url;
+use reqwest::{Method, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::super::super::Fault;
-use super::{Client, Endpoint, Failed, Secret};
+use super::{Body, Client, Endpoint, Failed, Request, Response, Secret};
 
 const TOKEN: Endpoint = Endpoint { name: "POST token", needs: "" };
 /// How much of its life a token is used for, in percent.
@@ -31,9 +31,9 @@ struct Token {
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     /// When it was asked for.
-    pub asked: std::time::Instant,
+    pub asked: Instant,
     /// When the answer was there.
-    pub answered: std::time::Instant,
+    pub answered: Instant,
     /// The server's time, in seconds since 1970.
     pub second: i64,
 }
@@ -92,15 +92,30 @@ async fn fetch(client: &Client) -> Result<Token, Failed> {
     let login = &client.settings.login;
     let secret = login.secret().map_err(Failed::Fault)?;
     let began = Instant::now();
-    let request = client.http.post(address(client)).form(&login.form(&secret)).timeout(super::DEADLINE);
-    let response = client.exchange(TOKEN, request).await?;
-    match response.status().as_u16() {
+    let form = login.form(&secret).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let request = Request { method: Method::POST, url: address(client), token: None, body: Body::Form(form) };
+    let answered = client.exchange(TOKEN, request, super::DEADLINE, async |response| granted(client, response).await);
+    let granted = answered.await?;
+    let claims = claims(&granted.access_token);
+    if let Some(second) = claims.as_ref().and_then(|claims| claims.iat) {
+        let reading = Reading { asked: began, answered: Instant::now(), second };
+        *client.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
+    }
+    let subject = claims.and_then(|claims| claims.sub);
+    Ok(Token { secret: Secret::new(granted.access_token), subject, renew_at: renewal(began, granted.expires_in) })
+}
+
+/// The answer to the question for a token.
+async fn granted(client: &Client, response: Response) -> Result<Granted, Failed> {
+    let login = &client.settings.login;
+    let Response { status, headers, body } = response;
+    match status.as_u16() {
         200 => {}
         400 | 401 => return Err(Failed::Fault(login.refused())),
         403 => {
             let realm = login.home(&client.settings.realm);
-            let said = response.text().await.unwrap_or_default();
-            let message = if said.to_ascii_lowercase().contains("https") {
+            let said = body.await.unwrap_or_default().to_ascii_lowercase();
+            let message = if said.windows(5).any(|five| five == b"https") {
                 format!(
                     "realm {realm:?} takes calls by https only (its setting \"Require SSL\"): the address begins with http"
                 )
@@ -110,23 +125,17 @@ async fn fetch(client: &Client) -> Result<Token, Failed> {
             return Err(Failed::Fault(Fault::Refused { message }));
         }
         404 => {
-            return Err(match client.refused(TOKEN, response).await {
+            return Err(match client.refused(TOKEN, status, &headers, body.await) {
                 Failed::Status { .. } => Failed::Fault(Fault::Refused { message: client.settings.no_home() }),
                 // Something else than that there is no such realm.
                 failed @ (Failed::Late { .. } | Failed::Fault(_)) => failed,
             });
         }
-        _ => return Err(client.refused(TOKEN, response).await),
+        _ => return Err(client.refused(TOKEN, status, &headers, body.await)),
     }
-    let bad = |_| Fault::Unavailable { context: format!("{}: the answer does not read as a token", TOKEN.name) };
-    let granted: Granted = response.json().await.map_err(|error| Failed::Fault(bad(error)))?;
-    let claims = claims(&granted.access_token);
-    if let Some(second) = claims.as_ref().and_then(|claims| claims.iat) {
-        let reading = Reading { asked: began.into_std(), answered: Instant::now().into_std(), second };
-        *client.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
-    }
-    let subject = claims.and_then(|claims| claims.sub);
-    Ok(Token { secret: Secret::new(granted.access_token), subject, renew_at: renewal(began, granted.expires_in) })
+    let bad = || Fault::Unavailable { context: format!("{}: the answer does not read as a token", TOKEN.name) };
+    let read = body.await.ok().and_then(|body| serde_json::from_slice(&body).ok());
+    read.ok_or_else(|| Failed::Fault(bad()))
 }
 
 /// When a token that was asked for at this instant, and lives for so many seconds, is renewed.

@@ -1,9 +1,10 @@
 //! Invitations: one open one at a time for each address, and none that nobody knows of.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::super::super::{Epoch, Fault, GuestRecord, InvitationRecord};
 use super::super::client::{Call, Failed, optional};
@@ -123,7 +124,7 @@ impl Inner {
 
     async fn invite(&self, organization: &Organization, user: &User) -> Result<(), Failed> {
         let path = ["organizations", &organization.id, "members", "invite-user"];
-        let form = vec![("email", user.email.clone())];
+        let form = vec![("email".to_owned(), user.email.clone())];
         self.client.call(Call::post(INVITE, &path).form(form).mails()).await.map(drop)
     }
 
