@@ -11,7 +11,7 @@ use super::super::{
 };
 use super::client::{Call, Failed, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
-use super::pages::{self, PAGE, Step};
+use super::pages::{PAGE, Step};
 use super::people::Home;
 use super::wire::{Organization, User};
 use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm, sign_in, strangers};
@@ -57,8 +57,8 @@ impl Inner {
                 read.extend(users);
             }
         }
-        if step == Step::Repeated {
-            return Err(pages::repeated_page());
+        if let Some(fault) = step.fault() {
+            return Err(fault);
         }
         let Listing { seen, walk, users, strangers, marked, .. } = listing;
         let told = async {

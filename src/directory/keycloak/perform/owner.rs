@@ -53,8 +53,10 @@ impl Inner {
                 guest::write(&record, &mut written.attributes, self.now()).map_err(failed)?;
                 self.put_user(user, &written).await.map_err(Fault::from)?;
             }
-            if step == Step::End {
-                return Ok(());
+            match step {
+                Step::On | Step::Back => {}
+                Step::End => return Ok(()),
+                Step::Repeated | Step::Torn => return step.fault().map_or(Ok(()), Err),
             }
         }
     }
