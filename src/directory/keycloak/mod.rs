@@ -97,23 +97,30 @@ struct Listing {
     /// The addresses in marks.
     marked: std::collections::BTreeSet<Email>,
     seen: std::collections::BTreeSet<String>,
+    /// Its last page was read.
+    is_whole: bool,
 }
 
 impl Directory {
     /// A directory in a realm. No call is made yet.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, Fault> {
         let server_clock = ServerClock::new(Arc::clone(&clock));
-        Self::with(settings, clock, server_clock)
+        Ok(Self::with(Client::new(settings)?, clock, server_clock))
     }
 
     /// The same for tests, in which Keycloak has the times of this clock.
     pub fn played(settings: Settings, clock: Clock) -> Result<Self, Fault> {
-        Self::with(settings, clock, ServerClock::same())
+        Ok(Self::with(Client::new(settings)?, clock, ServerClock::same()))
     }
 
-    fn with(settings: Settings, clock: Clock, server_clock: ServerClock) -> Result<Self, Fault> {
-        Ok(Self(Arc::new(Inner {
-            client: Client::new(settings)?,
+    /// The same over another transport than HTTP.
+    pub fn over(settings: Settings, clock: Clock, transport: Arc<dyn Transport>) -> Self {
+        Self::with(Client::over(settings, transport), clock, ServerClock::same())
+    }
+
+    fn with(client: Client, clock: Clock, server_clock: ServerClock) -> Self {
+        Self(Arc::new(Inner {
+            client,
             tree: Tree::default(),
             memory: Memory::default(),
             audience: Audience::default(),

@@ -81,6 +81,7 @@ impl Inner {
         };
         let (mut items, ()) = futures::try_join!(told, shown)?;
         if step == Step::End {
+            listing.is_whole = true;
             let Listing { strangers, marked, .. } = listing;
             items.extend(std::mem::take(strangers).into_iter().filter(|one| !marked.contains(&one.address)));
         }
@@ -96,7 +97,8 @@ impl Inner {
     }
 
     async fn list_users(&self) -> Result<Page<UserRecord>, Fault> {
-        if let Some(listing) = self.walk.lock().await.take() {
+        // One that failed on the way, or is still under way, has not met everybody.
+        if let Some(listing) = self.walk.lock().await.take_if(|listing| listing.is_whole) {
             return Ok(Page { items: listing.users, next: None });
         }
         let mut token = None;
