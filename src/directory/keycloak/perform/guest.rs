@@ -143,6 +143,11 @@ impl Inner {
             self.cut_or_withhold(change).await?;
         }
         let reset = matches!(operation, Operation::ResetMfa { .. });
+        let gives = matches!(operation, Operation::Give { .. });
+        if gives && !self.audience.is_out(&change.user.id) {
+            // First: once the record has the grant, no plan gives it again. What he was given before, he may use.
+            self.let_in(&change.user.id, change.made()).await?;
+        }
         let written = match operation {
             Operation::ResetMfa { enrolled_before, .. } => self.reset(people, change, *enrolled_before).await?,
             Operation::EnableLogin { .. } => {
@@ -150,9 +155,7 @@ impl Inner {
                 self.write(change, false).await?
             }
             _ => {
-                if let Operation::Give { .. } = operation
-                    && change.has_new_factors()
-                {
+                if gives && change.has_new_factors() {
                     self.end_sessions(&change.user.id).await?;
                 }
                 self.write(change, change.takes()).await?
@@ -161,7 +164,7 @@ impl Inner {
         if let Operation::Invite { .. } = operation {
             return self.mail_again(people, change, written, epoch).await;
         }
-        if let Operation::Give { .. } = operation {
+        if gives {
             self.let_in(&written.id, change.made()).await?;
         }
         if reset {
