@@ -1,12 +1,16 @@
 //! The pure core, with searches and simulations, and what `guestlist check` prints: no server, and nothing that waits.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
 
+#[macro_use]
 #[path = "../support"]
 mod support {
     pub mod amended;
     pub mod check;
+    #[macro_use]
+    pub mod contract;
     pub mod dice;
     pub mod random;
+    pub mod realm_in_memory;
     pub mod world;
 }
 
@@ -15,6 +19,7 @@ mod check;
 mod crds;
 mod crds_compatibility;
 mod exploration;
+mod keycloak_stub;
 mod late_answers;
 mod later;
 mod law;

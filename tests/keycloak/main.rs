@@ -18,6 +18,7 @@ mod support {
     pub mod mail;
     pub mod operator;
     pub mod proxy;
+    pub mod realm_in_memory;
     #[allow(dead_code, reason = "what the embedded directory's tests need besides")]
     pub mod stage;
     pub mod webdriver;
@@ -56,6 +57,7 @@ mod secrets;
 mod setup_states;
 mod shown;
 mod sign_in;
+mod stub_agrees;
 mod switched;
 mod taken_out;
 mod tls;

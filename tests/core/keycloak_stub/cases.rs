@@ -1,0 +1,222 @@
+//! What is done to a realm, and from which state on.
+
+use guestlist::directory::import::People;
+use guestlist::directory::{AccountRecord, Epoch, Execute as _, Fault, GuestRecord, Import, Operation, Origin, Owner};
+use guestlist::rules::MfaMethod;
+use guestlist::rules::ShareRole::{Collaborator, Manager};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::furnish::{acme, admit, at, email, ensure_partner, give, grant, guest, mark, us};
+use super::{BEGAN, Stage};
+use crate::support::realm_in_memory::Realm;
+
+/// Something that changes the realm.
+#[derive(Clone, Debug)]
+pub enum Action {
+    Do(Operation),
+    Claim,
+    TakeOver(Owner),
+    SetOwner(&'static str, &'static str),
+    SetDeleted(&'static str),
+    Import,
+}
+
+impl Action {
+    /// Does it, in the term that is now: what it says of Bob then.
+    pub async fn run(&self, stage: &Stage, now: Timestamp) -> Result<Option<GuestRecord>, Fault> {
+        let directory = &stage.directory;
+        match self {
+            Self::Do(operation) => {
+                let epoch = stage.epoch();
+                return directory.execute(operation, None, now, epoch).await.map(|effect| effect.guest);
+            }
+            Self::Claim => directory.claim(&us()).await,
+            Self::TakeOver(owner) => directory.take_over(owner).await,
+            Self::SetOwner(account, owner) => directory.set_owner(account, &[email(owner)].into()).await.map(drop),
+            Self::SetDeleted(account) => directory.set_deleted(account, true).await.map(drop),
+            Self::Import => {
+                let accounts = ["youtube", "instagram"].map(|name| account(name, "carla@host.example")).to_vec();
+                let said = directory.import(&Import { users: Vec::new(), accounts }, People::LeaveOut, false).await?;
+                let failed = said.lines.into_iter().find(|(_, line)| line.contains("the directory"));
+                failed.map_or(Ok(()), |(_, context)| Err(Fault::Unavailable { context }))
+            }
+        }
+        .map(|()| None)
+    }
+}
+
+impl Stage {
+    /// Who leads by the realm: what a leader remembers of his own term.
+    pub fn epoch(&self) -> Epoch {
+        self.realm(|realm| {
+            let leader = realm.groups.values().find(|group| group["path"] == "/guestlist/leader");
+            let epoch = leader.and_then(|group| group["attributes"]["epoch"][0].as_str()?.parse().ok());
+            Epoch(epoch.unwrap_or(0))
+        })
+    }
+}
+
+/// A state of a realm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Nobody's.
+    Fresh,
+    /// Ours, with accounts.
+    Ours,
+    /// With a partner.
+    Partner,
+    /// Which was put away.
+    PartnerGone,
+    Invited,
+    /// The invitation is revoked.
+    Revoked,
+    Joined,
+    Given,
+    Disabled,
+    Deactivated,
+    /// Of one account nothing is given any more.
+    Withheld,
+    /// Of no account.
+    AllWithheld,
+    /// Of a workspace user who may be adopted.
+    Workspace,
+    AdoptedJoined,
+    AdoptedGiven,
+}
+
+impl State {
+    /// The state that it comes from, and what is done there.
+    fn steps(self) -> (Option<Self>, Vec<Operation>) {
+        let withhold = |accounts: &[&str]| {
+            let accounts = accounts.iter().map(|&account| account.to_owned()).collect();
+            vec![Operation::Withhold { guest: guest(), accounts }]
+        };
+        match self {
+            Self::Fresh => (None, vec![]),
+            Self::Ours => (Some(Self::Fresh), vec![]),
+            Self::Partner => (Some(Self::Ours), vec![ensure_partner(false)]),
+            Self::PartnerGone => (Some(Self::Partner), vec![Operation::DeactivatePartner { partner: acme() }]),
+            Self::Invited => (Some(Self::Partner), vec![admit(Origin::Made)]),
+            Self::Revoked => (Some(Self::Invited), vec![Operation::RevokeInvitation { guest: guest() }]),
+            Self::Joined => (Some(Self::Invited), vec![]),
+            Self::Given => (Some(Self::Joined), vec![give(&[("instagram", Manager), ("tiktok", Collaborator)])]),
+            Self::Disabled => (Some(Self::Joined), vec![Operation::DisableLogin { guest: guest() }]),
+            Self::Deactivated => (Some(Self::Given), vec![Operation::Deactivate { guest: guest() }]),
+            Self::Withheld => (Some(Self::Given), withhold(&["instagram"])),
+            Self::AllWithheld => (Some(Self::Given), withhold(&["instagram", "tiktok"])),
+            Self::Workspace => (Some(Self::Partner), vec![]),
+            Self::AdoptedJoined => (Some(Self::Workspace), vec![admit(Origin::Adopted)]),
+            Self::AdoptedGiven => (Some(Self::AdoptedJoined), vec![give(&[("instagram", Manager)])]),
+        }
+    }
+
+    /// A realm in this state.
+    pub async fn realm(self) -> Realm {
+        let (before, operations) = self.steps();
+        let Some(before) = before else { return Realm::new(BEGAN) };
+        let stage = Stage::on(Box::pin(before.realm()).await);
+        if self == Self::Ours {
+            stage.directory.claim(&us()).await.unwrap();
+            stage.directory.lead().await.unwrap();
+            stage.realm(furnish);
+            let accounts = ["instagram", "tiktok"].map(|name| account(name, "alice@host.example")).to_vec();
+            let import = Import { users: Vec::new(), accounts };
+            stage.directory.import(&import, People::LeaveOut, false).await.unwrap();
+        }
+        for operation in operations {
+            stage.directory.execute(&operation, None, at(0), stage.epoch()).await.unwrap();
+        }
+        stage.realm(|realm| {
+            match self {
+                Self::Joined | Self::AdoptedJoined => realm.joins("bob@acme.example", Some("otp")),
+                Self::Workspace => {
+                    let user = realm.stranger("bob");
+                    let user = realm.users.get_mut(&user).unwrap();
+                    (user["username"], user["email"]) = (json!("bob@acme.example"), json!("bob@acme.example"));
+                    user["emailVerified"] = json!(true);
+                }
+                _ => {}
+            }
+            if matches!(self, Self::Joined | Self::Given | Self::AllWithheld | Self::AdoptedGiven) {
+                let user = realm.id_of("bob@acme.example");
+                realm.sessions = [("session-1".to_owned(), user)].into();
+            }
+            realm.clone()
+        })
+    }
+}
+
+/// What `guestlist directory setup` leaves in a realm, and people of the workspace.
+fn furnish(realm: &mut Realm) {
+    for path in ["/guestlist", "/guestlist/told"] {
+        let group = realm.group(path);
+        realm.groups.get_mut(&group).unwrap()["attributes"]["guestlist.told"] = json!(["true"]);
+    }
+    for name in ["alice", "carla"] {
+        realm.stranger(name);
+    }
+}
+
+fn account(name: &str, owner: &str) -> AccountRecord {
+    AccountRecord { name: name.to_owned(), owners: vec![email(owner)], deleted: false }
+}
+
+/// Every operation and every other change, each from the states that it begins in.
+pub fn all() -> Vec<(State, Action)> {
+    let who = guest;
+    let describe = Operation::DescribeGuest {
+        guest: who(),
+        mark: mark("robert", Origin::Made),
+        partner: acme(),
+        partner_name: "acme".to_owned(),
+        display_name: "Robert Example".to_owned(),
+        allowed: [MfaMethod::TOTP].into(),
+    };
+    let lower = Operation::Lower { guest: who(), grants: vec![grant("instagram", Collaborator)] };
+    let withhold = Operation::Withhold { guest: who(), accounts: vec!["instagram".to_owned()] };
+    let reset = Operation::ResetMfa { guest: who(), enrolled_before: at(50_000) };
+    let invite = Operation::Invite { guest: who(), expires_at: at(200_000) };
+    let destroy = Operation::Destroy { guest: who(), since: at(0), at_most: 9 };
+    let forget = Operation::ForgetShare { share_uid: "u-instagram".to_owned() };
+    let (give_both, raise) = (give(&[("instagram", Manager), ("tiktok", Collaborator)]), give(&[("tiktok", Manager)]));
+    let operations = [
+        (State::Ours, ensure_partner(false)),
+        (State::PartnerGone, ensure_partner(false)),
+        (State::Partner, ensure_partner(true)),
+        (State::Given, ensure_partner(true)),
+        (State::Partner, Operation::DeactivatePartner { partner: acme() }),
+        (State::PartnerGone, Operation::DestroyPartner { partner: acme(), since: at(0) }),
+        (State::Partner, admit(Origin::Made)),
+        (State::Deactivated, admit(Origin::Made)),
+        (State::Workspace, admit(Origin::Adopted)),
+        (State::Invited, invite.clone()),
+        (State::Revoked, invite),
+        (State::Invited, Operation::RevokeInvitation { guest: who() }),
+        (State::Invited, Operation::Deactivate { guest: who() }),
+        (State::Given, Operation::Deactivate { guest: who() }),
+        (State::AllWithheld, Operation::DisableLogin { guest: who() }),
+        (State::Disabled, Operation::EnableLogin { guest: who() }),
+        (State::Given, Operation::Demote { guest: who() }),
+        (State::Given, withhold),
+        (State::Given, lower),
+        (State::Joined, give_both.clone()),
+        (State::AdoptedJoined, give_both),
+        (State::Given, raise),
+        (State::Given, reset),
+        (State::AdoptedGiven, Operation::Release { guest: who() }),
+        (State::Given, Operation::GiveBack { guest: who() }),
+        (State::Deactivated, destroy),
+        (State::Withheld, forget),
+        (State::Given, describe),
+    ];
+    let owner = Owner { installation: "other".to_owned(), cluster: "c-2".to_owned() };
+    let others = [
+        (State::Fresh, Action::Claim),
+        (State::Given, Action::TakeOver(owner)),
+        (State::Given, Action::SetOwner("instagram", "carla@host.example")),
+        (State::Given, Action::SetDeleted("tiktok")),
+        (State::Given, Action::Import),
+    ];
+    operations.into_iter().map(|(state, operation)| (state, Action::Do(operation))).chain(others).collect()
+}

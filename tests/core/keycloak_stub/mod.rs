@@ -1,0 +1,91 @@
+//! The Keycloak backend against a realm in memory, on paused time: every listing at the edges of its pages, tokens near their
+//! end, answers that are lost, late or doubled, and each operation with a fault at each of its requests. `tests/keycloak` has
+//! the real server.
+
+mod cases;
+mod contract;
+mod furnish;
+mod listings;
+mod operations;
+mod timers;
+mod tokens;
+mod wire;
+
+use std::sync::{Arc, Mutex};
+
+use guestlist::directory::keycloak::{Directory, Login, Secret, Settings};
+use guestlist::directory::{Fault, GuestRecord, Observe as _};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::support::realm_in_memory::Realm;
+use wire::Wire;
+
+const SECRET: &str = "a secret of the tests";
+/// When tests begin, by the realm's clock and by ours.
+const BEGAN: i64 = 1_790_000_000;
+
+/// How many calls a second are made where a test is not about that.
+const RATE: u32 = 1_000_000;
+
+fn settings(client: &str, secret: &str, calls_per_second: u32) -> Settings {
+    let base = "http://127.0.0.1:8080".parse().unwrap();
+    let login = Login::new(client, Secret::new(secret));
+    Settings { base, realm: "w".to_owned(), login, authorities: None, calls_per_second }
+}
+
+/// A clock that goes with the time of the runtime.
+fn clock(began: Instant) -> guestlist::directory::keycloak::Clock {
+    Arc::new(move || {
+        let passed = SignedDuration::try_from(began.elapsed()).unwrap();
+        Timestamp::from_second(BEGAN).unwrap() + passed
+    })
+}
+
+/// A realm, and a directory in it by a wire of its own.
+struct Stage {
+    wire: Arc<Wire>,
+    directory: Directory,
+}
+
+impl Stage {
+    /// In an empty realm.
+    fn new() -> Self {
+        Self::on(Realm::new(BEGAN))
+    }
+
+    /// In this one.
+    fn on(realm: Realm) -> Self {
+        Self::with(realm, RATE)
+    }
+
+    fn with(realm: Realm, rate: u32) -> Self {
+        let wire = Wire::to(Arc::new(Mutex::new(realm)));
+        let directory = Directory::over(settings("guestlist", SECRET, rate), clock(wire.began), wire.clone());
+        Self { wire, directory }
+    }
+
+    /// A directory that remembers nothing, in the same realm.
+    fn restarted(&self) -> Self {
+        let directory = Directory::over(settings("guestlist", SECRET, RATE), clock(self.wire.began), self.wire.clone());
+        Self { wire: self.wire.clone(), directory }
+    }
+
+    /// All guests, page by page.
+    async fn guests(&self) -> Result<Vec<GuestRecord>, Fault> {
+        let mut all = Vec::new();
+        let mut page = None;
+        loop {
+            let read = self.directory.guests(page).await?;
+            all.extend(read.items);
+            page = read.next;
+            if page.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn realm<T>(&self, work: impl FnOnce(&mut Realm) -> T) -> T {
+        work(&mut self.wire.realm.lock().unwrap())
+    }
+}
