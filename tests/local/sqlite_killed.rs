@@ -52,7 +52,7 @@ fn a_process_that_writes_until_it_is_killed() {
 fn writer(file: &Path) -> Child {
     use std::io::{BufRead, BufReader};
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_process_that_writes_until_it_is_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "sqlite_killed::a_process_that_writes_until_it_is_killed", "--ignored", "--nocapture"])
         .env("GUESTLIST_TEST_FILE", file)
         .stdout(Stdio::piped())
         .spawn()

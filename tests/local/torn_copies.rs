@@ -309,7 +309,7 @@ struct Writer(Child, PathBuf);
 impl Writer {
     fn start(file: &Path, seed: u64) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "process_that_writes_and_checkpoints", "--ignored", "--nocapture"])
+            .args(["--exact", "torn_copies::process_that_writes_and_checkpoints", "--ignored", "--nocapture"])
             .env("GUESTLIST_TEST_FILE", file)
             .env("GUESTLIST_TEST_SEED", seed.to_string())
             .stdout(std::process::Stdio::null())
