@@ -10,7 +10,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz lint generate controlplane keycloak bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint generate controlplane keycloak bench clean needs-cargo needs-go
 
 help: ## Says what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -41,6 +41,17 @@ SEED   ?= $(shell date +%s)
 
 fuzz: needs-cargo ## Fuzzes all parsers for some minutes (INPUTS=, SEED=); make test does so for seconds
 	GUESTLIST_FUZZ_SEED=$(SEED) GUESTLIST_FUZZ_INPUTS=$(INPUTS) cargo test --locked --profile fuzz --test local fuzz:: -- --nocapture
+
+# The version of cargo-mutants, which is installed below target/ unless it is in PATH. SAMPLE: the number of mutants; none: all.
+# ONLY: a part of their names. FROM: a file with a name or a part of one in each line. A run continues where one of the same
+# tree stopped.
+MUTANTS_VERSION := 27.1.0
+
+mutants: export PATH := $(CURDIR)/target/mutants/tools/bin:$(PATH)
+mutants: needs-cargo ## Runs the fast tests on mutants of the pure code: SAMPLE=40 SEED=7 within the hour, all (SHARD=1/8) in nights
+	@cargo mutants --version 2>/dev/null | grep -qx 'cargo-mutants $(MUTANTS_VERSION)' || \
+	  cargo install --locked --root target/mutants/tools cargo-mutants --version $(MUTANTS_VERSION)
+	cargo run --locked --quiet --example mutants -- --sample "$(SAMPLE)" --seed "$(SEED)" --shard "$(SHARD)" --only "$(ONLY)" --from "$(FROM)"
 
 lint: needs-cargo ## Checks formatting and lints
 	cargo fmt --check
