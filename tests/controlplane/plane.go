@@ -21,6 +21,7 @@ const (
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+- {level: Metadata, users: ["system:serviceaccount:guestlist:guestlist"]}
 - {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}
 - {level: None}
 `

@@ -113,7 +113,7 @@ impl ControlPlane {
         &self.kubeconfig
     }
 
-    /// Where files of this test may go; logs, keys and `audit.log` (every write request and who made it) are here too.
+    /// Where files of this test may go; logs, keys and `audit.log` (each write request, and each request of the operator) are here too.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -18,6 +18,7 @@ mod policy;
 mod release;
 mod rest;
 mod restored;
+mod rights;
 mod roles;
 mod secrets;
 mod suspension;
