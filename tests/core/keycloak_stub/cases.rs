@@ -14,7 +14,7 @@ use crate::support::realm_in_memory::Realm;
 /// Something that changes the realm.
 #[derive(Clone, Debug)]
 pub enum Action {
-    Do(Operation),
+    Do(Box<Operation>),
     Claim,
     TakeOver(Owner),
     SetOwner(&'static str, &'static str),
@@ -218,5 +218,5 @@ pub fn all() -> Vec<(State, Action)> {
         (State::Given, Action::SetDeleted("tiktok")),
         (State::Given, Action::Import),
     ];
-    operations.into_iter().map(|(state, operation)| (state, Action::Do(operation))).chain(others).collect()
+    operations.into_iter().map(|(state, operation)| (state, Action::Do(Box::new(operation)))).chain(others).collect()
 }

@@ -7,6 +7,7 @@ mod contract;
 mod furnish;
 mod listings;
 mod operations;
+mod terms;
 mod timers;
 mod tokens;
 mod wire;

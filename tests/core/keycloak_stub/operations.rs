@@ -1,6 +1,7 @@
 //! Each operation with each fault at each of its requests, and then again: the realm ends as it does without the fault, nobody
 //! has two mails, and at no instant does anybody have more than before and after.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -150,8 +151,8 @@ fn unsafe_about(realm: &Realm, before: &BTreeSet<String>, after: &BTreeSet<Strin
 
 /// What the next plan does: a mail that is due is sent once the policy's interval is over, a login that was disabled while a
 /// factor was reset is enabled, and what was withheld while sessions were ended is given again.
-async fn plan_goes_on(stage: &Stage, action: &Action, wanted: &Option<GuestRecord>) -> Result<(), Fault> {
-    let mails = matches!(action, Action::Do(Operation::Admit { .. } | Operation::Invite { .. }));
+async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecord>) -> Result<(), Fault> {
+    let mails = matches!(action, Action::Do(operation) if matches!(**operation, Operation::Admit { .. } | Operation::Invite { .. }));
     let record = stage.directory.guest(&bob()).await?;
     let stray = |record: &GuestRecord| {
         let unshared = record.grants.values().filter(|held| held.grant.share_uid.is_empty());
@@ -162,8 +163,8 @@ async fn plan_goes_on(stage: &Stage, action: &Action, wanted: &Option<GuestRecor
         let withhold = Operation::Withhold { guest: guest(), accounts };
         stage.directory.execute(&withhold, None, at(3600), stage.epoch()).await?;
     }
-    let login = |record: &Option<GuestRecord>| record.as_ref().map(|record| (record.is_live(), record.login));
-    if login(&stage.directory.guest(&bob()).await?) == Some((true, Login::DisabledByGuestlist))
+    let login = |record: Option<&GuestRecord>| record.map(|record| (record.is_live(), record.login));
+    if login(stage.directory.guest(&bob()).await?.as_ref()) == Some((true, Login::DisabledByGuestlist))
         && login(wanted) == Some((true, Login::Enabled))
     {
         let enable = Operation::EnableLogin { guest: guest() };
@@ -182,7 +183,10 @@ async fn plan_goes_on(stage: &Stage, action: &Action, wanted: &Option<GuestRecor
     }
     if mails && record.is_some_and(|record| record.invitation.is_none() && record.joined_at.is_none()) {
         let expires_at = match action {
-            Action::Do(Operation::Admit { expires_at, .. } | Operation::Invite { expires_at, .. }) => *expires_at,
+            Action::Do(operation) => match **operation {
+                Operation::Admit { expires_at, .. } | Operation::Invite { expires_at, .. } => expires_at,
+                _ => at(0),
+            },
             _ => at(0),
         };
         let again = Operation::Invite { guest: guest(), expires_at };
@@ -261,7 +265,7 @@ async fn with_fault(
             look(&stage).await;
         }
     }
-    plan_goes_on(&stage.restarted(), action, &expected.guest)
+    plan_goes_on(&stage.restarted(), action, expected.guest.as_ref())
         .await
         .map_err(|fault| format!("the plan cannot go on: {fault}"))?;
     let ended = stage.realm(|realm| realm.clone());
@@ -289,10 +293,10 @@ async fn holds(cases: impl Iterator<Item = (State, Action)>) {
     let mut realms: BTreeMap<State, Realm> = BTreeMap::new();
     let (mut wrong, mut faults) = (Vec::new(), 0);
     for (state, action) in cases {
-        if !realms.contains_key(&state) {
-            realms.insert(state, state.realm().await);
-        }
-        let realm = &realms[&state];
+        let realm = match realms.entry(state) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(state.realm().await),
+        };
         let (requests, ended) = without_fault(realm, &action).await;
         let guest = Stage::on(ended.clone()).directory.guest(&bob()).await.unwrap();
         let expected = Expected { all: comes_to(&ended).await, realm: ended, guest };

@@ -2,6 +2,7 @@
 //! notes all of them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::support::realm_in_memory::{Asked, Realm, Said, refused};
 
 /// The path of a question for a token.
 pub const TOKEN: &str = "token";
+/// More requests than any test makes: whoever makes more is in an endless loop.
+const MOST_REQUESTS: usize = 20_000;
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,7 @@ pub struct Wire {
     rule: Mutex<Rule>,
     watch: Mutex<Watch>,
     seen: Mutex<Vec<Seen>>,
+    requests: AtomicUsize,
     tokens: Mutex<BTreeMap<String, Token>>,
     /// For how many seconds a token is taken.
     lifetime: Mutex<u64>,
@@ -101,6 +105,7 @@ impl Wire {
             rule: Mutex::new(Box::new(|_, _| Fate::Passes)),
             watch: Mutex::new(Box::new(|_, _| ())),
             seen: Mutex::default(),
+            requests: AtomicUsize::new(0),
             tokens: Mutex::default(),
             lifetime: Mutex::new(300),
         })
@@ -164,6 +169,8 @@ impl Wire {
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, Unanswered> {
+        let requests = self.requests.fetch_add(1, Ordering::Relaxed);
+        assert!(requests < MOST_REQUESTS, "an endless loop: {} {}", request.method, request.url.path());
         let broken = || Unanswered::Broken { why: "connection closed".to_owned() };
         let token = request.token.as_ref().map(|token| token.reveal().to_owned());
         let asked = asked(request);
@@ -224,7 +231,7 @@ impl Transport for Wire {
 
 /// A request as the realm reads it.
 fn asked(request: Request) -> Asked {
-    let path: Vec<String> = request.url.path_segments().unwrap().map(|part| decoded(part)).collect();
+    let path: Vec<String> = request.url.path_segments().unwrap().map(decoded).collect();
     let path = match path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["realms", .., "token"] => vec![TOKEN.to_owned()],
         ["admin", "realms", _, ..] => path[3..].to_vec(),
