@@ -25,6 +25,8 @@ pub struct Pages {
     first: usize,
     last_seen: Vec<String>,
     is_short: bool,
+    /// The next page begins before the one that was read last.
+    is_back: bool,
     /// Where the page began that was farthest on, and how many were read since.
     furthest: usize,
     turns: usize,
@@ -76,7 +78,8 @@ impl Pages {
     /// full costs no second call.
     pub fn of(size: usize) -> Self {
         let (first, furthest, turns) = (0, 0, 0);
-        Self { size, ends_below: size / 2, first, last_seen: Vec::new(), is_short: false, furthest, turns }
+        let (is_short, is_back) = (false, false);
+        Self { size, ends_below: size / 2, first, last_seen: Vec::new(), is_short, is_back, furthest, turns }
     }
 
     /// Smaller pages from here on: one of this size took too long. Whether there are any.
@@ -118,15 +121,18 @@ impl Pages {
                 return Step::Torn;
             }
             self.first = self.first.saturating_sub(self.size / 2);
+            self.is_back = true;
             return Step::Back;
         }
         let is_short = ids.len() < self.size;
-        if is_short && (ids.len() < self.ends_below || ids == self.last_seen) {
+        let is_repeated = !self.is_back && ids == self.last_seen;
+        if is_short && (ids.len() < self.ends_below || is_repeated) {
             return Step::End;
         }
-        if ids == self.last_seen {
+        if is_repeated {
             return Step::Repeated;
         }
+        self.is_back = false;
         self.first += self.size - 1;
         self.is_short = is_short;
         self.last_seen = ids.to_vec();
