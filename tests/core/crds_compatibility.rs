@@ -89,26 +89,26 @@ fn a_release_that_would_lock_stored_objects_is_refused() {
     let old = schema("crds", "accountshares");
     let changes: [(&str, Change); 8] = [
         ("a new rule above the leaves", |s| {
-            s["x-kubernetes-validations"].as_array_mut().unwrap().push(json!({"rule": "true"}))
+            s["x-kubernetes-validations"].as_array_mut().unwrap().push(json!({"rule": "true"}));
         }),
         (".spec: a new rule above", |s| {
-            s["properties"]["spec"]["x-kubernetes-validations"] = json!([{"rule": "true"}])
+            s["properties"]["spec"]["x-kubernetes-validations"] = json!([{"rule": "true"}]);
         }),
         ("\"mfa\" is newly required", |s| {
-            s["properties"]["spec"]["required"].as_array_mut().unwrap().push(json!("mfa"))
+            s["properties"]["spec"]["required"].as_array_mut().unwrap().push(json!("mfa"));
         }),
         (".spec.mfa is gone", |s| drop(s["properties"]["spec"]["properties"].as_object_mut().unwrap().remove("mfa"))),
         (".spec.account: tighter maxLength", |s| {
-            s["properties"]["spec"]["properties"]["account"]["maxLength"] = json!(10)
+            s["properties"]["spec"]["properties"]["account"]["maxLength"] = json!(10);
         }),
         (".spec.account: tighter minLength", |s| {
-            s["properties"]["spec"]["properties"]["account"]["minLength"] = json!(3)
+            s["properties"]["spec"]["properties"]["account"]["minLength"] = json!(3);
         }),
         (".spec.exclude: tighter maxItems", |s| {
-            s["properties"]["spec"]["properties"]["exclude"]["maxItems"] = json!(10)
+            s["properties"]["spec"]["properties"]["exclude"]["maxItems"] = json!(10);
         }),
         (".spec.suspended: another type", |s| {
-            s["properties"]["spec"]["properties"]["suspended"]["type"] = json!("string")
+            s["properties"]["spec"]["properties"]["suspended"]["type"] = json!("string");
         }),
     ];
     for (told, change) in changes {
