@@ -62,13 +62,12 @@ pub fn access(
         until: [share.expires_at, member.expires_at].into_iter().flatten().min(),
     };
     let entry = said.tainted.map_or(Gate::Open, Said::gate);
+    let lacks_method = member.enrolled.as_ref().is_some_and(|enrolled| enrolled.is_disjoint(&share.asked));
     let gate = match (entry, share.gate, member.gate) {
         (Gate::Shut(reason), _, _) | (_, Gate::Shut(reason), _) | (_, _, Gate::Shut(reason)) => Gate::Shut(reason),
+        _ if lacks_method => Gate::Shut(Reason::MfaMethodMissing),
         (Gate::Keep(reason), _, _) | (_, Gate::Keep(reason), _) | (_, _, Gate::Keep(reason)) => Gate::Keep(reason),
-        (Gate::Open, Gate::Open, Gate::Open) => match &member.enrolled {
-            Some(enrolled) if enrolled.is_disjoint(&share.asked) => Gate::Shut(Reason::MfaMethodMissing),
-            Some(_) | None => Gate::Open,
-        },
+        (Gate::Open, Gate::Open, Gate::Open) => Gate::Open,
     };
     Some(Access { via: said.via, through: said.through, grant, gate, rejected: said.rejected })
 }

@@ -192,12 +192,9 @@ impl<'a> MemberView<'a> {
         if let Some(violation) = self.violations.first() {
             return Gate::Shut(violation.reason);
         }
-        match partner.presence {
-            Presence::Unreadable => return Gate::Keep(Reason::Unreadable),
-            Presence::Absent => return Gate::Shut(Reason::PartnerNotFound),
-            Presence::There | Presence::Leaving { .. } => {}
-        }
-        if let Some(reason) = partner.blocked {
+        // What an unreadable partner gives is unknown. What its members' own specs and MFA revoke is not.
+        let unreadable = partner.presence == Presence::Unreadable;
+        if let Some(reason) = partner.blocked.filter(|_| !unreadable) {
             return Gate::Shut(reason);
         }
         if let Some(Wait { reason: Reason::AddressChanged, .. }) = self.wait {
@@ -218,6 +215,7 @@ impl<'a> MemberView<'a> {
                 None => Gate::Keep(Reason::MfaUnknown),
                 Some(enrolled) if enrolled.is_empty() => Gate::Shut(Reason::MfaNotEnrolled),
                 Some(enrolled) if enrolled.is_disjoint(&self.allowed) => Gate::Shut(Reason::MfaMethodMissing),
+                Some(_) if unreadable => Gate::Keep(Reason::Unreadable),
                 Some(_) => Gate::Open,
             },
         }

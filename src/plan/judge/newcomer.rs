@@ -27,6 +27,8 @@ pub fn claim_violations(
     });
     if taken || earlier {
         found.push(say::already_guest());
+        // A membership whose address is taken holds no place in the order of claims, and asks for none.
+        return found;
     }
     if let Some(max) = partner.entry.and_then(|partner| partner.reading.terms.max_guests)
         && is_full(world, partner, mine, max)

@@ -98,10 +98,9 @@ impl<'a> ShareView<'a> {
         if let Some(violation) = self.violations.iter().find(|violation| violation.taint == Taint::Object) {
             return Gate::Shut(violation.reason);
         }
-        if partner.presence == Presence::Unreadable {
-            return Gate::Keep(Reason::Unreadable);
-        }
-        if let Some(reason) = partner.blocked.or(self.wait) {
+        // What an unreadable partner gives is unknown. What the share itself and its sharer revoke is not.
+        let unreadable = partner.presence == Presence::Unreadable;
+        if let Some(reason) = partner.blocked.or(self.wait).filter(|_| !unreadable) {
             return Gate::Shut(reason);
         }
         if self.authorized == Authorized::No {
@@ -112,6 +111,9 @@ impl<'a> ShareView<'a> {
         }
         if self.expires_at.is_some_and(|end| end <= world.now) {
             return Gate::Shut(Reason::Expired);
+        }
+        if unreadable {
+            return Gate::Keep(Reason::Unreadable);
         }
         if is_paused(meta) {
             return Gate::Keep(Reason::Paused);

@@ -53,13 +53,14 @@ fn wanted(
             Gate::Shut(_) => {}
         }
     }
-    // What hangs on an object that does not read is left as it is, as long as its share is there and stays.
+    // A grant through an unreadable share stays as it is, as long as the share is there and stays. No other share of the account
+    // takes its place meanwhile.
     for (account, held) in &record.grants {
         let share = world.declared.share(partner.namespace, &held.grant.share);
         let Some(share) = share.filter(|slot| !is_leaving(slot.metadata())) else { continue };
         let unreadable = share.read().is_none() && is_behind(world, share.metadata(), &held.grant);
-        if (unreadable && !matches!(member.gate, Gate::Shut(_))) || member.gate == Gate::Keep(Reason::Unreadable) {
-            wanted.entry(account.clone()).or_insert_with(|| stays(held.grant.clone()));
+        if unreadable && !matches!(member.gate, Gate::Shut(_)) {
+            wanted.insert(account.clone(), stays(held.grant.clone()));
         }
     }
     wanted

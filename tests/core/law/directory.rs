@@ -4,7 +4,7 @@
 use guestlist::directory::Import;
 use guestlist::directory::{GuestId, GuestRecord, UserRecord};
 use guestlist::index::Kind;
-use guestlist::rules::Reason;
+use guestlist::rules::{MfaMethod, Reason};
 use guestlist::workspace::Workspace;
 use jiff::SignedDuration;
 
@@ -322,6 +322,75 @@ fn an_unreadable_object_gives_nothing_new_and_takes_nothing_away() {
         world.settle();
         assert!(!world.access().iter().any(|access| access.starts_with("carol")), "{name}");
     }
+}
+
+#[test]
+fn unreadable_partner_does_not_prevent_revocation() {
+    const SHARE: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]\n";
+    type Edit = fn(&mut World);
+    let edits: [(&str, Edit); 8] = [
+        ("excluded", |world| world.share("instagram", &format!("{SHARE}exclude: [{{name: carol}}]"))),
+        ("share suspended", |world| world.share("instagram", &format!("{SHARE}suspended: true"))),
+        ("share ended", |world| world.share("instagram", &format!("{SHARE}expiresAt: '2020-01-01T00:00:00Z'"))),
+        ("share asks for WebAuthn", |world| world.share("instagram", &format!("{SHARE}mfa: {{methods: [WebAuthn]}}"))),
+        ("other owner", |world| world.owners("instagram", &["zoe@host.example"])),
+        ("MFA reset", |world| world.resets_mfa("carol")),
+        ("suspended", |world| world.member("carol", "GuestAdmin", "suspended: true")),
+        ("ended", |world| world.member("carol", "GuestAdmin", "expiresAt: '2020-01-01T00:00:00Z'")),
+    ];
+    for (what, edit) in edits {
+        let mut world = shared();
+        world.becomes_unreadable(Kind::Partner, "acme");
+        world.settle();
+        assert!(!world.record("carol").unwrap().grants.is_empty(), "{what}");
+        edit(&mut world);
+        world.settle();
+        assert!(world.record("carol").unwrap().grants.is_empty(), "{what}: {:?}", world.record("carol"));
+    }
+    let mut world = shared();
+    world.becomes_unreadable(Kind::Partner, "acme");
+    world.share("instagram", "guestAdminRole: Collaborator\nguestUsers: [{name: bob, propagatedBy: carol}]");
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Collaborator"]);
+}
+
+#[test]
+fn unreadable_share_keeps_its_grants_from_a_second_share() {
+    let mut world = shared();
+    world.share_of("again", "partnerRef: {name: acme}\naccount: instagram\nsharedBy: alice@host.example");
+    world.settle();
+    world.becomes_unreadable(Kind::Share, "instagram");
+    world.settle();
+    let record = world.record("bob").unwrap();
+    assert_eq!(record.grants.get("instagram").unwrap().grant.share, "instagram");
+    let record = world.record("carol").unwrap();
+    assert_eq!(record.grants.get("instagram").unwrap().grant.share, "instagram");
+}
+
+#[test]
+fn membership_with_a_taken_address_asks_for_no_place() {
+    let mut world = shared();
+    world.partner("acme", &format!("{ADMINS}guests: {{maxGuests: 3}}"));
+    world.membership("again", "partnerRef: {name: acme}\nemail: bob@acme.example\ninvitedBy: alice@host.example\n");
+    world.settle();
+    assert_eq!(world.violations(Kind::Membership, "again"), ["AlreadyGuest spec.email"]);
+}
+
+#[test]
+fn paused_share_revokes_access_without_the_method_it_asks_for() {
+    let mut world = shared();
+    let carol = email("carol@acme.example");
+    world.play(|store, now| store.enroll_mfa(&carol, MfaMethod::WebAuthn, now));
+    world.share("instagram", "guestAdminRole: Manager\nmfa: {methods: [WebAuthn]}");
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+    world.annotate(Kind::Share, "instagram", "guestlist.dev/paused", "true");
+    world.settle();
+    assert_eq!(world.access(), ["carol: instagram as Manager"]);
+    world.resets_mfa("carol");
+    world.play(|store, now| store.enroll_mfa(&carol, MfaMethod::TOTP, now));
+    world.settle();
+    assert!(world.record("carol").unwrap().grants.is_empty(), "{:?}", world.record("carol"));
 }
 
 #[test]
