@@ -23,7 +23,7 @@ pub use super::exchange::*;
 use super::queue::{Priority, Queue};
 use crate::directory::{Changed, Mirror, Owner, PartnerId};
 use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer, resource_version};
-use crate::plan::sweep::Orphan;
+use crate::plan::sweep::{self as sweeping, Orphan, Sweep};
 use crate::plan::{self, Extent, Finalizer, Invitations, Notice, Plan, Scope, World};
 use crate::rules::Email;
 use crate::workspace::Workspace;
@@ -38,6 +38,9 @@ const TERM: SignedDuration = SignedDuration::from_millis(500);
 
 /// How an object is planned. Injectable, so that wrong planners can be shown to be caught.
 pub type Planner = fn(World<'_>, &Key) -> Plan;
+
+/// How the sweep is planned. Injectable likewise.
+pub type Sweeper = fn(World<'_>) -> Sweep;
 
 /// How far a key has come since it began.
 #[derive(Debug, Default)]
@@ -64,6 +67,7 @@ pub struct Engine {
     /// What the operator tells about itself.
     pub condition: Condition,
     planner: Planner,
+    sweeper: Sweeper,
     extent: Extent,
     workers: usize,
     frontiers: BTreeMap<Kind, u64>,
@@ -104,6 +108,7 @@ impl Engine {
             queue: Queue::default(),
             condition: Condition::default(),
             planner: plan::plan,
+            sweeper: sweeping::plan,
             extent: Extent::Everything,
             workers,
             frontiers: BTreeMap::new(),
@@ -131,6 +136,13 @@ impl Engine {
     #[must_use]
     pub fn with_planner(mut self, planner: Planner) -> Self {
         self.planner = planner;
+        self
+    }
+
+    /// Plans the sweep by another function.
+    #[must_use]
+    pub fn with_sweeper(mut self, sweeper: Sweeper) -> Self {
+        self.sweeper = sweeper;
         self
     }
 

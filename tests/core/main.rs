@@ -12,6 +12,7 @@ mod support {
     pub mod random;
     pub mod realm_in_memory;
     pub mod world;
+    pub mod worlds;
 }
 
 mod boundaries;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Check, Engine, Priority, Task, panics};
 use crate::directory::Mark;
 use crate::index::Key;
-use crate::plan::sweep::{self, Orphan, Sweep};
+use crate::plan::sweep::{Orphan, Sweep};
 use crate::plan::{Extent, Step};
 
 /// How long after a change it is due: it looks at every guest, so a burst of changes is looked at once.
@@ -38,7 +38,7 @@ impl Engine {
         if !self.condition.directory {
             return None;
         }
-        let sweep = match panics::caught(|| sweep::plan(self.world(now))) {
+        let sweep = match panics::caught(|| (self.sweeper)(self.world(now))) {
             Ok(sweep) => sweep,
             Err(message) => {
                 self.planner_panicked(&Key::sweep(), &message, now);

@@ -3,12 +3,12 @@
 
 use guestlist::index::Kind::{self, Membership, Partner, Share};
 use jiff::SignedDuration;
-use serde_json::json;
 
 use super::driver::{Sim, key};
-use super::server::Part;
+use super::play::happen;
 use super::{law, walk};
 use crate::support::dice::Dice;
+use crate::support::worlds::Edit;
 
 const NAMES: [&str; 3] = ["bob", "carol", "dave"];
 const STEPS: usize = 10;
@@ -18,48 +18,48 @@ pub fn is_there(sim: &Sim, kind: Kind, name: &str) -> bool {
 }
 
 pub fn vanish(sim: &mut Sim, kind: Kind, name: &str) {
-    let none = json!({"metadata": {"finalizers": null}});
-    if sim.server.patch(&key(kind, name), Part::Object, &none, sim.now).is_ok() && is_there(sim, kind, name) {
-        sim.server.delete(&key(kind, name), None, sim.now).unwrap();
-    }
+    happen(sim, Edit::Vanish(key(kind, name)));
 }
 
-pub fn make(sim: &mut Sim, kind: Kind, name: &str) {
-    if is_there(sim, kind, name) {
-        return;
-    }
+/// An object of the walk is made, if it is not there.
+pub fn making(kind: Kind, name: &str) -> Edit {
     let all = walk::objects();
     let (_, _, spec) = all.into_iter().find(|(k, n, _)| *k == kind && *n == name).unwrap();
-    sim.create(kind, name, spec);
+    Edit::Create(key(kind, name), spec)
 }
 
 /// Everything comes back under other UIDs.
-pub fn restore(sim: &mut Sim) {
-    let stored: Vec<_> = sim.server.objects().iter().map(|(key, o)| (key.clone(), o["spec"].clone())).collect();
-    for (key, _) in &stored {
-        vanish(sim, key.kind, &key.name);
-    }
-    for (key, spec) in stored {
-        sim.server.create(&key, spec, sim.now);
-    }
+pub fn restoring(sim: &Sim) -> Vec<Edit> {
+    let stored = sim.server.objects();
+    let gone = stored.keys().cloned().map(Edit::Vanish);
+    gone.chain(stored.iter().map(|(key, object)| Edit::Create(key.clone(), object["spec"].clone()))).collect()
 }
 
 fn something_happens(sim: &mut Sim, dice: &mut Dice) {
     let name = NAMES[dice.roll(3)];
-    match dice.roll(10) {
-        0 if is_there(sim, Membership, name) => sim.delete(Membership, name),
-        1 => vanish(sim, Membership, name),
-        2 | 3 => make(sim, Membership, name),
-        4 if is_there(sim, Share, "instagram") => sim.delete(Share, "instagram"),
-        5 => make(sim, Share, "instagram"),
-        6 => restore(sim),
+    let edits = match dice.roll(10) {
+        0 => vec![Edit::Delete(key(Membership, name))],
+        1 => vec![Edit::Vanish(key(Membership, name))],
+        2 | 3 => vec![making(Membership, name)],
+        4 => vec![Edit::Delete(key(Share, "instagram"))],
+        5 => vec![making(Share, "instagram")],
+        6 => restoring(sim),
         7 => {
             let back = dice.roll(12) as u64;
-            sim.restart_at(sim.server.version.saturating_sub(back));
+            return sim.restart_at(sim.server.version.saturating_sub(back));
         }
-        8 if is_there(sim, Partner, "acme") => vanish(sim, Partner, "acme"),
-        9 => sim.now += SignedDuration::from_hours(25),
-        _ => sim.now += SignedDuration::from_mins(11),
+        8 => vec![Edit::Vanish(key(Partner, "acme"))],
+        hours => {
+            sim.now += if hours == 9 && dice.one_in(2) {
+                SignedDuration::from_hours(25)
+            } else {
+                SignedDuration::from_mins(11)
+            };
+            return;
+        }
+    };
+    for edit in edits {
+        happen(sim, edit);
     }
 }
 
@@ -77,7 +77,7 @@ fn whatever_goes_and_comes_in_the_end_everybody_has_what_is_declared_and_nothing
         for (kind, name, _) in walk::objects() {
             let leaving = |o: &serde_json::Value| o.pointer("/metadata/deletionTimestamp").is_some();
             if sim.server.object(&key(kind, name)).is_none_or(leaving) && kind == Partner {
-                make(&mut sim, kind, name);
+                happen(&mut sim, making(kind, name));
             }
         }
         sim.settle();

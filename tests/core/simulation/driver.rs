@@ -6,12 +6,14 @@ use std::path::Path;
 
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Access, Inline, Store};
-use guestlist::directory::{AccountRecord, Changed, Epoch, Execute, Fault, Observe, Operation, Owner, UserRecord};
-use guestlist::directory::{Everything, Import};
-use guestlist::index::{Key, Kind};
-use guestlist::operator::engine::{Engine, Input, Load, Now, Planner, Task};
+use guestlist::directory::{
+    AccountRecord, Changed, Epoch, Everything, Execute, Fault, GuestRecord, Import, MfaRecord, Observe, Operation,
+    Owner, UserRecord,
+};
+use guestlist::index::{Declared, Key, Kind};
+use guestlist::operator::engine::{Engine, Input, Load, Now, Planner, Sweeper, Task};
 use guestlist::operator::perform::About;
-use guestlist::plan::Notice;
+use guestlist::plan::{Notice, Step};
 use guestlist::rules::Email;
 use guestlist::workspace::Workspace;
 use jiff::{SignedDuration, Timestamp};
@@ -19,8 +21,11 @@ use serde_json::Value;
 
 use super::law;
 use super::server::{Entry, Server, read};
+use super::two_leaders::Former;
 use super::worlds::Watch;
 use super::worlds::planted::StoreBug;
+use crate::support::worlds::Objects;
+use crate::support::worlds::reference::is_unreadable;
 
 const POLICY: &str = r#"
 domains: [host.example]
@@ -68,7 +73,7 @@ pub struct Running {
     /// The index of the outside facts that the engine knew.
     pub outside: usize,
     /// The objects as the engine knew them, if the operation grants something.
-    pub known: BTreeMap<Key, Value>,
+    pub known: Objects,
 }
 
 pub struct Sim {
@@ -77,6 +82,7 @@ pub struct Sim {
     pub engine: Engine,
     pub now: Timestamp,
     pub planner: Planner,
+    pub sweeper: Sweeper,
     /// The workspace policy of the next process.
     pub policy: String,
     /// What goes wrong, and at which call.
@@ -118,15 +124,25 @@ pub struct Sim {
     pub watch: Option<Watch>,
     /// Planted bugs: an executor that replaces operations, and a fault of the object store.
     pub executor: Option<fn(&Operation) -> Option<Operation>>,
+    /// The operator reads other objects than are stored.
+    pub reader: Option<fn(Kind, &mut Value)>,
     pub store_bug: Option<StoreBug>,
     /// The versions that this process wrote, as the answers told it.
     pub own: BTreeSet<u64>,
     /// The number of steps so far.
     pub steps: usize,
-    running: Vec<Running>,
-    places: BTreeMap<Kind, usize>,
-    bookmarks: BTreeMap<Kind, u64>,
-    changed: BTreeSet<Changed>,
+    /// The guests whose MFA the directory cannot tell, and since when.
+    pub unknown_mfa: BTreeMap<Email, Timestamp>,
+    /// When the present process began.
+    pub started: Timestamp,
+    /// The process that led before and still works.
+    pub former: Option<Box<Former>>,
+    /// The former leader does the present step.
+    pub is_former: bool,
+    pub(super) running: Vec<Running>,
+    pub(super) places: BTreeMap<Kind, usize>,
+    pub(super) bookmarks: BTreeMap<Kind, u64>,
+    pub(super) changed: BTreeSet<Changed>,
     pub epoch: Epoch,
     random: u64,
 }
@@ -139,9 +155,9 @@ pub fn key(kind: Kind, name: &str) -> Key {
     Key::new(kind, "partners", name)
 }
 
-fn engine(planner: Planner, policy: &str) -> Engine {
+fn engine(planner: Planner, sweeper: Sweeper, policy: &str) -> Engine {
     let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
-    Engine::new(owner, Workspace::parse(policy).unwrap(), 4).with_planner(planner)
+    Engine::new(owner, Workspace::parse(policy).unwrap(), 4).with_planner(planner).with_sweeper(sweeper)
 }
 
 impl Sim {
@@ -158,10 +174,11 @@ impl Sim {
         let mut sim = Self {
             server: Server::default(),
             directory,
-            engine: engine(planner, POLICY),
+            engine: engine(planner, guestlist::plan::sweep::plan, POLICY),
             policy: POLICY.to_owned(),
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
             planner,
+            sweeper: guestlist::plan::sweep::plan,
             trouble: None,
             cursed: Vec::new(),
             refuses: None,
@@ -182,9 +199,14 @@ impl Sim {
             strict: false,
             watch: None,
             executor: None,
+            reader: None,
             store_bug: None,
             own: BTreeSet::new(),
             steps: 0,
+            unknown_mfa: BTreeMap::new(),
+            started: "2027-01-01T00:00:00Z".parse().unwrap(),
+            former: None,
+            is_former: false,
             running: Vec::new(),
             places: BTreeMap::new(),
             bookmarks: BTreeMap::new(),
@@ -217,8 +239,11 @@ impl Sim {
 
     fn begin_at(&mut self, version: u64) {
         block_on(self.directory.claim(&self.engine.owner)).unwrap();
-        self.epoch = block_on(self.directory.lead()).unwrap();
-        self.engine = engine(self.planner, &self.policy);
+        if self.store_bug != Some(StoreBug::EpochStays) {
+            self.epoch = block_on(self.directory.lead()).unwrap();
+        }
+        self.engine = engine(self.planner, self.sweeper, &self.policy);
+        self.started = self.now;
         self.lapsed = false;
         self.successor = None;
         self.own.clear();
@@ -236,17 +261,25 @@ impl Sim {
     pub fn list_at(&mut self, kind: Kind, version: u64) {
         let all = self.server.at(version);
         let mut objects: Vec<_> =
-            all.iter().filter(|(key, _)| key.kind == kind).map(|(_, object)| read(kind, object).into()).collect();
+            all.iter().filter(|(key, _)| key.kind == kind).map(|(_, object)| self.read(kind, object).into()).collect();
         if self.store_bug == Some(StoreBug::RelistKeepsGoneObjects) {
             let gone = |entry: &&Entry| {
                 entry.key.kind == kind && entry.object.is_none() && self.engine.index.metadata(&entry.key).is_some()
             };
             let gone = self.server.history.iter().filter(gone).filter(|entry| !all.contains_key(&entry.key));
-            objects.extend(gone.map(|entry| read(kind, &entry.last).into()));
+            objects.extend(gone.map(|entry| self.read(kind, &entry.last).into()));
         }
         self.places.insert(kind, self.server.history.iter().filter(|entry| entry.version <= version).count());
         self.bookmarks.insert(kind, 0);
         self.engine.handle(Input::Listed { kind, objects, frontier: version }, self.now);
+    }
+
+    /// An object as the operator reads it.
+    pub(super) fn read(&self, kind: Kind, object: &Value) -> Declared {
+        let Some(reader) = self.reader else { return read(kind, object) };
+        let mut other = object.clone();
+        reader(kind, &mut other);
+        read(kind, &other)
     }
 
     /// Reads the directory in full.
@@ -292,6 +325,15 @@ impl Sim {
     pub fn step(&mut self) -> bool {
         self.steps += 1;
         assert!(self.steps < MOST_STEPS_IN_ALL, "a loop: {:#?}", self.last_calls());
+        if self.former.is_some() && self.draw(2) == 0 {
+            self.step_of_former();
+            return true;
+        }
+        self.step_of_leader() || self.former.is_some()
+    }
+
+    /// The same for one process.
+    pub(super) fn step_of_leader(&mut self) -> bool {
         self.start();
         let mut waiting: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.has_news(*kind)).collect();
         let (news, told) = (waiting.len(), usize::from(!self.changed.is_empty()));
@@ -320,8 +362,10 @@ impl Sim {
             let seen = self.newest(&key, &task);
             let about = About::of(&self.engine.index, &key);
             self.looks += usize::from(matches!(task, Task::Look(_)) && !self.engine.condition.directory);
-            if let Task::Execute { notices, .. } = &task {
+            if let Task::Execute { steps, notices, .. } = &task {
+                self.gives_nothing_to_unknown_mfa(steps);
                 let corrects = self.watch.as_ref().is_some_and(|watch| watch.login_was_switched);
+                let corrects = corrects || self.is_former || self.former.is_some();
                 assert!(
                     corrects || !notices.contains(&Notice::CORRECTED),
                     "{key}: our own work was taken for somebody else's"
@@ -331,13 +375,28 @@ impl Sim {
             let outside = self.watch.as_ref().map_or(0, |watch| watch.known);
             self.running.push(Running { about, task, seen, outside, known });
         }
-        assert_eq!(self.engine.stopped(), None);
+        assert!(self.is_former || self.engine.stopped().is_none(), "{:?}", self.engine.stopped());
         assert!(self.planners_panic || self.engine.planner_panics() == 0, "{:?}", self.engine.condition.panicking);
+    }
+
+    /// MFA that the directory cannot tell gives nothing.
+    fn gives_nothing_to_unknown_mfa(&self, steps: &[Step]) {
+        for step in steps {
+            let Operation::Give { guest, .. } = &step.operation else { continue };
+            let record = self.engine.mirror.guest_by_id(guest);
+            assert!(
+                record.is_none_or(|record| record.mfa != MfaRecord::Unknown),
+                "{guest:?} is given something though MFA is unknown: {step:?}"
+            );
+        }
     }
 
     /// The newest version of whatever decides what a task gives, as far as the operator knew it. Its view has to be the
     /// world's at that version or a later one, not a mixture of times.
     fn newest(&self, key: &Key, task: &Task) -> u64 {
+        if key.is_sweep() {
+            return self.delivered();
+        }
         let index = &self.engine.index;
         let mut involved = vec![key.clone()];
         involved.extend(index.partner_of(key));
@@ -360,21 +419,27 @@ impl Sim {
         involved.iter().filter_map(version).max().unwrap_or_default()
     }
 
-    /// The objects as the engine knows them.
-    fn known(&self, task: &Task) -> BTreeMap<Key, Value> {
-        let Task::Execute { steps, .. } = task else { return BTreeMap::new() };
-        if self.watch.is_none() || !steps.iter().any(|step| matches!(step.operation, Operation::Give { .. })) {
-            return BTreeMap::new();
-        }
-        let is_known = |entry: &&Entry| {
-            let version = self.engine.index.metadata(&entry.key).and_then(|meta| meta.resource_version.clone());
-            version.is_some_and(|version| version == entry.version.to_string())
-        };
-        let known = self.server.history.iter().filter(is_known);
-        known.filter_map(|entry| Some((entry.key.clone(), entry.object.clone()?))).collect()
+    /// The version up to which every watch has delivered its events.
+    fn delivered(&self) -> u64 {
+        let of =
+            |kind| self.next_event(kind).map_or(self.server.version, |place| self.server.history[place].version - 1);
+        Kind::ALL.into_iter().map(of).min().unwrap_or_default()
     }
 
-    fn draw(&mut self, below: usize) -> usize {
+    /// The objects as the engine knows them.
+    fn known(&self, task: &Task) -> Objects {
+        if self.watch.is_none() || !matches!(task, Task::Execute { .. }) {
+            return Objects::new();
+        }
+        let index = &self.engine.index;
+        let stored = |key: Key| {
+            let version = index.metadata(&key)?.resource_version.as_ref()?.parse::<usize>().ok()?;
+            Some((key, self.server.history[version - 1].object.clone()?))
+        };
+        Kind::ALL.into_iter().flat_map(|kind| index.keys(kind)).filter_map(stored).collect()
+    }
+
+    pub(super) fn draw(&mut self, below: usize) -> usize {
         if self.random == 0 {
             return 0;
         }
@@ -407,8 +472,13 @@ impl Sim {
         if entry.object.is_none() && self.store_bug == Some(StoreBug::DeletionsAreLost) {
             return;
         }
+        let unreadable = self.store_bug == Some(StoreBug::UnreadableIsAbsent);
         let input = match &entry.object {
-            Some(object) => Input::Applied { object: Box::new(read(kind, object)), frontier: entry.version },
+            Some(object) if unreadable && is_unreadable(object) => {
+                let uid = object["metadata"]["uid"].as_str().unwrap().to_owned();
+                Input::Deleted { key: entry.key.clone(), uid, frontier: entry.version }
+            }
+            Some(object) => Input::Applied { object: Box::new(self.read(kind, object)), frontier: entry.version },
             None => {
                 let uid = entry.last["metadata"]["uid"].as_str().unwrap().to_owned();
                 Input::Deleted { key: entry.key.clone(), uid, frontier: entry.version }
@@ -432,6 +502,9 @@ impl Sim {
 
     /// Notes a change in the directory that the operator will receive.
     pub fn is_changed(&mut self, changed: Changed) {
+        if let Some(former) = &mut self.former {
+            former.changed.insert(changed.clone());
+        }
         self.changed.insert(changed);
     }
 
@@ -442,9 +515,7 @@ impl Sim {
             return;
         }
         let now = changes.iter().map(|changed| match changed {
-            Changed::Guest(email) => {
-                Now::Guest(email.clone(), block_on(self.directory.guest(email)).unwrap().map(Box::new))
-            }
+            Changed::Guest(email) => Now::Guest(email.clone(), self.guest(email).map(Box::new)),
             Changed::Account(name) => Now::Account(name.clone(), block_on(self.directory.account(name)).unwrap()),
             Changed::User(email) => Now::User(email.clone(), block_on(self.directory.user(email)).unwrap()),
             Changed::Partner(_) | Changed::Destroyed | Changed::Everything => panic!("nobody plays that"),
@@ -476,7 +547,25 @@ impl Sim {
     // --- what there is to see
 
     pub fn everything(&self) -> Everything {
-        self.directory.0.lock().unwrap().everything().unwrap()
+        let mut all = self.directory.0.lock().unwrap().everything().unwrap();
+        all.guests.iter_mut().for_each(|guest| self.hide_mfa(guest));
+        all
+    }
+
+    /// The record of an address.
+    pub fn guest(&self, address: &Email) -> Option<GuestRecord> {
+        let mut guest = block_on(self.directory.guest(address)).unwrap();
+        if let Some(guest) = &mut guest {
+            self.hide_mfa(guest);
+        }
+        guest
+    }
+
+    /// Leaves out of a record what the directory cannot tell.
+    pub fn hide_mfa(&self, guest: &mut GuestRecord) {
+        if self.unknown_mfa.contains_key(&guest.address) {
+            guest.mfa = MfaRecord::Unknown;
+        }
     }
 
     /// Who can use what now, as the directory says it: (membership, account) → role.

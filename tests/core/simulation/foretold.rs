@@ -15,12 +15,14 @@ use guestlist::plan::Extent;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::churn::{is_there, make, restore, vanish};
+use super::churn::{is_there, making, restoring, vanish};
 use super::driver::{Sim, key};
 use super::perform::lines;
+use super::play::happen;
 use super::server::read;
 use super::walk;
 use crate::support::dice::Dice;
+use crate::support::worlds::{Edit, specs};
 
 /// A session on this cluster, and on what a directory of this content is after something happened to it.
 fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> Session {
@@ -93,40 +95,29 @@ fn does_as_foretold(sim: &mut Sim, what: &str) -> usize {
     done.len()
 }
 
-/// Somebody does something while no operator runs.
-fn edit(sim: &mut Sim, dice: &mut Dice) {
-    let name = ["bob", "carol", "dave"][dice.roll(3)];
-    let share = ["instagram", "newsletter"][dice.roll(2)];
-    let (of_member, of_share) = (is_there(sim, Membership, name), is_there(sim, Share, share));
+/// The edits of people while no operator runs.
+fn edits(sim: &Sim, dice: &mut Dice) -> Vec<Edit> {
+    let member = key(Membership, ["bob", "carol", "dave"][dice.roll(3)]);
+    let name = ["instagram", "newsletter"][dice.roll(2)];
+    let (share, partner) = (key(Share, name), key(Partner, "acme"));
     match dice.roll(16) {
-        0 | 1 if of_share => sim.delete(Share, share),
-        2 | 3 if of_member => sim.delete(Membership, name),
-        4 => vanish(sim, Share, share),
-        5 => vanish(sim, Membership, name),
-        6 if is_there(sim, Partner, "acme") => sim.delete(Partner, "acme"),
-        7 if is_there(sim, Partner, "acme") => {
-            sim.edit(Partner, "acme", json!({"deletion": "Block"}));
-            sim.delete(Partner, "acme");
+        0 | 1 => vec![Edit::Delete(share)],
+        2 | 3 => vec![Edit::Delete(member)],
+        4 => vec![Edit::Vanish(share)],
+        5 => vec![Edit::Vanish(member)],
+        6 => vec![Edit::Delete(partner)],
+        7 => vec![Edit::Spec(partner.clone(), specs::deletion(false)), Edit::Delete(partner)],
+        8 if dice.roll(3) == 0 => vec![Edit::Vanish(partner)],
+        9 => restoring(sim),
+        10 => vec![Edit::Spec(member, specs::suspended(dice.roll(2) == 0))],
+        11 => vec![Edit::Spec(member, specs::role(dice.roll(2) == 0))],
+        12 => vec![Edit::Spec(share, specs::excludes(&[&*member.name]))],
+        13 => vec![Edit::Spec(partner, specs::suspended(dice.roll(2) == 0))],
+        14 => {
+            let Edit::Create(_, spec) = making(Share, name) else { unreachable!() };
+            vec![Edit::Create(key(Share, "another"), specs::with(spec, [specs::guest_admin_role(false)]))]
         }
-        8 if dice.roll(3) == 0 => vanish(sim, Partner, "acme"),
-        9 => restore(sim),
-        10 if of_member => sim.edit(Membership, name, json!({"suspended": dice.roll(2) == 0})),
-        11 if of_member => {
-            let role = ["GuestAdmin", "GuestUser"][dice.roll(2)];
-            sim.edit(Membership, name, json!({"role": role}));
-        }
-        12 if of_share => sim.edit(Share, share, json!({"exclude": [{"name": name}]})),
-        13 if is_there(sim, Partner, "acme") => sim.edit(Partner, "acme", json!({"suspended": dice.roll(2) == 0})),
-        14 if !is_there(sim, Share, "another") => {
-            let (_, _, mut spec) = walk::objects().into_iter().find(|(_, name, _)| *name == share).unwrap();
-            spec["guestAdminRole"] = json!("Collaborator");
-            sim.create(Share, "another", spec);
-        }
-        _ => {
-            for (kind, name, _) in walk::objects() {
-                make(sim, kind, name);
-            }
-        }
+        _ => walk::objects().into_iter().map(|(kind, name, _)| making(kind, name)).collect(),
     }
 }
 
@@ -138,9 +129,10 @@ fn the_operator_does_what_a_plan_of_its_cluster_said_whatever_went_and_came_whil
         let mut dice = Dice(seed);
         walk::begin(&mut sim);
         for round in 0..4 {
-            let edits = 1 + dice.roll(4);
-            for _ in 0..edits {
-                edit(&mut sim, &mut dice);
+            for _ in 0..=dice.roll(4) {
+                for edit in edits(&sim, &mut dice) {
+                    happen(&mut sim, edit);
+                }
             }
             // People follow what invitations there are; a mail interval passes.
             sim.now += SignedDuration::from_mins(11);

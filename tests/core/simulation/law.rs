@@ -9,6 +9,8 @@ use guestlist::rules::{GuestRole, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::support::worlds::Objects;
+
 /// (membership, account) → role.
 pub type Access = BTreeMap<(String, String), ShareRole>;
 
@@ -25,18 +27,19 @@ pub fn effective(all: &Everything, now: Timestamp) -> Access {
 }
 
 /// Who may use what, once joined and with MFA on.
-pub fn allowed(objects: &BTreeMap<Key, Value>) -> Access {
+pub fn allowed(objects: &Objects) -> Access {
     let mut found = Access::new();
     let of = |kind| objects.iter().filter(move |(key, _)| key.kind == kind);
     for (share_key, share) in of(Kind::Share) {
         for (key, member) in of(Kind::Membership) {
             let spec = &share["spec"];
             let partner = spec["partnerRef"]["name"].as_str().unwrap();
-            let stands = objects.get(&Key::new(Kind::Partner, &*key.namespace, partner)).is_some_and(is_on)
-                && is_on(share)
-                && is_on(member)
-                && share_key.namespace == key.namespace
-                && member["spec"]["partnerRef"]["name"] == partner;
+            let stands =
+                objects.get(&Key::new(Kind::Partner, &*key.namespace, partner)).is_some_and(|partner| is_on(partner))
+                    && is_on(share)
+                    && is_on(member)
+                    && share_key.namespace == key.namespace
+                    && member["spec"]["partnerRef"]["name"] == partner;
             if let Some(role) = role(objects, key, member, spec).filter(|_| stands) {
                 found.insert((key.name.to_string(), spec["account"].as_str().unwrap().to_owned()), role);
             }
@@ -45,7 +48,7 @@ pub fn allowed(objects: &BTreeMap<Key, Value>) -> Access {
     found
 }
 
-fn role(objects: &BTreeMap<Key, Value>, key: &Key, member: &Value, share: &Value) -> Option<ShareRole> {
+fn role(objects: &Objects, key: &Key, member: &Value, share: &Value) -> Option<ShareRole> {
     if names(&share["exclude"], &key.name).is_some() {
         return None;
     }
@@ -134,11 +137,11 @@ pub fn mails(before: &Everything, after: &Everything) -> usize {
 }
 
 /// Where everything ended: all that is stored on both sides, but for instants and counters.
-pub fn end(objects: &BTreeMap<Key, Value>, all: &Everything, now: Timestamp) -> Vec<String> {
+pub fn end(objects: &Objects, all: &Everything, now: Timestamp) -> Vec<String> {
     let mut lines: Vec<String> = objects
         .iter()
         .map(|(key, object)| {
-            let mut object = object.clone();
+            let mut object = Value::clone(object);
             object["metadata"].as_object_mut().unwrap().remove("resourceVersion");
             timeless(&mut object);
             format!("{key} {object}")

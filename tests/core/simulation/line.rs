@@ -68,8 +68,13 @@ impl Line {
 pub struct Call {
     line: Line,
     work: Pin<Box<dyn Future<Output = Outcome>>>,
-    runtime: tokio::runtime::Runtime,
     is_over: Arc<AtomicBool>,
+}
+
+thread_local! {
+    /// The deadlines of calls need a timer; no time passes while they wait for us.
+    static RUNTIME: tokio::runtime::Runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
 }
 
 /// The length of a term.
@@ -96,9 +101,7 @@ impl Call {
             clock,
             metrics: Arc::default(),
         };
-        // Its deadlines need a timer; no time passes while it waits for us.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        Self { line, work: Box::pin(async move { performer.perform(about, task).await }), runtime, is_over }
+        Self { line, work: Box::pin(async move { performer.perform(about, task).await }), is_over }
     }
 
     /// The term is over from now on.
@@ -109,11 +112,13 @@ impl Call {
     /// Goes on with what was answered, until it asks for more or is done.
     pub fn go_on(&mut self, answer: Option<Answer>) -> Next {
         self.line.0.lock().unwrap().answer = answer;
-        let _entered = self.runtime.enter();
-        match self.work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => Next::Done(outcome),
-            Poll::Pending => Next::Asks(self.line.0.lock().unwrap().ask.take().expect("it waits for us only")),
-        }
+        RUNTIME.with(|runtime| {
+            let _entered = runtime.enter();
+            match self.work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(outcome) => Next::Done(outcome),
+                Poll::Pending => Next::Asks(self.line.0.lock().unwrap().ask.take().expect("it waits for us only")),
+            }
+        })
     }
 }
 

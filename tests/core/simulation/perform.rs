@@ -1,10 +1,10 @@
 //! Does the engine's tasks with the operator's own performer, on the server and the directory in memory, with the trouble that
 //! a test asked for, and looks at the law after every operation.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::executor::block_on;
-use guestlist::directory::{Effect, Everything, Execute, Fault, Observe, Operation, Revision, Weight};
+use guestlist::directory::{Effect, Epoch, Everything, Execute, Fault, Observe, Operation, Revision, Weight};
 use guestlist::index::{Key, Kind};
 use guestlist::operator::engine::{Failure, Input, Outcome, Task};
 use guestlist::operator::objects::Part;
@@ -17,10 +17,12 @@ use serde_json::Value;
 use super::driver::{Running, Sim, Trouble};
 use super::law;
 use super::line::{Answer, Ask, Call, Next};
-use super::server::{Server, read};
+use super::server::Server;
+use super::two_leaders::UnderWay;
 use super::worlds;
 use super::worlds::planted::StoreBug;
 use crate::support::amended;
+use crate::support::worlds::Objects;
 
 /// More calls than any task makes: a task with more is an endless loop.
 const MOST_CALLS: usize = 500;
@@ -63,29 +65,76 @@ impl Sim {
     /// Does a task that was not left to chance.
     pub fn perform_now(&mut self, key: Key, task: Task) {
         let about = About::of(&self.engine.index, &key);
-        self.perform(Running { about, task, seen: 0, outside: 0, known: BTreeMap::new() });
+        self.perform(Running { about, task, seen: 0, outside: 0, known: Objects::new() });
     }
 
     pub fn perform(&mut self, running: Running) {
+        let rest = self.begin_calls(running, MOST_CALLS);
+        assert!(rest.is_none(), "a task that never ends: {:#?}", self.last_calls());
+    }
+
+    /// Begins a task and makes this number of its calls. `None`: the task is over.
+    pub fn begin_calls(&mut self, running: Running, calls: usize) -> Option<UnderWay> {
         let mut call = Call::begin(running.about.clone(), running.task.clone(), self.now, self.epoch);
-        let mut answer = None;
-        let mut asked = 0;
-        let outcome = loop {
-            asked += 1;
-            assert!(asked < MOST_CALLS, "a task that never ends: {:#?}", self.last_calls());
-            if self.lapsed && self.store_bug != Some(StoreBug::TermNeverEnds) {
-                call.end_term();
+        let next = self.next(&mut call, None);
+        self.make_calls(running, call, next, calls)
+    }
+
+    /// Makes the call that is under way, which was sent within the term, and those that follow it.
+    pub fn go_on(&mut self, running: Running, mut call: Call, ask: Ask) {
+        let lapsed = std::mem::take(&mut self.lapsed);
+        let answer = self.answer(&running, ask);
+        self.lapsed |= lapsed;
+        let rest = match answer {
+            Ok(told) => {
+                let next = self.next(&mut call, Some(told));
+                self.make_calls(running, call, next, MOST_CALLS)
             }
-            match call.go_on(answer) {
-                Next::Done(outcome) => break outcome,
-                Next::Asks(ask) => match self.answer(&running, ask) {
-                    Ok(told) => answer = Some(told),
-                    Err(Broken::Crash) => return self.restart(),
-                    Err(Broken::Panic) => break Outcome::panicked(&"injected"),
-                },
+            Err(broken) => {
+                self.breaks(&running, broken);
+                None
             }
         };
-        self.engine.handle(Input::Done { key: running.about.key, outcome: Box::new(outcome) }, self.now);
+        assert!(rest.is_none(), "a task that never ends: {:#?}", self.last_calls());
+    }
+
+    fn next(&self, call: &mut Call, answer: Option<Answer>) -> Next {
+        if self.lapsed && self.store_bug != Some(StoreBug::TermNeverEnds) {
+            call.end_term();
+        }
+        call.go_on(answer)
+    }
+
+    fn make_calls(&mut self, running: Running, mut call: Call, mut next: Next, calls: usize) -> Option<UnderWay> {
+        let mut asked = 0;
+        loop {
+            match next {
+                Next::Done(outcome) => {
+                    self.ends(&running, outcome);
+                    return None;
+                }
+                Next::Asks(ask) if asked == calls => return Some(UnderWay { running, call, ask }),
+                Next::Asks(ask) => match self.answer(&running, ask) {
+                    Ok(told) => next = self.next(&mut call, Some(told)),
+                    Err(broken) => {
+                        self.breaks(&running, broken);
+                        return None;
+                    }
+                },
+            }
+            asked += 1;
+        }
+    }
+
+    fn breaks(&mut self, running: &Running, broken: Broken) {
+        match broken {
+            Broken::Crash => self.restart(),
+            Broken::Panic => self.ends(running, Outcome::panicked(&"injected")),
+        }
+    }
+
+    fn ends(&mut self, running: &Running, outcome: Outcome) {
+        self.engine.handle(Input::Done { key: running.about.key.clone(), outcome: Box::new(outcome) }, self.now);
         match &mut self.successor {
             Some(0) => self.restart(),
             Some(left) => *left -= 1,
@@ -97,7 +146,7 @@ impl Sim {
         Ok(match ask {
             Ask::Get(key) => {
                 let object = self.call(format!("get {key}"), |server, _| server.object(&key).cloned().ok_or(404))?;
-                Answer::Object(object.map(|object| read(key.kind, &object)))
+                Answer::Object(object.map(|object| self.read(key.kind, &object)))
             }
             // As the operator's own store of objects does.
             Ask::Patch(..) if self.lapsed => Answer::Object(Err(Failure::NotLeading)),
@@ -118,15 +167,15 @@ impl Sim {
                 if let Some(old) = old.filter(|_| object.is_ok() && self.store_bug == Some(StoreBug::AnswerIsOld)) {
                     object = Ok(old);
                 }
-                Answer::Object(object.map(|object| read(key.kind, &object)))
+                Answer::Object(object.map(|object| self.read(key.kind, &object)))
             }
             Ask::Delete(key, uid) => {
                 let left =
                     self.call(format!("delete {key}"), |server, now| server.delete(&key, Some(uid.as_str()), now))?;
-                Answer::Left(left.map(|left| left.map(|object| read(key.kind, &object))))
+                Answer::Left(left.map(|left| left.map(|object| self.read(key.kind, &object))))
             }
             Ask::HasMembers(partner) => {
-                let names = |(key, object): (&Key, &Value)| {
+                let names = |(key, object): (&Key, &Arc<Value>)| {
                     key.kind == Kind::Membership
                         && key.namespace == partner.namespace
                         && object["spec"]["partnerRef"]["name"] == *partner.name
@@ -138,7 +187,7 @@ impl Sim {
                 )
             }
             Ask::Execute(operation, basis) => Answer::Effect(Box::new(self.execute(running, &operation, basis)?)),
-            Ask::Guest(address) => Answer::Guest(block_on(self.directory.guest(&address)).unwrap().map(Box::new)),
+            Ask::Guest(address) => Answer::Guest(self.guest(&address).map(Box::new)),
             Ask::Partner(id) => Answer::Partner(block_on(self.directory.partner(&id)).unwrap()),
             Ask::TakesWrites if self.takes_nothing => {
                 Answer::Written(Err(Fault::Unavailable { context: "an error".to_owned() }))
@@ -234,15 +283,11 @@ impl Sim {
             }
             Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic | Trouble::TermEnds) | None => {
                 let before = self.everything();
-                let expected = block_on(amended::expected(&self.directory, operation, basis, self.now));
-                let executed = self.executor.map_or_else(|| Some(operation.clone()), |executor| executor(operation));
-                let done = match &executed {
-                    Some(executed) => block_on(self.directory.execute(executed, basis, self.now, self.epoch)),
-                    None => Ok(Effect::default()),
-                };
-                if let Some(expected) = expected {
-                    block_on(amended::agrees(&self.directory, expected, &done, operation));
+                if self.watch.is_some() {
+                    worlds::is_tried(self, operation, &before);
                 }
+                let done = self.take(running, operation, basis);
+                assert!(!self.is_former || done.is_err(), "the directory takes {operation:?} of the former leader");
                 if self.watch.is_some() && done.is_err() {
                     assert_eq!(self.everything(), before, "{operation:?} failed and has changed the directory");
                 } else {
@@ -261,6 +306,37 @@ impl Sim {
         })
     }
 
+    /// The directory executes an operation, or refuses it.
+    fn take(&self, running: &Running, operation: &Operation, basis: Option<Revision>) -> Result<Effect, Fault> {
+        if basis.is_some() && self.watch.as_ref().is_some_and(|watch| watch.is_stale(running)) {
+            return Err(Fault::Changed { what: running.about.key.to_string() });
+        }
+        let expected = block_on(amended::expected(&self.directory, operation, basis, self.now));
+        let executed = self.executor.map_or_else(|| Some(operation.clone()), |executor| executor(operation));
+        let mut done = match &executed {
+            Some(executed) => block_on(self.directory.execute(executed, basis, self.now, self.fence())),
+            None => Ok(Effect::default()),
+        };
+        if let Some(expected) = expected {
+            block_on(amended::agrees(&self.directory, expected, &done, operation));
+        }
+        if let Ok(effect) = &mut done {
+            effect.guest.iter_mut().for_each(|guest| self.hide_mfa(guest));
+        }
+        done
+    }
+
+    fn note_purge(&mut self, operation: &Operation) {
+        if let (Operation::Destroy { .. }, Some(watch)) = (operation, &mut self.watch) {
+            watch.purged.push(self.now);
+        }
+    }
+
+    /// The epoch that the directory compares.
+    fn fence(&self) -> Epoch {
+        if self.store_bug == Some(StoreBug::NoFence) { Epoch(i64::MAX) } else { self.epoch }
+    }
+
     /// What must be true after every operation.
     fn look(&mut self, running: &Running, operation: &Operation, before: &Everything) {
         let after = self.everything();
@@ -274,7 +350,8 @@ impl Sim {
         self.deactivations += law::came_alive(&after, before);
         self.destructions += law::destroyed(before, &after);
         if self.watch.is_some() {
-            return worlds::look(self, running, operation, before, &after);
+            worlds::look(self, running, operation, before, &after);
+            return self.note_purge(operation);
         }
         let had = law::effective(before, self.now);
         let oldest = if self.strict { self.server.version } else { running.seen };

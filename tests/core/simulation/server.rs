@@ -1,7 +1,8 @@
 //! An API server in memory, as far as an operator can tell: versions, generations, finalizers, merge patches with
 //! preconditions, the status as a subresource, and a history to list and watch from.
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use guestlist::api;
 use guestlist::index::{Declared, Key, Kind};
@@ -9,20 +10,27 @@ pub use guestlist::operator::objects::Part;
 use guestlist::operator::watch::{Watched, declared};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use crate::support::worlds::Objects;
+use crate::support::worlds::specs::merge;
 
 /// What a key was after a version; `None`: gone.
 pub struct Entry {
     pub version: u64,
     pub key: Key,
-    pub object: Option<Value>,
+    pub object: Option<Arc<Value>>,
     /// The last state of what is gone.
-    pub last: Value,
+    pub last: Arc<Value>,
 }
 
 #[derive(Default)]
 pub struct Server {
-    objects: BTreeMap<Key, Value>,
+    objects: Objects,
+    /// All objects after each version.
+    snapshots: Vec<Rc<Objects>>,
+    /// The number of changes so far that were not about statuses and finalizers, for each version.
+    editions: Vec<usize>,
     pub history: Vec<Entry>,
     pub version: u64,
     uids: u64,
@@ -30,10 +38,10 @@ pub struct Server {
 
 impl Server {
     pub fn object(&self, key: &Key) -> Option<&Value> {
-        self.objects.get(key)
+        self.objects.get(key).map(|object| &**object)
     }
 
-    pub fn objects(&self) -> &BTreeMap<Key, Value> {
+    pub fn objects(&self) -> &Objects {
         &self.objects
     }
 
@@ -59,7 +67,7 @@ impl Server {
 
     /// The answer, or the status code of the refusal.
     pub fn patch(&mut self, key: &Key, part: Part, patch: &Value, _now: Timestamp) -> Result<Value, u16> {
-        let old = self.objects.get(key).cloned().ok_or(404_u16)?;
+        let old = self.object(key).cloned().ok_or(404_u16)?;
         let expected = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         if expected.is_some_and(|version| Some(version) != old.pointer("/metadata/resourceVersion").unwrap().as_str()) {
             return Err(409);
@@ -98,7 +106,7 @@ impl Server {
 
     /// What has a finalizer stays until that is gone.
     pub fn delete(&mut self, key: &Key, uid: Option<&str>, now: Timestamp) -> Result<Option<Value>, u16> {
-        let mut object = self.objects.get(key).cloned().ok_or(404_u16)?;
+        let mut object = self.object(key).cloned().ok_or(404_u16)?;
         if uid.is_some_and(|uid| object["metadata"]["uid"] != uid) {
             return Err(409);
         }
@@ -115,31 +123,45 @@ impl Server {
     }
 
     fn store(&mut self, key: &Key, mut object: Value) -> Value {
-        self.version += 1;
-        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.objects.insert(key.clone(), object.clone());
-        let (key, version) = (key.clone(), self.version);
-        self.history.push(Entry { version, key, object: Some(object.clone()), last: Value::Null });
+        object["metadata"]["resourceVersion"] = json!((self.version + 1).to_string());
+        let stored = Arc::new(object.clone());
+        self.objects.insert(key.clone(), stored.clone());
+        self.note(key, Some(stored), Arc::default());
         object
     }
 
     fn remove(&mut self, key: &Key, mut last: Value) {
-        self.version += 1;
-        last["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        last["metadata"]["resourceVersion"] = json!((self.version + 1).to_string());
         self.objects.remove(key);
-        self.history.push(Entry { version: self.version, key: key.clone(), object: None, last });
+        self.note(key, None, Arc::new(last));
+    }
+
+    fn note(&mut self, key: &Key, object: Option<Arc<Value>>, last: Arc<Value>) {
+        let before = self.snapshots.last().and_then(|objects| objects.get(key));
+        let said = |object: &Value| {
+            let metadata = &object["metadata"];
+            [&object["spec"], &metadata["annotations"], &metadata["deletionTimestamp"], &metadata["uid"]]
+                .map(Value::clone)
+        };
+        let differs = before.map(|object| said(object)) != object.as_ref().map(|object| said(object));
+        self.editions.push(self.editions.last().copied().unwrap_or_default() + usize::from(differs));
+        self.version += 1;
+        self.history.push(Entry { version: self.version, key: key.clone(), object, last });
+        self.snapshots.push(Rc::new(self.objects.clone()));
+    }
+
+    /// The states from a version until now that differ in more than statuses and finalizers.
+    pub fn since(&self, version: u64) -> Vec<Rc<Objects>> {
+        let mut versions: Vec<u64> = (version..=self.version).collect();
+        let edition = |version: &u64| usize::try_from(*version).unwrap().checked_sub(1).map(|at| self.editions[at]);
+        versions.dedup_by_key(|version| edition(version));
+        versions.into_iter().map(|version| self.at(version)).collect()
     }
 
     /// Everything as it was at a version.
-    pub fn at(&self, version: u64) -> BTreeMap<Key, Value> {
-        let mut objects = BTreeMap::new();
-        for entry in self.history.iter().filter(|entry| entry.version <= version) {
-            match &entry.object {
-                Some(object) => objects.insert(entry.key.clone(), object.clone()),
-                None => objects.remove(&entry.key),
-            };
-        }
-        objects
+    pub fn at(&self, version: u64) -> Rc<Objects> {
+        let place = usize::try_from(version.min(self.version)).unwrap().checked_sub(1);
+        place.map(|place| Rc::clone(&self.snapshots[place])).unwrap_or_default()
     }
 }
 
@@ -170,25 +192,6 @@ fn restore(object: &mut Value, from: &Value, field: &str) {
         Some(value) if !value.is_null() => fields.insert(field.to_owned(), value.clone()),
         _ => fields.remove(field),
     };
-}
-
-/// RFC 7396.
-fn merge(target: &mut Value, patch: &Value) {
-    let Some(fields) = patch.as_object() else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    for (name, value) in fields {
-        let target = target.as_object_mut().unwrap();
-        if value.is_null() {
-            target.remove(name);
-        } else {
-            merge(target.entry(name.clone()).or_insert(Value::Null), value);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,30 +8,26 @@ use serde_json::{Value, json};
 
 use super::driver::{Sim, email, key};
 use super::law;
+use crate::support::worlds::specs;
 
-fn member(name: &str, role: &str) -> Value {
-    json!({
-        "partnerRef": {"name": "acme"}, "email": format!("{name}@acme.example"), "role": role,
-        "invitedBy": "alice@host.example",
-    })
+fn member(name: &str, admin: bool) -> Value {
+    specs::membership("acme", &format!("{name}@acme.example"), admin, "alice@host.example")
 }
 
 fn share(account: &str) -> Value {
-    json!({
-        "partnerRef": {"name": "acme"}, "account": account, "sharedBy": "alice@host.example",
-        "guestAdminRole": "Manager", "guestUsers": [{"name": "bob", "propagatedBy": "carol"}],
-    })
+    let bob = specs::guest_users(vec![specs::propagated("bob", "carol")]);
+    specs::with(specs::share("acme", account, "alice@host.example"), [bob])
 }
 
 /// What is declared, in no helpful order.
 pub fn objects() -> Vec<(Kind, &'static str, Value)> {
     vec![
         (Share, "instagram", share("instagram")),
-        (Membership, "bob", member("bob", "GuestUser")),
-        (Membership, "carol", member("carol", "GuestAdmin")),
-        (Membership, "dave", member("dave", "GuestUser")),
+        (Membership, "bob", member("bob", false)),
+        (Membership, "carol", member("carol", true)),
+        (Membership, "dave", member("dave", false)),
         (Share, "newsletter", share("newsletter")),
-        (Partner, "acme", json!({"hostAdmins": ["alice@host.example"], "deletion": "Cascade"})),
+        (Partner, "acme", specs::with(specs::partner(&["alice@host.example"]), [specs::deletion(true)])),
     ]
 }
 

@@ -110,6 +110,7 @@ fn mailed(old: &GuestRecord, now: &GuestRecord, operation: &Operation, at: Times
             allowed: allowed.clone(),
             admitted_at: at,
             joined_at: None,
+            mfa_lost_at: None,
             login: if old.login == Login::DisabledByOther { old.login } else { Login::Enabled },
             deactivated_at: None,
             ..expected
@@ -142,9 +143,7 @@ fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Res
         }
         Operation::Demote { .. } => {
             record.role = GuestRole::GuestUser;
-            if record.grants.values().any(|held| held.grant.role == ShareRole::Manager) {
-                return Err("a Manager is demoted before the grant is lowered or revoked".to_owned());
-            }
+            record.grants.values_mut().for_each(|held| held.grant.role = ShareRole::Collaborator);
         }
         Operation::Promote { .. } => record.role = GuestRole::GuestAdmin,
         Operation::RevokeInvitation { .. } => record.invitation = None,
