@@ -191,6 +191,8 @@ pub enum Check {
         generation: Option<i64>,
         /// Whether it was on its way out.
         leaving: bool,
+        /// Whether it was paused. An annotation changes no generation.
+        paused: bool,
     },
     /// The object with this UID is still there, on its way out or not.
     Present {
@@ -219,6 +221,7 @@ impl Check {
             uid: known.uid.as_deref().unwrap_or_default().to_owned(),
             generation: known.generation,
             leaving: known.deletion_timestamp.is_some(),
+            paused: known.annotations.get(crate::api::PAUSED).is_some_and(|value| value == "true"),
         }
     }
 }

@@ -266,12 +266,14 @@ impl Performer {
 
     async fn check(&self, check: &Check) -> Result<(), Failure> {
         match check {
-            Check::Unchanged { key, uid, generation, leaving } => {
+            Check::Unchanged { key, uid, generation, leaving, paused } => {
                 let object = self.objects.get(key).await?;
                 let meta = object.metadata();
+                let annotated = meta.annotations.as_ref().and_then(|all| all.get(crate::api::PAUSED));
                 let same = meta.uid.as_deref() == Some(uid)
                     && meta.generation == *generation
-                    && meta.deletion_timestamp.is_some() == *leaving;
+                    && meta.deletion_timestamp.is_some() == *leaving
+                    && annotated.is_some_and(|value| value == "true") == *paused;
                 if same { Ok(()) } else { Err(Failure::Behind) }
             }
             Check::Present { key, uid } => match self.objects.get(key).await {

@@ -460,7 +460,7 @@ impl Sim {
         self.next_event(kind).is_some() || self.bookmarks[&kind] < self.server.version
     }
 
-    fn deliver(&mut self, kind: Kind) {
+    pub fn deliver(&mut self, kind: Kind) {
         let Some(place) = self.next_event(kind) else {
             self.places.insert(kind, self.server.history.len());
             self.bookmarks.insert(kind, self.server.version);

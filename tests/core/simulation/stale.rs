@@ -289,3 +289,24 @@ fn a_namespace_whose_objects_all_go_at_once_leaves_nothing() {
         assert!(sim.everything().guests.iter().all(|guest| !guest.is_live()));
     }
 }
+
+#[test]
+fn pause_of_a_partner_holds_before_its_watch_reports_it() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.edit(Share, "instagram", json!({"exclude": [{"name": "carol"}]}));
+    sim.settle();
+    // The partner is paused first. Only the later edit of the share is reported.
+    let pause = json!({"metadata": {"annotations": {"guestlist.dev/paused": "true"}}});
+    sim.server.patch(&key(Partner, "acme"), Part::Object, &pause, sim.now).unwrap();
+    sim.edit(Share, "instagram", json!({"exclude": null}));
+    sim.deliver(Share);
+    for _ in 0..3 {
+        for (key, task) in sim.engine.tasks(sim.now) {
+            sim.perform_now(key, task);
+        }
+    }
+    assert!(!sim.effective().contains_key(&("carol".to_owned(), "instagram".to_owned())), "{:?}", sim.effective());
+    sim.settle();
+    assert!(!sim.effective().contains_key(&("carol".to_owned(), "instagram".to_owned())), "{:?}", sim.effective());
+}
