@@ -105,11 +105,8 @@ fn access(
     let known_rights: Vec<_> = known.iter().map(View::rights).collect();
     for (place, gained) in has.iter().filter(|(place, now)| had.get(*place).is_none_or(|had| !had.covers(now))) {
         let allowed = rights.iter().any(|rights| rights.get(place).is_some_and(|right| right.covers(gained)));
-        assert!(
-            allowed,
-            "{place:?} is given {gained:?} by {operation:?}; the rules give {:?}",
-            rights.last().unwrap().get(place)
-        );
+        let facts = || views.last().unwrap().facts(place, gained);
+        assert!(allowed, "{place:?} is given {gained:?} by {operation:?}, and no rule gives it\n{}", facts());
         // No excess access is left for a later operation: it is revoked before any access is added.
         for (other, held) in had.iter().filter(|(other, _)| other.0 == place.0) {
             let given = |rights: &reference::Rights| rights.get(other).is_some_and(|right| right.covers(held));
