@@ -9,6 +9,7 @@ mod support {
     pub mod looking;
     pub mod operator;
     pub mod stage;
+    pub mod worlds;
 }
 #[path = "../core/law/pairs.rs"]
 #[allow(dead_code, reason = "other stages use the rest")]

@@ -22,6 +22,7 @@ mod support {
     #[allow(dead_code, reason = "what the embedded directory's tests need besides")]
     pub mod stage;
     pub mod webdriver;
+    pub mod worlds;
 }
 
 mod administrator;

@@ -51,3 +51,6 @@ mod told;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/unreadable.rs"]
 mod unreadable;
+#[cfg(feature = "keycloak-whole")]
+#[path = "../cluster/operator/worlds.rs"]
+mod worlds;

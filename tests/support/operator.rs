@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use guestlist::directory::sqlite::{Access, Store};
+use guestlist::directory::{Everything, keycloak};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::controlplane::ControlPlane;
@@ -344,6 +347,18 @@ impl Operator {
     /// Everything in the directory.
     pub fn show(&self) -> Value {
         serde_json::from_str(&self.directory_ok(&["show", "-o", "json"])).unwrap()
+    }
+
+    /// Everything in the directory, as its backend tells it.
+    pub fn everything(&self) -> Everything {
+        if self.elsewhere.is_none() {
+            return Store::open(&self.database(), Access::Read).unwrap().everything().unwrap();
+        }
+        let environment: BTreeMap<_, _> = self.elsewhere.iter().flat_map(|it| it.environment()).collect();
+        let settings = keycloak::Settings::read(&self.address(), |name| environment.get(name).cloned()).unwrap();
+        let realm = keycloak::Directory::new(settings, Arc::new(Timestamp::now)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(realm.everything()).unwrap()
     }
 
     /// A guest joins, once he is invited.

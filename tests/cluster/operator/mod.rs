@@ -25,3 +25,4 @@ mod suspension;
 mod tenant;
 mod told;
 mod unreadable;
+mod worlds;
