@@ -121,11 +121,6 @@ impl Queue {
         delay
     }
 
-    /// How often a key has failed since it last came to rest.
-    pub fn failures(&self, key: &Key) -> u32 {
-        self.failures.get(key).map_or(0, |failed| failed.times)
-    }
-
     /// What has failed and has not come to rest since.
     pub fn failing(&self) -> impl Iterator<Item = &Key> {
         self.failures.keys()
@@ -230,6 +225,17 @@ mod tests {
         queue.tick(soon);
         assert_eq!(queue.pop(), Some(key("a")));
         assert_eq!(queue.next_due(), None);
+    }
+
+    #[test]
+    fn delays_of_many_keys_are_spread_over_a_quarter() {
+        let delay = |number: i32| Queue::default().back_off(&key(&number.to_string()), now());
+        let delays: BTreeSet<SignedDuration> = (0..100).map(delay).collect();
+        assert!(delays.len() > 50, "{delays:?}");
+        assert!(
+            delays.iter().all(|delay| *delay >= FIRST_DELAY && *delay < FIRST_DELAY + FIRST_DELAY / 4),
+            "{delays:?}"
+        );
     }
 
     #[test]

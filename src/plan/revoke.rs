@@ -3,7 +3,7 @@
 
 use super::claims::{is_leaving, namespace};
 use super::judge::{Gate, MemberView, PartnerView, ShareView};
-use super::{Finalizer, Plan, Scope, Step, World, membership};
+use super::{Plan, Scope, Step, World, membership};
 use crate::directory::{Operation, Weight};
 use crate::index::{Key, Kind, Membership, Meta, Slot};
 
@@ -20,14 +20,8 @@ pub fn plan(world: World<'_>, key: &Key) -> Plan {
         return Plan::nothing();
     }
     let plan = membership::plan(world, &key.namespace, &key.name);
-    Plan {
-        steps: plan.steps.into_iter().filter_map(|step| revoking(world, step)).collect(),
-        finalizer: Finalizer::Leave,
-        deletions: Vec::new(),
-        status: None,
-        closer: None,
-        ..plan
-    }
+    let steps = plan.steps.into_iter().filter_map(|step| revoking(world, step)).collect();
+    Plan { steps, basis: plan.basis, notices: plan.notices, next_look: plan.next_look, ..Plan::nothing() }
 }
 
 /// A step, as far as it revokes. In place of deactivating a user, their login is turned off.

@@ -31,7 +31,7 @@ pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
     let Slot::Read(entry) = slot else {
         let conditions = common::unreadable(slot);
         let status = api::AccountShareStatus { conditions, ..api::AccountShareStatus::default() };
-        return Plan { status: Some(Status::Share(Box::new(status))), finalizer: Finalizer::Leave, ..Plan::nothing() };
+        return Plan { status: Some(Status::Share(Box::new(status))), ..Plan::nothing() };
     };
     let partner = PartnerView::of(world, space, &entry.reading.terms.partner);
     let view = ShareView::of(world, &partner, entry);

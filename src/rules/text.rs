@@ -97,11 +97,6 @@ impl DisplayName {
         }
         Ok(Self(text.to_owned()))
     }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl fmt::Display for DisplayName {
@@ -205,7 +200,7 @@ mod tests {
             "<b>",
             "😀",
         ] {
-            assert_eq!(DisplayName::parse(name).unwrap().as_str(), name);
+            assert_eq!(DisplayName::parse(name).unwrap().to_string(), name);
             assert_eq!(printable(name), name);
         }
         assert!(DisplayName::parse(&"é".repeat(LONGEST_NAME)).is_ok());

@@ -3,9 +3,9 @@
 use guestlist::api::GuestMembership;
 use guestlist::directory::Owner;
 use guestlist::index::{Declared, Key, Kind};
-use guestlist::operator::engine::{Engine, Input, Outcome};
+use guestlist::operator::engine::{Engine, Failure, Input, Outcome};
 use guestlist::workspace::Workspace;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 fn bob() -> Declared {
     let object: GuestMembership = serde_json::from_value(serde_json::json!({
@@ -15,6 +15,26 @@ fn bob() -> Declared {
     }))
     .unwrap();
     Declared::Membership(Box::new(object))
+}
+
+#[test]
+fn task_refused_for_a_time_waits_for_that_time() {
+    let owner = Owner { installation: "test".to_owned(), cluster: "cluster".to_owned() };
+    let (now, key) = (Timestamp::UNIX_EPOCH, Key::new(Kind::Membership, "partners", "bob"));
+    let seconds = SignedDuration::from_secs;
+    let after = |failure: Failure| {
+        let mut engine = Engine::new(owner.clone(), Workspace::default(), 4);
+        engine.handle(Input::Applied { object: Box::new(bob()), frontier: 7 }, now);
+        let outcome = Outcome { failure: Some(failure), ..Outcome::default() };
+        engine.handle(Input::Done { key: key.clone(), outcome: Box::new(outcome) }, now);
+        engine.queue.next_due().unwrap().duration_since(now)
+    };
+    assert_eq!(after(Failure::RetryAfter(seconds(3), "busy".to_owned())), seconds(3));
+    let lease = after(Failure::NotLeading);
+    assert!(lease.is_positive() && lease <= seconds(1), "{lease:?}");
+    for failure in [Failure::Behind, Failure::Retry("an error".to_owned())] {
+        assert!(after(failure).is_positive());
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod late_answers;
 mod later;
 mod law;
 mod plan;
+mod plan_blocked;
 mod plan_disabled;
 mod plan_memory;
 mod plan_properties;

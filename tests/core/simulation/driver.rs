@@ -11,7 +11,7 @@ use guestlist::directory::{
     Owner, UserRecord,
 };
 use guestlist::index::{Declared, Key, Kind};
-use guestlist::operator::engine::{Engine, Input, Load, Now, Planner, Sweeper, Task};
+use guestlist::operator::engine::{Engine, Input, Load, Now, Planner, Sweeper, Task, wanted};
 use guestlist::operator::perform::About;
 use guestlist::plan::{Notice, Step};
 use guestlist::rules::Email;
@@ -38,6 +38,9 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(150);
 const MOST_STEPS: usize = 20_000;
 /// More steps than any test takes: an endless loop fails within seconds.
 const MOST_STEPS_IN_ALL: usize = 200_000;
+
+/// The number of tasks at once.
+const WORKERS: usize = 4;
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,7 +160,7 @@ pub fn key(kind: Kind, name: &str) -> Key {
 
 fn engine(planner: Planner, sweeper: Sweeper, policy: &str) -> Engine {
     let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
-    Engine::new(owner, Workspace::parse(policy).unwrap(), 4).with_planner(planner).with_sweeper(sweeper)
+    Engine::new(owner, Workspace::parse(policy).unwrap(), WORKERS).with_planner(planner).with_sweeper(sweeper)
 }
 
 impl Sim {
@@ -375,6 +378,7 @@ impl Sim {
             let outside = self.watch.as_ref().map_or(0, |watch| watch.known);
             self.running.push(Running { about, task, seen, outside, known });
         }
+        assert!(self.engine.queue.running() <= WORKERS, "more tasks at once than workers");
         assert!(self.is_former || self.engine.stopped().is_none(), "{:?}", self.engine.stopped());
         assert!(self.planners_panic || self.engine.planner_panics() == 0, "{:?}", self.engine.condition.panicking);
     }
@@ -514,7 +518,8 @@ impl Sim {
         if self.store_bug == Some(StoreBug::DirectoryChangesAreLost) {
             return;
         }
-        let now = changes.iter().map(|changed| match changed {
+        let changes = wanted(&changes).expect("nobody plays a change of everything");
+        let now = changes.into_iter().map(|changed| match changed {
             Changed::Guest(email) => Now::Guest(email.clone(), self.guest(email).map(Box::new)),
             Changed::Account(name) => Now::Account(name.clone(), block_on(self.directory.account(name)).unwrap()),
             Changed::User(email) => Now::User(email.clone(), block_on(self.directory.user(email)).unwrap()),

@@ -1,0 +1,42 @@
+//! What a partner or an entry that gives nothing means for others: whom it keeps waiting, and who is not blamed for it.
+use crate::support::world::{World, email};
+use guestlist::directory::{Import, UserRecord};
+use guestlist::index::Kind;
+
+fn alice(world: &mut World, enabled: bool) {
+    let email = email("alice@host.example");
+    let user = UserRecord { email, name: "Alice".to_owned(), enabled, verified: true };
+    world.play(|store, _| store.import(&Import { users: vec![user], accounts: Vec::new() }));
+    world.settle();
+}
+
+#[test]
+fn partner_without_a_known_host_admin_admits_nobody() {
+    let mut world = World::acme();
+    world.settle();
+    world.joins(&["carol"]);
+    world.settle();
+    alice(&mut world, false);
+    let erin = "partnerRef: {name: acme}\nemail: erin@acme.example\nrole: GuestUser\ninvitedBy: carol@acme.example";
+    world.membership("erin", erin);
+    world.settle();
+    assert_eq!(world.ready("erin"), "False/HostAdminNotFound");
+    assert!(world.record("erin").is_none());
+    alice(&mut world, true);
+    assert_eq!(world.ready("erin"), "True/Invited");
+}
+
+#[test]
+fn unreadable_role_of_a_share_blames_no_propagator() {
+    let mut world = World::acme();
+    let share = "guestAdminRole: Owner\nguestUsers: [{name: bob, propagatedBy: carol}]";
+    let role = "OwnerNeverShared spec.guestAdminRole";
+    world.share("instagram", share);
+    world.settle();
+    assert_eq!(world.violations(Kind::Share, "instagram"), [role]);
+    // The exclusion is another fault, whatever the role.
+    world.share("instagram", &format!("{share}\nexclude: [{{name: carol}}]"));
+    world.settle();
+    let excluded = "PropagationNeedsManager spec.guestUsers[0].propagatedBy";
+    assert_eq!(world.violations(Kind::Share, "instagram"), [role, excluded]);
+}
