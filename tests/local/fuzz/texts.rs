@@ -98,7 +98,7 @@ fn names() {
             assert!(!printed.contains(rules::text::is_hidden));
             assert_eq!(serde_json::from_str::<String>(&printed).unwrap(), text);
             let name = DisplayName::parse(text)?;
-            assert_eq!((name.as_str(), rules::printable(text).as_ref()), (text, text));
+            assert_eq!((&*name.to_string(), rules::printable(text).as_ref()), (text, text));
             Ok::<_, String>(())
         },
     );
