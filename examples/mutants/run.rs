@@ -1,6 +1,6 @@
 //! Builds and tests mutants with cargo-mutants, in the copy of the tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -106,13 +106,34 @@ pub fn list(tree: &Path) -> Result<Vec<String>, String> {
 fn pattern(name: &str) -> String {
     let mut pattern = String::from("^");
     for character in name.chars() {
-        if character.is_ascii_punctuation() {
+        // A backslash before another sign has a meaning of its own, such as `\\<`: the start of a word.
+        if r"\.+*?()|[]{}^$".contains(character) {
             pattern.push('\\');
         }
         pattern.push(character);
     }
     pattern.push('$');
     pattern
+}
+
+/// A diff in which the lines of some mutants are new: cargo-mutants does not apply a pattern to fields of a struct.
+fn diff(tree: &Path, open: &[&Mutant]) -> Result<String, String> {
+    let mut lines = BTreeMap::<&str, BTreeSet<usize>>::new();
+    for mutant in open {
+        let mut parts = mutant.name.splitn(3, ':');
+        let (file, line) = (parts.next().unwrap_or_default(), parts.next().and_then(|line| line.parse().ok()));
+        lines.entry(file).or_default().insert(line.ok_or_else(|| format!("no line in {}", mutant.name))?);
+    }
+    let mut diff = String::new();
+    for (file, lines) in lines {
+        let text = fs::read_to_string(tree.join(file)).map_err(|error| format!("failed to read {file}: {error}"))?;
+        diff.push_str(&format!("--- a/{file}\n+++ b/{file}\n"));
+        for (before, line) in lines.into_iter().enumerate() {
+            let new = text.lines().nth(line - 1).unwrap_or_default();
+            diff.push_str(&format!("@@ -{},0 +{line},1 @@\n+{new}\n", line - 1 - before));
+        }
+    }
+    Ok(diff)
 }
 
 /// Runs of cargo-mutants in one copy.
@@ -193,9 +214,14 @@ impl Runs {
 
     fn suite<'a>(&mut self, suite: &'static str, open: &[&'a Mutant]) -> Result<Vec<(&'a Mutant, Tested)>, String> {
         let limit = self.limit(suite)?;
+        let lines = self.output.with_extension("diff");
+        fs::write(&lines, diff(&self.tree, open)?).map_err(|error| format!("failed to write a diff: {error}"))?;
         let mut command = cargo(&self.tree);
         command
-            .args(["mutants", "--in-place", "--baseline=skip", "--profile=mutants", "--no-times", "--output"])
+            .arg("mutants")
+            .arg("--in-diff")
+            .arg(&lines)
+            .args(["--in-place", "--baseline=skip", "--profile=mutants", "--no-times", "--output"])
             .arg(&self.output)
             .arg(format!("--timeout={limit}"))
             .args([format!("--cargo-arg={suite}"), "--cargo-arg=--config".to_owned()])
@@ -262,8 +288,8 @@ mod tests {
     #[test]
     fn pattern_takes_each_sign_of_a_name_as_it_is() {
         assert_eq!(
-            pattern("src/a.rs:1:2: replace f -> [u8; 2] with 1"),
-            r"^src\/a\.rs\:1\:2\: replace f \-\> \[u8\; 2\] with 1$"
+            pattern("src/a.rs:1:2: replace f -> Vec<[u8; 2]> with vec![1]"),
+            r"^src/a\.rs:1:2: replace f -> Vec<\[u8; 2\]> with vec!\[1\]$"
         );
     }
 

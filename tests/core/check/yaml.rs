@@ -98,6 +98,20 @@ fn a_key_stands_once() {
     assert_eq!(report["findings"][0]["other"]["line"], 6);
 }
 
+/// As kubectl's reader, which refuses large documents that are aliases for the most part.
+#[test]
+fn large_document_is_read_unless_aliases_make_it() {
+    let zeros = |count: usize| vec!["0"; count].join(", ");
+    let aliases = |count: usize| vec!["*a"; count].join(", ");
+    let read = |own: usize, anchored: usize, copies: usize| {
+        let text = format!("own: [{}]\na: &a [{}]\nb: [{}]\n", zeros(own), zeros(anchored), aliases(copies));
+        guestlist::yaml::read(&text).1.len()
+    };
+    assert_eq!(read(1100, 3, 60), 0);
+    assert_eq!(read(1, 9, 9), 0);
+    assert_eq!(read(1, 200, 300), 1);
+}
+
 #[test]
 fn anchors_aliases_and_merge_keys_are_followed() {
     let text = "  hostAdmins: &all [a@host.example]\n  mfa: &mfa {methods: [TOTP], enrolWithin: 900h}\n";
