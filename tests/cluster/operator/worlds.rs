@@ -169,7 +169,9 @@ fn random_worlds_end_as_the_rules_say() {
             while edits.len() < EDITS / 3 {
                 let objects = world.objects();
                 let next = generate::edits(&mut dice, REAL, &objects, &[], Timestamp::now());
-                next.iter().for_each(|edit| world.happen(edit.clone()));
+                for edit in &next {
+                    world.happen(edit.clone());
+                }
                 edits.extend(next);
             }
             world.is_right_at_rest(&format!("seed {seed}, round {round}, after {edits:#?}"));
