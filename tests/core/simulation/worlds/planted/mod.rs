@@ -50,7 +50,7 @@ pub enum StoreBug {
 }
 
 /// The number of worlds within which a bug has to be caught.
-const WORLDS: u64 = 12;
+const WORLDS: u64 = 40;
 
 /// The first world that catches a bug, and its failure. `likely`: the world to begin with.
 fn caught(bug: Bug, likely: u64) -> Option<(u64, String)> {
