@@ -42,7 +42,7 @@ fn ours(bytes: &[u8]) -> Result<Vec<Value>, String> {
 fn without_empty_namespace(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut)
-        && meta.get("namespace").is_some_and(|name| name == "")
+        && meta.get("namespace").is_some_and(|name| name.is_null() || name == "")
     {
         meta.remove("namespace");
     }
