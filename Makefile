@@ -43,12 +43,12 @@ fuzz: needs-cargo ## Fuzzes all parsers for some minutes (INPUTS=, SEED=); make 
 	GUESTLIST_FUZZ_SEED=$(SEED) GUESTLIST_FUZZ_INPUTS=$(INPUTS) cargo test --locked --profile fuzz --test local fuzz:: -- --nocapture
 
 # The version of cargo-mutants, which is installed below target/ unless it is in PATH. SAMPLE: the number of mutants; none: all.
-# ONLY: a part of their names. FROM: a file with a name or a part of one in each line. A run continues where one of the same
-# tree stopped.
+# ONLY: a part of their names. FROM: a file with a name or a part of one in each line. A run skips
+# the mutants whose results are recorded for the same tree.
 MUTANTS_VERSION := 27.1.0
 
 mutants: export PATH := $(CURDIR)/target/mutants/tools/bin:$(PATH)
-mutants: needs-cargo ## Runs the fast tests on mutants of the pure code: SAMPLE=40 SEED=7 within the hour, all (SHARD=1/8) in nights
+mutants: needs-cargo ## Tests mutants of the pure code: SAMPLE=40 SEED=7 takes up to an hour, all take nights (SHARD=1/8)
 	@cargo mutants --version 2>/dev/null | grep -qx 'cargo-mutants $(MUTANTS_VERSION)' || \
 	  cargo install --locked --root target/mutants/tools cargo-mutants --version $(MUTANTS_VERSION)
 	cargo run --locked --quiet --example mutants -- --sample "$(SAMPLE)" --seed "$(SEED)" --shard "$(SHARD)" --only "$(ONLY)" --from "$(FROM)"

@@ -149,7 +149,7 @@ fn enforcement(enforced_by: &str) -> String {
 /// `docs/rules.md`.
 pub fn markdown() -> String {
     let mut text = String::from(
-        "<!-- Generated from src/rules/table by `make generate`; do not edit. -->\n\n# Rules and reasons\n\nEvery refusal, condition and diagnostic has one reason of this list. If an object breaks several rules, its condition has the\nfirst of them in this order, and `status.violations` lists all. `guestlist explain REASON` prints an entry.\n\nEnforced by: **S** the API server (CEL in the CRD), **F** `guestlist check`, as far as the files tell, **R** the operator,\nwhich is the final authority. A rule marked *Waits* is about an object that may still appear.\n\n## Rules\n\n| reason | enforced by | rule | why | fix |\n|---|---|---|---|---|\n",
+        "<!-- Generated from src/rules/table by `make generate`; do not edit. -->\n\n# Rules and reasons\n\nEvery condition and every broken rule has one reason of this list; [check.md](check.md) lists the other diagnostics of\n`guestlist check`. If an object breaks several rules, its condition has the\nfirst of them in this order, and `status.violations` lists all. `guestlist explain REASON` prints an entry.\n\nEnforced by: **S** the API server (CEL in the CRD), **F** `guestlist check`, as far as the files tell, **R** the operator,\nwhich is the final authority. A rule marked *Waits* is about an object that may still appear.\n\n## Rules\n\n| reason | enforced by | rule | why | fix |\n|---|---|---|---|---|\n",
     );
     let rows = |text: &mut String, wanted: &dyn Fn(Sort) -> bool, why: bool| {
         for entry in Reason::ALL.iter().map(|reason| entry(*reason)).filter(|entry| wanted(entry.sort)) {

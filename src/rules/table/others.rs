@@ -86,7 +86,7 @@ pub(super) const OTHERS: &[Entry] = &[
     other(
         Reason::MfaEnrolmentOverdue,
         "a membership, Ready",
-        "The guest did not turn MFA on within enrolWithin, and is suspended until then. The login stays enabled so that the guest can enrol.",
+        "The guest did not turn MFA on within enrolWithin, and is suspended until MFA is on. The login stays enabled so that the guest can enrol.",
         "The guest turns MFA on, or the partner gets a longer enrolWithin.",
         "kind: LocalPartner\nspec: {mfa: {enrolWithin: 336h}}",
     ),
@@ -129,14 +129,14 @@ pub(super) const OTHERS: &[Entry] = &[
         Reason::Orphaned,
         "log, metric",
         "A guest with guestlist's ownership mark has no membership. The access is withheld, and the record stays.",
-        "Apply the manifest again; the record passes to it. To give the guest up for good, run `guestlist release --orphans`, which makes them an ordinary workspace user.",
+        "Apply the manifest again; the record passes to it. If no orphan is to be a guest again, run `guestlist release --orphans`: it makes all orphans ordinary workspace users.",
         "",
     ),
     other(
         Reason::TooManyOrphans,
         "log, readiness",
-        "More than three guests, and more than a quarter of all guests, have no membership. The operator leaves them and partners without an object as they are.",
-        "Find out why the objects are gone, and restore them. If they are gone for good, run `guestlist release --orphans`; with `guestlist apply`, pass --max-removals.",
+        "More than three guests, and more than a quarter of all guests, have no membership. The operator does not change these guests, nor partners without an object.",
+        "Find out why the objects are gone, and restore them. If they are gone for good, run `guestlist release --orphans`; with `guestlist apply`, set --max-removals to the number of these guests.",
         "",
     ),
     other(
@@ -149,7 +149,7 @@ pub(super) const OTHERS: &[Entry] = &[
     other(
         Reason::DirectoryBehind,
         "a membership, log, metric, readiness",
-        "When the operator started, the directory had no record of guests that the statuses name. No invitation is sent until each has one; revoking goes on.",
+        "When the operator started, the directory had no record of guests that the statuses name. No invitation is sent until each of these guests has a record; revoking goes on.",
         "Stop the operator and restore a newer copy of the directory. Or delete the memberships, or invite the guests again with guestlist release --missing.",
         "guestlist release --missing --workspace workspace.yaml --directory sqlite:directory.db",
     ),
@@ -188,8 +188,8 @@ pub(super) const STATES: &[Entry] = &[
     state(
         Reason::Suspended,
         "a membership",
-        "The spec of the membership or its partner suspends the guest: all grants are withheld and the login is disabled. Or MFA is overdue (MfaEnrolmentOverdue), and the login stays enabled. Or an administrator disabled the login (DisabledByAdministrator).",
-        "Set suspended to false on the membership and its partner.",
+        "All grants are withheld. If the spec of the membership or its partner suspends the guest, the login is disabled. Other causes are MfaEnrolmentOverdue, with the login still enabled, and DisabledByAdministrator.",
+        "Set suspended to false on the membership and its partner. For the other causes, see the entries of their reasons.",
         "kubectl patch gm bob --namespace partners --type=merge --patch '{\"spec\": {\"suspended\": false}}'",
     ),
     state(

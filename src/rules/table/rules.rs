@@ -8,7 +8,7 @@ pub(super) const RULES: &[Entry] = &[
     rule(
         Reason::Unreadable,
         "R",
-        "A stored object that does not fit the operator's types grants nothing new and revokes nothing.",
+        "A stored object that does not fit the operator's types grants nothing new and itself revokes nothing. Readable objects still revoke access.",
         "It was stored under another schema. To treat it as absent would remove guests; to trust half of it could grant too much.",
         "Correct the object, or upgrade the operator to the version of the CRDs.",
         "kubectl edit gm bob --namespace partners",
@@ -88,7 +88,7 @@ pub(super) const RULES: &[Entry] = &[
     rule(
         Reason::HostDomain,
         "F R",
-        "A guest's address is not on a corporate domain of the workspace, not on the domain of a Host Admin of the partner, and not on a parent or subdomain of either.",
+        "A guest's address is not on a corporate domain of the workspace or on the domain of one of the partner's Host Admins. Parents and subdomains of these domains count too.",
         "Employees are users of the workspace with accounts of their own.",
         "Invite an address of the partner company.",
         "kind: GuestMembership\nspec: {email: bob@acme.example}",
@@ -112,7 +112,7 @@ pub(super) const RULES: &[Entry] = &[
     rule(
         Reason::IsWorkspaceUser,
         "F R",
-        "The address of a new guest is not that of a Host Admin, of an account's Owner, or of a workspace user who may not be adopted. The message is the same in each case.",
+        "The address of a new guest belongs to no Host Admin, no Owner of an account, and no workspace user whose adoption is not allowed. The message is the same in each case.",
         "A guest record for a workspace user could disable or remove that user.",
         "Invite an outside address, or ask the platform team to allow adoption.",
         "kind: GuestMembership\nspec: {email: bob@acme.example}",
@@ -130,7 +130,7 @@ pub(super) const RULES: &[Entry] = &[
         "F R",
         "An address has one live membership in the workspace, in any partner and any namespace.",
         "Two memberships would contradict each other about one person's access.",
-        "Delete the other membership first. If you cannot see it, ask the platform team: it belongs to another tenant or is an orphan, which the directory and the operator's log name.",
+        "Delete the other membership first. If you cannot see it, ask the platform team. It belongs to another tenant, or it is an orphan, which the operator's log names.",
         "kubectl get gm --all-namespaces --field-selector spec.email=bob@acme.example",
     ),
     rule(
@@ -168,7 +168,7 @@ pub(super) const RULES: &[Entry] = &[
     rule(
         Reason::OwnerNeverShared,
         "S F R",
-        "A share cannot give the role Owner. In an entry, only that entry is ignored.",
+        "A share cannot give the role Owner. If an entry of the share names Owner, only that entry is ignored.",
         "The host organization keeps the ownership of its accounts.",
         "Write Manager or Collaborator.",
         "kind: AccountShare\nspec: {guestAdminRole: Manager}",
@@ -192,7 +192,7 @@ pub(super) const RULES: &[Entry] = &[
     waits(
         Reason::SharerNotOwner,
         "R",
-        "The sharer is an Owner of the account in the directory for as long as the share exists. Otherwise the operator revokes its grants until the ownership returns.",
+        "The sharer is an Owner of the account in the directory for as long as the share exists. Otherwise the operator revokes the grants of the share until the sharer is an Owner again.",
         "Only an Owner may share an account, and a new Owner did not agree to this share.",
         "Set spec.sharedBy to an Owner, or restore the ownership.",
         "kind: AccountShare\nspec: {sharedBy: alice@host.example}",
@@ -208,7 +208,7 @@ pub(super) const RULES: &[Entry] = &[
     rule(
         Reason::PropagationNeedsManager,
         "F R",
-        "propagatedBy names a Guest Admin of the same partner who is not excluded and is Manager of this share by its spec. The Guest Admin need not be Active, but their membership breaks no rule. Otherwise the entry grants nothing, and no other Guest Admin takes it over.",
+        "propagatedBy names a Guest Admin of the same partner who is not excluded and is Manager of this share by its spec. The Guest Admin need not be Active, but their membership must break no rule. Otherwise the entry grants nothing, and no other Guest Admin takes it over.",
         "A Guest Admin is responsible for the access of each Guest User.",
         "Name a Guest Admin who is Manager here (the message names some), or make them Manager.",
         "kind: AccountShare\nspec: {guestUsers: [{name: bob, propagatedBy: carol}], roleOverrides: [{name: carol, role: Manager}]}",
