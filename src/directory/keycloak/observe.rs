@@ -53,12 +53,9 @@ impl Inner {
                     Err(Failed::Late { .. }) if listing.pages.shrink() => break,
                     users => users?,
                 };
-                step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
+                step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>())?;
                 read.extend(users);
             }
-        }
-        if let Some(fault) = step.fault() {
-            return Err(fault);
         }
         let Listing { seen, walk, users, strangers, marked, .. } = listing;
         let told = async {
@@ -97,7 +94,7 @@ impl Inner {
     }
 
     async fn list_users(&self) -> Result<Page<UserRecord>, Fault> {
-        // One that failed on the way, or is still under way, has not met everybody.
+        // A listing that failed, or is still being read, does not have all users.
         if let Some(listing) = self.walk.lock().await.take_if(|listing| listing.is_whole) {
             return Ok(Page { items: listing.users, next: None });
         }

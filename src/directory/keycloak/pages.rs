@@ -14,9 +14,9 @@ const SMALLEST: usize = 10;
 /// Where a listing by offset goes on, so that nobody is left out when others go meanwhile: each page shares somebody with
 /// the one before.
 ///
-/// A page may be short though more follow. Keycloak takes the rows of a page first and then drops some of them: users of a
-/// federation that does not know them any more, and groups that were deleted at that moment. A short page is therefore the last
-/// one only if the page behind it is empty. Where a whole page is dropped behind a short one nobody can tell.
+/// A page may be short though more follow. Keycloak takes the rows of a page first and then drops some of them: users that
+/// their federation has lost, and groups that were deleted at that moment. A short page is therefore the last one only if the
+/// next page is empty. If Keycloak drops the whole page after a short one, the listing ends early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pages {
     size: usize,
@@ -41,22 +41,6 @@ pub enum Step {
     Back,
     /// That was the last.
     End,
-    /// The page is the same as the one before: the parameter `first` does not reach the server.
-    Repeated,
-    /// Page after page shares nothing with the one before.
-    Torn,
-}
-
-impl Step {
-    /// Why the listing cannot be read to its end.
-    pub fn fault(self) -> Option<Fault> {
-        let context = match self {
-            Self::On | Self::Back | Self::End => return None,
-            Self::Repeated => return Some(repeated_page()),
-            Self::Torn => "the pages of a listing do not join: too many rows come and go while it is read",
-        };
-        Some(Fault::Unavailable { context: context.to_owned() })
-    }
 }
 
 /// The fault of a listing whose pages are all the same: a proxy drops the query of the URL.
@@ -66,16 +50,22 @@ pub fn repeated_page() -> Fault {
     Fault::Unavailable { context: context.to_owned() }
 }
 
+/// The fault of a listing in which page after page shares no row with the one before.
+fn torn_pages() -> Fault {
+    let context = "the pages of a listing do not join: too many rows come and go while it is read";
+    Fault::Unavailable { context: context.to_owned() }
+}
+
 impl Default for Pages {
-    /// Of all users: a federation may have lost any number of them.
+    /// For the listing of all users, of which a federation may have lost any number.
     fn default() -> Self {
         Self { ends_below: 1, ..Self::of(PAGE) }
     }
 }
 
 impl Pages {
-    /// From the beginning, by so many. Of rows that are dropped at the moment only a few are expected: a page that is not half
-    /// full costs no second call.
+    /// From the beginning, in pages of this size. For listings that lose few rows at a time: a page that is less than half full
+    /// ends the listing without another call.
     pub fn of(size: usize) -> Self {
         let (first, furthest, turns) = (0, 0, 0);
         let (is_short, is_back) = (false, false);
@@ -106,8 +96,8 @@ impl Pages {
         (self.first..).step_by(self.size - 1)
     }
 
-    /// Takes in a page.
-    pub fn turn(&mut self, ids: &[String]) -> Step {
+    /// Takes in a page. Fails if the listing cannot be read to its end.
+    pub fn turn(&mut self, ids: &[String]) -> Result<Step, Fault> {
         if self.first > self.furthest {
             (self.furthest, self.turns) = (self.first, 0);
         }
@@ -116,27 +106,27 @@ impl Pages {
         let last_seen: BTreeSet<&String> = self.last_seen.iter().collect();
         let joins = self.first == 0 || is_behind || ids.iter().any(|id| last_seen.contains(id));
         if !joins {
-            // Back to where it joins, and on from there: twice as many pages, and again a few times.
+            // Each step back reads half a page again, so a listing of few changes takes at most a few times its pages.
             if self.turns > 20 + 10 * (self.furthest / self.size) {
-                return Step::Torn;
+                return Err(torn_pages());
             }
             self.first = self.first.saturating_sub(self.size / 2);
             self.is_back = true;
-            return Step::Back;
+            return Ok(Step::Back);
         }
         let is_short = ids.len() < self.size;
         let is_repeated = !self.is_back && ids == self.last_seen;
         if is_short && (ids.len() < self.ends_below || is_repeated) {
-            return Step::End;
+            return Ok(Step::End);
         }
         if is_repeated {
-            return Step::Repeated;
+            return Err(repeated_page());
         }
         self.is_back = false;
         self.first += self.size - 1;
         self.is_short = is_short;
         self.last_seen = ids.to_vec();
-        Step::On
+        Ok(Step::On)
     }
 }
 
@@ -155,12 +145,11 @@ where
             Err(Failed::Late { .. }) if pages.shrink() => continue,
             read => read?,
         };
-        let step = pages.turn(&items.iter().map(|item| id(item).to_owned()).collect::<Vec<_>>());
+        let step =
+            pages.turn(&items.iter().map(|item| id(item).to_owned()).collect::<Vec<_>>()).map_err(Failed::Fault)?;
         all.extend(items.into_iter().filter(|item| seen.insert(id(item).to_owned())));
-        match step {
-            Step::On | Step::Back => {}
-            Step::End => return Ok(all),
-            Step::Repeated | Step::Torn => return step.fault().map_or(Ok(all), |fault| Err(Failed::Fault(fault))),
+        if step == Step::End {
+            return Ok(all);
         }
     }
 }
@@ -175,7 +164,7 @@ mod tests {
         let (mut seen, mut pages, mut turn) = (BTreeSet::new(), Pages::default(), 0);
         loop {
             let page: Vec<String> = everybody.iter().skip(pages.first()).take(PAGE).cloned().collect();
-            let step = pages.turn(&page);
+            let step = pages.turn(&page).unwrap();
             seen.extend(page);
             if step == Step::End {
                 return seen;
@@ -196,7 +185,7 @@ mod tests {
                 }
                 turn += 1;
                 let page: Vec<String> = everybody.iter().skip(pages.first()).take(pages.size()).cloned().collect();
-                let step = pages.turn(&page);
+                let step = pages.turn(&page).unwrap();
                 seen.extend(page);
                 if step == Step::End {
                     break;
@@ -243,16 +232,16 @@ mod tests {
         }
     }
 
-    /// Reads everybody of whom Keycloak drops some from each page.
-    fn read_dropping(everybody: &[String], mut pages: Pages, drops: impl Fn(usize) -> bool) -> (usize, Step) {
+    /// Reads a listing of which Keycloak drops some rows. The number of users read, or the fault.
+    fn read_dropping(everybody: &[String], mut pages: Pages, drops: impl Fn(usize) -> bool) -> Result<usize, Fault> {
         let mut seen = BTreeSet::new();
         loop {
             let rows = everybody.iter().enumerate().skip(pages.first()).take(pages.size());
             let page: Vec<String> = rows.filter(|(row, _)| !drops(*row)).map(|(_, id)| id.clone()).collect();
-            let step = pages.turn(&page);
+            let step = pages.turn(&page)?;
             seen.extend(page);
-            if ![Step::On, Step::Back].contains(&step) {
-                return (seen.len(), step);
+            if step == Step::End {
+                return Ok(seen.len());
             }
         }
     }
@@ -262,10 +251,10 @@ mod tests {
         for (make, widths) in [(Pages::of as fn(usize) -> Pages, [1, 20, 40]), (|_| Pages::default(), [1, 40, 99])] {
             for (width, from) in widths.into_iter().flat_map(|width| (0..=300).map(move |from| (width, from))) {
                 let gap = from..from + width;
-                let (seen, step) = read_dropping(&people(300), make(PAGE), |row| gap.contains(&row));
-                let whole = (step == Step::End) && seen == 300 - gap.filter(|row| *row < 300).count();
+                let read = read_dropping(&people(300), make(PAGE), |row| gap.contains(&row));
+                let whole = read == Ok(300 - gap.filter(|row| *row < 300).count());
                 // A gap that no page reaches across is an error, never the end.
-                assert!(whole || (width > 40 && step == Step::Torn), "{width} from {from}: {seen} {step:?}");
+                assert!(whole || (width > 40 && read == Err(torn_pages())), "{width} from {from}: {read:?}");
             }
         }
     }

@@ -107,7 +107,7 @@ async fn admit(admin: &mut Admin<'_>, group: &str, marks: &[&str], known: &BTree
         let call = Call::get(endpoint("GET users"), &["users"]).with("briefRepresentation", false);
         let page = admin.read(call.page(pages.first(), PAGE)).await?;
         let users = page.as_array().map(Vec::as_slice).unwrap_or_default();
-        let step = pages.turn(&users.iter().map(|user| text(user, "id").to_owned()).collect::<Vec<_>>());
+        let step = pages.turn(&users.iter().map(|user| text(user, "id").to_owned()).collect::<Vec<_>>())?;
         let ours = |user: &&Value| {
             let marked = marks.iter().any(|name| user["attributes"][*name].is_array());
             marked && !known.contains(text(user, "id"))

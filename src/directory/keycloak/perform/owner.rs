@@ -42,7 +42,7 @@ impl Inner {
         let mut pages = Pages::default();
         loop {
             let users = people.page(pages.first(), PAGE).await?;
-            let step = pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>());
+            let step = pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>())?;
             for user in &users {
                 let Some(mut record) = self.look(user).await? else { continue };
                 let Some(mark) = &mut record.mark else { continue };
@@ -53,10 +53,8 @@ impl Inner {
                 guest::write(&record, &mut written.attributes, self.now()).map_err(failed)?;
                 self.put_user(user, &written).await.map_err(Fault::from)?;
             }
-            match step {
-                Step::On | Step::Back => {}
-                Step::End => return Ok(()),
-                Step::Repeated | Step::Torn => return step.fault().map_or(Ok(()), Err),
+            if step == Step::End {
+                return Ok(());
             }
         }
     }
