@@ -221,7 +221,7 @@ impl Check {
             uid: known.uid.as_deref().unwrap_or_default().to_owned(),
             generation: known.generation,
             leaving: known.deletion_timestamp.is_some(),
-            paused: known.annotations.get(crate::api::PAUSED).is_some_and(|value| value == "true"),
+            paused: crate::plan::is_paused(known),
         }
     }
 }

@@ -266,15 +266,10 @@ impl Performer {
 
     async fn check(&self, check: &Check) -> Result<(), Failure> {
         match check {
-            Check::Unchanged { key, uid, generation, leaving, paused } => {
+            Check::Unchanged { key, .. } => {
                 let object = self.objects.get(key).await?;
-                let meta = object.metadata();
-                let annotated = meta.annotations.as_ref().and_then(|all| all.get(crate::api::PAUSED));
-                let same = meta.uid.as_deref() == Some(uid)
-                    && meta.generation == *generation
-                    && meta.deletion_timestamp.is_some() == *leaving
-                    && annotated.is_some_and(|value| value == "true") == *paused;
-                if same { Ok(()) } else { Err(Failure::Behind) }
+                let now = Check::unchanged(key.clone(), &object.metadata().clone().into());
+                if now == *check { Ok(()) } else { Err(Failure::Behind) }
             }
             Check::Present { key, uid } => match self.objects.get(key).await {
                 Ok(object) if object.metadata().uid.as_deref() == Some(uid) => Ok(()),

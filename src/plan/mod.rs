@@ -19,7 +19,7 @@ pub mod revoke;
 mod share;
 pub mod sweep;
 
-pub use claims::is_orphan;
+pub use claims::{is_orphan, is_paused};
 pub use invitations::{Invitations, NO_INVITATIONS};
 pub use lifecycle::State;
 
