@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::annotation;
@@ -12,6 +11,7 @@ use super::schema::{Checker, form};
 use crate::api;
 use crate::index::Kind;
 use crate::rules::quote;
+use crate::rules::time::instant;
 use crate::yaml::{
     self,
     tree::{Entry, Node, Value, field_mark},
@@ -115,11 +115,13 @@ fn text(field: &Entry, path: &str, checker: &mut Checker<'_>) -> Option<String> 
 
 fn time(field: &Entry, path: &str, checker: &mut Checker<'_>) -> Option<Time> {
     let text = text(field, path, checker)?;
-    let time = text.parse::<Timestamp>().ok();
-    if time.is_none() {
-        checker.say(&field_mark(field), path, format!("{} is not a time, as 2027-06-30T00:00:00Z", quote(&text)));
+    match instant(&text) {
+        Ok(time) => Some(Time(time)),
+        Err(message) => {
+            checker.say(&field_mark(field), path, message);
+            None
+        }
     }
-    time.map(Time)
 }
 
 /// A map of texts whose keys are names.
