@@ -1,4 +1,4 @@
-//! `guestlist explain`: what a word means, why the rule exists, and how to mend it; the reference as Markdown.
+//! `guestlist explain`: the meaning of a reason, its purpose and its fix; the reference as Markdown.
 
 use std::io::Write;
 
@@ -10,10 +10,10 @@ use crate::wording::nearest;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  guestlist explain PropagationNeedsManager\n  guestlist explain            # lists all words"
+    after_help = "Examples:\n  guestlist explain PropagationNeedsManager\n  guestlist explain            # lists all reasons"
 )]
 pub(super) struct ExplainArgs {
-    /// The word, as a condition's reason says it; left out: all words
+    /// The reason of a condition or a violation, or the type of a condition; without it, all are listed
     reason: Option<String>,
     /// Print a page of the reference as Markdown
     #[arg(long, value_name = "PAGE", num_args = 0..=1, default_missing_value = "rules", conflicts_with = "reason")]
@@ -44,14 +44,14 @@ fn unknown(word: &str) -> String {
     let words = Reason::ALL.iter().map(|reason| reason.as_str());
     let near = nearest(word, words.chain(ConditionType::ALL.into_iter().map(ConditionType::as_str)));
     let hint = near.map_or_else(String::new, |near| format!("did you mean {near}? "));
-    format!("no word {word:?}; {hint}`guestlist explain` lists all words")
+    format!("no reason {word:?}; {hint}`guestlist explain` lists all reasons")
 }
 
 fn list(out: &mut dyn Write) -> Result<(), Problem> {
     let sections = [
-        ("Rules: breaking one is a violation", Sort::Rule),
-        ("Rules that wait: they heal when what is missing comes", Sort::WaitingRule),
-        ("Words that are not rules", Sort::Other),
+        ("Rules", Sort::Rule),
+        ("Rules that wait for a missing object", Sort::WaitingRule),
+        ("Other reasons", Sort::Other),
         ("States", Sort::State),
     ];
     for (title, sort) in sections {
@@ -65,7 +65,7 @@ fn list(out: &mut dyn Write) -> Result<(), Problem> {
     for type_ in ConditionType::ALL {
         writeln!(out, "  {:<24} {}", type_.as_str(), type_.kinds())?;
     }
-    writeln!(out, "\n`guestlist explain WORD` says why it exists and how to mend it.")?;
+    writeln!(out, "\n`guestlist explain REASON` prints its purpose and its fix.")?;
     Ok(())
 }
 

@@ -39,7 +39,7 @@ const TERM: SignedDuration = SignedDuration::from_millis(500);
 /// How an object is planned. Injectable, so that wrong planners can be shown to be caught.
 pub type Planner = fn(World<'_>, &Key) -> Plan;
 
-/// How the sweep is planned. Injectable likewise.
+/// How the sweep is planned. Tests inject wrong ones.
 pub type Sweeper = fn(World<'_>) -> Sweep;
 
 /// How far a key has come since it began.

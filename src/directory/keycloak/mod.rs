@@ -97,7 +97,7 @@ struct Listing {
     /// The addresses in marks.
     marked: std::collections::BTreeSet<Email>,
     seen: std::collections::BTreeSet<String>,
-    /// Its last page was read.
+    /// The last page has been read.
     is_whole: bool,
 }
 

@@ -27,7 +27,7 @@ pub fn claim_violations(
     });
     if taken || earlier {
         found.push(say::already_guest());
-        // A membership whose address is taken holds no place in the order of claims, and asks for none.
+        // A membership whose address is taken does not count towards the quota.
         return found;
     }
     if let Some(max) = partner.entry.and_then(|partner| partner.reading.terms.max_guests)

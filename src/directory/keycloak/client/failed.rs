@@ -199,7 +199,7 @@ fn patience(headers: &HeaderMap) -> Duration {
     text.and_then(|text| text.trim().parse().ok()).map_or(AWHILE, Duration::from_secs).min(LONGEST)
 }
 
-/// What a request comes to that got no answer, or no whole one, in the time that it was given.
+/// The error of a request without a complete response before its deadline.
 pub(super) fn unanswered(endpoint: Endpoint, unanswered: Unanswered, deadline: Duration) -> Failed {
     let endpoint = endpoint.name;
     let why = match unanswered {

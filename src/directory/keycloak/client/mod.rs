@@ -277,8 +277,8 @@ impl Client {
         answered.await
     }
 
-    /// Sends a request at the bounded rate, counts it, and reads its answer. All of that has to be done in time, but for the
-    /// wait for its turn.
+    /// Sends a request within the rate limit, counts it and reads its response. The deadline starts after the wait for the rate
+    /// limit.
     async fn exchange<T>(
         &self,
         endpoint: Endpoint,
@@ -298,7 +298,7 @@ impl Client {
         }
     }
 
-    /// What an answer that is no success means. Of one that breaks off its status holds.
+    /// The error of a response without success. If its body is incomplete, the status alone decides.
     fn refused(
         &self,
         endpoint: Endpoint,

@@ -105,7 +105,7 @@ async fn fetch(client: &Client) -> Result<Token, Failed> {
     Ok(Token { secret: Secret::new(granted.access_token), subject, renew_at: renewal(began, granted.expires_in) })
 }
 
-/// The answer to the question for a token.
+/// Reads the response to a request for a token.
 async fn granted(client: &Client, response: Response) -> Result<Granted, Failed> {
     let login = &client.settings.login;
     let Response { status, headers, body } = response;

@@ -1,4 +1,4 @@
-//! What carries requests to Keycloak and answers back: HTTP, or in tests a realm in memory, where the time can stand still.
+//! Sends requests to Keycloak: by HTTP or, in tests, to a realm in memory on paused time.
 
 use std::error::Error;
 
@@ -17,7 +17,7 @@ pub struct Request {
     pub method: Method,
     /// Its URL with the query.
     pub url: Url,
-    /// The token that it is made with. `None`: it asks for one.
+    /// The access token. `None` for the request for a token.
     pub token: Option<Secret>,
     /// Its body.
     pub body: Body,
@@ -34,31 +34,31 @@ pub enum Body {
     Form(Vec<(String, String)>),
 }
 
-/// An answer whose body is still on its way.
+/// A response whose body is still being received.
 pub struct Response {
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// The rest of it.
+    /// Its body.
     pub body: BoxFuture<'static, Result<Vec<u8>, Unanswered>>,
 }
 
-/// Why there is no answer, or no whole one.
+/// The cause of a missing or incomplete response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unanswered {
-    /// It did not come in time.
+    /// It did not arrive before the deadline.
     Late,
     /// The connection failed.
     Broken {
-        /// How, without the address: that could hold what somebody wrote by mistake.
+        /// The cause without the URL, because a URL may contain a secret that was put there by mistake.
         why: String,
     },
 }
 
-/// Carries requests. How long an answer may take is the caller's business.
+/// Sends requests. The caller sets the deadline.
 pub trait Transport: Send + Sync {
-    /// Sends a request. Where the result is dropped before it is there, nobody waits for the answer any more.
+    /// Sends a request. If the future is dropped, the response is discarded; Keycloak may still process the request.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, Unanswered>>;
 }
 

@@ -145,7 +145,7 @@ impl Inner {
         let reset = matches!(operation, Operation::ResetMfa { .. });
         let gives = matches!(operation, Operation::Give { .. });
         if gives && !self.audience.is_out(&change.user.id) {
-            // First: once the record has the grant, no plan gives it again. What he was given before, he may use.
+            // Before the write: once the record has the grant, no plan repeats this step. The guest may use all earlier grants.
             self.let_in(&change.user.id, change.made()).await?;
         }
         let written = match operation {
