@@ -27,6 +27,7 @@ mod law;
 mod plan;
 mod plan_blocked;
 mod plan_disabled;
+mod plan_early;
 mod plan_memory;
 mod plan_properties;
 mod plan_sweep;

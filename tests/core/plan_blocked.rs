@@ -1,7 +1,7 @@
 //! What a partner or an entry that gives nothing means for others: whom it keeps waiting, and who is not blamed for it.
-use crate::support::world::{World, email};
+use crate::support::world::{SPACE, World, email};
 use guestlist::directory::{Import, UserRecord};
-use guestlist::index::Kind;
+use guestlist::index::{Key, Kind};
 
 fn alice(world: &mut World, enabled: bool) {
     let email = email("alice@host.example");
@@ -39,4 +39,17 @@ fn unreadable_role_of_a_share_blames_no_propagator() {
     world.settle();
     let excluded = "PropagationNeedsManager spec.guestUsers[0].propagatedBy";
     assert_eq!(world.violations(Kind::Share, "instagram"), [role, excluded]);
+}
+
+#[test]
+fn deletion_blocked_at_the_end_waits_for_no_instant() {
+    let mut world = World::acme();
+    let end = world.now + jiff::SignedDuration::from_mins(10);
+    world.partner("acme", &format!("hostAdmins: [alice@host.example]\nexpiresAt: {end}"));
+    world.settle();
+    world.delete(Kind::Partner, "acme");
+    let key = Key::new(Kind::Partner, SPACE, "acme");
+    assert_eq!(world.plan(&key).next_look, Some(end));
+    world.now = end;
+    assert_eq!(world.plan(&key).next_look, None);
 }

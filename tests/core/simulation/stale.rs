@@ -310,3 +310,24 @@ fn pause_of_a_partner_holds_before_its_watch_reports_it() {
     sim.settle();
     assert!(!sim.effective().contains_key(&("carol".to_owned(), "instagram".to_owned())), "{:?}", sim.effective());
 }
+
+#[test]
+fn stale_propagator_passes_nothing_on() {
+    for loss in [json!({"role": "GuestUser"}), json!({"mfa": {"required": false}})] {
+        let mut sim = Sim::new(0);
+        walk::begin(&mut sim);
+        let entries = sim.server.object(&key(Share, "instagram")).unwrap()["spec"]["guestUsers"].clone();
+        sim.edit(Share, "instagram", json!({"guestUsers": []}));
+        sim.settle();
+        assert_eq!(has(&sim, "bob"), ["newsletter"]);
+        // Only the later edit of the share is reported.
+        sim.edit(Membership, "carol", loss.clone());
+        sim.edit(Share, "instagram", json!({"guestUsers": entries}));
+        sim.silent = vec![Membership, Partner];
+        sim.steps(100);
+        assert_eq!(has(&sim, "bob"), ["newsletter"], "{loss}: carol may not pass the account on");
+        sim.silent.clear();
+        sim.settle();
+        assert_eq!(has(&sim, "bob"), [] as [&str; 0], "{loss}");
+    }
+}

@@ -3,6 +3,7 @@
 //! rule, and no excess access is left for a later operation. At rest every guest has exactly the access that the rules give.
 
 mod check;
+mod isolated;
 pub mod planted;
 mod promise;
 mod rest;
@@ -114,6 +115,18 @@ fn world(seed: u64, dice: &mut Dice) -> Sim {
     sim
 }
 
+/// Creates the initial objects, and lets guests join.
+fn populate(sim: &mut Sim, dice: &mut Dice) {
+    for edit in generate::objects(dice, sim.now) {
+        happen(sim, edit);
+    }
+    settle(sim, dice);
+    for edit in generate::joining(dice) {
+        happen(sim, edit);
+    }
+    settle(sim, dice);
+}
+
 fn settle(sim: &mut Sim, dice: &mut Dice) {
     sim.settle();
     is_right_at_rest(sim);
@@ -148,14 +161,7 @@ fn run_with(seed: u64, bug: Option<Bug>) {
         None => {}
     }
     sim.restart();
-    for edit in generate::objects(&mut dice, sim.now) {
-        happen(&mut sim, edit);
-    }
-    settle(&mut sim, &mut dice);
-    for edit in generate::joining(&mut dice) {
-        happen(&mut sim, edit);
-    }
-    settle(&mut sim, &mut dice);
+    populate(&mut sim, &mut dice);
     for _ in 0..8 {
         for _ in 0..=dice.roll(7) {
             let guests = sim.everything().guests;

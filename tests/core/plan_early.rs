@@ -1,0 +1,54 @@
+//! Revocations before the directory is read in full: what ends a guest's access, and that a plan of them is a part of the plan.
+use crate::support::world::{SPACE, World, email};
+use guestlist::index::{Key, Kind};
+use guestlist::plan::revoke::{is_ended, may_revoke, plan};
+
+const SHARE: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
+
+/// Everybody has joined; Bob has instagram.
+fn shared() -> (World, Key) {
+    let mut world = World::acme();
+    world.share("instagram", SHARE);
+    world.settle();
+    world.joins(&["carol", "bob", "dave"]);
+    world.settle();
+    (world, Key::new(Kind::Membership, SPACE, "bob"))
+}
+
+#[test]
+fn each_condition_that_ends_access_suffices() {
+    let (world, bob) = shared();
+    assert!(!is_ended(world.seen(), &bob) && !may_revoke(world.seen(), &bob));
+    const PAST: &str = "expiresAt: 2020-01-01T00:00:00Z";
+    const ADMIN: &str = "hostAdmins: [alice@host.example]";
+    let endings: [(&str, &dyn Fn(&mut World)); 9] = [
+        ("it is being deleted", &|world| world.delete(Kind::Membership, "bob")),
+        ("it is suspended", &|world| world.member("bob", "GuestUser", "suspended: true")),
+        ("it expired", &|world| world.member("bob", "GuestUser", PAST)),
+        ("it waives MFA", &|world| world.member("bob", "GuestUser", "mfa: {required: false}")),
+        ("the partner expired", &|world| world.partner("acme", &format!("{ADMIN}\n{PAST}"))),
+        ("the partner waives MFA", &|world| world.partner("acme", &format!("{ADMIN}\nmfa: {{required: false}}"))),
+        ("the partner is being deleted with all", &|world| {
+            world.partner("acme", &format!("{ADMIN}\ndeletion: Cascade"));
+            world.delete(Kind::Partner, "acme");
+        }),
+        ("a share excludes it", &|world| world.share("instagram", &format!("{SHARE}\nexclude: [{{name: bob}}]"))),
+        ("a share is suspended", &|world| world.share("instagram", &format!("{SHARE}\nsuspended: true"))),
+    ];
+    for (ending, happens) in endings {
+        let (mut world, bob) = shared();
+        happens(&mut world);
+        assert!(is_ended(world.seen(), &bob), "{ending}");
+        assert!(may_revoke(world.seen(), &bob), "{ending}");
+    }
+}
+
+#[test]
+fn plan_of_revocations_has_the_basis_of_the_whole_plan() {
+    let (mut world, bob) = shared();
+    world.delete(Kind::Membership, "bob");
+    let (whole, early) = (world.plan(&bob), plan(world.seen(), &bob));
+    assert_eq!(early.basis, world.mirror.guest(&email("bob@acme.example")).map(|record| record.revision));
+    assert_eq!((early.basis, &early.notices), (whole.basis, &whole.notices));
+    assert!(!early.notices.is_empty() && !early.steps.is_empty(), "{early:?}");
+}
