@@ -165,6 +165,20 @@ impl Engine {
 
     /// Takes an input in.
     pub fn handle(&mut self, input: Input, now: Timestamp) {
+        let changes_orphans = match &input {
+            Input::Listed { .. }
+            | Input::Applied { .. }
+            | Input::Deleted { .. }
+            | Input::Loaded(_)
+            | Input::Observed(_) => true,
+            Input::Done { key, outcome } => !key.is_sweep() && !outcome.effects.is_empty(),
+            Input::Bookmark { .. }
+            | Input::WatchFailed { .. }
+            | Input::Loading
+            | Input::Reading(_)
+            | Input::DirectoryDown(_)
+            | Input::Policy(_) => false,
+        };
         match input {
             Input::Listed { kind, objects, frontier } => {
                 self.frontiers.insert(kind, frontier);
@@ -174,8 +188,7 @@ impl Engine {
                 let touched = self.index.replace(kind, objects);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
                 self.compare_statuses();
-                self.compare_again(None, now);
-                self.sweep_later(now);
+                self.compare_again(None);
                 self.begin();
             }
             Input::Applied { object, frontier } => {
@@ -184,8 +197,7 @@ impl Engine {
                 let uid = object.metadata().uid.clone().unwrap_or_default();
                 let touched = self.index.apply(*object);
                 self.touch(touched, priority, now);
-                self.compare_again(Some(&uid), now);
-                self.sweep_later(now);
+                self.compare_again(Some(&uid));
             }
             Input::Deleted { key, uid, frontier } => {
                 self.advance(key.kind, frontier);
@@ -194,8 +206,7 @@ impl Engine {
                 self.logged.annotations.remove(&key);
                 self.condition.panicking.remove(&key);
                 self.touch(touched, Priority::Withhold, now);
-                self.compare_again(Some(&uid), now);
-                self.sweep_later(now);
+                self.compare_again(Some(&uid));
             }
             Input::Bookmark { kind, frontier } => {
                 self.proven.insert(kind);
@@ -216,7 +227,7 @@ impl Engine {
             Input::Loaded(load) => {
                 self.load(*load, now);
                 self.compare_statuses();
-                self.compare_again(None, now);
+                self.compare_again(None);
                 self.report_wide_patterns();
             }
             Input::Observed(changes) => {
@@ -226,12 +237,14 @@ impl Engine {
                     let touched = self.observe(change, true, now);
                     self.touch(touched, Priority::Withhold, now);
                 }
-                self.compare_again(None, now);
-                self.sweep_later(now);
+                self.compare_again(None);
             }
             Input::DirectoryDown(fault) => self.directory_down(&fault, now),
             Input::Policy(news) => self.policy(news),
             Input::Done { key, outcome } => self.done(&key, *outcome, now),
+        }
+        if changes_orphans {
+            self.sweep_later(now);
         }
     }
 
@@ -426,9 +439,6 @@ impl Engine {
         }
         if !effects.is_empty() {
             self.takes_again();
-            if !key.is_sweep() {
-                self.sweep_later(now);
-            }
         }
         for effect in effects {
             let touched = self.take_in(effect, now);

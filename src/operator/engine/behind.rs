@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
 use super::{Engine, Priority};
 use crate::index::{Kind, Slot};
 use crate::plan::{Extent, behind};
@@ -40,7 +38,7 @@ impl Engine {
     }
 
     /// Checks the memberships without a record again: the one with this UID, or all.
-    pub(super) fn compare_again(&mut self, changed: Option<&str>, now: Timestamp) {
+    pub(super) fn compare_again(&mut self, changed: Option<&str>) {
         let missing = self.mirror.missing();
         let resolved: BTreeSet<String> = match changed {
             Some(uid) => missing.get(uid).into_iter().filter(|uid| !self.is_still_missing(uid)).cloned().collect(),
@@ -60,7 +58,6 @@ impl Engine {
             );
             self.touch_all(Priority::Resync);
         }
-        self.sweep_later(now);
     }
 
     fn is_still_missing(&self, uid: &str) -> bool {

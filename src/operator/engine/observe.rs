@@ -90,7 +90,6 @@ impl Engine {
         if self.condition.problems.remove("DirectoryUnavailable").is_some() {
             tracing::info!("the directory answers again");
         }
-        self.sweep_later(now);
         for address in std::mem::take(&mut self.closer) {
             // He may have by now what he lacked, and the listing does not say.
             let touched = self.index.touched_by_guest(&address);

@@ -1,13 +1,15 @@
 //! When a propagator's membership breaks a rule, the guests behind it lose access at once. When it complies again, they get
 //! access at once.
 
-use guestlist::directory::AccountRecord;
+use guestlist::directory::{AccountRecord, Operation, UserRecord};
 use guestlist::directory::{Changed, Import};
-use guestlist::index::Kind::{Membership, Share};
+use guestlist::index::Kind::{Membership, Partner, Share};
 use serde_json::json;
 
 use super::driver::{Sim, email};
+use super::play::happen;
 use super::walk;
+use crate::support::worlds::{Edit, specs};
 
 #[test]
 fn guests_of_a_propagator_follow_changes_of_the_directory() {
@@ -33,6 +35,35 @@ fn guests_of_a_propagator_follow_changes_of_the_directory() {
         sim.play(Changed::Account("of-eve".to_owned()), |store, _| store.set_owner("of-eve", &[alice].into()));
         sim.settle();
         assert!(has(&sim), "seed {seed}: {:?}", sim.effective());
+        walk::is_at_rest(&mut sim);
+    }
+}
+
+/// A rule for new memberships counts again once the propagator's record is gone, with nothing of the specs changed.
+#[test]
+fn propagator_without_a_record_passes_nothing_on() {
+    for seed in 0..20 {
+        let mut sim = Sim::new(seed);
+        walk::begin(&mut sim);
+        let dan = "dan@host.example";
+        let user = UserRecord { email: email(dan), name: "Dan".to_owned(), enabled: true, verified: true };
+        sim.play(Changed::User(email(dan)), |store, _| {
+            store.import(&Import { users: vec![user], accounts: Vec::new() })
+        });
+        sim.edit(Partner, "acme", json!({"hostAdmins": ["alice@host.example", dan]}));
+        sim.create(Membership, "eve", specs::membership("acme", "eve@acme.example", true, dan));
+        sim.settle();
+        walk::join(&mut sim, &["eve"]);
+        sim.edit(Share, "instagram", specs::guest_users(vec![specs::propagated("bob", "eve")]));
+        // Eve stays, though dan invites nobody any longer.
+        sim.edit(Partner, "acme", json!({"hostAdmins": ["alice@host.example"]}));
+        sim.settle();
+        let has = |sim: &Sim| sim.effective().contains_key(&("bob".to_owned(), "instagram".to_owned()));
+        assert!(has(&sim), "seed {seed}: {:?}", sim.effective());
+        let guest = sim.guest(&email("eve@acme.example")).unwrap().id;
+        happen(&mut sim, Edit::Tamper(Box::new(Operation::Deactivate { guest })));
+        sim.settle();
+        assert!(!has(&sim), "seed {seed}: eve is not a guest, and may not become one");
         walk::is_at_rest(&mut sim);
     }
 }

@@ -1,14 +1,15 @@
 //! A directory whose full reading never ends, or fails: the operator revokes the access that the specs end within seconds,
 //! and does nothing else until the directory is read.
 
-use guestlist::directory::Fault;
+use futures::executor::block_on;
+use guestlist::directory::{Epoch, Execute, Fault, Operation};
 use guestlist::index::Kind::{Membership, Partner, Share};
 use guestlist::operator::engine::{Input, Planner};
 use guestlist::plan::{Plan, World, plan};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::driver::{Sim, key};
+use super::driver::{Sim, email, key};
 use super::law;
 use super::not_taken::{ready, wait};
 use super::walk;
@@ -224,4 +225,28 @@ fn planner_that_grants_before_the_full_reading_is_caught() {
         assert_eq!(ready(&sim, Partner, "acme").1, "DirectoryUnavailable");
     }));
     assert!(caught.is_err(), "a planner that takes a part for the whole goes unnoticed");
+}
+
+#[test]
+fn record_changed_before_an_early_revocation_is_read_again() {
+    let mut refused = 0;
+    for steps in 0..20 {
+        let mut sim = Sim::new(0);
+        walk::begin(&mut sim);
+        unread(&mut sim, Reading::NeverEnds);
+        sim.edit(Membership, "bob", json!({"suspended": true}));
+        sim.now += BOUND;
+        sim.steps(steps);
+        let bob = sim.guest(&email("bob@acme.example")).unwrap();
+        if !bob.grants.is_empty() {
+            // Another process changes the record, and no change is reported.
+            let operation = Operation::Withhold { guest: bob.id, accounts: vec!["newsletter".to_owned()] };
+            block_on(sim.directory.execute(&operation, None, sim.now, Epoch(i64::MAX))).unwrap();
+        }
+        let looks = sim.looks;
+        wait(&mut sim, BOUND);
+        refused += usize::from(looks > 0 && sim.looks > looks);
+        assert!(lacks(&sim, "bob", "instagram"), "after {steps} steps: {:#?}", sim.last_calls());
+    }
+    assert!(refused > 0);
 }
