@@ -142,6 +142,10 @@ impl Inner {
         if change.must && change.ends() {
             self.cut_or_withhold(change).await?;
         }
+        if let (Operation::Invite { .. }, Some(organization)) = (operation, &change.organization) {
+            // Before the write: once the record has the mail, a member of the organization counts as a guest who followed it.
+            self.take_out(organization, change.user).await?;
+        }
         let reset = matches!(operation, Operation::ResetMfa { .. });
         let gives = matches!(operation, Operation::Give { .. });
         if gives && !self.audience.is_out(&change.user.id) {
@@ -186,8 +190,8 @@ impl Inner {
         Ok(guest_is(record))
     }
 
-    /// Who accepted and stopped before he had a password cannot go on by himself: his link is used up. He is taken out and
-    /// invited anew, so that there is one link at a time, and one that can be revoked.
+    /// Sends another invitation. A guest who accepted and stopped before they had a password cannot go on: the link is used up.
+    /// They were taken out before, so that there is one link at a time, and one that can be revoked.
     async fn mail_again(
         &self,
         people: &People<'_>,
@@ -197,7 +201,7 @@ impl Inner {
     ) -> Result<Effect, Fault> {
         let Some(organization) = &change.organization else { return Err(stale(&change.before.partner_name)) };
         let (sent, invitation) = match change.after.invitation {
-            Some(invitation) => match self.send_anew(organization, &written, epoch).await {
+            Some(invitation) => match self.send(organization, &written, Before::Maybe(epoch)).await {
                 Ok(()) => (Ok(()), Some(self.ends(organization, &written, invitation).await?)),
                 Err(Unsent::Surely(fault)) => (Err(fault), None),
                 Err(Unsent::Maybe(fault)) => return Err(fault),
@@ -217,11 +221,6 @@ impl Inner {
             return Err(fault);
         }
         Self::after(people, &written, &GuestRecord { invitation, ..change.after.clone() })
-    }
-
-    async fn send_anew(&self, organization: &Organization, user: &User, epoch: Epoch) -> Result<(), Unsent> {
-        self.take_out(organization, user).await.map_err(Unsent::Surely)?;
-        self.send(organization, user, Before::Maybe(epoch)).await
     }
 
     pub(super) async fn delete_credentials(
