@@ -72,6 +72,8 @@ pub enum State {
     /// The invitation is revoked.
     Revoked,
     Joined,
+    /// A member who has followed the invitation, and has no password yet.
+    JoinedHalfWay,
     Given,
     Disabled,
     Deactivated,
@@ -99,7 +101,7 @@ impl State {
             Self::PartnerGone => (Some(Self::Partner), vec![Operation::DeactivatePartner { partner: acme() }]),
             Self::Invited => (Some(Self::Partner), vec![admit(Origin::Made)]),
             Self::Revoked => (Some(Self::Invited), vec![Operation::RevokeInvitation { guest: guest() }]),
-            Self::Joined => (Some(Self::Invited), vec![]),
+            Self::Joined | Self::JoinedHalfWay => (Some(Self::Invited), vec![]),
             Self::Given => (Some(Self::Joined), vec![give(&[("instagram", Manager), ("tiktok", Collaborator)])]),
             Self::Disabled => (Some(Self::Joined), vec![Operation::DisableLogin { guest: guest() }]),
             Self::Deactivated => (Some(Self::Given), vec![Operation::Deactivate { guest: guest() }]),
@@ -130,6 +132,12 @@ impl State {
         stage.realm(|realm| {
             match self {
                 Self::Joined | Self::AdoptedJoined => realm.joins("bob@acme.example", Some("otp")),
+                Self::JoinedHalfWay => {
+                    let (user, organization) =
+                        (realm.id_of("bob@acme.example"), realm.organizations.keys().next().unwrap().clone());
+                    realm.admin("POST", &format!("organizations/{organization}/members"), json!(user));
+                    realm.invitations.clear();
+                }
                 Self::Workspace => {
                     let user = realm.stranger("bob");
                     let user = realm.users.get_mut(&user).unwrap();
@@ -140,7 +148,8 @@ impl State {
             }
             if matches!(self, Self::Joined | Self::Given | Self::AllWithheld | Self::AdoptedGiven) {
                 let user = realm.id_of("bob@acme.example");
-                realm.sessions = [("session-1".to_owned(), user)].into();
+                realm.sessions = [("session-1".to_owned(), user.clone())].into();
+                realm.offline = [("session-2".to_owned(), (user, "app".to_owned()))].into();
             }
             realm.clone()
         })
@@ -191,6 +200,7 @@ pub fn all() -> Vec<(State, Action)> {
         (State::Deactivated, admit(Origin::Made)),
         (State::Workspace, admit(Origin::Adopted)),
         (State::Invited, invite.clone()),
+        (State::JoinedHalfWay, invite.clone()),
         (State::Revoked, invite),
         (State::Invited, Operation::RevokeInvitation { guest: who() }),
         (State::Invited, Operation::Deactivate { guest: who() }),

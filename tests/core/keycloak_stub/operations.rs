@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::Stage;
 use super::cases::{Action, State, all};
 use super::furnish::{at, bob, guest};
+use super::sessions::Tokens;
 use super::wire::Fate;
 use crate::support::realm_in_memory::{Asked, Realm, text};
 
@@ -81,8 +82,12 @@ async fn comes_to(realm: &Realm) -> BTreeMap<String, String> {
     let members = realm.members.keys().map(|(one, user)| format!("{} member of {}", name(user), alias(one)));
     let invited = |row: &Value| format!("{} invited to {}", text(row, "email"), alias(text(row, "organizationId")));
     // No token of a session is refreshed while its user's login is off, and all of them end before it goes on again.
-    let goes_on =
-        realm.sessions.values().filter(|user| realm.users.get(*user).is_some_and(|user| user["enabled"] == true));
+    let offline = realm.offline.values().map(|(user, _)| user);
+    let goes_on = realm
+        .sessions
+        .values()
+        .chain(offline)
+        .filter(|user| realm.users.get(*user).is_some_and(|user| user["enabled"] == true));
     let sessions = goes_on.map(|user| format!("session of {}", name(user)));
     let facts = groups.chain(places).chain(members).chain(realm.invitations.values().map(invited)).chain(sessions);
     all.extend(facts.map(|fact| (fact, String::new())));
@@ -130,7 +135,8 @@ fn covers(told: &BTreeSet<String>, claim: &str) -> bool {
 fn unsafe_about(realm: &Realm, before: &BTreeSet<String>, after: &BTreeSet<String>) -> Option<&'static str> {
     let user = realm.user_at(bob().as_str())?;
     let (now, record, id) = (claims(user), record(user), text(user, "id"));
-    let goes_on = realm.sessions.values().any(|user| user == id);
+    let offline = realm.offline.values().map(|(user, _)| user);
+    let goes_on = realm.sessions.values().chain(offline).any(|user| user == id);
     let revoked = before.iter().any(|claim| !covers(&now, claim));
     let noted = record["revoked"].as_array().is_some_and(|noted| !noted.is_empty());
     let ended = record.is_null() || record["deactivatedAt"].is_string();
@@ -193,7 +199,7 @@ async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecor
 }
 
 /// Everything is read, as a start of the operator does.
-async fn look(stage: &Stage) {
+pub async fn look(stage: &Stage) {
     stage.directory.owner().await.unwrap();
     stage.directory.partners(None).await.unwrap();
     stage.guests().await.unwrap();
@@ -239,11 +245,12 @@ async fn with_fault(
     let (before, after) = (told(realm), told(&expected.realm));
     let violations: Arc<Mutex<Vec<String>>> = Arc::default();
     let found = violations.clone();
+    let mut tokens = Tokens::of(realm);
     stage.wire.watches(move |asked, realm| {
         let is_reset = asked.method == "DELETE" && asked.path.iter().any(|part| part == "credentials");
         let is_on = realm.user_at(bob().as_str()).is_some_and(|user| user["enabled"] == true);
         let open = (is_reset && is_on).then_some("a session can be made while a factor is reset");
-        let why = open.or_else(|| unsafe_about(realm, &before, &after));
+        let why = open.or_else(|| unsafe_about(realm, &before, &after)).or_else(|| tokens.wrong(realm));
         found.lock().unwrap().extend(why.map(|why| format!("after {} {}: {why}", asked.method, asked.path.join("/"))));
     });
     let mut now = at(1000);

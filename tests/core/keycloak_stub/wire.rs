@@ -32,6 +32,8 @@ pub enum Fate {
     Refused(u16),
     /// The same, with a `Retry-After`.
     Patience(u16, &'static str),
+    /// The same after this long, in these words.
+    Says(Duration, u16, &'static str),
     /// The connection closes before the realm sees it.
     Unreached,
     /// The realm does it, and the connection closes before the answer.
@@ -175,7 +177,7 @@ impl Wire {
         let token = request.token.as_ref().map(|token| token.reveal().to_owned());
         let asked = asked(request);
         let fate = (self.rule.lock().unwrap())(&asked, &mut self.realm.lock().unwrap());
-        let arrived = !matches!(fate, Fate::Refused(_) | Fate::Patience(..) | Fate::Unreached);
+        let arrived = !matches!(fate, Fate::Refused(_) | Fate::Patience(..) | Fate::Says(..) | Fate::Unreached);
         let age = token.as_ref().and_then(|token| Some(self.tokens.lock().unwrap().get(token)?.1.elapsed()));
         let (at, noted) = (self.began.elapsed(), asked.clone());
         self.seen.lock().unwrap().push(Seen { at, asked: noted, token: token.clone(), age, arrived });
@@ -184,6 +186,10 @@ impl Wire {
             Fate::Passes => Ok(response(arrive(), None)),
             Fate::Refused(status) => Ok(response(refused(status, "refused by the test"), None)),
             Fate::Patience(status, after) => Ok(response(refused(status, "too many"), Some(after))),
+            Fate::Says(long, status, why) => {
+                tokio::time::sleep(long).await;
+                Ok(response(refused(status, why), None))
+            }
             Fate::Unreached => Err(broken()),
             Fate::Lost => {
                 arrive();

@@ -81,6 +81,14 @@ pub struct Realm {
     pub invitations: BTreeMap<String, Value>,
     /// A session and its user.
     pub sessions: BTreeMap<String, String>,
+    /// An offline session, and its user and client. A logout keeps it.
+    pub offline: BTreeMap<String, (String, String)>,
+    /// Sessions that outlived a logout: no listing shows them, and each goes on until it is deleted.
+    pub unlisted: BTreeSet<String>,
+    /// For how many seconds an invitation can be followed.
+    pub invitations_last: i64,
+    /// Several users may have one address.
+    pub duplicate_emails: bool,
     pub profile: Value,
     pub admin_events: Vec<Value>,
     pub events: Vec<Value>,
@@ -137,6 +145,11 @@ impl Realm {
             members: BTreeMap::new(),
             invitations: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            offline: BTreeMap::new(),
+            unlisted: BTreeSet::new(),
+            // Ten years, as the realms of `tests/keycloak` have it.
+            invitations_last: 315_360_000,
+            duplicate_emails: false,
             profile: json!({"attributes": declared}),
             admin_events: Vec::new(),
             events: Vec::new(),
@@ -164,10 +177,14 @@ impl Realm {
         let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
         let answer = match path.as_slice() {
             ["users", rest @ ..] => self.about_users(asked, rest),
-            ["sessions", session] => match self.sessions.remove(*session) {
-                Some(_) => done(),
-                None => not_found("Session"),
-            },
+            ["sessions", session] => {
+                let found = if asked.value("isOffline") == Some("true") {
+                    self.offline.remove(*session).is_some()
+                } else {
+                    self.unlisted.remove(*session) | self.sessions.remove(*session).is_some()
+                };
+                if found { done() } else { not_found("Session") }
+            }
             ["organizations", rest @ ..] => self.about_organizations(asked, rest),
             ["groups", rest @ ..] => self.about_groups(asked, rest),
             ["events", "config"] => said(200, json!({"eventsEnabled": true, "adminEventsEnabled": true})),

@@ -126,8 +126,7 @@ impl Realm {
         }
         self.mails.push(email.to_owned());
         let row = self.id();
-        // Ten years, as the realms of `tests/keycloak` have it.
-        let (sent, ends) = (self.second, self.second + 315_360_000);
+        let (sent, ends) = (self.second, self.second + self.invitations_last);
         self.invitations.insert(
             row.clone(),
             json!({"id": row, "organizationId": id, "email": email, "sentDate": sent, "expiresAt": ends, "status": "PENDING"}),

@@ -1,5 +1,7 @@
 //! Users, with their credentials and sessions.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{Asked, Realm, Said, created, done, has, not_found, page, refused, said, same, take_in, text};
@@ -50,7 +52,16 @@ impl Realm {
                 let held = self.sessions.iter().filter(|(_, user)| user == id);
                 said(200, held.map(|(session, _)| json!({"id": session})).collect())
             }
-            ("GET", [_, "consents"] | [_, "offline-sessions", _]) => said(200, json!([])),
+            ("GET", [id, "consents"]) => {
+                let held: BTreeSet<&String> =
+                    self.offline.values().filter(|(user, _)| user == id).map(|(_, client)| client).collect();
+                let consent = |client| json!({"clientId": client, "additionalGrants": [{"client": client, "key": "Offline Token"}]});
+                said(200, held.into_iter().map(consent).collect())
+            }
+            ("GET", [id, "offline-sessions", client]) => {
+                let held = self.offline.iter().filter(|(_, (user, of))| user == id && of == client);
+                said(200, held.map(|(session, _)| json!({"id": session})).collect())
+            }
             ("GET", [id, "credentials"]) => said(200, json!(self.credentials.get(*id).cloned().unwrap_or_default())),
             ("DELETE", [id, "credentials", credential]) => {
                 let held = self.credentials.entry((*id).to_owned()).or_default();
@@ -82,6 +93,7 @@ impl Realm {
         };
         ["username", "email"]
             .into_iter()
+            .filter(|name| *name == "username" || !self.duplicate_emails)
             .find(|name| of(name))
             .map(|name| refused(409, &format!("User exists with same {name}")))
     }
@@ -151,5 +163,6 @@ impl Realm {
         self.in_group.retain(|(_, user)| user != id);
         self.members.retain(|(_, user), _| user != id);
         self.sessions.retain(|_, user| user != id);
+        self.offline.retain(|_, (user, _)| user != id);
     }
 }
