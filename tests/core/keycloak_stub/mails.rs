@@ -1,4 +1,4 @@
-//! Invitations: one mail for each, whoever else invites, and a record that says what became of it.
+//! Invitations: one mail each, also if an administrator invites too, and a record that matches the mail.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::operations::look;
 use super::wire::Fate;
 use crate::support::realm_in_memory::{Asked, Realm, text};
 
-/// What Keycloak says where its mail server did not take a mail.
+/// Keycloak's message if its mail server did not take a mail.
 const NOT_SENT: &str = "Failed to send invite email";
 
 fn invite() -> Operation {
@@ -59,7 +59,7 @@ fn rows(stage: &Stage) -> Vec<String> {
     stage.realm(open)
 }
 
-/// Somebody invites Bob's address by hand.
+/// An administrator invites Bob's address by hand.
 fn by_hand(realm: &mut Realm) {
     let organization = realm.organizations.keys().next().unwrap().clone();
     realm.admin("POST", &format!("organizations/{organization}/members/invite-user"), json!({"email": bob().as_str()}));
@@ -169,7 +169,7 @@ async fn no_mail_is_noted_where_two_have_the_address() {
     }
 }
 
-/// What a record says of mails.
+/// The mails in a record.
 fn mailed(record: Option<&GuestRecord>) -> (Option<Timestamp>, Vec<String>) {
     let recent = |record: &GuestRecord| record.recent_mails.iter().map(ToString::to_string).collect();
     (record.and_then(|record| record.last_mail_at), record.map(recent).unwrap_or_default())

@@ -3,11 +3,16 @@
 //! the real server.
 
 mod cases;
+mod change_events;
 mod contract;
 mod furnish;
 mod listings;
 mod mails;
 mod operations;
+mod ownership;
+mod partners;
+mod reading;
+mod refused_writes;
 mod sessions;
 mod terms;
 mod timers;

@@ -1,4 +1,4 @@
-//! Sessions and tokens: they end with what they were given for, and with nothing else.
+//! Sessions and tokens: they end if access is revoked, and only then.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,9 +15,9 @@ use super::operations::look;
 use super::wire::Fate;
 use crate::support::realm_in_memory::{Realm, text};
 
-/// Looks whether Bob's tokens from before his login went off are outdated when it goes on again.
+/// Checks that Bob's tokens from before a disabled login are outdated when the login is enabled again.
 pub struct Tokens {
-    /// While the login is off: the last second in which he can have been given a token.
+    /// While the login is disabled: the last second in which Keycloak can have issued a token.
     newest: Option<i64>,
 }
 
@@ -28,7 +28,7 @@ impl Tokens {
         Self { newest: off.map(|user| user["notBefore"].as_i64().unwrap()) }
     }
 
-    /// What is wrong after a request.
+    /// The violation after a request, if there is one.
     pub fn wrong(&mut self, realm: &Realm) -> Option<&'static str> {
         let user = realm.user_at(bob().as_str())?;
         if user["enabled"] == false {
@@ -40,7 +40,7 @@ impl Tokens {
     }
 }
 
-fn describe() -> Operation {
+pub fn describe() -> Operation {
     Operation::DescribeGuest {
         guest: guest(),
         mark: mark("robert", Origin::Made),
@@ -52,7 +52,7 @@ fn describe() -> Operation {
 }
 
 /// The realm in a state, in which Bob and Alice have sessions online and offline.
-async fn signed_in(state: State) -> Realm {
+pub async fn signed_in(state: State) -> Realm {
     let mut realm = state.realm().await;
     let (bob, alice) = (realm.id_of(bob().as_str()), realm.id_of("alice@host.example"));
     realm.sessions = [("online".to_owned(), bob.clone()), ("alice".to_owned(), alice.clone())].into();
@@ -61,7 +61,7 @@ async fn signed_in(state: State) -> Realm {
     realm
 }
 
-fn sessions(realm: &Realm) -> Vec<String> {
+pub fn sessions(realm: &Realm) -> Vec<String> {
     realm.sessions.keys().chain(realm.offline.keys()).chain(&realm.unlisted).cloned().collect()
 }
 

@@ -34,6 +34,8 @@ pub enum Fate {
     Patience(u16, &'static str),
     /// The same after this long, in these words.
     Says(Duration, u16, &'static str),
+    /// The same of the realm's user profile: the attribute that it refuses, and its message.
+    Invalid(&'static str, &'static str),
     /// The connection closes before the realm sees it.
     Unreached,
     /// The realm does it, and the connection closes before the answer.
@@ -46,8 +48,8 @@ pub enum Fate {
     Slow(Duration),
     /// The realm does it twice: somebody in between repeated it. The answer is the second one.
     Twice,
-    /// The realm answers as if it was asked for the first page.
-    FirstPage,
+    /// The realm answers as if this parameter was not in the URL.
+    Without(&'static str),
     /// This many rows of the answer are dropped, from its middle on.
     Drops(usize),
 }
@@ -177,7 +179,10 @@ impl Wire {
         let token = request.token.as_ref().map(|token| token.reveal().to_owned());
         let asked = asked(request);
         let fate = (self.rule.lock().unwrap())(&asked, &mut self.realm.lock().unwrap());
-        let arrived = !matches!(fate, Fate::Refused(_) | Fate::Patience(..) | Fate::Says(..) | Fate::Unreached);
+        let arrived = !matches!(
+            fate,
+            Fate::Refused(_) | Fate::Patience(..) | Fate::Says(..) | Fate::Invalid(..) | Fate::Unreached
+        );
         let age = token.as_ref().and_then(|token| Some(self.tokens.lock().unwrap().get(token)?.1.elapsed()));
         let (at, noted) = (self.began.elapsed(), asked.clone());
         self.seen.lock().unwrap().push(Seen { at, asked: noted, token: token.clone(), age, arrived });
@@ -189,6 +194,10 @@ impl Wire {
             Fate::Says(long, status, why) => {
                 tokio::time::sleep(long).await;
                 Ok(response(refused(status, why), None))
+            }
+            Fate::Invalid(attribute, why) => {
+                let body = json!({"field": attribute, "errorMessage": why, "params": [attribute]});
+                Ok(response(Said { status: 400, created: None, body }, None))
             }
             Fate::Unreached => Err(broken()),
             Fate::Lost => {
@@ -212,10 +221,10 @@ impl Wire {
                 arrive();
                 Ok(response(arrive(), None))
             }
-            Fate::FirstPage => {
-                let mut first = asked.clone();
-                first.query.retain(|(name, _)| name != "first");
-                Ok(response(self.arrives(&first, token.as_deref()), None))
+            Fate::Without(parameter) => {
+                let mut without = asked.clone();
+                without.query.retain(|(name, _)| name != parameter);
+                Ok(response(self.arrives(&without, token.as_deref()), None))
             }
             Fate::Drops(rows) => {
                 let mut said = arrive();

@@ -90,6 +90,7 @@ pub struct Realm {
     /// Several users may have one address.
     pub duplicate_emails: bool,
     pub profile: Value,
+    pub events_config: Value,
     pub admin_events: Vec<Value>,
     pub events: Vec<Value>,
     /// The addresses to which a mail went.
@@ -151,6 +152,7 @@ impl Realm {
             invitations_last: 315_360_000,
             duplicate_emails: false,
             profile: json!({"attributes": declared}),
+            events_config: json!({"eventsEnabled": true, "adminEventsEnabled": true}),
             admin_events: Vec::new(),
             events: Vec::new(),
             mails: Vec::new(),
@@ -187,7 +189,7 @@ impl Realm {
             }
             ["organizations", rest @ ..] => self.about_organizations(asked, rest),
             ["groups", rest @ ..] => self.about_groups(asked, rest),
-            ["events", "config"] => said(200, json!({"eventsEnabled": true, "adminEventsEnabled": true})),
+            ["events", "config"] => said(200, self.events_config.clone()),
             ["events"] => events(asked, &self.events),
             ["admin-events"] => events(asked, &self.admin_events),
             _ => said(404, json!({"error": "Unable to find matching target resource method"})),

@@ -175,7 +175,7 @@ async fn short_page_in_the_middle_does_not_end_a_listing() {
 async fn listing_whose_pages_are_all_the_first_is_an_error() {
     for listing in ALL {
         let stage = stage(listing, several(listing)).await;
-        of_pages(&stage, listing, |_, _| Fate::FirstPage);
+        of_pages(&stage, listing, |_, _| Fate::Without("first"));
         let Err(Fault::Unavailable { context }) = listing.read(&stage).await else { panic!("{listing:?}") };
         assert!(context.contains("the parameter `first` does not reach Keycloak"), "{listing:?}: {context}");
     }
@@ -191,7 +191,7 @@ async fn take_over_changes_the_mark_of_every_guest_or_fails() {
         assert_eq!(guest.mark.unwrap().installation, "other", "{count}");
     }
     let stage = stage(Listing::Guests, 250).await;
-    of_pages(&stage, Listing::Guests, |_, _| Fate::FirstPage);
+    of_pages(&stage, Listing::Guests, |_, _| Fate::Without("first"));
     assert!(matches!(stage.directory.take_over(&other).await, Err(Fault::Unavailable { .. })));
 }
 

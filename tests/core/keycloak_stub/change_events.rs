@@ -1,0 +1,209 @@
+//! Events of the realm: each results in one hint about its subject. Own events and those of other organizations result in none.
+
+use std::collections::BTreeSet;
+
+use guestlist::directory::{Changed, Cursor, Execute as _, Fault, Observe as _, Operation};
+use serde_json::{Value, json};
+
+use super::Stage;
+use super::cases::State;
+use super::furnish::{acme, at, bob, email, guest};
+use super::operations::look;
+use super::wire::Fate;
+use crate::support::realm_in_memory::{Realm, text};
+
+/// A process that has read everything, and where it is.
+async fn stage(realm: Realm) -> (Stage, Cursor) {
+    let stage = Stage::on(realm);
+    let cursor = stage.directory.cursor().await.unwrap();
+    look(&stage).await;
+    (stage, cursor)
+}
+
+fn id_of_group(realm: &Realm, path: &str) -> String {
+    let found = realm.groups.values().find(|group| text(group, "path") == path);
+    found.map(|group| text(group, "id").to_owned()).unwrap()
+}
+
+fn about(resource: &str, path: &str) -> Value {
+    json!({"authDetails": {"userId": "admin"}, "resourceType": resource, "resourcePath": path})
+}
+
+#[tokio::test(start_paused = true)]
+async fn event_results_in_a_hint_about_its_subject() {
+    let mut realm = State::Given.realm().await;
+    let (user, alice) = (realm.id_of(bob().as_str()), realm.id_of("alice@host.example"));
+    let ours = realm.organizations.keys().next().unwrap().clone();
+    let foreign = realm.add("organizations", json!({"name": "Other", "alias": "other", "enabled": true}));
+    let [account, accounts, told] = ["/guestlist/accounts/instagram", "/guestlist/accounts", "/guestlist/told"]
+        .map(|path| id_of_group(&realm, path));
+    let zoe = realm.stranger("zoe");
+    realm.users.get_mut(&zoe).unwrap()["username"] = json!("eve@acme.example");
+    let copy = {
+        let mut copy = realm.users[&user].clone();
+        (copy["username"], copy["email"]) = (json!("copy"), json!("copy@host.example"));
+        let mark = ["id", "address", "partner", "record"].map(|name| format!("guestlist.{name}"));
+        copy["attributes"].as_object_mut().unwrap().retain(|name, _| mark.contains(name));
+        realm.put_user(copy)
+    };
+    let everything = || vec![Changed::Everything];
+    let guests = |address: &str| vec![Changed::Guest(email(address))];
+    let users = |address: &str| vec![Changed::User(email(address))];
+    let partner = || vec![Changed::Partner(acme())];
+    let of_user = |kind: &str, user: &str| json!({"type": kind, "userId": user});
+    let cases = [
+        (about("USER", &format!("users/{user}")), guests(bob().as_str())),
+        (about("REALM_ROLE_MAPPING", &format!("users/{user}/role-mappings")), guests(bob().as_str())),
+        (about("USER", &format!("users/{alice}")), users("alice@host.example")),
+        (about("USER", &format!("users/{zoe}")), [guests("eve@acme.example"), users("zoe@host.example")].concat()),
+        (about("USER", "users/gone"), everything()),
+        (about("USER", "users/profile"), vec![]),
+        (about("ORGANIZATION_MEMBERSHIP", &format!("organizations/{ours}/members/{user}")), guests(bob().as_str())),
+        (about("ORGANIZATION_MEMBERSHIP", &format!("organizations/{ours}/members")), everything()),
+        (about("ORGANIZATION_MEMBERSHIP", &format!("organizations/{foreign}/members")), vec![]),
+        (about("ORGANIZATION_INVITATION", &format!("organizations/{ours}/invitations/1")), everything()),
+        (about("ORGANIZATION", &format!("organizations/{ours}/members/invite-user")), vec![]),
+        (about("ORGANIZATION", &format!("organizations/{ours}")), partner()),
+        (about("ORGANIZATION", &format!("organizations/{foreign}")), vec![]),
+        (about("GROUP", &format!("groups/{account}")), vec![Changed::Account("instagram".to_owned())]),
+        (about("GROUP", &format!("groups/{accounts}")), everything()),
+        (about("GROUP", &format!("groups/{told}")), vec![]),
+        (about("GROUP", "groups/gone"), everything()),
+        (about("CLIENT", "clients/1"), vec![]),
+        (of_user("UPDATE_TOTP", &user), guests(bob().as_str())),
+        (of_user("UPDATE_EMAIL", &alice), users("alice@host.example")),
+        (of_user("LOGIN", &user), vec![]),
+        (of_user("UPDATE_TOTP", &copy), users("copy@host.example")),
+        (
+            json!({"type": "LOGIN", "userId": user, "details": {"identity_provider": "corporate"}}),
+            guests(bob().as_str()),
+        ),
+        // An own event, and one of an administrator without a name.
+        (
+            json!({"authDetails": {"userId": "service-account-guestlist"}, "resourceType": "USER", "resourcePath": format!("users/{user}")}),
+            vec![],
+        ),
+        (json!({"resourceType": "USER", "resourcePath": format!("users/{user}")}), guests(bob().as_str())),
+    ];
+    for (event, expected) in cases {
+        let (stage, cursor) = stage(realm.clone()).await;
+        stage.realm(|realm| realm.tell(event["type"].is_string(), event.clone()));
+        let changes = stage.directory.changes(cursor).await.unwrap();
+        assert_eq!(changes.changed, expected.into_iter().collect::<BTreeSet<_>>(), "{event}");
+        let again = stage.directory.changes(changes.cursor).await.unwrap();
+        assert_eq!((again.changed, again.cursor), (BTreeSet::new(), changes.cursor), "{event}: hinted once");
+        // Another process that continues at that cursor gets no hint about earlier events.
+        let fresh = stage.restarted();
+        look(&fresh).await;
+        assert_eq!(fresh.directory.changes(changes.cursor).await.unwrap().changed, BTreeSet::new(), "{event}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn event_that_shows_late_is_hinted() {
+    for of_user in [false, true] {
+        for late in [1, 1_500, 2_900] {
+            let mut realm = State::Given.realm().await;
+            // Long after the changes of the test itself.
+            realm.second += 100;
+            let (user, alice) = (realm.id_of(bob().as_str()), realm.id_of("alice@host.example"));
+            let event = |user: &str| match of_user {
+                true => json!({"type": "UPDATE_EMAIL", "userId": user}),
+                false => about("USER", &format!("users/{user}")),
+            };
+            realm.tell(of_user, event(&alice));
+            let (stage, cursor) = stage(realm).await;
+            stage.realm(|realm| {
+                realm.tell(of_user, event(&user));
+                let all = if of_user { &mut realm.events } else { &mut realm.admin_events };
+                // Its time is before that of the other event, and it shows later.
+                let mut one = all.pop().unwrap();
+                one["time"] = json!(cursor.0 - late);
+                all.insert(all.len() - 1, one);
+            });
+            let changes = stage.directory.changes(cursor).await.unwrap();
+            assert_eq!(changes.changed, [Changed::Guest(bob())].into(), "{of_user}, {late}");
+            assert_eq!(changes.cursor, cursor, "{of_user}, {late}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cursor_is_at_the_newest_event_of_both_kinds() {
+    for of_user in [false, true] {
+        let mut realm = State::Given.realm().await;
+        realm.second += 100;
+        let user = realm.id_of(bob().as_str());
+        realm.tell(of_user, json!({"type": "UPDATE_EMAIL", "userId": user, "resourcePath": format!("users/{user}")}));
+        let newest = realm.admin_events.iter().chain(&realm.events).filter_map(|event| event["time"].as_i64()).max();
+        let (stage, cursor) = stage(realm).await;
+        assert_eq!(Some(cursor.0), newest, "{of_user}");
+        stage.realm(|realm| {
+            let path = format!("users/{user}");
+            realm.tell(of_user, json!({"type": "UPDATE_EMAIL", "userId": user, "resourcePath": path}));
+        });
+        let changes = stage.directory.changes(cursor).await.unwrap();
+        assert!(changes.cursor > cursor, "{of_user}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn realm_without_events_gives_no_hints() {
+    let config =
+        |users: bool, administrators: bool| json!({"eventsEnabled": users, "adminEventsEnabled": administrators});
+    for (kept, refused, tells) in [
+        (config(true, true), false, true),
+        (config(true, false), false, false),
+        (config(false, true), false, false),
+        (config(true, true), true, false),
+    ] {
+        let mut realm = State::Given.realm().await;
+        realm.events_config = kept.clone();
+        let stage = Stage::on(realm);
+        stage.wire.rules(move |asked, _| match asked.path.last().map(String::as_str) {
+            Some("config") if refused => Fate::Refused(403),
+            _ => Fate::Passes,
+        });
+        let cursor = stage.directory.cursor().await.unwrap();
+        assert_eq!(cursor.0 > 0, tells, "{kept}");
+        let user = stage.realm(|realm| realm.id_of(bob().as_str()));
+        stage.realm(|realm| realm.tell(false, about("USER", &format!("users/{user}"))));
+        let changed = stage.directory.changes(cursor).await.unwrap().changed;
+        assert_eq!(!changed.is_empty(), tells, "{kept}");
+        // Each full reading looks anew.
+        stage.wire.rules(|_, _| Fate::Passes);
+        stage.realm(|realm| realm.events_config = config(true, true));
+        assert!(stage.directory.cursor().await.unwrap().0 > 0, "{kept}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn own_change_results_in_no_hint() {
+    let (stage, cursor) = stage(State::Given.realm().await).await;
+    let demote = Operation::Demote { guest: guest() };
+    stage.directory.execute(&demote, None, at(1000), stage.epoch()).await.unwrap();
+    assert_eq!(stage.directory.changes(cursor).await.unwrap().changed, BTreeSet::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn realm_of_another_owner_or_of_none_is_a_fault() {
+    for taken in [true, false] {
+        let (stage, cursor) = stage(State::Given.realm().await).await;
+        stage.realm(|realm| {
+            let owner = id_of_group(realm, "/guestlist/owner");
+            if taken {
+                realm.groups.get_mut(&owner).unwrap()["attributes"]["installation"] = json!(["other"]);
+            } else {
+                realm.groups.remove(&owner);
+            }
+        });
+        let faults = [stage.directory.changes(cursor).await.map(drop), stage.directory.partners(None).await.map(drop)];
+        for fault in faults {
+            match fault {
+                Err(Fault::Foreign { owner }) if taken => assert_eq!(owner.installation, "other"),
+                Err(Fault::Refused { message }) if !taken => assert!(message.contains("guestlist/owner"), "{message}"),
+                other => panic!("{taken}: {other:?}"),
+            }
+        }
+    }
+}

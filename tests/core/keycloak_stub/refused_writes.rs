@@ -1,0 +1,222 @@
+//! Guests that Keycloak refuses to write, and the group that applications get claims from.
+
+use std::sync::{Arc, Mutex};
+
+use guestlist::directory::{Execute as _, Fault, GrantRecord, Observe as _, Operation, Origin};
+use guestlist::rules::ShareRole::{Collaborator, Manager};
+use serde_json::json;
+
+use super::Stage;
+use super::cases::State;
+use super::furnish::{admit, at, bob, give, grant, guest};
+use super::operations::look;
+use super::sessions::{describe, sessions, signed_in};
+use super::wire::Fate;
+use crate::support::realm_in_memory::{Asked, Realm, text};
+
+fn writes_a_user(asked: &Asked) -> bool {
+    asked.method == "PUT" && asked.path.len() == 2 && asked.path[0] == "users"
+}
+
+/// Whether Bob is in the group at a path.
+fn is_in(realm: &Realm, path: &str) -> bool {
+    let user = realm.id_of(bob().as_str());
+    let is_it = |id: &String| realm.groups.get(id).is_some_and(|group| text(group, "path") == path);
+    realm.in_group.iter().any(|(group, member)| *member == user && is_it(group))
+}
+
+fn places(realm: &Realm) -> (bool, bool) {
+    (is_in(realm, "/guestlist/told"), is_in(realm, "/guestlist/untold"))
+}
+
+/// Operations on Bob that revoke something.
+fn revoking() -> Vec<Operation> {
+    vec![
+        Operation::Withhold { guest: guest(), accounts: vec!["instagram".to_owned()] },
+        Operation::Lower { guest: guest(), grants: vec![grant("instagram", Collaborator)] },
+        Operation::Demote { guest: guest() },
+        Operation::ResetMfa { guest: guest(), enrolled_before: at(50_000) },
+        Operation::DisableLogin { guest: guest() },
+        Operation::Deactivate { guest: guest() },
+    ]
+}
+
+/// Bob is hidden from applications, because a write of the user was refused.
+async fn put_out(stage: &Stage) {
+    look(stage).await;
+    stage.wire.rules(|asked, _| if writes_a_user(asked) { Fate::Invalid("department", "x") } else { Fate::Passes });
+    stage.directory.execute(&revoking()[0], None, at(1000), stage.epoch()).await.unwrap_err();
+    stage.wire.rules(|_, _| Fate::Passes);
+}
+
+/// Notes each later instant at which Bob is in neither group, or is shown again with a revoked claim.
+fn watch(stage: &Stage) -> Arc<Mutex<Vec<String>>> {
+    let wrong: Arc<Mutex<Vec<String>>> = Arc::default();
+    let found = wrong.clone();
+    stage.wire.watches(move |asked, realm| {
+        let (told, untold) = places(realm);
+        let claims = realm.user_at(bob().as_str()).unwrap()["attributes"]["guestlist.accounts"].to_string();
+        let joins = |path: &str| {
+            let group = asked.path.get(3).and_then(|id| realm.groups.get(id));
+            asked.method == "PUT" && group.is_some_and(|group| text(group, "path") == path)
+        };
+        if !told && !untold || joins("/guestlist/told") && claims.contains("instagram") {
+            found.lock().unwrap().push(format!("{} {:?}: {told} {untold} {claims}", asked.method, asked.path));
+        }
+    });
+    wrong
+}
+
+#[tokio::test(start_paused = true)]
+async fn guest_who_cannot_be_written_is_shown_to_no_application() {
+    for operation in revoking() {
+        let stage = Stage::on(signed_in(State::Given).await);
+        look(&stage).await;
+        let wrong = watch(&stage);
+        stage.wire.rules(|asked, _| if writes_a_user(asked) { Fate::Invalid("department", "x") } else { Fate::Passes });
+        let fault = stage.directory.execute(&operation, None, at(1000), stage.epoch()).await.unwrap_err();
+        let Fault::Refused { message } = &fault else { panic!("{operation:?}: {fault}") };
+        assert!(message.contains(bob().as_str()), "{message}");
+        assert_eq!(stage.realm(|realm| places(realm)), (false, true), "{operation:?}");
+        assert_eq!(stage.realm(|realm| sessions(realm)), ["alice", "alice-offline"], "{operation:?}");
+        let factors = stage.realm(|realm| realm.credentials[&realm.id_of(bob().as_str())].len());
+        assert_eq!(factors, if matches!(operation, Operation::ResetMfa { .. }) { 1 } else { 2 }, "{operation:?}");
+        for stage in [&stage, &stage.restarted()] {
+            let listed = stage.guests().await.unwrap().remove(0);
+            let read = stage.directory.guest(&bob()).await.unwrap().unwrap();
+            assert!(listed.grants.len() == 2 && listed.grants.values().all(GrantRecord::is_blocked), "{listed:?}");
+            assert!(read.grants.values().all(GrantRecord::is_blocked), "{read:?}");
+        }
+        assert_eq!(*wrong.lock().unwrap(), [] as [String; 0], "{operation:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn guest_who_cannot_be_given_more_keeps_what_they_have() {
+    for operation in [give(&[("tiktok", Manager)]), describe()] {
+        let stage = Stage::on(signed_in(State::Given).await);
+        look(&stage).await;
+        stage.wire.rules(|asked, _| if writes_a_user(asked) { Fate::Invalid("department", "x") } else { Fate::Passes });
+        stage.directory.execute(&operation, None, at(1000), stage.epoch()).await.unwrap_err();
+        assert_eq!(stage.realm(|realm| places(realm)), (true, false), "{operation:?}");
+        assert!(stage.realm(|realm| sessions(realm).contains(&"online".to_owned())), "{operation:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_to_hide_a_guest_is_the_fault_of_the_operation() {
+    let stage = Stage::on(signed_in(State::Given).await);
+    look(&stage).await;
+    stage.wire.rules(|asked, _| match asked.path.get(2).map(String::as_str) {
+        _ if writes_a_user(asked) => Fate::Invalid("department", "x"),
+        Some("groups") => Fate::Refused(500),
+        _ => Fate::Passes,
+    });
+    let fault = stage.directory.execute(&revoking()[0], None, at(1000), stage.epoch()).await.unwrap_err();
+    assert!(matches!(fault, Fault::Unavailable { .. }), "it is tried again: {fault}");
+    assert_eq!(stage.realm(|realm| sessions(realm)), ["alice", "alice-offline"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hidden_guest_is_shown_again_with_new_grants_only() {
+    for restarts in [false, true] {
+        let stage = Stage::on(signed_in(State::Given).await);
+        put_out(&stage).await;
+        let stage = if restarts { stage.restarted() } else { stage };
+        look(&stage).await;
+        let user = stage.realm(|realm| realm.id_of(bob().as_str()));
+        stage.realm(|realm| realm.sessions.insert("later".to_owned(), user));
+        let wrong = watch(&stage);
+        let given = give(&[("tiktok", Collaborator)]);
+        let done = stage.directory.execute(&given, None, at(2000), stage.epoch()).await.unwrap().guest.unwrap();
+        assert!(!done.grants["tiktok"].is_blocked(), "{done:?}");
+        assert_eq!(stage.realm(|realm| (places(realm), sessions(realm).len())), ((true, false), 2), "{restarts}");
+        assert_eq!(*wrong.lock().unwrap(), [] as [String; 0], "{restarts}");
+        for stage in [&stage, &stage.restarted()] {
+            let listed = stage.guests().await.unwrap().remove(0);
+            assert!(listed.grants.get("tiktok").is_some_and(|held| !held.is_blocked()), "{listed:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn guest_who_is_given_back_is_in_no_group() {
+    for hidden in [false, true] {
+        let stage = Stage::on(signed_in(State::Given).await);
+        if hidden {
+            put_out(&stage).await;
+        }
+        look(&stage).await;
+        stage.directory.execute(&Operation::GiveBack { guest: guest() }, None, at(2000), stage.epoch()).await.unwrap();
+        assert_eq!(stage.realm(|realm| places(realm)), (false, false), "{hidden}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn guests_are_in_the_group_before_they_are_given_anything() {
+    for (state, operation) in
+        [(State::Partner, admit(Origin::Made)), (State::AdoptedJoined, give(&[("tiktok", Collaborator)]))]
+    {
+        let stage = Stage::on(state.realm().await);
+        look(&stage).await;
+        stage.directory.execute(&operation, None, at(1000), stage.epoch()).await.unwrap();
+        assert!(stage.realm(|realm| is_in(realm, "/guestlist/told")), "{state:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_group_is_said_where_the_realm_had_one() {
+    let realm = State::AdoptedJoined.realm().await;
+    for ours in [true, false] {
+        let mut realm = realm.clone();
+        realm.groups.retain(|_, group| text(group, "path") != "/guestlist/told");
+        let root = realm.group("/guestlist");
+        if !ours {
+            realm.groups.get_mut(&root).unwrap()["attributes"] = json!({});
+        }
+        let stage = Stage::on(realm);
+        stage.directory.owner().await.unwrap();
+        stage.directory.partners(None).await.unwrap();
+        let listed = stage.guests().await.map(drop);
+        let given = stage.directory.execute(&give(&[("tiktok", Collaborator)]), None, at(1000), stage.epoch()).await;
+        for done in [listed, given.map(drop)] {
+            match done {
+                Err(Fault::Refused { message }) if ours => {
+                    assert!(message.contains("guestlist directory setup"), "{message}");
+                }
+                other => assert!(!ours && other.is_ok(), "{ours}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn name_that_administrators_may_not_change_stays() {
+    let stage = Stage::on(State::Given.realm().await);
+    look(&stage).await;
+    stage.wire.rules(|asked, _| {
+        let changed = writes_a_user(asked) && asked.body["firstName"] != "Bob";
+        if changed { Fate::Invalid("firstName", "error-user-attribute-read-only") } else { Fate::Passes }
+    });
+    let done = stage.directory.execute(&describe(), None, at(1000), stage.epoch()).await.unwrap().guest.unwrap();
+    let user = stage.realm(|realm| realm.user_at(bob().as_str()).cloned().unwrap());
+    assert_eq!((text(&user, "firstName"), text(&user, "lastName")), ("Bob", "Example"));
+    assert_eq!(done.mark.unwrap().name, "robert");
+}
+
+#[tokio::test(start_paused = true)]
+async fn hidden_names_are_left_out_of_a_write() {
+    for state in [State::Given, State::AdoptedGiven] {
+        let mut realm = state.realm().await;
+        let user = realm.id_of(bob().as_str());
+        realm.users.get_mut(&user).unwrap()["firstName"] = json!("");
+        let stage = Stage::on(realm);
+        look(&stage).await;
+        stage.wire.rules(|asked, _| {
+            let named = writes_a_user(asked) && asked.body["firstName"].is_string();
+            if named { Fate::Invalid("firstName", "error-user-attribute-read-only") } else { Fate::Passes }
+        });
+        stage.directory.execute(&revoking()[0], None, at(1000), stage.epoch()).await.unwrap();
+        assert!(!stage.realm(|realm| realm.users[&user].to_string().contains("instagram:")), "{state:?}");
+    }
+}
