@@ -75,7 +75,8 @@ const BLANK: &[(char, char)] = &[
 
 /// Whether a character is one of those that no name may have and no terminal gets.
 pub fn is_hidden(c: char) -> bool {
-    is_in(HIDDEN, c)
+    // Every message of a status is read character by character, and nearly all of them are ASCII.
+    if c.is_ascii() { c.is_ascii_control() } else { is_in(HIDDEN, c) }
 }
 
 fn is_in(table: &[(char, char)], c: char) -> bool {
@@ -224,6 +225,13 @@ mod tests {
         ] {
             let error = DisplayName::parse(name).unwrap_err();
             assert!(error.chars().all(|c| !is_hidden(c)) && error.len() < 200, "{error}");
+        }
+    }
+
+    #[test]
+    fn ascii_is_hidden_as_the_table_says() {
+        for c in '\0'..='\x7f' {
+            assert_eq!(is_hidden(c), is_in(HIDDEN, c), "{c:?}");
         }
     }
 
