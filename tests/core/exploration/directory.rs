@@ -1,24 +1,36 @@
 //! The directory's operations on plain data, fast enough for every state. `agree.rs` holds it to the embedded directory.
 
+use std::collections::BTreeMap;
+
 use guestlist::directory::{
-    Everything, GrantRecord, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, Revision, Weight,
+    Everything, Grant, GrantRecord, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, Revision,
+    Weight,
 };
-use guestlist::rules::{GuestRole, Methods, ShareRole};
+use guestlist::rules::{Email, GuestRole, Methods, ShareRole};
 use jiff::Timestamp;
 
-/// The operation was planned on something that is not so.
+/// The double of a directory.
+#[derive(Clone, Debug, Default)]
+pub struct Double {
+    pub all: Everything,
+    /// The MFA of users of the workspace who have no record.
+    pub mfa: BTreeMap<Email, MfaRecord>,
+}
+
+/// The facts are not those that the operation was planned on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
 /// Does one operation, or nothing.
 pub fn execute(
-    all: &mut Everything,
+    double: &mut Double,
     operation: &Operation,
     basis: Option<Revision>,
     now: Timestamp,
 ) -> Result<(), Refused> {
+    let all = &mut double.all;
     match operation {
-        Operation::Admit { .. } => return admit(all, operation, basis, now),
+        Operation::Admit { .. } => return admit(double, operation, basis, now),
         Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
             let record = guestlist::directory::PartnerRecord {
                 id: partner.clone(),
@@ -78,7 +90,12 @@ pub fn execute(
             let changed = change(all, record, operation, now)?;
             let revision = Revision(record.revision.0 + 1);
             match changed {
-                None => drop(all.guests.remove(place)),
+                None => {
+                    let gone = all.guests.remove(place);
+                    if all.users.iter().any(|user| user.email == gone.address) {
+                        double.mfa.insert(gone.address, gone.mfa);
+                    }
+                }
                 Some(changed) if changed == *record => {}
                 Some(changed) => all.guests[place] = GuestRecord { revision, ..changed },
             }
@@ -87,7 +104,7 @@ pub fn execute(
     Ok(())
 }
 
-/// A guest's record after an operation; `None`: it goes.
+/// A guest's record after an operation. `None`: there is none.
 fn change(
     all: &Everything,
     record: &GuestRecord,
@@ -103,7 +120,7 @@ fn change(
         Operation::Lower { grants, .. } => {
             for grant in grants {
                 let Some(held) = new.grants.get_mut(&grant.account) else { continue };
-                needs(grant.role <= held.grant.role && grant.allowed.is_subset(&held.grant.allowed))?;
+                needs(is_less(grant, &held.grant))?;
                 held.grant = grant.clone();
             }
         }
@@ -140,12 +157,14 @@ fn change(
             return Ok(None);
         }
         Operation::DescribeGuest { mark, partner, partner_name, display_name, allowed, .. } => {
-            needs(live && is_home(all, &partner.0))?;
+            needs(live)?;
             new.mark = Some(mark.clone());
             new.partner = partner.clone();
             new.partner_name.clone_from(partner_name);
             new.display_name.clone_from(display_name);
             new.allowed.clone_from(allowed);
+            let same = made == (mark.origin == Origin::Made);
+            needs(new == *record || (same && is_home(all, &partner.0)))?;
         }
         Operation::Invite { expires_at, .. } => {
             needs(live && record.joined_at.is_none() && record.login != Login::DisabledByOther)?;
@@ -164,7 +183,7 @@ fn change(
                 }
             }
         }
-        // Nobody asks for these here.
+        // No plan has these here.
         Operation::ResetMfa { .. } | Operation::GiveBack { .. } => return Err(Refused),
         Operation::Admit { .. }
         | Operation::EnsurePartner { .. }
@@ -173,6 +192,15 @@ fn change(
         | Operation::ForgetShare { .. } => {}
     }
     Ok(Some(new))
+}
+
+/// Whether a grant gives no more than another one.
+fn is_less(grant: &Grant, other: &Grant) -> bool {
+    let not_later = other.until.is_none_or(|end| grant.until.is_some_and(|until| until <= end));
+    grant.role <= other.role
+        && not_later
+        && grant.allowed.is_subset(&other.allowed)
+        && grant.asked.is_subset(&other.asked)
 }
 
 /// Keeps the party that disabled the login.
@@ -184,7 +212,8 @@ fn is_home(all: &Everything, partner: &str) -> bool {
     all.partners.iter().any(|known| known.id.0 == partner && known.deactivated_at.is_none())
 }
 
-fn admit(all: &mut Everything, operation: &Operation, basis: Option<Revision>, now: Timestamp) -> Result<(), Refused> {
+fn admit(double: &mut Double, operation: &Operation, basis: Option<Revision>, now: Timestamp) -> Result<(), Refused> {
+    let all = &mut double.all;
     let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
         operation
     else {
@@ -203,9 +232,11 @@ fn admit(all: &mut Everything, operation: &Operation, basis: Option<Revision>, n
             return Err(Refused);
         }
     }
-    if !is_home(all, &partner.0) {
+    let is_user = all.users.iter().any(|user| user.email == *address);
+    if !is_home(all, &partner.0) || is_user != (mark.origin == Origin::Adopted) {
         return Err(Refused);
     }
+    let mfa = double.mfa.remove(address);
     let old = place.map(|place| all.guests.remove(place));
     all.guests.push(GuestRecord {
         id: guest.clone(),
@@ -223,7 +254,7 @@ fn admit(all: &mut Everything, operation: &Operation, basis: Option<Revision>, n
         recent_mails: Vec::new(),
         joined_at: None,
         login: Login::Enabled,
-        mfa: old.map_or_else(|| MfaRecord::Known([].into()), |old| old.mfa),
+        mfa: mfa.or(old.map(|old| old.mfa)).unwrap_or_else(|| MfaRecord::Known([].into())),
         mfa_lost_at: None,
         allowed: allowed.clone(),
         grants: [].into(),

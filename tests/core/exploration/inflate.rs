@@ -1,117 +1,81 @@
-//! From a compact state to what the planner takes, and back.
+//! From the compact state of a directory to its records, and back.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use guestlist::api;
 use guestlist::directory::{
     AccountRecord, Everything, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, Mark, MfaRecord,
     Mirror, Origin, PartnerId, PartnerRecord, Revision, UserRecord,
 };
-use guestlist::index::{self, Index};
-use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
+use guestlist::rules::{self, Email, GuestRole, MfaMethod, ShareRole, all_methods};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use serde_json::json;
 
+use super::directory::Double;
+use super::objects::HOST;
 use super::setup::Setup;
-use super::state::{Declared, Directory, GUESTS, Guest, Held, Mfa, Object, PARTNERS, Presence, Record, SHARES, State};
+use super::state::{Directory, GUESTS, Guest, Held, Methods, Mfa, PARTNERS, Record, SHARES, State};
 
 pub const SPACE: &str = "partners";
 pub const PARTNER: [&str; PARTNERS] = ["acme", "beta"];
 pub const MEMBER: [&str; GUESTS] = ["carol", "bob"];
 pub const ACCOUNT: [&str; SHARES] = ["instagram", "newsletter"];
 
-pub fn at(text: &str) -> Timestamp {
+static ADDRESSES: LazyLock<[Email; GUESTS]> =
+    LazyLock::new(|| MEMBER.map(|name| Email::parse(&format!("{name}@guests.example")).unwrap()));
+static HOSTS: LazyLock<[Email; 2]> = LazyLock::new(|| [true, false].map(|owned| Email::parse(owner(owned)).unwrap()));
+static LONG_AGO: LazyLock<Timestamp> = LazyLock::new(|| at("2026-10-01T00:00:00Z"));
+static NOW: LazyLock<Timestamp> = LazyLock::new(|| at("2027-01-01T00:00:00Z"));
+/// The end that specs name.
+pub static SOON: LazyLock<Timestamp> = LazyLock::new(|| at("2027-01-01T12:00:00Z"));
+static LATE: LazyLock<Timestamp> = LazyLock::new(|| at("2027-01-02T00:00:00Z"));
+static UNKNOWN_SINCE: LazyLock<Timestamp> = LazyLock::new(|| at("2026-12-31T23:00:00Z"));
+static UNKNOWN_LONG_SINCE: LazyLock<Timestamp> = LazyLock::new(|| at("2026-12-30T00:00:00Z"));
+static INVITATION_END: LazyLock<Timestamp> = LazyLock::new(|| at("2027-06-01T00:00:00Z"));
+
+fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
 pub fn now() -> Timestamp {
-    at("2027-01-01T00:00:00Z")
+    *NOW
 }
 
-/// When all that has happened before has happened.
+/// The present instant of a state.
+pub fn instant(state: &State) -> Timestamp {
+    if state.late { *LATE } else { *NOW }
+}
+
+/// The instant of everything that has happened before.
 pub fn long_ago() -> Timestamp {
-    at("2026-10-01T00:00:00Z")
+    *LONG_AGO
 }
 
-pub fn email(text: &str) -> Email {
-    Email::parse(text).unwrap()
+pub fn address(who: usize) -> &'static Email {
+    &ADDRESSES[who]
 }
 
-pub fn address(who: usize) -> Email {
-    email(&format!("{}@guests.example", MEMBER[who]))
+/// The owner of an account: the sharer, or another Host Admin.
+pub fn owner(owned: bool) -> &'static str {
+    if owned { HOST } else { "zoe@host.example" }
 }
 
-/// The UID of the object of today, or of one of its name that is gone.
-fn uid(name: &str, mine: bool) -> String {
+/// The UID of the present object, or of one of its name that is gone.
+pub fn uid(name: &str, mine: bool) -> String {
     if mine { format!("uid-{name}") } else { format!("gone-{name}") }
 }
 
-fn meta<S>(name: &str, object: &Object<S>) -> ObjectMeta {
-    ObjectMeta {
-        name: Some(name.to_owned()),
-        namespace: Some(SPACE.to_owned()),
-        uid: Some(uid(name, true)),
-        generation: Some(1),
-        creation_timestamp: Some(Time(long_ago())),
-        deletion_timestamp: (object.presence == Presence::Leaving).then(|| Time(now())),
-        finalizers: object.held.then(|| vec![api::FINALIZER.to_owned()]),
-        ..ObjectMeta::default()
-    }
+fn is_mine(uid: &str) -> bool {
+    uid.starts_with("uid-")
 }
 
-/// What is declared, as the planner takes it.
-pub fn index(setup: &Setup, declared: &Declared) -> Index {
-    let mut index = Index::default();
-    for (which, partner) in declared.partners.iter().enumerate().filter(|(_, it)| it.presence != Presence::Absent) {
-        let deletion = if partner.spec.cascade { "Cascade" } else { "Block" };
-        let spec =
-            json!({"hostAdmins": ["alice@host.example"], "suspended": partner.spec.suspended, "deletion": deletion});
-        let mut object = api::LocalPartner::new(PARTNER[which], serde_json::from_value(spec).unwrap());
-        object.metadata = meta(PARTNER[which], partner);
-        index.apply(index::Declared::Partner(Box::new(object)));
-    }
-    for (who, member) in declared.members.iter().enumerate().filter(|(_, it)| it.presence != Presence::Absent) {
-        let mut spec = json!({
-            "partnerRef": {"name": PARTNER[setup.partner_of_guest[who]]},
-            "email": address(who).to_string(),
-            "role": if member.spec.admin { "GuestAdmin" } else { "GuestUser" },
-            "invitedBy": "alice@host.example",
-            "suspended": member.spec.suspended,
-        });
-        if member.spec.invalid {
-            spec["mfa"] = json!({"required": false});
-        }
-        let mut object = api::GuestMembership::new(MEMBER[who], serde_json::from_value(spec).unwrap());
-        object.metadata = meta(MEMBER[who], member);
-        index.apply(index::Declared::Membership(Box::new(object)));
-    }
-    for (what, share) in declared.shares.iter().enumerate().filter(|(_, it)| it.presence != Presence::Absent) {
-        let exclude: Vec<_> = share.spec.exclude.iter().map(|who| json!({"name": MEMBER[usize::from(*who)]})).collect();
-        let spec = json!({
-            "partnerRef": {"name": PARTNER[setup.partner_of_share[what]]},
-            "account": ACCOUNT[what],
-            "sharedBy": "alice@host.example",
-            "guestAdminRole": if share.spec.collaborator { "Collaborator" } else { "Manager" },
-            "guestUsers": [{"name": MEMBER[1], "propagatedBy": MEMBER[0]}],
-            "suspended": share.spec.suspended,
-            "exclude": exclude,
-        });
-        let mut object = api::AccountShare::new(ACCOUNT[what], serde_json::from_value(spec).unwrap());
-        object.metadata = meta(ACCOUNT[what], share);
-        index.apply(index::Declared::Share(Box::new(object)));
-    }
-    index
-}
-
-pub fn mark(name: &str, mine: bool) -> Mark {
+pub fn mark(name: &str, mine: bool, adopted: bool) -> Mark {
     Mark {
         installation: "default".to_owned(),
         cluster: "test".to_owned(),
         namespace: SPACE.to_owned(),
         name: name.to_owned(),
         uid: uid(name, mine),
-        origin: Origin::Made,
+        origin: if adopted { Origin::Adopted } else { Origin::Made },
     }
 }
 
@@ -123,22 +87,59 @@ pub fn guest_id(who: usize) -> GuestId {
     GuestId(format!("guest-{}", MEMBER[who]))
 }
 
+pub fn methods(methods: Methods) -> rules::Methods {
+    match methods {
+        Methods::Any => all_methods(),
+        Methods::Totp => [MfaMethod::TOTP].into(),
+        Methods::WebAuthn => [MfaMethod::WebAuthn].into(),
+    }
+}
+
+fn compact_methods(methods: &rules::Methods) -> Methods {
+    match (methods.contains(&MfaMethod::TOTP), methods.contains(&MfaMethod::WebAuthn)) {
+        (true, false) => Methods::Totp,
+        (false, true) => Methods::WebAuthn,
+        (both, _) => {
+            assert!(both, "a record allows no method");
+            Methods::Any
+        }
+    }
+}
+
+fn mfa(mfa: Mfa) -> MfaRecord {
+    let since = *LONG_AGO;
+    match mfa {
+        Mfa::Off => MfaRecord::Known([].into()),
+        Mfa::On => MfaRecord::Known([(MfaMethod::TOTP, since)].into()),
+        Mfa::Both => MfaRecord::Known([(MfaMethod::TOTP, since), (MfaMethod::WebAuthn, since)].into()),
+        Mfa::Unknown | Mfa::UnknownLong => MfaRecord::Unknown,
+    }
+}
+
+/// `before` tells for how long MFA has been unknown: no directory tells.
+fn compact_mfa(mfa: &MfaRecord, before: Mfa) -> Mfa {
+    match mfa {
+        MfaRecord::Known(enrolled) if enrolled.is_empty() => Mfa::Off,
+        MfaRecord::Known(enrolled) if enrolled.contains_key(&MfaMethod::WebAuthn) => Mfa::Both,
+        MfaRecord::Known(_) => Mfa::On,
+        MfaRecord::Unknown => before,
+    }
+}
+
 pub fn grant(what: usize, held: Held) -> Grant {
     Grant {
         account: ACCOUNT[what].to_owned(),
         role: if held.manager { ShareRole::Manager } else { ShareRole::Collaborator },
         share: ACCOUNT[what].to_owned(),
         share_uid: uid(ACCOUNT[what], held.mine),
-        allowed: all_methods(),
-        asked: all_methods(),
-        until: None,
+        allowed: methods(held.allowed),
+        asked: methods(held.asked),
+        until: held.ends.then(|| *SOON),
     }
 }
 
-/// A guest's record; `None`: there is none.
-pub fn guest(setup: &Setup, who: usize, guest: &Guest, revision: i64) -> Option<GuestRecord> {
-    let enrolled = BTreeMap::from([(MfaMethod::TOTP, long_ago())]);
-    let open = InvitationRecord { sent_at: long_ago(), expires_at: at("2027-06-01T00:00:00Z") };
+/// A guest's record. `None`: there is none.
+fn guest(setup: &Setup, who: usize, guest: &Guest, revision: i64) -> Option<GuestRecord> {
     let held = |(what, held): (usize, &Option<Held>)| {
         let record = GrantRecord { grant: grant(what, (*held)?), since: long_ago() };
         Some((ACCOUNT[what].to_owned(), record))
@@ -146,14 +147,14 @@ pub fn guest(setup: &Setup, who: usize, guest: &Guest, revision: i64) -> Option<
     (guest.record != Record::None).then(|| GuestRecord {
         id: guest_id(who),
         revision: Revision(revision),
-        mark: Some(mark(MEMBER[who], guest.mine)),
-        address: address(who),
-        email: address(who),
+        mark: Some(mark(MEMBER[who], guest.mine, guest.adopted)),
+        address: address(who).clone(),
+        email: address(who).clone(),
         partner: partner_id(setup.partner_of_guest[who]),
         partner_name: PARTNER[setup.partner_of_guest[who]].to_owned(),
         display_name: address(who).to_string(),
         role: if guest.admin { GuestRole::GuestAdmin } else { GuestRole::GuestUser },
-        invitation: guest.invited.then_some(open),
+        invitation: guest.invited.then(|| InvitationRecord { sent_at: long_ago(), expires_at: *INVITATION_END }),
         admitted_at: long_ago(),
         last_mail_at: Some(long_ago()),
         recent_mails: Vec::new(),
@@ -163,52 +164,52 @@ pub fn guest(setup: &Setup, who: usize, guest: &Guest, revision: i64) -> Option<
             (false, true) => Login::DisabledByOther,
             (false, false) => Login::DisabledByGuestlist,
         },
-        mfa: match guest.mfa {
-            Mfa::Off => MfaRecord::Known([].into()),
-            Mfa::On => MfaRecord::Known(enrolled.into_iter().collect()),
-            Mfa::Unknown | Mfa::UnknownLong => MfaRecord::Unknown,
-        },
+        mfa: mfa(guest.mfa),
         mfa_lost_at: None,
-        allowed: all_methods(),
+        allowed: methods(guest.allowed),
         grants: guest.grants.iter().enumerate().filter_map(held).collect(),
         deactivated_at: (guest.record == Record::Deactivated).then(long_ago),
     })
 }
 
-/// What a directory holds.
-pub fn everything(setup: &Setup, directory: &Directory, revisions: [i64; GUESTS]) -> Everything {
-    let user = |name: &str| UserRecord {
-        email: email(&format!("{name}@host.example")),
-        name: name.to_owned(),
+/// The records of a directory.
+pub fn double(setup: &Setup, directory: &Directory, revisions: [i64; GUESTS]) -> Double {
+    let user = |email: &Email| UserRecord {
+        email: email.clone(),
+        name: "User Example".to_owned(),
         enabled: true,
         verified: true,
     };
     let partner = |(which, (record, mine)): (usize, &(Record, bool))| {
         (*record != Record::None).then(|| PartnerRecord {
             id: partner_id(which),
-            mark: mark(PARTNER[which], *mine),
+            mark: mark(PARTNER[which], *mine, false),
             display_name: PARTNER[which].to_owned(),
-            host_admins: vec![email("alice@host.example")],
+            host_admins: vec![HOSTS[0].clone()],
             suspended: *record == Record::Suspended,
             deactivated_at: (*record == Record::Deactivated).then(long_ago),
         })
     };
     let account = |(what, owned): (usize, &bool)| AccountRecord {
         name: ACCOUNT[what].to_owned(),
-        owners: vec![email(if *owned { "alice@host.example" } else { "zoe@host.example" })],
+        owners: vec![HOSTS[usize::from(!*owned)].clone()],
         deleted: false,
     };
+    let adopted = || (0..GUESTS).filter(|who| setup.adopted[*who]);
     let guests = directory.guests.iter().enumerate();
-    Everything {
+    let all = Everything {
         partners: directory.partners.iter().enumerate().filter_map(partner).collect(),
         guests: guests.filter_map(|(who, it)| guest(setup, who, it, revisions[who])).collect(),
         accounts: directory.owned.iter().enumerate().map(account).collect(),
-        users: vec![user("alice"), user("zoe")],
+        users: HOSTS.iter().chain(adopted().map(address)).map(user).collect(),
         ..Everything::default()
-    }
+    };
+    let without_record = adopted().filter(|who| directory.guests[*who].record == Record::None);
+    let kept = without_record.map(|who| (address(who).clone(), mfa(directory.guests[who].mfa)));
+    Double { mfa: kept.collect::<BTreeMap<_, _>>(), all }
 }
 
-/// What the operator sees of a directory.
+/// The directory as the operator sees it.
 pub fn mirror(all: &Everything, state: &State) -> Mirror {
     let mut mirror = Mirror::default();
     for partner in &all.partners {
@@ -225,48 +226,61 @@ pub fn mirror(all: &Everything, state: &State) -> Mirror {
     }
     for (who, guest) in state.view().guests.iter().enumerate() {
         match guest.mfa {
-            Mfa::Unknown => mirror.set_mfa_unknown_since(&address(who), Some(at("2026-12-31T23:00:00Z"))),
-            Mfa::UnknownLong => mirror.set_mfa_unknown_since(&address(who), Some(at("2026-12-30T00:00:00Z"))),
-            Mfa::Off | Mfa::On => {}
+            Mfa::Unknown => mirror.set_mfa_unknown_since(address(who), Some(*UNKNOWN_SINCE)),
+            Mfa::UnknownLong => mirror.set_mfa_unknown_since(address(who), Some(*UNKNOWN_LONG_SINCE)),
+            Mfa::Off | Mfa::On | Mfa::Both => {}
         }
     }
     mirror
 }
 
-/// What of a directory makes a state. `before` says for how long MFA has been unknown: no directory tells.
-pub fn compact(all: &Everything, before: &Directory) -> Directory {
-    let mut directory = Directory { owned: before.owned, ..Directory::default() };
-    let mine = |mark: &Mark| mark.uid == uid(&mark.name, true);
-    for partner in &all.partners {
+/// The compact state of a directory.
+pub fn compact(double: &Double, before: &Directory) -> Directory {
+    let mut directory = Directory::default();
+    for account in &double.all.accounts {
+        let what = ACCOUNT.iter().position(|name| *name == account.name).unwrap();
+        directory.owned[what] = account.owners.contains(&HOSTS[0]);
+    }
+    for partner in &double.all.partners {
         let which = PARTNER.iter().position(|name| *name == partner.mark.name).unwrap();
         let record = match (partner.deactivated_at, partner.suspended) {
             (Some(_), _) => Record::Deactivated,
             (None, true) => Record::Suspended,
             (None, false) => Record::Live,
         };
-        directory.partners[which] = (record, mine(&partner.mark));
+        directory.partners[which] = (record, is_mine(&partner.mark.uid));
     }
-    for record in &all.guests {
-        let who = (0..GUESTS).find(|who| address(*who) == record.address).unwrap();
+    for who in 0..GUESTS {
+        let old = before.guests[who].mfa;
+        directory.guests[who].mfa = double.mfa.get(address(who)).map_or(Mfa::Off, |mfa| compact_mfa(mfa, old));
+    }
+    for record in &double.all.guests {
+        let who = (0..GUESTS).find(|who| *address(*who) == record.address).unwrap();
         let mut grants = [None; SHARES];
-        for held in record.grants.values().map(|held| &held.grant) {
-            let what = ACCOUNT.iter().position(|name| *name == held.account).unwrap();
-            grants[what] =
-                Some(Held { manager: held.role == ShareRole::Manager, mine: held.share_uid == uid(&held.share, true) });
+        for Grant { account, role, share_uid, allowed, asked, until, .. } in
+            record.grants.values().map(|held| &held.grant)
+        {
+            let what = ACCOUNT.iter().position(|name| name == account).unwrap();
+            grants[what] = Some(Held {
+                manager: *role == ShareRole::Manager,
+                mine: is_mine(share_uid),
+                allowed: compact_methods(allowed),
+                asked: compact_methods(asked),
+                ends: until.is_some(),
+            });
         }
+        let mark = record.mark.as_ref();
         directory.guests[who] = Guest {
             record: if record.deactivated_at.is_some() { Record::Deactivated } else { Record::Live },
-            mine: record.mark.as_ref().is_some_and(mine),
+            mine: mark.is_some_and(|mark| is_mine(&mark.uid)),
+            adopted: mark.is_some_and(|mark| mark.origin == Origin::Adopted),
             admin: record.role == GuestRole::GuestAdmin,
             invited: record.invitation.is_some(),
             joined: record.joined_at.is_some(),
             login: record.login.is_enabled(),
             blocked: record.login == Login::DisabledByOther,
-            mfa: match &record.mfa {
-                MfaRecord::Known(methods) if methods.is_empty() => Mfa::Off,
-                MfaRecord::Known(_) => Mfa::On,
-                MfaRecord::Unknown => before.guests[who].mfa,
-            },
+            mfa: compact_mfa(&record.mfa, before.guests[who].mfa),
+            allowed: compact_methods(&record.allowed),
             grants,
         };
     }

@@ -1,28 +1,39 @@
-//! What the operator may do next in a state: each object's plan as far as it comes, the sweep, and a look at what it has
-//! not seen. It may stop between any two operations, and lose the answer to any.
+//! The possible next moves of the operator in a state: each object's plan as far as it comes, garbage collection, and a
+//! reading of the record that it has not seen. It may stop between any two operations, and lose the answer to any.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::fmt::{self, Write};
 use std::rc::Rc;
 
-use guestlist::directory::{Everything, Mirror, Operation, Owner, Revision};
-use guestlist::index::{Index, Key, Kind};
-use guestlist::plan::{Extent, Finalizer, Plan, Scope, Step, World, sweep};
+use guestlist::directory::{Mirror, Operation, Owner, Revision};
+use guestlist::index::{Index, Key};
+use guestlist::plan::{Extent, Finalizer, Plan, Scope, Step, World, plan, sweep};
 use guestlist::workspace::Workspace;
 
-use super::directory::execute;
-use super::inflate::{ACCOUNT, MEMBER, PARTNER, SPACE, address, compact, everything, guest_id, index, mirror, now};
+use super::directory::{Double, execute};
+use super::hash::Table;
+use super::inflate::{MEMBER, address, compact, double, guest_id, instant, mirror};
 use super::law;
+use super::objects::{Item, index};
 use super::setup::{Setup, Vary};
-use super::state::{Declared, GUESTS, Object, Presence, State};
+use super::state::{Declared, Directory, GUESTS, Presence, State};
 
-pub type Planner = fn(World<'_>, &Key) -> Plan;
+/// A planner, and the way it reads its inputs. A wrong one misreads them.
+#[derive(Clone, Copy)]
+pub struct Planner {
+    pub plan: fn(World<'_>, &Key) -> Plan,
+    pub read: fn(&mut Declared),
+    pub see: fn(&mut Directory),
+}
+
+/// The planner of the product.
+pub const PLANNER: Planner = Planner { plan, read: |_| {}, see: |_| {} };
 
 const POLICY: &str = r#"
 domains: [host.example]
-tenants: [{namespace: partners, hostAdmins: ["*@host.example"]}]
+tenants: [{namespace: partners, hostAdmins: ["*@host.example"], adoption: true}]
 "#;
-/// The revision of a record that was seen as it is, and of one that has moved on since.
+/// The revision of a record that was seen as it is, and of a record that has changed since.
 const FRESH: i64 = 2;
 const STALE: i64 = 1;
 
@@ -31,16 +42,17 @@ pub struct Operator<'a> {
     pub planner: Planner,
     workspace: Workspace,
     owner: Owner,
-    indexes: RefCell<BTreeMap<Declared, Rc<Index>>>,
+    keys: Vec<(Item, Key)>,
+    indexes: RefCell<Table<Declared, Rc<Index>>>,
 }
 
-/// What the operator does, and where it leads.
+/// A move of the operator, and the state after it.
 pub type Move = (String, State);
 
 struct Look<'s> {
     state: &'s State,
     index: Rc<Index>,
-    all: Everything,
+    double: Double,
     mirror: Mirror,
 }
 
@@ -48,12 +60,18 @@ impl<'a> Operator<'a> {
     pub fn new(setup: &'a Setup, planner: Planner) -> Self {
         let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
         let workspace = Workspace::parse(POLICY).unwrap();
-        Self { setup, planner, workspace, owner, indexes: RefCell::default() }
+        let keys = Item::all().map(|item| (item, item.key())).collect();
+        Self { setup, planner, workspace, owner, keys, indexes: RefCell::default() }
     }
 
     fn index(&self, declared: &Declared) -> Rc<Index> {
         let mut indexes = self.indexes.borrow_mut();
-        Rc::clone(indexes.entry(*declared).or_insert_with(|| Rc::new(index(self.setup, declared))))
+        let entry = indexes.entry(*declared).or_insert_with(|| {
+            let mut read = *declared;
+            (self.planner.read)(&mut read);
+            Rc::new(index(self.setup, &read))
+        });
+        Rc::clone(entry)
     }
 
     fn world<'w>(&'w self, look: &'w Look<'_>) -> World<'w> {
@@ -67,28 +85,26 @@ impl<'a> Operator<'a> {
             invitations: &guestlist::plan::NO_INVITATIONS,
             scope: Scope::ALL,
             extent: Extent::Everything,
-            now: now(),
+            now: instant(look.state),
         }
     }
 
-    /// Everything that the operator may do next; `Err`: it would do what it must not.
+    /// Everything that the operator may do next. `Err`: a move that it must not make.
     pub fn moves(&self, state: &State) -> Result<Vec<Move>, String> {
-        let mut seen = [FRESH; GUESTS];
-        if let Some((who, _)) = state.seen {
-            seen[usize::from(who)] = STALE;
-        }
-        let all = everything(self.setup, &state.directory, [FRESH; GUESTS]);
-        let view = everything(self.setup, &state.view(), seen);
-        let look = Look { state, index: self.index(&state.declared), mirror: mirror(&view, state), all };
+        let actual = double(self.setup, &state.directory, [FRESH; GUESTS]);
+        let mut view = state.view();
+        (self.planner.see)(&mut view);
+        let mirror = if view == state.directory {
+            mirror(&actual.all, state)
+        } else {
+            let stale = state.seen.map(|(who, _)| usize::from(who));
+            let revisions = [0, 1].map(|who| if stale == Some(who) { STALE } else { FRESH });
+            mirror(&double(self.setup, &view, revisions).all, state)
+        };
+        let look = Look { state, index: self.index(&state.declared), mirror, double: actual };
         let mut moves = Vec::new();
-        for (which, object) in state.declared.partners.iter().enumerate() {
-            self.pass(&look, Kind::Partner, PARTNER[which], object, &mut moves)?;
-        }
-        for (who, object) in state.declared.members.iter().enumerate() {
-            self.pass(&look, Kind::Membership, MEMBER[who], object, &mut moves)?;
-        }
-        for (what, object) in state.declared.shares.iter().enumerate() {
-            self.pass(&look, Kind::Share, ACCOUNT[what], object, &mut moves)?;
+        for (item, key) in &self.keys {
+            self.pass(&look, *item, key, &mut moves)?;
         }
         let sweep = sweep::plan(self.world(&look));
         for (_, steps) in &sweep.withhold {
@@ -98,44 +114,36 @@ impl<'a> Operator<'a> {
             self.steps(&look, "sweep", std::slice::from_ref(step), None, &mut moves)?;
         }
         if state.seen.is_some() {
-            moves.push(("the operator looks again".to_owned(), State { seen: None, ..*state }));
+            moves.push(("the operator reads the guest".to_owned(), State { seen: None, ..*state }));
         }
         Ok(moves)
     }
 
-    fn pass<S>(
-        &self,
-        look: &Look<'_>,
-        kind: Kind,
-        name: &str,
-        object: &Object<S>,
-        moves: &mut Vec<Move>,
-    ) -> Result<(), String> {
+    fn pass(&self, look: &Look<'_>, item: Item, key: &Key, moves: &mut Vec<Move>) -> Result<(), String> {
+        let object = item.head(&look.state.declared);
         if object.presence == Presence::Absent {
             return Ok(());
         }
-        let key = Key::new(kind, SPACE, name);
-        let plan = (self.planner)(self.world(look), &key);
+        let plan = (self.planner.plan)(self.world(look), key);
         let mut after = *look.state;
         if plan.finalizer == Finalizer::Hold && !object.held {
-            hold(&mut after, &key);
-            moves.push((format!("{key}: puts its finalizer on"), after));
+            hold(&mut after, item);
+            moves.push((format!("{key}: adds its finalizer"), after));
         } else if !plan.steps.is_empty() {
             self.steps(look, &key.to_string(), &plan.steps, plan.basis, moves)?;
         } else if !plan.deletions.is_empty() {
             for deletion in &plan.deletions {
-                after = delete(after, &deletion.key);
+                after = delete(after, Item::of(&deletion.key));
             }
-            moves.push((format!("{key}: deletes what is its"), after));
+            moves.push((format!("{key}: deletes its members and shares"), after));
         } else if plan.finalizer == Finalizer::Release && object.held {
-            // The guest is looked at once more: the answer to his acceptance may have been lost.
-            let late = look.state.seen.filter(|_| kind == Kind::Membership);
-            if late.is_some_and(|(who, _)| MEMBER[usize::from(who)] == name) {
+            // The guest is read once more: the answer to the acceptance may have been lost.
+            if look.state.seen.is_some_and(|(who, _)| Item::Member(usize::from(who)) == item) {
                 after.seen = None;
-                moves.push((format!("{key}: looks at the guest before it lets go"), after));
+                moves.push((format!("{key}: reads the guest before it removes its finalizer"), after));
                 return Ok(());
             }
-            moves.push((format!("{key}: lets go"), gone(after, &key)));
+            moves.push((format!("{key}: removes its finalizer"), gone(after, item)));
         }
         Ok(())
     }
@@ -150,24 +158,24 @@ impl<'a> Operator<'a> {
         moves: &mut Vec<Move>,
     ) -> Result<(), String> {
         let fresh = look.state.seen.is_none();
-        let mut all = look.all.clone();
+        let mut double = look.double.clone();
         let mut before = *look.state;
         for step in steps {
             let label = format!("{by}: {}", words(&step.operation));
-            let who = about(&all, &step.operation);
-            if execute(&mut all, &step.operation, basis, now()).is_err() {
+            let who = about(&double, &step.operation);
+            if execute(&mut double, &step.operation, basis, instant(look.state)).is_err() {
                 if fresh {
-                    return Err(format!("{label} is planned on what is so, and the directory refuses it"));
+                    return Err(format!("{label} is planned on the present facts, and the directory refuses it"));
                 }
-                // The record has moved on: it is read again and planned anew.
+                // The record has changed since: it is read again and planned anew.
                 moves.push((format!("{label} is refused"), State { seen: None, ..before }));
                 return Ok(());
             }
-            let mut after = State { directory: compact(&all, &look.state.directory), ..before };
+            let mut after = State { directory: compact(&double, &before.directory), ..before };
             law::step(self.setup, &before, &after, fresh).map_err(|broken| format!("{broken}: {label}"))?;
             if let Some(who) = who {
                 let index = u8::try_from(who).ok();
-                let record = &all.guests.iter().find(|guest| guest.address == address(who));
+                let record = double.all.guests.iter().find(|guest| guest.address == *address(who));
                 basis = basis.and(record.map(|guest| guest.revision));
                 if self.setup.varies(Vary::Lost) && fresh {
                     let lost = State { seen: index.map(|index| (index, before.directory.guests[who])), ..after };
@@ -184,68 +192,69 @@ impl<'a> Operator<'a> {
     }
 }
 
-/// Whom an operation is about, whether he is there or not.
-fn about(all: &Everything, operation: &Operation) -> Option<usize> {
+/// The guest of an operation, with a record or without.
+fn about(double: &Double, operation: &Operation) -> Option<usize> {
     if let Operation::Admit { address: admitted, .. } = operation {
-        return (0..GUESTS).find(|who| address(*who) == *admitted);
+        return (0..GUESTS).find(|who| address(*who) == admitted);
     }
     let id = operation.guest()?;
-    let there = |who: &usize| all.guests.iter().any(|guest| guest.id == *id && guest.address == address(*who));
-    (0..GUESTS).find(|who| guest_id(*who) == *id || there(who))
+    let has_id = |who: &usize| double.all.guests.iter().any(|guest| guest.id == *id && guest.address == *address(*who));
+    (0..GUESTS).find(|who| guest_id(*who) == *id || has_id(who))
+}
+
+/// The first word of a text. The rest is not written.
+#[derive(Default)]
+struct FirstWord(String);
+
+impl Write for FirstWord {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let word = text.split(' ').next().unwrap_or_default();
+        self.0.push_str(word);
+        if word == text { Ok(()) } else { Err(fmt::Error) }
+    }
 }
 
 fn words(operation: &Operation) -> String {
-    let kind = format!("{operation:?}");
-    let kind = kind.split(' ').next().unwrap_or_default();
+    let mut kind = FirstWord::default();
+    let _ = write!(kind, "{operation:?}");
+    let kind = kind.0;
     match operation {
         Operation::Withhold { accounts, .. } => format!("{kind} {}", accounts.join(", ")),
         Operation::Give { grants, .. } | Operation::Lower { grants, .. } => {
             let grants: Vec<_> = grants.iter().map(|grant| format!("{} as {}", grant.account, grant.role)).collect();
             format!("{kind} {}", grants.join(", "))
         }
-        _ => match about(&Everything::default(), operation) {
+        _ => match about(&Double::default(), operation) {
             Some(who) => format!("{kind} {}", MEMBER[who]),
-            None => kind.to_owned(),
+            None => kind,
         },
     }
 }
 
-fn place(list: &[&str], key: &Key) -> usize {
-    list.iter().position(|name| **name == *key.name).unwrap()
-}
-
-fn hold(state: &mut State, key: &Key) {
-    match key.kind {
-        Kind::Partner => state.declared.partners[place(&PARTNER, key)].held = true,
-        Kind::Membership => state.declared.members[place(&MEMBER, key)].held = true,
-        Kind::Share => state.declared.shares[place(&ACCOUNT, key)].held = true,
+fn hold(state: &mut State, item: Item) {
+    match item {
+        Item::Partner(which) => state.declared.partners[which].held = true,
+        Item::Member(who) => state.declared.members[who].held = true,
+        Item::Share(what) => state.declared.shares[what].held = true,
     }
 }
 
-fn gone(state: State, key: &Key) -> State {
-    match key.kind {
-        Kind::Partner => state.without_partner(place(&PARTNER, key)),
-        Kind::Membership => state.without_member(place(&MEMBER, key)),
-        Kind::Share => state.without_share(place(&ACCOUNT, key)),
+fn gone(state: State, item: Item) -> State {
+    match item {
+        Item::Partner(which) => state.without_partner(which),
+        Item::Member(who) => state.without_member(who),
+        Item::Share(what) => state.without_share(what),
     }
 }
 
-fn delete(mut state: State, key: &Key) -> State {
-    let (held, presence) = match key.kind {
-        Kind::Partner => return state,
-        Kind::Membership => {
-            let object = &mut state.declared.members[place(&MEMBER, key)];
-            (object.held, &mut object.presence)
-        }
-        Kind::Share => {
-            let object = &mut state.declared.shares[place(&ACCOUNT, key)];
-            (object.held, &mut object.presence)
-        }
-    };
-    if held {
-        *presence = Presence::Leaving;
-        state
-    } else {
-        gone(state, key)
+fn delete(mut state: State, item: Item) -> State {
+    if !item.head(&state.declared).held {
+        return gone(state, item);
     }
+    match item {
+        Item::Partner(_) => {}
+        Item::Member(who) => state.declared.members[who].presence = Presence::Leaving,
+        Item::Share(what) => state.declared.shares[what].presence = Presence::Leaving,
+    }
+    state
 }

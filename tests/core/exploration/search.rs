@@ -1,20 +1,23 @@
-//! Every state that can be reached, the nearest first, so that the first fault comes with the shortest way to it.
+//! Every reachable state, the nearest first, so that the first fault comes with the shortest way to it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::collections::hash_map::Entry;
 use std::fmt::Write;
 
+use super::edits;
+use super::hash::Table;
 use super::law;
 use super::operator::{Operator, Planner};
 use super::setup::Setup;
-use super::state::{GUESTS, State};
+use super::state::{Declared, GUESTS, Mfa, State};
 
-/// More than any world here has: one that grows beyond is not small any more.
-const MOST: usize = 200_000;
+/// More states than any world has: a larger world takes too long.
+const MOST: usize = 100_000;
 
-/// What there was to see.
+/// The size of a world.
 #[derive(Default)]
 pub struct Seen {
-    pub states: usize,
+    pub states: Vec<State>,
     pub at_rest: usize,
     pub moves: usize,
     pub events: usize,
@@ -23,42 +26,38 @@ pub struct Seen {
 struct Search<'a> {
     operator: Operator<'a>,
     states: Vec<State>,
-    known: HashMap<State, usize>,
-    /// Through which state each was found first.
+    known: Table<State, usize>,
+    /// The state from which each was found first.
     parent: Vec<usize>,
     /// The operator's own moves.
     moves: Vec<Vec<usize>>,
+    /// The changes of objects whose edits were checked.
+    checked: HashSet<[Declared; 2]>,
 }
 
-/// Looks at every state. `Err`: what is wrong, and the shortest way there.
+/// Visits every state. `Err`: the fault, and the shortest way to it.
 pub fn explore(setup: &Setup, planner: Planner) -> Result<Seen, String> {
     let mut search = Search::new(Operator::new(setup, planner))?;
     let mut seen = Seen::default();
     while search.moves.len() < search.states.len() {
         search.look(search.moves.len(), &mut seen)?;
-        assert!(search.states.len() < MOST, "{} is not small any more", setup.name);
+        assert!(search.states.len() < MOST, "the world \"{}\" is too large", setup.name);
     }
     search.is_acyclic()?;
-    Ok(Seen { states: search.states.len(), ..seen })
+    Ok(Seen { states: search.states, ..seen })
 }
 
-/// The states that are reached first.
-pub fn nearest(setup: &Setup, planner: Planner, count: usize) -> Result<Vec<State>, String> {
-    let mut search = Search::new(Operator::new(setup, planner))?;
-    while search.moves.len() < search.states.len() && search.states.len() < count {
-        search.look(search.moves.len(), &mut Seen::default())?;
-    }
-    Ok(search.states)
-}
-
-/// What is declared from the beginning has been done, and guests have joined where the world says so.
+/// The state at rest at the beginning, with guests who have joined if the world says so.
 fn begin(operator: &Operator<'_>) -> Result<State, String> {
     let mut state = rest(operator, operator.setup.start())?;
     for _ in 0..GUESTS * 2 {
-        let events = operator.setup.events(&state).into_iter();
-        let joins = |label: &String| label.ends_with(" accepts") || label.ends_with(" turns MFA on");
-        let next = events.filter(|_| operator.setup.joined).find(|(label, _)| joins(label));
-        state = rest(operator, next.map_or(state, |(_, after)| after))?;
+        let joins = |after: &State| {
+            let mut guests = state.directory.guests.iter().zip(&after.directory.guests);
+            guests.any(|(old, new)| !old.joined && new.joined || old.mfa == Mfa::Off && new.mfa == Mfa::On)
+        };
+        let mut events = operator.setup.events(&state).into_iter().filter(|_| operator.setup.joined);
+        let next = events.find(|after| after.seen.is_none() && joins(after));
+        state = rest(operator, next.unwrap_or(state))?;
     }
     Ok(state)
 }
@@ -70,47 +69,58 @@ fn rest(operator: &Operator<'_>, mut state: State) -> Result<State, String> {
             None => return Ok(state),
         }
     }
-    Err("the operator never comes to rest at the beginning".to_owned())
+    Err("the operator does not come to rest at the beginning".to_owned())
 }
 
 impl<'a> Search<'a> {
     fn new(operator: Operator<'a>) -> Result<Self, String> {
         let start = begin(&operator)?;
-        let known = HashMap::from([(start, 0)]);
-        Ok(Self { operator, states: vec![start], known, parent: vec![0], moves: Vec::new() })
+        let known = [(start, 0)].into_iter().collect();
+        Ok(Self { operator, states: vec![start], known, parent: vec![0], moves: Vec::new(), checked: HashSet::new() })
     }
 
     fn look(&mut self, at: usize, seen: &mut Seen) -> Result<(), String> {
         let state = self.states[at];
         let setup = self.operator.setup;
-        let told = |search: &Self, broken: String| format!("{broken}\n{}", search.way(at));
-        law::always(setup, &state).map_err(|broken| told(self, broken))?;
-        let moves = self.operator.moves(&state).map_err(|broken| told(self, broken))?;
+        let at_state = |search: &Self, broken: String| format!("{broken}\n{}", search.way(at));
+        law::always(setup, &state).map_err(|broken| at_state(self, broken))?;
+        let moves = self.operator.moves(&state).map_err(|broken| at_state(self, broken))?;
         if moves.is_empty() {
             seen.at_rest += 1;
-            law::at_rest(setup, &state).map_err(|broken| told(self, broken))?;
+            law::at_rest(setup, &state).map_err(|broken| at_state(self, broken))?;
         }
         let to: Vec<usize> = moves.into_iter().map(|(_, after)| self.find(after, at)).collect();
         seen.moves += to.len();
         self.moves.push(to);
-        for (_, after) in setup.events(&state) {
+        for after in setup.events(&state) {
             seen.events += 1;
+            self.check_edits(&state, &after).map_err(|broken| at_state(self, broken))?;
             self.find(after, at);
         }
         Ok(())
     }
 
-    fn find(&mut self, state: State, from: usize) -> usize {
-        if let Some(known) = self.known.get(&state) {
-            return *known;
+    /// Checks the edits of each change of objects once.
+    fn check_edits(&mut self, before: &State, after: &State) -> Result<(), String> {
+        let pair = Declared::changes(before.declared, after.declared);
+        if pair[0] == pair[1] || !self.checked.insert(pair) {
+            return Ok(());
         }
-        self.states.push(state);
-        self.parent.push(from);
-        self.known.insert(state, self.states.len() - 1);
-        self.states.len() - 1
+        edits::agree(self.operator.setup, before, after)
     }
 
-    /// Whether the operator comes to rest on every way, as long as nobody else does anything.
+    fn find(&mut self, state: State, from: usize) -> usize {
+        match self.known.entry(state) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(free) => {
+                self.states.push(state);
+                self.parent.push(from);
+                *free.insert(self.states.len() - 1)
+            }
+        }
+    }
+
+    /// Whether the operator comes to rest on every way, as long as no other event happens.
     fn is_acyclic(&self) -> Result<(), String> {
         let mut into = vec![0_usize; self.states.len()];
         for to in self.moves.iter().flatten() {
@@ -125,7 +135,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        // What is left lies on a circle or behind one: backwards from there leads onto it.
+        // The rest lies on a cycle or behind one: backwards from there leads onto it.
         let left = |at: usize| into[at] > 0;
         let Some(mut at) = (0..into.len()).find(|at| left(*at)) else { return Ok(()) };
         let mut passed = vec![false; into.len()];
@@ -133,7 +143,8 @@ impl<'a> Search<'a> {
             passed[at] = true;
             at = (0..into.len()).find(|from| left(*from) && self.moves[*from].contains(&at)).unwrap_or(at);
         }
-        let mut text = format!("the operator never comes to rest\n{}  and from there round and round:\n", self.way(at));
+        let mut text =
+            format!("the operator does not come to rest\n{}  and from there again and again:\n", self.way(at));
         let mut here = at;
         for _ in 0..into.len() {
             let Some(from) = self.moves[here].iter().copied().find(|to| passed[*to] && left(*to)) else { break };
@@ -149,12 +160,15 @@ impl<'a> Search<'a> {
     fn label(&self, from: usize, to: usize) -> String {
         let state = &self.states[from];
         let moves = self.operator.moves(state).unwrap_or_default();
-        let events = self.operator.setup.events(state).into_iter();
-        let found = moves.into_iter().chain(events).find(|(_, after)| *after == self.states[to]);
-        found.map(|(label, _)| label).unwrap_or_default()
+        let after = &self.states[to];
+        if let Some((label, _)) = moves.into_iter().find(|(_, state)| state == after) {
+            return label;
+        }
+        let late = if after.seen.is_some() { ", unseen" } else { "" };
+        format!("{:?}{late}", edits::between(self.operator.setup, state, after))
     }
 
-    /// How a state is reached, and what it is.
+    /// The way to a state, and the state.
     fn way(&self, at: usize) -> String {
         let mut path = vec![at];
         while let Some(last) = path.last().copied().filter(|last| *last != 0) {

@@ -1,40 +1,59 @@
-//! The worlds that are explored, and what people and the directory do in each. Everything at once would be too much: each
-//! world lets some things vary and keeps the others still.
+//! The worlds that are explored, and their events. Everything at once would be too much: each world lets some things vary and
+//! keeps the others still.
 
-use super::state::{Directory, GUESTS, Guest, Held, Mfa, Object, PARTNERS, Presence, Record, SHARES, State};
+use guestlist::index::Kind;
+
+use super::state::{
+    Declared, Directory, GUESTS, Guest, Held, MemberSpec, Methods, Mfa, Object, Override, PARTNERS, Pin, Presence,
+    Record, SHARES, State,
+};
 
 /// What varies in a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vary {
     /// Memberships are created and deleted.
     Members,
-    /// They change their role.
+    /// Memberships change their role.
     Roles,
-    /// They are suspended and not any more.
+    /// Memberships are suspended and resumed.
     Suspended,
-    /// They break a rule and are mended.
+    /// Memberships break a rule and are fixed.
     Invalid,
+    /// Memberships name the other partner.
+    Moved,
     /// Shares are created and deleted.
     Shares,
-    /// They exclude one or the other.
+    /// Shares exclude one guest or the other.
     Exclude,
-    /// They are suspended, or give less.
+    /// Shares are suspended, or give less.
     ShareSpec,
+    /// Entries of shares are pinned to addresses, and guest 0 has an override.
+    Entries,
     /// The sharer loses the account and gets it back.
     Owners,
-    /// Partners are created, suspended and deleted.
-    Partners,
+    /// A partner is created and deleted.
+    Partner(usize),
+    /// A partner is suspended and resumed.
+    SuspendedPartner(usize),
+    /// Partners allow adoption or not.
+    Adoption,
+    /// Objects of a kind are paused.
+    Paused(Kind),
+    /// Objects of a kind have an end, which passes.
+    Ends(Kind),
+    /// Objects of a kind narrow the MFA methods: of memberships only that of guest 0, who also enrols WebAuthn.
+    Narrowed(Kind),
     /// MFA is reset.
     Reset,
     /// The directory cannot tell MFA for a while.
     Unknown,
-    /// Objects go though they have a finalizer.
+    /// Objects vanish in spite of their finalizers.
     Vanish,
-    /// The directory is changed behind our back.
+    /// An administrator changes the directory.
     Drift,
-    /// What happens is not seen at once.
+    /// The operator sees an event late.
     Unseen,
-    /// An operation's answer is lost.
+    /// The answer of an operation is lost.
     Lost,
 }
 
@@ -42,31 +61,37 @@ pub struct Setup {
     pub name: &'static str,
     pub partner_of_guest: [usize; GUESTS],
     pub partner_of_share: [usize; SHARES],
-    /// How many shares there are.
+    /// The number of shares.
     pub shares: usize,
-    /// Everybody has joined and turned MFA on before it begins.
+    /// The guests that are users of the workspace.
+    pub adopted: [bool; GUESTS],
+    /// All guests have joined and turned MFA on before it begins.
     pub joined: bool,
     pub vary: &'static [Vary],
 }
-
-/// Something that happens, and where it leads.
-pub type Event = (String, State);
 
 impl Setup {
     pub fn varies(&self, what: Vary) -> bool {
         self.vary.contains(&what)
     }
 
-    fn partners(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..PARTNERS).filter(|which| self.partner_of_guest.contains(which))
+    /// The partner that a membership names.
+    pub fn home(&self, declared: &Declared, who: usize) -> usize {
+        let home = self.partner_of_guest[who];
+        if declared.members[who].spec.moved { PARTNERS - 1 - home } else { home }
     }
 
-    /// Everything that does not come and go is declared, and nothing is in the directory yet.
+    fn partners(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..PARTNERS).filter(|which| self.partner_of_guest.contains(which) || self.varies(Vary::Moved))
+    }
+
+    /// Everything that does not come and go is declared, and the directory is empty.
     pub fn start(&self) -> State {
         let mut state =
             State { directory: Directory { owned: [true; SHARES], ..Directory::default() }, ..State::default() };
-        for which in self.partners().filter(|_| !self.varies(Vary::Partners)) {
+        for which in self.partners().filter(|which| !self.varies(Vary::Partner(*which))) {
             state.declared.partners[which].presence = Presence::There;
+            state.declared.partners[which].spec.adopts = self.adopted.contains(&true);
         }
         for who in 0..GUESTS {
             state.declared.members[who] = if self.varies(Vary::Members) { Object::default() } else { member(who) };
@@ -79,43 +104,51 @@ impl Setup {
         state
     }
 
-    /// Everything that people and the directory may do next.
-    pub fn events(&self, state: &State) -> Vec<Event> {
-        let mut events = Vec::new();
-        for which in self.partners().filter(|_| self.varies(Vary::Partners)) {
-            Self::partner(state, which, &mut events);
+    /// The states after everything that people and the directory may do next.
+    pub fn events(&self, state: &State) -> Vec<State> {
+        let mut events = Events { setup: self, state, after: Vec::new() };
+        for which in self.partners() {
+            events.partner(which);
         }
         for who in 0..GUESTS {
-            self.member(state, who, &mut events);
-            let mut facts = Vec::new();
-            self.facts(state, who, &mut facts);
-            for (label, after) in facts {
-                if self.varies(Vary::Unseen) && state.seen.is_none() {
-                    let seen = u8::try_from(who).ok().map(|index| (index, state.directory.guests[who]));
-                    events.push((format!("{label}, unseen"), State { seen, ..after }));
-                }
-                events.push((label, after.settled()));
-            }
+            events.member(who);
+            events.facts(who);
         }
         for what in 0..self.shares {
-            self.share(state, what, &mut events);
+            events.share(what);
         }
-        events
+        if self.vary.iter().any(|vary| matches!(vary, Vary::Ends(_))) && !state.late {
+            events.after.push(State { late: true, ..*state });
+        }
+        events.after
+    }
+}
+
+struct Events<'a> {
+    setup: &'a Setup,
+    state: &'a State,
+    after: Vec<State>,
+}
+
+impl Events<'_> {
+    fn add(&mut self, vary: Vary, change: impl FnOnce(&mut State)) {
+        if self.setup.varies(vary) {
+            let mut after = *self.state;
+            change(&mut after);
+            self.after.push(after);
+        }
     }
 
-    fn partner(state: &State, which: usize, events: &mut Vec<Event>) {
-        let partner = state.declared.partners[which];
-        let mut add = |label: &str, change: &dyn Fn(&mut State)| {
-            let mut after = *state;
-            change(&mut after);
-            events.push((format!("partner {which} {label}"), after));
-        };
+    fn partner(&mut self, which: usize) {
+        let partner = self.state.declared.partners[which];
         match partner.presence {
-            Presence::Absent => add("is created", &|it| it.declared.partners[which].presence = Presence::There),
+            Presence::Absent => {
+                self.add(Vary::Partner(which), |it| it.declared.partners[which].presence = Presence::There);
+            }
             Presence::There => {
-                add("is suspended or not", &|it| it.declared.partners[which].spec.suspended ^= true);
+                self.add(Vary::SuspendedPartner(which), |it| it.declared.partners[which].spec.suspended ^= true);
                 for cascade in [false, true] {
-                    add(if cascade { "is deleted with all" } else { "is deleted" }, &|it| {
+                    self.add(Vary::Partner(which), |it| {
                         it.declared.partners[which].spec.cascade = cascade;
                         it.declared.partners[which].presence = Presence::Leaving;
                         if !partner.held {
@@ -123,27 +156,33 @@ impl Setup {
                         }
                     });
                 }
+                self.add(Vary::Adoption, |it| it.declared.partners[which].spec.adopts ^= true);
+                self.add(Vary::Paused(Kind::Partner), |it| it.declared.partners[which].paused ^= true);
+                self.add(Vary::Ends(Kind::Partner), |it| it.declared.partners[which].spec.ends ^= true);
+                for methods in Methods::ALL.into_iter().filter(|methods| *methods != partner.spec.methods) {
+                    self.add(Vary::Narrowed(Kind::Partner), |it| it.declared.partners[which].spec.methods = methods);
+                }
             }
             Presence::Leaving => {}
         }
     }
 
-    fn member(&self, state: &State, who: usize, events: &mut Vec<Event>) {
-        let object = state.declared.members[who];
-        let mut add = |vary: Vary, label: &str, change: &dyn Fn(&mut State)| {
-            if self.varies(vary) {
-                let mut after = *state;
-                change(&mut after);
-                events.push((format!("membership {who} {label}"), after));
-            }
-        };
+    fn member(&mut self, who: usize) {
+        let object = self.state.declared.members[who];
         match object.presence {
-            Presence::Absent => add(Vary::Members, "is created", &|it| it.declared.members[who] = member(who)),
+            Presence::Absent => self.add(Vary::Members, |it| it.declared.members[who] = member(who)),
             Presence::There => {
-                add(Vary::Roles, "changes its role", &|it| it.declared.members[who].spec.admin ^= true);
-                add(Vary::Suspended, "is suspended or not", &|it| it.declared.members[who].spec.suspended ^= true);
-                add(Vary::Invalid, "breaks a rule or not", &|it| it.declared.members[who].spec.invalid ^= true);
-                add(Vary::Members, "is deleted", &|it| {
+                self.add(Vary::Roles, |it| it.declared.members[who].spec.admin ^= true);
+                self.add(Vary::Suspended, |it| it.declared.members[who].spec.suspended ^= true);
+                self.add(Vary::Invalid, |it| it.declared.members[who].spec.invalid ^= true);
+                self.add(Vary::Moved, |it| it.declared.members[who].spec.moved ^= true);
+                self.add(Vary::Paused(Kind::Membership), |it| it.declared.members[who].paused ^= true);
+                self.add(Vary::Ends(Kind::Membership), |it| it.declared.members[who].spec.ends ^= true);
+                let others = Methods::ALL.into_iter().filter(|methods| who == 0 && *methods != object.spec.methods);
+                for methods in others {
+                    self.add(Vary::Narrowed(Kind::Membership), |it| it.declared.members[who].spec.methods = methods);
+                }
+                self.add(Vary::Members, |it| {
                     it.declared.members[who].presence = Presence::Leaving;
                     if !object.held {
                         *it = it.without_member(who);
@@ -153,32 +192,33 @@ impl Setup {
             Presence::Leaving => {}
         }
         if object.presence != Presence::Absent {
-            add(Vary::Vanish, "vanishes", &|it| *it = it.without_member(who));
+            self.add(Vary::Vanish, |it| *it = it.without_member(who));
         }
     }
 
-    fn share(&self, state: &State, what: usize, events: &mut Vec<Event>) {
-        let object = state.declared.shares[what];
-        let mut add = |vary: Vary, label: &str, change: &dyn Fn(&mut State)| {
-            if self.varies(vary) {
-                let mut after = *state;
-                change(&mut after);
-                events.push((format!("share {what} {label}"), after));
-            }
-        };
-        add(Vary::Owners, "loses its owner or gets him back", &|it| it.directory.owned[what] ^= true);
+    fn share(&mut self, what: usize) {
+        let object = self.state.declared.shares[what];
+        self.add(Vary::Owners, |it| it.directory.owned[what] ^= true);
         match object.presence {
-            Presence::Absent => {
-                add(Vary::Shares, "is created", &|it| it.declared.shares[what].presence = Presence::There);
-            }
+            Presence::Absent => self.add(Vary::Shares, |it| it.declared.shares[what].presence = Presence::There),
             Presence::There => {
                 for exclude in [None, Some(0), Some(1)].into_iter().filter(|exclude| *exclude != object.spec.exclude) {
-                    let label = format!("excludes {exclude:?}");
-                    add(Vary::Exclude, &label, &|it| it.declared.shares[what].spec.exclude = exclude);
+                    self.add(Vary::Exclude, |it| it.declared.shares[what].spec.exclude = exclude);
                 }
-                add(Vary::ShareSpec, "is suspended or not", &|it| it.declared.shares[what].spec.suspended ^= true);
-                add(Vary::ShareSpec, "gives more or less", &|it| it.declared.shares[what].spec.collaborator ^= true);
-                add(Vary::Shares, "is deleted", &|it| {
+                self.add(Vary::ShareSpec, |it| it.declared.shares[what].spec.suspended ^= true);
+                self.add(Vary::ShareSpec, |it| it.declared.shares[what].spec.collaborator ^= true);
+                for pin in Pin::ALL.into_iter().filter(|pin| *pin != object.spec.pin) {
+                    self.add(Vary::Entries, |it| it.declared.shares[what].spec.pin = pin);
+                }
+                for role in Override::ALL.into_iter().filter(|role| *role != object.spec.role) {
+                    self.add(Vary::Entries, |it| it.declared.shares[what].spec.role = role);
+                }
+                self.add(Vary::Paused(Kind::Share), |it| it.declared.shares[what].paused ^= true);
+                self.add(Vary::Ends(Kind::Share), |it| it.declared.shares[what].spec.ends ^= true);
+                for methods in Methods::ALL.into_iter().filter(|methods| *methods != object.spec.methods) {
+                    self.add(Vary::Narrowed(Kind::Share), |it| it.declared.shares[what].spec.methods = methods);
+                }
+                self.add(Vary::Shares, |it| {
                     it.declared.shares[what].presence = Presence::Leaving;
                     if !object.held {
                         *it = it.without_share(what);
@@ -188,54 +228,60 @@ impl Setup {
             Presence::Leaving => {}
         }
         if object.presence != Presence::Absent {
-            add(Vary::Vanish, "vanishes", &|it| *it = it.without_share(what));
+            self.add(Vary::Vanish, |it| *it = it.without_share(what));
         }
     }
 
-    /// What a guest does, and what becomes of him behind our back.
-    fn facts(&self, state: &State, who: usize, events: &mut Vec<Event>) {
+    /// The acts of a guest, and changes of the record that the operator did not make.
+    fn facts(&mut self, who: usize) {
+        let (setup, state) = (self.setup, self.state);
         let guest = state.directory.guests[who];
         if guest.record != Record::Live {
             return;
         }
-        let mut add = |able: bool, label: &str, after: Guest| {
+        let mut add = |able: bool, guest: Guest| {
             if able {
-                let mut state = *state;
-                state.directory.guests[who] = after;
-                events.push((format!("guest {who} {label}"), state));
+                let mut after = *state;
+                after.directory.guests[who] = guest;
+                if setup.varies(Vary::Unseen) && state.seen.is_none() {
+                    let seen = u8::try_from(who).ok().map(|index| (index, state.directory.guests[who]));
+                    self.after.push(State { seen, ..after });
+                }
+                self.after.push(after.settled());
             }
         };
-        let accepts = guest.invited && guest.login && !guest.joined;
-        add(accepts, "accepts", Guest { joined: true, invited: false, ..guest });
-        add(guest.joined && guest.login && guest.mfa == Mfa::Off, "turns MFA on", told(guest, Mfa::On));
-        add(guest.mfa == Mfa::On && self.varies(Vary::Reset), "loses MFA", told(guest, Mfa::Off));
-        let unknown = self.varies(Vary::Unknown) && guest.joined;
-        let known = matches!(guest.mfa, Mfa::Off | Mfa::On);
-        add(unknown && known, "has MFA that nobody can tell", told(guest, Mfa::Unknown));
-        add(unknown && guest.mfa == Mfa::Unknown, "has had it for a day", told(guest, Mfa::UnknownLong));
-        add(unknown && !known, "is known to have MFA", told(guest, Mfa::On));
-        add(unknown && !known, "is known to have none", told(guest, Mfa::Off));
-        let drift = self.varies(Vary::Drift);
-        add(drift, "has the login switched", Guest { login: !guest.login, blocked: guest.login, ..guest });
-        add(drift, "has his role switched", Guest { admin: !guest.admin, ..guest });
-        for what in (0..self.shares).filter(|_| drift) {
+        let enrolled = matches!(guest.mfa, Mfa::On | Mfa::Both);
+        add(guest.invited && guest.login && !guest.joined, Guest { joined: true, invited: false, ..guest });
+        add(guest.joined && guest.login && guest.mfa == Mfa::Off, with_mfa(guest, Mfa::On));
+        add(enrolled && setup.varies(Vary::Reset), with_mfa(guest, Mfa::Off));
+        let narrowed = who == 0 && setup.vary.iter().any(|vary| matches!(vary, Vary::Narrowed(_)));
+        add(narrowed && guest.joined && guest.login && guest.mfa == Mfa::On, with_mfa(guest, Mfa::Both));
+        let unknown = setup.varies(Vary::Unknown) && guest.joined;
+        let known = enrolled || guest.mfa == Mfa::Off;
+        add(unknown && known, with_mfa(guest, Mfa::Unknown));
+        add(unknown && guest.mfa == Mfa::Unknown, with_mfa(guest, Mfa::UnknownLong));
+        add(unknown && !known, with_mfa(guest, Mfa::On));
+        add(unknown && !known, with_mfa(guest, Mfa::Off));
+        let drift = setup.varies(Vary::Drift);
+        add(drift, Guest { login: !guest.login, blocked: guest.login, ..guest });
+        add(drift, Guest { admin: !guest.admin, ..guest });
+        for what in (0..setup.shares).filter(|_| drift) {
             let mut after = guest;
-            after.grants[what] = match guest.grants[what] {
-                Some(_) => None,
-                None => Some(Held { manager: false, mine: state.declared.shares[what].presence != Presence::Absent }),
-            };
-            add(true, &format!("is given or loses {what} behind our back"), after);
+            let mine = state.declared.shares[what].presence != Presence::Absent;
+            let held = Held { manager: false, mine, allowed: Methods::Any, asked: Methods::Any, ends: false };
+            after.grants[what] = if guest.grants[what].is_some() { None } else { Some(held) };
+            // The directory takes no grant of a guest who may not log in.
+            add(guest.login || guest.grants[what].is_some(), after);
         }
     }
 }
 
-fn told(mut guest: Guest, mfa: Mfa) -> Guest {
+fn with_mfa(mut guest: Guest, mfa: Mfa) -> Guest {
     guest.mfa = mfa;
     guest
 }
 
-fn member(who: usize) -> Object<super::state::MemberSpec> {
-    let mut object = Object { presence: Presence::There, ..Object::default() };
-    object.spec = super::state::MemberSpec { admin: who == 0, ..Default::default() };
-    object
+fn member(who: usize) -> Object<MemberSpec> {
+    let spec = MemberSpec { admin: who == 0, ..MemberSpec::default() };
+    Object { presence: Presence::There, spec, ..Object::default() }
 }

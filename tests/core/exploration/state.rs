@@ -1,5 +1,5 @@
-//! A state of the small world, as compact as it can be: what is declared, what the directory holds, and what was last
-//! seen of one guest where that is not what is so. Instants are left out: each step happens long after the one before.
+//! A state of the small world, as compact as possible: the declared objects, the directory, and the record of one guest as the
+//! operator last saw it. Time has two instants: before the ends that specs name, and after them.
 
 use std::fmt;
 
@@ -15,18 +15,53 @@ pub enum Presence {
     Leaving,
 }
 
-/// An object: whether it is there, with our finalizer, and what its spec says.
+/// An object: whether it exists, has our finalizer and is paused, and its spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Object<S> {
     pub presence: Presence,
     pub held: bool,
+    pub paused: bool,
     pub spec: S,
+}
+
+/// MFA methods. In a spec, `Any` is the field left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Methods {
+    #[default]
+    Any,
+    Totp,
+    WebAuthn,
+}
+
+impl Methods {
+    pub const ALL: [Self; 3] = [Self::Any, Self::Totp, Self::WebAuthn];
+
+    pub fn has_totp(self) -> bool {
+        self != Self::WebAuthn
+    }
+
+    pub fn is_within(self, other: Self) -> bool {
+        other == Self::Any || self == other
+    }
+
+    /// The methods that both contain, if there are any.
+    pub fn meet(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Any, methods) | (methods, Self::Any) => Some(methods),
+            (one, two) => (one == two).then_some(one),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PartnerSpec {
     pub suspended: bool,
     pub cascade: bool,
+    /// It has an end.
+    pub ends: bool,
+    pub methods: Methods,
+    /// Users of the workspace may become its guests.
+    pub adopts: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +70,39 @@ pub struct MemberSpec {
     pub suspended: bool,
     /// It breaks a rule: it says that MFA is not required.
     pub invalid: bool,
+    /// It names the other partner.
+    pub moved: bool,
+    /// It has an end.
+    pub ends: bool,
+    pub methods: Methods,
+}
+
+/// The pinned address of the entry of guest 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pin {
+    #[default]
+    None,
+    Fits,
+    Differs,
+}
+
+impl Pin {
+    pub const ALL: [Self; 3] = [Self::None, Self::Fits, Self::Differs];
+}
+
+/// The entry of guest 0 among the overrides of the role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Override {
+    #[default]
+    None,
+    Manager,
+    Collaborator,
+    /// Manager, pinned to another address.
+    Differs,
+}
+
+impl Override {
+    pub const ALL: [Self; 4] = [Self::None, Self::Manager, Self::Collaborator, Self::Differs];
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +110,11 @@ pub struct ShareSpec {
     pub collaborator: bool,
     pub suspended: bool,
     pub exclude: Option<u8>,
+    pub pin: Pin,
+    pub role: Override,
+    /// It has an end.
+    pub ends: bool,
+    pub methods: Methods,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +122,22 @@ pub struct Declared {
     pub partners: [Object<PartnerSpec>; PARTNERS],
     pub members: [Object<MemberSpec>; GUESTS],
     pub shares: [Object<ShareSpec>; SHARES],
+}
+
+impl Declared {
+    /// Both without the objects that are the same in both.
+    pub fn changes(mut before: Self, mut after: Self) -> [Self; 2] {
+        fn drop_same<S: Default + PartialEq>(old: &mut [Object<S>], new: &mut [Object<S>]) {
+            for (old, new) in old.iter_mut().zip(new).filter(|(old, new)| old == new) {
+                *old = Object::default();
+                *new = Object::default();
+            }
+        }
+        drop_same(&mut before.partners, &mut after.partners);
+        drop_same(&mut before.members, &mut after.members);
+        drop_same(&mut before.shares, &mut after.shares);
+        [before, after]
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,32 +154,46 @@ pub enum Record {
 pub enum Mfa {
     #[default]
     Off,
+    /// TOTP.
     On,
+    /// TOTP and WebAuthn.
+    Both,
     /// The directory cannot tell, for less than a day.
     Unknown,
     /// It has not been able to tell for longer.
     UnknownLong,
 }
 
-/// A grant: whether as Manager, and whether through the share of today or one of that name which is gone.
+/// A grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Held {
     pub manager: bool,
+    /// It names the present share, not one of that name which is gone.
     pub mine: bool,
+    /// The methods allowed to the guest.
+    pub allowed: Methods,
+    /// The methods that the share asks for.
+    pub asked: Methods,
+    /// It ends by itself.
+    pub ends: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Guest {
     pub record: Record,
-    /// The mark names the object of today, not one that is gone.
+    /// The mark names the present object, not one that is gone.
     pub mine: bool,
+    /// The mark says that the user was adopted.
+    pub adopted: bool,
     pub admin: bool,
     pub invited: bool,
     pub joined: bool,
     pub login: bool,
     /// An administrator disabled the login.
     pub blocked: bool,
+    /// Of a user of the workspace: also while there is no record.
     pub mfa: Mfa,
+    pub allowed: Methods,
     pub grants: [Option<Held>; SHARES],
 }
 
@@ -106,7 +209,9 @@ pub struct Directory {
 pub struct State {
     pub declared: Declared,
     pub directory: Directory,
-    /// A guest whom the operator last saw otherwise than he is.
+    /// The ends that specs name have passed.
+    pub late: bool,
+    /// A guest whose record the operator last saw in another state.
     pub seen: Option<(u8, Guest)>,
 }
 
@@ -120,7 +225,7 @@ impl State {
         view
     }
 
-    /// What is seen as it is need not be told apart.
+    /// A record that was seen as it is needs no memory.
     pub fn settled(mut self) -> Self {
         if self.seen.is_some_and(|(who, guest)| self.directory.guests[usize::from(who)] == guest) {
             self.seen = None;
@@ -128,7 +233,7 @@ impl State {
         self
     }
 
-    /// The object is gone: what bears its UID bears that of one that is gone.
+    /// The object is gone: a mark with its UID is the mark of an object that is gone.
     pub fn without_member(mut self, who: usize) -> Self {
         self.declared.members[who] = Object::default();
         self.directory.guests[who].mine = false;
@@ -161,40 +266,55 @@ impl fmt::Display for State {
         for (which, partner) in self.declared.partners.iter().enumerate() {
             let (record, mine) = self.directory.partners[which];
             if partner.presence != Presence::Absent || record != Record::None {
-                let spec = words(&[(partner.spec.suspended, "suspended"), (partner.spec.cascade, "deleted with all")]);
-                writeln!(
-                    f,
-                    "    partner {which}: {partner} {spec}; record {record:?} {}",
-                    words(&[(!mine, "of one gone")])
-                )?;
+                let PartnerSpec { suspended, cascade, ends, methods, adopts } = partner.spec;
+                let flags = [
+                    (suspended, "suspended"),
+                    (cascade, "deleted with all"),
+                    (ends, "with an end"),
+                    (adopts, "adopts"),
+                ];
+                let gone = words(&[(!mine, "of one gone")]);
+                writeln!(f, "    partner {which}: {partner} {} {methods:?}; record {record:?} {gone}", words(&flags))?;
             }
         }
         for (who, member) in self.declared.members.iter().enumerate() {
-            let MemberSpec { admin, suspended, invalid } = member.spec;
-            let spec = words(&[(admin, "Guest Admin"), (suspended, "suspended"), (invalid, "invalid")]);
-            writeln!(f, "    guest {who}: {member} {spec}; {}", self.directory.guests[who])?;
+            let MemberSpec { admin, suspended, invalid, moved, ends, methods } = member.spec;
+            let flags = [
+                (admin, "Guest Admin"),
+                (suspended, "suspended"),
+                (invalid, "invalid"),
+                (moved, "of the other partner"),
+                (ends, "with an end"),
+            ];
+            let guest = self.directory.guests[who];
+            writeln!(f, "    guest {who}: {member} {} {methods:?}; {guest}", words(&flags))?;
         }
         for (what, share) in self.declared.shares.iter().enumerate() {
-            let ShareSpec { collaborator, suspended, exclude } = share.spec;
-            let spec = words(&[(collaborator, "as Collaborator"), (suspended, "suspended")]);
-            let owned = words(&[(!self.directory.owned[what], "; the account is not the sharer's")]);
-            writeln!(f, "    share {what}: {share} {spec} excludes {exclude:?}{owned}")?;
+            let ShareSpec { collaborator, suspended, exclude, pin, role, ends, methods } = share.spec;
+            let flags = [(collaborator, "as Collaborator"), (suspended, "suspended"), (ends, "with an end")];
+            let owned = words(&[(!self.directory.owned[what], "; the sharer does not own the account")]);
+            let entries = format!("excludes {exclude:?}, pin {pin:?}, override {role:?}");
+            writeln!(f, "    share {what}: {share} {} {methods:?}, {entries}{owned}", words(&flags))?;
+        }
+        if self.late {
+            writeln!(f, "    all ends have passed")?;
         }
         match self.seen {
-            Some((who, guest)) => writeln!(f, "    guest {who} was last seen otherwise: {guest}"),
+            Some((who, guest)) => writeln!(f, "    guest {who} was last seen as: {guest}"),
             None => Ok(()),
         }
     }
 }
 
-/// What is so, in words.
-fn words(said: &[(bool, &'static str)]) -> String {
-    said.iter().filter(|(so, _)| *so).map(|(_, word)| *word).collect::<Vec<_>>().join(", ")
+/// The words whose flags are set.
+fn words(flags: &[(bool, &'static str)]) -> String {
+    flags.iter().filter(|(set, _)| *set).map(|(_, word)| *word).collect::<Vec<_>>().join(", ")
 }
 
 impl<S> fmt::Display for Object<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}{}", self.presence, if self.held { " with finalizer" } else { "" })
+        let finalizer = if self.held { " with finalizer" } else { "" };
+        write!(f, "{:?}{finalizer}{}", self.presence, if self.paused { ", paused" } else { "" })
     }
 }
 
@@ -202,17 +322,19 @@ impl fmt::Display for Guest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flags = [
             (!self.mine, "of one gone"),
+            (self.adopted, "adopted"),
             (self.admin, "Guest Admin"),
             (self.invited, "invited"),
             (self.joined, "joined"),
             (self.login, "may log in"),
             (self.blocked, "disabled by an administrator"),
         ];
-        write!(f, "record {:?} {}; MFA {:?}", self.record, words(&flags), self.mfa)?;
+        write!(f, "record {:?} {}; MFA {:?} of {:?}", self.record, words(&flags), self.mfa, self.allowed)?;
         for (what, held) in self.grants.iter().enumerate() {
             if let Some(held) = held {
                 let role = if held.manager { "Manager" } else { "Collaborator" };
-                write!(f, "; holds {what} as {role} {}", words(&[(!held.mine, "through a share that is gone")]))?;
+                let flags = [(!held.mine, "through a share that is gone"), (held.ends, "with an end")];
+                write!(f, "; holds {what} as {role} with {:?} and {:?} {}", held.allowed, held.asked, words(&flags))?;
             }
         }
         Ok(())

@@ -18,6 +18,11 @@ pub fn share(partner: &str, account: &str, shared_by: &str) -> Value {
     json!({"partnerRef": {"name": partner}, "account": account, "sharedBy": shared_by, "guestAdminRole": "Manager"})
 }
 
+/// Moves a guest or a share to another partner.
+pub fn partner_ref(partner: &str) -> Value {
+    json!({"partnerRef": {"name": partner}})
+}
+
 fn role_name(admin: bool) -> &'static str {
     if admin { "GuestAdmin" } else { "GuestUser" }
 }
