@@ -280,6 +280,54 @@ mod tests {
         }
     }
 
+    const GET_USER: Endpoint = Endpoint { name: "GET users/{id}", needs: "manage-users" };
+    const PUT_USER: Endpoint = Endpoint { name: "PUT users/{id}", needs: "manage-users" };
+
+    fn answered(endpoint: Endpoint, status: u16, body: &str) -> Failed {
+        let secret = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| "hunter2".to_owned());
+        let settings = Settings::read("keycloak:http://localhost#workspace", secret).unwrap();
+        refused(&settings, endpoint, StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+    }
+
+    #[test]
+    fn status_decides_what_a_refusal_means() {
+        let kind = |status| match Fault::from(answered(GET_USER, status, r#"{"errorMessage":"no"}"#)) {
+            Fault::Changed { .. } => "changed",
+            Fault::Busy { .. } => "busy",
+            Fault::Unavailable { .. } => "unavailable",
+            Fault::Refused { .. } => "refused",
+            _ => "another fault",
+        };
+        for (said, statuses) in [
+            ("refused", &[302, 400, 403, 405, 415, 422][..]),
+            ("changed", &[404, 409]),
+            ("busy", &[429, 503]),
+            ("unavailable", &[500, 501, 502, 504, 599]),
+        ] {
+            for status in statuses {
+                assert_eq!(kind(*status), said, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn refusal_without_words_points_to_the_log() {
+        for (body, points) in [("{}", true), ("", true), (r#"{"error":"unknown_error"}"#, false)] {
+            let said = Fault::from(answered(GET_USER, 500, body)).to_string();
+            assert_eq!(said.contains("See the log of Keycloak"), points, "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+
+    #[test]
+    fn only_a_write_of_a_user_has_refused_attributes() {
+        let body = r#"{"field":"lastName","errorMessage":"error-user-attribute-required"}"#;
+        let count = |endpoint, status| answered(endpoint, status, body).invalid().len();
+        assert_eq!([count(PUT_USER, 400), count(PUT_USER, 409), count(GET_USER, 400)], [1, 0, 0]);
+        let said = Fault::from(answered(PUT_USER, 400, body).about("bob@acme.example")).to_string();
+        assert!(said.contains("bob@acme.example") && said.contains("require it of users only"), "{said}");
+    }
+
     #[test]
     fn refused_attributes_are_told_apart_by_cause() {
         let body = r#"{"errors":[{"field":"a","errorMessage":"error-user-attribute-required"},

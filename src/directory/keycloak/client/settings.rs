@@ -192,6 +192,28 @@ mod tests {
     }
 
     #[test]
+    fn secret_of_a_file_is_its_text_without_the_line_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hunter2\n").unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        let from = |name: &str| (name == CLIENT_SECRET_FILE).then(|| path.clone());
+        let settings = Settings::read("keycloak:http://localhost#w", from).unwrap();
+        assert_eq!(settings.login.secret().unwrap().reveal(), "hunter2");
+        // A rotated secret is read for the next token.
+        std::fs::write(file.path(), "hunter4").unwrap();
+        assert_eq!(settings.login.secret().unwrap().reveal(), "hunter4");
+    }
+
+    #[test]
+    fn empty_secret_is_none() {
+        let empty = |name: &str| (name == CLIENT_SECRET).then(String::new);
+        let Err(Fault::Refused { message }) = Settings::read("keycloak:http://localhost#w", empty) else {
+            unreachable!("an empty secret")
+        };
+        assert!(message.contains(CLIENT_SECRET_FILE), "{message}");
+    }
+
+    #[test]
     fn an_administrator_is_another_login_than_the_service_account() {
         let environment = |name: &str| match name {
             ADMIN => Some("root".to_owned()),

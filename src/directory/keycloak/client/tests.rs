@@ -95,6 +95,22 @@ async fn what_reads_is_asked_for_once_more_where_the_connection_fails_and_what_w
 }
 
 #[tokio::test]
+async fn failed_connection_is_reported_without_the_url() {
+    let client = client(Does::Closes).await;
+    let said = unavailable(client.call(Call::get(USER, &["users", "hunter3"])).await);
+    assert!(!said.contains("hunter3") && !said.contains("127.0.0.1"), "{said}");
+}
+
+#[tokio::test]
+async fn redirect_is_an_answer_and_is_not_followed() {
+    for status in [301, 302, 307, 308] {
+        let client = client(Does::Says(status, "Location: http://127.0.0.1:9/elsewhere", "{}")).await;
+        let refused = client.call(Call::get(USER, &["users", "1"])).await.unwrap_err();
+        assert!(refused.is(status), "{refused:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_never_comes_ends_with_the_deadline() {
     let client = client(Does::Holds).await;
     let call = Call { deadline: Duration::from_millis(50), ..Call::get(USER, &["users", "1"]) };
