@@ -246,6 +246,10 @@ async fn groups_made_anew_or_renamed_are_looked_for_again() {
         }
     });
     assert_eq!(stage.directory.owner().await, Ok(None), "a renamed root is not ours");
+    let stage = super::ownership::stage(State::Ours).await;
+    stage.realm(|realm| realm.groups.retain(|_, group| !text(group, "path").starts_with("/guestlist/accounts")));
+    stage.directory.owner().await.unwrap();
+    assert_eq!(stage.directory.accounts(None).await.map(|page| page.items), Ok(vec![]));
     stage.realm(|realm| realm.groups.clear());
     stage.directory.takes_writes().await.unwrap();
     assert!(stage.realm(|realm| group(realm, "/guestlist").is_some()), "it is made again");
@@ -273,6 +277,7 @@ async fn accounts_keep_all_owners() {
 #[tokio::test(start_paused = true)]
 async fn share_is_remembered_anew_after_it_was_forgotten_or_damaged() {
     let stage = stage(State::Withheld).await;
+    stage.directory.shares(None).await.unwrap();
     let forget = Operation::ForgetShare { share_uid: "u-instagram".to_owned() };
     stage.directory.execute(&forget, None, at(1), stage.epoch()).await.unwrap();
     let shares = |stage: &Stage| {

@@ -70,6 +70,25 @@ async fn organization_without_its_mark_is_marked_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn copy_of_an_organization_is_not_the_partner() {
+    for name in ["Aaa", "Zzz"] {
+        for id in ["0", "z"] {
+            let mut realm = State::Given.realm().await;
+            let (own, mut copy) = (only_id(&realm), only(&realm).clone());
+            (copy["id"], copy["name"], copy["alias"]) = (json!(id), json!(name), json!("copy"));
+            realm.organizations.insert(id.to_owned(), copy.clone());
+            let stage = stage(realm).await;
+            let read = stage.directory.guest(&bob()).await.unwrap().unwrap();
+            assert!(read.joined_at.is_some(), "{name}, {id}: a member of the partner's own");
+            run(&stage, &ensure_partner(true)).await.unwrap();
+            let [own, left] =
+                stage.realm(|realm| [&realm.organizations[&own], &realm.organizations[id]].map(Value::clone));
+            assert_eq!((&own["enabled"], left), (&json!(false), copy), "{name}, {id}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn suspended_partner_stays_on_for_members_of_others() {
     for (state, stranger, enabled) in
         [(State::Given, false, false), (State::Given, true, true), (State::AdoptedGiven, false, true)]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::cases::State;
-use super::furnish::{admit, at, bob, guest};
+use super::furnish::{admit, at, bob, email, guest, other_guest};
 use super::operations::look;
 use super::wire::Fate;
 use crate::support::realm_in_memory::Realm;
@@ -105,6 +105,18 @@ async fn method_counts_since_its_first_credential() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn listing_finds_the_passkey_that_a_guest_needs() {
+    let mut realm = State::Given.realm().await;
+    holds(&mut realm, &[credential("otp", 0), credential("webauthn", 10)]);
+    user(&mut realm)["attributes"]["guestlist.methods"] = json!(["WebAuthn"]);
+    let stage = Stage::on(realm);
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    for record in both(&stage).await {
+        assert_eq!(known(&record), [(MfaMethod::TOTP, at(0)), (MfaMethod::WebAuthn, at(10))].into());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn time_to_come_reads_as_what_was_known_or_now() {
     let stage = Stage::on(State::Given.realm().await);
     let future = [credential("otp", 90_000), credential("webauthn", 90_000)];
@@ -184,8 +196,12 @@ async fn lost_factor_is_seen_once_and_forgotten_with_the_next() {
                 assert_eq!((known(&record).len(), since), (0, Some(lost)), "{factor}, {restarts}, {passed}");
             }
             stage.realm(|realm| holds(realm, &[credential("password", 0), credential(factor, lost + 10)]));
-            let record = stage.directory.guest(&bob()).await.unwrap().unwrap();
-            assert_eq!((known(&record).len(), record.mfa_lost_at), (1, None), "{factor}, {restarts}");
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            for record in
+                [stage.guests().await.unwrap().remove(0), stage.directory.guest(&bob()).await.unwrap().unwrap()]
+            {
+                assert_eq!((known(&record).len(), record.mfa_lost_at), (1, None), "{factor}, {restarts}");
+            }
         }
     }
 }
@@ -301,11 +317,23 @@ async fn guest_whose_user_was_made_anew_is_found() {
 
 #[tokio::test(start_paused = true)]
 async fn search_that_the_server_ignores_finds_nobody_else() {
-    let stage = Stage::on(State::Workspace.realm().await);
+    let stage = Stage::on(State::Given.realm().await);
     look(&stage).await;
+    let eve = email("eve@acme.example");
     stage.wire.rules(|_, _| Fate::Without("q"));
-    assert_eq!(stage.directory.guest(&bob()).await, Ok(None));
-    stage.directory.execute(&Operation::Deactivate { guest: guest() }, None, at(1), stage.epoch()).await.unwrap();
+    assert_eq!(stage.directory.guest(&eve).await, Ok(None));
+    stage.realm(|realm| {
+        let zoe = realm.stranger("a-zoe");
+        realm.users.get_mut(&zoe).unwrap()["username"] = json!("a-zoe@other.example");
+    });
+    for parameter in ["username", "email"] {
+        stage.wire.rules(move |_, _| Fate::Without(parameter));
+        assert_eq!(stage.directory.guest(&eve).await, Ok(None), "{parameter}");
+        assert_eq!(stage.directory.user(&eve).await, Ok(None), "{parameter}");
+    }
+    stage.wire.rules(|_, _| Fate::Without("q"));
+    let nobody = Operation::Deactivate { guest: other_guest() };
+    stage.directory.execute(&nobody, None, at(1), stage.epoch()).await.unwrap();
     assert!(stage.realm(|realm| realm.users.values().all(|user| user["enabled"] == true)));
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use guestlist::directory::{Execute as _, Fault, GrantRecord, Observe as _, Operation, Origin};
+use guestlist::rules::MfaMethod;
 use guestlist::rules::ShareRole::{Collaborator, Manager};
 use serde_json::json;
 
@@ -187,6 +188,35 @@ async fn missing_group_is_said_where_the_realm_had_one() {
                 other => assert!(!ours && other.is_ok(), "{ours}: {other:?}"),
             }
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn write_sets_names_and_asks_for_the_factor_that_is_due() {
+    let stage = Stage::on(State::Given.realm().await);
+    look(&stage).await;
+    let mut described = describe();
+    let Operation::DescribeGuest { allowed, .. } = &mut described else { unreachable!() };
+    *allowed = [MfaMethod::WebAuthn].into();
+    stage.directory.execute(&described, None, at(1000), stage.epoch()).await.unwrap();
+    let user = stage.realm(|realm| realm.user_at(bob().as_str()).cloned().unwrap());
+    assert_eq!((text(&user, "firstName"), text(&user, "lastName")), ("Robert", "Example"));
+    assert_eq!(user["requiredActions"], json!(["webauthn-register"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn user_who_goes_before_the_write_is_not_written() {
+    for operation in [give(&[("tiktok", Manager)]), describe(), revoking().remove(0)] {
+        let stage = Stage::on(State::Given.realm().await);
+        look(&stage).await;
+        stage.wire.rules(|asked, realm| {
+            if writes_a_user(asked) {
+                realm.users.remove(&asked.path[1]);
+            }
+            Fate::Passes
+        });
+        let done = stage.directory.execute(&operation, None, at(1000), stage.epoch()).await;
+        assert!(matches!(done, Err(Fault::Changed { .. })), "{operation:?}: {done:?}");
     }
 }
 

@@ -245,13 +245,9 @@ async fn mail_is_not_sent_where_another_one_began_to_lead_meanwhile() {
     let fault = stage.directory.execute(&again, None, at(900), epoch).await.unwrap_err();
     assert_eq!(fault, Fault::Fenced);
     assert_eq!(stage.realm(|realm| realm.mails.len()), mails);
-    assert!(
-        stage
-            .restarted()
-            .directory
-            .guest(&bob())
-            .await
-            .unwrap()
-            .is_some_and(|bob| bob.address == email("bob@acme.example"))
-    );
+    let bob = stage.restarted().directory.guest(&bob()).await.unwrap().unwrap();
+    assert_eq!(bob.address, email("bob@acme.example"));
+    // The invitation from before is open, and is recorded as it was.
+    let invitation = bob.invitation.map(|invitation| (invitation.sent_at, invitation.expires_at));
+    assert_eq!((invitation, bob.last_mail_at), (Some((at(0), at(100_000))), Some(at(0))));
 }
