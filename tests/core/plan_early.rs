@@ -3,7 +3,11 @@ use crate::support::world::{SPACE, World, email};
 use guestlist::index::{Key, Kind};
 use guestlist::plan::revoke::{is_ended, may_revoke, plan};
 
+const PAST: &str = "expiresAt: 2020-01-01T00:00:00Z";
+const ADMIN: &str = "hostAdmins: [alice@host.example]";
 const SHARE: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
+
+type Ending = fn(&mut World);
 
 /// Everybody has joined; Bob has instagram.
 fn shared() -> (World, Key) {
@@ -19,21 +23,19 @@ fn shared() -> (World, Key) {
 fn each_condition_that_ends_access_suffices() {
     let (world, bob) = shared();
     assert!(!is_ended(world.seen(), &bob) && !may_revoke(world.seen(), &bob));
-    const PAST: &str = "expiresAt: 2020-01-01T00:00:00Z";
-    const ADMIN: &str = "hostAdmins: [alice@host.example]";
-    let endings: [(&str, &dyn Fn(&mut World)); 9] = [
-        ("it is being deleted", &|world| world.delete(Kind::Membership, "bob")),
-        ("it is suspended", &|world| world.member("bob", "GuestUser", "suspended: true")),
-        ("it expired", &|world| world.member("bob", "GuestUser", PAST)),
-        ("it waives MFA", &|world| world.member("bob", "GuestUser", "mfa: {required: false}")),
-        ("the partner expired", &|world| world.partner("acme", &format!("{ADMIN}\n{PAST}"))),
-        ("the partner waives MFA", &|world| world.partner("acme", &format!("{ADMIN}\nmfa: {{required: false}}"))),
-        ("the partner is being deleted with all", &|world| {
+    let endings: [(&str, Ending); 9] = [
+        ("it is being deleted", |world| world.delete(Kind::Membership, "bob")),
+        ("it is suspended", |world| world.member("bob", "GuestUser", "suspended: true")),
+        ("it expired", |world| world.member("bob", "GuestUser", PAST)),
+        ("it waives MFA", |world| world.member("bob", "GuestUser", "mfa: {required: false}")),
+        ("the partner expired", |world| world.partner("acme", &format!("{ADMIN}\n{PAST}"))),
+        ("the partner waives MFA", |world| world.partner("acme", &format!("{ADMIN}\nmfa: {{required: false}}"))),
+        ("the partner is being deleted with all", |world| {
             world.partner("acme", &format!("{ADMIN}\ndeletion: Cascade"));
             world.delete(Kind::Partner, "acme");
         }),
-        ("a share excludes it", &|world| world.share("instagram", &format!("{SHARE}\nexclude: [{{name: bob}}]"))),
-        ("a share is suspended", &|world| world.share("instagram", &format!("{SHARE}\nsuspended: true"))),
+        ("a share excludes it", |world| world.share("instagram", &format!("{SHARE}\nexclude: [{{name: bob}}]"))),
+        ("a share is suspended", |world| world.share("instagram", &format!("{SHARE}\nsuspended: true"))),
     ];
     for (ending, happens) in endings {
         let (mut world, bob) = shared();

@@ -277,3 +277,10 @@ fn namespace_sends_at_most_the_allowed_invitations_an_hour() {
     world.later(1);
     assert_eq!((world.mails(), world.ready("dave").as_str()), (before + 1, "True/Invited"));
 }
+
+#[test]
+fn mails_are_remembered_longer_than_any_mail_interval() {
+    let parse = |interval: &str| Workspace::parse(&format!("tenants: []\nmailInterval: {interval}"));
+    assert!(guestlist::directory::MAILS_KEPT > parse("720h").unwrap().mail_interval);
+    assert!(parse("721h").is_err());
+}

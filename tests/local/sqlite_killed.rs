@@ -71,7 +71,7 @@ impl Writer {
         assert!(lines.any(|line| line.contains(&expected)), "the writer did not begin round {round}");
     }
 
-    fn is_killed(mut self) {
+    fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -125,7 +125,7 @@ fn a_process_killed_at_any_point_leaves_a_file_that_is_whole_and_lawful() {
         writer.waits_for(1 + kill % MOST_ROUNDS);
         // Not for luck: the point within the round at which the process dies varies.
         std::thread::sleep(Duration::from_micros((random >> 33) % 20_000));
-        writer.is_killed();
+        writer.kill();
         lawful(&Connection::open(&file).unwrap());
         let directory = Directory::start(Store::open(&file, Access::Write).unwrap()).unwrap();
         let now = block_on(directory.cursor()).unwrap();
@@ -169,6 +169,6 @@ fn an_observer_never_sees_the_law_broken_while_two_processes_write() {
             seen.insert((guest.is_live(), guest.joined_at.is_some(), mfa, guest.grants.len()));
         }
     }
-    writer.is_killed();
+    writer.kill();
     drop(directory);
 }
