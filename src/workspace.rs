@@ -34,14 +34,14 @@ pub struct Workspace {
     pub mail_interval: SignedDuration,
     /// How many invitations a namespace may send in an hour.
     pub invitations_per_hour: usize,
-    /// How deactivated records are destroyed.
-    pub destroy: Destroy,
+    /// How deactivated records are purged.
+    pub purge: Purge,
     readable: bool,
 }
 
-/// How deactivated records are destroyed.
+/// How deactivated records are purged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Destroy {
+pub struct Purge {
     /// How long after their deactivation.
     pub after: SignedDuration,
     /// How many of all marked guests an hour, in percent, rounded up.
@@ -80,7 +80,7 @@ impl Default for Workspace {
             mfa_unknown_max: SignedDuration::from_hours(24),
             mail_interval: SignedDuration::from_mins(10),
             invitations_per_hour: 30,
-            destroy: Destroy { after: SignedDuration::from_hours(24), per_hour_percent: 25 },
+            purge: Purge { after: SignedDuration::from_hours(24), per_hour_percent: 25 },
             readable: true,
         }
     }
@@ -103,7 +103,7 @@ struct File {
     #[serde(default)]
     invitations_per_hour: Option<i64>,
     #[serde(default)]
-    destroy: Option<FileDestroy>,
+    purge: Option<FilePurge>,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ struct FileTenant {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileDestroy {
+struct FilePurge {
     #[serde(default)]
     after: Option<String>,
     #[serde(default)]
@@ -150,7 +150,7 @@ impl Workspace {
             }
             read => Ok(read),
         };
-        let destroy = file.destroy.as_ref();
+        let purge = file.purge.as_ref();
         Ok(Self {
             installation: installation(file.installation.as_deref())?,
             domains: file
@@ -163,11 +163,11 @@ impl Workspace {
             mfa_unknown_max: short("mfaUnknownMax", file.mfa_unknown_max.as_ref(), default.mfa_unknown_max)?,
             mail_interval: short("mailInterval", file.mail_interval.as_ref(), default.mail_interval)?,
             invitations_per_hour: invitations_per_hour(file.invitations_per_hour, default.invitations_per_hour)?,
-            destroy: Destroy {
-                after: duration("destroy.after", destroy.and_then(|d| d.after.as_ref()), default.destroy.after)?,
-                per_hour_percent: match destroy.and_then(|d| d.per_hour.as_ref()) {
-                    Some(text) => time::percentage(text).map_err(|error| format!("destroy.perHour: {error}"))?,
-                    None => default.destroy.per_hour_percent,
+            purge: Purge {
+                after: duration("purge.after", purge.and_then(|d| d.after.as_ref()), default.purge.after)?,
+                per_hour_percent: match purge.and_then(|d| d.per_hour.as_ref()) {
+                    Some(text) => time::percentage(text).map_err(|error| format!("purge.perHour: {error}"))?,
+                    None => default.purge.per_hour_percent,
                 },
             },
             readable: true,
@@ -306,7 +306,7 @@ tenants:
 - {namespace: "team-*", hostAdmins: [zoe@host.example]}
 mfaUnknownMax: 12h
 mailInterval: 0s
-destroy: {after: 48h, perHour: 10%}
+purge: {after: 48h, perHour: 10%}
 "#;
 
     #[test]
@@ -319,7 +319,7 @@ destroy: {after: 48h, perHour: 10%}
         assert!(!policy.speaks_for("elsewhere", &email("zoe@host.example")));
         assert!(policy.allows_adoption("partners") && !policy.allows_adoption("team-a"));
         assert_eq!(policy.mail_interval, SignedDuration::ZERO);
-        assert_eq!((policy.installation(), policy.destroy.per_hour_percent), ("prod-eu", 10));
+        assert_eq!((policy.installation(), policy.purge.per_hour_percent), ("prod-eu", 10));
     }
 
     #[test]
@@ -364,7 +364,7 @@ destroy: {after: 48h, perHour: 10%}
             ),
             ("tenants: []\ninvitationsPerHour: -3", "invitationsPerHour: -3 is no number"),
             ("invitationsPerHour: many", "line 1, column 21"),
-            ("tenants: []\ndestroy: {perHour: lots}", "destroy.perHour"),
+            ("tenants: []\npurge: {perHour: lots}", "purge.perHour"),
             ("tennants: []", "line 1, column 1: there is no field \"tennants\"; did you mean \"tenants\"?"),
             ("domains: host.example", "line 1, column 10: a list belongs here"),
             ("domains: []\ndomains: []", "line 2, column 1: the key \"domains\" stands twice"),

@@ -32,7 +32,7 @@ pub const RECONCILE_AT: &str = "guestlist.dev/reconcile-at";
 pub const RESET_MFA: &str = "guestlist.dev/reset-mfa";
 /// An RFC 3339 time: the invitation is sent again unless a younger one exists.
 pub const RESEND_INVITATION: &str = "guestlist.dev/resend-invitation";
-/// `"true"`: nothing is given and nothing destroyed; taking away goes on.
+/// `"true"`: nothing is given and nothing purged; taking away goes on.
 pub const PAUSED: &str = "guestlist.dev/paused";
 /// All annotations that are read.
 pub const ANNOTATIONS: [&str; 4] = [RECONCILE_AT, RESET_MFA, RESEND_INVITATION, PAUSED];

@@ -1,4 +1,4 @@
-//! The command line: arguments in, exit codes out. What a command does stands in the module of its name.
+//! The command line: arguments in, exit codes out. Each command has the module of its name.
 
 mod apply;
 mod check;
@@ -7,7 +7,7 @@ mod explain;
 pub mod offline;
 mod plan;
 mod reference;
-mod release;
+mod detach;
 mod run;
 mod terminal;
 
@@ -56,14 +56,14 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Do once what plan shows, without a cluster
     Apply(apply::ApplyArgs),
-    /// Let go: of objects, of orphans, or of another cluster's marks
-    Release(release::ReleaseArgs),
-    /// Explain a word that a condition, a refusal or a diagnostic says
+    /// Detach objects, orphans or a directory from the installation that manages them
+    Detach(detach::DetachArgs),
+    /// Explain the reason of a condition, a refusal or a diagnostic
     Explain(explain::ExplainArgs),
     /// Print the custom resource definitions as YAML
     #[command(after_help = "Examples:\n  guestlist crds | kubectl apply --server-side -f -")]
     Crds(CrdsArgs),
-    /// Look at the embedded directory, import people and accounts, and play the guest
+    /// Show the embedded directory, import people and accounts, and act as a guest
     Directory(directory::DirectoryArgs),
     /// Print a completion script for a shell
     #[command(after_help = "Examples:\n  source <(guestlist completions bash)")]
@@ -93,7 +93,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => return check::run(&args, &mut out),
         Command::Plan(args) => return plan::run(&args, &mut out),
         Command::Apply(args) => return apply::run(&args, &mut out),
-        Command::Release(args) => release::run(&args, &mut out),
+        Command::Detach(args) => detach::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Crds(args) => crds(&args, &mut out),
         Command::Directory(args) => directory::run(args, &mut out),
@@ -126,16 +126,16 @@ fn misused(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// A problem in words, for a person at a terminal.
+/// A problem as a sentence, for a person at a terminal.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     #[error("{0}")]
     Said(String),
     /// Everything that could be done is done, and people have to do the rest.
     #[error("--strict: steps remain to be done by hand: {0}; see the lines above")]
     ByHand(usize),
-    /// Nobody reads our output any more, or it cannot be written.
+    /// The output is closed, or cannot be written.
     #[error("failed to write the output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -168,13 +168,13 @@ impl From<crate::directory::Fault> for Problem {
     }
 }
 
-/// Asks a person to confirm what cannot be taken back, unless that was done by `--yes`.
+/// Asks a person to confirm what cannot be undone, unless `--yes` confirms it.
 fn ask(yes: bool, what: &str) -> Result<(), String> {
     if yes {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        return Err(format!("{what}, and nobody is here to ask; nothing was done. Confirm with --yes"));
+        return Err(format!("{what}; standard input is no terminal, so nothing was done. Confirm with --yes"));
     }
     eprint!("{}. Continue? Type \"yes\" to confirm: ", printable_lines(what));
     let mut answer = String::new();

@@ -181,7 +181,7 @@ impl Mirror {
         self.guest_ids.get(id).and_then(|address| self.guests.get(address).map(Box::as_ref))
     }
 
-    /// Whether somebody left a membership of this name: his record is deactivated and not destroyed yet.
+    /// Whether somebody left a membership of this name: his record is deactivated and not purged yet.
     pub fn has_departed(&self, namespace: &str, partner: &str, name: &str) -> bool {
         self.departed.contains_key(&(namespace.to_owned(), partner.to_owned(), name.to_owned()))
     }
@@ -299,7 +299,7 @@ impl Mirror {
         self.shares.values()
     }
 
-    /// How many records were destroyed lately. A minute's count never shrinks.
+    /// How many records were purged lately. A minute's count never shrinks.
     pub fn set_destroyed(&mut self, destroyed: &Destroyed) {
         for (minute, count) in destroyed {
             let known = self.destroyed.entry(*minute).or_default();
@@ -307,7 +307,7 @@ impl Mirror {
         }
     }
 
-    /// How many records were destroyed lately, by the minute.
+    /// How many records were purged lately, by the minute.
     pub fn destroyed(&self) -> &Destroyed {
         &self.destroyed
     }

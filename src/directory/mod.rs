@@ -60,7 +60,7 @@ pub enum Changed {
     Account(String),
     /// A workspace user.
     User(Email),
-    /// How many records were destroyed lately.
+    /// How many records were purged lately.
     Destroyed,
     /// The backend cannot say what: everything has to be read again.
     Everything,
@@ -97,7 +97,7 @@ pub struct Effect {
     pub partner_gone: Option<PartnerId>,
     /// The share that is not remembered any more.
     pub share_gone: Option<String>,
-    /// How many records were destroyed in the last hour, after an operation that destroys one.
+    /// How many records were purged in the last hour, after an operation that purges one.
     pub destroyed: Option<Destroyed>,
 }
 
@@ -149,7 +149,7 @@ pub trait Observe: Send + Sync {
     fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Fault>>;
     /// The shares through which something was given, as they were then.
     fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>>;
-    /// How many records were destroyed in the last hour.
+    /// How many records were purged in the last hour.
     fn destroyed(&self) -> BoxFuture<'_, Result<Destroyed, Fault>>;
     /// One partner.
     fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>>;

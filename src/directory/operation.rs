@@ -66,7 +66,7 @@ pub enum Operation {
         guest: GuestId,
         /// Since when it has been deactivated.
         since: Timestamp,
-        /// How many may be destroyed in an hour.
+        /// How many may be purged in an hour.
         at_most: u32,
     },
     /// The deactivated record of a partner without guests goes for good.

@@ -40,7 +40,7 @@ pub struct Owner {
 /// Whether guestlist made an identity or found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
-    /// Made by us: ours to disable, deactivate, destroy.
+    /// Made by us: ours to disable, deactivate, purge.
     Made,
     /// Found and adopted: only what we gave is taken back.
     Adopted,
@@ -284,11 +284,11 @@ pub struct ShareRecord {
     pub account: String,
 }
 
-/// How many records were destroyed, by the end of the minute in which it happened: rounded up, so that no hour has more
+/// How many records were purged, by the end of the minute in which it happened: rounded up, so that no hour has more
 /// than its pace allows. What is older than [`DESTROYED_KEPT`] is forgotten.
 pub type Destroyed = BTreeMap<Timestamp, u32>;
 
-/// For how long it is remembered how many records were destroyed: the pace is that of an hour.
+/// For how long it is remembered how many records were purged: the pace is that of an hour.
 pub const DESTROYED_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 /// The end of the minute in which an instant lies.
@@ -297,7 +297,7 @@ pub fn minute_of(at: Timestamp) -> Timestamp {
     Timestamp::from_second(end).unwrap_or(Timestamp::MAX)
 }
 
-/// How many records were destroyed in the hour before an instant.
+/// How many records were purged in the hour before an instant.
 pub fn destroyed_lately(destroyed: &Destroyed, now: Timestamp) -> u32 {
     let since = now.checked_sub(DESTROYED_KEPT).unwrap_or(Timestamp::MIN);
     destroyed.iter().filter(|(minute, _)| **minute > since).map(|(_, count)| count).sum()
@@ -393,7 +393,7 @@ pub struct Everything {
     pub mails: Vec<MailRecord>,
     /// The shares through which something was given.
     pub shares: Vec<ShareRecord>,
-    /// How many records were destroyed in the last hour.
+    /// How many records were purged in the last hour.
     pub destroyed: Destroyed,
     /// Whether sign-in enforces MFA.
     pub sign_in: SignInGate,

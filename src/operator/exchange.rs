@@ -27,7 +27,7 @@ pub enum Now {
     Account(String, Option<AccountRecord>),
     /// A user.
     User(Email, Option<UserRecord>),
-    /// How many records were destroyed lately.
+    /// How many records were purged lately.
     Destroyed(Destroyed),
 }
 

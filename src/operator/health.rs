@@ -69,9 +69,9 @@ const fn gauge(name: &'static str, labels: &'static str, help: &'static str) -> 
 }
 
 const OPERATIONS: Metric = counter("directory_operations", "operation, result", "Operations on the directory");
-const CALLS: Metric = counter("api_calls", "verb, kind, result", "Calls to the Kubernetes API, watches apart");
+const CALLS: Metric = counter("kube_requests", "verb, kind, result", "Calls to the Kubernetes API, watches apart");
 const OBJECTS: Metric = gauge("objects", "kind", "Objects declared");
-const QUEUED: Metric = gauge("queued_keys", "", "Objects waiting to be reconciled");
+const QUEUED: Metric = gauge("workqueue_depth", "", "Objects waiting to be reconciled");
 const GUESTS: Metric = gauge("live_guests", "", "Live guests in the directory");
 const ORPHANS: Metric = gauge("orphans", "", "Live guests in the directory whom nothing declares");
 const MISSING: Metric = gauge(
@@ -81,7 +81,7 @@ const MISSING: Metric = gauge(
 );
 const PANICS: Metric = counter("task_panics", "task", "Tasks that ended in an internal error; each is tried again");
 const READY: Metric = gauge("ready", "", "1 where the operator is ready");
-const LEADING: Metric = gauge("leading", "", "1 where this process leads, 0 where it stands by");
+const LEADING: Metric = gauge("leader", "", "1 if this process is the leader, 0 if it is a standby");
 
 const SIGN_IN: Metric = gauge(
     "sign_in_gate",
@@ -212,9 +212,9 @@ pub fn operation_name(operation: &Operation) -> &'static str {
         Operation::Deactivate { .. } => "deactivate",
         Operation::Release { .. } => "release",
         Operation::GiveBack { .. } => "give_back",
-        Operation::Destroy { .. } => "destroy",
+        Operation::Destroy { .. } => "purge",
         Operation::DeactivatePartner { .. } => "deactivate_partner",
-        Operation::DestroyPartner { .. } => "destroy_partner",
+        Operation::DestroyPartner { .. } => "purge_partner",
         Operation::ForgetShare { .. } => "forget_share",
         Operation::EnsurePartner { .. } => "ensure_partner",
         Operation::DescribeGuest { .. } => "describe_guest",

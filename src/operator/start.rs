@@ -164,7 +164,7 @@ async fn lead(place: &Place, owner: &Owner, health: &Health) -> Result<(Arc<dyn 
         if let Fault::Foreign { .. } = fault {
             return Err(format!(
                 "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own, \
-                 or take this one over: guestlist release --take-over",
+                 or take this one over: guestlist detach --adopt-directory",
                 owner.installation, owner.cluster
             ));
         }

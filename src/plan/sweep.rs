@@ -75,7 +75,7 @@ pub fn plan(world: World<'_>) -> Sweep {
     sweep.withhold.extend(through_nothing(world));
     sweep.steps = reopened(world);
     sweep.steps.extend(forgotten_shares(world));
-    // What is destroyed does not come back: not while nobody can say how and how fast.
+    // What is purged does not come back: not while nobody can say how and how fast.
     if world.workspace.is_readable() {
         destroy_guests(world, &mut sweep);
         destroy_partners(world, &mut sweep);
@@ -104,7 +104,7 @@ fn is_pruned(world: World<'_>, guest: &GuestRecord) -> bool {
         && is_here(world, guest)
 }
 
-/// What gives every orphan's mark back: `guestlist release --orphans`. People decide it; the sweep never does.
+/// What gives every orphan's mark back: `guestlist detach --orphans`. People decide it; the sweep never does.
 pub fn give_back(world: World<'_>) -> Vec<Step> {
     let orphans = world.observed.guests().filter(|guest| is_orphan(world, guest));
     let give_back = |guest: &GuestRecord| Step {
@@ -173,9 +173,9 @@ fn through_nothing(world: World<'_>) -> Vec<(Key, Vec<Step>)> {
 /// Purges deactivated users that guestlist created, the longest deactivated first, at the pace of the policy. A record stays
 /// if an administrator disabled its login: it is the only memory of that decision.
 fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
-    let pace = &world.workspace.destroy;
+    let pace = &world.workspace.purge;
     let lately = destroyed_lately(world.observed.destroyed(), world.now);
-    // Of all there were an hour ago: what is destroyed does not slow itself down.
+    // Of all there were an hour ago: what is purged does not slow itself down.
     let marked = world.observed.guests().filter(|guest| guest.mark.is_some()).count() + lately as usize;
     let at_most = u32::try_from((marked * usize::from(pace.per_hour_percent)).div_ceil(100)).unwrap_or(u32::MAX);
     let mut waiting: Vec<(Timestamp, &GuestRecord)> = world
@@ -209,7 +209,7 @@ fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
     }
 }
 
-/// Nothing of what is paused is destroyed: neither of a partner, nor of a membership that was made anew.
+/// Nothing of what is paused is purged: neither of a partner, nor of a membership that was made anew.
 fn is_held(world: World<'_>, guest: &GuestRecord, mark: &Mark) -> bool {
     let partner = world.declared.partner(&mark.namespace, &guest.partner_name).map(Slot::metadata);
     let membership = world.declared.membership(&mark.namespace, &mark.name).map(Slot::metadata);
@@ -248,7 +248,7 @@ fn destroy_partners(world: World<'_>, sweep: &mut Sweep) {
     };
     for partner in world.observed.partners().filter(ended) {
         let Some(since) = partner.deactivated_at else { continue };
-        let due = since.checked_add(world.workspace.destroy.after).ok();
+        let due = since.checked_add(world.workspace.purge.after).ok();
         if due.is_none_or(|due| due > world.now) {
             sweep.look_at(due);
             continue;

@@ -460,7 +460,7 @@ fn a_guest_whose_membership_vanished_loses_access_and_keeps_the_record() {
     vanish(&mut world, "bob");
     world.settle();
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
-    assert!(world.record("bob").is_some(), "an orphan is never destroyed, nor deactivated");
+    assert!(world.record("bob").is_some(), "an orphan is never purged, nor deactivated");
 }
 
 #[test]

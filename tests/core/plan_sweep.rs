@@ -1,4 +1,4 @@
-//! What no object asks for: guests whom nothing declares any more, and records that are destroyed when their time has come.
+//! What no object asks for: guests whom nothing declares any more, and records that are purged when their time has come.
 use crate::support::world::{SPACE, World, email};
 use guestlist::directory::{Login, Operation};
 use guestlist::index::{Declared, Key, Kind};
@@ -61,9 +61,9 @@ fn destroyed(world: &World) -> usize {
     world.done.iter().filter(|done| matches!(done, Operation::Destroy { .. })).count()
 }
 
-fn policy(world: &mut World, destroy: &str) {
+fn policy(world: &mut World, purge: &str) {
     let text = format!(
-        "domains: [host.example]\ntenants: [{{namespace: partners, hostAdmins: ['*@host.example']}}]\ninvitationsPerHour: 100000\ndestroy: {destroy}\n"
+        "domains: [host.example]\ntenants: [{{namespace: partners, hostAdmins: ['*@host.example']}}]\ninvitationsPerHour: 100000\npurge: {purge}\n"
     );
     world.workspace = Workspace::parse(&text).unwrap();
 }
@@ -127,7 +127,7 @@ fn orphans_of_a_partner_that_vanished_too_are_named_and_lose_access_and_nothing_
     assert!(bob.grants.is_empty() && bob.login.is_enabled() && bob.joined_at.is_some());
     assert_eq!(world.record("erin").unwrap().invitation, None, "nobody joins whom nobody declares");
     world.later(60 * 24 * 30);
-    assert_eq!(destroyed(&world), 0, "an orphan is never destroyed");
+    assert_eq!(destroyed(&world), 0, "an orphan is never purged");
     assert_eq!(planned(&world).orphans.len(), 2);
 }
 
@@ -345,10 +345,10 @@ fn a_deactivated_mark_passes_to_nobody_not_even_to_its_own_uid() {
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
 }
 
-// --- destroying
+// --- purging
 
 #[test]
-fn a_deactivated_record_is_destroyed_when_its_time_has_come_and_its_partner_when_nobody_is_left() {
+fn a_deactivated_record_is_purged_when_its_time_has_come_and_its_partner_when_nobody_is_left() {
     let mut world = shared();
     policy(&mut world, "{after: 24h, perHour: 100%}");
     world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
@@ -368,7 +368,7 @@ fn a_deactivated_record_is_destroyed_when_its_time_has_come_and_its_partner_when
 }
 
 #[test]
-fn no_more_are_destroyed_an_hour_than_the_policy_says_of_all_marked_guests_rounded_up() {
+fn no_more_are_purged_an_hour_than_the_policy_says_of_all_marked_guests_rounded_up() {
     let mut world = crowd(10);
     policy(&mut world, "{after: 1h, perHour: 25%}");
     leave(&mut world, 0..8);
@@ -462,7 +462,7 @@ fn removed_guest_with_disabled_login_is_never_purged() {
 }
 
 #[test]
-fn nothing_is_destroyed_while_paused_without_a_policy_or_without_an_answer() {
+fn nothing_is_purged_while_paused_without_a_policy_or_without_an_answer() {
     let mut world = shared();
     world.delete(Kind::Membership, "bob");
     world.settle();

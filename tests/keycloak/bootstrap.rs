@@ -196,7 +196,7 @@ fn who_holds_something_keeps_it_when_an_older_realm_is_prepared_again_and_who_wa
         said
     };
     let told = || {
-        let found = stage.admin("GET", "/group-by-path/guestlist/told", None);
+        let found = stage.admin("GET", "/group-by-path/guestlist/claims-enabled", None);
         found["id"].as_str().unwrap().to_owned()
     };
     block_on(application(&stage.realm, "portal"));
@@ -208,7 +208,7 @@ fn who_holds_something_keeps_it_when_an_older_realm_is_prepared_again_and_who_wa
     }
     // As a guestlist left it that knew of no group.
     stage.admin("DELETE", &format!("/groups/{}", told()), None);
-    stage.admin("DELETE", "/roles/guestlist-told", None);
+    stage.admin("DELETE", "/roles/guestlist-claims", None);
     assert_eq!([claimed("portal", bob), claimed("portal", carol)], [held.clone(), held.clone()]);
     let said = stage.setup(&["--dry-run"]);
     assert_eq!(said.count("would change"), 1, "{}", said.out);
@@ -224,7 +224,7 @@ fn who_holds_something_keeps_it_when_an_older_realm_is_prepared_again_and_who_wa
     let scope = scopes.as_array().unwrap().iter().find(|scope| scope["name"] == "guestlist").unwrap();
     let asks = format!("/client-scopes/{}/scope-mappings/realm", scope["id"].as_str().unwrap());
     let role = stage.admin("GET", &asks, None);
-    assert_eq!(role[0]["name"], "guestlist-told");
+    assert_eq!(role[0]["name"], "guestlist-claims");
     stage.admin("DELETE", &asks, Some(role));
     let everybody = stage.admin("GET", "/roles/default-roles-setup-older", None);
     stage.admin("POST", &asks, Some(json!([everybody])));
@@ -324,10 +324,10 @@ fn who_is_no_administrator_changes_nothing_and_is_told_what_to_look_at() {
 fn where_the_group_of_whom_applications_are_told_is_gone_nothing_is_said_to_be_in_order() {
     let stage = Stage::prepared("told-gone");
     assert!(stage.operator(&["show"]).ok);
-    let group = stage.admin("GET", "/group-by-path/guestlist/told", None);
+    let group = stage.admin("GET", "/group-by-path/guestlist/claims-enabled", None);
     stage.admin("DELETE", &format!("/groups/{}", group["id"].as_str().unwrap()), None);
     let said = stage.operator(&["show"]);
-    for word in ["/guestlist/told", "guestlist directory setup"] {
+    for word in ["/guestlist/claims-enabled", "guestlist directory setup"] {
         assert!(!said.ok && said.error.contains(word), "{}{}", said.out, said.error);
     }
     assert!(stage.setup(&[]).ok && stage.operator(&["show"]).ok);
@@ -347,7 +347,7 @@ fn a_guest_whom_somebody_took_out_of_the_group_comes_back_into_it_and_whom_the_o
             found.as_array().unwrap().iter().find(|group| group["name"] == name).unwrap().clone()
         })
     };
-    let [told, untold] = ["told", "untold"].map(|name| group(name)["id"].as_str().unwrap().to_owned());
+    let [told, untold] = ["claims-enabled", "claims-blocked"].map(|name| group(name)["id"].as_str().unwrap().to_owned());
     block_on(async {
         for name in ["left", "out"] {
             person(&stage.realm, &format!("{name}@acme.example"), false, json!({"guestlist.id": [name]})).await;

@@ -125,10 +125,10 @@ async fn shown(scene: &Scene) -> (Value, Vec<Value>) {
 #[test]
 fn user_that_keycloak_refuses_is_named_and_shown_without_access() {
     on("refused-user", async |scene| {
-        // As in a realm after setup, applications see accounts only of members of the group `/guestlist/told`.
+        // As in a realm after setup, applications see accounts only of members of the group `/guestlist/claims-enabled`.
         let roots = scene.people.admin("GET", "/groups?search=guestlist&exact=true", None).await;
         let root = roots.as_array().unwrap().iter().find(|group| group["name"] == "guestlist").unwrap();
-        let told = json!({"name": "told", "attributes": {"guestlist.told": ["true"]}});
+        let told = json!({"name": "claims-enabled", "attributes": {"guestlist.claims-enabled": ["true"]}});
         scene.people.admin("POST", &format!("/groups/{}/children", root["id"].as_str().unwrap()), Some(told)).await;
         scene.declare(&suspended(false));
         assert_eq!(scene.run(&APPLY).await.0, Some(0));

@@ -26,8 +26,8 @@ mod order;
 #[path = "../cluster/operator/policy.rs"]
 mod policy;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../cluster/operator/release.rs"]
-mod release;
+#[path = "../cluster/operator/detach.rs"]
+mod detach;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/rest.rs"]
 mod rest;

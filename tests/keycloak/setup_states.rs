@@ -26,9 +26,9 @@ const CHANGES: [(&str, Change); 22] = [
         let id = ask(stage, &mappers)[0]["id"].as_str().unwrap_or_default().to_owned();
         raw(stage, "DELETE", &format!("{mappers}/{id}"), None);
     }),
-    ("role deleted", |stage| raw(stage, "DELETE", "/roles/guestlist-told", None)),
+    ("role deleted", |stage| raw(stage, "DELETE", "/roles/guestlist-claims", None)),
     ("group deleted", |stage| {
-        let id = ask(stage, "/group-by-path/guestlist/told")["id"].as_str().unwrap_or_default().to_owned();
+        let id = ask(stage, "/group-by-path/guestlist/claims-enabled")["id"].as_str().unwrap_or_default().to_owned();
         raw(stage, "DELETE", &format!("/groups/{id}"), None);
     }),
     ("browser flow", |stage| raw(stage, "PUT", "", Some(json!({"browserFlow": "browser"})))),

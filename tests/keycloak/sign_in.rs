@@ -30,7 +30,7 @@ pub async fn person(realm: &Realm<'_>, email: &str, authenticator: bool, attribu
                                 "secretData": json!({"value": SEED}).to_string()}));
     }
     // Of who holds something applications are told.
-    let groups = if attributes["guestlist.accounts"].is_array() { vec!["/guestlist/told"] } else { Vec::new() };
+    let groups = if attributes["guestlist.accounts"].is_array() { vec!["/guestlist/claims-enabled"] } else { Vec::new() };
     let body = json!({"username": email, "email": email, "enabled": true, "emailVerified": true, "firstName": "A",
                       "lastName": "B", "credentials": credentials, "attributes": attributes, "groups": groups});
     let (status, answer) = realm.admin("POST", "/users", Some(body)).await;

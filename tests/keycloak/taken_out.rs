@@ -45,7 +45,7 @@ fn guestlist_is_taken_out_of_a_realm_in_the_order_of_the_docs_and_nobody_gains_b
     // The claim ends for everybody at once.
     delete(&stage, "/client-scopes", &found(&stage, "/client-scopes", "name", "guestlist")[0]["id"]);
     none("the client scope is gone");
-    stage.admin("DELETE", "/roles/guestlist-told", None);
+    stage.admin("DELETE", "/roles/guestlist-claims", None);
     none("the role that the client scope asked for is gone");
     assert_eq!(holds(&stage, GUARDED, None), None, "he shows his factor as before");
     let flows = json!({"browserFlow": "browser", "directGrantFlow": "direct grant", "resetCredentialsFlow": "reset credentials"});

@@ -13,7 +13,7 @@ fn guestlist(arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-const COMMANDS: [&str; 9] = ["run", "check", "plan", "apply", "release", "explain", "crds", "directory", "completions"];
+const COMMANDS: [&str; 9] = ["run", "check", "plan", "apply", "detach", "explain", "crds", "directory", "completions"];
 
 #[test]
 fn help_names_every_command_and_each_has_examples() {
@@ -39,9 +39,9 @@ fn wrong_usage_is_status_two() {
         &["check", "-o", "xml", "-"],
         &["run", "--workers"],
         &["apply", "--workspace", "w"],
-        &["release"],
-        &["release", "--all", "--orphans"],
-        &["release", "--orphans"],
+        &["detach"],
+        &["detach", "--all", "--orphans"],
+        &["detach", "--orphans"],
     ] {
         let (status, out, err) = guestlist(arguments);
         assert_eq!((status, out.as_str()), (2, ""), "{arguments:?}");

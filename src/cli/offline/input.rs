@@ -372,7 +372,7 @@ pub fn foreign(owner: &Owner, ours: &Owner) -> String {
     format!(
         "ForeignDirectory: the directory belongs to {}, and this is {}; nothing was touched. A directory is run \
          by one of them: use another directory, correct the policy's installation, or hand this one over with guestlist \
-         release --take-over{}",
+         detach --adopt-directory{}",
         who(owner),
         who(ours),
         if ours.cluster == FILES { "=files" } else { "" }

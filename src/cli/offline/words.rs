@@ -64,9 +64,9 @@ fn sentence(operation: &Operation) -> String {
         Operation::Promote { .. } => "record the role GuestAdmin".to_owned(),
         Operation::Give { grants, .. } => format!("give {}", accounts(grants)),
         Operation::GiveBack { .. } => "give the mark back: the identity stays and is nobody's".to_owned(),
-        Operation::Destroy { since, .. } => format!("destroy the record, deactivated since {}", seconds(*since)),
+        Operation::Destroy { since, .. } => format!("purge the record, deactivated since {}", seconds(*since)),
         Operation::DestroyPartner { since, .. } => {
-            format!("destroy the partner's record, deactivated since {}", seconds(*since))
+            format!("purge the partner's record, deactivated since {}", seconds(*since))
         }
         Operation::ForgetShare { .. } => "forget what the share was".to_owned(),
     }

@@ -18,13 +18,13 @@ use super::realm::{self, Branch};
 use super::wire::{Group, Member};
 
 /// The group below the root of ours.
-pub const NAME: &str = "told";
+pub const NAME: &str = "claims-enabled";
 /// Its path.
-pub const PATH: &str = "/guestlist/told";
+pub const PATH: &str = "/guestlist/claims-enabled";
 /// The role that its members have, and that the client scope asks for.
-pub const ROLE: &str = "guestlist-told";
+pub const ROLE: &str = "guestlist-claims";
 /// The attribute of the group, and of the root of ours, that says that the client scope asks for the role.
-pub const SHUT: &str = "guestlist.told";
+pub const SHUT: &str = "guestlist.claims-enabled";
 
 /// How many members are read at once: little is said of each.
 const MEMBERS: usize = 1_000;

@@ -2,7 +2,7 @@
 //! the same, so he must not be passed over. He is read as a guest of ours of whom nothing is known but what still reads: he
 //! holds what applications are told, and no share stands behind it. So it is taken away like anything that nothing
 //! declares, and his mark passes on, whole again, to the membership for his address. Nobody knows whether he was there
-//! before us: he counts as adopted, and is never disabled or destroyed.
+//! before us: he counts as adopted, and is never disabled or purged.
 //!
 //! The same holds of somebody who bears another one's mark: a tool copied a user with all of his attributes. Two records of
 //! one guest would hide one of them, and what is meant for the one would be done to the other.

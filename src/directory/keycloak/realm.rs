@@ -1,5 +1,5 @@
 //! What is kept in the realm beside people and partners, as a tree of groups without members: whose directory it is, the
-//! accounts and their Owners, the last mail to who has no record any more, what shares were, and what was destroyed lately.
+//! accounts and their Owners, the last mail to who has no record any more, what shares were, and what was purged lately.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ const OWNER: &str = "owner";
 const INSTALLATION: &str = "installation";
 const CLUSTER: &str = "cluster";
 const EPOCH: &str = "epoch";
-const DESTROYED: &str = "destroyed";
+const DESTROYED: &str = "purged";
 const OWNERS: &str = "guestlist.owners";
 const DELETED: &str = "deleted";
 const NAME: &str = "name";
@@ -53,7 +53,7 @@ impl Branch {
             Self::Accounts => "accounts",
             Self::Mails => "mails",
             Self::Shares => "shares",
-            Self::Untold => "untold",
+            Self::Untold => "claims-blocked",
             Self::Leader => "leader",
         }
     }
@@ -293,7 +293,7 @@ pub async fn lead(client: &Client, tree: &Tree, after: impl Fn(Option<i64>) -> i
     }
 }
 
-/// How many records were destroyed lately.
+/// How many records were purged lately.
 pub async fn destroyed(client: &Client, tree: &Tree) -> Result<Destroyed, Failed> {
     let root = root(client, tree).await?;
     Ok(read_destroyed(&root))
@@ -308,7 +308,7 @@ fn read_destroyed(root: &Group) -> Destroyed {
     values.iter().filter_map(read).collect()
 }
 
-/// Remembers how many records were destroyed lately.
+/// Remembers how many records were purged lately.
 pub async fn set_destroyed(client: &Client, tree: &Tree, destroyed: &Destroyed) -> Result<(), Failed> {
     let mut root = root(client, tree).await?;
     let values = destroyed.iter().map(|(minute, count)| format!("{minute}={count}")).collect();

@@ -116,7 +116,7 @@ fn fill(tx: &Connection, all: &Everything, owner: &Owner) -> rusqlite::Result<()
         tx.prepare_cached(sql)?.execute(params![share.uid, share.partner_name, share.account])?;
     }
     for (minute, records) in &all.destroyed {
-        let sql = "INSERT INTO destroyed (minute, records) VALUES (?1, ?2)";
+        let sql = "INSERT INTO purged (minute, records) VALUES (?1, ?2)";
         tx.execute(sql, params![stamp(*minute), records])?;
     }
     // Revisions go on where they were: none may come twice.

@@ -8,7 +8,7 @@ use super::write::{Done, Write};
 use jiff::Timestamp;
 
 impl Write<'_> {
-    /// Only the deactivation that was planned on: who has come back since is not destroyed.
+    /// Only the deactivation that was planned on: who has come back since is not purged.
     pub(super) fn destroy(&self, record: &GuestRecord, since: Timestamp, at_most: u32) -> Result<Done, Fault> {
         self.made(record)?;
         self.not_disabled_by_other(record)?;
@@ -21,7 +21,7 @@ impl Write<'_> {
         let sql = "DELETE FROM mfa WHERE address = ?1 AND NOT EXISTS (SELECT 1 FROM users WHERE email = ?1)";
         self.sql(sql, [address])?;
         self.sql("DELETE FROM guests WHERE id = ?1", [&record.id.0])?;
-        self.done("destroyed", address)
+        self.done("purged", address)
     }
 
     pub(super) fn destroy_partner(&self, id: &str, since: Timestamp) -> Result<Done, Fault> {

@@ -131,7 +131,7 @@ fn told(
 fn hint(kind: &str, key: String, hints: &mut BTreeSet<Changed>) {
     let address = |key: &str, of: fn(Email) -> Changed| Email::parse(key).map_or(Changed::Everything, of);
     hints.insert(match kind {
-        "guest" | "gone" | "destroyed" => address(&key, Changed::Guest),
+        "guest" | "gone" | "purged" => address(&key, Changed::Guest),
         "user" => address(&key, Changed::User),
         "partner" => Changed::Partner(PartnerId(key)),
         "account" => Changed::Account(key),
@@ -139,7 +139,7 @@ fn hint(kind: &str, key: String, hints: &mut BTreeSet<Changed>) {
         "share" => return,
         _ => Changed::Everything,
     });
-    if kind == "destroyed" {
+    if kind == "purged" {
         hints.insert(Changed::Destroyed);
     }
 }

@@ -1,5 +1,5 @@
 //! What is remembered beside the records and outlives them: the last mail to each address, what a share was when something
-//! was first given through it, and how many records were destroyed in the last hour.
+//! was first given through it, and how many records were purged in the last hour.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -8,9 +8,9 @@ use super::super::{DESTROYED_KEPT, Destroyed, Fault, Grant, GuestRecord, MAILS_K
 use super::rows::{self, stamp};
 use super::write::{Done, Write};
 
-/// How many records were destroyed lately; what is older than an hour may still be among them.
+/// How many records were purged lately; what is older than an hour may still be among them.
 pub fn destroyed(connection: &Connection) -> rusqlite::Result<Destroyed> {
-    let mut statement = connection.prepare_cached("SELECT minute, records FROM destroyed")?;
+    let mut statement = connection.prepare_cached("SELECT minute, records FROM purged")?;
     statement.query_map([], |row| Ok((rows::time(row, 0)?, row.get(1)?)))?.collect()
 }
 
@@ -54,14 +54,14 @@ impl Write<'_> {
         }
     }
 
-    /// Counts a record that is destroyed, where the pace allows one more.
+    /// Counts a record that is purged, where the pace allows one more.
     pub(super) fn count_destroyed(&self, at_most: u32) -> Result<(), Fault> {
         let known = destroyed(self.tx).map_err(|error| self.failed(&error))?;
         if super::super::destroyed_lately(&known, self.at) >= at_most {
             return Err(self.stale());
         }
-        self.sql("DELETE FROM destroyed WHERE minute <= ?1", [stamp(before(self.at, DESTROYED_KEPT))])?;
-        let sql = "INSERT INTO destroyed (minute, records) VALUES (?1, 1) \
+        self.sql("DELETE FROM purged WHERE minute <= ?1", [stamp(before(self.at, DESTROYED_KEPT))])?;
+        let sql = "INSERT INTO purged (minute, records) VALUES (?1, 1) \
                    ON CONFLICT (minute) DO UPDATE SET records = records + 1";
         self.sql(sql, [stamp(super::super::minute_of(self.at))])?;
         Ok(())

@@ -227,7 +227,7 @@ impl Store {
     }
 
     fn destroyed(&self) -> Result<Destroyed, Fault> {
-        self.read("read how many records were destroyed", memory::destroyed)
+        self.read("read how many records were purged", memory::destroyed)
     }
 
     fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Fault> {

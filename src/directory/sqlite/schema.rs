@@ -143,7 +143,7 @@ CREATE TABLE shares (
   account TEXT NOT NULL
 ) WITHOUT ROWID;
 
-CREATE TABLE destroyed (
+CREATE TABLE purged (
   minute TEXT PRIMARY KEY,
   records INTEGER NOT NULL
 ) WITHOUT ROWID;

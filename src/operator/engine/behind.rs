@@ -86,4 +86,4 @@ impl Engine {
 }
 
 const WAY_ON: &str = "Stop the operator and restore a newer copy of the directory; or delete these memberships; or have their \
-                      guests invited again with guestlist release --missing";
+                      guests invited again with guestlist detach --missing";

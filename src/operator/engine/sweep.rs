@@ -112,7 +112,7 @@ impl Engine {
             return format!(
                 "{gone} of {guests} guests in the directory have no membership any more; their access is left as it is. \
                  Restore the memberships; only if they are gone for good, give these guests' marks back with guestlist \
-                 release --orphans"
+                 detach --orphans"
             );
         }
         let before = match sweep.pruned {
@@ -133,7 +133,7 @@ impl Engine {
         if let Some(mark) = foreign.next() {
             self.stopped = Some(format!(
                 "ForeignDirectory: {}/{} in the directory was marked by installation {:?} (cluster {}), and we are {:?} \
-                 (cluster {}); nothing was touched. Use a directory of its own, or take this one over: guestlist release --take-over",
+                 (cluster {}); nothing was touched. Use a directory of its own, or take this one over: guestlist detach --adopt-directory",
                 mark.namespace, mark.name, mark.installation, mark.cluster, self.owner.installation, self.owner.cluster
             ));
         }

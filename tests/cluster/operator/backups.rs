@@ -72,7 +72,7 @@ fn empty_directory_below_statuses_sends_no_mail() {
     std::fs::remove_file(&database).unwrap();
     stage.operator.directory_ok(&["import", stage.operator.folder.join("people.yaml").to_str().unwrap()]);
     stage.operator.go();
-    stage.operator.is_unready(&["DirectoryBehind", "no record of 2 of 2 memberships", "guestlist release --missing"]);
+    stage.operator.is_unready(&["DirectoryBehind", "no record of 2 of 2 memberships", "guestlist detach --missing"]);
     stage.operator.logs(&["ERROR", "DirectoryBehind", "partners/bob (bob@acme.example)", "partners/carol"]);
     stage.apply(&newcomer("ned"));
     for name in ["gm/bob", "gm/carol", "gm/ned"] {
@@ -122,19 +122,19 @@ fn guests_of_a_lost_directory_are_invited_again_on_command() {
     stage.partners().guest("bob", BOB, "Suspended", &[]);
     stage.partners().says("gm/sue", "DirectoryBehind");
     assert_eq!(mails(&database), mails(&old));
-    let release = |args: &[&str]| {
-        let output = stage.operator.guestlist(stage.plane.kubeconfig(), &[&["release", "--missing"], args].concat());
+    let detach = |args: &[&str]| {
+        let output = stage.operator.guestlist(stage.plane.kubeconfig(), &[&["detach", "--missing"], args].concat());
         (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     };
-    let (code, said) = release(&[]);
+    let (code, said) = detach(&[]);
     assert!(code == Some(1) && said.contains("no record of partners/sue (sue@acme.example)"), "{said}");
     assert_eq!(mails(&database), mails(&old));
-    let (code, said) = release(&["--yes"]);
+    let (code, said) = detach(&["--yes"]);
     assert!(code == Some(0) && said.contains("partners/sue (sue@acme.example) is invited again"), "{said}");
     stage.operator.is_ready();
     stage.partners().guest("sue", "sue@acme.example", "Invited", &[]);
     counts(&stage, 0);
-    let (code, said) = release(&["--yes"]);
+    let (code, said) = detach(&["--yes"]);
     assert!(code == Some(0) && said.contains("nothing is missing"), "{said}");
 }
 

@@ -1,5 +1,5 @@
 //! Whose the records are: guests whose membership vanished, objects that come back from a backup, another installation's
-//! directory, and records that are destroyed when their time has come.
+//! directory, and records that are purged when their time has come.
 
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ fn another_installation_stops_before_it_touches_anything_and_says_the_way_on() {
     let before = (stage.versions(), stage.operator.show());
     stage.operator.policy(&POLICY.replace("installation: test", "installation: another"));
     stage.operator.go();
-    stage.operator.logs(&["ForeignDirectory", "\"test\"", "another", "release --take-over"]);
+    stage.operator.logs(&["ForeignDirectory", "\"test\"", "another", "detach --adopt-directory"]);
     eventually("the process ends", || match stage.operator.runs() {
         true => Err("it runs on".to_owned()),
         false => Ok(()),
@@ -83,7 +83,7 @@ fn another_installation_stops_before_it_touches_anything_and_says_the_way_on() {
 }
 
 #[test]
-fn a_record_is_destroyed_when_its_time_has_come_though_no_object_is_left() {
+fn a_record_is_purged_when_its_time_has_come_though_no_object_is_left() {
     let mut stage = Stage::start();
     stage.settle();
     let partners = stage.partners();
@@ -93,9 +93,9 @@ fn a_record_is_destroyed_when_its_time_has_come_though_no_object_is_left() {
     partners.nobody(CAROL);
     assert_eq!(deactivated(&stage.operator), [BOB, CAROL]);
     stage.operator.kill();
-    stage.operator.policy(&format!("{POLICY}destroy: {{after: 0s, perHour: 50%}}\n"));
+    stage.operator.policy(&format!("{POLICY}purge: {{after: 0s, perHour: 50%}}\n"));
     stage.operator.start();
-    eventually("half of them are destroyed", || match deactivated(&stage.operator).as_slice() {
+    eventually("half of them are purged", || match deactivated(&stage.operator).as_slice() {
         [one] => Ok(one.clone()),
         more => Err(format!("{more:?}\n{}", stage.operator.log())),
     });
@@ -104,8 +104,8 @@ fn a_record_is_destroyed_when_its_time_has_come_though_no_object_is_left() {
     stage.operator.start();
     stage.rests(8);
     assert_eq!(deactivated(&stage.operator).len(), 1);
-    stage.operator.policy(&format!("{POLICY}destroy: {{after: 0s, perHour: 100%}}\n"));
-    eventually("the other is destroyed, too", || match deactivated(&stage.operator).len() {
+    stage.operator.policy(&format!("{POLICY}purge: {{after: 0s, perHour: 100%}}\n"));
+    eventually("the other is purged, too", || match deactivated(&stage.operator).len() {
         0 => Ok(()),
         more => Err(format!("{more}\n{}", stage.operator.log())),
     });

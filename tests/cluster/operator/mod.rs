@@ -15,7 +15,7 @@ mod observer;
 mod order;
 mod outages;
 mod policy;
-mod release;
+mod detach;
 mod rest;
 mod restored;
 mod rights;

@@ -1,4 +1,4 @@
-//! Whole namespaces go at once: nothing hangs, no access is left, nothing is destroyed.
+//! Whole namespaces go at once: nothing hangs, no access is left, nothing is purged.
 
 use crate::support::operator::eventually;
 use crate::support::stage::{Stage, WORLD, deactivated};

@@ -158,9 +158,9 @@ impl State {
 
 /// What `guestlist directory setup` leaves in a realm, and people of the workspace.
 fn furnish(realm: &mut Realm) {
-    for path in ["/guestlist", "/guestlist/told"] {
+    for path in ["/guestlist", "/guestlist/claims-enabled"] {
         let group = realm.group(path);
-        realm.groups.get_mut(&group).unwrap()["attributes"]["guestlist.told"] = json!(["true"]);
+        realm.groups.get_mut(&group).unwrap()["attributes"]["guestlist.claims-enabled"] = json!(["true"]);
     }
     for name in ["alice", "carla"] {
         realm.stranger(name);

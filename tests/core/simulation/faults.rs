@@ -37,7 +37,7 @@ fn counted(sim: &Sim) -> [usize; 4] {
 }
 
 /// Until nothing is left of anybody.
-fn destroying(sim: &mut Sim) {
+fn purging(sim: &mut Sim) {
     gone(sim);
     for _ in 0..5 {
         sim.later(1);
@@ -81,19 +81,19 @@ fn taking_away_ends_the_same_whatever_goes_wrong_at_whichever_call() {
 }
 
 #[test]
-fn destroying_ends_the_same_whatever_goes_wrong_at_whichever_call() {
+fn purging_ends_the_same_whatever_goes_wrong_at_whichever_call() {
     let beginning = run(0, None, |sim| {
         walk::begin(sim);
         sim.delete(Partner, "acme");
         sim.settle();
     });
-    let golden = run(0, None, destroying);
+    let golden = run(0, None, purging);
     assert_eq!(golden.deactivations, 4);
     assert_eq!(golden.destructions, 4, "three guests and their partner: {:?}", golden.calls);
     assert!(golden.everything().guests.is_empty() && golden.everything().partners.is_empty());
     for at in beginning.calls.len()..golden.calls.len() {
         for trouble in TROUBLES {
-            let mut sim = run(0, Some((at, trouble)), destroying);
+            let mut sim = run(0, Some((at, trouble)), purging);
             let place = format!("{trouble:?} at call {at}, {}", sim.calls[at]);
             assert_eq!((walk::end(&sim), counted(&sim)), (walk::end(&golden), counted(&golden)), "{place}");
             walk::is_at_rest(&mut sim);

@@ -185,7 +185,7 @@ fn a_clock_that_jumps_back_and_forth_mails_nobody_and_takes_nothing_away() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let (had, mails, version) = (sim.effective(), sim.mails, sim.server.version);
-    // Within the day: what was destroyed, mailed, promised for an instant stays where it was.
+    // Within the day: what was purged, mailed, promised for an instant stays where it was.
     for hours in [-3, 6, -24, 24, -1, -2] {
         sim.now += jiff::SignedDuration::from_hours(hours);
         for (kind, name) in [(Partner, "acme"), (Membership, "bob"), (Share, "instagram")] {

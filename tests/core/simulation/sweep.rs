@@ -41,7 +41,7 @@ fn vanish(sim: &mut Sim, kind: Kind, name: &str) {
 }
 
 #[test]
-fn nothing_is_destroyed_faster_for_being_restarted_and_all_goes_in_the_end() {
+fn nothing_is_purged_faster_for_being_restarted_and_all_goes_in_the_end() {
     for restarts in [false, true] {
         let mut sim = Sim::new(0);
         crowd(&mut sim, 6);
@@ -71,7 +71,7 @@ fn nothing_is_destroyed_faster_for_being_restarted_and_all_goes_in_the_end() {
 }
 
 #[test]
-fn nothing_is_destroyed_after_a_reading_that_failed_and_all_the_more_after_the_next_that_did_not() {
+fn nothing_is_purged_after_a_reading_that_failed_and_all_the_more_after_the_next_that_did_not() {
     let mut sim = Sim::new(0);
     crowd(&mut sim, 2);
     sim.delete(Membership, "g0");
@@ -117,7 +117,7 @@ fn an_orphan_loses_access_and_is_counted_also_where_his_partner_is_gone() {
         assert!(sim.effective().is_empty());
         assert_eq!(sim.engine.condition.orphans, 2);
         let live = sim.everything().guests.iter().filter(|guest| guest.is_live()).count();
-        assert_eq!(live, 3, "nobody is deactivated, let alone destroyed");
+        assert_eq!(live, 3, "nobody is deactivated, let alone purged");
         walk::is_at_rest(&mut sim);
     }
 }
@@ -204,11 +204,11 @@ fn marks_of_another_cluster_stop_the_operator_before_it_touches_anything() {
     }
     assert_eq!(engine.tasks(sim.now + SignedDuration::from_hours(1)), []);
     let stopped = engine.stopped().unwrap_or_default();
-    assert!(stopped.starts_with("ForeignDirectory") && stopped.contains("--take-over"), "{stopped}");
+    assert!(stopped.starts_with("ForeignDirectory") && stopped.contains("--adopt-directory"), "{stopped}");
 }
 
 #[test]
-fn who_was_adopted_is_never_destroyed() {
+fn who_was_adopted_is_never_purged() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let bob = email("bob@acme.example");
@@ -228,7 +228,7 @@ fn who_was_adopted_is_never_destroyed() {
 }
 
 #[test]
-fn a_propagator_whose_record_is_destroyed_may_still_come_and_everybody_concerned_says_so() {
+fn a_propagator_whose_record_is_purged_may_still_come_and_everybody_concerned_says_so() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.delete(Membership, "carol");
@@ -268,7 +268,7 @@ fn orphans_are_not_forgotten_while_the_directory_is_away() {
 }
 
 #[test]
-fn a_partner_that_vanished_is_kept_for_its_guests_and_put_away_and_destroyed_when_it_has_none() {
+fn a_partner_that_vanished_is_kept_for_its_guests_and_put_away_and_purged_when_it_has_none() {
     let mut sim = Sim::new(0);
     crowd(&mut sim, 1);
     vanish(&mut sim, Partner, "acme");

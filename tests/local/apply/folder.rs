@@ -13,7 +13,7 @@ tenants:
 - {namespace: partners, hostAdmins: ['*@host.example']}
 mailInterval: 0s
 invitationsPerHour: 100000
-destroy: {after: 24h, perHour: 100%}
+purge: {after: 24h, perHour: 100%}
 ";
 
 pub const PEOPLE: &str = "

@@ -75,7 +75,7 @@ fn empty_file_and_no_file_are_refused_by_each_command() {
         for command in [
             &["plan", "manifests"] as &[&str],
             &["apply", "manifests", "--yes"],
-            &["release", "--orphans", "--yes"],
+            &["detach", "--orphans", "--yes"],
             &["directory", "show"],
             &["directory", "backup", "copy.db"],
             &["directory", "accept", "bob@acme.example"],

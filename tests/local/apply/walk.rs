@@ -266,7 +266,7 @@ fn a_directory_of_another_installation_is_left_alone() {
     let before = folder.content();
     for command in ["plan", "apply"] {
         let (code, said) = folder.says(&[command, "manifests", "--prune"]);
-        assert!(code == 1 && said.contains("ForeignDirectory") && said.contains("--take-over"), "{said}");
+        assert!(code == 1 && said.contains("ForeignDirectory") && said.contains("--adopt-directory"), "{said}");
     }
     assert!(folder.content() == before);
 }
@@ -376,7 +376,7 @@ fn the_name_of_a_share_that_was_pruned_is_free_for_another_account() {
 }
 
 #[test]
-fn who_is_to_be_destroyed_at_once_is_though_the_instant_differs_from_look_to_look() {
+fn who_is_to_be_purged_at_once_is_though_the_instant_differs_from_look_to_look() {
     let folder = Folder::settled();
     std::fs::write(folder.path("workspace.yaml"), POLICY.replace("after: 24h", "after: 0s")).unwrap();
     folder.declare(
@@ -402,8 +402,8 @@ fn policy_without_tenants_is_refused_and_nothing_changes() {
             &["plan", "manifests"] as &[&str],
             &["apply", "manifests", "--yes"],
             &["check", "manifests", "--workspace", "workspace.yaml"],
-            &["release", "--orphans", "--yes"],
-            &["release", "--take-over=files", "--yes"],
+            &["detach", "--orphans", "--yes"],
+            &["detach", "--adopt-directory=files", "--yes"],
         ] {
             let (code, said) = folder.says(command);
             let told = said.contains("workspace.yaml: tenants: the list is missing") && said.contains("tenants: []");

@@ -56,13 +56,13 @@ fn answers() -> BTreeMap<&'static str, String> {
     let branches = [
         group("owner", r#""installation":["prod"],"cluster":["c"]"#),
         group("leader", r#""epoch":["12"]"#),
-        group("told", r#""guestlist.told":["true"]"#),
-        group("untold", ""),
+        group("claims-enabled", r#""guestlist.claims-enabled":["true"]"#),
+        group("claims-blocked", ""),
         group("accounts", ""),
         group("mails", ""),
         group("shares", ""),
     ];
-    let root = r#"{"id":"root-id","name":"guestlist","path":"/guestlist","attributes":{"destroyed":["2026-01-01T00:01:00Z=3"],"guestlist.told":["true"]}}"#;
+    let root = r#"{"id":"root-id","name":"guestlist","path":"/guestlist","attributes":{"purged":["2026-01-01T00:01:00Z=3"],"guestlist.claims-enabled":["true"]}}"#;
     let event = r#"{"id":"e1","time":1767225600000,"authDetails":{"userId":"admin"},"resourceType":"USER","resourcePath":"users/user-1"}"#;
     let organizational = r#"{"id":"e2","time":1767225600001,"resourceType":"ORGANIZATION_MEMBERSHIP","resourcePath":"organizations/org-1/members/user-1"},{"id":"e3","time":1767225600002,"resourceType":"GROUP","resourcePath":"groups/ads-id"}"#;
     let many = |one: &str, count: usize| {

@@ -16,7 +16,7 @@ tenants:
 mfaUnknownMax: 24h
 mailInterval: 10m
 invitationsPerHour: 30
-destroy: {after: 24h, perHour: 25%}
+purge: {after: 24h, perHour: 25%}
 ";
 const POLICY_WORDS: [&str; 10] = [
     "domains: ",

@@ -27,7 +27,7 @@ INSERT INTO grants VALUES ('g1', 'ads', 'Manager', 's', 's1', 'TOTP,WebAuthn', '
   '2026-01-02T00:00:00.000000000Z');
 INSERT INTO mails VALUES ('bob@acme.example', '2026-01-01T00:00:00.000000000Z', '2026-01-01T00:00:00.000000000Z partners');
 INSERT INTO shares VALUES ('s1', 'acme', 'ads');
-INSERT INTO destroyed VALUES ('2026-01-01T00:01:00.000000000Z', 3);
+INSERT INTO purged VALUES ('2026-01-01T00:01:00.000000000Z', 3);
 INSERT INTO changes (kind, key) VALUES ('guest', 'bob@acme.example');
 PRAGMA ignore_check_constraints = ON;
 PRAGMA foreign_keys = OFF;
@@ -39,7 +39,7 @@ const WORDS: [&str; 14] = [
     "partner",
     "account",
     "user",
-    "destroyed",
+    "purged",
     "everything",
     "TOTP",
     ",",

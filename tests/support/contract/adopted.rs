@@ -1,4 +1,4 @@
-//! Who was there before guestlist, and was adopted, is never disabled, reset, deactivated or destroyed.
+//! Who was there before guestlist, and was adopted, is never disabled, reset, deactivated or purged.
 
 use guestlist::directory::Import;
 use guestlist::directory::{Fault, Login, Operation, Origin, UserRecord};

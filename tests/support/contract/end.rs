@@ -14,7 +14,7 @@ fn count(destroyed: &Destroyed, seconds: i64) -> u32 {
     destroyed_lately(destroyed, at(seconds))
 }
 
-pub async fn only_the_deactivation_that_was_planned_on_is_destroyed(subject: Subject) {
+pub async fn only_the_deactivation_that_was_planned_on_is_purged(subject: Subject) {
     let subject = subject.with_manager().await;
     subject.stale(&destroy("bob", 50, 9), 45).await;
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
@@ -32,7 +32,7 @@ pub async fn only_the_deactivation_that_was_planned_on_is_destroyed(subject: Sub
     assert_eq!(record.mfa, MfaRecord::Known([].into()));
 }
 
-pub async fn no_more_are_destroyed_in_an_hour_than_the_operation_allows(subject: Subject) {
+pub async fn no_more_are_purged_in_an_hour_than_the_operation_allows(subject: Subject) {
     for name in ["bob", "carol", "dave"] {
         subject.done(&admit(&email(&format!("{name}@acme.example")), at(10_000)), 10).await;
         subject.done(&Operation::Deactivate { guest: guest(name) }, 20).await;
@@ -52,7 +52,7 @@ pub async fn no_more_are_destroyed_in_an_hour_than_the_operation_allows(subject:
     assert_eq!((count(&destroyed, 130 + 3_660), destroyed.len()), (1, 1), "what is older than an hour is forgotten");
 }
 
-pub async fn who_destroyed_something_knows_and_others_are_told(subject: Subject) {
+pub async fn who_purged_something_knows_and_others_are_told(subject: Subject) {
     let subject = subject.with_bob().await;
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
     let cursor = subject.cursor().await;
@@ -70,7 +70,7 @@ pub async fn who_destroyed_something_knows_and_others_are_told(subject: Subject)
     assert!(told.contains(&Changed::Destroyed) && told.contains(&Changed::Guest(bob())), "{told:?}");
 }
 
-pub async fn who_became_a_workspace_user_keeps_his_mfa_when_his_record_is_destroyed(subject: Subject) {
+pub async fn who_became_a_workspace_user_keeps_his_mfa_when_his_record_is_purged(subject: Subject) {
     let subject = subject.with_bob().await;
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
@@ -84,7 +84,7 @@ pub async fn who_became_a_workspace_user_keeps_his_mfa_when_his_record_is_destro
     assert!(matches!(record.mfa, MfaRecord::Known(methods) if methods.len() == 1));
 }
 
-pub async fn a_partner_is_destroyed_when_it_was_put_away_and_nobody_refers_to_it(subject: Subject) {
+pub async fn a_partner_is_purged_when_it_was_put_away_and_nobody_refers_to_it(subject: Subject) {
     let subject = subject.with_bob().await;
     let destroy_partner = |since| Operation::DestroyPartner { partner: acme(), since: at(since) };
     subject.stale(&destroy_partner(60), 50).await;
@@ -100,7 +100,7 @@ pub async fn a_partner_is_destroyed_when_it_was_put_away_and_nobody_refers_to_it
     subject.done(&admit(&bob(), at(10_000)), 120).await;
 }
 
-pub async fn the_adopted_are_never_destroyed(subject: Subject) {
+pub async fn the_adopted_are_never_purged(subject: Subject) {
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     let mut adopt = admit(&bob(), at(10_000));
     if let Operation::Admit { mark, .. } = &mut adopt {
@@ -119,7 +119,7 @@ pub async fn who_is_given_back_is_the_workspaces_without_access_and_speaks_for_n
     let user = subject.directory.user(&bob()).await.unwrap().unwrap();
     assert_eq!((user.name.as_str(), user.enabled, user.verified), ("bob", true, false));
     assert!(matches!(subject.refused(&admit(&bob(), at(10_000)), 60).await, Fault::Exists { .. }));
-    // Nobody is given back who has left already: he is destroyed in his time.
+    // Nobody is given back who has left already: he is purged in his time.
     subject.done(&admit(&email("carol@acme.example"), at(10_000)), 70).await;
     subject.done(&Operation::Deactivate { guest: guest("carol") }, 80).await;
     subject.stale(&Operation::GiveBack { guest: guest("carol") }, 90).await;

@@ -57,12 +57,12 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
         ),
         ("give back", manager(), Operation::GiveBack { guest: bob_id() }),
         (
-            "destroy",
+            "purge",
             vec![Operation::Deactivate { guest: bob_id() }],
             Operation::Destroy { guest: bob_id(), since: at(60), at_most: 1 },
         ),
         (
-            "destroy partner",
+            "purge partner",
             vec![
                 Operation::Deactivate { guest: bob_id() },
                 Operation::Destroy { guest: bob_id(), since: at(60), at_most: 1 },

@@ -26,8 +26,8 @@ pub fn policy(dice: &mut Dice, playable: Playable) -> Value {
         {"namespace": "partners", "hostAdmins": ["*@host.example"], "adoption": adoption},
         {"namespace": "team-*", "hostAdmins": [admins], "adoption": adoption != dice.one_in(4)},
     ]);
-    let destroy = json!({"after": dice.of(&["1h", "24h"]), "perHour": dice.of(&["10%", "25%", "50%"])});
-    let mut policy = json!({"domains": ["host.example"], "tenants": tenants, "destroy": destroy,
+    let purge = json!({"after": dice.of(&["1h", "24h"]), "perHour": dice.of(&["10%", "25%", "50%"])});
+    let mut policy = json!({"domains": ["host.example"], "tenants": tenants, "purge": purge,
         "mfaUnknownMax": dice.of(&["0s", "2h", "24h", "24h"]), "mailInterval": "10m", "invitationsPerHour": 1000});
     if !playable.time {
         policy["installation"] = json!("test");

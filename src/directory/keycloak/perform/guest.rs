@@ -311,7 +311,7 @@ impl Inner {
         if record.deactivated_at != Some(since) || record.login == Login::DisabledByOther {
             return Err(stale(&record.address));
         }
-        let _one_at_a_time = self.locks.hold("destroyed").await;
+        let _one_at_a_time = self.locks.hold("purged").await;
         let mut destroyed = realm::destroyed(&self.client, &self.tree).await?;
         if super::super::super::destroyed_lately(&destroyed, at) >= at_most {
             return Err(stale(&record.address));

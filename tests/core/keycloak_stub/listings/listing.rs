@@ -82,7 +82,7 @@ impl Listing {
                 (Self::Accounts, _) => below("accounts"),
                 (Self::Mails, _) => below("mails"),
                 (Self::Shares, _) => below("shares"),
-                (Self::Untold, _) => below("untold"),
+                (Self::Untold, _) => below("claims-blocked"),
                 (Self::Partners, ["organizations"]) => !found,
                 (Self::Members, ["organizations", _, "members"]) => true,
                 (Self::AdminEvents, ["admin-events"]) | (Self::UserEvents, ["events"]) => {
@@ -137,7 +137,7 @@ impl Listing {
                 realm.invitations = row;
             }
             Self::Untold => {
-                let untold = realm.group("/guestlist/untold");
+                let untold = realm.group("/guestlist/claims-blocked");
                 let mut told = vec!["bob@acme.example".to_owned()];
                 for name in names.skip(1) {
                     realm.stranger(&name);
@@ -244,9 +244,9 @@ impl Listing {
 /// A realm with the partner acme, to which Bob is invited.
 pub async fn with_bob() -> Realm {
     let mut realm = Realm::new(BEGAN);
-    let told = realm.group("/guestlist/told");
+    let told = realm.group("/guestlist/claims-enabled");
     for group in [told, realm.group("/guestlist")] {
-        realm.groups.get_mut(&group).unwrap()["attributes"] = json!({"guestlist.told": ["true"]});
+        realm.groups.get_mut(&group).unwrap()["attributes"] = json!({"guestlist.claims-enabled": ["true"]});
     }
     let stage = Stage::on(realm);
     stage.directory.claim(&us()).await.unwrap();

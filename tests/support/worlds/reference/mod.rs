@@ -413,9 +413,9 @@ impl<'a> View<'a> {
 
     /// How long a record stays deactivated, and the share of the records that may be purged in an hour.
     pub fn pace(&self) -> (SignedDuration, usize) {
-        let destroy = &self.policy["destroy"];
-        let percent = destroy["perHour"].as_str().and_then(|text| text.strip_suffix('%')).unwrap();
-        (hours(&destroy["after"]).unwrap(), percent.parse().unwrap())
+        let purge = &self.policy["purge"];
+        let percent = purge["perHour"].as_str().and_then(|text| text.strip_suffix('%')).unwrap();
+        (hours(&purge["after"]).unwrap(), percent.parse().unwrap())
     }
 }
 

@@ -36,11 +36,11 @@ fn with_policy(world: World<'_>, change: impl Fn(&mut Workspace)) -> Sweep {
 }
 
 pub fn purges_at_once(world: World<'_>) -> Sweep {
-    with_policy(world, |workspace| workspace.destroy.after = SignedDuration::ZERO)
+    with_policy(world, |workspace| workspace.purge.after = SignedDuration::ZERO)
 }
 
 pub fn purges_at_any_pace(world: World<'_>) -> Sweep {
-    with_policy(world, |workspace| workspace.destroy.per_hour_percent = 100)
+    with_policy(world, |workspace| workspace.purge.per_hour_percent = 100)
 }
 
 pub fn purges_nothing(world: World<'_>) -> Sweep {

@@ -79,11 +79,11 @@ fn objects_that_were_let_go_can_be_deleted_without_the_operator_and_nobody_loses
     let mut stage = Stage::start();
     stage.settle();
     stage.operator.kill();
-    let refused = says(&stage, &["release", "--all"], 1);
+    let refused = says(&stage, &["detach", "--all"], 1);
     assert!(refused.contains("4 objects") && refused.contains("--yes"), "{refused}");
-    let said = says(&stage, &["release", "--all", "--yes"], 0);
+    let said = says(&stage, &["detach", "--all", "--yes"], 0);
     assert!(said.contains("removed the finalizer of GuestMembership partners/bob"), "{said}");
-    assert!(says(&stage, &["release", "--all", "--yes"], 0).contains("no object has our finalizer"));
+    assert!(says(&stage, &["detach", "--all", "--yes"], 0).contains("no object has our finalizer"));
     for object in ["gm/bob", "gm/carol", "share/instagram", "lp/acme"] {
         stage.partners().delete(object);
     }
@@ -100,16 +100,16 @@ fn orphans_that_are_too_many_keep_what_they_have_until_somebody_gives_their_mark
         stage.partners().says(&format!("gm/guest-{n}"), "Invited");
     }
     stage.rests(4);
-    assert!(says(&stage, &["release", "--orphans"], 0).contains("there is no orphan"));
+    assert!(says(&stage, &["detach", "--orphans"], 0).contains("there is no orphan"));
     stage.operator.kill();
-    says(&stage, &["release", "--all", "--yes"], 0);
+    says(&stage, &["detach", "--all", "--yes"], 0);
     stage.partners().kubectl(&["delete", "gm", "--all"]).ok();
     stage.operator.go();
-    stage.operator.is_unready(&["TooManyOrphans", "5 of 5", "guestlist release --orphans"]);
+    stage.operator.is_unready(&["TooManyOrphans", "5 of 5", "guestlist detach --orphans"]);
     assert_eq!(stage.operator.access(CAROL), ["instagram:Manager"]);
-    let said = says(&stage, &["release", "--orphans"], 1);
+    let said = says(&stage, &["detach", "--orphans"], 1);
     assert!(said.contains("nothing declares bob@acme.example") && said.contains("5 marks"), "{said}");
-    says(&stage, &["release", "--orphans", "--yes"], 0);
+    says(&stage, &["detach", "--orphans", "--yes"], 0);
     stage.operator.is_ready();
     assert!(stage.operator.runs(), "it went on beside it: {}", stage.operator.log());
     let show = stage.operator.show();
@@ -126,13 +126,13 @@ fn a_directory_of_another_installation_is_not_touched_until_it_is_taken_over() {
     let before = stage.operator.show();
     stage.operator.policy(&POLICY.replace("installation: test", "installation: other"));
     stage.operator.go();
-    stage.operator.logs(&["ForeignDirectory", "test", "other", "guestlist release --take-over"]);
+    stage.operator.logs(&["ForeignDirectory", "test", "other", "guestlist detach --adopt-directory"]);
     eventually("it stops", || if stage.operator.runs() { Err(stage.operator.log()) } else { Ok(()) });
     assert_eq!(stage.operator.show(), before);
-    let asked = says(&stage, &["release", "--take-over"], 1);
+    let asked = says(&stage, &["detach", "--adopt-directory"], 1);
     assert!(asked.contains("from installation \"test\"") && asked.contains("--yes"), "{asked}");
-    says(&stage, &["release", "--take-over", "--yes"], 0);
-    assert!(says(&stage, &["release", "--take-over"], 0).contains("already"));
+    says(&stage, &["detach", "--adopt-directory", "--yes"], 0);
+    assert!(says(&stage, &["detach", "--adopt-directory"], 0).contains("already"));
     stage.operator.kill();
     stage.operator.start();
     // Active stays Active, and nobody is invited again.

@@ -1,5 +1,5 @@
-//! `guestlist release`: the ways on that only a person can decide: letting go of a cluster's objects, of orphans, and taking
-//! over a directory.
+//! `guestlist detach`: ends the link between objects, orphans or a directory and the installation that manages them. Each of
+//! these steps needs a person's decision.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -19,20 +19,20 @@ use crate::rules::printable;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
---all is for uninstalling: without our finalizers the objects can be deleted, and nobody's access changes. --orphans gives the
-marks of guests whom the cluster does not declare back, for good: they stay as workspace users and keep none of what was shared
-with them, and become guests again only where policy and partner adopt them. Restore memberships that are missing by mistake first.
+--all is for uninstalling: without guestlist's finalizers the objects can be deleted, and no access changes.
+--orphans removes the ownership marks and grants of guests that the cluster does not declare. They stay as workspace users, and
+become guests again only where policy and partner adopt them. Restore memberships that are missing by mistake first.
 --missing is for a directory that was restored from an old copy or is new (DirectoryBehind). It resets the status of each
 membership whose guest the directory has no record of, and a running operator invites these guests again.
---take-over makes a directory that another cluster or installation ran this one's, marks and all.
+--adopt-directory assigns a directory of another cluster or installation to this one, with all ownership marks.
 
 Examples:
-  guestlist release --all
-  guestlist release --orphans --workspace workspace.yaml --directory sqlite:directory.db
-  guestlist release --missing --workspace workspace.yaml --directory sqlite:directory.db
-  guestlist release --take-over --workspace workspace.yaml --directory sqlite:directory.db
-  guestlist release --take-over=files --workspace workspace.yaml --directory sqlite:directory.db")]
-pub(super) struct ReleaseArgs {
+  guestlist detach --all
+  guestlist detach --orphans --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist detach --missing --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist detach --adopt-directory --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist detach --adopt-directory=files --workspace workspace.yaml --directory sqlite:directory.db")]
+pub(super) struct DetachArgs {
     #[command(flatten)]
     what: What,
     /// The workspace policy, for all but --all: it names the installation
@@ -41,7 +41,7 @@ pub(super) struct ReleaseArgs {
     /// The directory, for all but --all: sqlite:PATH or keycloak:URL#REALM
     #[arg(long, value_name = "ADDRESS", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
     directory: String,
-    /// Without asking
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
 }
@@ -49,51 +49,51 @@ pub(super) struct ReleaseArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct What {
-    /// Take our finalizers off all objects of the cluster, without touching the directory
+    /// Remove guestlist's finalizers from all objects of the cluster; the directory does not change
     #[arg(long)]
     all: bool,
-    /// Give the marks of guests back whom the cluster does not declare
+    /// Remove the ownership marks and grants of guests that the cluster does not declare
     #[arg(long)]
     orphans: bool,
-    /// Have guests invited again that the statuses name and the directory has no record of
+    /// Invite guests again that the statuses name and the directory has no record of
     #[arg(long)]
     missing: bool,
-    /// Make the directory this cluster's, or that of manifests in files
-    #[arg(long, value_enum, value_name = "WHOSE", num_args = 0..=1, require_equals = true, default_missing_value = "cluster")]
-    take_over: Option<Whose>,
+    /// Assign the directory to this cluster, or to manifests in files
+    #[arg(long, value_enum, value_name = "OWNER", num_args = 0..=1, require_equals = true, default_missing_value = "cluster")]
+    adopt_directory: Option<Whose>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Whose {
-    /// Of the cluster that kubectl talks to
+    /// The cluster that kubectl talks to
     Cluster,
-    /// Of `guestlist apply`
+    /// The manifests of `guestlist apply`
     Files,
 }
 
-pub(super) fn run(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
+pub(super) fn run(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let runtime = offline::runtime()?;
-    match (args.what.take_over, args.what.orphans) {
-        (Some(whose), _) => runtime.block_on(take_over(args, whose, out)),
+    match (args.what.adopt_directory, args.what.orphans) {
+        (Some(whose), _) => runtime.block_on(adopt_directory(args, whose, out)),
         (None, true) => runtime.block_on(orphans(args, out)),
         (None, false) if args.what.missing => runtime.block_on(missing(args, out)),
         (None, false) => runtime.block_on(all(args, out)),
     }
 }
 
-async fn all(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
+async fn all(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let cluster = Cluster::connect().await?;
     let mut objects = cluster.objects().await?;
     objects.retain(|object| has_finalizer(object.metadata().finalizers.iter().flatten()));
     if objects.is_empty() {
-        writeln!(out, "no object has our finalizer")?;
+        writeln!(out, "no object has guestlist's finalizer")?;
         return Ok(());
     }
     let count = objects.len();
     ask(
         args.yes,
         &format!(
-            "{count} objects lose the finalizer that takes access away when they are deleted; stop the operator first, it puts it back"
+            "{count} objects lose the finalizer that revokes access when they are deleted; stop the operator first, because it adds the finalizer again"
         ),
     )?;
     for object in &objects {
@@ -104,7 +104,7 @@ async fn all(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
+async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let input = args.input()?;
     let directory = input.execute()?;
     let mut steps = orphaned(&input, directory.as_ref()).await?;
@@ -119,23 +119,23 @@ async fn orphans(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
     ask(
         args.yes,
         &format!(
-            "{count} marks are given back: these people stay as workspace users, and no membership makes guests of them again unless \
-             they are adopted; where memberships are missing by mistake, restore those instead"
+            "{count} ownership marks are removed: these guests lose their grants and stay as workspace users, and a membership has \
+             to adopt them to make them guests again; if memberships are missing by mistake, restore them instead"
         ),
     )?;
-    // The answer may have taken its time: whoever is declared by now stays.
+    // The answer may have taken long: a guest that is declared by now stays.
     let still = orphaned(&input, directory.as_ref()).await?;
     steps.retain(|step| still.contains(step));
     let epoch = directory.epoch().await?;
     for step in &steps {
         directory.execute(&step.operation, None, Timestamp::now(), epoch).await?;
     }
-    writeln!(out, "{} marks were given back", steps.len())?;
+    writeln!(out, "{} ownership marks were removed", steps.len())?;
     Ok(())
 }
 
-/// What gives the orphans' marks back. The directory is read first: who is admitted before the objects are read is declared by
-/// then.
+/// The steps that remove the orphans' ownership marks. The directory is read first: a guest admitted before the objects are read
+/// is declared by then.
 async fn orphaned(input: &Input, directory: &dyn Execute) -> Result<Vec<Step>, String> {
     let (given, index, mirror) = compared(input, directory).await?;
     Ok(sweep::give_back(World {
@@ -186,7 +186,7 @@ async fn unknown(input: &Input, directory: &dyn Execute) -> Result<BTreeMap<Stri
     Ok(behind::missing(&index, &mirror).map(entry).collect())
 }
 
-async fn missing(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem> {
+async fn missing(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let input = args.input()?;
     let directory = input.execute()?;
     let mut found = unknown(&input, directory.as_ref()).await?;
@@ -217,7 +217,7 @@ async fn missing(args: &ReleaseArgs, out: &mut dyn Write) -> Result<(), Problem>
     Ok(())
 }
 
-async fn take_over(args: &ReleaseArgs, whose: Whose, out: &mut dyn Write) -> Result<(), Problem> {
+async fn adopt_directory(args: &DetachArgs, whose: Whose, out: &mut dyn Write) -> Result<(), Problem> {
     let input = args.input()?;
     let workspace = super::check::policy(&input.workspace)?;
     let cluster = match whose {
@@ -238,8 +238,8 @@ async fn take_over(args: &ReleaseArgs, whose: Whose, out: &mut dyn Write) -> Res
         Some(known) => ask(
             args.yes,
             &format!(
-                "the directory and every mark in it go from installation {:?} (cluster {}) to {:?} (cluster {}); whoever runs it \
-                 stops at once",
+                "the directory and all its ownership marks go from installation {:?} (cluster {}) to {:?} (cluster {}); the operator or \
+                 apply that uses it stops at once",
                 known.installation, known.cluster, owner.installation, owner.cluster
             ),
         )?,
@@ -250,7 +250,7 @@ async fn take_over(args: &ReleaseArgs, whose: Whose, out: &mut dyn Write) -> Res
     Ok(())
 }
 
-impl ReleaseArgs {
+impl DetachArgs {
     fn input(&self) -> Result<Input, String> {
         Ok(Input {
             workspace: self.workspace.clone().ok_or("--workspace names the policy; it is needed here")?,
