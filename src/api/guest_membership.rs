@@ -128,7 +128,7 @@ pub struct GuestMembershipStatus {
     #[schemars(schema_with = "leaf::count")]
     pub violation_count: Option<i64>,
     /// Where the guest stands: `Pending`, `Invited`, `InvitationExpired`, `Joined`,
-    /// `Active`, `Suspended`, `Expired`, `Rejected` or `Removing`.
+    /// `Active`, `Suspended`, `Expired`, `Rejected` or `Terminating`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaf::observed_word")]
     pub state: Option<String>,

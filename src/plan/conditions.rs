@@ -223,7 +223,7 @@ pub fn sentence(reason: Reason) -> &'static str {
         Reason::MfaEnrolmentOverdue => {
             "MFA was not turned on in time; everything is withheld until it is. The login stays open."
         }
-        Reason::Removing => "It is being removed; access is withheld already.",
+        Reason::Terminating => "It is being removed; access is withheld already.",
         Reason::Pending => "Nothing has been sent yet.",
         Reason::PartnerNotFound => "The partner does not exist (yet); it is looked at again when it does.",
         Reason::AccountNotFound => "The directory has no such account that this namespace may share (yet).",

@@ -8,7 +8,7 @@ use crate::rules::Reason;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "each state is explained by `guestlist explain`")]
 pub enum State {
-    Removing,
+    Terminating,
     Rejected,
     Pending,
     Suspended,
@@ -60,7 +60,7 @@ impl State {
             satisfied,
         } = facts;
         match () {
-            () if removing => Self::Removing,
+            () if removing => Self::Terminating,
             () if violated => Self::Rejected,
             () if !live => Self::Pending,
             () if suspended || overdue => Self::Suspended,
@@ -76,7 +76,7 @@ impl State {
     /// The state as a word of the closed list.
     pub fn reason(self) -> Reason {
         match self {
-            Self::Removing => Reason::Removing,
+            Self::Terminating => Reason::Terminating,
             Self::Rejected => Reason::Rejected,
             Self::Pending => Reason::Pending,
             Self::Suspended => Reason::Suspended,

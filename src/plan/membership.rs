@@ -44,7 +44,7 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     let paused = is_paused(&entry.metadata) || partner.paused;
     let mut steps = Vec::new();
     match member.claim {
-        Claim::Mine(record) | Claim::Passes(record) if member.state == State::Removing => {
+        Claim::Mine(record) | Claim::Passes(record) if member.state == State::Terminating => {
             // Its partner's deletion takes it along. What its own, which follows, would take away is taken away now.
             let first = |step: &Step| step.operation.weight() == Weight::Take;
             steps.extend(end(record).into_iter().filter(first));
@@ -134,7 +134,7 @@ pub fn end(record: &GuestRecord) -> Vec<Step> {
     let guest = record.id.clone();
     let mut steps = Vec::new();
     let mut push = |operation, because: &str| {
-        steps.push(Step { operation, reason: Reason::Removing, because: because.to_owned() });
+        steps.push(Step { operation, reason: Reason::Terminating, because: because.to_owned() });
     };
     if !record.grants.is_empty() {
         let accounts = record.grants.keys().cloned().collect();

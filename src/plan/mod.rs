@@ -148,7 +148,7 @@ impl Notice {
     /// A membership, share or partner is gone, and its access with it.
     pub const REMOVED: Self = Self {
         warning: false,
-        reason: Reason::Removing,
+        reason: Reason::Terminating,
         action: "Remove",
         note: "Access was taken away because the object is being deleted.",
     };
@@ -173,7 +173,7 @@ impl Notice {
 
     /// Access was taken away: by the spec's own words, or because something is wrong.
     pub fn withheld(reason: Reason) -> Self {
-        let asked = [Reason::Reconciled, Reason::Suspended, Reason::Expired, Reason::Removing].contains(&reason);
+        let asked = [Reason::Reconciled, Reason::Suspended, Reason::Expired, Reason::Terminating].contains(&reason);
         let note = "Access was taken away; see status for what and why.";
         Self { warning: !asked, reason, action: "Withhold", note }
     }

@@ -131,7 +131,7 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
         let mut status = status(world, partner, entry);
         let mut situation = Situation::held(Reason::DeletionBlocked);
         if partner.cascades().is_some() {
-            situation = Situation::held(Reason::Removing);
+            situation = Situation::held(Reason::Terminating);
         } else {
             let members = world.declared.member_count(partner.namespace, &partner.name);
             situation.message = format!(
@@ -167,7 +167,7 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
         if record.deactivated_at.is_none() {
             steps.push(Step {
                 operation: Operation::DeactivatePartner { partner: record.id.clone() },
-                reason: Reason::Removing,
+                reason: Reason::Terminating,
                 because: "the partner is being deleted and nothing is its any more".to_owned(),
             });
         }
@@ -258,7 +258,7 @@ fn guest_counts(world: World<'_>, partner: &PartnerView<'_>) -> api::GuestCounts
             State::Joined => counts.joined += 1,
             State::Suspended => counts.suspended += 1,
             State::Rejected => counts.rejected += 1,
-            State::Removing | State::Pending | State::Expired | State::InvitationExpired => {}
+            State::Terminating | State::Pending | State::Expired | State::InvitationExpired => {}
         }
     }
     counts.summary = format!("{}/{}", counts.active, counts.all);

@@ -108,7 +108,7 @@ fn withhold(world: World<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> b
         if !accounts.is_empty() {
             let operation = Operation::Withhold { guest: guest.id.clone(), accounts };
             let because = "the share gives nothing any more".to_owned();
-            steps.insert(&guest.address, Step { operation, reason: Reason::Removing, because });
+            steps.insert(&guest.address, Step { operation, reason: Reason::Terminating, because });
         }
     }
     steps.into_values().collect()
@@ -118,7 +118,7 @@ fn withhold(world: World<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> b
 pub fn forget(share_uid: &str) -> Step {
     Step {
         operation: Operation::ForgetShare { share_uid: share_uid.to_owned() },
-        reason: Reason::Removing,
+        reason: Reason::Terminating,
         because: "the share is gone".to_owned(),
     }
 }

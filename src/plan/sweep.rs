@@ -162,7 +162,7 @@ fn through_nothing(world: World<'_>) -> Vec<(Key, Vec<Step>)> {
             if gone {
                 let operation = Operation::Withhold { guest: guest.id.clone(), accounts: vec![account.clone()] };
                 let because = format!("no share gives {account} to {} any more", guest.address);
-                let step = Step { operation, reason: Reason::Removing, because };
+                let step = Step { operation, reason: Reason::Terminating, because };
                 found.push((Key::new(Kind::Share, mark.namespace.clone(), &*held.grant.share), vec![step]));
             }
         }
@@ -195,7 +195,7 @@ fn destroy_guests(world: World<'_>, sweep: &mut Sweep) {
     for (since, guest) in &waiting[..now] {
         sweep.steps.push(Step {
             operation: Operation::Destroy { guest: guest.id.clone(), since: *since, at_most },
-            reason: Reason::Removing,
+            reason: Reason::Terminating,
             because: format!("{} was deactivated at {since} and did not come back", guest.address),
         });
     }
@@ -255,7 +255,7 @@ fn destroy_partners(world: World<'_>, sweep: &mut Sweep) {
         }
         sweep.steps.push(Step {
             operation: Operation::DestroyPartner { partner: partner.id.clone(), since },
-            reason: Reason::Removing,
+            reason: Reason::Terminating,
             because: format!("{}/{} has no guest left", partner.mark.namespace, partner.mark.name),
         });
     }
@@ -268,7 +268,7 @@ fn reopened(world: World<'_>) -> Vec<Step> {
     let gone = world.observed.guests().filter(|guest| guest.deactivated_at.is_some() && guest.login.is_enabled());
     let shut = |guest: &GuestRecord| Step {
         operation: Operation::DisableLogin { guest: guest.id.clone() },
-        reason: Reason::Removing,
+        reason: Reason::Terminating,
         because: format!("{} was removed, and somebody turned the login on again", guest.address),
     };
     gone.filter(made).filter(|guest| is_here(world, guest)).map(shut).collect()

@@ -186,8 +186,8 @@ impl<'a> MemberView<'a> {
     }
 
     fn what_gates(&self, world: World<'_>, partner: &PartnerView<'_>) -> Gate {
-        if self.state == State::Removing {
-            return Gate::Shut(Reason::Removing);
+        if self.state == State::Terminating {
+            return Gate::Shut(Reason::Terminating);
         }
         if let Some(violation) = self.violations.first() {
             return Gate::Shut(violation.reason);
@@ -201,7 +201,7 @@ impl<'a> MemberView<'a> {
             return Gate::Shut(Reason::AddressChanged);
         }
         match self.state {
-            State::Removing
+            State::Terminating
             | State::Rejected
             | State::Pending
             | State::Expired

@@ -93,7 +93,7 @@ impl<'a> ShareView<'a> {
     fn what_gates(&self, world: World<'_>, partner: &PartnerView<'_>) -> Gate {
         let meta = &self.entry.metadata;
         if is_leaving(meta) || partner.cascades().is_some() {
-            return Gate::Shut(Reason::Removing);
+            return Gate::Shut(Reason::Terminating);
         }
         if let Some(violation) = self.violations.iter().find(|violation| violation.taint == Taint::Object) {
             return Gate::Shut(violation.reason);

@@ -34,7 +34,7 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
         return Situation::waits(Reason::PolicyUnreadable);
     }
     match member.state {
-        State::Removing => Situation::held(Reason::Removing),
+        State::Terminating => Situation::held(Reason::Terminating),
         State::Suspended if member.overdue => Situation::fine(Reason::MfaEnrolmentOverdue),
         State::Pending if member.suspended => {
             let message = "spec.suspended is true on the membership or its partner, so no invitation is sent. Set it to false to invite the guest.";

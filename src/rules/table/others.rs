@@ -165,7 +165,7 @@ pub(super) const OTHERS: &[Entry] = &[
 /// The states.
 pub(super) const STATES: &[Entry] = &[
     state(
-        Reason::Removing,
+        Reason::Terminating,
         "all",
         "The object is being deleted, or its partner is deleted with Cascade. Its access is withheld already.",
         "No action.",

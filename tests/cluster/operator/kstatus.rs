@@ -82,7 +82,7 @@ const SAY: [(&str, &str, &str); 17] = [
     ("share/missing", "AccountNotFound", "InProgress"),
     ("share/not-his", "SharerNotOwner", "Failed"),
     ("share/twice", "DuplicateShare", "Failed"),
-    ("gm/leaving", "Removing", "Terminating"),
+    ("gm/leaving", "Terminating", "Terminating"),
 ];
 
 /// kstatus' rules for custom resources, in its order.
@@ -193,7 +193,7 @@ fn tools_understand_each_state_and_kubectl_shows_it_in_the_promised_columns() {
          invited acme invited@acme.example GuestUser Invited Unknown True Invited
          joined acme joined@acme.example GuestUser Joined NotEnrolled True Joined
          late brief late@acme.example GuestUser InvitationExpired Unknown True InvitationExpired
-         leaving acme leaving@acme.example GuestUser Removing Unknown False Removing
+         leaving acme leaving@acme.example GuestUser Terminating Unknown False Terminating
          paused acme paused@acme.example GuestUser Invited Unknown False Paused
          refused acme refused@denied.example GuestUser Rejected Unknown False DomainNotAllowed
          suspended acme suspended@acme.example GuestUser Suspended Unknown True Suspended

@@ -45,7 +45,7 @@ pub fn lines(key: &Key, step: &Step) -> Vec<String> {
     }
     // What was made anew and has no finalizer yet is gone as soon as a cascade deletes it: its guest is then ended by the partner
     // instead of by himself.
-    if step.reason == Reason::Removing && step.operation.guest().is_some() {
+    if step.reason == Reason::Terminating && step.operation.guest().is_some() {
         return vec![format!("{:?}: {}", step.operation, step.because)];
     }
     vec![format!("{key}: {:?}: {} {}", step.operation, step.reason.as_str(), step.because)]

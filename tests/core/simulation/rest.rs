@@ -123,7 +123,7 @@ fn restless(world: World<'_>, key: &Key) -> Plan {
     if let (Membership, Some(record)) = (key.kind, world.observed.guests().next()) {
         plan.steps = vec![guestlist::plan::Step {
             operation: guestlist::directory::Operation::RevokeInvitation { guest: record.id.clone() },
-            reason: guestlist::rules::Reason::Removing,
+            reason: guestlist::rules::Reason::Terminating,
             because: "it never learns".to_owned(),
         }];
         plan.basis = None;
