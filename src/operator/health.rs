@@ -203,26 +203,25 @@ impl Metrics {
 /// An operation's name, as a label and in the log.
 pub fn operation_name(operation: &Operation) -> &'static str {
     match operation {
-        Operation::Withhold { .. } => "withhold",
-        Operation::Lower { .. } => "lower",
+        Operation::Withhold { .. } => "revoke",
+        Operation::Lower { .. } => "reduce",
         Operation::Demote { .. } => "demote",
         Operation::RevokeInvitation { .. } => "revoke_invitation",
         Operation::DisableLogin { .. } => "disable_login",
         Operation::ResetMfa { .. } => "reset_mfa",
         Operation::Deactivate { .. } => "deactivate",
-        Operation::Release { .. } => "release",
-        Operation::GiveBack { .. } => "give_back",
+        Operation::Release { .. } | Operation::GiveBack { .. } => "unmanage",
         Operation::Destroy { .. } => "purge",
         Operation::DeactivatePartner { .. } => "deactivate_partner",
         Operation::DestroyPartner { .. } => "purge_partner",
         Operation::ForgetShare { .. } => "forget_share",
-        Operation::EnsurePartner { .. } => "ensure_partner",
-        Operation::DescribeGuest { .. } => "describe_guest",
-        Operation::Admit { .. } => "admit",
-        Operation::Invite { .. } => "invite",
+        Operation::EnsurePartner { .. } => "apply_partner",
+        Operation::DescribeGuest { .. } => "update_guest",
+        Operation::Admit { .. } => "invite_guest",
+        Operation::Invite { .. } => "resend_invitation",
         Operation::EnableLogin { .. } => "enable_login",
         Operation::Promote { .. } => "promote",
-        Operation::Give { .. } => "give",
+        Operation::Give { .. } => "grant",
     }
 }
 

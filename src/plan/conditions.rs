@@ -208,30 +208,30 @@ fn shorten(message: &str) -> String {
     message.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
-/// What a word says in a condition, where no violation says more.
+/// The message of a condition with this reason, where no violation says more.
 pub fn sentence(reason: Reason) -> &'static str {
     match reason {
         Reason::Reconciled => "The directory reflects this spec.",
-        Reason::Active => "The guest has joined and turned MFA on; what is shared can be used.",
-        Reason::Joined => "The guest has joined; nothing can be used until MFA is on.",
+        Reason::Active => "The guest has joined and turned MFA on; the grants are effective.",
+        Reason::Joined => "The guest has joined; no grant is effective until MFA is on.",
         Reason::Invited => "The invitation is out and has not been accepted yet.",
         Reason::InvitationExpired => {
             "The invitation was not accepted in time; set the annotation guestlist.dev/resend-invitation to the current time."
         }
-        Reason::Suspended => "Suspended by its own spec or its partner's; everything is withheld and the login is off.",
-        Reason::Expired => "The end has passed; everything is withheld. A later expiresAt revives it.",
+        Reason::Suspended => "The spec or its partner's spec suspends it; all grants are withheld and the login is off.",
+        Reason::Expired => "The end has passed; all grants are withheld. A later expiresAt restores them.",
         Reason::MfaEnrolmentOverdue => {
-            "MFA was not turned on in time; everything is withheld until it is. The login stays open."
+            "MFA was not turned on in time; all grants are withheld until it is. The login stays enabled."
         }
-        Reason::Terminating => "It is being removed; access is withheld already.",
+        Reason::Terminating => "The object is being deleted; its access is withheld already.",
         Reason::Pending => "Nothing has been sent yet.",
-        Reason::PartnerNotFound => "The partner does not exist (yet); it is looked at again when it does.",
-        Reason::AccountNotFound => "The directory has no such account that this namespace may share (yet).",
+        Reason::PartnerNotFound => "The partner does not exist yet; it is checked again when it does.",
+        Reason::AccountNotFound => "The directory has no such account that this namespace may share yet.",
         Reason::HostAdminNotFound => {
-            "A Host Admin is no enabled workspace user with a verified address (yet); he counts as absent."
+            "A Host Admin is not an enabled workspace user with a verified address; they count as absent."
         }
         Reason::HostDomainsUnknown => "The workspace policy lists no corporate domains, so nobody is invited.",
-        Reason::InviterNotActive => "Who invites is not there or not Active yet.",
+        Reason::InviterNotActive => "The inviter (spec.invitedBy) does not exist or is not Active.",
         Reason::MailInterval => {
             "The last mail to this address is too recent; the next one goes out when the policy's mailInterval has passed."
         }
@@ -251,16 +251,16 @@ pub fn sentence(reason: Reason) -> &'static str {
         Reason::DirectoryBehind => {
             "The directory has no record of some guests that statuses name, so no invitation goes out. See the operator's log and readiness."
         }
-        Reason::Paused => "Paused by annotation: nothing is given, taking away goes on.",
+        Reason::Paused => "Paused by annotation: nothing is granted; access is still revoked.",
         Reason::AddressChanged => {
-            "The guest's address in the directory is no longer the one invited; everything is withheld."
+            "The guest's address in the directory is no longer the invited one; all grants are withheld."
         }
         Reason::DisabledByAdministrator => {
-            "An administrator disabled the guest's login; everything is withheld. guestlist does not enable it: enable the login in the directory."
+            "An administrator disabled the guest's login; all grants are withheld. guestlist does not enable it: enable the login in the directory."
         }
-        Reason::Unreadable => "The stored object does not fit its schema; nothing new is given and nothing taken away.",
+        Reason::Unreadable => "The stored object does not fit its schema; nothing new is granted and nothing is revoked.",
         Reason::SharerNotOwner => {
-            "The sharer does not own the account in the directory (any more); its grants are withheld. Let an Owner share it, or give it back to him."
+            "The sharer is not an Owner of the account in the directory; its grants are withheld. Set spec.sharedBy to an Owner, or restore the ownership."
         }
         Reason::DeletionBlocked => {
             "Memberships or shares still name this partner; delete them, or set spec.deletion to Cascade."
@@ -268,8 +268,8 @@ pub fn sentence(reason: Reason) -> &'static str {
         Reason::MfaNotEnrolled => "No MFA method is enrolled.",
         Reason::MfaMethodMissing => "None of the MFA methods that are asked for is enrolled.",
         Reason::MfaUnknown => "The directory cannot tell whether MFA is on.",
-        Reason::PolicyUnreadable => "The workspace policy cannot be read; nothing new is given.",
-        Reason::MembershipNotFound => "No such membership (yet).",
+        Reason::PolicyUnreadable => "The workspace policy cannot be read; nothing new is granted.",
+        Reason::MembershipNotFound => "The membership does not exist yet.",
         Reason::InvalidValue
         | Reason::HostAdminRequired
         | Reason::HostAdminNotAllowedHere
@@ -293,7 +293,7 @@ pub fn sentence(reason: Reason) -> &'static str {
         | Reason::SharerNotHostAdmin
         | Reason::NotAGuestOfPartner
         | Reason::PropagationNeedsManager
-        | Reason::DuplicateShare => "The partner breaks this rule and gives nothing until it is mended.",
+        | Reason::DuplicateShare => "The partner breaks this rule and grants nothing until it is fixed.",
         Reason::Orphaned | Reason::TooManyOrphans | Reason::ForeignDirectory | Reason::Rejected => {
             "See the operator's log and readiness."
         }

@@ -138,7 +138,7 @@ pub struct Notice {
     pub warning: bool,
     /// The word.
     pub reason: Reason,
-    /// `Refuse`, `Withhold`, `Remove`: the Event's action.
+    /// `Refuse`, `Revoke`, `Remove`: the Event's action.
     pub action: &'static str,
     /// The sentence.
     pub note: &'static str,
@@ -150,15 +150,15 @@ impl Notice {
         warning: false,
         reason: Reason::Terminating,
         action: "Remove",
-        note: "Access was taken away because the object is being deleted.",
+        note: "Access was revoked because the object is being deleted.",
     };
 
-    /// Somebody changed the directory behind our back.
+    /// The directory was changed by something else than guestlist.
     pub const CORRECTED: Self = Self {
         warning: true,
         reason: Reason::Reconciled,
         action: "Correct",
-        note: "The directory was changed from outside; it is brought back to what the spec says.",
+        note: "The directory was changed from outside; the operator restores the state of the spec.",
     };
 
     /// A spec breaks a rule.
@@ -167,28 +167,28 @@ impl Notice {
             warning: true,
             reason,
             action: "Refuse",
-            note: "The spec breaks this rule; see status.violations for where and how to mend it.",
+            note: "The spec breaks this rule; see status.violations for the fields and the fix.",
         }
     }
 
-    /// Access was taken away: by the spec's own words, or because something is wrong.
+    /// Access was revoked: as the spec says, or because something is wrong.
     pub fn withheld(reason: Reason) -> Self {
         let asked = [Reason::Reconciled, Reason::Suspended, Reason::Expired, Reason::Terminating].contains(&reason);
-        let note = "Access was taken away; see status for what and why.";
-        Self { warning: !asked, reason, action: "Withhold", note }
+        let note = "Access was revoked; see status for the grants and the reasons.";
+        Self { warning: !asked, reason, action: "Revoke", note }
     }
 
-    /// A share gives nothing, whether it gave something before or not.
+    /// A share grants nothing, whether it granted something before or not.
     pub fn gives_nothing(reason: Reason) -> Self {
-        let note = "Nothing is given through this share; see status for why.";
-        Self { warning: true, reason, action: "Withhold", note }
+        let note = "This share grants nothing; see status for the reason.";
+        Self { warning: true, reason, action: "Revoke", note }
     }
 
-    /// The login was turned off: there may have been no access that was taken.
+    /// The login was turned off: there may have been no access to revoke.
     pub const SHUT: Self = Self {
         warning: false,
         reason: Reason::Suspended,
-        action: "Withhold",
+        action: "Revoke",
         note: "The login was turned off; see status for why.",
     };
 }

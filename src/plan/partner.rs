@@ -94,7 +94,7 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
     }
     // By itself, so that what is done is the same whether its guests are withheld before this is planned or after.
     if suspended != now {
-        push(suspended, if suspended { "nobody holds anything any more" } else { "no longer suspended or expired" });
+        push(suspended, if suspended { "its guests hold no grants" } else { "no longer suspended or expired" });
     }
 }
 
@@ -168,7 +168,7 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
             steps.push(Step {
                 operation: Operation::DeactivatePartner { partner: record.id.clone() },
                 reason: Reason::Terminating,
-                because: "the partner is being deleted and nothing is its any more".to_owned(),
+                because: "the partner is being deleted and has no guests".to_owned(),
             });
         }
     }

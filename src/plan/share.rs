@@ -107,7 +107,7 @@ fn withhold(world: World<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> b
         let accounts = held(world, slot, guest);
         if !accounts.is_empty() {
             let operation = Operation::Withhold { guest: guest.id.clone(), accounts };
-            let because = "the share gives nothing any more".to_owned();
+            let because = "the share is being deleted or grants nothing".to_owned();
             steps.insert(&guest.address, Step { operation, reason: Reason::Terminating, because });
         }
     }

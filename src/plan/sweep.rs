@@ -110,7 +110,7 @@ pub fn give_back(world: World<'_>) -> Vec<Step> {
     let give_back = |guest: &GuestRecord| Step {
         operation: Operation::GiveBack { guest: guest.id.clone() },
         reason: Reason::Orphaned,
-        because: format!("nothing declares {} any more, and the mark is given back", guest.address),
+        because: format!("no membership declares {}, so the ownership mark is removed", guest.address),
     };
     orphans.map(give_back).collect()
 }
@@ -127,7 +127,7 @@ fn withhold(world: World<'_>, guest: &GuestRecord) -> Option<(Key, Vec<Step>)> {
     let step = |operation| Step {
         operation,
         reason: Reason::Orphaned,
-        because: format!("nothing declares {} any more", guest.address),
+        because: format!("no membership declares {}", guest.address),
     };
     let mut steps = Vec::new();
     if !guest.grants.is_empty() {
@@ -161,7 +161,7 @@ fn through_nothing(world: World<'_>) -> Vec<(Key, Vec<Step>)> {
                 && world.declared.share(&mark.namespace, &held.grant.share).is_none();
             if gone {
                 let operation = Operation::Withhold { guest: guest.id.clone(), accounts: vec![account.clone()] };
-                let because = format!("no share gives {account} to {} any more", guest.address);
+                let because = format!("no share grants {account} to {}", guest.address);
                 let step = Step { operation, reason: Reason::Terminating, because };
                 found.push((Key::new(Kind::Share, mark.namespace.clone(), &*held.grant.share), vec![step]));
             }
@@ -232,7 +232,7 @@ fn left_behind(world: World<'_>) -> Vec<(Key, Vec<Step>)> {
         let step = Step {
             operation: Operation::DeactivatePartner { partner: partner.id.clone() },
             reason: Reason::Orphaned,
-            because: format!("nothing declares {namespace}/{name} any more"),
+            because: format!("no object declares the partner {namespace}/{name}"),
         };
         (Key::new(Kind::Partner, &**namespace, &**name), vec![step])
     };
@@ -269,7 +269,7 @@ fn reopened(world: World<'_>) -> Vec<Step> {
     let shut = |guest: &GuestRecord| Step {
         operation: Operation::DisableLogin { guest: guest.id.clone() },
         reason: Reason::Terminating,
-        because: format!("{} was removed, and somebody turned the login on again", guest.address),
+        because: format!("{} was removed, and the login was turned on again from outside", guest.address),
     };
     gone.filter(made).filter(|guest| is_here(world, guest)).map(shut).collect()
 }

@@ -113,7 +113,7 @@ fn a_host_admin_on_whom_somebody_wrote_an_account_is_no_guest_and_takes_nobodys_
         })
         .await;
         let said = ends(&address, 0, &["apply", "examples/acme", "--yes"]);
-        assert!(said.contains("take away billing-portal") && !said.contains("HostAdminIsGuest"), "{said}");
+        assert!(said.contains("revoke billing-portal") && !said.contains("HostAdminIsGuest"), "{said}");
         assert_eq!(told(&people, BOB).await, told_before, "{said}");
         let user = people.user(&Email::parse(alice).unwrap()).await;
         assert_eq!(user["attributes"].as_object().into_iter().flatten().count(), 0, "{user}");

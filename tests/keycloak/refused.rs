@@ -152,8 +152,8 @@ fn user_that_keycloak_refuses_is_named_and_shown_without_access() {
             }
             assert_eq!(shown(scene).await, (json!("Suspended"), vec![]), "{said}");
             let (_, planned) = scene.run(&PLAN).await;
-            assert!(planned.contains("take away instagram"), "{planned}");
-            assert!(planned.contains("give: 0"), "{planned}");
+            assert!(planned.contains("revoke instagram"), "{planned}");
+            assert!(planned.contains("grant: 0"), "{planned}");
         }
         // The edit is reverted. The user still has the grants of the files, so no write is necessary.
         scene.declare(&suspended(false));

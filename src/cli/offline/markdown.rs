@@ -145,7 +145,7 @@ fn in_order(planned: Vec<Table>, rehearsal: &Rehearsal) -> Vec<Table> {
     ];
     tables.extend(planned);
     tables.push(Table::new("Waits", head, standings(false)));
-    tables.push(Table::new("Left alone", &["Guest", "Membership", "Message"], left));
+    tables.push(Table::new("Unmanaged", &["Guest", "Membership", "Message"], left));
     tables
 }
 

@@ -40,35 +40,35 @@ fn sentence(operation: &Operation) -> String {
         grants.iter().map(one).collect::<Vec<_>>().join(", ")
     };
     match operation {
-        Operation::Withhold { accounts, .. } => format!("take away {}", accounts.join(", ")),
-        Operation::Lower { grants, .. } => format!("lower to {}", accounts(grants)),
+        Operation::Withhold { accounts, .. } => format!("revoke {}", accounts.join(", ")),
+        Operation::Lower { grants, .. } => format!("reduce to {}", accounts(grants)),
         Operation::Demote { .. } => "record the role GuestUser".to_owned(),
         Operation::RevokeInvitation { .. } => "revoke the invitation".to_owned(),
         Operation::DisableLogin { .. } => "turn the login off and end sessions".to_owned(),
         Operation::ResetMfa { enrolled_before, .. } => {
-            format!("take away MFA enrolled before {} and end sessions", seconds(*enrolled_before))
+            format!("remove MFA enrolled before {} and end sessions", seconds(*enrolled_before))
         }
-        Operation::Deactivate { .. } => "deactivate: login off; the record stays until it is swept".to_owned(),
-        Operation::Release { .. } => "let go: what was given is taken back, the identity stays".to_owned(),
-        Operation::DeactivatePartner { .. } => "put the partner away: it has no guests any more".to_owned(),
+        Operation::Deactivate { .. } => "deactivate: login off; the record stays until it is purged".to_owned(),
+        Operation::Release { .. } => "unmanage: revoke all grants, end the membership and remove the ownership mark; the user stays".to_owned(),
+        Operation::DeactivatePartner { .. } => "deactivate the partner: it has no guests".to_owned(),
         Operation::EnsurePartner { display_name, host_admins, suspended, .. } => {
             let suspended = if *suspended { ", marked as suspended" } else { "" };
-            format!("keep the partner {}{suspended}", run_by(display_name, host_admins))
+            format!("update the partner {}{suspended}", run_by(display_name, host_admins))
         }
-        Operation::DescribeGuest { display_name, .. } => format!("keep the name {display_name:?} and the mark"),
+        Operation::DescribeGuest { display_name, .. } => format!("update the guest: name {display_name:?}, ownership mark, MFA methods"),
         Operation::Admit { address, role, expires_at, .. } => {
             format!("invite {address} as {}; the invitation ends {}", role.as_str(), seconds(*expires_at))
         }
-        Operation::Invite { expires_at, .. } => format!("send the invitation again; it ends {}", seconds(*expires_at)),
+        Operation::Invite { expires_at, .. } => format!("resend the invitation; it ends {}", seconds(*expires_at)),
         Operation::EnableLogin { .. } => "turn the login on".to_owned(),
         Operation::Promote { .. } => "record the role GuestAdmin".to_owned(),
-        Operation::Give { grants, .. } => format!("give {}", accounts(grants)),
-        Operation::GiveBack { .. } => "give the mark back: the identity stays and is nobody's".to_owned(),
+        Operation::Give { grants, .. } => format!("grant {}", accounts(grants)),
+        Operation::GiveBack { .. } => "unmanage: revoke all grants and remove the ownership mark; the user stays".to_owned(),
         Operation::Destroy { since, .. } => format!("purge the record, deactivated since {}", seconds(*since)),
         Operation::DestroyPartner { since, .. } => {
             format!("purge the partner's record, deactivated since {}", seconds(*since))
         }
-        Operation::ForgetShare { .. } => "forget what the share was".to_owned(),
+        Operation::ForgetShare { .. } => "delete the record of the share".to_owned(),
     }
 }
 
@@ -205,8 +205,8 @@ impl Text {
     /// Whose sake an operation is for.
     pub fn object(&self, done: &Done) -> String {
         match self.known.address(&done.step.operation) {
-            Some(address) if done.key.is_sweep() => format!("{address}, whom nothing declares"),
-            None if done.key.is_sweep() => "what nothing declares".to_owned(),
+            Some(address) if done.key.is_sweep() => format!("{address}, which no object declares"),
+            None if done.key.is_sweep() => "records that no object declares".to_owned(),
             Some(_) | None => done.key.to_string(),
         }
     }
@@ -247,7 +247,7 @@ impl Text {
         if operations.is_empty() {
             return format!("0 operations{when}");
         }
-        format!("{} operation{s}{when} (give: {give}, update: {keep}, take away: {take}, end: {end})", operations.len())
+        format!("{} operation{s}{when} (grant: {give}, update: {keep}, revoke: {take}, remove: {end})", operations.len())
     }
 
     /// What waits, and what is to be mended.
@@ -262,7 +262,7 @@ impl Text {
     /// Who is left alone though no file declares him.
     pub fn left_alone(&self, left: &LeftAlone) -> String {
         let LeftAlone { namespace, name, guest, .. } = left;
-        let head = self.paint("1;33", "left alone");
+        let head = self.paint("1;33", "unmanaged");
         let object = format!("GuestMembership {namespace}/{name} ({guest})");
         format!("{head}: {}\n  {}\n", printable(&object), printable(&left.message()))
     }
@@ -312,17 +312,17 @@ pub fn json(
             "object": object(&done.key),
             "operation": operation_name(operation),
             "access": match known.weight(operation) {
-                Weight::Take => "take",
-                Weight::Keep => "keep",
-                Weight::Give => "give",
-                Weight::End => "end",
+                Weight::Take => "revoke",
+                Weight::Keep => "none",
+                Weight::Give => "grant",
+                Weight::End => "remove",
             },
             "guest": known.address(operation).map(Email::as_str),
             "partner": known.partner(operation),
             "accounts": known.accounts(operation),
-            "does": known.sentence(operation).1,
+            "summary": known.sentence(operation).1,
             "reason": done.step.reason.as_str(),
-            "because": done.step.because,
+            "message": done.step.because,
         })
     };
     let standing = |standing: &Standing| {
@@ -348,7 +348,7 @@ pub fn json(
         "operations": operations.iter().map(operation).collect::<Vec<_>>(),
         "violations": of(true),
         "waits": of(false),
-        "leftAlone": left_alone.iter().map(left).collect::<Vec<_>>(),
+        "unmanaged": left_alone.iter().map(left).collect::<Vec<_>>(),
         "problems": problems,
     })
 }

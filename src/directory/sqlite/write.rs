@@ -72,26 +72,25 @@ fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Ef
 /// The operation in words, for errors: whom it is about, and nothing secret.
 fn describe(operation: &Operation) -> String {
     match operation {
-        Operation::Withhold { guest, accounts } => format!("withhold {} from guest {}", accounts.join(", "), guest.0),
-        Operation::Lower { guest, .. } => format!("lower the grants of guest {}", guest.0),
+        Operation::Withhold { guest, accounts } => format!("revoke {} of guest {}", accounts.join(", "), guest.0),
+        Operation::Lower { guest, .. } => format!("reduce the grants of guest {}", guest.0),
         Operation::Demote { guest } => format!("demote guest {}", guest.0),
         Operation::RevokeInvitation { guest } => format!("revoke the invitation of guest {}", guest.0),
         Operation::DisableLogin { guest } => format!("turn off the login of guest {}", guest.0),
         Operation::ResetMfa { guest, .. } => format!("reset the MFA of guest {}", guest.0),
         Operation::Deactivate { guest } => format!("deactivate guest {}", guest.0),
-        Operation::Release { guest } => format!("release guest {}", guest.0),
-        Operation::GiveBack { guest } => format!("give guest {} back to the workspace", guest.0),
+        Operation::Release { guest } | Operation::GiveBack { guest } => format!("unmanage guest {}", guest.0),
         Operation::Destroy { guest, .. } => format!("purge the record of guest {}", guest.0),
         Operation::DeactivatePartner { partner } => format!("deactivate partner {}", partner.0),
         Operation::DestroyPartner { partner, .. } => format!("purge the record of partner {}", partner.0),
         Operation::ForgetShare { share_uid } => format!("forget share {share_uid}"),
-        Operation::EnsurePartner { mark, .. } => format!("write partner {}/{}", mark.namespace, mark.name),
-        Operation::DescribeGuest { mark, .. } => format!("describe guest {}/{}", mark.namespace, mark.name),
+        Operation::EnsurePartner { mark, .. } => format!("apply partner {}/{}", mark.namespace, mark.name),
+        Operation::DescribeGuest { mark, .. } => format!("update guest {}/{}", mark.namespace, mark.name),
         Operation::Admit { address, .. } => format!("invite {address}"),
-        Operation::Invite { guest, .. } => format!("invite guest {} again", guest.0),
+        Operation::Invite { guest, .. } => format!("resend the invitation of guest {}", guest.0),
         Operation::EnableLogin { guest } => format!("turn on the login of guest {}", guest.0),
         Operation::Promote { guest } => format!("promote guest {}", guest.0),
-        Operation::Give { guest, .. } => format!("give grants to guest {}", guest.0),
+        Operation::Give { guest, .. } => format!("grant accounts to guest {}", guest.0),
     }
 }
 

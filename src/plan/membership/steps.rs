@@ -116,7 +116,7 @@ pub fn take(
         |operation, reason, because: &str| steps.push(Step { operation, reason, because: because.to_owned() });
     if !lower.is_empty() {
         let operation = Operation::Lower { guest: guest.clone(), grants: lower };
-        push(operation, Reason::Reconciled, "the shares give less than before");
+        push(operation, Reason::Reconciled, "the shares grant less than before");
     }
     if record.role == GuestRole::GuestAdmin && member.entry.reading.terms.role == GuestRole::GuestUser {
         push(Operation::Demote { guest: guest.clone() }, Reason::Reconciled, "spec.role says GuestUser");
@@ -169,7 +169,7 @@ fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason 
 /// A word's meaning, for who reads why something is taken away.
 fn because(reason: Reason) -> &'static str {
     if reason == Reason::Reconciled {
-        return "no share gives it";
+        return "no share grants it";
     }
     let known = entry(reason);
     if known.sort == Sort::Rule { known.meaning } else { conditions::sentence(reason) }

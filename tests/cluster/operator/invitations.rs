@@ -61,7 +61,7 @@ fn an_invitation_expires_at_its_instant_and_is_sent_again_once_when_asked_for() 
     stage.rests(3);
     assert_eq!(stage.partners().get("gm/carol")["status"]["invitation"], sent);
     let log = stage.operator.log();
-    assert_eq!(log.matches("operation=\"invite\"").count(), 1, "{log}");
+    assert_eq!(log.matches("operation=\"resend_invitation\"").count(), 1, "{log}");
     stage.operator.joins(CAROL);
     stage.partners().guest("carol", CAROL, "Joined", &[]);
 }

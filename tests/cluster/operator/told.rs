@@ -75,10 +75,10 @@ fn what_was_asked_for_is_no_warning_and_access_is_spoken_of_only_where_some_was_
         let path = format!("jsonpath={{range .items[?(@.regarding.name=='{name}')]}}{{.reason}}: {{.note}}\n{{end}}");
         stage.partners().kubectl(&["get", "events.events.k8s.io", "-o", &path]).ok()
     };
-    assert!(notes("bob").contains("Suspended: Access was taken away"), "{}", notes("bob"));
-    assert!(notes("carol").contains("SharerNotOwner: Access was taken away"), "{}", notes("carol"));
+    assert!(notes("bob").contains("Suspended: Access was revoked"), "{}", notes("bob"));
+    assert!(notes("carol").contains("SharerNotOwner: Access was revoked"), "{}", notes("carol"));
     assert!(notes("carol").contains("Suspended: The login was turned off"), "{}", notes("carol"));
-    assert!(notes("instagram").contains("Nothing is given through this share"), "{}", notes("instagram"));
+    assert!(notes("instagram").contains("This share grants nothing"), "{}", notes("instagram"));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn metrics_have_closed_labels_and_a_json_log_is_json_to_the_last_line() {
         "guestlist_objects{kind=\"GuestMembership\"} 2",
         "guestlist_live_guests 2",
         "guestlist_ready 1",
-        "guestlist_directory_operations_total{operation=\"give\",result=\"ok\"} 2",
+        "guestlist_directory_operations_total{operation=\"grant\",result=\"ok\"} 2",
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }

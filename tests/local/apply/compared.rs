@@ -168,7 +168,7 @@ fn edited_address_is_listed_as_left_alone() {
     folder.declare(&other_address());
     for more in [&[][..], &["--prune"]] {
         let (_, plan) = folder.json(&[&["plan", "manifests"], more].concat());
-        let left = &plan["leftAlone"][0];
+        let left = &plan["unmanaged"][0];
         assert_eq!((&left["guest"], &left["accounts"], &left["declared"]), (&json!(CAROL), &json!([]), &json!(true)));
         let message = left["message"].as_str().unwrap();
         assert!(message.contains("caroline@acme.example is not invited"), "{message}");
@@ -236,7 +236,7 @@ fn expired_invitation_waits_until_the_annotation_sends_it_again() {
     let annotated = format!("name: bob, annotations: {{guestlist.dev/resend-invitation: '{now}'}},");
     folder.declare(&manifests().replace("metadata: {name: bob,", &format!("metadata: {{{annotated}")));
     let (code, said) = folder.plan();
-    assert!(code == 2 && said.contains("send the invitation again") && !said.contains("InvitationExpired"), "{said}");
+    assert!(code == 2 && said.contains("resend the invitation") && !said.contains("InvitationExpired"), "{said}");
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn a_guest_who_keeps_an_account_is_listed_beside_already_guest() {
         folder.declare(&declared);
         let (code, plan) = folder.json(&["plan", "manifests"]);
         assert_eq!((code, &plan["violations"][0]["reason"]), (1, &json!("AlreadyGuest")), "{plan}");
-        let left: Vec<&Value> = plan["leftAlone"].as_array().unwrap().iter().filter(|it| it["guest"] == BOB).collect();
+        let left: Vec<&Value> = plan["unmanaged"].as_array().unwrap().iter().filter(|it| it["guest"] == BOB).collect();
         assert_eq!(left.len(), 1, "{plan}");
         assert_eq!(left[0]["accounts"], json!(["instagram"]));
     }

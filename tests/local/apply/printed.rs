@@ -84,7 +84,7 @@ fn no_output_has_a_hidden_character_or_a_forged_line() {
 fn stored_invalid_name_is_named_and_fixed_by_a_plain_one() {
     let folder = spoilt();
     let (_, said) = folder.says(&["plan", "manifests"]);
-    assert!(said.contains("keep the partner \"acme\""), "{said}");
+    assert!(said.contains("update the partner \"acme\""), "{said}");
     folder.apply();
     assert!(!folder.ok(&["directory", "show", "-o", "json"]).contains("\"displayName\": \"Acme\\u001b"));
 }

@@ -78,12 +78,12 @@ fn events(folder: &Folder, numbers: &mut Numbers) {
 /// Operations without the seconds between two commands.
 fn operations(value: &Value) -> Vec<String> {
     let one = |operation: &Value| {
-        let does = operation["does"].as_str().unwrap();
-        let does = does.split("; ").next().unwrap();
+        let summary = operation["summary"].as_str().unwrap();
+        let summary = summary.split("; ").next().unwrap();
         let object = &operation["object"];
         format!(
-            "{} {} {does}: {} {}",
-            object["name"], operation["operation"], operation["reason"], operation["because"]
+            "{} {} {summary}: {} {}",
+            object["name"], operation["operation"], operation["reason"], operation["message"]
         )
     };
     value["operations"].as_array().unwrap().iter().map(one).collect()

@@ -33,7 +33,7 @@ fn creation_timestamps_in_files_win_no_claim_and_evade_no_limit() {
     };
     declare(["", "", ""]);
     let expected = planned(&folder);
-    assert!(expected.iter().any(|line| line.contains("\"bob\"") && line.contains("admit")), "{expected:?}");
+    assert!(expected.iter().any(|line| line.contains("\"bob\"") && line.contains("invite_guest")), "{expected:?}");
     for word in ["AlreadyGuest", "ExpiryTooLong"] {
         assert!(expected.iter().any(|line| line.contains(word)), "{expected:?}");
     }

@@ -19,7 +19,7 @@ fn a_plan_says_what_and_why_and_writes_nothing() {
         "later: GuestMembership partners/bob (bob@acme.example)\n  grant instagram as Collaborator through AccountShare partners/instagram, once\n",
         "      Invited: bob@acme.example accepts the invitation, which ends 20",
         "      MfaNotEnrolled: bob@acme.example has MFA on: TOTP or WebAuthn\n",
-        "Plan: 3 operations now (give: 3, update: 0, take away: 0, end: 0), 2 grants later.\n",
+        "Plan: 3 operations now (grant: 3, update: 0, revoke: 0, remove: 0), 2 grants later.\n",
     ] {
         assert!(said.contains(wanted), "{wanted} in:\n{said}");
     }
@@ -58,10 +58,10 @@ fn what_takes_away_is_asked_for_first() {
     );
     let before = folder.access();
     let (code, said) = folder.says(&["apply", "manifests"]);
-    assert!(code == 1 && said.contains("- take away instagram") && said.contains("Confirm with --yes"), "{said}");
+    assert!(code == 1 && said.contains("- revoke instagram") && said.contains("Confirm with --yes"), "{said}");
     assert_eq!(folder.access(), before);
     let said = folder.apply();
-    assert!(said.contains("Done: 2 operations (give: 0, update: 0, take away: 2, end: 0), 0 grants later."), "{said}");
+    assert!(said.contains("Done: 2 operations (grant: 0, update: 0, revoke: 2, remove: 0), 0 grants later."), "{said}");
     assert_eq!(folder.access(), Vec::<String>::new());
 }
 
@@ -70,11 +70,11 @@ fn who_is_declared_no_more_stays_without_prune_and_is_deactivated_with_it() {
     let folder = Folder::settled();
     folder.declare(&[SHARE, &guest("carol", "GuestAdmin"), PARTNER].concat());
     let (code, said) = folder.plan();
-    let left = "left alone: GuestMembership partners/bob (bob@acme.example)\n  no file declares this guest of acme, who keeps instagram; with --prune he is removed";
+    let left = "unmanaged: GuestMembership partners/bob (bob@acme.example)\n  no file declares this guest of acme, who keeps instagram; with --prune he is removed";
     assert!(code == 0 && said.contains(left), "{said}");
     let (_, plan) = folder.json(&["plan", "manifests"]);
     assert_eq!(
-        (&plan["leftAlone"][0]["guest"], &plan["leftAlone"][0]["accounts"]),
+        (&plan["unmanaged"][0]["guest"], &plan["unmanaged"][0]["accounts"]),
         (&json!(BOB), &json!(["instagram"]))
     );
     assert_eq!(folder.access().len(), 2);
@@ -82,11 +82,11 @@ fn who_is_declared_no_more_stays_without_prune_and_is_deactivated_with_it() {
     let taken = &plan["operations"][0];
     assert_eq!(taken["accounts"], json!([{"account": "instagram", "role": "Collaborator"}]));
     assert_eq!(
-        (&taken["partner"], &plan["leftAlone"]),
+        (&taken["partner"], &plan["unmanaged"]),
         (&json!({"namespace": "partners", "name": "acme"}), &json!([]))
     );
     let (code, said) = folder.says(&["plan", "manifests", "--prune"]);
-    assert!(code == 2 && said.contains("bob@acme.example, whom nothing declares\n  - take away instagram"), "{said}");
+    assert!(code == 2 && said.contains("bob@acme.example, which no object declares\n  - revoke instagram"), "{said}");
     folder.ok(&["apply", "manifests", "--prune", "--yes"]);
     assert_eq!(folder.access(), ["carol@acme.example instagram:Manager"]);
     assert_eq!(folder.addresses("deactivated"), [BOB]);
@@ -103,7 +103,7 @@ fn a_share_that_is_declared_no_more_gives_on_without_prune_and_nothing_with_it()
     let folder = Folder::settled();
     folder.declare(&[&guest("bob", "GuestUser"), &guest("carol", "GuestAdmin"), PARTNER].concat());
     let (code, said) = folder.plan();
-    let left = "left alone: GuestMembership partners/bob (bob@acme.example)\n  keeps instagram, which no share in these files gives";
+    let left = "unmanaged: GuestMembership partners/bob (bob@acme.example)\n  keeps instagram, which no share in these files gives";
     assert!(code == 0 && said.contains(left), "{said}");
     folder.ok(&["apply", "manifests", "--prune", "--yes"]);
     assert_eq!(folder.access(), Vec::<String>::new());
@@ -115,7 +115,7 @@ fn prune_reaches_no_partner_that_is_not_declared() {
     let folder = Folder::settled();
     folder.declare(&PARTNER.replace("acme", "bolt"));
     let (_, said) = folder.says(&["plan", "manifests", "--prune"]);
-    assert!(said.contains("take away: 0, end: 0)"), "{said}");
+    assert!(said.contains("revoke: 0, remove: 0)"), "{said}");
     // Nor where the files hold only a part of it.
     folder.declare(&guest("bob", "GuestUser"));
     let (_, said) = folder.says(&["plan", "manifests", "--prune"]);
@@ -171,7 +171,7 @@ fn an_owner_who_was_replaced_turns_no_pipeline_red() {
     let (code, said) = folder.plan();
     assert!(code == 2 && said.contains("waits[SharerNotOwner]: AccountShare partners/instagram"), "{said}");
     let said = folder.apply();
-    assert!(said.contains("- GuestMembership partners/carol: take away instagram"), "{said}");
+    assert!(said.contains("- GuestMembership partners/carol: revoke instagram"), "{said}");
     assert_eq!(folder.access(), Vec::<String>::new());
     let (code, said) = folder.plan();
     assert!(code == 0 && said.contains("waits[SharerNotOwner]"), "{said}");
