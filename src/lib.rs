@@ -7,7 +7,7 @@
 //! | module | what it is | what it may use |
 //! |---|---|---|
 //! | [`api`] | the three custom resources on the wire: serde, schema, CEL | nothing of ours |
-//! | [`rules`] | the law: types, terms, one small function a rule | `api` |
+//! | [`rules`] | the rules: types, terms, one small function each | `api` |
 //! | `few` | a map of few entries | nothing of ours |
 //! | `fresh` | one live reading shared by all who asked before it began | nothing of ours |
 //! | `panic_report` | the message of a panic, without quoted text | nothing of ours |

@@ -110,7 +110,12 @@ struct Calls(String);
 impl Calls {
     fn of(operator: &Operator) -> Self {
         let text = operator.probe("/metrics").unwrap();
-        Self(text.lines().filter(|line| line.starts_with("guestlist_kube_requests_total{")).collect::<Vec<_>>().join("\n"))
+        Self(
+            text.lines()
+                .filter(|line| line.starts_with("guestlist_kube_requests_total{"))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        )
     }
 
     fn sum(&self, wanted: impl Fn(&str) -> bool) -> f64 {

@@ -59,7 +59,7 @@ use super::{Conditions, Mfa, PartnerRef, ViolationStatus};
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
-        description = "Why, in one word: guestlist explain REASON"
+        description = "The reason of the condition Ready: guestlist explain REASON"
     ),
     printcolumn(
         name = "Age",
@@ -82,7 +82,7 @@ pub struct AccountShareSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaf::share_role")]
     pub guest_admin_role: Option<String>,
-    /// The Guest Users to whom a Guest Admin passes the account on, always as Collaborator.
+    /// The Guest Users that a Guest Admin passes the account on to, always as Collaborator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaf::entries::<GuestUserEntry>")]
     pub guest_users: Option<Vec<GuestUserEntry>>,
@@ -114,7 +114,7 @@ pub struct GuestUserEntry {
     /// The name of a membership of the same partner.
     #[schemars(schema_with = "leaf::member_name")]
     pub name: String,
-    /// The name of the Guest Admin's membership who passes the account on; he has to be Manager here.
+    /// The membership of the Guest Admin who passes the account on; they must be Manager in this share.
     #[schemars(schema_with = "leaf::member_name")]
     pub propagated_by: String,
     /// Pins the entry to a person: it holds only while the membership has this address.
@@ -192,7 +192,7 @@ pub struct AccountShareStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "leaf::count")]
     pub violation_count: Option<i64>,
-    /// What the share gives, counted.
+    /// The number of grants of the share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<GrantCounts>,
     /// The first 50 guests who do not get what the share says, and why.

@@ -37,7 +37,7 @@ pub struct ViolationStatus {
     #[serde(default)]
     #[schemars(schema_with = "leaf::observed_text")]
     pub path: String,
-    /// What is wrong and how to mend it.
+    /// The problem and its fix.
     #[serde(default)]
     #[schemars(schema_with = "leaf::observed_text")]
     pub message: String,
@@ -62,7 +62,7 @@ pub struct Condition {
     /// When the status last changed (RFC 3339).
     #[schemars(schema_with = "leaf::observed_word")]
     pub last_transition_time: String,
-    /// One word of the closed list; `guestlist explain REASON` tells more.
+    /// A reason of docs/rules.md: `guestlist explain REASON`.
     #[schemars(schema_with = "leaf::observed_word")]
     pub reason: String,
     /// A sentence for people.

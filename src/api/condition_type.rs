@@ -9,7 +9,7 @@ pub enum ConditionType {
     Accepted,
     /// Work goes on by itself.
     Reconciling,
-    /// Somebody has to mend something.
+    /// The spec or the directory has to be fixed.
     Stalled,
     /// The guest accepted the invitation.
     Joined,
@@ -81,16 +81,16 @@ impl ConditionType {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Ready => {
-                "True: the directory reflects this spec. A guest who has not followed his invitation yet is Ready, so that no \
-                 pipeline waits for a person. False: a rule is broken, something is waited for, or it is held. Unknown: the \
+                "True: the directory reflects this spec. A guest who has not accepted the invitation yet is Ready, so that no \
+                 pipeline waits for a person. False: a rule is broken, a fact is missing, or the object is paused. Unknown: the \
                  directory does not answer."
             }
             Self::Accepted => {
-                "True: the spec breaks no rule. False: something is to be mended; entries that break no rule go on. Kept as it \
-                 was while nothing can be judged."
+                "True: the spec breaks no rule. False: the spec has to be fixed; entries that break no rule stay in effect. \
+                 Unchanged while the rules cannot be checked."
             }
-            Self::Reconciling => "True, or not there: what is missing comes by itself or is looked at again.",
-            Self::Stalled => "True, or not there: nothing moves until somebody mends the spec or the directory.",
+            Self::Reconciling => "True, or absent: the operator waits for a missing fact, or checks it again.",
+            Self::Stalled => "True, or absent: no progress until the spec or the directory is fixed.",
             Self::Joined => "True: the guest accepted the invitation. False: not yet.",
             Self::MfaSatisfied => {
                 "True: a method is enrolled that the partner and the membership let count. False: none, or none that counts. \
@@ -98,10 +98,10 @@ impl ConditionType {
             }
             Self::ExpiringSoon => "True: the membership ends within 14 days. False: later, never, or it has ended.",
             Self::GuestAdminPresent => {
-                "True: an Active Guest Admin is there. False: nobody on the guests' side can pass accounts on."
+                "True: the partner has an Active Guest Admin. False: no guest can pass accounts on."
             }
             Self::Authorized => {
-                "True: the sharer owns the account in the directory. False: he does not, and the share's grants are withheld. \
+                "True: the sharer owns the account in the directory. False: the sharer does not, and the share's grants are withheld. \
                  Unknown: the account or the sharer is not known yet."
             }
         }

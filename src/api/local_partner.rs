@@ -50,7 +50,7 @@ use super::{Conditions, ViolationStatus};
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
-        description = "Why, in one word: guestlist explain REASON"
+        description = "The reason of the condition Ready: guestlist explain REASON"
     ),
     printcolumn(
         name = "Age",

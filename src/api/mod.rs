@@ -24,15 +24,15 @@ pub use schema::{crd_files, crds, crds_yaml};
 pub const GROUP: &str = "guestlist.dev";
 /// The only version served so far.
 pub const VERSION: &str = "v1alpha1";
-/// The finalizer that keeps an object until its access has been taken away.
+/// The finalizer that keeps an object until its access has been revoked.
 pub const FINALIZER: &str = "guestlist.dev/access";
 /// Any new value asks for a reconcile; echoed in `status.lastHandledReconcileAt`.
 pub const RECONCILE_AT: &str = "guestlist.dev/reconcile-at";
-/// An RFC 3339 time: MFA enrolled before it is taken away.
+/// An RFC 3339 time: MFA enrolled before it is removed.
 pub const RESET_MFA: &str = "guestlist.dev/reset-mfa";
 /// An RFC 3339 time: the invitation is sent again unless a younger one exists.
 pub const RESEND_INVITATION: &str = "guestlist.dev/resend-invitation";
-/// `"true"`: nothing is given and nothing purged; taking away goes on.
+/// `"true"`: nothing is granted and nothing is purged; access is still revoked.
 pub const PAUSED: &str = "guestlist.dev/paused";
 /// All annotations that are read.
 pub const ANNOTATIONS: [&str; 4] = [RECONCILE_AT, RESET_MFA, RESEND_INVITATION, PAUSED];

@@ -18,38 +18,38 @@ use super::plan::{Format, show};
 use super::{ask, check, offline};
 use crate::directory::{Epoch, Execute, Fault};
 
-/// Somebody else began to work on the directory after we did.
-const OVERTAKEN: &str = "another apply, or an operator, took the directory over while this one was at work, and this one stopped \
-                         there: only what is listed as done was done by it. Run it again to see what is left";
+/// Another process became the leader of the directory.
+const OVERTAKEN: &str = "another apply, or an operator, became the leader of the directory meanwhile, and this apply stopped: it did \
+                         only the operations that are listed as done. Run it again to see the remaining operations";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For pipelines without an operator, and for trying guestlist out. Shows what `guestlist plan` shows, asks before it takes
-anything away, and does it. What is interrupted goes on with the next apply; a second apply does nothing.
+For pipelines without an operator, and for trying guestlist out. Shows the output of `guestlist plan`, asks before it revokes
+or removes anything, and runs the operations. After an interruption the next apply continues; a further apply does nothing.
 
 While the directory is slow or fails, apply revokes the access that the files end, guest by guest. Everything else waits until
 the directory is read in full. While it is slow, this needs --yes.
 
-Without --prune only what the files declare is touched. With it, guests whom no file declares any more lose their access and
-are deactivated, within the partners that are declared; so many that it looks like a mistake (more than three within 24
-hours, and more than a quarter of all guests) are left alone.
+Without --prune, apply changes only guests that the files declare. With it, guests of declared partners that no file declares
+lose their access and are deactivated. If these are more than three within 24 hours, and more than a quarter of all guests,
+they stay as they are.
 
 Examples:
   guestlist apply manifests/ --workspace workspace.yaml --directory sqlite:directory.db
   guestlist apply manifests/ --workspace workspace.yaml --prune --yes
 
 Exit status: 0 done, or nothing to do; 1 an error, a rule is broken, or it was not confirmed; 2 wrong
-usage. A rule that is broken somewhere does not keep it from doing the rest.")]
+usage. A broken rule does not stop the other operations.")]
 pub(super) struct ApplyArgs {
     /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     input: Input,
-    /// Take access away without asking
+    /// Do not ask for confirmation before access is revoked
     #[arg(short, long)]
     yes: bool,
-    /// How what was done is written
+    /// The output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
 }
@@ -173,8 +173,8 @@ async fn revoke_early(
     )))
 }
 
-/// Asks, takes the directory over, and looks again: nothing is done twice, and nothing that was not shown. Whoever led it until
-/// now is stopped before that look.
+/// Asks, becomes the leader, and reads the directory again: no operation is done twice or without being shown. The former leader
+/// is stopped before that reading.
 fn agree(
     args: &ApplyArgs,
     given: &Given,
@@ -213,16 +213,16 @@ fn unseen(shown: &[Done], now: &[Done]) -> usize {
     now.iter().filter(|done| !shown.contains(&timeless(done))).count()
 }
 
-/// Asks before anything is taken away.
+/// Asks before anything is revoked or removed.
 fn confirm(yes: bool, rehearsal: &Rehearsal) -> Result<(), String> {
     match rehearsal.operations.iter().filter(|done| takes(&done.step.operation)).count() {
         0 => Ok(()),
-        1 => ask(yes, "1 operation takes something away"),
-        taken => ask(yes, &format!("{taken} operations take something away")),
+        1 => ask(yes, "1 operation revokes or removes something"),
+        taken => ask(yes, &format!("{taken} operations revoke or remove something")),
     }
 }
 
-/// Takes the directory over from whoever led it last.
+/// Becomes the leader of the directory.
 async fn lead(given: &Given, directory: &dyn Execute) -> Result<Epoch, String> {
     match directory.claim(&given.owner).await {
         Ok(()) => directory.lead().await.map_err(|fault| fault.to_string()),

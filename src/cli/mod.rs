@@ -2,12 +2,12 @@
 
 mod apply;
 mod check;
+mod detach;
 mod directory;
 mod explain;
 pub mod offline;
 mod plan;
 mod reference;
-mod detach;
 mod run;
 mod terminal;
 

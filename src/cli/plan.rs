@@ -53,7 +53,7 @@ pub(super) struct PlanArgs {
     /// The workspace policy before the change; default: the same as for PATH
     #[arg(long, value_name = "FILE", requires = "base")]
     base_workspace: Option<PathBuf>,
-    /// How it is written
+    /// The output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
 }
@@ -192,7 +192,7 @@ fn show_changes(output: Format, changes: &[Change], rehearsal: &Rehearsal, out: 
     write(&written, out)
 }
 
-/// The waiting objects, the problems, and the guests who are left alone.
+/// The waiting objects, the problems, and the unmanaged guests.
 fn rest(rehearsal: &Rehearsal, text: &Text) -> String {
     let standings = rehearsal.standings.iter().map(|standing| text.standing(standing));
     let left = rehearsal.left_alone.iter().map(|left| text.left_alone(left));

@@ -11,7 +11,7 @@ use crate::rules::{self, Reason};
 /// A page of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Page {
-    /// Rules, words and states
+    /// Rules, reasons and states
     Rules,
     /// The conditions of a status
     Conditions,
@@ -38,7 +38,7 @@ const GENERATED: &str = "by `make generate`; do not edit. -->";
 fn conditions() -> String {
     let mut text = format!(
         "<!-- Generated from src/api/condition_type.rs {GENERATED}\n\n# Conditions\n\nEach status has conditions as kstatus and \
-         `kubectl wait` read them. A condition's reason is one of the\n[words](rules.md), or its own type where nothing is \
+         `kubectl wait` read them. A condition's reason is one of the\n[reasons](rules.md), or its own type where nothing is \
          wrong.\n\n| type | of | meaning |\n|---|---|---|\n"
     );
     for type_ in ConditionType::ALL {
@@ -54,7 +54,7 @@ fn conditions() -> String {
 fn metrics() -> String {
     let mut text = format!(
         "<!-- Generated from src/operator/health.rs {GENERATED}\n\n# Metrics\n\n`/metrics` at `--metrics-address`, in the \
-         OpenMetrics format. Labels hold closed words, never the name of an\nobject.\n\n| metric | type | labels | meaning \
+         OpenMetrics format. Labels have a fixed set of values, never the name of an\nobject.\n\n| metric | type | labels | meaning \
          |\n|---|---|---|---|\n"
     );
     for metric in METRICS {

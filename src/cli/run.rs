@@ -24,7 +24,7 @@ Examples:
   guestlist run --workspace /etc/guestlist/workspace.yaml --directory sqlite:/var/lib/guestlist/directory.db --log-format json"
 )]
 pub struct RunArgs {
-    /// The workspace policy: who may be spoken for, from where. Without it nobody is allowed anything
+    /// The workspace policy. Without it all access is denied
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     workspace: Option<PathBuf>,
     /// The directory that is reconciled against: sqlite:PATH, or keycloak:URL#REALM with its credentials in the environment
@@ -42,13 +42,13 @@ pub struct RunArgs {
     /// How many objects are reconciled at once
     #[arg(long, value_name = "N", default_value_t = 16)]
     workers: usize,
-    /// The Lease that decides who leads where several run
+    /// The Lease of the leader election between several operators
     #[arg(long, value_name = "NAME", default_value = "guestlist")]
     lease_name: String,
     /// Its namespace; default: the one that this runs in, or the kubeconfig's
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
     lease_namespace: Option<String>,
-    /// How long the Lease lasts once it is not renewed: who stands by waits as long
+    /// How long the Lease lasts without renewal: a standby waits as long before it becomes the leader
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
     lease_duration: Duration,
     /// How much is logged: error, warn, info, debug, or a filter as tracing reads it

@@ -41,7 +41,7 @@ pub enum Fault {
     },
     /// Somebody else leads now. Stop.
     #[error(
-        "another operator or apply leads this directory now; one works on a directory at a time, so stop the other one"
+        "another operator or apply is the leader of this directory now; a directory has one leader at a time, so stop the other one"
     )]
     Fenced,
     /// Another directory lies where this one was. Stop, and begin anew with what is there.
@@ -59,7 +59,7 @@ pub enum Fault {
     /// It refuses for good: wrong file, newer schema, missing permission. Wait for a change.
     #[error("{message}")]
     Refused {
-        /// What, and how to mend it.
+        /// What, and how to fix it.
         message: String,
     },
 }

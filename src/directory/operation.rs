@@ -8,7 +8,7 @@ use crate::rules::{Email, GuestRole, Methods};
 /// One change. Executing one twice is the same as once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Takes these accounts away.
+    /// Revokes these accounts.
     Withhold {
         /// The guest.
         guest: GuestId,
@@ -37,11 +37,11 @@ pub enum Operation {
         /// The guest.
         guest: GuestId,
     },
-    /// Takes away the MFA that was enrolled before an instant, and ends sessions.
+    /// Removes the MFA that was enrolled before an instant, and ends sessions.
     ResetMfa {
         /// The guest.
         guest: GuestId,
-        /// What was enrolled before this is taken away.
+        /// Factors enrolled before this instant are removed.
         enrolled_before: Timestamp,
     },
     /// Grants, invitation, sessions and login go; the record and its mark stay. For users we made.
@@ -49,12 +49,12 @@ pub enum Operation {
         /// The guest.
         guest: GuestId,
     },
-    /// Grants, invitation, membership and mark go; the identity stays. For adopted users.
+    /// Removes grants, invitation, membership and ownership mark; the user stays. For adopted users.
     Release {
         /// The guest.
         guest: GuestId,
     },
-    /// Grants, invitation and mark go; the identity stays, and is nobody's: an orphan is given back to the workspace.
+    /// Removes grants, invitation and ownership mark of an orphan; the user stays.
     GiveBack {
         /// The guest.
         guest: GuestId,
@@ -76,12 +76,12 @@ pub enum Operation {
         /// Since when it has been deactivated.
         since: Timestamp,
     },
-    /// The share is gone: what it was need not be remembered any more.
+    /// Deletes the record of a share that is gone.
     ForgetShare {
         /// The share's UID.
         share_uid: String,
     },
-    /// The partner has no live guest any more and is put away; its record and mark stay.
+    /// Deactivates a partner without live guests; its record and ownership mark stay.
     DeactivatePartner {
         /// The partner.
         partner: PartnerId,
@@ -153,7 +153,7 @@ pub enum Operation {
         /// The guest.
         guest: GuestId,
     },
-    /// Gives accounts, or raises what was given.
+    /// Grants accounts, or raises grants.
     Give {
         /// The guest.
         guest: GuestId,
@@ -165,13 +165,13 @@ pub enum Operation {
 /// What an operation does to access. Ordered as operations of one plan are: every prefix is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
-    /// Takes access away.
+    /// Revokes access.
     Take,
     /// Changes no access.
     Keep,
-    /// Gives access, or a step towards it. A pause holds it back.
+    /// Grants access, or a step towards it. A pause holds it back.
     Give,
-    /// Ends a membership's record. Looks live before it acts. A pause holds it back... but for what is being deleted.
+    /// Removes a guest's or a partner's record. Reads live before it acts. A pause holds it back, except during deletion.
     End,
 }
 

@@ -61,7 +61,7 @@ impl fmt::Display for Key {
         if self.name.is_empty() {
             // The sweep has a name in the log only; an object of a file without one has none.
             return match &*self.namespace {
-                "" => f.write_str("the sweep"),
+                "" => f.write_str("garbage collection"),
                 namespace => write!(f, "{} {namespace}/(without a name)", self.kind.as_str()),
             };
         }

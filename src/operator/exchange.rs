@@ -292,7 +292,7 @@ pub struct Condition {
     pub missing_guests: usize,
     /// Whether sign-in to the directory enforces MFA. Not being ready would not change it.
     pub sign_in: SignInGate,
-    /// Who leads, where that is somebody else: to stand by is all there is to do, and nothing is missing.
+    /// The leader, if that is another process: this one is a standby, and nothing is missing.
     pub led_by: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Health, readiness and metrics over HTTP. Labels are closed words, never names of objects.
+//! Health, readiness and metrics over HTTP. Labels have a fixed set of values, never names of objects.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -54,7 +54,7 @@ pub struct Metric {
     pub name: &'static str,
     /// Whether it only grows.
     pub counter: bool,
-    /// Its labels. Their values are closed words.
+    /// Its labels. Their values are a fixed set.
     pub labels: &'static str,
     /// What it counts.
     pub help: &'static str,
@@ -73,14 +73,14 @@ const CALLS: Metric = counter("kube_requests", "verb, kind, result", "Calls to t
 const OBJECTS: Metric = gauge("objects", "kind", "Objects declared");
 const QUEUED: Metric = gauge("workqueue_depth", "", "Objects waiting to be reconciled");
 const GUESTS: Metric = gauge("live_guests", "", "Live guests in the directory");
-const ORPHANS: Metric = gauge("orphans", "", "Live guests in the directory whom nothing declares");
+const ORPHANS: Metric = gauge("orphans", "", "Live guests in the directory without a membership");
 const MISSING: Metric = gauge(
     "missing_guests",
     "",
     "Memberships whose status says that they were admitted, without a record in the directory",
 );
 const PANICS: Metric = counter("task_panics", "task", "Tasks that ended in an internal error; each is tried again");
-const READY: Metric = gauge("ready", "", "1 where the operator is ready");
+const READY: Metric = gauge("ready", "", "1 if the operator is ready");
 const LEADING: Metric = gauge("leader", "", "1 if this process is the leader, 0 if it is a standby");
 
 const SIGN_IN: Metric = gauge(
@@ -247,7 +247,7 @@ impl Health {
         let condition = self.condition.read().unwrap_or_else(PoisonError::into_inner);
         let missing = condition.missing();
         let (code, mut text) = match &condition.led_by {
-            Some(leader) => (StatusCode::OK, format!("ok: standing by for {leader}\n")),
+            Some(leader) => (StatusCode::OK, format!("ok: standby for {leader}\n")),
             None if missing.is_empty() => {
                 let notes = condition.notes().into_iter().map(|note| format!("note: {note}\n"));
                 (StatusCode::OK, "ok\n".to_owned() + &notes.collect::<String>())

@@ -1,4 +1,4 @@
-//! One leads, the others stand by: a Lease in the operator's namespace, held by whoever renews it. A leader fences itself:
+//! One leader, the others are standbys: a Lease in the operator's namespace, held by whoever renews it. A leader fences itself:
 //! every write asks [`Term::left`] first, and no call may last longer than that. What a process writes that was frozen
 //! between the question and the call is refused where it arrives: by the object's resourceVersion, by the directory's epoch.
 
@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(2);
 pub struct Settings {
     /// Its namespace; default: the one that the operator runs in.
     pub namespace: Option<String>,
-    /// Its name: operators that stand by for each other use the same.
+    /// Its name: an operator and its standbys use the same.
     pub name: String,
     /// Who holds it. A pod's name: what an earlier process of the same pod held is taken up at once.
     pub holder: String,
@@ -252,7 +252,7 @@ impl Held {
                         return taken;
                     }
                     if self.term.left().is_zero() && !over {
-                        tracing::warn!("{problem}; the Lease has run out: nothing is given until it is renewed");
+                        tracing::warn!("{problem}; the Lease has expired: nothing is granted until it is renewed");
                         over = true;
                     }
                 }
@@ -265,7 +265,7 @@ impl Held {
     async fn look(&mut self) -> Option<String> {
         let name = &self.candidate.settings.name;
         let current = self.candidate.call("read", self.candidate.leases.get_opt(name)).await.ok()?;
-        let Some(current) = current else { return Some("somebody deleted it".to_owned()) };
+        let Some(current) = current else { return Some("it was deleted".to_owned()) };
         let (now, held) = (current.spec.as_ref(), self.lease.spec.as_ref());
         if !now.zip(held).is_some_and(|(now, held)| is_still(now, held)) {
             let holder = current.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
@@ -275,7 +275,7 @@ impl Held {
         None
     }
 
-    /// Lets go, so that whoever stands by need not wait.
+    /// Releases the Lease, so that a standby need not wait.
     pub async fn give_back(self) {
         if self.term.left().is_zero() {
             return;
@@ -285,7 +285,7 @@ impl Held {
             spec.holder_identity = Some(String::new());
         }
         if let Err(problem) = self.candidate.replace(lease).await {
-            tracing::warn!("{problem}; whoever stands by waits until it runs out");
+            tracing::warn!("{problem}; a standby waits until it expires");
         }
     }
 }

@@ -69,7 +69,7 @@ enum End {
     Stopped,
     /// Somebody else leads, or nobody.
     Lost(String),
-    /// Nothing that a restart would mend by itself.
+    /// Nothing that a restart would fix by itself.
     Failed(String),
 }
 
@@ -96,8 +96,8 @@ pub async fn run(options: Options) -> Result<(), String> {
             end = lead(&options, client.clone(), term.clone(), &health, stop.as_mut()) => end,
         };
         match end {
-            End::Failed(_) if term.left().is_zero() => tracing::warn!("the Lease ran out; no longer leading"),
-            End::Lost(why) => tracing::warn!("the Lease is lost: {why}; no longer leading"),
+            End::Failed(_) if term.left().is_zero() => tracing::warn!("the Lease expired; no longer the leader"),
+            End::Lost(why) => tracing::warn!("the Lease is lost: {why}; no longer the leader"),
             End::Failed(problem) => {
                 held.give_back().await;
                 return Err(problem);

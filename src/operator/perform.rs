@@ -112,7 +112,7 @@ impl Performer {
         }
     }
 
-    /// A membership is let go when its guest has been ended, and a partner when its record has been put away; but where the
+    /// A membership is let go when its guest has been ended, and a partner when its record has been deactivated; but where the
     /// answer to an acceptance was lost, the plan did not know of them, and they would stay for ever. So they are read live.
     async fn nobody_is_left(&self, about: &About, outcome: &mut Outcome) -> Result<(), Failure> {
         if about.key.kind == Kind::Partner {

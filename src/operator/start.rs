@@ -41,7 +41,7 @@ pub async fn stand(options: &Options, client: &Client, health: &Health) -> Held 
     let candidate = Candidate::new(client, options.lease.clone(), options.clock.clone());
     let held = candidate.wait(|outcome| match outcome {
         Ok(leader) => {
-            tracing::info!(leader, "standing by");
+            tracing::info!(leader, "standby");
             health.set(&engine::Condition { led_by: Some(leader.to_owned()), ..engine::Condition::default() });
             health.metrics.lead(false, true);
         }
@@ -62,7 +62,7 @@ pub async fn begin(options: &Options, client: Client, term: Term, health: &Healt
     let workspace = match &options.workspace {
         Some(file) => first_policy(file, health).await,
         None => {
-            tracing::warn!("no --workspace: nobody is allowed anything, so nobody is invited and nothing is given");
+            tracing::warn!("no --workspace: all access is denied, so no guest is invited and nothing is granted");
             Workspace::default()
         }
     };
@@ -76,7 +76,7 @@ pub async fn begin(options: &Options, client: Client, term: Term, health: &Healt
     }
     let (directory, epoch) = lead(&place, &owner, health).await?;
     let Owner { installation, cluster } = &owner;
-    tracing::info!(installation, cluster, epoch = epoch.0, "leading the directory");
+    tracing::info!(installation, cluster, epoch = epoch.0, "leader of the directory");
     let (sender, inbox) = mpsc::channel(INBOX);
     let teller = Teller::new(client.clone(), options.lease.holder.clone());
     let (metrics, clock) = (health.metrics.clone(), options.clock.clone());
@@ -153,7 +153,7 @@ pub async fn identity(client: &Client) -> Result<String, String> {
     }
 }
 
-/// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody mends it.
+/// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody fixes it.
 async fn lead(place: &Place, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
     let mut said = String::new();
     loop {
@@ -163,8 +163,8 @@ async fn lead(place: &Place, owner: &Owner, health: &Health) -> Result<(Arc<dyn 
         };
         if let Fault::Foreign { .. } = fault {
             return Err(format!(
-                "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was touched. Use a directory of its own, \
-                 or take this one over: guestlist detach --adopt-directory",
+                "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was changed. Use another directory, \
+                 or adopt this one: guestlist detach --adopt-directory",
                 owner.installation, owner.cluster
             ));
         }

@@ -50,7 +50,7 @@ pub struct Situation {
     pub message: String,
     /// Work goes on by itself.
     pub reconciling: bool,
-    /// Somebody has to mend something.
+    /// The spec or the directory has to be fixed.
     pub stalled: bool,
 }
 
@@ -218,7 +218,9 @@ pub fn sentence(reason: Reason) -> &'static str {
         Reason::InvitationExpired => {
             "The invitation was not accepted in time; set the annotation guestlist.dev/resend-invitation to the current time."
         }
-        Reason::Suspended => "The spec or its partner's spec suspends it; all grants are withheld and the login is off.",
+        Reason::Suspended => {
+            "The spec or its partner's spec suspends it; all grants are withheld and the login is off."
+        }
         Reason::Expired => "The end has passed; all grants are withheld. A later expiresAt restores them.",
         Reason::MfaEnrolmentOverdue => {
             "MFA was not turned on in time; all grants are withheld until it is. The login stays enabled."
@@ -230,7 +232,7 @@ pub fn sentence(reason: Reason) -> &'static str {
         Reason::HostAdminNotFound => {
             "A Host Admin is not an enabled workspace user with a verified address; they count as absent."
         }
-        Reason::HostDomainsUnknown => "The workspace policy lists no corporate domains, so nobody is invited.",
+        Reason::HostDomainsUnknown => "The workspace policy lists no corporate domains, so no guest is invited.",
         Reason::InviterNotActive => "The inviter (spec.invitedBy) does not exist or is not Active.",
         Reason::MailInterval => {
             "The last mail to this address is too recent; the next one goes out when the policy's mailInterval has passed."
@@ -241,7 +243,7 @@ pub fn sentence(reason: Reason) -> &'static str {
         Reason::InvitationLimit => {
             "The namespace has sent as many invitations as invitationsPerHour in the workspace policy allows. This one waits for its turn."
         }
-        Reason::PartnerDeleting => "The partner is being deleted; nobody new is accepted.",
+        Reason::PartnerDeleting => "The partner is being deleted; no new guest is accepted.",
         Reason::DirectoryUnavailable => {
             "The directory does not answer. Access stays as it is; the operator's log names the cause."
         }
@@ -258,7 +260,9 @@ pub fn sentence(reason: Reason) -> &'static str {
         Reason::DisabledByAdministrator => {
             "An administrator disabled the guest's login; all grants are withheld. guestlist does not enable it: enable the login in the directory."
         }
-        Reason::Unreadable => "The stored object does not fit its schema; nothing new is granted and nothing is revoked.",
+        Reason::Unreadable => {
+            "The stored object does not fit its schema; nothing new is granted and nothing is revoked."
+        }
         Reason::SharerNotOwner => {
             "The sharer is not an Owner of the account in the directory; its grants are withheld. Set spec.sharedBy to an Owner, or restore the ownership."
         }

@@ -145,7 +145,9 @@ pub fn end(record: &GuestRecord) -> Vec<Step> {
     }
     match record.mark.as_ref().map(|mark| mark.origin) {
         Some(Origin::Made) => push(Operation::Deactivate { guest }, "the membership is being deleted"),
-        Some(Origin::Adopted) => push(Operation::Release { guest }, "the membership is being deleted, and the user was adopted"),
+        Some(Origin::Adopted) => {
+            push(Operation::Release { guest }, "the membership is being deleted, and the user was adopted")
+        }
         None => {}
     }
     steps

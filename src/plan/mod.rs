@@ -136,7 +136,7 @@ pub struct Deletion {
 pub struct Notice {
     /// `Warning` or `Normal`.
     pub warning: bool,
-    /// The word.
+    /// The reason.
     pub reason: Reason,
     /// `Refuse`, `Revoke`, `Remove`: the Event's action.
     pub action: &'static str,

@@ -75,7 +75,7 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
     let display_name = display_name(entry);
     let id = partner.record.map_or_else(|| PartnerId::of(uid(meta)), |record| record.id.clone());
     let now = live.is_some_and(|record| record.suspended);
-    // Last of all that a suspension takes; where somebody came to hold something since, that is for his own pass to mend.
+    // Last of all that a suspension takes; where somebody came to hold something since, that is for his own pass to fix.
     let suspended = partner.is_shut() && (now || nobody_holds_anything(world, &id));
     let same = live.is_some_and(|record| {
         record.mark == mark && record.display_name == display_name && record.host_admins == partner.host_admins
@@ -117,7 +117,7 @@ fn display_name(entry: &Partner) -> String {
 }
 
 /// `Block` waits until nothing is its any more; `Cascade` deletes what was there when the deletion began. Either way the
-/// record is put away only when no live guest and no grant is left.
+/// record is deactivated only when no live guest and no grant is left.
 fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan {
     // A cascade takes along what was there when it began; what came later waits, and holds nothing up.
     let left = match partner.cascades() {
@@ -284,7 +284,7 @@ fn guest_admin_present(world: World<'_>, partner: &PartnerView<'_>) -> Domain {
         },
         message: match present {
             true => "An Active Guest Admin is there.".to_owned(),
-            false => "No Guest Admin is Active: nobody on the guests' side can pass accounts on.".to_owned(),
+            false => "No Guest Admin is Active, so no guest can pass accounts on.".to_owned(),
         },
     }
 }

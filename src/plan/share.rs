@@ -100,7 +100,7 @@ fn held(world: World<'_>, slot: &ShareSlot, guest: &GuestRecord) -> Vec<String> 
     held.map(|held| held.grant.account.clone()).collect()
 }
 
-/// Takes the share's account away from its holders.
+/// Revokes the share's account from its holders.
 fn withhold(world: World<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> bool) -> Vec<Step> {
     let mut steps = BTreeMap::new();
     for guest in holders(world, slot).into_iter().filter(|guest| whom(guest)) {

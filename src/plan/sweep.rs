@@ -1,4 +1,4 @@
-//! Plans what no object asks for: access of guests whom nothing declares any more, and records whose time has come. It is
+//! Plans garbage collection: access of guests without a membership, and records that are due for a purge. It is
 //! computed from what the directory records, so that a restart changes neither what is done nor the pace.
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +21,7 @@ const PRUNED_LATELY: SignedDuration = SignedDuration::from_hours(24);
 /// What is to be done for nobody's sake.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sweep {
-    /// The live guests whom nothing declares any more.
+    /// The live guests without a membership.
     pub orphans: Vec<Orphan>,
     /// Those whom nothing declares either, and whom files ended lately.
     pub pruned: usize,
@@ -104,7 +104,7 @@ fn is_pruned(world: World<'_>, guest: &GuestRecord) -> bool {
         && is_here(world, guest)
 }
 
-/// What gives every orphan's mark back: `guestlist detach --orphans`. People decide it; the sweep never does.
+/// The steps that unmanage all orphans: `guestlist detach --orphans`. Garbage collection never does.
 pub fn give_back(world: World<'_>) -> Vec<Step> {
     let orphans = world.observed.guests().filter(|guest| is_orphan(world, guest));
     let give_back = |guest: &GuestRecord| Step {
@@ -121,7 +121,7 @@ impl Orphan {
     }
 }
 
-/// Takes away what an orphan could use. The record stays, and passes on as it is should an object come back for it.
+/// Revokes the access of an orphan. The record stays, and passes on as it is if an object comes back for it.
 fn withhold(world: World<'_>, guest: &GuestRecord) -> Option<(Key, Vec<Step>)> {
     let mark = guest.mark.as_ref()?;
     let step = |operation| Step {
@@ -216,7 +216,7 @@ fn is_held(world: World<'_>, guest: &GuestRecord, mark: &Mark) -> bool {
     partner.into_iter().chain(membership).any(is_paused)
 }
 
-/// Puts away partners that no object stands for any more, once nobody is their guest: somebody took the finalizer off. As
+/// Deactivates partners that no object stands for any more, once nobody is their guest: somebody took the finalizer off. As
 /// long as there is a guest, orphaned or waiting, one made anew under the name takes both up.
 fn left_behind(world: World<'_>) -> Vec<(Key, Vec<Step>)> {
     let left = |partner: &&PartnerRecord| {
@@ -239,7 +239,7 @@ fn left_behind(world: World<'_>) -> Vec<(Key, Vec<Step>)> {
     world.observed.partners().filter(left).map(put_away).collect()
 }
 
-/// A partner that was put away goes when none of its guests' records is left.
+/// A partner that was deactivated goes when none of its guests' records is left.
 fn destroy_partners(world: World<'_>, sweep: &mut Sweep) {
     let ended = |partner: &&PartnerRecord| {
         world.is_whole(&partner.mark.namespace, &partner.mark.name)

@@ -1,4 +1,4 @@
-//! The law. Pure: no client, no clock, no randomness, nothing asynchronous.
+//! The validation rules. Pure: no client, no clock, no randomness, nothing asynchronous.
 //!
 //! Wire values become types here ([`Email`], [`Domain`], roles, terms) or violations. [`read`] has the rules that one object
 //! decides, [`cross`] those that its and its partner's text decide, [`crate::plan::judge`] those that need other objects or the

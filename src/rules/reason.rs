@@ -1,6 +1,6 @@
 //! The closed list of words: every rule has one, and so has everything else that a condition may say.
 //!
-//! The order of the variants is the order of the law: where several rules are broken, the first names the condition.
+//! The order of the variants is the order of the rules: where several rules are broken, the first names the condition.
 
 /// A word of the closed list. The rules come first, in their order; then the words that are not rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,4 @@
-//! The sentence of each rule, in one place: what is wrong, and how to mend it. No sentence tells a tenant about another
+//! The sentence of each rule, in one place: what is wrong, and how to fix it. No sentence tells a tenant about another
 //! tenant's objects.
 
 use jiff::SignedDuration;
@@ -30,7 +30,7 @@ pub fn host_admin_required(count: usize) -> Violation {
 pub fn host_admin_not_allowed_here(taint: Taint, path: &str, email: &Email, namespace: &str) -> Violation {
     let email = quote(email.as_str());
     let message = format!(
-        "the workspace policy does not let namespace {namespace} speak for {email}; name somebody whom it lists"
+        "the workspace policy does not let namespace {namespace} speak for {email}; name a Host Admin that it lists"
     );
     Violation::new(taint, Reason::HostAdminNotAllowedHere, path, message)
 }

@@ -12,7 +12,7 @@ use super::{Adoption, Deletion, DisplayName, Domain, Email, GuestRole, Methods, 
 pub struct Reading<T> {
     /// The terms, as far as they can be read.
     pub terms: T,
-    /// What is wrong, in the order of the law.
+    /// What is wrong, in the order of the rules.
     pub violations: Vec<Violation>,
 }
 

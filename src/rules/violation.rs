@@ -1,4 +1,4 @@
-//! A broken rule: which, where, and how to mend it.
+//! A broken rule: which, where, and how to fix it.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -17,14 +17,14 @@ pub enum Taint {
     Entry,
 }
 
-/// One broken rule. Ordered as the law orders rules, then by path, the second entry of a list before the tenth.
+/// One broken rule. Ordered as the rules are, then by path, the second entry of a list before the tenth.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Violation {
     /// The rule.
     pub reason: Reason,
     /// The field that breaks it: `spec.guestUsers[2].propagatedBy`.
     pub path: String,
-    /// What is wrong and how to mend it, at most 200 characters when shown.
+    /// The problem and its fix, at most 200 characters when shown.
     pub message: String,
     /// How far it reaches.
     pub taint: Taint,

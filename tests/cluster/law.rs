@@ -1,4 +1,4 @@
-//! The door of the API server: what one object decides, by CEL in the CRDs.
+//! Enforcement by the API server: the rules of one object, as CEL in the CRDs.
 
 use guestlist::rules::{Reason, entry};
 use serde_json::Value;

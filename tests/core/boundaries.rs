@@ -1,4 +1,4 @@
-//! The rooms keep their doors shut: the core knows no client, no runtime, no clock and no randomness; only the operator
+//! The boundaries of the modules: the core knows no client, no runtime, no clock and no randomness; only the operator
 //! holds a Kubernetes client, only the directory speaks to its backend.
 
 use std::fs;

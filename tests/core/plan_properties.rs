@@ -1,6 +1,6 @@
 //! Whatever is written in whatever order, and whatever happens in the directory meanwhile: the operator comes to rest,
 //! no operation on the way gives what must not be given (checked by the world after each), and at rest everybody has
-//! exactly what an independent reading of the law says.
+//! exactly what an independent reading of the rules says.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::world::{Access3, World, email};
@@ -187,7 +187,7 @@ fn apply(world: &mut World, model: &mut Model, edit: &Edit) {
     }
 }
 
-/// Who shall have what, read from the law and not from the code.
+/// Who shall have what, read from the rules and not from the code.
 fn entitled(world: &World, model: &Model) -> Access3 {
     let mut found = Access3::new();
     if model.partner != Some(false) {

@@ -49,8 +49,8 @@ fn a_realm_is_prepared_once_and_doing_it_again_changes_nothing() {
     let shown: Value = serde_json::from_str(&stage.operator(&["show", "-o", "json"]).out).unwrap();
     assert_eq!(shown["accounts"][0]["owners"], json!(["alice@host.example"]));
     for (command, instead) in [
-        (&["accept", "bob@acme.example"][..], "the guest follows the link in his mail himself"),
-        (&["enroll-mfa", "bob@acme.example"][..], "the guest sets up his second factor himself"),
+        (&["accept", "bob@acme.example"][..], "the guest follows the link in the invitation mail"),
+        (&["enroll-mfa", "bob@acme.example"][..], "the guest sets up the second factor"),
         (&["reset-mfa", "bob@acme.example"][..], "guestlist.dev/reset-mfa"),
     ] {
         let said = stage.operator(command);
@@ -347,7 +347,8 @@ fn a_guest_whom_somebody_took_out_of_the_group_comes_back_into_it_and_whom_the_o
             found.as_array().unwrap().iter().find(|group| group["name"] == name).unwrap().clone()
         })
     };
-    let [told, untold] = ["claims-enabled", "claims-blocked"].map(|name| group(name)["id"].as_str().unwrap().to_owned());
+    let [told, untold] =
+        ["claims-enabled", "claims-blocked"].map(|name| group(name)["id"].as_str().unwrap().to_owned());
     block_on(async {
         for name in ["left", "out"] {
             person(&stage.realm, &format!("{name}@acme.example"), false, json!({"guestlist.id": [name]})).await;

@@ -1,5 +1,5 @@
 //! A partner's organization changed in the administration console: its mark spoilt, it or what is in it deleted. It is
-//! mended, nobody is mailed twice, and nobody is lost.
+//! fixed, nobody is mailed twice, and nobody is lost.
 
 use guestlist::directory::{Changed, Fault};
 use guestlist::rules::MfaMethod;

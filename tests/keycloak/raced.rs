@@ -21,7 +21,7 @@ const GUESTS: usize = 12;
 /// When somebody was mailed who may be mailed again.
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 /// What an apply says that stopped because another one began.
-const OVERTAKEN: &str = "took the directory over while this one was at work";
+const OVERTAKEN: &str = "became the leader of the directory meanwhile";
 
 #[test]
 fn two_applies_at_once_make_each_guest_once_and_send_each_one_mail() {

@@ -6,6 +6,9 @@
 #[path = "../cluster/operator/invitations.rs"]
 mod invitations;
 use crate::observer;
+#[cfg(feature = "keycloak-whole")]
+#[path = "../cluster/operator/detach.rs"]
+mod detach;
 #[path = "../cluster/operator/killed.rs"]
 mod killed;
 #[cfg(feature = "keycloak-whole")]
@@ -25,9 +28,6 @@ mod order;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/policy.rs"]
 mod policy;
-#[cfg(feature = "keycloak-whole")]
-#[path = "../cluster/operator/detach.rs"]
-mod detach;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/rest.rs"]
 mod rest;

@@ -1,4 +1,4 @@
-//! Somebody at the realm's doors: by direct grant, and by the pages of a browser up to the one that stops him.
+//! Sign-in to the realm: by direct grant, and by the pages of a browser up to the one that stops it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,7 +30,8 @@ pub async fn person(realm: &Realm<'_>, email: &str, authenticator: bool, attribu
                                 "secretData": json!({"value": SEED}).to_string()}));
     }
     // Of who holds something applications are told.
-    let groups = if attributes["guestlist.accounts"].is_array() { vec!["/guestlist/claims-enabled"] } else { Vec::new() };
+    let groups =
+        if attributes["guestlist.accounts"].is_array() { vec!["/guestlist/claims-enabled"] } else { Vec::new() };
     let body = json!({"username": email, "email": email, "enabled": true, "emailVerified": true, "firstName": "A",
                       "lastName": "B", "credentials": credentials, "attributes": attributes, "groups": groups});
     let (status, answer) = realm.admin("POST", "/users", Some(body)).await;

@@ -338,7 +338,7 @@ fn a_guest_joins_and_turns_mfa_on_and_loses_it() {
     desk.says(&["enroll-mfa", "bob@acme.example", "--method", "WebAuthn"], "bob@acme.example turned WebAuthn on");
     let shown = desk.shown();
     assert_eq!((state(&shown), &shown["guests"][0]["mfa"]), ("Active", &json!(["TOTP", "WebAuthn"])));
-    desk.says(&["reset-mfa", "bob@acme.example"], "bob@acme.example has no MFA any more");
+    desk.says(&["reset-mfa", "bob@acme.example"], "MFA of bob@acme.example was reset");
     desk.says(&["reset-mfa", "bob@acme.example"], "bob@acme.example had no MFA");
     assert_eq!(state(&desk.shown()), "Joined");
 }
@@ -409,7 +409,7 @@ fn show_prints_everything_for_programs() {
         })
     );
     // The gate holds though nobody reconciles.
-    desk.says(&["reset-mfa", "bob@acme.example"], "bob@acme.example has no MFA any more");
+    desk.says(&["reset-mfa", "bob@acme.example"], "MFA of bob@acme.example was reset");
     assert_eq!(desk.shown()["guests"][0]["grants"], grants(false));
     desk.operator(&[Operation::Deactivate { guest: guest("bob") }]);
     let mut shown = desk.shown();

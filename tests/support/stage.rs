@@ -243,7 +243,7 @@ fn accounts(object: &Value) -> Vec<String> {
     seen
 }
 
-/// How many records are put away, by address.
+/// How many records are deactivated, by address.
 pub fn deactivated(operator: &Operator) -> Vec<String> {
     let show = operator.show();
     let records = show["deactivated"].as_array().unwrap().iter();

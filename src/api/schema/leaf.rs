@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::rule;
 
-/// The longest text of a leaf that a rule of the law judges.
+/// The longest text of a leaf that a rule checks.
 const JUDGED: u32 = 512;
 /// The longest short word, instant or duration.
 const WORD: u32 = 64;

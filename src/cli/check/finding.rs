@@ -24,7 +24,7 @@ impl Severity {
     }
 }
 
-/// What sort of problem it is. Rules have their word; what comes before any rule has a name in lower case.
+/// The sort of the problem. Rules have their reason; diagnostics before any rule have a name in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Code {
     /// A file or directory cannot be read.
@@ -49,7 +49,7 @@ pub enum Code {
     Scalar,
     /// Nobody can act within the duration.
     ShortDuration,
-    /// A rule of the law, or what it waits for.
+    /// A rule, or the fact that it waits for.
     Rule(Reason),
 }
 
@@ -69,7 +69,7 @@ impl Code {
         Self::ShortDuration,
     ];
 
-    /// Its word.
+    /// Its reason.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable-file",
@@ -153,7 +153,7 @@ pub struct Finding {
     pub severity: Severity,
     /// What sort.
     pub code: Code,
-    /// What is wrong and how to mend it.
+    /// The problem and its fix.
     pub message: String,
     /// In which object.
     pub object: Option<Key>,

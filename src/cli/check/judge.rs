@@ -1,4 +1,4 @@
-//! The law over all objects together: asks the judgement that a reconcile asks, with what files know, and finds the
+//! The rules over all objects together: asks the judgement that a reconcile asks, with what files know, and finds the
 //! place of each answer.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -188,7 +188,7 @@ impl Placed {
             Kind::Share => index.share(namespace, name).and_then(Slot::read).and_then(|it| it.reading.terms.expires_at),
         };
         if end.is_some_and(|end| end <= now) {
-            let message = "this instant has passed: nothing is given any more, and nobody new is invited".to_owned();
+            let message = "this instant has passed: nothing is granted, and no new guest is invited".to_owned();
             self.warn(Reason::Expired, "spec.expiresAt", message, findings);
         }
     }
@@ -243,9 +243,9 @@ impl Placed {
         for (path, name) in named {
             if index.membership(&self.key.namespace, name).is_none() {
                 let until = if path.starts_with("spec.exclude") {
-                    "nobody is excluded by the entry until there is"
+                    "the entry excludes no guest until there is"
                 } else {
-                    "the entry gives nothing until there is"
+                    "the entry grants nothing until there is"
                 };
                 let absent = || format!("there is no membership {name} in these files; {until}");
                 let message = impossible(name).unwrap_or_else(absent);
@@ -267,9 +267,9 @@ pub fn wait_of(reason: Reason) -> Option<(&'static str, &'static str)> {
     if reason == Reason::PartnerNotFound {
         Some(("spec.partnerRef.name", "this partner is not in these files; the object waits until it is there"))
     } else if reason == Reason::InviterNotActive {
-        Some(("spec.invitedBy", "who invites is not there yet; the invitation waits for him"))
+        Some(("spec.invitedBy", "the inviter is not declared; the invitation waits until they are"))
     } else if reason == Reason::HostDomainsUnknown {
-        Some(("spec.email", "the workspace policy names no corporate domains; nobody is invited before it does"))
+        Some(("spec.email", "the workspace policy names no corporate domains; no guest is invited until it does"))
     } else if reason == Reason::Unreadable {
         Some(("spec.partnerRef.name", "this partner does not read; the object waits until it does"))
     } else {

@@ -1,7 +1,7 @@
 //! `guestlist check`: every rule that files alone can decide, with the place of each problem.
 //!
 //! ```text
-//! source (texts) ──▶ crate::yaml (trees with places) ──▶ object, schema ──▶ judge (the law) ──▶ findings ──▶ text, json, sarif
+//! source (texts) ──▶ crate::yaml (trees with places) ──▶ object, schema ──▶ judge (the rules) ──▶ findings ──▶ text, json, sarif
 //! ```
 
 mod annotation;

@@ -101,7 +101,7 @@ enum Command {
         #[arg(short, long, value_enum, default_value_t = Format::Table)]
         output: Format,
     },
-    /// A guest follows his invitation and joins
+    /// A guest accepts the invitation and joins
     Accept {
         /// Whose invitation
         email: String,
@@ -114,7 +114,7 @@ enum Command {
         #[arg(long, default_value = "TOTP")]
         method: String,
     },
-    /// A guest's MFA is taken away
+    /// A guest's MFA is reset
     ResetMfa {
         /// The guest's address
         email: String,
@@ -185,7 +185,7 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
         Command::ResetMfa { email } => {
             let email = address(&email)?;
             let done = place()?.played(directory, RESETS)?.reset_mfa(&email, now)?;
-            said(out, done, &format!("{email} has no MFA any more"), &format!("{email} had no MFA"))?;
+            said(out, done, &format!("MFA of {email} was reset"), &format!("{email} had no MFA"))?;
         }
         Command::SetOwner { account, owners } => {
             let owners = owners.iter().map(|text| address(text)).collect::<Result<BTreeSet<_>, _>>()?;
@@ -237,10 +237,10 @@ fn show_import(done: &Imported, dry_run: bool, out: &mut dyn Write) -> Result<()
     )))
 }
 
-/// Why nobody plays the guest in a realm.
-const ACCEPTS: &str = "in Keycloak the guest follows the link in his mail himself";
-const ENROLS: &str = "in Keycloak the guest sets up his second factor himself, when he signs in";
-const RESETS: &str = "in Keycloak annotate his GuestMembership with guestlist.dev/reset-mfa, or delete the credential in the \
+/// Why guests of a realm cannot be simulated.
+const ACCEPTS: &str = "in Keycloak the guest follows the link in the invitation mail";
+const ENROLS: &str = "in Keycloak the guest sets up the second factor when they sign in";
+const RESETS: &str = "in Keycloak annotate the GuestMembership with guestlist.dev/reset-mfa, or delete the credential in the \
                       console (Users, Credentials)";
 
 fn said(out: &mut dyn Write, done: bool, now: &str, before: &str) -> std::io::Result<()> {

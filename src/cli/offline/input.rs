@@ -51,7 +51,7 @@ pub struct Input {
     /// Files and directories to leave out, such as overlays/** or values*.yaml; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<check::Glob>,
-    /// Take guests whom no file declares any more for removed, within the partners that are declared
+    /// Deactivate guests of declared partners that no file declares
     #[arg(long, group = "complete")]
     pub prune: bool,
     /// How many guests may be removed so within 24 hours; not given: three, or a quarter of all. Where there are more, none is
@@ -168,7 +168,7 @@ async fn wait<D: Observe + ?Sized>(
 pub struct Rehearsal {
     /// Every operation, in order.
     pub operations: Vec<Done>,
-    /// What waits, and what is to be mended.
+    /// What waits, and what is to be fixed.
     pub standings: Vec<Standing>,
     /// What no file declares, and is not pruned.
     pub left_alone: Vec<LeftAlone>,
@@ -196,7 +196,7 @@ impl Rehearsal {
         self.warnings.iter().cloned().chain(self.load.sign_in.warnings()).collect()
     }
 
-    /// Whether something is to be mended.
+    /// Whether something is to be fixed.
     pub fn is_broken(&self) -> bool {
         !self.problems.is_empty() || !self.failed.is_empty() || self.standings.iter().any(|standing| standing.broken)
     }
@@ -370,8 +370,8 @@ pub fn foreign(owner: &Owner, ours: &Owner) -> String {
         cluster => format!("installation {:?}, run by an operator in the cluster {cluster}", owner.installation),
     };
     format!(
-        "ForeignDirectory: the directory belongs to {}, and this is {}; nothing was touched. A directory is run \
-         by one of them: use another directory, correct the policy's installation, or hand this one over with guestlist \
+        "ForeignDirectory: the directory belongs to {}, and this is {}; nothing was changed. A directory has \
+         one owner: use another directory, correct the policy's installation, or adopt this one with guestlist \
          detach --adopt-directory{}",
         who(owner),
         who(ours),

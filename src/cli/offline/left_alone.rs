@@ -1,5 +1,5 @@
-//! What no file declares and is left alone without `--prune`: whoever takes a guest out of the files expects that he loses
-//! his access, and is told where that does not happen.
+//! Guests and grants that no file declares and that stay as they are without `--prune`. They are listed, because an author who
+//! removes a guest from the files expects that the guest loses access.
 
 use crate::directory::GuestRecord;
 use crate::index::Slot;
@@ -40,9 +40,12 @@ impl LeftAlone {
         } else if !self.home {
             format!("the guest belongs to the partner {}, which no file declares, and keeps {what}", self.partner)
         } else if self.declared {
-            format!("keeps {what}, which no share in these files gives; with --prune it is taken away")
+            format!("keeps {what}, which no share in these files grants; with --prune it is revoked")
         } else {
-            format!("no file declares this guest of {}, who keeps {what}; with --prune he is removed", self.partner)
+            format!(
+                "no file declares this guest of {}, who keeps {what}; with --prune the guest is removed",
+                self.partner
+            )
         }
     }
 }

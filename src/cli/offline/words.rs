@@ -22,11 +22,11 @@ pub struct Standing {
     pub key: Key,
     /// Where in the files it is said, as `file:line:column`.
     pub at: Option<String>,
-    /// Whether something is to be mended, or is only waited for.
+    /// Whether something is to be fixed, or is only waited for.
     pub broken: bool,
-    /// The word.
+    /// The reason.
     pub reason: String,
-    /// What and how to mend it.
+    /// What and how to fix it.
     pub message: String,
 }
 
@@ -49,13 +49,17 @@ fn sentence(operation: &Operation) -> String {
             format!("remove MFA enrolled before {} and end sessions", seconds(*enrolled_before))
         }
         Operation::Deactivate { .. } => "deactivate: login off; the record stays until it is purged".to_owned(),
-        Operation::Release { .. } => "unmanage: revoke all grants, end the membership and remove the ownership mark; the user stays".to_owned(),
+        Operation::Release { .. } => {
+            "unmanage: revoke all grants, end the membership and remove the ownership mark; the user stays".to_owned()
+        }
         Operation::DeactivatePartner { .. } => "deactivate the partner: it has no guests".to_owned(),
         Operation::EnsurePartner { display_name, host_admins, suspended, .. } => {
-            let suspended = if *suspended { ", marked as suspended" } else { "" };
+            let suspended = if *suspended { ", suspended" } else { "" };
             format!("update the partner {}{suspended}", run_by(display_name, host_admins))
         }
-        Operation::DescribeGuest { display_name, .. } => format!("update the guest: name {display_name:?}, ownership mark, MFA methods"),
+        Operation::DescribeGuest { display_name, .. } => {
+            format!("update the guest: name {display_name:?}, ownership mark, MFA methods")
+        }
         Operation::Admit { address, role, expires_at, .. } => {
             format!("invite {address} as {}; the invitation ends {}", role.as_str(), seconds(*expires_at))
         }
@@ -63,7 +67,9 @@ fn sentence(operation: &Operation) -> String {
         Operation::EnableLogin { .. } => "turn the login on".to_owned(),
         Operation::Promote { .. } => "record the role GuestAdmin".to_owned(),
         Operation::Give { grants, .. } => format!("grant {}", accounts(grants)),
-        Operation::GiveBack { .. } => "unmanage: revoke all grants and remove the ownership mark; the user stays".to_owned(),
+        Operation::GiveBack { .. } => {
+            "unmanage: revoke all grants and remove the ownership mark; the user stays".to_owned()
+        }
         Operation::Destroy { since, .. } => format!("purge the record, deactivated since {}", seconds(*since)),
         Operation::DestroyPartner { since, .. } => {
             format!("purge the partner's record, deactivated since {}", seconds(*since))
@@ -77,7 +83,7 @@ fn run_by(display_name: &str, host_admins: &[Email]) -> String {
     format!("{display_name:?}, run by {admins}")
 }
 
-/// Whether an operation takes something away from somebody.
+/// Whether an operation revokes or removes something.
 pub fn takes(operation: &Operation) -> bool {
     matches!(operation.weight(), Weight::Take | Weight::End)
 }
@@ -131,7 +137,7 @@ impl Known {
         Some(json!({"namespace": namespace, "name": name}))
     }
 
-    /// The accounts that an operation gives, lowers or takes away, each with its role: the one that was held, where it is taken.
+    /// The accounts that an operation grants, reduces or revokes, each with its role; revoked, with the role that was held.
     fn accounts(&self, operation: &Operation) -> Vec<Value> {
         let one =
             |account: &str, role: Option<ShareRole>| json!({"account": account, "role": role.map(ShareRole::as_str)});
@@ -168,7 +174,7 @@ impl Known {
         matches!(operation, Operation::EnsurePartner { partner, suspended: false, .. } if !self.partners.contains(partner))
     }
 
-    /// What an operation does to access, as it is told: a partner that is made is given.
+    /// The change of access that is shown: a new partner counts as a grant.
     fn weight(&self, operation: &Operation) -> Weight {
         if self.is_new(operation) { Weight::Give } else { operation.weight() }
     }
@@ -247,10 +253,13 @@ impl Text {
         if operations.is_empty() {
             return format!("0 operations{when}");
         }
-        format!("{} operation{s}{when} (grant: {give}, update: {keep}, revoke: {take}, remove: {end})", operations.len())
+        format!(
+            "{} operation{s}{when} (grant: {give}, update: {keep}, revoke: {take}, remove: {end})",
+            operations.len()
+        )
     }
 
-    /// What waits, and what is to be mended.
+    /// What waits, and what is to be fixed.
     pub fn standing(&self, standing: &Standing) -> String {
         let (word, colour) = if standing.broken { ("error", "1;31") } else { ("waits", "1;33") };
         let head = self.paint(colour, &format!("{word}[{}]", standing.reason));
@@ -259,7 +268,7 @@ impl Text {
         format!("{head}: {}{at}\n  {}\n", printable(&object), printable(&standing.message))
     }
 
-    /// Who is left alone though no file declares him.
+    /// A guest that no file declares and that stays as it is.
     pub fn left_alone(&self, left: &LeftAlone) -> String {
         let LeftAlone { namespace, name, guest, .. } = left;
         let head = self.paint("1;33", "unmanaged");
@@ -283,7 +292,7 @@ impl Text {
     }
 }
 
-/// The terminal's colour of what is added, taken away or changed.
+/// The terminal's colour of an addition, a removal or a change.
 fn colour(sign: char) -> &'static str {
     match sign {
         '-' => "31",

@@ -117,7 +117,7 @@ impl Inner {
         }
         if realm::root_says(&self.client, &self.tree, SHUT).await? {
             let message = format!(
-                "the group {PATH} is gone, or its attribute {SHUT}: applications are told of no guest what he may use; run \
+                "the group {PATH} is gone, or its attribute {SHUT}: no application sees the accounts of any guest; run \
                  `guestlist directory setup`"
             );
             return Err(Fault::Refused { message });

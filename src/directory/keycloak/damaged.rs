@@ -85,7 +85,7 @@ pub fn recorded(user: &User) -> Recorded {
 /// The guest's record, as far as it can be told.
 pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) -> Option<GuestRecord> {
     let address = address(user)?;
-    tracing::warn!(%address, user = user.id, "the mark of a user does not read: what no share stands behind is taken away");
+    tracing::warn!(%address, user = user.id, "the ownership mark of a user cannot be read: grants without a share are revoked");
     let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
     let joined = seen.member.unwrap_or(false) && guest::has_chosen(user, None, seen);
     let enrolled = seen.enrolled.clone().unwrap_or_default();

@@ -41,7 +41,7 @@ pub fn read(user: &User, address: &Email) -> Option<Few<String, GrantRecord>> {
     for (account, held) in told_by_nobody(user) {
         let claims: Vec<&String> = told.iter().filter(|claimed| account_of(claimed) == account).collect();
         if given.get(&account).is_none_or(|given| claims.iter().any(|claimed| claim(&given.grant) != **claimed)) {
-            tracing::warn!(%address, account, "somebody else gave a guest this account");
+            tracing::warn!(%address, account, "something else than guestlist granted this account");
             given.insert(account, held);
         }
     }

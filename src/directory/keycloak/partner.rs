@@ -101,7 +101,10 @@ fn read(organization: &Organization, id: &PartnerId) -> Option<PartnerRecord> {
 /// same. It is read as far as it does, and without Host Admins, so that it differs from what it should be until it is
 /// written again.
 fn damaged(organization: &Organization, id: PartnerId, known: Known<'_>) -> PartnerRecord {
-    tracing::warn!(organization = organization.alias, "the mark of an organization does not read: it is written anew");
+    tracing::warn!(
+        organization = organization.alias,
+        "the ownership mark of an organization cannot be read: it is written again"
+    );
     let value = |name| first(&organization.attributes, name);
     let was = |part: fn(&Mark) -> &str| known.was.map(|(_, mark)| part(mark)).unwrap_or_default();
     // What is in a realm of ours is no other installation's for saying nothing.
@@ -160,7 +163,7 @@ fn display_name(organization: &Organization) -> String {
     let name = organization.name.strip_suffix(&suffix).unwrap_or(&organization.name);
     let name = format!("{name}{}", first(&organization.attributes, NAME_REST).unwrap_or_default());
     let right = match first(&organization.attributes, SUSPENDED) {
-        // One that was put away stays as it was left.
+        // One that was deactivated stays as it was left.
         _ if organization.attributes.contains_key(DEACTIVATED_AT) => true,
         Some(OFF) => !organization.enabled,
         Some(_) | None => organization.enabled,

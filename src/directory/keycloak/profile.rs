@@ -103,9 +103,7 @@ fn judge(profile: &Profile) -> Result<(), String> {
         match profile.attributes.iter().find(|declared| declared.name == name) {
             Some(declared) if declared.is_right() => {}
             Some(declared) if declared.is_for_administrators() && !declared.takes_anything() => {
-                return Err(format!(
-                    "requires the attribute {name}, or validates it: what is to go could not be taken away"
-                ));
+                return Err(format!("requires the attribute {name}, or validates it: access could not be revoked"));
             }
             Some(declared) if declared.is_for_administrators() => {
                 let many = if has_many(name) { "takes one value only" } else { "takes several values" };
@@ -117,7 +115,7 @@ fn judge(profile: &Profile) -> Result<(), String> {
                 Some(OPEN) => {
                     return Err(format!(
                         "lets users edit the attribute {name}, as any that is not declared (unmanaged attributes are \
-                         {OPEN}): a guest could give himself what nobody gave him"
+                         {OPEN}): a guest could grant themselves accounts"
                     ));
                 }
                 Some(_) | None => {
@@ -191,7 +189,7 @@ mod tests {
         for (field, value) in [("required", json!({})), ("validations", json!({"length": {"max": "10"}}))] {
             let mut profile = declare(&Value::Null).unwrap();
             profile["attributes"][6][field] = value;
-            assert!(judged(&profile).unwrap_err().contains("could not be taken away"), "{profile}");
+            assert!(judged(&profile).unwrap_err().contains("could not be revoked"), "{profile}");
             assert_eq!(declare(&profile), declare(&Value::Null));
         }
         let mut profile = declare(&Value::Null).unwrap();

@@ -480,12 +480,12 @@ pub async fn root_says(client: &Client, tree: &Tree, attribute: &str) -> Result<
     Ok(optional(get(client, &root).await)?.is_some_and(|root| root.attributes.contains_key(attribute)))
 }
 
-/// The realm was ours, and says of nobody any more that it is his.
+/// The realm was ours, and names no owner now.
 pub fn nobodys() -> Fault {
     Fault::Refused {
         message:
-            "the realm does not say any more whose directory it is: the group guestlist/owner or guestlist/leader is \
-                  gone. Was the realm made anew or restored? Start guestlist again to take it as it is now"
+            "the realm no longer names the owner of the directory: the group guestlist/owner or guestlist/leader is \
+                  gone. If the realm was created again or restored, restart guestlist"
                 .to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! Who leads, where nothing refuses the writes of whoever led before: each looks whether he still does, and whoever takes the
+//! The leader, where nothing refuses the writes of whoever led before: each looks whether he still does, and whoever takes the
 //! lead begins once all others have looked.
 
 use std::hash::{BuildHasher, RandomState};

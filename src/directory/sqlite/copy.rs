@@ -70,7 +70,7 @@ impl Beside {
     }
 }
 
-/// Another backend may hold what this one would never take, since somebody put it in there: a plan shows how it is mended.
+/// Another backend may hold what this one would never take, since somebody put it in there: a plan shows how it is fixed.
 fn loosen(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")?;
     let triggers: Vec<String> = connection
@@ -96,7 +96,7 @@ fn fill(tx: &Connection, all: &Everything, owner: &Owner) -> rusqlite::Result<()
         if ids.insert(&guest.id) {
             put_guest(tx, guest)?;
         } else {
-            tracing::warn!(guest = guest.id.0, address = %guest.address, "somebody else has this guest's identifier");
+            tracing::warn!(guest = guest.id.0, address = %guest.address, "another guest has this identifier");
         }
     }
     for mail in &all.mails {

@@ -42,7 +42,7 @@ impl Write<'_> {
         }
     }
 
-    /// Nobody joins a partner that is not there or was put away.
+    /// Nobody joins a partner that is not there or was deactivated.
     pub(super) fn home(&self, partner: &str) -> Result<(), Fault> {
         let sql = "SELECT count(*) FROM partners WHERE id = ?1 AND deactivated_at IS NULL";
         let live: i64 = self.tx.query_row(sql, [partner], |row| row.get(0)).map_err(|error| self.failed(&error))?;

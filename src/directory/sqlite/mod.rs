@@ -149,13 +149,13 @@ impl Store {
 
     fn epoch(&self) -> Result<Epoch, Fault> {
         let read = self.connection.query_row("SELECT epoch FROM meta", [], |row| row.get(0));
-        read.map(Epoch).map_err(|error| fault("read who leads", &error))
+        read.map(Epoch).map_err(|error| fault("read the leader", &error))
     }
 
     fn lead(&mut self) -> Result<Epoch, Fault> {
         let sql = "UPDATE meta SET epoch = epoch + 1 RETURNING epoch";
         let taken = self.connection.query_row(sql, [], |row| row.get(0));
-        taken.map(Epoch).map_err(|error| fault("take the lead", &error))
+        taken.map(Epoch).map_err(|error| fault("become the leader", &error))
     }
 
     fn takes_writes(&mut self) -> Result<(), Fault> {

@@ -43,7 +43,7 @@ impl Opened {
             Err(error) if error.kind() == ErrorKind::NotFound => format!(
                 "{path} was moved or deleted while guestlist ran; put it back: a restart without it begins with an empty directory"
             ),
-            Err(error) => format!("{path} cannot be looked at: {error}"),
+            Err(error) => format!("{path} cannot be read: {error}"),
         };
         Err(Fault::Unavailable { context })
     }

@@ -95,7 +95,7 @@ impl Store {
         self.rehearse_import(&import)
     }
 
-    /// A guest follows his invitation and joins.
+    /// A guest accepts the invitation and joins.
     pub fn accept(&mut self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
         self.play("accept", |tx| {
             let guest = live_guest(tx, email)?;

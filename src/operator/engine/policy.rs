@@ -19,7 +19,7 @@ impl Engine {
                 }
                 self.condition.problems.remove("PolicyUnreadable");
                 if self.workspace != *workspace {
-                    tracing::info!("the workspace policy changed; everything is looked at again");
+                    tracing::info!("the workspace policy changed; all objects are reconciled");
                     self.workspace = *workspace;
                     self.touch_all(Priority::Withhold);
                     self.queue.push(Key::sweep(), Priority::Resync);
@@ -33,7 +33,7 @@ impl Engine {
     fn policy_unreadable(&mut self, problem: String) {
         if self.condition.problems.get("PolicyUnreadable") != Some(&problem) {
             tracing::error!(
-                "PolicyUnreadable: {problem}; the last good policy stays in force and nothing new is given"
+                "PolicyUnreadable: {problem}; the last good policy stays in force and nothing new is granted"
             );
         }
         self.condition.problems.insert("PolicyUnreadable", problem);

@@ -94,12 +94,12 @@ impl Engine {
             .collect();
         let (count, guests, names) = (orphans.len(), sweep.guests, names.join(", "));
         match (orphans.is_empty(), sweep.too_many_orphans) {
-            (true, _) => tracing::info!("no guest is orphaned any more"),
+            (true, _) => tracing::info!("no guest is orphaned"),
             (false, true) => {
                 tracing::error!(count, guests, "TooManyOrphans: nothing declares {names}; they are left as they are");
             }
             (false, false) => {
-                tracing::warn!(count, guests, "Orphaned: nothing declares {names}; their access is withheld");
+                tracing::warn!(count, guests, "Orphaned: no membership declares {names}; their access is withheld");
             }
         }
         self.orphans = orphans;
@@ -110,18 +110,18 @@ impl Engine {
         let (gone, guests) = (sweep.orphans.len(), sweep.guests);
         if self.extent == Extent::Everything {
             return format!(
-                "{gone} of {guests} guests in the directory have no membership any more; their access is left as it is. \
-                 Restore the memberships; only if they are gone for good, give these guests' marks back with guestlist \
-                 detach --orphans"
+                "{gone} of {guests} guests in the directory have no membership; their access stays as it is. \
+                 Restore the memberships; only if they are gone for good, remove the ownership marks of these guests with \
+                 guestlist detach --orphans"
             );
         }
         let before = match sweep.pruned {
             0 => String::new(),
-            pruned => format!(", after {pruned} who were removed for that in the last 24 hours"),
+            pruned => format!(", after {pruned} that were removed for this reason in the last 24 hours"),
         };
         format!(
-            "{gone} of {guests} guests in the directory are declared by no file any more{before}; their access is left as it \
-             is. Declare them again; or, if they are to go, say how many: --max-removals {}",
+            "{gone} of {guests} guests in the directory are declared by no file{before}; their access stays as it \
+             is. Declare them again, or remove them with --max-removals {}",
             gone + sweep.pruned
         )
     }
@@ -132,8 +132,8 @@ impl Engine {
         let mut foreign = marks.filter(|mark| !ours(mark));
         if let Some(mark) = foreign.next() {
             self.stopped = Some(format!(
-                "ForeignDirectory: {}/{} in the directory was marked by installation {:?} (cluster {}), and we are {:?} \
-                 (cluster {}); nothing was touched. Use a directory of its own, or take this one over: guestlist detach --adopt-directory",
+                "ForeignDirectory: {}/{} in the directory has the ownership mark of installation {:?} (cluster {}), and this is {:?} \
+                 (cluster {}); nothing was changed. Use another directory, or adopt this one: guestlist detach --adopt-directory",
                 mark.namespace, mark.name, mark.installation, mark.cluster, self.owner.installation, self.owner.cluster
             ));
         }

@@ -1,5 +1,5 @@
-//! Judges each object by the rules of the law that need more than the object: gathers the facts from the declared and
-//! the observed world and asks [`crate::rules`]. Reconcile and `check` come through here, so that all doors agree.
+//! Judges each object by the rules that need more than the object: gathers the facts from the declared and
+//! the observed world and asks [`crate::rules`]. Reconcile and `check` share this code, so that all points of enforcement agree.
 
 mod inviter;
 pub mod membership;
@@ -21,7 +21,7 @@ use crate::rules::{Reason, Violation};
 /// What withholds, and until when where time alone heals it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
-    /// The word.
+    /// The reason.
     pub reason: Reason,
     /// When it is over by itself.
     pub until: Option<Timestamp>,
@@ -55,7 +55,7 @@ fn role_reads(entry: &Membership) -> bool {
     !entry.reading.violations.iter().any(|violation| violation.path == "spec.role")
 }
 
-/// What an object's judgement is: its violations in the order of the law, and what it waits for.
+/// What an object's judgement is: its violations in the order of the rules, and what it waits for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// All broken rules.

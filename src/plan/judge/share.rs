@@ -148,7 +148,7 @@ fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) 
             found.push(say::immutable("spec.account", &recorded.account));
         }
     }
-    // One that is wrong in itself claims nothing: told apart from its rivals only once it is mended.
+    // One that is wrong in itself claims nothing: told apart from its rivals only once it is fixed.
     if world.scope.incumbents && is_sound(world, partner, entry) && is_duplicate(world, partner, entry) {
         found.push(say::duplicate_share(&terms.account));
     }

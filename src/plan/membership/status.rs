@@ -24,7 +24,7 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
     if let Some(wait) = member.wait {
         let waits = Situation::waits(wait.reason);
         let by = member.entry.reading.terms.invited_by.as_ref().filter(|_| wait.reason == Reason::InviterNotActive);
-        let named = by.map(|by| format!("{by}, who invites, is not there or not Active yet."));
+        let named = by.map(|by| format!("The inviter {by} does not exist or is not Active."));
         return Situation { message: named.unwrap_or(waits.message), ..waits };
     }
     if paused {

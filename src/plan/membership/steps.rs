@@ -156,7 +156,7 @@ fn revokes(member: &MemberView<'_>) -> bool {
     member.state == State::Rejected
 }
 
-/// Why an account is taken away.
+/// Why an account is revoked.
 fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason {
     let said = shares.iter().find(|(_, access)| access.grant.account == account).map(|(_, access)| access.gate);
     match (said, member.gate) {
@@ -166,7 +166,7 @@ fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason 
     }
 }
 
-/// A word's meaning, for who reads why something is taken away.
+/// A reason's meaning, as the message of a revocation.
 fn because(reason: Reason) -> &'static str {
     if reason == Reason::Reconciled {
         return "no share grants it";

@@ -143,7 +143,7 @@ pub(super) const OTHERS: &[Entry] = &[
         Reason::ForeignDirectory,
         "log, readiness",
         "The directory belongs to another installation or cluster. The operator stops before it writes anything.",
-        "Use another directory, correct the installation's name in the workspace policy, or take this directory over with guestlist detach --adopt-directory.",
+        "Use another directory, correct the installation's name in the workspace policy, or adopt this directory with guestlist detach --adopt-directory.",
         "installation: prod-eu",
     ),
     other(

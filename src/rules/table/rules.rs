@@ -168,7 +168,7 @@ pub(super) const RULES: &[Entry] = &[
     rule(
         Reason::OwnerNeverShared,
         "S F R",
-        "A share cannot give the role Owner. If an entry of the share names Owner, only that entry is ignored.",
+        "A share cannot grant the role Owner. If an entry of the share names Owner, only that entry is ignored.",
         "The host organization keeps the ownership of its accounts.",
         "Write Manager or Collaborator.",
         "kind: AccountShare\nspec: {guestAdminRole: Manager}",

@@ -128,7 +128,7 @@ async fn generated_objects_are_refused_for_the_same_rules_by_the_server_and_by_c
     }
     assert!(differ.is_empty(), "seed {seed}: {} differ\n{}", differ.len(), differ[..differ.len().min(12)].join("\n\n"));
     assert!(refused > OBJECTS / 4 && accepted > OBJECTS / 8, "{refused} refused, {accepted} accepted");
-    let alone = Reason::ALL.iter().filter(|reason| entry(**reason).enforced_by.split(' ').any(|door| door == "S"));
+    let alone = Reason::ALL.iter().filter(|reason| entry(**reason).enforced_by.split(' ').any(|stage| stage == "S"));
     let missing: Vec<_> = alone.filter(|reason| **reason != Reason::Immutable && !seen.contains(reason)).collect();
     assert!(missing.is_empty(), "never refused: {missing:?}");
 }

@@ -1,5 +1,5 @@
 //! An object that was stored when less was asked is not locked by what is asked now: it can be suspended, annotated, get a
-//! status, lose its finalizer and go; what is wrong can be mended, and not be replaced by something else that is wrong.
+//! status, lose its finalizer and go; what is wrong can be fixed, and not be replaced by something else that is wrong.
 
 use std::time::{Duration, Instant};
 
@@ -134,7 +134,7 @@ fn what_was_stored_before_a_rule_was_there_is_not_locked_by_it() {
     }
 }
 
-/// One wrong field can be mended while the others stay, and not made wrong in another way; a list keeps its other entries.
+/// One wrong field can be fixed while the others stay, and not made wrong in another way; a list keeps its other entries.
 fn mends(plane: &ControlPlane) {
     for (kind, wrong, right) in [
         (KINDS[0], r#"{"spec": {"expiresAt": "never"}}"#, r#"{"spec": {"expiresAt": "2037-01-01T00:00:00Z"}}"#),

@@ -83,7 +83,7 @@ fn objects_that_were_let_go_can_be_deleted_without_the_operator_and_nobody_loses
     assert!(refused.contains("4 objects") && refused.contains("--yes"), "{refused}");
     let said = says(&stage, &["detach", "--all", "--yes"], 0);
     assert!(said.contains("removed the finalizer of GuestMembership partners/bob"), "{said}");
-    assert!(says(&stage, &["detach", "--all", "--yes"], 0).contains("no object has our finalizer"));
+    assert!(says(&stage, &["detach", "--all", "--yes"], 0).contains("no object has guestlist's finalizer"));
     for object in ["gm/bob", "gm/carol", "share/instagram", "lp/acme"] {
         stage.partners().delete(object);
     }
@@ -108,7 +108,7 @@ fn orphans_that_are_too_many_keep_what_they_have_until_somebody_gives_their_mark
     stage.operator.is_unready(&["TooManyOrphans", "5 of 5", "guestlist detach --orphans"]);
     assert_eq!(stage.operator.access(CAROL), ["instagram:Manager"]);
     let said = says(&stage, &["detach", "--orphans"], 1);
-    assert!(said.contains("nothing declares bob@acme.example") && said.contains("5 marks"), "{said}");
+    assert!(said.contains("no membership declares bob@acme.example") && said.contains("5 ownership marks"), "{said}");
     says(&stage, &["detach", "--orphans", "--yes"], 0);
     stage.operator.is_ready();
     assert!(stage.operator.runs(), "it went on beside it: {}", stage.operator.log());

@@ -37,7 +37,7 @@ fn a_directory_that_another_process_locks_is_waited_for_at_the_start_and_while_r
     stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
     let line = stage.operator.logs(&["partners/bob", "another process holds the file locked", "tried again"]);
     assert!(line.contains("WARN"), "{line}");
-    // What could not be taken away is not said to be: by the guest, the share that he still has something from, the partner.
+    // What could not be revoked is not said to be: by the guest, the share that he still has something from, the partner.
     stage.operator.is_unready(&["DirectoryUnavailable", "another process holds the file locked"]);
     for object in ["gm/bob", "share/instagram", "lp/acme"] {
         stage.partners().says(object, "DirectoryUnavailable");
@@ -157,7 +157,7 @@ fn a_directory_of_another_installation_is_not_touched() {
     stage.operator.go();
     let line = stage.operator.logs(&["ERROR", "ForeignDirectory"]);
     assert!(
-        line.contains("\"test\"") && line.contains("\"another\"") && line.contains("nothing was touched"),
+        line.contains("\"test\"") && line.contains("\"another\"") && line.contains("nothing was changed"),
         "{line}"
     );
     assert_eq!(stage.operator.show(), before);

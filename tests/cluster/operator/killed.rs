@@ -89,11 +89,11 @@ fn apply(edit: &Edit, partners: Place<'_>) {
 fn killed_at_any_moment_it_ends_the_same_and_no_forbidden_grant_was_ever_there() {
     let mut stage = Stage::start();
     let observer = observer::watch(&stage.operator);
-    // How often one of them has come to lead by now.
+    // How often one of them has become the leader by now.
     let mut led = 0;
     for (round, edit) in EDITS.iter().enumerate() {
         if matches!(edit, Delete("lp/bolt")) {
-            // Of what nobody has seen yet there is nothing to put away.
+            // A record that nothing has seen yet needs no deactivation.
             eventually("olivia is a guest", || stage.operator.guest(OLIVIA).map(drop).ok_or(stage.operator.log()));
         }
         apply(edit, stage.partners());
@@ -101,13 +101,13 @@ fn killed_at_any_moment_it_ends_the_same_and_no_forbidden_grant_was_ever_there()
         if round % 4 != 3 {
             eventually("it leads", || {
                 let log = stage.operator.log();
-                if log.matches("leading the directory").count() > led { Ok(()) } else { Err(log) }
+                if log.matches("leader of the directory").count() > led { Ok(()) } else { Err(log) }
             });
         }
         // At another moment of the work each time: during the start, between two calls, at rest.
         std::thread::sleep(Duration::from_millis(round as u64 * 137 % 700));
         stage.operator.kill();
-        led = stage.operator.log().matches("leading the directory").count();
+        led = stage.operator.log().matches("leader of the directory").count();
         stage.operator.go();
     }
     stage.operator.kill();
@@ -130,7 +130,7 @@ fn killed_at_any_moment_it_ends_the_same_and_no_forbidden_grant_was_ever_there()
     partners.says("lp/acme", "Reconciled");
     partners.says("share/instagram", "Reconciled");
     partners.becomes("share/instagram", "/status/grants/summary", "2/2");
-    assert_eq!(deactivated(&stage.operator), [OLIVIA], "who left is put away, and nobody else");
+    assert_eq!(deactivated(&stage.operator), [OLIVIA], "the removed guest is deactivated, and no other");
     if let Some(elsewhere) = &stage.operator.elsewhere {
         // Bob is let go once and invited again, unless nobody had seen him before he was let go.
         let [carol, olivia, bob] = [CAROL, OLIVIA, BOB].map(|who| elsewhere.mails(who));

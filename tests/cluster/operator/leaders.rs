@@ -35,11 +35,11 @@ fn a_leader_that_was_frozen_while_another_took_over_writes_nothing_when_it_wakes
     first.joins_with_mfa(CAROL);
     first.has_access(CAROL, &["instagram:Manager"]);
 
-    // The second stands by, and takes over once the first is silent.
+    // The second is the standby, and becomes the leader once the first is silent.
     let mut second = first.beside("second");
     second.arguments = vec!["--lease-duration=1h"];
     second.start();
-    says(&second, "ok: standing by for first\n");
+    says(&second, "ok: standby for first\n");
     first.signal("-STOP");
     eventually("the second leads", || if holder(plane) == "second" { Ok(()) } else { Err(second.log()) });
     partners.patch("share/instagram", r#"{"spec":{"suspended":true}}"#);
@@ -52,8 +52,8 @@ fn a_leader_that_was_frozen_while_another_took_over_writes_nothing_when_it_wakes
     plane.apply(NEWCOMER);
     let before = (stage.versions(), first.show());
     first.signal("-CONT");
-    says(first, "ok: standing by for second\n");
-    assert!(first.log().contains("no longer leading"), "{}", first.log());
+    says(first, "ok: standby for second\n");
+    assert!(first.log().contains("no longer the leader"), "{}", first.log());
     assert_eq!((stage.versions(), first.show()), before);
 
     // Somebody who knows that the second is dead deletes its Lease: the first goes on, and gives it back when it ends.

@@ -2,6 +2,7 @@
 //! the tests share the machine instead of queueing for it.
 
 mod backups;
+mod detach;
 mod directory_fails;
 mod drift;
 mod invitations;
@@ -15,7 +16,6 @@ mod observer;
 mod order;
 mod outages;
 mod policy;
-mod detach;
 mod rest;
 mod restored;
 mod rights;

@@ -31,7 +31,7 @@ fn is_away(stage: &Stage, team: &str) {
     });
 }
 
-/// Waits until the namespace is gone, and nobody of it is left in the directory but as a record that was put away.
+/// Waits until the namespace is gone, and nobody of it is left in the directory but as a record that was deactivated.
 #[track_caller]
 fn is_gone(stage: &Stage, team: &str) {
     is_away(stage, team);

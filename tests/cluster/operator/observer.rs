@@ -11,7 +11,7 @@ use crate::support::operator::Operator;
 /// What must never be there, whoever runs and whenever one looks: a Guest User as Manager, a grant of somebody who is
 /// deactivated or has not joined, a grant that was *given* while no method that counts was enrolled (one that was given
 /// before MFA was lost may stand for a moment: the directory does not let it be used), two live guests with one address,
-/// and a live guest of a partner that was put away.
+/// and a live guest of a partner that was deactivated.
 const FORBIDDEN: &str = "SELECT
     (SELECT count(*) FROM grants JOIN guests ON guests.id = grants.guest
         WHERE (grants.role = 'Manager' AND guests.role = 'GuestUser')

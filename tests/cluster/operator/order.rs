@@ -130,9 +130,9 @@ fn everything_applied_in_random_order_ends_the_same() {
             stage.operator.joins_with_mfa(&format!("{guest}@{team}.example"));
         }
     }
-    // The end is what the law says of the last specs.
+    // The end is what the rules say of the last specs.
     let access = |guest: &str| stage.operator.access(&format!("{guest}@{}.example", teams[0]));
-    eventually("the end is as the law says", || {
+    eventually("the end is as the rules say", || {
         let all = GUESTS.map(access);
         let wanted: [&[&str]; 4] = [
             &["instagram:Manager"],

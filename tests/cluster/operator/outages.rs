@@ -112,7 +112,7 @@ fn while_the_api_server_is_away_access_is_taken_and_when_it_is_back_all_goes_on(
     stage.operator.is_unready(&["GuestMembership", "Connection refused"]);
     // What happens in the directory is still acted upon, for however long it lasts: the record itself is withheld, not
     // only its effect.
-    stage.operator.logs(&["the Lease has run out", "Connection refused"]);
+    stage.operator.logs(&["the Lease has expired", "Connection refused"]);
     stage.operator.directory_ok(&["reset-mfa", BOB]);
     eventually("the grant is taken from the record", || {
         let guest = stage.operator.guest(BOB).unwrap();

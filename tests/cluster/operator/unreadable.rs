@@ -86,7 +86,7 @@ spec: {partnerRef: {name: acme}, email: dave@acme.example, role: GuestAdmin, inv
     partners.patch("share/instagram", r#"{"spec":{"exclude":[{"name":"bob"}]}}"#);
     stage.operator.has_access(BOB, &[]);
     partners.patch("share/instagram", r#"{"spec":{"exclude":null}}"#);
-    // Mended, he is as before; deleted, he is gone.
+    // Fixed, he is as before; deleted, he is gone.
     partners.patch("gm/bob", r#"{"spec":{"suspended":false}}"#);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
     partners.says("gm/bob", "Active");

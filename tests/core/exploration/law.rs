@@ -222,12 +222,12 @@ fn record_step(setup: &Setup, before: &State, after: &State, who: usize, seen: b
             return Err(format!("guest {who} was adopted and is deactivated"));
         }
         if new.record == Record::None && !old.adopted {
-            return Err(format!("guest {who} is destroyed before the deactivation"));
+            return Err(format!("guest {who} is purged before the deactivation"));
         }
         return Ok(());
     }
     if old.record == Record::Deactivated && new.record == Record::None && paused {
-        return Err(format!("guest {who} is destroyed during a pause"));
+        return Err(format!("guest {who} is purged during a pause"));
     }
     let raised = new.admin && !old.admin || new.login && !old.login || new.allowed != old.allowed;
     if old.record == Record::Live && paused && raised {

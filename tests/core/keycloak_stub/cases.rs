@@ -66,7 +66,7 @@ pub enum State {
     Ours,
     /// With a partner.
     Partner,
-    /// Which was put away.
+    /// Which was deactivated.
     PartnerGone,
     Invited,
     /// The invitation is revoked.

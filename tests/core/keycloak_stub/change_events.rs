@@ -35,8 +35,9 @@ async fn event_results_in_a_hint_about_its_subject() {
     let (user, alice) = (realm.id_of(bob().as_str()), realm.id_of("alice@host.example"));
     let ours = realm.organizations.keys().next().unwrap().clone();
     let foreign = realm.add("organizations", json!({"name": "Other", "alias": "other", "enabled": true}));
-    let [account, accounts, told] = ["/guestlist/accounts/instagram", "/guestlist/accounts", "/guestlist/told"]
-        .map(|path| id_of_group(&realm, path));
+    let [account, accounts, told] =
+        ["/guestlist/accounts/instagram", "/guestlist/accounts", "/guestlist/claims-enabled"]
+            .map(|path| id_of_group(&realm, path));
     let zoe = realm.stranger("zoe");
     realm.users.get_mut(&zoe).unwrap()["username"] = json!("eve@acme.example");
     let copy = {

@@ -324,7 +324,7 @@ async fn no_more_are_destroyed_at_once_than_the_pace_allows() {
     );
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
     let root = stage.realm(|realm| group(realm, "/guestlist").unwrap().clone());
-    assert_eq!(root["attributes"]["guestlist.told"], json!(["true"]), "what else is there stays");
+    assert_eq!(root["attributes"]["guestlist.claims-enabled"], json!(["true"]), "what else is there stays");
 }
 
 #[tokio::test(start_paused = true)]

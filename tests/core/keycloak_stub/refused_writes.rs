@@ -27,7 +27,7 @@ fn is_in(realm: &Realm, path: &str) -> bool {
 }
 
 fn places(realm: &Realm) -> (bool, bool) {
-    (is_in(realm, "/guestlist/told"), is_in(realm, "/guestlist/untold"))
+    (is_in(realm, "/guestlist/claims-enabled"), is_in(realm, "/guestlist/claims-blocked"))
 }
 
 /// Operations on Bob that revoke something.
@@ -61,7 +61,7 @@ fn watch(stage: &Stage) -> Arc<Mutex<Vec<String>>> {
             let group = asked.path.get(3).and_then(|id| realm.groups.get(id));
             asked.method == "PUT" && group.is_some_and(|group| text(group, "path") == path)
         };
-        if !told && !untold || joins("/guestlist/told") && claims.contains("instagram") {
+        if !told && !untold || joins("/guestlist/claims-enabled") && claims.contains("instagram") {
             found.lock().unwrap().push(format!("{} {:?}: {told} {untold} {claims}", asked.method, asked.path));
         }
     });
@@ -161,7 +161,7 @@ async fn guests_are_in_the_group_before_they_are_given_anything() {
         let stage = Stage::on(state.realm().await);
         look(&stage).await;
         stage.directory.execute(&operation, None, at(1000), stage.epoch()).await.unwrap();
-        assert!(stage.realm(|realm| is_in(realm, "/guestlist/told")), "{state:?}");
+        assert!(stage.realm(|realm| is_in(realm, "/guestlist/claims-enabled")), "{state:?}");
     }
 }
 
@@ -170,7 +170,7 @@ async fn missing_group_is_said_where_the_realm_had_one() {
     let realm = State::AdoptedJoined.realm().await;
     for ours in [true, false] {
         let mut realm = realm.clone();
-        realm.groups.retain(|_, group| text(group, "path") != "/guestlist/told");
+        realm.groups.retain(|_, group| text(group, "path") != "/guestlist/claims-enabled");
         let root = realm.group("/guestlist");
         if !ours {
             realm.groups.get_mut(&root).unwrap()["attributes"] = json!({});

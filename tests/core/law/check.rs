@@ -1,4 +1,4 @@
-//! The door of files: `guestlist check` as a process.
+//! Enforcement on files: `guestlist check` as a process.
 
 use guestlist::rules::{Reason, entry};
 use guestlist::workspace::Workspace;

@@ -1,4 +1,4 @@
-//! No rule is forgotten: each word of the law has a pair at each door that the table of the law says it has.
+//! No rule is forgotten: each reason has a pair at each stage that enforces it by the table of rules.
 
 use std::collections::BTreeSet;
 
@@ -14,16 +14,16 @@ fn every_rule_has_a_pair_at_every_door_of_its_own() {
     {
         let has = |asked: &[Asked]| PAIRS.iter().any(|pair| pair.reason == reason && asked.contains(&pair.asked));
         let by_directory = SCENARIOS.iter().any(|scenario| scenario.reason == reason);
-        let doors: BTreeSet<&str> = entry(reason).enforced_by.split(' ').collect();
-        assert!(!doors.is_empty(), "{reason} has no door");
-        for door in doors {
-            let tried = match door {
+        let stages: BTreeSet<&str> = entry(reason).enforced_by.split(' ').collect();
+        assert!(!stages.is_empty(), "{reason} is enforced nowhere");
+        for stage in stages {
+            let tried = match stage {
                 "S" => has(&[Asked::Alone, Asked::Changed]),
                 "F" => has(&[Asked::Alone, Asked::Together]),
                 "R" => has(&[Asked::Alone, Asked::Together, Asked::Changed]) || by_directory,
-                other => panic!("{reason} names a door that nobody knows: {other}"),
+                other => panic!("{reason} names an unknown stage: {other}"),
             };
-            assert!(tried, "{reason} has no pair at door {door}: add one to tests/core/law");
+            assert!(tried, "{reason} has no pair at stage {stage}: add one to tests/core/law");
         }
     }
 }
@@ -31,12 +31,12 @@ fn every_rule_has_a_pair_at_every_door_of_its_own() {
 #[test]
 fn no_pair_is_at_a_door_that_its_rule_does_not_have() {
     for pair in PAIRS {
-        let doors = entry(pair.reason).enforced_by;
+        let stages = entry(pair.reason).enforced_by;
         let asked: &[&str] = match pair.asked {
             Asked::Alone => &["S", "F", "R"],
             Asked::Changed => &["S", "R"],
             Asked::Together => &["F", "R"],
         };
-        assert!(asked.iter().all(|door| doors.split(' ').any(|has| has == *door)), "{pair:?} is at {doors}");
+        assert!(asked.iter().all(|stage| stages.split(' ').any(|has| has == *stage)), "{pair:?} is at {stages}");
     }
 }

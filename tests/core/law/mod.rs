@@ -1,6 +1,6 @@
-//! Every rule at every door it has: a spec that it refuses, and one at the edge that it lets through. One table of manifests
+//! Every rule at every stage that enforces it: a spec that it refuses, and one at the edge that it lets through. One table of manifests
 //! goes through the API server, `guestlist check` and the reconcile; what only the directory knows is tried in the
-//! reconcile. A word of the law that has no pair at a door of its own fails here.
+//! reconcile. A reason that has no pair at one of its stages fails here.
 
 mod check;
 mod complete;

@@ -1,5 +1,5 @@
 //! The table: a world of manifests in order, and for each rule the changes in one place that it refuses, each beside the
-//! nearest change that it lets through. The doors are asked with the same lines.
+//! nearest change that it lets through. All stages are asked with the same lines.
 
 use guestlist::index::Kind;
 use guestlist::rules::{Reason, Sort, entry};

@@ -1,4 +1,4 @@
-//! The door of the reconcile, which is the final authority: the same manifests in a world with a directory, where everybody
+//! Enforcement by the reconcile, which is the final authority: the same manifests in a world with a directory, where everybody
 //! who is invited joins and turns MFA on.
 
 use guestlist::directory::Import;

@@ -1,4 +1,4 @@
-//! A second reading of who may use what, on the stored objects as they are on the wire. It knows no more of the law
+//! A second reading of who may use what, on the stored objects as they are on the wire. It knows no more of the rules
 //! than the walks use, and shares no code with the planner.
 
 use std::collections::{BTreeMap, BTreeSet};

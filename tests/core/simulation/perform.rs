@@ -1,5 +1,5 @@
 //! Does the engine's tasks with the operator's own performer, on the server and the directory in memory, with the trouble that
-//! a test asked for, and looks at the law after every operation.
+//! a test asked for, and checks the rules after every operation.
 
 use std::sync::Arc;
 

@@ -43,7 +43,7 @@ fn a_guest_whom_keycloak_locked_out_for_good_stays_so_until_a_person_switches_hi
         stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
         guesses(stage).await;
         stays_locked_out(stage, &Operation::EnableLogin { guest: guest("bob") }).await;
-        // What is taken away is, meanwhile, and it does not open the door.
+        // Access is revoked meanwhile, and that does not enable the login.
         let accounts = vec!["instagram".to_owned()];
         stage.done(&Operation::Withhold { guest: guest("bob"), accounts }).await;
         stays_locked_out(stage, &Operation::EnableLogin { guest: guest("bob") }).await;

@@ -124,6 +124,6 @@ fn nothing_is_made_up_of_whom_guestlist_found_nor_of_what_is_its_own() {
         assert_eq!(stage.user(CAROL).await["attributes"]["guestlist.accounts"], json!(["instagram:collaborator"]));
         assert_eq!(accounts(&carol.signs_in().await.unwrap()), None, "and is told of all the same");
         let said = stage.directory.ready().await.unwrap_err().to_string();
-        assert!(said.contains("guestlist.accounts") && said.contains("could not be taken away"), "{said}");
+        assert!(said.contains("guestlist.accounts") && said.contains("could not be revoked"), "{said}");
     });
 }

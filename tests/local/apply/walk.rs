@@ -70,7 +70,7 @@ fn who_is_declared_no_more_stays_without_prune_and_is_deactivated_with_it() {
     let folder = Folder::settled();
     folder.declare(&[SHARE, &guest("carol", "GuestAdmin"), PARTNER].concat());
     let (code, said) = folder.plan();
-    let left = "unmanaged: GuestMembership partners/bob (bob@acme.example)\n  no file declares this guest of acme, who keeps instagram; with --prune he is removed";
+    let left = "unmanaged: GuestMembership partners/bob (bob@acme.example)\n  no file declares this guest of acme, who keeps instagram; with --prune the guest is removed";
     assert!(code == 0 && said.contains(left), "{said}");
     let (_, plan) = folder.json(&["plan", "manifests"]);
     assert_eq!(
@@ -103,7 +103,7 @@ fn a_share_that_is_declared_no_more_gives_on_without_prune_and_nothing_with_it()
     let folder = Folder::settled();
     folder.declare(&[&guest("bob", "GuestUser"), &guest("carol", "GuestAdmin"), PARTNER].concat());
     let (code, said) = folder.plan();
-    let left = "unmanaged: GuestMembership partners/bob (bob@acme.example)\n  keeps instagram, which no share in these files gives";
+    let left = "unmanaged: GuestMembership partners/bob (bob@acme.example)\n  keeps instagram, which no share in these files grants";
     assert!(code == 0 && said.contains(left), "{said}");
     folder.ok(&["apply", "manifests", "--prune", "--yes"]);
     assert_eq!(folder.access(), Vec::<String>::new());
@@ -191,7 +191,7 @@ fn a_few_at_a_time_do_not_empty_a_partner() {
     folder.declare(&left(4));
     for command in [&["plan", "manifests", "--prune"][..], &["apply", "manifests", "--prune", "--yes"]] {
         let (code, said) = folder.says(command);
-        let told = "1 of 8 guests in the directory are declared by no file any more, after 3 who were removed";
+        let told = "1 of 8 guests in the directory are declared by no file, after 3 that were removed";
         assert!(code == 1 && said.contains(told) && said.contains("--max-removals 4"), "{said}");
     }
     assert_eq!(folder.addresses("guests").len(), 5);
@@ -369,7 +369,7 @@ fn the_name_of_a_share_that_was_pruned_is_free_for_another_account() {
     let (_, said) = folder.says(&["plan", "manifests"]);
     assert!(said.contains("Plan: 0 operations"), "{said}");
     let said = folder.ok(&["apply", "manifests", "--prune", "--yes"]);
-    assert!(said.contains("forget what the share was"), "{said}");
+    assert!(said.contains("delete the record of the share"), "{said}");
     folder.declare(&other);
     folder.apply();
     assert_eq!(folder.access(), ["bob@acme.example tiktok:Collaborator", "carol@acme.example tiktok:Manager"]);

@@ -1,4 +1,4 @@
-//! Whose directory it is, and who leads.
+//! The owner of the directory, and its leader.
 
 use guestlist::directory::{Fault, Operation, Owner};
 use guestlist::rules::ShareRole;

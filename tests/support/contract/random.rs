@@ -1,4 +1,4 @@
-//! Whatever is done in whatever order, the directory holds what a model of a few lines says, and never what the law forbids.
+//! Whatever is done in whatever order, the directory holds what a model of a few lines says, and never what the rules forbid.
 
 use std::collections::BTreeMap;
 

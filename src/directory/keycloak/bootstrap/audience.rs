@@ -54,7 +54,7 @@ pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Fault> {
         let call = Call::put(endpoint("PUT groups/{id}"), &["groups", text(&root, "id")]);
         admin.write(call.json(body)).await?;
     }
-    admin.settled_since(before, &format!("applications are told of nobody who is not in the group {PATH}"));
+    admin.settled_since(before, &format!("applications see accounts only of members of the group {PATH}"));
     Ok(())
 }
 
@@ -64,7 +64,7 @@ async fn role(admin: &mut Admin<'_>) -> Result<Value, Fault> {
     if let Some(known) = pick(admin.read(find()).await?) {
         return Ok(known);
     }
-    let body = json!({"name": ROLE, "description": "guestlist: applications are told what this guest may use"});
+    let body = json!({"name": ROLE, "description": "guestlist: applications see the accounts of this guest"});
     admin.write(Call::post(endpoint("POST roles"), &["roles"]).json(body)).await?;
     Ok(pick(admin.read(find()).await?).unwrap_or_default())
 }

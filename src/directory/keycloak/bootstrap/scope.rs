@@ -44,7 +44,7 @@ pub async fn is_ours(admin: &Admin<'_>) -> Result<(), Fault> {
         return Ok(());
     }
     let message = format!(
-        "the realm has a client scope {SCOPE:?} that puts something else into tokens: it is somebody else's and is left alone; \
+        "the realm has a client scope {SCOPE:?} that puts something else into tokens: it is not guestlist's and stays as it is; \
          rename it (Client scopes), guestlist needs one of this name for the claim {ACCOUNTS}; nothing was changed"
     );
     Err(Fault::Refused { message })

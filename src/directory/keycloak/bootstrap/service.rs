@@ -27,7 +27,7 @@ pub async fn is_ours(admin: &Admin<'_>, name: &str) -> Result<(), Fault> {
     }
     let refuse = |why: &str| {
         let message = format!(
-            "the realm has a client {name:?} that {why}: it is somebody else's and is left alone; name another one for the \
+            "the realm has a client {name:?} that {why}: it is not guestlist's and stays as it is; name another one for the \
              operator in GUESTLIST_KEYCLOAK_CLIENT_ID; nothing was changed"
         );
         Err(Fault::Refused { message })

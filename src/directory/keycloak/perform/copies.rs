@@ -15,7 +15,7 @@ impl Inner {
             return Ok(());
         }
         for other in bearers.iter().filter(|other| other.id != user.id) {
-            tracing::warn!(user = other.id, "bears a guest's mark, whose own it is not; it is taken off");
+            tracing::warn!(user = other.id, "has the ownership mark of another guest; the mark is removed");
             let mut without = other.clone();
             without.attributes.retain(|name, _| !guest::ALL.contains(&name.as_str()));
             self.put_user(other, &without).await.map_err(Fault::from)?;

@@ -254,7 +254,7 @@ impl Inner {
         Ok(stand.map(|account| account.name.clone()).collect())
     }
 
-    /// Nobody joins a partner that is not there or was put away.
+    /// Nobody joins a partner that is not there or was deactivated.
     pub(super) async fn is_home(&self, partner: &super::super::PartnerId) -> Result<bool, Fault> {
         Ok(self.read_partner(partner).await?.is_some_and(|(record, _)| record.deactivated_at.is_none()))
     }

@@ -1,4 +1,4 @@
-//! Partners: organizations made, described, put away and ended.
+//! Partners: organizations created, updated, deactivated and purged.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -51,7 +51,7 @@ impl Inner {
             if let Some(left) = found.into_iter().find(|organization| partner::is_left_of(organization, record)) {
                 tracing::warn!(
                     organization = left.alias,
-                    "this organization is a partner's, and did not say so any more"
+                    "this organization belongs to a partner, and its ownership mark was missing"
                 );
                 return Ok(Some(left));
             }
@@ -145,7 +145,7 @@ impl Inner {
             tracing::warn!(
                 organization = organization.alias,
                 user = user.id,
-                "the organization manages this user, and Keycloak would delete him with his membership; he is left in it"
+                "the organization manages this user, and Keycloak would delete the user with the membership; the user stays in it"
             );
             return Ok(false);
         }
@@ -189,7 +189,7 @@ impl Inner {
             // These members are not ours: it stays as it was, as nobody's.
             tracing::warn!(
                 organization = organization.alias,
-                "has members that guestlist did not bring; it is not deleted, only guestlist's mark is taken off"
+                "has members that guestlist did not add; it is not deleted, only the ownership mark is removed"
             );
             self.put_organization(Some(&organization), partner::unmarked(&organization)).await.map_err(Fault::from)?;
         }
