@@ -6,15 +6,15 @@ use std::ops::Index;
 
 /// A map by key, for few entries.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Few<K, V>(Vec<(K, V)>);
+pub struct SmallMap<K, V>(Vec<(K, V)>);
 
-impl<K, V> Default for Few<K, V> {
+impl<K, V> Default for SmallMap<K, V> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<K: Ord, V> Few<K, V> {
+impl<K: Ord, V> SmallMap<K, V> {
     fn place<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
     where
         K: Borrow<Q>,
@@ -67,7 +67,7 @@ impl<K: Ord, V> Few<K, V> {
     }
 }
 
-impl<K, V> Few<K, V> {
+impl<K, V> SmallMap<K, V> {
     /// The entries, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.into_iter()
@@ -109,7 +109,7 @@ impl<K, V> Few<K, V> {
     }
 }
 
-impl<K: Ord, V> FromIterator<(K, V)> for Few<K, V> {
+impl<K: Ord, V> FromIterator<(K, V)> for SmallMap<K, V> {
     /// Of two values under one key the later one counts.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut few = Self::default();
@@ -120,13 +120,13 @@ impl<K: Ord, V> FromIterator<(K, V)> for Few<K, V> {
     }
 }
 
-impl<K: Ord, V, const N: usize> From<[(K, V); N]> for Few<K, V> {
+impl<K: Ord, V, const N: usize> From<[(K, V); N]> for SmallMap<K, V> {
     fn from(entries: [(K, V); N]) -> Self {
         entries.into_iter().collect()
     }
 }
 
-impl<'a, K, V> IntoIterator for &'a Few<K, V> {
+impl<'a, K, V> IntoIterator for &'a SmallMap<K, V> {
     type Item = (&'a K, &'a V);
     type IntoIter = std::iter::Map<std::slice::Iter<'a, (K, V)>, fn(&'a (K, V)) -> (&'a K, &'a V)>;
 
@@ -135,7 +135,7 @@ impl<'a, K, V> IntoIterator for &'a Few<K, V> {
     }
 }
 
-impl<K, V> IntoIterator for Few<K, V> {
+impl<K, V> IntoIterator for SmallMap<K, V> {
     type Item = (K, V);
     type IntoIter = std::vec::IntoIter<(K, V)>;
 
@@ -144,7 +144,7 @@ impl<K, V> IntoIterator for Few<K, V> {
     }
 }
 
-impl<K: Ord + Borrow<Q>, V, Q: Ord + ?Sized> Index<&Q> for Few<K, V> {
+impl<K: Ord + Borrow<Q>, V, Q: Ord + ?Sized> Index<&Q> for SmallMap<K, V> {
     type Output = V;
 
     /// What is under a key that is there; as with any map, there is no other.
@@ -162,7 +162,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn it_does_what_a_tree_does(steps in proptest::collection::vec((0..3, 0..6_u8, 0..9_u8), 0..40)) {
-            let (mut few, mut tree) = (Few::default(), BTreeMap::new());
+            let (mut few, mut tree) = (SmallMap::default(), BTreeMap::new());
             for (what, key, value) in steps {
                 match what {
                     0 => proptest::prop_assert_eq!(few.remove(&key), tree.remove(&key)),
@@ -175,7 +175,7 @@ mod tests {
                 proptest::prop_assert_eq!(few.get(&key), tree.get(&key));
                 proptest::prop_assert!(few.iter().eq(tree.iter()));
             }
-            proptest::prop_assert_eq!(tree.into_iter().collect::<Few<_, _>>(), few);
+            proptest::prop_assert_eq!(tree.into_iter().collect::<SmallMap<_, _>>(), few);
         }
     }
 }

@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Mutex;
 
 /// What is read live, and shared.
-pub struct Fresh<T> {
+pub struct CoalescedRead<T> {
     asked: AtomicU64,
     /// The last reading, and how many had asked when it began.
     last: Mutex<(u64, Option<Arc<T>>)>,
 }
 
-impl<T> Default for Fresh<T> {
+impl<T> Default for CoalescedRead<T> {
     fn default() -> Self {
         Self { asked: AtomicU64::new(0), last: Mutex::new((0, None)) }
     }
 }
 
-impl<T> Fresh<T> {
+impl<T> CoalescedRead<T> {
     /// A reading that began after this was called: `read`, or that of somebody who asked meanwhile.
     pub async fn get<E>(&self, read: impl Future<Output = Result<T, E>>) -> Result<Arc<T>, E> {
         let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
@@ -54,7 +54,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_while_somebody_reads_waits_for_the_next_reading_and_shares_it() {
-        let (fresh, count) = (Fresh::default(), AtomicU64::new(0));
+        let (fresh, count) = (CoalescedRead::default(), AtomicU64::new(0));
         let first = fresh.get(read(&count));
         pin_mut!(first);
         assert!(poll!(&mut first).is_pending(), "it reads");
@@ -69,7 +69,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reading_that_failed_is_nobody_elses() {
-        let (fresh, count) = (Fresh::default(), AtomicU64::new(0));
+        let (fresh, count) = (CoalescedRead::default(), AtomicU64::new(0));
         let failing = fresh.get(std::future::ready(Err(())));
         assert!(failing.await.is_err());
         assert_eq!(*fresh.get(read(&count)).await.unwrap(), 1);

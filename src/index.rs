@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 use crate::api;
-use crate::few::Few;
+use crate::few::SmallMap;
 use crate::rules::{Email, MembershipTerms, PartnerTerms, ShareTerms};
 
 mod brief;
@@ -18,13 +18,13 @@ pub mod resource_version;
 mod stored;
 mod touch;
 
-pub use key::{Key, Kind};
-pub use stored::{Entry, Kept, Meta, Slot, Stored};
-pub use touch::Touched;
+pub use key::{Kind, ObjectRef};
+pub use stored::{CacheEntry, CachedAnyKind, CachedMetadata, CachedObject, CachedStatus};
+pub use touch::Dependents;
 
 /// An object as it is stored.
 #[derive(Clone, Debug)]
-pub enum Declared {
+pub enum Object {
     /// A partner.
     Partner(Box<api::LocalPartner>),
     /// A membership.
@@ -42,7 +42,7 @@ pub enum Declared {
     },
 }
 
-impl Declared {
+impl Object {
     /// The object's kind.
     pub fn kind(&self) -> Kind {
         match self {
@@ -64,27 +64,27 @@ impl Declared {
     }
 
     /// The object's name.
-    pub fn key(&self) -> Key {
+    pub fn key(&self) -> ObjectRef {
         let meta = self.metadata();
-        Key::new(self.kind(), meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+        ObjectRef::new(self.kind(), meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
     }
 }
 
 /// A partner and its terms.
-pub type Partner = Entry<api::LocalPartnerStatus, PartnerTerms>;
+pub type Partner = CachedObject<api::LocalPartnerStatus, PartnerTerms>;
 /// A membership and its terms.
-pub type Membership = Entry<api::GuestMembershipStatus, MembershipTerms>;
+pub type Membership = CachedObject<api::GuestMembershipStatus, MembershipTerms>;
 /// A share and its terms.
-pub type Share = Entry<api::AccountShareStatus, ShareTerms>;
+pub type Share = CachedObject<api::AccountShareStatus, ShareTerms>;
 
 /// Namespace and name.
 pub type Name = (Arc<str>, Arc<str>);
-type Slots<S, T> = BTreeMap<Name, Slot<S, T>>;
+type Slots<S, T> = BTreeMap<Name, CacheEntry<S, T>>;
 type Names = BTreeSet<Name>;
 
 /// The declared world.
 #[derive(Debug, Default)]
-pub struct Index {
+pub struct ObjectCache {
     partners: Slots<api::LocalPartnerStatus, PartnerTerms>,
     memberships: Slots<api::GuestMembershipStatus, MembershipTerms>,
     shares: Slots<api::AccountShareStatus, ShareTerms>,
@@ -94,7 +94,7 @@ pub struct Index {
     admins_of: BTreeMap<Name, BTreeSet<Arc<str>>>,
     shares_of: BTreeMap<Name, BTreeSet<Arc<str>>>,
     /// Address → memberships, in all namespaces.
-    by_address: BTreeMap<Email, Few<Name, ()>>,
+    by_address: BTreeMap<Email, SmallMap<Name, ()>>,
     /// Address → memberships that it invites.
     by_inviter: BTreeMap<Email, Names>,
     /// Address → partners that list it as Host Admin.
@@ -111,9 +111,9 @@ pub struct Index {
     share_uids: BTreeMap<Arc<str>, Name>,
 }
 
-impl Index {
+impl ObjectCache {
     /// What is stored under a partner's name.
-    pub fn partner(&self, namespace: &str, name: &str) -> Option<&Slot<api::LocalPartnerStatus, PartnerTerms>> {
+    pub fn partner(&self, namespace: &str, name: &str) -> Option<&CacheEntry<api::LocalPartnerStatus, PartnerTerms>> {
         self.partners.get(&(namespace.into(), name.into()))
     }
 
@@ -122,19 +122,19 @@ impl Index {
         &self,
         namespace: &str,
         name: &str,
-    ) -> Option<&Slot<api::GuestMembershipStatus, MembershipTerms>> {
+    ) -> Option<&CacheEntry<api::GuestMembershipStatus, MembershipTerms>> {
         self.memberships.get(&(namespace.into(), name.into()))
     }
 
     /// What is stored under a share's name.
-    pub fn share(&self, namespace: &str, name: &str) -> Option<&Slot<api::AccountShareStatus, ShareTerms>> {
+    pub fn share(&self, namespace: &str, name: &str) -> Option<&CacheEntry<api::AccountShareStatus, ShareTerms>> {
         self.shares.get(&(namespace.into(), name.into()))
     }
 
     /// The readable memberships that name a partner.
     pub fn members<'a>(&'a self, namespace: &'a str, partner: &str) -> impl Iterator<Item = &'a Membership> {
         let names = self.members_of.get(&(namespace.into(), partner.into()));
-        names.into_iter().flatten().filter_map(move |name| self.membership(namespace, name).and_then(Slot::read))
+        names.into_iter().flatten().filter_map(move |name| self.membership(namespace, name).and_then(CacheEntry::read))
     }
 
     /// The names of the memberships that say Guest Admin of a partner.
@@ -151,7 +151,7 @@ impl Index {
     /// The readable shares that name a partner.
     pub fn shares<'a>(&'a self, namespace: &'a str, partner: &str) -> impl Iterator<Item = &'a Share> {
         let names = self.shares_of.get(&(namespace.into(), partner.into()));
-        names.into_iter().flatten().filter_map(move |name| self.share(namespace, name).and_then(Slot::read))
+        names.into_iter().flatten().filter_map(move |name| self.share(namespace, name).and_then(CacheEntry::read))
     }
 
     /// The readable shares of an account, of every partner.
@@ -168,7 +168,10 @@ impl Index {
     /// The readable memberships with an address, in all namespaces.
     pub fn memberships_for<'a>(&'a self, address: &Email) -> impl Iterator<Item = &'a Membership> {
         let names = self.by_address.get(address);
-        names.into_iter().flat_map(Few::keys).filter_map(|(namespace, name)| self.membership(namespace, name)?.read())
+        names
+            .into_iter()
+            .flat_map(SmallMap::keys)
+            .filter_map(|(namespace, name)| self.membership(namespace, name)?.read())
     }
 
     /// The partners that list an address as Host Admin.
@@ -192,21 +195,21 @@ impl Index {
     }
 
     /// The membership with this UID.
-    pub fn membership_by_uid(&self, uid: &str) -> Option<&Slot<api::GuestMembershipStatus, MembershipTerms>> {
+    pub fn membership_by_uid(&self, uid: &str) -> Option<&CacheEntry<api::GuestMembershipStatus, MembershipTerms>> {
         self.membership_uids.get(uid).and_then(|name| self.memberships.get(name))
     }
 
     /// The metadata of an object, readable or not.
-    pub fn metadata(&self, key: &Key) -> Option<&Meta> {
+    pub fn metadata(&self, key: &ObjectRef) -> Option<&CachedMetadata> {
         match key.kind {
-            Kind::Partner => self.partner(&key.namespace, &key.name).map(Slot::metadata),
-            Kind::Membership => self.membership(&key.namespace, &key.name).map(Slot::metadata),
-            Kind::Share => self.share(&key.namespace, &key.name).map(Slot::metadata),
+            Kind::Partner => self.partner(&key.namespace, &key.name).map(CacheEntry::metadata),
+            Kind::Membership => self.membership(&key.namespace, &key.name).map(CacheEntry::metadata),
+            Kind::Share => self.share(&key.namespace, &key.name).map(CacheEntry::metadata),
         }
     }
 
     /// Whether an object is there and does not read.
-    pub fn is_unreadable(&self, key: &Key) -> bool {
+    pub fn is_unreadable(&self, key: &ObjectRef) -> bool {
         match key.kind {
             Kind::Partner => self.partner(&key.namespace, &key.name).is_some_and(|slot| slot.read().is_none()),
             Kind::Membership => self.membership(&key.namespace, &key.name).is_some_and(|slot| slot.read().is_none()),
@@ -215,61 +218,62 @@ impl Index {
     }
 
     /// The partner that an object belongs to (itself, for a partner). `None`: unknown, as it does not read.
-    pub fn partner_of(&self, key: &Key) -> Option<Key> {
+    pub fn partner_of(&self, key: &ObjectRef) -> Option<ObjectRef> {
         let partner = match key.kind {
             Kind::Partner => Some(&*key.name),
             Kind::Membership => self
                 .membership(&key.namespace, &key.name)
-                .and_then(Slot::read)
+                .and_then(CacheEntry::read)
                 .map(|m| m.reading.terms.partner.as_str()),
-            Kind::Share => {
-                self.share(&key.namespace, &key.name).and_then(Slot::read).map(|s| s.reading.terms.partner.as_str())
-            }
+            Kind::Share => self
+                .share(&key.namespace, &key.name)
+                .and_then(CacheEntry::read)
+                .map(|s| s.reading.terms.partner.as_str()),
         };
-        partner.map(|name| Key::new(Kind::Partner, key.namespace.clone(), name))
+        partner.map(|name| ObjectRef::new(Kind::Partner, key.namespace.clone(), name))
     }
 
     /// All keys of one kind.
-    pub fn keys(&self, kind: Kind) -> impl Iterator<Item = Key> + '_ {
+    pub fn keys(&self, kind: Kind) -> impl Iterator<Item = ObjectRef> + '_ {
         let names: Box<dyn Iterator<Item = &Name>> = match kind {
             Kind::Partner => Box::new(self.partners.keys()),
             Kind::Membership => Box::new(self.memberships.keys()),
             Kind::Share => Box::new(self.shares.keys()),
         };
-        names.map(move |(namespace, name)| Key::new(kind, namespace.clone(), name.clone()))
+        names.map(move |(namespace, name)| ObjectRef::new(kind, namespace.clone(), name.clone()))
     }
 
     /// Takes in an object that was added or changed (or returned by a write of ours). Returns the keys that the change
     /// touches. An event that is older than what is stored (the echo of our own write, say) changes nothing.
-    pub fn apply(&mut self, object: Declared) -> Touched {
-        let object = Kept::from(object);
+    pub fn apply(&mut self, object: Object) -> Dependents {
+        let object = CachedAnyKind::from(object);
         let key = object.key();
         if let Some(stored) = self.metadata(&key)
             && stored.uid == object.metadata().uid
             && version(object.metadata()) <= version(stored)
         {
-            return Touched::default();
+            return Dependents::default();
         }
         self.put(&key, object)
     }
 
     /// Forgets an object that was deleted; an event about another UID than the stored one is ignored.
-    pub fn delete(&mut self, key: &Key, uid: &str) -> Touched {
+    pub fn delete(&mut self, key: &ObjectRef, uid: &str) -> Dependents {
         if self.metadata(key).and_then(|meta| meta.uid.as_deref()) != Some(uid) {
-            return Touched::default();
+            return Dependents::default();
         }
         self.remove(key)
     }
 
     /// A complete list of one kind: what it lacks is deleted, what it has replaces what is stored, also where its
     /// resourceVersions are lower (a restore). Returns the keys whose world changed.
-    pub fn replace(&mut self, kind: Kind, objects: Vec<Kept>) -> Touched {
+    pub fn replace(&mut self, kind: Kind, objects: Vec<CachedAnyKind>) -> Dependents {
         if self.keys(kind).next().is_none() {
             return self.fill(objects);
         }
-        let mut touched = Touched::default();
-        let listed: BTreeSet<Key> = objects.iter().map(Kept::key).collect();
-        let gone: Vec<Key> = self.keys(kind).filter(|key| !listed.contains(key)).collect();
+        let mut touched = Dependents::default();
+        let listed: BTreeSet<ObjectRef> = objects.iter().map(CachedAnyKind::key).collect();
+        let gone: Vec<ObjectRef> = self.keys(kind).filter(|key| !listed.contains(key)).collect();
         for key in gone {
             touched.merge(self.remove(&key));
         }
@@ -287,8 +291,8 @@ impl Index {
 
     /// The first list of a kind. It touches whatever is stored: asking each object what it touches is quadratic where
     /// each newcomer of a quota touches all the others.
-    fn fill(&mut self, objects: Vec<Kept>) -> Touched {
-        let mut touched = Touched::default();
+    fn fill(&mut self, objects: Vec<CachedAnyKind>) -> Dependents {
+        let mut touched = Dependents::default();
         if objects.is_empty() {
             return touched;
         }
@@ -301,9 +305,9 @@ impl Index {
         touched
     }
 
-    fn put(&mut self, key: &Key, object: Kept) -> Touched {
+    fn put(&mut self, key: &ObjectRef, object: CachedAnyKind) -> Dependents {
         let key = &self.known(key);
-        let mut touched = Touched::default();
+        let mut touched = Dependents::default();
         let relevant = self.is_relevant(key, &object);
         if relevant {
             touched.merge(self.touched_by_declared(key));
@@ -317,7 +321,7 @@ impl Index {
         touched
     }
 
-    fn remove(&mut self, key: &Key) -> Touched {
+    fn remove(&mut self, key: &ObjectRef) -> Dependents {
         let mut touched = self.touched_by_declared(key);
         self.unlink(key);
         touched.merge(self.touched_by_name(key));
@@ -326,7 +330,7 @@ impl Index {
     }
 
     /// The key in the text that is there already, where it is: timers and links outlive many versions of an object.
-    fn known(&self, key: &Key) -> Key {
+    fn known(&self, key: &ObjectRef) -> ObjectRef {
         let name = (key.namespace.clone(), key.name.clone());
         let known = match key.kind {
             Kind::Partner => self.partners.get_key_value(&name).map(|(name, _)| name),
@@ -334,14 +338,14 @@ impl Index {
             Kind::Share => self.shares.get_key_value(&name).map(|(name, _)| name),
         };
         let (namespace, name) = known.cloned().unwrap_or(name);
-        Key::new(key.kind, namespace, name)
+        ObjectRef::new(key.kind, namespace, name)
     }
 
     /// Whether a change can matter to other objects: anything but status, finalizers of others and bookkeeping.
-    fn is_relevant(&self, key: &Key, new: &Kept) -> bool {
+    fn is_relevant(&self, key: &ObjectRef, new: &CachedAnyKind) -> bool {
         // Nothing is given under a partner or a share that could vanish without a trace; a membership guards itself.
-        let guards = |meta: &Meta| key.kind != Kind::Membership && has_finalizer(&meta.finalizers);
-        let differs = |old: &Meta, new: &Meta| {
+        let guards = |meta: &CachedMetadata| key.kind != Kind::Membership && has_finalizer(&meta.finalizers);
+        let differs = |old: &CachedMetadata, new: &CachedMetadata| {
             old.uid != new.uid
                 || old.deletion_timestamp != new.deletion_timestamp
                 || old.annotations != new.annotations
@@ -353,16 +357,16 @@ impl Index {
         }
         let name = (key.namespace.clone(), key.name.clone());
         match new {
-            Kept::Partner(new) => says_otherwise(self.partners.get(&name), new),
-            Kept::Membership(new) => says_otherwise(self.memberships.get(&name), new),
-            Kept::Share(new) => says_otherwise(self.shares.get(&name), new),
+            CachedAnyKind::Partner(new) => says_otherwise(self.partners.get(&name), new),
+            CachedAnyKind::Membership(new) => says_otherwise(self.memberships.get(&name), new),
+            CachedAnyKind::Share(new) => says_otherwise(self.shares.get(&name), new),
         }
     }
 }
 
 /// Whether a spec reads otherwise than what is stored, or does not read.
-fn says_otherwise<S, T: PartialEq>(old: Option<&Slot<S, T>>, new: &Slot<S, T>) -> bool {
-    let (Some(old), Some(new)) = (old.and_then(Slot::read), new.read()) else { return true };
+fn says_otherwise<S, T: PartialEq>(old: Option<&CacheEntry<S, T>>, new: &CacheEntry<S, T>) -> bool {
+    let (Some(old), Some(new)) = (old.and_then(CacheEntry::read), new.read()) else { return true };
     old.reading != new.reading
 }
 
@@ -372,6 +376,6 @@ pub fn has_finalizer<'a>(finalizers: impl IntoIterator<Item = &'a String>) -> bo
 }
 
 /// An object's resourceVersion; files have none.
-fn version(meta: &Meta) -> Option<u64> {
+fn version(meta: &CachedMetadata) -> Option<u64> {
     resource_version::number(meta.resource_version.as_deref())
 }

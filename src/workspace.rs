@@ -24,7 +24,7 @@ const NO_TENANTS: &str = "tenants: the list is missing, and a policy without it 
 
 /// The policy in force. The default one allows nobody anything.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Workspace {
+pub struct WorkspacePolicy {
     installation: String,
     domains: Vec<Domain>,
     tenants: Vec<Tenant>,
@@ -71,7 +71,7 @@ enum AddressPattern {
     Anybody,
 }
 
-impl Default for Workspace {
+impl Default for WorkspacePolicy {
     fn default() -> Self {
         Self {
             installation: DEFAULT_INSTALLATION.to_owned(),
@@ -125,7 +125,7 @@ struct FilePurge {
     per_hour: Option<String>,
 }
 
-impl Workspace {
+impl WorkspacePolicy {
     /// Reads a policy file's text. The error says where and what, and how to fix it. A policy without a list of tenants is
     /// an error: a file that was cut off or emptied must not revoke all access.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -311,7 +311,7 @@ purge: {after: 48h, perHour: 10%}
 
     #[test]
     fn a_namespace_speaks_only_for_whom_the_policy_lists() {
-        let policy = Workspace::parse(POLICY).unwrap();
+        let policy = WorkspacePolicy::parse(POLICY).unwrap();
         assert!(policy.speaks_for("partners", &email("anybody@host.example")));
         assert!(!policy.speaks_for("partners", &email("anybody@sub.host.example")));
         assert!(policy.speaks_for("team-a", &email("Zoe@host.example")));
@@ -325,15 +325,15 @@ purge: {after: 48h, perHour: 10%}
     #[test]
     fn policy_without_tenants_list_is_an_error() {
         for text in ["", "# nothing\n", "{}", "null", "installation: demo", "tenants:", "tenants: null", "tenants: ~"] {
-            assert_eq!(Workspace::parse(text), Err(NO_TENANTS.to_owned()), "{text}");
+            assert_eq!(WorkspacePolicy::parse(text), Err(NO_TENANTS.to_owned()), "{text}");
         }
         let commented = "installation: demo\ntenants:\n# - {namespace: a, hostAdmins: ['*@host.example']}\n";
-        assert_eq!(Workspace::parse(commented), Err(NO_TENANTS.to_owned()));
+        assert_eq!(WorkspacePolicy::parse(commented), Err(NO_TENANTS.to_owned()));
     }
 
     #[test]
     fn policy_with_empty_tenants_list_denies_all_access() {
-        let policy = Workspace::parse("tenants: []").unwrap();
+        let policy = WorkspacePolicy::parse("tenants: []").unwrap();
         assert!(!policy.speaks_for("default", &email("alice@host.example")));
         assert!(policy.corporate_domains().is_empty());
     }
@@ -343,7 +343,7 @@ purge: {after: 48h, perHour: 10%}
         let policy = POLICY.trim_start();
         for end in policy.char_indices().map(|(at, _)| at) {
             let prefix = &policy[..end];
-            if Workspace::parse(prefix).is_ok() {
+            if WorkspacePolicy::parse(prefix).is_ok() {
                 assert!(prefix.contains("tenants:\n- {"), "{prefix}");
             }
         }
@@ -375,7 +375,7 @@ purge: {after: 48h, perHour: 10%}
             ("domains: []\n...\ntenants: []", "line 3, column 1: "),
             ("tenants: []\ninstallation: Prod EU", "installation"),
         ] {
-            let error = Workspace::parse(text).unwrap_err();
+            let error = WorkspacePolicy::parse(text).unwrap_err();
             assert!(error.contains(place), "{text}: {error}");
         }
     }

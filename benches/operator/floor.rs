@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use guestlist::api;
-use guestlist::directory::sqlite::{Access, Directory, Store};
-use guestlist::directory::{Epoch, Execute, GuestId, Mark, Operation, Origin, Owner, PartnerId};
+use guestlist::directory::sqlite::{Directory, OpenMode, Store};
+use guestlist::directory::{DirectoryWriter, Epoch, GuestId, Operation, Origin, Owner, OwnershipMark, PartnerId};
 use guestlist::index::Kind;
 use guestlist::operator::watch::Watched;
 use guestlist::rules::{Email, GuestRole};
@@ -119,26 +119,26 @@ fn status(kind: Kind) -> Value {
     }
 }
 
-fn mark(name: &str) -> Mark {
-    Mark {
+fn mark(name: &str) -> OwnershipMark {
+    OwnershipMark {
         installation: "floor".to_owned(),
         cluster: "floor".to_owned(),
         namespace: "floor".to_owned(),
         name: name.to_owned(),
         uid: format!("uid-{name}"),
-        origin: Origin::Made,
+        origin: Origin::Created,
     }
 }
 
 async fn directory(plane: &ControlPlane, name: &str, size: Size) -> (Arc<Directory>, Epoch) {
-    let store = Store::open(&plane.dir().join(format!("{name}.db")), Access::Create).unwrap();
+    let store = Store::open(&plane.dir().join(format!("{name}.db")), OpenMode::Create).unwrap();
     let directory = Arc::new(Directory::start(store).unwrap());
     let owner = Owner { installation: "floor".to_owned(), cluster: "floor".to_owned() };
     directory.claim(&owner).await.unwrap();
     let epoch = directory.lead().await.unwrap();
     for partner in 0..size.partners {
         let name = format!("partner-{partner}");
-        let ensure = Operation::EnsurePartner {
+        let ensure = Operation::ApplyPartner {
             partner: PartnerId(name.clone()),
             mark: mark(&name),
             display_name: name,
@@ -151,7 +151,7 @@ async fn directory(plane: &ControlPlane, name: &str, size: Size) -> (Arc<Directo
 }
 
 fn admit(name: &str, address: &str, partner: &str) -> Operation {
-    Operation::Admit {
+    Operation::InviteGuest {
         guest: GuestId(name.to_owned()),
         mark: mark(name),
         partner: PartnerId(partner.to_owned()),

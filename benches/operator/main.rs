@@ -23,11 +23,11 @@ mod world;
 use std::time::{Duration, Instant};
 
 use controlplane::ControlPlane;
-use guestlist::directory::sqlite::{Access, Store};
-use guestlist::directory::{Mirror, Owner};
-use guestlist::index::{Index, Kind};
-use guestlist::plan::{Extent, Scope, World, plan};
-use guestlist::workspace::Workspace;
+use guestlist::directory::sqlite::{OpenMode, Store};
+use guestlist::directory::{DirectoryCache, Owner};
+use guestlist::index::{Kind, ObjectCache};
+use guestlist::plan::{AvailableFacts, Inputs, PruneScope, plan};
+use guestlist::workspace::WorkspacePolicy;
 use jiff::Timestamp;
 use operator::Operator;
 use world::{Size, client};
@@ -176,20 +176,20 @@ async fn reactions(client: &kube::Client, operator: &Operator, size: Size) -> Ve
 
 /// How long the pure plan of a membership takes where nothing is to be done.
 async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
-    let mut index = Index::default();
+    let mut index = ObjectCache::default();
     for (kind, objects) in world::everything(client).await {
         index.replace(kind, objects.into_iter().map(Into::into).collect());
     }
-    let mut mirror = Mirror::default();
-    let all = Store::open(&operator.database(), Access::Read).unwrap().everything().unwrap();
+    let mut mirror = DirectoryCache::default();
+    let all = Store::open(&operator.database(), OpenMode::Read).unwrap().everything().unwrap();
     let mark = all.partners[0].mark.clone();
     all.partners.into_iter().for_each(|partner| mirror.set_partner(&partner.id.clone(), Some(partner)));
     all.guests.into_iter().for_each(|guest| mirror.set_guest(&guest.address.clone(), Some(guest)));
     all.accounts.into_iter().for_each(|account| mirror.set_account(&account.name.clone(), Some(account)));
     all.users.into_iter().for_each(|user| mirror.set_user(&user.email.clone(), Some(user)));
-    let workspace = Workspace::parse(operator::POLICY).unwrap();
+    let workspace = WorkspacePolicy::parse(operator::POLICY).unwrap();
     let owner = Owner { installation: mark.installation, cluster: mark.cluster };
-    let world = World {
+    let world = Inputs {
         declared: &index,
         observed: &mirror,
         workspace: &workspace,
@@ -197,8 +197,8 @@ async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
         directory_available: true,
         unsent: false,
         invitations: &guestlist::plan::NO_INVITATIONS,
-        scope: Scope::ALL,
-        extent: Extent::Everything,
+        scope: AvailableFacts::ALL,
+        extent: PruneScope::Everything,
         now: Timestamp::now(),
     };
     let keys: Vec<_> = index.keys(Kind::Membership).collect();

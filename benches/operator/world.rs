@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use guestlist::api;
-use guestlist::index::{Declared, Kind};
+use guestlist::index::{Kind, Object};
 use guestlist::operator::watch::{Watched, declared};
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -123,7 +123,7 @@ pub async fn suspend(client: &Client, number: usize) {
     guests.patch(&name(number), &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
 }
 
-async fn list<K: Watched>(client: &Client) -> Vec<Declared> {
+async fn list<K: Watched>(client: &Client) -> Vec<Object> {
     let objects: Api<DeserializeGuard<K>> = Api::all(client.clone());
     let mut all = Vec::new();
     let mut params = ListParams::default().limit(500);
@@ -137,7 +137,7 @@ async fn list<K: Watched>(client: &Client) -> Vec<Declared> {
     }
 }
 
-pub async fn everything(client: &Client) -> [(Kind, Vec<Declared>); 3] {
+pub async fn everything(client: &Client) -> [(Kind, Vec<Object>); 3] {
     let (partners, guests, shares) = tokio::join!(
         list::<api::LocalPartner>(client),
         list::<api::GuestMembership>(client),

@@ -75,7 +75,7 @@ pub struct LocalPartnerSpec {
     pub mfa: Option<PartnerMfa>,
     /// How invitations behave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invitations: Option<Invitations>,
+    pub invitations: Option<InvitationSettings>,
     /// Who may be a guest, how many and for how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guests: Option<GuestLimits>,
@@ -120,7 +120,7 @@ pub struct PartnerMfa {
 /// How invitations behave.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Invitations {
+pub struct InvitationSettings {
     /// How long an invitation can be followed, as `72h` (the default; at most `8760h`).
     /// `check`, `plan` and `apply` warn below `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

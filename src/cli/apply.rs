@@ -10,13 +10,13 @@ use clap::Args;
 use tokio::runtime::Runtime;
 
 use super::offline::early::Early;
-use super::offline::input::{Given, Input, Rehearsal, foreign, rehearse};
+use super::offline::input::{Given, Manifests, Rehearsal, foreign, rehearse};
 use super::offline::later;
-use super::offline::session::{Done, load};
-use super::offline::words::{Known, Text, takes};
+use super::offline::session::{CompletedStep, load};
+use super::offline::words::{Subjects, Text, takes};
 use super::plan::{Format, show};
 use super::{ask, check, offline};
-use crate::directory::{Epoch, Execute, Fault};
+use crate::directory::{DirectoryWriter, Epoch, Error};
 
 /// Another process became the leader of the directory.
 const OVERTAKEN: &str = "another apply, or an operator, became the leader of the directory meanwhile, and this apply stopped: it did \
@@ -45,7 +45,7 @@ pub(super) struct ApplyArgs {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    input: Input,
+    input: Manifests,
     /// Do not ask for confirmation before access is revoked
     #[arg(short, long)]
     yes: bool,
@@ -67,7 +67,7 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let runtime = offline::runtime()?;
     let (given, directory, held) = runtime.block_on(async {
         // Nobody can be asked while the reading goes on.
-        let meanwhile = async |given: &Given, directory: &Arc<dyn Execute>| {
+        let meanwhile = async |given: &Given, directory: &Arc<dyn DirectoryWriter>| {
             if args.yes {
                 let revoked = revoke_early(args, given, directory, out).await;
                 eprint!("{}", revoked.unwrap_or_else(|problem| Some(problem + "\n")).unwrap_or_default());
@@ -97,11 +97,11 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     }
     let (shown, epoch) = agree(args, &given, directory.as_ref(), &runtime, shown, out)?;
     let text = matches!(args.output, Format::Text);
-    let words = Text::new(check::has_colour(), Known::of(&shown.load, &shown.operations));
+    let words = Text::new(check::has_colour(), Subjects::of(&shown.load, &shown.operations));
     if text {
         writeln!(out).map_err(|error| error.to_string())?;
     }
-    let tell = |operation: &Done| {
+    let tell = |operation: &CompletedStep| {
         if text {
             // Who does not read to the end does not stop it.
             drop(out.write_all(words.done(operation).as_bytes()).and_then(|()| out.flush()));
@@ -137,7 +137,7 @@ fn done_summary(words: &Text, done: &Rehearsal) -> String {
 async fn revoke_early(
     args: &ApplyArgs,
     given: &Given,
-    directory: &Arc<dyn Execute>,
+    directory: &Arc<dyn DirectoryWriter>,
     out: &mut dyn Write,
 ) -> Result<Option<String>, String> {
     let early = Early::plan(given, directory.as_ref()).await;
@@ -149,7 +149,7 @@ async fn revoke_early(
     if operations.is_empty() {
         return Ok(None);
     }
-    let mut words = Text::new(check::has_colour(), Known::of(&early.read(), &operations));
+    let mut words = Text::new(check::has_colour(), Subjects::of(&early.read(), &operations));
     let listed: String = operations.iter().map(|done| words.operation(done)).collect();
     // JSON is one object of what a whole apply did.
     let mut write = |text: &str| match args.output {
@@ -178,7 +178,7 @@ async fn revoke_early(
 fn agree(
     args: &ApplyArgs,
     given: &Given,
-    directory: &dyn Execute,
+    directory: &dyn DirectoryWriter,
     runtime: &Runtime,
     mut shown: Rehearsal,
     out: &mut dyn Write,
@@ -202,13 +202,13 @@ fn agree(
 }
 
 /// What would be done now.
-async fn look(given: &Given, directory: &dyn Execute) -> Result<Rehearsal, String> {
+async fn look(given: &Given, directory: &dyn DirectoryWriter) -> Result<Rehearsal, String> {
     rehearse(given, directory, load(directory).await?).await
 }
 
 /// How many operations were not among those that were shown.
-fn unseen(shown: &[Done], now: &[Done]) -> usize {
-    let timeless = |done: &Done| format!("{} {:?}", done.key, done.step.operation.timeless());
+fn unseen(shown: &[CompletedStep], now: &[CompletedStep]) -> usize {
+    let timeless = |done: &CompletedStep| format!("{} {:?}", done.key, done.step.operation.timeless());
     let shown: BTreeSet<String> = shown.iter().map(timeless).collect();
     now.iter().filter(|done| !shown.contains(&timeless(done))).count()
 }
@@ -223,10 +223,10 @@ fn confirm(yes: bool, rehearsal: &Rehearsal) -> Result<(), String> {
 }
 
 /// Becomes the leader of the directory.
-async fn lead(given: &Given, directory: &dyn Execute) -> Result<Epoch, String> {
+async fn lead(given: &Given, directory: &dyn DirectoryWriter) -> Result<Epoch, String> {
     match directory.claim(&given.owner).await {
         Ok(()) => directory.lead().await.map_err(|fault| fault.to_string()),
-        Err(Fault::Foreign { owner }) => Err(foreign(&owner, &given.owner)),
+        Err(Error::Foreign { owner }) => Err(foreign(&owner, &given.owner)),
         Err(fault) => Err(fault.to_string()),
     }
 }
@@ -237,20 +237,21 @@ mod tests {
 
     use super::*;
     use crate::directory::{GuestId, Operation};
-    use crate::index::{Key, Kind};
+    use crate::index::{Kind, ObjectRef};
     use crate::plan::Step;
     use crate::rules::Reason;
 
-    fn done(operation: Operation) -> Done {
-        let step = Step { operation, reason: Reason::Reconciled, because: String::new() };
-        Done { key: Key::new(Kind::Membership, "partners", "bob"), step }
+    fn done(operation: Operation) -> CompletedStep {
+        let step = Step { operation, reason: Reason::Reconciled, message: String::new() };
+        CompletedStep { key: ObjectRef::new(Kind::Membership, "partners", "bob"), step }
     }
 
     #[test]
     fn what_is_done_is_what_was_shown_or_less_and_anything_else_is_shown_first() {
         let guest = || GuestId("bob".to_owned());
-        let invite = |at: i64| done(Operation::Invite { guest: guest(), expires_at: Timestamp::constant(at, 0) });
-        let take = |account: &str| done(Operation::Withhold { guest: guest(), accounts: vec![account.to_owned()] });
+        let invite =
+            |at: i64| done(Operation::ResendInvitation { guest: guest(), expires_at: Timestamp::constant(at, 0) });
+        let take = |account: &str| done(Operation::Revoke { guest: guest(), accounts: vec![account.to_owned()] });
         let shown = [invite(1), take("instagram")];
         assert_eq!(unseen(&shown, &[invite(2), take("instagram")]), 0);
         assert_eq!(unseen(&shown, &[take("instagram")]), 0);

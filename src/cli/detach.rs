@@ -8,13 +8,13 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::offline::input::{FILES, Given, Input};
+use super::offline::input::{FILES, Given, Manifests};
 use super::offline::session::load;
 use super::{Problem, ask, offline};
-use crate::directory::{Execute, Mirror, Owner};
-use crate::index::{Index, Key, Kind, Membership, has_finalizer};
+use crate::directory::{DirectoryCache, DirectoryWriter, Owner};
+use crate::index::{Kind, Membership, ObjectCache, ObjectRef, has_finalizer};
 use crate::operator::cluster::Cluster;
-use crate::plan::{Extent, NO_INVITATIONS, Scope, Step, World, behind, sweep};
+use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, Step, behind, sweep};
 use crate::rules::printable;
 
 #[derive(Debug, Args)]
@@ -113,7 +113,7 @@ async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
         return Ok(());
     }
     for step in &steps {
-        writeln!(out, "{}", printable(&step.because))?;
+        writeln!(out, "{}", printable(&step.message))?;
     }
     let count = steps.len();
     ask(
@@ -136,9 +136,9 @@ async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
 
 /// The steps that remove the orphans' ownership marks. The directory is read first: a guest admitted before the objects are read
 /// is declared by then.
-async fn orphaned(input: &Input, directory: &dyn Execute) -> Result<Vec<Step>, String> {
+async fn orphaned(input: &Manifests, directory: &dyn DirectoryWriter) -> Result<Vec<Step>, String> {
     let (given, index, mirror) = compared(input, directory).await?;
-    Ok(sweep::give_back(World {
+    Ok(sweep::give_back(Inputs {
         declared: &index,
         observed: &mirror,
         workspace: &given.workspace,
@@ -146,28 +146,31 @@ async fn orphaned(input: &Input, directory: &dyn Execute) -> Result<Vec<Step>, S
         directory_available: true,
         unsent: false,
         invitations: &NO_INVITATIONS,
-        scope: Scope::ALL,
-        extent: Extent::Everything,
+        scope: AvailableFacts::ALL,
+        extent: PruneScope::Everything,
         now: Timestamp::now(),
     }))
 }
 
 /// The cluster's objects beside the directory's guests.
-async fn compared(input: &Input, directory: &dyn Execute) -> Result<(Given, Index, Mirror), String> {
+async fn compared(
+    input: &Manifests,
+    directory: &dyn DirectoryWriter,
+) -> Result<(Given, ObjectCache, DirectoryCache), String> {
     let owner = directory.owner().await.map_err(|fault| fault.to_string())?;
     let load = load(directory).await?;
     let given = input.read_cluster().await?;
     if let Some(owner) = owner.filter(|owner| *owner != given.owner) {
         return Err(offline::input::foreign(&owner, &given.owner));
     }
-    let mut index = Index::default();
+    let mut index = ObjectCache::default();
     for kind in Kind::ALL {
         index.replace(
             kind,
             given.objects.iter().filter(|object| object.kind() == kind).cloned().map(Into::into).collect(),
         );
     }
-    let mut mirror = Mirror::default();
+    let mut mirror = DirectoryCache::default();
     for guest in load.guests {
         mirror.set_guest(&guest.address.clone(), Some(guest));
     }
@@ -175,12 +178,15 @@ async fn compared(input: &Input, directory: &dyn Execute) -> Result<(Given, Inde
 }
 
 /// The memberships whose status says that their guest was invited, without a record in the directory: their keys and names.
-async fn unknown(input: &Input, directory: &dyn Execute) -> Result<BTreeMap<String, (Key, String)>, String> {
+async fn unknown(
+    input: &Manifests,
+    directory: &dyn DirectoryWriter,
+) -> Result<BTreeMap<String, (ObjectRef, String)>, String> {
     let (_, index, mirror) = compared(input, directory).await?;
     let entry = |entry: &Membership| {
         let meta = &entry.metadata;
         let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
-        let key = Key::new(Kind::Membership, text(&meta.namespace), text(&meta.name));
+        let key = ObjectRef::new(Kind::Membership, text(&meta.namespace), text(&meta.name));
         (text(&meta.uid), (key, behind::named(entry)))
     };
     Ok(behind::missing(&index, &mirror).map(entry).collect())
@@ -251,8 +257,8 @@ async fn adopt_directory(args: &DetachArgs, whose: Whose, out: &mut dyn Write) -
 }
 
 impl DetachArgs {
-    fn input(&self) -> Result<Input, String> {
-        Ok(Input {
+    fn input(&self) -> Result<Manifests, String> {
+        Ok(Manifests {
             workspace: self.workspace.clone().ok_or("--workspace names the policy; it is needed here")?,
             directory: self.directory.clone(),
             namespace: None,

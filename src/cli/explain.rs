@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use super::Problem;
-use super::reference::Page;
+use super::reference::ReferencePage;
 use crate::api::ConditionType;
-use crate::rules::{self, Reason, Sort};
+use crate::rules::{self, Reason, ReasonGroup};
 use crate::wording::nearest;
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub(super) struct ExplainArgs {
     reason: Option<String>,
     /// Print a page of the reference as Markdown
     #[arg(long, value_name = "PAGE", num_args = 0..=1, default_missing_value = "rules", conflicts_with = "reason")]
-    markdown: Option<Page>,
+    markdown: Option<ReferencePage>,
 }
 
 pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Problem> {
@@ -49,10 +49,10 @@ fn unknown(word: &str) -> String {
 
 fn list(out: &mut dyn Write) -> Result<(), Problem> {
     let sections = [
-        ("Rules", Sort::Rule),
-        ("Rules that wait for a missing object", Sort::WaitingRule),
-        ("Other reasons", Sort::Other),
-        ("States", Sort::State),
+        ("Rules", ReasonGroup::Rule),
+        ("Rules that wait for a missing object", ReasonGroup::WaitingRule),
+        ("Other reasons", ReasonGroup::Other),
+        ("States", ReasonGroup::State),
     ];
     for (title, sort) in sections {
         writeln!(out, "{title}\n")?;

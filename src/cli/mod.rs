@@ -162,8 +162,8 @@ impl From<String> for Problem {
     }
 }
 
-impl From<crate::directory::Fault> for Problem {
-    fn from(fault: crate::directory::Fault) -> Self {
+impl From<crate::directory::Error> for Problem {
+    fn from(fault: crate::directory::Error) -> Self {
         Self::Said(fault.to_string())
     }
 }

@@ -8,14 +8,14 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::offline::compare::{self, Change, Direction, Side, compare};
-use super::offline::input::{Given, Input, Rehearsal, applied_at, rehearse, rehearse_at};
+use super::offline::compare::{self, AccessDifference, Direction, Side, compare};
+use super::offline::input::{Given, Manifests, Rehearsal, applied_at, rehearse, rehearse_at};
 use super::offline::session::load;
-use super::offline::words::{Known, Text, json};
+use super::offline::words::{Subjects, Text, json};
 use super::offline::{later, markdown};
 use super::{check, offline};
-use crate::index::{Declared, Key};
-use crate::plan::Extent;
+use crate::index::{Object, ObjectRef};
+use crate::plan::PruneScope;
 use crate::rules::printable_json;
 
 /// There is something to do.
@@ -43,7 +43,7 @@ pub(super) struct PlanArgs {
     #[arg(required_unless_present = "from_cluster", value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    input: Input,
+    input: Manifests,
     /// What the operator is about to do, by the objects of the cluster that kubectl talks to, and why it waits
     #[arg(long, conflicts_with_all = ["paths", "prune", "max_removals", "namespace"])]
     from_cluster: bool,
@@ -90,14 +90,14 @@ pub(super) fn run(args: &PlanArgs, out: &mut dyn Write) -> ExitCode {
 }
 
 /// The differences between two sets of files on one directory at one instant, and the rehearsal of the new one.
-fn differences(args: &PlanArgs) -> Result<(Vec<Change>, Rehearsal), String> {
+fn differences(args: &PlanArgs) -> Result<(Vec<AccessDifference>, Rehearsal), String> {
     let stdin = |paths: &[PathBuf]| paths.iter().any(|path| path.as_os_str() == "-");
     if stdin(&args.paths) && stdin(&args.base) {
         return Err("standard input can be PATH or the base, not both".to_owned());
     }
     let mut input = args.input.clone();
     let workspace = args.base_workspace.clone().unwrap_or_else(|| input.workspace.clone());
-    let before = Input { workspace, ..input.clone() }.read(&args.base);
+    let before = Manifests { workspace, ..input.clone() }.read(&args.base);
     let mut before = before.map_err(|problem| format!("failed to read the base:\n{problem}"))?;
     input.prune = true;
     let runtime = offline::runtime()?;
@@ -108,7 +108,7 @@ fn differences(args: &PlanArgs) -> Result<(Vec<Change>, Rehearsal), String> {
         // Files are compared, not runs: neither side holds back for the number of guests that the other does not declare.
         let at_most = Some(args.input.max_removals.unwrap_or(usize::MAX));
         for given in [&mut before, &mut after] {
-            given.extent = Extent::DeclaredPartners { at_most };
+            given.extent = PruneScope::DeclaredPartners { at_most };
         }
         let now = jiff::Timestamp::now();
         let old = rehearse_at(&before, directory.as_ref(), held.clone(), now).await?;
@@ -122,12 +122,12 @@ fn differences(args: &PlanArgs) -> Result<(Vec<Change>, Rehearsal), String> {
 
 /// Whether an object has another address, partner or account in the new files.
 fn edits_immutable(before: &Given, after: &Given) -> bool {
-    let values = |object: &Declared| match object {
-        Declared::Membership(it) => Some((it.spec.email.to_ascii_lowercase(), it.spec.partner_ref.name.clone())),
-        Declared::Share(it) => Some((it.spec.account.clone(), it.spec.partner_ref.name.clone())),
-        Declared::Partner(_) | Declared::Unreadable { .. } => None,
+    let values = |object: &Object| match object {
+        Object::Membership(it) => Some((it.spec.email.to_ascii_lowercase(), it.spec.partner_ref.name.clone())),
+        Object::Share(it) => Some((it.spec.account.clone(), it.spec.partner_ref.name.clone())),
+        Object::Partner(_) | Object::Unreadable { .. } => None,
     };
-    let old: BTreeMap<Key, _> =
+    let old: BTreeMap<ObjectRef, _> =
         before.objects.iter().filter_map(|object| Some((object.key(), values(object)?))).collect();
     after.objects.iter().any(|object| old.get(&object.key()).is_some_and(|old| Some(old) != values(object).as_ref()))
 }
@@ -154,9 +154,9 @@ pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -
     let Rehearsal { operations, load, .. } = rehearsal;
     let written = match output {
         Format::Json => pretty(&programs(rehearsal))?,
-        Format::Markdown => markdown::plan(rehearsal, &Text::new(false, Known::of(load, operations))),
+        Format::Markdown => markdown::plan(rehearsal, &Text::new(false, Subjects::of(load, operations))),
         Format::Text => {
-            let mut text = Text::new(check::has_colour(), Known::of(load, operations));
+            let mut text = Text::new(check::has_colour(), Subjects::of(load, operations));
             let mut all: String = operations.iter().map(|done| text.operation(done)).collect();
             let head = text.paint("1;36", "later");
             all += &later::text(&rehearsal.later, &head);
@@ -169,7 +169,12 @@ pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -
 }
 
 /// Writes the differences to a base.
-fn show_changes(output: Format, changes: &[Change], rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
+fn show_changes(
+    output: Format,
+    changes: &[AccessDifference],
+    rehearsal: &Rehearsal,
+    out: &mut dyn Write,
+) -> Result<(), String> {
     let written = match output {
         Format::Json => {
             let mut value = programs(rehearsal);
@@ -178,7 +183,7 @@ fn show_changes(output: Format, changes: &[Change], rehearsal: &Rehearsal, out: 
         }
         Format::Markdown => markdown::comparison(changes, rehearsal),
         Format::Text => {
-            let text = Text::new(check::has_colour(), Known::default());
+            let text = Text::new(check::has_colour(), Subjects::default());
             let colour = |direction| match direction {
                 Direction::Gained => "32",
                 Direction::Lost => "31",
@@ -217,7 +222,7 @@ fn programs(rehearsal: &Rehearsal) -> serde_json::Value {
         guests: _,
     } = rehearsal;
     let problems: Vec<String> = problems.iter().chain(failed).cloned().collect();
-    let mut value = json(operations, standings, left_alone, &problems, &Known::of(load, operations));
+    let mut value = json(operations, standings, left_alone, &problems, &Subjects::of(load, operations));
     value["later"] = later::json(later);
     if !calls.is_empty() {
         value["calls"] = serde_json::json!(calls);

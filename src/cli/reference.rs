@@ -10,7 +10,7 @@ use crate::rules::{self, Reason};
 
 /// A page of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Page {
+pub(super) enum ReferencePage {
     /// Rules, reasons and states
     Rules,
     /// The conditions of a status
@@ -21,7 +21,7 @@ pub(super) enum Page {
     Metrics,
 }
 
-impl Page {
+impl ReferencePage {
     /// The page as Markdown.
     pub(super) fn text(self) -> String {
         match self {

@@ -7,7 +7,7 @@ use super::{Grant, GrantRecord, GuestRecord, Login, MfaRecord, Operation, Origin
 use crate::rules::{GuestRole, Methods, ShareRole};
 
 /// What an operation has to know besides the record.
-pub struct Around<'a> {
+pub struct ApplyContext<'a> {
     /// When it happens.
     pub at: Timestamp,
     /// Whose directory it is.
@@ -20,7 +20,7 @@ pub struct Around<'a> {
 
 /// What became of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Amended {
+pub enum AppliedRecord {
     /// It was so already.
     Same,
     /// It says something else now.
@@ -31,24 +31,28 @@ pub enum Amended {
 
 /// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PreconditionFailed {
     /// The facts are not those that the operation was planned on.
     Stale,
     /// The identity was adopted, and is not ours to disable, reset or deactivate.
     Adopted,
     /// The identity was made by us, and is not released.
-    Made,
+    Created,
     /// The mark is not the owner's.
     Foreign(Owner),
 }
 
 /// Changes a record as the operation says. Operations that write or end whole records are none of its business: they leave
 /// it as it is.
-pub fn amend(record: &mut GuestRecord, operation: &Operation, around: &Around<'_>) -> Result<Amended, Refusal> {
+pub fn apply(
+    record: &mut GuestRecord,
+    operation: &Operation,
+    around: &ApplyContext<'_>,
+) -> Result<AppliedRecord, PreconditionFailed> {
     let before = record.clone();
     match operation {
-        Operation::Withhold { accounts, .. } => record.grants.retain(|account, _| !accounts.contains(account)),
-        Operation::Lower { grants, .. } => lower(record, grants)?,
+        Operation::Revoke { accounts, .. } => record.grants.retain(|account, _| !accounts.contains(account)),
+        Operation::Reduce { grants, .. } => lower(record, grants)?,
         Operation::Demote { .. } => {
             record.role = GuestRole::GuestUser;
             for held in record.grants.values_mut() {
@@ -78,17 +82,17 @@ pub fn amend(record: &mut GuestRecord, operation: &Operation, around: &Around<'_
             record.login = record.login.disabled();
             record.deactivated_at = record.deactivated_at.or(Some(around.at));
         }
-        Operation::Release { .. } => {
-            if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Made) {
-                return Err(Refusal::Made);
+        Operation::RemoveAdopted { .. } => {
+            if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created) {
+                return Err(PreconditionFailed::Created);
             }
             return Ok(unmark(record));
         }
-        Operation::GiveBack { .. } => {
+        Operation::Unmanage { .. } => {
             live(record)?;
             return Ok(unmark(record));
         }
-        Operation::DescribeGuest { mark, partner, partner_name, display_name, allowed, .. } => {
+        Operation::UpdateGuest { mark, partner, partner_name, display_name, allowed, .. } => {
             live(record)?;
             let described = GuestRecord {
                 mark: Some(mark.clone()),
@@ -103,16 +107,16 @@ pub fn amend(record: &mut GuestRecord, operation: &Operation, around: &Around<'_
                 // What was adopted stays adopted, and what was made stays made.
                 let same = record.mark.as_ref().is_some_and(|held| held.origin == mark.origin);
                 if !around.home || !same {
-                    return Err(Refusal::Stale);
+                    return Err(PreconditionFailed::Stale);
                 }
                 *record = described;
             }
         }
-        Operation::Invite { expires_at, .. } => {
+        Operation::ResendInvitation { expires_at, .. } => {
             live(record)?;
             not_disabled_by_other(record)?;
             if record.joined_at.is_some() {
-                return Err(Refusal::Stale);
+                return Err(PreconditionFailed::Stale);
             }
             // The answer to an invitation that went out was lost: it is not sent twice.
             if record.invitation.is_none_or(|invitation| invitation.expires_at != *expires_at) {
@@ -122,49 +126,49 @@ pub fn amend(record: &mut GuestRecord, operation: &Operation, around: &Around<'_
                 record.recent_mails = SentMail::with(&record.recent_mails, namespace, around.at);
             }
         }
-        Operation::Give { grants, .. } => give(record, grants, around)?,
-        Operation::Admit { .. }
-        | Operation::Destroy { .. }
-        | Operation::DestroyPartner { .. }
+        Operation::Grant { grants, .. } => give(record, grants, around)?,
+        Operation::InviteGuest { .. }
+        | Operation::Purge { .. }
+        | Operation::PurgePartner { .. }
         | Operation::ForgetShare { .. }
         | Operation::DeactivatePartner { .. }
-        | Operation::EnsurePartner { .. } => {}
+        | Operation::ApplyPartner { .. } => {}
     }
-    Ok(if *record == before { Amended::Same } else { Amended::Changed })
+    Ok(if *record == before { AppliedRecord::Same } else { AppliedRecord::Changed })
 }
 
 /// A mark that is written is the owner's own.
-pub fn ours(owner: Option<&Owner>, mark: &super::Mark) -> Result<(), Refusal> {
+pub fn ours(owner: Option<&Owner>, mark: &super::OwnershipMark) -> Result<(), PreconditionFailed> {
     match owner {
         Some(owner) if owner.installation != mark.installation || owner.cluster != mark.cluster => {
-            Err(Refusal::Foreign(owner.clone()))
+            Err(PreconditionFailed::Foreign(owner.clone()))
         }
         Some(_) | None => Ok(()),
     }
 }
 
-fn unmark(record: &mut GuestRecord) -> Amended {
+fn unmark(record: &mut GuestRecord) -> AppliedRecord {
     record.grants.clear();
     record.invitation = None;
     record.mark = None;
-    Amended::Unmarked
+    AppliedRecord::Unmarked
 }
 
-fn live(record: &GuestRecord) -> Result<(), Refusal> {
-    if record.deactivated_at.is_some() { Err(Refusal::Stale) } else { Ok(()) }
+fn live(record: &GuestRecord) -> Result<(), PreconditionFailed> {
+    if record.deactivated_at.is_some() { Err(PreconditionFailed::Stale) } else { Ok(()) }
 }
 
 /// Enabling the login, or a mail, would undo the decision of an administrator.
-fn not_disabled_by_other(record: &GuestRecord) -> Result<(), Refusal> {
-    if record.login == Login::DisabledByOther { Err(Refusal::Stale) } else { Ok(()) }
+fn not_disabled_by_other(record: &GuestRecord) -> Result<(), PreconditionFailed> {
+    if record.login == Login::DisabledByOther { Err(PreconditionFailed::Stale) } else { Ok(()) }
 }
 
-fn made(record: &GuestRecord) -> Result<(), Refusal> {
-    let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
-    if made { Ok(()) } else { Err(Refusal::Adopted) }
+fn made(record: &GuestRecord) -> Result<(), PreconditionFailed> {
+    let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
+    if made { Ok(()) } else { Err(PreconditionFailed::Adopted) }
 }
 
-fn lower(record: &mut GuestRecord, grants: &[Grant]) -> Result<(), Refusal> {
+fn lower(record: &mut GuestRecord, grants: &[Grant]) -> Result<(), PreconditionFailed> {
     for grant in grants {
         // What is not held is not lowered.
         let Some(held) = record.grants.get_mut(&grant.account) else { continue };
@@ -174,7 +178,7 @@ fn lower(record: &mut GuestRecord, grants: &[Grant]) -> Result<(), Refusal> {
             || !grant.allowed.is_subset(&held.grant.allowed)
             || !grant.asked.is_subset(&held.grant.asked);
         if raises {
-            return Err(Refusal::Stale);
+            return Err(PreconditionFailed::Stale);
         }
         held.grant = grant.clone();
     }
@@ -182,9 +186,9 @@ fn lower(record: &mut GuestRecord, grants: &[Grant]) -> Result<(), Refusal> {
 }
 
 /// The last gate: whatever was planned, nobody gets an account without having joined, MFA and an open login.
-fn give(record: &mut GuestRecord, grants: &[Grant], around: &Around<'_>) -> Result<(), Refusal> {
+fn give(record: &mut GuestRecord, grants: &[Grant], around: &ApplyContext<'_>) -> Result<(), PreconditionFailed> {
     live(record)?;
-    let MfaRecord::Known(enrolled) = &record.mfa else { return Err(Refusal::Stale) };
+    let MfaRecord::Known(enrolled) = &record.mfa else { return Err(PreconditionFailed::Stale) };
     let enrolled: Methods = enrolled.keys().copied().collect();
     for grant in grants {
         let since = record.grants.get(&grant.account).map_or(around.at, |held| held.since);
@@ -192,7 +196,7 @@ fn give(record: &mut GuestRecord, grants: &[Grant], around: &Around<'_>) -> Resu
         let fits = grant.role == ShareRole::Collaborator || record.role == GuestRole::GuestAdmin;
         let effective = held.is_effective(record.login, record.joined_at.is_some(), &enrolled, around.at);
         if !around.accounts.contains(&grant.account) || !fits || !effective {
-            return Err(Refusal::Stale);
+            return Err(PreconditionFailed::Stale);
         }
         record.grants.insert(grant.account.clone(), held);
     }
@@ -200,7 +204,7 @@ fn give(record: &mut GuestRecord, grants: &[Grant], around: &Around<'_>) -> Resu
 }
 
 /// Also revokes the grants that the methods that are left do not suffice for.
-fn reset(record: &mut GuestRecord, before: Timestamp, at: Timestamp) -> Result<(), Refusal> {
+fn reset(record: &mut GuestRecord, before: Timestamp, at: Timestamp) -> Result<(), PreconditionFailed> {
     made(record)?;
     let MfaRecord::Known(methods) = &mut record.mfa else { return Ok(()) };
     let held = methods.len();

@@ -6,7 +6,7 @@ use super::Owner;
 
 /// A directory's failure. Never absence: what is not there is `Ok(None)`.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Fault {
+pub enum Error {
     /// It does not answer, or not in time. Retry with back-off.
     #[error("the directory does not answer: {context}")]
     Unavailable {
@@ -66,7 +66,7 @@ pub enum Fault {
 
 /// What happens after a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum Retry {
     /// Try again, later each time.
     BackOff,
     /// Try again after this time.
@@ -79,15 +79,15 @@ pub enum Next {
     Stop,
 }
 
-impl Fault {
+impl Error {
     /// What happens next.
-    pub fn next(&self) -> Next {
+    pub fn retry(&self) -> Retry {
         match self {
-            Self::Unavailable { .. } | Self::Unsent { .. } => Next::BackOff,
-            Self::Busy { after, .. } => Next::After(*after),
-            Self::Changed { .. } => Next::Reread,
-            Self::Exists { .. } | Self::Refused { .. } => Next::Wait,
-            Self::Fenced | Self::Foreign { .. } | Self::Replaced { .. } => Next::Stop,
+            Self::Unavailable { .. } | Self::Unsent { .. } => Retry::BackOff,
+            Self::Busy { after, .. } => Retry::After(*after),
+            Self::Changed { .. } => Retry::Reread,
+            Self::Exists { .. } | Self::Refused { .. } => Retry::Wait,
+            Self::Fenced | Self::Foreign { .. } | Self::Replaced { .. } => Retry::Stop,
         }
     }
 }

@@ -56,7 +56,7 @@ impl ImportFile {
 
 /// The changes of users that an import may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum People {
+pub enum UserChanges {
     /// Add and change them: the embedded directory has no other source.
     AddAndChange,
     /// Add those who do not exist. Existing users are never changed.
@@ -78,7 +78,7 @@ pub enum KnownUser {
 
 /// The records of the directory that the entries of a file name.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct ExistingRecords {
     /// The users of the file and the Owners of its accounts, as far as they exist.
     pub users: BTreeMap<Email, KnownUser>,
     /// All accounts.
@@ -89,7 +89,7 @@ pub struct Known {
 
 /// The outcome of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum EntryOutcome {
     /// It is added.
     Made,
     /// It is changed.
@@ -102,7 +102,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl EntryOutcome {
     /// Whether an import writes the entry.
     pub fn is_written(self) -> bool {
         matches!(self, Self::Made | Self::Changed)
@@ -124,7 +124,7 @@ impl Outcome {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Imported {
     /// One line for each entry.
-    pub lines: Vec<(Outcome, String)>,
+    pub lines: Vec<(EntryOutcome, String)>,
     /// Probable mistakes.
     pub warnings: Vec<String>,
     /// How many users of the file were left out.
@@ -133,7 +133,7 @@ pub struct Imported {
 
 impl Imported {
     /// How many entries came out so.
-    pub fn count(&self, outcome: Outcome) -> usize {
+    pub fn count(&self, outcome: EntryOutcome) -> usize {
         self.lines.iter().filter(|(held, _)| *held == outcome).count()
     }
 }
@@ -150,11 +150,11 @@ pub struct Planned {
 }
 
 /// Compares a file with a directory.
-pub fn plan(import: &Import, people: People, known: &Known) -> Planned {
+pub fn plan(import: &Import, people: UserChanges, known: &ExistingRecords) -> Planned {
     let mut planned = Planned::default();
     match people {
-        People::LeaveOut => planned.said.left_out = import.users.len(),
-        People::Add | People::AddAndChange => {
+        UserChanges::LeaveOut => planned.said.left_out = import.users.len(),
+        UserChanges::Add | UserChanges::AddAndChange => {
             for user in &import.users {
                 let line = user_line(user, people, known.users.get(&user.email));
                 planned.users.extend(line.0.is_written().then(|| user.clone()));
@@ -173,20 +173,26 @@ pub fn plan(import: &Import, people: People, known: &Known) -> Planned {
     planned
 }
 
-fn user_line(user: &UserRecord, people: People, old: Option<&KnownUser>) -> (Outcome, String) {
+fn user_line(user: &UserRecord, people: UserChanges, old: Option<&KnownUser>) -> (EntryOutcome, String) {
     let email = &user.email;
     let old = match old {
         None => {
             let name = &user.name;
             let enabled = if user.enabled { "enabled" } else { "disabled" };
             let verified = if user.verified { "address verified" } else { "address not verified" };
-            return (Outcome::Made, format!("user {email}: name {name:?}, {enabled}, {verified}"));
+            return (EntryOutcome::Made, format!("user {email}: name {name:?}, {enabled}, {verified}"));
         }
         Some(KnownUser::FormerGuest) => {
-            return (Outcome::LeftAlone, format!("user {email}: was a guest, and existing users are never changed"));
+            return (
+                EntryOutcome::LeftAlone,
+                format!("user {email}: was a guest, and existing users are never changed"),
+            );
         }
         Some(KnownUser::Username) => {
-            return (Outcome::LeftAlone, format!("user {email}: it is the username of a user with another address"));
+            return (
+                EntryOutcome::LeftAlone,
+                format!("user {email}: it is the username of a user with another address"),
+            );
         }
         Some(KnownUser::Workspace(old)) => old,
     };
@@ -201,20 +207,22 @@ fn user_line(user: &UserRecord, people: People, old: Option<&KnownUser>) -> (Out
     }
     let changes = changes.join(", ");
     match (changes.is_empty(), people) {
-        (true, _) => (Outcome::Unchanged, format!("user {email}")),
-        (false, People::AddAndChange) => (Outcome::Changed, format!("user {email}: {changes}")),
-        (false, People::Add | People::LeaveOut) => {
-            (Outcome::LeftAlone, format!("user {email}: existing users are never changed ({changes})"))
+        (true, _) => (EntryOutcome::Unchanged, format!("user {email}")),
+        (false, UserChanges::AddAndChange) => (EntryOutcome::Changed, format!("user {email}: {changes}")),
+        (false, UserChanges::Add | UserChanges::LeaveOut) => {
+            (EntryOutcome::LeftAlone, format!("user {email}: existing users are never changed ({changes})"))
         }
     }
 }
 
-fn account_line(new: &AccountRecord, old: Option<&AccountRecord>) -> (Outcome, String) {
+fn account_line(new: &AccountRecord, old: Option<&AccountRecord>) -> (EntryOutcome, String) {
     let name = &new.name;
     match old {
-        None => (Outcome::Made, format!("account {name:?}: owners {}", owners(new))),
-        Some(old) if old == new => (Outcome::Unchanged, format!("account {name:?}")),
-        Some(old) => (Outcome::Changed, format!("account {name:?}: owners from {} to {}", owners(old), owners(new))),
+        None => (EntryOutcome::Made, format!("account {name:?}: owners {}", owners(new))),
+        Some(old) if old == new => (EntryOutcome::Unchanged, format!("account {name:?}")),
+        Some(old) => {
+            (EntryOutcome::Changed, format!("account {name:?}: owners from {} to {}", owners(old), owners(new)))
+        }
     }
 }
 
@@ -224,7 +232,12 @@ fn owners(account: &AccountRecord) -> String {
 }
 
 /// A warning for each Owner who, after the import, is no enabled user with a verified address.
-fn owner_warnings(account: &AccountRecord, import: &Import, people: People, known: &Known) -> Vec<String> {
+fn owner_warnings(
+    account: &AccountRecord,
+    import: &Import,
+    people: UserChanges,
+    known: &ExistingRecords,
+) -> Vec<String> {
     let warning = |owner: &Email| {
         let problem = match after(owner, import, people, known) {
             Some(user) if user.enabled && user.verified => return None,
@@ -242,20 +255,30 @@ fn owner_warnings(account: &AccountRecord, import: &Import, people: People, know
 }
 
 /// The workspace user at an address after the import.
-fn after<'a>(address: &Email, import: &'a Import, people: People, known: &'a Known) -> Option<&'a UserRecord> {
+fn after<'a>(
+    address: &Email,
+    import: &'a Import,
+    people: UserChanges,
+    known: &'a ExistingRecords,
+) -> Option<&'a UserRecord> {
     let imported = import.users.iter().find(|user| user.email == *address);
     match (people, known.users.get(address)) {
-        (People::AddAndChange, Some(KnownUser::Workspace(old))) => Some(imported.unwrap_or(old)),
-        (People::Add | People::LeaveOut, Some(KnownUser::Workspace(old))) => Some(old),
-        (People::Add | People::LeaveOut, Some(KnownUser::FormerGuest | KnownUser::Username))
-        | (People::LeaveOut, None) => None,
-        (People::AddAndChange | People::Add, _) => imported,
+        (UserChanges::AddAndChange, Some(KnownUser::Workspace(old))) => Some(imported.unwrap_or(old)),
+        (UserChanges::Add | UserChanges::LeaveOut, Some(KnownUser::Workspace(old))) => Some(old),
+        (UserChanges::Add | UserChanges::LeaveOut, Some(KnownUser::FormerGuest | KnownUser::Username))
+        | (UserChanges::LeaveOut, None) => None,
+        (UserChanges::AddAndChange | UserChanges::Add, _) => imported,
     }
 }
 
 /// The address of a user that may have been meant: one or two letters differ, of a name that is long enough.
-fn suggestion<'a>(owner: &Email, import: &'a Import, people: People, known: &'a Known) -> Option<&'a str> {
-    let imported = import.users.iter().filter(|_| people != People::LeaveOut).map(|user| &user.email);
+fn suggestion<'a>(
+    owner: &Email,
+    import: &'a Import,
+    people: UserChanges,
+    known: &'a ExistingRecords,
+) -> Option<&'a str> {
+    let imported = import.users.iter().filter(|_| people != UserChanges::LeaveOut).map(|user| &user.email);
     let meant = imported.chain(&known.suggestions).filter(|email| *email != owner).map(Email::as_str);
     let name = owner.as_str().split('@').next().unwrap_or_default().chars().count();
     nearest_within(owner.as_str(), meant, (name / 3).clamp(1, 2))

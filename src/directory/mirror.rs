@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    AccountRecord, Destroyed, Effect, GuestId, GuestRecord, MailRecord, Mark, PartnerId, PartnerRecord, SentMail,
-    ShareRecord, UserRecord,
+    AccountRecord, Applied, GuestId, GuestRecord, MailRecord, OwnershipMark, PartnerId, PartnerRecord, Purged,
+    SentMail, ShareRecord, UserRecord,
 };
 use crate::rules::Email;
 
 /// The observed world.
 #[derive(Clone, Debug, Default)]
-pub struct Mirror {
+pub struct DirectoryCache {
     guests: BTreeMap<Email, Box<GuestRecord>>,
     guest_ids: BTreeMap<GuestId, Email>,
     /// UID → the live guest whose mark has it. From files a UID comes of a name: who had it before may be deactivated.
@@ -35,12 +35,12 @@ pub struct Mirror {
     sent: BTreeMap<String, BTreeSet<(Timestamp, Email)>>,
     /// Share UID → what it was when something was first given through it.
     shares: BTreeMap<String, ShareRecord>,
-    destroyed: Destroyed,
+    destroyed: Purged,
     /// UIDs of memberships whose status says that they were admitted, and whose record is not there.
     missing: BTreeSet<String>,
 }
 
-impl Mirror {
+impl DirectoryCache {
     /// UIDs of memberships whose status says that they were admitted, and whose record was not there when this was first read.
     pub fn missing(&self) -> &BTreeSet<String> {
         &self.missing
@@ -52,7 +52,7 @@ impl Mirror {
     }
 
     /// Takes in what an operation left behind.
-    pub fn apply(&mut self, effect: &Effect) {
+    pub fn apply(&mut self, effect: &Applied) {
         if let Some(gone) = &effect.gone
             && let Some(address) = self.guest_ids.get(gone).cloned()
         {
@@ -71,7 +71,7 @@ impl Mirror {
     }
 
     /// Takes in what an operation left behind beside the records.
-    pub fn apply_memory(&mut self, effect: &Effect) {
+    pub fn apply_memory(&mut self, effect: &Applied) {
         if let Some(uid) = &effect.share_gone {
             self.shares.remove(uid);
         }
@@ -300,7 +300,7 @@ impl Mirror {
     }
 
     /// How many records were purged lately. A minute's count never shrinks.
-    pub fn set_destroyed(&mut self, destroyed: &Destroyed) {
+    pub fn set_destroyed(&mut self, destroyed: &Purged) {
         for (minute, count) in destroyed {
             let known = self.destroyed.entry(*minute).or_default();
             *known = (*known).max(*count);
@@ -308,7 +308,7 @@ impl Mirror {
     }
 
     /// How many records were purged lately, by the minute.
-    pub fn destroyed(&self) -> &Destroyed {
+    pub fn destroyed(&self) -> &Purged {
         &self.destroyed
     }
 
@@ -340,7 +340,7 @@ impl Mirror {
 }
 
 /// Whose membership it is or was: namespace, partner, name.
-fn membership(mark: &Mark, record: &GuestRecord) -> (String, String, String) {
+fn membership(mark: &OwnershipMark, record: &GuestRecord) -> (String, String, String) {
     (mark.namespace.clone(), record.partner_name.clone(), mark.name.clone())
 }
 

@@ -17,11 +17,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-pub use fault::Fault;
+pub use fault::Error;
 pub use import::{Import, ImportFile, Imported, UserEntry};
-pub use mirror::Mirror;
-pub use operation::{Operation, Weight};
-pub use place::Place;
+pub use mirror::DirectoryCache;
+pub use operation::{AccessChange, Operation};
+pub use place::DirectoryUrl;
 pub use record::*;
 
 use crate::rules::{Email, quote};
@@ -86,7 +86,7 @@ impl Epoch {
 
 /// What an operation left behind: the records it touched, as they are now.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Effect {
+pub struct Applied {
     /// The guest as he is now. `None` where the operation was not about one, or his record is gone (see `gone`).
     pub guest: Option<GuestRecord>,
     /// The partner as it is now.
@@ -98,13 +98,13 @@ pub struct Effect {
     /// The share that is not remembered any more.
     pub share_gone: Option<String>,
     /// How many records were purged in the last hour, after an operation that purges one.
-    pub destroyed: Option<Destroyed>,
+    pub destroyed: Option<Purged>,
 }
 
 /// Reading the directory. `Ok(None)` means *not there*; every failure to tell is a [`Fault`], never absence.
-pub trait Observe: Send + Sync {
+pub trait DirectoryReader: Send + Sync {
     /// Fails where it is not set up for us, with what to do. Nothing is written.
-    fn ready(&self) -> BoxFuture<'_, Result<(), Fault>> {
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(std::future::ready(Ok(())))
     }
     /// Problems that stop nothing, as far as earlier calls found them.
@@ -128,56 +128,56 @@ pub trait Observe: Send + Sync {
         false
     }
     /// The installation and cluster that this directory belongs to, once it was claimed.
-    fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>>;
+    fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Error>>;
     /// Where the stream of changes stands now. Read it *before* a listing, so that nothing falls between.
-    fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Fault>>;
+    fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Error>>;
     /// How often it is asked what changed.
     fn poll(&self) -> Duration {
         Duration::from_millis(500)
     }
     /// What changed since.
-    fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Fault>>;
+    fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Error>>;
     /// All marked partners, deactivated ones too.
-    fn partners(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Fault>>;
+    fn partners(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Error>>;
     /// All marked guests, deactivated ones too, and each identity without a mark that stands in the way of an address.
-    fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Fault>>;
+    fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Error>>;
     /// All accounts, deleted ones too.
-    fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Fault>>;
+    fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Error>>;
     /// All workspace users.
-    fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>>;
+    fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Error>>;
     /// The last mail to each address, whether its record is still there or not; a backend may leave out whose record says it.
-    fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Fault>>;
+    fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Error>>;
     /// The shares through which something was given, as they were then.
-    fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>>;
+    fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Error>>;
     /// How many records were purged in the last hour.
-    fn destroyed(&self) -> BoxFuture<'_, Result<Destroyed, Fault>>;
+    fn destroyed(&self) -> BoxFuture<'_, Result<Purged, Error>>;
     /// One partner.
-    fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>>;
+    fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>>;
     /// The guest with this address, deactivated or not.
-    fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Fault>>;
+    fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Error>>;
     /// One account.
-    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Fault>>;
+    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Error>>;
     /// One workspace user.
-    fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Fault>>;
+    fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Error>>;
 }
 
 /// Changing the directory. Every operation is idempotent, and one transaction where the backend has them.
-pub trait Execute: Observe {
+pub trait DirectoryWriter: DirectoryReader {
     /// Claims the directory for this installation and cluster, or finds it claimed by them already. Another owner: [`Fault::Foreign`].
-    fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>>;
+    fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>>;
     /// Makes the directory this installation's and cluster's, with every mark in it. Whoever led it before writes nothing
     /// any more, and is refused when he claims it again.
-    fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>>;
+    fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>>;
     /// The epoch of whoever leads now: for what a person does beside him.
-    fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Fault>>;
+    fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Error>>;
     /// Takes the lead: advances the directory's epoch and returns it. Writes of older epochs are refused from now on.
-    fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>>;
+    fn lead(&self) -> BoxFuture<'_, Result<Epoch, Error>>;
     /// Whether it refuses each write of an older epoch itself. One that only looks now and then leaves a leader nothing to do
     /// once his term is over.
     fn fences(&self) -> bool;
     /// Fails where the directory takes no writes at all: writes something of ours as it is. It tells a record that cannot be
     /// written from a directory that cannot.
-    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Fault>>;
+    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>>;
     /// Does one operation. `basis` is the revision of the guest that it was planned on: where the record has moved on,
     /// nothing is done and the answer is [`Fault::Changed`].
     fn execute<'a>(
@@ -186,5 +186,5 @@ pub trait Execute: Observe {
         basis: Option<Revision>,
         at: Timestamp,
         epoch: Epoch,
-    ) -> BoxFuture<'a, Result<Effect, Fault>>;
+    ) -> BoxFuture<'a, Result<Applied, Error>>;
 }

@@ -2,21 +2,21 @@
 
 use jiff::Timestamp;
 
-use super::{Grant, GuestId, Mark, PartnerId};
+use super::{Grant, GuestId, OwnershipMark, PartnerId};
 use crate::rules::{Email, GuestRole, Methods};
 
 /// One change. Executing one twice is the same as once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Revokes these accounts.
-    Withhold {
+    Revoke {
         /// The guest.
         guest: GuestId,
         /// The accounts' names.
         accounts: Vec<String>,
     },
     /// Replaces grants by ones that give less (a lower role, fewer methods, an earlier end). Never adds one.
-    Lower {
+    Reduce {
         /// The guest.
         guest: GuestId,
         /// The grants as they shall be.
@@ -50,18 +50,18 @@ pub enum Operation {
         guest: GuestId,
     },
     /// Removes grants, invitation, membership and ownership mark; the user stays. For adopted users.
-    Release {
+    RemoveAdopted {
         /// The guest.
         guest: GuestId,
     },
     /// Removes grants, invitation and ownership mark of an orphan; the user stays.
-    GiveBack {
+    Unmanage {
         /// The guest.
         guest: GuestId,
     },
     /// The deactivated record of a user we made goes for good. Only that deactivation's, and no more of them an hour than
     /// the pace allows.
-    Destroy {
+    Purge {
         /// The guest.
         guest: GuestId,
         /// Since when it has been deactivated.
@@ -70,7 +70,7 @@ pub enum Operation {
         at_most: u32,
     },
     /// The deactivated record of a partner without guests goes for good.
-    DestroyPartner {
+    PurgePartner {
         /// The partner.
         partner: PartnerId,
         /// Since when it has been deactivated.
@@ -88,11 +88,11 @@ pub enum Operation {
     },
     /// Creates the partner, revives it, passes its mark on, or brings name, Host Admins and whether it is suspended up to
     /// date.
-    EnsurePartner {
+    ApplyPartner {
         /// Its identifier.
         partner: PartnerId,
         /// The mark.
-        mark: Mark,
+        mark: OwnershipMark,
         /// The name shown to people.
         display_name: String,
         /// Who runs it, sorted.
@@ -101,11 +101,11 @@ pub enum Operation {
         suspended: bool,
     },
     /// Brings the guest's name, mark and allowed MFA methods up to date. The mark's address never changes.
-    DescribeGuest {
+    UpdateGuest {
         /// The guest.
         guest: GuestId,
         /// The mark.
-        mark: Mark,
+        mark: OwnershipMark,
         /// The partner's record.
         partner: PartnerId,
         /// The partner's name.
@@ -116,11 +116,11 @@ pub enum Operation {
         allowed: Methods,
     },
     /// First acceptance: writes record and mark (or revives a deactivated record at Invited) and sends the first mail.
-    Admit {
+    InviteGuest {
         /// The guest's identifier: the deactivated record's, or a new one derived from the object's UID and the address.
         guest: GuestId,
         /// The mark.
-        mark: Mark,
+        mark: OwnershipMark,
         /// The partner's record.
         partner: PartnerId,
         /// The partner's name.
@@ -137,7 +137,7 @@ pub enum Operation {
         expires_at: Timestamp,
     },
     /// Sends the invitation again; the link sent before is dead.
-    Invite {
+    ResendInvitation {
         /// The guest.
         guest: GuestId,
         /// Until when it can be followed.
@@ -154,7 +154,7 @@ pub enum Operation {
         guest: GuestId,
     },
     /// Grants accounts, or raises grants.
-    Give {
+    Grant {
         /// The guest.
         guest: GuestId,
         /// The grants as they shall be.
@@ -164,15 +164,15 @@ pub enum Operation {
 
 /// What an operation does to access. Ordered as operations of one plan are: every prefix is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
+pub enum AccessChange {
     /// Revokes access.
-    Take,
+    Revoke,
     /// Changes no access.
-    Keep,
+    None,
     /// Grants access, or a step towards it. A pause holds it back.
-    Give,
+    Grant,
     /// Removes a guest's or a partner's record. Reads live before it acts. A pause holds it back, except during deletion.
-    End,
+    Remove,
 }
 
 impl Operation {
@@ -181,61 +181,61 @@ impl Operation {
     pub fn timeless(&self) -> Self {
         let mut same = self.clone();
         match &mut same {
-            Self::Admit { expires_at: time, .. }
-            | Self::Invite { expires_at: time, .. }
-            | Self::Destroy { since: time, .. }
-            | Self::DestroyPartner { since: time, .. } => *time = Timestamp::MIN,
+            Self::InviteGuest { expires_at: time, .. }
+            | Self::ResendInvitation { expires_at: time, .. }
+            | Self::Purge { since: time, .. }
+            | Self::PurgePartner { since: time, .. } => *time = Timestamp::MIN,
             _ => {}
         }
         same
     }
 
     /// What the operation does to access.
-    pub fn weight(&self) -> Weight {
+    pub fn access_change(&self) -> AccessChange {
         match self {
-            Self::Withhold { .. }
-            | Self::Lower { .. }
+            Self::Revoke { .. }
+            | Self::Reduce { .. }
             | Self::Demote { .. }
             | Self::RevokeInvitation { .. }
             | Self::DisableLogin { .. }
-            | Self::ResetMfa { .. } => Weight::Take,
-            Self::EnsurePartner { .. } | Self::DescribeGuest { .. } | Self::ForgetShare { .. } => Weight::Keep,
-            Self::Admit { .. }
-            | Self::Invite { .. }
+            | Self::ResetMfa { .. } => AccessChange::Revoke,
+            Self::ApplyPartner { .. } | Self::UpdateGuest { .. } | Self::ForgetShare { .. } => AccessChange::None,
+            Self::InviteGuest { .. }
+            | Self::ResendInvitation { .. }
             | Self::EnableLogin { .. }
             | Self::Promote { .. }
-            | Self::Give { .. } => Weight::Give,
+            | Self::Grant { .. } => AccessChange::Grant,
             Self::Deactivate { .. }
-            | Self::Release { .. }
-            | Self::GiveBack { .. }
-            | Self::Destroy { .. }
+            | Self::RemoveAdopted { .. }
+            | Self::Unmanage { .. }
+            | Self::Purge { .. }
             | Self::DeactivatePartner { .. }
-            | Self::DestroyPartner { .. } => Weight::End,
+            | Self::PurgePartner { .. } => AccessChange::Remove,
         }
     }
 
     /// The guest it is about, where it is about one.
     pub fn guest(&self) -> Option<&GuestId> {
         match self {
-            Self::Withhold { guest, .. }
-            | Self::Lower { guest, .. }
+            Self::Revoke { guest, .. }
+            | Self::Reduce { guest, .. }
             | Self::Demote { guest }
             | Self::RevokeInvitation { guest }
             | Self::DisableLogin { guest }
             | Self::ResetMfa { guest, .. }
             | Self::Deactivate { guest }
-            | Self::Release { guest }
-            | Self::GiveBack { guest }
-            | Self::Destroy { guest, .. }
-            | Self::DescribeGuest { guest, .. }
-            | Self::Admit { guest, .. }
-            | Self::Invite { guest, .. }
+            | Self::RemoveAdopted { guest }
+            | Self::Unmanage { guest }
+            | Self::Purge { guest, .. }
+            | Self::UpdateGuest { guest, .. }
+            | Self::InviteGuest { guest, .. }
+            | Self::ResendInvitation { guest, .. }
             | Self::EnableLogin { guest }
             | Self::Promote { guest }
-            | Self::Give { guest, .. } => Some(guest),
+            | Self::Grant { guest, .. } => Some(guest),
             Self::DeactivatePartner { .. }
-            | Self::DestroyPartner { .. }
-            | Self::EnsurePartner { .. }
+            | Self::PurgePartner { .. }
+            | Self::ApplyPartner { .. }
             | Self::ForgetShare { .. } => None,
         }
     }

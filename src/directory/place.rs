@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::sqlite::{self, Access, ReadOnly, Store};
-use super::{Execute, Fault, Observe, keycloak, scheme};
+use super::sqlite::{self, OpenMode, ReadOnly, Store};
+use super::{DirectoryReader, DirectoryWriter, Error, keycloak, scheme};
 
 /// How many operations are done at once on Keycloak. A file has one writer.
 const AT_ONCE: usize = 8;
 
 /// A directory's place.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum DirectoryUrl {
     /// An embedded directory's file.
     Sqlite(PathBuf),
     /// A realm of Keycloak.
     Keycloak(Box<keycloak::Settings>),
 }
 
-impl Place {
+impl DirectoryUrl {
     /// Reads `sqlite:PATH` or `keycloak:URL#REALM`. What Keycloak needs besides comes from the environment.
     pub fn read(address: &str) -> Result<Self, String> {
         match address.split_once(':') {
@@ -58,18 +58,18 @@ impl Place {
     }
 
     /// Opens it by a handle that can only read.
-    pub fn observe(&self) -> Result<Arc<dyn Observe>, Fault> {
+    pub fn observe(&self) -> Result<Arc<dyn DirectoryReader>, Error> {
         match self {
-            Self::Sqlite(path) => Ok(Arc::new(ReadOnly::start(Store::open(path, Access::Read)?).map_err(unstarted)?)),
+            Self::Sqlite(path) => Ok(Arc::new(ReadOnly::start(Store::open(path, OpenMode::Read)?).map_err(unstarted)?)),
             Self::Keycloak(settings) => Ok(Arc::new(keycloak(settings)?)),
         }
     }
 
     /// Opens it. `create`: a file that is not there is made.
-    pub fn execute(&self, create: bool) -> Result<Arc<dyn Execute>, Fault> {
+    pub fn execute(&self, create: bool) -> Result<Arc<dyn DirectoryWriter>, Error> {
         match self {
             Self::Sqlite(path) => {
-                let access = if create { Access::Create } else { Access::Write };
+                let access = if create { OpenMode::Create } else { OpenMode::Write };
                 Ok(Arc::new(sqlite::Directory::start(Store::open(path, access)?).map_err(unstarted)?))
             }
             Self::Keycloak(settings) => Ok(Arc::new(keycloak(settings)?)),
@@ -77,10 +77,10 @@ impl Place {
     }
 }
 
-fn keycloak(settings: &keycloak::Settings) -> Result<keycloak::Directory, Fault> {
+fn keycloak(settings: &keycloak::Settings) -> Result<keycloak::Directory, Error> {
     keycloak::Directory::new(settings.clone(), Arc::new(Timestamp::now))
 }
 
-fn unstarted(error: std::io::Error) -> Fault {
-    Fault::Unavailable { context: format!("failed to start: {error}") }
+fn unstarted(error: std::io::Error) -> Error {
+    Error::Unavailable { context: format!("failed to start: {error}") }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::few::Few;
+use crate::few::SmallMap;
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
 
 /// Identifies a guest's record in the directory.
@@ -41,14 +41,14 @@ pub struct Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// Made by us: ours to disable, deactivate, purge.
-    Made,
+    Created,
     /// Found and adopted: only what we gave is taken back.
     Adopted,
 }
 
 /// What is written beside each thing that guestlist made or adopted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Mark {
+pub struct OwnershipMark {
     /// The installation.
     pub installation: String,
     /// The cluster: the UID of kube-system.
@@ -69,7 +69,7 @@ pub struct PartnerRecord {
     /// Its identifier, derived from the object's UID.
     pub id: PartnerId,
     /// The mark.
-    pub mark: Mark,
+    pub mark: OwnershipMark,
     /// The name shown to people.
     pub display_name: String,
     /// Who runs it, sorted.
@@ -120,7 +120,7 @@ impl Login {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MfaRecord {
     /// The enrolled methods and since when; empty: none.
-    Known(Few<MfaMethod, Timestamp>),
+    Known(SmallMap<MfaMethod, Timestamp>),
     /// The directory could not tell.
     Unknown,
 }
@@ -161,7 +161,7 @@ pub struct GuestRecord {
     /// Grows with every change.
     pub revision: Revision,
     /// The mark. `None`: an identity that is not ours.
-    pub mark: Option<Mark>,
+    pub mark: Option<OwnershipMark>,
     /// The address in the mark: whom we invited.
     pub address: Email,
     /// The address that the directory knows now; the guest may have changed it.
@@ -193,7 +193,7 @@ pub struct GuestRecord {
     /// The MFA methods allowed to the guest, as last written: one of them has to be enrolled. Empty: nothing that reads.
     pub allowed: Methods,
     /// Grants by account.
-    pub grants: Few<String, GrantRecord>,
+    pub grants: SmallMap<String, GrantRecord>,
     /// Since when the record is deactivated; `None`: live.
     pub deactivated_at: Option<Timestamp>,
 }
@@ -286,7 +286,7 @@ pub struct ShareRecord {
 
 /// How many records were purged, by the end of the minute in which it happened: rounded up, so that no hour has more
 /// than its pace allows. What is older than [`DESTROYED_KEPT`] is forgotten.
-pub type Destroyed = BTreeMap<Timestamp, u32>;
+pub type Purged = BTreeMap<Timestamp, u32>;
 
 /// For how long it is remembered how many records were purged: the pace is that of an hour.
 pub const DESTROYED_KEPT: SignedDuration = SignedDuration::from_hours(1);
@@ -298,7 +298,7 @@ pub fn minute_of(at: Timestamp) -> Timestamp {
 }
 
 /// How many records were purged in the hour before an instant.
-pub fn destroyed_lately(destroyed: &Destroyed, now: Timestamp) -> u32 {
+pub fn destroyed_lately(destroyed: &Purged, now: Timestamp) -> u32 {
     let since = now.checked_sub(DESTROYED_KEPT).unwrap_or(Timestamp::MIN);
     destroyed.iter().filter(|(minute, _)| **minute > since).map(|(_, count)| count).sum()
 }
@@ -380,7 +380,7 @@ impl SignInGate {
 
 /// Everything that a directory holds.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Everything {
+pub struct Snapshot {
     /// Partners, deactivated ones too.
     pub partners: Vec<PartnerRecord>,
     /// Guests, deactivated ones too.
@@ -394,12 +394,12 @@ pub struct Everything {
     /// The shares through which something was given.
     pub shares: Vec<ShareRecord>,
     /// How many records were purged in the last hour.
-    pub destroyed: Destroyed,
+    pub destroyed: Purged,
     /// Whether sign-in enforces MFA.
     pub sign_in: SignInGate,
 }
 
-impl Everything {
+impl Snapshot {
     /// Whether a grant can be used at this moment.
     pub fn is_effective(&self, guest: &GuestRecord, account: &str, now: Timestamp) -> bool {
         let MfaRecord::Known(methods) = &guest.mfa else { return false };

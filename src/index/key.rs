@@ -30,7 +30,7 @@ impl Kind {
 
 /// Names an object. Shared text: a key stands in many places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
+pub struct ObjectRef {
     /// Its kind.
     pub kind: Kind,
     /// Its namespace.
@@ -39,24 +39,24 @@ pub struct Key {
     pub name: Arc<str>,
 }
 
-impl Key {
+impl ObjectRef {
     /// Names an object.
     pub fn new(kind: Kind, namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self { kind, namespace: namespace.into(), name: name.into() }
     }
 
     /// Stands for the sweep, which has no object: no object is without a name.
-    pub fn sweep() -> Self {
+    pub fn garbage_collection() -> Self {
         Self::new(Kind::Partner, "", "")
     }
 
     /// Whether it stands for the sweep.
-    pub fn is_sweep(&self) -> bool {
+    pub fn is_garbage_collection(&self) -> bool {
         self.name.is_empty()
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name.is_empty() {
             // The sweep has a name in the log only; an object of a file without one has none.

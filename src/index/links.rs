@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Index, Kept, Key, Kind, Name};
+use super::{CachedAnyKind, Kind, Name, ObjectCache, ObjectRef};
 use crate::rules::{GuestRole, MembershipTerms, ShareTerms};
 
-impl Index {
-    pub(super) fn link(&mut self, key: &Key, object: Kept) {
+impl ObjectCache {
+    pub(super) fn link(&mut self, key: &ObjectRef, object: CachedAnyKind) {
         let name = (key.namespace.clone(), key.name.clone());
         let uid = object.metadata().uid.clone().unwrap_or_default();
         match object {
-            Kept::Partner(mut slot) => {
+            CachedAnyKind::Partner(mut slot) => {
                 slot.share(&name, &uid);
                 self.partner_uids.insert(uid, name.clone());
                 for admin in slot.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
@@ -18,7 +18,7 @@ impl Index {
                 }
                 self.partners.insert(name, slot);
             }
-            Kept::Membership(mut slot) => {
+            CachedAnyKind::Membership(mut slot) => {
                 slot.share(&name, &uid);
                 self.membership_uids.insert(uid, name.clone());
                 if let Some(entry) = slot.read() {
@@ -26,7 +26,7 @@ impl Index {
                 }
                 self.memberships.insert(name, slot);
             }
-            Kept::Share(mut slot) => {
+            CachedAnyKind::Share(mut slot) => {
                 slot.share(&name, &uid);
                 self.share_uids.insert(uid, name.clone());
                 if let Some(entry) = slot.read() {
@@ -58,7 +58,7 @@ impl Index {
         }
     }
 
-    pub(super) fn unlink(&mut self, key: &Key) {
+    pub(super) fn unlink(&mut self, key: &ObjectRef) {
         let name = (key.namespace.clone(), key.name.clone());
         match key.kind {
             Kind::Partner => {

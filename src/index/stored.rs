@@ -9,15 +9,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::brief::Brief;
-use super::{Declared, Key, Kind, Name};
+use super::{Kind, Name, Object, ObjectRef};
 use crate::api;
-use crate::few::Few;
-use crate::rules::{MembershipTerms, PartnerTerms, Reading, ShareTerms, read};
+use crate::few::SmallMap;
+use crate::rules::{MembershipTerms, PartnerTerms, ReadSpec, ShareTerms, read};
 
 /// What is kept of an object's metadata: no labels, no owners, no managed fields, and no annotations but ours, for the one
 /// that kubectl leaves behind repeats the spec.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Meta {
+pub struct CachedMetadata {
     /// Its namespace.
     pub namespace: Option<Arc<str>>,
     /// Its name.
@@ -35,10 +35,10 @@ pub struct Meta {
     /// Everybody's finalizers.
     pub finalizers: Vec<String>,
     /// Our annotations.
-    pub annotations: Few<String, String>,
+    pub annotations: SmallMap<String, String>,
 }
 
-impl From<ObjectMeta> for Meta {
+impl From<ObjectMeta> for CachedMetadata {
     fn from(meta: ObjectMeta) -> Self {
         let mut finalizers = meta.finalizers.unwrap_or_default();
         finalizers.shrink_to_fit();
@@ -60,12 +60,12 @@ impl From<ObjectMeta> for Meta {
 
 /// A status as it is stored, as JSON text: as an object with its strings it would be half of what an object takes.
 #[derive(Clone, Debug)]
-pub struct Stored<S> {
+pub struct CachedStatus<S> {
     brief: Option<Brief>,
     of: PhantomData<fn() -> S>,
 }
 
-impl<S: Serialize + DeserializeOwned> Stored<S> {
+impl<S: Serialize + DeserializeOwned> CachedStatus<S> {
     fn new(status: Option<&S>) -> Self {
         let text = status.and_then(|status| serde_json::to_string(status).ok());
         Self { brief: text.map(|text| Brief::of(&text)), of: PhantomData }
@@ -95,36 +95,36 @@ impl<S: Serialize + DeserializeOwned> Stored<S> {
 
 /// An object that reads, with its terms.
 #[derive(Clone, Debug)]
-pub struct Entry<S, T> {
+pub struct CachedObject<S, T> {
     /// Its metadata.
-    pub metadata: Meta,
+    pub metadata: CachedMetadata,
     /// Its status.
-    pub status: Stored<S>,
+    pub status: CachedStatus<S>,
     /// What its spec says.
-    pub reading: Reading<T>,
+    pub reading: ReadSpec<T>,
 }
 
 /// What is stored under a name.
 #[derive(Clone, Debug)]
-pub enum Slot<S, T> {
+pub enum CacheEntry<S, T> {
     /// An object that reads.
-    Read(Box<Entry<S, T>>),
+    Read(Box<CachedObject<S, T>>),
     /// One that does not.
     Unreadable {
         /// Its metadata.
-        metadata: Box<Meta>,
+        metadata: Box<CachedMetadata>,
         /// What does not fit.
         error: Box<str>,
     },
 }
 
-impl<S: Serialize + DeserializeOwned, T> Slot<S, T> {
-    fn of(metadata: ObjectMeta, status: Option<&S>, reading: Reading<T>) -> Self {
-        Self::Read(Box::new(Entry { metadata: metadata.into(), status: Stored::new(status), reading }))
+impl<S: Serialize + DeserializeOwned, T> CacheEntry<S, T> {
+    fn of(metadata: ObjectMeta, status: Option<&S>, reading: ReadSpec<T>) -> Self {
+        Self::Read(Box::new(CachedObject { metadata: metadata.into(), status: CachedStatus::new(status), reading }))
     }
 }
 
-impl<S, T> Slot<S, T> {
+impl<S, T> CacheEntry<S, T> {
     /// One text for what names the object, here and in all that points to it.
     pub(super) fn share(&mut self, name: &Name, uid: &Arc<str>) {
         let meta = match self {
@@ -137,7 +137,7 @@ impl<S, T> Slot<S, T> {
     }
 
     /// The metadata, readable or not.
-    pub fn metadata(&self) -> &Meta {
+    pub fn metadata(&self) -> &CachedMetadata {
         match self {
             Self::Read(entry) => &entry.metadata,
             Self::Unreadable { metadata, .. } => metadata,
@@ -145,13 +145,13 @@ impl<S, T> Slot<S, T> {
     }
 
     /// The object's name.
-    pub fn key(&self, kind: Kind) -> Key {
-        let Meta { namespace, name, .. } = self.metadata();
-        Key::new(kind, namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default())
+    pub fn key(&self, kind: Kind) -> ObjectRef {
+        let CachedMetadata { namespace, name, .. } = self.metadata();
+        ObjectRef::new(kind, namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default())
     }
 
     /// The entry, where the object reads.
-    pub fn read(&self) -> Option<&Entry<S, T>> {
+    pub fn read(&self) -> Option<&CachedObject<S, T>> {
         match self {
             Self::Read(entry) => Some(entry),
             Self::Unreadable { .. } => None,
@@ -162,16 +162,16 @@ impl<S, T> Slot<S, T> {
 /// An object in the form that the index keeps. A list is brought into it page by page: as they come from the server, all
 /// objects at once would take as much memory again.
 #[derive(Clone, Debug)]
-pub enum Kept {
+pub enum CachedAnyKind {
     /// A partner.
-    Partner(Slot<api::LocalPartnerStatus, PartnerTerms>),
+    Partner(CacheEntry<api::LocalPartnerStatus, PartnerTerms>),
     /// A membership.
-    Membership(Slot<api::GuestMembershipStatus, MembershipTerms>),
+    Membership(CacheEntry<api::GuestMembershipStatus, MembershipTerms>),
     /// A share.
-    Share(Slot<api::AccountShareStatus, ShareTerms>),
+    Share(CacheEntry<api::AccountShareStatus, ShareTerms>),
 }
 
-impl Kept {
+impl CachedAnyKind {
     /// The object's kind.
     pub fn kind(&self) -> Kind {
         match self {
@@ -182,7 +182,7 @@ impl Kept {
     }
 
     /// The object's metadata.
-    pub fn metadata(&self) -> &Meta {
+    pub fn metadata(&self) -> &CachedMetadata {
         match self {
             Self::Partner(slot) => slot.metadata(),
             Self::Membership(slot) => slot.metadata(),
@@ -191,33 +191,33 @@ impl Kept {
     }
 
     /// The object's name.
-    pub fn key(&self) -> Key {
-        let Meta { namespace, name, .. } = self.metadata();
-        Key::new(self.kind(), namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default())
+    pub fn key(&self) -> ObjectRef {
+        let CachedMetadata { namespace, name, .. } = self.metadata();
+        ObjectRef::new(self.kind(), namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default())
     }
 }
 
-impl From<Declared> for Kept {
-    fn from(object: Declared) -> Self {
+impl From<Object> for CachedAnyKind {
+    fn from(object: Object) -> Self {
         match object {
-            Declared::Partner(object) => {
+            Object::Partner(object) => {
                 let reading = read::partner(&object.spec);
-                Self::Partner(Slot::of(object.metadata, object.status.as_ref(), reading))
+                Self::Partner(CacheEntry::of(object.metadata, object.status.as_ref(), reading))
             }
-            Declared::Membership(object) => {
+            Object::Membership(object) => {
                 let reading = read::membership(&object.spec);
-                Self::Membership(Slot::of(object.metadata, object.status.as_ref(), reading))
+                Self::Membership(CacheEntry::of(object.metadata, object.status.as_ref(), reading))
             }
-            Declared::Share(object) => {
+            Object::Share(object) => {
                 let reading = read::share(&object.spec);
-                Self::Share(Slot::of(object.metadata, object.status.as_ref(), reading))
+                Self::Share(CacheEntry::of(object.metadata, object.status.as_ref(), reading))
             }
-            Declared::Unreadable { kind, metadata, error } => {
-                let (metadata, error) = (Box::new(Meta::from(*metadata)), error.into_boxed_str());
+            Object::Unreadable { kind, metadata, error } => {
+                let (metadata, error) = (Box::new(CachedMetadata::from(*metadata)), error.into_boxed_str());
                 match kind {
-                    Kind::Partner => Self::Partner(Slot::Unreadable { metadata, error }),
-                    Kind::Membership => Self::Membership(Slot::Unreadable { metadata, error }),
-                    Kind::Share => Self::Share(Slot::Unreadable { metadata, error }),
+                    Kind::Partner => Self::Partner(CacheEntry::Unreadable { metadata, error }),
+                    Kind::Membership => Self::Membership(CacheEntry::Unreadable { metadata, error }),
+                    Kind::Share => Self::Share(CacheEntry::Unreadable { metadata, error }),
                 }
             }
         }

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::start::{connect, identity};
 use super::watch::{Watched, list};
-use super::words::words;
+use super::words::describe;
 use crate::api;
-use crate::index::{Declared, Key, Kind, has_finalizer};
+use crate::index::{Kind, Object, ObjectRef, has_finalizer};
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -32,20 +32,20 @@ impl Cluster {
     }
 
     /// Everything that is declared. A list that fails is no list.
-    pub async fn objects(&self) -> Result<Vec<Declared>, String> {
+    pub async fn objects(&self) -> Result<Vec<Object>, String> {
         let mut all = self.of_kind::<api::LocalPartner>().await?;
         all.extend(self.of_kind::<api::GuestMembership>().await?);
         all.extend(self.of_kind::<api::AccountShare>().await?);
         Ok(all)
     }
 
-    async fn of_kind<K: Watched>(&self) -> Result<Vec<Declared>, String> {
+    async fn of_kind<K: Watched>(&self) -> Result<Vec<Object>, String> {
         let objects: Api<DeserializeGuard<K>> = Api::all(self.client.clone());
         list(&objects).await.map(|(objects, _)| objects)
     }
 
     /// Takes our finalizer off an object. Whether it was there.
-    pub async fn let_go(&self, object: &Declared) -> Result<bool, String> {
+    pub async fn let_go(&self, object: &Object) -> Result<bool, String> {
         if !has_finalizer(object.metadata().finalizers.iter().flatten()) {
             return Ok(false);
         }
@@ -58,7 +58,7 @@ impl Cluster {
     }
 
     /// Resets a membership's status to that before the admission. Whether the membership still exists.
-    pub async fn forget_admission(&self, key: &Key, uid: &str) -> Result<bool, String> {
+    pub async fn forget_admission(&self, key: &ObjectRef, uid: &str) -> Result<bool, String> {
         let forgotten = json!({
             "directoryId": null, "state": "Pending", "invitation": null, "joinedAt": null, "mfa": null,
             "accounts": null, "accountCount": null,
@@ -70,15 +70,15 @@ impl Cluster {
             Ok(Ok(_)) => Ok(true),
             // It was deleted, and perhaps created again: then its status is empty.
             Ok(Err(kube::Error::Api(status))) if [404, 409].contains(&status.code) => Ok(false),
-            Ok(Err(error)) => Err(format!("failed to write the status of {key}: {}", words(&error))),
+            Ok(Err(error)) => Err(format!("failed to write the status of {key}: {}", describe(&error))),
             Err(_) => Err(format!("failed to write the status of {key}: no answer in {}s", DEADLINE.as_secs())),
         }
     }
 
     async fn let_go_of<K: Watched + Resource<Scope = NamespaceResourceScope>>(
         &self,
-        object: &Declared,
-        key: &Key,
+        object: &Object,
+        key: &ObjectRef,
     ) -> Result<bool, String> {
         let meta = object.metadata();
         let others: Vec<_> =
@@ -89,7 +89,7 @@ impl Cluster {
         match tokio::time::timeout(DEADLINE, objects.patch(&key.name, &params, &patch)).await {
             Ok(Ok(_)) => Ok(true),
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(false),
-            Ok(Err(error)) => Err(format!("failed to remove the finalizer of {key}: {}", words(&error))),
+            Ok(Err(error)) => Err(format!("failed to remove the finalizer of {key}: {}", describe(&error))),
             Err(_) => Err(format!("failed to remove the finalizer of {key}: no answer in {}s", DEADLINE.as_secs())),
         }
     }

@@ -21,13 +21,13 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use super::exchange::*;
 use super::queue::{Priority, Queue};
-use crate::directory::{Changed, Mirror, Owner, PartnerId};
-use crate::index::{Declared, Index, Key, Kind, Touched, has_finalizer, resource_version};
-use crate::plan::sweep::{self as sweeping, Orphan, Sweep};
-use crate::plan::{self, Extent, Finalizer, Invitations, Notice, Plan, Scope, World};
+use crate::directory::{Changed, DirectoryCache, Owner, PartnerId};
+use crate::index::{Dependents, Kind, Object, ObjectCache, ObjectRef, has_finalizer, resource_version};
+use crate::plan::sweep::{self as sweeping, GarbageCollection, Orphan};
+use crate::plan::{self, AvailableFacts, Event, Finalizer, Inputs, InvitationQueue, Plan, PruneScope};
 use crate::rules::Email;
-use crate::workspace::Workspace;
-use not_taken::Kept;
+use crate::workspace::WorkspacePolicy;
+use not_taken::Retained;
 
 /// How many tasks a key may take on its way to rest before it has to wait: a plan that never comes to rest must not
 /// keep everybody busy.
@@ -37,10 +37,10 @@ const MOST_ROUNDS: u32 = 12;
 const TERM: SignedDuration = SignedDuration::from_millis(500);
 
 /// How an object is planned. Injectable, so that wrong planners can be shown to be caught.
-pub type Planner = fn(World<'_>, &Key) -> Plan;
+pub type Planner = fn(Inputs<'_>, &ObjectRef) -> Plan;
 
 /// How the sweep is planned. Tests inject wrong ones.
-pub type Sweeper = fn(World<'_>) -> Sweep;
+pub type GarbageCollector = fn(Inputs<'_>) -> GarbageCollection;
 
 /// How far a key has come since it began.
 #[derive(Debug, Default)]
@@ -55,42 +55,42 @@ struct Round {
 /// Everything that is known, and what is to be done.
 pub struct Engine {
     /// What is declared.
-    pub index: Index,
+    pub index: ObjectCache,
     /// What was observed.
-    pub mirror: Mirror,
+    pub mirror: DirectoryCache,
     /// The policy in force.
-    pub workspace: Workspace,
+    pub workspace: WorkspacePolicy,
     /// Who we are.
     pub owner: Owner,
     /// What is to be run.
     pub queue: Queue,
     /// What the operator tells about itself.
-    pub condition: Condition,
+    pub health: EngineHealth,
     planner: Planner,
-    sweeper: Sweeper,
-    extent: Extent,
+    sweeper: GarbageCollector,
+    extent: PruneScope,
     workers: usize,
-    frontiers: BTreeMap<Kind, u64>,
+    seen_versions: BTreeMap<Kind, u64>,
     /// Kinds whose watch has come to a bookmark since the list: a list alone may come from a cache that lags.
-    proven: BTreeSet<Kind>,
-    counts: BTreeMap<Key, Timestamp>,
-    written: BTreeMap<Key, Timestamp>,
-    rounds: BTreeMap<Key, Round>,
-    told: BTreeMap<Key, status_task::Told>,
-    not_taken: BTreeMap<Key, not_taken::Waiting>,
+    bookmarked: BTreeSet<Kind>,
+    pending_status: BTreeMap<ObjectRef, Timestamp>,
+    last_status_write: BTreeMap<ObjectRef, Timestamp>,
+    rounds: BTreeMap<ObjectRef, Round>,
+    unreadable_reported: BTreeMap<ObjectRef, status_task::UnreadableReport>,
+    not_taken: BTreeMap<ObjectRef, not_taken::FailedOperation>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
     /// Who was looked up by himself since the directory was read in full.
-    closer: BTreeSet<Email>,
+    rechecked: BTreeSet<Email>,
     orphans: BTreeSet<Orphan>,
-    invitations: Invitations,
+    invitations: InvitationQueue,
     /// UIDs of memberships whose record somebody else changed.
     drifted: BTreeSet<String>,
     logged: logged::Logged,
-    stopped: Option<String>,
+    fatal: Option<String>,
     /// The statuses were compared with the directory.
     compared: bool,
     /// Objects whose task panicked: the directory may have done a part of it, so they are read again first.
-    unsure: BTreeSet<Key>,
+    unsure: BTreeSet<ObjectRef>,
     /// Since when the directory has not been read in full.
     unread: early::Unread,
     /// How many plans panicked.
@@ -99,32 +99,32 @@ pub struct Engine {
 
 impl Engine {
     /// Knows nothing yet.
-    pub fn new(owner: Owner, workspace: Workspace, workers: usize) -> Self {
+    pub fn new(owner: Owner, workspace: WorkspacePolicy, workers: usize) -> Self {
         Self {
-            index: Index::default(),
-            mirror: Mirror::default(),
+            index: ObjectCache::default(),
+            mirror: DirectoryCache::default(),
             workspace,
             owner,
             queue: Queue::default(),
-            condition: Condition::default(),
+            health: EngineHealth::default(),
             planner: plan::plan,
             sweeper: sweeping::plan,
-            extent: Extent::Everything,
+            extent: PruneScope::Everything,
             workers,
-            frontiers: BTreeMap::new(),
-            proven: BTreeSet::new(),
-            counts: BTreeMap::new(),
-            written: BTreeMap::new(),
+            seen_versions: BTreeMap::new(),
+            bookmarked: BTreeSet::new(),
+            pending_status: BTreeMap::new(),
+            last_status_write: BTreeMap::new(),
             rounds: BTreeMap::new(),
-            told: BTreeMap::new(),
+            unreadable_reported: BTreeMap::new(),
             not_taken: BTreeMap::new(),
             written_since_loading: Default::default(),
-            closer: BTreeSet::new(),
+            rechecked: BTreeSet::new(),
             orphans: BTreeSet::new(),
-            invitations: Invitations::default(),
+            invitations: InvitationQueue::default(),
             drifted: BTreeSet::new(),
             logged: logged::Logged::default(),
-            stopped: None,
+            fatal: None,
             compared: false,
             unsure: BTreeSet::new(),
             unread: early::Unread::default(),
@@ -141,26 +141,26 @@ impl Engine {
 
     /// Plans the sweep by another function.
     #[must_use]
-    pub fn with_sweeper(mut self, sweeper: Sweeper) -> Self {
+    pub fn with_sweeper(mut self, sweeper: GarbageCollector) -> Self {
         self.sweeper = sweeper;
         self
     }
 
     /// Takes what is declared for less than all there is.
     #[must_use]
-    pub fn with_extent(mut self, extent: Extent) -> Self {
+    pub fn with_extent(mut self, extent: PruneScope) -> Self {
         self.extent = extent;
         self
     }
 
     /// Why everything stops, where it does.
     pub fn stopped(&self) -> Option<&str> {
-        self.stopped.as_deref()
+        self.fatal.as_deref()
     }
 
     /// Who is withheld for want of a method by what is known of him since the directory was read in full.
     pub fn closer(&self) -> &BTreeSet<Email> {
-        &self.closer
+        &self.rechecked
     }
 
     /// Takes an input in.
@@ -171,7 +171,7 @@ impl Engine {
             | Input::Deleted { .. }
             | Input::Loaded(_)
             | Input::Observed(_) => true,
-            Input::Done { key, outcome } => !key.is_sweep() && !outcome.effects.is_empty(),
+            Input::Done { key, outcome } => !key.is_garbage_collection() && !outcome.effects.is_empty(),
             Input::Bookmark { .. }
             | Input::WatchFailed { .. }
             | Input::Loading
@@ -181,10 +181,10 @@ impl Engine {
         };
         match input {
             Input::Listed { kind, objects, frontier } => {
-                self.frontiers.insert(kind, frontier);
-                self.proven.remove(&kind);
-                let first = self.condition.listed.insert(kind.as_str());
-                self.condition.problems.remove(kind.as_str());
+                self.seen_versions.insert(kind, frontier);
+                self.bookmarked.remove(&kind);
+                let first = self.health.listed.insert(kind.as_str());
+                self.health.problems.remove(kind.as_str());
                 let touched = self.index.replace(kind, objects);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
                 self.compare_statuses();
@@ -204,26 +204,26 @@ impl Engine {
                 let touched = self.index.delete(&key, &uid);
                 self.queue.forget(&key);
                 self.logged.annotations.remove(&key);
-                self.condition.panicking.remove(&key);
+                self.health.panicking.remove(&key);
                 self.touch(touched, Priority::Withhold, now);
                 self.compare_again(Some(&uid));
             }
             Input::Bookmark { kind, frontier } => {
-                self.proven.insert(kind);
+                self.bookmarked.insert(kind);
                 self.advance(kind, frontier);
             }
             Input::WatchFailed { kind, problem } => {
                 // It is tried again every few seconds: the same is not said each time.
-                if self.condition.problems.get(kind.as_str()) != Some(&problem) {
+                if self.health.problems.get(kind.as_str()) != Some(&problem) {
                     tracing::warn!(kind = kind.as_str(), "{problem}");
                 }
-                self.condition.problems.insert(kind.as_str(), problem);
+                self.health.problems.insert(kind.as_str(), problem);
             }
             Input::Loading => {
                 self.written_since_loading = Default::default();
                 self.not_read_yet(now);
             }
-            Input::Reading(progress) => self.condition.reading = Some(progress),
+            Input::Reading(progress) => self.health.reading = Some(progress),
             Input::Loaded(load) => {
                 self.load(*load, now);
                 self.compare_statuses();
@@ -244,7 +244,7 @@ impl Engine {
             Input::Done { key, outcome } => self.done(&key, *outcome, now),
         }
         if changes_orphans {
-            self.sweep_later(now);
+            self.schedule_gc(now);
         }
     }
 
@@ -265,11 +265,11 @@ impl Engine {
     }
 
     fn advance(&mut self, kind: Kind, frontier: u64) {
-        let known = self.frontiers.entry(kind).or_insert(0);
+        let known = self.seen_versions.entry(kind).or_insert(0);
         *known = frontier.max(*known);
     }
 
-    fn touch(&mut self, touched: Touched, priority: Priority, now: Timestamp) {
+    fn touch(&mut self, touched: Dependents, priority: Priority, now: Timestamp) {
         for key in touched.keys {
             self.queue.push(key, priority);
         }
@@ -278,25 +278,25 @@ impl Engine {
         }
     }
 
-    fn world(&self, now: Timestamp) -> World<'_> {
-        World {
+    fn world(&self, now: Timestamp) -> Inputs<'_> {
+        Inputs {
             declared: &self.index,
             observed: &self.mirror,
             workspace: &self.workspace,
             owner: &self.owner,
-            directory_available: self.condition.directory,
+            directory_available: self.health.directory,
             unsent: false,
             invitations: &self.invitations,
-            scope: Scope::ALL,
+            scope: AvailableFacts::ALL,
             extent: self.extent,
             now,
         }
     }
 
     /// The tasks that can start now.
-    pub fn tasks(&mut self, now: Timestamp) -> Vec<(Key, Task)> {
+    pub fn tasks(&mut self, now: Timestamp) -> Vec<(ObjectRef, Task)> {
         let early = self.revokes_early(now);
-        if self.stopped.is_some() || !(self.is_complete() || early) {
+        if self.fatal.is_some() || !(self.is_complete() || early) {
             return Vec::new();
         }
         if early {
@@ -307,11 +307,11 @@ impl Engine {
         let mut tasks = Vec::new();
         while self.queue.running() < self.workers {
             let Some(key) = self.queue.pop() else {
-                if self.counts.is_empty() || !self.queue.is_idle() {
+                if self.pending_status.is_empty() || !self.queue.is_idle() {
                     break;
                 }
                 // Everybody has come to rest: what is counted is final.
-                for key in std::mem::take(&mut self.counts).into_keys() {
+                for key in std::mem::take(&mut self.pending_status).into_keys() {
                     self.queue.push(key, Priority::Live);
                 }
                 continue;
@@ -325,14 +325,14 @@ impl Engine {
     }
 
     /// What failed, or went round and round, and has not come to rest since.
-    pub fn failing(&self) -> impl Iterator<Item = &Key> {
+    pub fn failing(&self) -> impl Iterator<Item = &ObjectRef> {
         self.queue.failing()
     }
 
     /// The next task of a running key. `None`: it has come to rest.
-    fn advance_key(&mut self, key: &Key, now: Timestamp) -> Option<Task> {
-        if key.is_sweep() {
-            return self.advance_sweep(now);
+    fn advance_key(&mut self, key: &ObjectRef, now: Timestamp) -> Option<Task> {
+        if key.is_garbage_collection() {
+            return self.advance_gc(now);
         }
         if self.index.metadata(key).is_none() {
             self.sends_nothing(key, now);
@@ -360,13 +360,13 @@ impl Engine {
             return Some(Task::Look(address));
         }
         self.report_annotations(key, now);
-        let mut plan = self.planned(key, Kept::Nothing, now)?;
+        let mut plan = self.planned(key, Retained::Nothing, now)?;
         let waits = self.waits_for_the_directory(key, &plan, now);
         if let Some((_, kept)) = waits {
             plan = self.planned(key, kept, now)?;
         }
         // While it is not known what became of its operation, it keeps its turn.
-        if !matches!(waits, Some((_, Kept::Everything | Kept::Object | Kept::Refused))) {
+        if !matches!(waits, Some((_, Retained::Everything | Retained::Object | Retained::Refused))) {
             self.take_turn(key, &plan, now);
         }
         let meta = self.index.metadata(key)?;
@@ -374,7 +374,7 @@ impl Engine {
         let finalizers: Vec<String> = meta.finalizers.clone();
         let ours = has_finalizer(&meta.finalizers);
         let leaving = meta.deletion_timestamp.is_some();
-        if let Some(next) = plan.next_look {
+        if let Some(next) = plan.next_check {
             self.queue.at(key, next);
         }
         if plan.finalizer == Finalizer::Hold && !ours && !leaving {
@@ -384,11 +384,11 @@ impl Engine {
         let drifted = meta.uid.as_ref().is_some_and(|uid| self.drifted.remove(&**uid));
         if !plan.steps.is_empty() {
             let checks = self.checks(key, &plan);
-            let Plan { steps, basis, mut notices, .. } = plan;
-            notices.extend(drifted.then_some(Notice::CORRECTED));
+            let Plan { steps, basis, events: mut notices, .. } = plan;
+            notices.extend(drifted.then_some(Event::CORRECTED));
             return Some(Task::Execute { checks, steps, basis, notices });
         }
-        if let Some(address) = plan.closer.take().filter(|address| self.closer.insert(address.clone())) {
+        if let Some(address) = plan.closer.take().filter(|address| self.rechecked.insert(address.clone())) {
             return Some(Task::Look(address));
         }
         if !plan.deletions.is_empty() {
@@ -399,9 +399,9 @@ impl Engine {
             return Some(Task::Finalizer { finalizers, version });
         }
         if waits.is_none() && self.is_behind(key) {
-            plan = self.planned(key, Kept::Everything, now)?;
+            plan = self.planned(key, Retained::Everything, now)?;
         }
-        if let Some(task) = plan.status.and_then(|status| self.status_task(key, &status, plan.notices, now)) {
+        if let Some(task) = plan.status.and_then(|status| self.status_task(key, &status, plan.events, now)) {
             return Some(task);
         }
         self.rounds.remove(key);
@@ -409,7 +409,7 @@ impl Engine {
             Some((again, _)) => self.queue.at(key, again),
             None => {
                 self.queue.rest(key);
-                self.condition.panicking.remove(key);
+                self.health.panicking.remove(key);
                 self.taken(key, now);
             }
         }
@@ -417,8 +417,8 @@ impl Engine {
     }
 
     /// A task is over: take in what it brought, and go on.
-    fn done(&mut self, key: &Key, outcome: Outcome, now: Timestamp) {
-        let Outcome { objects, effects, reread, failure } = outcome;
+    fn done(&mut self, key: &ObjectRef, outcome: TaskOutcome, now: Timestamp) {
+        let TaskOutcome { objects, effects, reread, failure } = outcome;
         if let Some(round) = self.rounds.get_mut(key) {
             round.looked &= failure.is_none();
             let answer = objects.iter().find(|object| object.key() == *key).filter(|_| failure.is_none());
@@ -452,32 +452,36 @@ impl Engine {
             self.failed_to_send(key, failure, now);
         }
         if failure.is_none()
-            && let Some(told) = self.told.get_mut(key)
+            && let Some(told) = self.unreadable_reported.get_mut(key)
         {
             told.written = true;
         }
         match failure {
             None | Some(Failure::Replan) => self.queue.push(key.clone(), Priority::Withhold),
-            Some(Failure::Gone) => {}
-            Some(Failure::Behind) => {
+            Some(Failure::NotFound) => {}
+            Some(Failure::Conflict) => {
                 let delay = self.queue.back_off(key, now);
                 tracing::debug!(%key, delay_ms = delay.as_millis(), "behind the API server; later");
             }
-            Some(Failure::Wait(problem)) => {
+            Some(Failure::Permanent(problem)) => {
                 tracing::error!(%key, "{problem}; nothing is tried until something changes");
             }
             Some(Failure::Retry(problem)) => {
                 let delay = self.queue.back_off(key, now);
                 tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
             }
-            Some(Failure::NotTaken(operation, problem)) => {
-                self.not_taken(key, &operation, Kept::Everything, problem, now);
+            Some(Failure::OperationFailed(operation, problem)) => {
+                self.not_taken(key, &operation, Retained::Everything, problem, now);
             }
             Some(Failure::Unwritable(operation, problem)) => {
-                self.not_taken(key, &operation, Kept::Object, problem, now);
+                self.not_taken(key, &operation, Retained::Object, problem, now);
             }
-            Some(Failure::Refused(operation, problem)) => self.not_taken(key, &operation, Kept::Refused, problem, now),
-            Some(Failure::Unsent(operation, problem)) => self.not_taken(key, &operation, Kept::Mail, problem, now),
+            Some(Failure::Refused(operation, problem)) => {
+                self.not_taken(key, &operation, Retained::Refused, problem, now)
+            }
+            Some(Failure::MailNotSent(operation, problem)) => {
+                self.not_taken(key, &operation, Retained::Mail, problem, now)
+            }
             Some(Failure::Panicked(message)) => {
                 self.unsure.insert(key.clone());
                 self.panicked(key, &message, now);
@@ -490,7 +494,7 @@ impl Engine {
                 tracing::warn!(%key, ?after, "{problem}; tried again then");
                 self.queue.at(key, now + after);
             }
-            Some(Failure::Stop(problem)) => self.stopped = Some(problem),
+            Some(Failure::Stop(problem)) => self.fatal = Some(problem),
         }
         self.queue.done(key);
     }
@@ -498,7 +502,7 @@ impl Engine {
 
 /// What was changed may take access away: an object on its way out, suspended, excluded. Everything declared is as
 /// urgent as that, but for objects that are new.
-fn urgency(object: &Declared) -> Priority {
+fn urgency(object: &Object) -> Priority {
     let new = object.metadata().generation == Some(1) && object.metadata().deletion_timestamp.is_none();
     if new { Priority::Live } else { Priority::Withhold }
 }

@@ -10,8 +10,8 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 use uuid::Uuid;
 
-use super::objects::Telling;
-use super::words::words;
+use super::objects::EventContext;
+use super::words::describe;
 use crate::api;
 
 /// How long telling may take.
@@ -21,19 +21,19 @@ const EVENT_IDS: Uuid = Uuid::from_bytes(*b"guestlist-events");
 
 /// Tells people by Events.
 #[derive(Clone)]
-pub struct Teller {
+pub struct EventRecorder {
     client: Client,
     instance: String,
 }
 
-impl Teller {
+impl EventRecorder {
     /// Tells in the name of an instance.
     pub fn new(client: Client, instance: String) -> Self {
         Self { client, instance }
     }
 
     /// Tells once; a failure is only logged.
-    pub async fn tell(&self, telling: &Telling<'_>) {
+    pub async fn tell(&self, telling: &EventContext<'_>) {
         let event = self.event(telling);
         let events: Api<Event> = Api::namespaced(self.client.clone(), &telling.key.namespace);
         let params = PostParams::default();
@@ -43,13 +43,13 @@ impl Teller {
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
             // A namespace on its way out takes no Events.
             Ok(Err(kube::Error::Api(status))) if status.code == 403 && status.message.contains("being terminated") => {}
-            Ok(Err(error)) => tracing::warn!(key = %telling.key, "failed to write an Event: {}", words(&error)),
+            Ok(Err(error)) => tracing::warn!(key = %telling.key, "failed to write an Event: {}", describe(&error)),
             Err(_) => tracing::warn!(key = %telling.key, "failed to write an Event in 5s"),
         }
     }
 
-    fn event(&self, telling: &Telling<'_>) -> Event {
-        let Telling { key, uid, generation, notice, at } = telling;
+    fn event(&self, telling: &EventContext<'_>) -> Event {
+        let EventContext { key, uid, generation, event: notice, at } = telling;
         let identity = format!("{uid}/{}/{}/{}", notice.action, notice.reason, generation.unwrap_or_default());
         let id = Uuid::new_v5(&EVENT_IDS, identity.as_bytes()).simple().to_string();
         Event {

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-pub use crate::directory::Everything as Load;
+pub use crate::directory::Snapshot as Load;
 use crate::directory::{
-    AccountRecord, Destroyed, Effect, Fault, GuestRecord, Operation, PartnerId, PartnerRecord, Revision, SignInGate,
+    AccountRecord, Applied, Error, GuestRecord, Operation, PartnerId, PartnerRecord, Purged, Revision, SignInGate,
     UserRecord,
 };
-use crate::index::{Declared, Kept, Key, Kind, Meta};
+use crate::index::{CachedAnyKind, CachedMetadata, Kind, Object, ObjectRef};
 use crate::panic_report;
-use crate::plan::{Deletion, Notice, Step};
+use crate::plan::{Deletion, Event, Step};
 use crate::rules::{Email, printable};
-use crate::workspace::Workspace;
+use crate::workspace::WorkspacePolicy;
 
 /// What a changed thing is now.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub enum Now {
     /// A user.
     User(Email, Option<UserRecord>),
     /// How many records were purged lately.
-    Destroyed(Destroyed),
+    Destroyed(Purged),
 }
 
 impl Now {
@@ -49,21 +49,21 @@ pub enum Input {
         /// The kind.
         kind: Kind,
         /// All its objects.
-        objects: Vec<Kept>,
+        objects: Vec<CachedAnyKind>,
         /// The list's resourceVersion.
         frontier: u64,
     },
     /// An object was added or changed.
     Applied {
         /// The object.
-        object: Box<Declared>,
+        object: Box<Object>,
         /// Its resourceVersion.
         frontier: u64,
     },
     /// An object was deleted.
     Deleted {
         /// Which.
-        key: Key,
+        key: ObjectRef,
         /// Its UID.
         uid: String,
         /// The event's resourceVersion.
@@ -92,32 +92,32 @@ pub enum Input {
     /// Some things in the directory are different now.
     Observed(Vec<Now>),
     /// The directory does not answer.
-    DirectoryDown(Fault),
+    DirectoryDown(Error),
     /// The policy file says something else, or cannot be read.
-    Policy(Result<Box<Workspace>, String>),
+    Policy(Result<Box<WorkspacePolicy>, String>),
     /// A task is over.
     Done {
         /// Whose.
-        key: Key,
+        key: ObjectRef,
         /// What came of it.
-        outcome: Box<Outcome>,
+        outcome: Box<TaskOutcome>,
     },
 }
 
 /// What came of a task.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct TaskOutcome {
     /// Objects as our writes returned them.
-    pub objects: Vec<Declared>,
+    pub objects: Vec<Object>,
     /// What operations left behind.
-    pub effects: Vec<Effect>,
+    pub effects: Vec<Applied>,
     /// Guests that were read again.
     pub reread: Vec<Now>,
     /// What went wrong.
     pub failure: Option<Failure>,
 }
 
-impl Outcome {
+impl TaskOutcome {
     /// Of a task that panicked.
     pub fn panicked(payload: &(dyn Any + Send)) -> Self {
         Self { failure: Some(Failure::Panicked(panic_report::message(payload))), ..Self::default() }
@@ -133,19 +133,19 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
     /// The object is gone: its deletion will be seen.
-    Gone,
+    NotFound,
     /// Our view is older than the server's: the event will come.
-    Behind,
+    Conflict,
     /// Nothing helps until the object changes.
-    Wait(String),
+    Permanent(String),
     /// Try again later.
     Retry(String),
     /// The directory did not take an operation: try again later, or when something else is to be done.
-    NotTaken(Box<Operation>, String),
+    OperationFailed(Box<Operation>, String),
     /// The same, while it accepts other writes: only this object is concerned.
     Unwritable(Box<Operation>, String),
     /// The same, and it says that a mail did not go out. Whoever does not stay need not wait for it.
-    Unsent(Box<Operation>, String),
+    MailNotSent(Box<Operation>, String),
     /// The directory refused an operation, and refuses it until something changes in the directory or in the spec.
     Refused(Box<Operation>, String),
     /// The task panicked, with this message. The operations before it may have been done: try again later.
@@ -164,16 +164,18 @@ impl Failure {
     /// The cause, for people.
     pub fn words(&self) -> String {
         match self {
-            Self::Wait(why)
+            Self::Permanent(why)
             | Self::Retry(why)
-            | Self::NotTaken(_, why)
+            | Self::OperationFailed(_, why)
             | Self::Unwritable(_, why)
             | Self::Refused(_, why)
-            | Self::Unsent(_, why)
+            | Self::MailNotSent(_, why)
             | Self::RetryAfter(_, why)
             | Self::Stop(why) => why.clone(),
             Self::Panicked(message) => format!("internal error: {message}"),
-            Self::Gone | Self::Behind | Self::NotLeading | Self::Replan => "it changed in the meantime".to_owned(),
+            Self::NotFound | Self::Conflict | Self::NotLeading | Self::Replan => {
+                "it changed in the meantime".to_owned()
+            }
         }
     }
 }
@@ -184,7 +186,7 @@ pub enum Check {
     /// The object is still as it was planned on.
     Unchanged {
         /// Which.
-        key: Key,
+        key: ObjectRef,
         /// Its UID.
         uid: String,
         /// Its generation.
@@ -197,25 +199,25 @@ pub enum Check {
     /// The object with this UID is still there, on its way out or not.
     Present {
         /// Which.
-        key: Key,
+        key: ObjectRef,
         /// Its UID.
         uid: String,
     },
     /// Nothing has this name.
     Absent {
         /// The name.
-        key: Key,
+        key: ObjectRef,
     },
     /// No membership names this partner.
     NoMembers {
         /// The partner.
-        partner: Key,
+        partner: ObjectRef,
     },
 }
 
 impl Check {
     /// That an object is as it is known.
-    pub fn unchanged(key: Key, known: &Meta) -> Self {
+    pub fn unchanged(key: ObjectRef, known: &CachedMetadata) -> Self {
         Self::Unchanged {
             key,
             uid: known.uid.as_deref().unwrap_or_default().to_owned(),
@@ -245,7 +247,7 @@ pub enum Task {
         /// The revision they were planned on.
         basis: Option<Revision>,
         /// What people are told when it is done.
-        notices: Vec<Notice>,
+        notices: Vec<Event>,
     },
     /// Look a guest up by himself.
     Look(Email),
@@ -256,7 +258,7 @@ pub enum Task {
         /// The merge patch.
         patch: serde_json::Value,
         /// What people are told when it is done.
-        notices: Vec<Notice>,
+        notices: Vec<Event>,
     },
 }
 
@@ -271,7 +273,7 @@ pub struct Panics {
 
 /// What the operator tells about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Condition {
+pub struct EngineHealth {
     /// Which kinds have been listed in full.
     pub listed: BTreeSet<&'static str>,
     /// The directory has been read in full and answers.
@@ -285,7 +287,7 @@ pub struct Condition {
     /// Problems of the directory that stop nothing.
     pub warnings: Vec<String>,
     /// Objects whose last reconciles panicked.
-    pub panicking: BTreeMap<Key, Panics>,
+    pub panicking: BTreeMap<ObjectRef, Panics>,
     /// How many marked guests nothing declares any more.
     pub orphans: usize,
     /// How many memberships were admitted, by their status, and have no record in the directory.
@@ -299,11 +301,11 @@ pub struct Condition {
 /// How many panics in a row an object has before readiness names it.
 const PERSISTENT: u32 = 3;
 
-impl Condition {
+impl EngineHealth {
     /// The notes of an operator that is ready. One object of a tenant never makes it unready.
     pub fn notes(&self) -> Vec<String> {
         let lasting = self.panicking.iter().filter(|(_, panics)| panics.times >= PERSISTENT);
-        let note = |(key, panics): (&Key, &Panics)| {
+        let note = |(key, panics): (&ObjectRef, &Panics)| {
             format!(
                 "{key}: its reconcile ended in an internal error {} times in a row; the log has the message",
                 panics.times

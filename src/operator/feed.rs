@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::engine::{Input, Load, Now, wanted};
-use crate::directory::{Changed, Cursor, Execute, Fault, Observe, Page, PageToken};
-use crate::workspace::Workspace;
+use crate::directory::{Changed, Cursor, DirectoryReader, DirectoryWriter, Error, Page, PageToken};
+use crate::workspace::WorkspacePolicy;
 
 /// How often the policy file is read.
 const POLICY_POLL: Duration = Duration::from_secs(1);
@@ -18,7 +18,7 @@ pub const REPORT: Duration = Duration::from_secs(30);
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Reads the directory in full, then follows its changes; in full again each resync, and after it was away.
-pub async fn follow_directory(directory: Arc<dyn Execute>, resync: Duration, inbox: mpsc::Sender<Input>) {
+pub async fn follow_directory(directory: Arc<dyn DirectoryWriter>, resync: Duration, inbox: mpsc::Sender<Input>) {
     let mut failures: u32 = 0;
     loop {
         match read_and_follow(directory.as_ref(), resync, &inbox).await {
@@ -37,10 +37,10 @@ pub async fn follow_directory(directory: Arc<dyn Execute>, resync: Duration, inb
 
 /// Until the next resync is due. `Err(None)`: nobody listens any more.
 async fn read_and_follow(
-    directory: &dyn Execute,
+    directory: &dyn DirectoryWriter,
     resync: Duration,
     inbox: &mpsc::Sender<Input>,
-) -> Result<(), Option<Fault>> {
+) -> Result<(), Option<Error>> {
     let send = async |input| inbox.send(input).await.map_err(|_| None);
     send(Input::Loading).await?;
     // The cursor comes first: what changes while we read is told again.
@@ -74,7 +74,7 @@ async fn read_and_follow(
     }
 }
 
-async fn read(directory: &dyn Execute, changed: &Changed) -> Result<Now, Option<Fault>> {
+async fn read(directory: &dyn DirectoryWriter, changed: &Changed) -> Result<Now, Option<Error>> {
     Ok(match changed {
         Changed::Guest(email) => {
             Now::Guest(email.clone(), within(directory, directory.guest(email)).await?.map(Box::new))
@@ -83,12 +83,12 @@ async fn read(directory: &dyn Execute, changed: &Changed) -> Result<Now, Option<
         Changed::Account(name) => Now::Account(name.clone(), within(directory, directory.account(name)).await?),
         Changed::User(email) => Now::User(email.clone(), within(directory, directory.user(email)).await?),
         Changed::Destroyed => Now::Destroyed(within(directory, directory.destroyed()).await?),
-        Changed::Everything => return Err(Some(Fault::Unavailable { context: "everything changed".to_owned() })),
+        Changed::Everything => return Err(Some(Error::Unavailable { context: "everything changed".to_owned() })),
     })
 }
 
 /// Everything, page by page. A page that fails makes the whole reading fail: a part is never taken for the truth.
-pub async fn load(directory: &(impl Observe + ?Sized)) -> Result<Load, Option<Fault>> {
+pub async fn load(directory: &(impl DirectoryReader + ?Sized)) -> Result<Load, Option<Error>> {
     // Guests are looked for where their partners are; who comes by on the way is a user.
     let partners = pages(|page| within(directory, directory.partners(page))).await?;
     let people = async {
@@ -106,9 +106,9 @@ pub async fn load(directory: &(impl Observe + ?Sized)) -> Result<Load, Option<Fa
     Ok(Load { partners, guests, accounts, users, mails, shares, destroyed, sign_in })
 }
 
-async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Option<Fault>>
+async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Option<Error>>
 where
-    F: Future<Output = Result<Page<T>, Option<Fault>>>,
+    F: Future<Output = Result<Page<T>, Option<Error>>>,
 {
     let mut all = Vec::new();
     let mut token = None;
@@ -124,15 +124,15 @@ where
 
 /// Asks a question. Where the directory does not bound its calls, the question as a whole has a deadline.
 async fn within<T>(
-    directory: &(impl Observe + ?Sized),
-    question: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Option<Fault>> {
+    directory: &(impl DirectoryReader + ?Sized),
+    question: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Option<Error>> {
     if directory.bounds_calls() {
         return question.await.map_err(Some);
     }
     match tokio::time::timeout(DEADLINE, question).await {
         Ok(answer) => answer.map_err(Some),
-        Err(_) => Err(Some(Fault::Unavailable { context: "no answer in 30s".to_owned() })),
+        Err(_) => Err(Some(Error::Unavailable { context: "no answer in 30s".to_owned() })),
     }
 }
 
@@ -149,7 +149,7 @@ pub async fn reported<T>(reading: impl Future<Output = T>, every: Duration, mut 
 }
 
 /// How far a reading of the directory has come, and the call that it waits for.
-pub fn progress(directory: &(impl Observe + ?Sized), elapsed: Duration) -> String {
+pub fn progress(directory: &(impl DirectoryReader + ?Sized), elapsed: Duration) -> String {
     let calls: u64 = directory.calls().values().sum();
     let waits =
         directory.waiting().map(|(call, since)| format!("; {call} has been unanswered for {}s", since.as_secs()));
@@ -197,6 +197,6 @@ pub async fn read_policy(file: &Path) -> Result<String, String> {
 }
 
 /// The policy in a text, or what is wrong with it and where.
-pub fn parse_policy(file: &Path, text: &str) -> Result<Workspace, String> {
-    Workspace::parse(text).map_err(|error| format!("{}: {error}", file.display()))
+pub fn parse_policy(file: &Path, text: &str) -> Result<WorkspacePolicy, String> {
+    WorkspacePolicy::parse(text).map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -16,7 +16,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::engine::Condition;
+use super::engine::EngineHealth;
 use crate::directory::{Operation, SignInGate};
 use crate::index::Kind;
 
@@ -203,39 +203,39 @@ impl Metrics {
 /// An operation's name, as a label and in the log.
 pub fn operation_name(operation: &Operation) -> &'static str {
     match operation {
-        Operation::Withhold { .. } => "revoke",
-        Operation::Lower { .. } => "reduce",
+        Operation::Revoke { .. } => "revoke",
+        Operation::Reduce { .. } => "reduce",
         Operation::Demote { .. } => "demote",
         Operation::RevokeInvitation { .. } => "revoke_invitation",
         Operation::DisableLogin { .. } => "disable_login",
         Operation::ResetMfa { .. } => "reset_mfa",
         Operation::Deactivate { .. } => "deactivate",
-        Operation::Release { .. } | Operation::GiveBack { .. } => "unmanage",
-        Operation::Destroy { .. } => "purge",
+        Operation::RemoveAdopted { .. } | Operation::Unmanage { .. } => "unmanage",
+        Operation::Purge { .. } => "purge",
         Operation::DeactivatePartner { .. } => "deactivate_partner",
-        Operation::DestroyPartner { .. } => "purge_partner",
+        Operation::PurgePartner { .. } => "purge_partner",
         Operation::ForgetShare { .. } => "forget_share",
-        Operation::EnsurePartner { .. } => "apply_partner",
-        Operation::DescribeGuest { .. } => "update_guest",
-        Operation::Admit { .. } => "invite_guest",
-        Operation::Invite { .. } => "resend_invitation",
+        Operation::ApplyPartner { .. } => "apply_partner",
+        Operation::UpdateGuest { .. } => "update_guest",
+        Operation::InviteGuest { .. } => "invite_guest",
+        Operation::ResendInvitation { .. } => "resend_invitation",
         Operation::EnableLogin { .. } => "enable_login",
         Operation::Promote { .. } => "promote",
-        Operation::Give { .. } => "grant",
+        Operation::Grant { .. } => "grant",
     }
 }
 
 /// What the probes answer by.
 #[derive(Clone, Default)]
 pub struct Health {
-    condition: Arc<RwLock<Condition>>,
+    condition: Arc<RwLock<EngineHealth>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
 
 impl Health {
     /// Says how things are now.
-    pub fn set(&self, condition: &Condition) {
+    pub fn set(&self, condition: &EngineHealth) {
         let mut stored = self.condition.write().unwrap_or_else(PoisonError::into_inner);
         if *stored != *condition {
             stored.clone_from(condition);
@@ -297,10 +297,10 @@ mod tests {
         let health = Health::default();
         let listed = crate::index::Kind::ALL.iter().map(|kind| kind.as_str()).collect();
         let warnings = vec!["the clock is ahead".to_owned()];
-        let condition = Condition { listed, directory: true, warnings, ..Condition::default() };
+        let condition = EngineHealth { listed, directory: true, warnings, ..EngineHealth::default() };
         health.set(&condition);
         assert_eq!(health.answer(), (StatusCode::OK, "ok\nwarning: the clock is ahead\n".to_owned()));
-        health.set(&Condition { directory: false, ..condition });
+        health.set(&EngineHealth { directory: false, ..condition });
         let (code, text) = health.answer();
         assert!(code == StatusCode::SERVICE_UNAVAILABLE && text.ends_with("warning: the clock is ahead\n"), "{text}");
     }
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn open_sign_in_is_named_while_ready_and_counted() {
         let health = Health::default();
-        let mut condition = Condition { directory: true, ..Condition::default() };
+        let mut condition = EngineHealth { directory: true, ..EngineHealth::default() };
         condition.listed = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
         health.set(&condition);
         assert_eq!(health.answer(), (StatusCode::OK, "ok\n".to_owned()));

@@ -12,7 +12,7 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 
 use super::clock::Clock;
-use super::words::words;
+use super::words::describe;
 
 /// How long a candidate waits at most before it looks again.
 const LOOK: Duration = Duration::from_secs(2);
@@ -32,13 +32,13 @@ pub struct Settings {
 
 /// How long we lead for sure.
 #[derive(Clone, Debug)]
-pub struct Term {
+pub struct LeaseTerm {
     renewed: Arc<Mutex<(Instant, Timestamp)>>,
     duration: Duration,
     clock: Clock,
 }
 
-impl Term {
+impl LeaseTerm {
     /// A term that begins now.
     pub fn lasting(duration: Duration, clock: Clock) -> Self {
         Self { renewed: Arc::new(Mutex::new((Instant::now(), clock.now()))), duration, clock }
@@ -79,16 +79,16 @@ pub struct Candidate {
 }
 
 /// A Lease that we hold.
-pub struct Held {
+pub struct HeldLease {
     candidate: Candidate,
     lease: Lease,
     /// How long for.
-    pub term: Term,
+    pub term: LeaseTerm,
 }
 
 /// What a candidate may do with a Lease as it is.
 #[derive(Debug, PartialEq, Eq)]
-enum Standing {
+enum LeaseState {
     /// Nobody holds it, or an earlier process of ours, or its holder has not renewed it in time.
     Free,
     /// Somebody does.
@@ -96,14 +96,14 @@ enum Standing {
 }
 
 /// `unchanged`: for how long we have seen it just like this. The holder's own times are on another machine's clock.
-fn standing(spec: &LeaseSpec, me: &str, unchanged: Duration, default: Duration) -> Standing {
+fn standing(spec: &LeaseSpec, me: &str, unchanged: Duration, default: Duration) -> LeaseState {
     let holder = spec.holder_identity.as_deref().unwrap_or_default();
     let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     let lasts = seconds.map_or(default, Duration::from_secs);
     if holder.is_empty() || holder == me || unchanged > lasts {
-        Standing::Free
+        LeaseState::Free
     } else {
-        Standing::HeldBy(holder.to_owned())
+        LeaseState::HeldBy(holder.to_owned())
     }
 }
 
@@ -122,13 +122,13 @@ impl Candidate {
 
     /// Waits until the Lease is ours. Tells what it waits for each time that changes: an answer of the API server that
     /// is in the way, or who leads.
-    pub async fn wait(self, mut tell: impl FnMut(Result<&str, &str>)) -> Held {
+    pub async fn wait(self, mut tell: impl FnMut(Result<&str, &str>)) -> HeldLease {
         let mut told = None;
         let mut seen: Option<(Lease, Instant)> = None;
         loop {
             let outcome = self.attempt(&mut seen).await;
             let outcome = match outcome {
-                Ok(Ok((lease, term))) => return Held { candidate: self, lease, term },
+                Ok(Ok((lease, term))) => return HeldLease { candidate: self, lease, term },
                 Ok(Err(holder)) => Ok(holder),
                 Err(problem) => Err(problem),
             };
@@ -141,7 +141,7 @@ impl Candidate {
     }
 
     /// Looks once, and takes what is free. The inner error is who leads.
-    async fn attempt(&self, seen: &mut Option<(Lease, Instant)>) -> Result<Result<(Lease, Term), String>, String> {
+    async fn attempt(&self, seen: &mut Option<(Lease, Instant)>) -> Result<Result<(Lease, LeaseTerm), String>, String> {
         let current = self.call("read", self.leases.get_opt(&self.settings.name)).await?;
         let Some(current) = current else {
             let began = self.now();
@@ -158,8 +158,8 @@ impl Candidate {
         };
         let spec = current.spec.clone().unwrap_or_default();
         match standing(&spec, &self.settings.holder, since.elapsed(), self.settings.duration) {
-            Standing::HeldBy(holder) => Ok(Err(holder)),
-            Standing::Free => {
+            LeaseState::HeldBy(holder) => Ok(Err(holder)),
+            LeaseState::Free => {
                 let began = self.now();
                 let taken = self.replace(self.record(Some(&current))).await?;
                 Ok(Ok((taken, self.term(began))))
@@ -171,8 +171,8 @@ impl Candidate {
         (Instant::now(), self.clock.now())
     }
 
-    fn term(&self, began: (Instant, Timestamp)) -> Term {
-        let term = Term::lasting(self.settings.duration, self.clock.clone());
+    fn term(&self, began: (Instant, Timestamp)) -> LeaseTerm {
+        let term = LeaseTerm::lasting(self.settings.duration, self.clock.clone());
         term.renew(began);
         term
     }
@@ -222,16 +222,16 @@ impl Candidate {
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => {
                 Err(format!("failed to {verb} {what}: {}; --lease-namespace names another namespace", status.message))
             }
-            Ok(Err(error)) => Err(format!("failed to {verb} {what}: {}", words(&error))),
+            Ok(Err(error)) => Err(format!("failed to {verb} {what}: {}", describe(&error))),
             Err(_) => Err(format!("failed to {verb} {what}: the API server does not answer")),
         }
     }
 }
 
-impl Held {
+impl HeldLease {
     /// Renews the Lease; ends when it is somebody else's, with the reason. Where it runs out because nobody answers, we may
     /// well be who gets it again: until then only what needs no term is done.
-    pub async fn keep(&mut self) -> String {
+    pub async fn hold(&mut self) -> String {
         let mut over = false;
         loop {
             tokio::time::sleep(self.candidate.pace()).await;
@@ -276,7 +276,7 @@ impl Held {
     }
 
     /// Releases the Lease, so that a standby need not wait.
-    pub async fn give_back(self) {
+    pub async fn release(self) {
         if self.term.left().is_zero() {
             return;
         }
@@ -305,25 +305,25 @@ mod tests {
     #[test]
     fn a_lease_that_its_holder_renews_is_not_taken() {
         let spec = held("a", Some(15));
-        assert_eq!(standing(&spec, "b", Duration::ZERO, 3 * S), Standing::HeldBy("a".to_owned()));
-        assert_eq!(standing(&spec, "b", 15 * S, 3 * S), Standing::HeldBy("a".to_owned()));
+        assert_eq!(standing(&spec, "b", Duration::ZERO, 3 * S), LeaseState::HeldBy("a".to_owned()));
+        assert_eq!(standing(&spec, "b", 15 * S, 3 * S), LeaseState::HeldBy("a".to_owned()));
     }
 
     #[test]
     fn a_lease_is_free_once_it_was_seen_unchanged_for_longer_than_it_lasts_whatever_times_stand_in_it() {
         let mut spec = held("a", Some(15));
         spec.renew_time = Some(MicroTime(Timestamp::MAX));
-        assert_eq!(standing(&spec, "b", 16 * S, 3 * S), Standing::Free);
+        assert_eq!(standing(&spec, "b", 16 * S, 3 * S), LeaseState::Free);
         spec.renew_time = Some(MicroTime(Timestamp::MIN));
-        assert_eq!(standing(&spec, "b", S, 3 * S), Standing::HeldBy("a".to_owned()));
-        assert_eq!(standing(&held("a", None), "b", 4 * S, 3 * S), Standing::Free);
+        assert_eq!(standing(&spec, "b", S, 3 * S), LeaseState::HeldBy("a".to_owned()));
+        assert_eq!(standing(&held("a", None), "b", 4 * S, 3 * S), LeaseState::Free);
     }
 
     #[test]
     fn a_lease_that_was_given_back_or_is_that_of_an_earlier_process_of_the_same_pod_is_free() {
-        assert_eq!(standing(&LeaseSpec::default(), "b", Duration::ZERO, S), Standing::Free);
-        assert_eq!(standing(&held("", Some(15)), "b", Duration::ZERO, S), Standing::Free);
-        assert_eq!(standing(&held("b", Some(15)), "b", Duration::ZERO, S), Standing::Free);
+        assert_eq!(standing(&LeaseSpec::default(), "b", Duration::ZERO, S), LeaseState::Free);
+        assert_eq!(standing(&held("", Some(15)), "b", Duration::ZERO, S), LeaseState::Free);
+        assert_eq!(standing(&held("b", Some(15)), "b", Duration::ZERO, S), LeaseState::Free);
     }
 
     #[test]
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_term_ends_by_either_clock() {
-        let term = Term::lasting(15 * S, Clock::new(|| Timestamp::UNIX_EPOCH));
+        let term = LeaseTerm::lasting(15 * S, Clock::new(|| Timestamp::UNIX_EPOCH));
         assert!(term.left() > 14 * S);
         // The wall clock says that more time has passed: the machine slept.
         term.renew((Instant::now(), Timestamp::UNIX_EPOCH - SignedDuration::from_secs(20)));

@@ -33,8 +33,8 @@ use crate::index::Kind;
 use clock::Clock;
 use engine::{Engine, Input};
 use health::Health;
-use lease::Term;
-use perform::Performer;
+use lease::LeaseTerm;
+use perform::Executor;
 use running::Running;
 
 /// How long running tasks have to finish when the operator stops.
@@ -77,7 +77,7 @@ enum End {
 /// memory. The error is a sentence for people.
 pub async fn run(options: Options) -> Result<(), String> {
     // A wrong argument is said before anything is waited for.
-    crate::directory::Place::read(&options.directory)?;
+    crate::directory::DirectoryUrl::read(&options.directory)?;
     let health = Health::default();
     serve(&health, &options).await?;
     let client = start::connect().await?;
@@ -92,18 +92,18 @@ pub async fn run(options: Options) -> Result<(), String> {
         let end = tokio::select! {
             biased;
             // What is running is dropped with the term.
-            why = held.keep() => End::Lost(why),
+            why = held.hold() => End::Lost(why),
             end = lead(&options, client.clone(), term.clone(), &health, stop.as_mut()) => end,
         };
         match end {
             End::Failed(_) if term.left().is_zero() => tracing::warn!("the Lease expired; no longer the leader"),
             End::Lost(why) => tracing::warn!("the Lease is lost: {why}; no longer the leader"),
             End::Failed(problem) => {
-                held.give_back().await;
+                held.release().await;
                 return Err(problem);
             }
             End::Stopped => {
-                held.give_back().await;
+                held.release().await;
                 return Ok(());
             }
         }
@@ -114,7 +114,7 @@ pub async fn run(options: Options) -> Result<(), String> {
 async fn lead(
     options: &Options,
     client: Client,
-    term: Term,
+    term: LeaseTerm,
     health: &Health,
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> End {
@@ -154,7 +154,7 @@ async fn serve(health: &Health, options: &Options) -> Result<(), String> {
 /// Brings inputs to the engine and does its tasks, until told to stop.
 async fn drive(
     mut engine: Engine,
-    performer: Performer,
+    performer: Executor,
     mut inbox: mpsc::Receiver<Input>,
     health: &Health,
     mut stop: Pin<&mut impl Future<Output = ()>>,
@@ -173,9 +173,9 @@ async fn drive(
         if let Some(problem) = engine.stopped() {
             return Err(problem.to_owned());
         }
-        engine.condition.warnings = performer.directory.warnings();
-        health.set(&engine.condition);
-        let sleep = engine.next_look().map_or(LONGEST_SLEEP, |next| {
+        engine.health.warnings = performer.directory.warnings();
+        health.set(&engine.health);
+        let sleep = engine.next_check().map_or(LONGEST_SLEEP, |next| {
             let left = next.duration_since(clock.now());
             Duration::try_from(left).unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
         });
@@ -208,11 +208,11 @@ async fn drive(
 fn measure(engine: &Engine, health: &Health) {
     let objects: Vec<_> = Kind::ALL.iter().map(|kind| (*kind, engine.index.keys(*kind).count())).collect();
     let guests = engine.mirror.guests().filter(|guest| guest.is_live()).count();
-    let guests = (guests, engine.condition.orphans);
-    health.metrics.missing(engine.condition.missing_guests);
-    health.metrics.world(&objects, engine.queue.depth(), guests, engine.condition.missing().is_empty());
-    if engine.condition.directory {
-        health.metrics.sign_in(&engine.condition.sign_in);
+    let guests = (guests, engine.health.orphans);
+    health.metrics.missing(engine.health.missing_guests);
+    health.metrics.world(&objects, engine.queue.depth(), guests, engine.health.missing().is_empty());
+    if engine.health.directory {
+        health.metrics.sign_in(&engine.health.sign_in);
     }
 }
 

@@ -14,22 +14,22 @@ use kube::{Client, Resource};
 use serde_json::Value;
 
 use super::engine::Failure;
-use super::events::Teller;
+use super::events::EventRecorder;
 use super::health::Metrics;
-use super::lease::Term;
+use super::lease::LeaseTerm;
 use super::watch::{Watched, declared};
-use super::words::words;
+use super::words::describe;
 use crate::api;
-use crate::fresh::Fresh;
-use crate::index::{Declared, Key, Kind};
-use crate::plan::Notice;
+use crate::fresh::CoalescedRead;
+use crate::index::{Kind, Object, ObjectRef};
+use crate::plan::Event;
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Which part of an object is patched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum PatchTarget {
     /// Metadata and spec.
     Object,
     /// Its status.
@@ -38,31 +38,36 @@ pub enum Part {
 
 /// What is told, of which object.
 #[derive(Debug)]
-pub struct Telling<'a> {
+pub struct EventContext<'a> {
     /// The object.
-    pub key: &'a Key,
+    pub key: &'a ObjectRef,
     /// Its UID.
     pub uid: &'a str,
     /// Its generation.
     pub generation: Option<i64>,
     /// What is told.
-    pub notice: &'a Notice,
+    pub event: &'a Event,
     /// When.
     pub at: Timestamp,
 }
 
 /// Reads and writes objects of the three kinds.
-pub trait Objects: Send + Sync {
+pub trait ObjectStore: Send + Sync {
     /// An object as it is now.
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>>;
+    fn get<'a>(&'a self, key: &'a ObjectRef) -> BoxFuture<'a, Result<Object, Failure>>;
     /// Merges a patch into a part of it; the object as it is then.
-    fn patch<'a>(&'a self, key: &'a Key, part: Part, patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>>;
+    fn patch<'a>(
+        &'a self,
+        key: &'a ObjectRef,
+        part: PatchTarget,
+        patch: &'a Value,
+    ) -> BoxFuture<'a, Result<Object, Failure>>;
     /// Deletes it if it still has this UID; what is left of it while a finalizer holds it.
-    fn delete<'a>(&'a self, key: &'a Key, uid: &'a str) -> BoxFuture<'a, Result<Option<Declared>, Failure>>;
+    fn delete<'a>(&'a self, key: &'a ObjectRef, uid: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>>;
     /// Whether any membership names this partner.
-    fn has_members<'a>(&'a self, partner: &'a Key) -> BoxFuture<'a, Result<bool, Failure>>;
+    fn has_members<'a>(&'a self, partner: &'a ObjectRef) -> BoxFuture<'a, Result<bool, Failure>>;
     /// Tells people; that never fails the work.
-    fn tell<'a>(&'a self, telling: Telling<'a>) -> BoxFuture<'a, ()>;
+    fn publish<'a>(&'a self, telling: EventContext<'a>) -> BoxFuture<'a, ()>;
 }
 
 /// The objects of an API server. Nothing is asked of it once our term is over.
@@ -70,9 +75,9 @@ pub struct Kubernetes {
     /// The client.
     pub client: Client,
     /// Our term.
-    pub term: Term,
+    pub term: LeaseTerm,
     /// Writes Events.
-    pub teller: Teller,
+    pub teller: EventRecorder,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Who reads what live: many guests who are admitted at once ask for the same partner.
@@ -81,15 +86,15 @@ pub struct Kubernetes {
 
 /// What is being read live, and shared.
 #[derive(Default)]
-pub struct Readings(Mutex<BTreeMap<Key, Arc<Fresh<Declared>>>>);
+pub struct Readings(Mutex<BTreeMap<ObjectRef, Arc<CoalescedRead<Object>>>>);
 
 impl Readings {
-    fn of(&self, key: &Key) -> Arc<Fresh<Declared>> {
+    fn of(&self, key: &ObjectRef) -> Arc<CoalescedRead<Object>> {
         Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
     }
 
     /// Nobody who asks later gets what was read before: nothing is kept that nobody waits for.
-    fn end(&self, key: &Key) {
+    fn end(&self, key: &ObjectRef) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.get(key).is_some_and(|reading| Arc::strong_count(reading) == 1) {
             all.remove(key);
@@ -108,27 +113,32 @@ macro_rules! for_kind {
     };
 }
 
-impl Objects for Kubernetes {
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>> {
+impl ObjectStore for Kubernetes {
+    fn get<'a>(&'a self, key: &'a ObjectRef) -> BoxFuture<'a, Result<Object, Failure>> {
         async move {
             let reading = self.readings.of(key);
             let read = reading.get(for_kind!(key, self.get_one(key))).await;
             drop(reading);
             self.readings.end(key);
-            Ok(Declared::clone(&*read?))
+            Ok(Object::clone(&*read?))
         }
         .boxed()
     }
 
-    fn patch<'a>(&'a self, key: &'a Key, part: Part, patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>> {
+    fn patch<'a>(
+        &'a self,
+        key: &'a ObjectRef,
+        part: PatchTarget,
+        patch: &'a Value,
+    ) -> BoxFuture<'a, Result<Object, Failure>> {
         for_kind!(key, self.patch_one(key, part, patch))
     }
 
-    fn delete<'a>(&'a self, key: &'a Key, uid: &'a str) -> BoxFuture<'a, Result<Option<Declared>, Failure>> {
+    fn delete<'a>(&'a self, key: &'a ObjectRef, uid: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>> {
         for_kind!(key, self.delete_one(key, uid))
     }
 
-    fn has_members<'a>(&'a self, partner: &'a Key) -> BoxFuture<'a, Result<bool, Failure>> {
+    fn has_members<'a>(&'a self, partner: &'a ObjectRef) -> BoxFuture<'a, Result<bool, Failure>> {
         async move {
             let objects = self.objects::<api::GuestMembership>(&partner.namespace);
             let params = ListParams::default().fields(&format!("spec.partnerRef.name={}", partner.name)).limit(1);
@@ -138,7 +148,7 @@ impl Objects for Kubernetes {
         .boxed()
     }
 
-    fn tell<'a>(&'a self, telling: Telling<'a>) -> BoxFuture<'a, ()> {
+    fn publish<'a>(&'a self, telling: EventContext<'a>) -> BoxFuture<'a, ()> {
         async move {
             if !self.term.left().is_zero() {
                 self.teller.tell(&telling).await;
@@ -158,16 +168,16 @@ impl Kubernetes {
 
     async fn get_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
         &self,
-        key: &Key,
-    ) -> Result<Declared, Failure> {
+        key: &ObjectRef,
+    ) -> Result<Object, Failure> {
         self.call("get", key.kind, self.objects::<K>(&key.namespace).get(&key.name)).await.map(declared)
     }
 
     async fn delete_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
         &self,
-        key: &Key,
+        key: &ObjectRef,
         uid: &str,
-    ) -> Result<Option<Declared>, Failure> {
+    ) -> Result<Option<Object>, Failure> {
         let params = DeleteParams {
             preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
             ..DeleteParams::default()
@@ -179,16 +189,18 @@ impl Kubernetes {
 
     async fn patch_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
         &self,
-        key: &Key,
-        part: Part,
+        key: &ObjectRef,
+        part: PatchTarget,
         patch: &Value,
-    ) -> Result<Declared, Failure> {
+    ) -> Result<Object, Failure> {
         let objects = self.objects::<K>(&key.namespace);
         let params = PatchParams { field_manager: Some("guestlist".to_owned()), ..PatchParams::default() };
         let patch = Patch::Merge(patch);
         let written = match part {
-            Part::Object => self.call("patch", key.kind, objects.patch(&key.name, &params, &patch)).await,
-            Part::Status => self.call("patch_status", key.kind, objects.patch_status(&key.name, &params, &patch)).await,
+            PatchTarget::Object => self.call("patch", key.kind, objects.patch(&key.name, &params, &patch)).await,
+            PatchTarget::Status => {
+                self.call("patch_status", key.kind, objects.patch_status(&key.name, &params, &patch)).await
+            }
         };
         written.map(declared)
     }
@@ -214,15 +226,15 @@ impl Kubernetes {
 /// What happens after a failure of the API server.
 fn failure(verb: &str, kind: Kind, error: &kube::Error) -> Failure {
     let context = format!("failed to {verb} a {}", kind.as_str());
-    let kube::Error::Api(status) = error else { return Failure::Retry(format!("{context}: {}", words(error))) };
-    let message = format!("{context}: {}", words(error));
+    let kube::Error::Api(status) = error else { return Failure::Retry(format!("{context}: {}", describe(error))) };
+    let message = format!("{context}: {}", describe(error));
     match status.code {
-        404 => Failure::Gone,
-        409 => Failure::Behind,
+        404 => Failure::NotFound,
+        409 => Failure::Conflict,
         // In a terminating namespace nothing new is let in, and nothing has to be.
-        403 if status.message.contains("being terminated") => Failure::Gone,
+        403 if status.message.contains("being terminated") => Failure::NotFound,
         403 => Failure::Retry(format!("{message}; the chart's ClusterRole has what is needed")),
-        400 | 405 | 415 | 422 => Failure::Wait(message),
+        400 | 405 | 415 | 422 => Failure::Permanent(message),
         429 => {
             let seconds = status.details.as_ref().map_or(1, |details| details.retry_after_seconds);
             Failure::RetryAfter(SignedDuration::from_secs(i64::from(seconds.max(1))), message)

@@ -7,14 +7,14 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::clock::Clock;
-use super::engine::{Check, Failure, Now, Outcome, Task};
+use super::engine::{Check, Failure, Now, Task, TaskOutcome};
 use super::health::Metrics;
-use super::lease::Term;
-use super::objects::{Objects, Part, Telling};
-use crate::directory::fault::Next;
-use crate::directory::{Epoch, Execute, Fault, Operation, PartnerId, Revision, Weight};
-use crate::index::{Index, Key, Kind, Slot};
-use crate::plan::{Deletion, Notice, Step};
+use super::lease::LeaseTerm;
+use super::objects::{EventContext, ObjectStore, PatchTarget};
+use crate::directory::fault::Retry;
+use crate::directory::{AccessChange, DirectoryWriter, Epoch, Error, Operation, PartnerId, Revision};
+use crate::index::{CacheEntry, Kind, ObjectCache, ObjectRef};
+use crate::plan::{Deletion, Event, Step};
 use crate::rules::Email;
 
 /// How long one call may take.
@@ -24,15 +24,15 @@ const MAIL_DEADLINE: Duration = Duration::from_secs(25);
 
 /// Everything that a task needs.
 #[derive(Clone)]
-pub struct Performer {
+pub struct Executor {
     /// The objects.
-    pub objects: Arc<dyn Objects>,
+    pub objects: Arc<dyn ObjectStore>,
     /// The directory.
-    pub directory: Arc<dyn Execute>,
+    pub directory: Arc<dyn DirectoryWriter>,
     /// Our term, as the directory counts it.
     pub epoch: Epoch,
     /// Our term, as the Lease has it: nothing is written once it is over.
-    pub term: Term,
+    pub term: LeaseTerm,
     /// What time it is.
     pub clock: Clock,
     /// Counts.
@@ -41,9 +41,9 @@ pub struct Performer {
 
 /// What the task is about, as the engine knew it.
 #[derive(Clone, Debug)]
-pub struct About {
+pub struct TaskSubject {
     /// The object.
-    pub key: Key,
+    pub key: ObjectRef,
     /// Its UID.
     pub uid: String,
     /// Its generation.
@@ -52,24 +52,24 @@ pub struct About {
     pub address: Option<Email>,
 }
 
-impl About {
+impl TaskSubject {
     /// What the index knows of an object.
-    pub fn of(index: &Index, key: &Key) -> Self {
+    pub fn of(index: &ObjectCache, key: &ObjectRef) -> Self {
         let meta = index.metadata(key);
         let membership = index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
         Self {
             uid: meta.and_then(|meta| meta.uid.as_deref()).unwrap_or_default().to_owned(),
             generation: meta.and_then(|meta| meta.generation),
-            address: membership.and_then(Slot::read).and_then(|entry| entry.reading.terms.email.clone()),
+            address: membership.and_then(CacheEntry::read).and_then(|entry| entry.reading.terms.email.clone()),
             key: key.clone(),
         }
     }
 }
 
-impl Performer {
+impl Executor {
     /// Does a task.
-    pub async fn perform(&self, about: About, task: Task) -> Outcome {
-        let mut outcome = Outcome::default();
+    pub async fn run(&self, about: TaskSubject, task: Task) -> TaskOutcome {
+        let mut outcome = TaskOutcome::default();
         let result = match task {
             Task::Finalizer { finalizers, version } => self.finalize(&about, &finalizers, &version, &mut outcome).await,
             Task::Execute { checks, steps, basis, notices } => {
@@ -78,7 +78,7 @@ impl Performer {
             Task::Look(address) => self.look(&about, address, &mut outcome).await,
             Task::Delete(deletions) => self.delete(&deletions, &mut outcome).await,
             Task::Status { patch, notices } => {
-                let written = self.objects.patch(&about.key, Part::Status, &patch).await;
+                let written = self.objects.patch(&about.key, PatchTarget::Status, &patch).await;
                 self.tell(&about, &notices).await;
                 written.map(|object| outcome.objects.push(object))
             }
@@ -89,21 +89,21 @@ impl Performer {
 
     async fn finalize(
         &self,
-        about: &About,
+        about: &TaskSubject,
         finalizers: &[String],
         version: &str,
-        outcome: &mut Outcome,
+        outcome: &mut TaskOutcome,
     ) -> Result<(), Failure> {
         if !finalizers.iter().any(|finalizer| finalizer == crate::api::FINALIZER) {
             self.nobody_is_left(about, outcome).await?;
         }
         let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
-        match self.objects.patch(&about.key, Part::Object, &patch).await {
+        match self.objects.patch(&about.key, PatchTarget::Object, &patch).await {
             Ok(object) => {
                 // Without its last finalizer an object on its way out is gone, though the server returns it once more.
                 let gone = finalizers.is_empty() && object.metadata().deletion_timestamp.is_some();
                 if gone {
-                    return Err(Failure::Gone);
+                    return Err(Failure::NotFound);
                 }
                 outcome.objects.push(object);
                 Ok(())
@@ -114,7 +114,7 @@ impl Performer {
 
     /// A membership is let go when its guest has been ended, and a partner when its record has been deactivated; but where the
     /// answer to an acceptance was lost, the plan did not know of them, and they would stay for ever. So they are read live.
-    async fn nobody_is_left(&self, about: &About, outcome: &mut Outcome) -> Result<(), Failure> {
+    async fn nobody_is_left(&self, about: &TaskSubject, outcome: &mut TaskOutcome) -> Result<(), Failure> {
         if about.key.kind == Kind::Partner {
             let id = PartnerId::of(&about.uid);
             return match self.directory.partner(&id).await {
@@ -139,12 +139,12 @@ impl Performer {
 
     async fn execute(
         &self,
-        about: &About,
+        about: &TaskSubject,
         checks: &[Check],
         steps: &[Step],
         basis: Option<Revision>,
-        notices: &[Notice],
-        outcome: &mut Outcome,
+        notices: &[Event],
+        outcome: &mut TaskOutcome,
     ) -> Result<(), Failure> {
         for check in checks {
             self.check(check).await?;
@@ -156,20 +156,20 @@ impl Performer {
             let execute = self.directory.execute(&step.operation, basis, self.clock.now(), self.epoch);
             let done = match tokio::time::timeout(deadline, execute).await {
                 Ok(done) => done,
-                Err(_) => Err(Fault::Unavailable { context: format!("failed to {kind} in {deadline:.1?}") }),
+                Err(_) => Err(Error::Unavailable { context: format!("failed to {kind} in {deadline:.1?}") }),
             };
             self.metrics.operation(kind, done.is_ok());
             match done {
                 Ok(effect) => {
-                    tracing::info!(key = %about.key, operation = kind, reason = %step.reason, because = %step.because, "done");
+                    tracing::info!(key = %about.key, operation = kind, reason = %step.reason, because = %step.message, "done");
                     if let Some(guest) = effect.guest.as_ref().filter(|_| basis.is_some()) {
                         basis = Some(guest.revision);
                     }
                     outcome.effects.push(effect);
                 }
-                Err(fault) if fault.next() == Next::BackOff => {
+                Err(fault) if fault.retry() == Retry::BackOff => {
                     let (operation, why) = (Box::new(step.operation.clone()), fault.to_string());
-                    if !matches!(fault, Fault::Unsent { .. }) {
+                    if !matches!(fault, Error::Unsent { .. }) {
                         return Err(self.not_taken(operation, why).await);
                     }
                     // He has a record now: what comes next is nothing but his mail.
@@ -178,9 +178,9 @@ impl Performer {
                     {
                         outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
                     }
-                    return Err(Failure::Unsent(operation, why));
+                    return Err(Failure::MailNotSent(operation, why));
                 }
-                Err(fault) if fault.next() == Next::Wait => {
+                Err(fault) if fault.retry() == Retry::Wait => {
                     self.look_around(about, outcome).await;
                     return Err(Failure::Refused(Box::new(step.operation.clone()), fault.to_string()));
                 }
@@ -202,15 +202,15 @@ impl Performer {
 
     /// Whether it is the directory that takes no operation, or the record that cannot be written: by evidence, another write.
     async fn not_taken(&self, operation: Box<Operation>, why: String) -> Failure {
-        let Some(deadline) = self.term.within(DEADLINE) else { return Failure::NotTaken(operation, why) };
+        let Some(deadline) = self.term.within(DEADLINE) else { return Failure::OperationFailed(operation, why) };
         match tokio::time::timeout(deadline, self.directory.takes_writes()).await {
             Ok(Ok(())) => Failure::Unwritable(operation, why),
-            Ok(Err(_)) | Err(_) => Failure::NotTaken(operation, why),
+            Ok(Err(_)) | Err(_) => Failure::OperationFailed(operation, why),
         }
     }
 
     /// Reads what may be in the way of an operation that the directory refused, so that the next plan knows it.
-    async fn look_around(&self, about: &About, outcome: &mut Outcome) {
+    async fn look_around(&self, about: &TaskSubject, outcome: &mut TaskOutcome) {
         let Some(address) = &about.address else { return };
         if let Ok(record) = self.directory.guest(address).await {
             outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
@@ -220,7 +220,7 @@ impl Performer {
         }
     }
 
-    async fn look(&self, about: &About, address: Email, outcome: &mut Outcome) -> Result<(), Failure> {
+    async fn look(&self, about: &TaskSubject, address: Email, outcome: &mut TaskOutcome) -> Result<(), Failure> {
         match self.directory.guest(&address).await {
             Ok(record) => {
                 outcome.reread.push(Now::Guest(address, record.map(Box::new)));
@@ -233,23 +233,23 @@ impl Performer {
     /// How long an operation may take. `None`: our term is over, and another one may lead. A directory that refuses the
     /// writes of whoever led before lets us go on to take away.
     fn deadline(&self, operation: &Operation) -> Option<Duration> {
-        let take = operation.weight() == Weight::Take && self.directory.fences();
+        let take = operation.access_change() == AccessChange::Revoke && self.directory.fences();
         let deadline = match operation {
-            Operation::Admit { .. } | Operation::Invite { .. } => MAIL_DEADLINE,
+            Operation::InviteGuest { .. } | Operation::ResendInvitation { .. } => MAIL_DEADLINE,
             _ => DEADLINE,
         };
         self.term.within(deadline).or_else(|| take.then_some(DEADLINE))
     }
 
     /// What happens after a fault of the directory.
-    async fn after(&self, about: &About, fault: Fault, outcome: &mut Outcome) -> Failure {
-        match fault.next() {
-            Next::BackOff => Failure::Retry(fault.to_string()),
-            Next::After(after) => {
+    async fn after(&self, about: &TaskSubject, fault: Error, outcome: &mut TaskOutcome) -> Failure {
+        match fault.retry() {
+            Retry::BackOff => Failure::Retry(fault.to_string()),
+            Retry::After(after) => {
                 let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::from_secs(60));
                 Failure::RetryAfter(after, fault.to_string())
             }
-            Next::Reread => match &about.address {
+            Retry::Reread => match &about.address {
                 Some(address) => match self.directory.guest(address).await {
                     Ok(record) => {
                         outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
@@ -259,8 +259,8 @@ impl Performer {
                 },
                 None => Failure::Retry(fault.to_string()),
             },
-            Next::Wait => Failure::Wait(fault.to_string()),
-            Next::Stop => Failure::Stop(fault.to_string()),
+            Retry::Wait => Failure::Permanent(fault.to_string()),
+            Retry::Stop => Failure::Stop(fault.to_string()),
         }
     }
 
@@ -269,21 +269,21 @@ impl Performer {
             Check::Unchanged { key, .. } => {
                 let object = self.objects.get(key).await?;
                 let now = Check::unchanged(key.clone(), &object.metadata().clone().into());
-                if now == *check { Ok(()) } else { Err(Failure::Behind) }
+                if now == *check { Ok(()) } else { Err(Failure::Conflict) }
             }
             Check::Present { key, uid } => match self.objects.get(key).await {
                 Ok(object) if object.metadata().uid.as_deref() == Some(uid) => Ok(()),
-                Ok(_) | Err(Failure::Gone) => Err(Failure::Behind),
+                Ok(_) | Err(Failure::NotFound) => Err(Failure::Conflict),
                 Err(failure) => Err(failure),
             },
             Check::Absent { key } => match self.objects.get(key).await {
-                Err(Failure::Gone) => Ok(()),
+                Err(Failure::NotFound) => Ok(()),
                 Err(failure) => Err(failure),
-                Ok(_) => Err(Failure::Behind),
+                Ok(_) => Err(Failure::Conflict),
             },
             Check::NoMembers { partner } => {
                 if self.objects.has_members(partner).await? {
-                    Err(Failure::Behind)
+                    Err(Failure::Conflict)
                 } else {
                     Ok(())
                 }
@@ -291,23 +291,25 @@ impl Performer {
         }
     }
 
-    async fn delete(&self, deletions: &[Deletion], outcome: &mut Outcome) -> Result<(), Failure> {
+    async fn delete(&self, deletions: &[Deletion], outcome: &mut TaskOutcome) -> Result<(), Failure> {
         for Deletion { key, uid } in deletions {
             match self.objects.delete(key, uid).await {
                 Ok(object) => outcome.objects.extend(object),
                 // Gone already counts as done; another object of the name is none of ours.
-                Err(Failure::Gone | Failure::Behind) => {}
+                Err(Failure::NotFound | Failure::Conflict) => {}
                 Err(failure) => return Err(failure),
             }
         }
         // What is still there is on its way out: its end touches its partner again.
-        Err(Failure::Gone)
+        Err(Failure::NotFound)
     }
 
-    async fn tell(&self, about: &About, notices: &[Notice]) {
+    async fn tell(&self, about: &TaskSubject, notices: &[Event]) {
         for notice in notices {
             let (key, at) = (&about.key, self.clock.now());
-            self.objects.tell(Telling { key, uid: &about.uid, generation: about.generation, notice, at }).await;
+            self.objects
+                .publish(EventContext { key, uid: &about.uid, generation: about.generation, event: notice, at })
+                .await;
         }
     }
 }

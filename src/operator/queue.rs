@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::index::Key;
+use crate::index::ObjectRef;
 
 /// What runs first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,18 +34,18 @@ struct Failed {
 /// The keys to be run.
 #[derive(Debug, Default)]
 pub struct Queue {
-    lanes: [VecDeque<Key>; 3],
-    queued: BTreeMap<Key, Priority>,
-    running: BTreeSet<Key>,
-    again: BTreeMap<Key, Priority>,
-    timers: BTreeMap<Key, Timestamp>,
-    due: BTreeSet<(Timestamp, Key)>,
-    failures: BTreeMap<Key, Failed>,
+    lanes: [VecDeque<ObjectRef>; 3],
+    queued: BTreeMap<ObjectRef, Priority>,
+    running: BTreeSet<ObjectRef>,
+    again: BTreeMap<ObjectRef, Priority>,
+    timers: BTreeMap<ObjectRef, Timestamp>,
+    due: BTreeSet<(Timestamp, ObjectRef)>,
+    failures: BTreeMap<ObjectRef, Failed>,
 }
 
 impl Queue {
     /// Queues a key, or moves it to a higher priority.
-    pub fn push(&mut self, key: Key, priority: Priority) {
+    pub fn push(&mut self, key: ObjectRef, priority: Priority) {
         if self.running.contains(&key) {
             let again = self.again.entry(key).or_insert(priority);
             *again = priority.min(*again);
@@ -59,7 +59,7 @@ impl Queue {
     }
 
     /// The next key to run; it counts as running until [`Queue::done`].
-    pub fn pop(&mut self) -> Option<Key> {
+    pub fn pop(&mut self) -> Option<ObjectRef> {
         for lane in LANES {
             while let Some(key) = self.lanes[lane as usize].pop_front() {
                 // A key that moved to a higher priority has left its old place behind.
@@ -75,7 +75,7 @@ impl Queue {
     }
 
     /// A run is over; what was touched meanwhile is queued again.
-    pub fn done(&mut self, key: &Key) {
+    pub fn done(&mut self, key: &ObjectRef) {
         self.running.remove(key);
         if let Some(priority) = self.again.remove(key) {
             self.push(key.clone(), priority);
@@ -83,12 +83,12 @@ impl Queue {
     }
 
     /// The run came to rest: the next failure starts with a short delay again.
-    pub fn rest(&mut self, key: &Key) {
+    pub fn rest(&mut self, key: &ObjectRef) {
         self.failures.remove(key);
     }
 
     /// Runs a key again at an instant, or sooner.
-    pub fn at(&mut self, key: &Key, instant: Timestamp) {
+    pub fn at(&mut self, key: &ObjectRef, instant: Timestamp) {
         let earlier = self.timers.get(key).is_none_or(|timer| instant < *timer);
         if earlier {
             self.set_timer(key, Some(instant));
@@ -96,13 +96,13 @@ impl Queue {
     }
 
     /// Runs a key again later, and later each time. The delay is the same for the same key and count: it can be replayed.
-    pub fn back_off(&mut self, key: &Key, now: Timestamp) -> SignedDuration {
+    pub fn back_off(&mut self, key: &ObjectRef, now: Timestamp) -> SignedDuration {
         self.back_off_within(LONGEST_DELAY, key, now)
     }
 
     /// As [`Queue::back_off`], but never longer than about this. Where it was touched and ran before its delay was over, the
     /// delay stays what it was.
-    pub fn back_off_within(&mut self, longest: SignedDuration, key: &Key, now: Timestamp) -> SignedDuration {
+    pub fn back_off_within(&mut self, longest: SignedDuration, key: &ObjectRef, now: Timestamp) -> SignedDuration {
         let failed = self.failures.entry(key.clone()).or_insert(Failed { times: 0, until: now });
         // No longer than it can have been, should the clock have gone back since.
         let pending = failed.until.duration_since(now).min(longest * 2);
@@ -122,7 +122,7 @@ impl Queue {
     }
 
     /// What has failed and has not come to rest since.
-    pub fn failing(&self) -> impl Iterator<Item = &Key> {
+    pub fn failing(&self) -> impl Iterator<Item = &ObjectRef> {
         self.failures.keys()
     }
 
@@ -143,7 +143,7 @@ impl Queue {
     }
 
     /// Forgets everything about a key that is not running.
-    pub fn forget(&mut self, key: &Key) {
+    pub fn forget(&mut self, key: &ObjectRef) {
         self.set_timer(key, None);
         self.failures.remove(key);
     }
@@ -163,7 +163,7 @@ impl Queue {
         self.running.len()
     }
 
-    fn set_timer(&mut self, key: &Key, instant: Option<Timestamp>) {
+    fn set_timer(&mut self, key: &ObjectRef, instant: Option<Timestamp>) {
         if let Some(old) = self.timers.remove(key) {
             self.due.remove(&(old, key.clone()));
         }
@@ -179,8 +179,8 @@ mod tests {
     use super::*;
     use crate::index::Kind;
 
-    fn key(name: &str) -> Key {
-        Key::new(Kind::Membership, "ns", name)
+    fn key(name: &str) -> ObjectRef {
+        ObjectRef::new(Kind::Membership, "ns", name)
     }
 
     fn now() -> Timestamp {

@@ -4,28 +4,28 @@ use std::collections::HashMap;
 
 use tokio::task::{Id, JoinSet};
 
-use super::engine::{Engine, Failure, Outcome, Task};
-use super::perform::{About, Performer};
-use crate::index::Key;
+use super::engine::{Engine, Failure, Task, TaskOutcome};
+use super::perform::{Executor, TaskSubject};
+use crate::index::ObjectRef;
 
 /// The running tasks.
 #[derive(Default)]
 pub struct Running {
-    tasks: JoinSet<Outcome>,
-    keys: HashMap<Id, Key>,
+    tasks: JoinSet<TaskOutcome>,
+    keys: HashMap<Id, ObjectRef>,
 }
 
 impl Running {
     /// Starts a task.
-    pub fn start(&mut self, engine: &Engine, performer: &Performer, key: Key, task: Task) {
-        let about = About::of(&engine.index, &key);
+    pub fn start(&mut self, engine: &Engine, performer: &Executor, key: ObjectRef, task: Task) {
+        let about = TaskSubject::of(&engine.index, &key);
         let performer = performer.clone();
-        let started = self.tasks.spawn(async move { performer.perform(about, task).await });
+        let started = self.tasks.spawn(async move { performer.run(about, task).await });
         self.keys.insert(started.id(), key);
     }
 
     /// The next task that ends. `None`: no task runs. Cancel safe.
-    pub async fn next(&mut self) -> Option<(Key, Outcome)> {
+    pub async fn next(&mut self) -> Option<(ObjectRef, TaskOutcome)> {
         loop {
             let (id, outcome) = match self.tasks.join_next_with_id().await? {
                 Ok((id, outcome)) => (id, outcome),
@@ -44,11 +44,11 @@ impl Running {
 }
 
 /// The outcome of a task that did not return.
-fn ended(error: tokio::task::JoinError) -> Outcome {
+fn ended(error: tokio::task::JoinError) -> TaskOutcome {
     match error.try_into_panic() {
-        Ok(payload) => Outcome::panicked(payload.as_ref()),
+        Ok(payload) => TaskOutcome::panicked(payload.as_ref()),
         Err(error) => {
-            Outcome { failure: Some(Failure::Retry(format!("the task ended: {error}"))), ..Outcome::default() }
+            TaskOutcome { failure: Some(Failure::Retry(format!("the task ended: {error}"))), ..TaskOutcome::default() }
         }
     }
 }

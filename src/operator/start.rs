@@ -11,15 +11,15 @@ use kube::{Client, Config};
 use tokio::sync::mpsc;
 
 use super::engine::{self, Engine, Input};
-use super::events::Teller;
+use super::events::EventRecorder;
 use super::health::Health;
-use super::lease::{Candidate, Held, Term};
+use super::lease::{Candidate, HeldLease, LeaseTerm};
 use super::objects::{Kubernetes, Readings};
-use super::perform::Performer;
-use super::words::{no_cluster, words};
+use super::perform::Executor;
+use super::words::{describe, no_cluster};
 use super::{Options, feed};
-use crate::directory::{Epoch, Execute, Fault, Owner, Place};
-use crate::workspace::Workspace;
+use crate::directory::{DirectoryUrl, DirectoryWriter, Epoch, Error, Owner};
+use crate::workspace::WorkspacePolicy;
 
 /// How many inputs may wait for the engine.
 const INBOX: usize = 1024;
@@ -29,7 +29,7 @@ pub struct Begun {
     /// Decides.
     pub engine: Engine,
     /// Does.
-    pub performer: Performer,
+    pub performer: Executor,
     /// What comes in.
     pub inbox: mpsc::Receiver<Input>,
     /// Where it is put in.
@@ -37,12 +37,12 @@ pub struct Begun {
 }
 
 /// Waits until the Lease is ours.
-pub async fn stand(options: &Options, client: &Client, health: &Health) -> Held {
+pub async fn stand(options: &Options, client: &Client, health: &Health) -> HeldLease {
     let candidate = Candidate::new(client, options.lease.clone(), options.clock.clone());
     let held = candidate.wait(|outcome| match outcome {
         Ok(leader) => {
             tracing::info!(leader, "standby");
-            health.set(&engine::Condition { led_by: Some(leader.to_owned()), ..engine::Condition::default() });
+            health.set(&engine::EngineHealth { led_by: Some(leader.to_owned()), ..engine::EngineHealth::default() });
             health.metrics.lead(false, true);
         }
         Err(problem) => {
@@ -52,22 +52,22 @@ pub async fn stand(options: &Options, client: &Client, health: &Health) -> Held 
         }
     });
     let held = held.await;
-    health.set(&engine::Condition::default());
+    health.set(&engine::EngineHealth::default());
     health.metrics.lead(true, false);
     held
 }
 
 /// Takes the directory for a term.
-pub async fn begin(options: &Options, client: Client, term: Term, health: &Health) -> Result<Begun, String> {
+pub async fn begin(options: &Options, client: Client, term: LeaseTerm, health: &Health) -> Result<Begun, String> {
     let workspace = match &options.workspace {
         Some(file) => first_policy(file, health).await,
         None => {
             tracing::warn!("no --workspace: all access is denied, so no guest is invited and nothing is granted");
-            Workspace::default()
+            WorkspacePolicy::default()
         }
     };
     let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster(&client, health).await };
-    let place = Place::read(&options.directory)?;
+    let place = DirectoryUrl::read(&options.directory)?;
     if let Some(system) = place.network_disk() {
         tracing::warn!(
             system,
@@ -78,7 +78,7 @@ pub async fn begin(options: &Options, client: Client, term: Term, health: &Healt
     let Owner { installation, cluster } = &owner;
     tracing::info!(installation, cluster, epoch = epoch.0, "leader of the directory");
     let (sender, inbox) = mpsc::channel(INBOX);
-    let teller = Teller::new(client.clone(), options.lease.holder.clone());
+    let teller = EventRecorder::new(client.clone(), options.lease.holder.clone());
     let (metrics, clock) = (health.metrics.clone(), options.clock.clone());
     let objects = Arc::new(Kubernetes {
         client,
@@ -87,12 +87,12 @@ pub async fn begin(options: &Options, client: Client, term: Term, health: &Healt
         metrics: metrics.clone(),
         readings: Readings::default(),
     });
-    let performer = Performer { objects, directory, epoch, term, clock, metrics };
+    let performer = Executor { objects, directory, epoch, term, clock, metrics };
     Ok(Begun { engine: Engine::new(owner, workspace, options.workers.max(1)), performer, inbox, sender })
 }
 
 /// Waits for the first good policy: without any, nothing could be said about who may speak for whom.
-async fn first_policy(file: &Path, health: &Health) -> Workspace {
+async fn first_policy(file: &Path, health: &Health) -> WorkspacePolicy {
     let mut said = String::new();
     loop {
         match feed::read_policy(file).await.and_then(|text| feed::parse_policy(file, &text)) {
@@ -110,7 +110,7 @@ async fn first_policy(file: &Path, health: &Health) -> Workspace {
 }
 
 fn waiting(health: &Health, subject: &'static str, problem: &str) {
-    let mut condition = engine::Condition::default();
+    let mut condition = engine::EngineHealth::default();
     condition.problems.insert(subject, problem.to_owned());
     health.set(&condition);
 }
@@ -123,7 +123,7 @@ pub async fn connect() -> Result<Client, String> {
     // The queue decides when something is tried again; a call that repeats itself would hold a worker for half a minute.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
-    Client::try_from(config).map_err(|error| format!("failed to set up the Kubernetes client: {}", words(&error)))
+    Client::try_from(config).map_err(|error| format!("failed to set up the Kubernetes client: {}", describe(&error)))
 }
 
 /// The cluster's identity. Waits for the API server.
@@ -148,20 +148,24 @@ pub async fn identity(client: &Client) -> Result<String, String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     match tokio::time::timeout(Duration::from_secs(10), namespaces.get("kube-system")).await {
         Ok(Ok(namespace)) => namespace.metadata.uid.ok_or_else(|| "kube-system has no UID".to_owned()),
-        Ok(Err(error)) => Err(format!("failed to read the namespace kube-system: {}", words(&error))),
+        Ok(Err(error)) => Err(format!("failed to read the namespace kube-system: {}", describe(&error))),
         Err(_) => Err("the API server does not answer".to_owned()),
     }
 }
 
 /// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody fixes it.
-async fn lead(place: &Place, owner: &Owner, health: &Health) -> Result<(Arc<dyn Execute>, Epoch), String> {
+async fn lead(
+    place: &DirectoryUrl,
+    owner: &Owner,
+    health: &Health,
+) -> Result<(Arc<dyn DirectoryWriter>, Epoch), String> {
     let mut said = String::new();
     loop {
         let fault = match open_and_lead(place, owner).await {
             Ok(leading) => return Ok(leading),
             Err(fault) => fault,
         };
-        if let Fault::Foreign { .. } = fault {
+        if let Error::Foreign { .. } = fault {
             return Err(format!(
                 "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was changed. Use another directory, \
                  or adopt this one: guestlist detach --adopt-directory",
@@ -178,8 +182,8 @@ async fn lead(place: &Place, owner: &Owner, health: &Health) -> Result<(Arc<dyn 
     }
 }
 
-async fn open_and_lead(place: &Place, owner: &Owner) -> Result<(Arc<dyn Execute>, Epoch), Fault> {
-    let failed = |error: &dyn std::fmt::Display| Fault::Unavailable { context: format!("failed to start: {error}") };
+async fn open_and_lead(place: &DirectoryUrl, owner: &Owner) -> Result<(Arc<dyn DirectoryWriter>, Epoch), Error> {
+    let failed = |error: &dyn std::fmt::Display| Error::Unavailable { context: format!("failed to start: {error}") };
     let place = place.clone();
     // Opening waits for locks; nobody else shall wait for that.
     let opened = tokio::task::spawn_blocking(move || place.execute(true));

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::index::{Index, Key, Kind, Meta};
+use crate::index::{CachedMetadata, Kind, ObjectCache, ObjectRef};
 use crate::plan::Status;
 
 /// The fields that only count.
@@ -11,7 +11,7 @@ const COUNTS: [&str; 4] = ["guests", "shares", "grants", "withheld"];
 
 /// How a status differs from what is stored, with the merge patch that makes the stored one this one.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Difference {
+pub enum StatusChange {
     /// Not at all.
     None,
     /// In what it counts.
@@ -21,32 +21,32 @@ pub enum Difference {
 }
 
 /// How a status differs from what is stored. `None`: there is no such object.
-pub fn difference(index: &Index, key: &Key, status: &Status) -> Option<Difference> {
+pub fn difference(index: &ObjectCache, key: &ObjectRef, status: &Status) -> Option<StatusChange> {
     let meta = index.metadata(key)?;
     let (old, new) = (stored(index, key), text(status));
     // Both were written by the same types: the same text is the same status.
     if old == new {
-        return Some(Difference::None);
+        return Some(StatusChange::None);
     }
     let old = value(old);
     let changes = merge(&old, &value(new));
     let fields = || changes.as_object().into_iter().flat_map(Map::keys);
     if fields().next().is_none() {
-        return Some(Difference::None);
+        return Some(StatusChange::None);
     }
     // A status that is not there yet is more than a count.
     let begun = old.as_object().is_some_and(|fields| !fields.is_empty());
     let counts = begun && key.kind != Kind::Membership && fields().all(|field| COUNTS.contains(&field.as_str()));
     let patch = with_version(meta, changes);
-    Some(if counts { Difference::Counts(patch) } else { Difference::More(patch) })
+    Some(if counts { StatusChange::Counts(patch) } else { StatusChange::More(patch) })
 }
 
 /// The merge patch that writes a status over one that cannot be read.
-pub fn whole(meta: &Meta, status: &Status) -> Value {
+pub fn whole(meta: &CachedMetadata, status: &Status) -> Value {
     with_version(meta, value(text(status)))
 }
 
-fn with_version(meta: &Meta, status: Value) -> Value {
+fn with_version(meta: &CachedMetadata, status: Value) -> Value {
     json!({"metadata": {"resourceVersion": meta.resource_version}, "status": status})
 }
 
@@ -59,7 +59,7 @@ fn text(status: &Status) -> Option<String> {
     .ok()
 }
 
-fn stored(index: &Index, key: &Key) -> Option<String> {
+fn stored(index: &ObjectCache, key: &ObjectRef) -> Option<String> {
     match key.kind {
         Kind::Partner => index.partner(&key.namespace, &key.name)?.read()?.status.text(),
         Kind::Membership => index.membership(&key.namespace, &key.name)?.read()?.status.text(),

@@ -14,7 +14,7 @@ use super::engine::Input;
 use super::feed;
 use super::health::Metrics;
 use super::watch::{self, Watched};
-use crate::directory::{Execute, Fault};
+use crate::directory::{DirectoryWriter, Error};
 use crate::panic_report;
 
 /// How long to wait before the first restart of a source, and at most.
@@ -37,9 +37,9 @@ impl Supervisor {
     }
 
     /// Reads the directory and follows its changes.
-    pub async fn directory(self, directory: Arc<dyn Execute>, resync: Duration) {
+    pub async fn directory(self, directory: Arc<dyn DirectoryWriter>, resync: Duration) {
         let problem = |said: String| {
-            Input::DirectoryDown(Fault::Unavailable { context: format!("the reading of the directory ended: {said}") })
+            Input::DirectoryDown(Error::Unavailable { context: format!("the reading of the directory ended: {said}") })
         };
         self.run("directory", problem, || feed::follow_directory(directory.clone(), resync, self.inbox.clone())).await;
     }

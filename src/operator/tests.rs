@@ -9,31 +9,36 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cli::offline::desk::Desk;
-use crate::directory::sqlite::{Access, Inline, Store};
-use crate::directory::{AccountRecord, Execute, Import, Owner, UserRecord};
-use crate::index::{Declared, Key};
+use crate::cli::offline::desk::InMemoryObjects;
+use crate::directory::sqlite::{Inline, OpenMode, Store};
+use crate::directory::{AccountRecord, DirectoryWriter, Import, Owner, UserRecord};
+use crate::index::{Object, ObjectRef};
 use crate::operator::engine::Failure;
-use crate::operator::objects::{Objects, Part, Telling};
+use crate::operator::objects::{EventContext, ObjectStore, PatchTarget};
 use crate::operator::watch::Watched;
 use crate::rules::Email;
-use crate::workspace::Workspace;
+use crate::workspace::WorkspacePolicy;
 
 const POLICY: &str = "{domains: [host.example], tenants: [{namespace: partners, hostAdmins: ['*@host.example']}]}";
 
 /// Objects in memory; each write of one object panics as often as is left.
 struct Panicking {
-    desk: Desk,
+    desk: InMemoryObjects,
     name: &'static str,
     left: AtomicU32,
 }
 
-impl Objects for Panicking {
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>> {
+impl ObjectStore for Panicking {
+    fn get<'a>(&'a self, key: &'a ObjectRef) -> BoxFuture<'a, Result<Object, Failure>> {
         self.desk.get(key)
     }
 
-    fn patch<'a>(&'a self, key: &'a Key, part: Part, patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>> {
+    fn patch<'a>(
+        &'a self,
+        key: &'a ObjectRef,
+        part: PatchTarget,
+        patch: &'a Value,
+    ) -> BoxFuture<'a, Result<Object, Failure>> {
         let left = |left: u32| left.checked_sub(1);
         let panics =
             &*key.name == self.name && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok();
@@ -44,36 +49,36 @@ impl Objects for Panicking {
         .boxed()
     }
 
-    fn delete<'a>(&'a self, key: &'a Key, uid: &'a str) -> BoxFuture<'a, Result<Option<Declared>, Failure>> {
+    fn delete<'a>(&'a self, key: &'a ObjectRef, uid: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>> {
         self.desk.delete(key, uid)
     }
 
-    fn has_members<'a>(&'a self, partner: &'a Key) -> BoxFuture<'a, Result<bool, Failure>> {
+    fn has_members<'a>(&'a self, partner: &'a ObjectRef) -> BoxFuture<'a, Result<bool, Failure>> {
         self.desk.has_members(partner)
     }
 
-    fn tell<'a>(&'a self, telling: Telling<'a>) -> BoxFuture<'a, ()> {
-        self.desk.tell(telling)
+    fn publish<'a>(&'a self, telling: EventContext<'a>) -> BoxFuture<'a, ()> {
+        self.desk.publish(telling)
     }
 }
 
-fn object<K: Watched>(kind: &str, name: &str, spec: Value) -> Declared {
+fn object<K: Watched>(kind: &str, name: &str, spec: Value) -> Object {
     let metadata =
         json!({"namespace": "partners", "name": name, "uid": format!("uid-of-{name}"), "resourceVersion": "1"});
     let object = json!({"apiVersion": "guestlist.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec});
     serde_json::from_value::<K>(object).unwrap().declared()
 }
 
-fn member(name: &str) -> Declared {
+fn member(name: &str) -> Object {
     let (email, inviter) = (format!("{name}@acme.example"), "alice@host.example");
     let spec = json!({"partnerRef": {"name": "acme"}, "email": email, "invitedBy": inviter});
     object::<api::GuestMembership>("GuestMembership", name, spec)
 }
 
 /// A directory in which Alice owns an account.
-async fn directory(owner: &Owner) -> (Arc<Inline>, crate::directory::Everything, crate::directory::Epoch) {
+async fn directory(owner: &Owner) -> (Arc<Inline>, crate::directory::Snapshot, crate::directory::Epoch) {
     let alice = Email::parse("alice@host.example").unwrap();
-    let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+    let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
     let user = UserRecord { email: alice.clone(), name: "Alice".to_owned(), enabled: true, verified: true };
     let account = AccountRecord { name: "instagram".to_owned(), owners: vec![alice], deleted: false };
     store.import(&Import { users: vec![user], accounts: vec![account] }).unwrap();
@@ -91,14 +96,14 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
     let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
     let (directory, held, epoch) = directory(&owner).await;
     let partner = object::<api::LocalPartner>("LocalPartner", "acme", json!({"hostAdmins": ["alice@host.example"]}));
-    let desk = Desk::holding([partner, member("bob"), member("carol")], clock.clone());
+    let desk = InMemoryObjects::holding([partner, member("bob"), member("carol")], clock.clone());
     let objects = Arc::new(Panicking { desk, name: "bob", left: AtomicU32::new(3) });
     let health = Health::default();
-    let performer = Performer {
+    let performer = Executor {
         objects: objects.clone(),
         directory,
         epoch,
-        term: Term::endless(clock.clone()),
+        term: LeaseTerm::endless(clock.clone()),
         clock: clock.clone(),
         metrics: health.metrics.clone(),
     };
@@ -111,7 +116,7 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
         sender.send(Input::Bookmark { kind, frontier: u64::MAX }).await.unwrap();
     }
     // One worker: a task that kept it would block all objects.
-    let engine = Engine::new(owner, Workspace::parse(POLICY).unwrap(), 1);
+    let engine = Engine::new(owner, WorkspacePolicy::parse(POLICY).unwrap(), 1);
     let invited = || {
         let states = objects.desk.statuses(Kind::Membership, |_, status| status["state"] == "Invited");
         states.iter().filter(|invited| **invited).count()

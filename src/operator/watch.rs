@@ -12,10 +12,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::engine::Input;
-use super::words::words;
+use super::words::describe;
 use crate::api;
 use crate::index::resource_version::{self, Malformed};
-use crate::index::{Declared, Kept, Key, Kind};
+use crate::index::{CachedAnyKind, Kind, Object, ObjectRef};
 
 /// How many objects a page of a list holds.
 const PAGE: u32 = 500;
@@ -36,32 +36,32 @@ pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned
     /// The kind.
     const KIND: Kind;
     /// The object as it is declared.
-    fn declared(self) -> Declared;
+    fn declared(self) -> Object;
 }
 
 impl Watched for api::LocalPartner {
     const KIND: Kind = Kind::Partner;
-    fn declared(self) -> Declared {
-        Declared::Partner(Box::new(self))
+    fn declared(self) -> Object {
+        Object::Partner(Box::new(self))
     }
 }
 
 impl Watched for api::GuestMembership {
     const KIND: Kind = Kind::Membership;
-    fn declared(self) -> Declared {
-        Declared::Membership(Box::new(self))
+    fn declared(self) -> Object {
+        Object::Membership(Box::new(self))
     }
 }
 
 impl Watched for api::AccountShare {
     const KIND: Kind = Kind::Share;
-    fn declared(self) -> Declared {
-        Declared::Share(Box::new(self))
+    fn declared(self) -> Object {
+        Object::Share(Box::new(self))
     }
 }
 
 /// An object as it came from the server, readable or not. What we never read does not stay in memory.
-pub fn declared<K: Watched>(object: DeserializeGuard<K>) -> Declared {
+pub fn declared<K: Watched>(object: DeserializeGuard<K>) -> Object {
     match object.0 {
         Ok(mut object) => {
             object.meta_mut().managed_fields = None;
@@ -70,7 +70,7 @@ pub fn declared<K: Watched>(object: DeserializeGuard<K>) -> Declared {
         Err(invalid) => {
             let mut metadata = invalid.metadata;
             metadata.managed_fields = None;
-            Declared::Unreadable { kind: K::KIND, metadata: Box::new(metadata), error: invalid.error }
+            Object::Unreadable { kind: K::KIND, metadata: Box::new(metadata), error: invalid.error }
         }
     }
 }
@@ -90,7 +90,7 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
     let objects: Api<DeserializeGuard<K>> = Api::all(client);
     let mut failures: u32 = 0;
     'list: loop {
-        let (listed, version) = match list::<K, Kept>(&objects).await {
+        let (listed, version) = match list::<K, CachedAnyKind>(&objects).await {
             Ok(listed) => listed,
             Err(problem) => {
                 failures += 1;
@@ -138,7 +138,7 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
 }
 
 /// All objects of a kind, page by page, and the version of the list. Each has a version that can be compared.
-pub(super) async fn list<K: Watched, T: From<Declared>>(
+pub(super) async fn list<K: Watched, T: From<Object>>(
     objects: &Api<DeserializeGuard<K>>,
 ) -> Result<(Vec<T>, u64), String> {
     let mut all = Vec::new();
@@ -212,7 +212,7 @@ fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
                 status.message
             )
         }
-        error => format!("failed to {verb} {plural}: {}", words(error)),
+        error => format!("failed to {verb} {plural}: {}", describe(error)),
     }
 }
 
@@ -227,7 +227,7 @@ fn taken<K: Watched>(event: WatchEvent<DeserializeGuard<K>>) -> Result<(Input, u
             let meta = object.meta();
             let frontier = version_of(meta).map_err(End::Failed)?;
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let key = Key::new(K::KIND, text(&meta.namespace), text(&meta.name));
+            let key = ObjectRef::new(K::KIND, text(&meta.namespace), text(&meta.name));
             (Input::Deleted { key, uid: text(&meta.uid), frontier }, frontier)
         }
         WatchEvent::Bookmark(bookmark) => {

@@ -5,7 +5,7 @@ use std::error::Error;
 use kube::config::{InferConfigError, KubeconfigError};
 
 /// A failed call, as a part of a sentence.
-pub fn words(error: &kube::Error) -> String {
+pub fn describe(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.message.is_empty() => format!("the API server answered {}", status.code),
         kube::Error::Api(status) => status.message.clone(),
@@ -49,12 +49,12 @@ mod tests {
     fn causes_are_told_and_innards_are_not() {
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         assert_eq!(
-            words(&kube::Error::Service(Box::new(refused))),
+            describe(&kube::Error::Service(Box::new(refused))),
             "no answer from the API server: connection refused"
         );
         let mut status = kube::core::Status::failure("leases is forbidden", "Forbidden");
-        assert_eq!(words(&kube::Error::Api(Box::new(status.clone()))), "leases is forbidden");
+        assert_eq!(describe(&kube::Error::Api(Box::new(status.clone()))), "leases is forbidden");
         status.message.clear();
-        assert_eq!(words(&kube::Error::Api(Box::new(status.with_code(503)))), "the API server answered 503");
+        assert_eq!(describe(&kube::Error::Api(Box::new(status.with_code(503)))), "the API server answered 503");
     }
 }

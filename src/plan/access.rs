@@ -1,8 +1,8 @@
 //! Who gets what from a share: exclusion first, then the Guest Admin's role, then propagation; and what withholds it now.
 
-use super::World;
+use super::Inputs;
 use super::judge::share::{Propagation, fits, manager_by_spec};
-use super::judge::{Gate, MemberView, PartnerView, ShareView};
+use super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use crate::directory::Grant;
 use crate::rules::{GuestRole, Reason, ShareRole};
 
@@ -38,17 +38,17 @@ pub struct Access {
     /// The grant as it would be.
     pub grant: Grant,
     /// Whether it holds now.
-    pub gate: Gate,
+    pub gate: Decision,
     /// His entry breaks a rule: rejected rather than withheld.
     pub rejected: bool,
 }
 
 /// What a share says about a guest. `None`: nothing.
 pub fn access(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
-    share: &ShareView<'_>,
-    member: &MemberView<'_>,
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    share: &EvaluatedShare<'_>,
+    member: &EvaluatedMembership<'_>,
 ) -> Option<Access> {
     let said = said(world, partner, share, member)?;
     let terms = &share.entry.reading.terms;
@@ -61,13 +61,17 @@ pub fn access(
         asked: share.asked.clone(),
         until: [share.expires_at, member.expires_at].into_iter().flatten().min(),
     };
-    let entry = said.tainted.map_or(Gate::Open, Said::gate);
+    let entry = said.tainted.map_or(Decision::Allow, Said::gate);
     let lacks_method = member.enrolled.as_ref().is_some_and(|enrolled| enrolled.is_disjoint(&share.asked));
     let gate = match (entry, share.gate, member.gate) {
-        (Gate::Shut(reason), _, _) | (_, Gate::Shut(reason), _) | (_, _, Gate::Shut(reason)) => Gate::Shut(reason),
-        _ if lacks_method => Gate::Shut(Reason::MfaMethodMissing),
-        (Gate::Keep(reason), _, _) | (_, Gate::Keep(reason), _) | (_, _, Gate::Keep(reason)) => Gate::Keep(reason),
-        (Gate::Open, Gate::Open, Gate::Open) => Gate::Open,
+        (Decision::Deny(reason), _, _) | (_, Decision::Deny(reason), _) | (_, _, Decision::Deny(reason)) => {
+            Decision::Deny(reason)
+        }
+        _ if lacks_method => Decision::Deny(Reason::MfaMethodMissing),
+        (Decision::Retain(reason), _, _) | (_, Decision::Retain(reason), _) | (_, _, Decision::Retain(reason)) => {
+            Decision::Retain(reason)
+        }
+        (Decision::Allow, Decision::Allow, Decision::Allow) => Decision::Allow,
     };
     Some(Access { via: said.via, through: said.through, grant, gate, rejected: said.rejected })
 }
@@ -83,12 +87,17 @@ struct Said {
 
 impl Said {
     /// A propagator that does not read is no reason to take anything away.
-    fn gate(reason: Reason) -> Gate {
-        if reason == Reason::Unreadable { Gate::Keep(reason) } else { Gate::Shut(reason) }
+    fn gate(reason: Reason) -> Decision {
+        if reason == Reason::Unreadable { Decision::Retain(reason) } else { Decision::Deny(reason) }
     }
 }
 
-fn said(world: World<'_>, partner: &PartnerView<'_>, share: &ShareView<'_>, member: &MemberView<'_>) -> Option<Said> {
+fn said(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    share: &EvaluatedShare<'_>,
+    member: &EvaluatedMembership<'_>,
+) -> Option<Said> {
     let terms = &share.entry.reading.terms;
     let name = member.name();
     if terms.exclude.contains_key(name) {

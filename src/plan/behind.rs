@@ -3,28 +3,29 @@
 
 use std::collections::BTreeSet;
 
-use super::World;
-use super::claims::{is_leaving, name, namespace, uid};
+use super::Inputs;
+use super::claims::{is_being_deleted, name, namespace, uid};
 use super::common;
 use super::lifecycle::State;
 use super::{Plan, Status};
-use crate::directory::Mirror;
-use crate::index::{Index, Kind, Membership, Slot};
+use crate::directory::DirectoryCache;
+use crate::index::{CacheEntry, Kind, Membership, ObjectCache};
 
 /// States of a guest whose first mail went out.
 const ADMITTED: [State; 4] = [State::Invited, State::InvitationExpired, State::Joined, State::Active];
 
 /// The memberships whose status says that the directory admitted their guest, although it has no record of their address.
-pub fn missing<'a>(declared: &'a Index, observed: &'a Mirror) -> impl Iterator<Item = &'a Membership> {
-    let entry = |key: crate::index::Key| declared.membership(&key.namespace, &key.name).and_then(Slot::read);
+pub fn missing<'a>(declared: &'a ObjectCache, observed: &'a DirectoryCache) -> impl Iterator<Item = &'a Membership> {
+    let entry =
+        |key: crate::index::ObjectRef| declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
     declared.keys(Kind::Membership).filter_map(entry).filter(|entry| is_missing(entry, observed))
 }
 
 /// Whether a membership is one of those.
-pub fn is_missing(entry: &Membership, observed: &Mirror) -> bool {
+pub fn is_missing(entry: &Membership, observed: &DirectoryCache) -> bool {
     let Some(address) = &entry.reading.terms.email else { return false };
     let known = observed.guest(address).is_some() || observed.live_by_uid(uid(&entry.metadata)).is_some();
-    !known && !is_leaving(&entry.metadata) && was_admitted(entry)
+    !known && !is_being_deleted(&entry.metadata) && was_admitted(entry)
 }
 
 fn was_admitted(entry: &Membership) -> bool {
@@ -40,7 +41,7 @@ pub fn uids<'a>(entries: impl Iterator<Item = &'a Membership>) -> BTreeSet<Strin
 }
 
 /// Plans a membership whose record is missing: it keeps what its status says, but for the condition.
-pub(super) fn plan(world: World<'_>, entry: &Membership) -> Plan {
+pub(super) fn plan(world: Inputs<'_>, entry: &Membership) -> Plan {
     let mut status = entry.status.read().unwrap_or_default();
     status.conditions = common::behind(&entry.metadata, &status.conditions, world.now);
     Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() }

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::claims::annotation;
-use super::conditions::{self, Domain, Situation};
+use super::conditions::{self, KindCondition, Summary};
 use crate::api::{self, Condition, ConditionType, Conditions, ViolationStatus};
-use crate::index::{Meta, Slot};
+use crate::index::{CacheEntry, CachedMetadata};
 use crate::rules::{Reason, Violation};
 
 /// The fields that every status has.
@@ -25,11 +25,11 @@ pub struct Common {
 impl Common {
     /// What is to be said of an object. `old`: the conditions as they are stored.
     pub fn of(
-        meta: &Meta,
+        meta: &CachedMetadata,
         old: &[Condition],
         now: Timestamp,
-        situation: &Situation,
-        domain: Vec<Domain>,
+        situation: &Summary,
+        domain: Vec<KindCondition>,
         violations: &[Violation],
     ) -> Self {
         Self {
@@ -44,30 +44,36 @@ impl Common {
 
 /// The conditions of an object that cannot be read, nor its status: the same bytes each time, so that writing them again is
 /// none.
-pub fn unreadable<S, T>(slot: &Slot<S, T>) -> Conditions {
+pub fn unreadable<S, T>(slot: &CacheEntry<S, T>) -> Conditions {
     let meta = slot.metadata();
     let created = meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-    let mut situation = Situation::held(Reason::Unreadable);
-    if let Slot::Unreadable { error, .. } = slot {
+    let mut situation = Summary::held(Reason::Unreadable);
+    if let CacheEntry::Unreadable { error, .. } = slot {
         situation.message = format!("{} What does not fit: {error}", situation.message);
     }
     conditions::write(&[], meta.generation, created, &situation, Vec::new())
 }
 
 /// The conditions while the directory does not answer: a kind's own stay as they were, for nothing new is known.
-pub fn unavailable(meta: &Meta, old: &[Condition], now: Timestamp) -> Conditions {
-    keeping_domain(meta, old, now, &Situation::unavailable())
+pub fn unavailable(meta: &CachedMetadata, old: &[Condition], now: Timestamp) -> Conditions {
+    keeping_domain(meta, old, now, &Summary::unavailable())
 }
 
 /// The same where the directory has lost the record.
-pub fn behind(meta: &Meta, old: &[Condition], now: Timestamp) -> Conditions {
-    let situation = Situation { stalled: true, ..Situation::held(Reason::DirectoryBehind) };
+pub fn behind(meta: &CachedMetadata, old: &[Condition], now: Timestamp) -> Conditions {
+    let situation = Summary { stalled: true, ..Summary::held(Reason::DirectoryBehind) };
     keeping_domain(meta, old, now, &situation)
 }
 
 /// The conditions of an object whose operation the directory refuses: `judged`, with another Ready.
-pub fn refused(meta: &Meta, old: &[Condition], judged: Conditions, now: Timestamp, cause: Option<&str>) -> Conditions {
-    let mut written = conditions::write(old, meta.generation, now, &Situation::refused(cause), Vec::new());
+pub fn refused(
+    meta: &CachedMetadata,
+    old: &[Condition],
+    judged: Conditions,
+    now: Timestamp,
+    cause: Option<&str>,
+) -> Conditions {
+    let mut written = conditions::write(old, meta.generation, now, &Summary::refused(cause), Vec::new());
     written.retain(|condition| condition.type_ != ConditionType::Accepted.as_str());
     let replaced =
         [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled].map(ConditionType::as_str);
@@ -75,7 +81,7 @@ pub fn refused(meta: &Meta, old: &[Condition], judged: Conditions, now: Timestam
     written
 }
 
-fn keeping_domain(meta: &Meta, old: &[Condition], now: Timestamp, situation: &Situation) -> Conditions {
+fn keeping_domain(meta: &CachedMetadata, old: &[Condition], now: Timestamp, situation: &Summary) -> Conditions {
     let mut written = conditions::write(old, meta.generation, now, situation, Vec::new());
     let own =
         |condition: &&Condition| ConditionType::parse(&condition.type_).is_none_or(|type_| !type_.is_of_every_kind());

@@ -39,7 +39,7 @@ impl From<bool> for Truth {
 
 /// The row of the situations' table that applies: what `Accepted` and `Ready` say.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Situation {
+pub struct Summary {
     /// `None`: `Accepted` is kept as it was.
     pub accepted: Option<bool>,
     /// Ready.
@@ -54,7 +54,7 @@ pub struct Situation {
     pub stalled: bool,
 }
 
-impl Situation {
+impl Summary {
     /// The directory does not answer.
     pub fn unavailable() -> Self {
         Self {
@@ -123,7 +123,7 @@ impl Situation {
 }
 
 /// A domain condition.
-pub struct Domain {
+pub struct KindCondition {
     /// Its type.
     pub type_: ConditionType,
     /// Whether it is true.
@@ -139,8 +139,8 @@ pub fn write(
     old: &[Condition],
     generation: Option<i64>,
     now: Timestamp,
-    situation: &Situation,
-    domain: Vec<Domain>,
+    situation: &Summary,
+    domain: Vec<KindCondition>,
 ) -> Vec<Condition> {
     let find = |type_: &str| old.iter().find(|condition| condition.type_ == type_);
     let make = |type_: ConditionType, status: Truth, reason: &str, message: &str| {
@@ -165,7 +165,7 @@ pub fn write(
         Some(false) => conditions.push(make(ConditionType::Accepted, Truth::False, word, &situation.message)),
         None => conditions.extend(find(ConditionType::Accepted.as_str()).cloned()),
     }
-    for Domain { type_, status, reason, message } in domain {
+    for KindCondition { type_, status, reason, message } in domain {
         conditions.push(make(type_, status, reason, &message));
     }
     if situation.reconciling {

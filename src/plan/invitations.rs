@@ -9,31 +9,31 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::World;
+use super::Inputs;
 use crate::directory::SENT_KEPT;
-use crate::index::Key;
+use crate::index::ObjectRef;
 
 /// Invitations that are being sent, and those that wait for their turn.
 #[derive(Clone, Debug, Default)]
-pub struct Invitations {
+pub struct InvitationQueue {
     namespaces: BTreeMap<Arc<str>, Namespace>,
     /// The next place in the order of those that wait.
     next: u64,
 }
 
 /// No invitation is being sent, and none waits.
-pub static NO_INVITATIONS: Invitations = Invitations { namespaces: BTreeMap::new(), next: 0 };
+pub static NO_INVITATIONS: InvitationQueue = InvitationQueue { namespaces: BTreeMap::new(), next: 0 };
 
 #[derive(Clone, Debug, Default)]
 struct Namespace {
-    sending: BTreeSet<Key>,
-    waiting: BTreeMap<u64, Key>,
-    places: BTreeMap<Key, u64>,
+    sending: BTreeSet<ObjectRef>,
+    waiting: BTreeMap<u64, ObjectRef>,
+    places: BTreeMap<ObjectRef, u64>,
 }
 
-impl Invitations {
+impl InvitationQueue {
     /// A membership waits for its turn. It keeps the place that it has.
-    pub fn wait(&mut self, key: &Key) {
+    pub fn wait(&mut self, key: &ObjectRef) {
         let namespace = self.namespaces.entry(key.namespace.clone()).or_default();
         if !namespace.places.contains_key(key) {
             namespace.places.insert(key.clone(), self.next);
@@ -43,13 +43,13 @@ impl Invitations {
     }
 
     /// The invitation of a membership is being sent from now on: what comes before it, such as a finalizer, included.
-    pub fn send(&mut self, key: &Key) {
+    pub fn send(&mut self, key: &ObjectRef) {
         self.leave(key);
         self.namespaces.entry(key.namespace.clone()).or_default().sending.insert(key.clone());
     }
 
     /// A membership stops waiting. Whether it waited.
-    pub fn leave(&mut self, key: &Key) -> bool {
+    pub fn leave(&mut self, key: &ObjectRef) -> bool {
         let Some(namespace) = self.namespaces.get_mut(&key.namespace) else { return false };
         let place = namespace.places.remove(key);
         let waited = place.is_some_and(|place| namespace.waiting.remove(&place).is_some());
@@ -58,13 +58,13 @@ impl Invitations {
     }
 
     /// The sending of a membership's invitation has ended. Whether there was one.
-    pub fn end(&mut self, key: &Key) -> bool {
+    pub fn end(&mut self, key: &ObjectRef) -> bool {
         let was = self.namespaces.get_mut(&key.namespace).is_some_and(|namespace| namespace.sending.remove(key));
         self.tidy(key);
         was
     }
 
-    fn tidy(&mut self, key: &Key) {
+    fn tidy(&mut self, key: &ObjectRef) {
         if self.namespaces.get(&key.namespace).is_some_and(|it| it.sending.is_empty() && it.waiting.is_empty()) {
             self.namespaces.remove(&key.namespace);
         }
@@ -72,7 +72,7 @@ impl Invitations {
 
     /// How many invitations go before that of a membership: those that are being sent, and those that have waited for longer.
     /// Counted up to `at_most`.
-    fn before(&self, key: &Key, at_most: usize) -> usize {
+    fn before(&self, key: &ObjectRef, at_most: usize) -> usize {
         let Some(namespace) = self.namespaces.get(&key.namespace) else { return 0 };
         if namespace.sending.contains(key) {
             return (namespace.sending.len() - 1).min(at_most);
@@ -85,21 +85,21 @@ impl Invitations {
     }
 
     /// The memberships of a namespace that have waited the longest.
-    pub fn first(&self, namespace: &str, at_most: usize) -> Vec<Key> {
+    pub fn first(&self, namespace: &str, at_most: usize) -> Vec<ObjectRef> {
         let waiting = self.namespaces.get(namespace).into_iter().flat_map(|namespace| namespace.waiting.values());
         waiting.take(at_most).cloned().collect()
     }
 }
 
 /// How many invitations a namespace may add now to those that are being sent.
-pub fn left(world: World<'_>, namespace: &str) -> usize {
+pub fn left(world: Inputs<'_>, namespace: &str) -> usize {
     let sending = world.invitations.namespaces.get(namespace).map_or(0, |namespace| namespace.sending.len());
     let sent = sent_lately(world, namespace).count();
     world.workspace.invitations_per_hour.saturating_sub(sent + sending)
 }
 
 /// When the invitation of a membership may go out. `None`: now.
-pub fn turn(world: World<'_>, key: &Key) -> Option<Timestamp> {
+pub fn turn(world: Inputs<'_>, key: &ObjectRef) -> Option<Timestamp> {
     let limit = world.workspace.invitations_per_hour;
     let before = world.invitations.before(key, limit);
     // Each one is counted only where the sum of all that are remembered could be too many.
@@ -114,7 +114,7 @@ pub fn turn(world: World<'_>, key: &Key) -> Option<Timestamp> {
 
 /// When the invitations went out that count now, the earliest first. One that a clock ahead of ours wrote down counts for as
 /// long as one that is sent now.
-fn sent_lately<'a>(world: World<'a>, namespace: &str) -> impl Iterator<Item = Timestamp> + 'a {
+fn sent_lately<'a>(world: Inputs<'a>, namespace: &str) -> impl Iterator<Item = Timestamp> + 'a {
     let since = world.now.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN);
     let until = world.now.checked_add(SENT_KEPT).unwrap_or(Timestamp::MAX);
     world.observed.sent_after(namespace, since).take_while(move |at| *at < until).map(move |at| at.min(world.now))
@@ -125,18 +125,18 @@ mod tests {
     use super::*;
     use crate::index::Kind;
 
-    fn key(namespace: &str, name: &str) -> Key {
-        Key::new(Kind::Membership, namespace, name)
+    fn key(namespace: &str, name: &str) -> ObjectRef {
+        ObjectRef::new(Kind::Membership, namespace, name)
     }
 
     #[test]
     fn waiting_memberships_keep_their_order() {
-        let mut invitations = Invitations::default();
+        let mut invitations = InvitationQueue::default();
         for name in ["c", "a", "b", "a"] {
             invitations.wait(&key("ns", name));
         }
         invitations.wait(&key("other", "z"));
-        let names = |invitations: &Invitations| -> Vec<String> {
+        let names = |invitations: &InvitationQueue| -> Vec<String> {
             invitations.first("ns", 9).iter().map(|key| key.name.to_string()).collect()
         };
         assert_eq!(names(&invitations), ["c", "a", "b"]);

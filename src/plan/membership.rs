@@ -8,14 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::access::{Access, access};
 use super::behind;
-use super::claims::{Claim, annotation, is_leaving, is_paused, uid};
+use super::claims::{Ownership, annotation, is_being_deleted, is_paused, uid};
 use super::common;
-use super::judge::{Gate, MemberView, PartnerView, ShareView};
+use super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use super::lifecycle::State;
-use super::{Finalizer, Notice, Plan, Status, Step, World};
+use super::{Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
-use crate::directory::{GuestRecord, Operation, Origin, Weight};
-use crate::index::{Membership, Slot};
+use crate::directory::{AccessChange, GuestRecord, Operation, Origin};
+use crate::index::{CacheEntry, Membership};
 use crate::rules::Reason;
 use status::status;
 use steps::{admit, is_in_order, keep_and_give, take};
@@ -24,17 +24,17 @@ use steps::{admit, is_in_order, keep_and_give, take};
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Plans the membership of a name.
-pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
+pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
     let slot = world.declared.membership(namespace, name);
     let Some(slot) = slot else { return Plan::nothing() };
-    let Slot::Read(entry) = slot else { return unreadable(world, slot) };
-    let partner = PartnerView::of(world, namespace, &entry.reading.terms.partner);
-    let member = MemberView::of(world, &partner, entry);
+    let CacheEntry::Read(entry) = slot else { return unreadable(world, slot) };
+    let partner = EvaluatedPartner::of(world, namespace, &entry.reading.terms.partner);
+    let member = EvaluatedMembership::of(world, &partner, entry);
     if !world.directory_available {
         let status = unavailable(world, entry);
         return Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() };
     }
-    if is_leaving(&entry.metadata) {
+    if is_being_deleted(&entry.metadata) {
         return remove(world, &member);
     }
     if world.observed.missing().contains(uid(&entry.metadata)) {
@@ -44,19 +44,21 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     let paused = is_paused(&entry.metadata) || partner.paused;
     let mut steps = Vec::new();
     match member.claim {
-        Claim::Mine(record) | Claim::Passes(record) if member.state == State::Terminating => {
+        Ownership::Owned(record) | Ownership::Inheritable(record) if member.state == State::Terminating => {
             // Its partner's deletion takes it along. What its own, which follows, would take away is taken away now.
-            let first = |step: &Step| step.operation.weight() == Weight::Take;
+            let first = |step: &Step| step.operation.access_change() == AccessChange::Revoke;
             steps.extend(end(record).into_iter().filter(first));
         }
-        Claim::Mine(record) | Claim::Passes(record) => {
+        Ownership::Owned(record) | Ownership::Inheritable(record) => {
             take(&partner, &member, record, &shares, world, &mut steps);
             keep_and_give(world, &partner, &member, record, &shares, &mut steps);
         }
-        Claim::Free | Claim::Revives(_) => admit(world, &partner, &member, &mut steps),
-        Claim::Taken | Claim::Stranger => {}
+        Ownership::Absent | Ownership::Reactivatable(_) => admit(world, &partner, &member, &mut steps),
+        Ownership::OwnedByOther | Ownership::Unmanaged => {}
     }
-    steps.retain(|step| step.operation.weight() == Weight::Take || (!paused && may_give(world, &partner, step)));
+    steps.retain(|step| {
+        step.operation.access_change() == AccessChange::Revoke || (!paused && may_give(world, &partner, step))
+    });
     let record = member.claim.live();
     let finalizer = if record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
     // Accepted, but the partner's record is not there yet, or says still that it is suspended: what there is to say comes with
@@ -65,40 +67,43 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
     let early = waits && steps.is_empty() && !paused && world.workspace.is_readable();
     let status = (!early).then(|| status(world, &member, &shares, paused));
     Plan {
-        notices: notices(&member, &steps),
+        events: notices(&member, &steps),
         basis: match member.claim {
-            Claim::Mine(record) | Claim::Passes(record) | Claim::Revives(record) => Some(record.revision),
-            Claim::Taken | Claim::Stranger | Claim::Free => None,
+            Ownership::Owned(record) | Ownership::Inheritable(record) | Ownership::Reactivatable(record) => {
+                Some(record.revision)
+            }
+            Ownership::OwnedByOther | Ownership::Unmanaged | Ownership::Absent => None,
         },
         steps,
         finalizer,
         deletions: Vec::new(),
         status: status.map(|status| Status::Membership(Box::new(status))),
-        next_look: next_look(world, &partner, &member, &shares),
+        next_check: next_look(world, &partner, &member, &shares),
         waits_for_turn: member.wait.is_some_and(|wait| wait.reason == Reason::InvitationLimit),
         closer: record.filter(|_| lacks_a_method(&member, &shares)).map(|record| record.address.clone()),
     }
 }
 
 /// Whether something is withheld only for want of a method, while another one is enrolled.
-fn lacks_a_method(member: &MemberView<'_>, shares: &[Shared<'_>]) -> bool {
-    let lacks = |gate: Gate| gate == Gate::Shut(Reason::MfaMethodMissing);
+fn lacks_a_method(member: &EvaluatedMembership<'_>, shares: &[Shared<'_>]) -> bool {
+    let lacks = |gate: Decision| gate == Decision::Deny(Reason::MfaMethodMissing);
     lacks(member.gate) || shares.iter().any(|(_, access)| lacks(access.gate))
 }
 
 /// Whether a step may be taken though it does not take away.
-fn may_give(world: World<'_>, partner: &PartnerView<'_>, step: &Step) -> bool {
-    step.operation.weight() != Weight::Give || (world.workspace.is_readable() && !partner.is_being_lifted())
+fn may_give(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, step: &Step) -> bool {
+    step.operation.access_change() != AccessChange::Grant
+        || (world.workspace.is_readable() && !partner.is_being_lifted())
 }
 
 /// An object that does not read grants nothing new and takes nothing away; it can still be deleted.
-fn unreadable(world: World<'_>, slot: &Slot<api::GuestMembershipStatus, crate::rules::MembershipTerms>) -> Plan {
+fn unreadable(world: Inputs<'_>, slot: &CacheEntry<api::GuestMembershipStatus, crate::rules::MembershipTerms>) -> Plan {
     let meta = slot.metadata();
     let record = world.observed.live_by_uid(uid(meta));
     if !world.directory_available {
         return Plan::nothing();
     }
-    if is_leaving(meta) {
+    if is_being_deleted(meta) {
         let steps = record.map(end).unwrap_or_default();
         return Plan { steps, finalizer: Finalizer::Release, ..Plan::nothing() };
     }
@@ -107,24 +112,24 @@ fn unreadable(world: World<'_>, slot: &Slot<api::GuestMembershipStatus, crate::r
     Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() }
 }
 
-fn unavailable(world: World<'_>, entry: &Membership) -> api::GuestMembershipStatus {
+fn unavailable(world: Inputs<'_>, entry: &Membership) -> api::GuestMembershipStatus {
     let mut status = entry.status.read().unwrap_or_default();
     status.conditions = common::unavailable(&entry.metadata, &status.conditions, world.now);
     status
 }
 
 /// Withhold, then deactivate what we made or let go what we adopted; then the finalizer goes.
-fn remove(world: World<'_>, member: &MemberView<'_>) -> Plan {
+fn remove(world: Inputs<'_>, member: &EvaluatedMembership<'_>) -> Plan {
     let record = member.claim.live();
     let steps = record.map(end).unwrap_or_default();
-    let notices = if steps.is_empty() { Vec::new() } else { vec![Notice::REMOVED] };
+    let notices = if steps.is_empty() { Vec::new() } else { vec![Event::REMOVED] };
     let status = status(world, member, &[], false);
     Plan {
         basis: record.map(|record| record.revision),
         steps,
         finalizer: Finalizer::Release,
         status: Some(Status::Membership(Box::new(status))),
-        notices,
+        events: notices,
         ..Plan::nothing()
     }
 }
@@ -134,19 +139,19 @@ pub fn end(record: &GuestRecord) -> Vec<Step> {
     let guest = record.id.clone();
     let mut steps = Vec::new();
     let mut push = |operation, because: &str| {
-        steps.push(Step { operation, reason: Reason::Terminating, because: because.to_owned() });
+        steps.push(Step { operation, reason: Reason::Terminating, message: because.to_owned() });
     };
     if !record.grants.is_empty() {
         let accounts = record.grants.keys().cloned().collect();
-        push(Operation::Withhold { guest: guest.clone(), accounts }, "the membership is being deleted");
+        push(Operation::Revoke { guest: guest.clone(), accounts }, "the membership is being deleted");
     }
     if record.invitation.is_some() {
         push(Operation::RevokeInvitation { guest: guest.clone() }, "the membership is being deleted");
     }
     match record.mark.as_ref().map(|mark| mark.origin) {
-        Some(Origin::Made) => push(Operation::Deactivate { guest }, "the membership is being deleted"),
+        Some(Origin::Created) => push(Operation::Deactivate { guest }, "the membership is being deleted"),
         Some(Origin::Adopted) => {
-            push(Operation::Release { guest }, "the membership is being deleted, and the user was adopted")
+            push(Operation::RemoveAdopted { guest }, "the membership is being deleted, and the user was adopted")
         }
         None => {}
     }
@@ -154,14 +159,14 @@ pub fn end(record: &GuestRecord) -> Vec<Step> {
 }
 
 /// What the partner's shares say about this guest, by account. Of two shares of one account the one that stands counts.
-type Shared<'a> = (ShareView<'a>, Access);
+type Shared<'a> = (EvaluatedShare<'a>, Access);
 
-fn shares<'a>(world: World<'a>, partner: &PartnerView<'a>, member: &MemberView<'a>) -> Vec<Shared<'a>> {
+fn shares<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, member: &EvaluatedMembership<'a>) -> Vec<Shared<'a>> {
     world
         .declared
         .shares(partner.namespace, &partner.name)
         .filter_map(|entry| {
-            let share = ShareView::of(world, partner, entry);
+            let share = EvaluatedShare::of(world, partner, entry);
             let access = access(world, partner, &share, member)?;
             Some((share, access))
         })
@@ -169,31 +174,31 @@ fn shares<'a>(world: World<'a>, partner: &PartnerView<'a>, member: &MemberView<'
 }
 
 /// What people are told: refusals, and access that is taken away.
-fn notices(member: &MemberView<'_>, steps: &[Step]) -> Vec<Notice> {
-    let mut notices: Vec<Notice> =
-        member.violations.first().map(|first| Notice::refused(first.reason)).into_iter().collect();
+fn notices(member: &EvaluatedMembership<'_>, steps: &[Step]) -> Vec<Event> {
+    let mut notices: Vec<Event> =
+        member.violations.first().map(|first| Event::refused(first.reason)).into_iter().collect();
     let find = |wanted: fn(&Operation) -> bool| steps.iter().find(|step| wanted(&step.operation));
-    let taken = find(|operation| matches!(operation, Operation::Withhold { .. } | Operation::ResetMfa { .. }));
+    let taken = find(|operation| matches!(operation, Operation::Revoke { .. } | Operation::ResetMfa { .. }));
     let shut = find(|operation| matches!(operation, Operation::DisableLogin { .. }));
     notices.extend(match (taken, shut) {
-        (Some(taken), _) => Some(Notice::withheld(taken.reason)),
-        (None, Some(shut)) => Some(Notice { reason: shut.reason, ..Notice::SHUT }),
+        (Some(taken), _) => Some(Event::withheld(taken.reason)),
+        (None, Some(shut)) => Some(Event { reason: shut.reason, ..Event::SHUT }),
         (None, None) => None,
     });
     notices
 }
 
 /// When the end of a new membership comes close enough for the partner's longest duration.
-fn short_enough(partner: &PartnerView<'_>, member: &Membership) -> Option<Timestamp> {
+fn short_enough(partner: &EvaluatedPartner<'_>, member: &Membership) -> Option<Timestamp> {
     let longest = partner.entry?.reading.terms.max_duration?;
     member.reading.terms.expires_at?.checked_sub(longest).ok()
 }
 
 /// The earliest instant at which something changes by itself.
 fn next_look(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
-    member: &MemberView<'_>,
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    member: &EvaluatedMembership<'_>,
     shares: &[Shared<'_>],
 ) -> Option<Timestamp> {
     let record = member.claim.live();
@@ -205,7 +210,7 @@ fn next_look(
     let rejected =
         shares.iter().filter(|(_, access)| access.rejected).filter_map(|(_, access)| access.through.as_ref());
     let propagators =
-        rejected.filter_map(|name| world.declared.membership(partner.namespace, name).and_then(Slot::read));
+        rejected.filter_map(|name| world.declared.membership(partner.namespace, name).and_then(CacheEntry::read));
     [
         invitation,
         member.deadline,

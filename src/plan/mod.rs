@@ -20,26 +20,26 @@ mod share;
 pub mod sweep;
 
 pub use claims::{is_orphan, is_paused};
-pub use invitations::{Invitations, NO_INVITATIONS};
+pub use invitations::{InvitationQueue, NO_INVITATIONS};
 pub use lifecycle::State;
 
 use jiff::Timestamp;
 
 use crate::api;
-use crate::directory::{Mirror, Operation, Owner, Revision};
-use crate::index::{Index, Key, Kind, Slot};
+use crate::directory::{DirectoryCache, Operation, Owner, Revision};
+use crate::index::{CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::rules::{Email, Reason};
-use crate::workspace::Workspace;
+use crate::workspace::WorkspacePolicy;
 
 /// Everything a plan is made from.
 #[derive(Clone, Copy)]
-pub struct World<'a> {
+pub struct Inputs<'a> {
     /// What is declared.
-    pub declared: &'a Index,
+    pub declared: &'a ObjectCache,
     /// What the directory holds.
-    pub observed: &'a Mirror,
+    pub observed: &'a DirectoryCache,
     /// Who may speak for whom.
-    pub workspace: &'a Workspace,
+    pub workspace: &'a WorkspacePolicy,
     /// Which installation and cluster we are: goes into every mark.
     pub owner: &'a Owner,
     /// Whether the directory answers. Where it does not, what was true is kept and nothing is done.
@@ -47,18 +47,18 @@ pub struct World<'a> {
     /// Whether the mail that is due to the guest who is planned did not go out, and is not tried again yet.
     pub unsent: bool,
     /// Invitations that are being sent, and those that wait for their turn.
-    pub invitations: &'a Invitations,
+    pub invitations: &'a InvitationQueue,
     /// Which facts there are to judge by.
-    pub scope: Scope,
+    pub scope: AvailableFacts,
     /// How far what is declared is all there is.
-    pub extent: Extent,
+    pub extent: PruneScope,
     /// Now.
     pub now: Timestamp,
 }
 
 /// Which facts there are to judge by. A rule whose facts are not there is not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope {
+pub struct AvailableFacts {
     /// The directory's: users, accounts, guests.
     pub directory: bool,
     /// The workspace policy's.
@@ -67,7 +67,7 @@ pub struct Scope {
     pub incumbents: bool,
 }
 
-impl Scope {
+impl AvailableFacts {
     /// A reconcile judges by everything.
     pub const ALL: Self = Self { directory: true, policy: true, incumbents: true };
     /// The specs, the policy and single guests: the directory is not read in full.
@@ -77,7 +77,7 @@ impl Scope {
 /// How far what is declared is all there is: what lies beyond may be declared elsewhere, and is not taken back for being
 /// absent here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub enum PruneScope {
     /// All of it: a cluster, listed in full.
     Everything,
     /// The partners that are declared, each with all that is its: `apply --prune`.
@@ -89,13 +89,13 @@ pub enum Extent {
     Declared,
 }
 
-impl World<'_> {
+impl Inputs<'_> {
     /// Whether all that a partner has is declared here.
     pub fn is_whole(&self, namespace: &str, partner: &str) -> bool {
         match self.extent {
-            Extent::Everything => true,
-            Extent::DeclaredPartners { .. } => self.declared.partner(namespace, partner).is_some(),
-            Extent::Declared => false,
+            PruneScope::Everything => true,
+            PruneScope::DeclaredPartners { .. } => self.declared.partner(namespace, partner).is_some(),
+            PruneScope::Declared => false,
         }
     }
 }
@@ -108,7 +108,7 @@ pub struct Step {
     /// Why: the word that a person will look up.
     pub reason: Reason,
     /// Why, as a sentence.
-    pub because: String,
+    pub message: String,
 }
 
 /// What happens to the object's finalizer.
@@ -126,14 +126,14 @@ pub enum Finalizer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
     /// Which.
-    pub key: Key,
+    pub key: ObjectRef,
     /// Its UID.
     pub uid: String,
 }
 
 /// Something that people are told by a Kubernetes Event. The note is a constant sentence a reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct Event {
     /// `Warning` or `Normal`.
     pub warning: bool,
     /// The reason.
@@ -144,7 +144,7 @@ pub struct Notice {
     pub note: &'static str,
 }
 
-impl Notice {
+impl Event {
     /// A membership, share or partner is gone, and its access with it.
     pub const REMOVED: Self = Self {
         warning: false,
@@ -218,9 +218,9 @@ pub struct Plan {
     /// The status to be written where it differs, once there are no steps left. `None`: leave it.
     pub status: Option<Status>,
     /// What people are told, once, when the status is written.
-    pub notices: Vec<Notice>,
+    pub events: Vec<Event>,
     /// When to look again though nothing happens.
-    pub next_look: Option<Timestamp>,
+    pub next_check: Option<Timestamp>,
     /// Whose MFA is to be looked up by itself: he is withheld for want of a method, and a listing need not tell each that
     /// somebody has.
     pub closer: Option<Email>,
@@ -237,8 +237,8 @@ impl Plan {
             finalizer: Finalizer::Leave,
             deletions: Vec::new(),
             status: None,
-            notices: Vec::new(),
-            next_look: None,
+            events: Vec::new(),
+            next_check: None,
             closer: None,
             waits_for_turn: false,
         }
@@ -247,7 +247,7 @@ impl Plan {
 
 /// Plans nothing for an object whose operation the directory refuses. The status shows the refusal and the access in the
 /// directory. `cause`: only a person can remove it. `None`: the refusal may pass.
-pub fn refused(world: World<'_>, key: &Key, planned: Plan, cause: Option<&str>) -> Plan {
+pub fn refused(world: Inputs<'_>, key: &ObjectRef, planned: Plan, cause: Option<&str>) -> Plan {
     let mut status = planned.status;
     let conditions = match &mut status {
         Some(Status::Partner(status)) => Some(&mut status.conditions),
@@ -255,21 +255,23 @@ pub fn refused(world: World<'_>, key: &Key, planned: Plan, cause: Option<&str>) 
         Some(Status::Share(status)) => Some(&mut status.conditions),
         None => None,
     };
-    let (declared, Key { namespace, name, .. }) = (world.declared, key);
+    let (declared, ObjectRef { namespace, name, .. }) = (world.declared, key);
     let stored = match key.kind {
-        Kind::Partner => declared.partner(namespace, name).and_then(Slot::read).map(|it| it.status.conditions()),
-        Kind::Membership => declared.membership(namespace, name).and_then(Slot::read).map(|it| it.status.conditions()),
-        Kind::Share => declared.share(namespace, name).and_then(Slot::read).map(|it| it.status.conditions()),
+        Kind::Partner => declared.partner(namespace, name).and_then(CacheEntry::read).map(|it| it.status.conditions()),
+        Kind::Membership => {
+            declared.membership(namespace, name).and_then(CacheEntry::read).map(|it| it.status.conditions())
+        }
+        Kind::Share => declared.share(namespace, name).and_then(CacheEntry::read).map(|it| it.status.conditions()),
     };
     if let Some(((conditions, old), meta)) = conditions.zip(stored).zip(declared.metadata(key)) {
         let judged = std::mem::take(conditions);
         *conditions = common::refused(meta, &old, judged, world.now, cause);
     }
-    Plan { status, next_look: planned.next_look, ..Plan::nothing() }
+    Plan { status, next_check: planned.next_check, ..Plan::nothing() }
 }
 
 /// Plans one object. An object that is not declared (any more) gives [`Plan::nothing`].
-pub fn plan(world: World<'_>, key: &Key) -> Plan {
+pub fn plan(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     match key.kind {
         Kind::Partner => partner::plan(world, &key.namespace, &key.name),
         Kind::Membership => membership::plan(world, &key.namespace, &key.name),

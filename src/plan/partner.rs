@@ -2,23 +2,23 @@
 
 use jiff::Timestamp;
 
-use super::claims::{is_leaving, name, namespace, uid};
+use super::claims::{is_being_deleted, name, namespace, uid};
 use super::common::{self, Common};
-use super::conditions::{self, Domain, Situation, Truth, show};
-use super::judge::{MemberView, PartnerView, Presence};
+use super::conditions::{self, KindCondition, Summary, Truth, show};
+use super::judge::{EvaluatedMembership, EvaluatedPartner, Presence};
 use super::lifecycle::State;
 use super::membership::end;
-use super::{Deletion, Finalizer, Notice, Plan, Status, Step, World};
+use super::{Deletion, Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
-use crate::directory::{GuestRecord, Mark, Operation, Origin, PartnerId, Weight};
-use crate::index::{Key, Kind, Meta, Partner, Slot};
+use crate::directory::{AccessChange, GuestRecord, Operation, Origin, OwnershipMark, PartnerId};
+use crate::index::{CacheEntry, CachedMetadata, Kind, ObjectRef, Partner};
 use crate::rules::{GuestRole, Reason, Taint};
 
 /// Plans the partner of a name.
-pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
+pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
     let Some(slot) = world.declared.partner(namespace, name) else { return Plan::nothing() };
-    let partner = PartnerView::of(world, namespace, name);
-    let Slot::Read(entry) = slot else { return unreadable(world, slot) };
+    let partner = EvaluatedPartner::of(world, namespace, name);
+    let CacheEntry::Read(entry) = slot else { return unreadable(world, slot) };
     if !world.directory_available {
         let status = unavailable(world, entry);
         return Plan { status: Some(Status::Partner(Box::new(status))), ..Plan::nothing() };
@@ -27,25 +27,25 @@ pub fn plan(world: World<'_>, namespace: &str, name: &str) -> Plan {
         return remove(world, &partner, entry);
     }
     let mut steps = Vec::new();
-    let notices = partner.violations.first().map(|first| Notice::refused(first.reason)).into_iter().collect();
+    let notices = partner.violations.first().map(|first| Event::refused(first.reason)).into_iter().collect();
     keep(world, &partner, entry, &mut steps);
     let finalizer = if partner.record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
     Plan {
         steps,
         finalizer,
         status: Some(Status::Partner(Box::new(status(world, &partner, entry)))),
-        notices,
-        next_look: partner.expires_at.filter(|end| *end > world.now),
+        events: notices,
+        next_check: partner.expires_at.filter(|end| *end > world.now),
         ..Plan::nothing()
     }
 }
 
-fn unreadable(world: World<'_>, slot: &Slot<api::LocalPartnerStatus, crate::rules::PartnerTerms>) -> Plan {
+fn unreadable(world: Inputs<'_>, slot: &CacheEntry<api::LocalPartnerStatus, crate::rules::PartnerTerms>) -> Plan {
     let meta = slot.metadata();
     if !world.directory_available {
         return Plan::nothing();
     }
-    if is_leaving(meta) {
+    if is_being_deleted(meta) {
         // What it says about deletion cannot be read: as with Block, it goes when nothing is its any more.
         let left = world.declared.member_count(namespace(meta), name(meta))
             + world.declared.share_count(namespace(meta), name(meta));
@@ -57,20 +57,20 @@ fn unreadable(world: World<'_>, slot: &Slot<api::LocalPartnerStatus, crate::rule
 }
 
 /// Creates the record, or brings it up to date. A partner that gives nothing gets none.
-fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &mut Vec<Step>) {
+fn ensure(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
     let tainted = partner.violations.iter().any(|violation| violation.taint == Taint::Object);
     let live = partner.record.filter(|record| record.deactivated_at.is_none());
     if tainted || (live.is_none() && partner.blocked.is_some()) {
         return;
     }
     let meta = &entry.metadata;
-    let mark = Mark {
+    let mark = OwnershipMark {
         installation: world.owner.installation.clone(),
         cluster: world.owner.cluster.clone(),
         namespace: namespace(meta).to_owned(),
         name: name(meta).to_owned(),
         uid: uid(meta).to_owned(),
-        origin: Origin::Made,
+        origin: Origin::Created,
     };
     let display_name = display_name(entry);
     let id = partner.record.map_or_else(|| PartnerId::of(uid(meta)), |record| record.id.clone());
@@ -84,9 +84,9 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
         let (id, mark, display_name) = (id.clone(), mark.clone(), display_name.clone());
         let host_admins = partner.host_admins.clone();
         steps.push(Step {
-            operation: Operation::EnsurePartner { partner: id, mark, display_name, host_admins, suspended },
+            operation: Operation::ApplyPartner { partner: id, mark, display_name, host_admins, suspended },
             reason: Reason::Reconciled,
-            because: because.to_owned(),
+            message: because.to_owned(),
         });
     };
     if !same {
@@ -99,14 +99,16 @@ fn ensure(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &
 }
 
 /// The same, as far as it may be done.
-fn keep(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner, steps: &mut Vec<Step>) {
+fn keep(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
     ensure(world, partner, entry, steps);
-    steps.retain(|step| step.operation.weight() == Weight::Take || (!partner.paused && world.workspace.is_readable()));
+    steps.retain(|step| {
+        step.operation.access_change() == AccessChange::Revoke || (!partner.paused && world.workspace.is_readable())
+    });
 }
 
 /// Whether no guest of a partner has an account, nor, of those whom we made, a login.
-fn nobody_holds_anything(world: World<'_>, partner: &PartnerId) -> bool {
-    let made = |guest: &GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
+fn nobody_holds_anything(world: Inputs<'_>, partner: &PartnerId) -> bool {
+    let made = |guest: &GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let mut live = world.observed.guests_of(partner).filter(|guest| guest.is_live());
     live.all(|guest| guest.grants.is_empty() && !(guest.login.is_enabled() && made(guest)))
 }
@@ -118,7 +120,7 @@ fn display_name(entry: &Partner) -> String {
 
 /// `Block` waits until nothing is its any more; `Cascade` deletes what was there when the deletion began. Either way the
 /// record is deactivated only when no live guest and no grant is left.
-fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan {
+fn remove(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -> Plan {
     // A cascade takes along what was there when it began; what came later waits, and holds nothing up.
     let left = match partner.cascades() {
         Some(since) => theirs(world, partner).filter(|(_, meta)| was_there(meta, since)).count(),
@@ -129,9 +131,9 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
     };
     if left > 0 {
         let mut status = status(world, partner, entry);
-        let mut situation = Situation::held(Reason::DeletionBlocked);
+        let mut situation = Summary::held(Reason::DeletionBlocked);
         if partner.cascades().is_some() {
-            situation = Situation::held(Reason::Terminating);
+            situation = Summary::held(Reason::Terminating);
         } else {
             let members = world.declared.member_count(partner.namespace, &partner.name);
             situation.message = format!(
@@ -151,7 +153,7 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
             steps,
             deletions: cascade(world, partner),
             status: Some(Status::Partner(Box::new(status))),
-            next_look: partner.expires_at.filter(|end| *end > world.now),
+            next_check: partner.expires_at.filter(|end| *end > world.now),
             ..Plan::nothing()
         };
     }
@@ -168,53 +170,59 @@ fn remove(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> Plan 
             steps.push(Step {
                 operation: Operation::DeactivatePartner { partner: record.id.clone() },
                 reason: Reason::Terminating,
-                because: "the partner is being deleted and has no guests".to_owned(),
+                message: "the partner is being deleted and has no guests".to_owned(),
             });
         }
     }
-    let notices = if steps.is_empty() { Vec::new() } else { vec![Notice::REMOVED] };
-    Plan { steps, finalizer: Finalizer::Release, notices, ..Plan::nothing() }
+    let notices = if steps.is_empty() { Vec::new() } else { vec![Event::REMOVED] };
+    Plan { steps, finalizer: Finalizer::Release, events: notices, ..Plan::nothing() }
 }
 
 /// Everything that names the partner and reads.
-fn theirs<'a>(world: World<'a>, partner: &'a PartnerView<'_>) -> impl Iterator<Item = (Kind, &'a Meta)> {
+fn theirs<'a>(
+    world: Inputs<'a>,
+    partner: &'a EvaluatedPartner<'_>,
+) -> impl Iterator<Item = (Kind, &'a CachedMetadata)> {
     let memberships = world.declared.members(partner.namespace, &partner.name).map(|m| (Kind::Membership, &m.metadata));
     let shares = world.declared.shares(partner.namespace, &partner.name).map(|s| (Kind::Share, &s.metadata));
     memberships.chain(shares)
 }
 
 /// Whether an object was there at an instant.
-fn was_there(meta: &Meta, since: Timestamp) -> bool {
+fn was_there(meta: &CachedMetadata, since: Timestamp) -> bool {
     meta.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since)
 }
 
 /// What a cascade deletes: everything that was there when it began.
-fn cascade(world: World<'_>, partner: &PartnerView<'_>) -> Vec<Deletion> {
+fn cascade(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Vec<Deletion> {
     let Some(since) = partner.cascades() else { return Vec::new() };
     theirs(world, partner)
-        .filter(|(_, meta)| !is_leaving(meta) && was_there(meta, since))
-        .map(|(kind, meta)| Deletion { key: Key::new(kind, namespace(meta), name(meta)), uid: uid(meta).to_owned() })
+        .filter(|(_, meta)| !is_being_deleted(meta) && was_there(meta, since))
+        .map(|(kind, meta)| Deletion {
+            key: ObjectRef::new(kind, namespace(meta), name(meta)),
+            uid: uid(meta).to_owned(),
+        })
         .collect()
 }
 
-fn unavailable(world: World<'_>, entry: &Partner) -> api::LocalPartnerStatus {
+fn unavailable(world: Inputs<'_>, entry: &Partner) -> api::LocalPartnerStatus {
     let mut status = entry.status.read().unwrap_or_default();
     status.conditions = common::unavailable(&entry.metadata, &status.conditions, world.now);
     status
 }
 
-fn status(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> api::LocalPartnerStatus {
+fn status(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -> api::LocalPartnerStatus {
     let old = entry.status.conditions();
-    let situation = if let Some(violated) = Situation::violated(&partner.violations) {
+    let situation = if let Some(violated) = Summary::violated(&partner.violations) {
         violated
     } else if let Some(wait) = partner.wait.or(partner.blocked) {
         waits(partner, wait)
     } else if partner.paused {
-        Situation::held(Reason::Paused)
+        Summary::held(Reason::Paused)
     } else if partner.record.is_none() && !world.workspace.is_readable() {
-        Situation::waits(Reason::PolicyUnreadable)
+        Summary::waits(Reason::PolicyUnreadable)
     } else {
-        Situation::fine(Reason::Reconciled)
+        Summary::fine(Reason::Reconciled)
     };
     let domain = vec![guest_admin_present(world, partner)];
     let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
@@ -234,25 +242,25 @@ fn status(world: World<'_>, partner: &PartnerView<'_>, entry: &Partner) -> api::
 }
 
 /// A partner that waits says for whom.
-fn waits(partner: &PartnerView<'_>, wait: Reason) -> Situation {
-    let situation = Situation::waits(wait);
+fn waits(partner: &EvaluatedPartner<'_>, wait: Reason) -> Summary {
+    let situation = Summary::waits(wait);
     if wait != Reason::HostAdminNotFound || partner.missing_admins.is_empty() {
         return situation;
     }
     let who: Vec<&str> = partner.missing_admins.iter().map(|email| email.as_str()).collect();
     let who = who.join(", ");
     let message = format!("Not an enabled workspace user with a verified address (yet), and counted as absent: {who}.");
-    Situation { message, ..situation }
+    Summary { message, ..situation }
 }
 
 /// The partner's memberships counted by state.
-fn guest_counts(world: World<'_>, partner: &PartnerView<'_>) -> api::GuestCounts {
+fn guest_counts(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> api::GuestCounts {
     let mut counts = api::GuestCounts {
         all: conditions::count(world.declared.member_count(partner.namespace, &partner.name)),
         ..api::GuestCounts::default()
     };
     for entry in world.declared.members(partner.namespace, &partner.name) {
-        match MemberView::of(world, partner, entry).shown_state() {
+        match EvaluatedMembership::of(world, partner, entry).shown_state() {
             State::Active => counts.active += 1,
             State::Invited => counts.invited += 1,
             State::Joined => counts.joined += 1,
@@ -266,15 +274,15 @@ fn guest_counts(world: World<'_>, partner: &PartnerView<'_>) -> api::GuestCounts
 }
 
 /// Whether an Active Guest Admin is there.
-fn guest_admin_present(world: World<'_>, partner: &PartnerView<'_>) -> Domain {
+fn guest_admin_present(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> KindCondition {
     let mut best: Option<State> = None;
     for entry in world.declared.members(partner.namespace, &partner.name) {
         if entry.reading.terms.role == GuestRole::GuestAdmin {
-            best = best.max(Some(MemberView::of(world, partner, entry).state));
+            best = best.max(Some(EvaluatedMembership::of(world, partner, entry).state));
         }
     }
     let present = best == Some(State::Active);
-    Domain {
+    KindCondition {
         type_: api::ConditionType::GuestAdminPresent,
         status: Truth::from(present),
         reason: match best {

@@ -1,32 +1,32 @@
 //! Plans the revocations that follow from the specs alone, on one guest's record, before the directory is read in full. Every
 //! other operation waits for the full reading: grants, invitations, the end of a record, orphans.
 
-use super::claims::{is_leaving, namespace};
-use super::judge::{Gate, MemberView, PartnerView, ShareView};
-use super::{Plan, Scope, Step, World, membership};
-use crate::directory::{Operation, Weight};
-use crate::index::{Key, Kind, Membership, Meta, Slot};
+use super::claims::{is_being_deleted, namespace};
+use super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::{AvailableFacts, Inputs, Plan, Step, membership};
+use crate::directory::{AccessChange, Operation};
+use crate::index::{CacheEntry, CachedMetadata, Kind, Membership, ObjectRef};
 
 /// The world, as far as it is known then.
-fn known(world: World<'_>) -> World<'_> {
-    World { directory_available: true, unsent: false, scope: Scope::SPECS, ..world }
+fn known(world: Inputs<'_>) -> Inputs<'_> {
+    Inputs { directory_available: true, unsent: false, scope: AvailableFacts::SPECS, ..world }
 }
 
 /// The steps that revoke access of a membership's guest, whose record was read just now.
-pub fn plan(world: World<'_>, key: &Key) -> Plan {
+pub fn plan(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let world = known(world);
-    let readable = world.declared.membership(&key.namespace, &key.name).and_then(Slot::read);
+    let readable = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
     if key.kind != Kind::Membership || readable.is_none() {
         return Plan::nothing();
     }
     let plan = membership::plan(world, &key.namespace, &key.name);
     let steps = plan.steps.into_iter().filter_map(|step| revoking(world, step)).collect();
-    Plan { steps, basis: plan.basis, notices: plan.notices, next_look: plan.next_look, ..Plan::nothing() }
+    Plan { steps, basis: plan.basis, events: plan.events, next_check: plan.next_check, ..Plan::nothing() }
 }
 
 /// A step, as far as it revokes. In place of deactivating a user, their login is turned off.
-fn revoking(world: World<'_>, step: Step) -> Option<Step> {
-    if step.operation.weight() == Weight::Take {
+fn revoking(world: Inputs<'_>, step: Step) -> Option<Step> {
+    if step.operation.access_change() == AccessChange::Revoke {
         return Some(step);
     }
     let Operation::Deactivate { guest } = &step.operation else { return None };
@@ -36,35 +36,39 @@ fn revoking(world: World<'_>, step: Step) -> Option<Step> {
 
 /// Whether the specs may revoke something of a guest whose record is not known: they end it, or they changed since a status
 /// was written last.
-pub fn may_revoke(world: World<'_>, key: &Key) -> bool {
-    let entry = world.declared.membership(&key.namespace, &key.name).and_then(Slot::read);
+pub fn may_revoke(world: Inputs<'_>, key: &ObjectRef) -> bool {
+    let entry = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
     key.kind == Kind::Membership && (is_ended(world, key) || entry.is_some_and(|entry| is_changed(world, entry)))
 }
 
 /// Whether the specs end something of what a membership's guest may have.
-pub fn is_ended(world: World<'_>, key: &Key) -> bool {
+pub fn is_ended(world: Inputs<'_>, key: &ObjectRef) -> bool {
     let world = known(world);
-    let Some(entry) = world.declared.membership(&key.namespace, &key.name).and_then(Slot::read) else { return false };
-    let (meta, terms) = (&entry.metadata, &entry.reading.terms);
-    let partner = PartnerView::of(world, namespace(meta), &terms.partner);
-    let member = MemberView::of(world, &partner, entry);
-    let excluded = |share: ShareView<'_>| {
-        share.entry.reading.terms.exclude.contains_key(member.name()) || matches!(share.gate, Gate::Shut(_))
+    let Some(entry) = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read) else {
+        return false;
     };
-    is_leaving(meta)
+    let (meta, terms) = (&entry.metadata, &entry.reading.terms);
+    let partner = EvaluatedPartner::of(world, namespace(meta), &terms.partner);
+    let member = EvaluatedMembership::of(world, &partner, entry);
+    let excluded = |share: EvaluatedShare<'_>| {
+        share.entry.reading.terms.exclude.contains_key(member.name()) || matches!(share.gate, Decision::Deny(_))
+    };
+    is_being_deleted(meta)
         || member.suspended
         || member.expired
         || partner.expired
         || partner.blocked.is_some()
         || partner.cascades().is_some()
         || !member.violations.is_empty()
-        || shares_of(world, entry).any(|share| excluded(ShareView::of(world, &partner, share)))
+        || shares_of(world, entry).any(|share| excluded(EvaluatedShare::of(world, &partner, share)))
 }
 
 /// Whether the membership, its partner or one of the partner's shares differs from what a status was written for.
-fn is_changed<'a>(world: World<'a>, entry: &'a Membership) -> bool {
-    let changed = |meta: &Meta, observed: Option<i64>| meta.generation.is_none() || meta.generation != observed;
-    let partner = world.declared.partner(namespace(&entry.metadata), &entry.reading.terms.partner).and_then(Slot::read);
+fn is_changed<'a>(world: Inputs<'a>, entry: &'a Membership) -> bool {
+    let changed =
+        |meta: &CachedMetadata, observed: Option<i64>| meta.generation.is_none() || meta.generation != observed;
+    let partner =
+        world.declared.partner(namespace(&entry.metadata), &entry.reading.terms.partner).and_then(CacheEntry::read);
     changed(&entry.metadata, entry.status.read().and_then(|status| status.observed_generation))
         || partner.is_some_and(|partner| {
             changed(&partner.metadata, partner.status.read().and_then(|status| status.observed_generation))
@@ -73,6 +77,6 @@ fn is_changed<'a>(world: World<'a>, entry: &'a Membership) -> bool {
             .any(|share| changed(&share.metadata, share.status.read().and_then(|status| status.observed_generation)))
 }
 
-fn shares_of<'a>(world: World<'a>, entry: &'a Membership) -> impl Iterator<Item = &'a crate::index::Share> {
+fn shares_of<'a>(world: Inputs<'a>, entry: &'a Membership) -> impl Iterator<Item = &'a crate::index::Share> {
     world.declared.shares(namespace(&entry.metadata), &entry.reading.terms.partner)
 }

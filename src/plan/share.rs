@@ -4,39 +4,39 @@
 use std::collections::BTreeMap;
 
 use super::access::access;
-use super::claims::{is_behind, is_leaving, is_paused, is_processed, namespace, uid};
+use super::claims::{is_behind, is_being_deleted, is_paused, is_processed, namespace, uid};
 use super::common::{self, Common};
-use super::conditions::{self, Domain, LISTED, Situation, Truth, show};
+use super::conditions::{self, KindCondition, LISTED, Summary, Truth, show};
 use super::judge::share::{Authorized, entry_violations};
-use super::judge::{Gate, MemberView, PartnerView, ShareView};
-use super::{Finalizer, Notice, Plan, Status, Step, World};
+use super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::{Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
 use crate::directory::{GuestRecord, Operation};
-use crate::index::{Share, Slot};
+use crate::index::{CacheEntry, Share};
 use crate::rules::{Reason, Violation};
 
-type ShareSlot = Slot<api::AccountShareStatus, crate::rules::ShareTerms>;
+type ShareSlot = CacheEntry<api::AccountShareStatus, crate::rules::ShareTerms>;
 
 /// Plans the share of a name.
-pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
+pub fn plan(world: Inputs<'_>, space: &str, share: &str) -> Plan {
     let Some(slot) = world.declared.share(space, share) else { return Plan::nothing() };
     if !world.directory_available {
         let status = slot.read().map(|entry| Status::Share(Box::new(unavailable(world, entry))));
         return Plan { status, ..Plan::nothing() };
     }
     let meta = slot.metadata();
-    if is_leaving(meta) {
+    if is_being_deleted(meta) {
         return remove(world, slot);
     }
-    let Slot::Read(entry) = slot else {
+    let CacheEntry::Read(entry) = slot else {
         let conditions = common::unreadable(slot);
         let status = api::AccountShareStatus { conditions, ..api::AccountShareStatus::default() };
         return Plan { status: Some(Status::Share(Box::new(status))), ..Plan::nothing() };
     };
-    let partner = PartnerView::of(world, space, &entry.reading.terms.partner);
-    let view = ShareView::of(world, &partner, entry);
+    let partner = EvaluatedPartner::of(world, space, &entry.reading.terms.partner);
+    let view = EvaluatedShare::of(world, &partner, entry);
     // Memberships that cannot be processed keep nothing through a share that gives nothing, or that excludes them.
-    let shut = matches!(view.gate, Gate::Shut(_));
+    let shut = matches!(view.gate, Decision::Deny(_));
     let steps = withhold(world, slot, |guest| {
         let name = guest.mark.as_ref().map(|mark| mark.name.as_str()).unwrap_or_default();
         (shut || entry.reading.terms.exclude.contains_key(name)) && !is_processed(world, guest)
@@ -47,17 +47,17 @@ pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
     let mut notices = Vec::new();
     // In a cascade the share goes with its guests: what it still says of them is nobody's mistake.
     if partner.cascades().is_none() {
-        notices.extend(violations.first().map(|first| Notice::refused(first.reason)));
+        notices.extend(violations.first().map(|first| Event::refused(first.reason)));
         if view.authorized == Authorized::No {
-            notices.push(Notice::gives_nothing(Reason::SharerNotOwner));
+            notices.push(Event::gives_nothing(Reason::SharerNotOwner));
         }
     }
     Plan {
         steps,
         finalizer: Finalizer::Hold,
         status: Some(Status::Share(Box::new(status(world, &partner, &view, &violations)))),
-        notices,
-        next_look: view.expires_at.filter(|end| *end > world.now),
+        events: notices,
+        next_check: view.expires_at.filter(|end| *end > world.now),
         ..Plan::nothing()
     }
 }
@@ -65,10 +65,10 @@ pub fn plan(world: World<'_>, space: &str, share: &str) -> Plan {
 /// It goes when nobody holds its account through it. Each guest's own membership takes it away, so that it is done once;
 /// its own pass does it for those that have none that could. One that does not read does not say whose it is, so that nobody
 /// tells it when they are done: it does it all by itself.
-fn remove(world: World<'_>, slot: &ShareSlot) -> Plan {
+fn remove(world: Inputs<'_>, slot: &ShareSlot) -> Plan {
     let steps = withhold(world, slot, |guest| slot.read().is_none() || !is_processed(world, guest));
     if !steps.is_empty() {
-        return Plan { steps, notices: vec![Notice::REMOVED], ..Plan::nothing() };
+        return Plan { steps, events: vec![Event::REMOVED], ..Plan::nothing() };
     }
     if holders(world, slot).into_iter().any(|guest| !held(world, slot, guest).is_empty()) {
         return Plan::nothing();
@@ -78,16 +78,16 @@ fn remove(world: World<'_>, slot: &ShareSlot) -> Plan {
 }
 
 /// Who may hold the share's account through it: also through one of its name that is gone.
-fn holders<'a>(world: World<'a>, slot: &ShareSlot) -> Vec<&'a GuestRecord> {
+fn holders<'a>(world: Inputs<'a>, slot: &ShareSlot) -> Vec<&'a GuestRecord> {
     let meta = slot.metadata();
     match slot {
-        Slot::Read(entry) => {
+        CacheEntry::Read(entry) => {
             let partners = world.observed.partners_named(namespace(meta), &entry.reading.terms.partner);
             let guests = partners.flat_map(|partner| world.observed.guests_of(&partner.id));
             world.observed.holders(uid(meta)).chain(guests).collect()
         }
         // Whose it is cannot be told: anybody's in its namespace.
-        Slot::Unreadable { .. } => {
+        CacheEntry::Unreadable { .. } => {
             let here = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.namespace == namespace(meta));
             world.observed.guests().filter(here).collect()
         }
@@ -95,20 +95,20 @@ fn holders<'a>(world: World<'a>, slot: &ShareSlot) -> Vec<&'a GuestRecord> {
 }
 
 /// What a guest holds through a share.
-fn held(world: World<'_>, slot: &ShareSlot, guest: &GuestRecord) -> Vec<String> {
+fn held(world: Inputs<'_>, slot: &ShareSlot, guest: &GuestRecord) -> Vec<String> {
     let held = guest.grants.values().filter(|held| is_behind(world, slot.metadata(), &held.grant));
     held.map(|held| held.grant.account.clone()).collect()
 }
 
 /// Revokes the share's account from its holders.
-fn withhold(world: World<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> bool) -> Vec<Step> {
+fn withhold(world: Inputs<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> bool) -> Vec<Step> {
     let mut steps = BTreeMap::new();
     for guest in holders(world, slot).into_iter().filter(|guest| whom(guest)) {
         let accounts = held(world, slot, guest);
         if !accounts.is_empty() {
-            let operation = Operation::Withhold { guest: guest.id.clone(), accounts };
+            let operation = Operation::Revoke { guest: guest.id.clone(), accounts };
             let because = "the share is being deleted or grants nothing".to_owned();
-            steps.insert(&guest.address, Step { operation, reason: Reason::Terminating, because });
+            steps.insert(&guest.address, Step { operation, reason: Reason::Terminating, message: because });
         }
     }
     steps.into_values().collect()
@@ -119,42 +119,42 @@ pub fn forget(share_uid: &str) -> Step {
     Step {
         operation: Operation::ForgetShare { share_uid: share_uid.to_owned() },
         reason: Reason::Terminating,
-        because: "the share is gone".to_owned(),
+        message: "the share is gone".to_owned(),
     }
 }
 
-fn unavailable(world: World<'_>, entry: &Share) -> api::AccountShareStatus {
+fn unavailable(world: Inputs<'_>, entry: &Share) -> api::AccountShareStatus {
     let mut status = entry.status.read().unwrap_or_default();
     status.conditions = common::unavailable(&entry.metadata, &status.conditions, world.now);
     status
 }
 
-fn situation(view: &ShareView<'_>, partner: &PartnerView<'_>, violations: &[Violation]) -> Situation {
-    if let Some(violated) = Situation::violated(violations) {
+fn situation(view: &EvaluatedShare<'_>, partner: &EvaluatedPartner<'_>, violations: &[Violation]) -> Summary {
+    if let Some(violated) = Summary::violated(violations) {
         return violated;
     }
     if let Some(wait) = view.wait {
-        return Situation::waits(wait);
+        return Summary::waits(wait);
     }
     if view.authorized == Authorized::No {
-        return Situation { reconciling: false, stalled: true, ..Situation::waits(Reason::SharerNotOwner) };
+        return Summary { reconciling: false, stalled: true, ..Summary::waits(Reason::SharerNotOwner) };
     }
     if is_paused(&view.entry.metadata) || partner.paused {
-        return Situation::held(Reason::Paused);
+        return Summary::held(Reason::Paused);
     }
-    Situation::fine(Reason::Reconciled)
+    Summary::fine(Reason::Reconciled)
 }
 
 fn status(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
-    view: &ShareView<'_>,
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    view: &EvaluatedShare<'_>,
     violations: &[Violation],
 ) -> api::AccountShareStatus {
     let terms = &view.entry.reading.terms;
     let old = view.entry.status.conditions();
     let situation = situation(view, partner, violations);
-    let authorized = Domain {
+    let authorized = KindCondition {
         type_: api::ConditionType::Authorized,
         status: match view.authorized {
             Authorized::Yes => Truth::True,
@@ -192,9 +192,9 @@ fn status(
 
 /// What the share gives, counted, and who does not get what it says.
 fn grants(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
-    view: &ShareView<'_>,
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    view: &EvaluatedShare<'_>,
 ) -> (api::GrantCounts, Vec<api::WithheldStatus>) {
     let terms = &view.entry.reading.terms;
     let mut counts = api::GrantCounts::default();
@@ -209,16 +209,16 @@ fn grants(
         if !concerned {
             continue;
         }
-        let member = MemberView::of(world, partner, entry);
+        let member = EvaluatedMembership::of(world, partner, entry);
         let Some(access) = access(world, partner, view, &member) else { continue };
         let held = member.claim.live().and_then(|record| record.grants.get(&access.grant.account));
         let reason = match (access.gate, held) {
-            (Gate::Shut(reason), _) | (Gate::Keep(reason), None) => Some(reason),
-            (Gate::Open | Gate::Keep(_), Some(held)) if held.is_blocked() => Some(Reason::DirectoryRefused),
-            (Gate::Open | Gate::Keep(_), Some(_)) => None,
-            (Gate::Open, None) if partner.paused || is_paused(&entry.metadata) => Some(Reason::Paused),
-            (Gate::Open, None) if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
-            (Gate::Open, None) => Some(Reason::Pending),
+            (Decision::Deny(reason), _) | (Decision::Retain(reason), None) => Some(reason),
+            (Decision::Allow | Decision::Retain(_), Some(held)) if held.is_blocked() => Some(Reason::DirectoryRefused),
+            (Decision::Allow | Decision::Retain(_), Some(_)) => None,
+            (Decision::Allow, None) if partner.paused || is_paused(&entry.metadata) => Some(Reason::Paused),
+            (Decision::Allow, None) if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
+            (Decision::Allow, None) => Some(Reason::Pending),
         };
         match reason {
             None => counts.effective += 1,
@@ -244,15 +244,15 @@ fn grants(
                 counts.withheld += 1;
                 hold(name, Reason::MembershipNotFound);
             }
-            Some(Slot::Unreadable { .. }) => {
+            Some(CacheEntry::Unreadable { .. }) => {
                 counts.withheld += 1;
                 hold(name, Reason::Unreadable);
             }
-            Some(Slot::Read(entry)) if entry.reading.terms.partner != partner.name => {
+            Some(CacheEntry::Read(entry)) if entry.reading.terms.partner != partner.name => {
                 counts.rejected += 1;
                 hold(name, Reason::NotAGuestOfPartner);
             }
-            Some(Slot::Read(_)) => {}
+            Some(CacheEntry::Read(_)) => {}
         }
     }
     counts.summary = format!("{}/{}", counts.effective, counts.effective + counts.withheld + counts.rejected);

@@ -21,7 +21,7 @@ pub(crate) use address::quote;
 pub use address::*;
 pub use reason::*;
 pub use role::*;
-pub use table::{Entry, Sort, entry, explain, markdown};
+pub use table::{ReasonEntry, ReasonGroup, entry, explain, markdown};
 pub use terms::*;
 pub use text::{DisplayName, check as check_text, printable, printable_json, printable_lines};
 pub use violation::*;

@@ -9,7 +9,7 @@ use super::{Adoption, Deletion, DisplayName, Domain, Email, GuestRole, Methods, 
 
 /// The terms of an object and every rule that it breaks on its own (the rules that one object decides).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reading<T> {
+pub struct ReadSpec<T> {
     /// The terms, as far as they can be read.
     pub terms: T,
     /// What is wrong, in the order of the rules.

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Pattern, Tenant, Workspace};
+use super::{Pattern, Tenant, WorkspacePolicy};
 
 /// How many names a warning shows.
 const SHOWN: usize = 3;
 
-impl Workspace {
+impl WorkspacePolicy {
     /// The wildcards that reach further than they look: over a longer entry, or over one of these namespaces that has a
     /// further hyphen after the beginning. An entry of its own with the same Host Admins says that this is intended.
     pub fn wide_patterns<'a>(&self, namespaces: impl IntoIterator<Item = &'a str>) -> Vec<String> {
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     fn warnings(tenants: &str, namespaces: &[&str]) -> Vec<String> {
-        Workspace::parse(&format!("tenants: [{tenants}]")).unwrap().wide_patterns(namespaces.iter().copied())
+        WorkspacePolicy::parse(&format!("tenants: [{tenants}]")).unwrap().wide_patterns(namespaces.iter().copied())
     }
 
     const OIL: &str = "{namespace: 'oil-*', hostAdmins: [zoe@host.example]}";

@@ -1,6 +1,6 @@
 //! The characters under the scanner, and their places.
 
-use super::scanner::{Mark, Scanner};
+use super::scanner::{Position, Scanner};
 use super::tree::Span;
 
 impl Scanner<'_> {
@@ -53,13 +53,13 @@ impl Scanner<'_> {
     // Places
 
     /// The place of one character.
-    pub(super) fn span(&self, mark: Mark) -> Span {
+    pub(super) fn span(&self, mark: Position) -> Span {
         let start = mark.at.min(self.text.len());
         let width = self.text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         self.base + start..self.base + start + width
     }
 
-    pub(super) fn span_from(&self, start: Mark, end: Mark) -> Span {
+    pub(super) fn span_from(&self, start: Position, end: Position) -> Span {
         self.base + start.at.min(self.text.len())..self.base + end.at.min(self.text.len())
     }
 }

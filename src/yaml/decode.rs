@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::parser::{Content, MAX_DEPTH, Nodes, RawNode};
-use super::tree::{Entry, Node, Span, Value};
+use super::tree::{MapEntry, Node, Span, Value};
 use super::{Problem, scalar};
 use crate::rules::quote;
 
@@ -108,10 +108,10 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn map(&mut self, entries: &[(usize, usize)]) -> Result<Vec<Entry>, Problem> {
+    fn map(&mut self, entries: &[(usize, usize)]) -> Result<Vec<MapEntry>, Problem> {
         let mut places: BTreeMap<String, Span> = BTreeMap::new();
-        let mut own: Vec<Entry> = Vec::with_capacity(entries.len());
-        let mut merged: Option<(Span, Vec<Entry>)> = None;
+        let mut own: Vec<MapEntry> = Vec::with_capacity(entries.len());
+        let mut merged: Option<(Span, Vec<MapEntry>)> = None;
         for (key, value) in entries {
             if let Some(span) = self.merge_key(*key) {
                 if let Some((first, _)) = &merged {
@@ -138,7 +138,7 @@ impl Decoder<'_> {
                 continue;
             }
             places.insert(key.clone(), key_span.clone());
-            own.push(Entry { key, key_span, value });
+            own.push(MapEntry { key, key_span, value });
         }
         let inherited = merged.into_iter().flat_map(|(_, entries)| entries);
         own.extend(inherited.filter(|entry| !places.contains_key(&entry.key)));
@@ -155,11 +155,11 @@ impl Decoder<'_> {
     }
 
     /// The entries that a merge key takes in. The earlier map of a list wins.
-    fn merged(&mut self, value: usize) -> Result<Vec<Entry>, Problem> {
+    fn merged(&mut self, value: usize) -> Result<Vec<MapEntry>, Problem> {
         let nodes = self.nodes;
         let Some(raw) = nodes.get(value) else { return Ok(Vec::new()) };
         let Content::List(items) = &raw.content else { return self.merged_map(value, &raw.span) };
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<MapEntry> = Vec::new();
         let mut known = BTreeSet::new();
         for item in items {
             let span = nodes.get(*item).map_or(raw.span.clone(), |item| item.span.clone());
@@ -169,7 +169,7 @@ impl Decoder<'_> {
         Ok(entries)
     }
 
-    fn merged_map(&mut self, value: usize, span: &Span) -> Result<Vec<Entry>, Problem> {
+    fn merged_map(&mut self, value: usize, span: &Span) -> Result<Vec<MapEntry>, Problem> {
         let content = |number: usize| self.nodes.get(number).map(|raw| &raw.content);
         let is_map = match content(value) {
             Some(Content::Map(_)) => true,

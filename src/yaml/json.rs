@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Problem;
 use super::parser::MAX_DEPTH;
-use super::tree::{Entry, Node, Span, Value};
+use super::tree::{MapEntry, Node, Span, Value};
 
 /// Reads the value that begins at `at`, after blanks: the value, and where it ends. `None`: it is no JSON.
 pub fn value(text: &str, at: usize, problems: &mut Vec<Problem>) -> Option<(Node, usize)> {
@@ -68,7 +68,7 @@ impl Reader<'_> {
 
     fn object(&mut self) -> Option<Value> {
         self.take(b'{')?;
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<MapEntry> = Vec::new();
         let mut places: BTreeMap<String, Span> = BTreeMap::new();
         self.blanks();
         if self.take(b'}').is_some() {
@@ -87,7 +87,7 @@ impl Reader<'_> {
                 self.problems.push(Problem::duplicate_key(&key, key_span, first.clone()));
             } else {
                 places.insert(key.clone(), key_span.clone());
-                entries.push(Entry { key, key_span, value });
+                entries.push(MapEntry { key, key_span, value });
             }
             self.blanks();
             if self.take(b'}').is_some() {

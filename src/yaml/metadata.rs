@@ -1,7 +1,7 @@
 //! The types of the fields of an object's metadata, as kubectl decodes them (`ObjectMeta` and `ListMeta`).
 
 use super::Problem;
-use super::tree::{Entry, Node, Span, Value};
+use super::tree::{MapEntry, Node, Span, Value};
 use crate::rules::quote;
 use crate::rules::time::instant;
 
@@ -63,7 +63,7 @@ pub fn problem(object: &Node) -> Option<Problem> {
 }
 
 /// Why kubectl refuses a field of the metadata.
-pub fn field_problem(field: &Entry) -> Option<Problem> {
+pub fn field_problem(field: &MapEntry) -> Option<Problem> {
     METADATA.field_problem(field, "metadata")
 }
 
@@ -95,7 +95,7 @@ impl Type {
         }
     }
 
-    fn field_problem(&self, field: &Entry, path: &str) -> Option<Problem> {
+    fn field_problem(&self, field: &MapEntry, path: &str) -> Option<Problem> {
         let Self::Fields(fields) = self else { return None };
         let (name, of) = fields.iter().find(|(name, _)| *name == field.key)?;
         of.problem(&field.value, &format!("{path}.{name}"), &field.key_span)

@@ -1,7 +1,7 @@
 //! The tokens that carry text: tags, and scalars in blocks, in quotes and without.
 
 use super::characters::{is_blank, is_blank_or_end, is_break, is_break_or_end, is_word, signed};
-use super::scanner::{Mark, Scanned, Scanner};
+use super::scanner::{Position, Scanned, Scanner};
 use super::token::{Token, TokenKind};
 use super::{Problem, misplaced};
 
@@ -64,7 +64,7 @@ impl Scanner<'_> {
         Ok(Token { kind: TokenKind::Tag { handle, suffix }, span: self.span_from(start, self.mark) })
     }
 
-    fn scan_uri(&mut self, head: String, may_be_empty: bool, start: Mark) -> Scanned<String> {
+    fn scan_uri(&mut self, head: String, may_be_empty: bool, start: Position) -> Scanned<String> {
         let fits = |byte: u8| is_word(byte) || b";/?:@&=+$,.!~*'()[]".contains(&byte);
         let tail = self.take_while(fits);
         // Escapes (%21) name tags that no person writes by hand.
@@ -74,7 +74,7 @@ impl Scanner<'_> {
         Ok(head + &tail)
     }
 
-    fn bad_tag(&self, start: Mark) -> Problem {
+    fn bad_tag(&self, start: Position) -> Problem {
         let message = "this is no tag that kubectl reads; put a text that begins with ! in quotes";
         Problem::syntax(message, self.span_from(start, self.mark))
     }
@@ -122,7 +122,7 @@ impl Scanner<'_> {
     }
 
     /// The signs after `|` or `>`: whether line ends at the end are kept (`+`) or dropped (`-`), and the indentation.
-    fn block_header(&mut self, start: Mark) -> Scanned<(Option<bool>, usize)> {
+    fn block_header(&mut self, start: Position) -> Scanned<(Option<bool>, usize)> {
         let (mut keep, mut increment) = (None, 0);
         for _ in 0..2 {
             match self.byte(0) {
@@ -148,7 +148,7 @@ impl Scanner<'_> {
 
     /// Skips indentation and empty lines, and finds the indentation where it is not known yet. The result is the number of
     /// empty lines.
-    fn block_breaks(&mut self, indent: &mut usize, start: Mark, end: &mut Mark) -> Scanned<usize> {
+    fn block_breaks(&mut self, indent: &mut usize, start: Position, end: &mut Position) -> Scanned<usize> {
         *end = self.mark;
         let (mut breaks, mut deepest) = (0, 0);
         loop {

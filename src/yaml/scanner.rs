@@ -12,7 +12,7 @@ const LONGEST_SIMPLE_KEY: usize = 1024;
 
 /// A place in the text.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mark {
+pub(super) struct Position {
     /// In bytes.
     pub at: usize,
     /// In characters.
@@ -27,7 +27,7 @@ struct SimpleKey {
     possible: bool,
     required: bool,
     token: usize,
-    mark: Mark,
+    mark: Position,
 }
 
 /// The scanner of one document.
@@ -35,7 +35,7 @@ pub struct Scanner<'t> {
     pub(super) text: &'t str,
     /// Where the text begins in its source.
     pub(super) base: usize,
-    pub(super) mark: Mark,
+    pub(super) mark: Position,
     tokens: VecDeque<Token>,
     /// The number of tokens that were taken from the queue.
     taken: usize,
@@ -60,7 +60,7 @@ impl<'t> Scanner<'t> {
         Self {
             text,
             base,
-            mark: Mark::default(),
+            mark: Position::default(),
             tokens: VecDeque::new(),
             taken: 0,
             available: false,
@@ -206,13 +206,13 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn missing_colon(&self, mark: Mark) -> Problem {
+    fn missing_colon(&self, mark: Position) -> Problem {
         Problem::syntax("a key stands here, and no `: ` follows it on its line", self.span(mark))
     }
 
     // Blocks
 
-    fn open_block(&mut self, column: usize, position: Option<usize>, kind: TokenKind, mark: Mark) {
+    fn open_block(&mut self, column: usize, position: Option<usize>, kind: TokenKind, mark: Position) {
         if self.flow_level > 0 || self.indent >= signed(column) {
             return;
         }
@@ -363,7 +363,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn push(&mut self, kind: TokenKind, start: Mark) {
+    fn push(&mut self, kind: TokenKind, start: Position) {
         let span = self.span_from(start, self.mark);
         self.tokens.push_back(Token { kind, span });
     }

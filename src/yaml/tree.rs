@@ -32,12 +32,12 @@ pub enum Value {
     /// A list.
     List(Vec<Node>),
     /// A map, in the order of the text.
-    Map(Vec<Entry>),
+    Map(Vec<MapEntry>),
 }
 
 /// A key, its place, and its value.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct MapEntry {
     /// The key.
     pub key: String,
     /// Where the key stands.
@@ -53,12 +53,12 @@ impl Node {
     }
 
     /// An entry of a map, a null too.
-    pub fn entry(&self, key: &str) -> Option<&Entry> {
+    pub fn entry(&self, key: &str) -> Option<&MapEntry> {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
     /// The entries of a map; none of anything else.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[MapEntry] {
         match &self.value {
             Value::Map(entries) => entries,
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::List(_) => &[],
@@ -133,7 +133,7 @@ impl Node {
 }
 
 /// Where to point for a field: its value, or the key where the value spreads over lines or is nothing.
-pub fn field_mark(entry: &Entry) -> Span {
+pub fn field_mark(entry: &MapEntry) -> Span {
     match &entry.value.value {
         Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) if !entry.value.span.is_empty() => {
             entry.value.span.clone()

@@ -2,37 +2,37 @@
 
 use guestlist::api::GuestMembership;
 use guestlist::directory::Owner;
-use guestlist::index::{Declared, Key, Kind};
-use guestlist::operator::engine::{Engine, Failure, Input, Outcome};
-use guestlist::workspace::Workspace;
+use guestlist::index::{Kind, Object, ObjectRef};
+use guestlist::operator::engine::{Engine, Failure, Input, TaskOutcome};
+use guestlist::workspace::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 
-fn bob() -> Declared {
+fn bob() -> Object {
     let object: GuestMembership = serde_json::from_value(serde_json::json!({
         "apiVersion": "guestlist.dev/v1alpha1", "kind": "GuestMembership",
         "metadata": {"name": "bob", "namespace": "partners", "uid": "uid-of-bob", "resourceVersion": "7"},
         "spec": {"partnerRef": {"name": "acme"}, "email": "bob@acme.example", "invitedBy": "alice@host.example"},
     }))
     .unwrap();
-    Declared::Membership(Box::new(object))
+    Object::Membership(Box::new(object))
 }
 
 #[test]
 fn task_refused_for_a_time_waits_for_that_time() {
     let owner = Owner { installation: "test".to_owned(), cluster: "cluster".to_owned() };
-    let (now, key) = (Timestamp::UNIX_EPOCH, Key::new(Kind::Membership, "partners", "bob"));
+    let (now, key) = (Timestamp::UNIX_EPOCH, ObjectRef::new(Kind::Membership, "partners", "bob"));
     let seconds = SignedDuration::from_secs;
     let after = |failure: Failure| {
-        let mut engine = Engine::new(owner.clone(), Workspace::default(), 4);
+        let mut engine = Engine::new(owner.clone(), WorkspacePolicy::default(), 4);
         engine.handle(Input::Applied { object: Box::new(bob()), frontier: 7 }, now);
-        let outcome = Outcome { failure: Some(failure), ..Outcome::default() };
+        let outcome = TaskOutcome { failure: Some(failure), ..TaskOutcome::default() };
         engine.handle(Input::Done { key: key.clone(), outcome: Box::new(outcome) }, now);
         engine.queue.next_due().unwrap().duration_since(now)
     };
     assert_eq!(after(Failure::RetryAfter(seconds(3), "busy".to_owned())), seconds(3));
     let lease = after(Failure::NotLeading);
     assert!(lease.is_positive() && lease <= seconds(1), "{lease:?}");
-    for failure in [Failure::Behind, Failure::Retry("an error".to_owned())] {
+    for failure in [Failure::Conflict, Failure::Retry("an error".to_owned())] {
         assert!(after(failure).is_positive());
     }
 }
@@ -40,15 +40,15 @@ fn task_refused_for_a_time_waits_for_that_time() {
 #[test]
 fn an_object_that_was_deleted_while_we_wrote_it_stays_deleted() {
     let owner = Owner { installation: "test".to_owned(), cluster: "cluster".to_owned() };
-    let mut engine = Engine::new(owner, Workspace::default(), 4);
-    let key = Key::new(Kind::Membership, "partners", "bob");
+    let mut engine = Engine::new(owner, WorkspacePolicy::default(), 4);
+    let key = ObjectRef::new(Kind::Membership, "partners", "bob");
     let now = Timestamp::UNIX_EPOCH;
     engine.handle(Input::Applied { object: Box::new(bob()), frontier: 7 }, now);
     assert!(engine.index.metadata(&key).is_some());
 
     engine.handle(Input::Deleted { key: key.clone(), uid: "uid-of-bob".to_owned(), frontier: 9 }, now);
-    let partner = Key::new(Kind::Partner, "partners", "acme");
-    let outcome = Outcome { objects: vec![bob()], ..Outcome::default() };
+    let partner = ObjectRef::new(Kind::Partner, "partners", "acme");
+    let outcome = TaskOutcome { objects: vec![bob()], ..TaskOutcome::default() };
     engine.handle(Input::Done { key: partner, outcome: Box::new(outcome) }, now);
 
     assert!(engine.index.metadata(&key).is_none());

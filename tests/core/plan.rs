@@ -1,7 +1,7 @@
 //! The lifecycle of guests and shares, walked on plans and the embedded directory: what each step leaves behind.
 use crate::support::world::{SPACE, World, email};
 use guestlist::directory::Operation;
-use guestlist::index::{Key, Kind};
+use guestlist::index::{Kind, ObjectRef};
 
 const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
 
@@ -38,8 +38,8 @@ fn a_guest_gets_an_account_only_after_joining_and_turning_mfa_on() {
 fn an_invitation_expires_at_its_instant_and_is_sent_again_when_asked() {
     let mut world = World::acme();
     world.settle();
-    let key = Key::new(Kind::Membership, SPACE, "bob");
-    assert_eq!(world.plan(&key).next_look, Some(world.now + jiff::SignedDuration::from_hours(72)));
+    let key = ObjectRef::new(Kind::Membership, SPACE, "bob");
+    assert_eq!(world.plan(&key).next_check, Some(world.now + jiff::SignedDuration::from_hours(72)));
     world.later(72 * 60 - 1);
     assert_eq!(world.state("bob"), "Invited");
     world.later(1);
@@ -271,12 +271,12 @@ fn suspending_a_guest_a_partner_or_a_share_withholds_and_gives_back() {
 fn a_suspended_partner_is_switched_off_last_and_on_again_first() {
     for backwards in [false, true] {
         let mut world = shared();
-        let order = |keys: &mut Vec<Key>| keys.sort_by_key(|key| (key.kind == Kind::Partner) == backwards);
+        let order = |keys: &mut Vec<ObjectRef>| keys.sort_by_key(|key| (key.kind == Kind::Partner) == backwards);
         let mut edit = |more: &str| {
             world.partner("acme", &format!("hostAdmins: [alice@host.example]\n{more}"));
             world.done.clear();
             world.settle_in(order);
-            let switch = |done: &Operation| matches!(done, Operation::EnsurePartner { .. });
+            let switch = |done: &Operation| matches!(done, Operation::ApplyPartner { .. });
             (
                 world.done.iter().position(switch),
                 world.done.iter().filter(|done| switch(done)).count(),
@@ -404,7 +404,7 @@ fn a_partner_that_is_gone_withholds_and_deactivates_nobody() {
     let mut world = shared();
     world.delete(Kind::Partner, "acme");
     // Somebody took the finalizer off by hand.
-    let key = Key::new(Kind::Partner, SPACE, "acme");
+    let key = ObjectRef::new(Kind::Partner, SPACE, "acme");
     let uid = world.objects[&key].metadata().uid.clone().unwrap();
     world.objects.remove(&key);
     world.index.delete(&key, &uid);
@@ -419,7 +419,7 @@ fn a_partner_that_is_gone_withholds_and_deactivates_nobody() {
 #[test]
 fn a_namespace_that_the_policy_drops_gives_nothing() {
     let mut world = shared();
-    world.workspace = guestlist::workspace::Workspace::parse("domains: [host.example]\ntenants: []").unwrap();
+    world.workspace = guestlist::workspace::WorkspacePolicy::parse("domains: [host.example]\ntenants: []").unwrap();
     world.settle();
     assert!(world.access().is_empty());
     assert_eq!(world.violations(Kind::Partner, "acme"), ["HostAdminNotAllowedHere spec.hostAdmins[0]"]);
@@ -449,7 +449,7 @@ fn a_paused_guest_is_given_nothing_and_can_lose_everything() {
 
 /// A membership vanishes without having been taken back: somebody stripped its finalizer and deleted it.
 fn vanish(world: &mut World, name: &str) {
-    let key = Key::new(Kind::Membership, SPACE, name);
+    let key = ObjectRef::new(Kind::Membership, SPACE, name);
     let object = world.objects.remove(&key).unwrap();
     world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
 }
@@ -496,7 +496,7 @@ fn a_membership_that_comes_back_for_a_vanished_one_takes_its_record_up_again() {
 #[test]
 fn a_guest_whose_mfa_is_unknown_keeps_what_he_has_for_a_day_and_no_longer() {
     let mut world = shared();
-    let key = Key::new(Kind::Membership, SPACE, "bob");
+    let key = ObjectRef::new(Kind::Membership, SPACE, "bob");
     let mut record = world.record("bob").unwrap();
     record.mfa = guestlist::directory::MfaRecord::Unknown;
     let (address, since) = (record.address.clone(), world.now);

@@ -1,7 +1,7 @@
 //! What a partner or an entry that gives nothing means for others: whom it keeps waiting, and who is not blamed for it.
 use crate::support::world::{SPACE, World, email};
 use guestlist::directory::{Import, UserRecord};
-use guestlist::index::{Key, Kind};
+use guestlist::index::{Kind, ObjectRef};
 
 fn alice(world: &mut World, enabled: bool) {
     let email = email("alice@host.example");
@@ -48,8 +48,8 @@ fn deletion_blocked_at_the_end_waits_for_no_instant() {
     world.partner("acme", &format!("hostAdmins: [alice@host.example]\nexpiresAt: {end}"));
     world.settle();
     world.delete(Kind::Partner, "acme");
-    let key = Key::new(Kind::Partner, SPACE, "acme");
-    assert_eq!(world.plan(&key).next_look, Some(end));
+    let key = ObjectRef::new(Kind::Partner, SPACE, "acme");
+    assert_eq!(world.plan(&key).next_check, Some(end));
     world.now = end;
-    assert_eq!(world.plan(&key).next_look, None);
+    assert_eq!(world.plan(&key).next_check, None);
 }

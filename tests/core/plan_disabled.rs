@@ -2,8 +2,8 @@
 //! record the directory refused to write is shown without access, until the directory writes the record again.
 use crate::support::world::{SPACE, World, email};
 use guestlist::directory::{BLOCKED, Import, Login, Operation, UserRecord};
-use guestlist::index::{Key, Kind};
-use guestlist::workspace::Workspace;
+use guestlist::index::{Kind, ObjectRef};
+use guestlist::workspace::WorkspacePolicy;
 
 const DISABLED: &str = "False/DisabledByAdministrator";
 const ADMINS: &str = "guestAdminRole: Manager";
@@ -131,7 +131,7 @@ fn disabled_colleague_is_not_adopted_and_loses_grants() {
     let mut world = World::new();
     let policy =
         "domains: [host.example]\ntenants: [{namespace: partners, hostAdmins: ['*@host.example'], adoption: true}]";
-    world.workspace = Workspace::parse(policy).unwrap_or_else(|problem| panic!("{problem}"));
+    world.workspace = WorkspacePolicy::parse(policy).unwrap_or_else(|problem| panic!("{problem}"));
     let colleague =
         |enabled| UserRecord { email: email("carol@acme.example"), name: "Carol".to_owned(), enabled, verified: true };
     let import = |world: &mut World, enabled| {
@@ -160,11 +160,11 @@ fn blocked_guest_is_shown_so_until_granted_anew() {
     let record = world.record("carol").unwrap();
     let mut grant = record.grants.get("instagram").unwrap().grant.clone();
     grant.until = Some(BLOCKED);
-    world.execute(&Operation::Lower { guest: record.id, grants: vec![grant] });
-    let key = |kind, name| Key::new(kind, SPACE, name);
+    world.execute(&Operation::Reduce { guest: record.id, grants: vec![grant] });
+    let key = |kind, name| ObjectRef::new(kind, SPACE, name);
     let operations: Vec<Operation> =
         world.plan(&key(Kind::Membership, "carol")).steps.into_iter().map(|step| step.operation).collect();
-    assert!(matches!(&operations[..], [Operation::Give { .. }]), "{operations:?}");
+    assert!(matches!(&operations[..], [Operation::Grant { .. }]), "{operations:?}");
     // While the directory refuses the write, the statuses show the access in the directory.
     let planned = world.plan(&key(Kind::Membership, "carol"));
     let said = guestlist::plan::refused(world.seen(), &key(Kind::Membership, "carol"), planned, Some("who and why"));

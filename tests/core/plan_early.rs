@@ -1,6 +1,6 @@
 //! Revocations before the directory is read in full: what ends a guest's access, and that a plan of them is a part of the plan.
 use crate::support::world::{SPACE, World, email};
-use guestlist::index::{Key, Kind};
+use guestlist::index::{Kind, ObjectRef};
 use guestlist::plan::revoke::{is_ended, may_revoke, plan};
 
 const PAST: &str = "expiresAt: 2020-01-01T00:00:00Z";
@@ -10,13 +10,13 @@ const SHARE: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagate
 type Ending = fn(&mut World);
 
 /// Everybody has joined; Bob has instagram.
-fn shared() -> (World, Key) {
+fn shared() -> (World, ObjectRef) {
     let mut world = World::acme();
     world.share("instagram", SHARE);
     world.settle();
     world.joins(&["carol", "bob", "dave"]);
     world.settle();
-    (world, Key::new(Kind::Membership, SPACE, "bob"))
+    (world, ObjectRef::new(Kind::Membership, SPACE, "bob"))
 }
 
 #[test]
@@ -51,6 +51,6 @@ fn plan_of_revocations_has_the_basis_of_the_whole_plan() {
     world.delete(Kind::Membership, "bob");
     let (whole, early) = (world.plan(&bob), plan(world.seen(), &bob));
     assert_eq!(early.basis, world.mirror.guest(&email("bob@acme.example")).map(|record| record.revision));
-    assert_eq!((early.basis, &early.notices), (whole.basis, &whole.notices));
-    assert!(!early.notices.is_empty() && !early.steps.is_empty(), "{early:?}");
+    assert_eq!((early.basis, &early.events), (whole.basis, &whole.events));
+    assert!(!early.events.is_empty() && !early.steps.is_empty(), "{early:?}");
 }

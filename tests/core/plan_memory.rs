@@ -3,15 +3,15 @@
 use crate::support::world::{SPACE, World, email};
 use guestlist::directory::Import;
 use guestlist::directory::{Origin, UserRecord};
-use guestlist::index::{Declared, Key, Kind};
-use guestlist::workspace::Workspace;
+use guestlist::index::{Kind, Object, ObjectRef};
+use guestlist::workspace::WorkspacePolicy;
 
 /// Gives a membership the UID that it would have from a file.
 fn as_from_a_file(world: &mut World, name: &str) {
-    let key = Key::new(Kind::Membership, SPACE, name);
+    let key = ObjectRef::new(Kind::Membership, SPACE, name);
     let mut object = world.objects.remove(&key).unwrap();
     world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
-    let Declared::Membership(inner) = &mut object else { return };
+    let Object::Membership(inner) = &mut object else { return };
     inner.metadata.uid = Some(format!("from-file-{name}"));
     world.index.apply(object.clone());
     world.objects.insert(key, object);
@@ -73,7 +73,7 @@ fn of_two_records_under_one_uid_the_live_one_is_found_whatever_is_seen_last() {
 /// Bob is a workspace user whom the partner may adopt.
 fn with_adoption() -> World {
     let mut world = World::new();
-    world.workspace = Workspace::parse(
+    world.workspace = WorkspacePolicy::parse(
         "domains: [host.example]\ntenants: [{namespace: partners, hostAdmins: ['*@host.example'], adoption: true}]\n",
     )
     .unwrap();
@@ -97,7 +97,7 @@ fn an_adopted_colleague_who_is_switched_off_is_given_nothing_until_he_is_on_agai
     switched(&mut world, false);
     world.settle();
     assert_eq!(world.access(), [] as [String; 0]);
-    let gave = |done: &guestlist::directory::Operation| matches!(done, guestlist::directory::Operation::Give { .. });
+    let gave = |done: &guestlist::directory::Operation| matches!(done, guestlist::directory::Operation::Grant { .. });
     assert!(!world.done.iter().any(gave), "it would only be refused, again and again");
     switched(&mut world, true);
     world.settle();
@@ -132,7 +132,7 @@ fn a_membership_that_waits_for_the_mail_interval_is_looked_at_when_it_is_over() 
     world.later(1);
     world.member("bob", "GuestUser", "");
     world.settle();
-    let next = world.plan(&Key::new(Kind::Membership, SPACE, "bob")).next_look;
+    let next = world.plan(&ObjectRef::new(Kind::Membership, SPACE, "bob")).next_check;
     assert_eq!(next, Some(sent + jiff::SignedDuration::from_mins(10)));
     world.later(9);
     assert_eq!((world.ready("bob"), world.mails()), ("True/Invited".into(), 2));
@@ -206,12 +206,12 @@ fn longest_stay_counts_from_the_recorded_admission() {
         let mut world = World::acme();
         world.partner("acme", "hostAdmins: [alice@host.example]\nguests: {maxDuration: 48h}");
         let claims = |world: &mut World| {
-            let key = Key::new(Kind::Membership, SPACE, "bob");
-            let Some(Declared::Membership(mut object)) = world.objects.get(&key).cloned() else { panic!("no bob") };
+            let key = ObjectRef::new(Kind::Membership, SPACE, "bob");
+            let Some(Object::Membership(mut object)) = world.objects.get(&key).cloned() else { panic!("no bob") };
             let time = created.parse::<jiff::Timestamp>().unwrap();
             object.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(time));
-            world.index.apply(Declared::Membership(object.clone()));
-            world.objects.insert(key, Declared::Membership(object));
+            world.index.apply(Object::Membership(object.clone()));
+            world.objects.insert(key, Object::Membership(object));
         };
         claims(&mut world);
         world.settle();
@@ -247,7 +247,7 @@ fn distant_end_is_checked_again_once_near_enough() {
     world.member("eve", "GuestUser", "expiresAt: '2027-01-04T00:00:00Z'");
     world.settle();
     assert_eq!(world.violations(Kind::Membership, "eve"), ["ExpiryTooLong spec.expiresAt"]);
-    let next = world.plan(&Key::new(Kind::Membership, SPACE, "eve")).next_look;
+    let next = world.plan(&ObjectRef::new(Kind::Membership, SPACE, "eve")).next_check;
     assert_eq!(next, Some("2027-01-02T00:00:00Z".parse().unwrap()));
     world.later(24 * 60);
     assert_eq!(world.state("eve"), "Invited");
@@ -265,7 +265,7 @@ fn namespace_sends_at_most_the_allowed_invitations_an_hour() {
     world.member("dave", "GuestUser", "");
     world.settle();
     assert_eq!((world.mails(), world.ready("dave").as_str()), (before, "False/InvitationLimit"));
-    let next = world.plan(&Key::new(Kind::Membership, SPACE, "dave")).next_look;
+    let next = world.plan(&ObjectRef::new(Kind::Membership, SPACE, "dave")).next_check;
     assert_eq!(next, Some(sent + jiff::SignedDuration::from_hours(1)));
     // A suspended or paused membership sends nothing, and says so.
     world.annotate(Kind::Membership, "dave", "guestlist.dev/paused", "true");
@@ -280,7 +280,7 @@ fn namespace_sends_at_most_the_allowed_invitations_an_hour() {
 
 #[test]
 fn mails_are_remembered_longer_than_any_mail_interval() {
-    let parse = |interval: &str| Workspace::parse(&format!("tenants: []\nmailInterval: {interval}"));
+    let parse = |interval: &str| WorkspacePolicy::parse(&format!("tenants: []\nmailInterval: {interval}"));
     assert!(guestlist::directory::MAILS_KEPT > parse("720h").unwrap().mail_interval);
     assert!(parse("721h").is_err());
 }

@@ -1,10 +1,10 @@
 //! What no object asks for: guests whom nothing declares any more, and records that are purged when their time has come.
 use crate::support::world::{SPACE, World, email};
 use guestlist::directory::{Login, Operation};
-use guestlist::index::{Declared, Key, Kind};
-use guestlist::plan::Extent;
-use guestlist::plan::sweep::{self, Sweep};
-use guestlist::workspace::Workspace;
+use guestlist::index::{Kind, Object, ObjectRef};
+use guestlist::plan::PruneScope;
+use guestlist::plan::sweep::{self, GarbageCollection};
+use guestlist::workspace::WorkspacePolicy;
 use jiff::SignedDuration;
 
 const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
@@ -21,7 +21,7 @@ fn shared() -> World {
 
 /// An object vanishes without having been taken back: somebody stripped its finalizer and deleted it.
 fn vanish(world: &mut World, kind: Kind, name: &str) {
-    let key = Key::new(kind, SPACE, name);
+    let key = ObjectRef::new(kind, SPACE, name);
     let object = world.objects.remove(&key).unwrap();
     world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
 }
@@ -31,19 +31,19 @@ fn restore(world: &mut World) {
     for (key, mut object) in std::mem::take(&mut world.objects) {
         world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
         let meta = match &mut object {
-            Declared::Partner(object) => {
+            Object::Partner(object) => {
                 object.status = None;
                 &mut object.metadata
             }
-            Declared::Membership(object) => {
+            Object::Membership(object) => {
                 object.status = None;
                 &mut object.metadata
             }
-            Declared::Share(object) => {
+            Object::Share(object) => {
                 object.status = None;
                 &mut object.metadata
             }
-            Declared::Unreadable { metadata, .. } => metadata,
+            Object::Unreadable { metadata, .. } => metadata,
         };
         meta.uid = meta.uid.as_ref().map(|uid| format!("restored-{uid}"));
         meta.finalizers = None;
@@ -53,19 +53,19 @@ fn restore(world: &mut World) {
     }
 }
 
-fn planned(world: &World) -> Sweep {
+fn planned(world: &World) -> GarbageCollection {
     sweep::plan(world.seen())
 }
 
 fn destroyed(world: &World) -> usize {
-    world.done.iter().filter(|done| matches!(done, Operation::Destroy { .. })).count()
+    world.done.iter().filter(|done| matches!(done, Operation::Purge { .. })).count()
 }
 
 fn policy(world: &mut World, purge: &str) {
     let text = format!(
         "domains: [host.example]\ntenants: [{{namespace: partners, hostAdmins: ['*@host.example']}}]\ninvitationsPerHour: 100000\npurge: {purge}\n"
     );
-    world.workspace = Workspace::parse(&text).unwrap();
+    world.workspace = WorkspacePolicy::parse(&text).unwrap();
 }
 
 /// So many guests of acme, all of whom have joined.
@@ -172,7 +172,7 @@ fn deactivated_guests_do_not_raise_the_orphan_bound() {
     let sweep = planned(&world);
     // 6 is more than a quarter of the 20 live guests, but less than a quarter of all 40 records.
     assert!(sweep.too_many_orphans, "{} orphans of {} guests", sweep.orphans.len(), sweep.guests);
-    assert_eq!(sweep.withhold, []);
+    assert_eq!(sweep.revocations, []);
 }
 
 /// Eight guests of two partners, of whom four are left out of the files: two of each.
@@ -198,10 +198,10 @@ fn pruned_from_two_partners() -> World {
 fn prune_bound_counts_the_removals_of_all_partners() {
     for (at_most, held) in [(None, true), (Some(3), true), (Some(4), false)] {
         let mut world = pruned_from_two_partners();
-        world.extent = Extent::DeclaredPartners { at_most };
+        world.extent = PruneScope::DeclaredPartners { at_most };
         let sweep = planned(&world);
         assert_eq!((sweep.orphans.len(), sweep.guests), (4, 8), "{at_most:?}");
-        assert_eq!((sweep.too_many_orphans, sweep.withhold.len()), (held, if held { 0 } else { 4 }), "{at_most:?}");
+        assert_eq!((sweep.too_many_orphans, sweep.revocations.len()), (held, if held { 0 } else { 4 }), "{at_most:?}");
     }
 }
 
@@ -233,7 +233,7 @@ fn the_marks_of_orphans_are_given_back_only_when_people_say_so_and_then_nobody_o
         world.execute(&step.operation);
     }
     assert!(world.access().is_empty() && world.mirror.guests().next().is_none());
-    assert_eq!(planned(&world), Sweep::default());
+    assert_eq!(planned(&world), GarbageCollection::default());
     // They are the workspace's now: nobody makes guests of them without being allowed to.
     world.play(|_, _| Ok(()));
     let user = world.mirror.user(&email("g00@acme.example")).unwrap();
@@ -267,13 +267,13 @@ fn a_restored_backup_takes_everything_up_as_it_is() {
 
 /// Deletes an object that still has the finalizer that came with its backup.
 fn delete_restored(world: &mut World, kind: Kind, name: &str) {
-    let key = Key::new(kind, SPACE, name);
+    let key = ObjectRef::new(kind, SPACE, name);
     let mut object = world.objects[&key].clone();
     let meta = match &mut object {
-        Declared::Partner(object) => &mut object.metadata,
-        Declared::Membership(object) => &mut object.metadata,
-        Declared::Share(object) => &mut object.metadata,
-        Declared::Unreadable { metadata, .. } => metadata,
+        Object::Partner(object) => &mut object.metadata,
+        Object::Membership(object) => &mut object.metadata,
+        Object::Share(object) => &mut object.metadata,
+        Object::Unreadable { metadata, .. } => metadata,
     };
     meta.finalizers = Some(vec![guestlist::api::FINALIZER.to_owned()]);
     meta.resource_version = None;
@@ -292,7 +292,7 @@ fn what_was_restored_and_deleted_before_anybody_looked_is_removed_all_the_same()
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
     let bob = world.mirror.guest(&email("bob@acme.example")).unwrap();
     assert!(bob.deactivated_at.is_some() && !bob.login.is_enabled(), "not an orphan: somebody deleted him");
-    assert!(!world.objects.contains_key(&Key::new(Kind::Membership, SPACE, "bob")));
+    assert!(!world.objects.contains_key(&ObjectRef::new(Kind::Membership, SPACE, "bob")));
 
     let mut world = shared();
     world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
@@ -334,7 +334,7 @@ fn a_live_mark_passes_under_another_name_of_the_same_partner_only() {
 #[test]
 fn a_deactivated_mark_passes_to_nobody_not_even_to_its_own_uid() {
     let mut world = shared();
-    let key = Key::new(Kind::Membership, SPACE, "bob");
+    let key = ObjectRef::new(Kind::Membership, SPACE, "bob");
     let before = world.objects[&key].clone();
     world.delete(Kind::Membership, "bob");
     world.later(10);
@@ -356,7 +356,7 @@ fn a_deactivated_record_is_purged_when_its_time_has_come_and_its_partner_when_no
     world.delete(Kind::Partner, "acme");
     world.settle();
     assert_eq!((world.objects.len(), world.mirror.guests().count(), world.mirror.partners().count()), (0, 3, 1));
-    assert_eq!(planned(&world).next_look, Some(world.now + SignedDuration::from_hours(24)));
+    assert_eq!(planned(&world).next_check, Some(world.now + SignedDuration::from_hours(24)));
     world.later(24 * 60 - 1);
     assert_eq!(world.mirror.guests().count(), 3);
     world.later(1);
@@ -364,7 +364,7 @@ fn a_deactivated_record_is_purged_when_its_time_has_come_and_its_partner_when_no
     assert_eq!(world.mirror.shares().count(), 0);
     let all = world.directory.0.lock().unwrap().everything().unwrap();
     assert!(all.guests.is_empty() && all.partners.is_empty());
-    assert_eq!(planned(&world).next_look, None);
+    assert_eq!(planned(&world).next_check, None);
 }
 
 #[test]
@@ -407,7 +407,7 @@ fn one_percent_of_few_is_one_and_the_next_is_due_an_hour_later() {
     assert_eq!(destroyed(&world), 1);
     world.later(59);
     assert_eq!(destroyed(&world), 1);
-    let next = planned(&world).next_look.unwrap();
+    let next = planned(&world).next_check.unwrap();
     world.now = next;
     world.settle();
     assert_eq!(destroyed(&world), 2);
@@ -449,7 +449,7 @@ fn removed_guest_with_disabled_login_is_never_purged() {
     }
     world.settle();
     world.later(60 * 24 * 30);
-    assert_eq!((destroyed(&world), planned(&world).next_look), (0, None));
+    assert_eq!((destroyed(&world), planned(&world).next_check), (0, None));
     let mails = world.mails();
     world.member("bob", "GuestUser", "");
     world.settle();
@@ -474,8 +474,8 @@ fn nothing_is_purged_while_paused_without_a_policy_or_without_an_answer() {
     world.settle();
     assert_eq!(destroyed(&world), 0);
     world.workspace.set_readable(true);
-    let away = guestlist::plan::World { directory_available: false, ..world.seen() };
-    assert_eq!(sweep::plan(away), Sweep::default());
+    let away = guestlist::plan::Inputs { directory_available: false, ..world.seen() };
+    assert_eq!(sweep::plan(away), GarbageCollection::default());
     world.settle();
     assert_eq!(destroyed(&world), 1);
 }

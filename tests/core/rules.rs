@@ -1,7 +1,7 @@
 //! Each rule that one object decides has a spec that it refuses and one at the edge that it lets through; whatever the
 //! schema lets in can be read; and the page about the rules is what the code says.
 use guestlist::api;
-use guestlist::rules::{Email, Reason, Sort, Taint, Violation, entry, explain, markdown, read, time};
+use guestlist::rules::{Email, Reason, ReasonGroup, Taint, Violation, entry, explain, markdown, read, time};
 
 const PARTNER: &str = "hostAdmins: [alice@host.example]\n";
 const MEMBERSHIP: &str = "partnerRef: {name: acme}\nemail: bob@acme.example\ninvitedBy: alice@host.example\n";
@@ -317,7 +317,7 @@ fn every_word_is_explained_and_read_back() {
     for reason in Reason::ALL {
         let text = explain(*reason);
         assert!(text.starts_with(reason.as_str()) && text.lines().count() > 3, "{text}");
-        let is_rule = matches!(entry(*reason).sort, Sort::Rule | Sort::WaitingRule);
+        let is_rule = matches!(entry(*reason).sort, ReasonGroup::Rule | ReasonGroup::WaitingRule);
         assert!(!is_rule || text.contains("\nExample\n    "), "{reason} has no example of its fix");
         assert!(text.lines().all(|line| line.chars().count() < 280), "{text}");
         assert_eq!(Reason::parse(&reason.as_str().to_lowercase()), Some(*reason));
@@ -360,7 +360,7 @@ mod anything {
             api::LocalPartnerSpec {
                 display_name: words[0].clone(), host_admins, suspended,
                 mfa: Some(api::PartnerMfa { required, methods: lists[0].clone(), enrol_within: words[1].clone() }),
-                invitations: Some(api::Invitations { expire_after: words[2].clone() }),
+                invitations: Some(api::InvitationSettings { expire_after: words[2].clone() }),
                 guests: Some(api::GuestLimits {
                     allowed_domains: lists[1].clone(), denied_domains: lists[2].clone(), max_guests,
                     max_duration: words[3].clone(),

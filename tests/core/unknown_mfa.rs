@@ -2,7 +2,7 @@
 use guestlist::directory::{GuestId, GuestRecord, Login, MfaRecord, Owner, PartnerId, Revision};
 use guestlist::operator::engine::{Engine, Input, Load, Now};
 use guestlist::rules::{Email, GuestRole};
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 
 fn now() -> Timestamp {
@@ -38,7 +38,7 @@ fn guest(revision: i64, mfa: MfaRecord) -> GuestRecord {
 #[test]
 fn unknown_mfa_counts_from_when_it_was_first_seen_and_anew_after_it_was_known() {
     let owner = Owner { installation: "default".into(), cluster: "c".into() };
-    let mut engine = Engine::new(owner, Workspace::default(), 1);
+    let mut engine = Engine::new(owner, WorkspacePolicy::default(), 1);
     let bob = Email::parse("bob@acme.example").unwrap();
     let known = MfaRecord::Known([].into());
     let later = |minutes| now() + SignedDuration::from_mins(minutes);

@@ -3,7 +3,7 @@
 //! at work, and what faults of Keycloak in the middle of it do.
 
 use axum::http::Method;
-use guestlist::directory::Observe;
+use guestlist::directory::DirectoryReader;
 use serde_json::{Value, json};
 
 use crate::prepared::Stage;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
-use guestlist::directory::{Cursor, Observe};
+use guestlist::directory::{Cursor, DirectoryReader};
 use serde_json::{Value, json};
 
 use crate::prepared::{Said, Stage};

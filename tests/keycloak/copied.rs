@@ -1,6 +1,6 @@
 //! A user whom some tool copied with all of his attributes: nobody is taken for the guest but the guest.
 
-use guestlist::directory::{Observe as _, Operation, Origin};
+use guestlist::directory::{DirectoryReader as _, Operation, Origin};
 use guestlist::rules::{Email, MfaMethod, ShareRole};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -117,7 +117,7 @@ fn a_copy_is_told_from_the_guest_by_whoever_asks_and_goes_with_none_of_his_ends(
         let before = people.user(&dave).await;
         assert_eq!((&before["enabled"], &before["attributes"]["guestlist.id"][0]), (&json!(true), &json!("g-bob")));
         // He goes for good, and nobody is left who could be taken for him.
-        subject.done(&Operation::Destroy { guest: guest("bob"), since: at(70), at_most: 9 }, 80).await;
+        subject.done(&Operation::Purge { guest: guest("bob"), since: at(70), at_most: 9 }, 80).await;
         assert_eq!(people.user(&bob()).await, Value::Null);
         let after = people.user(&dave).await;
         assert_eq!((&after["enabled"], &after["attributes"]), (&json!(true), &Value::Null));

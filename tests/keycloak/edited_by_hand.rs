@@ -1,7 +1,7 @@
 //! What somebody wrote over our attributes in the administration console: whatever still reads, nobody keeps more than the
 //! shares say.
 
-use guestlist::directory::Observe as _;
+use guestlist::directory::DirectoryReader as _;
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};

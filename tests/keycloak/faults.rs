@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use guestlist::directory::keycloak::{Directory, Settings};
-use guestlist::directory::{Fault, Observe as _};
+use guestlist::directory::{DirectoryReader as _, Error};
 use guestlist::rules::Email;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -226,7 +226,7 @@ fn a_proxy_that_knows_no_such_page_does_not_make_a_guest_a_stranger() {
         assert!(before.as_ref().is_some_and(|guest| guest.joined_at.is_some()), "{before:?}");
         for part in ["/members/", "/users/", "/credentials", "/organizations/"] {
             scene.proxy.rules(move |_, path| if path.contains(part) { Fate::Page(404) } else { Fate::Passes });
-            let Err(Fault::Unavailable { context }) = directory.guest(&who).await else { panic!("{part}") };
+            let Err(Error::Unavailable { context }) = directory.guest(&who).await else { panic!("{part}") };
             assert!(context.contains("something else than Keycloak answered 404"), "{context}");
         }
         scene.proxy.rules(|_, _| Fate::Passes);

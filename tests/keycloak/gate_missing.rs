@@ -1,7 +1,7 @@
 //! A realm whose sign-in does not enforce MFA is seen for as long as that lasts.
 
 use assert_cmd::Command;
-use guestlist::directory::{Observe as _, SignInGate};
+use guestlist::directory::{DirectoryReader as _, SignInGate};
 use serde_json::{Value, json};
 
 use crate::prepared::Stage;

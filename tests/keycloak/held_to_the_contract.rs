@@ -4,9 +4,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use guestlist::directory::import::People as Imports;
+use guestlist::directory::import::UserChanges as Imports;
 use guestlist::directory::keycloak::{Directory, Settings};
-use guestlist::directory::{Epoch, Fault, Import, MfaRecord, Observe, UserRecord};
+use guestlist::directory::{DirectoryReader, Epoch, Error, Import, MfaRecord, UserRecord};
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -31,8 +31,8 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(future))
 }
 
-fn refuse<T>(message: &str) -> Result<T, Fault> {
-    Err(Fault::Refused { message: message.to_owned() })
+fn refuse<T>(message: &str) -> Result<T, Error> {
+    Err(Error::Refused { message: message.to_owned() })
 }
 
 /// A directory of a realm that remembers nothing.
@@ -103,7 +103,7 @@ impl People {
         self.admin("PUT", &path, Some(user)).await;
     }
 
-    async fn join(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+    async fn join(&self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         let Some(record) = self.desk.guest(email).await?.filter(guestlist::directory::GuestRecord::is_live) else {
             return refuse("no invitation");
         };
@@ -131,7 +131,7 @@ impl People {
         Ok(true)
     }
 
-    async fn turn_on(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault> {
+    async fn turn_on(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Error> {
         let record = self.desk.guest(email).await?.filter(guestlist::directory::GuestRecord::is_live);
         let Some(record) = record.filter(|record| record.joined_at.is_some() && record.login.is_enabled()) else {
             return refuse("not joined, or the login is off");
@@ -147,7 +147,7 @@ impl People {
         Ok(true)
     }
 
-    async fn take(&self, email: &Email) -> Result<bool, Fault> {
+    async fn take(&self, email: &Email) -> Result<bool, Error> {
         if self.desk.guest(email).await?.is_none_or(|guest| !guest.is_live()) {
             return refuse("no guest");
         }
@@ -167,7 +167,7 @@ impl People {
 }
 
 impl Player for People {
-    fn import(&self, import: &Import) -> Result<(), Fault> {
+    fn import(&self, import: &Import) -> Result<(), Error> {
         wait(async {
             self.desk.import(import, Imports::Add, false).await?;
             for user in &import.users {
@@ -176,22 +176,22 @@ impl Player for People {
             Ok(())
         })
     }
-    fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+    fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         *self.now.lock().unwrap() = now;
         wait(self.join(email, now))
     }
-    fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault> {
+    fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Error> {
         *self.now.lock().unwrap() = now;
         wait(self.turn_on(email, method, now))
     }
-    fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+    fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         let done = wait(self.take(email));
         if done == Ok(true) {
             *self.now.lock().unwrap() = now;
         }
         done
     }
-    fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Fault> {
+    fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Error> {
         wait(async {
             let user = self.user(email).await;
             let path = format!("/users/{}", user["id"].as_str().unwrap());
@@ -199,10 +199,10 @@ impl Player for People {
             Ok(user["enabled"] != enabled)
         })
     }
-    fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Fault> {
+    fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Error> {
         wait(self.desk.set_owner(account, &[owner.clone()].into()))
     }
-    fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Fault> {
+    fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Error> {
         wait(self.desk.set_deleted(account, deleted))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use guestlist::directory::keycloak::Directory;
-use guestlist::directory::{Changed, Cursor, Observe as _};
+use guestlist::directory::{Changed, Cursor, DirectoryReader as _};
 use guestlist::rules::Email;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! `guestlist directory import` into a realm that is in use: people come with `--users` alone, and existing ones stay as they are.
 
-use guestlist::directory::import::{Outcome, People};
+use guestlist::directory::import::{EntryOutcome, UserChanges};
 use guestlist::directory::keycloak::{Directory, Settings};
-use guestlist::directory::{AccountRecord, Import, Observe, UserRecord};
+use guestlist::directory::{AccountRecord, DirectoryReader, Import, UserRecord};
 use guestlist::rules::Email;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn realm_import_changes_no_user_and_matches_its_dry_run() {
         for seed in 0..12 {
             let mut numbers = Numbers(seed);
             let file: Import = numbers.file(&(seed / 3).to_string());
-            let people = if numbers.below(2) == 0 { People::Add } else { People::LeaveOut };
+            let people = if numbers.below(2) == 0 { UserChanges::Add } else { UserChanges::LeaveOut };
             let (before, held) = (users(&realm).await, accounts(&directory).await);
             let said = directory.import(&file, people, true).await.unwrap();
             assert_eq!(
@@ -50,11 +50,11 @@ fn realm_import_changes_no_user_and_matches_its_dry_run() {
             let made = said
                 .lines
                 .iter()
-                .filter(|(outcome, what)| *outcome == Outcome::Made && what.starts_with("user"))
+                .filter(|(outcome, what)| *outcome == EntryOutcome::Made && what.starts_with("user"))
                 .count();
             assert_eq!(after.len(), before.len() + made, "seed {seed}: {said:?}");
-            assert_eq!(said.left_out, if people == People::LeaveOut { file.users.len() } else { 0 });
-            assert!(people == People::Add || made == 0);
+            assert_eq!(said.left_out, if people == UserChanges::LeaveOut { file.users.len() } else { 0 });
+            assert!(people == UserChanges::Add || made == 0);
             for account in held {
                 let declared = file.accounts.iter().any(|wanted| wanted.name == account.name);
                 assert!(declared || now.contains(&account), "seed {seed}: {account:?} was changed");
@@ -66,7 +66,11 @@ fn realm_import_changes_no_user_and_matches_its_dry_run() {
                 );
             }
             let again = directory.import(&file, people, false).await.unwrap();
-            assert_eq!(again.count(Outcome::Made) + again.count(Outcome::Changed), 0, "seed {seed}: {again:?}");
+            assert_eq!(
+                again.count(EntryOutcome::Made) + again.count(EntryOutcome::Changed),
+                0,
+                "seed {seed}: {again:?}"
+            );
             assert_eq!((users(&realm).await, accounts(&directory).await), (after, now), "seed {seed}");
         }
     });
@@ -91,10 +95,18 @@ fn entry_that_keycloak_refuses_is_named_and_the_others_are_imported() {
         let named = ["zoe@host.example", "fred@host.example", "fred@host.example", "new@host.example"];
         let file = Import { users: named.map(|address| user(address, "Some One")).to_vec(), accounts: vec![] };
         let outcomes = |said: &guestlist::directory::Imported| said.lines.iter().map(|line| line.0).collect::<Vec<_>>();
-        let said = directory.import(&file, People::Add, true).await.unwrap();
-        assert_eq!(outcomes(&said), [Outcome::LeftAlone, Outcome::Made, Outcome::Made, Outcome::Made], "{said:?}");
-        let said = directory.import(&file, People::Add, false).await.unwrap();
-        assert_eq!(outcomes(&said), [Outcome::LeftAlone, Outcome::Made, Outcome::Failed, Outcome::Made], "{said:?}");
+        let said = directory.import(&file, UserChanges::Add, true).await.unwrap();
+        assert_eq!(
+            outcomes(&said),
+            [EntryOutcome::LeftAlone, EntryOutcome::Made, EntryOutcome::Made, EntryOutcome::Made],
+            "{said:?}"
+        );
+        let said = directory.import(&file, UserChanges::Add, false).await.unwrap();
+        assert_eq!(
+            outcomes(&said),
+            [EntryOutcome::LeftAlone, EntryOutcome::Made, EntryOutcome::Failed, EntryOutcome::Made],
+            "{said:?}"
+        );
         assert!(said.lines[2].1.contains("user fred@host.example: Keycloak refuses the user"), "{said:?}");
         assert!(users(&realm).await.iter().any(|user| user["email"] == "new@host.example"));
     });

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use guestlist::directory::{AccountRecord, Fault, Import, Operation};
+use guestlist::directory::{AccountRecord, Error, Import, Operation};
 use guestlist::rules::{MfaMethod, ShareRole};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -155,7 +155,7 @@ fn nothing_is_concluded_from_nobody_in_a_realm_that_stopped_showing_our_attribut
         people.admin("PUT", "/users/profile", Some(hidden)).await;
         for operation in [&forget, &deactivate] {
             let fault = subject.run(operation, 50).await.expect_err("nobody can tell");
-            assert!(matches!(&fault, Fault::Refused { message } if message.contains("user profile")), "{fault}");
+            assert!(matches!(&fault, Error::Refused { message } if message.contains("user profile")), "{fault}");
         }
         people.admin("PUT", "/users/profile", Some(profile)).await;
         for operation in [&forget, &deactivate] {

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use guestlist::directory::Fault;
+use guestlist::directory::Error;
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ impl Elsewhere for Realm {
         let email = || Email::parse(rest[0]).unwrap();
         let method = || rest.get(2).map_or(MfaMethod::TOTP, |name| MfaMethod::parse(name).unwrap());
         let now = Timestamp::now();
-        let done: Result<bool, Fault> = match verb {
+        let done: Result<bool, Error> = match verb {
             "accept" => multi(async { self.0.accept(&email(), now) }),
             "enroll-mfa" => multi(async { self.0.enroll(&email(), method(), now) }),
             "reset-mfa" => multi(async { self.0.reset(&email(), now) }),

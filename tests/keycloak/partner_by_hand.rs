@@ -1,7 +1,7 @@
 //! A partner's organization changed in the administration console: its mark spoilt, it or what is in it deleted. It is
 //! fixed, nobody is mailed twice, and nobody is lost.
 
-use guestlist::directory::{Changed, Fault};
+use guestlist::directory::{Changed, Error};
 use guestlist::rules::MfaMethod;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -177,7 +177,7 @@ fn an_organization_of_another_partner_that_has_our_alias_stays_his() {
         taken["attributes"] = of_another;
         put(&people, taken.clone()).await;
         let said = subject.refused(&ensure_partner(), 1).await;
-        assert!(matches!(&said, Fault::Exists { what } if what.contains(taken["alias"].as_str().unwrap())), "{said:?}");
+        assert!(matches!(&said, Error::Exists { what } if what.contains(taken["alias"].as_str().unwrap())), "{said:?}");
         assert_eq!(organization(&people).await, taken);
     });
 }

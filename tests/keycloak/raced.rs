@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use guestlist::directory::{Execute as _, Fault};
+use guestlist::directory::{DirectoryWriter as _, Error};
 use jiff::Timestamp;
 
 use serde_json::{Value, json};
@@ -168,7 +168,7 @@ fn a_realm_that_does_not_say_any_more_who_leads_is_left_alone_and_nothing_is_mad
         let fault = directory.execute(&ensure_partner(), None, Timestamp::now(), epoch).await.unwrap_err();
         // Not for good, as one that is overtaken: a person has to look.
         assert!(
-            matches!(&fault, Fault::Refused { message } if message.contains("guestlist/leader is gone")),
+            matches!(&fault, Error::Refused { message } if message.contains("guestlist/leader is gone")),
             "{fault}"
         );
         assert_eq!(groups().await, json!([]));

@@ -1,6 +1,6 @@
 //! Every combination of the realm's settings that change what a write of a user must contain, and every kind of write in each.
 
-use guestlist::directory::{Fault, Login, Operation, Origin};
+use guestlist::directory::{Error, Login, Operation, Origin};
 use guestlist::rules::{Email, MfaMethod, ShareRole};
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ impl Realm {
         let name = format!("g{}", self.guests);
         let address = email(&format!("{name}@acme.example"));
         let id = crate::support::contract::guest(&name);
-        let give = || Operation::Give {
+        let give = || Operation::Grant {
             guest: id.clone(),
             grants: vec![grant("instagram", ShareRole::Manager), grant("tiktok", ShareRole::Collaborator)],
         };
@@ -98,7 +98,7 @@ impl Realm {
         assert!(self.people.accept(&address, seen(20)).unwrap(), "{case}");
         assert!(self.people.enroll(&address, MfaMethod::TOTP, seen(30)).unwrap(), "{case}");
         self.done(&give(), 40, case).await;
-        self.done(&Operation::Withhold { guest: id.clone(), accounts: vec!["tiktok".to_owned()] }, 50, case).await;
+        self.done(&Operation::Revoke { guest: id.clone(), accounts: vec!["tiktok".to_owned()] }, 50, case).await;
         assert_eq!(
             self.user(&address).await["attributes"]["guestlist.accounts"],
             json!(["instagram:manager"]),
@@ -123,7 +123,7 @@ impl Realm {
     }
 
     fn described(name: &str, display_name: &str) -> Operation {
-        Operation::DescribeGuest {
+        Operation::UpdateGuest {
             guest: crate::support::contract::guest(name),
             mark: mark(name, &format!("u-{name}")),
             partner: acme(),
@@ -145,11 +145,11 @@ impl Realm {
         let name = format!("c{}", self.guests);
         let address = email(&format!("{name}@acme.example"));
         let mut adopt = admit(&address, at(10_000));
-        if let Operation::Admit { mark, .. } = &mut adopt {
+        if let Operation::InviteGuest { mark, .. } = &mut adopt {
             mark.origin = Origin::Adopted;
         }
         self.done(&adopt, 110, case).await;
-        self.done(&Operation::Release { guest: crate::support::contract::guest(&name) }, 120, case).await;
+        self.done(&Operation::RemoveAdopted { guest: crate::support::contract::guest(&name) }, 120, case).await;
         assert_eq!(self.user(&address).await["attributes"], Value::Null, "{case}");
     }
 }
@@ -192,7 +192,7 @@ fn address_that_administrators_cannot_write_is_named() {
         let closed = json!({"permissions": {"view": ["admin", "user"], "edit": []}});
         for (name, change) in [("email", &closed), ("email", &hidden), ("username", &hidden)] {
             realm.declare(declared(&realm.profile, name, change)).await;
-            let Err(Fault::Refused { message }) = realm.subject.directory.ready().await else { panic!("{name}") };
+            let Err(Error::Refused { message }) = realm.subject.directory.ready().await else { panic!("{name}") };
             assert!(
                 message.contains(&format!("the attribute {name:?}")) && message.contains("Permission"),
                 "{message}"
@@ -210,15 +210,15 @@ fn access_is_revoked_though_a_validator_refuses_the_name() {
         realm.done(&admit(&bob, at(10_000)), 10, "").await;
         realm.people.accept(&bob, seen(20)).unwrap();
         realm.people.enroll(&bob, MfaMethod::TOTP, seen(30)).unwrap();
-        let give = Operation::Give { guest: id(), grants: vec![grant("instagram", ShareRole::Manager)] };
+        let give = Operation::Grant { guest: id(), grants: vec![grant("instagram", ShareRole::Manager)] };
         realm.done(&give, 40, "").await;
         let strict = json!({"validations": {"length": {"min": 4, "max": 255}}, "required": {"roles": ["admin"]}});
         let lettered = json!({"validations": {"pattern": {"pattern": "^[A-Z].*$", "error-message": "a capital first"}},
                               "required": null});
         let profile = declared(&declared(&realm.profile, "firstName", &strict), "lastName", &lettered);
         realm.declare(profile).await;
-        let more = Operation::Give { guest: id(), grants: vec![grant("tiktok", ShareRole::Manager)] };
-        let Err(Fault::Refused { message }) = realm.subject.run(&more, 45).await else { panic!("it is taken") };
+        let more = Operation::Grant { guest: id(), grants: vec![grant("tiktok", ShareRole::Manager)] };
+        let Err(Error::Refused { message }) = realm.subject.run(&more, 45).await else { panic!("it is taken") };
         assert!(message.contains("firstName") && message.contains("Validations"), "{message}");
         realm.done(&Operation::DisableLogin { guest: id() }, 50, "").await;
         let user = realm.user(&bob).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use guestlist::directory::Fault;
+use guestlist::directory::Error;
 use guestlist::directory::keycloak::{Directory, Settings};
 use jiff::Timestamp;
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::support::keycloak::{Keycloak, SECRET, multi};
 
 const VARIABLE: &str = "GUESTLIST_KEYCLOAK_CA_FILE";
 
-fn directory(base: &str, authority: Option<&std::path::Path>) -> Result<Directory, Fault> {
+fn directory(base: &str, authority: Option<&std::path::Path>) -> Result<Directory, Error> {
     let environment = |name: &str| match name {
         VARIABLE => authority.map(|file| file.display().to_string()),
         "GUESTLIST_KEYCLOAK_CLIENT_SECRET" => Some(SECRET.to_owned()),
@@ -40,15 +40,15 @@ fn an_authority_of_ones_own_is_trusted_where_it_is_named_and_asked_for_where_it_
         for untrusted in [None, Some(others.as_path())] {
             let fault = directory(&base, untrusted).unwrap().reachable().await.unwrap_err();
             let said = fault.to_string();
-            assert!(matches!(fault, Fault::Unavailable { .. }), "{said}");
+            assert!(matches!(fault, Error::Unavailable { .. }), "{said}");
             assert!(said.contains("name a file with its authority in GUESTLIST_KEYCLOAK_CA_FILE"), "{said}");
         }
         let cut = authority.pem().replace("-----END", "");
         for (name, text) in [("empty.pem", ""), ("notes.pem", "the authority of the host"), ("cut.pem", &cut)] {
-            let Err(Fault::Refused { message }) = directory(&base, Some(&file(name, text))) else { panic!("{name}") };
+            let Err(Error::Refused { message }) = directory(&base, Some(&file(name, text))) else { panic!("{name}") };
             assert!(message.contains(VARIABLE) && message.contains("PEM"), "{name}: {message}");
         }
-        let Err(Fault::Refused { message }) = directory(&base, Some(&folder.path().join("nowhere"))) else {
+        let Err(Error::Refused { message }) = directory(&base, Some(&folder.path().join("nowhere"))) else {
             panic!("a file that is not there")
         };
         assert!(message.contains(VARIABLE) && message.contains("cannot be read"), "{message}");

@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 use crate::support::contract::file::{folder, furnished};
 use crate::support::contract::{admit, at, bob, email, us};
 use futures::executor::block_on;
-use guestlist::directory::sqlite::{Access, Directory, Store, backup};
-use guestlist::directory::{Everything, Execute, Fault, Observe};
+use guestlist::directory::sqlite::{Directory, OpenMode, Store, backup};
+use guestlist::directory::{DirectoryReader, DirectoryWriter, Error, Snapshot};
 use rusqlite::Connection;
 
 fn beside(file: &Path, end: &str) -> PathBuf {
     PathBuf::from(format!("{}{end}", file.display()))
 }
 
-fn everything(file: &Path) -> Result<Everything, Fault> {
-    Store::open(file, Access::Read)?.everything()
+fn everything(file: &Path) -> Result<Snapshot, Error> {
+    Store::open(file, OpenMode::Read)?.everything()
 }
 
 /// The contents of a copy of the file alone.
-fn copied_alone(file: &Path) -> Everything {
+fn copied_alone(file: &Path) -> Snapshot {
     let copy = file.with_extension("copy");
     fs::copy(file, &copy).unwrap();
     let held = everything(&copy).unwrap();
@@ -49,7 +49,7 @@ fn directory_at_rest_is_whole_in_its_file() {
     }
     assert_eq!(copied_alone(&file).guests.len(), 20);
     // A second process that ends while the first one stays.
-    Store::open(&file, Access::Write).unwrap().accept(&email("guest3@acme.example"), at(2)).unwrap();
+    Store::open(&file, OpenMode::Write).unwrap().accept(&email("guest3@acme.example"), at(2)).unwrap();
     assert_eq!(copied_alone(&file), everything(&file).unwrap());
 }
 
@@ -83,7 +83,7 @@ fn directory_opened_after_a_crash_is_whole_in_its_file() {
     fs::copy(&file, &crashed).unwrap();
     fs::copy(beside(&file, "-wal"), beside(&crashed, "-wal")).unwrap();
     assert!(!log_is_empty(&crashed));
-    let again = Directory::start(Store::open(&crashed, Access::Create).unwrap()).unwrap();
+    let again = Directory::start(Store::open(&crashed, OpenMode::Create).unwrap()).unwrap();
     assert!(log_is_empty(&crashed));
     assert_eq!(copied_alone(&crashed).guests.len(), 1);
     drop((again, hold));
@@ -106,12 +106,12 @@ fn crashed(file: &Path) -> PathBuf {
 fn reader_of_a_crashed_directory_leaves_it_whole_in_its_file() {
     let (folder, file) = folder();
     let crashed = crashed(&file);
-    let reader = Store::open(&crashed, Access::Read).unwrap();
+    let reader = Store::open(&crashed, OpenMode::Read).unwrap();
     assert!(log_is_empty(&crashed));
     assert_eq!(copied_alone(&crashed).guests.len(), 1);
     // Another process that is killed while the reader is open.
     let log = beside(&crashed, "-wal");
-    let mut writer = Store::open(&crashed, Access::Write).unwrap();
+    let mut writer = Store::open(&crashed, OpenMode::Write).unwrap();
     let hold = Connection::open(&crashed).unwrap();
     hold.execute_batch("BEGIN; SELECT count(*) FROM guests").unwrap();
     assert!(writer.accept(&bob(), at(2)).unwrap() && fs::metadata(&log).unwrap().len() > 0);
@@ -132,7 +132,7 @@ fn copy_restored_beside_an_old_log_names_the_log() {
     fs::copy(&copy, &crashed).unwrap();
     // The log holds pages of another state.
     let bytes = fs::read(&log).unwrap();
-    for access in [Access::Read, Access::Write] {
+    for access in [OpenMode::Read, OpenMode::Write] {
         fs::write(&log, &bytes).unwrap();
         let said = Store::open(&crashed, access).err().expect("pages of two states are refused").to_string();
         let names = |end| said.contains(&beside(&crashed, end).display().to_string());
@@ -190,7 +190,7 @@ fn backup_of_a_directory_in_use_is_one_state_of_it() {
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("partial")), "{left:?}");
     // The copy is a directory like any other.
-    let again = Directory::start(Store::open(&last, Access::Write).unwrap()).unwrap();
+    let again = Directory::start(Store::open(&last, OpenMode::Write).unwrap()).unwrap();
     block_on(async {
         again.claim(&us()).await.unwrap();
         let epoch = again.lead().await.unwrap();

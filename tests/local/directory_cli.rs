@@ -8,8 +8,8 @@ use std::process::Output;
 use crate::support::contract::{acme, bob, ensure_partner, give, grant, guest, mark, us};
 use assert_cmd::Command;
 use futures::executor::block_on;
-use guestlist::directory::sqlite::{Access, Inline, Store};
-use guestlist::directory::{Epoch, Execute, Operation};
+use guestlist::directory::sqlite::{Inline, OpenMode, Store};
+use guestlist::directory::{DirectoryWriter, Epoch, Operation};
 use guestlist::rules::{GuestRole, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ impl Desk {
 
     /// What an operator would do.
     fn operator(&self, operations: &[Operation]) {
-        let directory = Inline::new(Store::open(&self.path(), Access::Write).unwrap());
+        let directory = Inline::new(Store::open(&self.path(), OpenMode::Write).unwrap());
         block_on(async {
             directory.claim(&us()).await.unwrap();
             for operation in operations {
@@ -99,7 +99,7 @@ impl Desk {
 
     /// Bob of acme is invited; the invitation ends in so many seconds.
     fn invite(&self, seconds: i64) {
-        let admit = Operation::Admit {
+        let admit = Operation::InviteGuest {
             guest: guest("bob"),
             mark: mark("bob-of-acme", "u-bob"),
             partner: acme(),
@@ -354,7 +354,7 @@ fn an_invitation_that_expired_or_was_revoked_or_is_withheld_is_not_followed() {
     assert!(err.contains("guestlist.dev/resend-invitation"), "{err}");
     let expires_at = Timestamp::now() + SignedDuration::from_hours(1);
     desk.operator(&[
-        Operation::Invite { guest: guest("bob"), expires_at },
+        Operation::ResendInvitation { guest: guest("bob"), expires_at },
         Operation::DisableLogin { guest: guest("bob") },
     ]);
     assert_eq!(state(&desk.shown()), "Suspended");

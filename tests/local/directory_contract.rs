@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use crate::support::contract::{Factory, Player, Subject, random};
 use futures::executor::block_on;
 use guestlist::directory::Import;
-use guestlist::directory::sqlite::{Access, Directory, Inline, Store};
-use guestlist::directory::{Epoch, Fault};
+use guestlist::directory::sqlite::{Directory, Inline, OpenMode, Store};
+use guestlist::directory::{Epoch, Error};
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -26,25 +26,25 @@ struct Within {
 macro_rules! plays {
     ($player:ty, $($store:tt).+) => {
         impl Player for $player {
-            fn import(&self, import: &Import) -> Result<(), Fault> {
+            fn import(&self, import: &Import) -> Result<(), Error> {
                 self.$($store).+.lock().unwrap().import(import).map(|_| ())
             }
-            fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+            fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Error> {
                 self.$($store).+.lock().unwrap().accept(email, now)
             }
-            fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault> {
+            fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Error> {
                 self.$($store).+.lock().unwrap().enroll_mfa(email, method, now)
             }
-            fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+            fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Error> {
                 self.$($store).+.lock().unwrap().reset_mfa(email, now)
             }
-            fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Fault> {
+            fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Error> {
                 self.$($store).+.lock().unwrap().set_login(email, enabled)
             }
-            fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Fault> {
+            fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Error> {
                 self.$($store).+.lock().unwrap().set_owner(account, &[owner.clone()].into())
             }
-            fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Fault> {
+            fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Error> {
                 self.$($store).+.lock().unwrap().set_deleted(account, deleted)
             }
         }
@@ -57,8 +57,8 @@ plays!(Within, inline.0);
 fn threaded(page: usize) -> Subject {
     let ground = tempfile::tempdir().unwrap();
     let file = ground.path().join("directory.db");
-    let store = Store::open(&file, Access::Create).unwrap().with_page(page);
-    let beside = Beside { store: Mutex::new(Store::open(&file, Access::Write).unwrap()) };
+    let store = Store::open(&file, OpenMode::Create).unwrap().with_page(page);
+    let beside = Beside { store: Mutex::new(Store::open(&file, OpenMode::Write).unwrap()) };
     Subject {
         directory: Arc::new(Directory::start(store).unwrap()),
         player: Arc::new(beside),
@@ -68,7 +68,7 @@ fn threaded(page: usize) -> Subject {
 }
 
 fn inline(page: usize) -> Subject {
-    let store = Store::open(Path::new(":memory:"), Access::Create).unwrap().with_page(page);
+    let store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap().with_page(page);
     let inline = Arc::new(Inline::new(store));
     let directory = Arc::clone(&inline);
     Subject { directory, player: Arc::new(Within { inline }), epoch: Epoch(0), ground: None }

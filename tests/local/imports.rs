@@ -2,8 +2,8 @@
 use std::path::Path;
 
 use crate::support::import_files::Numbers;
-use guestlist::directory::import::{Known, KnownUser, Outcome, People, plan};
-use guestlist::directory::sqlite::{Access, Store};
+use guestlist::directory::import::{EntryOutcome, ExistingRecords, KnownUser, UserChanges, plan};
+use guestlist::directory::sqlite::{OpenMode, Store};
 use guestlist::directory::{AccountRecord, Import, UserRecord};
 use guestlist::rules::Email;
 
@@ -11,7 +11,7 @@ use guestlist::rules::Email;
 fn import_does_what_its_rehearsal_says() {
     for seed in 0..300 {
         let mut numbers = Numbers(seed);
-        let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+        let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
         store.import(&numbers.file("")).unwrap();
         if numbers.below(3) == 0 {
             drop(store.set_deleted("wiki", true));
@@ -39,7 +39,7 @@ fn import_does_what_its_rehearsal_says() {
         }
         assert_eq!(said.lines.len(), file.users.len() + file.accounts.len());
         let again = store.import(&file).unwrap();
-        assert_eq!(again.count(Outcome::Unchanged), again.lines.len(), "seed {seed}: {again:?}");
+        assert_eq!(again.count(EntryOutcome::Unchanged), again.lines.len(), "seed {seed}: {again:?}");
         assert_eq!(store.everything().unwrap(), after, "seed {seed}");
     }
 }
@@ -84,7 +84,7 @@ fn entry_that_names_a_guest_is_refused_with_its_place() {
 
 #[test]
 fn policy_with_an_exponent_is_refused_in_plain_words() {
-    let error = guestlist::workspace::Workspace::parse("tenants: []\ninvitationsPerHour: 1e3\n").unwrap_err();
+    let error = guestlist::workspace::WorkspacePolicy::parse("tenants: []\ninvitationsPerHour: 1e3\n").unwrap_err();
     assert_eq!(error, "line 2, column 21: expected a whole number in digits, such as 30");
 }
 
@@ -102,16 +102,16 @@ fn existing_user_is_never_changed_where_users_are_only_added() {
     };
     let import = Import { users: vec![user("Ann", false)], accounts: vec![] };
     for (known, outcome) in [
-        (Some(KnownUser::Workspace(user("Ann", false))), Outcome::Unchanged),
-        (Some(KnownUser::Workspace(user("Anna", true))), Outcome::LeftAlone),
-        (Some(KnownUser::FormerGuest), Outcome::LeftAlone),
-        (None, Outcome::Made),
+        (Some(KnownUser::Workspace(user("Ann", false))), EntryOutcome::Unchanged),
+        (Some(KnownUser::Workspace(user("Anna", true))), EntryOutcome::LeftAlone),
+        (Some(KnownUser::FormerGuest), EntryOutcome::LeftAlone),
+        (None, EntryOutcome::Made),
     ] {
         let users = known.into_iter().map(|known| (email("ann@host.example"), known)).collect();
-        let planned = plan(&import, People::Add, &Known { users, ..Known::default() });
+        let planned = plan(&import, UserChanges::Add, &ExistingRecords { users, ..ExistingRecords::default() });
         assert_eq!(planned.said.lines[0].0, outcome);
-        assert_eq!(planned.users.len(), usize::from(outcome == Outcome::Made));
-        let planned = plan(&import, People::LeaveOut, &Known::default());
+        assert_eq!(planned.users.len(), usize::from(outcome == EntryOutcome::Made));
+        let planned = plan(&import, UserChanges::LeaveOut, &ExistingRecords::default());
         assert_eq!((planned.users.len(), planned.said.lines.len(), planned.said.left_out), (0, 0, 1));
     }
 }
@@ -119,8 +119,8 @@ fn existing_user_is_never_changed_where_users_are_only_added() {
 #[test]
 fn owner_who_does_not_exist_is_warned_of_with_a_suggestion() {
     let account = AccountRecord { name: "x".to_owned(), owners: vec![email("alcie@host.example")], deleted: false };
-    let known = Known { suggestions: [email("alice@host.example")].into(), ..Known::default() };
-    let planned = plan(&Import { users: vec![], accounts: vec![account] }, People::LeaveOut, &known);
+    let known = ExistingRecords { suggestions: [email("alice@host.example")].into(), ..ExistingRecords::default() };
+    let planned = plan(&Import { users: vec![], accounts: vec![account] }, UserChanges::LeaveOut, &known);
     assert_eq!(
         planned.said.warnings,
         ["account \"x\": the owner alcie@host.example is no user of the directory; did you mean alice@host.example?"]
@@ -133,22 +133,22 @@ fn disabled_or_unverified_owner_is_warned_of() {
         |enabled, verified| UserRecord { email: email("ann@host.example"), name: String::new(), enabled, verified };
     let account = AccountRecord { name: "x".to_owned(), owners: vec![email("ann@host.example")], deleted: false };
     let warned = |people, old: KnownUser, new: Vec<UserRecord>| {
-        let known = Known { users: [(email("ann@host.example"), old)].into(), ..Known::default() };
+        let known = ExistingRecords { users: [(email("ann@host.example"), old)].into(), ..ExistingRecords::default() };
         plan(&Import { users: new, accounts: vec![account.clone()] }, people, &known).said.warnings.join("\n")
     };
     let (fine, off, open) = (owner(true, true), owner(false, true), owner(true, false));
     let known = |user: &UserRecord| KnownUser::Workspace(user.clone());
-    for people in [People::Add, People::AddAndChange, People::LeaveOut] {
+    for people in [UserChanges::Add, UserChanges::AddAndChange, UserChanges::LeaveOut] {
         assert_eq!(warned(people, known(&fine), vec![]), "");
         assert!(warned(people, known(&off), vec![]).contains("is disabled"), "{people:?}");
         assert!(warned(people, known(&open), vec![]).contains("no verified address"), "{people:?}");
     }
     // The state after the import counts.
-    assert_eq!(warned(People::AddAndChange, known(&off), vec![fine.clone()]), "");
-    assert!(warned(People::Add, known(&off), vec![fine.clone()]).contains("is disabled"));
-    assert!(warned(People::AddAndChange, known(&fine), vec![off.clone()]).contains("is disabled"));
+    assert_eq!(warned(UserChanges::AddAndChange, known(&off), vec![fine.clone()]), "");
+    assert!(warned(UserChanges::Add, known(&off), vec![fine.clone()]).contains("is disabled"));
+    assert!(warned(UserChanges::AddAndChange, known(&fine), vec![off.clone()]).contains("is disabled"));
     for old in [KnownUser::FormerGuest, KnownUser::Username] {
-        assert!(warned(People::Add, old, vec![fine.clone()]).contains("is no user"));
+        assert!(warned(UserChanges::Add, old, vec![fine.clone()]).contains("is no user"));
     }
 }
 
@@ -160,8 +160,8 @@ fn suggested_owner_differs_in_few_letters() {
             owners: vec![email(&format!("{owner}@host.example"))],
             deleted: false,
         };
-        let known = Known { suggestions: [email("dan@host.example")].into(), ..Known::default() };
-        let planned = plan(&Import { users: vec![], accounts: vec![account] }, People::LeaveOut, &known);
+        let known = ExistingRecords { suggestions: [email("dan@host.example")].into(), ..ExistingRecords::default() };
+        let planned = plan(&Import { users: vec![], accounts: vec![account] }, UserChanges::LeaveOut, &known);
         assert_eq!(planned.said.warnings[0].contains("did you mean dan@host.example"), near, "{owner}");
     }
 }
@@ -169,7 +169,8 @@ fn suggested_owner_differs_in_few_letters() {
 #[test]
 fn address_that_is_a_username_is_left_alone() {
     let user = UserRecord { email: email("zoe@host.example"), name: String::new(), enabled: true, verified: true };
-    let known = Known { users: [(user.email.clone(), KnownUser::Username)].into(), ..Known::default() };
-    let planned = plan(&Import { users: vec![user], accounts: vec![] }, People::Add, &known);
-    assert_eq!((planned.said.lines[0].0, planned.users.len()), (Outcome::LeftAlone, 0));
+    let known =
+        ExistingRecords { users: [(user.email.clone(), KnownUser::Username)].into(), ..ExistingRecords::default() };
+    let planned = plan(&Import { users: vec![user], accounts: vec![] }, UserChanges::Add, &known);
+    assert_eq!((planned.said.lines[0].0, planned.users.len()), (EntryOutcome::LeftAlone, 0));
 }

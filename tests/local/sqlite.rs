@@ -9,14 +9,14 @@ use crate::support::contract::file::{folder, furnished, import};
 use crate::support::contract::{admit, at, bob, email, ensure_partner, guest, us};
 use futures::executor::block_on;
 use futures::{FutureExt, poll};
-use guestlist::directory::import::Outcome;
-use guestlist::directory::sqlite::{Access, Directory, Inline, ReadOnly, Store};
-use guestlist::directory::{Changed, Cursor, Epoch, Execute, Fault, Observe, Operation, Owner};
+use guestlist::directory::import::EntryOutcome;
+use guestlist::directory::sqlite::{Directory, Inline, OpenMode, ReadOnly, Store};
+use guestlist::directory::{Changed, Cursor, DirectoryReader, DirectoryWriter, Epoch, Error, Operation, Owner};
 use rusqlite::Connection;
 
-fn refusal(file: &Path, access: Access) -> String {
+fn refusal(file: &Path, access: OpenMode) -> String {
     match Store::open(file, access) {
-        Err(Fault::Refused { message }) => message,
+        Err(Error::Refused { message }) => message,
         Err(fault) => panic!("{fault}"),
         Ok(_) => panic!("{} was opened", file.display()),
     }
@@ -25,7 +25,7 @@ fn refusal(file: &Path, access: Access) -> String {
 #[test]
 fn a_file_that_is_not_there_says_how_to_make_one() {
     let (_folder, file) = folder();
-    let message = refusal(&file, Access::Write);
+    let message = refusal(&file, OpenMode::Write);
     assert!(message.contains("there is no directory at") && message.contains("directory import"), "{message}");
     assert!(!file.exists());
 }
@@ -34,18 +34,18 @@ fn a_file_that_is_not_there_says_how_to_make_one() {
 fn empty_file_is_refused_unless_a_directory_is_created() {
     let (_folder, file) = folder();
     std::fs::write(&file, "").unwrap();
-    let messages = [Access::Write, Access::Read].map(|access| refusal(&file, access));
+    let messages = [OpenMode::Write, OpenMode::Read].map(|access| refusal(&file, access));
     assert_eq!(messages[0], messages[1]);
     assert!(messages[0].contains("is empty") && messages[0].contains("directory import"), "{messages:?}");
     assert_eq!(std::fs::metadata(&file).unwrap().len(), 0);
-    drop(Store::open(&file, Access::Create).unwrap());
-    drop(Store::open(&file, Access::Write).unwrap());
+    drop(Store::open(&file, OpenMode::Create).unwrap());
+    drop(Store::open(&file, OpenMode::Write).unwrap());
 }
 
 #[test]
 fn a_folder_that_is_not_there_is_named() {
     let (_folder, file) = folder();
-    let message = refusal(&file.join("deeper.db"), Access::Create);
+    let message = refusal(&file.join("deeper.db"), OpenMode::Create);
     assert!(message.contains("folder has to exist"), "{message}");
 }
 
@@ -54,7 +54,7 @@ fn a_file_that_is_not_sqlite_stays_as_it_is() {
     let (_folder, file) = folder();
     let text = "# a policy, not a directory\n".repeat(100);
     std::fs::write(&file, &text).unwrap();
-    for access in [Access::Create, Access::Write, Access::Read] {
+    for access in [OpenMode::Create, OpenMode::Write, OpenMode::Read] {
         let message = refusal(&file, access);
         assert!(message.contains("is not an SQLite file"), "{message}");
     }
@@ -66,7 +66,7 @@ fn another_programs_sqlite_file_stays_as_it_is() {
     let (_folder, file) = folder();
     Connection::open(&file).unwrap().execute_batch("CREATE TABLE theirs (x); PRAGMA user_version = 1").unwrap();
     let before = std::fs::read(&file).unwrap();
-    for access in [Access::Create, Access::Write, Access::Read] {
+    for access in [OpenMode::Create, OpenMode::Write, OpenMode::Read] {
         let message = refusal(&file, access);
         assert!(message.contains("not a guestlist directory"), "{message}");
     }
@@ -76,9 +76,9 @@ fn another_programs_sqlite_file_stays_as_it_is() {
 #[test]
 fn a_newer_releases_file_stays_as_it_is() {
     let (_folder, file) = folder();
-    drop(Store::open(&file, Access::Create).unwrap());
+    drop(Store::open(&file, OpenMode::Create).unwrap());
     Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let message = refusal(&file, Access::Write);
+    let message = refusal(&file, OpenMode::Write);
     assert!(message.contains("newer guestlist") && message.contains("Upgrade"), "{message}");
     let version: i64 = Connection::open(&file).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 99);
@@ -87,9 +87,9 @@ fn a_newer_releases_file_stays_as_it_is() {
 #[test]
 fn older_releases_file_is_named_by_a_reader() {
     let (_folder, file) = folder();
-    drop(Store::open(&file, Access::Create).unwrap());
+    drop(Store::open(&file, OpenMode::Create).unwrap());
     Connection::open(&file).unwrap().pragma_update(None, "user_version", 1).unwrap();
-    let message = refusal(&file, Access::Read);
+    let message = refusal(&file, OpenMode::Read);
     assert!(message.contains("older guestlist") && message.contains("`guestlist apply`"), "{message}");
 }
 
@@ -97,11 +97,11 @@ fn older_releases_file_is_named_by_a_reader() {
 fn who_may_only_read_cannot_write() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);
-    let store = Store::open(&file, Access::Read).unwrap();
+    let store = Store::open(&file, OpenMode::Read).unwrap();
     let read = Directory::start(store).unwrap();
     let fault = block_on(read.execute(&admit(&bob(), at(100)), None, at(1), epoch)).unwrap_err();
-    assert!(matches!(&fault, Fault::Refused { message } if message.contains("read-only")), "{fault}");
-    let read = ReadOnly::start(Store::open(&file, Access::Read).unwrap()).unwrap();
+    assert!(matches!(&fault, Error::Refused { message } if message.contains("read-only")), "{fault}");
+    let read = ReadOnly::start(Store::open(&file, OpenMode::Read).unwrap()).unwrap();
     block_on(directory.execute(&admit(&bob(), at(100)), None, at(1), epoch)).unwrap();
     assert!(block_on(read.guest(&bob())).unwrap().is_some(), "a reader sees what the writer did");
 }
@@ -116,7 +116,7 @@ fn many_may_create_one_file_at_the_same_instant() {
                 let (file, barrier) = (file.clone(), Arc::clone(&barrier));
                 std::thread::spawn(move || {
                     barrier.wait();
-                    Store::open(&file, Access::Create).and_then(|mut store| store.import(&import())).map(|_| ())
+                    Store::open(&file, OpenMode::Create).and_then(|mut store| store.import(&import())).map(|_| ())
                 })
             })
             .collect();
@@ -134,7 +134,7 @@ fn a_file_that_another_process_holds_locked_too_long_is_unavailable_and_works_ag
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let admit = admit(&bob(), at(100));
     let fault = block_on(directory.execute(&admit, None, at(1), epoch)).unwrap_err();
-    assert!(matches!(&fault, Fault::Unavailable { context } if context.contains("another process")), "{fault}");
+    assert!(matches!(&fault, Error::Unavailable { context } if context.contains("another process")), "{fault}");
     assert!(block_on(directory.guest(&bob())).unwrap().is_none(), "reading does not wait");
     other.execute_batch("ROLLBACK").unwrap();
     block_on(directory.execute(&admit, None, at(1), epoch)).unwrap();
@@ -181,7 +181,7 @@ fn what_was_done_while_its_answer_got_lost_is_told_as_a_change() {
 
 #[test]
 fn who_falls_far_behind_reads_everything_again_and_who_follows_does_not() {
-    let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+    let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
     store.import(&import()).unwrap();
     let directory = Inline::new(store);
     let cursor = block_on(directory.cursor()).unwrap();
@@ -209,7 +209,7 @@ fn bytes(file: &Path) -> Vec<Vec<u8>> {
 fn at_rest_not_a_byte_of_the_file_changes() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);
-    let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+    let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
     let done = [
         ensure_partner(),
         admit(&bob(), at(100)),
@@ -235,8 +235,8 @@ fn at_rest_not_a_byte_of_the_file_changes() {
             cursor = changes.cursor;
             assert_eq!(changes.changed, BTreeSet::new());
         }
-        let other = Store::open(&file, Access::Write).unwrap().import(&import()).unwrap();
-        assert_eq!(other.count(Outcome::Unchanged), 3);
+        let other = Store::open(&file, OpenMode::Write).unwrap().import(&import()).unwrap();
+        assert_eq!(other.count(EntryOutcome::Unchanged), 3);
         assert_eq!(bytes(&file), before);
     });
 }
@@ -245,7 +245,7 @@ fn at_rest_not_a_byte_of_the_file_changes() {
 fn two_connections_that_write_at_once_lose_nothing() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);
-    let beside = Mutex::new(Store::open(&file, Access::Write).unwrap());
+    let beside = Mutex::new(Store::open(&file, OpenMode::Write).unwrap());
     let cursor = block_on(directory.cursor()).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -271,13 +271,13 @@ fn two_connections_that_write_at_once_lose_nothing() {
 fn a_second_leader_on_the_same_file_fences_the_first() {
     let (_folder, file) = folder();
     let (first, epoch) = furnished(&file);
-    let second = Directory::start(Store::open(&file, Access::Write).unwrap()).unwrap();
+    let second = Directory::start(Store::open(&file, OpenMode::Write).unwrap()).unwrap();
     block_on(async {
         let fault = second.claim(&Owner { installation: "other".to_owned(), ..us() }).await.unwrap_err();
-        assert_eq!(fault, Fault::Foreign { owner: us() });
+        assert_eq!(fault, Error::Foreign { owner: us() });
         let new = second.lead().await.unwrap();
         let admit = admit(&bob(), at(100));
-        assert_eq!(first.execute(&admit, None, at(1), epoch).await.unwrap_err(), Fault::Fenced);
+        assert_eq!(first.execute(&admit, None, at(1), epoch).await.unwrap_err(), Error::Fenced);
         second.execute(&admit, None, at(1), new).await.unwrap();
         let cursor = first.cursor().await.unwrap();
         let changes = first.changes(Cursor(cursor.0 - 1)).await.unwrap();
@@ -287,7 +287,7 @@ fn a_second_leader_on_the_same_file_fences_the_first() {
 
 #[test]
 fn a_store_does_thousands_of_operations_a_second() {
-    let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+    let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
     store.import(&import()).unwrap();
     let directory = Inline::new(store);
     block_on(async {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::support::contract::file::{folder, furnished};
 use crate::support::contract::{acme, admit, at, bob, ensure_partner, give, grant, guest};
 use futures::executor::block_on;
-use guestlist::directory::sqlite::{Access, Directory, Store};
-use guestlist::directory::{Cursor, Execute, Grant, MfaRecord, Observe, Operation};
+use guestlist::directory::sqlite::{Directory, OpenMode, Store};
+use guestlist::directory::{Cursor, DirectoryReader, DirectoryWriter, Grant, MfaRecord, Operation};
 use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
 use rusqlite::Connection;
 
@@ -22,8 +22,8 @@ const MOST_ROUNDS: i64 = 3;
 #[ignore = "run by the test below, in a process of its own that is killed"]
 fn a_process_that_writes_until_it_is_killed() {
     let file = PathBuf::from(std::env::var_os("GUESTLIST_TEST_FILE").expect("the test below says which file"));
-    let mut player = Store::open(&file, Access::Write).unwrap();
-    let directory = Directory::start(Store::open(&file, Access::Write).unwrap()).unwrap();
+    let mut player = Store::open(&file, OpenMode::Write).unwrap();
+    let directory = Directory::start(Store::open(&file, OpenMode::Write).unwrap()).unwrap();
     block_on(async {
         let epoch = directory.lead().await.unwrap();
         for n in 0_i64.. {
@@ -32,7 +32,7 @@ fn a_process_that_writes_until_it_is_killed() {
             }
             let round = [
                 admit(&bob(), at(n + 1_000)),
-                Operation::Invite { guest: guest("bob"), expires_at: at(n + 2_000) },
+                Operation::ResendInvitation { guest: guest("bob"), expires_at: at(n + 2_000) },
                 Operation::Promote { guest: guest("bob") },
             ];
             for operation in &round {
@@ -127,7 +127,7 @@ fn a_process_killed_at_any_point_leaves_a_file_that_is_whole_and_lawful() {
         std::thread::sleep(Duration::from_micros((random >> 33) % 20_000));
         writer.kill();
         lawful(&Connection::open(&file).unwrap());
-        let directory = Directory::start(Store::open(&file, Access::Write).unwrap()).unwrap();
+        let directory = Directory::start(Store::open(&file, OpenMode::Write).unwrap()).unwrap();
         let now = block_on(directory.cursor()).unwrap();
         assert!(now >= written, "kill {kill}: what was told is gone");
         written = now;
@@ -144,7 +144,7 @@ fn an_observer_never_sees_the_law_broken_while_two_processes_write() {
     let writer = writer(&file);
     let observer = Connection::open(&file).unwrap();
     observer.busy_timeout(Duration::from_secs(5)).unwrap();
-    let mut beside = Store::open(&file, Access::Write).unwrap();
+    let mut beside = Store::open(&file, OpenMode::Write).unwrap();
     let mut seen = BTreeSet::new();
     let mut rounds = 0;
     while rounds < 300 || seen.len() < 4 {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::support::contract::file::{folder, import};
 use crate::support::contract::{admit, alice, at, email, ensure_partner, give, grant, guest, us, user};
 use futures::executor::block_on;
-use guestlist::directory::sqlite::{Access, Inline, Store};
-use guestlist::directory::{Epoch, Everything, Execute, Fault, Import, Observe, Operation};
+use guestlist::directory::sqlite::{Inline, OpenMode, Store};
+use guestlist::directory::{DirectoryReader, DirectoryWriter, Epoch, Error, Import, Operation, Snapshot};
 use guestlist::rules::{MfaMethod, ShareRole};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -39,7 +39,7 @@ struct World {
 
 impl World {
     fn new(file: &Path, seed: u64) -> Self {
-        let mut store = Store::open(file, Access::Create).unwrap();
+        let mut store = Store::open(file, OpenMode::Create).unwrap();
         store.import(&import()).unwrap();
         let directory = Inline::new(store);
         let epoch = block_on(async {
@@ -60,7 +60,7 @@ impl World {
         let operation = match what {
             0 => Operation::Deactivate { guest: guest(&id) },
             1 | 2 => give(&id, vec![grant("tiktok", ShareRole::Collaborator)]),
-            3 => Operation::Withhold { guest: guest(&id), accounts: vec!["tiktok".to_owned()] },
+            3 => Operation::Revoke { guest: guest(&id), accounts: vec!["tiktok".to_owned()] },
             4 => Operation::Demote { guest: guest(&id) },
             5..=8 => admit(&address, at(n + 100_000)),
             _ => {
@@ -86,13 +86,13 @@ impl World {
         block_on(self.directory.cursor()).unwrap().0
     }
 
-    fn everything(&self) -> Everything {
+    fn everything(&self) -> Snapshot {
         self.directory.0.lock().unwrap().everything().unwrap()
     }
 }
 
 /// The number of the last change, and all records.
-type State = (i64, Everything);
+type State = (i64, Snapshot);
 
 /// The states that a directory with this seed went through.
 struct History {
@@ -126,7 +126,7 @@ fn beside(file: &Path, end: &str) -> PathBuf {
     PathBuf::from(format!("{}{end}", file.display()))
 }
 
-fn opened(file: &Path, access: Access) -> Result<State, Fault> {
+fn opened(file: &Path, access: OpenMode) -> Result<State, Error> {
     let mut store = Store::open(file, access)?;
     let all = store.everything()?;
     Ok((block_on(Inline::new(store).cursor())?.0, all))
@@ -223,12 +223,12 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn add(&mut self, copy: &Path, access: Access, what: String) {
+    fn add(&mut self, copy: &Path, access: OpenMode, what: String) {
         match opened(copy, access) {
             Ok(state) => self.accepted.push((state, what)),
             Err(fault) => {
                 let said = fault.to_string();
-                assert!(matches!(fault, Fault::Refused { .. }) && said.contains("no mail was sent"), "{said}");
+                assert!(matches!(fault, Error::Refused { .. }) && said.contains("no mail was sent"), "{said}");
                 self.refused += 1;
             }
         }
@@ -277,7 +277,7 @@ fn copy_of_two_states_is_refused() {
                     }
                 }
             });
-            let access = if random.one_in(2) { Access::Read } else { Access::Write };
+            let access = if random.one_in(2) { OpenMode::Read } else { OpenMode::Write };
             verdict.add(&to, access, format!("seed {seed}, round {round}"));
         }
         verdict.compare(History::new(seed));
@@ -362,7 +362,7 @@ fn copy_beside_a_writing_process_is_refused_or_whole() {
                 let more = i64::try_from(random.below(12)).unwrap();
                 writer.wait_until(writer.steps() + more);
             });
-            verdict.add(&to, Access::Read, format!("seed {seed}, round {round}"));
+            verdict.add(&to, OpenMode::Read, format!("seed {seed}, round {round}"));
         }
         writer.kill();
         // No step is lost. At most the last step was not counted yet.
@@ -371,7 +371,7 @@ fn copy_beside_a_writing_process_is_refused_or_whole() {
             history.world.step();
         }
         history.head = history.world.head();
-        let state = opened(&file, Access::Write).expect("a killed process leaves a whole directory");
+        let state = opened(&file, OpenMode::Write).expect("a killed process leaves a whole directory");
         let done = history.head;
         assert!(state.0 >= done && history.has(&state), "seed {seed}: {} after {done}", state.0);
         verdict.compare(History::new(seed));

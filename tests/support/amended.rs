@@ -1,8 +1,8 @@
 //! Compares the record that an operation results in: by the pure function that Keycloak's backend uses, and in the embedded
 //! directory.
 
-use guestlist::directory::amend::{Amended, Around, Refusal, amend};
-use guestlist::directory::{Effect, Execute, Fault, GuestId, GuestRecord, Operation, Revision};
+use guestlist::directory::amend::{AppliedRecord, ApplyContext, PreconditionFailed, apply};
+use guestlist::directory::{Applied, DirectoryWriter, Error, GuestId, GuestRecord, Operation, Revision};
 use jiff::Timestamp;
 
 /// The record that the pure function computes.
@@ -11,10 +11,10 @@ pub struct Expected {
     basis: Option<Revision>,
     before: GuestRecord,
     after: GuestRecord,
-    outcome: Result<Amended, Refusal>,
+    outcome: Result<AppliedRecord, PreconditionFailed>,
 }
 
-async fn record(directory: &dyn Execute, id: &GuestId) -> Option<GuestRecord> {
+async fn record(directory: &dyn DirectoryWriter, id: &GuestId) -> Option<GuestRecord> {
     let mut page = None;
     loop {
         let guests = directory.guests(page).await.unwrap();
@@ -27,25 +27,25 @@ async fn record(directory: &dyn Execute, id: &GuestId) -> Option<GuestRecord> {
 
 fn named_accounts(operation: &Operation) -> Vec<String> {
     match operation {
-        Operation::Give { grants, .. } => grants.iter().map(|grant| grant.account.clone()).collect(),
+        Operation::Grant { grants, .. } => grants.iter().map(|grant| grant.account.clone()).collect(),
         _ => Vec::new(),
     }
 }
 
 /// The expected record, before the operation is executed. `None`: the pure function does not cover the operation.
 pub async fn expected(
-    directory: &dyn Execute,
+    directory: &dyn DirectoryWriter,
     operation: &Operation,
     basis: Option<Revision>,
     at: Timestamp,
 ) -> Option<Expected> {
     let guest = operation.guest()?.clone();
-    if matches!(operation, Operation::Admit { .. } | Operation::Destroy { .. }) {
+    if matches!(operation, Operation::InviteGuest { .. } | Operation::Purge { .. }) {
         return None;
     }
     let before = record(directory, &guest).await?;
     // A separate record of the share keeps its account and partner.
-    if let Operation::Give { grants, .. } = operation {
+    if let Operation::Grant { grants, .. } = operation {
         let shares = directory.shares(None).await.unwrap().items;
         let other = |uid: &str, account: &str| {
             shares.iter().any(|it| it.uid == uid && (it.account != account || it.partner_name != before.partner_name))
@@ -61,30 +61,35 @@ pub async fn expected(
         }
     }
     let home = match operation {
-        Operation::DescribeGuest { partner, .. } => {
+        Operation::UpdateGuest { partner, .. } => {
             directory.partner(partner).await.unwrap().is_some_and(|partner| partner.deactivated_at.is_none())
         }
         _ => true,
     };
     let owner = directory.owner().await.unwrap();
     let mut after = before.clone();
-    let outcome = amend(&mut after, operation, &Around { at, owner: owner.as_ref(), accounts: &accounts, home });
+    let outcome = apply(&mut after, operation, &ApplyContext { at, owner: owner.as_ref(), accounts: &accounts, home });
     Some(Expected { guest, basis, before, after, outcome })
 }
 
 /// Asserts, after the operation was executed, that both backends have the same record.
-pub async fn agrees(directory: &dyn Execute, expected: Expected, done: &Result<Effect, Fault>, operation: &Operation) {
+pub async fn agrees(
+    directory: &dyn DirectoryWriter,
+    expected: Expected,
+    done: &Result<Applied, Error>,
+    operation: &Operation,
+) {
     let stale = expected.basis.is_some_and(|basis| basis != expected.before.revision);
-    if stale || matches!(done, Err(Fault::Fenced | Fault::Unavailable { .. })) {
+    if stale || matches!(done, Err(Error::Fenced | Error::Unavailable { .. })) {
         return;
     }
     let now = record(directory, &expected.guest).await;
     let timeless = |record: &GuestRecord| GuestRecord { revision: Revision(0), ..record.clone() };
     match (&expected.outcome, done) {
-        (Ok(Amended::Unmarked), Ok(_)) => {
+        (Ok(AppliedRecord::Unmarked), Ok(_)) => {
             assert!(now.is_none_or(|now| now.mark.is_none()), "{operation:?} leaves the mark");
         }
-        (Ok(Amended::Same | Amended::Changed), Ok(_)) => {
+        (Ok(AppliedRecord::Same | AppliedRecord::Changed), Ok(_)) => {
             assert_eq!(now.as_ref().map(timeless), Some(timeless(&expected.after)), "{operation:?}");
         }
         (Err(_), Err(_)) => assert_eq!(now, Some(expected.before), "{operation:?} was refused"),

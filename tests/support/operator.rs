@@ -8,8 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use guestlist::directory::sqlite::{Access, Store};
-use guestlist::directory::{Everything, keycloak};
+use guestlist::directory::sqlite::{OpenMode, Store};
+use guestlist::directory::{Snapshot, keycloak};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -350,9 +350,9 @@ impl Operator {
     }
 
     /// Everything in the directory, as its backend tells it.
-    pub fn everything(&self) -> Everything {
+    pub fn everything(&self) -> Snapshot {
         if self.elsewhere.is_none() {
-            return Store::open(&self.database(), Access::Read).unwrap().everything().unwrap();
+            return Store::open(&self.database(), OpenMode::Read).unwrap().everything().unwrap();
         }
         let environment: BTreeMap<_, _> = self.elsewhere.iter().flat_map(|it| it.environment()).collect();
         let settings = keycloak::Settings::read(&self.address(), |name| environment.get(name).cloned()).unwrap();

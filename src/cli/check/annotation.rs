@@ -4,10 +4,10 @@ use super::finding::{Code, Finding, Location, Severity};
 use super::schema::Checker;
 use crate::index::Kind;
 use crate::plan::annotations::ineffective;
-use crate::yaml::tree::{Entry, field_mark};
+use crate::yaml::tree::{MapEntry, field_mark};
 
 /// Reports an annotation of guestlist that does nothing.
-pub fn check(entry: &Entry, kind: Kind, path: &str, checker: &mut Checker<'_>) {
+pub fn check(entry: &MapEntry, kind: Kind, path: &str, checker: &mut Checker<'_>) {
     let Some(text) = entry.value.text() else { return };
     let Some(problem) = ineffective(kind, &entry.key, text, checker.now) else { return };
     let at = Location::new(checker.source, &field_mark(entry));

@@ -1,6 +1,6 @@
 //! One problem: what, how bad, where.
 
-use crate::index::Key;
+use crate::index::ObjectRef;
 use crate::rules::Reason;
 
 use crate::yaml::tree::Span;
@@ -156,7 +156,7 @@ pub struct Finding {
     /// The problem and its fix.
     pub message: String,
     /// In which object.
-    pub object: Option<Key>,
+    pub object: Option<ObjectRef>,
     /// In which of its fields.
     pub path: String,
     /// Where the other one is, of two.
@@ -183,7 +183,7 @@ impl Finding {
     }
 
     /// In a field of an object.
-    pub fn of(mut self, object: &Key, path: impl Into<String>) -> Self {
+    pub fn of(mut self, object: &ObjectRef, path: impl Into<String>) -> Self {
         self.object = Some(object.clone());
         self.path = path.into();
         self

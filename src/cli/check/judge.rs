@@ -7,13 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finding::{Code, Finding, Location};
 use super::names::is_subdomain;
-use super::object::Object;
-use crate::directory::{Mirror, Owner};
-use crate::index::{Index, Kept, Key, Kind, Share, Slot};
+use super::object::ManifestObject;
+use crate::directory::{DirectoryCache, Owner};
+use crate::index::{CacheEntry, CachedAnyKind, Kind, ObjectCache, ObjectRef, Share};
 use crate::plan::judge::judge;
-use crate::plan::{Extent, NO_INVITATIONS, Scope, World};
+use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope};
 use crate::rules::{Reason, Violation, quote, time};
-use crate::workspace::Workspace;
+use crate::workspace::WorkspacePolicy;
 use crate::yaml::tree::Node;
 
 /// Nobody reads a mail or sets up MFA in less time.
@@ -23,13 +23,18 @@ const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
 const NO_CLUSTER: &str = "files";
 
 /// Judges all objects. Without a policy its rules are not judged.
-pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, findings: &mut Vec<Finding>) {
-    let mut first: BTreeMap<Key, Location> = BTreeMap::new();
-    let mut index = Index::default();
-    let mut lists: BTreeMap<Kind, Vec<Kept>> = BTreeMap::new();
+pub fn all(
+    objects: Vec<ManifestObject>,
+    policy: Option<&WorkspacePolicy>,
+    now: Timestamp,
+    findings: &mut Vec<Finding>,
+) {
+    let mut first: BTreeMap<ObjectRef, Location> = BTreeMap::new();
+    let mut index = ObjectCache::default();
+    let mut lists: BTreeMap<Kind, Vec<CachedAnyKind>> = BTreeMap::new();
     let mut judged = Vec::with_capacity(objects.len());
     for object in objects {
-        let Object { key, source, root, broken, declared } = object;
+        let ManifestObject { key, source, root, broken, declared } = object;
         let here = Location::new(source, &root.locate("metadata.name"));
         // An object without a name was refused already, and nobody can mean it.
         let again = first.get(&key).filter(|_| !key.name.is_empty());
@@ -39,7 +44,7 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
             let finding = Finding::error(Code::DuplicateObject, here, message).of(&key, "metadata.name");
             findings.push(Finding { other: Some(other.clone()), ..finding });
             // Alone, it is still held to what one object decides.
-            let mut alone = Index::default();
+            let mut alone = ObjectCache::default();
             alone.replace(key.kind, vec![declared.into()]);
             let place = Placed { key, source, root, broken };
             place.say(own(&alone, &place.key), None, |_| None, findings);
@@ -52,19 +57,19 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
     for (kind, list) in lists {
         index.replace(kind, list);
     }
-    let nobody = Workspace::default();
+    let nobody = WorkspacePolicy::default();
     let workspace = policy.unwrap_or(&nobody);
     let owner = Owner { installation: workspace.installation().to_owned(), cluster: NO_CLUSTER.to_owned() };
-    let world = World {
+    let world = Inputs {
         declared: &index,
-        observed: &Mirror::default(),
+        observed: &DirectoryCache::default(),
         workspace,
         owner: &owner,
         directory_available: true,
         unsent: false,
         invitations: &NO_INVITATIONS,
-        scope: Scope { directory: false, policy: policy.is_some(), incumbents: true },
-        extent: Extent::Declared,
+        scope: AvailableFacts { directory: false, policy: policy.is_some(), incumbents: true },
+        extent: PruneScope::Declared,
         now,
     };
     for object in &judged {
@@ -79,23 +84,24 @@ pub fn all(objects: Vec<Object>, policy: Option<&Workspace>, now: Timestamp, fin
 }
 
 /// The rules that one object decides.
-fn own(index: &Index, key: &Key) -> Vec<Violation> {
+fn own(index: &ObjectCache, key: &ObjectRef) -> Vec<Violation> {
     let violations = match key.kind {
         Kind::Partner => {
-            index.partner(&key.namespace, &key.name).and_then(Slot::read).map(|it| it.reading.violations.clone())
+            index.partner(&key.namespace, &key.name).and_then(CacheEntry::read).map(|it| it.reading.violations.clone())
         }
-        Kind::Membership => {
-            index.membership(&key.namespace, &key.name).and_then(Slot::read).map(|it| it.reading.violations.clone())
-        }
+        Kind::Membership => index
+            .membership(&key.namespace, &key.name)
+            .and_then(CacheEntry::read)
+            .map(|it| it.reading.violations.clone()),
         Kind::Share => {
-            index.share(&key.namespace, &key.name).and_then(Slot::read).map(|it| it.reading.violations.clone())
+            index.share(&key.namespace, &key.name).and_then(CacheEntry::read).map(|it| it.reading.violations.clone())
         }
     };
     violations.unwrap_or_default()
 }
 
 /// Who has what an object claims: of two in one person's files, both can be named.
-fn rival(index: &Index, key: &Key, reason: Reason) -> Option<Key> {
+fn rival(index: &ObjectCache, key: &ObjectRef, reason: Reason) -> Option<ObjectRef> {
     let (namespace, name) = (&*key.namespace, &*key.name);
     let (meta, kind) = if reason == Reason::AlreadyGuest {
         let mine = index.membership(namespace, name)?.read()?;
@@ -111,12 +117,12 @@ fn rival(index: &Index, key: &Key, reason: Reason) -> Option<Key> {
     } else {
         return None;
     };
-    Some(Key::new(kind, meta.namespace.as_deref()?, meta.name.as_deref()?))
+    Some(ObjectRef::new(kind, meta.namespace.as_deref()?, meta.name.as_deref()?))
 }
 
 /// An object and the places of its fields.
 struct Placed {
-    key: Key,
+    key: ObjectRef,
     source: usize,
     root: crate::yaml::tree::Node,
     broken: BTreeSet<String>,
@@ -176,16 +182,18 @@ impl Placed {
     }
 
     /// An end that has passed: a slip in the year would else invite nobody, and say nothing.
-    fn say_over(&self, index: &Index, now: Timestamp, findings: &mut Vec<Finding>) {
+    fn say_over(&self, index: &ObjectCache, now: Timestamp, findings: &mut Vec<Finding>) {
         let (namespace, name) = (&self.key.namespace, &self.key.name);
         let end = match self.key.kind {
             Kind::Partner => {
-                index.partner(namespace, name).and_then(Slot::read).and_then(|it| it.reading.terms.expires_at)
+                index.partner(namespace, name).and_then(CacheEntry::read).and_then(|it| it.reading.terms.expires_at)
             }
             Kind::Membership => {
-                index.membership(namespace, name).and_then(Slot::read).and_then(|it| it.reading.terms.expires_at)
+                index.membership(namespace, name).and_then(CacheEntry::read).and_then(|it| it.reading.terms.expires_at)
             }
-            Kind::Share => index.share(namespace, name).and_then(Slot::read).and_then(|it| it.reading.terms.expires_at),
+            Kind::Share => {
+                index.share(namespace, name).and_then(CacheEntry::read).and_then(|it| it.reading.terms.expires_at)
+            }
         };
         if end.is_some_and(|end| end <= now) {
             let message = "this instant has passed: nothing is granted, and no new guest is invited".to_owned();
@@ -194,11 +202,13 @@ impl Placed {
     }
 
     /// Reports durations in which nobody can act. The API server accepts them, and with a wrong unit no guest would get in.
-    fn say_short(&self, index: &Index, findings: &mut Vec<Finding>) {
+    fn say_short(&self, index: &ObjectCache, findings: &mut Vec<Finding>) {
         if self.key.kind != Kind::Partner {
             return;
         }
-        let Some(partner) = index.partner(&self.key.namespace, &self.key.name).and_then(Slot::read) else { return };
+        let Some(partner) = index.partner(&self.key.namespace, &self.key.name).and_then(CacheEntry::read) else {
+            return;
+        };
         let terms = &partner.reading.terms;
         for (path, duration, effect) in [
             (
@@ -220,11 +230,11 @@ impl Placed {
     }
 
     /// The entries of a share that name memberships which are not in these files, where its partner is.
-    fn say_absent(&self, index: &Index, findings: &mut Vec<Finding>) {
+    fn say_absent(&self, index: &ObjectCache, findings: &mut Vec<Finding>) {
         if self.key.kind != Kind::Share {
             return;
         }
-        let Some(share) = index.share(&self.key.namespace, &self.key.name).and_then(Slot::read) else { return };
+        let Some(share) = index.share(&self.key.namespace, &self.key.name).and_then(CacheEntry::read) else { return };
         let terms = &share.reading.terms;
         if index.partner(&self.key.namespace, &terms.partner).is_none() {
             return;

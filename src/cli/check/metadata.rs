@@ -14,7 +14,7 @@ use crate::rules::quote;
 use crate::rules::time::instant;
 use crate::yaml::{
     self,
-    tree::{Entry, Node, Value, field_mark},
+    tree::{MapEntry, Node, Value, field_mark},
 };
 
 /// How many bytes all annotations of an object may have together.
@@ -67,7 +67,7 @@ pub fn read(root: &Node, kind: Kind, namespace: &str, checker: &mut Checker<'_>)
     meta
 }
 
-fn take(field: &Entry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker: &mut Checker<'_>) {
+fn take(field: &MapEntry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker: &mut Checker<'_>) {
     match field.key.as_str() {
         "name" => {
             meta.name = text(field, path, checker);
@@ -104,7 +104,7 @@ fn take(field: &Entry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker: &
     }
 }
 
-fn text(field: &Entry, path: &str, checker: &mut Checker<'_>) -> Option<String> {
+fn text(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> Option<String> {
     let text = field.value.text();
     if text.is_none() {
         let message = format!("{path} is a string, not {}; {}", field.value.describe(), form(path));
@@ -113,7 +113,7 @@ fn text(field: &Entry, path: &str, checker: &mut Checker<'_>) -> Option<String> 
     text.map(str::to_owned)
 }
 
-fn time(field: &Entry, path: &str, checker: &mut Checker<'_>) -> Option<Time> {
+fn time(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> Option<Time> {
     let text = text(field, path, checker)?;
     match instant(&text) {
         Ok(time) => Some(Time(time)),
@@ -125,7 +125,7 @@ fn time(field: &Entry, path: &str, checker: &mut Checker<'_>) -> Option<Time> {
 }
 
 /// A map of texts whose keys are names.
-fn texts(field: &Entry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
+fn texts(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
     if !matches!(field.value.value, Value::Map(_)) {
         checker.say(&field_mark(field), path, format!("{path} is a map, not {}", field.value.describe()));
     }
@@ -148,7 +148,7 @@ fn name_form(name: &str) -> String {
     )
 }
 
-fn annotations(field: &Entry, kind: Kind, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
+fn annotations(field: &MapEntry, kind: Kind, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
     let texts = texts(field, path, checker);
     for entry in field.value.entries() {
         annotation::check(entry, kind, &format!("{path}.{}", entry.key), checker);
@@ -161,7 +161,7 @@ fn annotations(field: &Entry, kind: Kind, path: &str, checker: &mut Checker<'_>)
     texts
 }
 
-fn labels(field: &Entry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
+fn labels(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
     let texts = texts(field, path, checker);
     for entry in field.value.entries() {
         if api::is_annotation(&entry.key) {
@@ -183,7 +183,7 @@ fn labels(field: &Entry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<Stri
     texts
 }
 
-fn finalizers(field: &Entry, path: &str, checker: &mut Checker<'_>) {
+fn finalizers(field: &MapEntry, path: &str, checker: &mut Checker<'_>) {
     for (index, item) in items(field, path, checker).iter().enumerate() {
         let place = format!("{path}[{index}]");
         match item.text() {
@@ -194,7 +194,7 @@ fn finalizers(field: &Entry, path: &str, checker: &mut Checker<'_>) {
     }
 }
 
-fn owners(field: &Entry, path: &str, checker: &mut Checker<'_>) {
+fn owners(field: &MapEntry, path: &str, checker: &mut Checker<'_>) {
     for (index, item) in typed_items(field, path, checker).iter().enumerate() {
         for name in ["apiVersion", "kind", "name", "uid"] {
             if item.get(name).and_then(Node::text).is_none_or(str::is_empty) {
@@ -205,7 +205,7 @@ fn owners(field: &Entry, path: &str, checker: &mut Checker<'_>) {
     }
 }
 
-fn items<'n>(field: &'n Entry, path: &str, checker: &mut Checker<'_>) -> &'n [Node] {
+fn items<'n>(field: &'n MapEntry, path: &str, checker: &mut Checker<'_>) -> &'n [Node] {
     if let Value::List(items) = &field.value.value {
         return items;
     }
@@ -214,7 +214,7 @@ fn items<'n>(field: &'n Entry, path: &str, checker: &mut Checker<'_>) -> &'n [No
 }
 
 /// The items of a list of objects, if all their fields have the types that kubectl decodes.
-fn typed_items<'n>(field: &'n Entry, path: &str, checker: &mut Checker<'_>) -> &'n [Node] {
+fn typed_items<'n>(field: &'n MapEntry, path: &str, checker: &mut Checker<'_>) -> &'n [Node] {
     if let Some(problem) = yaml::metadata::field_problem(field) {
         checker.say(&problem.span, path, problem.message);
         return &[];

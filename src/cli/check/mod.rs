@@ -30,13 +30,13 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 
 use super::terminal::complain;
-use crate::index::{Declared, Key, Kind};
-use crate::workspace::Workspace;
+use crate::index::{Kind, Object, ObjectRef};
+use crate::workspace::WorkspacePolicy;
 use crate::yaml::tree::Node;
 use crate::yaml::{self, ProblemKind, manifest};
 use finding::{Code, Finding, Location, Severity};
 pub(super) use glob::Glob;
-use object::{Object, Reader, Sort};
+use object::{ManifestObject, ObjectClass, Reader};
 use report::Report;
 use source::{Refused, Source};
 pub(super) use text::has_colour;
@@ -113,19 +113,19 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
 }
 
 /// Reads the workspace policy.
-pub(super) fn policy(file: &Path) -> Result<Workspace, String> {
+pub(super) fn policy(file: &Path) -> Result<WorkspacePolicy, String> {
     let failed =
         |error: &dyn std::fmt::Display| format!("failed to read the workspace policy {}: {error}", file.display());
     let text = std::fs::read(file).map_err(|error| failed(&error))?;
     let text = yaml::decode_bytes(text).map_err(|problem| failed(&problem))?;
-    Workspace::parse(&text).map_err(|error| failed(&error))
+    WorkspacePolicy::parse(&text).map_err(|error| failed(&error))
 }
 
 /// Checks texts. What could not be read stands among them with the reason.
 fn check(
     texts: Vec<Result<Source, Refused>>,
     namespace: Option<&str>,
-    policy: Option<&Workspace>,
+    policy: Option<&WorkspacePolicy>,
     now: Timestamp,
 ) -> Report {
     let Reading { mut report, objects, .. } = Reading::of(texts, namespace, policy, now);
@@ -149,9 +149,9 @@ const NAME: &str = "metadata.name";
 /// What files say, for who goes on with it.
 pub(super) struct Examined {
     /// What they declare; of an object that stands there twice, both.
-    pub objects: Vec<Declared>,
+    pub objects: Vec<Object>,
     /// Where each of them has its name.
-    names: Vec<(Key, Location)>,
+    names: Vec<(ObjectRef, Location)>,
     report: Report,
 }
 
@@ -159,7 +159,7 @@ pub(super) struct Examined {
 pub(super) fn examine(
     (paths, exclude): (&[PathBuf], &[Glob]),
     namespace: Option<&str>,
-    policy: &Workspace,
+    policy: &WorkspacePolicy,
     now: Timestamp,
 ) -> Examined {
     examine_texts(source::read(paths, exclude), namespace, policy, now)
@@ -168,13 +168,13 @@ pub(super) fn examine(
 fn examine_texts(
     texts: Vec<Result<Source, Refused>>,
     namespace: Option<&str>,
-    policy: &Workspace,
+    policy: &WorkspacePolicy,
     now: Timestamp,
 ) -> Examined {
     let Reading { mut report, objects, .. } = Reading::of(texts, namespace, Some(policy), now);
     report.warnings = policy.wide_patterns(objects.iter().map(|object| &*object.key.namespace));
     let declared = objects.iter().map(|object| object.declared.clone()).collect();
-    let name = |object: &Object| (object.key.clone(), Location::new(object.source, &object.root.locate(NAME)));
+    let name = |object: &ManifestObject| (object.key.clone(), Location::new(object.source, &object.root.locate(NAME)));
     let names = objects.iter().map(name).collect();
     same_uids(&objects, &mut report.findings);
     leaving(&objects, &mut report.findings);
@@ -184,14 +184,14 @@ fn examine_texts(
 }
 
 /// Reads a text as `plan` and `apply` read a file: its objects, or the report of its errors.
-pub fn read_manifests(text: &str, policy: &Workspace, now: Timestamp) -> Result<Vec<Declared>, String> {
+pub fn read_manifests(text: &str, policy: &WorkspacePolicy, now: Timestamp) -> Result<Vec<Object>, String> {
     let texts = vec![Ok(Source::new("-", text))];
     examine_texts(texts, None, policy, now).refusal().map(|accepted| accepted.objects)
 }
 
 /// Two objects with one UID would be taken for one.
-fn same_uids(objects: &[Object], findings: &mut Vec<Finding>) {
-    let mut seen: BTreeMap<&str, &Object> = BTreeMap::new();
+fn same_uids(objects: &[ManifestObject], findings: &mut Vec<Finding>) {
+    let mut seen: BTreeMap<&str, &ManifestObject> = BTreeMap::new();
     for object in objects {
         let uid = object.declared.metadata().uid.as_deref().unwrap_or_default();
         let Some(first) = seen.insert(uid, object).filter(|first| first.key != object.key) else { continue };
@@ -202,7 +202,7 @@ fn same_uids(objects: &[Object], findings: &mut Vec<Finding>) {
 }
 
 /// What is being deleted in a cluster is not what a file declares; who reads it so would remove people without being asked to.
-fn leaving(objects: &[Object], findings: &mut Vec<Finding>) {
+fn leaving(objects: &[ManifestObject], findings: &mut Vec<Finding>) {
     for object in objects.iter().filter(|object| object.declared.metadata().deletion_timestamp.is_some()) {
         let path = "metadata.deletionTimestamp";
         let at = Location::new(object.source, &object.root.locate(path));
@@ -265,7 +265,7 @@ impl Examined {
 /// The files that `plan` and `apply` accept.
 pub(super) struct Accepted {
     /// The objects that they declare.
-    pub objects: Vec<Declared>,
+    pub objects: Vec<Object>,
     /// The places of the objects and of the findings.
     pub places: Places,
     /// Problems that do not stop the command.
@@ -274,16 +274,16 @@ pub(super) struct Accepted {
 
 /// Where in the files a field stands that something is said about, and each object's name.
 #[derive(Clone, Default)]
-pub(super) struct Places(BTreeMap<(Key, String), String>);
+pub(super) struct Places(BTreeMap<(ObjectRef, String), String>);
 
 impl Places {
     /// `file:line:column` of an object's name.
-    pub fn of_name(&self, key: &Key) -> Option<&str> {
+    pub fn of_name(&self, key: &ObjectRef) -> Option<&str> {
         self.of(key, NAME)
     }
 
     /// `file:line:column` of a field.
-    pub fn of(&self, key: &Key, path: &str) -> Option<&str> {
+    pub fn of(&self, key: &ObjectRef, path: &str) -> Option<&str> {
         self.0.get(&(key.clone(), path.to_owned())).map(String::as_str)
     }
 }
@@ -291,17 +291,17 @@ impl Places {
 struct Reading {
     reader: Reader,
     report: Report,
-    objects: Vec<Object>,
+    objects: Vec<ManifestObject>,
 }
 
 impl Reading {
     fn of(
         texts: Vec<Result<Source, Refused>>,
         namespace: Option<&str>,
-        policy: Option<&Workspace>,
+        policy: Option<&WorkspacePolicy>,
         now: Timestamp,
     ) -> Self {
-        let installation = policy.map_or(crate::workspace::DEFAULT_INSTALLATION, Workspace::installation);
+        let installation = policy.map_or(crate::workspace::DEFAULT_INSTALLATION, WorkspacePolicy::installation);
         let mut reading =
             Self { reader: Reader::new(namespace, installation, now), report: Report::default(), objects: Vec::new() };
         for text in texts {
@@ -359,16 +359,16 @@ impl Reading {
     /// Adds a document. One that kubectl refuses as no object goes to `refused`.
     fn document(&mut self, source: usize, root: Node, is_item: bool, refused: &mut Vec<yaml::Problem>) {
         match object::sort(&root) {
-            Sort::Ours(kind) => {
+            ObjectClass::Ours(kind) => {
                 self.report.count(kind);
                 let object = self.reader.read(kind, source, root, &mut self.report.findings);
                 self.objects.push(object);
             }
-            Sort::List => match manifest::list_items(root, is_item) {
+            ObjectClass::List => match manifest::list_items(root, is_item) {
                 Ok(items) => items.into_iter().for_each(|item| self.document(source, item, true, refused)),
                 Err(problem) => refused.push(problem),
             },
-            Sort::Foreign => {
+            ObjectClass::Foreign => {
                 let problem = yaml::metadata::problem(&root);
                 match manifest::objects(root) {
                     Ok(objects) => self.report.ignored += objects.len(),
@@ -376,7 +376,7 @@ impl Reading {
                 }
                 refused.extend(problem);
             }
-            Sort::Mistaken(field, message) => {
+            ObjectClass::Mistaken(field, message) => {
                 let at = Location::new(source, &root.locate(&field));
                 let finding = Finding::error(Code::Schema, at, message);
                 self.report.findings.push(Finding { path: field, ..finding });

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::finding::{Code, Finding, Location};
 use super::schema::Checker;
 use crate::api;
-use crate::index::{Declared, Key, Kind};
+use crate::index::{Kind, Object, ObjectRef};
 use crate::rules::{Reason, quote};
 use crate::wording::nearest;
 use crate::yaml::tree::{Node, Value, field_mark};
@@ -22,9 +22,9 @@ const LONGEST_NAME: usize = 63;
 const FILES: Uuid = Uuid::from_u128(0x6b0f_53a4_5cf1_4a3e_9f0e_7d6c_2f11_88d2);
 
 /// An object of ours.
-pub struct Object {
+pub struct ManifestObject {
     /// Its name.
-    pub key: Key,
+    pub key: ObjectRef,
     /// Where it stands.
     pub source: usize,
     /// Its tree.
@@ -32,11 +32,11 @@ pub struct Object {
     /// Fields whose text is not what was judged.
     pub broken: BTreeSet<String>,
     /// What it declares.
-    pub declared: Declared,
+    pub declared: Object,
 }
 
 /// What a document turned out to be.
-pub enum Sort {
+pub enum ObjectClass {
     /// One of ours.
     Ours(Kind),
     /// A list of objects.
@@ -48,12 +48,12 @@ pub enum Sort {
 }
 
 /// What a document is.
-pub fn sort(root: &Node) -> Sort {
+pub fn sort(root: &Node) -> ObjectClass {
     if let Value::List(items) = &root.value {
-        let ours = items.iter().any(|item| !matches!(sort(item), Sort::Foreign));
+        let ours = items.iter().any(|item| !matches!(sort(item), ObjectClass::Foreign));
         let message =
             "a document is one object, not a list; write each one after a line of ---, or as items of kind: List";
-        return if ours { Sort::Mistaken(String::new(), message.to_owned()) } else { Sort::Foreign };
+        return if ours { ObjectClass::Mistaken(String::new(), message.to_owned()) } else { ObjectClass::Foreign };
     }
     let text = |name| root.get(name).and_then(Node::text);
     let (version, kind) = (text("apiVersion"), text("kind"));
@@ -61,38 +61,41 @@ pub fn sort(root: &Node) -> Sort {
     let known = |kind: &str| Kind::ALL.into_iter().find(|known| known.as_str() == kind);
     match (version, kind) {
         (Some(version), Some(kind)) if version == wanted => match known(kind) {
-            Some(kind) => Sort::Ours(kind),
+            Some(kind) => ObjectClass::Ours(kind),
             None if kind.strip_suffix("List").and_then(known).is_some() => list(root),
             None => {
                 let near = nearest(kind, Kind::ALL.into_iter().map(Kind::as_str));
                 let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-                Sort::Mistaken("kind".to_owned(), format!("{wanted} has no kind {}{hint}", quote(kind)))
+                ObjectClass::Mistaken("kind".to_owned(), format!("{wanted} has no kind {}{hint}", quote(kind)))
             }
         },
         (Some("v1"), Some("List")) => list(root),
         // kubectl takes every object with items for a list, and drops what is around them.
-        (Some(_), Some(_)) if matches!(root.get("items"), Some(Node { value: Value::List(_), .. })) => Sort::List,
+        (Some(_), Some(_)) if matches!(root.get("items"), Some(Node { value: Value::List(_), .. })) => {
+            ObjectClass::List
+        }
         (Some(version), kind) => {
             let group = version.split('/').next().unwrap_or_default();
             if group == api::GROUP && kind.is_some() {
-                Sort::Mistaken(
+                ObjectClass::Mistaken(
                     "apiVersion".to_owned(),
                     format!("there is no version {}; this release knows {wanted}", quote(version)),
                 )
             } else if group == api::GROUP {
-                misspelt(root)
-                    .unwrap_or_else(|| Sort::Mistaken("kind".to_owned(), "kind is missing; it is required".to_owned()))
+                misspelt(root).unwrap_or_else(|| {
+                    ObjectClass::Mistaken("kind".to_owned(), "kind is missing; it is required".to_owned())
+                })
             } else if let Some(kind) = kind.filter(|kind| is_ours(kind)) {
                 let message = format!("{} has no kind {}; did you mean {wanted}?", quote(version), quote(kind));
-                Sort::Mistaken("apiVersion".to_owned(), message)
+                ObjectClass::Mistaken("apiVersion".to_owned(), message)
             } else {
-                misspelt(root).unwrap_or(Sort::Foreign)
+                misspelt(root).unwrap_or(ObjectClass::Foreign)
             }
         }
         (None, Some(kind)) if is_ours(kind) => misspelt(root).unwrap_or_else(|| {
-            Sort::Mistaken("apiVersion".to_owned(), format!("apiVersion is missing; write {wanted}"))
+            ObjectClass::Mistaken("apiVersion".to_owned(), format!("apiVersion is missing; write {wanted}"))
         }),
-        (None, _) => misspelt(root).unwrap_or(Sort::Foreign),
+        (None, _) => misspelt(root).unwrap_or(ObjectClass::Foreign),
     }
 }
 
@@ -104,7 +107,7 @@ fn is_ours(kind: &str) -> bool {
 }
 
 /// An object that would be guestlist's if the fields `apiVersion` and `kind` had the right capital letters.
-fn misspelt(root: &Node) -> Option<Sort> {
+fn misspelt(root: &Node) -> Option<ObjectClass> {
     let find = |name: &'static str| {
         let mut entries = root.entries().iter();
         entries
@@ -116,16 +119,20 @@ fn misspelt(root: &Node) -> Option<Sort> {
     let ours = version.is_some_and(|(_, _, text)| text.is_some_and(group))
         || kind.is_some_and(|(_, _, text)| text.is_some_and(is_ours));
     let (written, name, _) = [version, kind].into_iter().flatten().find(|(written, name, _)| written != name)?;
-    ours.then(|| Sort::Mistaken(written.to_owned(), format!("there is no field {}; write {name}", quote(written))))
+    ours.then(|| {
+        ObjectClass::Mistaken(written.to_owned(), format!("there is no field {}; write {name}", quote(written)))
+    })
 }
 
 /// A list of objects, if its items are one.
-fn list(root: &Node) -> Sort {
+fn list(root: &Node) -> ObjectClass {
     match root.get("items").map(|items| &items.value) {
-        None => Sort::Mistaken("items".to_owned(), "items is missing; a list has a list of objects there".to_owned()),
-        Some(Value::List(_)) => Sort::List,
+        None => {
+            ObjectClass::Mistaken("items".to_owned(), "items is missing; a list has a list of objects there".to_owned())
+        }
+        Some(Value::List(_)) => ObjectClass::List,
         Some(Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Map(_)) => {
-            Sort::Mistaken("items".to_owned(), "items is a list of objects".to_owned())
+            ObjectClass::Mistaken("items".to_owned(), "items is a list of objects".to_owned())
         }
     }
 }
@@ -165,14 +172,14 @@ impl Reader {
     }
 
     /// Reads one object. What does not fit is said; what is left can still be judged.
-    pub fn read(&self, kind: Kind, source: usize, root: Node, findings: &mut Vec<Finding>) -> Object {
+    pub fn read(&self, kind: Kind, source: usize, root: Node, findings: &mut Vec<Finding>) -> ManifestObject {
         let mut own = Vec::new();
         let mut checker = Checker::new(source, self.now, &mut own);
         let mut meta = super::metadata::read(&root, kind, &self.namespace, &mut checker);
         let spec = self.fields(kind, &root, &mut checker);
         let broken = std::mem::take(&mut checker.broken);
         let name = meta.name.clone().unwrap_or_default();
-        let key = Key::new(kind, meta.namespace.clone().unwrap_or_default(), name);
+        let key = ObjectRef::new(kind, meta.namespace.clone().unwrap_or_default(), name);
         self.name_rules(&key, source, &root, &mut own);
         // A cluster gives UIDs that nobody else has; in a file anybody can write anybody's. So it counts in its namespace only.
         let whose = format!("{}/{}/{}", self.installation, kind.as_str(), key.namespace);
@@ -185,7 +192,7 @@ impl Reader {
             let path = finding.path.clone();
             finding.of(&key, path)
         }));
-        Object { declared: declare(kind, meta, spec), key, source, root, broken }
+        ManifestObject { declared: declare(kind, meta, spec), key, source, root, broken }
     }
 
     /// The fields beside the metadata. The result is what the spec says.
@@ -213,7 +220,7 @@ impl Reader {
         spec
     }
 
-    fn name_rules(&self, key: &Key, source: usize, root: &Node, findings: &mut Vec<Finding>) {
+    fn name_rules(&self, key: &ObjectRef, source: usize, root: &Node, findings: &mut Vec<Finding>) {
         let place = |path: &str| Location::new(source, &root.locate(path));
         if key.name.chars().count() > LONGEST_NAME {
             let message = format!("the name of the object has at most {LONGEST_NAME} characters");
@@ -228,19 +235,19 @@ impl Reader {
     }
 }
 
-fn declare(kind: Kind, metadata: ObjectMeta, spec: Option<serde_json::Value>) -> Declared {
+fn declare(kind: Kind, metadata: ObjectMeta, spec: Option<serde_json::Value>) -> Object {
     match kind {
         Kind::Partner => match typed(spec) {
-            Ok(spec) => Declared::Partner(Box::new(api::LocalPartner { metadata, spec, status: None })),
-            Err(error) => Declared::Unreadable { kind, metadata: Box::new(metadata), error },
+            Ok(spec) => Object::Partner(Box::new(api::LocalPartner { metadata, spec, status: None })),
+            Err(error) => Object::Unreadable { kind, metadata: Box::new(metadata), error },
         },
         Kind::Membership => match typed(spec) {
-            Ok(spec) => Declared::Membership(Box::new(api::GuestMembership { metadata, spec, status: None })),
-            Err(error) => Declared::Unreadable { kind, metadata: Box::new(metadata), error },
+            Ok(spec) => Object::Membership(Box::new(api::GuestMembership { metadata, spec, status: None })),
+            Err(error) => Object::Unreadable { kind, metadata: Box::new(metadata), error },
         },
         Kind::Share => match typed(spec) {
-            Ok(spec) => Declared::Share(Box::new(api::AccountShare { metadata, spec, status: None })),
-            Err(error) => Declared::Unreadable { kind, metadata: Box::new(metadata), error },
+            Ok(spec) => Object::Share(Box::new(api::AccountShare { metadata, spec, status: None })),
+            Err(error) => Object::Unreadable { kind, metadata: Box::new(metadata), error },
         },
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::{Code, Finding, Severity};
-use super::source::{Place, Source};
+use super::source::{LineColumn, Source};
 use crate::index::Kind;
 
 /// What was checked and found.
@@ -66,7 +66,7 @@ impl Report {
     }
 
     /// A source's name, and where an offset of it lies. Nothing of a file that cannot be read has a place.
-    pub fn place(&self, source: usize, offset: usize) -> Option<(&str, Place)> {
+    pub fn place(&self, source: usize, offset: usize) -> Option<(&str, LineColumn)> {
         self.sources.get(source).map(|source| (source.name.as_str(), source.place(offset)))
     }
 }

@@ -15,7 +15,7 @@ use super::names::is_subdomain;
 use crate::api;
 use crate::rules::quote;
 use crate::wording::nearest;
-use crate::yaml::tree::{Entry, Node, Span, Value, field_mark};
+use crate::yaml::tree::{MapEntry, Node, Span, Value, field_mark};
 
 /// The longest ending that may be missing from a field's name by mistake: `Ref`, `At`, `By`.
 const SUFFIX: usize = 3;
@@ -50,7 +50,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Reads a field of an object. A null stands for nothing where it is created, and is refused by server-side apply.
-    pub fn field(&mut self, entry: &Entry, schema: &JSONSchemaProps, path: &str) -> Option<Json> {
+    pub fn field(&mut self, entry: &MapEntry, schema: &JSONSchemaProps, path: &str) -> Option<Json> {
         if matches!(entry.value.value, Value::Null) {
             self.say(&field_mark(entry), path, format!("{path} has no value; give it one, or remove the field"));
             self.broken.insert(path.to_owned());
@@ -112,7 +112,7 @@ impl<'a> Checker<'a> {
         self.broken.insert(path.to_owned());
     }
 
-    fn object(&mut self, entries: &[Entry], mark: &Span, schema: &JSONSchemaProps, path: &str) -> Json {
+    fn object(&mut self, entries: &[MapEntry], mark: &Span, schema: &JSONSchemaProps, path: &str) -> Json {
         let mut made = Map::new();
         let properties = schema.properties.as_ref();
         for entry in entries {
@@ -144,7 +144,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Says that a field does not exist, and which was meant.
-    pub fn unknown<'k>(&mut self, entry: &Entry, path: &str, known: impl Iterator<Item = &'k str> + Clone) {
+    pub fn unknown<'k>(&mut self, entry: &MapEntry, path: &str, known: impl Iterator<Item = &'k str> + Clone) {
         // A field without its ending, such as partner for partnerRef, is likelier than a field with a similar name.
         let begun = |known: &&str| known.starts_with(&entry.key) && known.len() - entry.key.len() <= SUFFIX;
         let cut = known.clone().find(begun).filter(|_| !entry.key.is_empty());

@@ -33,7 +33,7 @@ pub struct Source {
 
 /// A part of a line, as it is shown.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Part<'a> {
+pub struct LineExcerpt<'a> {
     /// The text.
     pub text: &'a str,
     /// How many of the line's characters stand before it.
@@ -47,7 +47,7 @@ const BLOCK: usize = 1024;
 
 /// A place for people: both count from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct LineColumn {
     /// The line.
     pub line: usize,
     /// The column.
@@ -69,11 +69,11 @@ impl Source {
     }
 
     /// Where an offset lies.
-    pub fn place(&self, offset: usize) -> Place {
+    pub fn place(&self, offset: usize) -> LineColumn {
         let offset = self.floor(offset);
         let line = self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
         let start = self.lines.get(line).copied().unwrap_or_default();
-        Place { line: line + 1, column: self.characters(offset) - self.characters(start) + 1 }
+        LineColumn { line: line + 1, column: self.characters(offset) - self.characters(start) + 1 }
     }
 
     /// How many characters stand before an offset.
@@ -84,7 +84,7 @@ impl Source {
     }
 
     /// At most `width` characters of a line; where it is longer, from `before` characters ahead of an offset.
-    pub fn part(&self, line: usize, offset: usize, before: usize, width: usize) -> Part<'_> {
+    pub fn part(&self, line: usize, offset: usize, before: usize, width: usize) -> LineExcerpt<'_> {
         let text = self.line(line);
         let first = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
         let fits = text.char_indices().nth(width).is_none();
@@ -93,7 +93,7 @@ impl Source {
         let start = if fits { 0 } else { ahead.take(before).last().map_or(at, |(at, _)| at) };
         let shown = text.get(start..).unwrap_or_default();
         let end = shown.char_indices().nth(width).map_or(shown.len(), |(at, _)| at);
-        Part {
+        LineExcerpt {
             text: shown.get(..end).unwrap_or_default(),
             before: self.characters(first + start) - self.characters(first),
             is_cut: end < shown.len(),

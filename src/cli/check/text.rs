@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use super::finding::{Code, Finding, Severity};
 use super::plural;
 use super::report::Report;
-use super::source::{Part, Place, Source};
+use super::source::{LineColumn, LineExcerpt, Source};
 use crate::index::Kind;
 use crate::rules::text::is_hidden;
 
@@ -87,8 +87,8 @@ fn one(report: &Report, finding: &Finding, paint: &Paint, text: &mut String) {
     text.push('\n');
 }
 
-fn excerpt(source: &Source, finding: &Finding, place: Place, gutter: &str, paint: &Paint, text: &mut String) {
-    let Part { text: line, before, is_cut } = source.part(place.line, finding.at.start, BEFORE, WIDTH);
+fn excerpt(source: &Source, finding: &Finding, place: LineColumn, gutter: &str, paint: &Paint, text: &mut String) {
+    let LineExcerpt { text: line, before, is_cut } = source.part(place.line, finding.at.start, BEFORE, WIDTH);
     let length = line.chars().count();
     let end = source.place(finding.at.end);
     let column = place.column - 1 - before;

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::Problem;
 use super::place::{cannot, environment, is_keycloak, runtime};
-use crate::directory::keycloak::bootstrap::{Outcome, Wanted, bootstrap};
+use crate::directory::keycloak::bootstrap::{SetupOutcome, Wanted, bootstrap};
 use crate::directory::keycloak::{Secret, Settings, client_id};
 
 /// Arguments of `guestlist directory setup`.
@@ -90,14 +90,14 @@ pub fn run(directory: &str, args: SetupArgs, out: &mut dyn Write) -> Result<(), 
     match (&args.secret_file, secret) {
         (Some(file), Some(secret)) if !known && !dry_run => {
             keep(file, &secret)?;
-            tell(Outcome::Changed, &format!("{} holds the secret of client {client_id:?}", file.display()));
+            tell(SetupOutcome::Changed, &format!("{} holds the secret of client {client_id:?}", file.display()));
         }
         (Some(file), _) => {
-            let outcome = if known { Outcome::Unchanged } else { Outcome::Changed };
+            let outcome = if known { SetupOutcome::Unchanged } else { SetupOutcome::Changed };
             tell(outcome, &format!("{} holds the secret of client {client_id:?}", file.display()));
         }
         (None, _) => tell(
-            Outcome::Note,
+            SetupOutcome::Note,
             &format!(
                 "the operator needs the secret of client {client_id:?}: it is in Keycloak's console, realm {realm:?}, Clients, \
                  {client_id}, Credentials; --secret-file FILE writes it into a file"
@@ -121,25 +121,25 @@ impl Counted {
         writeln!(out, "\n{failed}{unchanged} unchanged, {by_hand} by hand, {changed} {would}")
     }
 
-    fn count(&mut self, outcome: Outcome, dry_run: bool) -> &'static str {
+    fn count(&mut self, outcome: SetupOutcome, dry_run: bool) -> &'static str {
         match outcome {
-            Outcome::Changed => {
+            SetupOutcome::Changed => {
                 self.changed += 1;
                 if dry_run { "would change" } else { "changed" }
             }
-            Outcome::Unchanged => {
+            SetupOutcome::Unchanged => {
                 self.unchanged += 1;
                 "unchanged"
             }
-            Outcome::ByHand => {
+            SetupOutcome::ByHand => {
                 self.by_hand += 1;
                 "by hand"
             }
-            Outcome::Failed => {
+            SetupOutcome::Failed => {
                 self.failed += 1;
                 "failed"
             }
-            Outcome::Note => "note",
+            SetupOutcome::Note => "note",
         }
     }
 }

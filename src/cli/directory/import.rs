@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_saphyr::{Error, Location, Spanned};
 
 use super::Problem;
-use crate::directory::{AccountRecord, Everything, ImportFile, Origin, UserEntry};
+use crate::directory::{AccountRecord, ImportFile, Origin, Snapshot, UserEntry};
 use crate::rules::{Email, check_text};
 use crate::wording::yaml_problem;
 use crate::yaml::{self, Switch};
@@ -62,7 +62,7 @@ struct Named {
 impl Entries {
     /// The entries that name a guest of the directory as a user or an Owner. Nothing is imported from such a file. `None`:
     /// there is no such entry.
-    pub fn refused(&self, held: &Everything) -> Option<Problem> {
+    pub fn refused(&self, held: &Snapshot) -> Option<Problem> {
         let guest = |email: &Email| held.guests.iter().find(|guest| guest.address == *email && guest.is_live());
         let lines = self.people.iter().filter_map(|Named { email, place, account }| {
             let guest = guest(email)?;
@@ -71,7 +71,7 @@ impl Entries {
                     "{email} is a guest and cannot own {account}; delete the membership first, or name another Owner"
                 ),
                 None => {
-                    guest.mark.as_ref().filter(|mark| mark.origin == Origin::Made)?;
+                    guest.mark.as_ref().filter(|mark| mark.origin == Origin::Created)?;
                     format!("{email} is a guest; delete the membership before importing a user")
                 }
             };

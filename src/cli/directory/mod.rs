@@ -14,10 +14,10 @@ use jiff::Timestamp;
 
 use super::Problem;
 pub use import::read_import;
-use place::Place;
+use place::DirectoryArg;
 
 use crate::directory::Imported;
-use crate::directory::import::Outcome;
+use crate::directory::import::EntryOutcome;
 use crate::directory::sqlite::Contents;
 use crate::rules::{Email, MfaMethod, printable};
 
@@ -152,7 +152,7 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let directory = &args.directory;
     let now = Timestamp::now();
     // A realm is prepared by an administrator, everything else is done by who the operator is.
-    let place = || Place::open(directory);
+    let place = || DirectoryArg::open(directory);
     match args.command {
         Command::Setup(args) => bootstrap::run(directory, args, out)?,
         Command::Import { file, users, dry_run } => {
@@ -223,10 +223,10 @@ fn show_import(done: &Imported, dry_run: bool, out: &mut dyn Write) -> Result<()
             done.left_out
         )?;
     }
-    let counts = [Outcome::Made, Outcome::Changed, Outcome::Unchanged, Outcome::LeftAlone];
+    let counts = [EntryOutcome::Made, EntryOutcome::Changed, EntryOutcome::Unchanged, EntryOutcome::LeftAlone];
     let counts = counts.map(|outcome| format!("{} {}", done.count(outcome), outcome.as_str())).join(", ");
     let written = if dry_run { "; nothing was written" } else { "" };
-    let failed = done.count(Outcome::Failed);
+    let failed = done.count(EntryOutcome::Failed);
     if failed == 0 {
         return Ok(writeln!(out, "{counts}{written}")?);
     }

@@ -8,16 +8,16 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::Problem;
-use crate::directory::import::People;
-use crate::directory::sqlite::{Access, Contents, Store, backup};
+use crate::directory::import::UserChanges;
+use crate::directory::sqlite::{Contents, OpenMode, Store, backup};
 use crate::directory::{
-    self, AccountRecord, Everything, Fault, Import, ImportFile, Imported, Observe, UserEntry, UserRecord, keycloak,
-    scheme,
+    self, AccountRecord, DirectoryReader, Error, Import, ImportFile, Imported, Snapshot, UserEntry, UserRecord,
+    keycloak, scheme,
 };
 use crate::rules::Email;
 
 /// A directory that was named.
-pub enum Place {
+pub enum DirectoryArg {
     /// The embedded one.
     File(PathBuf),
     /// A realm, and what calls to it run on.
@@ -39,12 +39,12 @@ pub fn cannot(directory: &str, why: &str) -> Problem {
     format!("--directory {} cannot be used here: {why}", scheme(directory)).into()
 }
 
-impl Place {
+impl DirectoryArg {
     /// The directory at an address.
     pub fn open(directory: &str) -> Result<Self, Problem> {
-        match directory::Place::read(directory)? {
-            directory::Place::Sqlite(path) => Ok(Self::File(path)),
-            directory::Place::Keycloak(settings) => {
+        match directory::DirectoryUrl::read(directory)? {
+            directory::DirectoryUrl::Sqlite(path) => Ok(Self::File(path)),
+            directory::DirectoryUrl::Keycloak(settings) => {
                 let realm = keycloak::Directory::new(*settings, Arc::new(Timestamp::now))?;
                 Ok(Self::Realm(realm, runtime()?))
             }
@@ -52,9 +52,9 @@ impl Place {
     }
 
     /// Everything that it holds.
-    pub fn everything(&self) -> Result<Everything, Problem> {
+    pub fn everything(&self) -> Result<Snapshot, Problem> {
         Ok(match self {
-            Self::File(path) => Store::open(path, Access::Read)?.everything()?,
+            Self::File(path) => Store::open(path, OpenMode::Read)?.everything()?,
             Self::Realm(realm, runtime) => runtime.block_on(realm.everything())?,
         })
     }
@@ -72,11 +72,11 @@ impl Place {
 
     /// Adds and updates accounts and people; on Keycloak it only adds people, and only with `users`. A rehearsal writes nothing.
     pub fn import(&self, file: &ImportFile, users: bool, rehearsal: bool) -> Result<Imported, Problem> {
-        let people = if users { People::Add } else { People::LeaveOut };
+        let people = if users { UserChanges::Add } else { UserChanges::LeaveOut };
         Ok(match self {
-            Self::File(path) if !rehearsal => Store::open(path, Access::Create)?.import_file(file)?,
-            Self::File(path) if has_content(path) => Store::open(path, Access::Read)?.rehearse_import_file(file)?,
-            Self::File(_) => Store::open(Path::new(":memory:"), Access::Create)?.rehearse_import_file(file)?,
+            Self::File(path) if !rehearsal => Store::open(path, OpenMode::Create)?.import_file(file)?,
+            Self::File(path) if has_content(path) => Store::open(path, OpenMode::Read)?.rehearse_import_file(file)?,
+            Self::File(_) => Store::open(Path::new(":memory:"), OpenMode::Create)?.rehearse_import_file(file)?,
             Self::Realm(realm, runtime) => runtime.block_on(async {
                 let import = file.complete(&if users { existing(realm, file).await? } else { BTreeMap::new() });
                 realm.import(&import, people, rehearsal).await
@@ -90,8 +90,8 @@ impl Place {
         let account = AccountRecord { name: account.to_owned(), owners, deleted: false };
         let import = Import { users: Vec::new(), accounts: vec![account] };
         let said = match self {
-            Self::File(path) => Store::open(path, Access::Read)?.rehearse_import(&import)?,
-            Self::Realm(realm, runtime) => runtime.block_on(realm.import(&import, People::LeaveOut, true))?,
+            Self::File(path) => Store::open(path, OpenMode::Read)?.rehearse_import(&import)?,
+            Self::Realm(realm, runtime) => runtime.block_on(realm.import(&import, UserChanges::LeaveOut, true))?,
         };
         Ok(said.warnings)
     }
@@ -99,7 +99,7 @@ impl Place {
     /// An account changes hands.
     pub fn set_owner(&self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Problem> {
         Ok(match self {
-            Self::File(path) => Store::open(path, Access::Write)?.set_owner(account, owners)?,
+            Self::File(path) => Store::open(path, OpenMode::Write)?.set_owner(account, owners)?,
             Self::Realm(realm, runtime) => runtime.block_on(realm.set_owner(account, owners))?,
         })
     }
@@ -107,7 +107,7 @@ impl Place {
     /// An account goes, or comes back.
     pub fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Problem> {
         Ok(match self {
-            Self::File(path) => Store::open(path, Access::Write)?.set_deleted(account, deleted)?,
+            Self::File(path) => Store::open(path, OpenMode::Write)?.set_deleted(account, deleted)?,
             Self::Realm(realm, runtime) => runtime.block_on(realm.set_deleted(account, deleted))?,
         })
     }
@@ -115,14 +115,14 @@ impl Place {
     /// The embedded directory, where the guest is played. In a realm there is a real one.
     pub fn played(&self, directory: &str, instead: &str) -> Result<Store, Problem> {
         match self {
-            Self::File(path) => Ok(Store::open(path, Access::Write)?),
+            Self::File(path) => Ok(Store::open(path, OpenMode::Write)?),
             Self::Realm(..) => Err(cannot(directory, instead)),
         }
     }
 }
 
 /// The users of a realm whose entries leave fields out.
-async fn existing(realm: &keycloak::Directory, file: &ImportFile) -> Result<BTreeMap<Email, UserRecord>, Fault> {
+async fn existing(realm: &keycloak::Directory, file: &ImportFile) -> Result<BTreeMap<Email, UserRecord>, Error> {
     let mut existing = BTreeMap::new();
     let partial = |entry: &&UserEntry| entry.name.is_none() || entry.enabled.is_none() || entry.verified.is_none();
     for entry in file.users.iter().filter(partial) {

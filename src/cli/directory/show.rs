@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Format, Problem};
-use crate::directory::Everything;
+use crate::directory::Snapshot;
 use crate::directory::{GuestRecord, MfaRecord};
 use crate::rules::{Email, printable, printable_json};
 
@@ -93,7 +93,7 @@ fn methods(guest: &GuestRecord) -> Vec<&'static str> {
     }
 }
 
-fn shown(all: &Everything, now: Timestamp) -> Shown {
+fn shown(all: &Snapshot, now: Timestamp) -> Shown {
     let texts = |emails: &[Email]| emails.iter().map(ToString::to_string).collect::<Vec<_>>();
     let namespace = |guest: &GuestRecord| guest.mark.as_ref().map(|mark| mark.namespace.clone()).unwrap_or_default();
     Shown {
@@ -155,7 +155,7 @@ fn shown(all: &Everything, now: Timestamp) -> Shown {
 }
 
 /// Prints everything.
-pub fn show(all: &Everything, output: Format, now: Timestamp, out: &mut dyn Write) -> Result<(), Problem> {
+pub fn show(all: &Snapshot, output: Format, now: Timestamp, out: &mut dyn Write) -> Result<(), Problem> {
     let shown = shown(all, now);
     match output {
         Format::Json => {

@@ -11,7 +11,7 @@ use super::later::{condition, conditions};
 use super::words::seconds;
 use crate::directory::Grant;
 use crate::plan::State;
-use crate::plan::later::{Condition, LaterGrant};
+use crate::plan::later::{LaterGrant, Precondition};
 use crate::rules::Email;
 
 /// A guest of a partner: namespace, partner, address.
@@ -23,7 +23,7 @@ pub struct Right {
     /// The grant.
     pub grant: Grant,
     /// The conditions; empty: it is held now.
-    pub conditions: Vec<Condition>,
+    pub conditions: Vec<Precondition>,
 }
 
 /// A guest as one set of files has them.
@@ -65,16 +65,16 @@ impl Side {
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change {
+pub struct AccessDifference {
     /// The guest.
     pub subject: Subject,
     /// The guest differs.
-    pub about: About,
+    pub about: ChangeSubject,
 }
 
 /// The difference.
 #[derive(Clone, Debug, PartialEq)]
-pub enum About {
+pub enum ChangeSubject {
     /// The guest.
     Guest {
         /// Under the base.
@@ -116,40 +116,43 @@ impl Direction {
 }
 
 /// All differences, by guest and account.
-pub fn compare(before: &Side, after: &Side) -> Vec<Change> {
+pub fn compare(before: &Side, after: &Side) -> Vec<AccessDifference> {
     let mut changes = Vec::new();
     let subjects: BTreeSet<&Subject> = before.guests.keys().chain(after.guests.keys()).collect();
     for subject in subjects {
-        let about =
-            About::Guest { before: before.guests.get(subject).cloned(), after: after.guests.get(subject).cloned() };
-        changes.push(Change { subject: subject.clone(), about });
+        let about = ChangeSubject::Guest {
+            before: before.guests.get(subject).cloned(),
+            after: after.guests.get(subject).cloned(),
+        };
+        changes.push(AccessDifference { subject: subject.clone(), about });
         let of_subject = |side: &Side| -> BTreeSet<String> {
             side.rights.keys().filter(|(one, _)| one == subject).map(|(_, account)| account.clone()).collect()
         };
         for account in of_subject(before).union(&of_subject(after)) {
             let rights =
                 |side: &Side| side.rights.get(&(subject.clone(), account.clone())).cloned().unwrap_or_default();
-            let about = About::Account { account: account.clone(), before: rights(before), after: rights(after) };
-            changes.push(Change { subject: subject.clone(), about });
+            let about =
+                ChangeSubject::Account { account: account.clone(), before: rights(before), after: rights(after) };
+            changes.push(AccessDifference { subject: subject.clone(), about });
         }
     }
-    changes.retain(Change::differs);
+    changes.retain(AccessDifference::differs);
     changes
 }
 
-impl Change {
+impl AccessDifference {
     fn differs(&self) -> bool {
         match &self.about {
-            About::Guest { before, after } => before != after,
-            About::Account { before, after, .. } => before != after,
+            ChangeSubject::Guest { before, after } => before != after,
+            ChangeSubject::Account { before, after, .. } => before != after,
         }
     }
 
     /// How it differs.
     pub fn direction(&self) -> Direction {
         let (before, after) = match &self.about {
-            About::Guest { before, after } => (before.is_some(), after.is_some()),
-            About::Account { before, after, .. } => (!before.is_empty(), !after.is_empty()),
+            ChangeSubject::Guest { before, after } => (before.is_some(), after.is_some()),
+            ChangeSubject::Account { before, after, .. } => (!before.is_empty(), !after.is_empty()),
         };
         match (before, after) {
             (false, _) => Direction::Gained,
@@ -164,12 +167,12 @@ impl Change {
             return Vec::new();
         }
         let differing = match &self.about {
-            About::Guest { before, after } => {
+            ChangeSubject::Guest { before, after } => {
                 let role = before.as_ref().map(|one| one.role) != after.as_ref().map(|one| one.role);
                 let state = before.as_ref().map(|one| one.state) != after.as_ref().map(|one| one.state);
                 vec![(role, "role"), (state, "state")]
             }
-            About::Account { before, after, .. } => {
+            ChangeSubject::Account { before, after, .. } => {
                 fn all<T>(rights: &[Right], field: impl Fn(&Right) -> T) -> Vec<T> {
                     rights.iter().map(field).collect()
                 }
@@ -190,8 +193,8 @@ impl Change {
     /// The account, where it is about one.
     pub fn account(&self) -> Option<&str> {
         match &self.about {
-            About::Guest { .. } => None,
-            About::Account { account, .. } => Some(account),
+            ChangeSubject::Guest { .. } => None,
+            ChangeSubject::Account { account, .. } => Some(account),
         }
     }
 
@@ -199,8 +202,8 @@ impl Change {
     pub fn phrases(&self) -> (String, String) {
         let guest = |one: &Option<GuestSide>| one.as_ref().map_or_else(String::new, GuestSide::phrase);
         match &self.about {
-            About::Guest { before, after } => (guest(before), guest(after)),
-            About::Account { before, after, .. } => (phrase(before), phrase(after)),
+            ChangeSubject::Guest { before, after } => (guest(before), guest(after)),
+            ChangeSubject::Account { before, after, .. } => (phrase(before), phrase(after)),
         }
     }
 }
@@ -231,14 +234,14 @@ fn phrase(rights: &[Right]) -> String {
 }
 
 /// How many of each direction.
-pub fn count(changes: &[Change]) -> String {
+pub fn count(changes: &[AccessDifference]) -> String {
     let count = |direction| changes.iter().filter(|change| change.direction() == direction).count();
     let (gained, lost) = (count(Direction::Gained), count(Direction::Lost));
     format!("{gained} gained, {lost} lost, {} changed", count(Direction::Changed))
 }
 
 /// All of them for people.
-pub fn text(changes: &[Change], paint: impl Fn(Direction, &str) -> String) -> String {
+pub fn text(changes: &[AccessDifference], paint: impl Fn(Direction, &str) -> String) -> String {
     let mut text = String::new();
     for change in changes {
         let (namespace, partner, guest) = &change.subject;
@@ -259,7 +262,7 @@ pub fn text(changes: &[Change], paint: impl Fn(Direction, &str) -> String) -> St
 }
 
 /// All of them for programs; described in docs/plan.md.
-pub fn json(changes: &[Change]) -> Value {
+pub fn json(changes: &[AccessDifference]) -> Value {
     let right = |right: &Right| {
         json!({
             "when": if right.conditions.is_empty() { "now" } else { "later" },
@@ -272,13 +275,13 @@ pub fn json(changes: &[Change]) -> Value {
     };
     let standing =
         |one: &GuestSide| json!({"role": one.role.as_str(), "state": one.state.map(|state| state.reason().as_str())});
-    let one = |change: &Change| {
+    let one = |change: &AccessDifference| {
         let (namespace, partner, guest) = &change.subject;
         let (before, after): (Vec<Value>, Vec<Value>) = match &change.about {
-            About::Guest { before, after } => {
+            ChangeSubject::Guest { before, after } => {
                 (before.iter().map(standing).collect(), after.iter().map(standing).collect())
             }
-            About::Account { before, after, .. } => {
+            ChangeSubject::Account { before, after, .. } => {
                 (before.iter().map(right).collect(), after.iter().map(right).collect())
             }
         };

@@ -12,30 +12,30 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api;
-use crate::index::{Declared, Key, Kind};
+use crate::index::{Kind, Object, ObjectRef};
 use crate::operator::clock::Clock;
 use crate::operator::engine::Failure;
-use crate::operator::objects::{Objects, Part, Telling};
+use crate::operator::objects::{EventContext, ObjectStore, PatchTarget};
 use crate::operator::watch::{Watched, declared};
 
 /// Objects in memory.
-pub struct Desk {
+pub struct InMemoryObjects {
     held: Mutex<Held>,
     clock: Clock,
 }
 
 #[derive(Default)]
 struct Held {
-    objects: BTreeMap<Key, Value>,
+    objects: BTreeMap<ObjectRef, Value>,
     /// What cannot be read stays as it is: nothing of it is patched.
-    unreadable: BTreeMap<Key, Declared>,
-    gone: Vec<(Key, String)>,
+    unreadable: BTreeMap<ObjectRef, Object>,
+    gone: Vec<(ObjectRef, String)>,
     version: u64,
 }
 
-impl Desk {
+impl InMemoryObjects {
     /// Holds objects as they are declared.
-    pub fn holding(objects: impl IntoIterator<Item = Declared>, clock: Clock) -> Self {
+    pub fn holding(objects: impl IntoIterator<Item = Object>, clock: Clock) -> Self {
         let mut held = Held::default();
         for object in objects {
             let key = object.key();
@@ -55,23 +55,23 @@ impl Desk {
     }
 
     /// All objects of a kind, as they are now.
-    pub fn list(&self, kind: Kind) -> Vec<Declared> {
+    pub fn list(&self, kind: Kind) -> Vec<Object> {
         let held = self.held();
         let of_kind = held.objects.iter().filter(|(key, _)| key.kind == kind);
-        let mut all: Vec<Declared> = of_kind.map(|(key, value)| read(key, value)).collect();
+        let mut all: Vec<Object> = of_kind.map(|(key, value)| read(key, value)).collect();
         all.extend(held.unreadable.values().filter(|object| object.kind() == kind).cloned());
         all
     }
 
     /// What each object of a kind that reads says of itself.
-    pub fn statuses<T>(&self, kind: Kind, mut told: impl FnMut(&Key, &Value) -> T) -> Vec<T> {
+    pub fn statuses<T>(&self, kind: Kind, mut told: impl FnMut(&ObjectRef, &Value) -> T) -> Vec<T> {
         let held = self.held();
         let of_kind = held.objects.iter().filter(|(key, _)| key.kind == kind);
         of_kind.map(|(key, object)| told(key, &object["status"])).collect()
     }
 
     /// The objects that went since this was last asked, with their UIDs.
-    pub fn take_gone(&self) -> Vec<(Key, String)> {
+    pub fn take_gone(&self) -> Vec<(ObjectRef, String)> {
         std::mem::take(&mut self.held().gone)
     }
 
@@ -84,20 +84,20 @@ impl Desk {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn merge(&self, key: &Key, part: Part, patch: &Value) -> Result<Declared, Failure> {
+    fn merge(&self, key: &ObjectRef, part: PatchTarget, patch: &Value) -> Result<Object, Failure> {
         let mut held = self.held();
-        let mut object = held.objects.get(key).cloned().ok_or(Failure::Gone)?;
+        let mut object = held.objects.get(key).cloned().ok_or(Failure::NotFound)?;
         let meant = patch.pointer("/metadata/resourceVersion");
         if meant.is_some_and(|version| Some(version) != object.pointer("/metadata/resourceVersion")) {
-            return Err(Failure::Behind);
+            return Err(Failure::Conflict);
         }
         match part {
-            Part::Object => {
+            PatchTarget::Object => {
                 if let Some(finalizers) = patch.pointer("/metadata/finalizers") {
                     object["metadata"]["finalizers"] = finalizers.clone();
                 }
             }
-            Part::Status => json_merge(&mut object["status"], &patch["status"]),
+            PatchTarget::Status => json_merge(&mut object["status"], &patch["status"]),
         }
         let held_back = object["metadata"]["finalizers"].as_array().is_some_and(|names| !names.is_empty());
         if !held_back && object.pointer("/metadata/deletionTimestamp").is_some() {
@@ -108,11 +108,11 @@ impl Desk {
         Ok(read(key, held.store(key.clone(), object)))
     }
 
-    fn remove(&self, key: &Key, uid: &str) -> Result<Option<Declared>, Failure> {
+    fn remove(&self, key: &ObjectRef, uid: &str) -> Result<Option<Object>, Failure> {
         let mut held = self.held();
-        let mut object = held.objects.get(key).cloned().ok_or(Failure::Gone)?;
+        let mut object = held.objects.get(key).cloned().ok_or(Failure::NotFound)?;
         if object["metadata"]["uid"] != uid {
-            return Err(Failure::Behind);
+            return Err(Failure::Conflict);
         }
         if object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty) {
             held.objects.remove(key);
@@ -125,29 +125,34 @@ impl Desk {
 }
 
 impl Held {
-    fn store(&mut self, key: Key, mut object: Value) -> &Value {
+    fn store(&mut self, key: ObjectRef, mut object: Value) -> &Value {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
         self.objects.entry(key).insert_entry(object).into_mut()
     }
 }
 
-impl Objects for Desk {
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>> {
-        let found = self.held().objects.get(key).map(|object| read(key, object)).ok_or(Failure::Gone);
+impl ObjectStore for InMemoryObjects {
+    fn get<'a>(&'a self, key: &'a ObjectRef) -> BoxFuture<'a, Result<Object, Failure>> {
+        let found = self.held().objects.get(key).map(|object| read(key, object)).ok_or(Failure::NotFound);
         async { found }.boxed()
     }
 
-    fn patch<'a>(&'a self, key: &'a Key, part: Part, patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>> {
+    fn patch<'a>(
+        &'a self,
+        key: &'a ObjectRef,
+        part: PatchTarget,
+        patch: &'a Value,
+    ) -> BoxFuture<'a, Result<Object, Failure>> {
         async move { self.merge(key, part, patch) }.boxed()
     }
 
-    fn delete<'a>(&'a self, key: &'a Key, uid: &'a str) -> BoxFuture<'a, Result<Option<Declared>, Failure>> {
+    fn delete<'a>(&'a self, key: &'a ObjectRef, uid: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>> {
         async move { self.remove(key, uid) }.boxed()
     }
 
-    fn has_members<'a>(&'a self, partner: &'a Key) -> BoxFuture<'a, Result<bool, Failure>> {
-        let names = |(key, object): (&Key, &Value)| {
+    fn has_members<'a>(&'a self, partner: &'a ObjectRef) -> BoxFuture<'a, Result<bool, Failure>> {
+        let names = |(key, object): (&ObjectRef, &Value)| {
             key.kind == Kind::Membership
                 && key.namespace == partner.namespace
                 && object["spec"]["partnerRef"]["name"] == *partner.name
@@ -156,25 +161,25 @@ impl Objects for Desk {
         async move { Ok(any) }.boxed()
     }
 
-    fn tell<'a>(&'a self, _telling: Telling<'a>) -> BoxFuture<'a, ()> {
+    fn publish<'a>(&'a self, _telling: EventContext<'a>) -> BoxFuture<'a, ()> {
         // Whoever started this reads what was done; nobody watches for Events.
         async {}.boxed()
     }
 }
 
-fn value(object: &Declared) -> Option<Value> {
+fn value(object: &Object) -> Option<Value> {
     let written = match object {
-        Declared::Partner(object) => serde_json::to_value(object),
-        Declared::Membership(object) => serde_json::to_value(object),
-        Declared::Share(object) => serde_json::to_value(object),
-        Declared::Unreadable { .. } => return None,
+        Object::Partner(object) => serde_json::to_value(object),
+        Object::Membership(object) => serde_json::to_value(object),
+        Object::Share(object) => serde_json::to_value(object),
+        Object::Unreadable { .. } => return None,
     };
     written.ok()
 }
 
-fn read(key: &Key, object: &Value) -> Declared {
+fn read(key: &ObjectRef, object: &Value) -> Object {
     // What is on a desk was read once already; the guard, which copies an object to say what does not fit, is for the rest.
-    fn typed<K: Watched>(object: &Value) -> Option<Declared> {
+    fn typed<K: Watched>(object: &Value) -> Option<Object> {
         let guarded = || DeserializeGuard::<K>::deserialize(object).ok();
         K::deserialize(object).ok().map(|read| DeserializeGuard(Ok(read))).or_else(guarded).map(declared)
     }
@@ -183,7 +188,7 @@ fn read(key: &Key, object: &Value) -> Declared {
         Kind::Membership => typed::<api::GuestMembership>(object),
         Kind::Share => typed::<api::AccountShare>(object),
     };
-    read.unwrap_or_else(|| Declared::Unreadable {
+    read.unwrap_or_else(|| Object::Unreadable {
         kind: key.kind,
         metadata: Box::default(),
         error: "it has no metadata".to_owned(),

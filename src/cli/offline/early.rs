@@ -6,16 +6,16 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::desk::Desk;
+use super::desk::InMemoryObjects;
 use super::input::Given;
-use super::session::Done;
-use crate::directory::{Epoch, Everything, Execute, GuestRecord, Mirror, Observe};
-use crate::index::{Index, Key, Kind, Slot};
+use super::session::CompletedStep;
+use crate::directory::{DirectoryCache, DirectoryReader, DirectoryWriter, Epoch, GuestRecord, Snapshot};
+use crate::index::{CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::operator::clock::Clock;
 use crate::operator::engine::Task;
-use crate::operator::lease::Term;
-use crate::operator::perform::{About, Performer};
-use crate::plan::{NO_INVITATIONS, Plan, Scope, World, revoke};
+use crate::operator::lease::LeaseTerm;
+use crate::operator::perform::{Executor, TaskSubject};
+use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, Plan, revoke};
 use crate::rules::Email;
 
 /// How many guests are read at once.
@@ -25,30 +25,30 @@ const HOPELESS: usize = 8;
 
 /// The revocations that follow from the files, planned on guests who were read one by one.
 pub struct Early {
-    desk: Arc<Desk>,
-    index: Index,
-    mirror: Mirror,
+    desk: Arc<InMemoryObjects>,
+    index: ObjectCache,
+    mirror: DirectoryCache,
     clock: Clock,
-    plans: Vec<(Key, Plan)>,
+    plans: Vec<(ObjectRef, Plan)>,
     /// The guests who could not be read, and why.
     pub failed: Vec<String>,
 }
 
 impl Early {
     /// Reads each guest whose access the files may end, those first whose access they surely end.
-    pub async fn plan(given: &Given, directory: &(impl Observe + ?Sized)) -> Self {
+    pub async fn plan(given: &Given, directory: &(impl DirectoryReader + ?Sized)) -> Self {
         let clock = Clock::new(Timestamp::now);
-        let desk = Arc::new(Desk::holding(given.objects.iter().cloned(), clock.clone()));
-        let mut index = Index::default();
+        let desk = Arc::new(InMemoryObjects::holding(given.objects.iter().cloned(), clock.clone()));
+        let mut index = ObjectCache::default();
         for kind in Kind::ALL {
             index.replace(kind, desk.list(kind).into_iter().map(Into::into).collect());
         }
-        let (mut mirror, mut failed) = (Mirror::default(), Vec::new());
-        let mut keys: Vec<Key> = index.keys(Kind::Membership).collect();
+        let (mut mirror, mut failed) = (DirectoryCache::default(), Vec::new());
+        let mut keys: Vec<ObjectRef> = index.keys(Kind::Membership).collect();
         let world = world(given, &index, &mirror, clock.now());
         keys.retain(|key| revoke::may_revoke(world, key));
         keys.sort_by_cached_key(|key| !revoke::is_ended(world, key));
-        let addressed: Vec<(Key, Email)> =
+        let addressed: Vec<(ObjectRef, Email)> =
             keys.into_iter().filter_map(|key| Some((key.clone(), address(&index, &key)?))).collect();
         let reads = addressed.iter().map(async |(key, address)| (key, address, directory.guest(address).await));
         let (mut reads, mut any) = (stream::iter(reads).buffered(AT_ONCE), false);
@@ -74,26 +74,31 @@ impl Early {
     }
 
     /// Every operation, in order.
-    pub fn operations(&self) -> Vec<Done> {
-        let done = |key: &Key, plan: &Plan| -> Vec<Done> {
-            plan.steps.iter().map(|step| Done { key: key.clone(), step: step.clone() }).collect()
+    pub fn operations(&self) -> Vec<CompletedStep> {
+        let done = |key: &ObjectRef, plan: &Plan| -> Vec<CompletedStep> {
+            plan.steps.iter().map(|step| CompletedStep { key: key.clone(), step: step.clone() }).collect()
         };
         self.plans.iter().flat_map(|(key, plan)| done(key, plan)).collect()
     }
 
     /// The records of the guests who were read, and nothing else.
-    pub fn read(&self) -> Everything {
+    pub fn read(&self) -> Snapshot {
         let guests: Vec<GuestRecord> = self.mirror.guests().cloned().collect();
-        Everything { guests, ..Everything::default() }
+        Snapshot { guests, ..Snapshot::default() }
     }
 
     /// Executes the plan and reports each operation once it is done. Returns the failures with their causes.
-    pub async fn execute(&self, directory: Arc<dyn Execute>, epoch: Epoch, mut tell: impl FnMut(&Done)) -> Vec<String> {
-        let performer = Performer {
+    pub async fn execute(
+        &self,
+        directory: Arc<dyn DirectoryWriter>,
+        epoch: Epoch,
+        mut tell: impl FnMut(&CompletedStep),
+    ) -> Vec<String> {
+        let performer = Executor {
             objects: self.desk.clone(),
             directory,
             epoch,
-            term: Term::endless(self.clock.clone()),
+            term: LeaseTerm::endless(self.clock.clone()),
             clock: self.clock.clone(),
             metrics: Arc::default(),
         };
@@ -101,9 +106,9 @@ impl Early {
         for (key, plan) in &self.plans {
             let (steps, basis) = (plan.steps.clone(), plan.basis);
             let task = Task::Execute { checks: Vec::new(), steps, basis, notices: Vec::new() };
-            let outcome = performer.perform(About::of(&self.index, key), task).await;
+            let outcome = performer.run(TaskSubject::of(&self.index, key), task).await;
             for step in plan.steps.iter().take(outcome.effects.len()) {
-                tell(&Done { key: key.clone(), step: step.clone() });
+                tell(&CompletedStep { key: key.clone(), step: step.clone() });
             }
             failed.extend(outcome.failure.map(|failure| format!("{key}: {}", failure.words())));
         }
@@ -111,8 +116,8 @@ impl Early {
     }
 }
 
-fn world<'a>(given: &'a Given, index: &'a Index, mirror: &'a Mirror, now: Timestamp) -> World<'a> {
-    World {
+fn world<'a>(given: &'a Given, index: &'a ObjectCache, mirror: &'a DirectoryCache, now: Timestamp) -> Inputs<'a> {
+    Inputs {
         declared: index,
         observed: mirror,
         workspace: &given.workspace,
@@ -120,12 +125,12 @@ fn world<'a>(given: &'a Given, index: &'a Index, mirror: &'a Mirror, now: Timest
         directory_available: false,
         unsent: false,
         invitations: &NO_INVITATIONS,
-        scope: Scope::SPECS,
+        scope: AvailableFacts::SPECS,
         extent: given.extent,
         now,
     }
 }
 
-fn address(index: &Index, key: &Key) -> Option<Email> {
-    index.membership(&key.namespace, &key.name).and_then(Slot::read)?.reading.terms.email.clone()
+fn address(index: &ObjectCache, key: &ObjectRef) -> Option<Email> {
+    index.membership(&key.namespace, &key.name).and_then(CacheEntry::read)?.reading.terms.email.clone()
 }

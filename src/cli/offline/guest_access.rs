@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::directory::{Grant, GuestId, GuestRecord, Mirror};
-use crate::index::{Index, Key, Kind, Slot};
+use crate::directory::{DirectoryCache, Grant, GuestId, GuestRecord};
+use crate::index::{CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::plan::State;
-use crate::plan::judge::{MemberView, PartnerView};
+use crate::plan::judge::{EvaluatedMembership, EvaluatedPartner};
 use crate::plan::later::Frame;
 use crate::rules::{Email, GuestRole};
 
@@ -13,7 +13,7 @@ use crate::rules::{Email, GuestRole};
 #[derive(Clone, Debug, PartialEq)]
 pub struct GuestAccess {
     /// The membership.
-    pub member: Key,
+    pub member: ObjectRef,
     /// The partner.
     pub partner: String,
     /// The address.
@@ -27,14 +27,16 @@ pub struct GuestAccess {
 }
 
 /// All guests that an object declares or the directory has. A membership that was refused from the start is none.
-pub fn guest_access(index: &Index, mirror: &Mirror, frame: Frame<'_>) -> Vec<GuestAccess> {
+pub fn guest_access(index: &ObjectCache, mirror: &DirectoryCache, frame: Frame<'_>) -> Vec<GuestAccess> {
     let world = frame.world(index, mirror);
     let mut seen: BTreeSet<GuestId> = BTreeSet::new();
     let mut all = Vec::new();
     for member in index.keys(Kind::Membership) {
-        let Some(entry) = index.membership(&member.namespace, &member.name).and_then(Slot::read) else { continue };
-        let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
-        let view = MemberView::of(world, &partner, entry);
+        let Some(entry) = index.membership(&member.namespace, &member.name).and_then(CacheEntry::read) else {
+            continue;
+        };
+        let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
+        let view = EvaluatedMembership::of(world, &partner, entry);
         let record = view.claim.live();
         // The address and the partner of a guest never change, also if the membership has others now.
         let recorded = record.map(|record| (record.address.clone(), record.partner_name.clone()));
@@ -56,7 +58,7 @@ pub fn guest_access(index: &Index, mirror: &Mirror, frame: Frame<'_>) -> Vec<Gue
 fn undeclared(record: &GuestRecord) -> Option<GuestAccess> {
     let mark = record.mark.as_ref()?;
     Some(GuestAccess {
-        member: Key::new(Kind::Membership, mark.namespace.as_str(), mark.name.as_str()),
+        member: ObjectRef::new(Kind::Membership, mark.namespace.as_str(), mark.name.as_str()),
         partner: record.partner_name.clone(),
         guest: record.address.clone(),
         role: record.role,

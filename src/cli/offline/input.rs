@@ -11,23 +11,23 @@ use futures::future::{BoxFuture, Either, select};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 
-use super::desk::Desk;
+use super::desk::InMemoryObjects;
 use super::guest_access::GuestAccess;
 use super::left_alone::LeftAlone;
-use super::session::{Done, Rest, Session, Wait, load};
-use super::words::{ORDER, Standing, standings};
+use super::session::{ApplySession, CompletedStep, Rest, Sleep, load};
+use super::words::{ORDER, Unready, standings};
 use crate::cli::check::{self, Accepted, Places};
 use crate::directory::sqlite::{Inline, Store};
-use crate::directory::{Epoch, Execute, Observe, Owner, Place};
-use crate::index::{Declared, Kind};
+use crate::directory::{DirectoryReader, DirectoryUrl, DirectoryWriter, Epoch, Owner};
+use crate::index::{Kind, Object};
 use crate::operator::clock::Clock;
 use crate::operator::cluster::Cluster;
 use crate::operator::engine::Load;
-use crate::plan::Extent;
+use crate::plan::PruneScope;
 use crate::plan::annotations::all_ineffective;
 use crate::plan::later::LaterGrant;
 use crate::rules::Email;
-use crate::workspace::Workspace;
+use crate::workspace::WorkspacePolicy;
 
 /// The cluster in the marks of what no cluster declares.
 pub const FILES: &str = "files";
@@ -38,7 +38,7 @@ const LONG: Duration = Duration::from_secs(30);
 /// Arguments that both commands have.
 #[derive(Clone, Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("complete").multiple(true))]
-pub struct Input {
+pub struct Manifests {
     /// The workspace policy: who may be spoken for, from where
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     pub workspace: PathBuf,
@@ -63,20 +63,20 @@ pub struct Input {
 #[derive(Clone)]
 pub struct Given {
     /// The objects.
-    pub objects: Vec<Declared>,
+    pub objects: Vec<Object>,
     /// Where in the files they stand.
     pub places: Places,
     /// Problems of the objects that do not stop the command.
     pub warnings: Vec<String>,
     /// The policy.
-    pub workspace: Workspace,
+    pub workspace: WorkspacePolicy,
     /// Whose marks are written.
     pub owner: Owner,
     /// How far the objects are all there is.
-    pub extent: Extent,
+    pub extent: PruneScope,
 }
 
-impl Input {
+impl Manifests {
     /// Reads a cluster's objects and the policy: what its operator is about to do.
     pub async fn read_cluster(&self) -> Result<Given, String> {
         let workspace = check::policy(&self.workspace)?;
@@ -87,7 +87,7 @@ impl Input {
         let mut warnings: Vec<String> = wide.into_iter().map(|warning| check::POLICY.to_owned() + &warning).collect();
         warnings.extend(objects.iter().flat_map(annotations_without_effect));
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster.identity };
-        let extent = Extent::Everything;
+        let extent = PruneScope::Everything;
         Ok(Given { objects, places: Places::default(), warnings, workspace, owner, extent })
     }
 
@@ -98,14 +98,14 @@ impl Input {
         let Accepted { objects, places, warnings } = examined.refusal()?;
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: FILES.to_owned() };
         let at_most = self.max_removals;
-        let extent = if self.prune { Extent::DeclaredPartners { at_most } } else { Extent::Declared };
+        let extent = if self.prune { PruneScope::DeclaredPartners { at_most } } else { PruneScope::Declared };
         Ok(Given { objects, places, warnings, workspace, owner, extent })
     }
 
     /// The same, and then what the directory holds; at once where that is mostly waiting for a server. Where both fail, the
     /// error is that of the files. The reading of the directory may fail alone; `meanwhile` runs beside a reading that takes
     /// long.
-    pub async fn read_beside<D: Observe + ?Sized>(
+    pub async fn read_beside<D: DirectoryReader + ?Sized>(
         &self,
         paths: &[PathBuf],
         open: impl FnOnce() -> Result<Arc<D>, String>,
@@ -113,7 +113,7 @@ impl Input {
     ) -> Result<(Given, Arc<D>, Result<Load, String>), String> {
         // What comes through a pipe may come late: the directory is read after it.
         let is_there = |path: &PathBuf| path.as_os_str() != "-" && (path.is_file() || path.is_dir());
-        if !matches!(self.place(), Ok(Place::Keycloak(_))) || !paths.iter().all(is_there) {
+        if !matches!(self.place(), Ok(DirectoryUrl::Keycloak(_))) || !paths.iter().all(is_there) {
             let given = self.read(paths)?;
             let directory = open()?;
             let held = wait(&given, &directory, pin!(load(directory.as_ref())), meanwhile).await;
@@ -136,23 +136,23 @@ impl Input {
     }
 
     /// Where the directory is.
-    pub fn place(&self) -> Result<Place, String> {
-        Place::read(&self.directory)
+    pub fn place(&self) -> Result<DirectoryUrl, String> {
+        DirectoryUrl::read(&self.directory)
     }
 
     /// Opens the directory, which has to be there, by a handle that can only read.
-    pub fn observe(&self) -> Result<Arc<dyn Observe>, String> {
+    pub fn observe(&self) -> Result<Arc<dyn DirectoryReader>, String> {
         self.place()?.observe().map_err(|fault| fault.to_string())
     }
 
     /// Opens the directory, which has to be there.
-    pub fn execute(&self) -> Result<Arc<dyn Execute>, String> {
+    pub fn execute(&self) -> Result<Arc<dyn DirectoryWriter>, String> {
         self.place()?.execute(false).map_err(|fault| fault.to_string())
     }
 }
 
 /// Waits for a reading of the directory; `meanwhile` runs beside one that takes long.
-async fn wait<D: Observe + ?Sized>(
+async fn wait<D: DirectoryReader + ?Sized>(
     given: &Given,
     directory: &Arc<D>,
     mut reading: Pin<&mut impl Future<Output = Result<Load, String>>>,
@@ -167,9 +167,9 @@ async fn wait<D: Observe + ?Sized>(
 /// What was or would be done.
 pub struct Rehearsal {
     /// Every operation, in order.
-    pub operations: Vec<Done>,
+    pub operations: Vec<CompletedStep>,
     /// What waits, and what is to be fixed.
-    pub standings: Vec<Standing>,
+    pub standings: Vec<Unready>,
     /// What no file declares, and is not pruned.
     pub left_alone: Vec<LeftAlone>,
     /// What is left as it is, and why.
@@ -204,14 +204,14 @@ impl Rehearsal {
 
 /// Rehearses on a copy in memory of what the directory held; the directory itself is only read. Of a cluster, that was read
 /// before the objects: who was admitted in between would else pass for somebody whom nothing declares.
-pub async fn rehearse(given: &Given, directory: &dyn Observe, load: Load) -> Result<Rehearsal, String> {
+pub async fn rehearse(given: &Given, directory: &dyn DirectoryReader, load: Load) -> Result<Rehearsal, String> {
     rehearse_at(given, directory, load, Timestamp::now()).await
 }
 
 /// The same at an instant: two rehearsals of one instant differ only by what they are given.
 pub async fn rehearse_at(
     given: &Given,
-    directory: &dyn Observe,
+    directory: &dyn DirectoryReader,
     load: Load,
     now: Timestamp,
 ) -> Result<Rehearsal, String> {
@@ -235,7 +235,7 @@ pub async fn applied_at(given: &Given, load: Load, now: Timestamp) -> Result<Loa
     let sign_in = load.sign_in.clone();
     let copy = copy(given, &load)?;
     let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
-    let given = Given { extent: Extent::Declared, ..given.clone() };
+    let given = Given { extent: PruneScope::Declared, ..given.clone() };
     given.run(load, copy.clone(), epoch, 1, still(now), |_| ()).await?;
     Ok(Load { sign_in, ..self::load(copy.as_ref()).await? })
 }
@@ -252,7 +252,7 @@ fn copy(given: &Given, load: &Load) -> Result<Arc<Inline>, String> {
 }
 
 /// The time of a rehearsal: it passes only while the rehearsal waits, and then at once.
-fn still(now: Timestamp) -> (Clock, Wait) {
+fn still(now: Timestamp) -> (Clock, Sleep) {
     let waited = Arc::new(AtomicU64::new(0));
     let passed = Arc::clone(&waited);
     let since = move || SignedDuration::from_millis(i64::try_from(passed.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
@@ -267,7 +267,7 @@ fn still(now: Timestamp) -> (Clock, Wait) {
 
 /// Looks up by himself whoever is withheld for want of a method: a listing need not tell each that somebody has. Whether any
 /// is otherwise than it was listed.
-async fn look_closer(directory: &dyn Observe, rehearsal: &mut Rehearsal) -> Result<bool, String> {
+async fn look_closer(directory: &dyn DirectoryReader, rehearsal: &mut Rehearsal) -> Result<bool, String> {
     let mut any = false;
     for guest in rehearsal.load.guests.iter_mut().filter(|guest| rehearsal.closer.contains(&guest.address)) {
         let now = directory.guest(&guest.address).await.map_err(|fault| fault.to_string())?;
@@ -292,12 +292,12 @@ impl Given {
     pub async fn session(
         &self,
         load: Load,
-        directory: Arc<dyn Execute>,
+        directory: Arc<dyn DirectoryWriter>,
         epoch: Epoch,
         workers: usize,
-        tell: impl FnMut(&Done),
+        tell: impl FnMut(&CompletedStep),
     ) -> Result<Rehearsal, String> {
-        let time: (Clock, Wait) = (Clock::new(Timestamp::now), Box::new(|pause| Box::pin(tokio::time::sleep(pause))));
+        let time: (Clock, Sleep) = (Clock::new(Timestamp::now), Box::new(|pause| Box::pin(tokio::time::sleep(pause))));
         self.run(load, directory, epoch, workers, time, tell).await
     }
 
@@ -309,14 +309,14 @@ impl Given {
     async fn run(
         &self,
         load: Load,
-        directory: Arc<dyn Execute>,
+        directory: Arc<dyn DirectoryWriter>,
         epoch: Epoch,
         workers: usize,
-        (clock, wait): (Clock, Wait),
-        mut tell: impl FnMut(&Done),
+        (clock, wait): (Clock, Sleep),
+        mut tell: impl FnMut(&CompletedStep),
     ) -> Result<Rehearsal, String> {
-        let desk = Arc::new(Desk::holding(self.objects.iter().cloned(), clock.clone()));
-        let session = Session {
+        let desk = Arc::new(InMemoryObjects::holding(self.objects.iter().cloned(), clock.clone()));
+        let session = ApplySession {
             owner: self.owner.clone(),
             workspace: self.workspace.clone(),
             desk: desk.clone(),
@@ -351,14 +351,14 @@ impl Given {
 }
 
 /// The annotations that do nothing on an object of a cluster.
-fn annotations_without_effect(object: &Declared) -> Vec<String> {
+fn annotations_without_effect(object: &Object) -> Vec<String> {
     let key = object.key();
     let found = all_ineffective(key.kind, object.metadata().annotations.iter().flatten(), Timestamp::now());
     found.into_iter().map(|message| format!("{key}: {message}")).collect()
 }
 
 /// Everything on a desk that is not in order.
-fn all_standings(desk: &Desk, places: &Places) -> Vec<Standing> {
+fn all_standings(desk: &InMemoryObjects, places: &Places) -> Vec<Unready> {
     let of_kind = |kind: &Kind| desk.statuses(*kind, |key, status| standings(key, status, places));
     ORDER.iter().flat_map(of_kind).flatten().collect()
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::escape::plain;
 use super::words::seconds;
-use crate::plan::later::{Condition, LaterGrant};
+use crate::plan::later::{LaterGrant, Precondition};
 
 /// One later grant as a sentence.
 pub fn sentence(later: &LaterGrant) -> String {
@@ -15,7 +15,7 @@ pub fn sentence(later: &LaterGrant) -> String {
 }
 
 /// One condition as a sentence.
-pub fn condition(condition: &Condition) -> String {
+pub fn condition(condition: &Precondition) -> String {
     format!("{}: {}", condition.reason, plain(&condition.fact.to_string()))
 }
 
@@ -60,7 +60,7 @@ pub fn json(later: &[LaterGrant]) -> Value {
 }
 
 /// Conditions for programs.
-pub fn conditions(conditions: &[Condition]) -> Value {
-    let one = |one: &Condition| json!({"reason": one.reason.as_str(), "message": one.fact.to_string()});
+pub fn conditions(conditions: &[Precondition]) -> Value {
+    let one = |one: &Precondition| json!({"reason": one.reason.as_str(), "message": one.fact.to_string()});
     conditions.iter().map(one).collect()
 }

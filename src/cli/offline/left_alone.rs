@@ -2,8 +2,8 @@
 //! removes a guest from the files expects that the guest loses access.
 
 use crate::directory::GuestRecord;
-use crate::index::Slot;
-use crate::plan::{Extent, World, is_orphan};
+use crate::index::CacheEntry;
+use crate::plan::{Inputs, PruneScope, is_orphan};
 use crate::rules::Email;
 
 /// A guest, or something that a guest holds, that no file declares.
@@ -52,20 +52,20 @@ impl LeftAlone {
 
 /// All guests that the manifests leave alone: guests of the partners that are declared, guests whose address a declared
 /// membership has, and guests whose membership has another address.
-pub fn left_alone(world: World<'_>) -> Vec<LeftAlone> {
-    if world.extent == Extent::Everything {
+pub fn left_alone(world: Inputs<'_>) -> Vec<LeftAlone> {
+    if world.extent == PruneScope::Everything {
         return Vec::new();
     }
     world.observed.guests().filter(|guest| guest.is_live()).filter_map(|guest| one(world, guest)).collect()
 }
 
-fn one(world: World<'_>, guest: &GuestRecord) -> Option<LeftAlone> {
+fn one(world: Inputs<'_>, guest: &GuestRecord) -> Option<LeftAlone> {
     let index = world.declared;
     let mark = guest.mark.as_ref()?;
-    let membership = index.membership_by_uid(&mark.uid).and_then(Slot::read);
+    let membership = index.membership_by_uid(&mark.uid).and_then(CacheEntry::read);
     let edited =
         membership.and_then(|entry| entry.reading.terms.email.as_ref()).filter(|email| **email != guest.address);
-    if world.extent != Extent::Declared && edited.is_none() {
+    if world.extent != PruneScope::Declared && edited.is_none() {
         return None;
     }
     let home = index.partner(&mark.namespace, &guest.partner_name).is_some();

@@ -1,6 +1,6 @@
 //! A plan, or a comparison, as markdown: tables that a reviewer reads in a pull request.
 
-use super::compare::{self, Change};
+use super::compare::{self, AccessDifference};
 use super::escape::Cell;
 use super::input::Rehearsal;
 use super::later;
@@ -63,7 +63,7 @@ pub fn plan(rehearsal: &Rehearsal, text: &Text) -> String {
         .iter()
         .map(|done| {
             let (sign, sentence) = text.sentence(done);
-            let why = format!("{}: {}", done.step.reason, done.step.because);
+            let why = format!("{}: {}", done.step.reason, done.step.message);
             let sign = match sign {
                 '+' => "+",
                 '-' => "-",
@@ -95,7 +95,7 @@ pub fn plan(rehearsal: &Rehearsal, text: &Text) -> String {
 }
 
 /// The differences between two sets of files, and what is to be fixed in the second.
-pub fn comparison(changes: &[Change], rehearsal: &Rehearsal) -> String {
+pub fn comparison(changes: &[AccessDifference], rehearsal: &Rehearsal) -> String {
     let rows: Vec<Vec<Cell>> = changes
         .iter()
         .map(|change| {

@@ -12,56 +12,56 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 
-use super::desk::Desk;
+use super::desk::InMemoryObjects;
 use super::guest_access::{GuestAccess, guest_access};
 use super::left_alone::{LeftAlone, left_alone};
-use crate::directory::{Epoch, Execute, Fault, Operation, Owner};
-use crate::index::{Key, Kind};
+use crate::directory::{DirectoryWriter, Epoch, Error, Operation, Owner};
+use crate::index::{Kind, ObjectRef};
 use crate::operator::clock::Clock;
-use crate::operator::engine::{Engine, Failure, Input, Load, Outcome, Task};
+use crate::operator::engine::{Engine, Failure, Input, Load, Task, TaskOutcome};
 use crate::operator::feed;
-use crate::operator::lease::Term;
-use crate::operator::perform::{About, Performer};
+use crate::operator::lease::LeaseTerm;
+use crate::operator::perform::{Executor, TaskSubject};
 use crate::plan::later::{Frame, LaterGrant, later};
-use crate::plan::{Extent, Step};
+use crate::plan::{PruneScope, Step};
 use crate::rules::Email;
-use crate::workspace::Workspace;
+use crate::workspace::WorkspacePolicy;
 
 /// For how long what fails is tried again.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Waits for a time; on a copy that time passes at once.
-pub type Wait = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
+pub type Sleep = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// What a session works with.
-pub struct Session {
+pub struct ApplySession {
     /// Whose marks are written.
     pub owner: Owner,
     /// The policy.
-    pub workspace: Workspace,
+    pub workspace: WorkspacePolicy,
     /// The objects.
-    pub desk: Arc<Desk>,
+    pub desk: Arc<InMemoryObjects>,
     /// What the directory holds.
     pub load: Load,
     /// Where it is done.
-    pub directory: Arc<dyn Execute>,
+    pub directory: Arc<dyn DirectoryWriter>,
     /// Our term. It began before the load was read: what another one does meanwhile is then seen, and later refused.
     pub epoch: Epoch,
     /// What time it is.
     pub clock: Clock,
     /// How far what is on the desk is all there is.
-    pub extent: Extent,
+    pub extent: PruneScope,
     /// How many objects are worked on at once.
     pub workers: usize,
     /// Waits for so long.
-    pub wait: Wait,
+    pub wait: Sleep,
 }
 
 /// An operation that was done, and for which object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Done {
+pub struct CompletedStep {
     /// The object.
-    pub key: Key,
+    pub key: ObjectRef,
     /// The operation and why.
     pub step: Step,
 }
@@ -84,17 +84,17 @@ pub struct Rest {
 }
 
 /// A task on its way, and the steps that it has.
-type Running = FuturesUnordered<BoxFuture<'static, (Key, Vec<Step>, Outcome)>>;
+type Running = FuturesUnordered<BoxFuture<'static, (ObjectRef, Vec<Step>, TaskOutcome)>>;
 
-impl Session {
+impl ApplySession {
     /// Works until everything is at rest; tells each operation once it is done. The error says what stopped it.
-    pub async fn run(self, mut tell: impl FnMut(&Done)) -> Result<Rest, String> {
+    pub async fn run(self, mut tell: impl FnMut(&CompletedStep)) -> Result<Rest, String> {
         let Self { owner, workspace, desk, load, directory, epoch, clock, extent, workers, wait } = self;
-        let performer = Performer {
+        let performer = Executor {
             objects: desk.clone(),
             directory,
             epoch,
-            term: Term::endless(clock.clone()),
+            term: LeaseTerm::endless(clock.clone()),
             clock: clock.clone(),
             metrics: Arc::default(),
         };
@@ -112,21 +112,21 @@ impl Session {
                 // What is under way comes to its end: nothing is left half done for whoever leads now.
                 while let Some((key, steps, outcome)) = running.next().await {
                     for step in steps.into_iter().take(outcome.effects.len()) {
-                        tell(&Done { key: key.clone(), step });
+                        tell(&CompletedStep { key: key.clone(), step });
                     }
                 }
                 return Err(problem.to_owned());
             }
             let Some((key, steps, outcome)) = running.next().await else {
                 let now = clock.now();
-                let next = engine.next_look();
+                let next = engine.next_check();
                 let next = next.filter(|_| words.is_waiting(&engine) && now.duration_since(since) < PATIENCE);
                 let Some(next) = next else {
                     if swept {
                         break;
                     }
                     // In a cluster it comes a while after the last change.
-                    engine.sweep_now();
+                    engine.gc_now();
                     swept = true;
                     continue;
                 };
@@ -137,11 +137,11 @@ impl Session {
             for step in steps.into_iter().take(outcome.effects.len()) {
                 since = clock.now();
                 swept = false;
-                if matches!(step.operation, Operation::Admit { .. } | Operation::Invite { .. }) {
+                if matches!(step.operation, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. }) {
                     words.unsent.remove(&key);
                 }
                 words.refused.remove(&key);
-                tell(&Done { key: key.clone(), step });
+                tell(&CompletedStep { key: key.clone(), step });
             }
             words.hear(&key, outcome.failure.as_ref());
             engine.handle(Input::Done { key, outcome: Box::new(outcome) }, clock.now());
@@ -153,7 +153,7 @@ impl Session {
         let guests = guest_access(&engine.index, &engine.mirror, frame);
         let left_alone = left_alone(frame.world(&engine.index, &engine.mirror));
         let later = later(&mut engine.index, &mut engine.mirror, frame);
-        let left = engine.condition.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
+        let left = engine.health.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
         Ok(Rest {
             problems: left,
             failed: words.failing(&engine),
@@ -168,26 +168,26 @@ impl Session {
 /// Why something was not done, in the words that were last heard of it.
 #[derive(Default)]
 struct Words {
-    last: BTreeMap<Key, String>,
+    last: BTreeMap<ObjectRef, String>,
     /// What is tried again after a time.
-    waiting: BTreeSet<Key>,
+    waiting: BTreeSet<ObjectRef>,
     /// What nothing helps until something changes: here nothing does.
-    stuck: BTreeSet<Key>,
+    stuck: BTreeSet<ObjectRef>,
     /// Whose mail did not go out, as far as is known: nobody waits for a mail server.
-    unsent: BTreeSet<Key>,
+    unsent: BTreeSet<ObjectRef>,
     /// The operations that the directory refuses: they are not tried again here.
-    refused: BTreeSet<Key>,
+    refused: BTreeSet<ObjectRef>,
 }
 
 impl Words {
     /// What came of a task. Of an object whose operation was not taken the status is written next, and that goes well: what was
     /// said before stands until the object has come to rest.
-    fn hear(&mut self, key: &Key, failure: Option<&Failure>) {
+    fn hear(&mut self, key: &ObjectRef, failure: Option<&Failure>) {
         self.waiting.remove(key);
         self.stuck.remove(key);
         let why = match failure {
-            Some(Failure::Retry(why) | Failure::NotTaken(_, why) | Failure::Unwritable(_, why)) => why,
-            Some(Failure::Unsent(_, why)) => {
+            Some(Failure::Retry(why) | Failure::OperationFailed(_, why) | Failure::Unwritable(_, why)) => why,
+            Some(Failure::MailNotSent(_, why)) => {
                 self.unsent.insert(key.clone());
                 why
             }
@@ -199,11 +199,12 @@ impl Words {
                 self.waiting.insert(key.clone());
                 why
             }
-            Some(Failure::Wait(why) | Failure::Panicked(why)) => {
+            Some(Failure::Permanent(why) | Failure::Panicked(why)) => {
                 self.stuck.insert(key.clone());
                 why
             }
-            Some(Failure::Gone | Failure::Behind | Failure::Replan | Failure::NotLeading | Failure::Stop(_)) | None => {
+            Some(Failure::NotFound | Failure::Conflict | Failure::Replan | Failure::NotLeading | Failure::Stop(_))
+            | None => {
                 return;
             }
         };
@@ -212,17 +213,17 @@ impl Words {
 
     /// Whether something may go better in a while.
     fn is_waiting(&self, engine: &Engine) -> bool {
-        let panicked = |key: &Key| engine.condition.panicking.contains_key(key);
+        let panicked = |key: &ObjectRef| engine.health.panicking.contains_key(key);
         let sets = [&self.unsent, &self.stuck, &self.refused];
-        let later = |key: &Key| !panicked(key) && !sets.iter().any(|set| set.contains(key));
+        let later = |key: &ObjectRef| !panicked(key) && !sets.iter().any(|set| set.contains(key));
         !self.waiting.is_empty() || engine.failing().any(later)
     }
 
     /// What is not done yet, and why.
     fn failing(&self, engine: &Engine) -> Vec<String> {
         let keys = engine.failing().chain(&self.waiting).chain(&self.stuck).chain(&self.unsent);
-        let keys: BTreeSet<&Key> = keys.collect();
-        let why = |key: &Key| match engine.condition.panicking.get(key) {
+        let keys: BTreeSet<&ObjectRef> = keys.collect();
+        let why = |key: &ObjectRef| match engine.health.panicking.get(key) {
             Some(panics) => format!("internal error: {}; report it", panics.message),
             None => self.last.get(key).map_or("it changed each time that it was tried", String::as_str).to_owned(),
         };
@@ -230,7 +231,7 @@ impl Words {
     }
 }
 
-fn begin(engine: &mut Engine, desk: &Desk, load: Load, clock: &Clock) {
+fn begin(engine: &mut Engine, desk: &InMemoryObjects, load: Load, clock: &Clock) {
     let now = clock.now();
     engine.handle(Input::Loading, now);
     engine.handle(Input::Loaded(Box::new(load)), now);
@@ -252,11 +253,11 @@ fn begin(engine: &mut Engine, desk: &Desk, load: Load, clock: &Clock) {
 
 fn start(
     engine: &Engine,
-    performer: &Performer,
-    key: Key,
+    performer: &Executor,
+    key: ObjectRef,
     task: Task,
-) -> BoxFuture<'static, (Key, Vec<Step>, Outcome)> {
-    let about = About::of(&engine.index, &key);
+) -> BoxFuture<'static, (ObjectRef, Vec<Step>, TaskOutcome)> {
+    let about = TaskSubject::of(&engine.index, &key);
     let steps = match &task {
         Task::Execute { steps, .. } => steps.clone(),
         Task::Finalizer { .. } | Task::Look(_) | Task::Delete(_) | Task::Status { .. } => Vec::new(),
@@ -264,18 +265,18 @@ fn start(
     let performer = performer.clone();
     Box::pin(async move {
         // One object that panics must not end the session of all others.
-        let outcome = AssertUnwindSafe(performer.perform(about, task)).catch_unwind().await;
-        let panicked = |payload: Box<dyn Any + Send>| Outcome::panicked(payload.as_ref());
+        let outcome = AssertUnwindSafe(performer.run(about, task)).catch_unwind().await;
+        let panicked = |payload: Box<dyn Any + Send>| TaskOutcome::panicked(payload.as_ref());
         (key, steps, outcome.unwrap_or_else(panicked))
     })
 }
 
 /// Reads the directory in full.
-pub async fn load(directory: &(impl crate::directory::Observe + ?Sized)) -> Result<Load, String> {
+pub async fn load(directory: &(impl crate::directory::DirectoryReader + ?Sized)) -> Result<Load, String> {
     let read = feed::reported(feed::load(directory), feed::REPORT, |elapsed| {
         eprintln!("{}", feed::progress(directory, elapsed));
     });
-    read.await.map_err(|fault: Option<Fault>| {
+    read.await.map_err(|fault: Option<Error>| {
         fault.map_or_else(|| "the directory was not read".to_owned(), |fault| fault.to_string())
     })
 }

@@ -7,19 +7,19 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::left_alone::LeftAlone;
-use super::session::Done;
+use super::session::CompletedStep;
 use crate::api::ConditionType;
 use crate::cli::check::Places;
-use crate::directory::{Grant, GuestId, GuestRecord, Operation, PartnerId, Weight};
-use crate::index::{Key, Kind};
+use crate::directory::{AccessChange, Grant, GuestId, GuestRecord, Operation, PartnerId};
+use crate::index::{Kind, ObjectRef};
 use crate::operator::engine::Load;
 use crate::operator::health::operation_name;
-use crate::rules::{Email, Reason, ShareRole, Sort, entry, printable, printable_lines};
+use crate::rules::{Email, Reason, ReasonGroup, ShareRole, entry, printable, printable_lines};
 
 /// Where something stands that is not as its spec wants it.
-pub struct Standing {
+pub struct Unready {
     /// The object.
-    pub key: Key,
+    pub key: ObjectRef,
     /// Where in the files it is said, as `file:line:column`.
     pub at: Option<String>,
     /// Whether something is to be fixed, or is only waited for.
@@ -40,8 +40,8 @@ fn sentence(operation: &Operation) -> String {
         grants.iter().map(one).collect::<Vec<_>>().join(", ")
     };
     match operation {
-        Operation::Withhold { accounts, .. } => format!("revoke {}", accounts.join(", ")),
-        Operation::Lower { grants, .. } => format!("reduce to {}", accounts(grants)),
+        Operation::Revoke { accounts, .. } => format!("revoke {}", accounts.join(", ")),
+        Operation::Reduce { grants, .. } => format!("reduce to {}", accounts(grants)),
         Operation::Demote { .. } => "record the role GuestUser".to_owned(),
         Operation::RevokeInvitation { .. } => "revoke the invitation".to_owned(),
         Operation::DisableLogin { .. } => "turn the login off and end sessions".to_owned(),
@@ -49,29 +49,31 @@ fn sentence(operation: &Operation) -> String {
             format!("remove MFA enrolled before {} and end sessions", seconds(*enrolled_before))
         }
         Operation::Deactivate { .. } => "deactivate: login off; the record stays until it is purged".to_owned(),
-        Operation::Release { .. } => {
+        Operation::RemoveAdopted { .. } => {
             "unmanage: revoke all grants, end the membership and remove the ownership mark; the user stays".to_owned()
         }
         Operation::DeactivatePartner { .. } => "deactivate the partner: it has no guests".to_owned(),
-        Operation::EnsurePartner { display_name, host_admins, suspended, .. } => {
+        Operation::ApplyPartner { display_name, host_admins, suspended, .. } => {
             let suspended = if *suspended { ", suspended" } else { "" };
             format!("update the partner {}{suspended}", run_by(display_name, host_admins))
         }
-        Operation::DescribeGuest { display_name, .. } => {
+        Operation::UpdateGuest { display_name, .. } => {
             format!("update the guest: name {display_name:?}, ownership mark, MFA methods")
         }
-        Operation::Admit { address, role, expires_at, .. } => {
+        Operation::InviteGuest { address, role, expires_at, .. } => {
             format!("invite {address} as {}; the invitation ends {}", role.as_str(), seconds(*expires_at))
         }
-        Operation::Invite { expires_at, .. } => format!("resend the invitation; it ends {}", seconds(*expires_at)),
+        Operation::ResendInvitation { expires_at, .. } => {
+            format!("resend the invitation; it ends {}", seconds(*expires_at))
+        }
         Operation::EnableLogin { .. } => "turn the login on".to_owned(),
         Operation::Promote { .. } => "record the role GuestAdmin".to_owned(),
-        Operation::Give { grants, .. } => format!("grant {}", accounts(grants)),
-        Operation::GiveBack { .. } => {
+        Operation::Grant { grants, .. } => format!("grant {}", accounts(grants)),
+        Operation::Unmanage { .. } => {
             "unmanage: revoke all grants and remove the ownership mark; the user stays".to_owned()
         }
-        Operation::Destroy { since, .. } => format!("purge the record, deactivated since {}", seconds(*since)),
-        Operation::DestroyPartner { since, .. } => {
+        Operation::Purge { since, .. } => format!("purge the record, deactivated since {}", seconds(*since)),
+        Operation::PurgePartner { since, .. } => {
             format!("purge the partner's record, deactivated since {}", seconds(*since))
         }
         Operation::ForgetShare { .. } => "delete the record of the share".to_owned(),
@@ -85,7 +87,7 @@ fn run_by(display_name: &str, host_admins: &[Email]) -> String {
 
 /// Whether an operation revokes or removes something.
 pub fn takes(operation: &Operation) -> bool {
-    matches!(operation.weight(), Weight::Take | Weight::End)
+    matches!(operation.access_change(), AccessChange::Revoke | AccessChange::Remove)
 }
 
 /// A guest, as far as operations have to be told of him.
@@ -99,14 +101,14 @@ struct Person {
 
 /// Whom operations are about: the addresses of guests, and the partners that there were before.
 #[derive(Default)]
-pub struct Known {
+pub struct Subjects {
     guests: BTreeMap<GuestId, Person>,
     partners: BTreeSet<PartnerId>,
 }
 
-impl Known {
+impl Subjects {
     /// Whom the directory held, and whom these operations admit.
-    pub fn of(load: &Load, operations: &[Done]) -> Self {
+    pub fn of(load: &Load, operations: &[CompletedStep]) -> Self {
         let known = |guest: &GuestRecord| {
             let namespace = guest.mark.as_ref().map(|mark| mark.namespace.clone()).unwrap_or_default();
             Person {
@@ -117,7 +119,7 @@ impl Known {
         };
         let mut guests: BTreeMap<_, _> = load.guests.iter().map(|guest| (guest.id.clone(), known(guest))).collect();
         for done in operations {
-            if let Operation::Admit { guest, address, mark, partner_name, .. } = &done.step.operation {
+            if let Operation::InviteGuest { guest, address, mark, partner_name, .. } = &done.step.operation {
                 let partner = (mark.namespace.clone(), partner_name.clone());
                 let person = Person { address: address.clone(), partner, held: BTreeMap::new() };
                 guests.insert(guest.clone(), person);
@@ -142,10 +144,10 @@ impl Known {
         let one =
             |account: &str, role: Option<ShareRole>| json!({"account": account, "role": role.map(ShareRole::as_str)});
         match operation {
-            Operation::Give { grants, .. } | Operation::Lower { grants, .. } => {
+            Operation::Grant { grants, .. } | Operation::Reduce { grants, .. } => {
                 grants.iter().map(|grant| one(&grant.account, Some(grant.role))).collect()
             }
-            Operation::Withhold { guest, accounts } => {
+            Operation::Revoke { guest, accounts } => {
                 let held = self.guests.get(guest).map(|person| &person.held);
                 accounts.iter().map(|account| one(account, held.and_then(|held| held.get(account)).copied())).collect()
             }
@@ -154,42 +156,42 @@ impl Known {
             | Operation::DisableLogin { .. }
             | Operation::ResetMfa { .. }
             | Operation::Deactivate { .. }
-            | Operation::Release { .. }
+            | Operation::RemoveAdopted { .. }
             | Operation::DeactivatePartner { .. }
-            | Operation::EnsurePartner { .. }
-            | Operation::DescribeGuest { .. }
-            | Operation::Admit { .. }
-            | Operation::Invite { .. }
+            | Operation::ApplyPartner { .. }
+            | Operation::UpdateGuest { .. }
+            | Operation::InviteGuest { .. }
+            | Operation::ResendInvitation { .. }
             | Operation::EnableLogin { .. }
             | Operation::Promote { .. }
-            | Operation::GiveBack { .. }
-            | Operation::Destroy { .. }
-            | Operation::DestroyPartner { .. }
+            | Operation::Unmanage { .. }
+            | Operation::Purge { .. }
+            | Operation::PurgePartner { .. }
             | Operation::ForgetShare { .. } => Vec::new(),
         }
     }
 
     /// Whether the operation creates a partner. A separate operation marks a new partner as suspended.
     fn is_new(&self, operation: &Operation) -> bool {
-        matches!(operation, Operation::EnsurePartner { partner, suspended: false, .. } if !self.partners.contains(partner))
+        matches!(operation, Operation::ApplyPartner { partner, suspended: false, .. } if !self.partners.contains(partner))
     }
 
     /// The change of access that is shown: a new partner counts as a grant.
-    fn weight(&self, operation: &Operation) -> Weight {
-        if self.is_new(operation) { Weight::Give } else { operation.weight() }
+    fn weight(&self, operation: &Operation) -> AccessChange {
+        if self.is_new(operation) { AccessChange::Grant } else { operation.access_change() }
     }
 
     /// One operation as a sentence, and how it changes what there is.
     fn sentence(&self, operation: &Operation) -> (char, String) {
-        if let Operation::EnsurePartner { display_name, host_admins, .. } = operation
+        if let Operation::ApplyPartner { display_name, host_admins, .. } = operation
             && self.is_new(operation)
         {
             return ('+', format!("create the partner {}", run_by(display_name, host_admins)));
         }
         let sign = match self.weight(operation) {
-            Weight::Take | Weight::End => '-',
-            Weight::Keep => '~',
-            Weight::Give => '+',
+            AccessChange::Revoke | AccessChange::Remove => '-',
+            AccessChange::None => '~',
+            AccessChange::Grant => '+',
         };
         (sign, sentence(operation))
     }
@@ -198,27 +200,27 @@ impl Known {
 /// Text for people: what, for which object, and why.
 pub struct Text {
     colour: bool,
-    known: Known,
+    known: Subjects,
     last: String,
 }
 
 impl Text {
     /// With colours, or plain.
-    pub fn new(colour: bool, known: Known) -> Self {
+    pub fn new(colour: bool, known: Subjects) -> Self {
         Self { colour, known, last: String::new() }
     }
 
     /// Whose sake an operation is for.
-    pub fn object(&self, done: &Done) -> String {
+    pub fn object(&self, done: &CompletedStep) -> String {
         match self.known.address(&done.step.operation) {
-            Some(address) if done.key.is_sweep() => format!("{address}, which no object declares"),
-            None if done.key.is_sweep() => "records that no object declares".to_owned(),
+            Some(address) if done.key.is_garbage_collection() => format!("{address}, which no object declares"),
+            None if done.key.is_garbage_collection() => "records that no object declares".to_owned(),
             Some(_) | None => done.key.to_string(),
         }
     }
 
     /// One operation; its object before it, where that is another one than the last's.
-    pub fn operation(&mut self, done: &Done) -> String {
+    pub fn operation(&mut self, done: &CompletedStep) -> String {
         let mut text = String::new();
         let object = self.object(done);
         if self.last != object {
@@ -227,28 +229,28 @@ impl Text {
         }
         let (sign, sentence) = self.known.sentence(&done.step.operation);
         let what = format!("{sign} {}", printable(&sentence));
-        let why = format!("{}: {}", done.step.reason.as_str(), printable(&done.step.because));
+        let why = format!("{}: {}", done.step.reason.as_str(), printable(&done.step.message));
         let _ = writeln!(text, "  {}\n      {why}", self.paint(colour(sign), &what));
         text
     }
 
     /// One operation that is done, in a line: why was said before.
-    pub fn done(&self, done: &Done) -> String {
+    pub fn done(&self, done: &CompletedStep) -> String {
         let (sign, sentence) = self.known.sentence(&done.step.operation);
         let line = format!("{}: {sentence}", self.object(done));
         format!("{} {}\n", self.paint(colour(sign), &sign.to_string()), printable(&line))
     }
 
     /// One operation as a sentence, and how it changes what there is.
-    pub fn sentence(&self, done: &Done) -> (char, String) {
+    pub fn sentence(&self, done: &CompletedStep) -> (char, String) {
         self.known.sentence(&done.step.operation)
     }
 
     /// How many operations do what to access; `when`: the word after their number.
-    pub fn summary(&self, operations: &[Done], when: &str) -> String {
+    pub fn summary(&self, operations: &[CompletedStep], when: &str) -> String {
         let count = |weight| operations.iter().filter(|done| self.known.weight(&done.step.operation) == weight).count();
-        let (give, keep) = (count(Weight::Give), count(Weight::Keep));
-        let (take, end) = (count(Weight::Take), count(Weight::End));
+        let (give, keep) = (count(AccessChange::Grant), count(AccessChange::None));
+        let (take, end) = (count(AccessChange::Revoke), count(AccessChange::Remove));
         let s = if operations.len() == 1 { "" } else { "s" };
         if operations.is_empty() {
             return format!("0 operations{when}");
@@ -260,7 +262,7 @@ impl Text {
     }
 
     /// What waits, and what is to be fixed.
-    pub fn standing(&self, standing: &Standing) -> String {
+    pub fn standing(&self, standing: &Unready) -> String {
         let (word, colour) = if standing.broken { ("error", "1;31") } else { ("waits", "1;33") };
         let head = self.paint(colour, &format!("{word}[{}]", standing.reason));
         let at = standing.at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
@@ -308,33 +310,33 @@ pub fn seconds(time: Timestamp) -> Timestamp {
 
 /// Everything for programs; described in docs/plan.md.
 pub fn json(
-    operations: &[Done],
-    standings: &[Standing],
+    operations: &[CompletedStep],
+    standings: &[Unready],
     left_alone: &[LeftAlone],
     problems: &[String],
-    known: &Known,
+    known: &Subjects,
 ) -> Value {
-    let object = |key: &Key| json!({"kind": key.kind.as_str(), "namespace": &*key.namespace, "name": &*key.name});
-    let operation = |done: &Done| {
+    let object = |key: &ObjectRef| json!({"kind": key.kind.as_str(), "namespace": &*key.namespace, "name": &*key.name});
+    let operation = |done: &CompletedStep| {
         let operation = &done.step.operation;
         json!({
             "object": object(&done.key),
             "operation": operation_name(operation),
             "access": match known.weight(operation) {
-                Weight::Take => "revoke",
-                Weight::Keep => "none",
-                Weight::Give => "grant",
-                Weight::End => "remove",
+                AccessChange::Revoke => "revoke",
+                AccessChange::None => "none",
+                AccessChange::Grant => "grant",
+                AccessChange::Remove => "remove",
             },
             "guest": known.address(operation).map(Email::as_str),
             "partner": known.partner(operation),
             "accounts": known.accounts(operation),
             "summary": known.sentence(operation).1,
             "reason": done.step.reason.as_str(),
-            "message": done.step.because,
+            "message": done.step.message,
         })
     };
-    let standing = |standing: &Standing| {
+    let standing = |standing: &Unready| {
         json!({
             "object": object(&standing.key),
             "at": standing.at,
@@ -363,18 +365,18 @@ pub fn json(
 }
 
 /// What a status says that is not in order.
-pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
+pub fn standings(key: &ObjectRef, status: &Value, places: &Places) -> Vec<Unready> {
     let condition = |type_: ConditionType| {
         let all = status["conditions"].as_array().into_iter().flatten();
         all.into_iter().find(|condition| condition["type"] == type_.as_str()).cloned()
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let violations = status["violations"].as_array().cloned().unwrap_or_default();
-    let mut found: Vec<Standing> = violations
+    let mut found: Vec<Unready> = violations
         .iter()
         .map(|violation| {
             let path = text(&violation["path"]);
-            Standing {
+            Unready {
                 at: places.of(key, &path).or_else(|| places.of_name(key)).map(str::to_owned),
                 key: key.clone(),
                 broken: true,
@@ -388,9 +390,9 @@ pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
     {
         let reason = text(&ready["reason"]);
         // Stalled: nothing comes by itself. A rule that waits is broken by nothing that the object says.
-        let waits = Reason::parse(&reason).is_some_and(|reason| entry(reason).sort == Sort::WaitingRule);
+        let waits = Reason::parse(&reason).is_some_and(|reason| entry(reason).sort == ReasonGroup::WaitingRule);
         let broken = condition(ConditionType::Stalled).is_some() && !waits;
-        found.push(Standing {
+        found.push(Unready {
             at: places.of_name(key).map(str::to_owned),
             key: key.clone(),
             broken,
@@ -409,7 +411,7 @@ pub fn standings(key: &Key, status: &Value, places: &Places) -> Vec<Standing> {
             .or_else(|| stuck(ConditionType::Ready, "True", Reason::Suspended).filter(|_| is_new))
             .or_else(|| stuck(ConditionType::Ready, "True", Reason::Expired).filter(|_| is_new))
     {
-        found.push(Standing {
+        found.push(Unready {
             at: places.of_name(key).map(str::to_owned),
             key: key.clone(),
             broken: false,

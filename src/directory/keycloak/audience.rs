@@ -9,9 +9,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::super::Fault;
+use super::super::Error;
 use super::Inner;
-use super::client::{Call, Client, Failed, optional};
+use super::client::{Call, Client, ClientError, optional};
 use super::endpoints::{GROUP_MEMBERS, JOIN_GROUP, LEAVE_GROUP};
 use super::pages;
 use super::realm::{self, Branch};
@@ -31,7 +31,7 @@ const MEMBERS: usize = 1_000;
 
 /// Who was put out, as far as it is known.
 #[derive(Default)]
-pub struct Audience(Mutex<Known>);
+pub struct ClaimsGate(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -69,7 +69,7 @@ enum Place {
     Neither,
 }
 
-impl Audience {
+impl ClaimsGate {
     fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -106,7 +106,7 @@ impl Audience {
 
 impl Inner {
     /// The group of whom applications are told, where the realm has one that counts.
-    pub(super) async fn told_group(&self) -> Result<Option<String>, Fault> {
+    pub(super) async fn told_group(&self) -> Result<Option<String>, Error> {
         if matches!(self.audience.with(|known| known.gate.clone()), Gate::Unseen) {
             self.survey().await?;
         }
@@ -120,7 +120,7 @@ impl Inner {
                 "the group {PATH} is gone, or its attribute {SHUT}: no application sees the accounts of any guest; run \
                  `guestlist directory setup`"
             );
-            return Err(Fault::Refused { message });
+            return Err(Error::Refused { message });
         }
         let said = self.audience.with(|known| {
             // Setup may have made it meanwhile, and another task found it.
@@ -139,7 +139,7 @@ impl Inner {
     }
 
     /// Reads who was put out, at the beginning of each listing of users.
-    pub(super) async fn read_audience(&self) -> Result<(), Fault> {
+    pub(super) async fn read_audience(&self) -> Result<(), Error> {
         // What became of whom until now stands until it is read.
         self.audience.with(|known| {
             for (user, place) in std::mem::take(&mut known.since) {
@@ -160,7 +160,7 @@ impl Inner {
     }
 
     /// Applications are told what a user's attributes say. Whom guestlist made is in since then.
-    pub(super) async fn let_in(&self, user: &str, made: bool) -> Result<(), Fault> {
+    pub(super) async fn let_in(&self, user: &str, made: bool) -> Result<(), Error> {
         let Some(group) = self.told_group().await? else { return Ok(()) };
         let out = self.audience.is_out(user);
         if !out && (made || self.audience.is_in(user)) {
@@ -178,7 +178,7 @@ impl Inner {
     }
 
     /// Applications are told nothing of a user, whatever his attributes say. It is noted first.
-    pub(super) async fn put_out(&self, user: &str) -> Result<(), Fault> {
+    pub(super) async fn put_out(&self, user: &str) -> Result<(), Error> {
         let Some(group) = self.told_group().await? else { return Ok(()) };
         let out = self.tree.id(&self.client, Some(Branch::Untold)).await?;
         self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &out])).await?;
@@ -191,7 +191,7 @@ impl Inner {
     }
 
     /// A user is let go: nothing of ours stays on him.
-    pub(super) async fn leave_audience(&self, user: &str) -> Result<(), Fault> {
+    pub(super) async fn leave_audience(&self, user: &str) -> Result<(), Error> {
         let Some(group) = self.told_group().await? else { return Ok(()) };
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
         if self.audience.is_out(user) {
@@ -201,7 +201,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn no_more_out(&self, user: &str) -> Result<(), Fault> {
+    async fn no_more_out(&self, user: &str) -> Result<(), Error> {
         let out = self.tree.id(&self.client, Some(Branch::Untold)).await?;
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &out])).await)?;
         Ok(())
@@ -209,7 +209,7 @@ impl Inner {
 }
 
 /// The members of a group.
-async fn members(client: &Client, group: &str) -> Result<HashSet<String>, Failed> {
+async fn members(client: &Client, group: &str) -> Result<HashSet<String>, ClientError> {
     let page = async |first, max| {
         let call = Call::get(GROUP_MEMBERS, &["groups", group, "members"]).with("briefRepresentation", true);
         client.call(call.listing(first, max)).await?.read()

@@ -10,7 +10,7 @@
 use jiff::Timestamp;
 
 use super::super::record::NO_OBJECT;
-use super::super::{GuestId, GuestRecord, Mark, MfaRecord, Origin, Owner, PartnerId, Revision};
+use super::super::{GuestId, GuestRecord, MfaRecord, Origin, Owner, OwnershipMark, PartnerId, Revision};
 use super::grants;
 use super::guest::{self, Recorded, Seen};
 use super::mfa;
@@ -19,9 +19,9 @@ use crate::rules::{Email, GuestRole};
 
 /// What is known besides: whose realm it is, and the mark of the partner whose identifier still reads.
 #[derive(Clone, Copy, Default)]
-pub struct Known<'a> {
+pub struct RecoveryContext<'a> {
     pub owner: Option<&'a Owner>,
-    pub partner: Option<&'a Mark>,
+    pub partner: Option<&'a OwnershipMark>,
 }
 
 /// How identifiers begin that are made from Keycloak's own, where ours does not read.
@@ -83,7 +83,7 @@ pub fn recorded(user: &User) -> Recorded {
 }
 
 /// The guest's record, as far as it can be told.
-pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) -> Option<GuestRecord> {
+pub fn record(user: &User, seen: &Seen, revision: Revision, known: RecoveryContext<'_>) -> Option<GuestRecord> {
     let address = address(user)?;
     tracing::warn!(%address, user = user.id, "the ownership mark of a user cannot be read: grants without a share are revoked");
     let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
@@ -92,7 +92,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) ->
     Some(GuestRecord {
         id: id(user),
         revision,
-        mark: Some(Mark {
+        mark: Some(OwnershipMark {
             installation: text(known.owner.map(|owner| owner.installation.as_str())),
             cluster: text(known.owner.map(|owner| owner.cluster.as_str())),
             namespace: known.partner.map_or(NOWHERE, |mark| mark.namespace.as_str()).to_owned(),

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::{Changed, Changes, Cursor, Fault};
-use super::client::{Call, Endpoint, Failed, optional};
+use super::super::{Changed, Changes, Cursor, Error};
+use super::client::{Call, ClientError, Endpoint, optional};
 use super::endpoints::{ADMIN_EVENTS, EVENTS_CONFIG, GET_GROUP, USER_EVENTS};
 use super::wire::Group;
 use super::{Inner, damaged, guest, pages, partner, realm, strangers};
@@ -43,7 +43,7 @@ const TRAFFIC: [&str; 14] = [
 
 /// What has been read.
 #[derive(Default)]
-pub struct Told(Mutex<State>);
+pub struct EventCursor(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -130,7 +130,7 @@ fn read_from(cursor: i64, now: i64) -> i64 {
     newest.saturating_sub(OVERLAP).max(0)
 }
 
-impl Told {
+impl EventCursor {
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -143,13 +143,13 @@ impl Inner {
     }
 
     /// Whether the realm keeps both kinds of events and lets us read them.
-    async fn keeps_events(&self) -> Result<bool, Fault> {
+    async fn keeps_events(&self) -> Result<bool, Error> {
         if let Some(kept) = self.told.with(|state| state.kept) {
             return Ok(kept);
         }
         let config = match self.client.call(Call::get(EVENTS_CONFIG, &["events", "config"])).await {
             Ok(answer) => answer.read::<Config>()?,
-            Err(Failed::Fault(Fault::Refused { .. })) => Config::default(),
+            Err(ClientError::Fault(Error::Refused { .. })) => Config::default(),
             Err(failed) => return Err(failed.into()),
         };
         let kept = config.events_enabled && config.admin_events_enabled;
@@ -163,7 +163,7 @@ impl Inner {
         Ok(kept)
     }
 
-    pub(super) async fn cursor(&self) -> Result<Cursor, Fault> {
+    pub(super) async fn cursor(&self) -> Result<Cursor, Error> {
         // Each full reading looks anew whether events are kept now, and for how long invitations last.
         self.lifetime.lock().unwrap_or_else(PoisonError::into_inner).seconds = None;
         self.told.with(|state| state.kept = None);
@@ -185,7 +185,7 @@ impl Inner {
         Ok(Cursor(cursor))
     }
 
-    pub(super) async fn changes(&self, since: Cursor) -> Result<Changes, Fault> {
+    pub(super) async fn changes(&self, since: Cursor) -> Result<Changes, Error> {
         let nothing = Changes { cursor: since, changed: BTreeSet::new() };
         // Somebody else may have taken it over: he who led it does not go on.
         self.still_ours().await?;
@@ -229,7 +229,7 @@ impl Inner {
     }
 
     /// The events that may mean something, and when the newest of all was.
-    async fn events(&self, endpoint: Endpoint, path: &str, from: i64) -> Result<(Vec<Event>, i64), Fault> {
+    async fn events(&self, endpoint: Endpoint, path: &str, from: i64) -> Result<(Vec<Event>, i64), Error> {
         let mut all: Vec<Event> = Vec::new();
         let (mut read, mut newest) = (0, 0);
         let mut before = Vec::new();
@@ -252,14 +252,16 @@ impl Inner {
     }
 
     /// What has changed by what events are about.
-    async fn changed(&self, about: &About<'_>) -> Result<BTreeSet<Changed>, Fault> {
+    async fn changed(&self, about: &About<'_>) -> Result<BTreeSet<Changed>, Error> {
         let homes = self.homes();
         let ours = |id: &str| homes.iter().find(|(_, home)| home.organization.id == id);
         for organization in &about.peopled {
             let known = ours(organization).is_some();
             let read = if known { None } else { self.read_organization(organization).await? };
             if known
-                || read.is_some_and(|organization| partner::record(&organization, partner::Known::default()).is_some())
+                || read.is_some_and(|organization| {
+                    partner::record(&organization, partner::PartnerContext::default()).is_some()
+                })
             {
                 return Ok([Changed::Everything].into());
             }
@@ -275,7 +277,7 @@ impl Inner {
         Ok(changed)
     }
 
-    async fn user_changed(&self, id: &str) -> Result<[Option<Changed>; 2], Fault> {
+    async fn user_changed(&self, id: &str) -> Result<[Option<Changed>; 2], Error> {
         if let Some(address) = self.memory.address_of(id) {
             return Ok([Some(Changed::Guest(address)), None]);
         }
@@ -292,7 +294,7 @@ impl Inner {
         })
     }
 
-    async fn group_changed(&self, id: &str) -> Result<Option<Changed>, Fault> {
+    async fn group_changed(&self, id: &str) -> Result<Option<Changed>, Error> {
         #[derive(Deserialize, Default)]
         #[serde(rename_all = "camelCase", default)]
         struct Placed {

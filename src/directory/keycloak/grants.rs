@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::few::Few;
+use crate::few::SmallMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,9 +33,9 @@ struct StoredGrant {
 
 /// What a guest holds is what applications are told. Of what we gave and somebody took out of there nothing is left; what
 /// somebody put in there is held without any share, until it is taken away.
-pub fn read(user: &User, address: &Email) -> Option<Few<String, GrantRecord>> {
+pub fn read(user: &User, address: &Email) -> Option<SmallMap<String, GrantRecord>> {
     let values = |name| user.attributes.get(name).map(Vec::as_slice).unwrap_or_default();
-    let mut given = values(GRANTS).iter().map(|text| grant(text)).collect::<Option<Few<_, _>>>()?;
+    let mut given = values(GRANTS).iter().map(|text| grant(text)).collect::<Option<SmallMap<_, _>>>()?;
     let told = values(ACCOUNTS);
     given.retain(|_, held| told.contains(&claim(&held.grant)));
     for (account, held) in told_by_nobody(user) {
@@ -50,7 +50,7 @@ pub fn read(user: &User, address: &Email) -> Option<Few<String, GrantRecord>> {
 
 /// The grants of a guest whose claims are blocked because Keycloak refused a write. No grant is in effect, and guestlist
 /// grants each anew.
-pub fn blocked(user: &User, address: &Email) -> Few<String, GrantRecord> {
+pub fn blocked(user: &User, address: &Email) -> SmallMap<String, GrantRecord> {
     let mut held = read(user, address).unwrap_or_else(|| told_by_nobody(user));
     for held in held.values_mut() {
         held.grant.until = Some(BLOCKED);
@@ -63,8 +63,8 @@ fn account_of(claimed: &str) -> &str {
 }
 
 /// What applications are told of a user, as if no share stood behind any of it. Of an account that is told twice it is more.
-pub fn told_by_nobody(user: &User) -> Few<String, GrantRecord> {
-    let mut held = Few::default();
+pub fn told_by_nobody(user: &User) -> SmallMap<String, GrantRecord> {
+    let mut held = SmallMap::default();
     for claimed in user.attributes.get(ACCOUNTS).map(Vec::as_slice).unwrap_or_default() {
         let account = account_of(claimed);
         let collaborator = claimed.strip_prefix(account) == Some(":collaborator") && !held.contains_key(account);
@@ -75,7 +75,7 @@ pub fn told_by_nobody(user: &User) -> Few<String, GrantRecord> {
 }
 
 /// The grants, and the revoked claims whose sessions may go on. No share stands behind those.
-pub fn with_revoked(mut held: Few<String, GrantRecord>, revoked: &[String]) -> Few<String, GrantRecord> {
+pub fn with_revoked(mut held: SmallMap<String, GrantRecord>, revoked: &[String]) -> SmallMap<String, GrantRecord> {
     let claims = BTreeMap::from([(ACCOUNTS.to_owned(), revoked.to_vec())]);
     for (account, grant) in told_by_nobody(&User { attributes: claims, ..User::default() }) {
         held.insert(account, grant);

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::super::record::NO_OBJECT;
 use super::super::{
-    GuestId, GuestRecord, InvitationRecord, Login, Mark, MfaRecord, Origin, PartnerId, Revision, SentMail, UserRecord,
+    GuestId, GuestRecord, InvitationRecord, Login, MfaRecord, Origin, OwnershipMark, PartnerId, Revision, SentMail,
+    UserRecord,
 };
-use super::damaged::{self, Known};
+use super::damaged::{self, RecoveryContext};
 use super::grants::{self, ACCOUNTS, GRANTS};
 use super::mfa::{self, METHODS};
 use super::profile::has_many;
@@ -120,7 +121,7 @@ pub fn is_marked(user: &User) -> bool {
 /// Whether guestlist made a user. Of a mark that does not read as a whole nobody can tell: he counts as adopted.
 pub fn is_made(user: &User) -> bool {
     let mark = read(user, &Seen::default(), Revision(0)).and_then(|record| record.mark);
-    mark.is_some_and(|mark| mark.origin == Origin::Made)
+    mark.is_some_and(|mark| mark.origin == Origin::Created)
 }
 
 /// Whether a user could sign in: he has chosen a password. Whom we made has to, one whom we found has done so.
@@ -234,7 +235,7 @@ fn unreadable_address() -> Option<Email> {
 }
 
 /// A guest's record. `None`: the user is not a guest of ours.
-pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) -> Option<GuestRecord> {
+pub fn record(user: &User, seen: &Seen, revision: Revision, known: RecoveryContext<'_>) -> Option<GuestRecord> {
     if !is_marked(user) {
         return None;
     }
@@ -244,7 +245,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: Known<'_>) ->
 fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
     let stored = stored(user)?;
     let address = marked_address(user)?;
-    let origin = if stored.adopted { Origin::Adopted } else { Origin::Made };
+    let origin = if stored.adopted { Origin::Adopted } else { Origin::Created };
     let member = seen.member.unwrap_or(stored.joined_at.is_some());
     let left = stored.deactivated_at.is_some();
     let joined = if left { stored.joined_at.is_some() } else { member && has_chosen(user, stored.joined_at, seen) };
@@ -260,7 +261,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
     Some(GuestRecord {
         id: GuestId(first(&user.attributes, ID)?.to_owned()),
         revision,
-        mark: Some(Mark {
+        mark: Some(OwnershipMark {
             installation: stored.installation,
             cluster: stored.cluster,
             namespace: stored.namespace,
@@ -462,7 +463,7 @@ mod tests {
 
     fn read(user: &User) -> GuestRecord {
         let seen = Seen { member: Some(true), ..Seen::default() };
-        record(user, &seen, Revision(0), Known::default()).unwrap()
+        record(user, &seen, Revision(0), RecoveryContext::default()).unwrap()
     }
 
     #[test]
@@ -548,6 +549,6 @@ mod tests {
         assert_eq!(guest.grants.keys().collect::<Vec<_>>(), ["a:b", "ads", "mail"]);
         let mut nobody = user(&[], &[]);
         nobody.attributes.clear();
-        assert!(record(&nobody, &Seen::default(), Revision(0), Known::default()).is_none());
+        assert!(record(&nobody, &Seen::default(), Revision(0), RecoveryContext::default()).is_none());
     }
 }

@@ -7,14 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::super::{GuestId, GuestRecord, Revision};
-use super::damaged::Known;
+use super::damaged::RecoveryContext;
 use super::guest::{self, Seen};
 use super::wire::User;
 use crate::rules::{Email, MfaMethod};
 
 /// What is remembered of users while we run: facts that Keycloak does not keep, and what saves calls.
 #[derive(Default)]
-pub struct Memory {
+pub struct UserCache {
     known: Mutex<Met>,
 }
 
@@ -38,7 +38,7 @@ struct Person {
     enrolled: BTreeMap<MfaMethod, Timestamp>,
 }
 
-impl Memory {
+impl UserCache {
     fn with<T>(&self, work: impl FnOnce(&mut Met) -> T) -> T {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -69,7 +69,13 @@ impl Memory {
     }
 
     /// Takes in what was seen of a user; his record, with a revision that grows with every change.
-    pub fn take_in(&self, user: &User, mut seen: Seen, now: Timestamp, besides: Known<'_>) -> Option<GuestRecord> {
+    pub fn take_in(
+        &self,
+        user: &User,
+        mut seen: Seen,
+        now: Timestamp,
+        besides: RecoveryContext<'_>,
+    ) -> Option<GuestRecord> {
         let recorded = guest::recorded(user);
         self.with(|known| {
             let mut person = known.guests.get(&user.id).cloned().unwrap_or_default();

@@ -32,26 +32,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
-pub use client::{Body, Login, Request, Response, Secret, Settings, Transport, Unanswered, client_id};
+pub use client::{Body, Credentials, Request, Response, Secret, Settings, Transport, Unanswered, client_id};
 
-use super::{AccountRecord, Fault, GuestRecord, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
-use crate::fresh::Fresh;
+use super::{AccountRecord, Error, GuestRecord, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
+use crate::fresh::CoalescedRead;
 use crate::rules::Email;
-use audience::Audience;
+use audience::ClaimsGate;
 use client::{Call, Client};
 use endpoints::LIST_ORGANIZATIONS;
-use events::Told;
+use events::EventCursor;
 use locks::Locks;
-use memory::Memory;
+use memory::UserCache;
 use pages::{PAGE, Pages};
-use people::{Home, Homes, People, Walk};
-use realm::Tree;
+use people::{Home, Homes, UserListing, UserReader};
+use realm::GroupStore;
 use server_clock::ServerClock;
-use term::Term;
+use term::Leadership;
 use wire::Organization;
 
 /// Says what time it is.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A realm as the directory.
 #[derive(Clone)]
@@ -59,10 +59,10 @@ pub struct Directory(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    tree: Tree,
-    memory: Memory,
+    tree: GroupStore,
+    memory: UserCache,
     /// Of whom applications are told anything.
-    audience: Audience,
+    audience: ClaimsGate,
     /// Partner → its organization, as last seen. Whoever looks has the whole of it, and it is copied only to be changed.
     homes: Mutex<Arc<Homes>>,
     /// Whose directory it is, once that is known.
@@ -72,15 +72,15 @@ struct Inner {
     /// One change of a guest or a partner at a time: each reads before it writes.
     locks: Locks,
     /// Who leads.
-    term: Term,
+    term: Leadership,
     /// What time it is.
-    clock: Clock,
+    clock: TimeSource,
     /// How that differs from Keycloak's clock.
     server_clock: ServerClock,
     /// Which of the realm's events were told.
-    told: Told,
+    told: EventCursor,
     /// The accounts, as they are read live before what is given.
-    accounts: Fresh<Vec<AccountRecord>>,
+    accounts: CoalescedRead<Vec<AccountRecord>>,
     /// The shares that are remembered: what they were does not change.
     shares: Mutex<BTreeMap<String, ShareRecord>>,
     /// For how long the realm's invitations last.
@@ -90,7 +90,7 @@ struct Inner {
 #[derive(Default)]
 struct Listing {
     pages: Pages,
-    walk: Walk,
+    walk: UserListing,
     users: Vec<UserRecord>,
     /// Users who stand in the way of an address.
     strangers: Vec<GuestRecord>,
@@ -103,43 +103,43 @@ struct Listing {
 
 impl Directory {
     /// A directory in a realm. No call is made yet.
-    pub fn new(settings: Settings, clock: Clock) -> Result<Self, Fault> {
+    pub fn new(settings: Settings, clock: TimeSource) -> Result<Self, Error> {
         let server_clock = ServerClock::new(Arc::clone(&clock));
         Ok(Self::with(Client::new(settings)?, clock, server_clock))
     }
 
     /// The same for tests, in which Keycloak has the times of this clock.
-    pub fn played(settings: Settings, clock: Clock) -> Result<Self, Fault> {
+    pub fn played(settings: Settings, clock: TimeSource) -> Result<Self, Error> {
         Ok(Self::with(Client::new(settings)?, clock, ServerClock::same()))
     }
 
     /// The same over another transport than HTTP.
-    pub fn over(settings: Settings, clock: Clock, transport: Arc<dyn Transport>) -> Self {
+    pub fn over(settings: Settings, clock: TimeSource, transport: Arc<dyn Transport>) -> Self {
         Self::with(Client::over(settings, transport), clock, ServerClock::same())
     }
 
-    fn with(client: Client, clock: Clock, server_clock: ServerClock) -> Self {
+    fn with(client: Client, clock: TimeSource, server_clock: ServerClock) -> Self {
         Self(Arc::new(Inner {
             client,
-            tree: Tree::default(),
-            memory: Memory::default(),
-            audience: Audience::default(),
+            tree: GroupStore::default(),
+            memory: UserCache::default(),
+            audience: ClaimsGate::default(),
             homes: Mutex::default(),
             owner: Mutex::default(),
             walk: AsyncMutex::default(),
             locks: Locks::default(),
-            term: Term::default(),
+            term: Leadership::default(),
             server_clock,
             clock,
-            told: Told::default(),
-            accounts: Fresh::default(),
+            told: EventCursor::default(),
+            accounts: CoalescedRead::default(),
             shares: Mutex::default(),
             lifetime: Mutex::default(),
         }))
     }
 
     /// An answer early where the realm cannot be used, with what to do.
-    pub async fn reachable(&self) -> Result<(), Fault> {
+    pub async fn reachable(&self) -> Result<(), Error> {
         profile::check(&self.0.client).await?;
         realm::reachable(&self.0.client, &self.0.tree).await
     }
@@ -166,14 +166,14 @@ impl Inner {
         };
     }
 
-    fn people(&self) -> People<'_> {
+    fn people(&self) -> UserReader<'_> {
         let (homes, owner) = (self.homes(), self.known_owner());
         let (audience, server_clock) = (&self.audience, &self.server_clock);
-        People { client: &self.client, memory: &self.memory, audience, server_clock, homes, owner, now: self.now() }
+        UserReader { client: &self.client, memory: &self.memory, audience, server_clock, homes, owner, now: self.now() }
     }
 
     /// All organizations with a mark of ours; what is known of them is what was read now.
-    async fn list_organizations(&self) -> Result<Vec<PartnerRecord>, Fault> {
+    async fn list_organizations(&self) -> Result<Vec<PartnerRecord>, Error> {
         match self.known_owner() {
             Some(_) => self.still_ours().await?,
             None => drop(self.read_owner().await?),
@@ -208,7 +208,7 @@ impl Inner {
         let mut found: BTreeMap<PartnerId, (PartnerRecord, Organization)> = BTreeMap::new();
         for organization in all {
             let was = was.get(organization.id.as_str()).copied();
-            let known = partner::Known {
+            let known = partner::PartnerContext {
                 owner: owner.as_ref(),
                 was,
                 whose: partner::said_id(&organization).as_ref().and_then(whose),
@@ -224,13 +224,13 @@ impl Inner {
     }
 
     /// One look at the groups of ours: whose directory it is, and everything else that they say.
-    async fn survey(&self) -> Result<Option<Owner>, Fault> {
+    async fn survey(&self) -> Result<Option<Owner>, Error> {
         let children = realm::survey(&self.client, &self.tree).await?;
         self.audience.learn(&children);
         Ok(realm::owner(&children))
     }
 
-    async fn read_owner(&self) -> Result<Option<Owner>, Fault> {
+    async fn read_owner(&self) -> Result<Option<Owner>, Error> {
         let owner = self.survey().await?;
         self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&owner);
         Ok(owner)
@@ -238,11 +238,11 @@ impl Inner {
 
     /// A realm that was ours and is not any more was made anew, restored or taken over: what it lists is not what became of
     /// our guests.
-    async fn still_ours(&self) -> Result<(), Fault> {
+    async fn still_ours(&self) -> Result<(), Error> {
         let Some(known) = self.known_owner() else { return Ok(()) };
         match self.survey().await? {
             Some(owner) if owner == known => Ok(()),
-            Some(owner) => Err(Fault::Foreign { owner }),
+            Some(owner) => Err(Error::Foreign { owner }),
             None => Err(realm::nobodys()),
         }
     }
@@ -252,11 +252,11 @@ impl Inner {
     }
 
     /// The accounts, read after this was called.
-    async fn accounts_now(&self) -> Result<Arc<Vec<AccountRecord>>, Fault> {
+    async fn accounts_now(&self) -> Result<Arc<Vec<AccountRecord>>, Error> {
         self.accounts.get(self.list_accounts()).await
     }
 
-    async fn list_accounts(&self) -> Result<Vec<AccountRecord>, Fault> {
+    async fn list_accounts(&self) -> Result<Vec<AccountRecord>, Error> {
         Ok(realm::accounts(&self.client, &self.tree).await?)
     }
 }

@@ -6,12 +6,12 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::super::{
-    AccountRecord, Changes, Cursor, Destroyed, Fault, GuestRecord, MailRecord, Observe, Owner, Page, PageToken,
-    PartnerId, PartnerRecord, ShareRecord, SignInGate, UserRecord,
+    AccountRecord, Changes, Cursor, DirectoryReader, Error, GuestRecord, MailRecord, Owner, Page, PageToken, PartnerId,
+    PartnerRecord, Purged, ShareRecord, SignInGate, UserRecord,
 };
-use super::client::{Call, Failed, optional};
+use super::client::{Call, ClientError, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
-use super::pages::{PAGE, Step};
+use super::pages::{PAGE, PageStep};
 use super::people::Home;
 use super::wire::{Organization, User};
 use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm, sign_in, strangers};
@@ -24,7 +24,7 @@ const TOGETHER: usize = 6;
 
 impl Inner {
     /// Some pages of guests, several at a time. Workspace users who come by are kept for who asks for them.
-    async fn list_guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Fault> {
+    async fn list_guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Error> {
         let mut held = self.walk.lock().await;
         if page.is_none() {
             *held = None;
@@ -35,22 +35,22 @@ impl Inner {
         }
         let listing = held.get_or_insert_with(Listing::default);
         if page.as_ref().is_some_and(|page| page.0 != listing.pages.first().to_string()) {
-            return Err(Fault::Unavailable { context: "another listing of users began meanwhile".to_owned() });
+            return Err(Error::Unavailable { context: "another listing of users began meanwhile".to_owned() });
         }
         let people = self.people();
-        let mut step = Step::On;
+        let mut step = PageStep::On;
         let mut read = Vec::new();
         {
             // Nothing else is waited for meanwhile: one of them may be renewing the token that everything else needs.
             let max = listing.pages.size();
             let ahead = stream::iter(listing.pages.ahead().take(TOGETHER));
             let mut pages = ahead.map(|first| people.page(first, max)).buffered(AT_ONCE);
-            while step == Step::On
+            while step == PageStep::On
                 && let Some(users) = pages.next().await
             {
                 let users = match users {
                     // A slow realm answers for fewer: what was read so far is handed on, and smaller pages follow.
-                    Err(Failed::Late { .. }) if listing.pages.shrink() => break,
+                    Err(ClientError::Late { .. }) if listing.pages.shrink() => break,
                     users => users?,
                 };
                 step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>())?;
@@ -74,26 +74,26 @@ impl Inner {
         };
         let shown = async {
             // A realm that does not show our attributes any more seems to have no guest of ours at all.
-            if step == Step::End { profile::check(&self.client).await } else { Ok(()) }
+            if step == PageStep::End { profile::check(&self.client).await } else { Ok(()) }
         };
         let (mut items, ()) = futures::try_join!(told, shown)?;
-        if step == Step::End {
+        if step == PageStep::End {
             listing.is_whole = true;
             let Listing { strangers, marked, .. } = listing;
             items.extend(std::mem::take(strangers).into_iter().filter(|one| !marked.contains(&one.address)));
         }
-        let next = (step != Step::End).then(|| PageToken(listing.pages.first().to_string()));
+        let next = (step != PageStep::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })
     }
 
-    async fn list_shares(&self) -> Result<Page<ShareRecord>, Fault> {
+    async fn list_shares(&self) -> Result<Page<ShareRecord>, Error> {
         let found = realm::shares(&self.client, &self.tree).await?;
         let known = found.iter().map(|share| (share.uid.clone(), share.clone())).collect();
         *self.shares.lock().unwrap_or_else(PoisonError::into_inner) = known;
         Ok(whole(found))
     }
 
-    async fn list_users(&self) -> Result<Page<UserRecord>, Fault> {
+    async fn list_users(&self) -> Result<Page<UserRecord>, Error> {
         // A listing that failed, or is still being read, does not have all users.
         if let Some(listing) = self.walk.lock().await.take_if(|listing| listing.is_whole) {
             return Ok(Page { items: listing.users, next: None });
@@ -108,7 +108,7 @@ impl Inner {
         }
     }
 
-    pub(super) async fn read_partner(&self, id: &PartnerId) -> Result<Option<(PartnerRecord, Organization)>, Fault> {
+    pub(super) async fn read_partner(&self, id: &PartnerId) -> Result<Option<(PartnerRecord, Organization)>, Error> {
         let known = self.homes().get(id).cloned();
         let mut found = match &known {
             Some(home) => self.read_organization(&home.organization.id).await?.into_iter().collect(),
@@ -127,12 +127,12 @@ impl Inner {
     }
 
     /// The organizations that a question finds.
-    pub(super) async fn organizations_with(&self, question: &str) -> Result<Vec<Organization>, Fault> {
+    pub(super) async fn organizations_with(&self, question: &str) -> Result<Vec<Organization>, Error> {
         let call = Call::get(LIST_ORGANIZATIONS, &["organizations"]).with("q", question);
         Ok(self.client.call(call.with("briefRepresentation", false).page(0, PAGE)).await?.read()?)
     }
 
-    pub(super) async fn read_organization(&self, id: &str) -> Result<Option<Organization>, Fault> {
+    pub(super) async fn read_organization(&self, id: &str) -> Result<Option<Organization>, Error> {
         let call = Call::get(GET_ORGANIZATION, &["organizations", id]);
         match optional(self.client.call(call).await)? {
             Some(answer) => Ok(Some(answer.read()?)),
@@ -140,7 +140,7 @@ impl Inner {
         }
     }
 
-    async fn read_guest(&self, address: &Email) -> Result<Option<GuestRecord>, Fault> {
+    async fn read_guest(&self, address: &Email) -> Result<Option<GuestRecord>, Error> {
         match self.people().user_marked(address).await? {
             Some(user) => self.look(&user).await,
             None => {
@@ -153,14 +153,14 @@ impl Inner {
     }
 
     /// The user whose username is an address.
-    pub(super) async fn user_named(&self, address: &Email) -> Result<Option<User>, Fault> {
+    pub(super) async fn user_named(&self, address: &Email) -> Result<Option<User>, Error> {
         let call = Call::get(LIST_USERS, &["users"]).with("username", address).with("exact", true);
         let found: Vec<User> = self.client.call(call.with("briefRepresentation", false).page(0, 2)).await?.read()?;
         Ok(found.into_iter().find(|user| user.username.eq_ignore_ascii_case(address.as_str())))
     }
 
     /// A guest's record from his user, with everything that he does not say himself looked up.
-    pub(super) async fn look(&self, user: &User) -> Result<Option<GuestRecord>, Fault> {
+    pub(super) async fn look(&self, user: &User) -> Result<Option<GuestRecord>, Error> {
         let partner = guest::recorded(user).partner;
         if let Some(partner) = partner.filter(|partner| self.organization(partner).is_none()) {
             self.read_partner(&partner).await?;
@@ -178,7 +178,7 @@ impl Inner {
         }
     }
 
-    pub(super) async fn read_user(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
+    pub(super) async fn read_user(&self, email: &Email) -> Result<Option<UserRecord>, Error> {
         let people = self.people();
         let Some(found) = people.user_at(email).await? else { return Ok(None) };
         Ok(guest::workspace_user(people.himself(&found).await?.as_ref()))
@@ -189,9 +189,9 @@ fn whole<T>(items: Vec<T>) -> Page<T> {
     Page { items, next: None }
 }
 
-impl Observe for Directory {
+impl DirectoryReader for Directory {
     /// Where the realm would show what we keep to users, let them edit it, or drop it, it is not used.
-    fn ready(&self) -> BoxFuture<'_, Result<(), Fault>> {
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
         profile::check(&self.0.client).boxed()
     }
 
@@ -216,11 +216,11 @@ impl Observe for Directory {
         true
     }
 
-    fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>> {
+    fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Error>> {
         self.0.read_owner().boxed()
     }
 
-    fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Fault>> {
+    fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Error>> {
         self.0.cursor().boxed()
     }
 
@@ -229,51 +229,51 @@ impl Observe for Directory {
         std::time::Duration::from_secs(2)
     }
 
-    fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Fault>> {
+    fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Error>> {
         self.0.changes(since).boxed()
     }
 
-    fn partners(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Fault>> {
+    fn partners(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Error>> {
         async { self.0.list_organizations().await.map(whole) }.boxed()
     }
 
-    fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Fault>> {
+    fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Error>> {
         self.0.list_guests(page).boxed()
     }
 
-    fn accounts(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Fault>> {
+    fn accounts(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Error>> {
         async { self.0.list_accounts().await.map(whole) }.boxed()
     }
 
-    fn users(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>> {
+    fn users(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Error>> {
         self.0.list_users().boxed()
     }
 
-    fn mails(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Fault>> {
+    fn mails(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Error>> {
         async { Ok(whole(realm::mails(&self.0.client, &self.0.tree).await?)) }.boxed()
     }
 
-    fn shares(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>> {
+    fn shares(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Error>> {
         self.0.list_shares().boxed()
     }
 
-    fn destroyed(&self) -> BoxFuture<'_, Result<Destroyed, Fault>> {
+    fn destroyed(&self) -> BoxFuture<'_, Result<Purged, Error>> {
         async { Ok(realm::destroyed(&self.0.client, &self.0.tree).await?) }.boxed()
     }
 
-    fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>> {
+    fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>> {
         async { Ok(self.0.read_partner(id).await?.map(|(record, _)| record)) }.boxed()
     }
 
-    fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Fault>> {
+    fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Error>> {
         self.0.read_guest(address).boxed()
     }
 
-    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Fault>> {
+    fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Error>> {
         async { Ok(realm::one_account(&self.0.client, &self.0.tree, name).await?) }.boxed()
     }
 
-    fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Fault>> {
+    fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Error>> {
         self.0.read_user(email).boxed()
     }
 }

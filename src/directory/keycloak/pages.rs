@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::Fault;
-use super::client::Failed;
+use super::super::Error;
+use super::client::ClientError;
 
 /// How many are read at once, where each is told in full.
 pub const PAGE: usize = 100;
@@ -34,7 +34,7 @@ pub struct Pages {
 
 /// What comes after a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PageStep {
     /// The next page.
     On,
     /// It went too far: rows are gone. Further back.
@@ -44,16 +44,16 @@ pub enum Step {
 }
 
 /// The fault of a listing whose pages are all the same: a proxy drops the query of the URL.
-pub fn repeated_page() -> Fault {
+pub fn repeated_page() -> Error {
     let context = "all pages of a listing are the same, so the parameter `first` does not reach Keycloak. Configure the proxy in \
                    front of it to pass on the query of each URL";
-    Fault::Unavailable { context: context.to_owned() }
+    Error::Unavailable { context: context.to_owned() }
 }
 
 /// The fault of a listing in which page after page shares no row with the one before.
-fn torn_pages() -> Fault {
+fn torn_pages() -> Error {
     let context = "the pages of a listing do not join: too many rows come and go while it is read";
-    Fault::Unavailable { context: context.to_owned() }
+    Error::Unavailable { context: context.to_owned() }
 }
 
 impl Default for Pages {
@@ -97,7 +97,7 @@ impl Pages {
     }
 
     /// Takes in a page. Fails if the listing cannot be read to its end.
-    pub fn turn(&mut self, ids: &[String]) -> Result<Step, Fault> {
+    pub fn turn(&mut self, ids: &[String]) -> Result<PageStep, Error> {
         if self.first > self.furthest {
             (self.furthest, self.turns) = (self.first, 0);
         }
@@ -112,12 +112,12 @@ impl Pages {
             }
             self.first = self.first.saturating_sub(self.size / 2);
             self.is_back = true;
-            return Ok(Step::Back);
+            return Ok(PageStep::Back);
         }
         let is_short = ids.len() < self.size;
         let is_repeated = !self.is_back && ids == self.last_seen;
         if is_short && (ids.len() < self.ends_below || is_repeated) {
-            return Ok(Step::End);
+            return Ok(PageStep::End);
         }
         if is_repeated {
             return Err(repeated_page());
@@ -126,7 +126,7 @@ impl Pages {
         self.first += self.size - 1;
         self.is_short = is_short;
         self.last_seen = ids.to_vec();
-        Ok(Step::On)
+        Ok(PageStep::On)
     }
 }
 
@@ -135,20 +135,21 @@ pub async fn all<T, F>(
     size: usize,
     id: impl Fn(&T) -> &str,
     mut page: impl FnMut(usize, usize) -> F,
-) -> Result<Vec<T>, Failed>
+) -> Result<Vec<T>, ClientError>
 where
-    F: Future<Output = Result<Vec<T>, Failed>>,
+    F: Future<Output = Result<Vec<T>, ClientError>>,
 {
     let (mut all, mut seen, mut pages) = (Vec::new(), BTreeSet::new(), Pages::of(size));
     loop {
         let items = match page(pages.first(), pages.size()).await {
-            Err(Failed::Late { .. }) if pages.shrink() => continue,
+            Err(ClientError::Late { .. }) if pages.shrink() => continue,
             read => read?,
         };
-        let step =
-            pages.turn(&items.iter().map(|item| id(item).to_owned()).collect::<Vec<_>>()).map_err(Failed::Fault)?;
+        let step = pages
+            .turn(&items.iter().map(|item| id(item).to_owned()).collect::<Vec<_>>())
+            .map_err(ClientError::Fault)?;
         all.extend(items.into_iter().filter(|item| seen.insert(id(item).to_owned())));
-        if step == Step::End {
+        if step == PageStep::End {
             return Ok(all);
         }
     }
@@ -166,7 +167,7 @@ mod tests {
             let page: Vec<String> = everybody.iter().skip(pages.first()).take(PAGE).cloned().collect();
             let step = pages.turn(&page).unwrap();
             seen.extend(page);
-            if step == Step::End {
+            if step == PageStep::End {
                 return seen;
             }
             going(turn, &mut everybody);
@@ -187,7 +188,7 @@ mod tests {
                 let page: Vec<String> = everybody.iter().skip(pages.first()).take(pages.size()).cloned().collect();
                 let step = pages.turn(&page).unwrap();
                 seen.extend(page);
-                if step == Step::End {
+                if step == PageStep::End {
                     break;
                 }
             }
@@ -198,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn listing_whose_pages_are_all_the_same_fails() {
         let page = async |_: usize, max: usize| Ok(people(max));
-        assert_eq!(all(PAGE, |id: &String| id, page).await, Err(Failed::Fault(repeated_page())));
+        assert_eq!(all(PAGE, |id: &String| id, page).await, Err(ClientError::Fault(repeated_page())));
     }
 
     #[test]
@@ -210,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn late_pages_shrink_the_listing_until_the_smallest_fails() {
-        let late = || Failed::Late { endpoint: "GET users", after: std::time::Duration::from_secs(120) };
+        let late = || ClientError::Late { endpoint: "GET users", after: std::time::Duration::from_secs(120) };
         let everybody = people(130);
         let page = async |first: usize, max: usize| {
             if max > 25 { Err(late()) } else { Ok(everybody.iter().skip(first).take(max).cloned().collect()) }
@@ -233,14 +234,14 @@ mod tests {
     }
 
     /// Reads a listing of which Keycloak drops some rows. The number of users read, or the fault.
-    fn read_dropping(everybody: &[String], mut pages: Pages, drops: impl Fn(usize) -> bool) -> Result<usize, Fault> {
+    fn read_dropping(everybody: &[String], mut pages: Pages, drops: impl Fn(usize) -> bool) -> Result<usize, Error> {
         let mut seen = BTreeSet::new();
         loop {
             let rows = everybody.iter().enumerate().skip(pages.first()).take(pages.size());
             let page: Vec<String> = rows.filter(|(row, _)| !drops(*row)).map(|(_, id)| id.clone()).collect();
             let step = pages.turn(&page)?;
             seen.extend(page);
-            if step == Step::End {
+            if step == PageStep::End {
                 return Ok(seen.len());
             }
         }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::{Mark, Origin, Owner, PartnerId, PartnerRecord};
+use super::super::{Origin, Owner, OwnershipMark, PartnerId, PartnerRecord};
 use super::guest::shortened;
 use super::wire::{Attributes, Organization, first};
 use crate::rules::Email;
@@ -35,18 +35,18 @@ const UID_SHOWN: usize = 8;
 
 /// What is known of an organization besides what it says.
 #[derive(Clone, Copy, Default)]
-pub struct Known<'a> {
+pub struct PartnerContext<'a> {
     /// Whose realm it is.
     pub owner: Option<&'a Owner>,
     /// Whose it was when it was last seen.
-    pub was: Option<(&'a PartnerId, &'a Mark)>,
+    pub was: Option<(&'a PartnerId, &'a OwnershipMark)>,
     /// Keycloak's identifier of the organization that by its alias is the partner that this one says it is.
     pub whose: Option<&'a str>,
 }
 
 /// Reads a partner's record. `None`: nothing says whose the organization is. One that says that it is a partner whose another one
 /// is by its alias, which never changes, is the one that its own alias and mark say: somebody edited what it says.
-pub fn record(organization: &Organization, known: Known<'_>) -> Option<PartnerRecord> {
+pub fn record(organization: &Organization, known: PartnerContext<'_>) -> Option<PartnerRecord> {
     let own = own_id(organization);
     let anothers = own.is_some() && known.whose.is_some_and(|other| other != organization.id);
     let was = || known.was.map(|(id, _)| id.clone());
@@ -65,19 +65,19 @@ pub fn own_id(organization: &Organization) -> Option<PartnerId> {
 }
 
 /// The mark of an organization that has the alias that goes with it: nobody else's can have it.
-fn own_mark(organization: &Organization) -> Option<Mark> {
+fn own_mark(organization: &Organization) -> Option<OwnershipMark> {
     mark(&organization.attributes).filter(|mark| alias(mark) == organization.alias)
 }
 
-fn mark(attributes: &Attributes) -> Option<Mark> {
+fn mark(attributes: &Attributes) -> Option<OwnershipMark> {
     let text = |name| first(attributes, name).map(str::to_owned);
-    Some(Mark {
+    Some(OwnershipMark {
         installation: text(INSTALLATION)?,
         cluster: text(CLUSTER)?,
         namespace: text(NAMESPACE)?,
         name: text(NAME)?,
         uid: text(UID)?,
-        origin: Origin::Made,
+        origin: Origin::Created,
     })
 }
 
@@ -100,24 +100,24 @@ fn read(organization: &Organization, id: &PartnerId) -> Option<PartnerRecord> {
 /// A partner whose mark does not read as a whole: edited by hand, or half of it removed. Its members are its guests all the
 /// same. It is read as far as it does, and without Host Admins, so that it differs from what it should be until it is
 /// written again.
-fn damaged(organization: &Organization, id: PartnerId, known: Known<'_>) -> PartnerRecord {
+fn damaged(organization: &Organization, id: PartnerId, known: PartnerContext<'_>) -> PartnerRecord {
     tracing::warn!(
         organization = organization.alias,
         "the ownership mark of an organization cannot be read: it is written again"
     );
     let value = |name| first(&organization.attributes, name);
-    let was = |part: fn(&Mark) -> &str| known.was.map(|(_, mark)| part(mark)).unwrap_or_default();
+    let was = |part: fn(&OwnershipMark) -> &str| known.was.map(|(_, mark)| part(mark)).unwrap_or_default();
     // What is in a realm of ours is no other installation's for saying nothing.
     let owned = |part: fn(&Owner) -> &str| known.owner.map(part).unwrap_or_default();
     PartnerRecord {
         id,
-        mark: Mark {
+        mark: OwnershipMark {
             installation: value(INSTALLATION).unwrap_or(owned(|owner| &owner.installation)).to_owned(),
             cluster: value(CLUSTER).unwrap_or(owned(|owner| &owner.cluster)).to_owned(),
             namespace: value(NAMESPACE).unwrap_or(was(|mark| &mark.namespace)).to_owned(),
             name: value(NAME).unwrap_or(was(|mark| &mark.name)).to_owned(),
             uid: value(UID).unwrap_or(was(|mark| &mark.uid)).to_owned(),
-            origin: Origin::Made,
+            origin: Origin::Created,
         },
         display_name: display_name(organization),
         host_admins: Vec::new(),
@@ -135,7 +135,7 @@ pub fn is_before(one: &Organization, other: &Organization, until_now: Option<&st
 }
 
 /// The question for organizations with a mark's UID.
-pub fn with_uid(mark: &Mark) -> String {
+pub fn with_uid(mark: &OwnershipMark) -> String {
     format!("{UID}:\"{}\"", mark.uid)
 }
 
@@ -198,7 +198,7 @@ fn write(record: &PartnerRecord, attributes: &mut Attributes, enabled: bool) {
 }
 
 /// The alias of a new organization.
-pub fn alias(mark: &Mark) -> String {
+pub fn alias(mark: &OwnershipMark) -> String {
     let shown: String = mark.uid.chars().filter(char::is_ascii_alphanumeric).take(UID_SHOWN).collect();
     format!("{}-{}-{shown}", mark.namespace, mark.name)
 }
@@ -255,13 +255,13 @@ mod tests {
     use super::*;
 
     fn organization(id: &str, name: &str, said: &str) -> Organization {
-        let mark = Mark {
+        let mark = OwnershipMark {
             installation: "prod".to_owned(),
             cluster: "c".to_owned(),
             namespace: "partners".to_owned(),
             name: name.to_owned(),
             uid: format!("u-{name}"),
-            origin: Origin::Made,
+            origin: Origin::Created,
         };
         let record = PartnerRecord {
             id: PartnerId(said.to_owned()),
@@ -279,21 +279,21 @@ mod tests {
     fn what_an_organization_says_holds_unless_it_is_anothers_own() {
         let id = |name: &str| PartnerId::of(&format!("u-{name}"));
         let kept = organization("1", "acme", "whatever");
-        assert_eq!(record(&kept, Known::default()).unwrap().id.0, "whatever");
+        assert_eq!(record(&kept, PartnerContext::default()).unwrap().id.0, "whatever");
         let (acme, zeta) = (organization("1", "acme", &id("zeta").0), organization("2", "zeta", &id("zeta").0));
-        let known = Known { whose: Some(&zeta.id), ..Known::default() };
+        let known = PartnerContext { whose: Some(&zeta.id), ..PartnerContext::default() };
         assert_eq!([&acme, &zeta].map(|one| record(one, known).unwrap().id), [id("acme"), id("zeta")]);
     }
 
     #[test]
     fn a_name_that_is_too_long_for_an_organization_is_cut_there_and_reads_as_it_was() {
-        let mark = Mark {
+        let mark = OwnershipMark {
             installation: "prod".to_owned(),
             cluster: "c".to_owned(),
             namespace: "partners".to_owned(),
             name: "acme".to_owned(),
             uid: "u-1".to_owned(),
-            origin: Origin::Made,
+            origin: Origin::Created,
         };
         let long = "\u{1F600} Acme ".repeat(36);
         for (display_name, taken) in [("Acme", false), ("Acme", true), (long.trim(), false), (long.trim(), true)] {
@@ -309,11 +309,11 @@ mod tests {
             };
             let written: Organization = serde_json::from_value(body(&record_of, None, taken, true)).unwrap();
             assert!(written.name.encode_utf16().count() <= LONGEST, "{}", written.name);
-            assert_eq!(record(&written, Known::default()).as_ref(), Some(&record_of));
+            assert_eq!(record(&written, PartnerContext::default()).as_ref(), Some(&record_of));
             // And a shorter one leaves nothing of it behind.
             let short = PartnerRecord { display_name: "Acme".to_owned(), ..record_of };
             let written: Organization = serde_json::from_value(body(&short, Some(&written), taken, true)).unwrap();
-            assert_eq!(record(&written, Known::default()), Some(short));
+            assert_eq!(record(&written, PartnerContext::default()), Some(short));
         }
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::{Fault, GuestId, GuestRecord, InvitationRecord, Mark, Owner, PartnerId, PartnerRecord};
-use super::audience::Audience;
-use super::client::{Call, Client, Failed, optional};
-use super::damaged::{self, Known};
+use super::super::{Error, GuestId, GuestRecord, InvitationRecord, Owner, OwnershipMark, PartnerId, PartnerRecord};
+use super::audience::ClaimsGate;
+use super::client::{Call, Client, ClientError, optional};
+use super::damaged::{self, RecoveryContext};
 use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS};
 use super::guest::{self, Recorded, Seen};
-use super::memory::Memory;
+use super::memory::UserCache;
 use super::mfa;
 use super::pages::{self, PAGE};
 use super::server_clock::ServerClock;
@@ -21,7 +21,7 @@ use crate::rules::{Email, MfaMethod};
 
 /// What is read of each partner's organization while users are walked over: nothing before it is needed.
 #[derive(Default)]
-pub struct Walk {
+pub struct UserListing {
     members: BTreeMap<PartnerId, BTreeSet<String>>,
     invitations: BTreeMap<PartnerId, BTreeMap<String, InvitationRecord>>,
 }
@@ -32,7 +32,7 @@ pub struct Home {
     /// Its organization.
     pub organization: Organization,
     /// The partner's mark.
-    pub mark: Mark,
+    pub mark: OwnershipMark,
 }
 
 impl Home {
@@ -46,13 +46,13 @@ impl Home {
 pub type Homes = BTreeMap<PartnerId, Home>;
 
 /// Reads people.
-pub struct People<'a> {
+pub struct UserReader<'a> {
     /// The client.
     pub client: &'a Client,
     /// What is remembered.
-    pub memory: &'a Memory,
+    pub memory: &'a UserCache,
     /// Of whom applications are told anything.
-    pub audience: &'a Audience,
+    pub audience: &'a ClaimsGate,
     /// Keycloak's clock.
     pub server_clock: &'a ServerClock,
     /// Where partners are.
@@ -69,16 +69,16 @@ const TO_COME: SignedDuration = SignedDuration::from_secs(5);
 /// How many members are read at once: little is said of each.
 const MEMBERS: usize = 1_000;
 
-impl People<'_> {
+impl UserReader<'_> {
     /// One page of all users. It overlaps with the one before in at least one user, so that nobody is left out when others
     /// go meanwhile: the listing is by offset.
-    pub async fn page(&self, first: usize, max: usize) -> Result<Vec<User>, Failed> {
+    pub async fn page(&self, first: usize, max: usize) -> Result<Vec<User>, ClientError> {
         let call = Call::get(LIST_USERS, &["users"]).with("briefRepresentation", false);
         self.client.call(call.listing(first, max)).await?.read()
     }
 
     /// One user, by Keycloak's identifier.
-    pub async fn user(&self, id: &str) -> Result<Option<User>, Failed> {
+    pub async fn user(&self, id: &str) -> Result<Option<User>, ClientError> {
         match optional(self.client.call(Call::get(GET_USER, &["users", id])).await)? {
             Some(answer) => answer.read().map(Some),
             None => Ok(None),
@@ -86,7 +86,7 @@ impl People<'_> {
     }
 
     /// The user with an attribute of this value. Where a tool copied him, the one whose mark it is.
-    pub async fn user_with(&self, attribute: &str, value: &str) -> Result<Option<User>, Failed> {
+    pub async fn user_with(&self, attribute: &str, value: &str) -> Result<Option<User>, ClientError> {
         let mut found = self.users_with(attribute, value).await?.into_iter();
         let one = found.next();
         Ok(one.map(|one| found.fold(one, |one, other| if damaged::is_before(&other, &one) { other } else { one })))
@@ -94,7 +94,7 @@ impl People<'_> {
 
     /// A user as he is: without the mark where it is another's who bears it too. Whoever has the address in his mark bears his
     /// own; nobody has to be asked for then.
-    pub async fn himself<'u>(&self, user: &'u User) -> Result<Cow<'u, User>, Failed> {
+    pub async fn himself<'u>(&self, user: &'u User) -> Result<Cow<'u, User>, ClientError> {
         if guest::has_his_own_mark(user) != Some(false) {
             return Ok(Cow::Borrowed(user));
         }
@@ -109,7 +109,7 @@ impl People<'_> {
     }
 
     /// All users with an attribute that has this value among others.
-    pub async fn users_with(&self, attribute: &str, value: &str) -> Result<Vec<User>, Failed> {
+    pub async fn users_with(&self, attribute: &str, value: &str) -> Result<Vec<User>, ClientError> {
         let page = async |first, max| {
             let call = Call::get(LIST_USERS, &["users"]).with("q", format!("{attribute}:\"{value}\""));
             self.client.call(call.with("briefRepresentation", false).page(first, max)).await?.read()
@@ -121,21 +121,21 @@ impl People<'_> {
     }
 
     /// The user with this address now.
-    pub async fn user_at(&self, address: &Email) -> Result<Option<User>, Failed> {
+    pub async fn user_at(&self, address: &Email) -> Result<Option<User>, ClientError> {
         Ok(self.users_at(address.as_str()).await?.into_iter().next())
     }
 
     /// The same, who has it alone: whom of several a membership means nobody can tell.
-    pub async fn only_user_at(&self, address: &Email) -> Result<Option<User>, Failed> {
+    pub async fn only_user_at(&self, address: &Email) -> Result<Option<User>, ClientError> {
         let mut found = self.users_at(address.as_str()).await?;
         if found.len() > 1 {
-            return Err(Failed::Fault(several_at(address.as_str())));
+            return Err(ClientError::Fault(several_at(address.as_str())));
         }
         Ok(found.pop())
     }
 
     /// The users with this address, two of them where a realm lets several have one.
-    pub async fn users_at(&self, address: &str) -> Result<Vec<User>, Failed> {
+    pub async fn users_at(&self, address: &str) -> Result<Vec<User>, ClientError> {
         let call = Call::get(LIST_USERS, &["users"]).with("email", address).with("exact", true);
         let mut found: Vec<User> =
             self.client.call(call.with("briefRepresentation", false).page(0, 2)).await?.read()?;
@@ -144,7 +144,7 @@ impl People<'_> {
     }
 
     /// The user who is a guest of ours, by our identifier.
-    pub async fn user_of(&self, guest: &GuestId) -> Result<Option<User>, Failed> {
+    pub async fn user_of(&self, guest: &GuestId) -> Result<Option<User>, ClientError> {
         let known = self.memory.user_of(guest).or_else(|| damaged::user_id(guest).map(str::to_owned));
         if let Some(id) = known
             && let Some(user) = self.user(&id).await?
@@ -158,7 +158,7 @@ impl People<'_> {
     }
 
     /// The user whose mark has this address.
-    pub async fn user_marked(&self, address: &Email) -> Result<Option<User>, Failed> {
+    pub async fn user_marked(&self, address: &Email) -> Result<Option<User>, ClientError> {
         let known = self.memory.user_at(address).or_else(|| damaged::user_at(address).map(str::to_owned));
         if let Some(id) = known
             && let Some(user) = self.user(&id).await?
@@ -175,13 +175,13 @@ impl People<'_> {
         }
     }
 
-    async fn is_known_by(&self, user: &User, address: &Email) -> Result<bool, Failed> {
+    async fn is_known_by(&self, user: &User, address: &Email) -> Result<bool, ClientError> {
         let himself = self.himself(user).await?;
         Ok(guest::is_marked(&himself) && damaged::address(&himself).as_ref() == Some(address))
     }
 
     /// A guest's record from his user, all looked up.
-    pub async fn look(&self, user: &User) -> Result<Option<GuestRecord>, Failed> {
+    pub async fn look(&self, user: &User) -> Result<Option<GuestRecord>, ClientError> {
         let himself = self.himself(user).await?;
         let user = himself.as_ref();
         if !guest::is_marked(user) {
@@ -215,12 +215,12 @@ impl People<'_> {
     fn take_in(&self, user: &User, mut seen: Seen) -> Option<GuestRecord> {
         seen.is_out = self.audience.is_out(&user.id);
         let home = damaged::recorded(user).partner.and_then(|partner| self.homes.get(&partner));
-        let besides = Known { owner: self.owner.as_ref(), partner: home.map(|home| &home.mark) };
+        let besides = RecoveryContext { owner: self.owner.as_ref(), partner: home.map(|home| &home.mark) };
         self.memory.take_in(user, seen, self.now, besides)
     }
 
     /// A guest's record from his user in a page: as few calls as can be.
-    pub async fn listed(&self, user: &User, walk: &mut Walk) -> Result<Option<GuestRecord>, Failed> {
+    pub async fn listed(&self, user: &User, walk: &mut UserListing) -> Result<Option<GuestRecord>, ClientError> {
         if !guest::is_marked(user) {
             return Ok(None);
         }
@@ -249,7 +249,7 @@ impl People<'_> {
         Ok(self.take_in(user, seen))
     }
 
-    async fn is_member(&self, organization: &str, user: &User) -> Result<bool, Failed> {
+    async fn is_member(&self, organization: &str, user: &User) -> Result<bool, ClientError> {
         let call = Call::get(GET_MEMBER, &["organizations", organization, "members", &user.id]);
         Ok(optional(self.client.call(call).await)?.is_some())
     }
@@ -262,7 +262,7 @@ impl People<'_> {
         user: &User,
         invitation: Option<InvitationRecord>,
         seen: &mut Seen,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ClientError> {
         seen.invitation = Some(invitation);
         if invitation.is_none() {
             seen.member = Some(self.is_member(organization, user).await?);
@@ -280,7 +280,13 @@ impl People<'_> {
 
     /// What is enrolled and since when. A page says whether there is a one-time password, and nothing of passkeys nor of
     /// times: those are looked up where they are not known, and where a passkey can matter.
-    async fn enrolled(&self, user: &User, recorded: &Recorded, closely: bool, seen: &mut Seen) -> Result<(), Failed> {
+    async fn enrolled(
+        &self,
+        user: &User,
+        recorded: &Recorded,
+        closely: bool,
+        seen: &mut Seen,
+    ) -> Result<(), ClientError> {
         let known = self.remembered(user, recorded);
         let member = seen.member == Some(true);
         let joined = member && guest::has_chosen(user, recorded.joined_at, seen);
@@ -304,7 +310,7 @@ impl People<'_> {
                 Ok(())
             }
             // Who may not look cannot tell.
-            Err(Failed::Fault(Fault::Refused { .. })) => {
+            Err(ClientError::Fault(Error::Refused { .. })) => {
                 seen.mfa_hidden = true;
                 Ok(())
             }
@@ -330,7 +336,7 @@ impl People<'_> {
     }
 
     /// A user's credentials, their times in our clock.
-    pub async fn credentials(&self, id: &str) -> Result<Vec<Credential>, Failed> {
+    pub async fn credentials(&self, id: &str) -> Result<Vec<Credential>, ClientError> {
         let call = Call::get(CREDENTIALS, &["users", id, "credentials"]);
         let mut credentials: Vec<Credential> = self.client.call(call).await?.read()?;
         let difference = self.server_clock.difference(self.client);
@@ -341,7 +347,7 @@ impl People<'_> {
     }
 
     /// All members of an organization, by Keycloak's identifiers.
-    pub async fn members(&self, organization: &str) -> Result<BTreeSet<String>, Failed> {
+    pub async fn members(&self, organization: &str) -> Result<BTreeSet<String>, ClientError> {
         let page = async |first, max| {
             let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
             self.client.call(call.with("briefRepresentation", true).listing(first, max)).await?.read()
@@ -351,12 +357,12 @@ impl People<'_> {
     }
 
     /// The open invitation of an address.
-    pub async fn invitation(&self, organization: &str, email: &str) -> Result<Option<InvitationRecord>, Failed> {
+    pub async fn invitation(&self, organization: &str, email: &str) -> Result<Option<InvitationRecord>, ClientError> {
         Ok(self.rows(organization, Some(email)).await?.iter().find_map(times))
     }
 
     /// The rows of an organization's invitations, their times in our clock.
-    pub async fn rows(&self, organization: &str, email: Option<&str>) -> Result<Vec<Invitation>, Failed> {
+    pub async fn rows(&self, organization: &str, email: Option<&str>) -> Result<Vec<Invitation>, ClientError> {
         let mut call = Call::get(LIST_INVITATIONS, &["organizations", organization, "invitations"]);
         if let Some(email) = email {
             call = call.with("email", email);
@@ -372,15 +378,15 @@ impl People<'_> {
 
     /// All open invitations, in one answer: of pages by offset one is left out where another goes meanwhile, and whoever seems
     /// to have none is invited again.
-    async fn invitations(&self, organization: &str) -> Result<BTreeMap<String, InvitationRecord>, Failed> {
+    async fn invitations(&self, organization: &str) -> Result<BTreeMap<String, InvitationRecord>, ClientError> {
         let rows = self.rows(organization, None).await?;
         Ok(rows.iter().filter_map(|row| Some((row.email.to_ascii_lowercase(), times(row)?))).collect())
     }
 }
 
 /// What is said where several users have one address.
-pub fn several_at(address: &str) -> Fault {
-    Fault::Refused {
+pub fn several_at(address: &str) -> Error {
+    Error::Refused {
         message: format!(
             "several users of the realm have the address {address}: which of them is meant cannot be told, and Keycloak mails \
              none of them; see that one has it alone"

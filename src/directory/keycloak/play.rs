@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::super::import::{Known, KnownUser, Outcome, People, Planned, plan};
+use super::super::import::{EntryOutcome, ExistingRecords, KnownUser, Planned, UserChanges, plan};
 use super::super::{
-    AccountRecord, Everything, Fault, Import, Imported, Observe, Origin, Page, PageToken, SignInGate, UserRecord,
+    AccountRecord, DirectoryReader, Error, Import, Imported, Origin, Page, PageToken, SignInGate, Snapshot, UserRecord,
 };
-use super::client::{Call, Failed};
+use super::client::{Call, ClientError};
 use super::endpoints::CREATE_USER;
 use super::guest::names;
 use super::wire::User;
@@ -19,14 +19,14 @@ use crate::rules::Email;
 /// Among how many users of a realm a misspelt Owner is looked for.
 const SUGGESTED: usize = 500;
 
-fn refuse<T>(message: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Refused { message: message.into() })
+fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
+    Err(Error::Refused { message: message.into() })
 }
 
 impl Directory {
     /// Everything that the realm holds of ours and of the workspace's.
-    pub async fn everything(&self) -> Result<Everything, Fault> {
-        Ok(Everything {
+    pub async fn everything(&self) -> Result<Snapshot, Error> {
+        Ok(Snapshot {
             partners: pages(|page| self.partners(page)).await?,
             guests: pages(|page| self.guests(page)).await?,
             accounts: pages(|page| self.accounts(page)).await?,
@@ -40,7 +40,7 @@ impl Directory {
 
     /// Adds and updates accounts, and adds users where `people` says so; removes nothing. Everything is read before anything
     /// is written; in a rehearsal nothing is. An entry that fails is reported with its cause, and the others go on.
-    pub async fn import(&self, import: &Import, people: People, rehearsal: bool) -> Result<Imported, Fault> {
+    pub async fn import(&self, import: &Import, people: UserChanges, rehearsal: bool) -> Result<Imported, Error> {
         let planned = plan(import, people, &self.known_of(import, people).await?);
         if rehearsal { Ok(planned.said) } else { Ok(self.write_import(planned).await) }
     }
@@ -49,10 +49,10 @@ impl Directory {
         let Planned { users, accounts, mut said } = planned;
         // The lines of entries to write, in the order of the writes: users, then accounts.
         let mut lines = said.lines.iter_mut().filter(|(outcome, _)| outcome.is_written());
-        let mut note = |name: String, result: Result<(), Fault>| {
+        let mut note = |name: String, result: Result<(), Error>| {
             let (line, Err(fault)) = (lines.next(), result) else { return };
             if let Some(line) = line {
-                *line = (Outcome::Failed, format!("{name}: {fault}"));
+                *line = (EntryOutcome::Failed, format!("{name}: {fault}"));
             }
         };
         for user in &users {
@@ -60,19 +60,19 @@ impl Directory {
         }
         for account in &accounts {
             let written = realm::set_account(&self.0.client, &self.0.tree, account).await;
-            note(format!("account {:?}", account.name), written.map_err(Fault::from));
+            note(format!("account {:?}", account.name), written.map_err(Error::from));
         }
         said
     }
 
     /// The records of the realm that a file's entries name. Fails where a guest would become a user or an Owner.
-    async fn known_of(&self, import: &Import, people: People) -> Result<Known, Fault> {
-        let mut known = Known { accounts: self.0.list_accounts().await?, ..Known::default() };
-        let users = import.users.iter().filter(|_| people != People::LeaveOut);
+    async fn known_of(&self, import: &Import, people: UserChanges) -> Result<ExistingRecords, Error> {
+        let mut known = ExistingRecords { accounts: self.0.list_accounts().await?, ..ExistingRecords::default() };
+        let users = import.users.iter().filter(|_| people != UserChanges::LeaveOut);
         for user in users {
             if let Some(guest) = self.guest(&user.email).await?
                 && guest.is_live()
-                && guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made)
+                && guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created)
             {
                 return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
             }
@@ -107,7 +107,7 @@ impl Directory {
         Ok(known)
     }
 
-    async fn known_user(&self, email: &Email) -> Result<Option<KnownUser>, Fault> {
+    async fn known_user(&self, email: &Email) -> Result<Option<KnownUser>, Error> {
         let Some(user) = self.0.people().user_at(email).await? else {
             return Ok(self.0.user_named(email).await?.map(|_| KnownUser::Username));
         };
@@ -118,7 +118,7 @@ impl Directory {
     }
 
     /// An account changes hands.
-    pub async fn set_owner(&self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Fault> {
+    pub async fn set_owner(&self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Error> {
         let old = self.known_account(account).await?;
         self.no_guest_owns(account, owners.iter()).await?;
         let new = AccountRecord { owners: owners.iter().cloned().collect(), ..old.clone() };
@@ -127,21 +127,21 @@ impl Directory {
     }
 
     /// An account goes, or comes back.
-    pub async fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Fault> {
+    pub async fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Error> {
         let old = self.known_account(account).await?;
         let new = AccountRecord { deleted, ..old.clone() };
         realm::set_account(&self.0.client, &self.0.tree, &new).await?;
         Ok(new != old)
     }
 
-    async fn known_account(&self, account: &str) -> Result<AccountRecord, Fault> {
+    async fn known_account(&self, account: &str) -> Result<AccountRecord, Error> {
         match self.account(account).await? {
             Some(account) => Ok(account),
             None => refuse(format!("the realm has no account {account:?}; `guestlist directory show` lists them")),
         }
     }
 
-    async fn no_guest_owns(&self, account: &str, owners: impl Iterator<Item = &Email>) -> Result<(), Fault> {
+    async fn no_guest_owns(&self, account: &str, owners: impl Iterator<Item = &Email>) -> Result<(), Error> {
         for owner in owners {
             if self.guest(owner).await?.is_some_and(|guest| guest.is_live()) {
                 return refuse(format!(
@@ -154,7 +154,7 @@ impl Directory {
 }
 
 impl Inner {
-    async fn add_person(&self, user: &UserRecord) -> Result<(), Fault> {
+    async fn add_person(&self, user: &UserRecord) -> Result<(), Error> {
         let (first_name, last_name) = names(&user.name);
         let body = json!({
             "username": user.email.as_str(),
@@ -165,7 +165,7 @@ impl Inner {
             "emailVerified": user.verified,
         });
         match self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await {
-            Err(Failed::Status { status: 409, said, .. }) => refuse(format!("Keycloak refuses the user: {said}")),
+            Err(ClientError::Status { status: 409, said, .. }) => refuse(format!("Keycloak refuses the user: {said}")),
             result => Ok(result.map(drop)?),
         }
     }
@@ -175,9 +175,9 @@ fn has_left(user: &User) -> bool {
     guest::is_marked(user) && !guest::recorded(user).live
 }
 
-async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Fault>
+async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Error>
 where
-    F: Future<Output = Result<Page<T>, Fault>>,
+    F: Future<Output = Result<Page<T>, Error>>,
 {
     let mut all = Vec::new();
     let mut token = None;

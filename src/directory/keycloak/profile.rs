@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::super::Fault;
+use super::super::Error;
 use super::client::{Call, Client};
 use super::endpoints::PROFILE;
 use super::grants::{ACCOUNTS, GRANTS};
@@ -88,12 +88,12 @@ fn closed_in(profile: &Profile) -> Vec<String> {
 }
 
 /// Fails where the realm would show our attributes to users, let them edit them, or drop them.
-pub async fn check(client: &Client) -> Result<(), Fault> {
+pub async fn check(client: &Client) -> Result<(), Error> {
     let profile: Profile = client.call(Call::get(PROFILE, &["users", "profile"])).await?.read()?;
     if let Some(why) = closed_in(&profile).first() {
-        return Err(Fault::Refused { message: format!("the realm's user profile {why}") });
+        return Err(Error::Refused { message: format!("the realm's user profile {why}") });
     }
-    judge(&profile).map_err(|why| Fault::Refused {
+    judge(&profile).map_err(|why| Error::Refused {
         message: format!("the realm's user profile {why}; `guestlist directory setup` declares what is needed"),
     })
 }

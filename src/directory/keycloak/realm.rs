@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::super::{AccountRecord, Destroyed, Fault, MailRecord, Owner, SENT_KEPT, SentMail, ShareRecord};
-use super::client::{Call, Client, Failed, optional};
+use super::super::{AccountRecord, Error, MailRecord, Owner, Purged, SENT_KEPT, SentMail, ShareRecord};
+use super::client::{Call, Client, ClientError, optional};
 use super::endpoints::{CREATE_CHILD, CREATE_GROUP, DELETE_GROUP, GET_GROUP, LIST_CHILDREN, LIST_GROUPS, PUT_GROUP};
 use super::pages::{self, PAGE};
 use super::wire::{Attributes, Group, first};
@@ -63,13 +63,13 @@ impl Branch {
 
 /// The identifiers of our groups, as far as they are known.
 #[derive(Default)]
-pub struct Tree {
+pub struct GroupStore {
     ids: Mutex<BTreeMap<Option<Branch>, String>>,
 }
 
-impl Tree {
+impl GroupStore {
     /// The identifier of the root or a branch; it is made where it is not there.
-    pub async fn id(&self, client: &Client, branch: Option<Branch>) -> Result<String, Failed> {
+    pub async fn id(&self, client: &Client, branch: Option<Branch>) -> Result<String, ClientError> {
         // Held meanwhile: nobody makes a second one.
         let mut ids = self.ids.lock().await;
         let root = match ids.get(&None) {
@@ -95,7 +95,7 @@ impl Tree {
     }
 
     /// The identifier of a branch, where it is there: nothing is made.
-    async fn found(&self, client: &Client, branch: Branch) -> Result<Option<String>, Failed> {
+    async fn found(&self, client: &Client, branch: Branch) -> Result<Option<String>, ClientError> {
         let mut ids = self.ids.lock().await;
         if let Some(id) = ids.get(&Some(branch)) {
             return Ok(Some(id.clone()));
@@ -128,7 +128,7 @@ impl Tree {
     }
 }
 
-async fn find(client: &Client, parent: Option<&str>, name: &str) -> Result<Option<String>, Failed> {
+async fn find(client: &Client, parent: Option<&str>, name: &str) -> Result<Option<String>, ClientError> {
     let call = match parent {
         None => Call::get(LIST_GROUPS, &["groups"]),
         Some(parent) => Call::get(LIST_CHILDREN, &["groups", parent, "children"]),
@@ -138,7 +138,7 @@ async fn find(client: &Client, parent: Option<&str>, name: &str) -> Result<Optio
     Ok(found.into_iter().find(|group| group.name == name).map(|group| group.id))
 }
 
-async fn find_or_make(client: &Client, parent: Option<&str>, name: &str) -> Result<String, Failed> {
+async fn find_or_make(client: &Client, parent: Option<&str>, name: &str) -> Result<String, ClientError> {
     if let Some(id) = find(client, parent, name).await? {
         return Ok(id);
     }
@@ -150,7 +150,12 @@ async fn find_or_make(client: &Client, parent: Option<&str>, name: &str) -> Resu
     }
 }
 
-async fn make(client: &Client, parent: Option<&str>, name: &str, attributes: &Attributes) -> Result<String, Failed> {
+async fn make(
+    client: &Client,
+    parent: Option<&str>,
+    name: &str,
+    attributes: &Attributes,
+) -> Result<String, ClientError> {
     let call = match parent {
         None => Call::post(CREATE_GROUP, &["groups"]),
         Some(parent) => Call::post(CREATE_CHILD, &["groups", parent, "children"]),
@@ -162,17 +167,17 @@ async fn make(client: &Client, parent: Option<&str>, name: &str, attributes: &At
     }
 }
 
-async fn put(client: &Client, group: &Group) -> Result<(), Failed> {
+async fn put(client: &Client, group: &Group) -> Result<(), ClientError> {
     let call = Call::put(PUT_GROUP, &["groups", &group.id]);
     client.call(call.json(json!({"name": group.name, "attributes": group.attributes}))).await.map(drop)
 }
 
-async fn get(client: &Client, id: &str) -> Result<Group, Failed> {
+async fn get(client: &Client, id: &str) -> Result<Group, ClientError> {
     client.call(Call::get(GET_GROUP, &["groups", id])).await?.read()
 }
 
 /// The root group as it is now. Where it was deleted meanwhile it is made again.
-async fn root(client: &Client, tree: &Tree) -> Result<Group, Failed> {
+async fn root(client: &Client, tree: &GroupStore) -> Result<Group, ClientError> {
     let id = tree.id(client, None).await?;
     if let Some(group) = optional(get(client, &id).await)? {
         return Ok(group);
@@ -183,13 +188,13 @@ async fn root(client: &Client, tree: &Tree) -> Result<Group, Failed> {
 }
 
 /// Writes the root group as it is: whether the realm takes writes.
-pub async fn touch(client: &Client, tree: &Tree) -> Result<(), Failed> {
+pub async fn touch(client: &Client, tree: &GroupStore) -> Result<(), ClientError> {
     put(client, &root(client, tree).await?).await
 }
 
 /// The groups right below the root, in one look: whose directory it is, where everything is, and of whom applications are told.
 /// Nothing is made to find out: a realm that was made anew is nobody's, and has none.
-pub async fn survey(client: &Client, tree: &Tree) -> Result<Vec<Group>, Failed> {
+pub async fn survey(client: &Client, tree: &GroupStore) -> Result<Vec<Group>, ClientError> {
     // Somebody may have renamed it: then it is not the root any more.
     let is_ours = |group: &Group| group.path.is_empty() || group.path == format!("/{ROOT}/{}", group.name);
     if let Some(root) = tree.known_root().await
@@ -211,7 +216,7 @@ pub fn owner(children: &[Group]) -> Option<Owner> {
     children.iter().find(|group| group.name == OWNER).and_then(read_owner)
 }
 
-async fn list(client: &Client, parent: &str) -> Result<Vec<Group>, Failed> {
+async fn list(client: &Client, parent: &str) -> Result<Vec<Group>, ClientError> {
     let page = async |first, max| {
         // How many groups each has itself would be counted one by one.
         let call = Call::get(LIST_CHILDREN, &["groups", parent, "children"]).with("subGroupsCount", false);
@@ -231,7 +236,7 @@ fn owner_attributes(owner: &Owner) -> Attributes {
 }
 
 /// Makes it somebody's where it is nobody's. Of several at once exactly one succeeds: a group is made once.
-pub async fn claim(client: &Client, tree: &Tree, owner: &Owner) -> Result<(), Failed> {
+pub async fn claim(client: &Client, tree: &GroupStore, owner: &Owner) -> Result<(), ClientError> {
     let root = root(client, tree).await?;
     match make(client, Some(&root.id), OWNER, &owner_attributes(owner)).await {
         Ok(_) => Ok(()),
@@ -242,7 +247,7 @@ pub async fn claim(client: &Client, tree: &Tree, owner: &Owner) -> Result<(), Fa
 }
 
 /// Makes it somebody's, whoever's it was.
-pub async fn take_over(client: &Client, tree: &Tree, owner: &Owner) -> Result<(), Failed> {
+pub async fn take_over(client: &Client, tree: &GroupStore, owner: &Owner) -> Result<(), ClientError> {
     claim(client, tree, owner).await?;
     let children = survey(client, tree).await?;
     match children.into_iter().find(|group| group.name == OWNER) {
@@ -259,14 +264,18 @@ fn read_epoch(group: &Group) -> Option<i64> {
 }
 
 /// The epoch of whoever leads now. `None`: nobody ever did, or the realm does not say any more. Nothing is made to find out.
-pub async fn epoch(client: &Client, tree: &Tree) -> Result<Option<i64>, Failed> {
+pub async fn epoch(client: &Client, tree: &GroupStore) -> Result<Option<i64>, ClientError> {
     let Some(id) = tree.found(client, Branch::Leader).await? else { return Ok(None) };
     Ok(optional(get(client, &id).await)?.as_ref().and_then(read_epoch))
 }
 
 /// Advances it to what comes `after` the one before: whether this is the first, and the new one. Of several who are the first
 /// exactly one is: a group is made once.
-pub async fn lead(client: &Client, tree: &Tree, after: impl Fn(Option<i64>) -> i64) -> Result<(bool, i64), Failed> {
+pub async fn lead(
+    client: &Client,
+    tree: &GroupStore,
+    after: impl Fn(Option<i64>) -> i64,
+) -> Result<(bool, i64), ClientError> {
     let attributes = |epoch: i64| -> Attributes { [(EPOCH.to_owned(), vec![epoch.to_string()])].into() };
     let root = root(client, tree).await?;
     if tree.found(client, Branch::Leader).await?.is_none() {
@@ -294,12 +303,12 @@ pub async fn lead(client: &Client, tree: &Tree, after: impl Fn(Option<i64>) -> i
 }
 
 /// How many records were purged lately.
-pub async fn destroyed(client: &Client, tree: &Tree) -> Result<Destroyed, Failed> {
+pub async fn destroyed(client: &Client, tree: &GroupStore) -> Result<Purged, ClientError> {
     let root = root(client, tree).await?;
     Ok(read_destroyed(&root))
 }
 
-fn read_destroyed(root: &Group) -> Destroyed {
+fn read_destroyed(root: &Group) -> Purged {
     let values = root.attributes.get(DESTROYED).map(Vec::as_slice).unwrap_or_default();
     let read = |text: &String| {
         let (minute, count) = text.split_once('=')?;
@@ -309,7 +318,7 @@ fn read_destroyed(root: &Group) -> Destroyed {
 }
 
 /// Remembers how many records were purged lately.
-pub async fn set_destroyed(client: &Client, tree: &Tree, destroyed: &Destroyed) -> Result<(), Failed> {
+pub async fn set_destroyed(client: &Client, tree: &GroupStore, destroyed: &Purged) -> Result<(), ClientError> {
     let mut root = root(client, tree).await?;
     let values = destroyed.iter().map(|(minute, count)| format!("{minute}={count}")).collect();
     root.attributes.insert(DESTROYED.to_owned(), values);
@@ -318,13 +327,13 @@ pub async fn set_destroyed(client: &Client, tree: &Tree, destroyed: &Destroyed) 
 
 /// All groups of a branch. Each matters: an account that is left out takes its grants along, a mail that is left out is sent
 /// again.
-pub async fn children(client: &Client, tree: &Tree, branch: Branch) -> Result<Vec<Group>, Failed> {
+pub async fn children(client: &Client, tree: &GroupStore, branch: Branch) -> Result<Vec<Group>, ClientError> {
     let parent = tree.id(client, Some(branch)).await?;
     list(client, &parent).await
 }
 
 /// One group of a branch.
-async fn child(client: &Client, tree: &Tree, branch: Branch, name: &str) -> Result<Option<Group>, Failed> {
+async fn child(client: &Client, tree: &GroupStore, branch: Branch, name: &str) -> Result<Option<Group>, ClientError> {
     let parent = tree.id(client, Some(branch)).await?;
     let call = Call::get(LIST_CHILDREN, &["groups", &parent, "children"]);
     let call = call.with("search", name).with("exact", true).with("briefRepresentation", false).page(0, PAGE);
@@ -335,11 +344,11 @@ async fn child(client: &Client, tree: &Tree, branch: Branch, name: &str) -> Resu
 /// Makes a group of a branch. The one that is there: nothing was made.
 async fn make_child(
     client: &Client,
-    tree: &Tree,
+    tree: &GroupStore,
     branch: Branch,
     name: &str,
     attributes: &Attributes,
-) -> Result<Option<Group>, Failed> {
+) -> Result<Option<Group>, ClientError> {
     if let Some(known) = child(client, tree, branch, name).await? {
         return Ok(Some(known));
     }
@@ -355,18 +364,18 @@ async fn make_child(
 /// Writes a group of a branch, made or changed.
 async fn set_child(
     client: &Client,
-    tree: &Tree,
+    tree: &GroupStore,
     branch: Branch,
     name: &str,
     attributes: Attributes,
-) -> Result<(), Failed> {
+) -> Result<(), ClientError> {
     match make_child(client, tree, branch, name, &attributes).await? {
         Some(known) if known.attributes != attributes => put(client, &Group { attributes, ..known }).await,
         Some(_) | None => Ok(()),
     }
 }
 
-async fn delete(client: &Client, id: &str) -> Result<(), Failed> {
+async fn delete(client: &Client, id: &str) -> Result<(), ClientError> {
     optional(client.call(Call::delete(DELETE_GROUP, &["groups", id])).await).map(drop)
 }
 
@@ -383,17 +392,17 @@ fn account(group: &Group) -> AccountRecord {
 }
 
 /// All accounts.
-pub async fn accounts(client: &Client, tree: &Tree) -> Result<Vec<AccountRecord>, Failed> {
+pub async fn accounts(client: &Client, tree: &GroupStore) -> Result<Vec<AccountRecord>, ClientError> {
     Ok(children(client, tree, Branch::Accounts).await?.iter().map(account).collect())
 }
 
 /// One account.
-pub async fn one_account(client: &Client, tree: &Tree, name: &str) -> Result<Option<AccountRecord>, Failed> {
+pub async fn one_account(client: &Client, tree: &GroupStore, name: &str) -> Result<Option<AccountRecord>, ClientError> {
     Ok(child(client, tree, Branch::Accounts, name).await?.as_ref().map(account))
 }
 
 /// Writes an account.
-pub async fn set_account(client: &Client, tree: &Tree, account: &AccountRecord) -> Result<(), Failed> {
+pub async fn set_account(client: &Client, tree: &GroupStore, account: &AccountRecord) -> Result<(), ClientError> {
     let mut attributes = Attributes::new();
     attributes.insert(OWNERS.to_owned(), account.owners.iter().map(ToString::to_string).collect());
     attributes.insert(NAME.to_owned(), vec![account.name.clone()]);
@@ -405,7 +414,7 @@ pub async fn set_account(client: &Client, tree: &Tree, account: &AccountRecord) 
 }
 
 /// The mails that are remembered without a record.
-pub async fn mails(client: &Client, tree: &Tree) -> Result<Vec<MailRecord>, Failed> {
+pub async fn mails(client: &Client, tree: &GroupStore) -> Result<Vec<MailRecord>, ClientError> {
     let read = |group: &Group| {
         let at = first(&group.attributes, MAILED_AT)?.parse().ok()?;
         Some(MailRecord { address: Email::parse(&group.name).ok()?, at, recent: recent(group) })
@@ -419,7 +428,7 @@ fn recent(group: &Group) -> Vec<SentMail> {
 }
 
 /// Remembers a mail whose record goes.
-pub async fn remember_mail(client: &Client, tree: &Tree, mail: &MailRecord) -> Result<(), Failed> {
+pub async fn remember_mail(client: &Client, tree: &GroupStore, mail: &MailRecord) -> Result<(), ClientError> {
     // The address may have had mails before its record, which were remembered then.
     let known = child(client, tree, Branch::Mails, mail.address.as_str()).await?;
     let since = mail.at.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN);
@@ -433,7 +442,7 @@ pub async fn remember_mail(client: &Client, tree: &Tree, mail: &MailRecord) -> R
 }
 
 /// Forgets mails that matter to nobody any more.
-pub async fn forget_mails(client: &Client, tree: &Tree, before: Timestamp) -> Result<(), Failed> {
+pub async fn forget_mails(client: &Client, tree: &GroupStore, before: Timestamp) -> Result<(), ClientError> {
     for group in children(client, tree, Branch::Mails).await? {
         let old = first(&group.attributes, MAILED_AT).and_then(|text| text.parse::<Timestamp>().ok());
         if old.is_some_and(|at| at < before) {
@@ -449,12 +458,12 @@ fn share(group: &Group) -> Option<ShareRecord> {
 }
 
 /// The shares through which something was given.
-pub async fn shares(client: &Client, tree: &Tree) -> Result<Vec<ShareRecord>, Failed> {
+pub async fn shares(client: &Client, tree: &GroupStore) -> Result<Vec<ShareRecord>, ClientError> {
     Ok(children(client, tree, Branch::Shares).await?.iter().filter_map(share).collect())
 }
 
 /// Remembers what a share was when something was first given through it; what it was then.
-pub async fn remember_share(client: &Client, tree: &Tree, new: &ShareRecord) -> Result<ShareRecord, Failed> {
+pub async fn remember_share(client: &Client, tree: &GroupStore, new: &ShareRecord) -> Result<ShareRecord, ClientError> {
     let attributes =
         [(PARTNER.to_owned(), vec![new.partner_name.clone()]), (ACCOUNT.to_owned(), vec![new.account.clone()])].into();
     if let Some(known) = make_child(client, tree, Branch::Shares, &new.uid, &attributes).await? {
@@ -467,7 +476,7 @@ pub async fn remember_share(client: &Client, tree: &Tree, new: &ShareRecord) -> 
 }
 
 /// Forgets a share.
-pub async fn forget_share(client: &Client, tree: &Tree, uid: &str) -> Result<(), Failed> {
+pub async fn forget_share(client: &Client, tree: &GroupStore, uid: &str) -> Result<(), ClientError> {
     match child(client, tree, Branch::Shares, uid).await? {
         Some(group) => delete(client, &group.id).await,
         None => Ok(()),
@@ -475,14 +484,14 @@ pub async fn forget_share(client: &Client, tree: &Tree, uid: &str) -> Result<(),
 }
 
 /// Whether the root has an attribute.
-pub async fn root_says(client: &Client, tree: &Tree, attribute: &str) -> Result<bool, Failed> {
+pub async fn root_says(client: &Client, tree: &GroupStore, attribute: &str) -> Result<bool, ClientError> {
     let Some(root) = tree.known_root().await else { return Ok(false) };
     Ok(optional(get(client, &root).await)?.is_some_and(|root| root.attributes.contains_key(attribute)))
 }
 
 /// The realm was ours, and names no owner now.
-pub fn nobodys() -> Fault {
-    Fault::Refused {
+pub fn nobodys() -> Error {
+    Error::Refused {
         message:
             "the realm no longer names the owner of the directory: the group guestlist/owner or guestlist/leader is \
                   gone. If the realm was created again or restored, restart guestlist"
@@ -491,6 +500,6 @@ pub fn nobodys() -> Fault {
 }
 
 /// One call that fails where the realm cannot be used: an answer early, with what to do.
-pub async fn reachable(client: &Client, tree: &Tree) -> Result<(), Fault> {
-    root(client, tree).await.map(drop).map_err(Fault::from)
+pub async fn reachable(client: &Client, tree: &GroupStore) -> Result<(), Error> {
+    root(client, tree).await.map(drop).map_err(Error::from)
 }

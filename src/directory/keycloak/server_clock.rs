@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::Clock;
+use super::TimeSource;
 use super::client::Client;
 
 /// A reading in whole seconds leaves one open.
@@ -21,9 +21,9 @@ const REPORTED: SignedDuration = SignedDuration::from_secs(5);
 
 /// How far our clock is ahead of Keycloak's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Difference(SignedDuration);
+pub struct ClockOffset(SignedDuration);
 
-impl Difference {
+impl ClockOffset {
     /// The difference after a reading between two instants of our clock. It stays what it was, or becomes none, where the
     /// reading allows that: times that are read twice are the same then.
     fn after(self, asked: Timestamp, answered: Timestamp, second: i64) -> Self {
@@ -65,13 +65,13 @@ impl Difference {
 /// Our clock, and how it differs from Keycloak's.
 pub struct ServerClock {
     /// `None`: Keycloak's times are in our clock already.
-    ours: Option<Clock>,
-    known: Mutex<Difference>,
+    ours: Option<TimeSource>,
+    known: Mutex<ClockOffset>,
 }
 
 impl ServerClock {
     /// Compares Keycloak's clock with ours.
-    pub fn new(ours: Clock) -> Self {
+    pub fn new(ours: TimeSource) -> Self {
         Self { ours: Some(ours), known: Mutex::default() }
     }
 
@@ -81,7 +81,7 @@ impl ServerClock {
     }
 
     /// The difference by the latest reading.
-    pub fn difference(&self, client: &Client) -> Difference {
+    pub fn difference(&self, client: &Client) -> ClockOffset {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(ours), Some(reading)) = (&self.ours, client.clock_reading()) else { return *known };
         let now = ours();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     /// The difference after readings of clocks that are this far apart, which took so long.
-    fn read(start: Difference, ahead: i64, readings: &[(i64, i64)]) -> Difference {
+    fn read(start: ClockOffset, ahead: i64, readings: &[(i64, i64)]) -> ClockOffset {
         readings.iter().fold(start, |known, (when, took)| {
             let asked = NOW + when;
             // Keycloak read its clock somewhere in between.
@@ -136,7 +136,7 @@ mod tests {
     proptest! {
         #[test]
         fn translated_time_is_right_to_five_seconds(ahead in -200_000_000..200_000_000i64, readings in readings(), then in -1_000_000..1_000_000i64) {
-            let difference = read(Difference::default(), ahead, &readings);
+            let difference = read(ClockOffset::default(), ahead, &readings);
             let ours = difference.milliseconds(NOW + then - ahead);
             prop_assert!((ours - (NOW + then)).abs() <= 2_500, "{difference:?}");
             let seconds = difference.seconds((NOW + then - ahead).div_euclid(1000));
@@ -147,21 +147,21 @@ mod tests {
         fn difference_of_steady_clocks_does_not_change(ahead in -200_000_000..200_000_000i64, first in readings(), later in readings()) {
             // Between the two a first reading may allow for none, and a later one not.
             prop_assume!(ahead.abs() < 900 || ahead.abs() > 2_500);
-            let difference = read(Difference::default(), ahead, &first);
+            let difference = read(ClockOffset::default(), ahead, &first);
             prop_assert_eq!(read(difference, ahead, &later), difference);
         }
 
         #[test]
         fn clocks_in_step_have_no_difference(ahead in -900..900i64, before in -200_000_000..200_000_000i64, readings in readings()) {
-            prop_assert_eq!(read(Difference::default(), ahead, &readings), Difference::default());
+            prop_assert_eq!(read(ClockOffset::default(), ahead, &readings), ClockOffset::default());
             let large = before.abs() > 5_000;
-            let apart = read(Difference::default(), before, &readings);
-            prop_assert!(!large || read(apart, ahead, &readings) == Difference::default(), "synchronized since");
+            let apart = read(ClockOffset::default(), before, &readings);
+            prop_assert!(!large || read(apart, ahead, &readings) == ClockOffset::default(), "synchronized since");
         }
 
         #[test]
         fn difference_of_more_than_ten_seconds_is_reported(ahead in 10_000..200_000_000i64, readings in readings()) {
-            let words = |ahead| read(Difference::default(), ahead, &readings).warning().unwrap_or_default();
+            let words = |ahead| read(ClockOffset::default(), ahead, &readings).warning().unwrap_or_default();
             prop_assert!(words(ahead).contains("ahead of the clock of Keycloak"), "{}", words(ahead));
             prop_assert!(words(-ahead).contains("behind the clock of Keycloak"), "{}", words(-ahead));
         }

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
-use super::super::{Fault, SignInGate};
-use super::bootstrap::gate::{GATES, Gate, Missing, Rows};
-use super::client::{Call, Client, Failed, optional};
+use super::super::{Error, SignInGate};
+use super::bootstrap::gate::{GATES, MfaGate, MissingFlow, Rows};
+use super::client::{Call, Client, ClientError, optional};
 use super::endpoints::{FLOW_CLIENTS, FLOW_CONFIG, FLOW_STEPS, FLOWS, GET_REALM, VIEW_REALM};
 
 /// How many settings are read at once.
@@ -27,12 +27,12 @@ pub async fn check(client: &Client) -> SignInGate {
             "its service account may not read the sign-in flows; give it the role {VIEW_REALM} of the client \
              realm-management, or run `guestlist directory setup`"
         )),
-        Err(failed) => SignInGate::Unknown(Fault::from(failed).to_string()),
+        Err(failed) => SignInGate::Unknown(Error::from(failed).to_string()),
     }
 }
 
 /// Each way around the gate. `None`: the service account may not read the flows.
-async fn ways_around(client: &Client) -> Result<Option<Vec<String>>, Failed> {
+async fn ways_around(client: &Client) -> Result<Option<Vec<String>>, ClientError> {
     let realm: Value = client.call(Call::get(GET_REALM, &[])).await?.read()?;
     // Without the role Keycloak shows a few fields of the realm, and not this one.
     if !GATES.iter().all(|gate| realm[gate.binding].is_string()) {
@@ -56,7 +56,7 @@ async fn ways_around(client: &Client) -> Result<Option<Vec<String>>, Failed> {
 }
 
 /// The applications that use another flow than the realm's.
-async fn of_applications(client: &Client, in_use: &BTreeSet<&str>) -> Result<Vec<String>, Failed> {
+async fn of_applications(client: &Client, in_use: &BTreeSet<&str>) -> Result<Vec<String>, ClientError> {
     // The endpoint of the console: which applications use a flow, without the right to read the applications themselves.
     let flows: Vec<Value> =
         client.call(Call::get(FLOWS, &["ui-ext", "authentication-management", "flows"])).await?.read()?;
@@ -87,12 +87,12 @@ async fn of_applications(client: &Client, in_use: &BTreeSet<&str>) -> Result<Vec
 
 type Flow = (Rows, BTreeMap<String, Value>);
 
-fn missing(gate: &Gate, (rows, configs): &Flow) -> Missing {
+fn missing(gate: &MfaGate, (rows, configs): &Flow) -> MissingFlow {
     gate.missing(rows, configs)
 }
 
 /// A flow, and the settings of its conditions.
-async fn read(client: &Client, alias: &str) -> Result<Flow, Failed> {
+async fn read(client: &Client, alias: &str) -> Result<Flow, ClientError> {
     let call = Call::get(FLOW_STEPS, &["authentication", "flows", alias, "executions"]);
     let rows = Rows(client.call(call).await?.read()?);
     let ids: Vec<String> = rows.configs().map(str::to_owned).collect();
@@ -100,7 +100,7 @@ async fn read(client: &Client, alias: &str) -> Result<Flow, Failed> {
         let path = ["authentication", "config", &id];
         let found = optional(client.call(Call::get(FLOW_CONFIG, &path)).await)?;
         let config: Value = found.map(|answer| answer.read()).transpose()?.unwrap_or_default();
-        Ok::<_, Failed>((id.clone(), config["config"].clone()))
+        Ok::<_, ClientError>((id.clone(), config["config"].clone()))
     };
     let configs = stream::iter(ids).map(config).buffered(AT_ONCE).try_collect().await?;
     Ok((rows, configs))

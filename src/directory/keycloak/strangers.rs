@@ -33,7 +33,7 @@ pub fn at_username(user: &User) -> Option<GuestRecord> {
         login: guest::login(user, None),
         mfa: MfaRecord::Unknown,
         mfa_lost_at: None,
-        grants: crate::few::Few::default(),
+        grants: crate::few::SmallMap::default(),
         deactivated_at: None,
     })
 }

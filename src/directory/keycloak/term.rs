@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::super::{Epoch, Fault};
+use super::super::{Epoch, Error};
 use super::{Inner, realm};
 
 /// For how long a look holds.
@@ -23,13 +23,13 @@ const APART: u64 = 1 << 20;
 
 /// What was seen last, and the right to look.
 #[derive(Default)]
-pub struct Term {
+pub struct Leadership {
     /// When the look began, and who led then.
     last: SyncMutex<Option<(Instant, Epoch)>>,
     looking: Mutex<()>,
 }
 
-impl Term {
+impl Leadership {
     fn set(&self, last: Option<(Instant, Epoch)>) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
@@ -43,7 +43,7 @@ impl Term {
 
 impl Inner {
     /// Takes the lead from whoever had it.
-    pub(super) async fn lead(&self) -> Result<Epoch, Fault> {
+    pub(super) async fn lead(&self) -> Result<Epoch, Error> {
         let random = i64::try_from(RandomState::new().hash_one(()) % APART).unwrap_or(0);
         let now = i64::try_from(self.now().as_nanosecond()).unwrap_or(0);
         let after = |before: Option<i64>| now.max(before.unwrap_or(0)).saturating_add(1).saturating_add(random);
@@ -57,12 +57,12 @@ impl Inner {
     }
 
     /// Who leads.
-    pub(super) async fn epoch(&self) -> Result<Epoch, Fault> {
+    pub(super) async fn epoch(&self) -> Result<Epoch, Error> {
         Ok(realm::epoch(&self.client, &self.tree).await?.map_or(Epoch::NONE, Epoch))
     }
 
     /// Fails where somebody else leads, or has led for less than a look holds.
-    pub(super) async fn leads(&self, epoch: Epoch) -> Result<(), Fault> {
+    pub(super) async fn leads(&self, epoch: Epoch) -> Result<(), Error> {
         let asked = Instant::now();
         let _looking = match self.term.seen(epoch) {
             Some(at) if at.elapsed() < DUE => return Ok(()),
@@ -83,9 +83,9 @@ impl Inner {
     }
 
     /// Fails where somebody else leads now. What was written before this was asked is seen by whoever leads next.
-    pub(super) async fn leads_now(&self, epoch: Epoch) -> Result<(), Fault> {
+    pub(super) async fn leads_now(&self, epoch: Epoch) -> Result<(), Error> {
         match realm::epoch(&self.client, &self.tree).await? {
-            Some(now) if now != epoch.0 => Err(Fault::Fenced),
+            Some(now) if now != epoch.0 => Err(Error::Fenced),
             None if epoch != Epoch::NONE => Err(realm::nobodys()),
             Some(_) | None => Ok(()),
         }

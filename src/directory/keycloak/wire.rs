@@ -32,7 +32,7 @@ pub struct User {
 /// A session of a user.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Session {
+pub struct UserSession {
     pub id: String,
 }
 

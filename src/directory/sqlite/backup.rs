@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::schema::{self, fault};
-use super::{Access, Fault, Store};
+use super::{Error, OpenMode, Store};
 
 /// How much a backup holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub struct Contents {
 
 /// Copies a directory into a new file that only its owner may read. The copy is one state of the directory, also during
 /// writes; it is on the disk when this returns. A file that exists is never touched.
-pub fn backup(from: &Path, to: &Path) -> Result<Contents, Fault> {
-    let mut source = Store::open(from, Access::Read)?;
+pub fn backup(from: &Path, to: &Path) -> Result<Contents, Error> {
+    let mut source = Store::open(from, OpenMode::Read)?;
     if to.symlink_metadata().is_ok() {
         return Err(exists(to));
     }
@@ -35,18 +35,18 @@ pub fn backup(from: &Path, to: &Path) -> Result<Contents, Fault> {
 }
 
 /// Where the copy is written until it is whole.
-fn partial(to: &Path) -> Result<PathBuf, Fault> {
-    let name = to.file_name().ok_or_else(|| Fault::Refused { message: format!("{} is no file name", to.display()) })?;
+fn partial(to: &Path) -> Result<PathBuf, Error> {
+    let name = to.file_name().ok_or_else(|| Error::Refused { message: format!("{} is no file name", to.display()) })?;
     let name = format!(".{}.{}.partial", name.to_string_lossy(), std::process::id());
     Ok(to.with_file_name(name))
 }
 
-fn copy(source: &mut Store, partial: &Path) -> Result<Contents, Fault> {
+fn copy(source: &mut Store, partial: &Path) -> Result<Contents, Error> {
     let name = partial
         .to_str()
-        .ok_or_else(|| Fault::Refused { message: format!("{} is not UTF-8; name another file", partial.display()) })?;
+        .ok_or_else(|| Error::Refused { message: format!("{} is not UTF-8; name another file", partial.display()) })?;
     source.connection().execute("VACUUM INTO ?1", [name]).map_err(|error| fault("copy the directory", &error))?;
-    let (copy, _) = schema::open(partial, Access::Read)?;
+    let (copy, _) = schema::open(partial, OpenMode::Read)?;
     let count = |sql: &str| copy.query_row(sql, [], |row| row.get::<_, u32>(0));
     let count = |sql| count(sql).map_err(|error| fault("read the copy", &error));
     let contents = Contents {
@@ -60,7 +60,7 @@ fn copy(source: &mut Store, partial: &Path) -> Result<Contents, Fault> {
 }
 
 /// Gives the copy its name, unless another file took it meanwhile.
-fn publish(partial: &Path, to: &Path) -> Result<(), Fault> {
+fn publish(partial: &Path, to: &Path) -> Result<(), Error> {
     match fs::hard_link(partial, to) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(to)),
@@ -72,11 +72,11 @@ fn publish(partial: &Path, to: &Path) -> Result<(), Fault> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(to, &error))
 }
 
-fn exists(file: &Path) -> Fault {
+fn exists(file: &Path) -> Error {
     let message = format!("{} exists, and a backup never overwrites a file; name a new one", file.display());
-    Fault::Refused { message }
+    Error::Refused { message }
 }
 
-fn failed(file: &Path, error: &std::io::Error) -> Fault {
-    Fault::Refused { message: format!("failed to write the backup {}: {error}", file.display()) }
+fn failed(file: &Path, error: &std::io::Error) -> Error {
+    Error::Refused { message: format!("failed to write the backup {}: {error}", file.display()) }
 }

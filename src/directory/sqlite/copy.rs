@@ -7,15 +7,15 @@ use rusqlite::{Connection, params};
 
 use super::rows::{methods_text, put_grant, recent_text, stamp};
 use super::schema::fault;
-use super::{Access, Fault, Store, play};
-use crate::directory::{Everything, GuestRecord, Login, MfaRecord, Operation, Origin, Owner, PartnerRecord};
+use super::{Error, OpenMode, Store, play};
+use crate::directory::{GuestRecord, Login, MfaRecord, Operation, Origin, Owner, PartnerRecord, Snapshot};
 use crate::rules::Email;
 
 impl Store {
     /// A directory in memory that holds all this. What another backend calls its own, such as the rules for links in mails,
     /// is not in it.
-    pub fn copy(all: &Everything, owner: &Owner) -> Result<Self, Fault> {
-        let mut store = Self::open(Path::new(":memory:"), Access::Create)?;
+    pub fn copy(all: &Snapshot, owner: &Owner) -> Result<Self, Error> {
+        let mut store = Self::open(Path::new(":memory:"), OpenMode::Create)?;
         let failed = |error: rusqlite::Error| fault("copy the directory", &error);
         loosen(store.connection()).map_err(failed)?;
         let tx = store.connection().transaction().map_err(failed)?;
@@ -37,7 +37,7 @@ struct Facts {
 }
 
 impl Beside {
-    fn of(all: &Everything) -> Self {
+    fn of(all: &Snapshot) -> Self {
         let facts = |guest: &GuestRecord| {
             let adopted = guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Adopted);
             let facts = Facts {
@@ -64,7 +64,7 @@ impl Beside {
 
     /// Takes an operation in: who is admitted anew is known by the address that is invited.
     pub fn take_in(&mut self, operation: &Operation) {
-        if let Operation::Admit { address, .. } = operation {
+        if let Operation::InviteGuest { address, .. } = operation {
             self.0.remove(address);
         }
     }
@@ -80,7 +80,7 @@ fn loosen(connection: &Connection) -> rusqlite::Result<()> {
     triggers.iter().try_for_each(|name| connection.execute_batch(&format!("DROP TRIGGER {name}")))
 }
 
-fn fill(tx: &Connection, all: &Everything, owner: &Owner) -> rusqlite::Result<()> {
+fn fill(tx: &Connection, all: &Snapshot, owner: &Owner) -> rusqlite::Result<()> {
     tx.execute("UPDATE meta SET installation = ?1, cluster = ?2", [&owner.installation, &owner.cluster])?;
     for user in &all.users {
         play::put_user(tx, user)?;
@@ -148,7 +148,7 @@ fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
     // An identity that is not ours stands among the users.
     let Some(mark) = &guest.mark else { return Ok(()) };
     let origin = match mark.origin {
-        Origin::Made => "Made",
+        Origin::Created => "Made",
         Origin::Adopted => "Adopted",
     };
     let sql = "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \

@@ -2,14 +2,14 @@
 
 use rusqlite::params;
 
-use super::super::{Fault, GuestRecord, Origin};
+use super::super::{Error, GuestRecord, Origin};
 use super::rows;
-use super::write::{Done, Write};
+use super::write::{Write, WriteOutcome};
 use jiff::Timestamp;
 
 impl Write<'_> {
     /// Only the deactivation that was planned on: who has come back since is not purged.
-    pub(super) fn destroy(&self, record: &GuestRecord, since: Timestamp, at_most: u32) -> Result<Done, Fault> {
+    pub(super) fn destroy(&self, record: &GuestRecord, since: Timestamp, at_most: u32) -> Result<WriteOutcome, Error> {
         self.made(record)?;
         self.not_disabled_by_other(record)?;
         if record.deactivated_at != Some(since) {
@@ -24,9 +24,9 @@ impl Write<'_> {
         self.done("purged", address)
     }
 
-    pub(super) fn destroy_partner(&self, id: &str, since: Timestamp) -> Result<Done, Fault> {
+    pub(super) fn destroy_partner(&self, id: &str, since: Timestamp) -> Result<WriteOutcome, Error> {
         let known = rows::partners(self.tx, "WHERE id = ?1", &[&id]).map_err(|error| self.failed(&error))?;
-        let Some(known) = known.first() else { return Ok(Done::Nothing) };
+        let Some(known) = known.first() else { return Ok(WriteOutcome::Nothing) };
         let sql = "SELECT count(*) FROM guests WHERE partner = ?1";
         let guests: i64 = self.tx.query_row(sql, [id], |row| row.get(0)).map_err(|error| self.failed(&error))?;
         if known.deactivated_at != Some(since) || guests > 0 {
@@ -38,9 +38,9 @@ impl Write<'_> {
 
     /// The identity stays and is the workspace's. Nobody vouches for one that we made: it is not verified, so it speaks for
     /// nobody.
-    pub(super) fn give_back(&self, record: &GuestRecord) -> Result<usize, Fault> {
+    pub(super) fn give_back(&self, record: &GuestRecord) -> Result<usize, Error> {
         self.live(record)?;
-        let made = record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Made);
+        let made = record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created);
         if made {
             let sql = "INSERT OR IGNORE INTO users (email, name, enabled, verified) VALUES (?1, ?2, ?3, 0)";
             self.sql(sql, params![record.address.as_str(), record.display_name, record.login.is_enabled()])?;
@@ -50,7 +50,7 @@ impl Write<'_> {
     }
 
     /// Grants, invitation, membership and mark go.
-    pub(super) fn drop_record(&self, record: &GuestRecord) -> Result<usize, Fault> {
+    pub(super) fn drop_record(&self, record: &GuestRecord) -> Result<usize, Error> {
         self.sql("DELETE FROM grants WHERE guest = ?1", [&record.id.0])?;
         self.sql("DELETE FROM guests WHERE id = ?1", [&record.id.0])
     }

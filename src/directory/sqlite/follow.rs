@@ -49,7 +49,7 @@ impl Answered {
 
 /// How far a connection's follower has read.
 #[derive(Debug, Default)]
-pub struct Follow {
+pub struct ChangeFeed {
     /// `data_version` before the last reading, and how far that reading came.
     seen: Option<(i64, i64)>,
     /// The last line that we know of.
@@ -57,7 +57,7 @@ pub struct Follow {
     answered: Arc<Mutex<Answered>>,
 }
 
-impl Follow {
+impl ChangeFeed {
     /// Where the shell notes the effects that arrived.
     pub fn answered(&self) -> Arc<Mutex<Answered>> {
         Arc::clone(&self.answered)

@@ -2,33 +2,33 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::{Fault, GuestRecord, Login, Mark, Operation, Origin, Owner, Revision};
+use super::super::{Error, GuestRecord, Login, Operation, Origin, Owner, OwnershipMark, Revision};
 use super::rows::{self, methods_text, stamp};
-use super::write::{Done, Write};
+use super::write::{Write, WriteOutcome};
 use crate::rules::Methods;
 
 impl Write<'_> {
     /// Nothing is given to somebody who is not live.
-    pub(super) fn live(&self, record: &GuestRecord) -> Result<(), Fault> {
+    pub(super) fn live(&self, record: &GuestRecord) -> Result<(), Error> {
         if record.deactivated_at.is_some() { Err(self.stale()) } else { Ok(()) }
     }
 
     /// Enabling the login, sending a mail or purging the record would undo the decision of an administrator.
-    pub(super) fn not_disabled_by_other(&self, record: &GuestRecord) -> Result<(), Fault> {
+    pub(super) fn not_disabled_by_other(&self, record: &GuestRecord) -> Result<(), Error> {
         if record.login == Login::DisabledByOther { Err(self.stale()) } else { Ok(()) }
     }
 
     /// Only who was made by us is disabled, reset or deactivated.
-    pub(super) fn made(&self, record: &GuestRecord) -> Result<(), Fault> {
-        if record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made) {
+    pub(super) fn made(&self, record: &GuestRecord) -> Result<(), Error> {
+        if record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created) {
             return Ok(());
         }
         let message = format!("failed to {}: {} was adopted, not made by guestlist", self.context, record.address);
-        Err(Fault::Refused { message })
+        Err(Error::Refused { message })
     }
 
     /// A mark that is written is the owner's own.
-    pub(super) fn ours(&self, mark: &Mark) -> Result<(), Fault> {
+    pub(super) fn ours(&self, mark: &OwnershipMark) -> Result<(), Error> {
         let read = || {
             let sql = "SELECT installation, cluster FROM meta WHERE installation IS NOT NULL AND cluster IS NOT NULL";
             let read = |row: &rusqlite::Row<'_>| Ok(Owner { installation: row.get(0)?, cluster: row.get(1)? });
@@ -36,14 +36,14 @@ impl Write<'_> {
         };
         match read().map_err(|error| self.failed(&error))? {
             Some(owner) if owner.installation != mark.installation || owner.cluster != mark.cluster => {
-                Err(Fault::Foreign { owner })
+                Err(Error::Foreign { owner })
             }
             Some(_) | None => Ok(()),
         }
     }
 
     /// Nobody joins a partner that is not there or was deactivated.
-    pub(super) fn home(&self, partner: &str) -> Result<(), Fault> {
+    pub(super) fn home(&self, partner: &str) -> Result<(), Error> {
         let sql = "SELECT count(*) FROM partners WHERE id = ?1 AND deactivated_at IS NULL";
         let live: i64 = self.tx.query_row(sql, [partner], |row| row.get(0)).map_err(|error| self.failed(&error))?;
         if live == 0 { Err(self.stale()) } else { Ok(()) }
@@ -52,12 +52,12 @@ impl Write<'_> {
     pub(super) fn describe(
         &self,
         record: &GuestRecord,
-        mark: &Mark,
+        mark: &OwnershipMark,
         partner: &str,
         partner_name: &str,
         display_name: &str,
         allowed: &Methods,
-    ) -> Result<usize, Fault> {
+    ) -> Result<usize, Error> {
         let same = record.mark.as_ref() == Some(mark)
             && record.partner.0 == partner
             && record.partner_name == partner_name
@@ -90,11 +90,20 @@ impl Write<'_> {
         )
     }
 
-    pub(super) fn admit(&self, operation: &Operation, basis: Option<Revision>) -> Result<Done, Fault> {
-        let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
-            operation
+    pub(super) fn admit(&self, operation: &Operation, basis: Option<Revision>) -> Result<WriteOutcome, Error> {
+        let Operation::InviteGuest {
+            guest,
+            mark,
+            partner,
+            partner_name,
+            address,
+            display_name,
+            role,
+            allowed,
+            expires_at,
+        } = operation
         else {
-            return Ok(Done::Nothing);
+            return Ok(WriteOutcome::Nothing);
         };
         self.ours(mark)?;
         let one = |tail, value| rows::one_guest(self.tx, tail, value).map_err(|error| self.failed(&error));
@@ -102,39 +111,39 @@ impl Write<'_> {
         if let Some(existing) = &existing {
             let same = existing.mark.as_ref().map(|mark| mark.uid.as_str()) == Some(mark.uid.as_str());
             if existing.is_live() {
-                return if same { Ok(Done::Nothing) } else { Err(Fault::Exists { what: address.to_string() }) };
+                return if same { Ok(WriteOutcome::Nothing) } else { Err(Error::Exists { what: address.to_string() }) };
             }
             if existing.id != *guest || basis.is_some_and(|basis| basis != existing.revision) {
                 return Err(self.stale());
             }
-            if mark.origin == Origin::Made {
+            if mark.origin == Origin::Created {
                 self.not_disabled_by_other(existing)?;
             }
         }
         let user =
             rows::users(self.tx, "WHERE email = ?1", &[&address.as_str()]).map_err(|error| self.failed(&error))?;
         match mark.origin {
-            Origin::Made if !user.is_empty() => return Err(Fault::Exists { what: address.to_string() }),
+            Origin::Created if !user.is_empty() => return Err(Error::Exists { what: address.to_string() }),
             // There is nobody to adopt.
             Origin::Adopted if user.is_empty() => return Err(self.stale()),
             // An administrator disabled the login: no mail is sent.
             Origin::Adopted if user.iter().any(|user| !user.enabled) => return Err(self.stale()),
-            Origin::Made | Origin::Adopted => {}
+            Origin::Created | Origin::Adopted => {}
         }
         // A guest is never Owner.
         let sql = "SELECT 1 FROM account_owners WHERE email = ?1";
         let owns = self.tx.query_row(sql, [address.as_str()], |_| Ok(())).optional();
         if owns.map_err(|error| self.failed(&error))?.is_some() {
-            return Err(Fault::Exists { what: address.to_string() });
+            return Err(Error::Exists { what: address.to_string() });
         }
         // A record of that identifier and another address: somebody else's.
         if existing.is_none() && one("WHERE id = ?1", &guest.0)?.is_some() {
-            return Err(Fault::Exists { what: address.to_string() });
+            return Err(Error::Exists { what: address.to_string() });
         }
         self.home(&partner.0)?;
         self.mailed(address.as_str(), &mark.namespace)?;
         let origin = match mark.origin {
-            Origin::Made => "Made",
+            Origin::Created => "Made",
             Origin::Adopted => "Adopted",
         };
         self.sql(
@@ -170,11 +179,11 @@ impl Write<'_> {
     pub(super) fn ensure_partner(
         &self,
         id: &str,
-        mark: &Mark,
+        mark: &OwnershipMark,
         display_name: &str,
         admins: &str,
         suspended: bool,
-    ) -> Result<Done, Fault> {
+    ) -> Result<WriteOutcome, Error> {
         self.ours(mark)?;
         let rows = self.sql(
             "INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins, suspended) \
@@ -197,7 +206,7 @@ impl Write<'_> {
         self.partner_done(id, rows)
     }
 
-    pub(super) fn deactivate_partner(&self, id: &str) -> Result<Done, Fault> {
+    pub(super) fn deactivate_partner(&self, id: &str) -> Result<WriteOutcome, Error> {
         let live: i64 = self
             .tx
             .query_row("SELECT count(*) FROM guests WHERE partner = ?1 AND deactivated_at IS NULL", [id], |row| {
@@ -212,9 +221,9 @@ impl Write<'_> {
         self.partner_done(id, rows)
     }
 
-    fn partner_done(&self, id: &str, rows: usize) -> Result<Done, Fault> {
+    fn partner_done(&self, id: &str, rows: usize) -> Result<WriteOutcome, Error> {
         if rows == 0 {
-            return Ok(Done::Nothing);
+            return Ok(WriteOutcome::Nothing);
         }
         self.done("partner", id)
     }

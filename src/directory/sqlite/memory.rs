@@ -4,12 +4,12 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::{DESTROYED_KEPT, Destroyed, Fault, Grant, GuestRecord, MAILS_KEPT, SentMail};
+use super::super::{DESTROYED_KEPT, Error, Grant, GuestRecord, MAILS_KEPT, Purged, SentMail};
 use super::rows::{self, stamp};
-use super::write::{Done, Write};
+use super::write::{Write, WriteOutcome};
 
 /// How many records were purged lately; what is older than an hour may still be among them.
-pub fn destroyed(connection: &Connection) -> rusqlite::Result<Destroyed> {
+pub fn destroyed(connection: &Connection) -> rusqlite::Result<Purged> {
     let mut statement = connection.prepare_cached("SELECT minute, records FROM purged")?;
     statement.query_map([], |row| Ok((rows::time(row, 0)?, row.get(1)?)))?.collect()
 }
@@ -20,7 +20,7 @@ fn before(at: Timestamp, age: SignedDuration) -> Timestamp {
 
 impl Write<'_> {
     /// A mail goes out. Who has no record any more is forgotten after a while.
-    pub(super) fn mailed(&self, address: &str, namespace: &str) -> Result<usize, Fault> {
+    pub(super) fn mailed(&self, address: &str, namespace: &str) -> Result<usize, Error> {
         let sql = "DELETE FROM mails WHERE mailed_at < ?1 AND NOT EXISTS \
                    (SELECT 1 FROM guests WHERE guests.address = mails.address)";
         self.sql(sql, [stamp(before(self.at, MAILS_KEPT))])?;
@@ -33,7 +33,7 @@ impl Write<'_> {
     }
 
     /// A share gives one account to the guests of one partner, from the first grant on.
-    pub(super) fn remember_share(&self, record: &GuestRecord, grant: &Grant) -> Result<(), Fault> {
+    pub(super) fn remember_share(&self, record: &GuestRecord, grant: &Grant) -> Result<(), Error> {
         let sql = "INSERT OR IGNORE INTO shares (uid, partner_name, account) VALUES (?1, ?2, ?3)";
         self.sql(sql, params![grant.share_uid, record.partner_name, grant.account])?;
         let sql = "SELECT (partner_name, account) = (?2, ?3) FROM shares WHERE uid = ?1";
@@ -42,20 +42,20 @@ impl Write<'_> {
         if same { Ok(()) } else { Err(self.stale()) }
     }
 
-    pub(super) fn forget_share(&self, uid: &str) -> Result<Done, Fault> {
+    pub(super) fn forget_share(&self, uid: &str) -> Result<WriteOutcome, Error> {
         let sql = "SELECT 1 FROM grants WHERE share_uid = ?1";
         let held = self.tx.query_row(sql, [uid], |_| Ok(())).optional().map_err(|error| self.failed(&error))?;
         if held.is_some() {
             return Err(self.stale());
         }
         match self.sql("DELETE FROM shares WHERE uid = ?1", [uid])? {
-            0 => Ok(Done::Nothing),
+            0 => Ok(WriteOutcome::Nothing),
             _ => self.done("share", uid),
         }
     }
 
     /// Counts a record that is purged, where the pace allows one more.
-    pub(super) fn count_destroyed(&self, at_most: u32) -> Result<(), Fault> {
+    pub(super) fn count_destroyed(&self, at_most: u32) -> Result<(), Error> {
         let known = destroyed(self.tx).map_err(|error| self.failed(&error))?;
         if super::super::destroyed_lately(&known, self.at) >= at_most {
             return Err(self.stale());

@@ -25,17 +25,17 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    AccountRecord, Changes, Cursor, Destroyed, Effect, Epoch, Fault, GuestRecord, MailRecord, Operation, Owner, Page,
-    PageToken, PartnerId, PartnerRecord, Revision, ShareRecord, UserRecord,
+    AccountRecord, Applied, Changes, Cursor, Epoch, Error, GuestRecord, MailRecord, Operation, Owner, Page, PageToken,
+    PartnerId, PartnerRecord, Purged, Revision, ShareRecord, UserRecord,
 };
 use crate::rules::Email;
 pub use backup::{Contents, backup};
 use checkpoint::Log;
 pub use digest::register as register_digest;
-use follow::Follow;
+use follow::ChangeFeed;
 use moved::Opened;
 pub use network_disk::network_disk;
-pub use schema::Access;
+pub use schema::OpenMode;
 use schema::fault;
 pub use shell::{Directory, Inline, ReadOnly};
 
@@ -46,7 +46,7 @@ const PAGE: usize = 500;
 pub struct Store {
     connection: Connection,
     page: usize,
-    follow: Follow,
+    follow: ChangeFeed,
     place: Opened,
     beside: copy::Beside,
     log: Log,
@@ -68,12 +68,12 @@ impl Drop for Store {
 
 impl Store {
     /// Opens a file, or `:memory:`.
-    pub fn open(path: &Path, access: Access) -> Result<Self, Fault> {
+    pub fn open(path: &Path, access: OpenMode) -> Result<Self, Error> {
         let (connection, log) = schema::open(path, access)?;
         Ok(Self {
             connection,
             page: PAGE,
-            follow: Follow::default(),
+            follow: ChangeFeed::default(),
             place: Opened::of(path),
             log,
             beside: copy::Beside::default(),
@@ -104,7 +104,7 @@ impl Store {
         &mut self.connection
     }
 
-    fn owner(&self) -> Result<Option<Owner>, Fault> {
+    fn owner(&self) -> Result<Option<Owner>, Error> {
         let read = self.connection.query_row("SELECT installation, cluster FROM meta", [], |row| {
             Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?))
         });
@@ -112,10 +112,10 @@ impl Store {
         Ok(installation.zip(cluster).map(|(installation, cluster)| Owner { installation, cluster }))
     }
 
-    fn claim(&mut self, owner: &Owner) -> Result<(), Fault> {
+    fn claim(&mut self, owner: &Owner) -> Result<(), Error> {
         let failed = |error: rusqlite::Error| fault("claim the directory", &error);
         if let Some(current) = self.owner()? {
-            return if current == *owner { Ok(()) } else { Err(Fault::Foreign { owner: current }) };
+            return if current == *owner { Ok(()) } else { Err(Error::Foreign { owner: current }) };
         }
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let sql = "UPDATE meta SET installation = ?1, cluster = ?2 WHERE installation IS NULL";
@@ -123,12 +123,12 @@ impl Store {
         tx.commit().map_err(failed)?;
         // Somebody else may have been faster.
         match self.owner()? {
-            Some(current) if current != *owner => Err(Fault::Foreign { owner: current }),
+            Some(current) if current != *owner => Err(Error::Foreign { owner: current }),
             Some(_) | None => Ok(()),
         }
     }
 
-    fn take_over(&mut self, owner: &Owner) -> Result<(), Fault> {
+    fn take_over(&mut self, owner: &Owner) -> Result<(), Error> {
         let failed = |error: rusqlite::Error| fault("take the directory over", &error);
         if self.owner()?.as_ref() == Some(owner) {
             return Ok(());
@@ -147,32 +147,32 @@ impl Store {
         Ok(())
     }
 
-    fn epoch(&self) -> Result<Epoch, Fault> {
+    fn epoch(&self) -> Result<Epoch, Error> {
         let read = self.connection.query_row("SELECT epoch FROM meta", [], |row| row.get(0));
         read.map(Epoch).map_err(|error| fault("read the leader", &error))
     }
 
-    fn lead(&mut self) -> Result<Epoch, Fault> {
+    fn lead(&mut self) -> Result<Epoch, Error> {
         let sql = "UPDATE meta SET epoch = epoch + 1 RETURNING epoch";
         let taken = self.connection.query_row(sql, [], |row| row.get(0));
         taken.map(Epoch).map_err(|error| fault("become the leader", &error))
     }
 
-    fn takes_writes(&mut self) -> Result<(), Fault> {
+    fn takes_writes(&mut self) -> Result<(), Error> {
         let written = self.connection.execute("UPDATE meta SET epoch = epoch", []);
         written.map(drop).map_err(|error| fault("write to the directory", &error))
     }
 
-    fn cursor(&self) -> Result<Cursor, Fault> {
+    fn cursor(&self) -> Result<Cursor, Error> {
         follow::head(&self.connection).map_err(|error| fault("read the changes", &error))
     }
 
-    fn changes(&mut self, since: Cursor) -> Result<Changes, Fault> {
+    fn changes(&mut self, since: Cursor) -> Result<Changes, Error> {
         self.follow.changes(&self.connection, since).map_err(|error| fault("read the changes", &error))
     }
 
     /// Reads in one snapshot: a record is never put together from two states of the file.
-    fn read<T>(&self, context: &str, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
+    fn read<T>(&self, context: &str, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         let snapshot = || {
             let tx = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
             work(&tx)
@@ -187,7 +187,7 @@ impl Store {
         column: &str,
         read: impl Fn(&Connection, &str, &[&dyn rusqlite::ToSql]) -> rusqlite::Result<Vec<T>>,
         key: impl Fn(&T) -> String,
-    ) -> Result<Page<T>, Fault> {
+    ) -> Result<Page<T>, Error> {
         let after = after.map(|token| token.0).unwrap_or_default();
         let limit = i64::try_from(self.page + 1).unwrap_or(i64::MAX);
         let tail = format!("WHERE {column} > ?1 ORDER BY {column} LIMIT ?2");
@@ -198,11 +198,11 @@ impl Store {
         Ok(Page { items, next })
     }
 
-    fn partners(&self, page: Option<PageToken>) -> Result<Page<PartnerRecord>, Fault> {
+    fn partners(&self, page: Option<PageToken>) -> Result<Page<PartnerRecord>, Error> {
         self.page(page, "id", rows::partners, |partner| partner.id.0.clone())
     }
 
-    fn guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Fault> {
+    fn guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Error> {
         let mut page = self.page(page, "id", rows::guests, |guest| guest.id.0.clone())?;
         for guest in &mut page.items {
             self.beside.complete(guest);
@@ -210,32 +210,32 @@ impl Store {
         Ok(page)
     }
 
-    fn accounts(&self, page: Option<PageToken>) -> Result<Page<AccountRecord>, Fault> {
+    fn accounts(&self, page: Option<PageToken>) -> Result<Page<AccountRecord>, Error> {
         self.page(page, "name", rows::accounts, |account| account.name.clone())
     }
 
-    fn users(&self, page: Option<PageToken>) -> Result<Page<UserRecord>, Fault> {
+    fn users(&self, page: Option<PageToken>) -> Result<Page<UserRecord>, Error> {
         self.page(page, "email", rows::users, |user| user.email.to_string())
     }
 
-    fn mails(&self, page: Option<PageToken>) -> Result<Page<MailRecord>, Fault> {
+    fn mails(&self, page: Option<PageToken>) -> Result<Page<MailRecord>, Error> {
         self.page(page, "address", rows::mails, |mail| mail.address.to_string())
     }
 
-    fn shares(&self, page: Option<PageToken>) -> Result<Page<ShareRecord>, Fault> {
+    fn shares(&self, page: Option<PageToken>) -> Result<Page<ShareRecord>, Error> {
         self.page(page, "uid", rows::shares, |share| share.uid.clone())
     }
 
-    fn destroyed(&self) -> Result<Destroyed, Fault> {
+    fn destroyed(&self) -> Result<Purged, Error> {
         self.read("read how many records were purged", memory::destroyed)
     }
 
-    fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Fault> {
+    fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Error> {
         let read = self.read("read a partner", |tx| rows::partners(tx, "WHERE id = ?1", &[&id.0]))?;
         Ok(read.into_iter().next())
     }
 
-    fn guest(&self, address: &Email) -> Result<Option<GuestRecord>, Fault> {
+    fn guest(&self, address: &Email) -> Result<Option<GuestRecord>, Error> {
         let mut read = self.read("read a guest", |tx| rows::one_guest(tx, "WHERE address = ?1", address.as_str()))?;
         if let Some(guest) = &mut read {
             self.beside.complete(guest);
@@ -243,12 +243,12 @@ impl Store {
         Ok(read)
     }
 
-    fn account(&self, name: &str) -> Result<Option<AccountRecord>, Fault> {
+    fn account(&self, name: &str) -> Result<Option<AccountRecord>, Error> {
         let read = self.read("read an account", |tx| rows::accounts(tx, "WHERE name = ?1", &[&name]))?;
         Ok(read.into_iter().next())
     }
 
-    fn user(&self, email: &Email) -> Result<Option<UserRecord>, Fault> {
+    fn user(&self, email: &Email) -> Result<Option<UserRecord>, Error> {
         let read = self.read("read a user", |tx| rows::users(tx, "WHERE email = ?1", &[&email.as_str()]))?;
         Ok(read.into_iter().next())
     }
@@ -260,7 +260,7 @@ impl Store {
         basis: Option<Revision>,
         at: Timestamp,
         epoch: Epoch,
-    ) -> Result<(Effect, Option<i64>), Fault> {
+    ) -> Result<(Applied, Option<i64>), Error> {
         let (mut effect, line) = write::execute(&mut self.connection, operation, basis, at, epoch)?;
         self.beside.take_in(operation);
         if let Some(guest) = &mut effect.guest {

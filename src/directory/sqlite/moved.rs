@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Fault;
+use super::Error;
 use super::schema::APPLICATION_ID;
 
 /// A file's name, and which file it stood for.
@@ -24,7 +24,7 @@ impl Opened {
     }
 
     /// Fails where the name stands for another file, or for none.
-    pub fn check(&self) -> Result<(), Fault> {
+    pub fn check(&self) -> Result<(), Error> {
         let Some(file) = self.file else { return Ok(()) };
         let path = self.path.display();
         let context = match identity(&self.path) {
@@ -35,7 +35,7 @@ impl Opened {
                     "{path} was replaced by another directory while guestlist ran, and nothing more is done in the one that was \
                      there; start guestlist again, so that it goes on with this one"
                 );
-                return Err(Fault::Replaced { message });
+                return Err(Error::Replaced { message });
             }
             Ok(_) => {
                 format!("{path} was replaced by a file that is no directory while guestlist ran; put the old one back")
@@ -45,7 +45,7 @@ impl Opened {
             ),
             Err(error) => format!("{path} cannot be read: {error}"),
         };
-        Err(Fault::Unavailable { context })
+        Err(Error::Unavailable { context })
     }
 }
 

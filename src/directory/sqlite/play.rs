@@ -10,20 +10,20 @@ use super::follow;
 use super::memory;
 use super::rows::{self, changed, stamp};
 use super::schema::fault;
-use super::{Fault, Store};
-use crate::directory::import::{Known, KnownUser, People, Planned, plan};
+use super::{Error, Store};
+use crate::directory::import::{ExistingRecords, KnownUser, Planned, UserChanges, plan};
 use crate::directory::{
-    AccountRecord, Everything, GuestRecord, Import, ImportFile, Imported, Login, MfaRecord, Origin, SignInGate,
+    AccountRecord, GuestRecord, Import, ImportFile, Imported, Login, MfaRecord, Origin, SignInGate, Snapshot,
     UserRecord,
 };
 use crate::rules::{Email, MfaMethod};
 
-fn refuse<T>(message: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Refused { message: message.into() })
+fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
+    Err(Error::Refused { message: message.into() })
 }
 
 impl Store {
-    fn play<T>(&mut self, context: &str, work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    fn play<T>(&mut self, context: &str, work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let failed = |error: rusqlite::Error| fault(context, &error);
         let tx = self.connection().transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let result = work(&tx)?;
@@ -35,11 +35,11 @@ impl Store {
     }
 
     /// Everything, in one snapshot.
-    pub fn everything(&mut self) -> Result<Everything, Fault> {
+    pub fn everything(&mut self) -> Result<Snapshot, Error> {
         let failed = |error: rusqlite::Error| fault("read the directory", &error);
         let tx = self.connection().transaction().map_err(failed)?;
-        let read = || -> rusqlite::Result<Everything> {
-            Ok(Everything {
+        let read = || -> rusqlite::Result<Snapshot> {
+            Ok(Snapshot {
                 partners: rows::partners(&tx, "ORDER BY namespace, name", &[])?,
                 guests: rows::guests(&tx, "ORDER BY namespace, address", &[])?,
                 accounts: rows::accounts(&tx, "ORDER BY name", &[])?,
@@ -59,16 +59,16 @@ impl Store {
     }
 
     /// Adds and updates users and accounts, all or nothing; removes nothing.
-    pub fn import(&mut self, import: &Import) -> Result<Imported, Fault> {
+    pub fn import(&mut self, import: &Import) -> Result<Imported, Error> {
         self.import_as(|_| Ok(import.clone()))
     }
 
     /// The same with a file, whose entries may leave fields out.
-    pub fn import_file(&mut self, file: &ImportFile) -> Result<Imported, Fault> {
+    pub fn import_file(&mut self, file: &ImportFile) -> Result<Imported, Error> {
         self.import_as(|tx| completed(tx, file))
     }
 
-    fn import_as(&mut self, read: impl FnOnce(&Connection) -> Result<Import, Fault>) -> Result<Imported, Fault> {
+    fn import_as(&mut self, read: impl FnOnce(&Connection) -> Result<Import, Error>) -> Result<Imported, Error> {
         self.play("import", |tx| {
             let failed = |error: rusqlite::Error| fault("import", &error);
             let planned = plan_import(tx, &read(tx)?)?;
@@ -83,20 +83,20 @@ impl Store {
     }
 
     /// The result that an import would have. Nothing is written.
-    pub fn rehearse_import(&mut self, import: &Import) -> Result<Imported, Fault> {
+    pub fn rehearse_import(&mut self, import: &Import) -> Result<Imported, Error> {
         let snapshot = self.connection().transaction_with_behavior(TransactionBehavior::Deferred);
         let snapshot = snapshot.map_err(|error| fault("read the directory", &error))?;
         plan_import(&snapshot, import).map(|planned| planned.said)
     }
 
     /// The same with a file, whose entries may leave fields out.
-    pub fn rehearse_import_file(&mut self, file: &ImportFile) -> Result<Imported, Fault> {
+    pub fn rehearse_import_file(&mut self, file: &ImportFile) -> Result<Imported, Error> {
         let import = completed(self.connection(), file)?;
         self.rehearse_import(&import)
     }
 
     /// A guest accepts the invitation and joins.
-    pub fn accept(&mut self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+    pub fn accept(&mut self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         self.play("accept", |tx| {
             let guest = live_guest(tx, email)?;
             if guest.joined_at.is_some() {
@@ -122,7 +122,7 @@ impl Store {
     }
 
     /// A guest turns MFA on.
-    pub fn enroll_mfa(&mut self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault> {
+    pub fn enroll_mfa(&mut self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Error> {
         self.play("enrol MFA", |tx| {
             let guest = live_guest(tx, email)?;
             if guest.joined_at.is_none() {
@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// An administrator disables or enables the login of a guest, also of a deactivated one.
-    pub fn set_login(&mut self, email: &Email, enabled: bool) -> Result<bool, Fault> {
+    pub fn set_login(&mut self, email: &Email, enabled: bool) -> Result<bool, Error> {
         self.play("switch the login", |tx| {
             let failed = |error: rusqlite::Error| fault("read a guest", &error);
             let Some(guest) = rows::one_guest(tx, "WHERE address = ?1", email.as_str()).map_err(failed)? else {
@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// MFA is taken away behind the operator's back.
-    pub fn reset_mfa(&mut self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+    pub fn reset_mfa(&mut self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         self.play("reset MFA", |tx| {
             let guest = live_guest(tx, email)?;
             let failed = |error: rusqlite::Error| fault("reset MFA", &error);
@@ -175,7 +175,7 @@ impl Store {
     }
 
     /// An account changes hands.
-    pub fn set_owner(&mut self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Fault> {
+    pub fn set_owner(&mut self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Error> {
         self.play("set the owners", |tx| {
             let old = known_account(tx, account)?;
             no_guest_owns(tx, account, owners.iter())?;
@@ -188,7 +188,7 @@ impl Store {
     }
 
     /// An account goes, or comes back. The grants on it are as they were: whoever reconciles decides anew.
-    pub fn set_deleted(&mut self, account: &str, deleted: bool) -> Result<bool, Fault> {
+    pub fn set_deleted(&mut self, account: &str, deleted: bool) -> Result<bool, Error> {
         self.play("delete or restore the account", |tx| {
             let old = known_account(tx, account)?;
             if old.deleted != deleted {
@@ -200,14 +200,14 @@ impl Store {
     }
 }
 
-fn completed(tx: &Connection, file: &ImportFile) -> Result<Import, Fault> {
+fn completed(tx: &Connection, file: &ImportFile) -> Result<Import, Error> {
     let users = rows::users(tx, "", &[]).map_err(|error| fault("read the directory", &error))?;
     Ok(file.complete(&users.into_iter().map(|user| (user.email.clone(), user)).collect()))
 }
 
-fn plan_import(tx: &Connection, import: &Import) -> Result<Planned, Fault> {
+fn plan_import(tx: &Connection, import: &Import) -> Result<Planned, Error> {
     for user in &import.users {
-        let made = |guest: GuestRecord| guest.mark.is_some_and(|mark| mark.origin == Origin::Made);
+        let made = |guest: GuestRecord| guest.mark.is_some_and(|mark| mark.origin == Origin::Created);
         if guest_now(tx, &user.email)?.is_some_and(made) {
             return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
         }
@@ -215,16 +215,16 @@ fn plan_import(tx: &Connection, import: &Import) -> Result<Planned, Fault> {
     for account in &import.accounts {
         no_guest_owns(tx, &account.name, account.owners.iter())?;
     }
-    let read = || -> rusqlite::Result<Known> {
+    let read = || -> rusqlite::Result<ExistingRecords> {
         let users: BTreeMap<_, _> = rows::users(tx, "", &[])?
             .into_iter()
             .map(|user| (user.email.clone(), KnownUser::Workspace(user)))
             .collect();
         let suggestions = users.keys().cloned().collect();
-        Ok(Known { users, accounts: rows::accounts(tx, "", &[])?, suggestions })
+        Ok(ExistingRecords { users, accounts: rows::accounts(tx, "", &[])?, suggestions })
     };
     let known = read().map_err(|error| fault("read the directory", &error))?;
-    Ok(plan(import, People::AddAndChange, &known))
+    Ok(plan(import, UserChanges::AddAndChange, &known))
 }
 
 pub(super) fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<()> {
@@ -253,7 +253,7 @@ pub(super) fn put_account(tx: &Connection, account: &AccountRecord) -> rusqlite:
     Ok(())
 }
 
-fn update(tx: &Connection, guest: &GuestRecord, sql: &str, values: impl rusqlite::Params) -> Result<(), Fault> {
+fn update(tx: &Connection, guest: &GuestRecord, sql: &str, values: impl rusqlite::Params) -> Result<(), Error> {
     let run = || {
         tx.execute(sql, values)?;
         changed(tx, "guest", guest.address.as_str())
@@ -261,7 +261,7 @@ fn update(tx: &Connection, guest: &GuestRecord, sql: &str, values: impl rusqlite
     run().map(|_| ()).map_err(|error| fault("change the guest", &error))
 }
 
-fn live_guest(tx: &Connection, email: &Email) -> Result<GuestRecord, Fault> {
+fn live_guest(tx: &Connection, email: &Email) -> Result<GuestRecord, Error> {
     let found =
         rows::one_guest(tx, "WHERE address = ?1", email.as_str()).map_err(|error| fault("read a guest", &error))?;
     match found {
@@ -272,13 +272,13 @@ fn live_guest(tx: &Connection, email: &Email) -> Result<GuestRecord, Fault> {
 }
 
 /// The live guest of an address.
-fn guest_now(tx: &Connection, email: &Email) -> Result<Option<GuestRecord>, Fault> {
+fn guest_now(tx: &Connection, email: &Email) -> Result<Option<GuestRecord>, Error> {
     rows::one_guest(tx, "WHERE deactivated_at IS NULL AND address = ?1", email.as_str())
         .map_err(|error| fault("read a guest", &error))
 }
 
 /// A guest is never Owner, made or adopted: what would be his is refused before it is.
-fn no_guest_owns<'a>(tx: &Connection, account: &str, owners: impl IntoIterator<Item = &'a Email>) -> Result<(), Fault> {
+fn no_guest_owns<'a>(tx: &Connection, account: &str, owners: impl IntoIterator<Item = &'a Email>) -> Result<(), Error> {
     for owner in owners {
         if guest_now(tx, owner)?.is_some() {
             return refuse(format!(
@@ -289,7 +289,7 @@ fn no_guest_owns<'a>(tx: &Connection, account: &str, owners: impl IntoIterator<I
     Ok(())
 }
 
-fn known_account(tx: &Connection, account: &str) -> Result<AccountRecord, Fault> {
+fn known_account(tx: &Connection, account: &str) -> Result<AccountRecord, Error> {
     let failed = |error: rusqlite::Error| fault("read an account", &error);
     let known: Option<String> = tx
         .query_row("SELECT name FROM accounts WHERE name = ?1", [account], |row| row.get(0))

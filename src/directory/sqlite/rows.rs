@@ -1,14 +1,14 @@
 //! Rows as records, and back.
 
-use crate::few::Few;
+use crate::few::SmallMap;
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MailRecord, Mark, MfaRecord,
-    Origin, PartnerId, PartnerRecord, Revision, SentMail, ShareRecord, UserRecord,
+    AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MailRecord, MfaRecord, Origin,
+    OwnershipMark, PartnerId, PartnerRecord, Revision, SentMail, ShareRecord, UserRecord,
 };
 use super::follow::KEPT;
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
@@ -61,13 +61,13 @@ pub fn partner(row: &Row<'_>) -> Result<PartnerRecord> {
     let admins: String = row.get(7)?;
     Ok(PartnerRecord {
         id: PartnerId(row.get(0)?),
-        mark: Mark {
+        mark: OwnershipMark {
             installation: row.get(1)?,
             cluster: row.get(2)?,
             namespace: row.get(3)?,
             name: row.get(4)?,
             uid: row.get(5)?,
-            origin: Origin::Made,
+            origin: Origin::Created,
         },
         display_name: row.get(6)?,
         host_admins: admins
@@ -103,13 +103,13 @@ fn guest(row: &Row<'_>) -> Result<GuestRecord> {
     Ok(GuestRecord {
         id: GuestId(row.get(0)?),
         revision: Revision(row.get(1)?),
-        mark: Some(Mark {
+        mark: Some(OwnershipMark {
             installation: row.get(3)?,
             cluster: row.get(4)?,
             namespace: row.get(5)?,
             name: row.get(6)?,
             uid: row.get(7)?,
-            origin: if origin == "Adopted" { Origin::Adopted } else { Origin::Made },
+            origin: if origin == "Adopted" { Origin::Adopted } else { Origin::Created },
         }),
         // The embedded directory's guests cannot change their address.
         email: address.clone(),
@@ -129,9 +129,9 @@ fn guest(row: &Row<'_>) -> Result<GuestRecord> {
         login: login(row, 17)?,
         mfa_lost_at: maybe_time(row, 18)?,
         deactivated_at: maybe_time(row, 19)?,
-        mfa: MfaRecord::Known(Few::default()),
+        mfa: MfaRecord::Known(SmallMap::default()),
         allowed: methods(row, 22)?,
-        grants: Few::default(),
+        grants: SmallMap::default(),
     })
 }
 
@@ -152,7 +152,7 @@ pub fn one_guest(connection: &Connection, tail: &str, value: &str) -> Result<Opt
 }
 
 /// What an identity has enrolled.
-pub fn mfa(connection: &Connection, address: &Email) -> Result<Few<MfaMethod, Timestamp>> {
+pub fn mfa(connection: &Connection, address: &Email) -> Result<SmallMap<MfaMethod, Timestamp>> {
     let mut statement = connection.prepare_cached("SELECT method, enrolled_at FROM mfa WHERE address = ?1")?;
     statement
         .query_map([address.as_str()], |row| {
@@ -162,7 +162,7 @@ pub fn mfa(connection: &Connection, address: &Email) -> Result<Few<MfaMethod, Ti
         .collect()
 }
 
-fn grants(connection: &Connection, guest: &GuestId) -> Result<Few<String, GrantRecord>> {
+fn grants(connection: &Connection, guest: &GuestId) -> Result<SmallMap<String, GrantRecord>> {
     let sql = "SELECT account, role, share, share_uid, allowed, asked, until, since FROM grants WHERE guest = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     statement

@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 
-use super::super::Fault;
+use super::super::Error;
 use super::checkpoint::{Log, beside};
 use super::{digest, integrity};
 
@@ -181,7 +181,7 @@ fn steps() -> [M<'static>; 5] {
 
 /// What may be done with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum OpenMode {
     /// Read and write; created where it is not there.
     Create,
     /// Read and write; it has to be there, and not empty.
@@ -191,15 +191,15 @@ pub enum Access {
 }
 
 /// Opens a file, or `:memory:`, and makes sure that it is one directory. Nothing is changed in a file that is not.
-pub(super) fn open(path: &Path, access: Access) -> Result<(Connection, Log), Fault> {
+pub(super) fn open(path: &Path, access: OpenMode) -> Result<(Connection, Log), Error> {
     let flags = match access {
-        Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        OpenMode::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        OpenMode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        OpenMode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
-    let missing = access != Access::Create && path != Path::new(":memory:") && !path.exists();
+    let missing = access != OpenMode::Create && path != Path::new(":memory:") && !path.exists();
     if missing {
-        return Err(Fault::Refused {
+        return Err(Error::Refused {
             message: format!(
                 "there is no directory at {}; create it with `guestlist directory import FILE --directory sqlite:{}`",
                 path.display(),
@@ -214,7 +214,7 @@ pub(super) fn open(path: &Path, access: Access) -> Result<(Connection, Log), Fau
     connection.set_db_config(keeps_log, true).map_err(|error| refused(path, &error))?;
     prepare(path, &mut connection, access)?;
     connection.set_db_config(keeps_log, false).map_err(|error| refused(path, &error))?;
-    let log = if access == Access::Read {
+    let log = if access == OpenMode::Read {
         Log::of_reader(path)
     } else {
         Log::of(&connection).map_err(|error| refused(path, &error))?
@@ -226,9 +226,9 @@ pub(super) fn open(path: &Path, access: Access) -> Result<(Connection, Log), Fau
 
 /// Opens a connection. To read a file in WAL mode, SQLite creates an index (`-shm`) beside it. If the folder is read-only
 /// and holds no log, the file alone is complete, and SQLite opens it as immutable.
-fn connect(path: &Path, flags: OpenFlags, access: Access) -> Result<Connection, Fault> {
+fn connect(path: &Path, flags: OpenFlags, access: OpenMode) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, flags).map_err(|error| refused(path, &error))?;
-    if access != Access::Read {
+    if access != OpenMode::Read {
         return Ok(connection);
     }
     let read = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
@@ -244,22 +244,22 @@ fn connect(path: &Path, flags: OpenFlags, access: Access) -> Result<Connection, 
             path.display(),
             log.display()
         );
-        return Err(Fault::Refused { message });
+        return Err(Error::Refused { message });
     }
-    let name = path.to_str().ok_or_else(|| Fault::Refused { message: format!("{} is not UTF-8", path.display()) })?;
+    let name = path.to_str().ok_or_else(|| Error::Refused { message: format!("{} is not UTF-8", path.display()) })?;
     let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags = flags | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).map_err(|error| refused(path, &error))
 }
 
-fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(), Fault> {
+fn prepare(path: &Path, connection: &mut Connection, access: OpenMode) -> Result<(), Error> {
     let fail = |error: rusqlite::Error| refused(path, &error);
     connection.busy_timeout(PATIENCE).map_err(fail)?;
     digest::register(connection).map_err(fail)?;
     let (id, version, tables) = identity(connection).map_err(fail)?;
     let fresh = id == 0 && version == 0 && tables == 0;
     if !fresh && id != APPLICATION_ID {
-        return Err(Fault::Refused {
+        return Err(Error::Refused {
             message: format!(
                 "{} is an SQLite file, but not a guestlist directory; nothing was changed. Name another file.",
                 path.display()
@@ -269,15 +269,15 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
     let steps = steps();
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     if version > known {
-        return Err(Fault::Refused {
+        return Err(Error::Refused {
             message: format!(
                 "{} was written by a newer guestlist (schema {version}, this one knows {known}); nothing was changed. Upgrade guestlist.",
                 path.display()
             ),
         });
     }
-    if fresh && access != Access::Create {
-        return Err(Fault::Refused {
+    if fresh && access != OpenMode::Create {
+        return Err(Error::Refused {
             message: format!(
                 "{} is empty: it is not a directory yet, or its content was lost. Restore a copy, or create a new directory with \
                  `guestlist directory import FILE --directory sqlite:{}`",
@@ -289,8 +289,8 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
     if version >= 1 {
         whole(path, connection, version >= WITH_DIGEST)?;
     }
-    if access == Access::Read && version < known {
-        return Err(Fault::Refused {
+    if access == OpenMode::Read && version < known {
+        return Err(Error::Refused {
             message: format!(
                 "{} was written by an older guestlist (schema {version}, this one has {known}), and reading does not change it. \
                  Run `guestlist apply` or `guestlist run` on it once.",
@@ -298,7 +298,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
             ),
         });
     }
-    if access == Access::Read {
+    if access == OpenMode::Read {
         return Ok(());
     }
     connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
@@ -313,14 +313,14 @@ fn prepare(path: &Path, connection: &mut Connection, access: Access) -> Result<(
 }
 
 /// Refuses a file that is damaged, or a copy that was made while the directory was being written.
-fn whole(path: &Path, connection: &Connection, has_digest: bool) -> Result<(), Fault> {
+fn whole(path: &Path, connection: &Connection, has_digest: bool) -> Result<(), Error> {
     let snapshot = || {
         let tx = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
         integrity::problem(&tx, has_digest)
     };
     match snapshot().map_err(|error| refused(path, &error))? {
         None => Ok(()),
-        Some(problem) => Err(Fault::Refused {
+        Some(problem) => Err(Error::Refused {
             message: format!(
                 "{} is damaged: {problem}. Nothing was changed, and no mail was sent. {}.",
                 path.display(),
@@ -356,7 +356,7 @@ fn identity(connection: &Connection) -> rusqlite::Result<(i32, i64, i64)> {
 }
 
 /// Brings a file to this version's schema. Another process may be doing the same: whoever comes second finds it done.
-fn migrate(path: &Path, connection: &mut Connection, steps: &[M<'_>], known: i64) -> Result<(), Fault> {
+fn migrate(path: &Path, connection: &mut Connection, steps: &[M<'_>], known: i64) -> Result<(), Error> {
     let fail = |error: rusqlite::Error| refused(path, &error);
     wal(connection).map_err(fail)?;
     let Err(error) = Migrations::from_slice(steps).to_latest(connection) else { return Ok(()) };
@@ -367,7 +367,7 @@ fn migrate(path: &Path, connection: &mut Connection, steps: &[M<'_>], known: i64
     if let rusqlite_migration::Error::RusqliteError { err, .. } = &error {
         return Err(refused(path, err));
     }
-    Err(Fault::Refused { message: format!("{} cannot be brought to this version's schema: {error}", path.display()) })
+    Err(Error::Refused { message: format!("{} cannot be brought to this version's schema: {error}", path.display()) })
 }
 
 /// Changing the journal's mode does not wait for a lock by itself.
@@ -385,45 +385,45 @@ fn wal(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// A failure to open, in words.
-fn refused(path: &Path, error: &rusqlite::Error) -> Fault {
+fn refused(path: &Path, error: &rusqlite::Error) -> Error {
     let what = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "is not an SQLite file; nothing was changed. Name another file",
         Some(ErrorCode::DatabaseCorrupt) => {
             let message =
                 format!("{} is damaged. Nothing was changed, and no mail was sent. {}.", path.display(), way_on(path));
-            return Fault::Refused { message };
+            return Error::Refused { message };
         }
         Some(ErrorCode::ReadOnly) => "is read-only; guestlist has to write to it (and to its folder)",
         Some(ErrorCode::CannotOpen) => "cannot be opened; its folder has to exist and to be writable",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            return Fault::Unavailable { context: format!("{} is locked by another process", path.display()) };
+            return Error::Unavailable { context: format!("{} is locked by another process", path.display()) };
         }
-        Some(_) | None => return Fault::Refused { message: format!("{} cannot be opened: {error}", path.display()) },
+        Some(_) | None => return Error::Refused { message: format!("{} cannot be opened: {error}", path.display()) },
     };
-    Fault::Refused { message: format!("{} {what}.", path.display()) }
+    Error::Refused { message: format!("{} {what}.", path.display()) }
 }
 
 /// A failure while working, typed by what happens next.
-pub fn fault(context: &str, error: &rusqlite::Error) -> Fault {
+pub fn fault(context: &str, error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::ReadOnly) => {
-            Fault::Refused { message: format!("failed to {context}: the directory's file is read-only") }
+            Error::Refused { message: format!("failed to {context}: the directory's file is read-only") }
         }
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Fault::Refused {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Refused {
             message: format!(
                 "failed to {context}: the directory's file is damaged; restore it from a backup ({error})"
             ),
         },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Unavailable {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Unavailable {
             context: format!(
                 "failed to {context}: another process holds the file locked for longer than {}s",
                 PATIENCE.as_secs()
             ),
         },
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Fault::Unavailable {
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Error::Unavailable {
             context: format!("failed to {context}: {error}; is there room left where the directory's file is?"),
         },
-        Some(ErrorCode::ConstraintViolation) => Fault::Changed { what: context.to_owned() },
-        Some(_) | None => Fault::Unavailable { context: format!("failed to {context}: {error}") },
+        Some(ErrorCode::ConstraintViolation) => Error::Changed { what: context.to_owned() },
+        Some(_) | None => Error::Unavailable { context: format!("failed to {context}: {error}") },
     }
 }

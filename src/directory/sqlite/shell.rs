@@ -13,10 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::checkpoint::IDLE;
 use super::follow::Answered;
 use super::{
-    AccountRecord, Changes, Cursor, Destroyed, Effect, Epoch, Fault, GuestRecord, MailRecord, Operation, Owner, Page,
-    PageToken, PartnerId, PartnerRecord, Revision, ShareRecord, Store, UserRecord,
+    AccountRecord, Applied, Changes, Cursor, Epoch, Error, GuestRecord, MailRecord, Operation, Owner, Page, PageToken,
+    PartnerId, PartnerRecord, Purged, Revision, ShareRecord, Store, UserRecord,
 };
-use crate::directory::{Execute, Observe};
+use crate::directory::{DirectoryReader, DirectoryWriter};
 use crate::rules::Email;
 
 /// How many requests may wait for the thread.
@@ -26,8 +26,8 @@ const WAITING: usize = 256;
 trait Run: Send + Sync {
     fn run<'a, T: Send + 'static>(
         &'a self,
-        work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, Fault>>;
+        work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, Error>>;
 }
 
 type Work = Box<dyn FnOnce(&mut Store) + Send>;
@@ -65,8 +65,8 @@ impl ReadOnly {
 impl Run for ReadOnly {
     fn run<'a, T: Send + 'static>(
         &'a self,
-        work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, Fault>> {
+        work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, Error>> {
         self.0.run(work)
     }
 }
@@ -107,10 +107,10 @@ async fn serve(mut store: Store, mut inbox: mpsc::Receiver<Work>) {
 impl Run for Directory {
     fn run<'a, T: Send + 'static>(
         &'a self,
-        work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, Fault>> {
+        work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, Error>> {
         async move {
-            let gone = || Fault::Unavailable { context: "its thread has ended".to_owned() };
+            let gone = || Error::Unavailable { context: "its thread has ended".to_owned() };
             let (reply, answer) = oneshot::channel();
             let work: Work = Box::new(move |store| {
                 // Nobody waits for it any more: the caller's deadline has passed, and with it perhaps his lease.
@@ -158,58 +158,58 @@ impl Inline {
 impl Run for Inline {
     fn run<'a, T: Send + 'static>(
         &'a self,
-        work: impl FnOnce(&mut Store) -> Result<T, Fault> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, Fault>> {
+        work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, Error>> {
         async move { work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)) }.boxed()
     }
 }
 
 macro_rules! observe {
     ($shell:ty) => {
-        impl Observe for $shell {
-            fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Fault>> {
+        impl DirectoryReader for $shell {
+            fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Error>> {
                 self.run(|store| store.owner())
             }
-            fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Fault>> {
+            fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Error>> {
                 self.run(|store| store.cursor())
             }
-            fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Fault>> {
+            fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Error>> {
                 self.run(move |store| store.changes(since))
             }
-            fn partners(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Fault>> {
+            fn partners(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Error>> {
                 self.run(move |store| store.partners(page))
             }
-            fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Fault>> {
+            fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Error>> {
                 self.run(move |store| store.guests(page))
             }
-            fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Fault>> {
+            fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Error>> {
                 self.run(move |store| store.accounts(page))
             }
-            fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Fault>> {
+            fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Error>> {
                 self.run(move |store| store.users(page))
             }
-            fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Fault>> {
+            fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Error>> {
                 self.run(move |store| store.mails(page))
             }
-            fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Fault>> {
+            fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Error>> {
                 self.run(move |store| store.shares(page))
             }
-            fn destroyed(&self) -> BoxFuture<'_, Result<Destroyed, Fault>> {
+            fn destroyed(&self) -> BoxFuture<'_, Result<Purged, Error>> {
                 self.run(|store| store.destroyed())
             }
-            fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>> {
+            fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>> {
                 let id = id.clone();
                 self.run(move |store| store.partner(&id))
             }
-            fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Fault>> {
+            fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Error>> {
                 let address = address.clone();
                 self.run(move |store| store.guest(&address))
             }
-            fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Fault>> {
+            fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Error>> {
                 let name = name.to_owned();
                 self.run(move |store| store.account(&name))
             }
-            fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Fault>> {
+            fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Error>> {
                 let email = email.clone();
                 self.run(move |store| store.user(&email))
             }
@@ -219,25 +219,25 @@ macro_rules! observe {
 
 macro_rules! execute {
     ($shell:ty) => {
-        impl Execute for $shell {
-            fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
+        impl DirectoryWriter for $shell {
+            fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>> {
                 let owner = owner.clone();
                 self.run(move |store| store.claim(&owner))
             }
-            fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
+            fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>> {
                 let owner = owner.clone();
                 self.run(move |store| store.take_over(&owner))
             }
             fn fences(&self) -> bool {
                 true
             }
-            fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
+            fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Error>> {
                 self.run(|store| store.epoch())
             }
-            fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
+            fn lead(&self) -> BoxFuture<'_, Result<Epoch, Error>> {
                 self.run(|store| store.lead())
             }
-            fn takes_writes(&self) -> BoxFuture<'_, Result<(), Fault>> {
+            fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
                 self.run(|store| store.takes_writes())
             }
             fn execute<'a>(
@@ -246,7 +246,7 @@ macro_rules! execute {
                 basis: Option<Revision>,
                 at: Timestamp,
                 epoch: Epoch,
-            ) -> BoxFuture<'a, Result<Effect, Fault>> {
+            ) -> BoxFuture<'a, Result<Applied, Error>> {
                 let operation = operation.clone();
                 let done = self.run(move |store| store.execute(&operation, basis, at, epoch));
                 async move {
@@ -272,15 +272,15 @@ execute!(Inline);
 mod tests {
     use std::path::Path;
 
-    use super::super::Access;
+    use super::super::OpenMode;
     use super::*;
 
     #[tokio::test]
     async fn worker_panic_reaches_caller_and_directory_stays_usable() {
-        let store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+        let store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
         let directory = Directory::start(store).unwrap();
         let epoch = directory.lead().await.unwrap();
-        let work = directory.run(|store| -> Result<(), Fault> {
+        let work = directory.run(|store| -> Result<(), Error> {
             let transaction = store.connection.transaction().unwrap();
             transaction.execute("UPDATE meta SET epoch = epoch + 100", []).unwrap();
             panic!("injected");

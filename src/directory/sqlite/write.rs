@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::super::{Effect, Epoch, Fault, Grant, GuestId, GuestRecord, MfaRecord, Operation, Origin, Revision};
+use super::super::{Applied, Epoch, Error, Grant, GuestId, GuestRecord, MfaRecord, Operation, Origin, Revision};
 use super::memory;
 use super::rows::{self, account_stands, changed, stamp};
 use super::schema::fault;
 use crate::rules::{GuestRole, Methods, ShareRole};
 
 /// What came of an operation inside its transaction.
-pub(super) enum Done {
+pub(super) enum WriteOutcome {
     /// Something was written, and this line in the changes says so.
     Wrote(i64),
     /// It was done already.
@@ -24,22 +24,22 @@ pub fn execute(
     basis: Option<Revision>,
     at: Timestamp,
     epoch: Epoch,
-) -> Result<(Effect, Option<i64>), Fault> {
+) -> Result<(Applied, Option<i64>), Error> {
     let context = describe(operation);
     let failed = |error: rusqlite::Error| fault(&context, &error);
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let current: i64 = tx.query_row("SELECT epoch FROM meta", [], |row| row.get(0)).map_err(failed)?;
     if epoch.0 < current {
-        return Err(Fault::Fenced);
+        return Err(Error::Fenced);
     }
     let done = Write { tx: &tx, at, context: &context }.run(operation, basis)?;
     let effect = effect(&tx, operation).map_err(failed)?;
     match done {
-        Done::Wrote(line) => {
+        WriteOutcome::Wrote(line) => {
             tx.commit().map_err(failed)?;
             Ok((effect, Some(line)))
         }
-        Done::Nothing => {
+        WriteOutcome::Nothing => {
             tx.rollback().map_err(failed)?;
             Ok((effect, None))
         }
@@ -47,20 +47,20 @@ pub fn execute(
 }
 
 /// What is there after an operation.
-fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Effect> {
-    let mut effect = Effect::default();
+fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Applied> {
+    let mut effect = Applied::default();
     if let Some(id) = operation.guest() {
         effect.guest = rows::one_guest(connection, "WHERE id = ?1", &id.0)?;
         effect.gone = effect.guest.is_none().then(|| id.clone());
     }
-    if let Operation::EnsurePartner { partner, .. }
+    if let Operation::ApplyPartner { partner, .. }
     | Operation::DeactivatePartner { partner }
-    | Operation::DestroyPartner { partner, .. } = operation
+    | Operation::PurgePartner { partner, .. } = operation
     {
         effect.partner = rows::partners(connection, "WHERE id = ?1", &[&partner.0])?.into_iter().next();
         effect.partner_gone = effect.partner.is_none().then(|| partner.clone());
     }
-    if let Operation::Destroy { .. } = operation {
+    if let Operation::Purge { .. } = operation {
         effect.destroyed = Some(memory::destroyed(connection)?);
     }
     if let Operation::ForgetShare { share_uid } = operation {
@@ -72,25 +72,25 @@ fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Ef
 /// The operation in words, for errors: whom it is about, and nothing secret.
 fn describe(operation: &Operation) -> String {
     match operation {
-        Operation::Withhold { guest, accounts } => format!("revoke {} of guest {}", accounts.join(", "), guest.0),
-        Operation::Lower { guest, .. } => format!("reduce the grants of guest {}", guest.0),
+        Operation::Revoke { guest, accounts } => format!("revoke {} of guest {}", accounts.join(", "), guest.0),
+        Operation::Reduce { guest, .. } => format!("reduce the grants of guest {}", guest.0),
         Operation::Demote { guest } => format!("demote guest {}", guest.0),
         Operation::RevokeInvitation { guest } => format!("revoke the invitation of guest {}", guest.0),
         Operation::DisableLogin { guest } => format!("turn off the login of guest {}", guest.0),
         Operation::ResetMfa { guest, .. } => format!("reset the MFA of guest {}", guest.0),
         Operation::Deactivate { guest } => format!("deactivate guest {}", guest.0),
-        Operation::Release { guest } | Operation::GiveBack { guest } => format!("unmanage guest {}", guest.0),
-        Operation::Destroy { guest, .. } => format!("purge the record of guest {}", guest.0),
+        Operation::RemoveAdopted { guest } | Operation::Unmanage { guest } => format!("unmanage guest {}", guest.0),
+        Operation::Purge { guest, .. } => format!("purge the record of guest {}", guest.0),
         Operation::DeactivatePartner { partner } => format!("deactivate partner {}", partner.0),
-        Operation::DestroyPartner { partner, .. } => format!("purge the record of partner {}", partner.0),
+        Operation::PurgePartner { partner, .. } => format!("purge the record of partner {}", partner.0),
         Operation::ForgetShare { share_uid } => format!("forget share {share_uid}"),
-        Operation::EnsurePartner { mark, .. } => format!("apply partner {}/{}", mark.namespace, mark.name),
-        Operation::DescribeGuest { mark, .. } => format!("update guest {}/{}", mark.namespace, mark.name),
-        Operation::Admit { address, .. } => format!("invite {address}"),
-        Operation::Invite { guest, .. } => format!("resend the invitation of guest {}", guest.0),
+        Operation::ApplyPartner { mark, .. } => format!("apply partner {}/{}", mark.namespace, mark.name),
+        Operation::UpdateGuest { mark, .. } => format!("update guest {}/{}", mark.namespace, mark.name),
+        Operation::InviteGuest { address, .. } => format!("invite {address}"),
+        Operation::ResendInvitation { guest, .. } => format!("resend the invitation of guest {}", guest.0),
         Operation::EnableLogin { guest } => format!("turn on the login of guest {}", guest.0),
         Operation::Promote { guest } => format!("promote guest {}", guest.0),
-        Operation::Give { guest, .. } => format!("grant accounts to guest {}", guest.0),
+        Operation::Grant { guest, .. } => format!("grant accounts to guest {}", guest.0),
     }
 }
 
@@ -101,85 +101,85 @@ pub(super) struct Write<'a> {
 }
 
 impl Write<'_> {
-    pub(super) fn failed(&self, error: &rusqlite::Error) -> Fault {
+    pub(super) fn failed(&self, error: &rusqlite::Error) -> Error {
         fault(self.context, error)
     }
 
-    pub(super) fn stale(&self) -> Fault {
-        Fault::Changed { what: self.context.to_owned() }
+    pub(super) fn stale(&self) -> Error {
+        Error::Changed { what: self.context.to_owned() }
     }
 
-    fn run(&self, operation: &Operation, basis: Option<Revision>) -> Result<Done, Fault> {
+    fn run(&self, operation: &Operation, basis: Option<Revision>) -> Result<WriteOutcome, Error> {
         match operation {
-            Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
+            Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
                 let admins: Vec<_> = host_admins.iter().map(ToString::to_string).collect();
                 self.ensure_partner(&partner.0, mark, display_name, &admins.join(" "), *suspended)
             }
             Operation::DeactivatePartner { partner } => self.deactivate_partner(&partner.0),
-            Operation::DestroyPartner { partner, since } => self.destroy_partner(&partner.0, *since),
+            Operation::PurgePartner { partner, since } => self.destroy_partner(&partner.0, *since),
             Operation::ForgetShare { share_uid } => self.forget_share(share_uid),
-            Operation::Admit { .. } => self.admit(operation, basis),
-            Operation::Withhold { guest, .. }
-            | Operation::Lower { guest, .. }
+            Operation::InviteGuest { .. } => self.admit(operation, basis),
+            Operation::Revoke { guest, .. }
+            | Operation::Reduce { guest, .. }
             | Operation::Demote { guest }
             | Operation::RevokeInvitation { guest }
             | Operation::DisableLogin { guest }
             | Operation::ResetMfa { guest, .. }
             | Operation::Deactivate { guest }
-            | Operation::Release { guest }
-            | Operation::GiveBack { guest }
-            | Operation::Destroy { guest, .. }
-            | Operation::DescribeGuest { guest, .. }
-            | Operation::Invite { guest, .. }
+            | Operation::RemoveAdopted { guest }
+            | Operation::Unmanage { guest }
+            | Operation::Purge { guest, .. }
+            | Operation::UpdateGuest { guest, .. }
+            | Operation::ResendInvitation { guest, .. }
             | Operation::EnableLogin { guest }
             | Operation::Promote { guest }
-            | Operation::Give { guest, .. } => self.about_guest(guest, operation, basis),
+            | Operation::Grant { guest, .. } => self.about_guest(guest, operation, basis),
         }
     }
 
-    fn about_guest(&self, id: &GuestId, operation: &Operation, basis: Option<Revision>) -> Result<Done, Fault> {
+    fn about_guest(&self, id: &GuestId, operation: &Operation, basis: Option<Revision>) -> Result<WriteOutcome, Error> {
         let record = rows::one_guest(self.tx, "WHERE id = ?1", &id.0).map_err(|error| self.failed(&error))?;
         let Some(record) = record else {
             // Who is not there has nothing that could be taken away.
-            return match operation.weight() {
-                super::super::Weight::Take | super::super::Weight::End => Ok(Done::Nothing),
-                super::super::Weight::Keep | super::super::Weight::Give => Err(self.stale()),
+            return match operation.access_change() {
+                super::super::AccessChange::Revoke | super::super::AccessChange::Remove => Ok(WriteOutcome::Nothing),
+                super::super::AccessChange::None | super::super::AccessChange::Grant => Err(self.stale()),
             };
         };
         if basis.is_some_and(|basis| basis != record.revision) {
             return Err(self.stale());
         }
-        if let Operation::Destroy { since, at_most, .. } = operation {
+        if let Operation::Purge { since, at_most, .. } = operation {
             return self.destroy(&record, *since, *at_most);
         }
         let rows = self.change(&record, operation)?;
         if rows == 0 {
-            return Ok(Done::Nothing);
+            return Ok(WriteOutcome::Nothing);
         }
         let kind = match operation {
-            Operation::Release { .. } | Operation::GiveBack { .. } => "gone",
+            Operation::RemoveAdopted { .. } | Operation::Unmanage { .. } => "gone",
             _ => "guest",
         };
         self.done(kind, record.address.as_str())
     }
 
-    pub(super) fn done(&self, kind: &str, key: &str) -> Result<Done, Fault> {
-        changed(self.tx, kind, key).map(Done::Wrote).map_err(|error| self.failed(&error))
+    pub(super) fn done(&self, kind: &str, key: &str) -> Result<WriteOutcome, Error> {
+        changed(self.tx, kind, key).map(WriteOutcome::Wrote).map_err(|error| self.failed(&error))
     }
 
-    pub(super) fn sql(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, Fault> {
+    pub(super) fn sql(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, Error> {
         let run = || self.tx.prepare_cached(sql)?.execute(values);
         run().map_err(|error| self.failed(&error))
     }
 
     /// Changes a guest's rows; the number of rows that changed.
-    fn change(&self, record: &GuestRecord, operation: &Operation) -> Result<usize, Fault> {
+    fn change(&self, record: &GuestRecord, operation: &Operation) -> Result<usize, Error> {
         let id = record.id.0.as_str();
         match operation {
-            Operation::Withhold { accounts, .. } => accounts.iter().try_fold(0, |rows, account| {
+            Operation::Revoke { accounts, .. } => accounts.iter().try_fold(0, |rows, account| {
                 Ok(rows + self.sql("DELETE FROM grants WHERE guest = ?1 AND account = ?2", params![id, account])?)
             }),
-            Operation::Lower { grants, .. } => self.lower(record, grants),
+            Operation::Reduce { grants, .. } => self.lower(record, grants),
             Operation::Demote { .. } => {
                 // A Guest User is never Manager, at no instant: what he keeps for now, he keeps as Collaborator.
                 let sql = "UPDATE grants SET role = 'Collaborator' WHERE guest = ?1 AND role = 'Manager'";
@@ -205,29 +205,29 @@ impl Write<'_> {
             }
             Operation::ResetMfa { enrolled_before, .. } => self.reset_mfa(record, *enrolled_before),
             Operation::Deactivate { .. } => self.deactivate(record),
-            Operation::Release { .. } => self.release(record),
-            Operation::GiveBack { .. } => self.give_back(record),
-            Operation::DescribeGuest { mark, partner, partner_name, display_name, allowed, .. } => {
+            Operation::RemoveAdopted { .. } => self.release(record),
+            Operation::Unmanage { .. } => self.give_back(record),
+            Operation::UpdateGuest { mark, partner, partner_name, display_name, allowed, .. } => {
                 self.live(record)?;
                 self.describe(record, mark, &partner.0, partner_name, display_name, allowed)
             }
-            Operation::Invite { expires_at, .. } => self.invite(record, *expires_at),
-            Operation::Give { grants, .. } => self.give(record, grants),
-            Operation::Admit { .. }
-            | Operation::Destroy { .. }
-            | Operation::EnsurePartner { .. }
+            Operation::ResendInvitation { expires_at, .. } => self.invite(record, *expires_at),
+            Operation::Grant { grants, .. } => self.give(record, grants),
+            Operation::InviteGuest { .. }
+            | Operation::Purge { .. }
+            | Operation::ApplyPartner { .. }
             | Operation::DeactivatePartner { .. }
-            | Operation::DestroyPartner { .. }
+            | Operation::PurgePartner { .. }
             | Operation::ForgetShare { .. } => Ok(0),
         }
     }
 
-    pub(super) fn revoke(&self, id: &str) -> Result<usize, Fault> {
+    pub(super) fn revoke(&self, id: &str) -> Result<usize, Error> {
         let sql = "UPDATE guests SET sent_at = NULL, invitation_ends = NULL WHERE id = ?1 AND sent_at IS NOT NULL";
         self.sql(sql, [id])
     }
 
-    fn lower(&self, record: &GuestRecord, grants: &[Grant]) -> Result<usize, Fault> {
+    fn lower(&self, record: &GuestRecord, grants: &[Grant]) -> Result<usize, Error> {
         let mut rows = 0;
         for grant in grants {
             // What is not held, or not held more of, is not lowered.
@@ -248,7 +248,7 @@ impl Write<'_> {
     }
 
     /// The last gate: whatever was planned, nobody gets an account without having joined, MFA and an open login.
-    fn give(&self, record: &GuestRecord, grants: &[Grant]) -> Result<usize, Fault> {
+    fn give(&self, record: &GuestRecord, grants: &[Grant]) -> Result<usize, Error> {
         self.live(record)?;
         let MfaRecord::Known(enrolled) = &record.mfa else { return Err(self.stale()) };
         let enrolled: Methods = enrolled.keys().copied().collect();
@@ -268,12 +268,12 @@ impl Write<'_> {
         Ok(rows)
     }
 
-    fn put_grant(&self, record: &GuestRecord, grant: &Grant) -> Result<usize, Fault> {
+    fn put_grant(&self, record: &GuestRecord, grant: &Grant) -> Result<usize, Error> {
         let since = record.grants.get(&grant.account).map_or(self.at, |held| held.since);
         rows::put_grant(self.tx, &record.id, grant, since).map_err(|error| self.failed(&error))
     }
 
-    fn reset_mfa(&self, record: &GuestRecord, before: Timestamp) -> Result<usize, Fault> {
+    fn reset_mfa(&self, record: &GuestRecord, before: Timestamp) -> Result<usize, Error> {
         self.made(record)?;
         let address = record.address.as_str();
         let sql = "DELETE FROM mfa WHERE address = ?1 AND enrolled_at < ?2";
@@ -288,7 +288,7 @@ impl Write<'_> {
     }
 
     /// Revokes the grants that the methods enrolled since `before` do not suffice for.
-    fn revoke_unusable(&self, record: &GuestRecord, before: Timestamp) -> Result<(), Fault> {
+    fn revoke_unusable(&self, record: &GuestRecord, before: Timestamp) -> Result<(), Error> {
         let MfaRecord::Known(methods) = &record.mfa else { return Ok(()) };
         let left: Methods = methods.iter().filter(|(_, since)| **since >= before).map(|(method, _)| *method).collect();
         for (account, held) in record.grants.iter() {
@@ -299,7 +299,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    fn deactivate(&self, record: &GuestRecord) -> Result<usize, Fault> {
+    fn deactivate(&self, record: &GuestRecord) -> Result<usize, Error> {
         self.made(record)?;
         let id = record.id.0.as_str();
         let mut rows = self.sql("DELETE FROM grants WHERE guest = ?1", [id])? + self.revoke(id)?;
@@ -308,14 +308,14 @@ impl Write<'_> {
         Ok(rows + self.sql(sql, params![id, stamp(self.at)])?)
     }
 
-    fn release(&self, record: &GuestRecord) -> Result<usize, Fault> {
-        if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Made) {
-            return Err(Fault::Refused { message: format!("failed to {}: it was not adopted", self.context) });
+    fn release(&self, record: &GuestRecord) -> Result<usize, Error> {
+        if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created) {
+            return Err(Error::Refused { message: format!("failed to {}: it was not adopted", self.context) });
         }
         self.drop_record(record)
     }
 
-    fn invite(&self, record: &GuestRecord, expires_at: Timestamp) -> Result<usize, Fault> {
+    fn invite(&self, record: &GuestRecord, expires_at: Timestamp) -> Result<usize, Error> {
         self.live(record)?;
         self.not_disabled_by_other(record)?;
         if record.joined_at.is_some() {

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{Engine, Priority};
-use crate::index::{Kind, Slot};
-use crate::plan::{Extent, behind};
+use crate::index::{CacheEntry, Kind};
+use crate::plan::{PruneScope, behind};
 
 const SUBJECT: &str = "DirectoryBehind";
 /// How many memberships the log names.
@@ -14,8 +14,8 @@ const NAMED: usize = 10;
 impl Engine {
     /// Compares the statuses with the directory, as soon as both are known in full. The author of a file can write any status.
     pub(super) fn compare_statuses(&mut self) {
-        let known = self.condition.directory && self.condition.listed.len() == Kind::ALL.len();
-        if self.compared || !known || self.extent != Extent::Everything {
+        let known = self.health.directory && self.health.listed.len() == Kind::ALL.len();
+        if self.compared || !known || self.extent != PruneScope::Everything {
             return;
         }
         self.compared = true;
@@ -64,16 +64,16 @@ impl Engine {
         match self.index.membership_by_uid(uid) {
             None => false,
             // The membership was readable when its record was found missing.
-            Some(Slot::Unreadable { .. }) => true,
-            Some(Slot::Read(entry)) => behind::is_missing(entry, &self.mirror),
+            Some(CacheEntry::Unreadable { .. }) => true,
+            Some(CacheEntry::Read(entry)) => behind::is_missing(entry, &self.mirror),
         }
     }
 
     fn tell_missing(&mut self) {
         let missing = self.mirror.missing().len();
-        self.condition.missing_guests = missing;
+        self.health.missing_guests = missing;
         if missing == 0 {
-            self.condition.problems.remove(SUBJECT);
+            self.health.problems.remove(SUBJECT);
             return;
         }
         let all = self.index.keys(Kind::Membership).count();
@@ -81,7 +81,7 @@ impl Engine {
             "the directory has no record of {missing} of {all} memberships, although their status says that the guest was invited; \
              no invitation goes out. {WAY_ON}"
         );
-        self.condition.problems.insert(SUBJECT, problem);
+        self.health.problems.insert(SUBJECT, problem);
     }
 }
 

@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Engine, Kind, Task, panics};
-use crate::index::{Key, Slot};
+use crate::index::{CacheEntry, ObjectRef};
 use crate::operator::queue::Priority;
 use crate::plan::{self, Plan};
 use crate::rules::Email;
@@ -24,16 +24,16 @@ pub(super) struct Unread {
 impl Engine {
     /// Whether everything needed for a first plan is known.
     pub(super) fn is_complete(&self) -> bool {
-        self.condition.listed.len() == Kind::ALL.len() && self.mirror_is_loaded()
+        self.health.listed.len() == Kind::ALL.len() && self.mirror_is_loaded()
     }
 
     pub(super) fn mirror_is_loaded(&self) -> bool {
-        self.condition.directory || self.condition.problems.contains_key("DirectoryUnavailable")
+        self.health.directory || self.health.problems.contains_key("DirectoryUnavailable")
     }
 
     /// A full reading begins, or failed.
     pub(super) fn not_read_yet(&mut self, now: Timestamp) {
-        if !self.condition.directory {
+        if !self.health.directory {
             self.unread.since.get_or_insert(now);
         }
     }
@@ -41,7 +41,7 @@ impl Engine {
     /// The directory was read in full.
     pub(super) fn is_read(&mut self) {
         self.unread = Unread::default();
-        self.condition.reading = None;
+        self.health.reading = None;
     }
 
     /// Whether guests are read one by one: everything declared is known, and the full reading has been due for a while.
@@ -50,8 +50,8 @@ impl Engine {
     }
 
     fn early_since(&self) -> Option<Timestamp> {
-        let declared = self.condition.listed.len() == Kind::ALL.len();
-        let since = self.unread.since.filter(|_| declared && !self.condition.directory)?;
+        let declared = self.health.listed.len() == Kind::ALL.len();
+        let since = self.unread.since.filter(|_| declared && !self.health.directory)?;
         since.checked_add(SLOW).ok()
     }
 
@@ -62,7 +62,7 @@ impl Engine {
 
     /// Whether that has begun.
     pub(super) fn has_begun_early(&self) -> bool {
-        self.unread.begun && !self.condition.directory
+        self.unread.begun && !self.health.directory
     }
 
     /// Queues every membership, once.
@@ -77,17 +77,17 @@ impl Engine {
     }
 
     /// When something happens by itself.
-    pub fn next_look(&self) -> Option<Timestamp> {
+    pub fn next_check(&self) -> Option<Timestamp> {
         let early = self.early_at();
         if !self.is_complete() && !self.has_begun_early() {
             // Nothing that is due is done before, and a timer that is due would wake the loop all the time.
             return early;
         }
-        self.queue.next_due().into_iter().chain(self.counts.values().min().copied()).chain(early).min()
+        self.queue.next_due().into_iter().chain(self.pending_status.values().min().copied()).chain(early).min()
     }
 
     /// The next task that revokes what the specs end. `None`: nothing is left to revoke, as far as can be told.
-    pub(super) fn advance_early(&mut self, key: &Key, now: Timestamp) -> Option<Task> {
+    pub(super) fn advance_early(&mut self, key: &ObjectRef, now: Timestamp) -> Option<Task> {
         if let Some(again) = self.held_back(key, now) {
             self.queue.at(key, again);
             return None;
@@ -98,7 +98,7 @@ impl Engine {
         let planned = panics::caught(|| (plan::revoke::plan(world, key), plan::revoke::may_revoke(world, key)));
         let (plan, may_revoke) =
             planned.map_err(|message| self.planner_panicked(key, &message, now)).unwrap_or((Plan::nothing(), false));
-        if let Some(next) = plan.next_look {
+        if let Some(next) = plan.next_check {
             self.queue.at(key, next);
         }
         if !looked && (!plan.steps.is_empty() || (!known && may_revoke)) {
@@ -110,14 +110,14 @@ impl Engine {
             return None;
         }
         let checks = self.checks(key, &plan);
-        let Plan { steps, basis, notices, .. } = plan;
+        let Plan { steps, basis, events: notices, .. } = plan;
         Some(Task::Execute { checks, steps, basis, notices })
     }
 
     /// The address under which a membership's guest is found, and whether their record is known.
-    fn record_of(&self, key: &Key) -> Option<(Email, bool)> {
+    fn record_of(&self, key: &ObjectRef) -> Option<(Email, bool)> {
         let entry = self.index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership)?;
-        let entry = Slot::read(entry)?;
+        let entry = CacheEntry::read(entry)?;
         let recorded = self.mirror.live_by_uid(entry.metadata.uid.as_deref().unwrap_or_default());
         if let Some(record) = recorded {
             return Some((record.address.clone(), true));

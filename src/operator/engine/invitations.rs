@@ -5,13 +5,15 @@ use jiff::Timestamp;
 
 use super::{Engine, Failure, Priority};
 use crate::directory::Operation;
-use crate::index::Key;
+use crate::index::ObjectRef;
 use crate::plan::{Plan, invitations};
 
 impl Engine {
     /// Takes down what a plan does about an invitation: it sends one, waits for its turn, or neither.
-    pub(super) fn take_turn(&mut self, key: &Key, plan: &Plan, now: Timestamp) {
-        let is_mail = |operation: &Operation| matches!(operation, Operation::Admit { .. } | Operation::Invite { .. });
+    pub(super) fn take_turn(&mut self, key: &ObjectRef, plan: &Plan, now: Timestamp) {
+        let is_mail = |operation: &Operation| {
+            matches!(operation, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. })
+        };
         if plan.steps.iter().any(|step| is_mail(&step.operation)) {
             self.invitations.send(key);
         } else if plan.waits_for_turn {
@@ -23,7 +25,7 @@ impl Engine {
     }
 
     /// An object waits for no turn, and sends nothing or has sent it: others move up.
-    pub(super) fn sends_nothing(&mut self, key: &Key, now: Timestamp) {
+    pub(super) fn sends_nothing(&mut self, key: &ObjectRef, now: Timestamp) {
         if self.invitations.leave(key) || self.invitations.end(key) {
             self.next_turns(key, now);
         }
@@ -31,16 +33,16 @@ impl Engine {
 
     /// A task failed. If it was to send an invitation, the next membership has its turn, unless the invitation may have gone
     /// out because the directory did not answer. A task that succeeded is planned again at once, and so gives up its turn.
-    pub(super) fn failed_to_send(&mut self, key: &Key, failure: &Failure, now: Timestamp) {
+    pub(super) fn failed_to_send(&mut self, key: &ObjectRef, failure: &Failure, now: Timestamp) {
         let may_have_gone_out =
-            matches!(failure, Failure::NotTaken(..) | Failure::Unwritable(..) | Failure::Panicked(_));
+            matches!(failure, Failure::OperationFailed(..) | Failure::Unwritable(..) | Failure::Panicked(_));
         if !may_have_gone_out && self.invitations.end(key) {
             self.next_turns(key, now);
         }
     }
 
     /// Plans those whose turn it may be.
-    fn next_turns(&mut self, key: &Key, now: Timestamp) {
+    fn next_turns(&mut self, key: &ObjectRef, now: Timestamp) {
         let left = invitations::left(self.world(now), &key.namespace);
         for next in self.invitations.first(&key.namespace, left) {
             self.queue.push(next, Priority::Live);

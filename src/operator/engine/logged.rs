@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::Engine;
-use crate::index::{Key, Kind};
+use crate::index::{Kind, ObjectRef};
 use crate::plan::annotations::all_ineffective;
 
 /// The warnings that were logged and still apply.
 #[derive(Default)]
 pub(super) struct Logged {
     wide_patterns: BTreeSet<String>,
-    pub annotations: BTreeMap<Key, Vec<String>>,
+    pub annotations: BTreeMap<ObjectRef, Vec<String>>,
 }
 
 impl Engine {
@@ -29,7 +29,7 @@ impl Engine {
     }
 
     /// Warns of annotations of an object that do nothing, once for each text.
-    pub(super) fn report_annotations(&mut self, key: &Key, now: Timestamp) {
+    pub(super) fn report_annotations(&mut self, key: &ObjectRef, now: Timestamp) {
         let Some(meta) = self.index.metadata(key) else { return };
         let found = all_ineffective(key.kind, meta.annotations.iter(), now);
         let logged = self.logged.annotations.remove(key).unwrap_or_default();

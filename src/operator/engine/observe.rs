@@ -5,26 +5,26 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Engine, Load, Now};
-use crate::directory::fault::Next;
+use crate::directory::fault::Retry;
 use crate::directory::{
-    AccountRecord, DESTROYED_KEPT, Effect, Fault, GuestRecord, Login, MAILS_KEPT, MfaRecord, Origin, PartnerRecord,
+    AccountRecord, Applied, DESTROYED_KEPT, Error, GuestRecord, Login, MAILS_KEPT, MfaRecord, Origin, PartnerRecord,
     SignInGate,
 };
-use crate::index::{Key, Kind, Touched};
+use crate::index::{Dependents, Kind, ObjectRef};
 use crate::operator::queue::Priority;
 use crate::rules::Email;
 
 impl Engine {
     /// The directory does not answer.
-    pub(super) fn directory_down(&mut self, fault: &Fault, now: Timestamp) {
-        if fault.next() == Next::Stop {
-            self.stopped = Some(fault.to_string());
+    pub(super) fn directory_down(&mut self, fault: &Error, now: Timestamp) {
+        if fault.retry() == Retry::Stop {
+            self.fatal = Some(fault.to_string());
             return;
         }
-        let first = !self.condition.problems.contains_key("DirectoryUnavailable");
-        self.condition.directory = false;
+        let first = !self.health.problems.contains_key("DirectoryUnavailable");
+        self.health.directory = false;
         self.not_read_yet(now);
-        self.condition.problems.insert("DirectoryUnavailable", fault.to_string());
+        self.health.problems.insert("DirectoryUnavailable", fault.to_string());
         if first {
             tracing::error!(%fault, "DirectoryUnavailable: what was true is kept until it answers");
             self.begin();
@@ -35,7 +35,7 @@ impl Engine {
         self.stop_at_foreign_mark(
             load.guests.iter().filter_map(|guest| guest.mark.as_ref()).chain(load.partners.iter().map(|p| &p.mark)),
         );
-        let first = !self.condition.directory;
+        let first = !self.health.directory;
         let mut changes = Vec::new();
         let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
         let gone: Vec<Email> = self
@@ -85,12 +85,12 @@ impl Engine {
         let ago = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
         self.mirror.forget_before(ago(MAILS_KEPT), ago(DESTROYED_KEPT));
         self.note_sign_in(load.sign_in);
-        self.condition.directory = true;
+        self.health.directory = true;
         self.is_read();
-        if self.condition.problems.remove("DirectoryUnavailable").is_some() {
+        if self.health.problems.remove("DirectoryUnavailable").is_some() {
             tracing::info!("the directory answers again");
         }
-        for address in std::mem::take(&mut self.closer) {
+        for address in std::mem::take(&mut self.rechecked) {
             // He may have by now what he lacked, and the listing does not say.
             let touched = self.index.touched_by_guest(&address);
             self.touch(touched, Priority::Resync, now);
@@ -102,7 +102,7 @@ impl Engine {
 
     /// Says once for each change whether sign-in enforces MFA.
     fn note_sign_in(&mut self, now: SignInGate) {
-        if self.condition.sign_in == now {
+        if self.health.sign_in == now {
             return;
         }
         match &now {
@@ -111,7 +111,7 @@ impl Engine {
                 now.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
             }
         }
-        self.condition.sign_in = now;
+        self.health.sign_in = now;
     }
 
     /// Notes whose record somebody else changed in what only we write; people are told when it is brought back.
@@ -132,7 +132,7 @@ impl Engine {
     }
 
     /// Takes in what something is now; what that touches. `outside`: somebody else did it.
-    pub(super) fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Touched {
+    pub(super) fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Dependents {
         match change {
             Now::Guest(address, record) => {
                 let old = self.mirror.guest(&address);
@@ -140,14 +140,18 @@ impl Engine {
                     record.as_ref().is_some_and(|new| new.id == old.id && new.revision < old.revision)
                 };
                 if old == record.as_deref() || old.is_some_and(newer) {
-                    return Touched::default();
+                    return Dependents::default();
                 }
                 let old = old.cloned();
                 let freed = old.as_ref().is_some_and(GuestRecord::is_live)
                     && !record.as_deref().is_some_and(GuestRecord::is_live);
                 let unknown = record.as_ref().is_some_and(|guest| guest.mfa == MfaRecord::Unknown);
                 let of = |guest: &GuestRecord| {
-                    Some(Key::new(Kind::Partner, guest.mark.as_ref()?.namespace.as_str(), guest.partner_name.as_str()))
+                    Some(ObjectRef::new(
+                        Kind::Partner,
+                        guest.mark.as_ref()?.namespace.as_str(),
+                        guest.partner_name.as_str(),
+                    ))
                 };
                 let partner = record.as_deref().or(old.as_ref()).and_then(of);
                 self.mirror.set_guest(&address, record.map(|record| *record));
@@ -157,7 +161,7 @@ impl Engine {
                 touched.counts.extend(partner.filter(|partner| self.index.metadata(partner).is_some()));
                 // The first reading touches everything anyway.
                 let stands = self.mirror.guest(&address).map(standing);
-                if self.condition.directory && old.as_ref().map(standing) != stands {
+                if self.health.directory && old.as_ref().map(standing) != stands {
                     touched.merge(self.index.touched_by_propagators_at(&address));
                 }
                 let departed = old.as_ref().filter(|old| !old.is_live());
@@ -174,7 +178,7 @@ impl Engine {
             Now::Partner(id, record) => {
                 let old = self.mirror.partner(&id).cloned();
                 if old.as_ref() == record.as_deref() {
-                    return Touched::default();
+                    return Dependents::default();
                 }
                 let mark = record.as_deref().or(old.as_ref()).map(|record| record.mark.clone());
                 // What its memberships wait for is the record; a new name or Host Admin is nothing to them.
@@ -186,7 +190,7 @@ impl Engine {
             }
             Now::Account(name, record) => {
                 if self.mirror.account(&name) == record.as_ref() {
-                    return Touched::default();
+                    return Dependents::default();
                 }
                 let owners =
                     |record: Option<&AccountRecord>| record.map(|account| account.owners.clone()).unwrap_or_default();
@@ -201,20 +205,20 @@ impl Engine {
             }
             Now::User(email, record) => {
                 if self.mirror.user(&email) == record.as_ref() {
-                    return Touched::default();
+                    return Dependents::default();
                 }
                 self.mirror.set_user(&email, record);
                 self.index.touched_by_user(&email)
             }
             Now::Destroyed(destroyed) => {
                 self.mirror.set_destroyed(&destroyed);
-                Touched::default()
+                Dependents::default()
             }
         }
     }
 
-    pub(super) fn take_in(&mut self, effect: Effect, now: Timestamp) -> Touched {
-        let mut touched = Touched::default();
+    pub(super) fn take_in(&mut self, effect: Applied, now: Timestamp) -> Dependents {
+        let mut touched = Dependents::default();
         self.mirror.apply_memory(&effect);
         if let Some(gone) = effect.partner_gone {
             self.written_since_loading.1.insert(gone.clone());
@@ -245,7 +249,7 @@ fn standing(record: &GuestRecord) -> (bool, Option<&str>, &str) {
 
 /// Whether somebody changed what only we write: what a guest was given, his role, the login of a user we made.
 fn drifted(old: &GuestRecord, new: Option<&GuestRecord>) -> bool {
-    let made = old.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
+    let made = old.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     // A login that an administrator disabled is their decision, and is not corrected.
     let switched = |new: &GuestRecord| made && old.login != new.login && new.login != Login::DisabledByOther;
     old.is_live() && new.is_none_or(|new| old.grants != new.grants || old.role != new.role || switched(new))

@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 
-use super::{Engine, Kept};
-use crate::index::{Key, Kind, Slot};
+use super::{Engine, Retained};
+use crate::index::{CacheEntry, Kind, ObjectRef};
 use crate::panic_report;
-use crate::plan::{self, Plan, World};
+use crate::plan::{self, Inputs, Plan};
 use crate::rules::Email;
 
 /// Runs a planner. The error is the message of its panic. A planner only reads, so a panic leaves nothing half changed.
@@ -23,34 +23,34 @@ impl Engine {
     }
 
     /// An object is gone.
-    pub(super) fn forget(&mut self, key: &Key) {
+    pub(super) fn forget(&mut self, key: &ObjectRef) {
         self.queue.forget(key);
         self.rounds.remove(key);
-        self.counts.remove(key);
-        self.written.remove(key);
-        self.told.remove(key);
+        self.pending_status.remove(key);
+        self.last_status_write.remove(key);
+        self.unreadable_reported.remove(key);
         self.not_taken.remove(key);
         self.unsure.remove(key);
-        self.condition.panicking.remove(key);
+        self.health.panicking.remove(key);
     }
 
     /// The plan for an object. `None`: the planner panicked, and the object is planned again later.
-    pub(super) fn planned(&mut self, key: &Key, kept: Kept, now: Timestamp) -> Option<Plan> {
+    pub(super) fn planned(&mut self, key: &ObjectRef, kept: Retained, now: Timestamp) -> Option<Plan> {
         let world = self.world(now);
         let world = match kept {
-            Kept::Nothing | Kept::Object | Kept::Refused => world,
-            Kept::Mail => World { unsent: true, ..world },
-            Kept::Everything => World { directory_available: false, ..world },
+            Retained::Nothing | Retained::Object | Retained::Refused => world,
+            Retained::Mail => Inputs { unsent: true, ..world },
+            Retained::Everything => Inputs { directory_available: false, ..world },
         };
         let planner = self.planner;
         let mut plan = caught(|| planner(world, key));
-        if matches!(kept, Kept::Object | Kept::Refused) {
+        if matches!(kept, Retained::Object | Retained::Refused) {
             plan = plan.map(|plan| plan::refused(world, key, plan, self.cause(key)));
         }
         plan.map_err(|message| self.planner_panicked(key, &message, now)).ok()
     }
 
-    pub(super) fn planner_panicked(&mut self, key: &Key, message: &str, now: Timestamp) {
+    pub(super) fn planner_panicked(&mut self, key: &ObjectRef, message: &str, now: Timestamp) {
         self.planner_panics += 1;
         self.rounds.remove(key);
         self.sends_nothing(key, now);
@@ -58,8 +58,8 @@ impl Engine {
     }
 
     /// Tries a key again later, and says why.
-    pub(super) fn panicked(&mut self, key: &Key, message: &str, now: Timestamp) {
-        let panics = self.condition.panicking.entry(key.clone()).or_default();
+    pub(super) fn panicked(&mut self, key: &ObjectRef, message: &str, now: Timestamp) {
+        let panics = self.health.panicking.entry(key.clone()).or_default();
         panics.times += 1;
         message.clone_into(&mut panics.message);
         let times = panics.times;
@@ -68,10 +68,10 @@ impl Engine {
     }
 
     /// The guest of an object whose task panicked: what was done of it is read before anything is planned on it.
-    pub(super) fn address_to_read_again(&mut self, key: &Key) -> Option<Email> {
-        if !self.unsure.remove(key) || key.kind != Kind::Membership || !self.condition.directory {
+    pub(super) fn address_to_read_again(&mut self, key: &ObjectRef) -> Option<Email> {
+        if !self.unsure.remove(key) || key.kind != Kind::Membership || !self.health.directory {
             return None;
         }
-        self.index.membership(&key.namespace, &key.name).and_then(Slot::read)?.reading.terms.email.clone()
+        self.index.membership(&key.namespace, &key.name).and_then(CacheEntry::read)?.reading.terms.email.clone()
     }
 }

@@ -2,11 +2,11 @@
 //! one stays, and nothing new is given.
 
 use super::{Engine, Priority};
-use crate::index::Key;
-use crate::workspace::Workspace;
+use crate::index::ObjectRef;
+use crate::workspace::WorkspacePolicy;
 
 impl Engine {
-    pub(super) fn policy(&mut self, news: Result<Box<Workspace>, String>) {
+    pub(super) fn policy(&mut self, news: Result<Box<WorkspacePolicy>, String>) {
         match news {
             Ok(workspace) => {
                 if workspace.installation() != self.owner.installation {
@@ -17,12 +17,12 @@ impl Engine {
                     );
                     return self.policy_unreadable(problem);
                 }
-                self.condition.problems.remove("PolicyUnreadable");
+                self.health.problems.remove("PolicyUnreadable");
                 if self.workspace != *workspace {
                     tracing::info!("the workspace policy changed; all objects are reconciled");
                     self.workspace = *workspace;
                     self.touch_all(Priority::Withhold);
-                    self.queue.push(Key::sweep(), Priority::Resync);
+                    self.queue.push(ObjectRef::garbage_collection(), Priority::Resync);
                 }
                 self.report_wide_patterns();
             }
@@ -31,12 +31,12 @@ impl Engine {
     }
 
     fn policy_unreadable(&mut self, problem: String) {
-        if self.condition.problems.get("PolicyUnreadable") != Some(&problem) {
+        if self.health.problems.get("PolicyUnreadable") != Some(&problem) {
             tracing::error!(
                 "PolicyUnreadable: {problem}; the last good policy stays in force and nothing new is granted"
             );
         }
-        self.condition.problems.insert("PolicyUnreadable", problem);
+        self.health.problems.insert("PolicyUnreadable", problem);
         if self.workspace.is_readable() {
             self.workspace.set_readable(false);
             self.touch_all(Priority::Live);

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::super::status::{self, Difference};
+use super::super::status::{self, StatusChange};
 use super::{Engine, Task};
-use crate::index::{Key, Kind};
-use crate::plan::{self, Notice};
+use crate::index::{Kind, ObjectRef};
+use crate::plan::{self, Event};
 
 /// What an object that does not read was told, so that it is told once.
 #[derive(Debug, PartialEq)]
-pub(super) struct Told {
+pub(super) struct UnreadableReport {
     uid: Option<Arc<str>>,
     generation: Option<i64>,
     /// It has been written.
@@ -22,35 +22,35 @@ impl Engine {
     /// Writes a status, where that is to be done.
     pub(super) fn status_task(
         &mut self,
-        key: &Key,
+        key: &ObjectRef,
         status: &plan::Status,
-        notices: Vec<Notice>,
+        notices: Vec<Event>,
         now: Timestamp,
     ) -> Option<Task> {
         let meta = self.index.metadata(key)?;
         if self.index.is_unreadable(key) {
             // What is stored cannot be compared; it is told once.
-            let told = Told { uid: meta.uid.clone(), generation: meta.generation, written: true };
-            if self.told.get(key) == Some(&told) {
+            let told = UnreadableReport { uid: meta.uid.clone(), generation: meta.generation, written: true };
+            if self.unreadable_reported.get(key) == Some(&told) {
                 return None;
             }
-            self.told.insert(key.clone(), Told { written: false, ..told });
+            self.unreadable_reported.insert(key.clone(), UnreadableReport { written: false, ..told });
             return Some(Task::Status { patch: status::whole(meta, status), notices });
         }
         match status::difference(&self.index, key, status)? {
-            Difference::None => {
-                self.counts.remove(key);
+            StatusChange::None => {
+                self.pending_status.remove(key);
                 None
             }
-            Difference::Counts(_) if !self.may_count(key, now) => {
+            StatusChange::Counts(_) if !self.may_count(key, now) => {
                 self.count_later(key.clone(), now);
                 None
             }
-            Difference::Counts(patch) | Difference::More(patch) => {
+            StatusChange::Counts(patch) | StatusChange::More(patch) => {
                 match key.kind {
                     Kind::Membership => self.count_again(key, now),
                     Kind::Partner | Kind::Share => {
-                        self.written.insert(key.clone(), now);
+                        self.last_status_write.insert(key.clone(), now);
                     }
                 }
                 Some(Task::Status { patch, notices })

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Engine, Priority, Task, panics};
-use crate::directory::Mark;
-use crate::index::Key;
-use crate::plan::sweep::{Orphan, Sweep};
-use crate::plan::{Extent, Step};
+use crate::directory::OwnershipMark;
+use crate::index::ObjectRef;
+use crate::plan::sweep::{GarbageCollection, Orphan};
+use crate::plan::{PruneScope, Step};
 
 /// How long after a change it is due: it looks at every guest, so a burst of changes is looked at once.
 const PAUSE: SignedDuration = SignedDuration::from_secs(2);
@@ -21,35 +21,35 @@ const NAMED: usize = 50;
 
 impl Engine {
     /// Something changed that the sweep may have to do with.
-    pub(super) fn sweep_later(&mut self, now: Timestamp) {
+    pub(super) fn schedule_gc(&mut self, now: Timestamp) {
         // Nothing runs before everything was listed, and a timer that is due would wake everybody all the time.
         if self.is_complete() {
-            self.queue.at(&Key::sweep(), now + PAUSE);
+            self.queue.at(&ObjectRef::garbage_collection(), now + PAUSE);
         }
     }
 
     /// The sweep is due now.
-    pub fn sweep_now(&mut self) {
-        self.queue.push(Key::sweep(), Priority::Resync);
+    pub fn gc_now(&mut self) {
+        self.queue.push(ObjectRef::garbage_collection(), Priority::Resync);
     }
 
     /// The sweep's next task. `None`: it has come to rest.
-    pub(super) fn advance_sweep(&mut self, now: Timestamp) -> Option<Task> {
-        if !self.condition.directory {
+    pub(super) fn advance_gc(&mut self, now: Timestamp) -> Option<Task> {
+        if !self.health.directory {
             return None;
         }
         let sweep = match panics::caught(|| (self.sweeper)(self.world(now))) {
             Ok(sweep) => sweep,
             Err(message) => {
-                self.planner_panicked(&Key::sweep(), &message, now);
+                self.planner_panicked(&ObjectRef::garbage_collection(), &message, now);
                 return None;
             }
         };
-        if let Some(next) = sweep.next_look {
-            self.queue.at(&Key::sweep(), next);
+        if let Some(next) = sweep.next_check {
+            self.queue.at(&ObjectRef::garbage_collection(), next);
         }
-        self.tell_orphans(&sweep);
-        let Sweep { withhold, mut steps, .. } = sweep;
+        self.report_orphans(&sweep);
+        let GarbageCollection { revocations: withhold, mut steps, .. } = sweep;
         // Taking away comes first, and is looked up live: a view that lags takes nobody's access.
         if !withhold.is_empty() {
             let few = || withhold.iter().take(ORPHANS_AT_ONCE);
@@ -61,14 +61,14 @@ impl Engine {
         if !steps.is_empty() {
             return Some(Task::Execute { checks: Vec::new(), steps, basis: None, notices: Vec::new() });
         }
-        self.queue.rest(&Key::sweep());
-        self.condition.panicking.remove(&Key::sweep());
-        self.taken(&Key::sweep(), now);
+        self.queue.rest(&ObjectRef::garbage_collection());
+        self.health.panicking.remove(&ObjectRef::garbage_collection());
+        self.taken(&ObjectRef::garbage_collection(), now);
         None
     }
 
     /// That a name is what the index has it for: free, or somebody else's.
-    fn as_declared(&self, key: &Key) -> Check {
+    fn as_declared(&self, key: &ObjectRef) -> Check {
         match self.index.metadata(key) {
             Some(meta) => Check::unchanged(key.clone(), meta),
             None => Check::Absent { key: key.clone() },
@@ -76,13 +76,13 @@ impl Engine {
     }
 
     /// Names the orphans in the log when they change, and says in readiness when they are too many.
-    fn tell_orphans(&mut self, sweep: &Sweep) {
+    fn report_orphans(&mut self, sweep: &GarbageCollection) {
         let orphans: BTreeSet<Orphan> = sweep.orphans.iter().cloned().collect();
-        self.condition.orphans = orphans.len();
+        self.health.orphans = orphans.len();
         if sweep.too_many_orphans {
-            self.condition.problems.insert("TooManyOrphans", self.too_many(sweep));
+            self.health.problems.insert("TooManyOrphans", self.too_many(sweep));
         } else {
-            self.condition.problems.remove("TooManyOrphans");
+            self.health.problems.remove("TooManyOrphans");
         }
         if orphans == self.orphans {
             return;
@@ -106,9 +106,9 @@ impl Engine {
     }
 
     /// How many are too many, and the way on.
-    fn too_many(&self, sweep: &Sweep) -> String {
+    fn too_many(&self, sweep: &GarbageCollection) -> String {
         let (gone, guests) = (sweep.orphans.len(), sweep.guests);
-        if self.extent == Extent::Everything {
+        if self.extent == PruneScope::Everything {
             return format!(
                 "{gone} of {guests} guests in the directory have no membership; their access stays as it is. \
                  Restore the memberships; only if they are gone for good, remove the ownership marks of these guests with \
@@ -127,11 +127,12 @@ impl Engine {
     }
 
     /// Marks of another installation or cluster are none of ours: not orphans, and not to be touched.
-    pub(super) fn stop_at_foreign_mark<'a>(&mut self, marks: impl Iterator<Item = &'a Mark>) {
-        let ours = |mark: &&Mark| mark.installation == self.owner.installation && mark.cluster == self.owner.cluster;
+    pub(super) fn stop_at_foreign_mark<'a>(&mut self, marks: impl Iterator<Item = &'a OwnershipMark>) {
+        let ours =
+            |mark: &&OwnershipMark| mark.installation == self.owner.installation && mark.cluster == self.owner.cluster;
         let mut foreign = marks.filter(|mark| !ours(mark));
         if let Some(mark) = foreign.next() {
-            self.stopped = Some(format!(
+            self.fatal = Some(format!(
                 "ForeignDirectory: {}/{} in the directory has the ownership mark of installation {:?} (cluster {}), and this is {:?} \
                  (cluster {}); nothing was changed. Use another directory, or adopt this one: guestlist detach --adopt-directory",
                 mark.namespace, mark.name, mark.installation, mark.cluster, self.owner.installation, self.owner.cluster

@@ -1,10 +1,10 @@
 //! Who invites a newcomer, and whether he may.
 
-use super::super::World;
-use super::super::claims::{self, is_leaving, namespace};
+use super::super::Inputs;
+use super::super::claims::{self, is_being_deleted, namespace};
 use super::super::lifecycle::State;
-use super::membership::MemberView;
-use super::partner::PartnerView;
+use super::membership::EvaluatedMembership;
+use super::partner::EvaluatedPartner;
 use crate::index::Membership;
 use crate::rules::{GuestRole, Violation, cross, say};
 
@@ -23,7 +23,7 @@ pub enum Inviter {
     Unjudged,
 }
 
-pub fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Inviter {
+pub fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Inviter {
     let terms = &entry.reading.terms;
     let (Some(email), Some(declared)) = (&terms.invited_by, partner.entry) else { return Inviter::Unjudged };
     if partner.has_admin(email) {
@@ -60,20 +60,20 @@ pub fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) 
 
 /// The membership of the same partner whose address invites. Of several for one address the live one is the person; a
 /// rejected duplicate changes nothing.
-pub fn colleague<'a>(world: World<'a>, entry: &Membership) -> Option<&'a Membership> {
+pub fn colleague<'a>(world: Inputs<'a>, entry: &Membership) -> Option<&'a Membership> {
     let terms = &entry.reading.terms;
     let colleagues = world.declared.memberships_for(terms.invited_by.as_ref()?).filter(|other| {
         namespace(&other.metadata) == namespace(&entry.metadata)
             && other.reading.terms.partner == terms.partner
             && !std::ptr::eq(*other, entry)
-            && !is_leaving(&other.metadata)
+            && !is_being_deleted(&other.metadata)
     });
-    colleagues.max_by_key(|other| claims::claim(world, other).live().is_some())
+    colleagues.max_by_key(|other| claims::ownership(world, other).live().is_some())
 }
 
 pub fn inviter_violation(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
     entry: &Membership,
     newcomer: bool,
 ) -> Option<Violation> {
@@ -91,9 +91,9 @@ pub fn inviter_violation(
 }
 
 /// Whether a colleague is Active now, by what the directory says. His own inviter does not matter any more.
-fn is_active(world: World<'_>, partner: &PartnerView<'_>, colleague: &Membership) -> bool {
-    let claim = claims::claim(world, colleague);
+fn is_active(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, colleague: &Membership) -> bool {
+    let claim = claims::ownership(world, colleague);
     // Only a live one can be Active, and judging a live one asks nothing of his inviter: no circle.
     claim.live().is_some_and(|record| record.joined_at.is_some())
-        && MemberView::of(world, partner, colleague).state == State::Active
+        && EvaluatedMembership::of(world, partner, colleague).state == State::Active
 }

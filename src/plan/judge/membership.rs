@@ -2,29 +2,29 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::World;
-use super::super::claims::{self, Claim, is_leaving};
+use super::super::Inputs;
+use super::super::claims::{self, Ownership, is_being_deleted};
 use super::super::invitations;
 use super::super::lifecycle::{Facts, State};
 use super::inviter::{Inviter, inviter, inviter_violation};
 use super::newcomer::claim_violations;
-use super::partner::{PartnerView, Presence};
-use super::{Gate, Wait};
+use super::partner::{EvaluatedPartner, Presence};
+use super::{Decision, PendingReason};
 use crate::directory::{GuestRecord, Login, MfaRecord, Origin};
-use crate::index::{Key, Kind, Membership, Slot};
+use crate::index::{CacheEntry, Kind, Membership, ObjectRef};
 use crate::rules::{Adoption, Email, Methods, Reason, Violation, all_methods, cross, say};
 
 /// A membership judged.
 #[derive(Clone, Debug)]
-pub struct MemberView<'a> {
+pub struct EvaluatedMembership<'a> {
     /// As declared.
     pub entry: &'a Membership,
     /// What it has of the directory's record.
-    pub claim: Claim<'a>,
+    pub claim: Ownership<'a>,
     /// All broken rules.
     pub violations: Vec<Violation>,
     /// What it waits for.
-    pub wait: Option<Wait>,
+    pub wait: Option<PendingReason>,
     /// Where the guest stands.
     pub state: State,
     /// Suspended only because MFA is overdue: the login stays open.
@@ -46,60 +46,60 @@ pub struct MemberView<'a> {
     /// When unknown MFA begins to withhold.
     pub unknown_until: Option<Timestamp>,
     /// Whether it lets access through, whatever the share.
-    pub gate: Gate,
+    pub gate: Decision,
     /// Made, or adopted (for a newcomer: to be).
     pub origin: Origin,
 }
 
-impl<'a> MemberView<'a> {
+impl<'a> EvaluatedMembership<'a> {
     /// Judges a membership.
-    pub fn of(world: World<'a>, partner: &PartnerView<'a>, entry: &'a Membership) -> Self {
-        let claim = claims::claim(world, entry);
+    pub fn of(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, entry: &'a Membership) -> Self {
+        let claim = claims::ownership(world, entry);
         let newcomer = claim.live().is_none();
         let mut violations = own_violations(world, partner, entry, claim, newcomer);
         let mut wait = wait(world, partner, entry, newcomer);
         if newcomer && violations.is_empty() && wait.is_none() {
             violations.extend(claim_violations(world, partner, entry, claim));
-        } else if newcomer && matches!(claim, Claim::Taken) {
+        } else if newcomer && matches!(claim, Ownership::OwnedByOther) {
             violations.push(say::already_guest());
         }
         violations.sort();
         if wait.is_none() && violations.is_empty() && is_disabled_by_other(world, partner, entry, claim) {
-            wait = Some(Wait::on(Reason::DisabledByAdministrator));
+            wait = Some(PendingReason::on(Reason::DisabledByAdministrator));
         }
         let record = claim.live();
         if wait.is_none()
             && let Some(until) = mail_wait(world, entry, claim)
             && violations.is_empty()
         {
-            wait = Some(Wait::until(Reason::MailInterval, until));
+            wait = Some(PendingReason::until(Reason::MailInterval, until));
         }
         let behind = !world.observed.missing().is_empty();
         if behind && wait.is_none() && violations.is_empty() && owes_mail(world, entry, claim) {
-            wait = Some(Wait::on(Reason::DirectoryBehind));
+            wait = Some(PendingReason::on(Reason::DirectoryBehind));
         }
         let is_due = |record: &GuestRecord| record.joined_at.is_none() && record.invitation.is_none();
         if wait.is_none() && world.unsent && violations.is_empty() && record.is_some_and(is_due) {
-            wait = Some(Wait::on(Reason::MailNotSent));
+            wait = Some(PendingReason::on(Reason::MailNotSent));
         }
         if wait.is_none() && violations.is_empty() && sends(world, partner, entry, claim) {
             let meta = &entry.metadata;
-            let key = Key::new(Kind::Membership, claims::namespace(meta), claims::name(meta));
-            wait = invitations::turn(world, &key).map(|until| Wait::until(Reason::InvitationLimit, until));
+            let key = ObjectRef::new(Kind::Membership, claims::namespace(meta), claims::name(meta));
+            wait = invitations::turn(world, &key).map(|until| PendingReason::until(Reason::InvitationLimit, until));
         }
         if record.is_some_and(|record| record.email != record.address) {
-            wait = wait.or(Some(Wait::on(Reason::AddressChanged)));
+            wait = wait.or(Some(PendingReason::on(Reason::AddressChanged)));
         }
         Self::assemble(world, partner, entry, claim, violations, wait)
     }
 
     fn assemble(
-        world: World<'a>,
-        partner: &PartnerView<'a>,
+        world: Inputs<'a>,
+        partner: &EvaluatedPartner<'a>,
         entry: &'a Membership,
-        claim: Claim<'a>,
+        claim: Ownership<'a>,
         violations: Vec<Violation>,
-        wait: Option<Wait>,
+        wait: Option<PendingReason>,
     ) -> Self {
         let terms = &entry.reading.terms;
         let meta = &entry.metadata;
@@ -130,7 +130,7 @@ impl<'a> MemberView<'a> {
         let disabled_by_other = record.is_some_and(|record| record.login == Login::DisabledByOther);
         let late = enrolled.is_some() && deadline.is_some_and(|deadline| deadline <= world.now);
         let overdue = late && !suspended && !disabled_by_other;
-        let removing = is_leaving(meta) || cascaded(partner, entry);
+        let removing = is_being_deleted(meta) || cascaded(partner, entry);
         let facts = Facts {
             removing,
             violated: !violations.is_empty(),
@@ -166,7 +166,7 @@ impl<'a> MemberView<'a> {
             allowed,
             enrolled,
             unknown_until,
-            gate: Gate::Open,
+            gate: Decision::Allow,
             origin: origin(world, partner, terms.email.as_ref(), record),
         };
         view.gate = view.what_gates(world, partner);
@@ -185,20 +185,20 @@ impl<'a> MemberView<'a> {
         if blocked && self.state == State::Active { State::Suspended } else { self.state }
     }
 
-    fn what_gates(&self, world: World<'_>, partner: &PartnerView<'_>) -> Gate {
+    fn what_gates(&self, world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
         if self.state == State::Terminating {
-            return Gate::Shut(Reason::Terminating);
+            return Decision::Deny(Reason::Terminating);
         }
         if let Some(violation) = self.violations.first() {
-            return Gate::Shut(violation.reason);
+            return Decision::Deny(violation.reason);
         }
         // What an unreadable partner gives is unknown. What its members' own specs and MFA revoke is not.
         let unreadable = partner.presence == Presence::Unreadable;
         if let Some(reason) = partner.blocked.filter(|_| !unreadable) {
-            return Gate::Shut(reason);
+            return Decision::Deny(reason);
         }
-        if let Some(Wait { reason: Reason::AddressChanged, .. }) = self.wait {
-            return Gate::Shut(Reason::AddressChanged);
+        if let Some(PendingReason { reason: Reason::AddressChanged, .. }) = self.wait {
+            return Decision::Deny(Reason::AddressChanged);
         }
         match self.state {
             State::Terminating
@@ -206,17 +206,19 @@ impl<'a> MemberView<'a> {
             | State::Pending
             | State::Expired
             | State::InvitationExpired
-            | State::Invited => Gate::Shut(self.wait.map_or(self.state.reason(), |wait| wait.reason)),
-            State::Suspended if self.overdue => Gate::Shut(Reason::MfaEnrolmentOverdue),
-            State::Suspended if !self.suspended => Gate::Shut(Reason::DisabledByAdministrator),
-            State::Suspended => Gate::Shut(Reason::Suspended),
+            | State::Invited => Decision::Deny(self.wait.map_or(self.state.reason(), |wait| wait.reason)),
+            State::Suspended if self.overdue => Decision::Deny(Reason::MfaEnrolmentOverdue),
+            State::Suspended if !self.suspended => Decision::Deny(Reason::DisabledByAdministrator),
+            State::Suspended => Decision::Deny(Reason::Suspended),
             State::Joined | State::Active => match &self.enrolled {
-                None if self.unknown_until.is_some_and(|until| until <= world.now) => Gate::Shut(Reason::MfaUnknown),
-                None => Gate::Keep(Reason::MfaUnknown),
-                Some(enrolled) if enrolled.is_empty() => Gate::Shut(Reason::MfaNotEnrolled),
-                Some(enrolled) if enrolled.is_disjoint(&self.allowed) => Gate::Shut(Reason::MfaMethodMissing),
-                Some(_) if unreadable => Gate::Keep(Reason::Unreadable),
-                Some(_) => Gate::Open,
+                None if self.unknown_until.is_some_and(|until| until <= world.now) => {
+                    Decision::Deny(Reason::MfaUnknown)
+                }
+                None => Decision::Retain(Reason::MfaUnknown),
+                Some(enrolled) if enrolled.is_empty() => Decision::Deny(Reason::MfaNotEnrolled),
+                Some(enrolled) if enrolled.is_disjoint(&self.allowed) => Decision::Deny(Reason::MfaMethodMissing),
+                Some(_) if unreadable => Decision::Retain(Reason::Unreadable),
+                Some(_) => Decision::Allow,
             },
         }
     }
@@ -224,10 +226,10 @@ impl<'a> MemberView<'a> {
 
 /// The rules that concern a membership alone, its partner and the facts about its people. Claims apart.
 pub fn own_violations(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
     entry: &Membership,
-    claim: Claim<'_>,
+    claim: Ownership<'_>,
     newcomer: bool,
 ) -> Vec<Violation> {
     let terms = &entry.reading.terms;
@@ -242,7 +244,7 @@ pub fn own_violations(
         if newcomer && is_workspace_user(world, partner, email) {
             found.push(say::is_workspace_user());
         }
-        if matches!(claim, Claim::Stranger) {
+        if matches!(claim, Ownership::Unmanaged) {
             found.push(say::identity_exists());
         }
     }
@@ -256,16 +258,16 @@ pub fn own_violations(
 
 /// The first rule that a propagator's membership breaks, conflicts with other memberships apart. If records of other guests
 /// are not read, no guest counts as a newcomer: the rules for newcomers revoke nothing.
-pub fn broken_rule(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Option<Reason> {
-    let claim = claims::claim(world, entry);
+pub fn broken_rule(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Option<Reason> {
+    let claim = claims::ownership(world, entry);
     let newcomer = world.scope.incumbents && claim.live().is_none();
     let violations = own_violations(world, partner, entry, claim, newcomer);
     violations.into_iter().min().map(|violation| violation.reason)
 }
 
 /// What the directory recorded for this UID never changes.
-fn immutable(entry: &Membership, claim: Claim<'_>) -> Vec<Violation> {
-    let (Claim::Mine(record), terms) = (claim, &entry.reading.terms) else { return Vec::new() };
+fn immutable(entry: &Membership, claim: Ownership<'_>) -> Vec<Violation> {
+    let (Ownership::Owned(record), terms) = (claim, &entry.reading.terms) else { return Vec::new() };
     let mut found = Vec::new();
     if terms.email.as_ref().is_some_and(|email| *email != record.address) {
         found.push(say::immutable("spec.email", record.address.as_str()));
@@ -277,36 +279,47 @@ fn immutable(entry: &Membership, claim: Claim<'_>) -> Vec<Violation> {
 }
 
 /// What a membership waits for.
-pub fn wait(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, newcomer: bool) -> Option<Wait> {
+pub fn wait(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    entry: &Membership,
+    newcomer: bool,
+) -> Option<PendingReason> {
     match partner.presence {
-        Presence::Absent => return Some(Wait::on(Reason::PartnerNotFound)),
-        Presence::Unreadable => return Some(Wait::on(Reason::Unreadable)),
-        Presence::Leaving { .. } if newcomer => return Some(Wait::on(Reason::PartnerDeleting)),
+        Presence::Absent => return Some(PendingReason::on(Reason::PartnerNotFound)),
+        Presence::Unreadable => return Some(PendingReason::on(Reason::Unreadable)),
+        Presence::Leaving { .. } if newcomer => return Some(PendingReason::on(Reason::PartnerDeleting)),
         Presence::There | Presence::Leaving { .. } => {}
     }
     if let Some(reason) = partner.blocked {
-        return Some(Wait::on(reason));
+        return Some(PendingReason::on(reason));
     }
     if newcomer && world.scope.policy && world.workspace.corporate_domains().is_empty() {
-        return Some(Wait::on(Reason::HostDomainsUnknown));
+        return Some(PendingReason::on(Reason::HostDomainsUnknown));
     }
-    (newcomer && inviter(world, partner, entry) == Inviter::NotActive).then(|| Wait::on(Reason::InviterNotActive))
+    (newcomer && inviter(world, partner, entry) == Inviter::NotActive)
+        .then(|| PendingReason::on(Reason::InviterNotActive))
 }
 
 /// Whether an administrator disabled the login of the identity that a new membership would invite.
-fn is_disabled_by_other(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, claim: Claim<'_>) -> bool {
+fn is_disabled_by_other(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    entry: &Membership,
+    claim: Ownership<'_>,
+) -> bool {
     let user = || {
         let address = entry.reading.terms.email.as_ref()?;
         world.observed.user(address).filter(|_| adopts(world, partner))
     };
     match claim {
-        Claim::Revives(record) => record.login == Login::DisabledByOther,
-        Claim::Free => user().is_some_and(|user| !user.enabled),
-        Claim::Mine(_) | Claim::Passes(_) | Claim::Taken | Claim::Stranger => false,
+        Ownership::Reactivatable(record) => record.login == Login::DisabledByOther,
+        Ownership::Absent => user().is_some_and(|user| !user.enabled),
+        Ownership::Owned(_) | Ownership::Inheritable(_) | Ownership::OwnedByOther | Ownership::Unmanaged => false,
     }
 }
 
-fn is_workspace_user(world: World<'_>, partner: &PartnerView<'_>, email: &Email) -> bool {
+fn is_workspace_user(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, email: &Email) -> bool {
     let runs_a_partner = world
         .declared
         .partners_of_host_admin(email)
@@ -316,43 +329,48 @@ fn is_workspace_user(world: World<'_>, partner: &PartnerView<'_>, email: &Email)
 }
 
 /// Whether spec and workspace policy both let identities be adopted.
-fn adopts(world: World<'_>, partner: &PartnerView<'_>) -> bool {
+fn adopts(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> bool {
     partner.entry.is_some_and(|entry| entry.reading.terms.adoption == Adoption::Unmarked)
         && world.workspace.allows_adoption(partner.namespace)
 }
 
-fn origin(world: World<'_>, partner: &PartnerView<'_>, email: Option<&Email>, record: Option<&GuestRecord>) -> Origin {
+fn origin(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    email: Option<&Email>,
+    record: Option<&GuestRecord>,
+) -> Origin {
     match record.and_then(|record| record.mark.as_ref()) {
         Some(mark) => mark.origin,
         None if email.is_some_and(|email| world.observed.user(email).is_some()) && adopts(world, partner) => {
             Origin::Adopted
         }
-        None => Origin::Made,
+        None => Origin::Created,
     }
 }
 
 /// Whether a mail is due, to a newcomer or again.
-fn owes_mail(world: World<'_>, entry: &Membership, claim: Claim<'_>) -> bool {
+fn owes_mail(world: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
     match claim {
         // Whoever had the address before, and whatever became of his record.
-        Claim::Revives(_) | Claim::Free => true,
-        Claim::Mine(record) | Claim::Passes(record) => mail_due(world, entry, record),
-        Claim::Taken | Claim::Stranger => false,
+        Ownership::Reactivatable(_) | Ownership::Absent => true,
+        Ownership::Owned(record) | Ownership::Inheritable(record) => mail_due(world, entry, record),
+        Ownership::OwnedByOther | Ownership::Unmanaged => false,
     }
 }
 
 /// Whether a membership that breaks no rule and waits for nothing else would send an invitation now.
-fn sends(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership, claim: Claim<'_>) -> bool {
+fn sends(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
     let terms = &entry.reading.terms;
     let end = expires_at(partner, entry, claim.live());
     let off = terms.suspended || partner.suspended || end.is_some_and(|end| end <= world.now);
-    let held = partner.paused || claims::is_paused(&entry.metadata) || is_leaving(&entry.metadata);
+    let held = partner.paused || claims::is_paused(&entry.metadata) || is_being_deleted(&entry.metadata);
     let disabled = claim.live().is_some_and(|record| record.login == Login::DisabledByOther);
     owes_mail(world, entry, claim) && !off && !disabled && !held && world.workspace.is_readable()
 }
 
 /// When the next mail may go out, where one is due and it is not yet time.
-fn mail_wait(world: World<'_>, entry: &Membership, claim: Claim<'_>) -> Option<Timestamp> {
+fn mail_wait(world: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> Option<Timestamp> {
     let address = entry.reading.terms.email.as_ref().filter(|_| owes_mail(world, entry, claim))?;
     let next = world.observed.last_mail(address)?.checked_add(world.workspace.mail_interval).ok()?;
     (world.now < next).then_some(next)
@@ -360,7 +378,7 @@ fn mail_wait(world: World<'_>, entry: &Membership, claim: Claim<'_>) -> Option<T
 
 /// Whether an accepted guest is to be sent a mail again: his invitation was revoked and nothing stands in the way now,
 /// or somebody asked for it.
-pub fn mail_due(world: World<'_>, entry: &Membership, record: &GuestRecord) -> bool {
+pub fn mail_due(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> bool {
     if record.joined_at.is_some() {
         return false;
     }
@@ -375,28 +393,28 @@ pub fn mail_due(world: World<'_>, entry: &Membership, record: &GuestRecord) -> b
 
 /// The earliest of the membership's own end, its partner's, and the cap. The cap counts from the admission that the directory
 /// recorded: the author of a file can write any creation time, and a restore sets a new one.
-fn expires_at(partner: &PartnerView<'_>, entry: &Membership, record: Option<&GuestRecord>) -> Option<Timestamp> {
+fn expires_at(partner: &EvaluatedPartner<'_>, entry: &Membership, record: Option<&GuestRecord>) -> Option<Timestamp> {
     let longest = partner.entry.and_then(|partner| partner.reading.terms.max_duration);
     let cap = record.zip(longest).and_then(|(record, longest)| record.admitted_at.checked_add(longest).ok());
     [entry.reading.terms.expires_at, partner.expires_at, cap].into_iter().flatten().min()
 }
 
 /// Until when MFA has to be on: counted from joining, after a reset from when it was first seen.
-fn deadline(partner: &PartnerView<'_>, record: &GuestRecord) -> Option<Timestamp> {
+fn deadline(partner: &EvaluatedPartner<'_>, record: &GuestRecord) -> Option<Timestamp> {
     let within = partner.entry.map_or(SignedDuration::from_hours(168), |entry| entry.reading.terms.enrol_within);
     let from = record.mfa_lost_at.into_iter().chain(record.joined_at).max()?;
     record.joined_at.and_then(|_| from.checked_add(within).ok())
 }
 
 /// Whether a cascading deletion of the partner takes this membership with it.
-fn cascaded(partner: &PartnerView<'_>, entry: &Membership) -> bool {
+fn cascaded(partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
     partner
         .cascades()
         .is_some_and(|since| entry.metadata.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since))
 }
 
 /// Finds and judges the membership of a name, where it is there and reads.
-pub fn find<'a>(world: World<'a>, partner: &PartnerView<'a>, name: &str) -> Option<MemberView<'a>> {
-    let entry = world.declared.membership(partner.namespace, name).and_then(Slot::read)?;
-    Some(MemberView::of(world, partner, entry))
+pub fn find<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, name: &str) -> Option<EvaluatedMembership<'a>> {
+    let entry = world.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
+    Some(EvaluatedMembership::of(world, partner, entry))
 }

@@ -8,26 +8,26 @@ pub mod partner;
 pub mod share;
 
 pub use inviter::colleague;
-pub use membership::MemberView;
-pub use partner::{PartnerView, Presence};
-pub use share::ShareView;
+pub use membership::EvaluatedMembership;
+pub use partner::{EvaluatedPartner, Presence};
+pub use share::EvaluatedShare;
 
 use jiff::Timestamp;
 
-use super::World;
-use crate::index::{Key, Kind, Membership, Slot};
+use super::Inputs;
+use crate::index::{CacheEntry, Kind, Membership, ObjectRef};
 use crate::rules::{Reason, Violation};
 
 /// What withholds, and until when where time alone heals it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
+pub struct PendingReason {
     /// The reason.
     pub reason: Reason,
     /// When it is over by itself.
     pub until: Option<Timestamp>,
 }
 
-impl Wait {
+impl PendingReason {
     /// A wait for a change.
     pub fn on(reason: Reason) -> Self {
         Self { reason, until: None }
@@ -41,13 +41,13 @@ impl Wait {
 
 /// Whether something lets access through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
+pub enum Decision {
     /// It does.
-    Open,
+    Allow,
     /// It cannot tell: nothing new is given and nothing taken away.
-    Keep(Reason),
+    Retain(Reason),
     /// It does not.
-    Shut(Reason),
+    Deny(Reason),
 }
 
 /// Whether a membership's role reads. Where it does not, that is its own fault: it gets least, and nobody else is blamed.
@@ -57,7 +57,7 @@ fn role_reads(entry: &Membership) -> bool {
 
 /// What an object's judgement is: its violations in the order of the rules, and what it waits for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judgement {
+pub struct Evaluation {
     /// All broken rules.
     pub violations: Vec<Violation>,
     /// What it waits for.
@@ -65,27 +65,27 @@ pub struct Judgement {
 }
 
 /// Judges one object. `None`: it is not declared, or does not read.
-pub fn judge(world: World<'_>, key: &Key) -> Option<Judgement> {
+pub fn judge(world: Inputs<'_>, key: &ObjectRef) -> Option<Evaluation> {
     match key.kind {
         Kind::Partner => {
-            let view = PartnerView::of(world, &key.namespace, &key.name);
+            let view = EvaluatedPartner::of(world, &key.namespace, &key.name);
             view.entry?;
-            Some(Judgement { wait: view.wait, violations: view.violations })
+            Some(Evaluation { wait: view.wait, violations: view.violations })
         }
         Kind::Membership => {
-            let entry = world.declared.membership(&key.namespace, &key.name).and_then(Slot::read)?;
-            let partner = PartnerView::of(world, &key.namespace, &entry.reading.terms.partner);
-            let view = MemberView::of(world, &partner, entry);
-            Some(Judgement { wait: view.wait.map(|wait| wait.reason), violations: view.violations })
+            let entry = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read)?;
+            let partner = EvaluatedPartner::of(world, &key.namespace, &entry.reading.terms.partner);
+            let view = EvaluatedMembership::of(world, &partner, entry);
+            Some(Evaluation { wait: view.wait.map(|wait| wait.reason), violations: view.violations })
         }
         Kind::Share => {
-            let entry = world.declared.share(&key.namespace, &key.name).and_then(Slot::read)?;
-            let partner = PartnerView::of(world, &key.namespace, &entry.reading.terms.partner);
-            let view = ShareView::of(world, &partner, entry);
+            let entry = world.declared.share(&key.namespace, &key.name).and_then(CacheEntry::read)?;
+            let partner = EvaluatedPartner::of(world, &key.namespace, &entry.reading.terms.partner);
+            let view = EvaluatedShare::of(world, &partner, entry);
             let mut violations = view.violations.clone();
             violations.extend(share::entry_violations(world, &partner, &view));
             violations.sort();
-            Some(Judgement { wait: view.wait, violations })
+            Some(Evaluation { wait: view.wait, violations })
         }
     }
 }

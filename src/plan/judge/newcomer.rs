@@ -1,26 +1,26 @@
 //! Claims among newcomers: to an address, and to a place in a partner's quota.
 
-use super::super::World;
-use super::super::claims::{self, Claim, Order, is_leaving, namespace, order};
+use super::super::Inputs;
+use super::super::claims::{self, Order, Ownership, is_being_deleted, namespace, order};
 use super::membership::{own_violations, wait};
-use super::partner::PartnerView;
+use super::partner::EvaluatedPartner;
 use crate::index::Membership;
 use crate::rules::{Violation, say};
 
 /// Claims to a place and to the address, among newcomers: the incumbents first, then the order of claims.
 pub fn claim_violations(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
     entry: &Membership,
-    claim: Claim<'_>,
+    claim: Ownership<'_>,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
     let mine = order(&entry.metadata);
-    let taken = matches!(claim, Claim::Taken);
+    let taken = matches!(claim, Ownership::OwnedByOther);
     let earlier = entry.reading.terms.email.as_ref().is_some_and(|email| {
         world.declared.memberships_for(email).any(|other| {
             order(&other.metadata) < mine && {
-                let partner = PartnerView::of(world, namespace(&other.metadata), &other.reading.terms.partner);
+                let partner = EvaluatedPartner::of(world, namespace(&other.metadata), &other.reading.terms.partner);
                 is_eligible(world, &partner, other)
             }
         })
@@ -38,7 +38,7 @@ pub fn claim_violations(
     found
 }
 
-fn is_full(world: World<'_>, partner: &PartnerView<'_>, mine: Order<'_>, max: u64) -> bool {
+fn is_full(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, mine: Order<'_>, max: u64) -> bool {
     let live = partner
         .record
         .map_or(0, |record| world.observed.guests_of(&record.id).filter(|guest| guest.is_live()).count() as u64);
@@ -58,13 +58,13 @@ fn is_full(world: World<'_>, partner: &PartnerView<'_>, mine: Order<'_>, max: u6
 
 /// Whether a newcomer could be accepted, claims apart: he holds a place in the order of claims. What is known without
 /// looking anything up comes first: thousands of broken ones ahead must cost next to nothing.
-fn is_eligible(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> bool {
-    if !entry.reading.violations.is_empty() || is_leaving(&entry.metadata) {
+fn is_eligible(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
+    if !entry.reading.violations.is_empty() || is_being_deleted(&entry.metadata) {
         return false;
     }
-    let claim = claims::claim(world, entry);
+    let claim = claims::ownership(world, entry);
     claim.live().is_none()
-        && !matches!(claim, Claim::Taken | Claim::Stranger)
+        && !matches!(claim, Ownership::OwnedByOther | Ownership::Unmanaged)
         && wait(world, partner, entry, true).is_none()
         && own_violations(world, partner, entry, claim, true).is_empty()
 }

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::super::World;
+use super::super::Inputs;
 use super::super::claims::{is_paused, uid};
 use crate::directory::PartnerRecord;
-use crate::index::{Partner, Slot};
+use crate::index::{CacheEntry, Partner};
 use crate::rules::{Deletion, Domain, DomainRule, Email, Methods, Reason, Taint, Violation, say};
 
 /// Whether a partner is there.
@@ -28,7 +28,7 @@ pub enum Presence {
 
 /// A partner as its memberships and shares see it.
 #[derive(Clone, Debug)]
-pub struct PartnerView<'a> {
+pub struct EvaluatedPartner<'a> {
     /// Its namespace.
     pub namespace: &'a str,
     /// Its name.
@@ -63,15 +63,15 @@ pub struct PartnerView<'a> {
     pub expired: bool,
 }
 
-impl<'a> PartnerView<'a> {
+impl<'a> EvaluatedPartner<'a> {
     /// Looks at a partner.
-    pub fn of(world: World<'a>, namespace: &'a str, name: &str) -> Self {
+    pub fn of(world: Inputs<'a>, namespace: &'a str, name: &str) -> Self {
         let slot = world.declared.partner(namespace, name);
         let mut view = Self {
             namespace,
             name: name.to_owned(),
             presence: Presence::Absent,
-            entry: slot.and_then(Slot::read),
+            entry: slot.and_then(CacheEntry::read),
             violations: Vec::new(),
             allowed_admins: Vec::new(),
             admin_domains: Vec::new(),
@@ -150,7 +150,7 @@ impl<'a> PartnerView<'a> {
         self.host_admins.binary_search(email).is_ok()
     }
 
-    fn judge_admins(&mut self, world: World<'a>, entry: &'a Partner) {
+    fn judge_admins(&mut self, world: Inputs<'a>, entry: &'a Partner) {
         for admin in &entry.reading.terms.host_admins {
             let path = format!("spec.hostAdmins[{}]", admin.index);
             if world.scope.policy && !world.workspace.speaks_for(self.namespace, &admin.email) {
@@ -201,7 +201,7 @@ fn reads(entry: &Partner, field: &str) -> bool {
 
 /// A partner's record: the one that bears its UID, or a live one of its name whose object is gone. That passes to an object
 /// on its way out, too: whoever deletes what was restored from a backup means what it stands for.
-fn record<'a>(world: World<'a>, namespace: &str, name: &str) -> Option<&'a PartnerRecord> {
+fn record<'a>(world: Inputs<'a>, namespace: &str, name: &str) -> Option<&'a PartnerRecord> {
     let own = world.declared.partner(namespace, name).map(|slot| uid(slot.metadata()));
     let mut passes = None;
     for record in world.observed.partners_named(namespace, name) {

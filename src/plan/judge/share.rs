@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::super::World;
-use super::super::claims::{Order, is_behind, is_leaving, is_paused, namespace, order, uid};
-use super::Gate;
+use super::super::Inputs;
+use super::super::claims::{Order, is_behind, is_being_deleted, is_paused, namespace, order, uid};
+use super::Decision;
 use super::membership::broken_rule;
-use super::partner::{PartnerView, Presence};
-use crate::index::{Membership, Share, Slot, has_finalizer};
+use super::partner::{EvaluatedPartner, Presence};
+use crate::index::{CacheEntry, Membership, Share, has_finalizer};
 use crate::rules::{Email, GuestRole, Methods, Reason, ShareRole, Taint, Violation, all_methods, cross, say};
 
 /// How many who could pass an account on a message names.
@@ -29,7 +29,7 @@ pub enum Authorized {
 
 /// A share judged as a whole. Its entries are judged by [`entry_violations`].
 #[derive(Clone, Debug)]
-pub struct ShareView<'a> {
+pub struct EvaluatedShare<'a> {
     /// As declared.
     pub entry: &'a Share,
     /// Broken rules that taint the whole share, and entries that are wrong in themselves.
@@ -43,14 +43,14 @@ pub struct ShareView<'a> {
     /// The methods it asks for.
     pub asked: Methods,
     /// Whether it lets access through, whoever the guest.
-    pub gate: Gate,
+    pub gate: Decision,
     /// The propagators judged so far: a thousand entries may name the same one.
     propagators: RefCell<BTreeMap<String, Propagation>>,
 }
 
-impl<'a> ShareView<'a> {
+impl<'a> EvaluatedShare<'a> {
     /// Judges a share.
-    pub fn of(world: World<'a>, partner: &PartnerView<'a>, entry: &'a Share) -> Self {
+    pub fn of(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, entry: &'a Share) -> Self {
         let terms = &entry.reading.terms;
         let mut violations = entry.reading.violations.clone();
         violations.extend(share_violations(world, partner, entry));
@@ -67,7 +67,7 @@ impl<'a> ShareView<'a> {
                 Some(methods) => methods.intersection(&partner_methods).copied().collect(),
                 None => partner_methods,
             },
-            gate: Gate::Open,
+            gate: Decision::Allow,
             propagators: RefCell::default(),
         };
         view.gate = view.what_gates(world, partner);
@@ -76,7 +76,7 @@ impl<'a> ShareView<'a> {
 
     /// Whether a membership may pass the account on, judged once for this view. The world and the partner are those of
     /// [`Self::of`].
-    pub fn propagation(&self, world: World<'_>, partner: &PartnerView<'_>, propagator: &str) -> Propagation {
+    pub fn propagation(&self, world: Inputs<'_>, partner: &EvaluatedPartner<'_>, propagator: &str) -> Propagation {
         if let Some(judged) = self.propagators.borrow().get(propagator) {
             return *judged;
         }
@@ -90,41 +90,41 @@ impl<'a> ShareView<'a> {
         super::super::claims::name(&self.entry.metadata)
     }
 
-    fn what_gates(&self, world: World<'_>, partner: &PartnerView<'_>) -> Gate {
+    fn what_gates(&self, world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
         let meta = &self.entry.metadata;
-        if is_leaving(meta) || partner.cascades().is_some() {
-            return Gate::Shut(Reason::Terminating);
+        if is_being_deleted(meta) || partner.cascades().is_some() {
+            return Decision::Deny(Reason::Terminating);
         }
         if let Some(violation) = self.violations.iter().find(|violation| violation.taint == Taint::Object) {
-            return Gate::Shut(violation.reason);
+            return Decision::Deny(violation.reason);
         }
         // What an unreadable partner gives is unknown. What the share itself and its sharer revoke is not.
         let unreadable = partner.presence == Presence::Unreadable;
         if let Some(reason) = partner.blocked.or(self.wait).filter(|_| !unreadable) {
-            return Gate::Shut(reason);
+            return Decision::Deny(reason);
         }
         if self.authorized == Authorized::No {
-            return Gate::Shut(Reason::SharerNotOwner);
+            return Decision::Deny(Reason::SharerNotOwner);
         }
         if self.entry.reading.terms.suspended || partner.suspended {
-            return Gate::Shut(Reason::Suspended);
+            return Decision::Deny(Reason::Suspended);
         }
         if self.expires_at.is_some_and(|end| end <= world.now) {
-            return Gate::Shut(Reason::Expired);
+            return Decision::Deny(Reason::Expired);
         }
         if unreadable {
-            return Gate::Keep(Reason::Unreadable);
+            return Decision::Retain(Reason::Unreadable);
         }
         if is_paused(meta) {
-            return Gate::Keep(Reason::Paused);
+            return Decision::Retain(Reason::Paused);
         }
         // Without its finalizer it could vanish and leave behind what it gave. It is put on in the share's own pass.
-        if has_finalizer(&meta.finalizers) { Gate::Open } else { Gate::Keep(Reason::Pending) }
+        if has_finalizer(&meta.finalizers) { Decision::Allow } else { Decision::Retain(Reason::Pending) }
     }
 }
 
 /// The rules that taint a share as a whole and need more than the share.
-fn share_violations(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> Vec<Violation> {
+fn share_violations(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> Vec<Violation> {
     let terms = &entry.reading.terms;
     let mut found = Vec::new();
     if let Some(sharer) = &terms.shared_by {
@@ -160,8 +160,8 @@ fn lists(partner: &crate::index::Partner, email: &Email) -> bool {
 }
 
 /// One share per partner and account: the one through which something was given, then the order of claims.
-fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
-    fn rank<'s>(world: World<'_>, partner: &PartnerView<'_>, share: &'s Share) -> (bool, Order<'s>) {
+fn is_duplicate(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> bool {
+    fn rank<'s>(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &'s Share) -> (bool, Order<'s>) {
         let known = world.observed.share(uid(&share.metadata)).is_some() || gives(world, partner, share);
         (!known, order(&share.metadata))
     }
@@ -172,7 +172,7 @@ fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> b
             namespace(&other.metadata) == partner.namespace
                 && other.reading.terms.partner == partner.name
                 && !std::ptr::eq(*other, entry)
-                && !is_leaving(&other.metadata)
+                && !is_being_deleted(&other.metadata)
         })
         .peekable();
     if rivals.peek().is_none() {
@@ -183,7 +183,7 @@ fn is_duplicate(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> b
 }
 
 /// Whether somebody holds the account through this share, or through the one that it was before it was made anew.
-fn gives(world: World<'_>, partner: &PartnerView<'_>, share: &Share) -> bool {
+fn gives(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &Share) -> bool {
     let mut held = partner
         .record
         .into_iter()
@@ -193,7 +193,7 @@ fn gives(world: World<'_>, partner: &PartnerView<'_>, share: &Share) -> bool {
 }
 
 /// Whether a share breaks no rule on its own that taints it: such a one claims nothing.
-fn is_sound(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool {
+fn is_sound(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> bool {
     let sharer = entry.reading.terms.shared_by.as_ref();
     let spoken_for = || {
         sharer.is_some_and(|sharer| {
@@ -205,7 +205,7 @@ fn is_sound(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> bool 
 }
 
 /// Whether the account is there, and whether the sharer owns it.
-fn account(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> (Option<Reason>, Authorized) {
+fn account(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> (Option<Reason>, Authorized) {
     let terms = &entry.reading.terms;
     if partner.presence == Presence::Absent {
         return (Some(Reason::PartnerNotFound), Authorized::Unknown);
@@ -233,7 +233,11 @@ fn account(world: World<'_>, partner: &PartnerView<'_>, entry: &Share) -> (Optio
 
 /// The entries of a share that break a rule which needs more than the share. Only what concerns a membership that is
 /// there is judged.
-pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, share: &ShareView<'_>) -> Vec<Violation> {
+pub fn entry_violations(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    share: &EvaluatedShare<'_>,
+) -> Vec<Violation> {
     let entry = share.entry;
     let terms = &entry.reading.terms;
     let mut found = Vec::new();
@@ -269,7 +273,7 @@ pub fn entry_violations(world: World<'_>, partner: &PartnerView<'_>, share: &Sha
 
 /// Whether somebody could be Manager but for a role, his own or the share's, that says nothing: that is told once, and gives
 /// nothing.
-fn hangs_on_what_does_not_read(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, name: &str) -> bool {
+fn hangs_on_what_does_not_read(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, name: &str) -> bool {
     let terms = &entry.reading.terms;
     if member(world, partner, name).is_some_and(|guest| !super::role_reads(guest)) {
         return true;
@@ -281,13 +285,13 @@ fn hangs_on_what_does_not_read(world: World<'_>, partner: &PartnerView<'_>, entr
 }
 
 fn not_a_guest(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
     path: &str,
     name: &str,
     pin: Option<&Email>,
 ) -> Option<Violation> {
-    let entry = world.declared.membership(partner.namespace, name).and_then(Slot::read)?;
+    let entry = world.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
     if entry.reading.terms.partner != partner.name {
         return Some(say::not_a_guest_of_partner(&format!("{path}.name"), name, &partner.name));
     }
@@ -297,12 +301,12 @@ fn not_a_guest(
 }
 
 /// Whether an entry's pin and partner fit the membership.
-pub fn fits(partner: &PartnerView<'_>, entry: &Membership, pin: Option<&Email>) -> bool {
+pub fn fits(partner: &EvaluatedPartner<'_>, entry: &Membership, pin: Option<&Email>) -> bool {
     entry.reading.terms.partner == partner.name && pin.is_none_or(|pin| entry.reading.terms.email.as_ref() == Some(pin))
 }
 
-fn member<'a>(world: World<'a>, partner: &PartnerView<'_>, name: &str) -> Option<&'a Membership> {
-    let entry = world.declared.membership(partner.namespace, name).and_then(Slot::read)?;
+fn member<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'_>, name: &str) -> Option<&'a Membership> {
+    let entry = world.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
     (entry.reading.terms.partner == partner.name).then_some(entry)
 }
 
@@ -324,7 +328,7 @@ pub enum Propagation {
 
 /// Judges a propagator: a Guest Admin of the same partner, not excluded, and Manager of this share by spec, Active or not.
 /// A membership that breaks a rule gives nothing, so it passes nothing on.
-fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, propagator: &str) -> Propagation {
+fn propagation(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, propagator: &str) -> Propagation {
     let slot = world.declared.membership(partner.namespace, propagator);
     let Some(slot) = slot else {
         // One who left is remembered by his deactivated mark; one who never was may still come.
@@ -336,7 +340,7 @@ fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, propa
     let manages = manager_by_spec(entry, partner, guest) == Some(ShareRole::Manager);
     let there = guest.reading.terms.partner == partner.name
         && guest.reading.terms.role == GuestRole::GuestAdmin
-        && !is_leaving(&guest.metadata)
+        && !is_being_deleted(&guest.metadata)
         && !terms.exclude.contains_key(propagator);
     if !there || !manages {
         return Propagation::Invalid { broken_rule: None };
@@ -348,7 +352,7 @@ fn propagation(world: World<'_>, partner: &PartnerView<'_>, entry: &Share, propa
 }
 
 /// What a Guest Admin gets by spec: the share's role or his override. `None`: his override is tainted.
-pub fn manager_by_spec(share: &Share, partner: &PartnerView<'_>, guest: &Membership) -> Option<ShareRole> {
+pub fn manager_by_spec(share: &Share, partner: &EvaluatedPartner<'_>, guest: &Membership) -> Option<ShareRole> {
     let terms = &share.reading.terms;
     match terms.role_overrides.get(super::super::claims::name(&guest.metadata)) {
         Some(item) if !fits(partner, guest, item.email.as_ref()) => None,
@@ -359,7 +363,7 @@ pub fn manager_by_spec(share: &Share, partner: &PartnerView<'_>, guest: &Members
 
 /// Who could pass the account on: named in the message where somebody else cannot. Asks only those whom the share makes
 /// Manager: many shares of a partner with many guests would otherwise ask each guest for each share.
-fn propagators(world: World<'_>, partner: &PartnerView<'_>, share: &ShareView<'_>) -> Vec<String> {
+fn propagators(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &EvaluatedShare<'_>) -> Vec<String> {
     let terms = &share.entry.reading.terms;
     let first_valid = |names: &mut dyn Iterator<Item = &str>| {
         let valid = |name: &&str| share.propagation(world, partner, name) == Propagation::Valid;

@@ -9,7 +9,7 @@ use crate::rules::{Email, Methods, Reason};
 
 /// One condition of a later grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Condition {
+pub struct Precondition {
     /// The reason that withholds the grant until the fact is there.
     pub reason: Reason,
     /// The fact.

@@ -2,66 +2,67 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::super::World;
+use super::super::Inputs;
 use super::super::access::access;
-use super::super::claims::{is_leaving, is_paused};
-use super::super::judge::{Gate, MemberView, PartnerView, ShareView, colleague};
+use super::super::claims::{is_being_deleted, is_paused};
+use super::super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare, colleague};
 use super::super::lifecycle::State;
-use super::{Condition, Fact, key_of};
+use super::{Fact, Precondition, key_of};
 use crate::api;
 use crate::directory::Grant;
-use crate::index::{Declared, Key, Membership, Slot};
+use crate::index::{CacheEntry, Membership, Object, ObjectRef};
 use crate::rules::{DomainRule, Email, GuestRole, Methods, Reason, cross};
 
 /// A fact that is not there.
-pub struct Missing {
+pub struct MissingFact {
     /// The condition.
-    pub condition: Condition,
+    pub condition: Precondition,
     /// An object that would be declared.
-    pub declared: Option<Box<Declared>>,
+    pub declared: Option<Box<Object>>,
     /// The inviter, who would be Active.
-    pub inviter: Option<Key>,
+    pub inviter: Option<ObjectRef>,
 }
 
-impl Missing {
+impl MissingFact {
     fn on(reason: Reason, fact: Fact) -> Self {
-        Self { condition: Condition { reason, fact }, declared: None, inviter: None }
+        Self { condition: Precondition { reason, fact }, declared: None, inviter: None }
     }
 }
 
-impl<T> From<Missing> for Next<T> {
-    fn from(missing: Missing) -> Self {
+impl<T> From<MissingFact> for Progress<T> {
+    fn from(missing: MissingFact) -> Self {
         Self::Lacks(Box::new(missing))
     }
 }
 
 /// The result of an evaluation.
-pub enum Next<T> {
+pub enum Progress<T> {
     /// Access is let through.
     Open(T),
     /// A fact is missing.
-    Lacks(Box<Missing>),
+    Lacks(Box<MissingFact>),
     /// The next reconcile goes on by itself, where a fact is there that was not.
     Reconcile,
 }
 
 /// The next fact that a membership lacks. `None`: it needs a change of a spec.
-pub fn of_member(world: World<'_>, member: &Key) -> Option<Next<()>> {
-    let entry = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read)?;
-    let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
-    let view = MemberView::of(world, &partner, entry);
-    if !view.violations.is_empty() || partner.paused || is_paused(&entry.metadata) || is_leaving(&entry.metadata) {
+pub fn of_member(world: Inputs<'_>, member: &ObjectRef) -> Option<Progress<()>> {
+    let entry = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
+    let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
+    let view = EvaluatedMembership::of(world, &partner, entry);
+    if !view.violations.is_empty() || partner.paused || is_paused(&entry.metadata) || is_being_deleted(&entry.metadata)
+    {
         return None;
     }
     let record = view.claim.live();
     let email = entry.reading.terms.email.clone()?;
     let reason = match view.gate {
-        Gate::Open => return Some(Next::Open(())),
-        Gate::Shut(reason) | Gate::Keep(reason) => reason,
+        Decision::Allow => return Some(Progress::Open(())),
+        Decision::Deny(reason) | Decision::Retain(reason) => reason,
     };
     if view.state == State::Invited && partner.blocked.is_none() {
         let until = record.and_then(|record| record.invitation).map(|invitation| invitation.expires_at);
-        return Some(Missing::on(Reason::Invited, Fact::Accepts { guest: email, until }).into());
+        return Some(MissingFact::on(Reason::Invited, Fact::Accepts { guest: email, until }).into());
     }
     let missing = match reason {
         Reason::PartnerNotFound => absent_partner(world, &partner)?,
@@ -69,42 +70,43 @@ pub fn of_member(world: World<'_>, member: &Key) -> Option<Next<()>> {
         Reason::InviterNotActive => inviter(world, &partner, entry)?,
         Reason::MailInterval => {
             let at = view.wait?.until?;
-            Missing::on(reason, Fact::MailIntervalPassed { guest: email, at })
+            MissingFact::on(reason, Fact::MailIntervalPassed { guest: email, at })
         }
         Reason::InvitationLimit => {
             let at = view.wait?.until?;
-            Missing::on(reason, Fact::InvitationAllowed { guest: email, at })
+            MissingFact::on(reason, Fact::InvitationAllowed { guest: email, at })
         }
-        Reason::DisabledByAdministrator => Missing::on(reason, Fact::LoginEnabled { guest: email }),
-        Reason::AddressChanged => Missing::on(reason, Fact::AddressRestored { guest: email }),
+        Reason::DisabledByAdministrator => MissingFact::on(reason, Fact::LoginEnabled { guest: email }),
+        Reason::AddressChanged => MissingFact::on(reason, Fact::AddressRestored { guest: email }),
         Reason::MfaNotEnrolled | Reason::MfaMethodMissing | Reason::MfaEnrolmentOverdue | Reason::MfaUnknown => {
-            Missing::on(reason, Fact::EnrolsMfa { guest: record?.address.clone(), one_of: Vec::new() })
+            MissingFact::on(reason, Fact::EnrolsMfa { guest: record?.address.clone(), one_of: Vec::new() })
         }
-        Reason::Pending | Reason::InvitationExpired => return Some(Next::Reconcile),
+        Reason::Pending | Reason::InvitationExpired => return Some(Progress::Reconcile),
         _ => return None,
     };
     Some(missing.into())
 }
 
 /// The next fact that a share lacks to grant a guest access, or the grant. `None`: it needs a change of a spec.
-pub fn of_share(world: World<'_>, member: &Key, share: &str) -> Option<Next<Grant>> {
-    let entry = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read)?;
-    let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
-    let view = MemberView::of(world, &partner, entry);
-    let share = ShareView::of(world, &partner, world.declared.share(&member.namespace, share).and_then(Slot::read)?);
+pub fn of_share(world: Inputs<'_>, member: &ObjectRef, share: &str) -> Option<Progress<Grant>> {
+    let entry = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
+    let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
+    let view = EvaluatedMembership::of(world, &partner, entry);
+    let share =
+        EvaluatedShare::of(world, &partner, world.declared.share(&member.namespace, share).and_then(CacheEntry::read)?);
     let access = access(world, &partner, &share, &view)?;
     let reason = match access.gate {
-        Gate::Open => return Some(Next::Open(access.grant)),
-        Gate::Shut(reason) | Gate::Keep(reason) => reason,
+        Decision::Allow => return Some(Progress::Open(access.grant)),
+        Decision::Deny(reason) | Decision::Retain(reason) => reason,
     };
     let (account, owner) = (access.grant.account.clone(), share.entry.reading.terms.shared_by.clone()?);
     let missing = match reason {
         Reason::HostAdminNotFound => host_admin(&partner, Some(&owner))?,
-        Reason::AccountNotFound => Missing::on(reason, Fact::AccountFound { account, owner }),
-        Reason::SharerNotOwner => Missing::on(reason, Fact::OwnsAccount { account, owner }),
+        Reason::AccountNotFound => MissingFact::on(reason, Fact::AccountFound { account, owner }),
+        Reason::SharerNotOwner => MissingFact::on(reason, Fact::OwnsAccount { account, owner }),
         Reason::MfaMethodMissing => {
             let guest = view.claim.live()?.address.clone();
-            Missing::on(reason, Fact::EnrolsMfa { guest, one_of: vec![Methods::new()] })
+            MissingFact::on(reason, Fact::EnrolsMfa { guest, one_of: vec![Methods::new()] })
         }
         Reason::MembershipNotFound => propagator(world, &partner, &access.through?)?,
         _ => return None,
@@ -113,16 +115,16 @@ pub fn of_share(world: World<'_>, member: &Key, share: &str) -> Option<Next<Gran
 }
 
 /// One of the Host Admins who do not exist in the directory, first the one who acts here.
-fn host_admin(partner: &PartnerView<'_>, acts: Option<&Email>) -> Option<Missing> {
+fn host_admin(partner: &EvaluatedPartner<'_>, acts: Option<&Email>) -> Option<MissingFact> {
     let any_of: Vec<Email> = match acts.filter(|acts| partner.missing_admins.contains(acts)) {
         Some(acts) => vec![acts.clone()],
         None => partner.missing_admins.iter().map(|admin| (*admin).clone()).collect(),
     };
-    (!any_of.is_empty()).then(|| Missing::on(Reason::HostAdminNotFound, Fact::HostAdminFound { any_of }))
+    (!any_of.is_empty()).then(|| MissingFact::on(Reason::HostAdminNotFound, Fact::HostAdminFound { any_of }))
 }
 
 /// The inviter: a Guest Admin who is not Active yet or not declared, or a Host Admin who does not exist in the directory.
-fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> Option<Missing> {
+fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Option<MissingFact> {
     let inviter = entry.reading.terms.invited_by.clone()?;
     if partner.missing_admins.contains(&&inviter) {
         return host_admin(partner, Some(&inviter));
@@ -138,12 +140,12 @@ fn inviter(world: World<'_>, partner: &PartnerView<'_>, entry: &Membership) -> O
         }
     };
     let fact = Fact::InviterActive { inviter, partner: partner.name.clone() };
-    let condition = Condition { reason: Reason::InviterNotActive, fact };
-    Some(Missing { condition, declared, inviter: Some(key) })
+    let condition = Precondition { reason: Reason::InviterNotActive, fact };
+    Some(MissingFact { condition, declared, inviter: Some(key) })
 }
 
 /// The partner that nothing declares, run by all who act in it.
-fn absent_partner(world: World<'_>, partner: &PartnerView<'_>) -> Option<Missing> {
+fn absent_partner(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<MissingFact> {
     let members = world.declared.members(partner.namespace, &partner.name);
     let sharers = world.declared.shares(partner.namespace, &partner.name);
     let mut admins: Vec<&Email> = members
@@ -158,14 +160,14 @@ fn absent_partner(world: World<'_>, partner: &PartnerView<'_>) -> Option<Missing
         ..api::LocalPartnerSpec::default()
     };
     let metadata = metadata(partner.namespace, &partner.name);
-    let object = Declared::Partner(Box::new(api::LocalPartner { metadata, spec, status: None }));
+    let object = Object::Partner(Box::new(api::LocalPartner { metadata, spec, status: None }));
     let fact = Fact::PartnerDeclared { namespace: partner.namespace.to_owned(), name: partner.name.clone() };
-    let condition = Condition { reason: Reason::PartnerNotFound, fact };
-    (!admins.is_empty()).then(|| Missing { condition, declared: Some(Box::new(object)), inviter: None })
+    let condition = Precondition { reason: Reason::PartnerNotFound, fact };
+    (!admins.is_empty()).then(|| MissingFact { condition, declared: Some(Box::new(object)), inviter: None })
 }
 
 /// The propagator that nothing declares.
-fn propagator(world: World<'_>, partner: &PartnerView<'_>, name: &str) -> Option<Missing> {
+fn propagator(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, name: &str) -> Option<MissingFact> {
     if world.declared.membership(partner.namespace, name).is_some() {
         return None;
     }
@@ -177,12 +179,12 @@ fn propagator(world: World<'_>, partner: &PartnerView<'_>, name: &str) -> Option
         name: name.to_owned(),
         partner: partner.name.clone(),
     };
-    let condition = Condition { reason: Reason::MembershipNotFound, fact };
-    Some(Missing { condition, declared: Some(Box::new(object)), inviter: None })
+    let condition = Precondition { reason: Reason::MembershipNotFound, fact };
+    Some(MissingFact { condition, declared: Some(Box::new(object)), inviter: None })
 }
 
 /// An address that the partner admits and no membership has. `None`: every address breaks a rule.
-fn free_address(world: World<'_>, partner: &PartnerView<'_>) -> Option<String> {
+fn free_address(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<String> {
     let domains = match partner.domains() {
         Some(DomainRule::Allowed(domains)) => domains.iter().map(ToString::to_string).collect(),
         Some(DomainRule::Any | DomainRule::Denied(_)) | None => vec!["guest.invalid".to_owned()],
@@ -206,7 +208,7 @@ fn free_address(world: World<'_>, partner: &PartnerView<'_>) -> Option<String> {
     }
 }
 
-fn guest_admin(partner: &PartnerView<'_>, email: &str, invited_by: &Email) -> api::GuestMembershipSpec {
+fn guest_admin(partner: &EvaluatedPartner<'_>, email: &str, invited_by: &Email) -> api::GuestMembershipSpec {
     api::GuestMembershipSpec {
         partner_ref: api::PartnerRef { name: partner.name.clone() },
         email: email.to_owned(),
@@ -216,8 +218,8 @@ fn guest_admin(partner: &PartnerView<'_>, email: &str, invited_by: &Email) -> ap
     }
 }
 
-fn declared_member(namespace: &str, name: &str, spec: api::GuestMembershipSpec) -> Declared {
-    Declared::Membership(Box::new(api::GuestMembership { metadata: metadata(namespace, name), spec, status: None }))
+fn declared_member(namespace: &str, name: &str, spec: api::GuestMembershipSpec) -> Object {
+    Object::Membership(Box::new(api::GuestMembership { metadata: metadata(namespace, name), spec, status: None }))
 }
 
 fn metadata(namespace: &str, name: &str) -> ObjectMeta {
@@ -231,7 +233,7 @@ fn metadata(namespace: &str, name: &str) -> ObjectMeta {
 }
 
 /// A name that no membership of the namespace has.
-fn free_name(world: World<'_>, namespace: &str, wanted: &str) -> String {
+fn free_name(world: Inputs<'_>, namespace: &str, wanted: &str) -> String {
     let mut name = wanted.to_owned();
     while world.declared.membership(namespace, &name).is_some() {
         name.push('-');

@@ -8,16 +8,16 @@ mod fact;
 mod missing;
 mod supposition;
 
-pub use fact::{Condition, Fact};
+pub use fact::{Fact, Precondition};
 pub use supposition::Frame;
 
 use super::access::access;
 use super::claims::name;
-use super::judge::{Gate, MemberView, PartnerView, ShareView};
-use crate::directory::{Grant, Mirror};
-use crate::index::{Index, Key, Kind, Membership, Slot};
+use super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use crate::directory::{DirectoryCache, Grant};
+use crate::index::{CacheEntry, Kind, Membership, ObjectCache, ObjectRef};
 use crate::rules::{Email, Methods};
-use missing::{Missing, Next, of_member, of_share};
+use missing::{MissingFact, Progress, of_member, of_share};
 use supposition::Supposition;
 
 /// More facts than any grant depends on.
@@ -29,7 +29,7 @@ const MOST_INVITERS: usize = 3;
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaterGrant {
     /// The membership.
-    pub member: Key,
+    pub member: ObjectRef,
     /// The partner.
     pub partner: String,
     /// The guest.
@@ -37,13 +37,13 @@ pub struct LaterGrant {
     /// The grant.
     pub grant: Grant,
     /// The conditions, in the order in which they are met.
-    pub conditions: Vec<Condition>,
+    pub conditions: Vec<Precondition>,
 }
 
 /// All grants that follow from what is declared, by membership and share. `index` and `mirror` are at rest, and are left as
 /// they were.
-pub fn later(index: &mut Index, mirror: &mut Mirror, frame: Frame<'_>) -> Vec<LaterGrant> {
-    let members: Vec<Key> = index.keys(Kind::Membership).collect();
+pub fn later(index: &mut ObjectCache, mirror: &mut DirectoryCache, frame: Frame<'_>) -> Vec<LaterGrant> {
+    let members: Vec<ObjectRef> = index.keys(Kind::Membership).collect();
     let mut supposition = Supposition::new(index, mirror, frame);
     let mut found = Vec::new();
     for member in &members {
@@ -62,11 +62,11 @@ struct Before {
 }
 
 impl Before {
-    fn of(supposition: &Supposition<'_>, member: &Key) -> Option<Self> {
+    fn of(supposition: &Supposition<'_>, member: &ObjectRef) -> Option<Self> {
         let world = supposition.world();
-        let entry = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read)?;
-        let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
-        let view = MemberView::of(world, &partner, entry);
+        let entry = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
+        let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
+        let view = EvaluatedMembership::of(world, &partner, entry);
         let record = view.claim.live();
         Some(Self {
             email: entry.reading.terms.email.clone()?,
@@ -77,14 +77,14 @@ impl Before {
     }
 }
 
-fn of_membership(supposition: &mut Supposition<'_>, member: &Key, found: &mut Vec<LaterGrant>) {
+fn of_membership(supposition: &mut Supposition<'_>, member: &ObjectRef, found: &mut Vec<LaterGrant>) {
     let Some(before) = Before::of(supposition, member) else { return };
     let Some(conditions) = open_member(supposition, member, 0) else { return };
     let base = supposition.changes();
     for (share, gate, grant) in grants(supposition, member) {
         let opened = match gate {
-            Gate::Open => Some((grant, Vec::new())),
-            Gate::Keep(_) | Gate::Shut(_) => open_share(supposition, member, &share),
+            Decision::Allow => Some((grant, Vec::new())),
+            Decision::Retain(_) | Decision::Deny(_) => open_share(supposition, member, &share),
         };
         supposition.undo_to(base);
         let Some((grant, more)) = opened.filter(|(grant, _)| !before.held.contains(grant)) else { continue };
@@ -95,28 +95,32 @@ fn of_membership(supposition: &mut Supposition<'_>, member: &Key, found: &mut Ve
 }
 
 /// Supposes what the membership lacks until it lets access through. `None`: it does not without a change of a spec.
-fn open_member(supposition: &mut Supposition<'_>, member: &Key, depth: usize) -> Option<Vec<Condition>> {
-    let mut conditions: Vec<Condition> = Vec::new();
+fn open_member(supposition: &mut Supposition<'_>, member: &ObjectRef, depth: usize) -> Option<Vec<Precondition>> {
+    let mut conditions: Vec<Precondition> = Vec::new();
     for _ in 0..MOST_FACTS {
         match of_member(supposition.world(), member)? {
-            Next::Open(()) => return Some(conditions),
-            Next::Lacks(missing) => suppose(supposition, *missing, &mut conditions, depth)?,
+            Progress::Open(()) => return Some(conditions),
+            Progress::Lacks(missing) => suppose(supposition, *missing, &mut conditions, depth)?,
             // At rest it does nothing.
-            Next::Reconcile if supposition.changes() > 0 && supposition.reconcile(member) => {}
-            Next::Reconcile => return None,
+            Progress::Reconcile if supposition.changes() > 0 && supposition.reconcile(member) => {}
+            Progress::Reconcile => return None,
         }
     }
     None
 }
 
 /// Supposes what the share lacks until it gives the guest something. The guest lets access through already.
-fn open_share(supposition: &mut Supposition<'_>, member: &Key, share: &str) -> Option<(Grant, Vec<Condition>)> {
-    let mut conditions: Vec<Condition> = Vec::new();
+fn open_share(
+    supposition: &mut Supposition<'_>,
+    member: &ObjectRef,
+    share: &str,
+) -> Option<(Grant, Vec<Precondition>)> {
+    let mut conditions: Vec<Precondition> = Vec::new();
     for _ in 0..MOST_FACTS {
         match of_share(supposition.world(), member, share)? {
-            Next::Open(grant) => return Some((grant, conditions)),
-            Next::Lacks(missing) => suppose(supposition, *missing, &mut conditions, 0)?,
-            Next::Reconcile => return None,
+            Progress::Open(grant) => return Some((grant, conditions)),
+            Progress::Lacks(missing) => suppose(supposition, *missing, &mut conditions, 0)?,
+            Progress::Reconcile => return None,
         }
     }
     None
@@ -125,11 +129,11 @@ fn open_share(supposition: &mut Supposition<'_>, member: &Key, share: &str) -> O
 /// Supposes a fact, and remembers it as a condition. `None`: it was supposed already, or cannot be.
 fn suppose(
     supposition: &mut Supposition<'_>,
-    missing: Missing,
-    conditions: &mut Vec<Condition>,
+    missing: MissingFact,
+    conditions: &mut Vec<Precondition>,
     depth: usize,
 ) -> Option<()> {
-    let Missing { condition, declared, inviter } = missing;
+    let MissingFact { condition, declared, inviter } = missing;
     if conditions.contains(&condition) {
         return None;
     }
@@ -163,16 +167,16 @@ fn suppose(
 }
 
 /// The evaluation of a membership by the shares of the partner, in the supposed world.
-fn grants(supposition: &Supposition<'_>, member: &Key) -> Vec<(String, Gate, Grant)> {
+fn grants(supposition: &Supposition<'_>, member: &ObjectRef) -> Vec<(String, Decision, Grant)> {
     let world = supposition.world();
-    let Some(entry) = world.declared.membership(&member.namespace, &member.name).and_then(Slot::read) else {
+    let Some(entry) = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read) else {
         return Vec::new();
     };
-    let partner = PartnerView::of(world, &member.namespace, &entry.reading.terms.partner);
-    let view = MemberView::of(world, &partner, entry);
+    let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
+    let view = EvaluatedMembership::of(world, &partner, entry);
     let shares = world.declared.shares(&member.namespace, &partner.name);
     let one = |share| {
-        let share = ShareView::of(world, &partner, share);
+        let share = EvaluatedShare::of(world, &partner, share);
         let access = access(world, &partner, &share, &view)?;
         Some((share.name().to_owned(), access.gate, access.grant))
     };
@@ -180,13 +184,13 @@ fn grants(supposition: &Supposition<'_>, member: &Key) -> Vec<(String, Gate, Gra
 }
 
 /// Says which MFA methods count for this grant, and leaves out *any of these Host Admins* where a later condition names one.
-fn tidy(conditions: impl Iterator<Item = Condition>, enrolled: &Methods, grant: &Grant) -> Vec<Condition> {
-    let mut tidied: Vec<Condition> = Vec::new();
+fn tidy(conditions: impl Iterator<Item = Precondition>, enrolled: &Methods, grant: &Grant) -> Vec<Precondition> {
+    let mut tidied: Vec<Precondition> = Vec::new();
     for mut condition in conditions {
         match &mut condition.fact {
             Fact::EnrolsMfa { one_of, .. } => *one_of = lacking(enrolled, &grant.allowed, &grant.asked),
             Fact::HostAdminFound { any_of } => {
-                let implied = |other: &Condition| match &other.fact {
+                let implied = |other: &Precondition| match &other.fact {
                     Fact::HostAdminFound { any_of: others } => any_of.iter().all(|admin| others.contains(admin)),
                     _ => false,
                 };
@@ -223,6 +227,6 @@ fn lacking(enrolled: &Methods, allowed: &Methods, asked: &Methods) -> Vec<Method
 }
 
 /// The key of a membership.
-fn key_of(namespace: &str, entry: &Membership) -> Key {
-    Key::new(Kind::Membership, namespace, name(&entry.metadata))
+fn key_of(namespace: &str, entry: &Membership) -> ObjectRef {
+    ObjectRef::new(Kind::Membership, namespace, name(&entry.metadata))
 }

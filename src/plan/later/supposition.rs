@@ -2,38 +2,38 @@
 
 use jiff::Timestamp;
 
-use super::super::{Extent, NO_INVITATIONS, Scope, World, plan};
-use crate::directory::amend::{Amended, Around, amend};
+use super::super::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, plan};
+use crate::directory::amend::{AppliedRecord, ApplyContext, apply};
 use crate::directory::{
-    AccountRecord, GuestRecord, InvitationRecord, Login, MfaRecord, Mirror, Operation, Owner, PartnerId, PartnerRecord,
-    Revision, UserRecord,
+    AccountRecord, DirectoryCache, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Owner, PartnerId,
+    PartnerRecord, Revision, UserRecord,
 };
-use crate::few::Few;
-use crate::index::{Declared, Index, Key};
+use crate::few::SmallMap;
+use crate::index::{Object, ObjectCache, ObjectRef};
 use crate::rules::{Email, MfaMethod};
-use crate::workspace::Workspace;
+use crate::workspace::WorkspacePolicy;
 
 /// The inputs that no supposition changes.
 #[derive(Clone, Copy)]
 pub struct Frame<'a> {
     /// The policy.
-    pub workspace: &'a Workspace,
+    pub workspace: &'a WorkspacePolicy,
     /// The owner of the directory.
     pub owner: &'a Owner,
     /// How far the declared objects are all there is.
-    pub extent: Extent,
+    pub extent: PruneScope,
     /// Now.
     pub now: Timestamp,
 }
 
 impl<'a> Frame<'a> {
     /// The world of these objects and records.
-    pub fn world<'w>(self, declared: &'w Index, observed: &'w Mirror) -> World<'w>
+    pub fn world<'w>(self, declared: &'w ObjectCache, observed: &'w DirectoryCache) -> Inputs<'w>
     where
         'a: 'w,
     {
         let Self { workspace, owner, extent, now } = self;
-        World {
+        Inputs {
             declared,
             observed,
             workspace,
@@ -41,7 +41,7 @@ impl<'a> Frame<'a> {
             directory_available: true,
             unsent: false,
             invitations: &NO_INVITATIONS,
-            scope: Scope::ALL,
+            scope: AvailableFacts::ALL,
             extent,
             now,
         }
@@ -54,26 +54,26 @@ enum Undo {
     User(Email, Option<UserRecord>),
     Account(String, Option<AccountRecord>),
     Partner(PartnerId, Option<Box<PartnerRecord>>),
-    Object(Key, String),
+    Object(ObjectRef, String),
     Time(Timestamp),
 }
 
 /// The world under some facts.
 pub struct Supposition<'a> {
-    index: &'a mut Index,
-    mirror: &'a mut Mirror,
+    index: &'a mut ObjectCache,
+    mirror: &'a mut DirectoryCache,
     frame: Frame<'a>,
     undo: Vec<Undo>,
 }
 
 impl<'a> Supposition<'a> {
     /// The world as it is.
-    pub fn new(index: &'a mut Index, mirror: &'a mut Mirror, frame: Frame<'a>) -> Self {
+    pub fn new(index: &'a mut ObjectCache, mirror: &'a mut DirectoryCache, frame: Frame<'a>) -> Self {
         Self { index, mirror, frame, undo: Vec::new() }
     }
 
     /// The world to evaluate.
-    pub fn world(&self) -> World<'_> {
+    pub fn world(&self) -> Inputs<'_> {
         self.frame.world(self.index, self.mirror)
     }
 
@@ -142,19 +142,19 @@ impl<'a> Supposition<'a> {
     pub fn enrol(&mut self, address: &Email) {
         self.guest(address, |record, now| {
             let methods = MfaMethod::ALL.iter().map(|method| (*method, now));
-            record.mfa = MfaRecord::Known(methods.collect::<Few<_, _>>());
+            record.mfa = MfaRecord::Known(methods.collect::<SmallMap<_, _>>());
         });
     }
 
     /// An object is declared.
-    pub fn declare(&mut self, object: Declared) {
+    pub fn declare(&mut self, object: Object) {
         let (key, uid) = (object.key(), object.metadata().uid.clone().unwrap_or_default());
         drop(self.index.apply(object));
         self.undo.push(Undo::Object(key, uid));
     }
 
     /// Does to the records of a membership and its partner what a reconcile would do, grants apart. Whether anything changed.
-    pub fn reconcile(&mut self, member: &Key) -> bool {
+    pub fn reconcile(&mut self, member: &ObjectRef) -> bool {
         let home = self.world().declared.partner_of(member);
         // The partner is planned with all that is its: only where the membership cannot go on without.
         [Some(member), home.as_ref()].into_iter().flatten().any(|key| {
@@ -166,7 +166,7 @@ impl<'a> Supposition<'a> {
 
     fn perform(&mut self, operation: &Operation) -> bool {
         match operation {
-            Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
+            Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
                 let record = PartnerRecord {
                     id: partner.clone(),
                     mark: mark.clone(),
@@ -183,40 +183,49 @@ impl<'a> Supposition<'a> {
                 self.undo.push(Undo::Partner(partner.clone(), old.map(Box::new)));
                 true
             }
-            Operation::Admit { address, .. } => {
+            Operation::InviteGuest { address, .. } => {
                 let old = self.mirror.guest(address).cloned();
                 self.admitted(operation, old).is_some_and(|record| self.set_guest(record))
             }
-            Operation::Invite { guest, .. }
+            Operation::ResendInvitation { guest, .. }
             | Operation::EnableLogin { guest }
-            | Operation::DescribeGuest { guest, .. }
+            | Operation::UpdateGuest { guest, .. }
             | Operation::Demote { guest }
             | Operation::Promote { guest } => {
                 let Some(mut record) = self.mirror.guest_by_id(guest).cloned() else { return false };
                 let owner = Some(self.frame.owner);
-                let around = Around { at: self.frame.now, owner, accounts: &[], home: true };
-                amend(&mut record, operation, &around) == Ok(Amended::Changed) && self.set_guest(record)
+                let around = ApplyContext { at: self.frame.now, owner, accounts: &[], home: true };
+                apply(&mut record, operation, &around) == Ok(AppliedRecord::Changed) && self.set_guest(record)
             }
-            Operation::Withhold { .. }
-            | Operation::Lower { .. }
+            Operation::Revoke { .. }
+            | Operation::Reduce { .. }
             | Operation::RevokeInvitation { .. }
             | Operation::DisableLogin { .. }
             | Operation::ResetMfa { .. }
             | Operation::Deactivate { .. }
-            | Operation::Release { .. }
-            | Operation::GiveBack { .. }
-            | Operation::Destroy { .. }
-            | Operation::DestroyPartner { .. }
+            | Operation::RemoveAdopted { .. }
+            | Operation::Unmanage { .. }
+            | Operation::Purge { .. }
+            | Operation::PurgePartner { .. }
             | Operation::ForgetShare { .. }
             | Operation::DeactivatePartner { .. }
-            | Operation::Give { .. } => false,
+            | Operation::Grant { .. } => false,
         }
     }
 
     /// The record that an admission leaves behind; that of an earlier membership keeps its MFA.
     fn admitted(&self, operation: &Operation, old: Option<GuestRecord>) -> Option<GuestRecord> {
-        let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
-            operation
+        let Operation::InviteGuest {
+            guest,
+            mark,
+            partner,
+            partner_name,
+            address,
+            display_name,
+            role,
+            allowed,
+            expires_at,
+        } = operation
         else {
             return None;
         };
@@ -237,10 +246,10 @@ impl<'a> Supposition<'a> {
             recent_mails: Vec::new(),
             joined_at: None,
             login: Login::Enabled,
-            mfa: old.map_or_else(|| MfaRecord::Known(Few::default()), |old| old.mfa),
+            mfa: old.map_or_else(|| MfaRecord::Known(SmallMap::default()), |old| old.mfa),
             mfa_lost_at: None,
             allowed: allowed.clone(),
-            grants: Few::default(),
+            grants: SmallMap::default(),
             deactivated_at: None,
         })
     }

@@ -1,9 +1,9 @@
 //! What a membership's status says.
 
-use super::super::World;
+use super::super::Inputs;
 use super::super::common::Common;
-use super::super::conditions::{self, Domain, Situation, Truth, show};
-use super::super::judge::{Gate, MemberView};
+use super::super::conditions::{self, KindCondition, Summary, Truth, show};
+use super::super::judge::{Decision, EvaluatedMembership};
 use super::super::lifecycle::State;
 use super::{SOON, Shared};
 use crate::api;
@@ -14,31 +14,31 @@ use crate::rules::{Methods, Reason};
 const LISTED_ACCOUNTS: usize = 100;
 
 /// Which row of the table applies.
-fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situation {
-    if let Some(violated) = Situation::violated(&member.violations) {
+fn situation(world: Inputs<'_>, member: &EvaluatedMembership<'_>, paused: bool) -> Summary {
+    if let Some(violated) = Summary::violated(&member.violations) {
         return violated;
     }
     if is_disabled_by_other(member) {
-        return Situation::waits(Reason::DisabledByAdministrator);
+        return Summary::waits(Reason::DisabledByAdministrator);
     }
     if let Some(wait) = member.wait {
-        let waits = Situation::waits(wait.reason);
+        let waits = Summary::waits(wait.reason);
         let by = member.entry.reading.terms.invited_by.as_ref().filter(|_| wait.reason == Reason::InviterNotActive);
         let named = by.map(|by| format!("The inviter {by} does not exist or is not Active."));
-        return Situation { message: named.unwrap_or(waits.message), ..waits };
+        return Summary { message: named.unwrap_or(waits.message), ..waits };
     }
     if paused {
-        return Situation::held(Reason::Paused);
+        return Summary::held(Reason::Paused);
     }
     if !world.workspace.is_readable() && member.claim.live().is_none() {
-        return Situation::waits(Reason::PolicyUnreadable);
+        return Summary::waits(Reason::PolicyUnreadable);
     }
     match member.state {
-        State::Terminating => Situation::held(Reason::Terminating),
-        State::Suspended if member.overdue => Situation::fine(Reason::MfaEnrolmentOverdue),
+        State::Terminating => Summary::held(Reason::Terminating),
+        State::Suspended if member.overdue => Summary::fine(Reason::MfaEnrolmentOverdue),
         State::Pending if member.suspended => {
             let message = "spec.suspended is true on the membership or its partner, so no invitation is sent. Set it to false to invite the guest.";
-            Situation { message: message.to_owned(), ..Situation::fine(Reason::Suspended) }
+            Summary { message: message.to_owned(), ..Summary::fine(Reason::Suspended) }
         }
         State::Pending if member.expired => {
             let end = member.expires_at.map(|end| format!(", {}", show(end))).unwrap_or_default();
@@ -46,12 +46,12 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
                 "The end of the membership or its partner{end}, has passed, so no invitation is sent. Set a later expiresAt to \
                  invite the guest."
             );
-            Situation { message, ..Situation::fine(Reason::Expired) }
+            Summary { message, ..Summary::fine(Reason::Expired) }
         }
-        State::Pending => Situation::waits(Reason::Pending),
+        State::Pending => Summary::waits(Reason::Pending),
         State::Joined if has_another_method(member) => {
             let message = "The guest has joined; nothing can be used until an MFA method is enrolled that counts here.";
-            Situation { message: message.to_owned(), ..Situation::fine(Reason::Joined) }
+            Summary { message: message.to_owned(), ..Summary::fine(Reason::Joined) }
         }
         State::Rejected
         | State::Suspended
@@ -59,24 +59,24 @@ fn situation(world: World<'_>, member: &MemberView<'_>, paused: bool) -> Situati
         | State::InvitationExpired
         | State::Invited
         | State::Joined
-        | State::Active => Situation::fine(member.state.reason()),
+        | State::Active => Summary::fine(member.state.reason()),
     }
 }
 
 /// Whether the guest is suspended only because another party disabled the login.
-fn is_disabled_by_other(member: &MemberView<'_>) -> bool {
+fn is_disabled_by_other(member: &EvaluatedMembership<'_>) -> bool {
     member.state == State::Suspended && member.disabled_by_other && !member.suspended
 }
 
 /// Whether something is enrolled, and nothing that counts.
-fn has_another_method(member: &MemberView<'_>) -> bool {
+fn has_another_method(member: &EvaluatedMembership<'_>) -> bool {
     member.enrolled.as_ref().is_some_and(|enrolled| !enrolled.is_empty() && enrolled.is_disjoint(&member.allowed))
 }
 
 /// What is to be said of a membership.
 pub fn status(
-    world: World<'_>,
-    member: &MemberView<'_>,
+    world: Inputs<'_>,
+    member: &EvaluatedMembership<'_>,
     shares: &[Shared<'_>],
     paused: bool,
 ) -> api::GuestMembershipStatus {
@@ -108,7 +108,7 @@ pub fn status(
     }
 }
 
-fn mfa_status(member: &MemberView<'_>) -> api::MfaStatus {
+fn mfa_status(member: &EvaluatedMembership<'_>) -> api::MfaStatus {
     let enrolled = match &member.enrolled {
         None => "Unknown",
         Some(methods) if methods.is_empty() => "NotEnrolled",
@@ -122,8 +122,8 @@ fn mfa_status(member: &MemberView<'_>) -> api::MfaStatus {
 }
 
 fn accounts(
-    world: World<'_>,
-    member: &MemberView<'_>,
+    world: Inputs<'_>,
+    member: &EvaluatedMembership<'_>,
     shares: &[Shared<'_>],
     paused: bool,
 ) -> Vec<api::AccountGrantStatus> {
@@ -138,12 +138,12 @@ fn accounts(
                 held.is_effective(record.login, record.joined_at.is_some(), enrolled, world.now)
             });
             let reason = match access.gate {
-                Gate::Shut(reason) | Gate::Keep(reason) => Some(reason),
-                Gate::Open if effective => None,
-                Gate::Open if held.is_some_and(GrantRecord::is_blocked) => Some(Reason::DirectoryRefused),
-                Gate::Open if paused => Some(Reason::Paused),
-                Gate::Open if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
-                Gate::Open => Some(Reason::Pending),
+                Decision::Deny(reason) | Decision::Retain(reason) => Some(reason),
+                Decision::Allow if effective => None,
+                Decision::Allow if held.is_some_and(GrantRecord::is_blocked) => Some(Reason::DirectoryRefused),
+                Decision::Allow if paused => Some(Reason::Paused),
+                Decision::Allow if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
+                Decision::Allow => Some(Reason::Pending),
             };
             api::AccountGrantStatus {
                 account: access.grant.account.clone(),
@@ -167,7 +167,7 @@ fn method_missing(enrolled: &Methods, allowed: &Methods) -> String {
     format!("The guest enrolled {enrolled}, which does not count. They have to enrol {allowed}.")
 }
 
-fn domain_conditions(world: World<'_>, member: &MemberView<'_>, situation: &Situation) -> Vec<Domain> {
+fn domain_conditions(world: Inputs<'_>, member: &EvaluatedMembership<'_>, situation: &Summary) -> Vec<KindCondition> {
     let joined = member.claim.live().is_some_and(|record| record.joined_at.is_some());
     let word = situation.reason.as_str();
     let (mfa, mfa_reason, mfa_message) = match &member.enrolled {
@@ -189,15 +189,20 @@ fn domain_conditions(world: World<'_>, member: &MemberView<'_>, situation: &Situ
         .expires_at
         .is_some_and(|end| end > world.now && end.checked_sub(SOON).is_ok_and(|start| start <= world.now));
     vec![
-        Domain {
+        KindCondition {
             type_: api::ConditionType::Joined,
             status: joined.into(),
             reason: if joined { api::ConditionType::Joined.as_str() } else { word },
             message: if joined { "The guest accepted the invitation." } else { "The guest has not accepted yet." }
                 .to_owned(),
         },
-        Domain { type_: api::ConditionType::MfaSatisfied, status: mfa, reason: mfa_reason, message: mfa_message },
-        Domain {
+        KindCondition {
+            type_: api::ConditionType::MfaSatisfied,
+            status: mfa,
+            reason: mfa_reason,
+            message: mfa_message,
+        },
+        KindCondition {
             type_: api::ConditionType::ExpiringSoon,
             status: soon.into(),
             reason: api::ConditionType::ExpiringSoon.as_str(),

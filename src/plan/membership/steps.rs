@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::super::claims::{Claim, annotation, is_behind, is_leaving, name, namespace, uid};
+use super::super::claims::{Ownership, annotation, is_behind, is_being_deleted, name, namespace, uid};
 use super::super::conditions;
 use super::super::judge::membership::mail_due;
-use super::super::judge::{Gate, MemberView, PartnerView};
+use super::super::judge::{Decision, EvaluatedMembership, EvaluatedPartner};
 use super::super::lifecycle::State;
-use super::super::{Step, World};
+use super::super::{Inputs, Step};
 use super::Shared;
 use crate::api;
 use crate::directory::{
-    Grant, GrantRecord, GuestId, GuestRecord, Login, Mark, MfaRecord, Operation, Origin, PartnerId,
+    Grant, GrantRecord, GuestId, GuestRecord, Login, MfaRecord, Operation, Origin, OwnershipMark, PartnerId,
 };
 use crate::index::Membership;
-use crate::rules::{Email, GuestRole, Methods, Reason, Sort, entry};
+use crate::rules::{Email, GuestRole, Methods, Reason, ReasonGroup, entry};
 
 /// The namespace of identifiers that are derived from UIDs and addresses.
 const GUEST_IDS: Uuid = Uuid::from_bytes(*b"guestlist-guests");
@@ -31,9 +31,9 @@ struct Wanted {
 
 /// The grants as they shall be, by account: what is open, and what nobody can tell as far as it is there already.
 fn wanted(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
-    member: &MemberView<'_>,
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    member: &EvaluatedMembership<'_>,
     record: &GuestRecord,
     shares: &[Shared<'_>],
 ) -> BTreeMap<String, Wanted> {
@@ -42,24 +42,24 @@ fn wanted(
     for (_, access) in shares {
         let held = record.grants.get(&access.grant.account).map(|held| &held.grant);
         match access.gate {
-            Gate::Open => {
+            Decision::Allow => {
                 wanted.insert(access.grant.account.clone(), Wanted { grant: access.grant.clone(), is_open: true });
             }
-            Gate::Keep(_) => {
+            Decision::Retain(_) => {
                 if let Some(kept) = held.and_then(|held| meet(held, &access.grant)) {
                     wanted.entry(access.grant.account.clone()).or_insert_with(|| stays(kept));
                 }
             }
-            Gate::Shut(_) => {}
+            Decision::Deny(_) => {}
         }
     }
     // A grant through an unreadable share stays as it is, as long as the share is there and stays. No other share of the account
     // takes its place meanwhile.
     for (account, held) in &record.grants {
         let share = world.declared.share(partner.namespace, &held.grant.share);
-        let Some(share) = share.filter(|slot| !is_leaving(slot.metadata())) else { continue };
+        let Some(share) = share.filter(|slot| !is_being_deleted(slot.metadata())) else { continue };
         let unreadable = share.read().is_none() && is_behind(world, share.metadata(), &held.grant);
-        if unreadable && !matches!(member.gate, Gate::Shut(_)) {
+        if unreadable && !matches!(member.gate, Decision::Deny(_)) {
             wanted.insert(account.clone(), stays(held.grant.clone()));
         }
     }
@@ -81,11 +81,11 @@ fn meet(held: &Grant, other: &Grant) -> Option<Grant> {
 
 /// Everything that takes away, in order.
 pub fn take(
-    partner: &PartnerView<'_>,
-    member: &MemberView<'_>,
+    partner: &EvaluatedPartner<'_>,
+    member: &EvaluatedMembership<'_>,
     record: &GuestRecord,
     shares: &[Shared<'_>],
-    world: World<'_>,
+    world: Inputs<'_>,
     steps: &mut Vec<Step>,
 ) {
     let guest = &record.id;
@@ -110,23 +110,23 @@ pub fn take(
     }
     for (reason, accounts) in withhold {
         let because = format!("{}: {}", accounts.join(", "), because(reason));
-        steps.push(Step { operation: Operation::Withhold { guest: guest.clone(), accounts }, reason, because });
+        steps.push(Step { operation: Operation::Revoke { guest: guest.clone(), accounts }, reason, message: because });
     }
     let mut push =
-        |operation, reason, because: &str| steps.push(Step { operation, reason, because: because.to_owned() });
+        |operation, reason, because: &str| steps.push(Step { operation, reason, message: because.to_owned() });
     if !lower.is_empty() {
-        let operation = Operation::Lower { guest: guest.clone(), grants: lower };
+        let operation = Operation::Reduce { guest: guest.clone(), grants: lower };
         push(operation, Reason::Reconciled, "the shares grant less than before");
     }
     if record.role == GuestRole::GuestAdmin && member.entry.reading.terms.role == GuestRole::GuestUser {
         push(Operation::Demote { guest: guest.clone() }, Reason::Reconciled, "spec.role says GuestUser");
     }
-    if record.invitation.is_some() && matches!(member.gate, Gate::Shut(_)) && revokes(member) {
+    if record.invitation.is_some() && matches!(member.gate, Decision::Deny(_)) && revokes(member) {
         let reason = member.violations.first().map_or(member.state.reason(), |violation| violation.reason);
         push(Operation::RevokeInvitation { guest: guest.clone() }, reason, "the membership breaks a rule or ends");
     }
     let off = member.suspended || member.expired;
-    if record.login.is_enabled() && off && member.origin == Origin::Made {
+    if record.login.is_enabled() && off && member.origin == Origin::Created {
         push(Operation::DisableLogin { guest: guest.clone() }, member.state.reason(), "suspended or expired");
     }
     if let Some(before) = reset_asked(world, member.entry, record) {
@@ -140,8 +140,8 @@ fn left(record: &GuestRecord, steps: &[Step]) -> Vec<Grant> {
     let mut left: Vec<Grant> = record.grants.values().map(|held| held.grant.clone()).collect();
     for step in steps {
         match &step.operation {
-            Operation::Withhold { accounts, .. } => left.retain(|held| !accounts.contains(&held.account)),
-            Operation::Lower { grants, .. } => {
+            Operation::Revoke { accounts, .. } => left.retain(|held| !accounts.contains(&held.account)),
+            Operation::Reduce { grants, .. } => {
                 left.retain(|held| grants.iter().all(|less| less.account != held.account));
                 left.extend(grants.iter().cloned());
             }
@@ -152,17 +152,17 @@ fn left(record: &GuestRecord, steps: &[Step]) -> Vec<Grant> {
 }
 
 /// Whether an open invitation must not be followed any more. A suspended guest's stays: his login is off.
-fn revokes(member: &MemberView<'_>) -> bool {
+fn revokes(member: &EvaluatedMembership<'_>) -> bool {
     member.state == State::Rejected
 }
 
 /// Why an account is revoked.
-fn why(account: &str, member: &MemberView<'_>, shares: &[Shared<'_>]) -> Reason {
+fn why(account: &str, member: &EvaluatedMembership<'_>, shares: &[Shared<'_>]) -> Reason {
     let said = shares.iter().find(|(_, access)| access.grant.account == account).map(|(_, access)| access.gate);
     match (said, member.gate) {
-        (Some(Gate::Shut(reason)), _) | (_, Gate::Shut(reason)) => reason,
+        (Some(Decision::Deny(reason)), _) | (_, Decision::Deny(reason)) => reason,
         // What nobody can tell takes nothing away; what was held is no more what is shared.
-        (_, Gate::Open | Gate::Keep(_)) => Reason::Reconciled,
+        (_, Decision::Allow | Decision::Retain(_)) => Reason::Reconciled,
     }
 }
 
@@ -172,23 +172,23 @@ fn because(reason: Reason) -> &'static str {
         return "no share grants it";
     }
     let known = entry(reason);
-    if known.sort == Sort::Rule { known.meaning } else { conditions::sentence(reason) }
+    if known.sort == ReasonGroup::Rule { known.meaning } else { conditions::sentence(reason) }
 }
 
 /// The instant before which enrolled MFA is to be taken away, where somebody asked and there is any.
-fn reset_asked(world: World<'_>, entry: &Membership, record: &GuestRecord) -> Option<Timestamp> {
+fn reset_asked(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> Option<Timestamp> {
     let before = crate::rules::time::instant(annotation(&entry.metadata, api::RESET_MFA)?).ok()?;
     let MfaRecord::Known(methods) = &record.mfa else { return None };
-    let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
+    let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     (made && record.joined_at.is_some() && before <= world.now && methods.values().any(|since| *since < before))
         .then_some(before)
 }
 
 /// Everything that describes or gives, in order.
 pub fn keep_and_give(
-    world: World<'_>,
-    partner: &PartnerView<'_>,
-    member: &MemberView<'_>,
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    member: &EvaluatedMembership<'_>,
     record: &GuestRecord,
     shares: &[Shared<'_>],
     steps: &mut Vec<Step>,
@@ -199,7 +199,7 @@ pub fn keep_and_give(
     let terms = &member.entry.reading.terms;
     let guest = &record.id;
     let left = left(record, steps);
-    let mut push = |operation, reason, because: String| steps.push(Step { operation, reason, because });
+    let mut push = |operation, reason, because: String| steps.push(Step { operation, reason, message: because });
     let mark = mark(world, member);
     let described = described(member);
     let home = partner.record.map_or_else(|| record.partner.clone(), |record| record.id.clone());
@@ -211,7 +211,7 @@ pub fn keep_and_give(
         || record.partner_name != terms.partner
         || record.allowed != allowed
     {
-        let operation = Operation::DescribeGuest {
+        let operation = Operation::UpdateGuest {
             guest: guest.clone(),
             mark,
             partner: home,
@@ -225,7 +225,7 @@ pub fn keep_and_give(
         return;
     }
     let off = member.suspended || member.expired;
-    if record.login == Login::DisabledByGuestlist && !off && member.origin == Origin::Made {
+    if record.login == Login::DisabledByGuestlist && !off && member.origin == Origin::Created {
         push(
             Operation::EnableLogin { guest: guest.clone() },
             member.state.reason(),
@@ -235,7 +235,7 @@ pub fn keep_and_give(
     if !off && !member.disabled_by_other && member.wait.is_none() && mail_due(world, member.entry, record) {
         let expires_at = invitation_end(world, partner);
         push(
-            Operation::Invite { guest: guest.clone(), expires_at },
+            Operation::ResendInvitation { guest: guest.clone(), expires_at },
             Reason::Invited,
             "the invitation is due again".to_owned(),
         );
@@ -252,26 +252,33 @@ pub fn keep_and_give(
     if !give.is_empty() {
         let names: Vec<_> = give.iter().map(|grant| format!("{} as {}", grant.account, grant.role)).collect();
         let because = format!("shared and MFA is on: {}", names.join(", "));
-        push(Operation::Give { guest: guest.clone(), grants: give }, Reason::Active, because);
+        push(Operation::Grant { guest: guest.clone(), grants: give }, Reason::Active, because);
     }
 }
 
 /// Whether nothing stands in the way of a first acceptance but that the partner may have no record yet.
-pub fn is_in_order(member: &MemberView<'_>) -> bool {
+pub fn is_in_order(member: &EvaluatedMembership<'_>) -> bool {
     member.violations.is_empty() && member.wait.is_none() && !member.suspended && !member.expired
 }
 
 /// First acceptance: everything is in order, so the record is written and the first mail goes out.
-pub fn admit(world: World<'_>, partner: &PartnerView<'_>, member: &MemberView<'_>, steps: &mut Vec<Step>) {
+pub fn admit(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    member: &EvaluatedMembership<'_>,
+    steps: &mut Vec<Step>,
+) {
     let terms = &member.entry.reading.terms;
     let home = partner.record.filter(|record| record.deactivated_at.is_none());
     let (true, Some(home), Some(address)) = (is_in_order(member), home, &terms.email) else { return };
-    let operation = Operation::Admit {
+    let operation = Operation::InviteGuest {
         guest: match member.claim {
-            Claim::Revives(record) => record.id.clone(),
-            Claim::Mine(_) | Claim::Passes(_) | Claim::Taken | Claim::Stranger | Claim::Free => {
-                guest_id(member.entry, address)
-            }
+            Ownership::Reactivatable(record) => record.id.clone(),
+            Ownership::Owned(_)
+            | Ownership::Inheritable(_)
+            | Ownership::OwnedByOther
+            | Ownership::Unmanaged
+            | Ownership::Absent => guest_id(member.entry, address),
         },
         mark: mark(world, member),
         partner: PartnerId(home.id.0.clone()),
@@ -283,7 +290,7 @@ pub fn admit(world: World<'_>, partner: &PartnerView<'_>, member: &MemberView<'_
         expires_at: invitation_end(world, partner),
     };
     let by = terms.invited_by.as_ref().map(ToString::to_string).unwrap_or_default();
-    steps.push(Step { operation, reason: Reason::Invited, because: format!("invited by {by}") });
+    steps.push(Step { operation, reason: Reason::Invited, message: format!("invited by {by}") });
 }
 
 /// A guest's identifier: derived from the object's UID and the address, so that creating needs no memory. The UID alone
@@ -293,21 +300,21 @@ fn guest_id(entry: &Membership, address: &Email) -> GuestId {
     GuestId(Uuid::new_v5(&GUEST_IDS, who.as_bytes()).to_string())
 }
 
-fn invitation_end(world: World<'_>, partner: &PartnerView<'_>) -> Timestamp {
+fn invitation_end(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Timestamp {
     let lifetime =
         partner.entry.map_or(SignedDuration::from_hours(72), |entry| entry.reading.terms.invitation_lifetime);
     world.now.checked_add(lifetime).unwrap_or(Timestamp::MAX)
 }
 
-fn described(member: &MemberView<'_>) -> String {
+fn described(member: &EvaluatedMembership<'_>) -> String {
     let terms = &member.entry.reading.terms;
     let name = terms.display_name.as_ref().map(ToString::to_string);
     name.or_else(|| terms.email.as_ref().map(ToString::to_string)).unwrap_or_default()
 }
 
-fn mark(world: World<'_>, member: &MemberView<'_>) -> Mark {
+fn mark(world: Inputs<'_>, member: &EvaluatedMembership<'_>) -> OwnershipMark {
     let meta = &member.entry.metadata;
-    Mark {
+    OwnershipMark {
         installation: world.owner.installation.clone(),
         cluster: world.owner.cluster.clone(),
         namespace: namespace(meta).to_owned(),

@@ -2,9 +2,9 @@
 
 use super::Found;
 use crate::api;
-use crate::rules::{GuestRole, MembershipTerms, Reading};
+use crate::rules::{GuestRole, MembershipTerms, ReadSpec};
 
-pub(super) fn read(spec: &api::GuestMembershipSpec) -> Reading<MembershipTerms> {
+pub(super) fn read(spec: &api::GuestMembershipSpec) -> ReadSpec<MembershipTerms> {
     let api::GuestMembershipSpec { partner_ref, email, display_name, role, invited_by, mfa, suspended, expires_at } =
         spec;
     let mut found = Found::default();

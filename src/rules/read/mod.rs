@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DisplayName, Email, MembershipTerms, Methods, MfaMethod, PartnerTerms, Reading, ShareTerms, Violation, say, time,
+    DisplayName, Email, MembershipTerms, Methods, MfaMethod, PartnerTerms, ReadSpec, ShareTerms, Violation, say, time,
 };
 use crate::api;
 
@@ -19,17 +19,17 @@ use crate::api;
 pub const MOST_HOST_ADMINS: usize = 32;
 
 /// Reads a partner's spec.
-pub fn partner(spec: &api::LocalPartnerSpec) -> Reading<PartnerTerms> {
+pub fn partner(spec: &api::LocalPartnerSpec) -> ReadSpec<PartnerTerms> {
     partner::read(spec)
 }
 
 /// Reads a membership's spec.
-pub fn membership(spec: &api::GuestMembershipSpec) -> Reading<MembershipTerms> {
+pub fn membership(spec: &api::GuestMembershipSpec) -> ReadSpec<MembershipTerms> {
     membership::read(spec)
 }
 
 /// Reads a share's spec.
-pub fn share(spec: &api::AccountShareSpec) -> Reading<ShareTerms> {
+pub fn share(spec: &api::AccountShareSpec) -> ReadSpec<ShareTerms> {
     share::read(spec)
 }
 
@@ -42,9 +42,9 @@ impl Found {
         self.0.push(violation);
     }
 
-    fn reading<T>(mut self, terms: T) -> Reading<T> {
+    fn reading<T>(mut self, terms: T) -> ReadSpec<T> {
         self.0.sort();
-        Reading { terms, violations: self.0 }
+        ReadSpec { terms, violations: self.0 }
     }
 
     fn email(&mut self, path: impl Into<String>, text: &str) -> Option<Email> {

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::{Found, MOST_HOST_ADMINS};
 use crate::api;
 use crate::rules::{
-    Adoption, Deletion, Domain, DomainRule, HostAdminEntry, PartnerTerms, Reading, all_methods, say, time,
+    Adoption, Deletion, Domain, DomainRule, HostAdminEntry, PartnerTerms, ReadSpec, all_methods, say, time,
 };
 
 /// The largest quota that can be written.
@@ -18,7 +18,7 @@ const LONGEST_ENROLMENT: SignedDuration = SignedDuration::from_hours(720);
 /// The longest time that an invitation is valid: a directory that counts seconds in 32 bits refuses much longer ones.
 const LONGEST_INVITATION: SignedDuration = SignedDuration::from_hours(8760);
 
-pub(super) fn read(spec: &api::LocalPartnerSpec) -> Reading<PartnerTerms> {
+pub(super) fn read(spec: &api::LocalPartnerSpec) -> ReadSpec<PartnerTerms> {
     let api::LocalPartnerSpec {
         display_name,
         host_admins,

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Found;
 use crate::api;
 use crate::rules::{
-    ExcludeTerms, GuestUserTerms, OverrideTerms, Reading, ShareRole, ShareTerms, Taint, address, say, text,
+    ExcludeTerms, GuestUserTerms, OverrideTerms, ReadSpec, ShareRole, ShareTerms, Taint, address, say, text,
 };
 
 const OWNER: &str = "Owner";
 
-pub(super) fn read(spec: &api::AccountShareSpec) -> Reading<ShareTerms> {
+pub(super) fn read(spec: &api::AccountShareSpec) -> ReadSpec<ShareTerms> {
     let api::AccountShareSpec {
         partner_ref,
         account,

@@ -11,7 +11,7 @@ use rules::RULES;
 
 /// The kind of a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
+pub enum ReasonGroup {
     /// A rule. An object that breaks it has a violation.
     Rule,
     /// A rule about an object or a fact that may still appear. The object waits for it.
@@ -24,11 +24,11 @@ pub enum Sort {
 
 /// The entry of a reason.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct ReasonEntry {
     /// The reason.
     pub reason: Reason,
     /// Its kind.
-    pub sort: Sort,
+    pub sort: ReasonGroup,
     /// For a rule the stages that enforce it: `S` the API server (CEL), `F` `guestlist check`, `R` the reconcile. For other
     /// reasons the objects and outputs that show it.
     pub enforced_by: &'static str,
@@ -49,8 +49,8 @@ const fn rule(
     why: &'static str,
     fix: &'static str,
     example: &'static str,
-) -> Entry {
-    Entry { reason, sort: Sort::Rule, enforced_by, meaning, why, fix, example }
+) -> ReasonEntry {
+    ReasonEntry { reason, sort: ReasonGroup::Rule, enforced_by, meaning, why, fix, example }
 }
 
 const fn waits(
@@ -60,8 +60,8 @@ const fn waits(
     why: &'static str,
     fix: &'static str,
     example: &'static str,
-) -> Entry {
-    Entry { reason, sort: Sort::WaitingRule, enforced_by, meaning, why, fix, example }
+) -> ReasonEntry {
+    ReasonEntry { reason, sort: ReasonGroup::WaitingRule, enforced_by, meaning, why, fix, example }
 }
 
 const fn other(
@@ -70,8 +70,8 @@ const fn other(
     meaning: &'static str,
     fix: &'static str,
     example: &'static str,
-) -> Entry {
-    Entry { reason, sort: Sort::Other, enforced_by, meaning, why: "", fix, example }
+) -> ReasonEntry {
+    ReasonEntry { reason, sort: ReasonGroup::Other, enforced_by, meaning, why: "", fix, example }
 }
 
 const fn state(
@@ -80,16 +80,16 @@ const fn state(
     meaning: &'static str,
     fix: &'static str,
     example: &'static str,
-) -> Entry {
-    Entry { reason, sort: Sort::State, enforced_by, meaning, why: "", fix, example }
+) -> ReasonEntry {
+    ReasonEntry { reason, sort: ReasonGroup::State, enforced_by, meaning, why: "", fix, example }
 }
 
 /// The entry of a reason.
-pub fn entry(reason: Reason) -> Entry {
+pub fn entry(reason: Reason) -> ReasonEntry {
     at(reason as usize)
 }
 
-const fn at(place: usize) -> Entry {
+const fn at(place: usize) -> ReasonEntry {
     let (others, states) = (RULES.len(), RULES.len() + OTHERS.len());
     if place < others {
         RULES[place]
@@ -112,12 +112,12 @@ const _: () = {
 
 /// What `guestlist explain REASON` prints.
 pub fn explain(reason: Reason) -> String {
-    let Entry { reason, sort, enforced_by, meaning, why, fix, example } = entry(reason);
+    let ReasonEntry { reason, sort, enforced_by, meaning, why, fix, example } = entry(reason);
     let sort = match sort {
-        Sort::Rule => "a rule",
-        Sort::WaitingRule => "a rule that waits for a missing object",
-        Sort::Other => "a reason that is not a rule",
-        Sort::State => "a state",
+        ReasonGroup::Rule => "a rule",
+        ReasonGroup::WaitingRule => "a rule that waits for a missing object",
+        ReasonGroup::Other => "a reason that is not a rule",
+        ReasonGroup::State => "a state",
     };
     let mut text = format!("{reason} ({sort})\n\n  {meaning}\n");
     if !why.is_empty() {
@@ -151,9 +151,9 @@ pub fn markdown() -> String {
     let mut text = String::from(
         "<!-- Generated from src/rules/table by `make generate`; do not edit. -->\n\n# Rules and reasons\n\nEvery condition and every broken rule has one reason of this list; [check.md](check.md) lists the other diagnostics of\n`guestlist check`. If an object breaks several rules, its condition has the\nfirst of them in this order, and `status.violations` lists all. `guestlist explain REASON` prints an entry.\n\nEnforced by: **S** the API server (CEL in the CRD), **F** `guestlist check`, as far as the files tell, **R** the operator,\nwhich is the final authority. A rule marked *Waits* is about an object that may still appear.\n\n## Rules\n\n| reason | enforced by | rule | why | fix |\n|---|---|---|---|---|\n",
     );
-    let rows = |text: &mut String, wanted: &dyn Fn(Sort) -> bool, why: bool| {
+    let rows = |text: &mut String, wanted: &dyn Fn(ReasonGroup) -> bool, why: bool| {
         for entry in Reason::ALL.iter().map(|reason| entry(*reason)).filter(|entry| wanted(entry.sort)) {
-            let waits = if entry.sort == Sort::WaitingRule { " *Waits.*" } else { "" };
+            let waits = if entry.sort == ReasonGroup::WaitingRule { " *Waits.*" } else { "" };
             let why = if why { format!(" {} |", entry.why) } else { String::new() };
             let _ = writeln!(
                 text,
@@ -162,10 +162,10 @@ pub fn markdown() -> String {
             );
         }
     };
-    rows(&mut text, &|sort| matches!(sort, Sort::Rule | Sort::WaitingRule), true);
+    rows(&mut text, &|sort| matches!(sort, ReasonGroup::Rule | ReasonGroup::WaitingRule), true);
     text.push_str("\n## Other reasons\n\n| reason | shown in | meaning | fix |\n|---|---|---|---|\n");
-    rows(&mut text, &|sort| sort == Sort::Other, false);
+    rows(&mut text, &|sort| sort == ReasonGroup::Other, false);
     text.push_str("\n## States\n\n| reason | shown in | meaning | fix |\n|---|---|---|---|\n");
-    rows(&mut text, &|sort| sort == Sort::State, false);
+    rows(&mut text, &|sort| sort == ReasonGroup::State, false);
     text
 }

@@ -1,10 +1,10 @@
 //! The reasons that are not rules, and the states.
 
-use super::{Entry, other, state};
+use super::{ReasonEntry, other, state};
 use crate::rules::Reason;
 
 /// The reasons that are neither rules nor states.
-pub(super) const OTHERS: &[Entry] = &[
+pub(super) const OTHERS: &[ReasonEntry] = &[
     other(Reason::Reconciled, "partners and shares, Ready", "The directory reflects the spec.", "No action.", ""),
     other(
         Reason::MembershipNotFound,
@@ -163,7 +163,7 @@ pub(super) const OTHERS: &[Entry] = &[
 ];
 
 /// The states.
-pub(super) const STATES: &[Entry] = &[
+pub(super) const STATES: &[ReasonEntry] = &[
     state(
         Reason::Terminating,
         "all",

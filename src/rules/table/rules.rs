@@ -1,10 +1,10 @@
 //! The rules, in the order of `Reason`.
 
-use super::{Entry, rule, waits};
+use super::{ReasonEntry, rule, waits};
 use crate::rules::Reason;
 
 /// The rules.
-pub(super) const RULES: &[Entry] = &[
+pub(super) const RULES: &[ReasonEntry] = &[
     rule(
         Reason::Unreadable,
         "R",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use guestlist::directory::sqlite::{Access, Store, register_digest};
+use guestlist::directory::sqlite::{OpenMode, Store, register_digest};
 use rusqlite::Connection;
 
 use crate::support::looking::Observer;
@@ -59,7 +59,7 @@ const PEOPLE: &str = "INSERT INTO accounts (name) VALUES ('a');
 fn the_observer_notices_what_is_forbidden() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("directory.db");
-    drop(Store::open(&path, Access::Create).unwrap());
+    drop(Store::open(&path, OpenMode::Create).unwrap());
     let connection = Connection::open(&path).unwrap();
     register_digest(&connection).unwrap();
     connection.execute_batch(PEOPLE).unwrap();

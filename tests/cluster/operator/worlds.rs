@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use guestlist::index::{Key, Kind};
+use guestlist::index::{Kind, ObjectRef};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ impl World {
             let list = self.stage.plane.read(&format!("/apis/guestlist.dev/v1alpha1/{plural}")).unwrap_or_default();
             for object in list["items"].as_array().into_iter().flatten() {
                 let text = |name: &str| object["metadata"][name].as_str().unwrap();
-                objects.insert(Key::new(kind, text("namespace"), text("name")), Arc::new(object.clone()));
+                objects.insert(ObjectRef::new(kind, text("namespace"), text("name")), Arc::new(object.clone()));
             }
         }
         objects
@@ -67,14 +67,14 @@ impl World {
         self.stage.plane.kubectl_with(&["create", "-f", "-"], &list.to_string());
     }
 
-    fn patch(&self, key: &Key, patch: &Value) {
+    fn patch(&self, key: &ObjectRef, patch: &Value) {
         let (_, plural) = KINDS.iter().find(|(kind, _)| *kind == key.kind).unwrap();
         let object = format!("{plural}/{}", key.name);
         let arguments = ["-n", &*key.namespace, "patch", &object, "--type=merge", "-p", &patch.to_string()];
         self.stage.plane.kubectl(&arguments);
     }
 
-    fn delete(&self, key: &Key) {
+    fn delete(&self, key: &ObjectRef) {
         let (_, plural) = KINDS.iter().find(|(kind, _)| *kind == key.kind).unwrap();
         let object = format!("{plural}/{}", key.name);
         self.stage.plane.kubectl(&["-n", &*key.namespace, "delete", &object, "--wait=false", "--ignore-not-found"]);
@@ -127,7 +127,7 @@ impl World {
         let lacking: BTreeMap<_, _> = rights.iter().filter(|(place, right)| held.get(*place) != Some(*right)).collect();
         let orphans: Vec<_> = view.orphans().filter(|orphan| !orphan.grants.is_empty()).map(|it| &it.address).collect();
         let orphans = if view.too_many_orphans() { Vec::new() } else { orphans };
-        let wrong_state = |(key, object): &(&Key, &Arc<Value>)| {
+        let wrong_state = |(key, object): &(&ObjectRef, &Arc<Value>)| {
             key.kind == Kind::Membership
                 && !view.is_paused(key)
                 && !reference::is_deleted(object)

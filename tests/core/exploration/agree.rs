@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use futures::executor::block_on;
-use guestlist::directory::sqlite::{Access, Inline, Store};
-use guestlist::directory::{Epoch, Execute, Import, Operation, Owner, PartnerId, Revision};
+use guestlist::directory::sqlite::{Inline, OpenMode, Store};
+use guestlist::directory::{DirectoryWriter, Epoch, Import, Operation, Owner, PartnerId, Revision};
 use guestlist::rules::{Email, GuestRole, MfaMethod};
 use jiff::Timestamp;
 
@@ -29,7 +29,7 @@ struct Embedded {
 impl Embedded {
     /// A directory with the records of a state. `None`: it cannot be brought there.
     fn with(setup: &Setup, state: &State) -> Option<Self> {
-        let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+        let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
         let known = double(setup, &state.directory, [1; GUESTS]).all;
         store.import(&Import { users: known.users, accounts: known.accounts }).unwrap();
         let inline = Inline::new(store);
@@ -59,7 +59,11 @@ impl Embedded {
             accept();
             self.enrol(who, guest.mfa);
             let guest = id.clone();
-            self.run(&if setup.adopted[who] { Operation::Release { guest } } else { Operation::Deactivate { guest } });
+            self.run(&if setup.adopted[who] {
+                Operation::RemoveAdopted { guest }
+            } else {
+                Operation::Deactivate { guest }
+            });
         }
         if guest.record == Record::None {
             return;
@@ -70,7 +74,7 @@ impl Embedded {
             self.enrol(who, Mfa::Both);
             let held = guest.grants.iter().enumerate();
             let grants = held.filter_map(|(what, held)| Some(grant(what, (*held)?))).collect();
-            self.run(&Operation::Give { guest: id.clone(), grants });
+            self.run(&Operation::Grant { guest: id.clone(), grants });
             self.inline.0.lock().unwrap().reset_mfa(address, long_ago()).unwrap();
             self.enrol(who, guest.mfa);
         }
@@ -139,7 +143,7 @@ fn observable(mut directory: Directory) -> Directory {
 }
 
 fn ensure(which: usize, mine: bool, suspended: bool) -> Operation {
-    Operation::EnsurePartner {
+    Operation::ApplyPartner {
         partner: partner_id(which),
         mark: mark(PARTNER[which], mine, false),
         display_name: PARTNER[which].to_owned(),
@@ -150,7 +154,7 @@ fn ensure(which: usize, mine: bool, suspended: bool) -> Operation {
 
 fn admit(setup: &Setup, who: usize, guest: &Guest) -> Operation {
     let home = setup.partner_of_guest[who];
-    Operation::Admit {
+    Operation::InviteGuest {
         guest: guest_id(who),
         mark: mark(MEMBER[who], guest.mine, guest.adopted),
         partner: partner_id(home),
@@ -172,7 +176,7 @@ fn operations(setup: &Setup, who: usize, now: Timestamp) -> Vec<Operation> {
     let give = |what, held| vec![grant(what, held)];
     let member = |admin, mine| Guest { mine, adopted, admin, ..Guest::default() };
     let other_origin = Guest { adopted: !adopted, ..member(false, false) };
-    let describe = |adopted, allowed| Operation::DescribeGuest {
+    let describe = |adopted, allowed| Operation::UpdateGuest {
         guest: guest(),
         mark: mark(MEMBER[who], true, adopted),
         partner: home.clone(),
@@ -181,44 +185,44 @@ fn operations(setup: &Setup, who: usize, now: Timestamp) -> Vec<Operation> {
         allowed: methods(allowed),
     };
     let mut all = vec![
-        Operation::Give { guest: guest(), grants: give(0, Held { asked: Methods::WebAuthn, ..held(false) }) },
-        Operation::Lower { guest: guest(), grants: give(0, Held { ends: true, ..held(false) }) },
-        Operation::Lower { guest: guest(), grants: give(0, Held { allowed: Methods::Totp, ..held(false) }) },
+        Operation::Grant { guest: guest(), grants: give(0, Held { asked: Methods::WebAuthn, ..held(false) }) },
+        Operation::Reduce { guest: guest(), grants: give(0, Held { ends: true, ..held(false) }) },
+        Operation::Reduce { guest: guest(), grants: give(0, Held { allowed: Methods::Totp, ..held(false) }) },
         describe(adopted, Methods::Totp),
-        Operation::Give { guest: guest(), grants: give(0, Held { ends: true, ..held(false) }) },
-        Operation::Lower { guest: guest(), grants: give(0, Held { asked: Methods::Totp, ends: true, ..held(false) }) },
-        Operation::Give { guest: guest(), grants: give(1, Held { allowed: Methods::WebAuthn, ..held(false) }) },
-        Operation::Lower { guest: guest(), grants: give(1, Held { allowed: Methods::WebAuthn, ..held(false) }) },
+        Operation::Grant { guest: guest(), grants: give(0, Held { ends: true, ..held(false) }) },
+        Operation::Reduce { guest: guest(), grants: give(0, Held { asked: Methods::Totp, ends: true, ..held(false) }) },
+        Operation::Grant { guest: guest(), grants: give(1, Held { allowed: Methods::WebAuthn, ..held(false) }) },
+        Operation::Reduce { guest: guest(), grants: give(1, Held { allowed: Methods::WebAuthn, ..held(false) }) },
         describe(!adopted, Methods::Any),
         describe(adopted, Methods::WebAuthn),
         Operation::Demote { guest: guest() },
-        Operation::Give { guest: guest(), grants: give(0, held(true)) },
-        Operation::Give { guest: guest(), grants: give(1, held(false)) },
-        Operation::Lower { guest: guest(), grants: give(0, held(false)) },
-        Operation::Lower { guest: guest(), grants: give(1, held(true)) },
+        Operation::Grant { guest: guest(), grants: give(0, held(true)) },
+        Operation::Grant { guest: guest(), grants: give(1, held(false)) },
+        Operation::Reduce { guest: guest(), grants: give(0, held(false)) },
+        Operation::Reduce { guest: guest(), grants: give(1, held(true)) },
         Operation::Promote { guest: guest() },
-        Operation::Give { guest: guest(), grants: give(1, held(true)) },
+        Operation::Grant { guest: guest(), grants: give(1, held(true)) },
         Operation::DisableLogin { guest: guest() },
-        Operation::Give { guest: guest(), grants: give(0, held(true)) },
+        Operation::Grant { guest: guest(), grants: give(0, held(true)) },
         Operation::EnableLogin { guest: guest() },
         Operation::RevokeInvitation { guest: guest() },
-        Operation::Invite { guest: guest(), expires_at: "2027-02-01T00:00:00Z".parse().unwrap() },
+        Operation::ResendInvitation { guest: guest(), expires_at: "2027-02-01T00:00:00Z".parse().unwrap() },
         admit(setup, who, &member(true, true)),
         Operation::DeactivatePartner { partner: home.clone() },
-        Operation::Destroy { guest: guest(), since: long_ago(), at_most: 100 },
+        Operation::Purge { guest: guest(), since: long_ago(), at_most: 100 },
         Operation::Deactivate { guest: guest() },
         Operation::Promote { guest: guest() },
-        Operation::Invite { guest: guest(), expires_at: "2027-02-02T00:00:00Z".parse().unwrap() },
+        Operation::ResendInvitation { guest: guest(), expires_at: "2027-02-02T00:00:00Z".parse().unwrap() },
         admit(setup, who, &member(false, false)),
-        Operation::Release { guest: guest() },
+        Operation::RemoveAdopted { guest: guest() },
         admit(setup, who, &other_origin),
         Operation::Deactivate { guest: guest() },
         admit(setup, who, &other_origin),
         Operation::DeactivatePartner { partner: home.clone() },
         admit(setup, who, &member(false, true)),
-        Operation::DestroyPartner { partner: home.clone(), since: now },
-        Operation::Destroy { guest: guest(), since: now, at_most: 100 },
-        Operation::DestroyPartner { partner: home.clone(), since: now },
+        Operation::PurgePartner { partner: home.clone(), since: now },
+        Operation::Purge { guest: guest(), since: now, at_most: 100 },
+        Operation::PurgePartner { partner: home.clone(), since: now },
         Operation::Demote { guest: guest() },
         Operation::EnableLogin { guest: guest() },
         ensure(setup.partner_of_guest[who], true, false),
@@ -226,7 +230,7 @@ fn operations(setup: &Setup, who: usize, now: Timestamp) -> Vec<Operation> {
     ];
     for (what, account) in ACCOUNT.iter().enumerate().take(SHARES) {
         all.push(Operation::ForgetShare { share_uid: grant(what, held(false)).share_uid });
-        all.push(Operation::Withhold { guest: guest(), accounts: vec![(*account).to_owned()] });
+        all.push(Operation::Revoke { guest: guest(), accounts: vec![(*account).to_owned()] });
     }
     all
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use guestlist::directory::{
-    Everything, Grant, GrantRecord, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, Revision,
-    Weight,
+    AccessChange, Grant, GrantRecord, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, Revision,
+    Snapshot,
 };
 use guestlist::rules::{Email, GuestRole, Methods, ShareRole};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 /// The double of a directory.
 #[derive(Clone, Debug, Default)]
 pub struct Double {
-    pub all: Everything,
+    pub all: Snapshot,
     /// The MFA of users of the workspace who have no record.
     pub mfa: BTreeMap<Email, MfaRecord>,
 }
@@ -30,8 +30,8 @@ pub fn execute(
 ) -> Result<(), Refused> {
     let all = &mut double.all;
     match operation {
-        Operation::Admit { .. } => return admit(double, operation, basis, now),
-        Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
+        Operation::InviteGuest { .. } => return admit(double, operation, basis, now),
+        Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
             let record = guestlist::directory::PartnerRecord {
                 id: partner.clone(),
                 mark: mark.clone(),
@@ -52,7 +52,7 @@ pub fn execute(
                 record.suspended = false;
             }
         }
-        Operation::DestroyPartner { partner, since } => {
+        Operation::PurgePartner { partner, since } => {
             let Some(place) = all.partners.iter().position(|known| known.id == *partner) else { return Ok(()) };
             let inhabited = all.guests.iter().any(|guest| guest.partner == *partner);
             if inhabited || all.partners[place].deactivated_at != Some(*since) {
@@ -64,23 +64,23 @@ pub fn execute(
             let held = |guest: &GuestRecord| guest.grants.values().any(|held| held.grant.share_uid == *share_uid);
             return if all.guests.iter().any(held) { Err(Refused) } else { Ok(()) };
         }
-        Operation::Withhold { guest, .. }
-        | Operation::Lower { guest, .. }
+        Operation::Revoke { guest, .. }
+        | Operation::Reduce { guest, .. }
         | Operation::Demote { guest }
         | Operation::RevokeInvitation { guest }
         | Operation::DisableLogin { guest }
         | Operation::ResetMfa { guest, .. }
         | Operation::Deactivate { guest }
-        | Operation::Release { guest }
-        | Operation::GiveBack { guest }
-        | Operation::Destroy { guest, .. }
-        | Operation::DescribeGuest { guest, .. }
-        | Operation::Invite { guest, .. }
+        | Operation::RemoveAdopted { guest }
+        | Operation::Unmanage { guest }
+        | Operation::Purge { guest, .. }
+        | Operation::UpdateGuest { guest, .. }
+        | Operation::ResendInvitation { guest, .. }
         | Operation::EnableLogin { guest }
         | Operation::Promote { guest }
-        | Operation::Give { guest, .. } => {
+        | Operation::Grant { guest, .. } => {
             let Some(place) = all.guests.iter().position(|known| known.id == *guest) else {
-                let takes = matches!(operation.weight(), Weight::Take | Weight::End);
+                let takes = matches!(operation.access_change(), AccessChange::Revoke | AccessChange::Remove);
                 return if takes { Ok(()) } else { Err(Refused) };
             };
             let record = &all.guests[place];
@@ -106,18 +106,18 @@ pub fn execute(
 
 /// A guest's record after an operation. `None`: there is none.
 fn change(
-    all: &Everything,
+    all: &Snapshot,
     record: &GuestRecord,
     operation: &Operation,
     now: Timestamp,
 ) -> Result<Option<GuestRecord>, Refused> {
     let mut new = record.clone();
-    let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made);
+    let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let needs = |fine: bool| if fine { Ok(()) } else { Err(Refused) };
     let live = record.deactivated_at.is_none();
     match operation {
-        Operation::Withhold { accounts, .. } => new.grants.retain(|account, _| !accounts.contains(account)),
-        Operation::Lower { grants, .. } => {
+        Operation::Revoke { accounts, .. } => new.grants.retain(|account, _| !accounts.contains(account)),
+        Operation::Reduce { grants, .. } => {
             for grant in grants {
                 let Some(held) = new.grants.get_mut(&grant.account) else { continue };
                 needs(is_less(grant, &held.grant))?;
@@ -148,29 +148,29 @@ fn change(
             new.login = disabled(record);
             new.deactivated_at.get_or_insert(now);
         }
-        Operation::Destroy { since, .. } => {
+        Operation::Purge { since, .. } => {
             needs(made && record.deactivated_at == Some(*since) && record.login != Login::DisabledByOther)?;
             return Ok(None);
         }
-        Operation::Release { .. } => {
+        Operation::RemoveAdopted { .. } => {
             needs(!made)?;
             return Ok(None);
         }
-        Operation::DescribeGuest { mark, partner, partner_name, display_name, allowed, .. } => {
+        Operation::UpdateGuest { mark, partner, partner_name, display_name, allowed, .. } => {
             needs(live)?;
             new.mark = Some(mark.clone());
             new.partner = partner.clone();
             new.partner_name.clone_from(partner_name);
             new.display_name.clone_from(display_name);
             new.allowed.clone_from(allowed);
-            let same = made == (mark.origin == Origin::Made);
+            let same = made == (mark.origin == Origin::Created);
             needs(new == *record || (same && is_home(all, &partner.0)))?;
         }
-        Operation::Invite { expires_at, .. } => {
+        Operation::ResendInvitation { expires_at, .. } => {
             needs(live && record.joined_at.is_none() && record.login != Login::DisabledByOther)?;
             new.invitation = Some(InvitationRecord { sent_at: now, expires_at: *expires_at });
         }
-        Operation::Give { grants, .. } => {
+        Operation::Grant { grants, .. } => {
             needs(live)?;
             let MfaRecord::Known(methods) = &record.mfa else { return Err(Refused) };
             let enrolled: Methods = methods.keys().copied().collect();
@@ -184,11 +184,11 @@ fn change(
             }
         }
         // No plan has these here.
-        Operation::ResetMfa { .. } | Operation::GiveBack { .. } => return Err(Refused),
-        Operation::Admit { .. }
-        | Operation::EnsurePartner { .. }
+        Operation::ResetMfa { .. } | Operation::Unmanage { .. } => return Err(Refused),
+        Operation::InviteGuest { .. }
+        | Operation::ApplyPartner { .. }
         | Operation::DeactivatePartner { .. }
-        | Operation::DestroyPartner { .. }
+        | Operation::PurgePartner { .. }
         | Operation::ForgetShare { .. } => {}
     }
     Ok(Some(new))
@@ -208,13 +208,13 @@ fn disabled(record: &GuestRecord) -> Login {
     if record.login == Login::DisabledByOther { Login::DisabledByOther } else { Login::DisabledByGuestlist }
 }
 
-fn is_home(all: &Everything, partner: &str) -> bool {
+fn is_home(all: &Snapshot, partner: &str) -> bool {
     all.partners.iter().any(|known| known.id.0 == partner && known.deactivated_at.is_none())
 }
 
 fn admit(double: &mut Double, operation: &Operation, basis: Option<Revision>, now: Timestamp) -> Result<(), Refused> {
     let all = &mut double.all;
-    let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
+    let Operation::InviteGuest { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
         operation
     else {
         return Err(Refused);

@@ -88,8 +88,8 @@ fn of_guest(who: usize, old: &Guest, new: &Guest) -> Vec<Edit> {
     }
     for (what, account) in ACCOUNT.iter().enumerate() {
         let operation = match (old.grants[what], new.grants[what]) {
-            (None, Some(held)) => Operation::Give { guest: guest(), grants: vec![grant(what, held)] },
-            (Some(_), None) => Operation::Withhold { guest: guest(), accounts: vec![(*account).to_owned()] },
+            (None, Some(held)) => Operation::Grant { guest: guest(), grants: vec![grant(what, held)] },
+            (Some(_), None) => Operation::Revoke { guest: guest(), accounts: vec![(*account).to_owned()] },
             _ => continue,
         };
         edits.push(Edit::Tamper(Box::new(operation)));

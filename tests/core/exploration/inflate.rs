@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use guestlist::directory::{
-    AccountRecord, Everything, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, Mark, MfaRecord,
-    Mirror, Origin, PartnerId, PartnerRecord, Revision, UserRecord,
+    AccountRecord, DirectoryCache, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MfaRecord,
+    Origin, OwnershipMark, PartnerId, PartnerRecord, Revision, Snapshot, UserRecord,
 };
 use guestlist::rules::{self, Email, GuestRole, MfaMethod, ShareRole, all_methods};
 use jiff::Timestamp;
@@ -68,14 +68,14 @@ fn is_mine(uid: &str) -> bool {
     uid.starts_with("uid-")
 }
 
-pub fn mark(name: &str, mine: bool, adopted: bool) -> Mark {
-    Mark {
+pub fn mark(name: &str, mine: bool, adopted: bool) -> OwnershipMark {
+    OwnershipMark {
         installation: "default".to_owned(),
         cluster: "test".to_owned(),
         namespace: SPACE.to_owned(),
         name: name.to_owned(),
         uid: uid(name, mine),
-        origin: if adopted { Origin::Adopted } else { Origin::Made },
+        origin: if adopted { Origin::Adopted } else { Origin::Created },
     }
 }
 
@@ -197,12 +197,12 @@ pub fn double(setup: &Setup, directory: &Directory, revisions: [i64; GUESTS]) ->
     };
     let adopted = || (0..GUESTS).filter(|who| setup.adopted[*who]);
     let guests = directory.guests.iter().enumerate();
-    let all = Everything {
+    let all = Snapshot {
         partners: directory.partners.iter().enumerate().filter_map(partner).collect(),
         guests: guests.filter_map(|(who, it)| guest(setup, who, it, revisions[who])).collect(),
         accounts: directory.owned.iter().enumerate().map(account).collect(),
         users: HOSTS.iter().chain(adopted().map(address)).map(user).collect(),
-        ..Everything::default()
+        ..Snapshot::default()
     };
     let without_record = adopted().filter(|who| directory.guests[*who].record == Record::None);
     let kept = without_record.map(|who| (address(who).clone(), mfa(directory.guests[who].mfa)));
@@ -210,8 +210,8 @@ pub fn double(setup: &Setup, directory: &Directory, revisions: [i64; GUESTS]) ->
 }
 
 /// The directory as the operator sees it.
-pub fn mirror(all: &Everything, state: &State) -> Mirror {
-    let mut mirror = Mirror::default();
+pub fn mirror(all: &Snapshot, state: &State) -> DirectoryCache {
+    let mut mirror = DirectoryCache::default();
     for partner in &all.partners {
         mirror.set_partner(&partner.id, Some(partner.clone()));
     }

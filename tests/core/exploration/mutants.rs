@@ -1,8 +1,8 @@
 //! Planners that are wrong on purpose. Each is caught, and for the right reason.
 
-use guestlist::directory::{MfaRecord, Mirror, Operation, Weight};
-use guestlist::index::{Key, Kind};
-use guestlist::plan::{Finalizer, Plan, World, plan};
+use guestlist::directory::{AccessChange, DirectoryCache, MfaRecord, Operation};
+use guestlist::index::{Kind, ObjectRef};
+use guestlist::plan::{Finalizer, Inputs, Plan, plan};
 use guestlist::rules::{GuestRole, MfaMethod, Reason};
 
 use super::inflate::{ACCOUNT, SPACE, long_ago, now};
@@ -16,35 +16,35 @@ use super::{
 };
 
 /// Plans on other facts about MFA than there are.
-fn believes(world: World<'_>, key: &Key, other: impl Fn(&MfaRecord) -> MfaRecord) -> Plan {
-    let mut mirror: Mirror = world.observed.clone();
+fn believes(world: Inputs<'_>, key: &ObjectRef, other: impl Fn(&MfaRecord) -> MfaRecord) -> Plan {
+    let mut mirror: DirectoryCache = world.observed.clone();
     for guest in world.observed.guests() {
         let mut believed = guest.clone();
         believed.mfa = other(&guest.mfa);
         mirror.set_guest(&guest.address, Some(believed));
     }
-    plan(World { observed: &mirror, ..world }, key)
+    plan(Inputs { observed: &mirror, ..world }, key)
 }
 
-fn forgets_mfa(world: World<'_>, key: &Key) -> Plan {
+fn forgets_mfa(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     believes(world, key, |_| MfaRecord::Known([(MfaMethod::TOTP, long_ago())].into()))
 }
 
-fn reads_unknown_as_false(world: World<'_>, key: &Key) -> Plan {
+fn reads_unknown_as_false(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     believes(world, key, |mfa| match mfa {
         MfaRecord::Unknown => MfaRecord::Known([].into()),
         MfaRecord::Known(methods) => MfaRecord::Known(methods.clone()),
     })
 }
 
-fn reads_unknown_as_true(world: World<'_>, key: &Key) -> Plan {
+fn reads_unknown_as_true(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     believes(world, key, |mfa| match mfa {
         MfaRecord::Unknown => MfaRecord::Known([(MfaMethod::TOTP, long_ago())].into()),
         MfaRecord::Known(methods) => MfaRecord::Known(methods.clone()),
     })
 }
 
-fn gives_before_it_takes_away(world: World<'_>, key: &Key) -> Plan {
+fn gives_before_it_takes_away(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     if key.kind == Kind::Membership {
         plan.steps.reverse();
@@ -52,46 +52,46 @@ fn gives_before_it_takes_away(world: World<'_>, key: &Key) -> Plan {
     plan
 }
 
-fn without(world: World<'_>, key: &Key, drop: impl Fn(&Operation) -> bool) -> Plan {
+fn without(world: Inputs<'_>, key: &ObjectRef, drop: impl Fn(&Operation) -> bool) -> Plan {
     let mut plan = plan(world, key);
     plan.steps.retain(|step| !drop(&step.operation));
     plan
 }
 
-fn keeps_the_grant_of_an_excluded_one(world: World<'_>, key: &Key) -> Plan {
+fn keeps_the_grant_of_an_excluded_one(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let excludes = |account: &String| {
         let share = world.declared.share(SPACE, account).and_then(|slot| slot.read());
         share.is_some_and(|share| share.reading.terms.exclude.contains_key(&*key.name))
     };
     without(world, key, |operation| match operation {
-        Operation::Withhold { accounts, .. } => accounts.iter().any(excludes),
+        Operation::Revoke { accounts, .. } => accounts.iter().any(excludes),
         _ => false,
     })
 }
 
-fn withholds_nothing(world: World<'_>, key: &Key) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::Withhold { .. }))
+fn withholds_nothing(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    without(world, key, |operation| matches!(operation, Operation::Revoke { .. }))
 }
 
-fn demotes_nobody(world: World<'_>, key: &Key) -> Plan {
+fn demotes_nobody(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     without(world, key, |operation| matches!(operation, Operation::Demote { .. }))
 }
 
-fn lets_go_before_it_has_ended_anything(world: World<'_>, key: &Key) -> Plan {
-    let plan = without(world, key, |operation| operation.weight() == Weight::End);
+fn lets_go_before_it_has_ended_anything(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    let plan = without(world, key, |operation| operation.access_change() == AccessChange::Remove);
     if plan.finalizer == Finalizer::Release { Plan { steps: Vec::new(), ..plan } } else { plan }
 }
 
-fn never_puts_its_finalizer_on(world: World<'_>, key: &Key) -> Plan {
+fn never_puts_its_finalizer_on(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let plan = plan(world, key);
     let finalizer = if plan.finalizer == Finalizer::Hold { Finalizer::Leave } else { plan.finalizer };
     Plan { finalizer, ..plan }
 }
 
-fn makes_everybody_manager(world: World<'_>, key: &Key) -> Plan {
+fn makes_everybody_manager(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     for step in &mut plan.steps {
-        if let Operation::Admit { role, .. } = &mut step.operation {
+        if let Operation::InviteGuest { role, .. } = &mut step.operation {
             *role = GuestRole::GuestAdmin;
         }
     }
@@ -104,37 +104,37 @@ fn without_demoting(mut plan: Plan) -> Plan {
 }
 
 /// What was withheld by hand a moment ago is withheld again.
-fn withholds_in_every_pass(world: World<'_>, key: &Key) -> Plan {
+fn withholds_in_every_pass(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     let record = world.observed.guests().find(|guest| guest.mark.as_ref().is_some_and(|mark| *mark.name == *key.name));
     if let Some(record) = record.filter(|_| key.kind == Kind::Membership && plan.steps.is_empty()) {
         let accounts = vec![ACCOUNT[1].to_owned()];
-        let operation = Operation::Withhold { guest: record.id.clone(), accounts };
-        plan.steps.push(guestlist::plan::Step { operation, reason: Reason::Reconciled, because: String::new() });
+        let operation = Operation::Revoke { guest: record.id.clone(), accounts };
+        plan.steps.push(guestlist::plan::Step { operation, reason: Reason::Reconciled, message: String::new() });
     }
     plan
 }
 
 /// The end of a grant is written down, and its passing goes unnoticed.
-fn lets_no_time_pass(world: World<'_>, key: &Key) -> Plan {
-    plan(World { now: now(), ..world }, key)
+fn lets_no_time_pass(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    plan(Inputs { now: now(), ..world }, key)
 }
 
-fn releases_nobody(world: World<'_>, key: &Key) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::Release { .. }))
+fn releases_nobody(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    without(world, key, |operation| matches!(operation, Operation::RemoveAdopted { .. }))
 }
 
-fn disables_no_login(world: World<'_>, key: &Key) -> Plan {
+fn disables_no_login(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     without(world, key, |operation| matches!(operation, Operation::DisableLogin { .. }))
 }
 
-fn describes_nobody(world: World<'_>, key: &Key) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::DescribeGuest { .. }))
+fn describes_nobody(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    without(world, key, |operation| matches!(operation, Operation::UpdateGuest { .. }))
 }
 
 #[test]
 fn wrong_planner_is_caught_for_its_bug() {
-    type Plans = fn(World<'_>, &Key) -> Plan;
+    type Plans = fn(Inputs<'_>, &ObjectRef) -> Plan;
     let wrong: [(&str, Plans, &Setup, &str); 15] = [
         ("forgets MFA", forgets_mfa, &PEOPLE, "the directory refuses it"),
         ("reads unknown as false", reads_unknown_as_false, &MFA, "loses 0, which the rules give"),

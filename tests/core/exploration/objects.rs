@@ -1,7 +1,7 @@
 //! The declared objects of a state, as the API server stores them. Their specs come from the one description of worlds.
 
 use guestlist::api;
-use guestlist::index::{Index, Key, Kind};
+use guestlist::index::{Kind, ObjectCache, ObjectRef};
 use guestlist::operator::watch;
 use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
@@ -31,15 +31,15 @@ impl Item {
         partners.chain((0..GUESTS).map(Self::Member)).chain((0..SHARES).map(Self::Share))
     }
 
-    pub fn key(self) -> Key {
+    pub fn key(self) -> ObjectRef {
         match self {
-            Self::Partner(which) => Key::new(Kind::Partner, SPACE, PARTNER[which]),
-            Self::Member(who) => Key::new(Kind::Membership, SPACE, MEMBER[who]),
-            Self::Share(what) => Key::new(Kind::Share, SPACE, ACCOUNT[what]),
+            Self::Partner(which) => ObjectRef::new(Kind::Partner, SPACE, PARTNER[which]),
+            Self::Member(who) => ObjectRef::new(Kind::Membership, SPACE, MEMBER[who]),
+            Self::Share(what) => ObjectRef::new(Kind::Share, SPACE, ACCOUNT[what]),
         }
     }
 
-    pub fn of(key: &Key) -> Self {
+    pub fn of(key: &ObjectRef) -> Self {
         Self::all().find(|item| item.key() == *key).unwrap()
     }
 
@@ -94,7 +94,7 @@ impl Item {
 }
 
 /// A new object.
-pub fn created(key: &Key, spec: Value) -> Value {
+pub fn created(key: &ObjectRef, spec: Value) -> Value {
     json!({
         "apiVersion": "guestlist.dev/v1alpha1",
         "kind": key.kind.as_str(),
@@ -167,12 +167,12 @@ pub fn objects(setup: &Setup, declared: &Declared) -> Objects {
 }
 
 /// The objects as the planner reads them.
-pub fn index(setup: &Setup, declared: &Declared) -> Index {
-    fn read<K: watch::Watched>(object: Value) -> guestlist::index::Declared {
+pub fn index(setup: &Setup, declared: &Declared) -> ObjectCache {
+    fn read<K: watch::Watched>(object: Value) -> guestlist::index::Object {
         let read = serde_json::from_value::<DeserializeGuard<K>>(object).unwrap();
         watch::declared(read)
     }
-    let mut index = Index::default();
+    let mut index = ObjectCache::default();
     for item in Item::all() {
         let Some(object) = item.object(setup, declared) else { continue };
         index.apply(match item {

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::rc::Rc;
 
-use guestlist::directory::{Mirror, Operation, Owner, Revision};
-use guestlist::index::{Index, Key};
-use guestlist::plan::{Extent, Finalizer, Plan, Scope, Step, World, plan, sweep};
-use guestlist::workspace::Workspace;
+use guestlist::directory::{DirectoryCache, Operation, Owner, Revision};
+use guestlist::index::{ObjectCache, ObjectRef};
+use guestlist::plan::{AvailableFacts, Finalizer, Inputs, Plan, PruneScope, Step, plan, sweep};
+use guestlist::workspace::WorkspacePolicy;
 
 use super::directory::{Double, execute};
 use super::hash::Table;
@@ -21,7 +21,7 @@ use super::state::{Declared, Directory, GUESTS, Presence, State};
 /// A planner, and the way it reads its inputs. A wrong one misreads them.
 #[derive(Clone, Copy)]
 pub struct Planner {
-    pub plan: fn(World<'_>, &Key) -> Plan,
+    pub plan: fn(Inputs<'_>, &ObjectRef) -> Plan,
     pub read: fn(&mut Declared),
     pub see: fn(&mut Directory),
 }
@@ -40,10 +40,10 @@ const STALE: i64 = 1;
 pub struct Operator<'a> {
     pub setup: &'a Setup,
     pub planner: Planner,
-    workspace: Workspace,
+    workspace: WorkspacePolicy,
     owner: Owner,
-    keys: Vec<(Item, Key)>,
-    indexes: RefCell<Table<Declared, Rc<Index>>>,
+    keys: Vec<(Item, ObjectRef)>,
+    indexes: RefCell<Table<Declared, Rc<ObjectCache>>>,
 }
 
 /// A move of the operator, and the state after it.
@@ -51,20 +51,20 @@ pub type Move = (String, State);
 
 struct Look<'s> {
     state: &'s State,
-    index: Rc<Index>,
+    index: Rc<ObjectCache>,
     double: Double,
-    mirror: Mirror,
+    mirror: DirectoryCache,
 }
 
 impl<'a> Operator<'a> {
     pub fn new(setup: &'a Setup, planner: Planner) -> Self {
         let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
-        let workspace = Workspace::parse(POLICY).unwrap();
+        let workspace = WorkspacePolicy::parse(POLICY).unwrap();
         let keys = Item::all().map(|item| (item, item.key())).collect();
         Self { setup, planner, workspace, owner, keys, indexes: RefCell::default() }
     }
 
-    fn index(&self, declared: &Declared) -> Rc<Index> {
+    fn index(&self, declared: &Declared) -> Rc<ObjectCache> {
         let mut indexes = self.indexes.borrow_mut();
         let entry = indexes.entry(*declared).or_insert_with(|| {
             let mut read = *declared;
@@ -74,8 +74,8 @@ impl<'a> Operator<'a> {
         Rc::clone(entry)
     }
 
-    fn world<'w>(&'w self, look: &'w Look<'_>) -> World<'w> {
-        World {
+    fn world<'w>(&'w self, look: &'w Look<'_>) -> Inputs<'w> {
+        Inputs {
             declared: &look.index,
             observed: &look.mirror,
             workspace: &self.workspace,
@@ -83,8 +83,8 @@ impl<'a> Operator<'a> {
             directory_available: true,
             unsent: false,
             invitations: &guestlist::plan::NO_INVITATIONS,
-            scope: Scope::ALL,
-            extent: Extent::Everything,
+            scope: AvailableFacts::ALL,
+            extent: PruneScope::Everything,
             now: instant(look.state),
         }
     }
@@ -107,7 +107,7 @@ impl<'a> Operator<'a> {
             self.pass(&look, *item, key, &mut moves)?;
         }
         let sweep = sweep::plan(self.world(&look));
-        for (_, steps) in &sweep.withhold {
+        for (_, steps) in &sweep.revocations {
             self.steps(&look, "sweep", steps, None, &mut moves)?;
         }
         for step in &sweep.steps {
@@ -119,7 +119,7 @@ impl<'a> Operator<'a> {
         Ok(moves)
     }
 
-    fn pass(&self, look: &Look<'_>, item: Item, key: &Key, moves: &mut Vec<Move>) -> Result<(), String> {
+    fn pass(&self, look: &Look<'_>, item: Item, key: &ObjectRef, moves: &mut Vec<Move>) -> Result<(), String> {
         let object = item.head(&look.state.declared);
         if object.presence == Presence::Absent {
             return Ok(());
@@ -194,7 +194,7 @@ impl<'a> Operator<'a> {
 
 /// The guest of an operation, with a record or without.
 fn about(double: &Double, operation: &Operation) -> Option<usize> {
-    if let Operation::Admit { address: admitted, .. } = operation {
+    if let Operation::InviteGuest { address: admitted, .. } = operation {
         return (0..GUESTS).find(|who| address(*who) == admitted);
     }
     let id = operation.guest()?;
@@ -219,8 +219,8 @@ fn words(operation: &Operation) -> String {
     let _ = write!(kind, "{operation:?}");
     let kind = kind.0;
     match operation {
-        Operation::Withhold { accounts, .. } => format!("{kind} {}", accounts.join(", ")),
-        Operation::Give { grants, .. } | Operation::Lower { grants, .. } => {
+        Operation::Revoke { accounts, .. } => format!("{kind} {}", accounts.join(", ")),
+        Operation::Grant { grants, .. } | Operation::Reduce { grants, .. } => {
             let grants: Vec<_> = grants.iter().map(|grant| format!("{} as {}", grant.account, grant.role)).collect();
             format!("{kind} {}", grants.join(", "))
         }

@@ -1,7 +1,9 @@
 //! What is done to a realm, and from which state on.
 
-use guestlist::directory::import::People;
-use guestlist::directory::{AccountRecord, Epoch, Execute as _, Fault, GuestRecord, Import, Operation, Origin, Owner};
+use guestlist::directory::import::UserChanges;
+use guestlist::directory::{
+    AccountRecord, DirectoryWriter as _, Epoch, Error, GuestRecord, Import, Operation, Origin, Owner,
+};
 use guestlist::rules::MfaMethod;
 use guestlist::rules::ShareRole::{Collaborator, Manager};
 use jiff::Timestamp;
@@ -24,7 +26,7 @@ pub enum Action {
 
 impl Action {
     /// Does it, in the term that is now: what it says of Bob then.
-    pub async fn run(&self, stage: &Stage, now: Timestamp) -> Result<Option<GuestRecord>, Fault> {
+    pub async fn run(&self, stage: &Stage, now: Timestamp) -> Result<Option<GuestRecord>, Error> {
         let directory = &stage.directory;
         match self {
             Self::Do(operation) => {
@@ -37,9 +39,10 @@ impl Action {
             Self::SetDeleted(account) => directory.set_deleted(account, true).await.map(drop),
             Self::Import => {
                 let accounts = ["youtube", "instagram"].map(|name| account(name, "carla@host.example")).to_vec();
-                let said = directory.import(&Import { users: Vec::new(), accounts }, People::LeaveOut, false).await?;
+                let said =
+                    directory.import(&Import { users: Vec::new(), accounts }, UserChanges::LeaveOut, false).await?;
                 let failed = said.lines.into_iter().find(|(_, line)| line.contains("the directory"));
-                failed.map_or(Ok(()), |(_, context)| Err(Fault::Unavailable { context }))
+                failed.map_or(Ok(()), |(_, context)| Err(Error::Unavailable { context }))
             }
         }
         .map(|()| None)
@@ -92,14 +95,14 @@ impl State {
     fn steps(self) -> (Option<Self>, Vec<Operation>) {
         let withhold = |accounts: &[&str]| {
             let accounts = accounts.iter().map(|&account| account.to_owned()).collect();
-            vec![Operation::Withhold { guest: guest(), accounts }]
+            vec![Operation::Revoke { guest: guest(), accounts }]
         };
         match self {
             Self::Fresh => (None, vec![]),
             Self::Ours => (Some(Self::Fresh), vec![]),
             Self::Partner => (Some(Self::Ours), vec![ensure_partner(false)]),
             Self::PartnerGone => (Some(Self::Partner), vec![Operation::DeactivatePartner { partner: acme() }]),
-            Self::Invited => (Some(Self::Partner), vec![admit(Origin::Made)]),
+            Self::Invited => (Some(Self::Partner), vec![admit(Origin::Created)]),
             Self::Revoked => (Some(Self::Invited), vec![Operation::RevokeInvitation { guest: guest() }]),
             Self::Joined | Self::JoinedHalfWay => (Some(Self::Invited), vec![]),
             Self::Given => (Some(Self::Joined), vec![give(&[("instagram", Manager), ("tiktok", Collaborator)])]),
@@ -124,7 +127,7 @@ impl State {
             stage.realm(furnish);
             let accounts = ["instagram", "tiktok"].map(|name| account(name, "alice@host.example")).to_vec();
             let import = Import { users: Vec::new(), accounts };
-            stage.directory.import(&import, People::LeaveOut, false).await.unwrap();
+            stage.directory.import(&import, UserChanges::LeaveOut, false).await.unwrap();
         }
         for operation in operations {
             stage.directory.execute(&operation, None, at(0), stage.epoch()).await.unwrap();
@@ -174,19 +177,19 @@ fn account(name: &str, owner: &str) -> AccountRecord {
 /// Every operation and every other change, each from the states that it begins in.
 pub fn all() -> Vec<(State, Action)> {
     let who = guest;
-    let describe = Operation::DescribeGuest {
+    let describe = Operation::UpdateGuest {
         guest: who(),
-        mark: mark("robert", Origin::Made),
+        mark: mark("robert", Origin::Created),
         partner: acme(),
         partner_name: "acme".to_owned(),
         display_name: "Robert Example".to_owned(),
         allowed: [MfaMethod::TOTP].into(),
     };
-    let lower = Operation::Lower { guest: who(), grants: vec![grant("instagram", Collaborator)] };
-    let withhold = Operation::Withhold { guest: who(), accounts: vec!["instagram".to_owned()] };
+    let lower = Operation::Reduce { guest: who(), grants: vec![grant("instagram", Collaborator)] };
+    let withhold = Operation::Revoke { guest: who(), accounts: vec!["instagram".to_owned()] };
     let reset = Operation::ResetMfa { guest: who(), enrolled_before: at(50_000) };
-    let invite = Operation::Invite { guest: who(), expires_at: at(200_000) };
-    let destroy = Operation::Destroy { guest: who(), since: at(0), at_most: 9 };
+    let invite = Operation::ResendInvitation { guest: who(), expires_at: at(200_000) };
+    let destroy = Operation::Purge { guest: who(), since: at(0), at_most: 9 };
     let forget = Operation::ForgetShare { share_uid: "u-instagram".to_owned() };
     let (give_both, raise) = (give(&[("instagram", Manager), ("tiktok", Collaborator)]), give(&[("tiktok", Manager)]));
     let operations = [
@@ -195,9 +198,9 @@ pub fn all() -> Vec<(State, Action)> {
         (State::Partner, ensure_partner(true)),
         (State::Given, ensure_partner(true)),
         (State::Partner, Operation::DeactivatePartner { partner: acme() }),
-        (State::PartnerGone, Operation::DestroyPartner { partner: acme(), since: at(0) }),
-        (State::Partner, admit(Origin::Made)),
-        (State::Deactivated, admit(Origin::Made)),
+        (State::PartnerGone, Operation::PurgePartner { partner: acme(), since: at(0) }),
+        (State::Partner, admit(Origin::Created)),
+        (State::Deactivated, admit(Origin::Created)),
         (State::Workspace, admit(Origin::Adopted)),
         (State::Invited, invite.clone()),
         (State::JoinedHalfWay, invite.clone()),
@@ -214,8 +217,8 @@ pub fn all() -> Vec<(State, Action)> {
         (State::AdoptedJoined, give_both),
         (State::Given, raise),
         (State::Given, reset),
-        (State::AdoptedGiven, Operation::Release { guest: who() }),
-        (State::Given, Operation::GiveBack { guest: who() }),
+        (State::AdoptedGiven, Operation::RemoveAdopted { guest: who() }),
+        (State::Given, Operation::Unmanage { guest: who() }),
         (State::Deactivated, destroy),
         (State::Withheld, forget),
         (State::Given, describe),

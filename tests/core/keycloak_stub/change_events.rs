@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use guestlist::directory::{Changed, Cursor, Execute as _, Fault, Observe as _, Operation};
+use guestlist::directory::{Changed, Cursor, DirectoryReader as _, DirectoryWriter as _, Error, Operation};
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -201,8 +201,8 @@ async fn realm_of_another_owner_or_of_none_is_a_fault() {
         let faults = [stage.directory.changes(cursor).await.map(drop), stage.directory.partners(None).await.map(drop)];
         for fault in faults {
             match fault {
-                Err(Fault::Foreign { owner }) if taken => assert_eq!(owner.installation, "other"),
-                Err(Fault::Refused { message }) if !taken => assert!(message.contains("guestlist/owner"), "{message}"),
+                Err(Error::Foreign { owner }) if taken => assert_eq!(owner.installation, "other"),
+                Err(Error::Refused { message }) if !taken => assert!(message.contains("guestlist/owner"), "{message}"),
                 other => panic!("{taken}: {other:?}"),
             }
         }

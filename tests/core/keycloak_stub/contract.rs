@@ -3,9 +3,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use guestlist::directory::import::People;
-use guestlist::directory::keycloak::{Clock, Directory};
-use guestlist::directory::{Epoch, Fault, GuestRecord, Import, MfaRecord, Observe as _};
+use guestlist::directory::import::UserChanges;
+use guestlist::directory::keycloak::{Directory, TimeSource};
+use guestlist::directory::{DirectoryReader as _, Epoch, Error, GuestRecord, Import, MfaRecord};
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -22,8 +22,8 @@ struct Played {
     now: Arc<Mutex<Timestamp>>,
 }
 
-fn refuse<T>(message: &str) -> Result<T, Fault> {
-    Err(Fault::Refused { message: message.to_owned() })
+fn refuse<T>(message: &str) -> Result<T, Error> {
+    Err(Error::Refused { message: message.to_owned() })
 }
 
 /// Nothing in a realm in memory takes time.
@@ -32,7 +32,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 impl Played {
-    fn guest(&self, email: &Email) -> Result<Option<GuestRecord>, Fault> {
+    fn guest(&self, email: &Email) -> Result<Option<GuestRecord>, Error> {
         Ok(wait(self.desk.guest(email))?.filter(GuestRecord::is_live))
     }
 
@@ -55,8 +55,8 @@ impl Played {
 }
 
 impl Player for Played {
-    fn import(&self, import: &Import) -> Result<(), Fault> {
-        wait(self.desk.import(import, People::Add, false))?;
+    fn import(&self, import: &Import) -> Result<(), Error> {
+        wait(self.desk.import(import, UserChanges::Add, false))?;
         for wanted in &import.users {
             let has_left = wait(self.desk.guest(&wanted.email))?.is_some_and(|record| !record.is_live());
             let change = |realm: &mut Realm, id: String| {
@@ -75,7 +75,7 @@ impl Player for Played {
         Ok(())
     }
 
-    fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+    fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         *self.now.lock().unwrap() = now;
         let Some(record) = self.guest(email)? else { return refuse("no invitation") };
         if record.joined_at.is_some() {
@@ -100,7 +100,7 @@ impl Player for Played {
         Ok(true)
     }
 
-    fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault> {
+    fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Error> {
         *self.now.lock().unwrap() = now;
         let record = self.guest(email)?.filter(|record| record.joined_at.is_some() && record.login.is_enabled());
         let Some(record) = record else { return refuse("not joined, or the login is off") };
@@ -115,7 +115,7 @@ impl Player for Played {
         Ok(true)
     }
 
-    fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Fault> {
+    fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         if self.guest(email)?.is_none() {
             return refuse("no guest");
         }
@@ -135,7 +135,7 @@ impl Player for Played {
         Ok(done)
     }
 
-    fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Fault> {
+    fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Error> {
         let set = |realm: &mut Realm, id: String| {
             let was = realm.users[&id]["enabled"].clone();
             realm.admin("PUT", &format!("users/{id}"), json!({"enabled": enabled}));
@@ -144,11 +144,11 @@ impl Player for Played {
         Ok(self.admin(set, email))
     }
 
-    fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Fault> {
+    fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Error> {
         wait(self.desk.set_owner(account, &[owner.clone()].into()))
     }
 
-    fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Fault> {
+    fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Error> {
         wait(self.desk.set_deleted(account, deleted))
     }
 }
@@ -157,7 +157,7 @@ fn fresh(_page: usize) -> Subject {
     let realm = Arc::new(Mutex::new(Realm::new(BEGAN)));
     let now = Arc::new(Mutex::new(contract::at(0)));
     let told = now.clone();
-    let clock: Clock = Arc::new(move || *told.lock().unwrap());
+    let clock: TimeSource = Arc::new(move || *told.lock().unwrap());
     let directory =
         |client: &str| Directory::over(settings(client, SECRET, RATE), clock.clone(), Wire::to(realm.clone()));
     let player = Played { realm: realm.clone(), desk: directory("helpdesk"), now };

@@ -1,6 +1,6 @@
 //! What tests put into a realm, and the operations that they do there.
 
-use guestlist::directory::{Grant, GuestId, Mark, Operation, Origin, Owner, PartnerId};
+use guestlist::directory::{Grant, GuestId, Operation, Origin, Owner, OwnershipMark, PartnerId};
 use guestlist::rules::{Email, GuestRole, ShareRole, all_methods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -32,16 +32,16 @@ pub fn guest() -> GuestId {
     GuestId("g-bob".to_owned())
 }
 
-pub fn mark(name: &str, origin: Origin) -> Mark {
+pub fn mark(name: &str, origin: Origin) -> OwnershipMark {
     let Owner { installation, cluster } = us();
     let (namespace, uid) = ("partners".to_owned(), format!("u-{name}"));
-    Mark { installation, cluster, namespace, name: name.to_owned(), uid, origin }
+    OwnershipMark { installation, cluster, namespace, name: name.to_owned(), uid, origin }
 }
 
 pub fn ensure_partner(suspended: bool) -> Operation {
-    Operation::EnsurePartner {
+    Operation::ApplyPartner {
         partner: acme(),
-        mark: mark("acme", Origin::Made),
+        mark: mark("acme", Origin::Created),
         display_name: "Acme Agency".to_owned(),
         host_admins: vec![email("alice@host.example")],
         suspended,
@@ -49,7 +49,7 @@ pub fn ensure_partner(suspended: bool) -> Operation {
 }
 
 pub fn admit(origin: Origin) -> Operation {
-    Operation::Admit {
+    Operation::InviteGuest {
         guest: guest(),
         mark: mark("bob", origin),
         partner: acme(),
@@ -76,7 +76,7 @@ pub fn grant(account: &str, role: ShareRole) -> Grant {
 
 pub fn give(grants: &[(&str, ShareRole)]) -> Operation {
     let grants = grants.iter().map(|(account, role)| grant(account, *role)).collect();
-    Operation::Give { guest: guest(), grants }
+    Operation::Grant { guest: guest(), grants }
 }
 
 impl Realm {

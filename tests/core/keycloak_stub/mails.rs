@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use guestlist::directory::{Execute as _, Fault, GuestRecord, Observe as _, Operation, Origin};
+use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error, GuestRecord, Operation, Origin};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use crate::support::realm_in_memory::{Asked, Realm, text};
 const NOT_SENT: &str = "Failed to send invite email";
 
 fn invite() -> Operation {
-    Operation::Invite { guest: guest(), expires_at: at(200_000) }
+    Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) }
 }
 
 fn is_mail(asked: &Asked) -> bool {
@@ -27,8 +27,8 @@ fn is_mail(asked: &Asked) -> bool {
 /// The operations that send a mail, each from the states that it begins in.
 fn mailing() -> [(State, Operation); 6] {
     [
-        (State::Partner, admit(Origin::Made)),
-        (State::Deactivated, admit(Origin::Made)),
+        (State::Partner, admit(Origin::Created)),
+        (State::Deactivated, admit(Origin::Created)),
         (State::Workspace, admit(Origin::Adopted)),
         (State::Invited, invite()),
         (State::Revoked, invite()),
@@ -42,7 +42,7 @@ async fn stage(state: State) -> Stage {
     stage
 }
 
-async fn run(stage: &Stage, operation: &Operation, now: Timestamp) -> Result<Option<GuestRecord>, Fault> {
+async fn run(stage: &Stage, operation: &Operation, now: Timestamp) -> Result<Option<GuestRecord>, Error> {
     stage.directory.execute(operation, None, now, stage.epoch()).await.map(|effect| effect.guest)
 }
 
@@ -87,7 +87,7 @@ async fn second_mail_waits_while_the_first_may_be_on_its_way() {
             assert_eq!(mails(&stage), before + 1, "{passed} ms");
             continue;
         }
-        let Err(Fault::Busy { after, .. }) = done else { panic!("{passed} ms: {done:?}") };
+        let Err(Error::Busy { after, .. }) = done else { panic!("{passed} ms: {done:?}") };
         assert_eq!((after.as_secs(), mails(&stage)), (seconds, before), "{passed} ms");
         assert!(stage.wire.seen().iter().all(|seen| !seen.writes()), "{passed} ms");
     }
@@ -152,7 +152,7 @@ async fn invitation_by_hand_stays_where_two_have_the_address() {
             Fate::Passes
         });
         let before = mails(&stage);
-        let Err(Fault::Refused { message }) = run(&stage, &operation, at(1000)).await else { panic!("{state:?}") };
+        let Err(Error::Refused { message }) = run(&stage, &operation, at(1000)).await else { panic!("{state:?}") };
         assert!(message.contains("several users"), "{message}");
         assert_eq!((mails(&stage), rows(&stage).len()), (before + 1, 1), "{state:?}");
     }
@@ -164,7 +164,7 @@ async fn no_mail_is_noted_where_two_have_the_address() {
         let stage = stage(state).await;
         stage.realm(namesake);
         stage.wire.seen();
-        assert!(matches!(run(&stage, &invite(), at(1000)).await, Err(Fault::Refused { .. })), "{state:?}");
+        assert!(matches!(run(&stage, &invite(), at(1000)).await, Err(Error::Refused { .. })), "{state:?}");
         assert!(stage.wire.seen().iter().all(|seen| !seen.writes()), "{state:?}");
     }
 }
@@ -191,7 +191,7 @@ async fn mail_that_did_not_go_out_is_due_as_before() {
             let before = stage.directory.guest(&bob()).await.unwrap();
             stage.wire.rules(move |asked, _| if is_mail(asked) { fate } else { Fate::Passes });
             let fault = run(&stage, &operation, at(1000)).await.unwrap_err();
-            assert!(!matches!(fault, Fault::Busy { .. }), "{fault}");
+            assert!(!matches!(fault, Error::Busy { .. }), "{fault}");
             for read in [&stage, &stage.restarted()] {
                 let record = read.directory.guest(&bob()).await.unwrap().unwrap();
                 assert_eq!(mailed(Some(&record)), mailed(before.as_ref()), "{state:?}, {fate:?}");
@@ -225,7 +225,7 @@ async fn mail_that_may_have_gone_out_counts_as_sent() {
             let before = mails(&stage);
             stage.wire.rules(move |asked, _| if is_mail(asked) { fate } else { Fate::Passes });
             let fault = run(&stage, &operation, at(1000)).await.unwrap_err();
-            assert!(matches!(fault, Fault::Unsent { .. }), "{state:?}, {fate:?}: {fault}");
+            assert!(matches!(fault, Error::Unsent { .. }), "{state:?}, {fate:?}: {fault}");
             assert_eq!(stage.wire.seen().iter().filter(|seen| is_mail(&seen.asked)).count(), 1, "asked for once");
             let record = stage.restarted().directory.guest(&bob()).await.unwrap().unwrap();
             assert_eq!((record.last_mail_at, mails(&stage)), (Some(at(1000)), before), "{state:?}, {fate:?}");
@@ -272,8 +272,8 @@ async fn invitation_ends_with_the_shorter_of_two_lifetimes() {
             // A full reading looks anew.
             stage.directory.cursor().await.unwrap();
             let (operation, wanted) = match &operation {
-                Operation::Admit { expires_at, .. } if lifetime == 3600 => (operation.clone(), *expires_at),
-                _ => (Operation::Invite { guest: guest(), expires_at: at(400_000) }, at(400_000)),
+                Operation::InviteGuest { expires_at, .. } if lifetime == 3600 => (operation.clone(), *expires_at),
+                _ => (Operation::ResendInvitation { guest: guest(), expires_at: at(400_000) }, at(400_000)),
             };
             let now = stage.realm(|realm| realm.second) - super::BEGAN;
             let done = run(&stage, &operation, at(now + 20)).await.unwrap().unwrap();

@@ -21,8 +21,8 @@ mod wire;
 
 use std::sync::{Arc, Mutex};
 
-use guestlist::directory::keycloak::{Directory, Login, Secret, Settings};
-use guestlist::directory::{Fault, GuestRecord, Observe as _};
+use guestlist::directory::keycloak::{Credentials, Directory, Secret, Settings};
+use guestlist::directory::{DirectoryReader as _, Error, GuestRecord};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -38,12 +38,12 @@ const RATE: u32 = 1_000_000;
 
 fn settings(client: &str, secret: &str, calls_per_second: u32) -> Settings {
     let base = "http://127.0.0.1:8080".parse().unwrap();
-    let login = Login::new(client, Secret::new(secret));
+    let login = Credentials::new(client, Secret::new(secret));
     Settings { base, realm: "w".to_owned(), login, authorities: None, calls_per_second }
 }
 
 /// A clock that goes with the time of the runtime.
-fn clock(began: Instant) -> guestlist::directory::keycloak::Clock {
+fn clock(began: Instant) -> guestlist::directory::keycloak::TimeSource {
     Arc::new(move || {
         let passed = SignedDuration::try_from(began.elapsed()).unwrap();
         Timestamp::from_second(BEGAN).unwrap() + passed
@@ -80,7 +80,7 @@ impl Stage {
     }
 
     /// All guests, page by page.
-    async fn guests(&self) -> Result<Vec<GuestRecord>, Fault> {
+    async fn guests(&self) -> Result<Vec<GuestRecord>, Error> {
         let mut all = Vec::new();
         let mut page = None;
         loop {

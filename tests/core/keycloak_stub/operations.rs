@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use guestlist::directory::{
-    Execute as _, Fault, GrantRecord, GuestRecord, InvitationRecord, Login, MfaRecord, Observe as _, Operation,
-    PartnerRecord, Revision,
+    DirectoryReader as _, DirectoryWriter as _, Error, GrantRecord, GuestRecord, InvitationRecord, Login, MfaRecord,
+    Operation, PartnerRecord, Revision,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -154,8 +154,8 @@ fn unsafe_about(realm: &Realm, before: &BTreeSet<String>, after: &BTreeSet<Strin
 
 /// What the next plan does: a mail that is due is sent once the policy's interval is over, a login that was disabled while a
 /// factor was reset is enabled, and what was withheld while sessions were ended is given again.
-async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecord>) -> Result<(), Fault> {
-    let mails = matches!(action, Action::Do(operation) if matches!(**operation, Operation::Admit { .. } | Operation::Invite { .. }));
+async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecord>) -> Result<(), Error> {
+    let mails = matches!(action, Action::Do(operation) if matches!(**operation, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. }));
     let record = stage.directory.guest(&bob()).await?;
     let stray = |record: &GuestRecord| {
         let unshared = record.grants.values().filter(|held| held.grant.share_uid.is_empty());
@@ -163,7 +163,7 @@ async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecor
     };
     let accounts = record.as_ref().filter(|record| record.is_live()).map(stray).unwrap_or_default();
     if !accounts.is_empty() {
-        let withhold = Operation::Withhold { guest: guest(), accounts };
+        let withhold = Operation::Revoke { guest: guest(), accounts };
         stage.directory.execute(&withhold, None, at(3600), stage.epoch()).await?;
     }
     let login = |record: Option<&GuestRecord>| record.map(|record| (record.is_live(), record.login));
@@ -180,19 +180,21 @@ async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecor
             |held: &&GrantRecord| record.grants.get(&held.grant.account).is_none_or(|is| is.grant != held.grant);
         let grants: Vec<_> = wanted.grants.values().filter(is_missing).map(|held| held.grant.clone()).collect();
         if !grants.is_empty() {
-            let again = Operation::Give { guest: guest(), grants };
+            let again = Operation::Grant { guest: guest(), grants };
             stage.directory.execute(&again, None, at(3600), stage.epoch()).await?;
         }
     }
     if mails && record.is_some_and(|record| record.invitation.is_none() && record.joined_at.is_none()) {
         let expires_at = match action {
             Action::Do(operation) => match **operation {
-                Operation::Admit { expires_at, .. } | Operation::Invite { expires_at, .. } => expires_at,
+                Operation::InviteGuest { expires_at, .. } | Operation::ResendInvitation { expires_at, .. } => {
+                    expires_at
+                }
                 _ => at(0),
             },
             _ => at(0),
         };
-        let again = Operation::Invite { guest: guest(), expires_at };
+        let again = Operation::ResendInvitation { guest: guest(), expires_at };
         stage.directory.execute(&again, None, at(3600), stage.epoch()).await?;
     }
     Ok(())

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use guestlist::directory::import::People;
+use guestlist::directory::import::UserChanges;
 use guestlist::directory::{
-    AccountRecord, Epoch, Execute as _, Fault, GuestId, Import, Observe as _, Operation, Owner,
+    AccountRecord, DirectoryReader as _, DirectoryWriter as _, Epoch, Error, GuestId, Import, Operation, Owner,
 };
 use guestlist::rules::ShareRole::{Collaborator, Manager};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn operation_fails_where_the_realm_hides_attributes() {
         known.realm(|known| *known = realm.clone());
         for stage in [&known, &fresh] {
             stage.wire.seen();
-            let is_of_guests = !matches!(**operation, Operation::EnsurePartner { suspended: false, .. });
+            let is_of_guests = !matches!(**operation, Operation::ApplyPartner { suspended: false, .. });
             let done = stage.directory.execute(operation, None, at(1000), stage.epoch()).await;
             if is_of_guests {
                 tried += 1;
@@ -62,7 +62,7 @@ async fn operation_fails_where_the_realm_hides_attributes() {
                 assert!(writes.iter().all(is_try), "{state:?}, {operation:?}: {writes:?}");
             }
             assert!(
-                matches!(stage.guests().await, Err(Fault::Refused { .. })),
+                matches!(stage.guests().await, Err(Error::Refused { .. })),
                 "{state:?}: a listing without guests is an error"
             );
         }
@@ -84,7 +84,7 @@ async fn partner_is_not_removed_where_the_realm_hides_its_guests() {
             Operation::ForgetShare { share_uid: "u-instagram".to_owned() },
         ] {
             let done = stage.directory.execute(&operation, None, at(1000), stage.epoch()).await;
-            assert!(matches!(done, Err(Fault::Refused { .. })), "{state:?}, {operation:?}: {done:?}");
+            assert!(matches!(done, Err(Error::Refused { .. })), "{state:?}, {operation:?}: {done:?}");
         }
     }
 }
@@ -100,7 +100,7 @@ async fn realm_claimed_by_another_at_the_same_moment_is_theirs() {
         Fate::Passes
     });
     let done = stage.directory.claim(&us()).await;
-    assert!(matches!(&done, Err(Fault::Foreign { owner }) if owner.installation == "other"), "{done:?}");
+    assert!(matches!(&done, Err(Error::Foreign { owner }) if owner.installation == "other"), "{done:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,7 +188,7 @@ async fn former_leader_is_refused_each_time() {
     // A new lead of the same process does not count for the old lead.
     let mine = stage.directory.lead().await.unwrap();
     for _ in 0..3 {
-        assert_eq!(stage.directory.execute(&nothing(), None, at(0), epoch).await.map(drop), Err(Fault::Fenced));
+        assert_eq!(stage.directory.execute(&nothing(), None, at(0), epoch).await.map(drop), Err(Error::Fenced));
     }
     stage.directory.execute(&nothing(), None, at(0), mine).await.unwrap();
     // A look that took long is as old as its question.
@@ -204,7 +204,7 @@ async fn former_leader_is_refused_each_time() {
     stage.directory.execute(&nothing(), None, at(0), mine).await.unwrap();
     other();
     tokio::time::sleep(Duration::from_millis(10)).await;
-    assert_eq!(stage.directory.execute(&nothing(), None, at(0), mine).await.map(drop), Err(Fault::Fenced));
+    assert_eq!(stage.directory.execute(&nothing(), None, at(0), mine).await.map(drop), Err(Error::Fenced));
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +217,7 @@ async fn leader_of_a_realm_made_anew_writes_nothing() {
         stage.wire.seen();
         let done = stage.directory.execute(&Operation::DisableLogin { guest: guest() }, None, at(0), epoch).await;
         assert!(
-            matches!(&done, Err(Fault::Refused { message }) if message.contains("guestlist/leader")),
+            matches!(&done, Err(Error::Refused { message }) if message.contains("guestlist/leader")),
             "{path}: {done:?}"
         );
         assert!(stage.wire.seen().iter().all(|seen| !seen.writes()), "{path}");
@@ -270,7 +270,7 @@ async fn accounts_keep_all_owners() {
     let owners = ["alice@host.example", "carla@host.example"].map(email);
     let account = AccountRecord { name: "youtube".to_owned(), owners: owners.to_vec(), deleted: false };
     let import = Import { users: Vec::new(), accounts: vec![account.clone()] };
-    stage.directory.import(&import, People::LeaveOut, false).await.unwrap();
+    stage.directory.import(&import, UserChanges::LeaveOut, false).await.unwrap();
     assert_eq!(stage.restarted().directory.account("youtube").await, Ok(Some(account)));
 }
 
@@ -295,7 +295,7 @@ async fn share_is_remembered_anew_after_it_was_forgotten_or_damaged() {
     // An administrator deletes it, and a full reading sees that.
     stage.realm(|realm| realm.groups.retain(|_, group| text(group, "path") != "/guestlist/shares/u-instagram"));
     stage.directory.shares(None).await.unwrap();
-    let withhold = Operation::Withhold { guest: guest(), accounts: vec!["instagram".to_owned()] };
+    let withhold = Operation::Revoke { guest: guest(), accounts: vec!["instagram".to_owned()] };
     stage.directory.execute(&withhold, None, at(4), stage.epoch()).await.unwrap();
     stage.directory.execute(&give(&[("instagram", Manager)]), None, at(5), stage.epoch()).await.unwrap();
     assert!(shares(&stage).is_some(), "the record of a share exists as long as it grants anything");
@@ -315,7 +315,7 @@ async fn no_more_are_destroyed_at_once_than_the_pace_allows() {
     let stage = Stage::on(realm);
     look(&stage).await;
     stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(1)));
-    let destroy = |id: &str| Operation::Destroy { guest: GuestId(id.to_owned()), since: at(0), at_most: 1 };
+    let destroy = |id: &str| Operation::Purge { guest: GuestId(id.to_owned()), since: at(0), at_most: 1 };
     let (one, other) = (destroy("g-bob"), destroy("g-eve"));
     let (directory, epoch) = (&stage.directory, stage.epoch());
     let (one, other) = futures::join!(
@@ -334,7 +334,7 @@ async fn mail_of_a_destroyed_guest_is_known_before_the_guest_is_gone() {
         let remembered = realm.groups.values().any(|group| text(group, "path") == "/guestlist/mails/bob@acme.example");
         assert!(remembered || realm.user_at(bob().as_str()).is_some(), "the last mail to the address is forgotten");
     });
-    let destroy = Operation::Destroy { guest: guest(), since: at(0), at_most: 9 };
+    let destroy = Operation::Purge { guest: guest(), since: at(0), at_most: 9 };
     stage.directory.execute(&destroy, None, at(1000), stage.epoch()).await.unwrap();
 }
 
@@ -342,7 +342,7 @@ async fn mail_of_a_destroyed_guest_is_known_before_the_guest_is_gone() {
 async fn two_operations_on_a_guest_at_once_are_both_done() {
     let stage = stage(State::Given).await;
     stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(1)));
-    let withhold = Operation::Withhold { guest: guest(), accounts: vec!["instagram".to_owned()] };
+    let withhold = Operation::Revoke { guest: guest(), accounts: vec!["instagram".to_owned()] };
     let given = give(&[("tiktok", Manager)]);
     let (directory, epoch) = (&stage.directory, stage.epoch());
     let (one, other) = futures::join!(
@@ -361,7 +361,7 @@ async fn two_operations_on_a_guest_at_once_are_both_done() {
 async fn operation_goes_on_when_its_caller_gives_up() {
     let stage = stage(State::Given).await;
     stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(1)));
-    let withhold = Operation::Withhold { guest: guest(), accounts: vec!["instagram".to_owned()] };
+    let withhold = Operation::Revoke { guest: guest(), accounts: vec!["instagram".to_owned()] };
     let call = stage.directory.execute(&withhold, None, at(10), stage.epoch());
     assert!(tokio::time::timeout(Duration::from_millis(2_500), call).await.is_err(), "it was cut");
     tokio::time::sleep(Duration::from_secs(60)).await;

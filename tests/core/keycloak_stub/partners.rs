@@ -1,6 +1,8 @@
 //! Partners and their organizations, and users that exist before their invitation.
 
-use guestlist::directory::{Execute as _, Fault, Login, Observe as _, Operation, Origin, Owner, Revision};
+use guestlist::directory::{
+    DirectoryReader as _, DirectoryWriter as _, Error, Login, Operation, Origin, Owner, Revision,
+};
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -16,7 +18,7 @@ async fn stage(realm: Realm) -> Stage {
     stage
 }
 
-async fn run(stage: &Stage, operation: &Operation) -> Result<(), Fault> {
+async fn run(stage: &Stage, operation: &Operation) -> Result<(), Error> {
     stage.directory.execute(operation, None, at(1000), stage.epoch()).await.map(drop)
 }
 
@@ -160,7 +162,7 @@ async fn destroyed_partner_takes_no_user_along() {
             Fate::Passes
         });
         let users = stage.realm(|realm| realm.users.len()) + usize::from(meanwhile);
-        run(&stage, &Operation::DestroyPartner { partner: acme(), since: at(0) }).await.unwrap();
+        run(&stage, &Operation::PurgePartner { partner: acme(), since: at(0) }).await.unwrap();
         let case = format!("{before}, {meanwhile}, {enabled}");
         assert_eq!(stage.realm(|realm| realm.users.len()), users, "{case}");
         let stays = before || meanwhile;
@@ -180,9 +182,9 @@ async fn destroyed_partner_takes_no_user_along() {
 async fn user_whom_the_organization_manages_is_never_deleted() {
     for (state, operation, done) in [
         (State::Given, Operation::Deactivate { guest: guest() }, true),
-        (State::Given, Operation::GiveBack { guest: guest() }, true),
-        (State::AdoptedGiven, Operation::Release { guest: guest() }, true),
-        (State::Deactivated, admit(Origin::Made), false),
+        (State::Given, Operation::Unmanage { guest: guest() }, true),
+        (State::AdoptedGiven, Operation::RemoveAdopted { guest: guest() }, true),
+        (State::Deactivated, admit(Origin::Created), false),
         (State::Workspace, admit(Origin::Adopted), false),
     ] {
         let mut realm = state.realm().await;
@@ -191,7 +193,7 @@ async fn user_whom_the_organization_manages_is_never_deleted() {
         let stage = stage(realm).await;
         let result = run(&stage, &operation).await;
         assert!(
-            if done { result.is_ok() } else { matches!(result, Err(Fault::Exists { .. })) },
+            if done { result.is_ok() } else { matches!(result, Err(Error::Exists { .. })) },
             "{state:?}: {result:?}"
         );
         assert!(
@@ -209,7 +211,7 @@ async fn revived_guest_starts_as_a_new_one() {
     let user = realm.users.get_mut(&id).unwrap();
     (user["email"], user["emailVerified"], user["lastName"]) = (json!("bob@home.example"), json!(true), json!("Else"));
     let stage = stage(realm).await;
-    run(&stage, &admit(Origin::Made)).await.unwrap();
+    run(&stage, &admit(Origin::Created)).await.unwrap();
     let user = stage.realm(|realm| realm.users[&id].clone());
     assert_eq!(
         (text(&user, "email"), &user["emailVerified"], &user["enabled"]),
@@ -223,7 +225,7 @@ async fn revived_guest_starts_as_a_new_one() {
 #[tokio::test(start_paused = true)]
 async fn new_guest_proves_the_address_and_sets_up_password_and_factor() {
     let stage = stage(State::Partner.realm().await).await;
-    run(&stage, &admit(Origin::Made)).await.unwrap();
+    run(&stage, &admit(Origin::Created)).await.unwrap();
     let user = stage.realm(|realm| realm.user_at(bob().as_str()).cloned().unwrap());
     assert_eq!(
         (&user["emailVerified"], &user["requiredActions"]),
@@ -235,7 +237,7 @@ async fn new_guest_proves_the_address_and_sets_up_password_and_factor() {
     stage.directory.guest(&bob()).await.unwrap();
     run(&stage, &Operation::Demote { guest: guest() }).await.unwrap();
     assert_eq!(verified(&stage), true);
-    run(&stage, &Operation::GiveBack { guest: guest() }).await.unwrap();
+    run(&stage, &Operation::Unmanage { guest: guest() }).await.unwrap();
     assert_eq!(verified(&stage), false, "guestlist no longer vouches for it");
 }
 
@@ -247,8 +249,8 @@ async fn address_that_another_user_took_meanwhile_exists() {
     realm.users.get_mut(&other).unwrap()["email"] = json!(bob().as_str());
     let stage = stage(realm).await;
     let mails = stage.realm(|realm| realm.mails.len());
-    let fault = run(&stage, &admit(Origin::Made)).await.unwrap_err();
-    assert!(matches!(fault, Fault::Exists { .. }), "{fault}");
+    let fault = run(&stage, &admit(Origin::Created)).await.unwrap_err();
+    assert!(matches!(fault, Error::Exists { .. }), "{fault}");
     assert_eq!(stage.realm(|realm| realm.mails.len()), mails);
 }
 
@@ -258,7 +260,7 @@ async fn guest_whose_address_is_a_username_gets_another_name() {
     let other = realm.stranger("other");
     realm.users.get_mut(&other).unwrap()["username"] = json!(bob().as_str());
     let stage = stage(realm).await;
-    run(&stage, &admit(Origin::Made)).await.unwrap();
+    run(&stage, &admit(Origin::Created)).await.unwrap();
     let user = stage.realm(|realm| realm.user_at(bob().as_str()).cloned().unwrap());
     assert_eq!((text(&user, "username"), stage.realm(|realm| realm.mails.len())), ("guest-g-bob", 1));
 }
@@ -269,8 +271,8 @@ async fn guest_who_changed_since_the_plan_is_not_revived() {
     let record = stage.directory.guest(&bob()).await.unwrap().unwrap();
     let old = Some(Revision(record.revision.0 + 1));
     stage.wire.seen();
-    let fault = stage.directory.execute(&admit(Origin::Made), old, at(1000), stage.epoch()).await.unwrap_err();
-    assert!(matches!(fault, Fault::Changed { .. }), "{fault}");
+    let fault = stage.directory.execute(&admit(Origin::Created), old, at(1000), stage.epoch()).await.unwrap_err();
+    assert!(matches!(fault, Error::Changed { .. }), "{fault}");
     assert!(stage.wire.seen().iter().all(|seen| !seen.writes()));
 }
 
@@ -284,7 +286,7 @@ async fn revived_guest_owes_no_sessions_from_before() {
     stage.wire.rules(|_, _| Fate::Passes);
     let stage = stage.restarted();
     look(&stage).await;
-    run(&stage, &admit(Origin::Made)).await.unwrap();
+    run(&stage, &admit(Origin::Created)).await.unwrap();
     let read = stage.restarted().directory.guest(&bob()).await.unwrap().unwrap();
     assert_eq!((read.grants.len(), read.login), (0, Login::Enabled), "{read:?}");
     assert!(stage.realm(|realm| realm.sessions.is_empty() && realm.offline.is_empty()));

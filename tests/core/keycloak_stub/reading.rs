@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use guestlist::directory::{Execute as _, Fault, GuestRecord, MfaRecord, Observe as _, Operation, Origin, Revision};
+use guestlist::directory::{
+    DirectoryReader as _, DirectoryWriter as _, Error, GuestRecord, MfaRecord, Operation, Origin, Revision,
+};
 use guestlist::rules::MfaMethod;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -282,9 +284,9 @@ async fn copy_of_a_guest_is_not_the_guest() {
 #[tokio::test(start_paused = true)]
 async fn mark_goes_from_a_copy_with_the_guest() {
     for operation in
-        [Operation::GiveBack { guest: guest() }, Operation::Destroy { guest: guest(), since: at(0), at_most: 9 }]
+        [Operation::Unmanage { guest: guest() }, Operation::Purge { guest: guest(), since: at(0), at_most: 9 }]
     {
-        let state = if matches!(operation, Operation::GiveBack { .. }) { State::Given } else { State::Deactivated };
+        let state = if matches!(operation, Operation::Unmanage { .. }) { State::Given } else { State::Deactivated };
         let mut realm = state.realm().await;
         let copy = copied(&mut realm, "a", 100);
         realm.sessions = [("of the copy".to_owned(), copy.clone())].into();
@@ -346,7 +348,7 @@ async fn nobody_is_adopted_where_two_have_the_address() {
     look(&stage).await;
     stage.wire.seen();
     let done = stage.directory.execute(&admit(Origin::Adopted), None, at(1), stage.epoch()).await;
-    assert!(matches!(&done, Err(Fault::Refused { message }) if message.contains("several users")), "{done:?}");
+    assert!(matches!(&done, Err(Error::Refused { message }) if message.contains("several users")), "{done:?}");
     assert!(stage.wire.seen().iter().all(|seen| !seen.writes()));
 }
 
@@ -390,5 +392,5 @@ async fn listing_of_users_is_read_from_its_beginning() {
     assert_eq!(read.len(), stage.realm(|realm| realm.users.len() - 1), "all users, though a listing was under way");
     stage.directory.guests(None).await.unwrap();
     let stale = stage.directory.guests(second.next).await;
-    assert!(matches!(stale, Err(Fault::Unavailable { .. })), "another listing began: {stale:?}");
+    assert!(matches!(stale, Err(Error::Unavailable { .. })), "another listing began: {stale:?}");
 }

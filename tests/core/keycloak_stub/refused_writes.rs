@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use guestlist::directory::{Execute as _, Fault, GrantRecord, Observe as _, Operation, Origin};
+use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error, GrantRecord, Operation, Origin};
 use guestlist::rules::MfaMethod;
 use guestlist::rules::ShareRole::{Collaborator, Manager};
 use serde_json::json;
@@ -33,8 +33,8 @@ fn places(realm: &Realm) -> (bool, bool) {
 /// Operations on Bob that revoke something.
 fn revoking() -> Vec<Operation> {
     vec![
-        Operation::Withhold { guest: guest(), accounts: vec!["instagram".to_owned()] },
-        Operation::Lower { guest: guest(), grants: vec![grant("instagram", Collaborator)] },
+        Operation::Revoke { guest: guest(), accounts: vec!["instagram".to_owned()] },
+        Operation::Reduce { guest: guest(), grants: vec![grant("instagram", Collaborator)] },
         Operation::Demote { guest: guest() },
         Operation::ResetMfa { guest: guest(), enrolled_before: at(50_000) },
         Operation::DisableLogin { guest: guest() },
@@ -76,7 +76,7 @@ async fn guest_who_cannot_be_written_is_shown_to_no_application() {
         let wrong = watch(&stage);
         stage.wire.rules(|asked, _| if writes_a_user(asked) { Fate::Invalid("department", "x") } else { Fate::Passes });
         let fault = stage.directory.execute(&operation, None, at(1000), stage.epoch()).await.unwrap_err();
-        let Fault::Refused { message } = &fault else { panic!("{operation:?}: {fault}") };
+        let Error::Refused { message } = &fault else { panic!("{operation:?}: {fault}") };
         assert!(message.contains(bob().as_str()), "{message}");
         assert_eq!(stage.realm(|realm| places(realm)), (false, true), "{operation:?}");
         assert_eq!(stage.realm(|realm| sessions(realm)), ["alice", "alice-offline"], "{operation:?}");
@@ -114,7 +114,7 @@ async fn failure_to_hide_a_guest_is_the_fault_of_the_operation() {
         _ => Fate::Passes,
     });
     let fault = stage.directory.execute(&revoking()[0], None, at(1000), stage.epoch()).await.unwrap_err();
-    assert!(matches!(fault, Fault::Unavailable { .. }), "it is tried again: {fault}");
+    assert!(matches!(fault, Error::Unavailable { .. }), "it is tried again: {fault}");
     assert_eq!(stage.realm(|realm| sessions(realm)), ["alice", "alice-offline"]);
 }
 
@@ -148,7 +148,7 @@ async fn guest_who_is_given_back_is_in_no_group() {
             put_out(&stage).await;
         }
         look(&stage).await;
-        stage.directory.execute(&Operation::GiveBack { guest: guest() }, None, at(2000), stage.epoch()).await.unwrap();
+        stage.directory.execute(&Operation::Unmanage { guest: guest() }, None, at(2000), stage.epoch()).await.unwrap();
         assert_eq!(stage.realm(|realm| places(realm)), (false, false), "{hidden}");
     }
 }
@@ -156,7 +156,7 @@ async fn guest_who_is_given_back_is_in_no_group() {
 #[tokio::test(start_paused = true)]
 async fn guests_are_in_the_group_before_they_are_given_anything() {
     for (state, operation) in
-        [(State::Partner, admit(Origin::Made)), (State::AdoptedJoined, give(&[("tiktok", Collaborator)]))]
+        [(State::Partner, admit(Origin::Created)), (State::AdoptedJoined, give(&[("tiktok", Collaborator)]))]
     {
         let stage = Stage::on(state.realm().await);
         look(&stage).await;
@@ -182,7 +182,7 @@ async fn missing_group_is_said_where_the_realm_had_one() {
         let given = stage.directory.execute(&give(&[("tiktok", Collaborator)]), None, at(1000), stage.epoch()).await;
         for done in [listed, given.map(drop)] {
             match done {
-                Err(Fault::Refused { message }) if ours => {
+                Err(Error::Refused { message }) if ours => {
                     assert!(message.contains("guestlist directory setup"), "{message}");
                 }
                 other => assert!(!ours && other.is_ok(), "{ours}: {other:?}"),
@@ -196,7 +196,7 @@ async fn write_sets_names_and_asks_for_the_factor_that_is_due() {
     let stage = Stage::on(State::Given.realm().await);
     look(&stage).await;
     let mut described = describe();
-    let Operation::DescribeGuest { allowed, .. } = &mut described else { unreachable!() };
+    let Operation::UpdateGuest { allowed, .. } = &mut described else { unreachable!() };
     *allowed = [MfaMethod::WebAuthn].into();
     stage.directory.execute(&described, None, at(1000), stage.epoch()).await.unwrap();
     let user = stage.realm(|realm| realm.user_at(bob().as_str()).cloned().unwrap());
@@ -216,7 +216,7 @@ async fn user_who_goes_before_the_write_is_not_written() {
             Fate::Passes
         });
         let done = stage.directory.execute(&operation, None, at(1000), stage.epoch()).await;
-        assert!(matches!(done, Err(Fault::Changed { .. })), "{operation:?}: {done:?}");
+        assert!(matches!(done, Err(Error::Changed { .. })), "{operation:?}: {done:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use guestlist::directory::{Execute as _, Fault, Operation, Origin};
+use guestlist::directory::{DirectoryWriter as _, Error, Operation, Origin};
 use guestlist::rules::MfaMethod;
 use guestlist::rules::ShareRole::{Collaborator, Manager};
 use serde_json::json;
@@ -41,9 +41,9 @@ impl Tokens {
 }
 
 pub fn describe() -> Operation {
-    Operation::DescribeGuest {
+    Operation::UpdateGuest {
         guest: guest(),
-        mark: mark("robert", Origin::Made),
+        mark: mark("robert", Origin::Created),
         partner: acme(),
         partner_name: "acme".to_owned(),
         display_name: "Robert Example".to_owned(),
@@ -68,22 +68,22 @@ pub fn sessions(realm: &Realm) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn sessions_end_exactly_where_access_is_revoked() {
     let (all, others) = (["alice", "online", "alice-offline", "offline-1", "offline-2"], ["alice", "alice-offline"]);
-    let withhold = |account: &str| Operation::Withhold { guest: guest(), accounts: vec![account.to_owned()] };
+    let withhold = |account: &str| Operation::Revoke { guest: guest(), accounts: vec![account.to_owned()] };
     let reset = Operation::ResetMfa { guest: guest(), enrolled_before: at(50_000) };
     for (state, operation, ends) in [
         (State::Given, withhold("instagram"), true),
         (State::Given, withhold("youtube"), false),
-        (State::Given, Operation::Lower { guest: guest(), grants: vec![grant("instagram", Collaborator)] }, true),
+        (State::Given, Operation::Reduce { guest: guest(), grants: vec![grant("instagram", Collaborator)] }, true),
         (State::Given, Operation::Demote { guest: guest() }, true),
         (State::Given, reset.clone(), true),
         (State::Joined, reset, true),
         (State::Joined, Operation::DisableLogin { guest: guest() }, true),
         (State::Joined, Operation::Deactivate { guest: guest() }, true),
         (State::Given, Operation::Deactivate { guest: guest() }, true),
-        (State::Given, Operation::GiveBack { guest: guest() }, true),
-        (State::AdoptedGiven, Operation::Release { guest: guest() }, true),
+        (State::Given, Operation::Unmanage { guest: guest() }, true),
+        (State::AdoptedGiven, Operation::RemoveAdopted { guest: guest() }, true),
         (State::Disabled, Operation::EnableLogin { guest: guest() }, true),
-        (State::Deactivated, admit(Origin::Made), true),
+        (State::Deactivated, admit(Origin::Created), true),
         (State::Given, give(&[("tiktok", Manager)]), false),
         (State::Joined, give(&[("tiktok", Manager)]), false),
         (State::Joined, Operation::Promote { guest: guest() }, false),
@@ -152,7 +152,7 @@ async fn session_that_comes_back_is_deleted_until_it_is_gone() {
             done.unwrap();
             assert_eq!(stage.realm(|realm| sessions(realm)), ["alice", "alice-offline"], "{comes_back}");
         } else {
-            assert!(matches!(done, Err(Fault::Unavailable { .. })), "{done:?}");
+            assert!(matches!(done, Err(Error::Unavailable { .. })), "{done:?}");
         }
     }
 }
@@ -162,7 +162,7 @@ async fn enabled_login_takes_no_token_from_before() {
     for (state, operation) in [
         (State::Given, Operation::ResetMfa { guest: guest(), enrolled_before: at(50_000) }),
         (State::Disabled, Operation::EnableLogin { guest: guest() }),
-        (State::Deactivated, admit(Origin::Made)),
+        (State::Deactivated, admit(Origin::Created)),
     ] {
         let realm = signed_in(state).await;
         let (mut tokens, wrong) = (Tokens::of(&realm), Arc::new(Mutex::new(None)));

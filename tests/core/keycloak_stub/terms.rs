@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use guestlist::directory::{Execute as _, Operation, Origin};
-use guestlist::index::{Declared, Key, Kind};
+use guestlist::directory::{DirectoryWriter as _, Operation, Origin};
+use guestlist::index::{Kind, Object, ObjectRef};
 use guestlist::operator::clock::Clock;
 use guestlist::operator::engine::{Failure, Task};
-use guestlist::operator::lease::Term;
-use guestlist::operator::objects::{Objects, Part, Telling};
-use guestlist::operator::perform::{About, Performer};
+use guestlist::operator::lease::LeaseTerm;
+use guestlist::operator::objects::{EventContext, ObjectStore, PatchTarget};
+use guestlist::operator::perform::{Executor, TaskSubject};
 use guestlist::plan::Step;
 use guestlist::rules::Reason;
 use serde_json::Value;
@@ -23,57 +23,62 @@ use super::{Stage, clock};
 /// No object is read or written.
 struct Nothing;
 
-impl Objects for Nothing {
-    fn get<'a>(&'a self, _key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>> {
+impl ObjectStore for Nothing {
+    fn get<'a>(&'a self, _key: &'a ObjectRef) -> BoxFuture<'a, Result<Object, Failure>> {
         unreachable!()
     }
-    fn patch<'a>(&'a self, _key: &'a Key, _part: Part, _patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>> {
+    fn patch<'a>(
+        &'a self,
+        _key: &'a ObjectRef,
+        _part: PatchTarget,
+        _patch: &'a Value,
+    ) -> BoxFuture<'a, Result<Object, Failure>> {
         unreachable!()
     }
-    fn delete<'a>(&'a self, _key: &'a Key, _uid: &'a str) -> BoxFuture<'a, Result<Option<Declared>, Failure>> {
+    fn delete<'a>(&'a self, _key: &'a ObjectRef, _uid: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>> {
         unreachable!()
     }
-    fn has_members<'a>(&'a self, _partner: &'a Key) -> BoxFuture<'a, Result<bool, Failure>> {
+    fn has_members<'a>(&'a self, _partner: &'a ObjectRef) -> BoxFuture<'a, Result<bool, Failure>> {
         unreachable!()
     }
-    fn tell<'a>(&'a self, _telling: Telling<'a>) -> BoxFuture<'a, ()> {
+    fn publish<'a>(&'a self, _telling: EventContext<'a>) -> BoxFuture<'a, ()> {
         unreachable!()
     }
 }
 
 /// A realm with Bob, and who does the operator's tasks there in a term of so many seconds.
-async fn stage(seconds: u64) -> (Stage, Performer) {
+async fn stage(seconds: u64) -> (Stage, Executor) {
     let stage = Stage::new();
     stage.directory.claim(&us()).await.unwrap();
     let epoch = stage.directory.lead().await.unwrap();
-    for operation in [ensure_partner(false), admit(Origin::Made)] {
+    for operation in [ensure_partner(false), admit(Origin::Created)] {
         stage.directory.execute(&operation, None, at(0), epoch).await.unwrap();
     }
     stage.wire.seen();
     let read = clock(stage.wire.began);
     let clock = Clock::new(move || read());
-    let term = Term::lasting(Duration::from_secs(seconds), clock.clone());
+    let term = LeaseTerm::lasting(Duration::from_secs(seconds), clock.clone());
     let directory = Arc::new(stage.directory.clone());
-    let performer = Performer { objects: Arc::new(Nothing), directory, epoch, term, clock, metrics: Arc::default() };
+    let performer = Executor { objects: Arc::new(Nothing), directory, epoch, term, clock, metrics: Arc::default() };
     (stage, performer)
 }
 
-async fn fails(performer: &Performer, operation: Operation) -> Failure {
-    let step = Step { operation, reason: Reason::Suspended, because: "a test".to_owned() };
-    let about = About {
-        key: Key::new(Kind::Membership, "ns", "bob"),
+async fn fails(performer: &Executor, operation: Operation) -> Failure {
+    let step = Step { operation, reason: Reason::Suspended, message: "a test".to_owned() };
+    let about = TaskSubject {
+        key: ObjectRef::new(Kind::Membership, "ns", "bob"),
         uid: "u-bob".to_owned(),
         generation: None,
         address: None,
     };
     let task = Task::Execute { checks: vec![], steps: vec![step], basis: None, notices: vec![] };
-    performer.perform(about, task).await.failure.expect("it fails")
+    performer.run(about, task).await.failure.expect("it fails")
 }
 
 #[tokio::test(start_paused = true)]
 async fn operation_ends_with_its_deadline_or_the_term() {
     let disable = Operation::DisableLogin { guest: guest() };
-    let invite = Operation::Invite { guest: guest(), expires_at: at(200_000) };
+    let invite = Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) };
     // The directory gives up on one call before; a term that ends sooner ends the operation.
     for (operation, term, seconds) in [(&disable, 4, 4), (&invite, 12, 12), (&disable, 60, 10), (&invite, 60, 25)] {
         let (stage, performer) = stage(term).await;
@@ -81,7 +86,7 @@ async fn operation_ends_with_its_deadline_or_the_term() {
         stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(8)));
         let began = Instant::now();
         let failure = fails(&performer, operation.clone()).await;
-        assert!(matches!(failure, Failure::NotTaken(..) | Failure::Unwritable(..)), "{failure:?}");
+        assert!(matches!(failure, Failure::OperationFailed(..) | Failure::Unwritable(..)), "{failure:?}");
         // Then it is asked whether the directory takes any write, for as long as that may take.
         let most = term.min(seconds + 10);
         let took = began.elapsed().as_secs();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use guestlist::directory::fault::Next;
-use guestlist::directory::{Execute as _, Fault, Observe as _, Operation};
+use guestlist::directory::fault::Retry;
+use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error, Operation};
 use tokio::time::Instant;
 
 use super::furnish::{admit, at, bob, email, ensure_partner, guest, us};
@@ -20,7 +20,7 @@ async fn stage() -> Stage {
     let stage = Stage::new();
     stage.directory.claim(&us()).await.unwrap();
     let epoch = stage.directory.lead().await.unwrap();
-    for operation in [ensure_partner(false), admit(guestlist::directory::Origin::Made)] {
+    for operation in [ensure_partner(false), admit(guestlist::directory::Origin::Created)] {
         stage.directory.execute(&operation, None, at(0), epoch).await.unwrap();
     }
     stage.directory.accounts(None).await.unwrap();
@@ -56,7 +56,7 @@ async fn every_call_ends_with_its_own_deadline() {
             if is { Fate::Silent } else { Fate::Passes }
         });
         let began = Instant::now();
-        let again = Operation::Invite { guest: guest(), expires_at: at(200_000) };
+        let again = Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) };
         let epoch = stage.directory.epoch().await.unwrap();
         let call = async {
             match what {
@@ -105,11 +105,11 @@ async fn read_is_made_twice_where_the_connection_fails_and_a_write_once() {
         let stage = stage().await;
         stage.wire.rules(move |_, _| fate);
         let began = Instant::now();
-        assert!(matches!(stage.directory.ready().await, Err(Fault::Unavailable { .. })));
+        assert!(matches!(stage.directory.ready().await, Err(Error::Unavailable { .. })));
         let twice = if fate == Fate::Silent { 18 } else { 0 };
         assert_eq!((stage.wire.seen().len(), began.elapsed().as_secs()), (2, twice), "{fate:?}");
         stage.wire.rules(move |asked, _| if asked.is_read() { Fate::Passes } else { fate });
-        assert!(matches!(stage.directory.takes_writes().await, Err(Fault::Unavailable { .. })));
+        assert!(matches!(stage.directory.takes_writes().await, Err(Error::Unavailable { .. })));
         assert_eq!(stage.wire.seen().iter().filter(|seen| seen.writes()).count(), 1, "{fate:?}");
     }
     for status in [500, 502, 403, 409] {
@@ -137,7 +137,7 @@ async fn server_that_asks_for_patience_is_given_as_much_as_it_says() {
         let disable = Operation::DisableLogin { guest: guest() };
         let epoch = stage.directory.epoch().await.unwrap();
         let fault = stage.directory.execute(&disable, None, at(1), epoch).await.unwrap_err();
-        assert_eq!(fault.next(), Next::After(Duration::from_secs(seconds)), "{status} {said}: {fault}");
+        assert_eq!(fault.retry(), Retry::After(Duration::from_secs(seconds)), "{status} {said}: {fault}");
         let seen = stage.wire.seen();
         assert!(!seen.last().unwrap().arrived, "nothing is asked after it: {:?}", seen.last());
         assert_eq!(seen.iter().filter(|seen| seen.writes()).count(), 1, "{status} {said}");
@@ -173,7 +173,7 @@ async fn nothing_is_written_once_another_one_leads() {
     let operations = [
         Operation::DisableLogin { guest: guest() },
         Operation::Deactivate { guest: guest() },
-        Operation::Invite { guest: guest(), expires_at: at(200_000) },
+        Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) },
         ensure_partner(true),
     ];
     for operation in &operations {
@@ -189,8 +189,8 @@ async fn nothing_is_written_once_another_one_leads() {
             let theirs = other.directory.lead().await.unwrap();
             stage.wire.seen();
             let fault = stage.directory.execute(operation, None, at(900), epoch).await.unwrap_err();
-            assert_eq!(fault, Fault::Fenced, "{operation:?} {since_look} ms after a look");
-            assert_eq!(fault.next(), Next::Stop);
+            assert_eq!(fault, Error::Fenced, "{operation:?} {since_look} ms after a look");
+            assert_eq!(fault.retry(), Retry::Stop);
             assert!(stage.wire.seen().iter().all(|seen| !seen.writes()), "{operation:?}");
             other.directory.execute(operation, None, at(900), theirs).await.unwrap();
         }
@@ -226,7 +226,7 @@ async fn who_takes_the_lead_waits_until_no_look_of_another_holds() {
 async fn mail_is_not_sent_where_another_one_began_to_lead_meanwhile() {
     let stage = stage().await;
     let epoch = stage.directory.lead().await.unwrap();
-    let again = Operation::Invite { guest: guest(), expires_at: at(200_000) };
+    let again = Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) };
     let other = stage.restarted();
     let leads = other.directory.clone();
     let (mails, taken) = (stage.realm(|realm| realm.mails.len()), std::sync::Arc::new(std::sync::Mutex::new(None)));
@@ -243,7 +243,7 @@ async fn mail_is_not_sent_where_another_one_began_to_lead_meanwhile() {
         _ => Fate::Passes,
     });
     let fault = stage.directory.execute(&again, None, at(900), epoch).await.unwrap_err();
-    assert_eq!(fault, Fault::Fenced);
+    assert_eq!(fault, Error::Fenced);
     assert_eq!(stage.realm(|realm| realm.mails.len()), mails);
     let bob = stage.restarted().directory.guest(&bob()).await.unwrap().unwrap();
     assert_eq!(bob.address, email("bob@acme.example"));

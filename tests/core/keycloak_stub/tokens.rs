@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use guestlist::directory::keycloak::Directory;
-use guestlist::directory::{Execute as _, Fault, Observe as _};
+use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error};
 
 use super::wire::{Fate, Seen};
 use super::{BEGAN, RATE, Stage, clock, settings};
@@ -122,7 +122,7 @@ async fn write_with_a_refused_token_is_repeated_once_with_a_new_one() {
     assert_ne!(writes[0].token, writes[1].token);
     stage.wire.rules(|asked, _| if asked.method == "PUT" { Fate::Refused(401) } else { Fate::Passes });
     let fault = stage.directory.takes_writes().await.unwrap_err();
-    assert!(matches!(fault, Fault::Refused { .. }), "{fault}");
+    assert!(matches!(fault, Error::Refused { .. }), "{fault}");
     let seen = stage.wire.seen();
     assert_eq!((seen.iter().filter(|seen| seen.writes()).count(), tokens(&seen)), (2, 1), "and not for ever");
 }
@@ -132,7 +132,7 @@ async fn refused_secret_is_said_and_nothing_else_is_asked() {
     let stage = furnished();
     let wrong = Directory::over(settings("guestlist", "rotated", RATE), clock(stage.wire.began), stage.wire.clone());
     for _ in 0..3 {
-        let Err(Fault::Refused { message }) = wrong.account("ads").await else { panic!("it was let in") };
+        let Err(Error::Refused { message }) = wrong.account("ads").await else { panic!("it was let in") };
         assert!(message.contains("GUESTLIST_KEYCLOAK_CLIENT_SECRET") && !message.contains("rotated"), "{message}");
         let seen = stage.wire.seen();
         assert_eq!((seen.len(), tokens(&seen)), (1, 1), "once each time");
@@ -156,7 +156,7 @@ async fn call_after_a_lost_token_asks_for_another() {
             if asked.path == ["token"] && std::mem::replace(&mut first, false) { fate } else { Fate::Passes }
         });
         let began = tokio::time::Instant::now();
-        assert!(matches!(stage.directory.account("ads").await, Err(Fault::Unavailable { .. })), "{fate:?}");
+        assert!(matches!(stage.directory.account("ads").await, Err(Error::Unavailable { .. })), "{fate:?}");
         assert_eq!((stage.wire.seen().len(), began.elapsed().as_secs()), (1, seconds), "{fate:?}");
         stage.directory.account("ads").await.unwrap();
         assert_eq!(tokens(&stage.wire.seen()), 1, "{fate:?}");
@@ -174,7 +174,7 @@ async fn nothing_is_written_without_a_token() {
         stage.wire.seen();
         stage.wire.rules(move |asked, _| if asked.path == ["token"] { fate } else { Fate::Passes });
         let fault = stage.directory.takes_writes().await.unwrap_err();
-        assert!(matches!(fault, Fault::Unavailable { .. } | Fault::Busy { .. }), "{fate:?}: {fault}");
+        assert!(matches!(fault, Error::Unavailable { .. } | Error::Busy { .. }), "{fate:?}: {fault}");
         assert!(stage.wire.seen().iter().all(|seen| !seen.writes()), "{fate:?}");
         stage.wire.rules(|_, _| Fate::Passes);
         stage.directory.takes_writes().await.unwrap();

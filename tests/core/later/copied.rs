@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use guestlist::directory::sqlite::{Access, Store};
+use guestlist::directory::sqlite::{OpenMode, Store};
 use guestlist::directory::{
-    Everything, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, Mark, MfaRecord, Operation, Origin,
-    Owner, PartnerId, Revision, SentMail,
+    Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, Owner,
+    OwnershipMark, PartnerId, Revision, SentMail, Snapshot,
 };
 use guestlist::plan::later::Fact;
 use guestlist::rules::{GuestRole, Methods, MfaMethod, Reason, ShareRole};
@@ -41,13 +41,13 @@ fn record(dice: &mut Dice, owner: &Owner, number: i64) -> GuestRecord {
     GuestRecord {
         id: GuestId(format!("id-{number}")),
         revision: Revision(number),
-        mark: Some(Mark {
+        mark: Some(OwnershipMark {
             installation: owner.installation.clone(),
             cluster: owner.cluster.clone(),
             namespace: "partners".to_owned(),
             name: format!("guest-{number}"),
             uid: format!("uid-{number}"),
-            origin: dice.of(&[Origin::Made, Origin::Adopted]),
+            origin: dice.of(&[Origin::Created, Origin::Adopted]),
         }),
         email: if dice.one_in(2) { email(&format!("new-{number}@acme.example")) } else { address.clone() },
         address,
@@ -75,24 +75,24 @@ fn copy_reports_each_record_as_it_was_loaded() {
     for seed in 1..=100 {
         let mut dice = Dice(seed);
         let guests: Vec<GuestRecord> = (1..=4).map(|number| record(&mut dice, &owner, number)).collect();
-        let all = Everything { guests, ..Everything::default() };
+        let all = Snapshot { guests, ..Snapshot::default() };
         let mut copy = Store::copy(&all, &owner).unwrap();
         assert_eq!(copy.everything().unwrap().guests, all.guests, "seed {seed}");
         let copy = guestlist::directory::sqlite::Inline::new(copy);
         for guest in &all.guests {
-            let nothing = Operation::Withhold { guest: guest.id.clone(), accounts: vec!["no account".to_owned()] };
+            let nothing = Operation::Revoke { guest: guest.id.clone(), accounts: vec!["no account".to_owned()] };
             let run = async {
-                let execute = guestlist::directory::Execute::execute;
+                let execute = guestlist::directory::DirectoryWriter::execute;
                 execute(&copy, &nothing, None, Timestamp::UNIX_EPOCH, guestlist::directory::Epoch(9)).await
             };
             let effect = futures::executor::block_on(run).unwrap();
             assert_eq!(effect.guest.as_ref(), Some(guest), "seed {seed}");
         }
     }
-    assert!(Store::open(Path::new(":memory:"), Access::Create).unwrap().everything().unwrap().guests.is_empty());
+    assert!(Store::open(Path::new(":memory:"), OpenMode::Create).unwrap().everything().unwrap().guests.is_empty());
 }
 
-fn bob(all: &mut Everything) -> &mut GuestRecord {
+fn bob(all: &mut Snapshot) -> &mut GuestRecord {
     all.guests.iter_mut().find(|guest| guest.address == email("bob@acme.example")).unwrap()
 }
 
@@ -100,16 +100,13 @@ fn bob(all: &mut Everything) -> &mut GuestRecord {
 fn changed_address_is_planned_as_one_revocation() {
     let environment = settled();
     let (rest, done) = environment.rehearse(|all| bob(all).email = email("robert@acme.example"));
-    assert!(
-        matches!(done.as_slice(), [Operation::Withhold { accounts, .. }] if *accounts == ["instagram"]),
-        "{done:?}"
-    );
+    assert!(matches!(done.as_slice(), [Operation::Revoke { accounts, .. }] if *accounts == ["instagram"]), "{done:?}");
     let facts: Vec<&Fact> = rest.later.iter().flat_map(|one| &one.conditions).map(|one| &one.fact).collect();
     assert_eq!(facts, [&Fact::AddressRestored { guest: email("bob@acme.example") }]);
     // Revoked, and the address is there again: it is granted.
-    let again = |all: &mut Everything| bob(all).grants.clear();
+    let again = |all: &mut Snapshot| bob(all).grants.clear();
     let (rest, done) = environment.rehearse(again);
-    assert!(matches!(done.as_slice(), [Operation::Give { .. }]) && rest.later.is_empty(), "{done:?}");
+    assert!(matches!(done.as_slice(), [Operation::Grant { .. }]) && rest.later.is_empty(), "{done:?}");
 }
 
 #[test]

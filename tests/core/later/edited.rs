@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
-use guestlist::directory::{AccountRecord, Everything, GuestRecord, Operation, UserRecord};
+use guestlist::directory::{AccountRecord, GuestRecord, Operation, Snapshot, UserRecord};
 use guestlist::rules::{Email, MfaMethod};
 use jiff::Timestamp;
 use kube::CustomResourceExt;
@@ -129,24 +129,24 @@ type Part = (String, String);
 /// The parts that an operation writes.
 fn writes(operation: &Operation) -> Vec<Part> {
     let parts: Vec<String> = match operation {
-        Operation::Withhold { accounts, .. } => accounts.clone(),
-        Operation::Lower { grants, .. } | Operation::Give { grants, .. } => {
+        Operation::Revoke { accounts, .. } => accounts.clone(),
+        Operation::Reduce { grants, .. } | Operation::Grant { grants, .. } => {
             grants.iter().map(|grant| grant.account.clone()).collect()
         }
         Operation::Demote { .. } | Operation::Promote { .. } => vec![":role".to_owned()],
         Operation::DisableLogin { .. } | Operation::EnableLogin { .. } => vec![":login".to_owned()],
-        Operation::RevokeInvitation { .. } | Operation::Invite { .. } => vec![":invitation".to_owned()],
-        Operation::DescribeGuest { .. } => vec![":description".to_owned()],
+        Operation::RevokeInvitation { .. } | Operation::ResendInvitation { .. } => vec![":invitation".to_owned()],
+        Operation::UpdateGuest { .. } => vec![":description".to_owned()],
         Operation::ResetMfa { .. } => vec![":mfa".to_owned()],
-        Operation::EnsurePartner { partner, .. } => return vec![(partner.0.clone(), ":partner".to_owned())],
-        Operation::Admit { .. } => vec![":record".to_owned()],
+        Operation::ApplyPartner { partner, .. } => return vec![(partner.0.clone(), ":partner".to_owned())],
+        Operation::InviteGuest { .. } => vec![":record".to_owned()],
         other => panic!("an edit does not end anything: {other:?}"),
     };
     let guest = operation.guest().map(|guest| guest.0.clone()).unwrap();
     parts.into_iter().map(|part| (guest.clone(), part)).collect()
 }
 
-fn guest_part(all: &Everything, guest: &GuestRecord, part: &str, now: Timestamp) -> String {
+fn guest_part(all: &Snapshot, guest: &GuestRecord, part: &str, now: Timestamp) -> String {
     match part {
         ":role" => format!("{:?}", guest.role),
         ":login" => format!("{:?}", guest.login),
@@ -164,7 +164,7 @@ fn guest_part(all: &Everything, guest: &GuestRecord, part: &str, now: Timestamp)
 }
 
 /// The value of a part of a record, as far as it has an effect.
-fn value(all: &Everything, (id, part): &Part, now: Timestamp) -> String {
+fn value(all: &Snapshot, (id, part): &Part, now: Timestamp) -> String {
     if part == ":partner" {
         let partner = all.partners.iter().find(|partner| partner.id.0 == *id);
         return format!("{:?}", partner.map(|it| (&it.mark, &it.display_name, &it.host_admins, it.suspended)));
@@ -176,7 +176,7 @@ fn value(all: &Everything, (id, part): &Part, now: Timestamp) -> String {
 }
 
 /// Operations that are needless: done twice, undone by a later one, or without any effect.
-fn needless(before: &Everything, after: &Everything, done: &[Operation], now: Timestamp) -> Vec<String> {
+fn needless(before: &Snapshot, after: &Snapshot, done: &[Operation], now: Timestamp) -> Vec<String> {
     let mut written: BTreeMap<Part, Vec<&Operation>> = BTreeMap::new();
     for operation in done {
         for part in writes(operation) {
@@ -190,14 +190,14 @@ fn needless(before: &Everything, after: &Everything, done: &[Operation], now: Ti
             found.push(format!("{part:?} is {is} as before: {by:?}"));
         }
         let grant = |operation: &Operation| match operation {
-            Operation::Lower { grants, .. } | Operation::Give { grants, .. } => {
+            Operation::Reduce { grants, .. } | Operation::Grant { grants, .. } => {
                 grants.iter().find(|grant| grant.account == part.1).cloned()
             }
             _ => None,
         };
         // A lower role with a later end is two operations: the first revokes, the second grants. So are other methods.
         let take_and_give =
-            matches!(by[..], [Operation::Lower { .. } | Operation::Withhold { .. }, Operation::Give { .. }]);
+            matches!(by[..], [Operation::Reduce { .. } | Operation::Revoke { .. }, Operation::Grant { .. }]);
         if by.len() > 1 && !(take_and_give && grant(by[0]) != grant(by[1])) {
             found.push(format!("{part:?} is written more than once: {by:?}"));
         }
@@ -290,10 +290,10 @@ fn narrowed_methods_revoke_or_lower_each_grant_once() {
         let done = edited.applied();
         // Bob has TOTP alone and loses the account; Carol has both and keeps it, for WebAuthn only.
         let bob = edited.everything().guests.into_iter().find(|guest| guest.address.as_str().starts_with("bob"));
-        let expected = Operation::Withhold { guest: bob.unwrap().id, accounts: vec!["instagram".to_owned()] };
+        let expected = Operation::Revoke { guest: bob.unwrap().id, accounts: vec!["instagram".to_owned()] };
         assert_eq!(done.first(), Some(&expected), "{kind}: {done:?}");
-        let gives = |operation: &Operation| matches!(operation, Operation::Give { .. });
-        let lowers = done.iter().filter(|operation| matches!(operation, Operation::Lower { .. })).count();
+        let gives = |operation: &Operation| matches!(operation, Operation::Grant { .. });
+        let lowers = done.iter().filter(|operation| matches!(operation, Operation::Reduce { .. })).count();
         assert!(!done.iter().any(gives) && lowers == 1, "{kind}: {done:?}");
         assert_eq!(edited.held().len(), 1, "{kind}");
         // A factor that is enrolled later counts by the new specs.

@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::executor::block_on;
-use guestlist::cli::offline::desk::Desk;
-use guestlist::cli::offline::session::{Rest, Session};
-use guestlist::directory::sqlite::{Access, Inline, Store};
-use guestlist::directory::{AccountRecord, Everything, Execute, Import, Operation, Owner, UserRecord};
-use guestlist::index::{Declared, Kind};
+use guestlist::cli::offline::desk::InMemoryObjects;
+use guestlist::cli::offline::session::{ApplySession, Rest};
+use guestlist::directory::sqlite::{Inline, OpenMode, Store};
+use guestlist::directory::{AccountRecord, DirectoryWriter, Import, Operation, Owner, Snapshot, UserRecord};
+use guestlist::index::{Kind, Object};
 use guestlist::operator::clock::Clock;
-use guestlist::plan::Extent;
+use guestlist::plan::PruneScope;
 use guestlist::rules::{Email, MfaMethod, ShareRole};
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -51,11 +51,11 @@ fn read<T: serde::de::DeserializeOwned>(object: &Value) -> T {
     serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{error}: {object}"))
 }
 
-fn declared(object: &Value) -> Declared {
+fn declared(object: &Value) -> Object {
     match object["kind"].as_str().unwrap() {
-        "LocalPartner" => Declared::Partner(Box::new(read(object))),
-        "GuestMembership" => Declared::Membership(Box::new(read(object))),
-        _ => Declared::Share(Box::new(read(object))),
+        "LocalPartner" => Object::Partner(Box::new(read(object))),
+        "GuestMembership" => Object::Membership(Box::new(read(object))),
+        _ => Object::Share(Box::new(read(object))),
     }
 }
 
@@ -66,7 +66,7 @@ pub fn object(kind: &str, name: &str, spec: Value) -> Value {
 
 impl Environment {
     pub fn new(objects: Vec<Value>, users: Vec<UserRecord>, accounts: Vec<AccountRecord>) -> Self {
-        let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+        let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
         store.import(&Import { users, accounts: accounts.clone() }).unwrap();
         for account in accounts.iter().filter(|account| account.deleted) {
             store.set_deleted(&account.name, true).unwrap();
@@ -77,7 +77,7 @@ impl Environment {
         Self { objects, now: "2027-01-01T00:00:00Z".parse().unwrap(), directory, owner }
     }
 
-    pub fn everything(&self) -> Everything {
+    pub fn everything(&self) -> Snapshot {
         self.directory.0.lock().unwrap().everything().unwrap()
     }
 
@@ -101,26 +101,26 @@ impl Environment {
     }
 
     /// Rehearses on a copy of what a directory would say that says something else.
-    pub fn rehearse(&self, change: impl FnOnce(&mut Everything)) -> (Rest, Vec<Operation>) {
+    pub fn rehearse(&self, change: impl FnOnce(&mut Snapshot)) -> (Rest, Vec<Operation>) {
         let mut load = self.everything();
         change(&mut load);
         let copy = Store::copy(&load, &self.owner).unwrap();
         self.session(load, Arc::new(Inline::new(copy)))
     }
 
-    fn session(&self, load: Everything, directory: Arc<Inline>) -> (Rest, Vec<Operation>) {
+    fn session(&self, load: Snapshot, directory: Arc<Inline>) -> (Rest, Vec<Operation>) {
         let (start, waited) = (self.now, Arc::new(AtomicI64::new(0)));
         let passed = Arc::clone(&waited);
         let clock = Clock::new(move || start + SignedDuration::from_millis(passed.load(Ordering::Relaxed)));
-        let session = Session {
+        let session = ApplySession {
             owner: self.owner.clone(),
-            workspace: Workspace::parse(POLICY).unwrap(),
-            desk: Arc::new(Desk::holding(self.objects.iter().map(declared), clock.clone())),
+            workspace: WorkspacePolicy::parse(POLICY).unwrap(),
+            desk: Arc::new(InMemoryObjects::holding(self.objects.iter().map(declared), clock.clone())),
             load,
             epoch: block_on(directory.lead()).unwrap(),
             directory,
             clock,
-            extent: Extent::Declared,
+            extent: PruneScope::Declared,
             workers: 1,
             wait: Box::new(move |pause: Duration| {
                 waited.fetch_add(i64::try_from(pause.as_millis()).unwrap() + 1, Ordering::Relaxed);
@@ -152,7 +152,7 @@ impl Environment {
         grants.map(|(guest, it)| (guest.address.clone(), it.account.clone(), it.role, it.share.clone())).collect()
     }
 
-    fn play<T>(&self, act: impl FnOnce(&mut Store) -> Result<T, guestlist::directory::Fault>) -> Option<T> {
+    fn play<T>(&self, act: impl FnOnce(&mut Store) -> Result<T, guestlist::directory::Error>) -> Option<T> {
         act(&mut self.directory.0.lock().unwrap()).ok()
     }
 

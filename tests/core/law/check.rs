@@ -1,7 +1,7 @@
 //! Enforcement on files: `guestlist check` as a process.
 
 use guestlist::rules::{Reason, entry};
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use serde_json::{Value, json};
 
 use super::pairs::{Asked, PAIRS, POLICY, Pair, WORLD};
@@ -96,7 +96,7 @@ fn every_example_of_a_fix_is_let_through() {
                 // An example is a part of a policy, and each policy lists its tenants.
                 let tenants = if object["tenants"].is_null() { "tenants: []\n" } else { "" };
                 let policy = format!("{tenants}{example}");
-                assert!(Workspace::parse(&policy).is_ok(), "{reason}: {example}");
+                assert!(WorkspacePolicy::parse(&policy).is_ok(), "{reason}: {example}");
                 continue;
             };
             let (_, least) = LEAST.iter().find(|(known, _)| *known == kind).unwrap();

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use guestlist::rules::{Reason, Sort, entry};
+use guestlist::rules::{Reason, ReasonGroup, entry};
 
 use super::directory::SCENARIOS;
 use super::pairs::{Asked, PAIRS};
 
 #[test]
 fn every_rule_has_a_pair_at_every_door_of_its_own() {
-    for reason in
-        Reason::ALL.iter().copied().filter(|reason| matches!(entry(*reason).sort, Sort::Rule | Sort::WaitingRule))
+    for reason in Reason::ALL
+        .iter()
+        .copied()
+        .filter(|reason| matches!(entry(*reason).sort, ReasonGroup::Rule | ReasonGroup::WaitingRule))
     {
         let has = |asked: &[Asked]| PAIRS.iter().any(|pair| pair.reason == reason && asked.contains(&pair.asked));
         let by_directory = SCENARIOS.iter().any(|scenario| scenario.reason == reason);

@@ -5,7 +5,7 @@ use guestlist::directory::Import;
 use guestlist::directory::{GuestId, GuestRecord, UserRecord};
 use guestlist::index::Kind;
 use guestlist::rules::{MfaMethod, Reason};
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use jiff::SignedDuration;
 
 use crate::support::world::{World, email};
@@ -160,7 +160,7 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 fn policy(world: &mut World, tenants: &str) {
-    world.workspace = Workspace::parse(&format!("domains: [host.example]\n{tenants}\nmailInterval: 0s")).unwrap();
+    world.workspace = WorkspacePolicy::parse(&format!("domains: [host.example]\n{tenants}\nmailInterval: 0s")).unwrap();
 }
 
 fn user(world: &mut World, address: &str, enabled: bool, verified: bool) {

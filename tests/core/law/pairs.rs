@@ -2,7 +2,7 @@
 //! nearest change that it lets through. All stages are asked with the same lines.
 
 use guestlist::index::Kind;
-use guestlist::rules::{Reason, Sort, entry};
+use guestlist::rules::{Reason, ReasonGroup, entry};
 
 /// The world that each pair changes in one place: `find` → what takes its place.
 pub const WORLD: &str = r#"
@@ -135,7 +135,7 @@ impl Pair {
 
     /// Whether it is waited for, rather than refused.
     pub fn waits(&self) -> bool {
-        entry(self.reason).sort == Sort::WaitingRule
+        entry(self.reason).sort == ReasonGroup::WaitingRule
     }
 }
 

@@ -5,7 +5,7 @@ use guestlist::directory::Import;
 use guestlist::directory::{AccountRecord, UserRecord};
 use guestlist::index::Kind;
 use guestlist::rules::MfaMethod;
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 
 use super::pairs::{Asked, PAIRS, POLICY, Pair, WORLD};
 use crate::support::world::{World, email};
@@ -13,7 +13,7 @@ use crate::support::world::{World, email};
 /// A world of these manifests at rest, where everybody followed his invitation.
 fn settled(manifests: &str) -> World {
     let mut world = World::new();
-    world.workspace = Workspace::parse(POLICY).unwrap();
+    world.workspace = WorkspacePolicy::parse(POLICY).unwrap();
     let user =
         |address: &str| UserRecord { email: email(address), name: address.to_owned(), enabled: true, verified: true };
     let users = ["yan@agency.example", "tom@third.example", "alice+1@host.example", "zo.e@host.example"];

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use futures::executor::block_on;
-use guestlist::directory::sqlite::{Access, Inline, Store};
+use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{
-    AccountRecord, Changed, Epoch, Everything, Execute, Fault, GuestRecord, Import, MfaRecord, Observe, Operation,
-    Owner, UserRecord,
+    AccountRecord, Changed, DirectoryReader, DirectoryWriter, Epoch, Error, GuestRecord, Import, MfaRecord, Operation,
+    Owner, Snapshot, UserRecord,
 };
-use guestlist::index::{Declared, Key, Kind};
-use guestlist::operator::engine::{Engine, Input, Load, Now, Planner, Sweeper, Task, wanted};
-use guestlist::operator::perform::About;
-use guestlist::plan::{Notice, Step};
+use guestlist::index::{Kind, Object, ObjectRef};
+use guestlist::operator::engine::{Engine, GarbageCollector, Input, Load, Now, Planner, Task, wanted};
+use guestlist::operator::perform::TaskSubject;
+use guestlist::plan::{Event, Step};
 use guestlist::rules::Email;
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ pub const TROUBLES: [Trouble; 8] = [
 ];
 
 pub struct Running {
-    pub about: About,
+    pub about: TaskSubject,
     pub task: Task,
     /// The newest version of what decides, that the engine knew when it planned this.
     pub seen: u64,
@@ -85,7 +85,7 @@ pub struct Sim {
     pub engine: Engine,
     pub now: Timestamp,
     pub planner: Planner,
-    pub sweeper: Sweeper,
+    pub sweeper: GarbageCollector,
     /// The workspace policy of the next process.
     pub policy: String,
     /// What goes wrong, and at which call.
@@ -156,19 +156,19 @@ pub fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
 }
 
-pub fn key(kind: Kind, name: &str) -> Key {
-    Key::new(kind, "partners", name)
+pub fn key(kind: Kind, name: &str) -> ObjectRef {
+    ObjectRef::new(kind, "partners", name)
 }
 
-fn engine(planner: Planner, sweeper: Sweeper, policy: &str) -> Engine {
+fn engine(planner: Planner, sweeper: GarbageCollector, policy: &str) -> Engine {
     let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
-    Engine::new(owner, Workspace::parse(policy).unwrap(), WORKERS).with_planner(planner).with_sweeper(sweeper)
+    Engine::new(owner, WorkspacePolicy::parse(policy).unwrap(), WORKERS).with_planner(planner).with_sweeper(sweeper)
 }
 
 impl Sim {
     /// Alice owns `instagram` and `newsletter`. Seed 0 takes everything in the order in which it came.
     pub fn new(seed: u64) -> Self {
-        let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+        let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
         let alice = email("alice@host.example");
         let user = UserRecord { email: alice.clone(), name: "Alice".to_owned(), enabled: true, verified: true };
         let account = |name: &str| AccountRecord { name: name.to_owned(), owners: vec![alice.clone()], deleted: false };
@@ -281,7 +281,7 @@ impl Sim {
     }
 
     /// An object as the operator reads it.
-    pub(super) fn read(&self, kind: Kind, object: &Value) -> Declared {
+    pub(super) fn read(&self, kind: Kind, object: &Value) -> Object {
         let Some(reader) = self.reader else { return read(kind, object) };
         let mut other = object.clone();
         reader(kind, &mut other);
@@ -302,7 +302,7 @@ impl Sim {
             if self.step() {
                 continue;
             }
-            match self.engine.next_look() {
+            match self.engine.next_check() {
                 Some(next) if next <= self.now + PATIENCE => self.now = self.now.max(next),
                 _ => return,
             }
@@ -366,14 +366,14 @@ impl Sim {
     fn start(&mut self) {
         for (key, task) in self.engine.tasks(self.now) {
             let seen = self.newest(&key, &task);
-            let about = About::of(&self.engine.index, &key);
-            self.looks += usize::from(matches!(task, Task::Look(_)) && !self.engine.condition.directory);
+            let about = TaskSubject::of(&self.engine.index, &key);
+            self.looks += usize::from(matches!(task, Task::Look(_)) && !self.engine.health.directory);
             if let Task::Execute { steps, notices, .. } = &task {
                 self.gives_nothing_to_unknown_mfa(steps);
                 let corrects = self.watch.as_ref().is_some_and(|watch| watch.login_was_switched);
                 let corrects = corrects || self.is_former || self.former.is_some();
                 assert!(
-                    corrects || !notices.contains(&Notice::CORRECTED),
+                    corrects || !notices.contains(&Event::CORRECTED),
                     "{key}: our own work was taken for somebody else's"
                 );
             }
@@ -383,13 +383,13 @@ impl Sim {
         }
         assert!(self.engine.queue.running() <= WORKERS, "more tasks at once than workers");
         assert!(self.is_former || self.engine.stopped().is_none(), "{:?}", self.engine.stopped());
-        assert!(self.planners_panic || self.engine.planner_panics() == 0, "{:?}", self.engine.condition.panicking);
+        assert!(self.planners_panic || self.engine.planner_panics() == 0, "{:?}", self.engine.health.panicking);
     }
 
     /// MFA that the directory cannot tell gives nothing.
     fn gives_nothing_to_unknown_mfa(&self, steps: &[Step]) {
         for step in steps {
-            let Operation::Give { guest, .. } = &step.operation else { continue };
+            let Operation::Grant { guest, .. } = &step.operation else { continue };
             let record = self.engine.mirror.guest_by_id(guest);
             assert!(
                 record.is_none_or(|record| record.mfa != MfaRecord::Unknown),
@@ -400,8 +400,8 @@ impl Sim {
 
     /// The newest version of whatever decides what a task gives, as far as the operator knew it. Its view has to be the
     /// world's at that version or a later one, not a mixture of times.
-    fn newest(&self, key: &Key, task: &Task) -> u64 {
-        if key.is_sweep() {
+    fn newest(&self, key: &ObjectRef, task: &Task) -> u64 {
+        if key.is_garbage_collection() {
             return self.delivered();
         }
         let index = &self.engine.index;
@@ -409,20 +409,20 @@ impl Sim {
         involved.extend(index.partner_of(key));
         if let Task::Execute { steps, .. } = task {
             for step in steps {
-                let Operation::Give { grants, .. } = &step.operation else { continue };
+                let Operation::Grant { grants, .. } = &step.operation else { continue };
                 for grant in grants {
-                    involved.push(Key::new(Kind::Share, &*key.namespace, &*grant.share));
+                    involved.push(ObjectRef::new(Kind::Share, &*key.namespace, &*grant.share));
                     let Some(share) = index.share(&key.namespace, &grant.share).and_then(|slot| slot.read()) else {
                         continue;
                     };
                     let entries = share.reading.terms.guest_users.values().filter(|entry| *entry.name == *key.name);
                     let through =
-                        entries.map(|entry| Key::new(Kind::Membership, &*key.namespace, &*entry.propagated_by));
+                        entries.map(|entry| ObjectRef::new(Kind::Membership, &*key.namespace, &*entry.propagated_by));
                     involved.extend(through);
                 }
             }
         }
-        let version = |key: &Key| index.metadata(key)?.resource_version.as_ref()?.parse::<u64>().ok();
+        let version = |key: &ObjectRef| index.metadata(key)?.resource_version.as_ref()?.parse::<u64>().ok();
         involved.iter().filter_map(version).max().unwrap_or_default()
     }
 
@@ -439,7 +439,7 @@ impl Sim {
             return Objects::new();
         }
         let index = &self.engine.index;
-        let stored = |key: Key| {
+        let stored = |key: ObjectRef| {
             let version = index.metadata(&key)?.resource_version.as_ref()?.parse::<usize>().ok()?;
             Some((key, self.server.history[version - 1].object.clone()?))
         };
@@ -548,14 +548,14 @@ impl Sim {
     }
 
     /// Something that a guest or the workspace does in the directory.
-    pub fn play<T>(&mut self, changed: Changed, act: impl FnOnce(&mut Store, Timestamp) -> Result<T, Fault>) {
+    pub fn play<T>(&mut self, changed: Changed, act: impl FnOnce(&mut Store, Timestamp) -> Result<T, Error>) {
         act(&mut self.directory.0.lock().unwrap(), self.now).unwrap();
         self.changed.insert(changed);
     }
 
     // --- what there is to see
 
-    pub fn everything(&self) -> Everything {
+    pub fn everything(&self) -> Snapshot {
         let mut all = self.directory.0.lock().unwrap().everything().unwrap();
         all.guests.iter_mut().for_each(|guest| self.hide_mfa(guest));
         all

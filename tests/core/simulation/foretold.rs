@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures::executor::block_on;
-use guestlist::cli::offline::desk::Desk;
-use guestlist::cli::offline::session::Session;
-use guestlist::directory::Execute;
+use guestlist::cli::offline::desk::InMemoryObjects;
+use guestlist::cli::offline::session::ApplySession;
+use guestlist::directory::DirectoryWriter;
 use guestlist::directory::sqlite::{Inline, Store};
 use guestlist::index::Kind::{self, Membership, Partner, Share};
 use guestlist::operator::clock::Clock;
-use guestlist::plan::Extent;
+use guestlist::plan::PruneScope;
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -25,29 +25,29 @@ use crate::support::dice::Dice;
 use crate::support::worlds::{Edit, specs};
 
 /// A session on this cluster, and on what a directory of this content is after something happened to it.
-fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> Session {
+fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> ApplySession {
     let objects = sim.server.objects().iter().map(|(key, object)| read(key.kind, object));
     let owner = sim.engine.owner.clone();
     let load = sim.everything();
     let mut store = Store::copy(&load, &owner).unwrap();
     happens(&mut store);
     let directory = Arc::new(Inline::new(store));
-    Session {
+    ApplySession {
         owner,
         workspace: sim.engine.workspace.clone(),
-        desk: Arc::new(Desk::holding(objects, clock.clone())),
+        desk: Arc::new(InMemoryObjects::holding(objects, clock.clone())),
         load,
         epoch: block_on(directory.lead()).unwrap(),
         directory,
         clock,
-        extent: Extent::Everything,
+        extent: PruneScope::Everything,
         workers: 1,
         wait: Box::new(|_| Box::pin(std::future::ready(()))),
     }
 }
 
 /// Runs it to its end: what was done, and what is left or went wrong.
-fn run(session: Session) -> (Vec<String>, Result<Vec<String>, String>) {
+fn run(session: ApplySession) -> (Vec<String>, Result<Vec<String>, String>) {
     let mut said = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let end = runtime.block_on(session.run(|done| said.extend(lines(&done.key, &done.step))));
@@ -180,7 +180,12 @@ fn a_share_goes_at_once_where_a_membership_that_does_not_read_holds_its_account(
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.server
-        .patch(&key(Membership, "bob"), super::server::Part::Object, &json!({"spec": {"partnerRef": "acme"}}), sim.now)
+        .patch(
+            &key(Membership, "bob"),
+            super::server::PatchTarget::Object,
+            &json!({"spec": {"partnerRef": "acme"}}),
+            sim.now,
+        )
         .unwrap();
     sim.delete(Share, "instagram");
     does_as_foretold(&mut sim, "a membership that does not read");

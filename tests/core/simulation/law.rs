@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use guestlist::directory::Everything;
-use guestlist::index::{Key, Kind};
+use guestlist::directory::Snapshot;
+use guestlist::index::{Kind, ObjectRef};
 use guestlist::rules::{GuestRole, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::support::worlds::Objects;
 pub type Access = BTreeMap<(String, String), ShareRole>;
 
 /// Who can use what, as the directory's own gate says it.
-pub fn effective(all: &Everything, now: Timestamp) -> Access {
+pub fn effective(all: &Snapshot, now: Timestamp) -> Access {
     let mut found = Access::new();
     for guest in &all.guests {
         let Some(mark) = &guest.mark else { continue };
@@ -34,12 +34,13 @@ pub fn allowed(objects: &Objects) -> Access {
         for (key, member) in of(Kind::Membership) {
             let spec = &share["spec"];
             let partner = spec["partnerRef"]["name"].as_str().unwrap();
-            let stands =
-                objects.get(&Key::new(Kind::Partner, &*key.namespace, partner)).is_some_and(|partner| is_on(partner))
-                    && is_on(share)
-                    && is_on(member)
-                    && share_key.namespace == key.namespace
-                    && member["spec"]["partnerRef"]["name"] == partner;
+            let stands = objects
+                .get(&ObjectRef::new(Kind::Partner, &*key.namespace, partner))
+                .is_some_and(|partner| is_on(partner))
+                && is_on(share)
+                && is_on(member)
+                && share_key.namespace == key.namespace
+                && member["spec"]["partnerRef"]["name"] == partner;
             if let Some(role) = role(objects, key, member, spec).filter(|_| stands) {
                 found.insert((key.name.to_string(), spec["account"].as_str().unwrap().to_owned()), role);
             }
@@ -48,7 +49,7 @@ pub fn allowed(objects: &Objects) -> Access {
     found
 }
 
-fn role(objects: &Objects, key: &Key, member: &Value, share: &Value) -> Option<ShareRole> {
+fn role(objects: &Objects, key: &ObjectRef, member: &Value, share: &Value) -> Option<ShareRole> {
     if names(&share["exclude"], &key.name).is_some() {
         return None;
     }
@@ -56,7 +57,7 @@ fn role(objects: &Objects, key: &Key, member: &Value, share: &Value) -> Option<S
         return Some(admin_role(share, &key.name));
     }
     let through = names(&share["guestUsers"], &key.name)?["propagatedBy"].as_str().unwrap();
-    let propagator = objects.get(&Key::new(Kind::Membership, &*key.namespace, through))?;
+    let propagator = objects.get(&ObjectRef::new(Kind::Membership, &*key.namespace, through))?;
     let valid = propagator["spec"]["role"] == "GuestAdmin"
         && propagator["spec"]["partnerRef"] == member["spec"]["partnerRef"]
         && propagator.pointer("/metadata/deletionTimestamp").is_none()
@@ -82,7 +83,7 @@ fn is_on(object: &Value) -> bool {
 }
 
 /// What holds whatever is declared: one live guest an address, and no Guest User above Collaborator.
-pub fn holds_always(all: &Everything) {
+pub fn holds_always(all: &Snapshot) {
     let mut addresses = BTreeSet::new();
     for guest in all.guests.iter().filter(|guest| guest.is_live()) {
         assert!(addresses.insert(&guest.address), "two live guests: {}", guest.address);
@@ -94,8 +95,8 @@ pub fn holds_always(all: &Everything) {
 }
 
 /// How many records came to be, or came alive again.
-pub fn came_alive(before: &Everything, after: &Everything) -> usize {
-    let live = |all: &Everything| -> BTreeSet<String> {
+pub fn came_alive(before: &Snapshot, after: &Snapshot) -> usize {
+    let live = |all: &Snapshot| -> BTreeSet<String> {
         let guests = all.guests.iter().filter(|guest| guest.is_live()).map(|guest| guest.id.0.clone());
         let partners = all.partners.iter().filter(|partner| partner.deactivated_at.is_none());
         guests.chain(partners.map(|partner| partner.id.0.clone())).collect()
@@ -104,7 +105,7 @@ pub fn came_alive(before: &Everything, after: &Everything) -> usize {
 }
 
 /// Between two mails to one address there is time, whatever became of the objects and the records.
-pub fn mails_are_apart(before: &Everything, after: &Everything, least: SignedDuration) {
+pub fn mails_are_apart(before: &Snapshot, after: &Snapshot, least: SignedDuration) {
     for mail in &after.mails {
         let last = before.mails.iter().find(|last| last.address == mail.address && last.at != mail.at);
         let soon = last.filter(|last| mail.at.duration_since(last.at) < least);
@@ -119,8 +120,8 @@ pub fn no_hour_has_more_mails(sent: &[Timestamp], most: usize) {
 }
 
 /// How many records went for good.
-pub fn destroyed(before: &Everything, after: &Everything) -> usize {
-    let there = |all: &Everything| -> BTreeSet<String> {
+pub fn destroyed(before: &Snapshot, after: &Snapshot) -> usize {
+    let there = |all: &Snapshot| -> BTreeSet<String> {
         let guests = all.guests.iter().map(|guest| guest.id.0.clone());
         guests.chain(all.partners.iter().map(|partner| partner.id.0.clone())).collect()
     };
@@ -128,8 +129,8 @@ pub fn destroyed(before: &Everything, after: &Everything) -> usize {
 }
 
 /// How many mails went out.
-pub fn mails(before: &Everything, after: &Everything) -> usize {
-    let sent = |all: &Everything| -> BTreeMap<String, Option<Timestamp>> {
+pub fn mails(before: &Snapshot, after: &Snapshot) -> usize {
+    let sent = |all: &Snapshot| -> BTreeMap<String, Option<Timestamp>> {
         all.guests.iter().map(|guest| (guest.address.to_string(), guest.last_mail_at)).collect()
     };
     let before = sent(before);
@@ -137,7 +138,7 @@ pub fn mails(before: &Everything, after: &Everything) -> usize {
 }
 
 /// Where everything ended: all that is stored on both sides, but for instants and counters.
-pub fn end(objects: &Objects, all: &Everything, now: Timestamp) -> Vec<String> {
+pub fn end(objects: &Objects, all: &Snapshot, now: Timestamp) -> Vec<String> {
     let mut lines: Vec<String> = objects
         .iter()
         .map(|(key, object)| {

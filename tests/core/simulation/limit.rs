@@ -4,11 +4,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
-use guestlist::index::Key;
 use guestlist::index::Kind::{Membership, Partner};
-use guestlist::operator::objects::Part;
-use guestlist::plan::{Plan, World, plan};
-use guestlist::workspace::Workspace;
+use guestlist::index::ObjectRef;
+use guestlist::operator::objects::PatchTarget;
+use guestlist::plan::{Inputs, Plan, plan};
+use guestlist::workspace::WorkspacePolicy;
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -107,7 +107,7 @@ fn invitations_resent_or_of_deleted_memberships_count() {
     let resend = |sim: &mut Sim| {
         let now = sim.now.to_string();
         let patch = json!({"metadata": {"annotations": {"guestlist.dev/resend-invitation": now}}});
-        sim.server.patch(&key(Membership, "abe"), Part::Object, &patch, sim.now).unwrap();
+        sim.server.patch(&key(Membership, "abe"), PatchTarget::Object, &patch, sim.now).unwrap();
         sim.settle();
     };
     wait(&mut sim, SignedDuration::from_mins(1));
@@ -128,12 +128,12 @@ fn invitations_resent_or_of_deleted_memberships_count() {
 
 #[test]
 fn a_planner_that_knows_no_limit_is_caught() {
-    static UNLIMITED: LazyLock<Workspace> = LazyLock::new(|| {
+    static UNLIMITED: LazyLock<WorkspacePolicy> = LazyLock::new(|| {
         let tenants = "tenants: [{namespace: partners, hostAdmins: ['*@host.example']}]";
-        Workspace::parse(&format!("domains: [host.example]\n{tenants}\ninvitationsPerHour: 1000")).unwrap()
+        WorkspacePolicy::parse(&format!("domains: [host.example]\n{tenants}\ninvitationsPerHour: 1000")).unwrap()
     });
-    fn unlimited(world: World<'_>, key: &Key) -> Plan {
-        plan(World { workspace: &UNLIMITED, ..world }, key)
+    fn unlimited(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+        plan(Inputs { workspace: &UNLIMITED, ..world }, key)
     }
     let caught = catch_unwind(AssertUnwindSafe(|| {
         let mut sim = limited(0);

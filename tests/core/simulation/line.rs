@@ -10,25 +10,25 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, poll_fn};
 use guestlist::directory::{
-    AccountRecord, Changes, Cursor, Destroyed, Effect, Epoch, Execute, Fault, GuestRecord, MailRecord, Observe,
-    Operation, Owner, Page, PageToken, PartnerId, PartnerRecord, Revision, ShareRecord, UserRecord,
+    AccountRecord, Applied, Changes, Cursor, DirectoryReader, DirectoryWriter, Epoch, Error, GuestRecord, MailRecord,
+    Operation, Owner, Page, PageToken, PartnerId, PartnerRecord, Purged, Revision, ShareRecord, UserRecord,
 };
-use guestlist::index::{Declared, Key};
+use guestlist::index::{Object, ObjectRef};
 use guestlist::operator::clock::Clock;
-use guestlist::operator::engine::{Failure, Outcome, Task};
-use guestlist::operator::lease::Term;
-use guestlist::operator::objects::{Objects, Part, Telling};
-use guestlist::operator::perform::{About, Performer};
+use guestlist::operator::engine::{Failure, Task, TaskOutcome};
+use guestlist::operator::lease::LeaseTerm;
+use guestlist::operator::objects::{EventContext, ObjectStore, PatchTarget};
+use guestlist::operator::perform::{Executor, TaskSubject};
 use guestlist::rules::Email;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// What the performer asks for.
 pub enum Ask {
-    Get(Key),
-    Patch(Key, Part, Value),
-    Delete(Key, String),
-    HasMembers(Key),
+    Get(ObjectRef),
+    Patch(ObjectRef, PatchTarget, Value),
+    Delete(ObjectRef, String),
+    HasMembers(ObjectRef),
     Execute(Box<Operation>, Option<Revision>),
     Guest(Email),
     Partner(PartnerId),
@@ -38,14 +38,14 @@ pub enum Ask {
 
 /// What it is told.
 pub enum Answer {
-    Object(Result<Declared, Failure>),
-    Left(Result<Option<Declared>, Failure>),
+    Object(Result<Object, Failure>),
+    Left(Result<Option<Object>, Failure>),
     Members(Result<bool, Failure>),
-    Effect(Box<Result<Effect, Fault>>),
+    Effect(Box<Result<Applied, Error>>),
     Guest(Option<Box<GuestRecord>>),
     Partner(Option<PartnerRecord>),
     User(Option<UserRecord>),
-    Written(Result<(), Fault>),
+    Written(Result<(), Error>),
 }
 
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl Line {
 /// A task that the performer is at.
 pub struct Call {
     line: Line,
-    work: Pin<Box<dyn Future<Output = Outcome>>>,
+    work: Pin<Box<dyn Future<Output = TaskOutcome>>>,
     is_over: Arc<AtomicBool>,
 }
 
@@ -83,25 +83,25 @@ const TERM: Duration = Duration::from_secs(3600);
 /// How a task goes on.
 pub enum Next {
     Asks(Ask),
-    Done(Outcome),
+    Done(TaskOutcome),
 }
 
 impl Call {
-    pub fn begin(about: About, task: Task, now: Timestamp, epoch: Epoch) -> Self {
+    pub fn begin(about: TaskSubject, task: Task, now: Timestamp, epoch: Epoch) -> Self {
         let line = Line::default();
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
         let late = SignedDuration::try_from(2 * TERM).unwrap();
         let clock = Clock::new(move || if over.load(Ordering::Relaxed) { now + late } else { now });
-        let performer = Performer {
+        let performer = Executor {
             objects: Arc::new(line.clone()),
             directory: Arc::new(line.clone()),
             epoch,
-            term: Term::lasting(TERM, clock.clone()),
+            term: LeaseTerm::lasting(TERM, clock.clone()),
             clock,
             metrics: Arc::default(),
         };
-        Self { line, work: Box::pin(async move { performer.perform(about, task).await }), is_over }
+        Self { line, work: Box::pin(async move { performer.run(about, task).await }), is_over }
     }
 
     /// The term is over from now on.
@@ -134,24 +134,29 @@ macro_rules! ask {
     };
 }
 
-impl Objects for Line {
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Declared, Failure>> {
+impl ObjectStore for Line {
+    fn get<'a>(&'a self, key: &'a ObjectRef) -> BoxFuture<'a, Result<Object, Failure>> {
         ask!(self, Ask::Get(key.clone()), Answer::Object)
     }
 
-    fn patch<'a>(&'a self, key: &'a Key, part: Part, patch: &'a Value) -> BoxFuture<'a, Result<Declared, Failure>> {
+    fn patch<'a>(
+        &'a self,
+        key: &'a ObjectRef,
+        part: PatchTarget,
+        patch: &'a Value,
+    ) -> BoxFuture<'a, Result<Object, Failure>> {
         ask!(self, Ask::Patch(key.clone(), part, patch.clone()), Answer::Object)
     }
 
-    fn delete<'a>(&'a self, key: &'a Key, uid: &'a str) -> BoxFuture<'a, Result<Option<Declared>, Failure>> {
+    fn delete<'a>(&'a self, key: &'a ObjectRef, uid: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>> {
         ask!(self, Ask::Delete(key.clone(), uid.to_owned()), Answer::Left)
     }
 
-    fn has_members<'a>(&'a self, partner: &'a Key) -> BoxFuture<'a, Result<bool, Failure>> {
+    fn has_members<'a>(&'a self, partner: &'a ObjectRef) -> BoxFuture<'a, Result<bool, Failure>> {
         ask!(self, Ask::HasMembers(partner.clone()), Answer::Members)
     }
 
-    fn tell<'a>(&'a self, _telling: Telling<'a>) -> BoxFuture<'a, ()> {
+    fn publish<'a>(&'a self, _telling: EventContext<'a>) -> BoxFuture<'a, ()> {
         async {}.boxed()
     }
 }
@@ -159,14 +164,14 @@ impl Objects for Line {
 /// What the performer never asks a directory for.
 macro_rules! never {
     ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
-        $(fn $name<'a>(&'a self, $($argument: $type),*) -> BoxFuture<'a, Result<$answer, Fault>> {
+        $(fn $name<'a>(&'a self, $($argument: $type),*) -> BoxFuture<'a, Result<$answer, Error>> {
             $(let _ = $argument;)*
             panic!("the performer asks for one guest or partner only")
         })*
     };
 }
 
-impl Observe for Line {
+impl DirectoryReader for Line {
     never! {
         owner() -> Option<Owner>;
         cursor() -> Cursor;
@@ -177,24 +182,24 @@ impl Observe for Line {
         users(page: Option<PageToken>) -> Page<UserRecord>;
         mails(page: Option<PageToken>) -> Page<MailRecord>;
         shares(page: Option<PageToken>) -> Page<ShareRecord>;
-        destroyed() -> Destroyed;
+        destroyed() -> Purged;
         account(name: &'a str) -> Option<AccountRecord>;
     }
 
-    fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Fault>> {
+    fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Error>> {
         async move { Ok(ask!(self, Ask::Guest(address.clone()), Answer::Guest).await.map(|guest| *guest)) }.boxed()
     }
 
-    fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Fault>> {
+    fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>> {
         async move { Ok(ask!(self, Ask::Partner(id.clone()), Answer::Partner).await) }.boxed()
     }
 
-    fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Fault>> {
+    fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Error>> {
         async move { Ok(ask!(self, Ask::User(email.clone()), Answer::User).await) }.boxed()
     }
 }
 
-impl Execute for Line {
+impl DirectoryWriter for Line {
     never! {
         claim(owner: &'a Owner) -> ();
         take_over(owner: &'a Owner) -> ();
@@ -206,7 +211,7 @@ impl Execute for Line {
         true
     }
 
-    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Fault>> {
+    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
         ask!(self, Ask::TakesWrites, Answer::Written)
     }
 
@@ -216,7 +221,7 @@ impl Execute for Line {
         basis: Option<Revision>,
         _at: Timestamp,
         _epoch: Epoch,
-    ) -> BoxFuture<'a, Result<Effect, Fault>> {
+    ) -> BoxFuture<'a, Result<Applied, Error>> {
         async move { *ask!(self, Ask::Execute(Box::new(operation.clone()), basis), Answer::Effect).await }.boxed()
     }
 }

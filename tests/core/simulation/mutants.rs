@@ -2,11 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use guestlist::directory::{Operation, Weight};
-use guestlist::index::Key;
+use guestlist::directory::{AccessChange, Operation};
 use guestlist::index::Kind::{Membership, Share};
+use guestlist::index::ObjectRef;
 use guestlist::operator::engine::Planner;
-use guestlist::plan::{Finalizer, Plan, Status, World, plan};
+use guestlist::plan::{Finalizer, Inputs, Plan, Status, plan};
 use serde_json::json;
 
 use super::driver::{Sim, email};
@@ -40,36 +40,36 @@ fn survives(planner: Planner) -> Result<(), String> {
     })
 }
 
-fn without(world: World<'_>, key: &Key, drop: impl Fn(&Operation) -> bool) -> Plan {
+fn without(world: Inputs<'_>, key: &ObjectRef, drop: impl Fn(&Operation) -> bool) -> Plan {
     let mut plan = plan(world, key);
     plan.steps.retain(|step| !drop(&step.operation));
     plan
 }
 
-fn withholds_nothing(world: World<'_>, key: &Key) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::Withhold { .. }))
+fn withholds_nothing(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    without(world, key, |operation| matches!(operation, Operation::Revoke { .. }))
 }
 
-fn demotes_nobody(world: World<'_>, key: &Key) -> Plan {
+fn demotes_nobody(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     without(world, key, |operation| matches!(operation, Operation::Demote { .. }))
 }
 
-fn gives_nothing(world: World<'_>, key: &Key) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::Give { .. }))
+fn gives_nothing(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    without(world, key, |operation| matches!(operation, Operation::Grant { .. }))
 }
 
-fn lets_go_before_it_has_ended_anything(world: World<'_>, key: &Key) -> Plan {
-    let plan = without(world, key, |operation| operation.weight() == Weight::End);
+fn lets_go_before_it_has_ended_anything(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    let plan = without(world, key, |operation| operation.access_change() == AccessChange::Remove);
     if plan.finalizer == Finalizer::Release { Plan { steps: Vec::new(), ..plan } } else { plan }
 }
 
-fn never_puts_its_finalizer_on(world: World<'_>, key: &Key) -> Plan {
+fn never_puts_its_finalizer_on(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let plan = plan(world, key);
     let finalizer = if plan.finalizer == Finalizer::Hold { Finalizer::Leave } else { plan.finalizer };
     Plan { finalizer, ..plan }
 }
 
-fn counts_its_own_passes_in_the_status(world: World<'_>, key: &Key) -> Plan {
+fn counts_its_own_passes_in_the_status(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     if let Some(Status::Membership(status)) = &mut plan.status {
         let stored = world.declared.membership(&key.namespace, &key.name).and_then(|slot| slot.read());
@@ -79,7 +79,7 @@ fn counts_its_own_passes_in_the_status(world: World<'_>, key: &Key) -> Plan {
     plan
 }
 
-fn moves_the_transition_time_each_pass(world: World<'_>, key: &Key) -> Plan {
+fn moves_the_transition_time_each_pass(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     if let Some(Status::Membership(status)) = &mut plan.status {
         for condition in &mut status.conditions {

@@ -1,7 +1,7 @@
 //! A directory that can be read but takes no operation: nobody is told that it reflects what is declared.
 
 use futures::executor::block_on;
-use guestlist::directory::{Changed, Execute as _, Observe as _, Operation};
+use guestlist::directory::{Changed, DirectoryReader as _, DirectoryWriter as _, Operation};
 use guestlist::index::Kind::{self, Membership, Partner, Share};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -18,7 +18,7 @@ pub fn wait(sim: &mut Sim, time: SignedDuration) {
             assert!(steps < 20_000, "never at rest: {:#?}", &sim.calls[sim.calls.len().saturating_sub(12)..]);
             continue;
         }
-        match sim.engine.next_look() {
+        match sim.engine.next_check() {
             Some(next) if next <= until => sim.now = sim.now.max(next),
             _ => break,
         }
@@ -41,7 +41,7 @@ fn all_is_well(sim: &mut Sim) {
     for (kind, name) in ALL {
         assert_eq!(ready(sim, kind, name).0, "True", "{name}");
     }
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
     walk::is_at_rest(sim);
 }
 
@@ -58,7 +58,7 @@ fn who_may_still_use_what_was_taken_back_is_not_said_to_be_without_it() {
     for (kind, name) in ALL {
         assert_eq!(ready(&sim, kind, name), ("Unknown".to_owned(), "DirectoryUnavailable".to_owned()), "{name}");
     }
-    let missing = sim.engine.condition.missing();
+    let missing = sim.engine.health.missing();
     assert!(missing.iter().any(|line| line.starts_with("DirectoryUnavailable: ")), "{missing:?}");
     let version = sim.server.version;
     wait(&mut sim, SignedDuration::from_hours(1));
@@ -100,7 +100,7 @@ fn refused_revocation_is_said_of_its_object_beside_the_access_that_is_left() {
     assert_eq!(stalled["message"].as_str(), sim.refuses.as_deref());
     let effective = status["accounts"].as_array().unwrap().iter().map(|account| account["effective"] == true);
     assert!(effective.clone().count() > 0 && effective.clone().all(|it| it), "{status}");
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0], "the directory accepts other writes");
+    assert_eq!(sim.engine.health.missing(), [] as [String; 0], "the directory accepts other writes");
     let version = sim.server.version;
     wait(&mut sim, SignedDuration::from_hours(1));
     assert_eq!(sim.server.version, version, "it is said once");
@@ -124,7 +124,7 @@ fn a_failure_that_is_soon_over_writes_no_status() {
     sim.cursed.clear();
     sim.settle();
     assert_eq!(writes(&sim) - before, 1, "{:?}", sim.calls);
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
 }
 
 /// Bob is owed the newsletter, and cannot be given it.
@@ -162,17 +162,17 @@ fn what_is_to_be_taken_away_does_not_wait_for_what_cannot_be_given() {
     assert!(sim.server.object(&key(Membership, "bob")).is_none(), "{:?}", sim.calls);
     sim.settle();
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
 }
 
 #[test]
 fn one_guest_who_cannot_be_given_something_is_not_taken_for_the_directory() {
     let mut sim = owed();
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0], "though nothing else was to be done");
+    assert_eq!(sim.engine.health.missing(), [] as [String; 0], "though nothing else was to be done");
     for second in 0..20 {
         sim.edit(Membership, "carol", json!({"displayName": format!("Carol {second}")}));
         wait(&mut sim, SignedDuration::from_secs(3));
-        assert_eq!(sim.engine.condition.missing(), [] as [String; 0], "after {second} seconds");
+        assert_eq!(sim.engine.health.missing(), [] as [String; 0], "after {second} seconds");
     }
     assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
 }
@@ -212,7 +212,7 @@ fn a_mail_that_cannot_be_sent_is_its_guests_own_trouble_and_nobody_elses() {
     let tries = |sim: &Sim| sim.calls.iter().filter(|call| call.starts_with("Invite")).count();
     assert_eq!(ready(&sim, Membership, "bob"), ("False".to_owned(), "MailNotSent".to_owned()));
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
     let (before, version) = (tries(&sim), sim.server.version);
     wait(&mut sim, SignedDuration::from_hours(1));
     assert!((8..20).contains(&(tries(&sim) - before)), "{} tries in an hour", tries(&sim) - before);
@@ -227,12 +227,12 @@ fn a_mail_that_cannot_be_sent_is_its_guests_own_trouble_and_nobody_elses() {
     wait(&mut sim, SignedDuration::from_mins(10));
     assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
     sim.cursed.clear();
     wait(&mut sim, SignedDuration::from_mins(10));
     assert_eq!(ready(&sim, Membership, "bob").1, "MailNotSent");
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
     sim.mailless.clear();
     wait(&mut sim, SignedDuration::from_mins(7));
     assert_eq!(sim.state("bob"), "Invited");

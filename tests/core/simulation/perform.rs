@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use futures::executor::block_on;
-use guestlist::directory::{Effect, Epoch, Everything, Execute, Fault, Observe, Operation, Revision, Weight};
-use guestlist::index::{Key, Kind};
-use guestlist::operator::engine::{Failure, Input, Outcome, Task};
-use guestlist::operator::objects::Part;
-use guestlist::operator::perform::About;
+use guestlist::directory::{
+    AccessChange, Applied, DirectoryReader, DirectoryWriter, Epoch, Error, Operation, Revision, Snapshot,
+};
+use guestlist::index::{Kind, ObjectRef};
+use guestlist::operator::engine::{Failure, Input, Task, TaskOutcome};
+use guestlist::operator::objects::PatchTarget;
+use guestlist::operator::perform::TaskSubject;
 use guestlist::plan::Step;
 use guestlist::rules::Reason;
 use jiff::{SignedDuration, Timestamp};
@@ -39,16 +41,16 @@ enum Broken {
 
 /// An operation, for which object and why. What is given is one line an account: two shares that are new get their finalizers
 /// one after the other, and what they give is then given in one operation or in two.
-pub fn lines(key: &Key, step: &Step) -> Vec<String> {
-    if let Operation::Give { grants, .. } = &step.operation {
+pub fn lines(key: &ObjectRef, step: &Step) -> Vec<String> {
+    if let Operation::Grant { grants, .. } = &step.operation {
         return grants.iter().map(|grant| format!("{key}: give {grant:?}")).collect();
     }
     // What was made anew and has no finalizer yet is gone as soon as a cascade deletes it: its guest is then ended by the partner
     // instead of by himself.
     if step.reason == Reason::Terminating && step.operation.guest().is_some() {
-        return vec![format!("{:?}: {}", step.operation, step.because)];
+        return vec![format!("{:?}: {}", step.operation, step.message)];
     }
-    vec![format!("{key}: {:?}: {} {}", step.operation, step.reason.as_str(), step.because)]
+    vec![format!("{key}: {:?}: {} {}", step.operation, step.reason.as_str(), step.message)]
 }
 
 fn version(object: &Value) -> u64 {
@@ -63,8 +65,8 @@ fn told(running: &Running, operation: &Operation) -> Vec<String> {
 
 impl Sim {
     /// Does a task that was not left to chance.
-    pub fn perform_now(&mut self, key: Key, task: Task) {
-        let about = About::of(&self.engine.index, &key);
+    pub fn perform_now(&mut self, key: ObjectRef, task: Task) {
+        let about = TaskSubject::of(&self.engine.index, &key);
         self.perform(Running { about, task, seen: 0, outside: 0, known: Objects::new() });
     }
 
@@ -129,11 +131,11 @@ impl Sim {
     fn breaks(&mut self, running: &Running, broken: Broken) {
         match broken {
             Broken::Crash => self.restart(),
-            Broken::Panic => self.ends(running, Outcome::panicked(&"injected")),
+            Broken::Panic => self.ends(running, TaskOutcome::panicked(&"injected")),
         }
     }
 
-    fn ends(&mut self, running: &Running, outcome: Outcome) {
+    fn ends(&mut self, running: &Running, outcome: TaskOutcome) {
         self.engine.handle(Input::Done { key: running.about.key.clone(), outcome: Box::new(outcome) }, self.now);
         match &mut self.successor {
             Some(0) => self.restart(),
@@ -153,13 +155,13 @@ impl Sim {
             Ask::Delete(..) if self.lapsed => Answer::Left(Err(Failure::NotLeading)),
             Ask::Patch(key, part, patch) => {
                 self.is_about_what_it_says(&key, part, &patch);
-                let what = if part == Part::Status { "status" } else { "finalizer" };
+                let what = if part == PatchTarget::Status { "status" } else { "finalizer" };
                 let old = self.server.object(&key).cloned();
                 let is_ours = old.as_ref().is_some_and(|old| self.own.contains(&version(old)));
                 let mut object =
                     self.call(format!("{what} {key}"), |server, now| server.patch(&key, part, &patch, now))?;
                 let injected = self.trouble.is_some_and(|(at, _)| at + 1 == self.calls.len());
-                let conflict = matches!(object, Err(Failure::Behind)) && !injected;
+                let conflict = matches!(object, Err(Failure::Conflict)) && !injected;
                 assert!(!(is_ours && conflict), "{what} {key}: the process does not know its own write");
                 if let Some(object) = object.as_ref().ok().filter(|_| !injected) {
                     self.own.insert(version(object));
@@ -175,7 +177,7 @@ impl Sim {
                 Answer::Left(left.map(|left| left.map(|object| self.read(key.kind, &object))))
             }
             Ask::HasMembers(partner) => {
-                let names = |(key, object): (&Key, &Arc<Value>)| {
+                let names = |(key, object): (&ObjectRef, &Arc<Value>)| {
                     key.kind == Kind::Membership
                         && key.namespace == partner.namespace
                         && object["spec"]["partnerRef"]["name"] == *partner.name
@@ -190,7 +192,7 @@ impl Sim {
             Ask::Guest(address) => Answer::Guest(self.guest(&address).map(Box::new)),
             Ask::Partner(id) => Answer::Partner(block_on(self.directory.partner(&id)).unwrap()),
             Ask::TakesWrites if self.takes_nothing => {
-                Answer::Written(Err(Fault::Unavailable { context: "an error".to_owned() }))
+                Answer::Written(Err(Error::Unavailable { context: "an error".to_owned() }))
             }
             Ask::TakesWrites => Answer::Written(block_on(self.directory.takes_writes())),
             Ask::User(email) => Answer::User(block_on(self.directory.user(&email)).unwrap()),
@@ -198,10 +200,10 @@ impl Sim {
     }
 
     /// Asserts that a write names the version that it was planned on, and a status the generation of that version.
-    fn is_about_what_it_says(&self, key: &Key, part: Part, patch: &Value) {
+    fn is_about_what_it_says(&self, key: &ObjectRef, part: PatchTarget, patch: &Value) {
         let version = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         let version = version.unwrap_or_else(|| panic!("{key} is written without a version: {patch}"));
-        let Some(observed) = patch.pointer("/status/observedGeneration").filter(|_| part == Part::Status) else {
+        let Some(observed) = patch.pointer("/status/observedGeneration").filter(|_| part == PatchTarget::Status) else {
             return;
         };
         let mut entries =
@@ -231,7 +233,7 @@ impl Sim {
         let trouble = self.trouble(what);
         match trouble {
             Some(Trouble::CrashBefore) => return Err(Broken::Crash),
-            Some(Trouble::Conflict) => return Ok(Err(Failure::Behind)),
+            Some(Trouble::Conflict) => return Ok(Err(Failure::Conflict)),
             Some(Trouble::Busy) => {
                 return Ok(Err(Failure::RetryAfter(SignedDuration::from_secs(3), "busy".to_owned())));
             }
@@ -244,9 +246,9 @@ impl Sim {
             Some(Trouble::Panic) => Err(Broken::Panic),
             Some(Trouble::AnswerLost) => Ok(Err(Failure::Retry("no answer".to_owned()))),
             _ => Ok(answer.map_err(|code| match code {
-                404 => Failure::Gone,
-                409 => Failure::Behind,
-                code => Failure::Wait(format!("refused: {code}")),
+                404 => Failure::NotFound,
+                409 => Failure::Conflict,
+                code => Failure::Permanent(format!("refused: {code}")),
             })),
         }
     }
@@ -256,30 +258,30 @@ impl Sim {
         running: &Running,
         operation: &Operation,
         basis: Option<Revision>,
-    ) -> Result<Result<Effect, Fault>, Broken> {
-        let takes = operation.weight() == Weight::Take;
+    ) -> Result<Result<Applied, Error>, Broken> {
+        let takes = operation.access_change() == AccessChange::Revoke;
         assert!(takes || !self.lapsed, "{operation:?} though the term is over");
         let text = format!("{operation:?}");
         let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
         let trouble = self.trouble(format!("{name} for {}", running.about.key));
-        let unavailable = || Err(Fault::Unavailable { context: "an error".to_owned() });
+        let unavailable = || Err(Error::Unavailable { context: "an error".to_owned() });
         Ok(match trouble {
             Some(Trouble::CrashBefore) => return Err(Broken::Crash),
-            Some(Trouble::Conflict) => Err(Fault::Changed { what: running.about.key.to_string() }),
-            Some(Trouble::Busy) => Err(Fault::Busy { context: name, after: std::time::Duration::from_secs(3) }),
+            Some(Trouble::Conflict) => Err(Error::Changed { what: running.about.key.to_string() }),
+            Some(Trouble::Busy) => Err(Error::Busy { context: name, after: std::time::Duration::from_secs(3) }),
             Some(Trouble::Error) => unavailable(),
             _ if running.about.address.as_ref().is_some_and(|address| self.cursed.contains(address))
-                && (!self.only_gives || operation.weight() == Weight::Give) =>
+                && (!self.only_gives || operation.access_change() == AccessChange::Grant) =>
             {
                 match self.refuses.clone() {
-                    Some(message) => Err(Fault::Refused { message }),
+                    Some(message) => Err(Error::Refused { message }),
                     None => unavailable(),
                 }
             }
-            _ if matches!(operation, Operation::Invite { .. })
+            _ if matches!(operation, Operation::ResendInvitation { .. })
                 && running.about.address.as_ref().is_some_and(|address| self.mailless.contains(address)) =>
             {
-                Err(Fault::Unsent { context: "no mail server".to_owned() })
+                Err(Error::Unsent { context: "no mail server".to_owned() })
             }
             Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic | Trouble::TermEnds) | None => {
                 let before = self.everything();
@@ -307,15 +309,15 @@ impl Sim {
     }
 
     /// The directory executes an operation, or refuses it.
-    fn take(&self, running: &Running, operation: &Operation, basis: Option<Revision>) -> Result<Effect, Fault> {
+    fn take(&self, running: &Running, operation: &Operation, basis: Option<Revision>) -> Result<Applied, Error> {
         if basis.is_some() && self.watch.as_ref().is_some_and(|watch| watch.is_stale(running)) {
-            return Err(Fault::Changed { what: running.about.key.to_string() });
+            return Err(Error::Changed { what: running.about.key.to_string() });
         }
         let expected = block_on(amended::expected(&self.directory, operation, basis, self.now));
         let executed = self.executor.map_or_else(|| Some(operation.clone()), |executor| executor(operation));
         let mut done = match &executed {
             Some(executed) => block_on(self.directory.execute(executed, basis, self.now, self.fence())),
-            None => Ok(Effect::default()),
+            None => Ok(Applied::default()),
         };
         if let Some(expected) = expected {
             block_on(amended::agrees(&self.directory, expected, &done, operation));
@@ -327,7 +329,7 @@ impl Sim {
     }
 
     fn note_purge(&mut self, operation: &Operation) {
-        if let (Operation::Destroy { .. }, Some(watch)) = (operation, &mut self.watch) {
+        if let (Operation::Purge { .. }, Some(watch)) = (operation, &mut self.watch) {
             watch.purged.push(self.now);
         }
     }
@@ -338,7 +340,7 @@ impl Sim {
     }
 
     /// What must be true after every operation.
-    fn look(&mut self, running: &Running, operation: &Operation, before: &Everything) {
+    fn look(&mut self, running: &Running, operation: &Operation, before: &Snapshot) {
         let after = self.everything();
         law::holds_always(&after);
         law::mails_are_apart(before, &after, self.engine.workspace.mail_interval);

@@ -2,15 +2,15 @@
 
 use futures::executor::block_on;
 use guestlist::directory::sqlite::Store;
-use guestlist::directory::{Changed, Epoch, Execute, Import, Operation, UserRecord};
-use guestlist::index::{Key, Kind};
+use guestlist::directory::{Changed, DirectoryWriter, Epoch, Import, Operation, UserRecord};
+use guestlist::index::{Kind, ObjectRef};
 use guestlist::operator::engine::Input;
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::driver::{Sim, email};
-use super::server::Part;
+use super::server::PatchTarget;
 use crate::support::worlds::Edit;
 
 fn play(sim: &mut Sim, changed: Changed, act: impl FnOnce(&mut Store, Timestamp) -> bool) {
@@ -20,9 +20,9 @@ fn play(sim: &mut Sim, changed: Changed, act: impl FnOnce(&mut Store, Timestamp)
     }
 }
 
-fn vanish(sim: &mut Sim, key: &Key) {
+fn vanish(sim: &mut Sim, key: &ObjectRef) {
     let none = json!({"metadata": {"finalizers": null}});
-    sim.server.patch(key, Part::Object, &none, sim.now).unwrap();
+    sim.server.patch(key, PatchTarget::Object, &none, sim.now).unwrap();
     if sim.server.object(key).is_some() {
         sim.server.delete(key, None, sim.now).unwrap();
     }
@@ -50,7 +50,7 @@ pub fn happen(sim: &mut Sim, edit: Edit) {
         Edit::Spec(key, patch) => sim.server.edit(&key, patch),
         Edit::Annotate(key, name, value) => {
             let patch = json!({"metadata": {"annotations": {name: value}}});
-            sim.server.patch(&key, Part::Object, &patch, sim.now).unwrap();
+            sim.server.patch(&key, PatchTarget::Object, &patch, sim.now).unwrap();
         }
         Edit::Delete(key) => {
             sim.server.delete(&key, None, sim.now).unwrap();
@@ -102,7 +102,7 @@ pub fn happen(sim: &mut Sim, edit: Edit) {
         Edit::Policy(policy) => {
             sim.policy = policy.to_string();
             note(sim, Some(&policy));
-            let workspace = Workspace::parse(&sim.policy).unwrap();
+            let workspace = WorkspacePolicy::parse(&sim.policy).unwrap();
             sim.engine.handle(Input::Policy(Ok(Box::new(workspace))), sim.now);
         }
         Edit::Restart => sim.restart(),

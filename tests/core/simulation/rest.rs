@@ -3,12 +3,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use guestlist::directory::{Changed, Fault};
-use guestlist::index::Key;
+use guestlist::directory::{Changed, Error};
 use guestlist::index::Kind::{Membership, Partner, Share};
+use guestlist::index::ObjectRef;
 use guestlist::operator::engine::Input;
-use guestlist::operator::objects::Part;
-use guestlist::plan::{Plan, World, plan};
+use guestlist::operator::objects::PatchTarget;
+use guestlist::plan::{Inputs, Plan, plan};
 use serde_json::json;
 
 use super::driver::{Sim, Trouble, email, key};
@@ -16,7 +16,7 @@ use super::{not_taken, walk};
 
 static PLANNED: AtomicUsize = AtomicUsize::new(0);
 
-fn counting(world: World<'_>, key: &Key) -> Plan {
+fn counting(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     PLANNED.fetch_add(1, Ordering::Relaxed);
     plan(world, key)
 }
@@ -97,7 +97,7 @@ fn a_directory_that_does_not_answer_changes_nothing_but_what_is_said() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let had = sim.effective();
-    sim.engine.handle(Input::DirectoryDown(Fault::Unavailable { context: "away".to_owned() }), sim.now);
+    sim.engine.handle(Input::DirectoryDown(Error::Unavailable { context: "away".to_owned() }), sim.now);
     sim.edit(Membership, "bob", json!({"displayName": "Robert"}));
     sim.settle();
     let ready = |sim: &Sim, kind, name: &str| {
@@ -108,23 +108,23 @@ fn a_directory_that_does_not_answer_changes_nothing_but_what_is_said() {
         assert_eq!(ready(&sim, kind, name), "DirectoryUnavailable", "{name}");
     }
     assert_eq!(sim.effective(), had);
-    assert!(!sim.engine.condition.missing().is_empty());
+    assert!(!sim.engine.health.missing().is_empty());
     sim.load();
     sim.settle();
     assert_eq!((ready(&sim, Membership, "bob"), ready(&sim, Partner, "acme")), (json!("Active"), json!("Reconciled")));
     assert_eq!(sim.effective(), had);
-    assert!(sim.engine.condition.missing().is_empty());
+    assert!(sim.engine.health.missing().is_empty());
     walk::is_at_rest(&mut sim);
 }
 
 /// Whatever was done, it wants to do it again.
-fn restless(world: World<'_>, key: &Key) -> Plan {
+fn restless(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     if let (Membership, Some(record)) = (key.kind, world.observed.guests().next()) {
         plan.steps = vec![guestlist::plan::Step {
             operation: guestlist::directory::Operation::RevokeInvitation { guest: record.id.clone() },
             reason: guestlist::rules::Reason::Terminating,
-            because: "it never learns".to_owned(),
+            message: "it never learns".to_owned(),
         }];
         plan.basis = None;
     }
@@ -140,7 +140,7 @@ fn a_plan_that_never_comes_to_rest_is_slowed_down() {
     let (before, until) = (sim.calls.len(), sim.now + jiff::SignedDuration::from_mins(10));
     for _ in 0..20_000 {
         if !sim.step() {
-            sim.now = sim.engine.next_look().unwrap();
+            sim.now = sim.engine.next_check().unwrap();
         }
         if sim.now > until {
             break;
@@ -190,7 +190,7 @@ fn a_clock_that_jumps_back_and_forth_mails_nobody_and_takes_nothing_away() {
         sim.now += jiff::SignedDuration::from_hours(hours);
         for (kind, name) in [(Partner, "acme"), (Membership, "bob"), (Share, "instagram")] {
             let asked = json!({"metadata": {"annotations": {"guestlist.dev/reconcile-at": sim.now.to_string()}}});
-            sim.server.patch(&key(kind, name), Part::Object, &asked, sim.now).unwrap();
+            sim.server.patch(&key(kind, name), PatchTarget::Object, &asked, sim.now).unwrap();
         }
         sim.restart();
         sim.settle();

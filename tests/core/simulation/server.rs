@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use guestlist::api;
-use guestlist::index::{Declared, Key, Kind};
-pub use guestlist::operator::objects::Part;
+use guestlist::index::{Kind, Object, ObjectRef};
+pub use guestlist::operator::objects::PatchTarget;
 use guestlist::operator::watch::{Watched, declared};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
@@ -18,7 +18,7 @@ use crate::support::worlds::specs::merge;
 /// What a key was after a version; `None`: gone.
 pub struct Entry {
     pub version: u64,
-    pub key: Key,
+    pub key: ObjectRef,
     pub object: Option<Arc<Value>>,
     /// The last state of what is gone.
     pub last: Arc<Value>,
@@ -37,7 +37,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn object(&self, key: &Key) -> Option<&Value> {
+    pub fn object(&self, key: &ObjectRef) -> Option<&Value> {
         self.objects.get(key).map(|object| &**object)
     }
 
@@ -45,7 +45,7 @@ impl Server {
         &self.objects
     }
 
-    pub fn create(&mut self, key: &Key, spec: Value, now: Timestamp) {
+    pub fn create(&mut self, key: &ObjectRef, spec: Value, now: Timestamp) {
         self.uids += 1;
         let object = json!({
             "apiVersion": "guestlist.dev/v1alpha1",
@@ -61,12 +61,12 @@ impl Server {
     }
 
     /// What a person edits: the spec, by a merge patch.
-    pub fn edit(&mut self, key: &Key, spec: Value) {
-        self.patch(key, Part::Object, &json!({"spec": spec}), Timestamp::UNIX_EPOCH).unwrap();
+    pub fn edit(&mut self, key: &ObjectRef, spec: Value) {
+        self.patch(key, PatchTarget::Object, &json!({"spec": spec}), Timestamp::UNIX_EPOCH).unwrap();
     }
 
     /// The answer, or the status code of the refusal.
-    pub fn patch(&mut self, key: &Key, part: Part, patch: &Value, _now: Timestamp) -> Result<Value, u16> {
+    pub fn patch(&mut self, key: &ObjectRef, part: PatchTarget, patch: &Value, _now: Timestamp) -> Result<Value, u16> {
         let old = self.object(key).cloned().ok_or(404_u16)?;
         let expected = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         if expected.is_some_and(|version| Some(version) != old.pointer("/metadata/resourceVersion").unwrap().as_str()) {
@@ -74,11 +74,11 @@ impl Server {
         }
         let mut new = old.clone();
         merge(&mut new, patch);
-        let (taken, kept) = if part == Part::Object { ("metadata", "status") } else { ("status", "spec") };
+        let (taken, kept) = if part == PatchTarget::Object { ("metadata", "status") } else { ("status", "spec") };
         let mut result = old.clone();
         restore(&mut result, &new, taken);
         restore(&mut result, &old, kept);
-        if part == Part::Object {
+        if part == PatchTarget::Object {
             restore(&mut result, &new, "spec");
         }
         // Of its metadata a client can change these two; the rest is the server's.
@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// What has a finalizer stays until that is gone.
-    pub fn delete(&mut self, key: &Key, uid: Option<&str>, now: Timestamp) -> Result<Option<Value>, u16> {
+    pub fn delete(&mut self, key: &ObjectRef, uid: Option<&str>, now: Timestamp) -> Result<Option<Value>, u16> {
         let mut object = self.object(key).cloned().ok_or(404_u16)?;
         if uid.is_some_and(|uid| object["metadata"]["uid"] != uid) {
             return Err(409);
@@ -122,7 +122,7 @@ impl Server {
         Ok(Some(object))
     }
 
-    fn store(&mut self, key: &Key, mut object: Value) -> Value {
+    fn store(&mut self, key: &ObjectRef, mut object: Value) -> Value {
         object["metadata"]["resourceVersion"] = json!((self.version + 1).to_string());
         let stored = Arc::new(object.clone());
         self.objects.insert(key.clone(), stored.clone());
@@ -130,13 +130,13 @@ impl Server {
         object
     }
 
-    fn remove(&mut self, key: &Key, mut last: Value) {
+    fn remove(&mut self, key: &ObjectRef, mut last: Value) {
         last["metadata"]["resourceVersion"] = json!((self.version + 1).to_string());
         self.objects.remove(key);
         self.note(key, None, Arc::new(last));
     }
 
-    fn note(&mut self, key: &Key, object: Option<Arc<Value>>, last: Arc<Value>) {
+    fn note(&mut self, key: &ObjectRef, object: Option<Arc<Value>>, last: Arc<Value>) {
         let before = self.snapshots.last().and_then(|objects| objects.get(key));
         let said = |object: &Value| {
             let metadata = &object["metadata"];
@@ -166,8 +166,8 @@ impl Server {
 }
 
 /// An object as the operator's watch reads it.
-pub fn read(kind: Kind, object: &Value) -> Declared {
-    fn typed<K: Watched>(object: &Value) -> Declared {
+pub fn read(kind: Kind, object: &Value) -> Object {
+    fn typed<K: Watched>(object: &Value) -> Object {
         declared(serde_json::from_value::<DeserializeGuard<K>>(object.clone()).unwrap())
     }
     match kind {
@@ -201,25 +201,30 @@ mod tests {
     #[test]
     fn the_server_in_memory_keeps_the_rules_of_the_real_one() {
         let mut server = Server::default();
-        let (key, now) = (Key::new(Kind::Partner, "ns", "a"), Timestamp::UNIX_EPOCH);
+        let (key, now) = (ObjectRef::new(Kind::Partner, "ns", "a"), Timestamp::UNIX_EPOCH);
         server.create(&key, json!({"hostAdmins": []}), now);
         let version = |server: &Server| server.object(&key).unwrap()["metadata"]["resourceVersion"].clone();
         let first = version(&server);
         // Nothing changed: no new version. A stale version is refused. The status changes no generation, nor a spec.
-        server.patch(&key, Part::Object, &json!({"metadata": {"resourceVersion": first}}), now).unwrap();
+        server.patch(&key, PatchTarget::Object, &json!({"metadata": {"resourceVersion": first}}), now).unwrap();
         assert_eq!(version(&server), first);
-        server.patch(&key, Part::Status, &json!({"spec": {"x": 1}, "status": {"shares": 1}}), now).unwrap();
+        server.patch(&key, PatchTarget::Status, &json!({"spec": {"x": 1}, "status": {"shares": 1}}), now).unwrap();
         let stale = json!({"metadata": {"resourceVersion": first, "finalizers": ["f"]}});
-        assert_eq!(server.patch(&key, Part::Object, &stale, now), Err(409));
+        assert_eq!(server.patch(&key, PatchTarget::Object, &stale, now), Err(409));
         let object = server.object(&key).unwrap();
         assert_eq!((&object["spec"], &object["metadata"]["generation"]), (&json!({"hostAdmins": []}), &json!(1)));
         // A finalizer keeps it, and cannot be added any more; without the last one it is gone.
-        server.patch(&key, Part::Object, &json!({"metadata": {"finalizers": ["f"]}, "status": null}), now).unwrap();
+        server
+            .patch(&key, PatchTarget::Object, &json!({"metadata": {"finalizers": ["f"]}, "status": null}), now)
+            .unwrap();
         assert_eq!(server.object(&key).unwrap()["status"]["shares"], 1);
         assert_eq!(server.delete(&key, Some("other"), now), Err(409));
         assert!(server.delete(&key, None, now).unwrap().is_some());
-        assert_eq!(server.patch(&key, Part::Object, &json!({"metadata": {"finalizers": ["f", "g"]}}), now), Err(422));
-        server.patch(&key, Part::Object, &json!({"metadata": {"finalizers": []}}), now).unwrap();
+        assert_eq!(
+            server.patch(&key, PatchTarget::Object, &json!({"metadata": {"finalizers": ["f", "g"]}}), now),
+            Err(422)
+        );
+        server.patch(&key, PatchTarget::Object, &json!({"metadata": {"finalizers": []}}), now).unwrap();
         assert_eq!((server.object(&key), server.at(2).len(), server.at(99).len()), (None, 1, 0));
     }
 }

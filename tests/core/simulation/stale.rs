@@ -2,14 +2,14 @@
 //! while nobody looked.
 
 use guestlist::directory::Changed;
-use guestlist::index::Key;
 use guestlist::index::Kind::{self, Membership, Partner, Share};
+use guestlist::index::ObjectRef;
 use guestlist::rules::MfaMethod;
 use jiff::SignedDuration;
 use serde_json::json;
 
 use super::driver::{Sim, email, key};
-use super::server::Part;
+use super::server::PatchTarget;
 use super::walk;
 
 /// Bob again, under the same name.
@@ -122,9 +122,9 @@ fn a_partner_whose_deletion_is_blocked_gives_back_what_an_mfa_reset_took_before_
 }
 
 /// An object goes without the operator having let it go.
-fn vanish(sim: &mut Sim, key: &Key) {
+fn vanish(sim: &mut Sim, key: &ObjectRef) {
     let none = json!({"metadata": {"finalizers": null}});
-    sim.server.patch(key, Part::Object, &none, sim.now).unwrap();
+    sim.server.patch(key, PatchTarget::Object, &none, sim.now).unwrap();
     sim.server.delete(key, None, sim.now).unwrap();
 }
 
@@ -298,7 +298,7 @@ fn pause_of_a_partner_holds_before_its_watch_reports_it() {
     sim.settle();
     // The partner is paused first. Only the later edit of the share is reported.
     let pause = json!({"metadata": {"annotations": {"guestlist.dev/paused": "true"}}});
-    sim.server.patch(&key(Partner, "acme"), Part::Object, &pause, sim.now).unwrap();
+    sim.server.patch(&key(Partner, "acme"), PatchTarget::Object, &pause, sim.now).unwrap();
     sim.edit(Share, "instagram", json!({"exclude": null}));
     sim.deliver(Share);
     for _ in 0..3 {

@@ -3,7 +3,7 @@
 use guestlist::directory::{Origin, Owner};
 use guestlist::index::Kind::{self, Membership, Partner, Share};
 use guestlist::operator::engine::{Engine, Input};
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -35,7 +35,12 @@ fn crowd(sim: &mut Sim, count: usize) {
 /// Somebody strips the finalizer and deletes.
 fn vanish(sim: &mut Sim, kind: Kind, name: &str) {
     sim.server
-        .patch(&key(kind, name), super::server::Part::Object, &json!({"metadata": {"finalizers": null}}), sim.now)
+        .patch(
+            &key(kind, name),
+            super::server::PatchTarget::Object,
+            &json!({"metadata": {"finalizers": null}}),
+            sim.now,
+        )
         .unwrap();
     sim.server.delete(&key(kind, name), None, sim.now).unwrap();
 }
@@ -76,7 +81,7 @@ fn nothing_is_purged_after_a_reading_that_failed_and_all_the_more_after_the_next
     crowd(&mut sim, 2);
     sim.delete(Membership, "g0");
     sim.settle();
-    let away = guestlist::directory::Fault::Unavailable { context: "the second page did not come".to_owned() };
+    let away = guestlist::directory::Error::Unavailable { context: "the second page did not come".to_owned() };
     sim.engine.handle(Input::DirectoryDown(away), sim.now);
     sim.later(30);
     assert_eq!(sim.destructions, 0);
@@ -109,13 +114,13 @@ fn an_orphan_loses_access_and_is_counted_also_where_his_partner_is_gone() {
         vanish(&mut sim, Membership, "carol");
         sim.settle();
         assert!(sim.effective().keys().all(|(name, _)| name == "dave"), "{:?}", sim.effective());
-        assert_eq!(sim.engine.condition.orphans, 1);
-        assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+        assert_eq!(sim.engine.health.orphans, 1);
+        assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
         vanish(&mut sim, Partner, "acme");
         vanish(&mut sim, Membership, "dave");
         sim.settle();
         assert!(sim.effective().is_empty());
-        assert_eq!(sim.engine.condition.orphans, 2);
+        assert_eq!(sim.engine.health.orphans, 2);
         let live = sim.everything().guests.iter().filter(|guest| guest.is_live()).count();
         assert_eq!(live, 3, "nobody is deactivated, let alone purged");
         walk::is_at_rest(&mut sim);
@@ -131,7 +136,7 @@ fn too_many_orphans_are_left_as_they_are_and_readiness_says_so_until_they_are_fe
     }
     sim.settle();
     assert_eq!(sim.effective().len(), 5);
-    let missing = sim.engine.condition.missing();
+    let missing = sim.engine.health.missing();
     assert!(missing.len() == 1 && missing[0].starts_with("TooManyOrphans: 4 of 5 guests"), "{missing:?}");
     walk::is_at_rest(&mut sim);
     sim.restart();
@@ -139,7 +144,7 @@ fn too_many_orphans_are_left_as_they_are_and_readiness_says_so_until_they_are_fe
     assert_eq!(sim.effective().len(), 5, "a restart changes nothing");
     sim.create(Membership, "g0", member("g0"));
     sim.settle();
-    assert_eq!(sim.engine.condition.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
     assert_eq!(sim.effective().len(), 2);
     assert_eq!((sim.state("g0"), sim.mails), ("Active", 5));
 }
@@ -160,7 +165,7 @@ fn a_list_that_lags_makes_nobody_an_orphan() {
         for _ in 0..40 {
             sim.now += SignedDuration::from_secs(5);
             for (key, task) in sim.engine.tasks(sim.now) {
-                if key.is_sweep() {
+                if key.is_garbage_collection() {
                     sim.perform_now(key, task);
                 }
             }
@@ -187,7 +192,7 @@ fn a_restored_backup_takes_everything_up_as_it_is_whatever_comes_first() {
         sim.settle();
         assert_eq!((sim.effective(), sim.mails, sim.creations), (effective, mails, creations), "seed {seed}");
         assert_eq!(["bob", "carol", "dave"].map(|name| sim.state(name).to_owned()), ["Active"; 3]);
-        assert_eq!(sim.engine.condition.orphans, 0);
+        assert_eq!(sim.engine.health.orphans, 0);
         walk::is_at_rest(&mut sim);
     }
 }
@@ -197,7 +202,7 @@ fn marks_of_another_cluster_stop_the_operator_before_it_touches_anything() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let owner = Owner { cluster: "another".to_owned(), ..sim.engine.owner.clone() };
-    let mut engine = Engine::new(owner, Workspace::default(), 4);
+    let mut engine = Engine::new(owner, WorkspacePolicy::default(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     for kind in Kind::ALL {
         engine.handle(Input::Listed { kind, objects: Vec::new(), frontier: 1 }, sim.now);
@@ -223,7 +228,7 @@ fn who_was_adopted_is_never_purged() {
     sim.now += SignedDuration::from_hours(48);
     let calls = sim.calls.len();
     let tasks = sim.engine.tasks(sim.now);
-    assert!(tasks.iter().all(|(key, _)| !key.is_sweep()), "{tasks:?}");
+    assert!(tasks.iter().all(|(key, _)| !key.is_garbage_collection()), "{tasks:?}");
     assert_eq!(sim.calls.len(), calls);
 }
 
@@ -248,7 +253,7 @@ fn an_engine_that_still_waits_for_its_lists_is_not_woken_all_the_time() {
     let mut engine = Engine::new(sim.engine.owner.clone(), sim.engine.workspace.clone(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     engine.handle(Input::Listed { kind: Membership, objects: Vec::new(), frontier: 1 }, sim.now);
-    assert_eq!((engine.tasks(sim.now), engine.next_look()), (vec![], None));
+    assert_eq!((engine.tasks(sim.now), engine.next_check()), (vec![], None));
 }
 
 #[test]
@@ -259,12 +264,12 @@ fn orphans_are_not_forgotten_while_the_directory_is_away() {
         vanish(&mut sim, Membership, &format!("g{n}"));
     }
     sim.settle();
-    let away = guestlist::directory::Fault::Unavailable { context: "away".to_owned() };
+    let away = guestlist::directory::Error::Unavailable { context: "away".to_owned() };
     sim.engine.handle(Input::DirectoryDown(away), sim.now);
     sim.create(Membership, "g9", member("g9"));
     sim.settle();
-    assert_eq!(sim.engine.condition.orphans, 4);
-    assert!(sim.engine.condition.problems.contains_key("TooManyOrphans"));
+    assert_eq!(sim.engine.health.orphans, 4);
+    assert!(sim.engine.health.problems.contains_key("TooManyOrphans"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use guestlist::directory::{Changed, Epoch, Owner};
 use guestlist::index::Kind;
 use guestlist::operator::engine::{Engine, Task};
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use jiff::Timestamp;
 
 use super::driver::{Running, Sim};
@@ -65,7 +65,7 @@ impl Sim {
         self.trouble = trouble;
         let owner = Owner { installation: String::new(), cluster: String::new() };
         let mut former = Former {
-            engine: Engine::new(owner, Workspace::default(), 1),
+            engine: Engine::new(owner, WorkspacePolicy::default(), 1),
             under_way,
             running: Vec::new(),
             places: self.places.clone(),

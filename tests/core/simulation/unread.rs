@@ -2,10 +2,10 @@
 //! and does nothing else until the directory is read.
 
 use futures::executor::block_on;
-use guestlist::directory::{Epoch, Execute, Fault, Operation};
+use guestlist::directory::{DirectoryWriter, Epoch, Error, Operation};
 use guestlist::index::Kind::{Membership, Partner, Share};
 use guestlist::operator::engine::{Input, Planner};
-use guestlist::plan::{Plan, World, plan};
+use guestlist::plan::{Inputs, Plan, plan};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -31,7 +31,7 @@ enum Reading {
 const READINGS: [Reading; 3] = [Reading::NeverEnds, Reading::Fails, Reading::FailsLater];
 
 fn down() -> Input {
-    Input::DirectoryDown(Fault::Unavailable { context: "GET users: no answer in 120s".to_owned() })
+    Input::DirectoryDown(Error::Unavailable { context: "GET users: no answer in 120s".to_owned() })
 }
 
 /// From now on the directory is not read in full.
@@ -207,8 +207,8 @@ fn failed_early_revocation_is_retried_after_a_delay() {
 }
 
 /// Gives what an unread directory seems to allow.
-fn believes_in_what_was_not_read(world: World<'_>, key: &guestlist::index::Key) -> Plan {
-    plan(World { directory_available: true, ..world }, key)
+fn believes_in_what_was_not_read(world: Inputs<'_>, key: &guestlist::index::ObjectRef) -> Plan {
+    plan(Inputs { directory_available: true, ..world }, key)
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn record_changed_before_an_early_revocation_is_read_again() {
         let bob = sim.guest(&email("bob@acme.example")).unwrap();
         if !bob.grants.is_empty() {
             // Another process changes the record, and no change is reported.
-            let operation = Operation::Withhold { guest: bob.id, accounts: vec!["newsletter".to_owned()] };
+            let operation = Operation::Revoke { guest: bob.id, accounts: vec!["newsletter".to_owned()] };
             block_on(sim.directory.execute(&operation, None, sim.now, Epoch(i64::MAX))).unwrap();
         }
         let looks = sim.looks;

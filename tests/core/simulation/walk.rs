@@ -150,7 +150,7 @@ fn a_partner_deleted_with_cascade_takes_everything_with_it() {
     begin(&mut sim);
     sim.delete(Partner, "acme");
     sim.settle();
-    assert_eq!(sim.server.objects().keys().collect::<Vec<_>>(), [] as [&guestlist::index::Key; 0]);
+    assert_eq!(sim.server.objects().keys().collect::<Vec<_>>(), [] as [&guestlist::index::ObjectRef; 0]);
     let all = sim.everything();
     assert!(all.guests.iter().all(|guest| !guest.is_live() && guest.grants.is_empty() && !guest.login.is_enabled()));
     assert!(all.partners.iter().all(|partner| partner.deactivated_at.is_some()));

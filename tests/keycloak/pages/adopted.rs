@@ -1,6 +1,6 @@
 //! Whom we did not make: adopted people and strangers in an organization.
 
-use guestlist::directory::{Fault, Mark, Observe as _, Operation, Origin};
+use guestlist::directory::{DirectoryReader as _, Error, Operation, Origin, OwnershipMark};
 use guestlist::rules::ShareRole;
 use serde_json::Value;
 
@@ -11,13 +11,13 @@ const BOB: &str = "bob@acme.example";
 
 /// Admits somebody who is there already.
 pub fn adopt(address: &str) -> Operation {
-    let Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
+    let Operation::InviteGuest { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
         admit(&email(address), in_three_days())
     else {
         unreachable!()
     };
-    let mark = Mark { origin: Origin::Adopted, ..mark };
-    Operation::Admit { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at }
+    let mark = OwnershipMark { origin: Origin::Adopted, ..mark };
+    Operation::InviteGuest { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at }
 }
 
 /// What guestlist may not change of somebody whom it found.
@@ -28,7 +28,7 @@ pub fn own(user: &Value) -> [Value; 6] {
 async fn remove_partner(stage: &Stage) {
     stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
     let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
-    stage.done(&Operation::DestroyPartner { partner: acme(), since }).await;
+    stage.done(&Operation::PurgePartner { partner: acme(), since }).await;
     assert_eq!(stage.directory.partner(&acme()).await.unwrap(), None);
 }
 
@@ -60,10 +60,10 @@ fn who_was_adopted_joins_by_his_invitation_with_the_password_he_has_and_survives
             Operation::ResetMfa { guest: guest("bob"), enrolled_before: in_three_days() },
         ] {
             let refused = stage.run(&not_ours).await;
-            assert!(matches!(refused, Err(Fault::Refused { .. })), "{not_ours:?}: {refused:?}");
+            assert!(matches!(refused, Err(Error::Refused { .. })), "{not_ours:?}: {refused:?}");
         }
 
-        stage.done(&Operation::Release { guest: guest("bob") }).await;
+        stage.done(&Operation::RemoveAdopted { guest: guest("bob") }).await;
         assert!(!stage.application.knows(&tokens).await, "what he was signed in with held an account");
         assert!(stage.has_no_record(BOB).await);
         remove_partner(stage).await;
@@ -90,9 +90,9 @@ fn a_stranger_in_the_organization_is_left_alone_and_keeps_it() {
         stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
         let since = bob.record().await.deactivated_at.unwrap();
         stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
-        stage.done(&Operation::Destroy { guest: guest("bob"), since, at_most: 100 }).await;
+        stage.done(&Operation::Purge { guest: guest("bob"), since, at_most: 100 }).await;
         let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
-        stage.done(&Operation::DestroyPartner { partner: acme(), since }).await;
+        stage.done(&Operation::PurgePartner { partner: acme(), since }).await;
 
         assert_eq!(stage.user(BOB).await, Value::Null, "whom we made is gone");
         assert_eq!(stage.user("erin@host.example").await, stranger, "she is as she was");

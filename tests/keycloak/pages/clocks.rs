@@ -1,7 +1,7 @@
 //! A clock of guestlist that differs from Keycloak's, by minutes and by days, ahead and behind: a reset takes the factors
 //! from before it and leaves those from after it, invitations end when they should, and the difference is reported.
 
-use guestlist::directory::{Epoch, Execute, MfaRecord, Observe as _, Operation};
+use guestlist::directory::{DirectoryReader as _, DirectoryWriter, Epoch, MfaRecord, Operation};
 use jiff::{SignedDuration, Timestamp};
 
 use super::stage::on_stage;

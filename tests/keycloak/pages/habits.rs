@@ -1,6 +1,6 @@
 //! Realms that ask more of their users than Keycloak does by itself.
 
-use guestlist::directory::{Fault, Observe as _, Operation};
+use guestlist::directory::{DirectoryReader as _, Error, Operation};
 use guestlist::rules::ShareRole;
 use serde_json::{Value, json};
 
@@ -28,10 +28,10 @@ fn an_attribute_that_the_realm_begins_to_require_keeps_nobody_his_access() {
         holds(&tokens, &["instagram:collaborator"]);
         requires(stage, "department", json!({})).await;
         let refused = stage.run(&give("bob", vec![grant("tiktok", ShareRole::Collaborator)])).await;
-        let Err(Fault::Refused { message }) = refused else { panic!("{refused:?}") };
+        let Err(Error::Refused { message }) = refused else { panic!("{refused:?}") };
         assert!(message.contains("department") && message.contains("require it of users only"), "{message}");
 
-        let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+        let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
         stage.done(&withhold).await;
         assert!(!stage.application.knows(&tokens).await);
         let user = stage.user(BOB).await;
@@ -44,7 +44,7 @@ fn an_attribute_that_the_realm_begins_to_require_keeps_nobody_his_access() {
         let tokens = bob.signs_in().await.unwrap();
         requires(stage, "floor", json!({"options": {"options": ["1", "2"]}})).await;
         let refused = stage.run(&withhold).await;
-        let Err(Fault::Refused { message }) = refused else { panic!("{refused:?}") };
+        let Err(Error::Refused { message }) = refused else { panic!("{refused:?}") };
         assert!(message.contains("floor"), "{message}");
         assert!(!stage.application.knows(&tokens).await, "he stays signed in");
     });
@@ -62,7 +62,7 @@ fn of_two_users_with_one_address_none_is_taken_for_the_guest() {
         stage.admin("POST", "/users", Some(second(BOB))).await;
         let both = stage.admin("GET", &format!("/users?exact=true&email={BOB}"), None).await;
         let refused = stage.run(&adopt(BOB)).await;
-        let Err(Fault::Refused { message }) = refused else { panic!("{refused:?}") };
+        let Err(Error::Refused { message }) = refused else { panic!("{refused:?}") };
         assert!(message.contains("several users of the realm have the address bob@acme.example"), "{message}");
         assert_eq!(stage.admin("GET", &format!("/users?exact=true&email={BOB}"), None).await, both);
         assert_eq!((stage.mail.count(BOB), stage.has_no_record(BOB).await), (0, true));
@@ -70,12 +70,12 @@ fn of_two_users_with_one_address_none_is_taken_for_the_guest() {
         // A stranger who takes a guest's address later gets nothing that is meant for him.
         let carol = stage.invite(CAROL).await;
         stage.admin("POST", "/users", Some(second(CAROL))).await;
-        let again = Operation::Invite { guest: guest("carol"), expires_at: in_three_days() };
+        let again = Operation::ResendInvitation { guest: guest("carol"), expires_at: in_three_days() };
         let before = stage.admin("GET", &format!("/users?exact=true&email={CAROL}"), None).await;
         let refused = stage.run(&again).await;
         let after = stage.admin("GET", &format!("/users?exact=true&email={CAROL}"), None).await;
         assert_eq!(after, before, "nothing is written for what is refused");
-        assert!(matches!(&refused, Err(Fault::Refused { message }) if message.contains(CAROL)), "{refused:?}");
+        assert!(matches!(&refused, Err(Error::Refused { message }) if message.contains(CAROL)), "{refused:?}");
         let record = carol.record().await;
         assert_eq!((record.joined_at, stage.mail.count(CAROL)), (None, 1));
         let users = stage.admin("GET", &format!("/users?exact=true&email={CAROL}"), None).await;
@@ -126,8 +126,8 @@ fn guests_whose_marks_the_realm_hides_are_not_taken_for_gone() {
         assert_eq!(stage.user(BOB).await["attributes"], Value::Null);
         holds(&bob.signs_in().await.unwrap(), &["instagram:collaborator"]);
 
-        let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
-        let hidden = |fault: Fault| {
+        let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+        let hidden = |fault: Error| {
             let said = fault.to_string();
             assert!(said.contains("does not know the attribute") && said.contains("setup"), "{said}");
         };

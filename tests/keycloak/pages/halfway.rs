@@ -1,6 +1,6 @@
 //! Links that are sent again, and people who stop in the middle and come back.
 
-use guestlist::directory::{Fault, MfaRecord, Operation};
+use guestlist::directory::{Error, MfaRecord, Operation};
 use guestlist::rules::MfaMethod;
 
 use super::stage::{in_three_days, on_stage};
@@ -9,7 +9,7 @@ use crate::support::contract::guest;
 const BOB: &str = "bob@acme.example";
 
 fn invite_again() -> Operation {
-    Operation::Invite { guest: guest("bob"), expires_at: in_three_days() }
+    Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() }
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn who_stops_after_his_password_goes_on_when_he_signs_in() {
         assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
         // He closes the page. No mail is needed.
         let again = stage.run(&invite_again()).await;
-        assert!(matches!(again, Err(Fault::Changed { .. })), "{again:?}");
+        assert!(matches!(again, Err(Error::Changed { .. })), "{again:?}");
         bob.signs_in().await.expect_err("he has to enrol first");
         bob.enrols().await;
         bob.is_in().await.expect("he is in");

@@ -98,7 +98,7 @@ async fn regrant(stage: &Stage) {
 }
 
 async fn withhold(stage: &Stage) {
-    stage.done(&Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] }).await;
+    stage.done(&Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] }).await;
 }
 
 /// The one-time passwords of the guest.
@@ -236,7 +236,7 @@ fn held_page_ends_with_the_user() {
         withhold(stage).await;
         stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
         let since = stage.record(BOB).await.deactivated_at.unwrap();
-        stage.done(&Operation::Destroy { guest: guest("bob"), since, at_most: 9 }).await;
+        stage.done(&Operation::Purge { guest: guest("bob"), since, at_most: 9 }).await;
         stage.active(BOB).await;
         regrant(stage).await;
         for held in &mut pages {

@@ -1,6 +1,8 @@
 //! What takes away, broken off after any of its writes: whoever looks next and does what he finds due leaves nothing open.
 
-use guestlist::directory::{Epoch, Execute as _, GuestId, GuestRecord, MfaRecord, Observe as _, Operation};
+use guestlist::directory::{
+    DirectoryReader as _, DirectoryWriter as _, Epoch, GuestId, GuestRecord, MfaRecord, Operation,
+};
 use guestlist::rules::ShareRole;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -130,7 +132,7 @@ fn holds_something(record: &GuestRecord) -> bool {
 #[test]
 fn a_withholding_that_is_broken_off_anywhere_leaves_nobody_signed_in_with_what_he_held() {
     on_stage("cut-withheld", async |stage| {
-        let operation = |guest| Operation::Withhold { guest, accounts: vec!["instagram".to_owned()] };
+        let operation = |guest| Operation::Revoke { guest, accounts: vec!["instagram".to_owned()] };
         broken_off_anywhere(stage, signed_in, Ending { operation, due: holds_something, leaves: false }).await;
     });
 }
@@ -168,7 +170,7 @@ fn a_revocation_that_is_broken_off_anywhere_leaves_no_link() {
 
 #[test]
 fn a_colleague_who_is_let_go_is_no_member_and_has_no_link_wherever_that_was_broken_off() {
-    let operation = |guest| Operation::Release { guest };
+    let operation = |guest| Operation::RemoveAdopted { guest };
     on_stage("cut-released", async |stage| {
         broken_off_anywhere(stage, adopted, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
     });
@@ -180,7 +182,7 @@ fn a_colleague_who_is_let_go_is_no_member_and_has_no_link_wherever_that_was_brok
 #[test]
 fn who_is_given_back_is_no_member_and_not_signed_in_wherever_that_was_broken_off() {
     on_stage("cut-given-back", async |stage| {
-        let operation = |guest| Operation::GiveBack { guest };
+        let operation = |guest| Operation::Unmanage { guest };
         broken_off_anywhere(stage, signed_in, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
     });
 }

@@ -1,6 +1,6 @@
 //! From the invitation to the accounts.
 
-use guestlist::few::Few;
+use guestlist::few::SmallMap;
 
 use guestlist::directory::{Login, MfaRecord};
 use guestlist::rules::{MfaMethod, ShareRole};
@@ -28,7 +28,7 @@ fn a_guest_who_joins_and_enrols_holds_what_he_is_given_and_nothing_before() {
         assert!(began <= invitation.sent_at && invitation.sent_at <= Timestamp::now());
         assert_eq!(
             (record.joined_at, record.mfa, record.login),
-            (None, MfaRecord::Known(Few::default()), Login::Enabled)
+            (None, MfaRecord::Known(SmallMap::default()), Login::Enabled)
         );
 
         // A mail scanner opens every link: that is not accepting.
@@ -45,7 +45,7 @@ fn a_guest_who_joins_and_enrols_holds_what_he_is_given_and_nothing_before() {
         let record = bob.record().await;
         let joined_at = record.joined_at.expect("he has joined");
         assert!(since(before_password) <= joined_at && joined_at <= Timestamp::now());
-        assert_eq!((record.invitation, record.mfa), (None, MfaRecord::Known(Few::default())));
+        assert_eq!((record.invitation, record.mfa), (None, MfaRecord::Known(SmallMap::default())));
         let refused = bob.signs_in_directly().await.expect_err("without MFA nobody signs in");
         assert!(!refused.contains("Invalid user credentials"), "the password is right: {refused}");
         let refused = stage.run(&give("bob", vec![grant("instagram", ShareRole::Manager)])).await;

@@ -48,7 +48,7 @@ fn an_invitation_ends_when_the_realm_says_and_one_sent_after_that_is_one_mail_wi
         assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
 
         lifetime(stage, 3600).await;
-        let again = Operation::Invite { guest: guest("bob"), expires_at: in_three_days() };
+        let again = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
         stage.run(&again).await.unwrap();
         assert_eq!(stage.mail.count(BOB), 2, "one mail more");
         assert_ne!(bob.link(), first);
@@ -63,7 +63,7 @@ fn an_invitation_ends_when_the_realm_says_and_one_sent_after_that_is_one_mail_wi
 
 #[test]
 fn a_lifetime_of_the_realm_that_changes_is_noticed_with_the_next_full_reading() {
-    use guestlist::directory::Observe as _;
+    use guestlist::directory::DirectoryReader as _;
     on_stage("lifetime-changes", async |stage| {
         let lasts = async |who: &'static str| {
             let done = stage.run(&admit(&email(who), in_three_days())).await.unwrap();

@@ -1,6 +1,6 @@
 //! A realm that switches users off for good after wrong passwords.
 
-use guestlist::directory::{Fault, Login, Operation};
+use guestlist::directory::{Error, Login, Operation};
 use guestlist::rules::ShareRole;
 use serde_json::json;
 
@@ -29,7 +29,7 @@ async fn stays_locked_out(stage: &Stage, operation: &Operation) {
     );
     assert_eq!(stage.record(BOB).await.login, Login::DisabledByOther);
     let refused = stage.run(operation).await;
-    assert!(matches!(refused, Err(Fault::Changed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Changed { .. })), "{refused:?}");
     assert_eq!(stage.user(BOB).await, before, "nothing was written");
 }
 
@@ -45,7 +45,7 @@ fn a_guest_whom_keycloak_locked_out_for_good_stays_so_until_a_person_switches_hi
         stays_locked_out(stage, &Operation::EnableLogin { guest: guest("bob") }).await;
         // Access is revoked meanwhile, and that does not enable the login.
         let accounts = vec!["instagram".to_owned()];
-        stage.done(&Operation::Withhold { guest: guest("bob"), accounts }).await;
+        stage.done(&Operation::Revoke { guest: guest("bob"), accounts }).await;
         stays_locked_out(stage, &Operation::EnableLogin { guest: guest("bob") }).await;
         // A person sees to it.
         let id = stage.user(BOB).await["id"].as_str().unwrap().to_owned();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use guestlist::directory::{Fault, Operation};
+use guestlist::directory::{Error, Operation};
 
 use super::stage::{Stage, in_three_days, on_stage};
 use crate::support::contract::{admit, email, guest};
@@ -13,9 +13,9 @@ const BOB: &str = "bob@acme.example";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is said names the address and where to look.
-fn is_clear(fault: &Fault) {
+fn is_clear(fault: &Error) {
     let said = fault.to_string();
-    assert!(matches!(fault, Fault::Unsent { .. }), "{said}");
+    assert!(matches!(fault, Error::Unsent { .. }), "{said}");
     assert!(said.contains(BOB) && said.contains("mail server"), "{said}");
 }
 
@@ -35,7 +35,7 @@ fn a_mail_server_that_refuses_is_told_clearly_and_the_mail_goes_out_later_once()
 
         // The same again: he is there, and nothing is sent behind anybody's back.
         stage.done(&admit(&email(BOB), in_three_days())).await;
-        let invite = Operation::Invite { guest: guest("bob"), expires_at: in_three_days() };
+        let invite = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
         is_clear(&stage.run(&invite).await.expect_err("still no mail server"));
         let record = stage.record(BOB).await;
         assert_eq!((record.invitation, record.last_mail_at), (None, None));
@@ -46,7 +46,7 @@ fn a_mail_server_that_refuses_is_told_clearly_and_the_mail_goes_out_later_once()
 /// Once mails are taken, one goes out, and it can be followed.
 async fn goes_out_once(stage: &Stage) {
     stage.mail.set(Mood::Takes);
-    let invite = Operation::Invite { guest: guest("bob"), expires_at: in_three_days() };
+    let invite = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
     stage.done(&invite).await;
     stage.done(&invite).await;
     assert_eq!(stage.mail.count(BOB), 1, "one mail in all");
@@ -77,7 +77,7 @@ fn an_invitation_that_cannot_be_sent_again_leaves_no_link_that_works() {
         let mut bob = stage.invite(BOB).await;
         let sent = bob.record().await.last_mail_at;
         stage.mail.set(Mood::Refuses);
-        let again = Operation::Invite { guest: guest("bob"), expires_at: in_three_days() };
+        let again = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
         is_clear(&stage.run(&again).await.expect_err("no mail went out"));
         let record = bob.record().await;
         assert_eq!((record.invitation, record.last_mail_at), (None, sent), "the last mail was the first");
@@ -96,7 +96,7 @@ fn who_stopped_halfway_while_no_mail_goes_out_is_told_clearly_and_mailed_later()
         let mut bob = stage.invite(BOB).await;
         bob.accepts().await;
         stage.mail.set(Mood::Refuses);
-        let again = Operation::Invite { guest: guest("bob"), expires_at: in_three_days() };
+        let again = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
         is_clear(&stage.run(&again).await.expect_err("no mail went out"));
         assert_eq!(bob.record().await.invitation, None);
         stage.mail.set(Mood::Takes);

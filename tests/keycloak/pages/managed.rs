@@ -1,7 +1,7 @@
 //! Members whom Keycloak would delete with their membership or their organization: who registered by an invitation that
 //! somebody else sent, in the administration console.
 
-use guestlist::directory::{GuestId, Observe as _, Operation};
+use guestlist::directory::{DirectoryReader as _, GuestId, Operation};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ fn whoever_registered_by_somebody_elses_invitation_outlives_her_release_and_the_
         erin["attributes"] = json!({"guestlist.partner": [acme().0], "guestlist.accounts": ["instagram:manager"]});
         stage.admin("PUT", &format!("/users/{id}"), Some(erin)).await;
         assert!(stage.record(ERIN).await.grants.contains_key("instagram"));
-        stage.done(&Operation::Release { guest: GuestId(format!("keycloak-{id}")) }).await;
+        stage.done(&Operation::RemoveAdopted { guest: GuestId(format!("keycloak-{id}")) }).await;
         assert!(stage.has_no_record(ERIN).await);
         assert_eq!(membership(stage, &organization, ERIN).await, "MANAGED", "she is where she was");
         let tokens = stage.application.direct(ERIN, PASSWORD, None).await.expect("she is who she was");
@@ -68,9 +68,9 @@ fn whoever_registered_by_somebody_elses_invitation_outlives_her_release_and_the_
         let since = bob.record().await.deactivated_at.unwrap();
         stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
         stage.application.direct(ERIN, PASSWORD, None).await.expect("in an organization that is on");
-        stage.done(&Operation::Destroy { guest: guest("bob"), since, at_most: 100 }).await;
+        stage.done(&Operation::Purge { guest: guest("bob"), since, at_most: 100 }).await;
         let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
-        stage.done(&Operation::DestroyPartner { partner: acme(), since }).await;
+        stage.done(&Operation::PurgePartner { partner: acme(), since }).await;
         assert_eq!(stage.directory.partner(&acme()).await.unwrap(), None, "the organization is nobody's");
         assert_eq!(stage.user(BOB).await, Value::Null, "whom guestlist made is gone");
         assert_eq!(membership(stage, &organization, ERIN).await, "MANAGED");
@@ -97,7 +97,7 @@ fn nobody_registers_into_a_partner_that_is_put_away_and_is_deleted_with_it() {
         }
         let erin = stage.user(ERIN).await;
         let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
-        stage.done(&Operation::DestroyPartner { partner: acme(), since }).await;
+        stage.done(&Operation::PurgePartner { partner: acme(), since }).await;
         assert_eq!(stage.organization().await, None);
         assert_eq!(stage.user(ERIN).await, erin);
     });

@@ -18,7 +18,7 @@ fn only(method: MfaMethod) -> Methods {
 /// Invites bob with these methods; bob follows the link and chooses a password.
 async fn joined<'a>(stage: &'a Stage, methods: &Methods) -> Person<'a> {
     let mut operation = admit(&email(BOB), in_three_days());
-    if let Operation::Admit { allowed, .. } = &mut operation {
+    if let Operation::InviteGuest { allowed, .. } = &mut operation {
         allowed.clone_from(methods);
     }
     stage.done(&operation).await;
@@ -30,7 +30,7 @@ async fn joined<'a>(stage: &'a Stage, methods: &Methods) -> Person<'a> {
 
 /// The methods allowed to bob change.
 async fn allow(stage: &Stage, methods: &Methods) {
-    let describe = Operation::DescribeGuest {
+    let describe = Operation::UpdateGuest {
         guest: guest("bob"),
         mark: mark("bob", "u-bob"),
         partner: acme(),

@@ -1,6 +1,6 @@
 //! Names and addresses that Keycloak, or somebody in the realm, does not leave to a guest.
 
-use guestlist::directory::{Fault, Observe as _, Operation, Origin};
+use guestlist::directory::{DirectoryReader as _, Error, Operation, Origin};
 use serde_json::{Value, json};
 
 use super::adopted::adopt;
@@ -13,7 +13,7 @@ const ROBERT: &str = "robert@elsewhere.example";
 /// The same under a name.
 fn admit_as(address: &str, name: &str) -> Operation {
     let mut operation = admit(&email(address), in_three_days());
-    if let Operation::Admit { display_name, .. } = &mut operation {
+    if let Operation::InviteGuest { display_name, .. } = &mut operation {
         name.clone_into(display_name);
     }
     operation
@@ -45,13 +45,13 @@ fn whatever_a_guest_is_called_he_is_invited_and_his_record_says_it_as_it_was_dec
             assert_eq!(stage.mail.count(&address), 1);
         }
         // And renamed, without a write the second time.
-        let Operation::Admit { guest, mark, partner, partner_name, .. } =
+        let Operation::InviteGuest { guest, mark, partner, partner_name, .. } =
             admit(&email("g0@acme.example"), in_three_days())
         else {
             unreachable!()
         };
         let display_name = "Bob [Bobby] \u{1F600}".repeat(20);
-        let renamed = Operation::DescribeGuest {
+        let renamed = Operation::UpdateGuest {
             guest,
             mark,
             partner,
@@ -75,7 +75,7 @@ fn a_guest_whose_address_is_somebody_elses_username_is_invited_under_a_name_of_h
         stage.admin("POST", "/users", Some(body)).await;
         let before = stage.user(ROBERT).await;
         let refused = stage.run(&admit(&email(BOB), in_three_days())).await;
-        let Err(Fault::Refused { message }) = refused else { panic!("{refused:?}") };
+        let Err(Error::Refused { message }) = refused else { panic!("{refused:?}") };
         assert!(message.contains("has bob@acme.example for a username, and another address"), "{message}");
         stage.admin("PUT", "", Some(json!({"loginWithEmailAllowed": false}))).await;
         let mut bob = stage.invite(BOB).await;
@@ -126,7 +126,7 @@ fn who_comes_back_is_invited_at_the_address_that_was_declared_not_at_one_that_he
         };
         let before = users().await;
         let refused = stage.run(&admit(&email(BOB), in_three_days())).await;
-        assert!(matches!(refused, Err(Fault::Exists { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Exists { .. })), "{refused:?}");
         assert_eq!(users().await, before);
         assert_eq!((stage.mail.count(ROBERT), stage.mail.count(BOB)), (0, 2));
     });
@@ -153,16 +153,16 @@ fn a_colleague_who_is_adopted_is_never_given_another_address() {
         stage.colleague(BOB).await;
         stage.done(&adopt(BOB)).await;
         moves(stage, BOB, ROBERT).await;
-        let described = Operation::DescribeGuest {
+        let described = Operation::UpdateGuest {
             guest: guest("bob"),
-            mark: guestlist::directory::Mark { origin: Origin::Adopted, ..mark("bob", "u-bob") },
+            mark: guestlist::directory::OwnershipMark { origin: Origin::Adopted, ..mark("bob", "u-bob") },
             partner: crate::support::contract::acme(),
             partner_name: "acme".to_owned(),
             display_name: "Bob".to_owned(),
             allowed: guestlist::rules::all_methods(),
         };
         stage.done(&described).await;
-        stage.done(&Operation::Release { guest: guest("bob") }).await;
+        stage.done(&Operation::RemoveAdopted { guest: guest("bob") }).await;
         let user = stage.user(ROBERT).await;
         assert_eq!((&user["emailVerified"], &user["attributes"]), (&json!(true), &Value::Null));
         let organization = stage.organization().await.unwrap();

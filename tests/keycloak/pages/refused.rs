@@ -1,6 +1,6 @@
 //! A realm whose user profile lets nobody write some guests any more: what is to be taken away is, all the same.
 
-use guestlist::directory::{Fault, GrantRecord, Observe as _, Operation};
+use guestlist::directory::{DirectoryReader as _, Error, GrantRecord, Operation};
 use guestlist::rules::ShareRole;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub async fn tighten(stage: &Stage) -> Value {
 
 async fn is_refused(stage: &Stage, operation: &Operation) {
     let refused = stage.run(operation).await;
-    let Err(Fault::Refused { message }) = refused else { panic!("{operation:?}: {refused:?}") };
+    let Err(Error::Refused { message }) = refused else { panic!("{operation:?}: {refused:?}") };
     assert!(message.contains("floor"), "{message}");
 }
 
@@ -56,13 +56,13 @@ fn what_cannot_be_written_is_not_told_any_more_and_is_given_again_when_it_can() 
     on_stage("tightened", async |stage| {
         let (mut bob, tokens) = holder(stage).await;
         let profile = tighten(stage).await;
-        let withhold = |account: &str| Operation::Withhold { guest: guest("bob"), accounts: vec![account.to_owned()] };
+        let withhold = |account: &str| Operation::Revoke { guest: guest("bob"), accounts: vec![account.to_owned()] };
         is_refused(stage, &withhold("tiktok")).await;
         stage.application.refresh(&tokens).await.expect_err("he stays signed in");
         assert_eq!(accounts(&bob.signs_in().await.expect("he may sign in")), None);
         // Whoever looks finds all of it still to be taken, and that it cannot be.
         assert_eq!(still_held(stage).await, ["instagram of \"share\", shut out", "tiktok of \"share\", shut out"]);
-        let all = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".into(), "tiktok".into()] };
+        let all = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".into(), "tiktok".into()] };
         is_refused(stage, &all).await;
 
         stage.admin("PUT", "/users/profile", Some(profile)).await;
@@ -103,11 +103,11 @@ fn nothing_is_made_up_of_whom_guestlist_found_nor_of_what_is_its_own() {
                                "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]}});
         asks["attributes"].as_array_mut().unwrap().push(attribute);
         stage.admin("PUT", "/users/profile", Some(asks)).await;
-        let refused = stage.run(&Operation::Release { guest: guest("bob") }).await;
-        assert!(matches!(refused, Err(Fault::Refused { .. })), "{refused:?}");
+        let refused = stage.run(&Operation::RemoveAdopted { guest: guest("bob") }).await;
+        assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
         assert_eq!(stage.user(BOB).await["attributes"]["department"], Value::Null);
         stage.admin("PUT", "/users/profile", Some(profile.clone())).await;
-        stage.done(&Operation::Release { guest: guest("bob") }).await;
+        stage.done(&Operation::RemoveAdopted { guest: guest("bob") }).await;
 
         let mut carol = stage.active(CAROL).await;
         stage.done(&give("carol", vec![grant("instagram", ShareRole::Collaborator)])).await;
@@ -118,9 +118,9 @@ fn nothing_is_made_up_of_whom_guestlist_found_nor_of_what_is_its_own() {
             }
         }
         stage.admin("PUT", "/users/profile", Some(asks)).await;
-        let withhold = Operation::Withhold { guest: guest("carol"), accounts: vec!["instagram".to_owned()] };
+        let withhold = Operation::Revoke { guest: guest("carol"), accounts: vec!["instagram".to_owned()] };
         let refused = stage.run(&withhold).await;
-        assert!(matches!(refused, Err(Fault::Refused { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
         assert_eq!(stage.user(CAROL).await["attributes"]["guestlist.accounts"], json!(["instagram:collaborator"]));
         assert_eq!(accounts(&carol.signs_in().await.unwrap()), None, "and is told of all the same");
         let said = stage.directory.ready().await.unwrap_err().to_string();

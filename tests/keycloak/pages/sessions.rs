@@ -102,7 +102,7 @@ async fn stage_with_portal(stage: &Stage) {
 }
 
 fn withhold() -> Operation {
-    Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] }
+    Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] }
 }
 
 async fn regrant(stage: &Stage, bob: &mut Person<'_>) {
@@ -144,7 +144,8 @@ fn no_session_outlives_revoked_grant_role_or_login() {
         let mut bob = stage.active(BOB).await;
         regrant(stage, &mut bob).await;
         nothing_outlives(stage, &mut bob, "withheld", async || stage.done(&withhold()).await, async |_| {}).await;
-        let lower = Operation::Lower { guest: guest("bob"), grants: vec![grant("instagram", ShareRole::Collaborator)] };
+        let lower =
+            Operation::Reduce { guest: guest("bob"), grants: vec![grant("instagram", ShareRole::Collaborator)] };
         nothing_outlives(stage, &mut bob, "lowered", async || stage.done(&lower).await, async |_| {}).await;
         let (demote, promote) = (Operation::Demote { guest: guest("bob") }, Operation::Promote { guest: guest("bob") });
         let demoted = async || stage.done(&demote).await;
@@ -203,17 +204,17 @@ fn no_session_outlives_removal_from_partner_or_directory() {
             stage.done(&withhold()).await;
         };
         nothing_outlives(stage, &mut bob, "taken out by hand", taken_out, async |bob| {
-            stage.done(&Operation::Invite { guest: guest("bob"), expires_at: in_three_days() }).await;
+            stage.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() }).await;
             accepts(stage, bob).await;
         })
         .await;
-        let given_back = async || stage.done(&Operation::GiveBack { guest: guest("bob") }).await;
+        let given_back = async || stage.done(&Operation::Unmanage { guest: guest("bob") }).await;
         nothing_outlives(stage, &mut bob, "given back", given_back, async |bob| {
             stage.done(&adopt(BOB)).await;
             accepts(stage, bob).await;
         })
         .await;
-        let released = async || stage.done(&Operation::Release { guest: guest("bob") }).await;
+        let released = async || stage.done(&Operation::RemoveAdopted { guest: guest("bob") }).await;
         nothing_outlives(stage, &mut bob, "released", released, async |bob| {
             stage.done(&adopt(BOB)).await;
             accepts(stage, bob).await;

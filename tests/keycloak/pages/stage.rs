@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use guestlist::directory::import::People;
+use guestlist::directory::import::UserChanges;
 use guestlist::directory::keycloak::bootstrap::{Wanted, bootstrap};
 use guestlist::directory::keycloak::{Directory, Settings};
 use guestlist::directory::{
-    AccountRecord, Effect, Epoch, Execute as _, Fault, GuestRecord, Import, Observe as _, Operation,
+    AccountRecord, Applied, DirectoryReader as _, DirectoryWriter as _, Epoch, Error, GuestRecord, Import, Operation,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ impl Stage {
         let account = |name: &str| AccountRecord { name: name.to_owned(), owners: vec![alice()], deleted: false };
         let accounts = ["instagram", "tiktok", "youtube"].map(account).to_vec();
         let import = Import { users: vec![user(&alice())], accounts };
-        stage.directory.import(&import, People::Add, false).await.unwrap();
+        stage.directory.import(&import, UserChanges::Add, false).await.unwrap();
         stage.done(&ensure_partner()).await;
         stage
     }
@@ -141,7 +141,7 @@ impl Stage {
         Some(found["id"].as_str().unwrap().to_owned())
     }
 
-    pub async fn run(&self, operation: &Operation) -> Result<Effect, Fault> {
+    pub async fn run(&self, operation: &Operation) -> Result<Applied, Error> {
         self.directory.execute(operation, None, Timestamp::now(), Epoch(0)).await
     }
 

@@ -1,6 +1,6 @@
 //! What is taken away shows in the next token, and ends what he is signed in with.
 
-use guestlist::few::Few;
+use guestlist::few::SmallMap;
 
 use guestlist::directory::{Grant, MfaRecord, Operation};
 use guestlist::rules::ShareRole;
@@ -37,13 +37,13 @@ async fn ends_the_session(stage: &Stage, bob: &mut Person<'_>, tokens: &Tokens, 
 fn what_is_withheld_lowered_or_demoted_is_gone_from_the_next_token_and_the_session_is_over() {
     on_stage("taken", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
-        let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["youtube".to_owned()] };
+        let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["youtube".to_owned()] };
         ends_the_session(stage, &mut bob, &tokens, &withhold).await;
         let tokens = bob.signs_in().await.unwrap();
         holds(&tokens, &["instagram:manager", "tiktok:manager"]);
 
         let lower = vec![grant("tiktok", ShareRole::Collaborator)];
-        ends_the_session(stage, &mut bob, &tokens, &Operation::Lower { guest: guest("bob"), grants: lower }).await;
+        ends_the_session(stage, &mut bob, &tokens, &Operation::Reduce { guest: guest("bob"), grants: lower }).await;
         let tokens = bob.signs_in().await.unwrap();
         holds(&tokens, &["instagram:manager", "tiktok:collaborator"]);
 
@@ -52,7 +52,7 @@ fn what_is_withheld_lowered_or_demoted_is_gone_from_the_next_token_and_the_sessi
         holds(&tokens, &["instagram:collaborator", "tiktok:collaborator"]);
 
         let accounts_of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let all = Operation::Withhold { guest: guest("bob"), accounts: accounts_of(&["instagram", "tiktok"]) };
+        let all = Operation::Revoke { guest: guest("bob"), accounts: accounts_of(&["instagram", "tiktok"]) };
         ends_the_session(stage, &mut bob, &tokens, &all).await;
         assert_eq!(accounts(&bob.signs_in().await.unwrap()), None);
     });
@@ -64,7 +64,7 @@ fn who_is_told_nothing_new_stays_signed_in() {
         let (_, tokens) = signed_in(stage).await;
         let until = Some(Timestamp::now() + jiff::SignedDuration::from_hours(24));
         let earlier = Grant { until, ..grant("instagram", ShareRole::Manager) };
-        stage.done(&Operation::Lower { guest: guest("bob"), grants: vec![earlier] }).await;
+        stage.done(&Operation::Reduce { guest: guest("bob"), grants: vec![earlier] }).await;
         let tokens = stage.application.refresh(&tokens).await.expect("nothing was taken from him today");
         holds(&tokens, &["instagram:manager", "tiktok:manager", "youtube:collaborator"]);
         stage.done(&give("bob", vec![grant("youtube", ShareRole::Manager)])).await;
@@ -86,7 +86,7 @@ fn a_passkey_that_was_reset_is_not_answered_as_still_there() {
         let MfaRecord::Known(both) = stage.record(BOB).await.mfa else { panic!("it can be told") };
         assert_eq!(both.len(), 2);
         stage.done(&Operation::ResetMfa { guest: guest("bob"), enrolled_before: Timestamp::MAX }).await;
-        assert_eq!(stage.record(BOB).await.mfa, MfaRecord::Known(Few::default()));
+        assert_eq!(stage.record(BOB).await.mfa, MfaRecord::Known(SmallMap::default()));
     });
 }
 
@@ -98,7 +98,7 @@ fn whose_mfa_is_reset_is_out_at_once_and_enrols_again_at_his_next_sign_in() {
         let reset = Operation::ResetMfa { guest: guest("bob"), enrolled_before: before };
         ends_the_session(stage, &mut bob, &tokens, &reset).await;
         let record = bob.record().await;
-        assert_eq!(record.mfa, MfaRecord::Known(Few::default()));
+        assert_eq!(record.mfa, MfaRecord::Known(SmallMap::default()));
         assert!(record.mfa_lost_at.is_some_and(|lost| before <= lost && lost <= Timestamp::now()), "{record:?}");
         assert!(record.joined_at.is_some(), "a reset does not make him join again");
 
@@ -133,14 +133,14 @@ fn who_takes_his_own_mfa_away_is_seen_without_it_and_what_is_taken_from_him_then
         assert_eq!(answer.status(), 204, "Keycloak lets him");
 
         let record = bob.record().await;
-        assert_eq!(record.mfa, MfaRecord::Known(Few::default()));
+        assert_eq!(record.mfa, MfaRecord::Known(SmallMap::default()));
         assert!(record.mfa_lost_at.is_some_and(|lost| before <= lost && lost <= Timestamp::now()), "{record:?}");
         // Nobody has done anything yet, and no new sign-in goes without.
         bob.signs_in_directly().await.expect_err("he has no code any more");
         bob.signs_in().await.expect_err("he has to enrol first");
         assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
         let accounts_held = record.grants.keys().cloned().collect();
-        let withhold = Operation::Withhold { guest: guest("bob"), accounts: accounts_held };
+        let withhold = Operation::Revoke { guest: guest("bob"), accounts: accounts_held };
         bob.browser = signed_in;
         ends_the_session(stage, &mut bob, &tokens, &withhold).await;
         bob.signs_in().await.expect_err("he has to enrol first");

@@ -5,18 +5,18 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use guestlist::directory::Everything;
-use guestlist::directory::sqlite::{Access, Store};
+use guestlist::directory::Snapshot;
+use guestlist::directory::sqlite::{OpenMode, Store};
 
 use crate::apply::folder::{Folder, PARTNER, guest};
 
 /// What the copies under a name hold: the file, and its log where `log` is true.
-fn copied(folder: &Folder, name: &str, log: bool) -> Everything {
+fn copied(folder: &Folder, name: &str, log: bool) -> Snapshot {
     fs::copy(folder.path("directory.db"), folder.path(name)).unwrap();
     if log {
         fs::copy(folder.path("directory.db-wal"), folder.path(&format!("{name}-wal"))).unwrap();
     }
-    let held = Store::open(&folder.path(name), Access::Read).unwrap().everything().unwrap();
+    let held = Store::open(&folder.path(name), OpenMode::Read).unwrap().everything().unwrap();
     for end in ["", "-wal", "-shm"] {
         drop(fs::remove_file(folder.path(&format!("{name}{end}"))));
     }

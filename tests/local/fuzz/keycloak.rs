@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use guestlist::directory::keycloak::{Clock, Directory, Login, Secret, Settings};
-use guestlist::directory::{Cursor, Observe, PartnerId};
+use guestlist::directory::keycloak::{Credentials, Directory, Secret, Settings, TimeSource};
+use guestlist::directory::{Cursor, DirectoryReader, PartnerId};
 use guestlist::rules::Email;
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -255,9 +255,9 @@ fn answers_of_keycloak() {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     runtime.spawn(server.clone().serve(listener));
-    let login = Login::new("guestlist", Secret::new("secret"));
+    let login = Credentials::new("guestlist", Secret::new("secret"));
     let settings = Settings { base, realm: "w".to_owned(), login, authorities: None, calls_per_second: 1_000_000_000 };
-    let clock: Clock = Arc::new(|| "2026-06-01T00:00:00Z".parse::<Timestamp>().unwrap());
+    let clock: TimeSource = Arc::new(|| "2026-06-01T00:00:00Z".parse::<Timestamp>().unwrap());
     runtime.block_on(reads(&Directory::new(settings.clone(), Arc::clone(&clock)).unwrap()));
     fuzz(Subject { name: "keycloak", corpus, words: &WORDS, share: 1 }, |input| {
         let at = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());

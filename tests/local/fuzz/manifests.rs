@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use guestlist::cli::read_manifests;
-use guestlist::index::Declared;
-use guestlist::workspace::Workspace;
+use guestlist::index::Object;
+use guestlist::workspace::WorkspacePolicy;
 use guestlist::yaml::tree::{Node, Value};
 use guestlist::yaml::{self, manifest, metadata};
 use serde_json::{Value as Json, json};
@@ -52,7 +52,7 @@ fn count(node: &Node, text: &str) -> usize {
     match &node.value {
         Value::List(items) => 1 + items.iter().map(|item| count(item, text)).sum::<usize>(),
         Value::Map(entries) => {
-            let entry = |entry: &yaml::tree::Entry| {
+            let entry = |entry: &yaml::tree::MapEntry| {
                 assert!(holds(&entry.key_span), "{:?} is not in the text", entry.key_span);
                 count(&entry.value, text)
             };
@@ -109,13 +109,13 @@ fn manifest_reader_on_large_texts() {
 
 /// The objects that a file declares, as JSON, or the report of its errors.
 fn accepted(text: &str) -> Result<Vec<Json>, String> {
-    let policy = Workspace::parse(include_str!("../../../examples/acme/workspace.yaml")).unwrap();
-    let json = |object: &Declared| {
+    let policy = WorkspacePolicy::parse(include_str!("../../../examples/acme/workspace.yaml")).unwrap();
+    let json = |object: &Object| {
         let mut json = match object {
-            Declared::Partner(object) => serde_json::to_value(object).unwrap(),
-            Declared::Membership(object) => serde_json::to_value(object).unwrap(),
-            Declared::Share(object) => serde_json::to_value(object).unwrap(),
-            Declared::Unreadable { error, .. } => panic!("an object that does not read is accepted: {error}"),
+            Object::Partner(object) => serde_json::to_value(object).unwrap(),
+            Object::Membership(object) => serde_json::to_value(object).unwrap(),
+            Object::Share(object) => serde_json::to_value(object).unwrap(),
+            Object::Unreadable { error, .. } => panic!("an object that does not read is accepted: {error}"),
         };
         // The UID is derived from the name and the UID in the file.
         json["metadata"].as_object_mut().unwrap().remove("uid");

@@ -1,7 +1,7 @@
 //! Watch events of the three kinds as the API server sends them: the index stores and returns their objects.
 
 use guestlist::api;
-use guestlist::index::{Declared, Index, Kept, Kind, resource_version};
+use guestlist::index::{CachedAnyKind, Kind, Object, ObjectCache, resource_version};
 use guestlist::operator::watch::{Watched, declared};
 use guestlist::plan::annotations::all_ineffective;
 use guestlist::rules::read;
@@ -54,7 +54,7 @@ const BOOKMARK: &str = r#"{"type":"BOOKMARK","object":{"apiVersion":"guestlist.d
 const ERROR: &str = r#"{"type":"ERROR","object":{"apiVersion":"v1","kind":"Status","status":"Failure","message":"too old","reason":"Expired","code":410}}"#;
 
 /// Applies an event to the index as the operator does.
-fn event<K: Watched + Serialize>(index: &mut Index, text: &str) {
+fn event<K: Watched + Serialize>(index: &mut ObjectCache, text: &str) {
     let Ok(event) = serde_json::from_str::<WatchEvent<DeserializeGuard<K>>>(text) else { return };
     match event {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => {
@@ -66,7 +66,7 @@ fn event<K: Watched + Serialize>(index: &mut Index, text: &str) {
             let declared = declared(object);
             all_ineffective(K::KIND, declared.metadata().annotations.iter().flatten(), Timestamp::UNIX_EPOCH);
             terms(&declared);
-            let kept = Kept::from(declared.clone());
+            let kept = CachedAnyKind::from(declared.clone());
             assert_eq!(kept.key(), declared.key());
             index.apply(declared);
             index.replace(K::KIND, vec![kept]);
@@ -91,17 +91,17 @@ fn reads_again<K: Watched + Serialize>(object: &K) {
 }
 
 /// Reads an object's spec into terms, and its status out of the short form.
-fn terms(object: &Declared) {
+fn terms(object: &Object) {
     match object {
-        Declared::Partner(object) => drop(read::partner(&object.spec)),
-        Declared::Membership(object) => drop(read::membership(&object.spec)),
-        Declared::Share(object) => drop(read::share(&object.spec)),
-        Declared::Unreadable { .. } => {}
+        Object::Partner(object) => drop(read::partner(&object.spec)),
+        Object::Membership(object) => drop(read::membership(&object.spec)),
+        Object::Share(object) => drop(read::share(&object.spec)),
+        Object::Unreadable { .. } => {}
     }
 }
 
 /// The status of each membership is kept as it came.
-fn status(index: &Index, text: &str) {
+fn status(index: &ObjectCache, text: &str) {
     let Ok(WatchEvent::Added(object)) = serde_json::from_str::<WatchEvent<api::GuestMembership>>(text) else { return };
     let (namespace, name) = (object.meta().namespace.clone(), object.meta().name.clone());
     let slot = index.membership(&namespace.unwrap_or_default(), &name.unwrap_or_default());
@@ -115,7 +115,7 @@ fn watch_events() {
     assert!(serde_json::from_str::<WatchEvent<api::GuestMembership>>(MEMBERSHIP).is_ok());
     fuzz(Subject { name: "events", corpus, words: &WORDS, share: 60 }, |input| {
         let text = String::from_utf8_lossy(input);
-        let mut index = Index::default();
+        let mut index = ObjectCache::default();
         event::<api::LocalPartner>(&mut index, &text);
         event::<api::AccountShare>(&mut index, &text);
         event::<api::GuestMembership>(&mut index, &text);

@@ -1,7 +1,7 @@
 //! Configuration files: the workspace policy, and the file of people and accounts to import.
 
 use guestlist::cli::read_import;
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use serde_json::json;
 
 use super::harness::{Subject, each, fuzz};
@@ -43,7 +43,7 @@ const IMPORT_WORDS: [&str; 9] =
 
 fn policy(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    match Workspace::parse(&text) {
+    match WorkspacePolicy::parse(&text) {
         Ok(policy) => {
             policy.wide_patterns(["partners", "oil-gas-prod"]);
         }
@@ -74,7 +74,7 @@ fn import(input: &[u8]) {
 fn workspace_policies() {
     let examples = include_bytes!("../../../examples/acme/workspace.yaml").to_vec();
     let corpus = vec![POLICY.into(), examples, b"tenants: []\n".to_vec()];
-    assert!(Workspace::parse(POLICY).is_ok());
+    assert!(WorkspacePolicy::parse(POLICY).is_ok());
     fuzz(Subject { name: "policies", corpus, words: &POLICY_WORDS, share: 15 }, policy);
 }
 

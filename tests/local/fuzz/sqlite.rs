@@ -1,8 +1,8 @@
 //! The embedded directory's file: one value is changed, and the backend reads everything.
 
 use futures::executor::block_on;
-use guestlist::directory::sqlite::{Access, Inline, Store, register_digest};
-use guestlist::directory::{Cursor, Observe, PartnerId};
+use guestlist::directory::sqlite::{Inline, OpenMode, Store, register_digest};
+use guestlist::directory::{Cursor, DirectoryReader, PartnerId};
 use guestlist::rules::Email;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -92,11 +92,11 @@ async fn read(directory: &Inline) {
 fn values_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("directory.db");
-    drop(Store::open(&file, Access::Create).unwrap());
+    drop(Store::open(&file, OpenMode::Create).unwrap());
     let connection = Connection::open(&file).unwrap();
     register_digest(&connection).unwrap();
     connection.execute_batch(ROWS).unwrap();
-    let directory = Inline::new(Store::open(&file, Access::Read).unwrap());
+    let directory = Inline::new(Store::open(&file, OpenMode::Read).unwrap());
     let guest = block_on(directory.guests(None)).unwrap().items.remove(0);
     assert!(guest.grants.contains_key("ads"), "the file reads before anything is changed");
     let sound = values(&connection);

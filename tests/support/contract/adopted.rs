@@ -1,14 +1,14 @@
 //! Who was there before guestlist, and was adopted, is never disabled, reset, deactivated or purged.
 
 use guestlist::directory::Import;
-use guestlist::directory::{Fault, Login, Operation, Origin, UserRecord};
+use guestlist::directory::{Error, Login, Operation, Origin, UserRecord};
 use guestlist::rules::{MfaMethod, ShareRole};
 
 use super::*;
 
 fn adopt() -> Operation {
     let mut operation = admit(&bob(), at(10_000));
-    if let Operation::Admit { mark, .. } = &mut operation {
+    if let Operation::InviteGuest { mark, .. } = &mut operation {
         mark.origin = Origin::Adopted;
     }
     operation
@@ -35,7 +35,7 @@ pub async fn the_adopted_are_never_disabled_reset_or_deactivated(subject: Subjec
         Operation::Deactivate { guest: guest("bob") },
     ] {
         let fault = subject.refused(&operation, 40).await;
-        assert!(matches!(fault, Fault::Refused { .. }), "{operation:?}: {fault}");
+        assert!(matches!(fault, Error::Refused { .. }), "{operation:?}: {fault}");
     }
 }
 
@@ -46,7 +46,7 @@ pub async fn adopting_releasing_and_adopting_again_works(subject: Subject) {
     subject.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap();
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
     let old = subject.record(&bob()).await.revision;
-    let effect = subject.done(&Operation::Release { guest: guest("bob") }, 50).await;
+    let effect = subject.done(&Operation::RemoveAdopted { guest: guest("bob") }, 50).await;
     assert_eq!((effect.gone, effect.guest), (Some(guest("bob")), None));
     assert_eq!(subject.directory.guest(&bob()).await.unwrap(), None);
     assert_eq!(subject.directory.user(&bob()).await.unwrap(), Some(user(&bob())));
@@ -58,8 +58,8 @@ pub async fn adopting_releasing_and_adopting_again_works(subject: Subject) {
 
 pub async fn who_was_made_is_not_released(subject: Subject) {
     let subject = subject.with_bob().await;
-    let fault = subject.refused(&Operation::Release { guest: guest("bob") }, 40).await;
-    assert!(matches!(fault, Fault::Refused { .. }), "{fault}");
+    let fault = subject.refused(&Operation::RemoveAdopted { guest: guest("bob") }, 40).await;
+    assert!(matches!(fault, Error::Refused { .. }), "{fault}");
 }
 
 pub async fn whether_the_adopted_may_log_in_is_the_workspaces_word(subject: Subject) {

@@ -37,7 +37,7 @@ pub async fn login_disabled_by_an_administrator_stays_disabled(subject: Subject)
     subject.stale(&enable(), 70).await;
     subject.stale(&give("bob", vec![grant("tiktok", ShareRole::Collaborator)]), 80).await;
     // What revokes goes through.
-    subject.done(&Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] }, 90).await;
+    subject.done(&Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] }, 90).await;
     assert_eq!(login(&subject).await, Login::DisabledByOther);
     assert!(subject.player.set_login(&bob(), true).unwrap());
     assert_eq!(login(&subject).await, Login::Enabled);
@@ -67,11 +67,11 @@ pub async fn login_disabled_by_both_stays_disabled(subject: Subject) {
 pub async fn invited_guest_with_disabled_login_gets_no_mail(subject: Subject) {
     subject.done(&admit(&bob(), at(10_000)), 10).await;
     subject.player.set_login(&bob(), false).unwrap();
-    subject.stale(&Operation::Invite { guest: guest("bob"), expires_at: at(20_000) }, 20).await;
+    subject.stale(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(20_000) }, 20).await;
     subject.done(&Operation::RevokeInvitation { guest: guest("bob") }, 30).await;
-    subject.stale(&Operation::Invite { guest: guest("bob"), expires_at: at(20_000) }, 40).await;
+    subject.stale(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(20_000) }, 40).await;
     subject.player.set_login(&bob(), true).unwrap();
-    subject.done(&Operation::Invite { guest: guest("bob"), expires_at: at(20_000) }, 50).await;
+    subject.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(20_000) }, 50).await;
 }
 
 pub async fn removed_guest_with_disabled_login_is_not_revived(subject: Subject) {
@@ -79,13 +79,13 @@ pub async fn removed_guest_with_disabled_login_is_not_revived(subject: Subject) 
     subject.player.set_login(&bob(), false).unwrap();
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 40).await;
     let mut again = admit(&bob(), at(10_000));
-    if let Operation::Admit { mark: new, .. } = &mut again {
+    if let Operation::InviteGuest { mark: new, .. } = &mut again {
         *new = mark("robert", "u-robert");
     }
     subject.stale(&again, 50).await;
     assert_eq!(login(&subject).await, Login::DisabledByOther);
     // The record is the only memory of that decision.
-    subject.stale(&Operation::Destroy { guest: guest("bob"), since: at(40), at_most: 9 }, 55).await;
+    subject.stale(&Operation::Purge { guest: guest("bob"), since: at(40), at_most: 9 }, 55).await;
     subject.player.set_login(&bob(), true).unwrap();
     let record = subject.done(&again, 60).await.guest.unwrap();
     assert_eq!((record.login, record.joined_at, record.deactivated_at), (Login::Enabled, None, None));

@@ -1,16 +1,16 @@
 //! The last step of a removal, what is given back, and a directory that changes hands.
 
 use guestlist::directory::Import;
-use guestlist::directory::{Changed, Destroyed, Fault, MfaRecord, Operation, Origin, Owner, destroyed_lately};
+use guestlist::directory::{Changed, Error, MfaRecord, Operation, Origin, Owner, Purged, destroyed_lately};
 use guestlist::rules::ShareRole;
 
 use super::*;
 
 fn destroy(who: &str, since: i64, at_most: u32) -> Operation {
-    Operation::Destroy { guest: guest(who), since: at(since), at_most }
+    Operation::Purge { guest: guest(who), since: at(since), at_most }
 }
 
-fn count(destroyed: &Destroyed, seconds: i64) -> u32 {
+fn count(destroyed: &Purged, seconds: i64) -> u32 {
     destroyed_lately(destroyed, at(seconds))
 }
 
@@ -77,7 +77,7 @@ pub async fn who_became_a_workspace_user_keeps_his_mfa_when_his_record_is_purged
     subject.done(&destroy("bob", 50, 9), 60).await;
     assert_eq!(subject.directory.user(&bob()).await.unwrap(), Some(user(&bob())));
     let mut adopt = admit(&bob(), at(10_000));
-    if let Operation::Admit { mark, .. } = &mut adopt {
+    if let Operation::InviteGuest { mark, .. } = &mut adopt {
         mark.origin = Origin::Adopted;
     }
     let record = subject.done(&adopt, 70).await.guest.unwrap();
@@ -86,7 +86,7 @@ pub async fn who_became_a_workspace_user_keeps_his_mfa_when_his_record_is_purged
 
 pub async fn a_partner_is_purged_when_it_was_put_away_and_nobody_refers_to_it(subject: Subject) {
     let subject = subject.with_bob().await;
-    let destroy_partner = |since| Operation::DestroyPartner { partner: acme(), since: at(since) };
+    let destroy_partner = |since| Operation::PurgePartner { partner: acme(), since: at(since) };
     subject.stale(&destroy_partner(60), 50).await;
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
     subject.done(&Operation::DeactivatePartner { partner: acme() }, 60).await;
@@ -103,26 +103,26 @@ pub async fn a_partner_is_purged_when_it_was_put_away_and_nobody_refers_to_it(su
 pub async fn the_adopted_are_never_purged(subject: Subject) {
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     let mut adopt = admit(&bob(), at(10_000));
-    if let Operation::Admit { mark, .. } = &mut adopt {
+    if let Operation::InviteGuest { mark, .. } = &mut adopt {
         mark.origin = Origin::Adopted;
     }
     subject.done(&adopt, 10).await;
     let fault = subject.refused(&destroy("bob", 10, 9), 20).await;
-    assert!(matches!(fault, Fault::Refused { .. }), "{fault}");
+    assert!(matches!(fault, Error::Refused { .. }), "{fault}");
 }
 
 pub async fn who_is_given_back_is_the_workspaces_without_access_and_speaks_for_nobody(subject: Subject) {
     let subject = subject.with_manager().await;
-    let effect = subject.done(&Operation::GiveBack { guest: guest("bob") }, 50).await;
+    let effect = subject.done(&Operation::Unmanage { guest: guest("bob") }, 50).await;
     assert_eq!(effect.gone, Some(guest("bob")));
     assert_eq!(subject.directory.guest(&bob()).await.unwrap(), None);
     let user = subject.directory.user(&bob()).await.unwrap().unwrap();
     assert_eq!((user.name.as_str(), user.enabled, user.verified), ("bob", true, false));
-    assert!(matches!(subject.refused(&admit(&bob(), at(10_000)), 60).await, Fault::Exists { .. }));
+    assert!(matches!(subject.refused(&admit(&bob(), at(10_000)), 60).await, Error::Exists { .. }));
     // Nobody is given back who has left already: he is purged in his time.
     subject.done(&admit(&email("carol@acme.example"), at(10_000)), 70).await;
     subject.done(&Operation::Deactivate { guest: guest("carol") }, 80).await;
-    subject.stale(&Operation::GiveBack { guest: guest("carol") }, 90).await;
+    subject.stale(&Operation::Unmanage { guest: guest("carol") }, 90).await;
 }
 
 pub async fn who_takes_a_directory_over_has_every_mark_and_the_lead(subject: Subject) {
@@ -140,16 +140,16 @@ pub async fn who_takes_a_directory_over_has_every_mark_and_the_lead(subject: Sub
     assert_eq!(after.grants, before.grants, "it passes as it is");
     assert_eq!(subject.directory.partner(&acme()).await.unwrap().unwrap().mark.cluster, "c-2");
     // Whoever led it until now writes nothing any more, and does not get it back by asking.
-    let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
-    assert_eq!(subject.refused(&withhold, 60).await, Fault::Fenced);
-    assert_eq!(subject.directory.claim(&us()).await, Err(Fault::Foreign { owner: new.clone() }));
+    let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+    assert_eq!(subject.refused(&withhold, 60).await, Error::Fenced);
+    assert_eq!(subject.directory.claim(&us()).await, Err(Error::Foreign { owner: new.clone() }));
     let written = subject.cursor().await;
     subject.directory.take_over(&new).await.unwrap();
     subject.directory.claim(&new).await.unwrap();
     assert_eq!(subject.cursor().await, written, "taken over already");
     let epoch = subject.directory.lead().await.unwrap();
     let mut grant = give("bob", vec![grant("tiktok", ShareRole::Collaborator)]);
-    if let Operation::Give { grants, .. } = &mut grant {
+    if let Operation::Grant { grants, .. } = &mut grant {
         grants[0].until = Some(at(9_000));
     }
     subject.directory.execute(&grant, None, at(70), epoch).await.unwrap();

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use futures::executor::block_on;
 use guestlist::directory::Import;
-use guestlist::directory::sqlite::{Access, Directory, Store};
-use guestlist::directory::{AccountRecord, Epoch, Execute};
+use guestlist::directory::sqlite::{Directory, OpenMode, Store};
+use guestlist::directory::{AccountRecord, DirectoryWriter, Epoch};
 
 use super::{alice, at, ensure_partner, us, user};
 
@@ -17,7 +17,7 @@ pub fn import() -> Import {
 
 /// A directory on a file, with the partner acme, Alice and two accounts.
 pub fn furnished(file: &Path) -> (Directory, Epoch) {
-    let mut store = Store::open(file, Access::Create).unwrap();
+    let mut store = Store::open(file, OpenMode::Create).unwrap();
     store.import(&import()).unwrap();
     let directory = Directory::start(store).unwrap();
     let epoch = block_on(async {

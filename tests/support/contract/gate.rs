@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use guestlist::directory::{Fault, Grant, Operation};
+use guestlist::directory::{Error, Grant, Operation};
 use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
 
 use super::*;
@@ -109,7 +109,7 @@ pub async fn lowering_never_raises_and_never_adds(subject: Subject) {
         ..grant("instagram", ShareRole::Collaborator)
     };
     subject.done(&give("bob", vec![held.clone()]), 40).await;
-    let lower = |grant: Grant| Operation::Lower { guest: guest("bob"), grants: vec![grant] };
+    let lower = |grant: Grant| Operation::Reduce { guest: guest("bob"), grants: vec![grant] };
     for more in [
         Grant { role: ShareRole::Manager, ..held.clone() },
         Grant { until: None, ..held.clone() },
@@ -134,7 +134,7 @@ pub async fn what_was_planned_on_an_older_record_is_not_done(subject: Subject) {
     subject.player.enroll(&bob(), MfaMethod::TOTP, seen(36)).unwrap();
     let operation = give("bob", vec![grant("instagram", ShareRole::Collaborator)]);
     let fault = subject.run_on(&operation, old).await.unwrap_err();
-    assert!(matches!(fault, Fault::Changed { .. }), "{fault}");
+    assert!(matches!(fault, Error::Changed { .. }), "{fault}");
     assert!(subject.record(&bob()).await.grants.is_empty());
     let new = subject.record(&bob()).await.revision;
     assert!(new > old);
@@ -144,14 +144,14 @@ pub async fn what_was_planned_on_an_older_record_is_not_done(subject: Subject) {
 pub async fn taking_from_nobody_is_done_and_giving_to_nobody_is_not(subject: Subject) {
     let nobody = || guest("nobody");
     let taken = [
-        Operation::Withhold { guest: nobody(), accounts: vec!["instagram".to_owned()] },
-        Operation::Lower { guest: nobody(), grants: vec![grant("instagram", ShareRole::Collaborator)] },
+        Operation::Revoke { guest: nobody(), accounts: vec!["instagram".to_owned()] },
+        Operation::Reduce { guest: nobody(), grants: vec![grant("instagram", ShareRole::Collaborator)] },
         Operation::Demote { guest: nobody() },
         Operation::RevokeInvitation { guest: nobody() },
         Operation::DisableLogin { guest: nobody() },
         Operation::ResetMfa { guest: nobody(), enrolled_before: at(0) },
         Operation::Deactivate { guest: nobody() },
-        Operation::Release { guest: nobody() },
+        Operation::RemoveAdopted { guest: nobody() },
     ];
     for operation in taken {
         let before = subject.cursor().await;
@@ -159,7 +159,7 @@ pub async fn taking_from_nobody_is_done_and_giving_to_nobody_is_not(subject: Sub
         assert_eq!(subject.cursor().await, before);
     }
     let given = [
-        Operation::Invite { guest: nobody(), expires_at: at(1_000) },
+        Operation::ResendInvitation { guest: nobody(), expires_at: at(1_000) },
         Operation::EnableLogin { guest: nobody() },
         Operation::Promote { guest: nobody() },
         give("nobody", vec![grant("instagram", ShareRole::Collaborator)]),

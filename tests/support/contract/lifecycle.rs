@@ -1,6 +1,6 @@
 //! What each operation leaves behind, and that twice is once.
 
-use guestlist::directory::{Fault, InvitationRecord, Login, MfaRecord, Operation};
+use guestlist::directory::{Error, InvitationRecord, Login, MfaRecord, Operation};
 use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
 
 use super::*;
@@ -25,7 +25,7 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
     let manager = || vec![give("bob", vec![grant("instagram", ShareRole::Manager)])];
     let mut described = mark("bob-2", "u-bob-2");
     "others".clone_into(&mut described.namespace);
-    let describe = Operation::DescribeGuest {
+    let describe = Operation::UpdateGuest {
         guest: bob_id(),
         mark: described,
         partner: acme(),
@@ -33,7 +33,7 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
         display_name: "Bobby".to_owned(),
         allowed: [MfaMethod::WebAuthn].into(),
     };
-    let rename = Operation::EnsurePartner {
+    let rename = Operation::ApplyPartner {
         partner: acme(),
         mark: mark("acme", "u-acme-2"),
         display_name: "Acme".to_owned(),
@@ -43,8 +43,8 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
     let carol = email("carol@acme.example");
     let lower = vec![grant("instagram", ShareRole::Collaborator)];
     vec![
-        ("withhold", manager(), Operation::Withhold { guest: bob_id(), accounts: vec!["instagram".to_owned()] }),
-        ("lower", manager(), Operation::Lower { guest: bob_id(), grants: lower }),
+        ("withhold", manager(), Operation::Revoke { guest: bob_id(), accounts: vec!["instagram".to_owned()] }),
+        ("lower", manager(), Operation::Reduce { guest: bob_id(), grants: lower }),
         ("demote", manager(), Operation::Demote { guest: bob_id() }),
         ("revoke", vec![admit(&carol, at(9_000))], Operation::RevokeInvitation { guest: guest("carol") }),
         ("disable", vec![], Operation::DisableLogin { guest: bob_id() }),
@@ -55,20 +55,20 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
             vec![Operation::Deactivate { guest: bob_id() }],
             Operation::DeactivatePartner { partner: acme() },
         ),
-        ("give back", manager(), Operation::GiveBack { guest: bob_id() }),
+        ("give back", manager(), Operation::Unmanage { guest: bob_id() }),
         (
             "purge",
             vec![Operation::Deactivate { guest: bob_id() }],
-            Operation::Destroy { guest: bob_id(), since: at(60), at_most: 1 },
+            Operation::Purge { guest: bob_id(), since: at(60), at_most: 1 },
         ),
         (
             "purge partner",
             vec![
                 Operation::Deactivate { guest: bob_id() },
-                Operation::Destroy { guest: bob_id(), since: at(60), at_most: 1 },
+                Operation::Purge { guest: bob_id(), since: at(60), at_most: 1 },
                 Operation::DeactivatePartner { partner: acme() },
             ],
-            Operation::DestroyPartner { partner: acme(), since: at(60) },
+            Operation::PurgePartner { partner: acme(), since: at(60) },
         ),
         (
             "forget share",
@@ -81,7 +81,11 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
         ("describe", vec![], describe),
         ("admit", vec![], admit(&carol, at(9_000))),
         ("admit again", vec![Operation::Deactivate { guest: bob_id() }], admit(&bob(), at(9_000))),
-        ("invite", vec![admit(&carol, at(9_000))], Operation::Invite { guest: guest("carol"), expires_at: at(9_500) }),
+        (
+            "invite",
+            vec![admit(&carol, at(9_000))],
+            Operation::ResendInvitation { guest: guest("carol"), expires_at: at(9_500) },
+        ),
         ("enable", vec![Operation::DisableLogin { guest: bob_id() }], Operation::EnableLogin { guest: bob_id() }),
         ("promote", vec![Operation::Demote { guest: bob_id() }], Operation::Promote { guest: bob_id() }),
         ("give", vec![], give("bob", vec![grant("instagram", ShareRole::Manager)])),
@@ -116,7 +120,7 @@ pub async fn a_guest_who_is_deactivated_holds_nothing_and_keeps_his_mark(subject
         give("bob", vec![grant("instagram", ShareRole::Collaborator)]),
         Operation::EnableLogin { guest: guest("bob") },
         Operation::Promote { guest: guest("bob") },
-        Operation::Invite { guest: guest("bob"), expires_at: at(900) },
+        Operation::ResendInvitation { guest: guest("bob"), expires_at: at(900) },
     ] {
         subject.stale(&operation, 60).await;
     }
@@ -128,7 +132,7 @@ pub async fn a_deactivated_guest_comes_back_at_invited_with_the_mfa_he_had(subje
     let subject = subject.with_manager().await;
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
     let mut again = admit(&bob(), at(10_000));
-    if let Operation::Admit { mark: new, role, .. } = &mut again {
+    if let Operation::InviteGuest { mark: new, role, .. } = &mut again {
         *new = mark("robert", "u-robert");
         *role = GuestRole::GuestUser;
     }
@@ -146,31 +150,31 @@ pub async fn a_deactivated_guest_comes_back_at_invited_with_the_mfa_he_had(subje
 pub async fn an_address_is_a_guest_once(subject: Subject) {
     let subject = subject.with_bob().await;
     let mut other = admit(&bob(), at(10_000));
-    if let Operation::Admit { mark: new, guest: id, .. } = &mut other {
+    if let Operation::InviteGuest { mark: new, guest: id, .. } = &mut other {
         *new = mark("bob", "u-other");
         *id = guest("other");
     }
-    assert!(matches!(subject.refused(&other, 50).await, Fault::Exists { .. }));
+    assert!(matches!(subject.refused(&other, 50).await, Error::Exists { .. }));
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 60).await;
     // The record that is there is revived, or nothing is.
     subject.stale(&other, 70).await;
     // An identifier stays with its address.
     let mut taken = admit(&email("carol@acme.example"), at(10_000));
-    if let Operation::Admit { guest: id, .. } = &mut taken {
+    if let Operation::InviteGuest { guest: id, .. } = &mut taken {
         *id = guest("bob");
     }
-    assert!(matches!(subject.refused(&taken, 70).await, Fault::Exists { .. }));
+    assert!(matches!(subject.refused(&taken, 70).await, Error::Exists { .. }));
 }
 
 pub async fn a_workspace_user_is_not_made_a_guest(subject: Subject) {
-    assert!(matches!(subject.refused(&admit(&alice(), at(10_000)), 50).await, Fault::Exists { .. }));
+    assert!(matches!(subject.refused(&admit(&alice(), at(10_000)), 50).await, Error::Exists { .. }));
     assert_eq!(subject.directory.guest(&alice()).await.unwrap(), None);
 }
 
 pub async fn an_invitation_is_followed_until_it_expires_is_revoked_or_the_login_is_off(subject: Subject) {
     subject.done(&admit(&bob(), at(100)), 10).await;
     assert!(subject.player.accept(&bob(), seen(101)).is_err(), "expired");
-    subject.done(&Operation::Invite { guest: guest("bob"), expires_at: at(1_000) }, 110).await;
+    subject.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(1_000) }, 110).await;
     let record = subject.record(&bob()).await;
     assert_eq!(record.invitation, Some(InvitationRecord { sent_at: at(110), expires_at: at(1_000) }));
     assert_eq!(record.last_mail_at, Some(at(110)));
@@ -179,12 +183,12 @@ pub async fn an_invitation_is_followed_until_it_expires_is_revoked_or_the_login_
     subject.done(&Operation::EnableLogin { guest: guest("bob") }, 140).await;
     subject.done(&Operation::RevokeInvitation { guest: guest("bob") }, 150).await;
     assert!(subject.player.accept(&bob(), seen(160)).is_err(), "revoked");
-    subject.done(&Operation::Invite { guest: guest("bob"), expires_at: at(2_000) }, 170).await;
+    subject.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(2_000) }, 170).await;
     assert!(subject.player.accept(&bob(), seen(1_999)).unwrap());
     assert!(!subject.player.accept(&bob(), seen(2_500)).unwrap(), "joined already");
     let record = subject.record(&bob()).await;
     assert_eq!((record.joined_at, record.invitation), (Some(seen(1_999)), None));
-    subject.stale(&Operation::Invite { guest: guest("bob"), expires_at: at(3_000) }, 2_600).await;
+    subject.stale(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(3_000) }, 2_600).await;
 }
 
 pub async fn mfa_is_turned_on_after_joining_and_a_reset_is_remembered_until_it_is_on_again(subject: Subject) {
@@ -221,13 +225,13 @@ pub async fn mfa_reset_revokes_the_grants(subject: Subject) {
 
 pub async fn allowed_methods_are_recorded_and_follow_the_object(subject: Subject) {
     let mut operation = admit(&bob(), at(10_000));
-    if let Operation::Admit { allowed, .. } = &mut operation {
+    if let Operation::InviteGuest { allowed, .. } = &mut operation {
         *allowed = [MfaMethod::WebAuthn].into();
     }
     subject.done(&operation, 10).await;
     assert_eq!(subject.record(&bob()).await.allowed, [MfaMethod::WebAuthn].into());
     for methods in [all_methods(), [MfaMethod::TOTP].into()] {
-        let describe = Operation::DescribeGuest {
+        let describe = Operation::UpdateGuest {
             guest: guest("bob"),
             mark: mark("bob", "u-bob"),
             partner: acme(),
@@ -244,7 +248,7 @@ pub async fn allowed_methods_are_recorded_and_follow_the_object(subject: Subject
 pub async fn a_mark_passes_on_as_it_is_and_a_deactivated_one_never(subject: Subject) {
     let subject = subject.with_manager().await;
     let before = subject.record(&bob()).await;
-    let describe = |uid: &str| Operation::DescribeGuest {
+    let describe = |uid: &str| Operation::UpdateGuest {
         guest: guest("bob"),
         mark: mark("bob", uid),
         partner: acme(),

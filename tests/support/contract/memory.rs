@@ -2,7 +2,7 @@
 
 use guestlist::directory::Import;
 use guestlist::directory::{
-    AccountRecord, Fault, MAILS_KEPT, MailRecord, Mirror, Operation, Origin, SENT_KEPT, ShareRecord,
+    AccountRecord, DirectoryCache, Error, MAILS_KEPT, MailRecord, Operation, Origin, SENT_KEPT, ShareRecord,
 };
 use guestlist::rules::ShareRole;
 
@@ -24,7 +24,7 @@ async fn shares(subject: &Subject) -> Vec<ShareRecord> {
 
 fn adopted(address: &Email) -> Operation {
     let mut operation = admit(address, at(10_000));
-    if let Operation::Admit { mark, .. } = &mut operation {
+    if let Operation::InviteGuest { mark, .. } = &mut operation {
         mark.origin = Origin::Adopted;
     }
     operation
@@ -33,8 +33,8 @@ fn adopted(address: &Email) -> Operation {
 pub async fn the_last_mail_to_an_address_outlives_its_record(subject: Subject) {
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     subject.done(&adopted(&bob()), 10).await;
-    subject.done(&Operation::Invite { guest: guest("bob"), expires_at: at(20_000) }, 20).await;
-    subject.done(&Operation::Release { guest: guest("bob") }, 30).await;
+    subject.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(20_000) }, 20).await;
+    subject.done(&Operation::RemoveAdopted { guest: guest("bob") }, 30).await;
     assert_eq!(mails(&subject).await, [MailRecord { address: bob(), at: at(20), recent: Vec::new() }]);
     let record = subject.done(&adopted(&bob()), 40).await.guest.unwrap();
     assert_eq!(record.last_mail_at, Some(at(40)));
@@ -45,15 +45,15 @@ pub async fn a_mail_without_a_record_is_forgotten_when_it_matters_to_nobody_any_
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     let kept = MAILS_KEPT.as_secs();
     subject.done(&adopted(&bob()), 0).await;
-    subject.done(&Operation::Release { guest: guest("bob") }, 10).await;
+    subject.done(&Operation::RemoveAdopted { guest: guest("bob") }, 10).await;
     subject.done(&admit(&email("carol@acme.example"), at(2 * kept)), kept).await;
     assert_eq!(mails(&subject).await.len(), 2);
-    let later = Operation::Invite { guest: guest("carol"), expires_at: at(3 * kept) };
+    let later = Operation::ResendInvitation { guest: guest("carol"), expires_at: at(3 * kept) };
     subject.done(&later, kept + 1).await;
     let dave = email("dave@acme.example");
     subject.player.import(&Import { users: vec![user(&dave)], accounts: vec![] }).unwrap();
     subject.done(&adopted(&dave), kept + 1).await;
-    subject.done(&Operation::Release { guest: guest("dave") }, kept + 2).await;
+    subject.done(&Operation::RemoveAdopted { guest: guest("dave") }, kept + 2).await;
     let mail = |name: &str| MailRecord {
         address: email(&format!("{name}@acme.example")),
         at: at(kept + 1),
@@ -64,7 +64,7 @@ pub async fn a_mail_without_a_record_is_forgotten_when_it_matters_to_nobody_any_
 
 /// When mails went out from a namespace in the hour before an instant, as a process that starts then knows it.
 async fn sent(subject: &Subject, namespace: &str, now: i64) -> Vec<Timestamp> {
-    let mut mirror = Mirror::default();
+    let mut mirror = DirectoryCache::default();
     for guest in subject.directory.guests(None).await.unwrap().items {
         mirror.set_guest(&guest.address.clone(), Some(guest));
     }
@@ -77,23 +77,23 @@ async fn sent(subject: &Subject, namespace: &str, now: i64) -> Vec<Timestamp> {
 pub async fn mails_of_the_last_hour_outlive_their_record(subject: Subject) {
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     let admitted = adopted(&bob());
-    let Operation::Admit { mark, .. } = &admitted else { panic!("{admitted:?}") };
+    let Operation::InviteGuest { mark, .. } = &admitted else { panic!("{admitted:?}") };
     let namespace = mark.namespace.clone();
     subject.done(&admitted, 10).await;
     for again in [20, 30] {
-        let operation = Operation::Invite { guest: guest("bob"), expires_at: at(20_000 + again) };
+        let operation = Operation::ResendInvitation { guest: guest("bob"), expires_at: at(20_000 + again) };
         subject.done(&operation, again).await;
     }
     assert_eq!(sent(&subject, &namespace, 40).await, [at(10), at(20), at(30)]);
-    subject.done(&Operation::Release { guest: guest("bob") }, 40).await;
+    subject.done(&Operation::RemoveAdopted { guest: guest("bob") }, 40).await;
     assert_eq!(sent(&subject, &namespace, 40).await, [at(10), at(20), at(30)]);
     subject.done(&adopted(&bob()), 50).await;
     subject.done(&admit(&email("carol@acme.example"), at(30_000)), 60).await;
     subject.done(&Operation::Deactivate { guest: guest("carol") }, 70).await;
     let all = [10, 20, 30, 50, 60].map(at);
     assert_eq!(sent(&subject, &namespace, 70).await, all);
-    subject.done(&Operation::Release { guest: guest("bob") }, 80).await;
-    subject.done(&Operation::Destroy { guest: guest("carol"), since: at(70), at_most: 9 }, 90).await;
+    subject.done(&Operation::RemoveAdopted { guest: guest("bob") }, 80).await;
+    subject.done(&Operation::Purge { guest: guest("carol"), since: at(70), at_most: 9 }, 90).await;
     assert_eq!(sent(&subject, &namespace, 90).await, all);
     assert_eq!(sent(&subject, "elsewhere", 90).await, []);
     assert_eq!(sent(&subject, &namespace, 3_640).await, [at(50), at(60)]);
@@ -106,7 +106,7 @@ pub async fn a_share_gives_one_account_to_one_partner_until_it_is_forgotten(subj
     assert_eq!(shares(&subject).await, std::slice::from_ref(&known));
     let forget = Operation::ForgetShare { share_uid: share.clone() };
     subject.stale(&forget, 50).await;
-    let withhold = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+    let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
     subject.done(&withhold, 60).await;
     assert_eq!(shares(&subject).await, [known]);
     let other = Grant { share_uid: share.clone(), ..grant("tiktok", ShareRole::Collaborator) };
@@ -136,17 +136,17 @@ pub async fn a_guest_is_never_owner_made_or_adopted(subject: Subject) {
         assert_eq!(subject.directory.account("snapchat").await.unwrap(), None);
     }
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 20).await;
-    subject.done(&Operation::Release { guest: guest("carol") }, 20).await;
+    subject.done(&Operation::RemoveAdopted { guest: guest("carol") }, 20).await;
     for owner in [bob(), carol] {
         subject.player.set_owner("instagram", &owner).unwrap();
         let mut operation = adopted(&owner);
-        if let Operation::Admit { mark, .. } = &mut operation
+        if let Operation::InviteGuest { mark, .. } = &mut operation
             && owner == bob()
         {
-            mark.origin = Origin::Made;
+            mark.origin = Origin::Created;
         }
         // Whatever the plan did not know yet.
         let fault = subject.refused(&operation, 30).await;
-        assert!(matches!(fault, Fault::Exists { .. }), "{fault}");
+        assert!(matches!(fault, Error::Exists { .. }), "{fault}");
     }
 }

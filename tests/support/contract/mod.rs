@@ -89,8 +89,8 @@ use std::sync::Arc;
 
 use guestlist::directory::Import;
 use guestlist::directory::{
-    AccountRecord, Cursor, Effect, Epoch, Execute, Fault, Grant, GuestId, GuestRecord, Mark, Operation, Origin, Owner,
-    PartnerId, Revision, UserRecord,
+    AccountRecord, Applied, Cursor, DirectoryWriter, Epoch, Error, Grant, GuestId, GuestRecord, Operation, Origin,
+    Owner, OwnershipMark, PartnerId, Revision, UserRecord,
 };
 use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
 use jiff::Timestamp;
@@ -100,24 +100,24 @@ use super::amended;
 /// Plays the people of a workspace.
 pub trait Player: Send + Sync {
     /// Users and accounts come in.
-    fn import(&self, import: &Import) -> Result<(), Fault>;
+    fn import(&self, import: &Import) -> Result<(), Error>;
     /// A guest follows his invitation.
-    fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Fault>;
+    fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Error>;
     /// A guest turns MFA on.
-    fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Fault>;
+    fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Error>;
     /// MFA is taken away behind everybody's back.
-    fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Fault>;
+    fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Error>;
     /// An administrator disables or enables the login of a guest.
-    fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Fault>;
+    fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Error>;
     /// An account changes hands.
-    fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Fault>;
+    fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Error>;
     /// An account goes or comes back.
-    fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Fault>;
+    fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Error>;
 }
 
 /// A fresh directory, claimed and led, with Alice, two accounts and the partner acme.
 pub struct Subject {
-    pub directory: Arc<dyn Execute>,
+    pub directory: Arc<dyn DirectoryWriter>,
     pub player: Arc<dyn Player>,
     pub epoch: Epoch,
     /// Keeps what the directory stands on.
@@ -153,14 +153,14 @@ pub fn us() -> Owner {
     Owner { installation: "prod".to_owned(), cluster: "c-1".to_owned() }
 }
 
-pub fn mark(name: &str, uid: &str) -> Mark {
-    Mark {
+pub fn mark(name: &str, uid: &str) -> OwnershipMark {
+    OwnershipMark {
         installation: "prod".to_owned(),
         cluster: "c-1".to_owned(),
         namespace: "partners".to_owned(),
         name: name.to_owned(),
         uid: uid.to_owned(),
-        origin: Origin::Made,
+        origin: Origin::Created,
     }
 }
 
@@ -173,7 +173,7 @@ pub fn acme() -> PartnerId {
 }
 
 pub fn ensure_partner() -> Operation {
-    Operation::EnsurePartner {
+    Operation::ApplyPartner {
         partner: acme(),
         mark: mark("acme", "u-acme"),
         display_name: "Acme Agency".to_owned(),
@@ -185,7 +185,7 @@ pub fn ensure_partner() -> Operation {
 /// The same, suspended.
 pub fn suspend_partner() -> Operation {
     let mut operation = ensure_partner();
-    if let Operation::EnsurePartner { suspended, .. } = &mut operation {
+    if let Operation::ApplyPartner { suspended, .. } = &mut operation {
         *suspended = true;
     }
     operation
@@ -194,7 +194,7 @@ pub fn suspend_partner() -> Operation {
 /// Admits somebody as Guest Admin, under a name that is the local part of his address.
 pub fn admit(address: &Email, expires_at: Timestamp) -> Operation {
     let name = address.as_str().split('@').next().unwrap();
-    Operation::Admit {
+    Operation::InviteGuest {
         guest: guest(name),
         mark: mark(name, &format!("u-{name}")),
         partner: acme(),
@@ -220,7 +220,7 @@ pub fn grant(account: &str, role: ShareRole) -> Grant {
 }
 
 pub fn give(who: &str, grants: Vec<Grant>) -> Operation {
-    Operation::Give { guest: guest(who), grants }
+    Operation::Grant { guest: guest(who), grants }
 }
 
 pub fn user(address: &Email) -> UserRecord {
@@ -239,12 +239,12 @@ impl Subject {
         self
     }
 
-    pub async fn run(&self, operation: &Operation, seconds: i64) -> Result<Effect, Fault> {
+    pub async fn run(&self, operation: &Operation, seconds: i64) -> Result<Applied, Error> {
         self.execute(operation, None, at(seconds)).await
     }
 
     /// Compares the embedded directory with the pure function that Keycloak's backend uses.
-    async fn execute(&self, operation: &Operation, basis: Option<Revision>, at: Timestamp) -> Result<Effect, Fault> {
+    async fn execute(&self, operation: &Operation, basis: Option<Revision>, at: Timestamp) -> Result<Applied, Error> {
         let directory = self.directory.as_ref();
         let expected = match directory.fences() {
             true => amended::expected(directory, operation, basis, at).await,
@@ -257,16 +257,16 @@ impl Subject {
         done
     }
 
-    pub async fn run_on(&self, operation: &Operation, basis: Revision) -> Result<Effect, Fault> {
+    pub async fn run_on(&self, operation: &Operation, basis: Revision) -> Result<Applied, Error> {
         self.execute(operation, Some(basis), at(100)).await
     }
 
-    pub async fn done(&self, operation: &Operation, seconds: i64) -> Effect {
+    pub async fn done(&self, operation: &Operation, seconds: i64) -> Applied {
         self.run(operation, seconds).await.unwrap_or_else(|fault| panic!("{operation:?}: {fault}"))
     }
 
     /// Refused, and nothing was written for it.
-    pub async fn refused(&self, operation: &Operation, seconds: i64) -> Fault {
+    pub async fn refused(&self, operation: &Operation, seconds: i64) -> Error {
         let before = self.cursor().await;
         let fault = self.run(operation, seconds).await.expect_err(&format!("{operation:?} went through"));
         assert_eq!(self.cursor().await, before, "{operation:?} was refused and wrote");
@@ -276,7 +276,7 @@ impl Subject {
     /// The plan behind the operation is stale.
     pub async fn stale(&self, operation: &Operation, seconds: i64) {
         let fault = self.refused(operation, seconds).await;
-        assert!(matches!(fault, Fault::Changed { .. }), "{operation:?}: {fault}");
+        assert!(matches!(fault, Error::Changed { .. }), "{operation:?}: {fault}");
     }
 
     pub async fn cursor(&self) -> Cursor {

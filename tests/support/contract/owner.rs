@@ -1,6 +1,6 @@
 //! The owner of the directory, and its leader.
 
-use guestlist::directory::{Fault, Operation, Owner};
+use guestlist::directory::{Error, Operation, Owner};
 use guestlist::rules::ShareRole;
 
 use super::*;
@@ -10,22 +10,22 @@ pub async fn a_second_installation_or_cluster_is_refused(subject: Subject) {
     subject.directory.claim(&us()).await.unwrap();
     for other in [Owner { installation: "staging".to_owned(), ..us() }, Owner { cluster: "c-2".to_owned(), ..us() }] {
         let fault = subject.directory.claim(&other).await.unwrap_err();
-        assert_eq!(fault, Fault::Foreign { owner: us() });
+        assert_eq!(fault, Error::Foreign { owner: us() });
     }
     assert_eq!(subject.directory.owner().await.unwrap(), Some(us()));
 }
 
 pub async fn a_mark_of_somebody_else_is_not_written(subject: Subject) {
     let mut foreign = admit(&bob(), at(10_000));
-    if let Operation::Admit { mark, .. } = &mut foreign {
+    if let Operation::InviteGuest { mark, .. } = &mut foreign {
         "c-2".clone_into(&mut mark.cluster);
     }
-    assert!(matches!(subject.refused(&foreign, 10).await, Fault::Foreign { .. }));
+    assert!(matches!(subject.refused(&foreign, 10).await, Error::Foreign { .. }));
     let mut foreign = ensure_partner();
-    if let Operation::EnsurePartner { mark, .. } = &mut foreign {
+    if let Operation::ApplyPartner { mark, .. } = &mut foreign {
         "staging".clone_into(&mut mark.installation);
     }
-    assert!(matches!(subject.refused(&foreign, 10).await, Fault::Foreign { .. }));
+    assert!(matches!(subject.refused(&foreign, 10).await, Error::Foreign { .. }));
 }
 
 pub async fn who_lost_the_lead_writes_nothing_not_even_what_takes_away(subject: Subject) {
@@ -34,16 +34,16 @@ pub async fn who_lost_the_lead_writes_nothing_not_even_what_takes_away(subject: 
     assert!(new > subject.epoch);
     for operation in [
         give("bob", vec![grant("tiktok", ShareRole::Collaborator)]),
-        Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] },
+        Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] },
         Operation::Deactivate { guest: guest("bob") },
-        Operation::Release { guest: guest("nobody") },
+        Operation::RemoveAdopted { guest: guest("nobody") },
         Operation::DeactivatePartner { partner: acme() },
         ensure_partner(),
         admit(&email("carol@acme.example"), at(10_000)),
     ] {
-        assert_eq!(subject.refused(&operation, 50).await, Fault::Fenced, "{operation:?}");
+        assert_eq!(subject.refused(&operation, 50).await, Error::Fenced, "{operation:?}");
     }
-    let operation = Operation::Withhold { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+    let operation = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
     subject.directory.execute(&operation, None, at(60), new).await.unwrap();
     assert!(subject.record(&bob()).await.grants.is_empty());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use guestlist::directory::{Fault, GuestRecord, Login, MfaRecord, Operation};
+use guestlist::directory::{Error, GuestRecord, Login, MfaRecord, Operation};
 use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
 use proptest::prelude::*;
 
@@ -202,20 +202,20 @@ fn id(n: usize) -> GuestId {
 fn operation(action: &Action, now: i64) -> Option<Operation> {
     Some(match *action {
         Action::Admit(n) => admit(&address(n), at(1_000_000)),
-        Action::Invite(n) => Operation::Invite { guest: id(n), expires_at: at(2_000_000) },
+        Action::Invite(n) => Operation::ResendInvitation { guest: id(n), expires_at: at(2_000_000) },
         Action::Revoke(n) => Operation::RevokeInvitation { guest: id(n) },
         Action::Disable(n) => Operation::DisableLogin { guest: id(n) },
         Action::Enable(n) => Operation::EnableLogin { guest: id(n) },
         Action::Demote(n) => Operation::Demote { guest: id(n) },
         Action::Promote(n) => Operation::Promote { guest: id(n) },
         Action::Give(n, account, role) => {
-            Operation::Give { guest: id(n), grants: vec![grant(ACCOUNTS[account], role)] }
+            Operation::Grant { guest: id(n), grants: vec![grant(ACCOUNTS[account], role)] }
         }
         Action::Lower(n, account) => {
-            Operation::Lower { guest: id(n), grants: vec![grant(ACCOUNTS[account], ShareRole::Collaborator)] }
+            Operation::Reduce { guest: id(n), grants: vec![grant(ACCOUNTS[account], ShareRole::Collaborator)] }
         }
         Action::Withhold(n, account) => {
-            Operation::Withhold { guest: id(n), accounts: vec![ACCOUNTS[account].to_owned()] }
+            Operation::Revoke { guest: id(n), accounts: vec![ACCOUNTS[account].to_owned()] }
         }
         Action::Deactivate(n) => Operation::Deactivate { guest: id(n) },
         Action::ResetMfa(n) => Operation::ResetMfa { guest: id(n), enrolled_before: at(now) },
@@ -266,7 +266,7 @@ pub async fn agree(subject: Subject, actions: Vec<Action>) {
         let went = match &ours {
             Some(operation) => match subject.run(operation, now).await {
                 Ok(_) => true,
-                Err(Fault::Changed { .. }) => false,
+                Err(Error::Changed { .. }) => false,
                 Err(fault) => panic!("{action:?}: {fault}"),
             },
             None => play(subject.player.as_ref(), action, now),

@@ -17,14 +17,14 @@ use std::path::Path;
 use futures::executor::block_on;
 use guestlist::api;
 use guestlist::directory::Import;
-use guestlist::directory::sqlite::{Access, Inline, Store};
+use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{
-    AccountRecord, Epoch, Execute, GuestRecord, MfaRecord, Mirror, Operation, Owner, UserRecord,
+    AccountRecord, DirectoryCache, DirectoryWriter, Epoch, GuestRecord, MfaRecord, Operation, Owner, UserRecord,
 };
-use guestlist::index::{Declared, Index, Key, Kind};
-use guestlist::plan::{self, Extent, Finalizer, Plan, Scope, Status};
+use guestlist::index::{Kind, Object, ObjectCache, ObjectRef};
+use guestlist::plan::{self, AvailableFacts, Finalizer, Plan, PruneScope, Status};
 use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole};
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
@@ -43,13 +43,13 @@ pub type Access3 = BTreeMap<(String, String), ShareRole>;
 
 pub struct World {
     pub now: Timestamp,
-    pub objects: BTreeMap<Key, Declared>,
-    pub index: Index,
-    pub mirror: Mirror,
-    pub workspace: Workspace,
+    pub objects: BTreeMap<ObjectRef, Object>,
+    pub index: ObjectCache,
+    pub mirror: DirectoryCache,
+    pub workspace: WorkspacePolicy,
     pub directory: Inline,
     /// How far what is declared is all there is.
-    pub extent: Extent,
+    pub extent: PruneScope,
     owner: Owner,
     epoch: Epoch,
     counter: u64,
@@ -61,19 +61,19 @@ pub fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
 }
 
-fn meta(object: &mut Declared) -> &mut ObjectMeta {
+fn meta(object: &mut Object) -> &mut ObjectMeta {
     match object {
-        Declared::Partner(object) => &mut object.metadata,
-        Declared::Membership(object) => &mut object.metadata,
-        Declared::Share(object) => &mut object.metadata,
-        Declared::Unreadable { metadata, .. } => metadata,
+        Object::Partner(object) => &mut object.metadata,
+        Object::Membership(object) => &mut object.metadata,
+        Object::Share(object) => &mut object.metadata,
+        Object::Unreadable { metadata, .. } => metadata,
     }
 }
 
 impl World {
     /// Alice and Zoe work here; Alice owns `instagram`, both own `newsletter`.
     pub fn new() -> Self {
-        let mut store = Store::open(Path::new(":memory:"), Access::Create).unwrap();
+        let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
         let user = |name: &str| UserRecord {
             email: email(&format!("{name}@host.example")),
             name: name.to_owned(),
@@ -93,11 +93,11 @@ impl World {
         let epoch = block_on(directory.lead()).unwrap();
         let mut world = Self {
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
-            extent: Extent::Everything,
+            extent: PruneScope::Everything,
             objects: BTreeMap::new(),
-            index: Index::default(),
-            mirror: Mirror::default(),
-            workspace: Workspace::parse(POLICY).unwrap(),
+            index: ObjectCache::default(),
+            mirror: DirectoryCache::default(),
+            workspace: WorkspacePolicy::parse(POLICY).unwrap(),
             directory,
             owner,
             epoch,
@@ -118,7 +118,7 @@ impl World {
         world
     }
 
-    pub fn play<T>(&mut self, act: impl FnOnce(&mut Store, Timestamp) -> Result<T, guestlist::directory::Fault>) -> T {
+    pub fn play<T>(&mut self, act: impl FnOnce(&mut Store, Timestamp) -> Result<T, guestlist::directory::Error>) -> T {
         let now = self.now;
         let result = act(&mut self.directory.0.lock().unwrap(), now).unwrap();
         self.look();
@@ -146,7 +146,7 @@ impl World {
     /// Reads the whole directory anew.
     fn look(&mut self) {
         let all = self.directory.0.lock().unwrap().everything().unwrap();
-        let mut mirror = Mirror::default();
+        let mut mirror = DirectoryCache::default();
         for partner in all.partners {
             mirror.set_partner(&partner.id.clone(), Some(partner));
         }
@@ -167,8 +167,8 @@ impl World {
         self.mirror = mirror;
     }
 
-    pub fn seen(&self) -> plan::World<'_> {
-        plan::World {
+    pub fn seen(&self) -> plan::Inputs<'_> {
+        plan::Inputs {
             declared: &self.index,
             observed: &self.mirror,
             workspace: &self.workspace,
@@ -176,13 +176,13 @@ impl World {
             directory_available: true,
             unsent: false,
             invitations: &guestlist::plan::NO_INVITATIONS,
-            scope: Scope::ALL,
+            scope: AvailableFacts::ALL,
             extent: self.extent,
             now: self.now,
         }
     }
 
-    pub fn plan(&self, key: &Key) -> Plan {
+    pub fn plan(&self, key: &ObjectRef) -> Plan {
         let plan = plan::plan(self.seen(), key);
         assert_eq!(plan, plan::plan(self.seen(), key), "the same world gives the same plan");
         plan
@@ -191,7 +191,7 @@ impl World {
     /// One pass of what no object asks for. Whether anything was done.
     pub fn sweep(&mut self) -> bool {
         let sweep = plan::sweep::plan(self.seen());
-        let withhold = sweep.withhold.into_iter().flat_map(|(_, steps)| steps);
+        let withhold = sweep.revocations.into_iter().flat_map(|(_, steps)| steps);
         let steps: Vec<_> = withhold.chain(sweep.steps).collect();
         for step in &steps {
             self.execute(&step.operation);
@@ -209,7 +209,7 @@ impl World {
     }
 
     /// Plans and executes everything until nothing is left; `order` says who comes first in each round.
-    pub fn settle_in(&mut self, order: impl Fn(&mut Vec<Key>)) {
+    pub fn settle_in(&mut self, order: impl Fn(&mut Vec<ObjectRef>)) {
         for _ in 0..ROUNDS {
             let mut keys: Vec<_> = self.objects.keys().cloned().collect();
             order(&mut keys);
@@ -236,7 +236,7 @@ impl World {
     }
 
     /// One pass over one object. Whether anything was done or written.
-    pub fn pass(&mut self, key: &Key) -> bool {
+    pub fn pass(&mut self, key: &ObjectRef) -> bool {
         if !self.objects.contains_key(key) {
             return false;
         }
@@ -271,7 +271,7 @@ impl World {
     }
 
     /// Puts the finalizer on, or takes it off; what waits for that is gone.
-    fn finalizer(&mut self, key: &Key, on: bool) -> bool {
+    fn finalizer(&mut self, key: &ObjectRef, on: bool) -> bool {
         let mut object = self.objects[key].clone();
         let list = meta(&mut object).finalizers.get_or_insert_default();
         if list.is_empty() != on {
@@ -287,16 +287,14 @@ impl World {
         true
     }
 
-    fn write(&mut self, key: &Key, status: Status) -> bool {
+    fn write(&mut self, key: &ObjectRef, status: Status) -> bool {
         let Some(mut object) = self.objects.get(key).cloned() else { return false };
         let same = match (&mut object, status) {
-            (Declared::Partner(object), Status::Partner(new)) => object.status.replace(*new.clone()) == Some(*new),
-            (Declared::Membership(object), Status::Membership(new)) => {
-                object.status.replace(*new.clone()) == Some(*new)
-            }
-            (Declared::Share(object), Status::Share(new)) => object.status.replace(*new.clone()) == Some(*new),
+            (Object::Partner(object), Status::Partner(new)) => object.status.replace(*new.clone()) == Some(*new),
+            (Object::Membership(object), Status::Membership(new)) => object.status.replace(*new.clone()) == Some(*new),
+            (Object::Share(object), Status::Share(new)) => object.status.replace(*new.clone()) == Some(*new),
             // Where it cannot be read, the operator still patches conditions: not the world's to keep.
-            (Declared::Unreadable { .. }, _) => true,
+            (Object::Unreadable { .. }, _) => true,
             (object, status) => panic!("a status of another kind: {object:?} {status:?}"),
         };
         if !same {
@@ -324,7 +322,8 @@ impl World {
             let MfaRecord::Known(methods) = &guest.mfa else { panic!("{name} got {account} with MFA unknown") };
             assert!(!methods.is_empty(), "{name} got {account} without MFA");
             let share = &guest.grants[account].grant.share;
-            let Some(Declared::Share(share)) = self.objects.get(&Key::new(Kind::Share, SPACE, share.as_str())) else {
+            let Some(Object::Share(share)) = self.objects.get(&ObjectRef::new(Kind::Share, SPACE, share.as_str()))
+            else {
                 panic!("{name} got {account} through a share that is not there")
             };
             assert_eq!(share.spec.partner_ref.name, guest.partner_name, "across partners");

@@ -30,8 +30,8 @@ impl World {
     }
 
     pub fn membership_status(&self, name: &str) -> api::GuestMembershipStatus {
-        match &self.objects[&Key::new(Kind::Membership, SPACE, name)] {
-            Declared::Membership(object) => object.status.clone().unwrap_or_default(),
+        match &self.objects[&ObjectRef::new(Kind::Membership, SPACE, name)] {
+            Object::Membership(object) => object.status.clone().unwrap_or_default(),
             other => panic!("{other:?}"),
         }
     }
@@ -42,11 +42,11 @@ impl World {
 
     /// The word of a condition of any object.
     pub fn word(&self, kind: Kind, name: &str, condition: &str) -> String {
-        let conditions = match &self.objects[&Key::new(kind, SPACE, name)] {
-            Declared::Partner(object) => object.status.clone().unwrap_or_default().conditions,
-            Declared::Membership(object) => object.status.clone().unwrap_or_default().conditions,
-            Declared::Share(object) => object.status.clone().unwrap_or_default().conditions,
-            Declared::Unreadable { .. } => Vec::new(),
+        let conditions = match &self.objects[&ObjectRef::new(kind, SPACE, name)] {
+            Object::Partner(object) => object.status.clone().unwrap_or_default().conditions,
+            Object::Membership(object) => object.status.clone().unwrap_or_default().conditions,
+            Object::Share(object) => object.status.clone().unwrap_or_default().conditions,
+            Object::Unreadable { .. } => Vec::new(),
         };
         let found = conditions.into_iter().find(|found| found.type_ == condition);
         found.map_or_else(|| "none".to_owned(), |found| format!("{}/{}", found.status, found.reason))
@@ -57,8 +57,8 @@ impl World {
     }
 
     pub fn share_status(&self, name: &str) -> api::AccountShareStatus {
-        match &self.objects[&Key::new(Kind::Share, SPACE, name)] {
-            Declared::Share(object) => object.status.clone().unwrap_or_default(),
+        match &self.objects[&ObjectRef::new(Kind::Share, SPACE, name)] {
+            Object::Share(object) => object.status.clone().unwrap_or_default(),
             other => panic!("{other:?}"),
         }
     }
@@ -69,18 +69,19 @@ impl World {
     }
 
     pub fn violations(&self, kind: Kind, name: &str) -> Vec<String> {
-        let list = match &self.objects[&Key::new(kind, SPACE, name)] {
-            Declared::Partner(object) => object.status.clone().unwrap_or_default().violations,
-            Declared::Membership(object) => object.status.clone().unwrap_or_default().violations,
-            Declared::Share(object) => object.status.clone().unwrap_or_default().violations,
-            Declared::Unreadable { .. } => Vec::new(),
+        let list = match &self.objects[&ObjectRef::new(kind, SPACE, name)] {
+            Object::Partner(object) => object.status.clone().unwrap_or_default().violations,
+            Object::Membership(object) => object.status.clone().unwrap_or_default().violations,
+            Object::Share(object) => object.status.clone().unwrap_or_default().violations,
+            Object::Unreadable { .. } => Vec::new(),
         };
         list.into_iter().map(|violation| format!("{} {}", violation.reason, violation.path)).collect()
     }
 
     /// How many mails went out.
     pub fn mails(&self) -> usize {
-        let mail = |done: &&Operation| matches!(done, Operation::Admit { .. } | Operation::Invite { .. });
+        let mail =
+            |done: &&Operation| matches!(done, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. });
         self.done.iter().filter(mail).count()
     }
 }

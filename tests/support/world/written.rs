@@ -5,7 +5,7 @@ use super::*;
 impl World {
     pub fn partner(&mut self, name: &str, spec: &str) {
         let object = api::LocalPartner::new(name, serde_saphyr::from_str(spec).unwrap());
-        self.put(Kind::Partner, name, Declared::Partner(Box::new(object)));
+        self.put(Kind::Partner, name, Object::Partner(Box::new(object)));
     }
 
     /// A membership of acme, invited by Alice; `more` is added to its spec.
@@ -18,7 +18,7 @@ impl World {
 
     pub fn membership(&mut self, name: &str, spec: &str) {
         let object = api::GuestMembership::new(name, serde_saphyr::from_str(spec).unwrap());
-        self.put(Kind::Membership, name, Declared::Membership(Box::new(object)));
+        self.put(Kind::Membership, name, Object::Membership(Box::new(object)));
     }
 
     /// A share of an account with acme by Alice; `more` is added to its spec.
@@ -29,7 +29,7 @@ impl World {
 
     pub fn share_of(&mut self, name: &str, spec: &str) {
         let object = api::AccountShare::new(name, serde_saphyr::from_str(spec).unwrap());
-        self.put(Kind::Share, name, Declared::Share(Box::new(object)));
+        self.put(Kind::Share, name, Object::Share(Box::new(object)));
     }
 
     /// Manifests, each created at the time that it says or its spec replaced.
@@ -42,15 +42,15 @@ impl World {
             match head["kind"].as_str().unwrap() {
                 "LocalPartner" => {
                     let object: api::LocalPartner = serde_json::from_value(head.clone()).unwrap();
-                    self.put(Kind::Partner, name, Declared::Partner(Box::new(object)));
+                    self.put(Kind::Partner, name, Object::Partner(Box::new(object)));
                 }
                 "GuestMembership" => {
                     let object: api::GuestMembership = serde_json::from_value(head.clone()).unwrap();
-                    self.put(Kind::Membership, name, Declared::Membership(Box::new(object)));
+                    self.put(Kind::Membership, name, Object::Membership(Box::new(object)));
                 }
                 _ => {
                     let object: api::AccountShare = serde_json::from_value(head.clone()).unwrap();
-                    self.put(Kind::Share, name, Declared::Share(Box::new(object)));
+                    self.put(Kind::Share, name, Object::Share(Box::new(object)));
                 }
             }
         }
@@ -58,21 +58,21 @@ impl World {
 
     /// What is stored under a name does not fit the types any more.
     pub fn becomes_unreadable(&mut self, kind: Kind, name: &str) {
-        let key = Key::new(kind, SPACE, name);
+        let key = ObjectRef::new(kind, SPACE, name);
         let metadata = Box::new(self.objects[&key].metadata().clone());
-        self.store(key, Declared::Unreadable { kind, metadata, error: "it does not fit".to_owned() });
+        self.store(key, Object::Unreadable { kind, metadata, error: "it does not fit".to_owned() });
     }
 
     /// Creates an object, or replaces its spec.
-    fn put(&mut self, kind: Kind, name: &str, mut object: Declared) {
-        let key = Key::new(kind, SPACE, name);
+    fn put(&mut self, kind: Kind, name: &str, mut object: Object) {
+        let key = ObjectRef::new(kind, SPACE, name);
         match self.objects.get(&key).cloned() {
             Some(old) => {
                 *meta(&mut object) = old.metadata().clone();
                 match (&mut object, old) {
-                    (Declared::Partner(new), Declared::Partner(old)) => new.status = old.status,
-                    (Declared::Membership(new), Declared::Membership(old)) => new.status = old.status,
-                    (Declared::Share(new), Declared::Share(old)) => new.status = old.status,
+                    (Object::Partner(new), Object::Partner(old)) => new.status = old.status,
+                    (Object::Membership(new), Object::Membership(old)) => new.status = old.status,
+                    (Object::Share(new), Object::Share(old)) => new.status = old.status,
                     _ => {}
                 }
             }
@@ -89,7 +89,7 @@ impl World {
         self.store(key, object);
     }
 
-    pub(super) fn store(&mut self, key: Key, mut object: Declared) {
+    pub(super) fn store(&mut self, key: ObjectRef, mut object: Object) {
         self.counter += 1;
         meta(&mut object).resource_version = Some(self.counter.to_string());
         self.index.apply(object.clone());
@@ -97,7 +97,7 @@ impl World {
     }
 
     pub fn annotate(&mut self, kind: Kind, name: &str, annotation: &str, value: &str) {
-        let key = Key::new(kind, SPACE, name);
+        let key = ObjectRef::new(kind, SPACE, name);
         let mut object = self.objects[&key].clone();
         meta(&mut object).annotations.get_or_insert_default().insert(annotation.to_owned(), value.to_owned());
         self.store(key, object);
@@ -105,17 +105,17 @@ impl World {
 
     /// As the API server does it: what has a finalizer stays until that is gone.
     pub fn delete(&mut self, kind: Kind, name: &str) {
-        self.remove(&Key::new(kind, SPACE, name));
+        self.remove(&ObjectRef::new(kind, SPACE, name));
     }
 
     /// It is gone, whatever finalizer it had.
     pub fn vanishes(&mut self, kind: Kind, name: &str) {
-        let key = Key::new(kind, SPACE, name);
+        let key = ObjectRef::new(kind, SPACE, name);
         let object = self.objects.remove(&key).unwrap();
         self.index.delete(&key, object.metadata().uid.as_deref().unwrap());
     }
 
-    pub(super) fn remove(&mut self, key: &Key) {
+    pub(super) fn remove(&mut self, key: &ObjectRef) {
         let mut object = self.objects[key].clone();
         if meta(&mut object).finalizers.iter().flatten().next().is_none() {
             self.objects.remove(key);

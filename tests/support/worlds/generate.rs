@@ -1,7 +1,7 @@
 //! Worlds from a seed and the edits of people in them: every field of the specs, in two namespaces and three partners.
 
 use guestlist::directory::{GuestRecord, Operation};
-use guestlist::index::{Key, Kind};
+use guestlist::index::{Kind, ObjectRef};
 use guestlist::rules::MfaMethod;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ fn partner(dice: &mut Dice, now: Timestamp) -> Value {
     spec
 }
 
-fn membership(dice: &mut Dice, key: &Key, partner: &str, now: Timestamp) -> Value {
+fn membership(dice: &mut Dice, key: &ObjectRef, partner: &str, now: Timestamp) -> Value {
     let admin = NAMES[..2].contains(&&*key.name) != dice.one_in(8);
     let named =
         if dice.one_in(12) { dice.of(&NAMES) } else { NAMES.into_iter().find(|name| *name == &*key.name).unwrap() };
@@ -135,7 +135,7 @@ fn excludes(dice: &mut Dice, namespace: &str) -> Value {
     json!({"exclude": [pin(dice, json!({"name": name}), name, namespace)]})
 }
 
-fn share(dice: &mut Dice, key: &Key, partner: &str, now: Timestamp) -> Value {
+fn share(dice: &mut Dice, key: &ObjectRef, partner: &str, now: Timestamp) -> Value {
     let sharer = dice.of(&["alice@host.example", "alice@host.example", "dan@host.example"]);
     let mut spec = specs::share(partner, dice.of(&ACCOUNTS), sharer);
     specs::merge(&mut spec, &guest_users(dice, &key.namespace));
@@ -149,16 +149,16 @@ fn share(dice: &mut Dice, key: &Key, partner: &str, now: Timestamp) -> Value {
 }
 
 /// The key of an object that may exist.
-fn any_key(dice: &mut Dice) -> (Key, &'static str) {
+fn any_key(dice: &mut Dice) -> (ObjectRef, &'static str) {
     let (space, partner) = dice.of(&PARTNERS);
     match dice.roll(8) {
-        0 => (Key::new(Kind::Partner, space, partner), partner),
-        1..5 => (Key::new(Kind::Membership, space, dice.of(&NAMES)), partner),
-        _ => (Key::new(Kind::Share, space, dice.of(&SHARES)), partner),
+        0 => (ObjectRef::new(Kind::Partner, space, partner), partner),
+        1..5 => (ObjectRef::new(Kind::Membership, space, dice.of(&NAMES)), partner),
+        _ => (ObjectRef::new(Kind::Share, space, dice.of(&SHARES)), partner),
     }
 }
 
-fn spec(dice: &mut Dice, key: &Key, partner_name: &str, now: Timestamp) -> Value {
+fn spec(dice: &mut Dice, key: &ObjectRef, partner_name: &str, now: Timestamp) -> Value {
     match key.kind {
         Kind::Partner => partner(dice, now),
         Kind::Membership => membership(dice, key, partner_name, now),
@@ -168,19 +168,19 @@ fn spec(dice: &mut Dice, key: &Key, partner_name: &str, now: Timestamp) -> Value
 
 /// The initial objects, in random order.
 pub fn objects(dice: &mut Dice, now: Timestamp) -> Vec<Edit> {
-    let mut keys: Vec<(Key, &str)> = Vec::new();
+    let mut keys: Vec<(ObjectRef, &str)> = Vec::new();
     for (space, partner) in PARTNERS {
-        keys.push((Key::new(Kind::Partner, space, partner), partner));
+        keys.push((ObjectRef::new(Kind::Partner, space, partner), partner));
     }
     for (at, name) in NAMES.into_iter().enumerate() {
         let home = if at % 3 == 2 { "brio" } else { "acme" };
-        keys.push((Key::new(Kind::Membership, "partners", name), home));
-        keys.push((Key::new(Kind::Membership, "team-a", name), "acme"));
+        keys.push((ObjectRef::new(Kind::Membership, "partners", name), home));
+        keys.push((ObjectRef::new(Kind::Membership, "team-a", name), "acme"));
     }
     for name in SHARES {
-        keys.push((Key::new(Kind::Share, "partners", name), if name == "three" { "brio" } else { "acme" }));
+        keys.push((ObjectRef::new(Kind::Share, "partners", name), if name == "three" { "brio" } else { "acme" }));
     }
-    keys.push((Key::new(Kind::Share, "team-a", "one"), "acme"));
+    keys.push((ObjectRef::new(Kind::Share, "team-a", "one"), "acme"));
     let mut edits = Vec::new();
     while !keys.is_empty() {
         let at = dice.roll(keys.len());
@@ -211,7 +211,7 @@ pub fn joining(dice: &mut Dice) -> Vec<Edit> {
 }
 
 /// A change to an existing object.
-fn change(dice: &mut Dice, key: &Key, now: Timestamp) -> Value {
+fn change(dice: &mut Dice, key: &ObjectRef, now: Timestamp) -> Value {
     let on = dice.one_in(2);
     let end = |dice: &mut Dice| if on { soon(dice, now) } else { specs::expires_at(None) };
     let mfa = |dice: &mut Dice| if on { narrowed(dice) } else { specs::methods(None) };
@@ -260,7 +260,7 @@ fn change(dice: &mut Dice, key: &Key, now: Timestamp) -> Value {
 }
 
 /// The present objects of some kinds.
-fn present(objects: &Objects, kinds: &[Kind]) -> Vec<Key> {
+fn present(objects: &Objects, kinds: &[Kind]) -> Vec<ObjectRef> {
     objects.keys().filter(|key| kinds.contains(&key.kind)).cloned().collect()
 }
 
@@ -373,12 +373,12 @@ fn tampering(dice: &mut Dice, guests: &[GuestRecord]) -> Option<Operation> {
     Some(match dice.roll(3) {
         0 => Operation::Promote { guest },
         1 => Operation::Demote { guest },
-        _ => Operation::Withhold { guest, accounts: record.grants.keys().cloned().collect() },
+        _ => Operation::Revoke { guest, accounts: record.grants.keys().cloned().collect() },
     })
 }
 
 /// One object vanishes and is made anew, or all memberships of a namespace vanish.
-fn vanish(dice: &mut Dice, key: &Key, objects: &Objects) -> Option<Vec<Edit>> {
+fn vanish(dice: &mut Dice, key: &ObjectRef, objects: &Objects) -> Option<Vec<Edit>> {
     if dice.one_in(3) {
         let members = present(objects, &[Kind::Membership]).into_iter().filter(|it| it.namespace == key.namespace);
         let all: Vec<_> = members.map(Edit::Vanish).collect();

@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use guestlist::directory::Operation;
-use guestlist::index::Key;
+use guestlist::index::ObjectRef;
 use guestlist::rules::MfaMethod;
 use jiff::SignedDuration;
 use serde_json::Value;
 
 /// The stored objects.
-pub type Objects = BTreeMap<Key, Arc<Value>>;
+pub type Objects = BTreeMap<ObjectRef, Arc<Value>>;
 
 /// The annotations that edits set.
 pub const PAUSED: &str = "guestlist.dev/paused";
@@ -27,14 +27,14 @@ pub const RESEND_INVITATION: &str = "guestlist.dev/resend-invitation";
 /// An action of people, guests or administrators, or an event of the environment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Edit {
-    Create(Key, Value),
+    Create(ObjectRef, Value),
     /// A merge patch of the spec.
-    Spec(Key, Value),
+    Spec(ObjectRef, Value),
     /// Sets or removes an annotation.
-    Annotate(Key, &'static str, Option<String>),
-    Delete(Key),
+    Annotate(ObjectRef, &'static str, Option<String>),
+    Delete(ObjectRef),
     /// An object goes in spite of its finalizer.
-    Vanish(Key),
+    Vanish(ObjectRef),
     Accept(String),
     Enrol(String, MfaMethod),
     LoseMfa(String),
@@ -53,7 +53,7 @@ pub enum Edit {
     /// Another process leads. `true`: the former leader does not know it yet.
     Handover(bool),
     /// The watches break: an object vanishes unseen, and all kinds are listed again.
-    Relist(Option<Key>),
+    Relist(Option<ObjectRef>),
     Wait(SignedDuration),
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::super::Fault;
-use super::super::client::{Answer, Call, Client, Endpoint, Failed, Secret};
-use super::Outcome;
+use super::super::super::Error;
+use super::super::client::{Answer, Call, Client, ClientError, Endpoint, Secret};
+use super::SetupOutcome;
 
 /// How often is tried what Keycloak answers with 500, and how long after the last time.
 const ATTEMPTS: u32 = 3;
@@ -27,11 +27,11 @@ pub struct Admin<'a> {
     absent: bool,
     writes: usize,
     failures: Vec<String>,
-    tell: &'a mut dyn FnMut(Outcome, &str),
+    tell: &'a mut dyn FnMut(SetupOutcome, &str),
 }
 
 impl<'a> Admin<'a> {
-    pub fn new(client: Client, rehearsal: bool, tell: &'a mut dyn FnMut(Outcome, &str)) -> Self {
+    pub fn new(client: Client, rehearsal: bool, tell: &'a mut dyn FnMut(SetupOutcome, &str)) -> Self {
         Self { client, rehearsal, absent: false, writes: 0, failures: Vec::new(), tell }
     }
 
@@ -41,7 +41,7 @@ impl<'a> Admin<'a> {
     }
 
     /// Sees whether the realm is there.
-    pub async fn look_for(&mut self, realm: &str) -> Result<(), Fault> {
+    pub async fn look_for(&mut self, realm: &str) -> Result<(), Error> {
         let call = Call::get(endpoint("GET realms"), &["realms"]).above().with("briefRepresentation", true);
         let realms: Vec<Value> = self.ask(call).await?.read()?;
         self.absent = !realms.iter().any(|known| known["realm"] == realm);
@@ -49,7 +49,7 @@ impl<'a> Admin<'a> {
     }
 
     /// Makes the realm where it is not there.
-    pub async fn make(&mut self, realm: &str) -> Result<(), Fault> {
+    pub async fn make(&mut self, realm: &str) -> Result<(), Error> {
         let there = !self.absent;
         if !there {
             let body = serde_json::json!({"realm": realm, "enabled": true});
@@ -61,7 +61,7 @@ impl<'a> Admin<'a> {
     }
 
     /// Reads. Nothing where the realm is not there yet.
-    pub async fn read(&self, call: Call<'_>) -> Result<Value, Fault> {
+    pub async fn read(&self, call: Call<'_>) -> Result<Value, Error> {
         if self.absent {
             return Ok(Value::Null);
         }
@@ -69,7 +69,7 @@ impl<'a> Admin<'a> {
     }
 
     /// A 500 has changed nothing: Keycloak says it too where two changes got in each other's way, and then it is asked again.
-    async fn ask(&self, call: Call<'_>) -> Result<Answer, Failed> {
+    async fn ask(&self, call: Call<'_>) -> Result<Answer, ClientError> {
         let call = call.patient();
         for _ in 1..ATTEMPTS {
             match self.client.call(call.clone()).await {
@@ -81,17 +81,17 @@ impl<'a> Admin<'a> {
     }
 
     /// Reads something of the realm.
-    pub async fn get(&self, name: &'static str, path: &[&str]) -> Result<Value, Fault> {
+    pub async fn get(&self, name: &'static str, path: &[&str]) -> Result<Value, Error> {
         self.read(Call::get(endpoint(name), path)).await
     }
 
     /// Reads a list.
-    pub async fn list(&self, name: &'static str, path: &[&str]) -> Result<Vec<Value>, Fault> {
+    pub async fn list(&self, name: &'static str, path: &[&str]) -> Result<Vec<Value>, Error> {
         Ok(rows(self.get(name, path).await?))
     }
 
     /// Reads a long list, page by page.
-    pub async fn pages(&self, name: &'static str, path: &[&str]) -> Result<Vec<Value>, Fault> {
+    pub async fn pages(&self, name: &'static str, path: &[&str]) -> Result<Vec<Value>, Error> {
         let mut all = Vec::new();
         loop {
             let page = rows(self.read(Call::get(endpoint(name), path).page(all.len(), PAGE)).await?);
@@ -104,19 +104,19 @@ impl<'a> Admin<'a> {
     }
 
     /// The client with this name in the realm.
-    pub async fn client(&self, client_id: &str) -> Result<Option<Value>, Fault> {
+    pub async fn client(&self, client_id: &str) -> Result<Option<Value>, Error> {
         let call = Call::get(endpoint("GET clients"), &["clients"]).with("clientId", client_id);
         Ok(rows(self.read(call).await?).into_iter().find(|client| client["clientId"] == client_id))
     }
 
     /// The secret of a client.
-    pub async fn secret(&self, id: &str) -> Result<Option<Secret>, Fault> {
+    pub async fn secret(&self, id: &str) -> Result<Option<Secret>, Error> {
         let answer = self.get("GET clients/{id}/client-secret", &["clients", id, "client-secret"]).await?;
         Ok(answer["value"].as_str().map(Secret::new))
     }
 
     /// Writes, unless it is a rehearsal. What was created, if the server says so.
-    pub async fn write(&mut self, call: Call<'_>) -> Result<Option<String>, Fault> {
+    pub async fn write(&mut self, call: Call<'_>) -> Result<Option<String>, Error> {
         self.writes += 1;
         if self.rehearsal {
             return Ok(None);
@@ -131,7 +131,7 @@ impl<'a> Admin<'a> {
 
     /// A step is done: it was so already, or is so now.
     pub fn settled(&mut self, already: bool, what: &str) {
-        (self.tell)(if already { Outcome::Unchanged } else { Outcome::Changed }, what);
+        (self.tell)(if already { SetupOutcome::Unchanged } else { SetupOutcome::Changed }, what);
     }
 
     /// A step is done, which began after so many writes.
@@ -140,12 +140,12 @@ impl<'a> Admin<'a> {
     }
 
     /// The result of a step. A failure is reported, and the next step follows.
-    pub fn attempted<T>(&mut self, what: &str, done: Result<T, Fault>) -> Option<T> {
+    pub fn attempted<T>(&mut self, what: &str, done: Result<T, Error>) -> Option<T> {
         match done {
             Ok(value) => Some(value),
             Err(fault) => {
                 let said = format!("{what}: {fault}");
-                (self.tell)(Outcome::Failed, &said);
+                (self.tell)(SetupOutcome::Failed, &said);
                 self.failures.push(said);
                 None
             }
@@ -158,23 +158,23 @@ impl<'a> Admin<'a> {
     }
 
     /// Fails where a step failed, in the words of the first one.
-    pub fn outcome(&self) -> Result<(), Fault> {
+    pub fn outcome(&self) -> Result<(), Error> {
         let Some(first) = self.failures.first() else { return Ok(()) };
         let others = match self.failures.len() {
             1 => "a step failed".to_owned(),
             failed => format!("{failed} steps failed, first"),
         };
-        Err(Fault::Refused { message: format!("{others}: {first}") })
+        Err(Error::Refused { message: format!("{others}: {first}") })
     }
 
     /// Something is left to a person.
     pub fn by_hand(&mut self, what: &str) {
-        (self.tell)(Outcome::ByHand, what);
+        (self.tell)(SetupOutcome::ByHand, what);
     }
 
     /// Something is good to know.
     pub fn note(&mut self, what: &str) {
-        (self.tell)(Outcome::Note, what);
+        (self.tell)(SetupOutcome::Note, what);
     }
 }
 

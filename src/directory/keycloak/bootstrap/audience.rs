@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::super::super::Fault;
+use super::super::super::Error;
 use super::super::audience::{NAME, PATH, ROLE, SHUT};
 use super::super::client::Call;
 use super::super::grants::ACCOUNTS;
 use super::super::guest::ID;
-use super::super::pages::{PAGE, Pages, Step};
+use super::super::pages::{PAGE, PageStep, Pages};
 use super::super::realm::{Branch, ROOT};
 use super::admin::{Admin, endpoint, text};
 
 /// The role, the group and its members, and then the scope that asks for the role: nobody loses what he holds meanwhile.
-pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Fault> {
+pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Error> {
     let before = admin.writes();
     let role = role(admin).await?;
     let root = group(admin, None, ROOT).await?;
@@ -58,7 +58,7 @@ pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn role(admin: &mut Admin<'_>) -> Result<Value, Fault> {
+async fn role(admin: &mut Admin<'_>) -> Result<Value, Error> {
     let find = || Call::get(endpoint("GET roles"), &["roles"]).with("search", ROLE);
     let pick = |found: Value| found.as_array()?.iter().find(|role| role["name"] == ROLE).cloned();
     if let Some(known) = pick(admin.read(find()).await?) {
@@ -70,7 +70,7 @@ async fn role(admin: &mut Admin<'_>) -> Result<Value, Fault> {
 }
 
 /// A group as it is, made where it is not there.
-async fn group(admin: &mut Admin<'_>, parent: Option<&str>, name: &str) -> Result<Value, Fault> {
+async fn group(admin: &mut Admin<'_>, parent: Option<&str>, name: &str) -> Result<Value, Error> {
     let (looks, makes, path) = match parent {
         None => ("GET groups", "POST groups", vec!["groups"]),
         Some(parent) => ("GET groups/{id}/children", "POST groups/{id}/children", vec!["groups", parent, "children"]),
@@ -90,18 +90,18 @@ async fn group(admin: &mut Admin<'_>, parent: Option<&str>, name: &str) -> Resul
 }
 
 /// A list of what belongs to something that only in a rehearsal is not there.
-async fn below(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -> Result<Vec<Value>, Fault> {
+async fn below(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -> Result<Vec<Value>, Error> {
     if of.is_empty() { Ok(Vec::new()) } else { admin.list(name, path).await }
 }
 
 /// The same, of a long list.
-async fn pages(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -> Result<Vec<Value>, Fault> {
+async fn pages(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -> Result<Vec<Value>, Error> {
     if of.is_empty() { Ok(Vec::new()) } else { admin.pages(name, path).await }
 }
 
 /// Whom somebody took out of the group, and whoever holds something from when the realm had none; but nobody whom the operator
 /// put out.
-async fn admit(admin: &mut Admin<'_>, group: &str, marks: &[&str], known: &BTreeSet<String>) -> Result<(), Fault> {
+async fn admit(admin: &mut Admin<'_>, group: &str, marks: &[&str], known: &BTreeSet<String>) -> Result<(), Error> {
     let mut pages = Pages::default();
     loop {
         let call = Call::get(endpoint("GET users"), &["users"]).with("briefRepresentation", false);
@@ -116,14 +116,14 @@ async fn admit(admin: &mut Admin<'_>, group: &str, marks: &[&str], known: &BTree
             let path = ["users", text(user, "id"), "groups", group];
             admin.write(Call::put(endpoint("PUT users/{id}/groups/{id}"), &path)).await?;
         }
-        if step == Step::End {
+        if step == PageStep::End {
             return Ok(());
         }
     }
 }
 
 /// Who is in a group.
-async fn members(admin: &Admin<'_>, group: &str) -> Result<BTreeSet<String>, Fault> {
+async fn members(admin: &Admin<'_>, group: &str) -> Result<BTreeSet<String>, Error> {
     let all = pages(admin, "GET groups/{id}/members", &["groups", group, "members"], group).await?;
     Ok(all.iter().map(|user| text(user, "id").to_owned()).collect())
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::super::Fault;
+use super::super::super::Error;
 use super::super::client::Call;
 use super::admin::{Admin, endpoint, text};
-use super::gate::{GATES, Gate, KEY, Rows, Step, SubFlow};
+use super::gate::{FlowStep, GATES, KEY, MfaGate, Rows, SubFlow};
 
 const EXECUTIONS: &str = "GET authentication/flows/{alias}/executions";
 
@@ -23,7 +23,7 @@ pub async fn gates(admin: &mut Admin<'_>) {
 }
 
 /// One gate: in the flow that an administrator chose for the realm, else in the copy, which the realm uses from now on.
-async fn one(admin: &mut Admin<'_>, gate: &Gate) -> Result<(), Fault> {
+async fn one(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<(), Error> {
     let realm = admin.get("GET realm", &[]).await?;
     let used = realm[gate.binding].as_str().unwrap_or(gate.original);
     let before = admin.writes();
@@ -51,7 +51,7 @@ async fn one(admin: &mut Admin<'_>, gate: &Gate) -> Result<(), Fault> {
 }
 
 /// The copy with its sub-flows. Whether it is whole; if not, the missing parts were reported.
-async fn complete(admin: &mut Admin<'_>, gate: &Gate) -> Result<bool, Fault> {
+async fn complete(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<bool, Error> {
     let flows = admin.list("GET authentication/flows", &["authentication", "flows"]).await?;
     if !flows.iter().any(|flow| flow["alias"] == gate.copy) {
         let path = ["authentication", "flows", gate.original, "copy"];
@@ -88,7 +88,7 @@ async fn complete(admin: &mut Admin<'_>, gate: &Gate) -> Result<bool, Fault> {
 }
 
 /// One sub-flow with its steps, switched on when it is whole.
-async fn add(admin: &mut Admin<'_>, gate: &Gate, sub_flow: &SubFlow, within: &str) -> Result<(), Fault> {
+async fn add(admin: &mut Admin<'_>, gate: &MfaGate, sub_flow: &SubFlow, within: &str) -> Result<(), Error> {
     if rows(admin, gate.copy).await?.flow(sub_flow.name).is_none() {
         let path = ["authentication", "flows", within, "executions", "flow"];
         let body = json!({"alias": sub_flow.name, "type": "basic-flow", "description": gate.what, "provider": "registration-page-form"});
@@ -120,12 +120,12 @@ async fn add(admin: &mut Admin<'_>, gate: &Gate, sub_flow: &SubFlow, within: &st
     Ok(())
 }
 
-async fn rows(admin: &Admin<'_>, flow: &str) -> Result<Rows, Fault> {
+async fn rows(admin: &Admin<'_>, flow: &str) -> Result<Rows, Error> {
     Ok(Rows(admin.list(EXECUTIONS, &["authentication", "flows", flow, "executions"]).await?))
 }
 
 /// The settings of a flow's steps, by their identifiers.
-async fn configs(admin: &Admin<'_>, rows: &Rows) -> Result<BTreeMap<String, Value>, Fault> {
+async fn configs(admin: &Admin<'_>, rows: &Rows) -> Result<BTreeMap<String, Value>, Error> {
     let mut found = BTreeMap::new();
     for id in rows.configs() {
         let config = admin.get("GET authentication/config/{id}", &["authentication", "config", id]).await?;
@@ -134,7 +134,7 @@ async fn configs(admin: &Admin<'_>, rows: &Rows) -> Result<BTreeMap<String, Valu
     Ok(found)
 }
 
-async fn require(admin: &mut Admin<'_>, gate: &Gate, row: &Value, requirement: &str) -> Result<(), Fault> {
+async fn require(admin: &mut Admin<'_>, gate: &MfaGate, row: &Value, requirement: &str) -> Result<(), Error> {
     let mut row = row.clone();
     row["requirement"] = requirement.into();
     let path = ["authentication", "flows", gate.copy, "executions"];
@@ -145,11 +145,11 @@ async fn require(admin: &mut Admin<'_>, gate: &Gate, row: &Value, requirement: &
 /// One step of a sub-flow: there, with its requirement, and set as it should be. The identifier of its row.
 async fn stand(
     admin: &mut Admin<'_>,
-    gate: &Gate,
+    gate: &MfaGate,
     sub_flow: &SubFlow,
-    step: &Step,
-    all: &[Step],
-) -> Result<Option<String>, Fault> {
+    step: &FlowStep,
+    all: &[FlowStep],
+) -> Result<Option<String>, Error> {
     let find = |rows: &Rows| rows.step_in(sub_flow.name, step, all).cloned();
     let mut row = find(&rows(admin, gate.copy).await?);
     if row.is_none() {
@@ -171,7 +171,7 @@ async fn stand(
     Ok(Some(text(&row, "id").to_owned()))
 }
 
-async fn configure(admin: &mut Admin<'_>, row: &Value, name: &str, wanted: &Value) -> Result<(), Fault> {
+async fn configure(admin: &mut Admin<'_>, row: &Value, name: &str, wanted: &Value) -> Result<(), Error> {
     let id = text(row, "authenticationConfig");
     if id.is_empty() {
         let path = ["authentication", "executions", text(row, "id"), "config"];
@@ -191,7 +191,7 @@ async fn configure(admin: &mut Admin<'_>, row: &Value, name: &str, wanted: &Valu
 }
 
 /// Applications with a flow of their own go around the realm's.
-async fn own_ways(admin: &mut Admin<'_>) -> Result<(), Fault> {
+async fn own_ways(admin: &mut Admin<'_>) -> Result<(), Error> {
     let flows = admin.list("GET authentication/flows", &["authentication", "flows"]).await?;
     let names: BTreeMap<&str, &str> = flows.iter().map(|flow| (text(flow, "id"), text(flow, "alias"))).collect();
     for client in admin.pages("GET clients", &["clients"]).await? {

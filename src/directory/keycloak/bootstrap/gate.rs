@@ -26,7 +26,7 @@ const SEPARATOR: &str = "##";
 
 /// A condition of a sub-flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
+pub enum FlowCondition {
     /// The user is a guest.
     Guest,
     /// Only this method is allowed to the user.
@@ -44,7 +44,7 @@ pub enum Condition {
 pub struct SubFlow {
     /// Its name in the copy that guestlist makes.
     pub name: &'static str,
-    pub conditions: &'static [Condition],
+    pub conditions: &'static [FlowCondition],
     /// Its steps: one that is required, or several of which one is enough.
     pub steps: &'static [&'static str],
     /// Sign-in is enforced without it too.
@@ -53,7 +53,7 @@ pub struct SubFlow {
 
 /// A flow of Keycloak and what is added to a copy of it.
 #[derive(Debug)]
-pub struct Gate {
+pub struct MfaGate {
     /// The realm's setting that names the flow in use.
     pub binding: &'static str,
     /// The same in the overrides of an application; `None`: applications cannot override it.
@@ -73,18 +73,21 @@ pub struct Gate {
     pub keys: bool,
 }
 
-const TOTP_ONLY: &[Condition] = &[Condition::Only("TOTP"), Condition::Unused(&["otp"])];
-const KEY_ONLY: &[Condition] =
-    &[Condition::Only("WebAuthn"), Condition::Unused(&["webauthn", "webauthn-passwordless"])];
-const EITHER: &[Condition] =
-    &[Condition::Guest, Condition::Several, Condition::Unused(&["otp", "webauthn", "webauthn-passwordless"])];
+const TOTP_ONLY: &[FlowCondition] = &[FlowCondition::Only("TOTP"), FlowCondition::Unused(&["otp"])];
+const KEY_ONLY: &[FlowCondition] =
+    &[FlowCondition::Only("WebAuthn"), FlowCondition::Unused(&["webauthn", "webauthn-passwordless"])];
+const EITHER: &[FlowCondition] = &[
+    FlowCondition::Guest,
+    FlowCondition::Several,
+    FlowCondition::Unused(&["otp", "webauthn", "webauthn-passwordless"]),
+];
 
-const fn sub_flow(name: &'static str, conditions: &'static [Condition], steps: &'static [&'static str]) -> SubFlow {
+const fn sub_flow(name: &'static str, conditions: &'static [FlowCondition], steps: &'static [&'static str]) -> SubFlow {
     SubFlow { name, conditions, steps, is_optional: false }
 }
 
-pub const GATES: [Gate; 3] = [
-    Gate {
+pub const GATES: [MfaGate; 3] = [
+    MfaGate {
         binding: "browserFlow",
         overridden: Some("browser"),
         flow: "browser sign-in",
@@ -99,7 +102,7 @@ pub const GATES: [Gate; 3] = [
         what: "a guest shows an allowed MFA method, or sets one up, before a browser is signed in",
         keys: true,
     },
-    Gate {
+    MfaGate {
         binding: "directGrantFlow",
         overridden: Some("direct_grant"),
         flow: "direct grant",
@@ -107,13 +110,13 @@ pub const GATES: [Gate; 3] = [
         copy: "guestlist direct grant",
         after: "direct-grant-validate-password",
         sub_flows: &[
-            sub_flow("guestlist direct key", &[Condition::Only("WebAuthn")], &[DENY]),
-            sub_flow("guestlist direct code", &[Condition::Guest, Condition::Unused(&["otp"])], &[DENY]),
+            sub_flow("guestlist direct key", &[FlowCondition::Only("WebAuthn")], &[DENY]),
+            sub_flow("guestlist direct code", &[FlowCondition::Guest, FlowCondition::Unused(&["otp"])], &[DENY]),
         ],
         what: "a guest without a one-time password that counts gets no token by direct grant",
         keys: false,
     },
-    Gate {
+    MfaGate {
         binding: "resetCredentialsFlow",
         overridden: None,
         flow: "password reset",
@@ -123,7 +126,7 @@ pub const GATES: [Gate; 3] = [
         sub_flows: &[
             SubFlow {
                 name: "guestlist reset ask",
-                conditions: &[Condition::Guest, Condition::Configured],
+                conditions: &[FlowCondition::Guest, FlowCondition::Configured],
                 steps: &[OTP, KEY],
                 is_optional: true,
             },
@@ -137,14 +140,14 @@ pub const GATES: [Gate; 3] = [
 ];
 
 /// A step of a sub-flow, and how it is set.
-pub struct Step {
+pub struct FlowStep {
     pub provider: &'static str,
     pub requirement: &'static str,
     /// The name of its configuration, and that.
     pub config: Option<(String, Value)>,
 }
 
-impl Condition {
+impl FlowCondition {
     fn provider(self) -> &'static str {
         match self {
             Self::Guest | Self::Only(_) | Self::Several => USER_ATTRIBUTE,
@@ -183,22 +186,22 @@ impl Condition {
 
 impl SubFlow {
     /// Its steps, conditions first.
-    pub fn all_steps(&self) -> Vec<Step> {
+    pub fn all_steps(&self) -> Vec<FlowStep> {
         let name = |word: &str| format!("{} {word}", self.name);
-        let conditions = self.conditions.iter().map(|condition| Step {
+        let conditions = self.conditions.iter().map(|condition| FlowStep {
             provider: condition.provider(),
             requirement: "REQUIRED",
             config: condition.config().map(|(word, config)| (name(word), config)),
         });
         let requirement = if self.steps.len() == 1 { "REQUIRED" } else { "ALTERNATIVE" };
-        let steps = self.steps.iter().map(|provider| Step { provider, requirement, config: None });
+        let steps = self.steps.iter().map(|provider| FlowStep { provider, requirement, config: None });
         conditions.chain(steps).collect()
     }
 }
 
-impl Gate {
+impl MfaGate {
     /// The message about a flow of the realm's own: the sub-flows to add.
-    pub fn by_hand(&self, flow: &str, missing: &Missing) -> String {
+    pub fn by_hand(&self, flow: &str, missing: &MissingFlow) -> String {
         let names: Vec<_> = missing.sub_flows.iter().map(|missing| format!("{:?}", missing.name)).collect();
         format!(
             "the realm uses the flow {flow:?} for {}, which does not check the MFA of guests{}. Add to it, after each step that \
@@ -212,8 +215,8 @@ impl Gate {
     }
 
     /// The sub-flows that some way through a flow does not pass. All, where no way signs anybody in.
-    pub fn missing(&self, rows: &Rows, configs: &BTreeMap<String, Value>) -> Missing {
-        let mut missing = Missing::default();
+    pub fn missing(&self, rows: &Rows, configs: &BTreeMap<String, Value>) -> MissingFlow {
+        let mut missing = MissingFlow::default();
         for sub_flow in self.sub_flows.iter().filter(|sub_flow| !sub_flow.is_optional) {
             let ends = rows.ends(&|at| rows.is_sub_flow(at, sub_flow, configs));
             let is_passed = ends.contains(&End::Passed);
@@ -230,13 +233,13 @@ impl Gate {
 
 /// The sub-flows that a flow lacks.
 #[derive(Debug, Default)]
-pub struct Missing {
+pub struct MissingFlow {
     pub sub_flows: Vec<&'static SubFlow>,
     /// The executions that can sign a person in without them.
     steps: BTreeSet<String>,
 }
 
-impl Missing {
+impl MissingFlow {
     pub const fn is_empty(&self) -> bool {
         self.sub_flows.is_empty()
     }
@@ -268,7 +271,7 @@ impl Rows {
     }
 
     /// The row of a step in a sub-flow: the one whose settings have its name, else one that is no other's.
-    pub fn step_in(&self, sub_flow: &str, step: &Step, all: &[Step]) -> Option<&Value> {
+    pub fn step_in(&self, sub_flow: &str, step: &FlowStep, all: &[FlowStep]) -> Option<&Value> {
         let named =
             |row: &Value| all.iter().filter_map(|step| step.config.as_ref()).any(|(name, _)| row["alias"] == **name);
         let rows = || self.steps_of(sub_flow).into_iter().filter(|row| text(row, "providerId") == step.provider);
@@ -343,7 +346,7 @@ mod tests {
     use super::*;
 
     /// A flow with a password step and these sub-flows, and the settings of their conditions.
-    fn flow(gate: &Gate, edit: impl Fn(&mut Vec<Value>)) -> (Rows, BTreeMap<String, Value>) {
+    fn flow(gate: &MfaGate, edit: impl Fn(&mut Vec<Value>)) -> (Rows, BTreeMap<String, Value>) {
         let row = |level: u64, provider: Option<&str>, name: &str, requirement: &str, config: &str| {
             json!({"level": level, "providerId": provider, "displayName": name, "requirement": requirement,
                    "authenticationFlow": provider.is_none(), "authenticationConfig": config})
@@ -366,12 +369,12 @@ mod tests {
         (Rows(rows), configs)
     }
 
-    fn missing(gate: &Gate, edit: impl Fn(&mut Vec<Value>)) -> usize {
+    fn missing(gate: &MfaGate, edit: impl Fn(&mut Vec<Value>)) -> usize {
         let (rows, configs) = flow(gate, edit);
         gate.missing(&rows, &configs).sub_flows.len()
     }
 
-    fn needed(gate: &Gate) -> usize {
+    fn needed(gate: &MfaGate) -> usize {
         gate.sub_flows.iter().filter(|sub_flow| !sub_flow.is_optional).count()
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::super::Fault;
+use super::super::super::Error;
 use super::super::client::Call;
 use super::super::profile;
 use super::admin::{Admin, endpoint, text};
@@ -13,7 +13,7 @@ const STORAGE: &str = "org.keycloak.storage.UserStorageProvider";
 const WRITTEN: [&str; 4] = ["username", "email", "firstName", "lastName"];
 
 /// Tells of each.
-pub async fn told(admin: &mut Admin<'_>) -> Result<(), Fault> {
+pub async fn told(admin: &mut Admin<'_>) -> Result<(), Error> {
     let realm = admin.get("GET realm", &[]).await?;
     for said in of_the_realm(&realm) {
         admin.by_hand(said);

@@ -12,7 +12,7 @@ mod service;
 mod settings;
 mod ways;
 
-use super::super::Fault;
+use super::super::Error;
 use super::client::{Client, MASTER, Secret, Settings};
 use admin::Admin;
 
@@ -31,7 +31,7 @@ pub struct Wanted {
 
 /// What became of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SetupOutcome {
     /// Something was changed, or would be.
     Changed,
     /// It was so already.
@@ -48,12 +48,12 @@ pub enum Outcome {
 pub async fn bootstrap(
     settings: Settings,
     wanted: &Wanted,
-    tell: &mut dyn FnMut(Outcome, &str),
-) -> Result<Option<Secret>, Fault> {
+    tell: &mut dyn FnMut(SetupOutcome, &str),
+) -> Result<Option<Secret>, Error> {
     let realm = settings.realm.clone();
     if realm == MASTER {
         let message = format!("{MASTER} is the realm of Keycloak's administrators: guests need one of their own");
-        return Err(Fault::Refused { message });
+        return Err(Error::Refused { message });
     }
     let mut admin = Admin::new(Client::new(settings)?, wanted.dry_run, tell);
     settings::server(&admin).await?;
@@ -83,7 +83,7 @@ pub async fn bootstrap(
 }
 
 /// The operator is let in last.
-fn unguarded() -> Fault {
+fn unguarded() -> Error {
     let message = "it is left as it is until the steps before the client scope succeed; run setup again".to_owned();
-    Fault::Refused { message }
+    Error::Refused { message }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::super::Fault;
+use super::super::super::Error;
 use super::super::client::Call;
 use super::super::grants::ACCOUNTS;
 use super::admin::{Admin, endpoint, text};
@@ -22,12 +22,12 @@ pub struct Application {
 }
 
 /// The applications that were named. Fails where one is not there, before anything is changed.
-pub async fn applications(admin: &Admin<'_>, names: &[String]) -> Result<Vec<Application>, Fault> {
+pub async fn applications(admin: &Admin<'_>, names: &[String]) -> Result<Vec<Application>, Error> {
     let mut found = Vec::new();
     for name in names {
         let Some(client) = admin.client(name).await? else {
             let message = format!("--application {name:?}: the realm has no client with this ID; nothing was changed");
-            return Err(Fault::Refused { message });
+            return Err(Error::Refused { message });
         };
         found.push(Application { id: text(&client, "id").to_owned(), name: name.clone() });
     }
@@ -35,7 +35,7 @@ pub async fn applications(admin: &Admin<'_>, names: &[String]) -> Result<Vec<App
 }
 
 /// Fails where the client scope is somebody else's: it would be completed with our mapper, and given to every application.
-pub async fn is_ours(admin: &Admin<'_>) -> Result<(), Fault> {
+pub async fn is_ours(admin: &Admin<'_>) -> Result<(), Error> {
     let scopes = admin.list("GET client-scopes", &["client-scopes"]).await?;
     let Some(known) = scopes.into_iter().find(|scope| scope["name"] == SCOPE) else { return Ok(()) };
     let mappers = known["protocolMappers"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -47,7 +47,7 @@ pub async fn is_ours(admin: &Admin<'_>) -> Result<(), Fault> {
         "the realm has a client scope {SCOPE:?} that puts something else into tokens: it is not guestlist's and stays as it is; \
          rename it (Client scopes), guestlist needs one of this name for the claim {ACCOUNTS}; nothing was changed"
     );
-    Err(Fault::Refused { message })
+    Err(Error::Refused { message })
 }
 
 fn mapper() -> Value {
@@ -70,7 +70,7 @@ fn mapper() -> Value {
 }
 
 /// The scope, its mapper, and who has it.
-pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Result<(), Fault> {
+pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Result<(), Error> {
     let before = admin.writes();
     let scopes = admin.list("GET client-scopes", &["client-scopes"]).await?;
     let known = scopes.into_iter().find(|scope| scope["name"] == SCOPE);
@@ -108,7 +108,7 @@ pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Resul
 
 /// The scope is a default one, of the realm or of an application. An optional one is in no token unless it is asked for, and
 /// Keycloak makes no optional one a default one: it keeps it as it is, or answers 409.
-async fn given(admin: &mut Admin<'_>, of: &[&str], scope: &str, what: &str) -> Result<(), Fault> {
+async fn given(admin: &mut Admin<'_>, of: &[&str], scope: &str, what: &str) -> Result<(), Error> {
     let (default, optional) = if of.is_empty() {
         ("default-default-client-scopes", "default-optional-client-scopes")
     } else {
@@ -130,7 +130,7 @@ async fn given(admin: &mut Admin<'_>, of: &[&str], scope: &str, what: &str) -> R
 }
 
 /// The scope's mapper, made or put right.
-async fn mapped(admin: &mut Admin<'_>, scope: &str, known: Option<&Value>) -> Result<(), Fault> {
+async fn mapped(admin: &mut Admin<'_>, scope: &str, known: Option<&Value>) -> Result<(), Error> {
     let wanted = mapper();
     let mappers = known.and_then(|scope| scope["protocolMappers"].as_array()).map(Vec::as_slice).unwrap_or_default();
     let path = ["client-scopes", scope, "protocol-mappers", "models"];

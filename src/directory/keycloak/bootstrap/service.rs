@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::super::Fault;
+use super::super::super::Error;
 use super::super::client::{Call, Secret};
 use super::super::endpoints::VIEW_REALM;
 use super::Wanted;
@@ -20,7 +20,7 @@ const DEFAULTS: &str = "default-roles-";
 
 /// Fails where the client is somebody else's: people sign in by it, or its service account has other work to do. It would
 /// be changed into the operator's, and what it was for would end.
-pub async fn is_ours(admin: &Admin<'_>, name: &str) -> Result<(), Fault> {
+pub async fn is_ours(admin: &Admin<'_>, name: &str) -> Result<(), Error> {
     let Some(client) = admin.client(name).await? else { return Ok(()) };
     if text(&client, "description").contains(MADE) {
         return Ok(());
@@ -30,7 +30,7 @@ pub async fn is_ours(admin: &Admin<'_>, name: &str) -> Result<(), Fault> {
             "the realm has a client {name:?} that {why}: it is not guestlist's and stays as it is; name another one for the \
              operator in GUESTLIST_KEYCLOAK_CLIENT_ID; nothing was changed"
         );
-        Err(Fault::Refused { message })
+        Err(Error::Refused { message })
     };
     let settings = settings();
     if settings.as_object().into_iter().flatten().any(|(key, value)| client[key] != *value) {
@@ -52,7 +52,7 @@ pub async fn is_ours(admin: &Admin<'_>, name: &str) -> Result<(), Fault> {
 }
 
 /// Fails where somebody has a secret already that is not the client's, before anything is changed.
-pub async fn no_clash(admin: &Admin<'_>, wanted: &Wanted) -> Result<(), Fault> {
+pub async fn no_clash(admin: &Admin<'_>, wanted: &Wanted) -> Result<(), Error> {
     let Some(known) = &wanted.known_secret else { return Ok(()) };
     let secret = match admin.client(&wanted.client_id).await? {
         Some(client) => admin.secret(text(&client, "id")).await?,
@@ -61,7 +61,7 @@ pub async fn no_clash(admin: &Admin<'_>, wanted: &Wanted) -> Result<(), Fault> {
     if secret.as_ref() == Some(known) {
         return Ok(());
     }
-    Err(Fault::Refused {
+    Err(Error::Refused {
         message: format!(
             "the file of --secret-file holds something else than the secret of client {:?} and is not overwritten; name \
              another file, or move this one away; nothing was changed",
@@ -71,7 +71,7 @@ pub async fn no_clash(admin: &Admin<'_>, wanted: &Wanted) -> Result<(), Fault> {
 }
 
 /// The client, its roles and its secret.
-pub async fn service_account(admin: &mut Admin<'_>, wanted: &Wanted) -> Result<Option<Secret>, Fault> {
+pub async fn service_account(admin: &mut Admin<'_>, wanted: &Wanted) -> Result<Option<Secret>, Error> {
     let name = &wanted.client_id;
     let id = client(admin, name).await?;
     roles(admin, name, id.as_deref()).await?;
@@ -96,7 +96,7 @@ fn settings() -> Value {
     })
 }
 
-async fn client(admin: &mut Admin<'_>, name: &str) -> Result<Option<String>, Fault> {
+async fn client(admin: &mut Admin<'_>, name: &str) -> Result<Option<String>, Error> {
     let known = admin.client(name).await?;
     let before = admin.writes();
     let id = match known {
@@ -125,7 +125,7 @@ async fn client(admin: &mut Admin<'_>, name: &str) -> Result<Option<String>, Fau
 }
 
 /// Exactly our roles: what is missing is given, what is more is taken away.
-async fn roles(admin: &mut Admin<'_>, name: &str, id: Option<&str>) -> Result<(), Fault> {
+async fn roles(admin: &mut Admin<'_>, name: &str, id: Option<&str>) -> Result<(), Error> {
     let what = format!("the service account of client {name:?} has the roles {}, and no other", ROLES.join(", "));
     let (Some(id), Some(management)) = (id, admin.client(MANAGEMENT).await?) else {
         admin.settled(false, &what);
@@ -161,7 +161,7 @@ async fn roles(admin: &mut Admin<'_>, name: &str, id: Option<&str>) -> Result<()
     Ok(())
 }
 
-async fn take(admin: &mut Admin<'_>, path: &[&str], roles: Vec<Value>) -> Result<(), Fault> {
+async fn take(admin: &mut Admin<'_>, path: &[&str], roles: Vec<Value>) -> Result<(), Error> {
     if roles.is_empty() {
         return Ok(());
     }

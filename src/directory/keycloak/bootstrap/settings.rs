@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::super::Fault;
+use super::super::super::Error;
 use super::super::client::Call;
 use super::super::guest::UPDATE_PASSWORD;
 use super::super::mfa::{CONFIGURE_TOTP, WEBAUTHN_REGISTER};
@@ -19,9 +19,9 @@ const KEPT: i64 = 7 * 24 * 3600;
 const EVENTS_EXPIRE: &str = "adminEventsExpiration";
 
 /// Fails early where the server cannot be used.
-pub async fn server(admin: &Admin<'_>) -> Result<(), Fault> {
+pub async fn server(admin: &Admin<'_>) -> Result<(), Error> {
     let info = admin.read(Call::get(endpoint("GET serverinfo"), &["serverinfo"]).above()).await?;
-    usable(&info).map_err(|message| Fault::Refused { message })
+    usable(&info).map_err(|message| Error::Refused { message })
 }
 
 fn usable(info: &Value) -> Result<(), String> {
@@ -45,7 +45,7 @@ fn put(body: Value) -> Call<'static> {
 }
 
 /// The realm's settings.
-pub async fn realm(admin: &mut Admin<'_>) -> Result<(), Fault> {
+pub async fn realm(admin: &mut Admin<'_>) -> Result<(), Error> {
     let realm = admin.get("GET realm", &[]).await?;
     if realm["enabled"] == false {
         admin.by_hand("the realm is switched off: switch it on in its settings (Enabled)");
@@ -62,7 +62,7 @@ pub async fn realm(admin: &mut Admin<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn organizations(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Fault> {
+async fn organizations(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Error> {
     let already = realm["organizationsEnabled"] == true;
     if !already {
         admin.write(put(json!({"organizationsEnabled": true}))).await?;
@@ -71,7 +71,7 @@ async fn organizations(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Fault
     Ok(())
 }
 
-async fn invitations(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Fault> {
+async fn invitations(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Error> {
     let long = realm["actionTokenGeneratedByAdminLifespan"].as_i64().is_some_and(|seconds| seconds >= INVITATION);
     if !long {
         admin.write(put(json!({"actionTokenGeneratedByAdminLifespan": INVITATION}))).await?;
@@ -80,7 +80,7 @@ async fn invitations(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Fault> 
     Ok(())
 }
 
-async fn events(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Fault> {
+async fn events(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Error> {
     let on = |name: &str| realm[name] == true;
     let already = on("eventsEnabled") && on("adminEventsEnabled");
     if !already {
@@ -101,7 +101,7 @@ async fn events(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Fault> {
 }
 
 /// Our attributes in the user profile.
-pub async fn profile(admin: &mut Admin<'_>) -> Result<(), Fault> {
+pub async fn profile(admin: &mut Admin<'_>) -> Result<(), Error> {
     let path = ["users", "profile"];
     let before = admin.get("GET users/profile", &path).await?;
     let after = profile::declare(&before);
@@ -115,7 +115,7 @@ pub async fn profile(admin: &mut Admin<'_>) -> Result<(), Fault> {
 
 /// The required actions are on, and a guest chooses a password before they set up MFA: a guest who stops between the two can
 /// go on without help.
-pub async fn actions(admin: &mut Admin<'_>) -> Result<(), Fault> {
+pub async fn actions(admin: &mut Admin<'_>) -> Result<(), Error> {
     let name = "GET authentication/required-actions";
     let rows = admin.list(name, &["authentication", "required-actions"]).await?;
     let find = |alias: &str| rows.iter().find(|row| row["alias"] == alias).cloned();
@@ -147,7 +147,7 @@ pub async fn actions(admin: &mut Admin<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn put_action(admin: &mut Admin<'_>, alias: &str, mut row: Value, priority: i64) -> Result<(), Fault> {
+async fn put_action(admin: &mut Admin<'_>, alias: &str, mut row: Value, priority: i64) -> Result<(), Error> {
     row["enabled"] = true.into();
     row["priority"] = priority.into();
     let path = ["authentication", "required-actions", alias];

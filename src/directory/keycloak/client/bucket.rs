@@ -9,7 +9,7 @@ use tokio::time::Instant;
 const BURST: f64 = 0.25;
 
 /// A token bucket.
-pub struct Bucket {
+pub struct RateLimit {
     per_second: f64,
     state: Mutex<State>,
 }
@@ -20,7 +20,7 @@ struct State {
     at: Instant,
 }
 
-impl Bucket {
+impl RateLimit {
     /// A full bucket.
     pub fn new(per_second: u32) -> Self {
         let per_second = f64::from(per_second.max(1));
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_free_and_what_follows_waits_its_turn() {
-        let bucket = Bucket::new(8);
+        let bucket = RateLimit::new(8);
         let now = Instant::now();
         let waits: Vec<_> = (0..4).map(|_| bucket.reserve(now).as_millis()).collect();
         assert_eq!(waits, [0, 0, 125, 250]);

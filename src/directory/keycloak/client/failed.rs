@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use super::super::super::Fault;
+use super::super::super::Error;
 use super::settings::CA_FILE;
 use super::{Endpoint, Settings, Unanswered};
 use crate::rules::printable;
@@ -59,7 +59,7 @@ impl Why {
 
 /// A call that did not do what it should.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Failed {
+pub enum ClientError {
     /// The server refused it.
     Status {
         /// Which call.
@@ -81,10 +81,10 @@ pub enum Failed {
         after: Duration,
     },
     /// It did not get as far as that.
-    Fault(Fault),
+    Fault(Error),
 }
 
-impl Failed {
+impl ClientError {
     /// The attributes of a user that the realm's user profile refused.
     pub fn invalid(&self) -> &[Invalid] {
         match self {
@@ -111,14 +111,14 @@ impl Failed {
     }
 }
 
-impl From<Failed> for Fault {
-    fn from(failed: Failed) -> Self {
+impl From<ClientError> for Error {
+    fn from(failed: ClientError) -> Self {
         match failed {
-            Failed::Fault(fault) => fault,
-            Failed::Late { endpoint, after } => {
+            ClientError::Fault(fault) => fault,
+            ClientError::Late { endpoint, after } => {
                 Self::Unavailable { context: format!("{endpoint}: no answer in {}s", after.as_secs_f64()) }
             }
-            Failed::Status { endpoint, status, said, invalid, after } => {
+            ClientError::Status { endpoint, status, said, invalid, after } => {
                 let mut context = format!("{endpoint}: Keycloak answered {status}: {said}");
                 if let Some(first) = invalid.first() {
                     context = format!("{context}. {}", first.why.fix());
@@ -138,7 +138,7 @@ impl From<Failed> for Fault {
 }
 
 /// `Ok(None)` where Keycloak says that it is not there. Nobody else can say that: see [`refused`].
-pub fn optional<T>(result: Result<T, Failed>) -> Result<Option<T>, Failed> {
+pub fn optional<T>(result: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(failed) if failed.is(404) => Ok(None),
@@ -153,7 +153,7 @@ pub(super) fn refused(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
-) -> Failed {
+) -> ClientError {
     let words = said(body);
     let said = words.clone().unwrap_or_else(|| NO_WORDS.to_owned());
     let (name, realm) = (endpoint.name, &settings.realm);
@@ -176,21 +176,21 @@ pub(super) fn refused(
         ),
         status => {
             let invalid = if endpoint.writes_a_user() { invalid(body) } else { Vec::new() };
-            return Failed::Status { endpoint: name, status, said, invalid, after: patience(headers) };
+            return ClientError::Status { endpoint: name, status, said, invalid, after: patience(headers) };
         }
     };
-    Failed::Fault(Fault::Refused { message })
+    ClientError::Fault(Error::Refused { message })
 }
 
 /// Something else than Keycloak answered: what it says is not believed.
-pub(super) fn stranger(endpoint: Endpoint, status: StatusCode) -> Failed {
+pub(super) fn stranger(endpoint: Endpoint, status: StatusCode) -> ClientError {
     let context = format!(
         "{}: something else than Keycloak answered {}: see that what stands before it at this URL passes /realms and /admin \
          on, and that no path is missing, such as /auth",
         endpoint.name,
         status.as_u16()
     );
-    Failed::Fault(Fault::Unavailable { context })
+    ClientError::Fault(Error::Unavailable { context })
 }
 
 /// For how long the server asks for patience. A date is not read: clocks differ.
@@ -200,10 +200,10 @@ fn patience(headers: &HeaderMap) -> Duration {
 }
 
 /// The error of a request without a complete response before its deadline.
-pub(super) fn unanswered(endpoint: Endpoint, unanswered: Unanswered, deadline: Duration) -> Failed {
+pub(super) fn unanswered(endpoint: Endpoint, unanswered: Unanswered, deadline: Duration) -> ClientError {
     let endpoint = endpoint.name;
     let why = match unanswered {
-        Unanswered::Late => return Failed::Late { endpoint, after: deadline },
+        Unanswered::Late => return ClientError::Late { endpoint, after: deadline },
         Unanswered::Broken { why } => why,
     };
     // Nobody's, or somebody's of the same name: an authority that was made anew.
@@ -216,7 +216,7 @@ pub(super) fn unanswered(endpoint: Endpoint, unanswered: Unanswered, deadline: D
     } else {
         String::new()
     };
-    Failed::Fault(Fault::Unavailable { context: format!("{endpoint}: {why}{hint}") })
+    ClientError::Fault(Error::Unavailable { context: format!("{endpoint}: {why}{hint}") })
 }
 
 /// What the server said, in whichever shape. `None`: none of Keycloak's.
@@ -283,7 +283,7 @@ mod tests {
     const GET_USER: Endpoint = Endpoint { name: "GET users/{id}", needs: "manage-users" };
     const PUT_USER: Endpoint = Endpoint { name: "PUT users/{id}", needs: "manage-users" };
 
-    fn answered(endpoint: Endpoint, status: u16, body: &str) -> Failed {
+    fn answered(endpoint: Endpoint, status: u16, body: &str) -> ClientError {
         let secret = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| "hunter2".to_owned());
         let settings = Settings::read("keycloak:http://localhost#workspace", secret).unwrap();
         refused(&settings, endpoint, StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
@@ -291,11 +291,11 @@ mod tests {
 
     #[test]
     fn status_decides_what_a_refusal_means() {
-        let kind = |status| match Fault::from(answered(GET_USER, status, r#"{"errorMessage":"no"}"#)) {
-            Fault::Changed { .. } => "changed",
-            Fault::Busy { .. } => "busy",
-            Fault::Unavailable { .. } => "unavailable",
-            Fault::Refused { .. } => "refused",
+        let kind = |status| match Error::from(answered(GET_USER, status, r#"{"errorMessage":"no"}"#)) {
+            Error::Changed { .. } => "changed",
+            Error::Busy { .. } => "busy",
+            Error::Unavailable { .. } => "unavailable",
+            Error::Refused { .. } => "refused",
             _ => "another fault",
         };
         for (said, statuses) in [
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn refusal_without_words_points_to_the_log() {
         for (body, points) in [("{}", true), ("", true), (r#"{"error":"unknown_error"}"#, false)] {
-            let said = Fault::from(answered(GET_USER, 500, body)).to_string();
+            let said = Error::from(answered(GET_USER, 500, body)).to_string();
             assert_eq!(said.contains("See the log of Keycloak"), points, "{said}");
             assert!(!said.contains("hunter2"), "{said}");
         }
@@ -324,7 +324,7 @@ mod tests {
         let body = r#"{"field":"lastName","errorMessage":"error-user-attribute-required"}"#;
         let count = |endpoint, status| answered(endpoint, status, body).invalid().len();
         assert_eq!([count(PUT_USER, 400), count(PUT_USER, 409), count(GET_USER, 400)], [1, 0, 0]);
-        let said = Fault::from(answered(PUT_USER, 400, body).about("bob@acme.example")).to_string();
+        let said = Error::from(answered(PUT_USER, 400, body).about("bob@acme.example")).to_string();
         assert!(said.contains("bob@acme.example") && said.contains("require it of users only"), "{said}");
     }
 

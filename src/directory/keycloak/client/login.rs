@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::super::super::Fault;
+use super::super::super::Error;
 
 /// The realm of the server's administrators, and the client that people sign in by.
 pub const MASTER: &str = "master";
@@ -46,7 +46,7 @@ impl fmt::Debug for Secret {
 
 /// Who we are to Keycloak: the service account of a client, or an administrator who prepares a realm for it.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub struct Credentials {
     /// The client that the token is made for.
     pub client_id: String,
     source: Source,
@@ -77,24 +77,24 @@ impl Source {
         environment: impl Fn(&str) -> Option<String>,
         text: &'static str,
         file: &'static str,
-    ) -> Result<Option<Self>, Fault> {
+    ) -> Result<Option<Self>, Error> {
         match (environment(text), environment(file)) {
             (Some(secret), None) if !secret.is_empty() => Ok(Some(Self::Text(Secret::new(secret)))),
             (None, Some(path)) => Ok(Some(Self::File { file: PathBuf::from(path), variable: file })),
-            (Some(_), Some(_)) => Err(Fault::Refused { message: format!("set one of {text} and {file}, not both") }),
+            (Some(_), Some(_)) => Err(Error::Refused { message: format!("set one of {text} and {file}, not both") }),
             (Some(_) | None, None) => Ok(None),
         }
     }
 }
 
-impl Login {
+impl Credentials {
     /// With a secret at hand.
     pub fn new(client_id: impl Into<String>, secret: Secret) -> Self {
         Self { client_id: client_id.into(), source: Source::Text(secret), who: Who::Operator }
     }
 
     /// The operator: the service account of a client in the realm that it works in.
-    pub(super) fn operator(client_id: String, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
+    pub(super) fn operator(client_id: String, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         match Source::read(&environment, CLIENT_SECRET, CLIENT_SECRET_FILE)? {
             Some(source) => Ok(Self { client_id, source, who: Who::Operator }),
             None => refuse(format!(
@@ -105,7 +105,7 @@ impl Login {
     }
 
     /// An administrator who prepares a realm: one of the server's, or that realm's own; a person or a service account.
-    pub(super) fn administrator(realm: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
+    pub(super) fn administrator(realm: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let set = |name: &str| environment(name).filter(|text| !text.is_empty());
         let home = set(ADMIN_REALM).unwrap_or_else(|| MASTER.to_owned());
         if home != MASTER && home != realm {
@@ -143,14 +143,14 @@ impl Login {
     }
 
     /// The secret as it is now.
-    pub fn secret(&self) -> Result<Secret, Fault> {
+    pub fn secret(&self) -> Result<Secret, Error> {
         match &self.source {
             Source::Text(secret) => Ok(secret.clone()),
             Source::File { file, variable } => match std::fs::read_to_string(file) {
                 Ok(text) => Ok(Secret::new(text.trim())),
                 Err(error) => {
                     let message = format!("{variable}: {} cannot be read: {error}", file.display());
-                    Err(Fault::Refused { message })
+                    Err(Error::Refused { message })
                 }
             },
         }
@@ -178,7 +178,7 @@ impl Login {
     }
 
     /// What is said where Keycloak does not take the credentials.
-    pub fn refused(&self) -> Fault {
+    pub fn refused(&self) -> Error {
         let client = &self.client_id;
         let message = match &self.who {
             Who::Operator => format!(
@@ -198,7 +198,7 @@ impl Login {
                  name a client with a service account, {ADMIN_CLIENT_ID} and {ADMIN_CLIENT_SECRET_FILE}"
             ),
         };
-        Fault::Refused { message }
+        Error::Refused { message }
     }
 
     /// What is said where a call is not allowed.
@@ -226,6 +226,6 @@ impl Login {
     }
 }
 
-fn refuse<T>(message: String) -> Result<T, Fault> {
-    Err(Fault::Refused { message })
+fn refuse<T>(message: String) -> Result<T, Error> {
+    Err(Error::Refused { message })
 }

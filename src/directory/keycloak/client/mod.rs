@@ -18,17 +18,17 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use failed::{Failed, Invalid, Why, optional};
-pub use login::{Login, MASTER, Secret};
+pub use failed::{ClientError, Invalid, Why, optional};
+pub use login::{Credentials, MASTER, Secret};
 pub use settings::{Settings, client_id};
-pub use token::Reading;
+pub use token::ClockReading;
 pub use transport::{Body, Request, Response, Transport, Unanswered};
 
-use super::super::Fault;
-use bucket::Bucket;
+use super::super::Error;
+use bucket::RateLimit;
 use failed::stranger;
 use token::Tokens;
-use waiting::Waiting;
+use waiting::PendingCalls;
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(9);
@@ -156,13 +156,13 @@ pub struct Answer {
 
 impl Answer {
     /// The body as what it should be.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failed> {
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             // Where, not what: the words of the error quote what is there.
             let (line, column) = (error.line(), error.column());
             let name = self.endpoint.name;
             let context = format!("{name}: the answer does not read as expected at line {line}, column {column}");
-            Failed::Fault(Fault::Unavailable { context })
+            ClientError::Fault(Error::Unavailable { context })
         })
     }
 }
@@ -172,23 +172,23 @@ pub struct Client {
     transport: Arc<dyn Transport>,
     settings: Settings,
     tokens: Tokens,
-    bucket: Bucket,
+    bucket: RateLimit,
     calls: Mutex<BTreeMap<&'static str, u64>>,
     /// The time of the server's clock in the latest token.
-    clock: Mutex<Option<Reading>>,
-    waiting: Waiting,
+    clock: Mutex<Option<ClockReading>>,
+    waiting: PendingCalls,
 }
 
 impl Client {
     /// Sets the client up, over HTTP; no call is made yet.
-    pub fn new(settings: Settings) -> Result<Self, Fault> {
+    pub fn new(settings: Settings) -> Result<Self, Error> {
         let transport = Arc::new(settings.http()?);
         Ok(Self::over(settings, transport))
     }
 
     /// The same over another transport.
     pub fn over(settings: Settings, transport: Arc<dyn Transport>) -> Self {
-        let bucket = Bucket::new(settings.calls_per_second);
+        let bucket = RateLimit::new(settings.calls_per_second);
         Self {
             transport,
             settings,
@@ -196,18 +196,18 @@ impl Client {
             bucket,
             calls: Mutex::default(),
             clock: Mutex::default(),
-            waiting: Waiting::default(),
+            waiting: PendingCalls::default(),
         }
     }
 
     /// The user that we are to Keycloak: its events name him.
-    pub async fn subject(&self) -> Result<Option<String>, Failed> {
+    pub async fn subject(&self) -> Result<Option<String>, ClientError> {
         self.tokens.current(self).await?;
         Ok(self.tokens.subject().await)
     }
 
     /// The time of the server's clock in the latest token.
-    pub fn clock_reading(&self) -> Option<Reading> {
+    pub fn clock_reading(&self) -> Option<ClockReading> {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -223,7 +223,7 @@ impl Client {
 
     /// Makes a call to the realm's admin API. What is only read is asked for once more where the connection failed; a
     /// token that is not taken any more is renewed once.
-    pub async fn call(&self, call: Call<'_>) -> Result<Answer, Failed> {
+    pub async fn call(&self, call: Call<'_>) -> Result<Answer, ClientError> {
         let mut url = self.settings.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("admin");
@@ -245,15 +245,15 @@ impl Client {
                     renewed = true;
                     self.tokens.forget(&token).await;
                 }
-                Ok(Sent::Unauthorized) => return Err(Failed::Fault(self.settings.login.refused())),
-                Err(Failed::Fault(Fault::Unavailable { .. })) if again => again = false,
-                Err(Failed::Late { .. }) if again && !call.listing => again = false,
+                Ok(Sent::Unauthorized) => return Err(ClientError::Fault(self.settings.login.refused())),
+                Err(ClientError::Fault(Error::Unavailable { .. })) if again => again = false,
+                Err(ClientError::Late { .. }) if again && !call.listing => again = false,
                 Err(failed) => return Err(failed),
             }
         }
     }
 
-    async fn send(&self, call: &Call<'_>, url: Url, token: &Secret) -> Result<Sent, Failed> {
+    async fn send(&self, call: &Call<'_>, url: Url, token: &Secret) -> Result<Sent, ClientError> {
         let request = Request { method: call.method.clone(), url, token: Some(token.clone()), body: call.body.clone() };
         let _waiting = self.waiting.begin(call.endpoint.name);
         let answered = self.exchange(call.endpoint, request, call.deadline, async |response| {
@@ -284,8 +284,8 @@ impl Client {
         endpoint: Endpoint,
         request: Request,
         deadline: Duration,
-        read: impl AsyncFnOnce(Response) -> Result<T, Failed>,
-    ) -> Result<T, Failed> {
+        read: impl AsyncFnOnce(Response) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
         self.bucket.take().await;
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(endpoint.name).or_default() += 1;
         let exchanged = async {
@@ -305,7 +305,7 @@ impl Client {
         status: StatusCode,
         headers: &HeaderMap,
         body: Result<Vec<u8>, Unanswered>,
-    ) -> Failed {
+    ) -> ClientError {
         failed::refused(&self.settings, endpoint, status, headers, &body.unwrap_or_default())
     }
 }

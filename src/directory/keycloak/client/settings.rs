@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::super::super::{Fault, scheme};
-use super::login::{CLIENT_ID, Login, MASTER};
+use super::super::super::{Error, scheme};
+use super::login::{CLIENT_ID, Credentials, MASTER};
 
 /// How many calls a second are made at most, unless the environment says otherwise.
 const CALLS_PER_SECOND: u32 = 1000;
@@ -22,7 +22,7 @@ pub struct Settings {
     /// The realm's name.
     pub realm: String,
     /// Who we are.
-    pub login: Login,
+    pub login: Credentials,
     /// Certificates of authorities that are trusted besides the system's, as PEM.
     pub authorities: Option<Vec<u8>>,
     /// How many calls a second are made at most.
@@ -31,25 +31,25 @@ pub struct Settings {
 
 impl Settings {
     /// Reads `keycloak:URL#REALM`, and the rest from the environment as it is told: for the service account.
-    pub fn read(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
+    pub fn read(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let place = place(address)?;
-        let login = Login::operator(client_id(&environment), &environment)?;
+        let login = Credentials::operator(client_id(&environment), &environment)?;
         Self::with(place, environment, login)
     }
 
     /// The same for an administrator: of the server, who is known in the realm master, or of the realm itself.
-    pub fn administrator(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Fault> {
+    pub fn administrator(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let place = place(address)?;
-        let login = Login::administrator(&place.1, &environment)?;
+        let login = Credentials::administrator(&place.1, &environment)?;
         Self::with(place, environment, login)
     }
 
     fn with(
         (base, realm): (Url, String),
         environment: impl Fn(&str) -> Option<String>,
-        login: Login,
-    ) -> Result<Self, Fault> {
-        let refuse = |message: String| Err(Fault::Refused { message });
+        login: Credentials,
+    ) -> Result<Self, Error> {
+        let refuse = |message: String| Err(Error::Refused { message });
         let authorities = match environment(CA_FILE) {
             None => None,
             Some(file) => match std::fs::read(&file) {
@@ -66,7 +66,7 @@ impl Settings {
     }
 
     /// The client below.
-    pub(super) fn http(&self) -> Result<reqwest::Client, Fault> {
+    pub(super) fn http(&self) -> Result<reqwest::Client, Error> {
         // An error means that it is installed already.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut builder = reqwest::Client::builder()
@@ -75,14 +75,14 @@ impl Settings {
             .redirect(reqwest::redirect::Policy::none());
         if let Some(pem) = &self.authorities {
             let bad =
-                |why: &str| Fault::Refused { message: format!("{CA_FILE}: {why}: certificates in PEM belong there") };
+                |why: &str| Error::Refused { message: format!("{CA_FILE}: {why}: certificates in PEM belong there") };
             let found = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| bad(&error.to_string()))?;
             if found.is_empty() {
                 return Err(bad("no certificate is in it"));
             }
             builder = builder.tls_certs_merge(found);
         }
-        builder.build().map_err(|error| Fault::Refused { message: format!("failed to set up the client: {error}") })
+        builder.build().map_err(|error| Error::Refused { message: format!("failed to set up the client: {error}") })
     }
 
     /// What is said where the realm is not there.
@@ -105,8 +105,8 @@ pub fn client_id(environment: impl Fn(&str) -> Option<String>) -> String {
 }
 
 /// The server's address and the realm in `keycloak:URL#REALM`.
-fn place(address: &str) -> Result<(Url, String), Fault> {
-    let refuse = |why: &str| Fault::Refused {
+fn place(address: &str) -> Result<(Url, String), Error> {
+    let refuse = |why: &str| Error::Refused {
         message: format!(
             "--directory {}: {why}; write keycloak:URL#REALM, as in keycloak:https://id.host.example#workspace",
             scheme(address)
@@ -175,7 +175,7 @@ mod tests {
             ("keycloak:https://id.host.example/#/workspace/users", "ends before /admin"),
             ("keycloak:https://id.host.example/auth/realms/workspace#workspace", "ends before /admin and /realms"),
         ] {
-            let Err(Fault::Refused { message }) = Settings::read(address, secret) else { unreachable!("{address}") };
+            let Err(Error::Refused { message }) = Settings::read(address, secret) else { unreachable!("{address}") };
             assert!(message.contains(why) && !message.contains("hunter2"), "{message}");
         }
     }
@@ -185,7 +185,7 @@ mod tests {
         let settings = Settings::read("keycloak:http://127.0.0.1:8080#workspace", secret).unwrap();
         assert!(!format!("{settings:?}").contains("hunter2"));
         assert_eq!(settings.login.secret().unwrap().reveal(), "hunter2");
-        let Err(Fault::Refused { message }) = Settings::read("keycloak:http://localhost#w", |_| None) else {
+        let Err(Error::Refused { message }) = Settings::read("keycloak:http://localhost#w", |_| None) else {
             unreachable!("without a secret")
         };
         assert!(message.contains(CLIENT_SECRET_FILE), "{message}");
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn empty_secret_is_none() {
         let empty = |name: &str| (name == CLIENT_SECRET).then(String::new);
-        let Err(Fault::Refused { message }) = Settings::read("keycloak:http://localhost#w", empty) else {
+        let Err(Error::Refused { message }) = Settings::read("keycloak:http://localhost#w", empty) else {
             unreachable!("an empty secret")
         };
         assert!(message.contains(CLIENT_SECRET_FILE), "{message}");
@@ -227,7 +227,7 @@ mod tests {
         assert!(sent.contains(&("username", "root")) && sent.contains(&("password", "hunter2")), "{sent:?}");
         assert!(!format!("{settings:?}").contains("hunter2"));
         // The client's secret is not the administrator's password, and the other way round.
-        let Err(Fault::Refused { message }) =
+        let Err(Error::Refused { message }) =
             Settings::administrator("keycloak:http://localhost#w", super::tests::secret)
         else {
             unreachable!("with a client's secret only")

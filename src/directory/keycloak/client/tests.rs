@@ -66,9 +66,9 @@ fn calls(client: &Client, endpoint: &str) -> u64 {
     client.calls().get(endpoint).copied().unwrap_or_default()
 }
 
-fn unavailable(failed: Result<Answer, Failed>) -> String {
+fn unavailable(failed: Result<Answer, ClientError>) -> String {
     match failed {
-        Err(Failed::Fault(Fault::Unavailable { context })) => context,
+        Err(ClientError::Fault(Error::Unavailable { context })) => context,
         other => unreachable!("{other:?}"),
     }
 }
@@ -115,8 +115,8 @@ async fn an_answer_that_never_comes_ends_with_the_deadline() {
     let client = client(Does::Holds).await;
     let call = Call { deadline: Duration::from_millis(50), ..Call::get(USER, &["users", "1"]) };
     let late = client.call(call).await.unwrap_err();
-    assert_eq!(late, Failed::Late { endpoint: USER.name, after: Duration::from_millis(50) });
-    assert_eq!(Fault::from(late).to_string(), "the directory does not answer: GET users/{id}: no answer in 0.05s");
+    assert_eq!(late, ClientError::Late { endpoint: USER.name, after: Duration::from_millis(50) });
+    assert_eq!(Error::from(late).to_string(), "the directory does not answer: GET users/{id}: no answer in 0.05s");
     assert_eq!(calls(&client, USER.name), 2);
     assert_eq!(client.waiting(), None);
 }
@@ -126,7 +126,7 @@ async fn listing_page_that_is_late_is_not_asked_for_again() {
     let client = client(Does::Holds).await;
     let call = Call { deadline: Duration::from_millis(50), ..Call::get(LIST, &["organizations"]).listing(0, 100) };
     let late = client.call(call).await.unwrap_err();
-    assert_eq!(late, Failed::Late { endpoint: LIST.name, after: Duration::from_millis(50) });
+    assert_eq!(late, ClientError::Late { endpoint: LIST.name, after: Duration::from_millis(50) });
     assert_eq!(calls(&client, LIST.name), 1);
 }
 
@@ -134,7 +134,7 @@ async fn listing_page_that_is_late_is_not_asked_for_again() {
 async fn a_token_that_is_never_taken_is_asked_for_twice_and_not_for_ever() {
     let client = client(Does::Says(401, JSON, r#"{"error":"HTTP 401 Unauthorized"}"#)).await;
     let refused = client.call(Call::get(USER, &["users", "1"])).await;
-    assert!(matches!(&refused, Err(Failed::Fault(Fault::Refused { .. }))), "{refused:?}");
+    assert!(matches!(&refused, Err(ClientError::Fault(Error::Refused { .. }))), "{refused:?}");
     assert_eq!((calls(&client, "POST token"), calls(&client, USER.name)), (2, 2));
 }
 
@@ -151,7 +151,7 @@ async fn only_keycloak_can_say_that_something_is_not_there() {
         let other = client(Does::Says(status, header, body)).await;
         for call in [Call::get(USER, &["users", "1"]), Call::delete(USER, &["users", "1"])] {
             let said = match optional(other.call(call).await) {
-                Err(Failed::Fault(Fault::Unavailable { context })) => context,
+                Err(ClientError::Fault(Error::Unavailable { context })) => context,
                 other => unreachable!("{other:?}"),
             };
             assert!(said.contains("something else than Keycloak answered"), "{said}");
@@ -167,7 +167,7 @@ async fn a_path_that_keycloak_does_not_have_is_not_something_that_is_gone() {
     ] {
         let other = client(Does::Says(404, JSON, body)).await;
         let refused = optional(other.call(Call::get(endpoint, &[])).await);
-        let Err(Failed::Fault(Fault::Refused { message })) = refused else { unreachable!("{refused:?}") };
+        let Err(ClientError::Fault(Error::Refused { message })) = refused else { unreachable!("{refused:?}") };
         assert!(message.contains(says), "{message}");
     }
 }
@@ -176,8 +176,8 @@ async fn a_path_that_keycloak_does_not_have_is_not_something_that_is_gone() {
 async fn who_asks_for_patience_gets_it() {
     for status in [429, 503] {
         let busy = client(Does::Says(status, "Retry-After: 7", "")).await;
-        let fault = Fault::from(busy.call(Call::get(USER, &["users", "1"])).await.unwrap_err());
-        assert!(matches!(fault, Fault::Busy { after, .. } if after.as_secs() == 7), "{fault:?}");
+        let fault = Error::from(busy.call(Call::get(USER, &["users", "1"])).await.unwrap_err());
+        assert!(matches!(fault, Error::Busy { after, .. } if after.as_secs() == 7), "{fault:?}");
         assert_eq!(calls(&busy, USER.name), 1, "not asked again at once");
     }
 }
@@ -186,6 +186,6 @@ async fn who_asks_for_patience_gets_it() {
 async fn an_answer_that_does_not_read_is_not_repeated() {
     let client = client(Does::Says(200, JSON, "[\n\"hunter3\"]")).await;
     let answer = client.call(Call::get(USER, &["users", "1"])).await.unwrap();
-    let said = Fault::from(answer.read::<Vec<u64>>().unwrap_err()).to_string();
+    let said = Error::from(answer.read::<Vec<u64>>().unwrap_err()).to_string();
     assert!(said.contains("at line 2, column 9") && !said.contains("hunter3"), "{said}");
 }

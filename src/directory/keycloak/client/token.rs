@@ -10,8 +10,8 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::super::super::Fault;
-use super::{Body, Client, Endpoint, Failed, Request, Response, Secret};
+use super::super::super::Error;
+use super::{Body, Client, ClientError, Endpoint, Request, Response, Secret};
 
 const TOKEN: Endpoint = Endpoint { name: "POST token", needs: "" };
 /// How much of its life a token is used for, in percent.
@@ -29,7 +29,7 @@ struct Token {
 
 /// A reading of the server's clock.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
+pub struct ClockReading {
     /// When it was asked for.
     pub asked: Instant,
     /// When the answer was there.
@@ -53,7 +53,7 @@ struct Granted {
 
 impl Tokens {
     /// The token as it is now, or a new one.
-    pub async fn current(&self, client: &Client) -> Result<Secret, Failed> {
+    pub async fn current(&self, client: &Client) -> Result<Secret, ClientError> {
         // Held while it is fetched: whoever else needs one waits for this one.
         let mut held = self.0.lock().await;
         if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.renew_at) {
@@ -88,9 +88,9 @@ fn address(client: &Client) -> Url {
     url
 }
 
-async fn fetch(client: &Client) -> Result<Token, Failed> {
+async fn fetch(client: &Client) -> Result<Token, ClientError> {
     let login = &client.settings.login;
-    let secret = login.secret().map_err(Failed::Fault)?;
+    let secret = login.secret().map_err(ClientError::Fault)?;
     let began = Instant::now();
     let form = login.form(&secret).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let request = Request { method: Method::POST, url: address(client), token: None, body: Body::Form(form) };
@@ -98,7 +98,7 @@ async fn fetch(client: &Client) -> Result<Token, Failed> {
     let granted = answered.await?;
     let claims = claims(&granted.access_token);
     if let Some(second) = claims.as_ref().and_then(|claims| claims.iat) {
-        let reading = Reading { asked: began, answered: Instant::now(), second };
+        let reading = ClockReading { asked: began, answered: Instant::now(), second };
         *client.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
     }
     let subject = claims.and_then(|claims| claims.sub);
@@ -106,12 +106,12 @@ async fn fetch(client: &Client) -> Result<Token, Failed> {
 }
 
 /// Reads the response to a request for a token.
-async fn granted(client: &Client, response: Response) -> Result<Granted, Failed> {
+async fn granted(client: &Client, response: Response) -> Result<Granted, ClientError> {
     let login = &client.settings.login;
     let Response { status, headers, body } = response;
     match status.as_u16() {
         200 => {}
-        400 | 401 => return Err(Failed::Fault(login.refused())),
+        400 | 401 => return Err(ClientError::Fault(login.refused())),
         403 => {
             let realm = login.home(&client.settings.realm);
             let said = body.await.unwrap_or_default().to_ascii_lowercase();
@@ -122,20 +122,20 @@ async fn granted(client: &Client, response: Response) -> Result<Granted, Failed>
             } else {
                 format!("realm {realm:?} is switched off in Keycloak")
             };
-            return Err(Failed::Fault(Fault::Refused { message }));
+            return Err(ClientError::Fault(Error::Refused { message }));
         }
         404 => {
             return Err(match client.refused(TOKEN, status, &headers, body.await) {
-                Failed::Status { .. } => Failed::Fault(Fault::Refused { message: client.settings.no_home() }),
+                ClientError::Status { .. } => ClientError::Fault(Error::Refused { message: client.settings.no_home() }),
                 // Something else than that there is no such realm.
-                failed @ (Failed::Late { .. } | Failed::Fault(_)) => failed,
+                failed @ (ClientError::Late { .. } | ClientError::Fault(_)) => failed,
             });
         }
         _ => return Err(client.refused(TOKEN, status, &headers, body.await)),
     }
-    let bad = || Fault::Unavailable { context: format!("{}: the answer does not read as a token", TOKEN.name) };
+    let bad = || Error::Unavailable { context: format!("{}: the answer does not read as a token", TOKEN.name) };
     let read = body.await.ok().and_then(|body| serde_json::from_slice(&body).ok());
-    read.ok_or_else(|| Failed::Fault(bad()))
+    read.ok_or_else(|| ClientError::Fault(bad()))
 }
 
 /// When a token that was asked for at this instant, and lives for so many seconds, is renewed.

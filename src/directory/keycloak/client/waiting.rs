@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 /// The calls without an answer, in the order in which they were made.
 #[derive(Default)]
-pub struct Waiting(Mutex<Calls>);
+pub struct PendingCalls(Mutex<Calls>);
 
 #[derive(Default)]
 struct Calls {
@@ -18,11 +18,11 @@ struct Calls {
 
 /// A call without an answer. It has one, or none will come, once this is dropped.
 pub struct Open<'a> {
-    waiting: &'a Waiting,
+    waiting: &'a PendingCalls,
     number: u64,
 }
 
-impl Waiting {
+impl PendingCalls {
     /// A call is made.
     pub fn begin(&self, endpoint: &'static str) -> Open<'_> {
         self.begin_at(endpoint, Instant::now())
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn oldest_unanswered_call_is_named_until_it_ends() {
-        let (waiting, began) = (Waiting::default(), Instant::now());
+        let (waiting, began) = (PendingCalls::default(), Instant::now());
         let after = |seconds| began + Duration::from_secs(seconds);
         assert_eq!(waiting.longest(), None);
         let users = waiting.begin_at("GET users", began);

@@ -1,34 +1,34 @@
 //! First acceptance: a user made, revived or adopted, with our mark, and one invitation. The record is written before the
 //! mail is asked for, so that a crash between the two sends none rather than two.
 
-use crate::few::Few;
+use crate::few::SmallMap;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::super::amend::ours;
 use super::super::super::{
-    Effect, Fault, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, PartnerId, Revision, SentMail,
+    Applied, Error, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, PartnerId, Revision, SentMail,
 };
 use super::super::client::Call;
 use super::super::endpoints::CREATE_USER;
 use super::super::guest::{self, UPDATE_PASSWORD, names};
 use super::super::mfa;
-use super::super::people::{People, methods};
+use super::super::people::{UserReader, methods};
 use super::super::wire::{Organization, User};
 use super::super::{Inner, audience};
 use super::guest::guest_is;
 use super::mail::{Before, Unsent};
 use super::write::enrolled;
-use super::{Refusal, Turn, stale};
+use super::{PreconditionFailed, Turn, stale};
 use crate::rules::Email;
 
 /// The mails that a user had before.
 type Mailed = (Option<Timestamp>, Vec<SentMail>);
 
 impl Inner {
-    pub(super) async fn admit(&self, operation: &Operation, turn: Turn) -> Result<Effect, Fault> {
+    pub(super) async fn admit(&self, operation: &Operation, turn: Turn) -> Result<Applied, Error> {
         let at = turn.at;
-        let Operation::Admit {
+        let Operation::InviteGuest {
             guest: id,
             mark,
             partner,
@@ -40,11 +40,11 @@ impl Inner {
             expires_at,
         } = operation
         else {
-            return Ok(Effect::default());
+            return Ok(Applied::default());
         };
         let owner = self.known_owner();
-        if let Err(Refusal::Foreign(owner)) = ours(owner.as_ref(), mark) {
-            return Err(Fault::Foreign { owner });
+        if let Err(PreconditionFailed::Foreign(owner)) = ours(owner.as_ref(), mark) {
+            return Err(Error::Foreign { owner });
         }
         let new = GuestRecord {
             id: id.clone(),
@@ -62,16 +62,16 @@ impl Inner {
             recent_mails: SentMail::with(&[], &mark.namespace, at),
             joined_at: None,
             login: Login::Enabled,
-            mfa: MfaRecord::Known(Few::default()),
+            mfa: MfaRecord::Known(SmallMap::default()),
             mfa_lost_at: None,
             allowed: allowed.clone(),
-            grants: Few::default(),
+            grants: SmallMap::default(),
             deactivated_at: None,
         };
         let organization = self.home(partner).await?;
         // A guest is never Owner.
         if self.accounts_now().await?.iter().any(|account| account.owners.contains(address)) {
-            return Err(Fault::Exists { what: address.to_string() });
+            return Err(Error::Exists { what: address.to_string() });
         }
         let people = self.people();
         let known = match self.memory.user_of(id).or_else(|| self.memory.user_at(address)) {
@@ -81,9 +81,9 @@ impl Inner {
         let other = |user: &User| super::super::wire::first(&user.attributes, guest::ADDRESS) != Some(address.as_str());
         if known.as_ref().is_some_and(other) {
             // A record of that identifier and another address: somebody else's.
-            return Err(Fault::Exists { what: address.to_string() });
+            return Err(Error::Exists { what: address.to_string() });
         }
-        let nobody_known = known.is_none() && mark.origin == Origin::Made;
+        let nobody_known = known.is_none() && mark.origin == Origin::Created;
         if nobody_known && let Some(user) = self.make(&new, username(&new), at).await? {
             return self.invited(&people, &organization, user, &new, Mailed::default(), Before::New).await;
         }
@@ -104,7 +104,7 @@ impl Inner {
         self.take_up(&people, &organization, user, new, turn).await
     }
 
-    async fn home(&self, partner: &PartnerId) -> Result<Organization, Fault> {
+    async fn home(&self, partner: &PartnerId) -> Result<Organization, Error> {
         let gone = || stale("the partner");
         let organization = match self.organization(partner) {
             Some(known) => known,
@@ -118,7 +118,7 @@ impl Inner {
 
     /// A new user, without a password: he chooses one when he has followed his invitation. `None`: there is somebody with
     /// that address or name.
-    async fn make(&self, new: &GuestRecord, username: String, at: Timestamp) -> Result<Option<User>, Fault> {
+    async fn make(&self, new: &GuestRecord, username: String, at: Timestamp) -> Result<Option<User>, Error> {
         let (first_name, last_name) = names(&new.display_name);
         let mut user = User {
             username,
@@ -129,7 +129,7 @@ impl Inner {
             required_actions: vec![UPDATE_PASSWORD.to_owned(), mfa::action(mfa::asked(&new.allowed)).to_owned()],
             ..User::default()
         };
-        let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
+        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", new.address) };
         guest::write(new, &mut user.attributes, at).map_err(failed)?;
         let told = self.told_group().await?;
         let body = json!({
@@ -157,14 +157,14 @@ impl Inner {
     /// A user who is there already: ours from before, or somebody to adopt.
     async fn take_up(
         &self,
-        people: &People<'_>,
+        people: &UserReader<'_>,
         organization: &Organization,
         user: User,
         new: GuestRecord,
         turn: Turn,
-    ) -> Result<Effect, Fault> {
+    ) -> Result<Applied, Error> {
         let what = new.address.to_string();
-        let exists = || Fault::Exists { what: what.clone() };
+        let exists = || Error::Exists { what: what.clone() };
         let origin = new.mark.as_ref().map(|mark| mark.origin);
         let uid = new.mark.as_ref().map(|mark| mark.uid.as_str());
         let before = match self.look(&user).await? {
@@ -190,7 +190,7 @@ impl Inner {
         }
         if origin == Some(Origin::Adopted) && !user.email.eq_ignore_ascii_case(new.address.as_str()) {
             let message = format!("{} has another address in Keycloak now: {}", new.address, user.email);
-            return Err(Fault::Refused { message });
+            return Err(Error::Refused { message });
         }
         // He starts at Invited, wherever he was left: only the invitation makes him a member.
         if !self.take_out(organization, &user).await? {
@@ -205,9 +205,9 @@ impl Inner {
         let recent_mails = new.mark.as_ref().map(|mark| SentMail::with(earlier, &mark.namespace, turn.at));
         let new = GuestRecord { mfa, recent_mails: recent_mails.unwrap_or_default(), ..new };
         let mut written = user.clone();
-        let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", new.address) };
+        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", new.address) };
         guest::write(&new, &mut written.attributes, turn.at).map_err(failed)?;
-        if origin == Some(Origin::Made) {
+        if origin == Some(Origin::Created) {
             self.end_tokens(&user.id, user.not_before).await?;
             guest::set_ended(&mut written.attributes).map_err(failed)?;
             mfa::ask(&mut written, &new.allowed, enrolled(&new).as_ref());
@@ -220,12 +220,12 @@ impl Inner {
             }
         }
         let put = match origin {
-            Some(Origin::Made) => self.put_fitting(&user, &mut written, false).await,
+            Some(Origin::Created) => self.put_fitting(&user, &mut written, false).await,
             Some(Origin::Adopted) | None => self.put_user(&user, &written).await,
         };
         match put {
             Err(failed) if failed.is(409) => return Err(exists()),
-            written => written.map_err(Fault::from)?,
+            written => written.map_err(Error::from)?,
         }
         let mailed = before.map(|held| (held.last_mail_at, held.recent_mails)).unwrap_or_default();
         self.invited(people, organization, written, &new, mailed, Before::Maybe(turn.epoch)).await
@@ -234,13 +234,13 @@ impl Inner {
     /// Sends the invitation of a record that was just written.
     async fn invited(
         &self,
-        people: &People<'_>,
+        people: &UserReader<'_>,
         organization: &Organization,
         user: User,
         new: &GuestRecord,
         (last_mail_at, recent_mails): Mailed,
         before: Before,
-    ) -> Result<Effect, Fault> {
+    ) -> Result<Applied, Error> {
         if let Err(unsent) = self.send(organization, &user, before).await {
             let fault = match unsent {
                 Unsent::Surely(fault) => fault,
@@ -268,12 +268,12 @@ fn username(new: &GuestRecord) -> String {
 }
 
 /// Keycloak gives nobody an address that is somebody's username, where people sign in by either.
-fn taken(address: &Email) -> Fault {
+fn taken(address: &Email) -> Error {
     let message = format!(
         "a user of the realm has {address} for a username, and another address: nobody else can have it; see to that user in \
          Keycloak (Users), or switch Login with email off"
     );
-    Fault::Refused { message }
+    Error::Refused { message }
 }
 
 /// One that nobody else has.

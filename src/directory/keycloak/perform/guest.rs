@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::super::amend::{self, Amended, Around};
+use super::super::super::amend::{self, AppliedRecord, ApplyContext};
 use super::super::super::{
-    AccountRecord, Effect, Epoch, Fault, GuestId, GuestRecord, Login, MAILS_KEPT, MailRecord, MfaRecord, Operation,
-    Origin, ShareRecord, Weight,
+    AccessChange, AccountRecord, Applied, Epoch, Error, GuestId, GuestRecord, Login, MAILS_KEPT, MailRecord, MfaRecord,
+    Operation, Origin, ShareRecord,
 };
 use super::super::client::{Call, optional};
 use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER};
 use super::super::grants;
 use super::super::guest;
-use super::super::people::{self, People};
+use super::super::people::{self, UserReader};
 use super::super::wire::{Organization, User};
 use super::super::{Inner, PoisonError, profile, realm};
 use super::mail::{Before, Unsent};
@@ -26,7 +26,7 @@ const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(5);
 
 /// What one change of a guest's record does.
 #[derive(Clone)]
-pub(super) struct Change<'a> {
+pub(super) struct GuestUpdate<'a> {
     pub user: &'a User,
     pub organization: Option<Organization>,
     pub before: &'a GuestRecord,
@@ -36,9 +36,9 @@ pub(super) struct Change<'a> {
     pub must: bool,
 }
 
-impl Change<'_> {
+impl GuestUpdate<'_> {
     pub fn made(&self) -> bool {
-        self.before.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made)
+        self.before.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created)
     }
 
     /// Whether applications are told less than before, or the login goes off: what he is signed in with must not outlast it.
@@ -67,7 +67,7 @@ impl Change<'_> {
 }
 
 impl Inner {
-    pub(super) async fn about_guest(&self, id: &GuestId, operation: &Operation, turn: Turn) -> Result<Effect, Fault> {
+    pub(super) async fn about_guest(&self, id: &GuestId, operation: &Operation, turn: Turn) -> Result<Applied, Error> {
         let at = turn.at;
         let people = self.people();
         let found = people.user_of(id).await?;
@@ -80,74 +80,80 @@ impl Inner {
         let Some((user, record)) = record else {
             // Who is not there has nothing that could be taken away, unless he is only not shown.
             profile::check(&self.client).await?;
-            if let Operation::Destroy { .. } = operation {
+            if let Operation::Purge { .. } = operation {
                 let destroyed = Some(realm::destroyed(&self.client, &self.tree).await?);
-                return Ok(Effect { destroyed, ..self.gone(id) });
+                return Ok(Applied { destroyed, ..self.gone(id) });
             }
-            return match operation.weight() {
-                Weight::Take | Weight::End => Ok(self.gone(id)),
-                Weight::Keep | Weight::Give => Err(stale(&id.0)),
+            return match operation.access_change() {
+                AccessChange::Revoke | AccessChange::Remove => Ok(self.gone(id)),
+                AccessChange::None | AccessChange::Grant => Err(stale(&id.0)),
             };
         };
         if turn.basis.is_some_and(|basis| basis != record.revision) {
             return Err(stale(&record.address));
         }
-        if let Operation::Destroy { .. } | Operation::Release { .. } | Operation::GiveBack { .. } = operation {
+        if let Operation::Purge { .. } | Operation::RemoveAdopted { .. } | Operation::Unmanage { .. } = operation {
             self.no_other_bears(user).await?;
         }
-        if let Operation::Destroy { since, at_most, .. } = operation {
+        if let Operation::Purge { since, at_most, .. } = operation {
             return self.destroy(user, &record, *since, *at_most, at).await;
         }
         let accounts = self.accounts_that_stand(operation).await?;
         let partner_is_there = match operation {
-            Operation::DescribeGuest { partner, .. } => self.is_home(partner).await?,
+            Operation::UpdateGuest { partner, .. } => self.is_home(partner).await?,
             _ => true,
         };
         let owner = self.known_owner();
         let mut after = record.clone();
-        let around = Around { at, owner: owner.as_ref(), accounts: &accounts, home: partner_is_there };
-        match amend::amend(&mut after, operation, &around).map_err(|refused| refusal(refused, &record))? {
-            Amended::Same => return Ok(guest_is(record)),
-            Amended::Changed | Amended::Unmarked => {}
+        let around = ApplyContext { at, owner: owner.as_ref(), accounts: &accounts, home: partner_is_there };
+        match amend::apply(&mut after, operation, &around).map_err(|refused| refusal(refused, &record))? {
+            AppliedRecord::Same => return Ok(guest_is(record)),
+            AppliedRecord::Changed | AppliedRecord::Unmarked => {}
         }
-        if let Operation::Invite { .. } = operation {
+        if let Operation::ResendInvitation { .. } = operation {
             // Refused before anything is written. Nothing is noted of a mail that cannot go out.
             home.ok_or_else(|| stale(&record.partner_name))?;
             on_its_way(user, &record, at)?;
             self.alone(user).await?;
         }
-        if let Operation::Give { grants, .. } = operation {
+        if let Operation::Grant { grants, .. } = operation {
             self.remember_shares(&record, grants.iter()).await?;
         }
-        let must = matches!(operation.weight(), Weight::Take | Weight::End);
-        let change =
-            Change { user, organization: self.organization(&record.partner), before: &record, after: &after, at, must };
+        let must = matches!(operation.access_change(), AccessChange::Revoke | AccessChange::Remove);
+        let change = GuestUpdate {
+            user,
+            organization: self.organization(&record.partner),
+            before: &record,
+            after: &after,
+            at,
+            must,
+        };
         self.change(&people, &change, operation, turn.epoch).await
     }
 
-    fn gone(&self, id: &GuestId) -> Effect {
+    fn gone(&self, id: &GuestId) -> Applied {
         self.memory.forget(id);
-        Effect { gone: Some(id.clone()), ..Effect::default() }
+        Applied { gone: Some(id.clone()), ..Applied::default() }
     }
 
     /// Writes the change. What his user does not say by himself ends before: once the record says that it has ended nobody
     /// would come back for it.
     async fn change(
         &self,
-        people: &People<'_>,
-        change: &Change<'_>,
+        people: &UserReader<'_>,
+        change: &GuestUpdate<'_>,
         operation: &Operation,
         epoch: Epoch,
-    ) -> Result<Effect, Fault> {
+    ) -> Result<Applied, Error> {
         if change.must && change.ends() {
             self.cut_or_withhold(change).await?;
         }
-        if let (Operation::Invite { .. }, Some(organization)) = (operation, &change.organization) {
+        if let (Operation::ResendInvitation { .. }, Some(organization)) = (operation, &change.organization) {
             // Before the write: once the record has the mail, a member of the organization counts as a guest who followed it.
             self.take_out(organization, change.user).await?;
         }
         let reset = matches!(operation, Operation::ResetMfa { .. });
-        let gives = matches!(operation, Operation::Give { .. });
+        let gives = matches!(operation, Operation::Grant { .. });
         if gives && !self.audience.is_out(&change.user.id) {
             // Before the write: once the record has the grant, no plan repeats this step. The guest may use all earlier grants.
             self.let_in(&change.user.id, change.made()).await?;
@@ -165,7 +171,7 @@ impl Inner {
                 self.write(change, change.takes()).await?
             }
         };
-        if let Operation::Invite { .. } = operation {
+        if let Operation::ResendInvitation { .. } = operation {
             return self.mail_again(people, change, written, epoch).await;
         }
         if gives {
@@ -184,7 +190,7 @@ impl Inner {
     }
 
     /// The record as it is after what was written.
-    fn after(people: &People<'_>, user: &User, after: &GuestRecord) -> Result<Effect, Fault> {
+    fn after(people: &UserReader<'_>, user: &User, after: &GuestRecord) -> Result<Applied, Error> {
         let member = after.joined_at.is_some();
         let record = people.known(user, member, after.invitation).ok_or_else(|| stale(&after.address))?;
         Ok(guest_is(record))
@@ -194,11 +200,11 @@ impl Inner {
     /// They were taken out before, so that there is one link at a time, and one that can be revoked.
     async fn mail_again(
         &self,
-        people: &People<'_>,
-        change: &Change<'_>,
+        people: &UserReader<'_>,
+        change: &GuestUpdate<'_>,
         written: User,
         epoch: Epoch,
-    ) -> Result<Effect, Fault> {
+    ) -> Result<Applied, Error> {
         let Some(organization) = &change.organization else { return Err(stale(&change.before.partner_name)) };
         let (sent, invitation) = match change.after.invitation {
             Some(invitation) => match self.send(organization, &written, Before::Maybe(epoch)).await {
@@ -210,7 +216,7 @@ impl Inner {
         };
         if let Err(fault) = sent {
             // It did not go out: it is due as before. One that was open stands where it was not come to.
-            let invitation = change.before.invitation.filter(|_| fault == Fault::Fenced);
+            let invitation = change.before.invitation.filter(|_| fault == Error::Fenced);
             let undone = GuestRecord {
                 invitation,
                 last_mail_at: change.before.last_mail_at,
@@ -225,10 +231,10 @@ impl Inner {
 
     pub(super) async fn delete_credentials(
         &self,
-        people: &People<'_>,
-        change: &Change<'_>,
+        people: &UserReader<'_>,
+        change: &GuestUpdate<'_>,
         before: Timestamp,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Error> {
         let user = &change.user.id;
         // A credential with a time to come is as old as the record says that its method is.
         let recorded = |method| match &change.before.mfa {
@@ -246,8 +252,8 @@ impl Inner {
         Ok(())
     }
 
-    async fn accounts_that_stand(&self, operation: &Operation) -> Result<Vec<String>, Fault> {
-        let Operation::Give { grants, .. } = operation else { return Ok(Vec::new()) };
+    async fn accounts_that_stand(&self, operation: &Operation) -> Result<Vec<String>, Error> {
+        let Operation::Grant { grants, .. } = operation else { return Ok(Vec::new()) };
         let accounts = self.accounts_now().await?;
         let given = |account: &&AccountRecord| grants.iter().any(|grant| grant.account == account.name);
         let stand = accounts.iter().filter(given).filter(|account| !account.deleted);
@@ -255,7 +261,7 @@ impl Inner {
     }
 
     /// Nobody joins a partner that is not there or was deactivated.
-    pub(super) async fn is_home(&self, partner: &super::super::PartnerId) -> Result<bool, Fault> {
+    pub(super) async fn is_home(&self, partner: &super::super::PartnerId) -> Result<bool, Error> {
         Ok(self.read_partner(partner).await?.is_some_and(|(record, _)| record.deactivated_at.is_none()))
     }
 
@@ -263,7 +269,7 @@ impl Inner {
         &self,
         record: &GuestRecord,
         grants: impl Iterator<Item = &'a super::super::super::Grant>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Error> {
         for grant in grants {
             let new = ShareRecord {
                 uid: grant.share_uid.clone(),
@@ -284,7 +290,7 @@ impl Inner {
     }
 
     /// The last mail outlives the record.
-    pub(in super::super) async fn remember_mail(&self, record: &GuestRecord, at: Timestamp) -> Result<(), Fault> {
+    pub(in super::super) async fn remember_mail(&self, record: &GuestRecord, at: Timestamp) -> Result<(), Error> {
         let old = at.checked_sub(MAILS_KEPT).unwrap_or(Timestamp::MIN);
         realm::forget_mails(&self.client, &self.tree, old).await?;
         if let Some(mailed) = record.last_mail_at.filter(|mailed| *mailed >= old) {
@@ -303,9 +309,9 @@ impl Inner {
         since: Timestamp,
         at_most: u32,
         at: Timestamp,
-    ) -> Result<Effect, Fault> {
+    ) -> Result<Applied, Error> {
         if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Adopted) {
-            return Err(refusal(super::Refusal::Adopted, record));
+            return Err(refusal(super::PreconditionFailed::Adopted, record));
         }
         // The record is the only memory of an administrator's decision to disable the login.
         if record.deactivated_at != Some(since) || record.login == Login::DisabledByOther {
@@ -322,25 +328,25 @@ impl Inner {
         realm::set_destroyed(&self.client, &self.tree, &destroyed).await?;
         self.remember_mail(record, at).await?;
         optional(self.client.call(Call::delete(DELETE_USER, &["users", &user.id])).await)?;
-        Ok(Effect { destroyed: Some(destroyed), ..self.gone(&record.id) })
+        Ok(Applied { destroyed: Some(destroyed), ..self.gone(&record.id) })
     }
 }
 
 /// A mail that was asked for moments ago and of which Keycloak shows no invitation yet may be on its way, asked for by somebody
 /// else at work: another one would be a second mail, and its link the end of the first.
-fn on_its_way(user: &User, record: &GuestRecord, at: Timestamp) -> Result<(), Fault> {
+fn on_its_way(user: &User, record: &GuestRecord, at: Timestamp) -> Result<(), Error> {
     let Some(asked) = guest::invited_at(user).filter(|_| record.invitation.is_none()) else { return Ok(()) };
     let left = (ON_ITS_WAY - at.duration_since(asked)).min(ON_ITS_WAY);
     match u64::try_from(left.as_millis()) {
         Ok(left) if left > 0 => {
             let context = format!("a mail to {} may be on its way", record.address);
-            Err(Fault::Busy { context, after: Duration::from_secs(left.div_ceil(1000)) })
+            Err(Error::Busy { context, after: Duration::from_secs(left.div_ceil(1000)) })
         }
         Ok(_) | Err(_) => Ok(()),
     }
 }
 
 /// A guest as he is now.
-pub(super) fn guest_is(record: GuestRecord) -> Effect {
-    Effect { guest: Some(record), ..Effect::default() }
+pub(super) fn guest_is(record: GuestRecord) -> Applied {
+    Applied { guest: Some(record), ..Applied::default() }
 }

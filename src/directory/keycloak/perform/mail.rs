@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::super::super::{Epoch, Fault, GuestRecord, InvitationRecord};
-use super::super::client::{Call, Failed, optional};
+use super::super::super::{Epoch, Error, GuestRecord, InvitationRecord};
+use super::super::client::{Call, ClientError, optional};
 use super::super::endpoints::{DELETE_INVITATION, INVITE};
 use super::super::people::several_at;
 use super::super::wire::{Organization, User};
@@ -22,10 +22,10 @@ const GAVE_UP: Duration = Duration::from_secs(9);
 /// A mail that was asked for, and no invitation that says that it went out.
 pub(super) enum Unsent {
     /// It did not go out: it is due as before.
-    Surely(Fault),
+    Surely(Error),
     /// Nobody can tell: the answer was lost, and Keycloak may still be at it. It counts as sent, for nobody gets a second
     /// one at once, whose link would end the first; it is due again after the policy's mailInterval.
-    Maybe(Fault),
+    Maybe(Error),
 }
 
 /// What is known of an invitation that is open already.
@@ -72,20 +72,20 @@ impl Inner {
     }
 
     /// A record that says of a mail that it did not go out: as long as it is the last that was written of him.
-    pub(super) async fn put_back(&self, written: &User, undone: &GuestRecord, at: Timestamp) -> Result<(), Fault> {
+    pub(super) async fn put_back(&self, written: &User, undone: &GuestRecord, at: Timestamp) -> Result<(), Error> {
         let people = self.people();
         let now = people.user(&written.id).await?;
         let Some(now) = now.filter(|now| guest::is_same(now, written)) else { return Ok(()) };
         let mut back = now.clone();
-        let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", undone.address) };
+        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", undone.address) };
         guest::write(undone, &mut back.attributes, at).map_err(failed)?;
-        self.put_user(&now, &back).await.map_err(Fault::from)?;
+        self.put_user(&now, &back).await.map_err(Error::from)?;
         people.known(&back, false, undone.invitation);
         Ok(())
     }
 
     /// Keycloak mails nobody whose address another user has as well.
-    pub(super) async fn alone(&self, user: &User) -> Result<(), Fault> {
+    pub(super) async fn alone(&self, user: &User) -> Result<(), Error> {
         match self.people().users_at(&user.email).await?.len() {
             0 | 1 => Ok(()),
             _ => Err(several_at(&user.email)),
@@ -97,7 +97,7 @@ impl Inner {
         &self,
         organization: &Organization,
         user: &User,
-        failed: Failed,
+        failed: ClientError,
         took: Duration,
     ) -> Result<(), Unsent> {
         let late = says_unsent(&failed) && took >= GAVE_UP;
@@ -107,11 +107,11 @@ impl Inner {
         if let Ok(Some(_)) = self.people().invitation(&organization.id, &user.email).await {
             return Ok(());
         }
-        let why = match Fault::from(failed) {
+        let why = match Error::from(failed) {
             _ if late => {
                 format!("Keycloak gave up on its mail server after {}s: is it slow, or shut off?", took.as_secs())
             }
-            Fault::Unavailable { context } | Fault::Busy { context, .. } => context,
+            Error::Unavailable { context } | Error::Busy { context, .. } => context,
             fault => fault.to_string(),
         };
         let context = format!(
@@ -119,17 +119,17 @@ impl Inner {
              mailInterval",
             user.email
         );
-        Err(Unsent::Maybe(Fault::Unsent { context }))
+        Err(Unsent::Maybe(Error::Unsent { context }))
     }
 
-    async fn invite(&self, organization: &Organization, user: &User) -> Result<(), Failed> {
+    async fn invite(&self, organization: &Organization, user: &User) -> Result<(), ClientError> {
         let path = ["organizations", &organization.id, "members", "invite-user"];
         let form = vec![("email".to_owned(), user.email.clone())];
         self.client.call(Call::post(INVITE, &path).form(form).mails()).await.map(drop)
     }
 
     /// The open invitation cannot be followed any more.
-    pub(super) async fn revoke(&self, organization: &Organization, user: &User) -> Result<(), Fault> {
+    pub(super) async fn revoke(&self, organization: &Organization, user: &User) -> Result<(), Error> {
         let rows = self.people().rows(&organization.id, Some(&user.email)).await?;
         for row in rows.iter().filter(|row| row.email.eq_ignore_ascii_case(&user.email)) {
             let path = ["organizations", &organization.id, "invitations", &row.id];
@@ -145,7 +145,7 @@ impl Inner {
         organization: &Organization,
         user: &User,
         ours: InvitationRecord,
-    ) -> Result<InvitationRecord, Fault> {
+    ) -> Result<InvitationRecord, Error> {
         let known = self.lifetime.lock().unwrap_or_else(PoisonError::into_inner).seconds;
         let lifetime = match known {
             Some(lifetime) => lifetime,
@@ -174,14 +174,14 @@ impl Inner {
     }
 }
 
-fn says_unsent(failed: &Failed) -> bool {
-    matches!(failed, Failed::Status { status: 500, said, .. } if said.contains(NOT_SENT))
+fn says_unsent(failed: &ClientError) -> bool {
+    matches!(failed, ClientError::Status { status: 500, said, .. } if said.contains(NOT_SENT))
 }
 
 /// Why a mail surely did not go out: Keycloak says so, or refused to ask for it.
-fn surely_unsent(failed: &Failed, user: &User) -> Option<Fault> {
+fn surely_unsent(failed: &ClientError, user: &User) -> Option<Error> {
     match failed {
-        failed if says_unsent(failed) => Some(Fault::Unsent {
+        failed if says_unsent(failed) => Some(Error::Unsent {
             context: format!(
                 "Keycloak could not send a mail to {}: no mail server is set in the realm's settings (Realm settings, Email), or \
                  it does not take the mail; Keycloak's log says which",
@@ -189,8 +189,10 @@ fn surely_unsent(failed: &Failed, user: &User) -> Option<Fault> {
             ),
         }),
         // Somebody in between who did not wait.
-        Failed::Status { status: 408, .. } => None,
-        Failed::Status { status: 400..500, .. } | Failed::Fault(Fault::Refused { .. }) => Some(failed.clone().into()),
-        Failed::Status { .. } | Failed::Late { .. } | Failed::Fault(_) => None,
+        ClientError::Status { status: 408, .. } => None,
+        ClientError::Status { status: 400..500, .. } | ClientError::Fault(Error::Refused { .. }) => {
+            Some(failed.clone().into())
+        }
+        ClientError::Status { .. } | ClientError::Late { .. } | ClientError::Fault(_) => None,
     }
 }

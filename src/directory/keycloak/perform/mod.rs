@@ -20,25 +20,25 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::OwnedMutexGuard;
 
-use super::super::amend::Refusal;
-use super::super::{Effect, Epoch, Execute, Fault, GuestRecord, Operation, Owner, PartnerRecord, Revision};
+use super::super::amend::PreconditionFailed;
+use super::super::{Applied, DirectoryWriter, Epoch, Error, GuestRecord, Operation, Owner, PartnerRecord, Revision};
 use super::{Directory, Inner, PoisonError, profile, realm};
 use crate::rules::ShareRole;
 
 /// An operation in words, for errors.
-fn stale(what: impl ToString) -> Fault {
-    Fault::Changed { what: what.to_string() }
+fn stale(what: impl ToString) -> Error {
+    Error::Changed { what: what.to_string() }
 }
 
 /// What a refusal of the record's own rules means.
-fn refusal(refusal: Refusal, record: &GuestRecord) -> Fault {
+fn refusal(refusal: PreconditionFailed, record: &GuestRecord) -> Error {
     match refusal {
-        Refusal::Stale => stale(&record.address),
-        Refusal::Adopted => {
-            Fault::Refused { message: format!("{} was adopted, not made by guestlist", record.address) }
+        PreconditionFailed::Stale => stale(&record.address),
+        PreconditionFailed::Adopted => {
+            Error::Refused { message: format!("{} was adopted, not made by guestlist", record.address) }
         }
-        Refusal::Made => Fault::Refused { message: format!("{} was not adopted", record.address) },
-        Refusal::Foreign(owner) => Fault::Foreign { owner },
+        PreconditionFailed::Created => Error::Refused { message: format!("{} was not adopted", record.address) },
+        PreconditionFailed::Foreign(owner) => Error::Foreign { owner },
     }
 }
 
@@ -55,13 +55,13 @@ impl Inner {
     /// meanwhile waits, and is not undone where it fails.
     async fn alone_with(&self, operation: &Operation) -> Vec<OwnedMutexGuard<()>> {
         let address = match operation {
-            Operation::Admit { address, .. } => Some(address.as_str()),
+            Operation::InviteGuest { address, .. } => Some(address.as_str()),
             _ => None,
         };
         let partner = match operation {
-            Operation::EnsurePartner { partner, .. }
+            Operation::ApplyPartner { partner, .. }
             | Operation::DeactivatePartner { partner }
-            | Operation::DestroyPartner { partner, .. } => Some(partner.0.as_str()),
+            | Operation::PurgePartner { partner, .. } => Some(partner.0.as_str()),
             _ => None,
         };
         let mut held = Vec::new();
@@ -71,9 +71,9 @@ impl Inner {
         held
     }
 
-    async fn execute(&self, operation: &Operation, turn: Turn) -> Result<Effect, Fault> {
+    async fn execute(&self, operation: &Operation, turn: Turn) -> Result<Applied, Error> {
         match operation {
-            Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
+            Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
                 let record = PartnerRecord {
                     id: partner.clone(),
                     mark: mark.clone(),
@@ -85,28 +85,28 @@ impl Inner {
                 self.ensure_partner(record).await
             }
             Operation::DeactivatePartner { partner } => self.deactivate_partner(partner, turn.at).await,
-            Operation::DestroyPartner { partner, since } => self.destroy_partner(partner, *since).await,
+            Operation::PurgePartner { partner, since } => self.destroy_partner(partner, *since).await,
             Operation::ForgetShare { share_uid } => self.forget_share(share_uid).await,
-            Operation::Admit { .. } => self.admit(operation, turn).await,
-            Operation::Withhold { guest, .. }
-            | Operation::Lower { guest, .. }
+            Operation::InviteGuest { .. } => self.admit(operation, turn).await,
+            Operation::Revoke { guest, .. }
+            | Operation::Reduce { guest, .. }
             | Operation::Demote { guest }
             | Operation::RevokeInvitation { guest }
             | Operation::DisableLogin { guest }
             | Operation::ResetMfa { guest, .. }
             | Operation::Deactivate { guest }
-            | Operation::Release { guest }
-            | Operation::GiveBack { guest }
-            | Operation::Destroy { guest, .. }
-            | Operation::DescribeGuest { guest, .. }
-            | Operation::Invite { guest, .. }
+            | Operation::RemoveAdopted { guest }
+            | Operation::Unmanage { guest }
+            | Operation::Purge { guest, .. }
+            | Operation::UpdateGuest { guest, .. }
+            | Operation::ResendInvitation { guest, .. }
             | Operation::EnableLogin { guest }
             | Operation::Promote { guest }
-            | Operation::Give { guest, .. } => self.about_guest(guest, operation, turn).await,
+            | Operation::Grant { guest, .. } => self.about_guest(guest, operation, turn).await,
         }
     }
 
-    async fn forget_share(&self, uid: &str) -> Result<Effect, Fault> {
+    async fn forget_share(&self, uid: &str) -> Result<Applied, Error> {
         let known = realm::shares(&self.client, &self.tree).await?.into_iter().find(|share| share.uid == uid);
         for role in [ShareRole::Collaborator, ShareRole::Manager] {
             let Some(share) = &known else { continue };
@@ -125,24 +125,24 @@ impl Inner {
         profile::check(&self.client).await?;
         self.shares.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         realm::forget_share(&self.client, &self.tree, uid).await?;
-        Ok(Effect { share_gone: Some(uid.to_owned()), ..Effect::default() })
+        Ok(Applied { share_gone: Some(uid.to_owned()), ..Applied::default() })
     }
 }
 
-impl Execute for Directory {
-    fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
+impl DirectoryWriter for Directory {
+    fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>> {
         self.0.claim(owner).boxed()
     }
 
-    fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Fault>> {
+    fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>> {
         self.0.take_over(owner).boxed()
     }
 
-    fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
+    fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Error>> {
         self.0.epoch().boxed()
     }
 
-    fn lead(&self) -> BoxFuture<'_, Result<Epoch, Fault>> {
+    fn lead(&self) -> BoxFuture<'_, Result<Epoch, Error>> {
         self.0.lead().boxed()
     }
 
@@ -152,7 +152,7 @@ impl Execute for Directory {
         false
     }
 
-    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Fault>> {
+    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
         async { Ok(realm::touch(&self.0.client, &self.0.tree).await?) }.boxed()
     }
 
@@ -162,7 +162,7 @@ impl Execute for Directory {
         basis: Option<Revision>,
         at: Timestamp,
         epoch: Epoch,
-    ) -> BoxFuture<'a, Result<Effect, Fault>> {
+    ) -> BoxFuture<'a, Result<Applied, Error>> {
         let (inner, operation) = (Arc::clone(&self.0), operation.clone());
         async move {
             // Who gives up before it begins lets nothing begin.
@@ -178,7 +178,7 @@ impl Execute for Directory {
                 // A panic goes on in the task that asked: that one knows the object.
                 Err(error) => match error.try_into_panic() {
                     Ok(payload) => std::panic::resume_unwind(payload),
-                    Err(_) => Err(Fault::Unavailable { context: "the operator is stopping".to_owned() }),
+                    Err(_) => Err(Error::Unavailable { context: "the operator is stopping".to_owned() }),
                 },
             }
         }

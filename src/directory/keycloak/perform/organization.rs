@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::super::super::amend::ours;
-use super::super::super::{Effect, Fault, PartnerId, PartnerRecord};
-use super::super::client::{Call, Failed, optional};
+use super::super::super::{Applied, Error, PartnerId, PartnerRecord};
+use super::super::client::{Call, ClientError, optional};
 use super::super::endpoints::{
     CREATE_ORGANIZATION, DELETE_ORGANIZATION, GET_MEMBER, LIST_MEMBERS, PUT_ORGANIZATION, REMOVE_MEMBER,
 };
@@ -17,13 +17,13 @@ use super::stale;
 impl Inner {
     /// A partner that is suspended is switched off, so that nobody is invited or signs in through its organization. That does
     /// not withhold anything by itself, and is undone first.
-    pub(super) async fn ensure_partner(&self, record: PartnerRecord) -> Result<Effect, Fault> {
+    pub(super) async fn ensure_partner(&self, record: PartnerRecord) -> Result<Applied, Error> {
         let owner = self.known_owner();
-        if let Err(super::Refusal::Foreign(owner)) = ours(owner.as_ref(), &record.mark) {
-            return Err(Fault::Foreign { owner });
+        if let Err(super::PreconditionFailed::Foreign(owner)) = ours(owner.as_ref(), &record.mark) {
+            return Err(Error::Foreign { owner });
         }
         let existing = match self.read_partner(&record.id).await? {
-            Some((known, _)) if known == record => return Ok(Effect { partner: Some(record), ..Effect::default() }),
+            Some((known, _)) if known == record => return Ok(Applied { partner: Some(record), ..Applied::default() }),
             Some((_, organization)) => Some(organization),
             None => self.left_of(&record).await?,
         };
@@ -36,7 +36,7 @@ impl Inner {
 
     /// Whether somebody is a member whom guestlist did not make: he would be locked out with its guests, and Keycloak lets
     /// nobody change him where his organization is off.
-    async fn has_others(&self, id: &PartnerId, organization: &Organization) -> Result<bool, Fault> {
+    async fn has_others(&self, id: &PartnerId, organization: &Organization) -> Result<bool, Error> {
         let members = self.people().members(&organization.id).await?;
         let guests = self.guests_of(id).await?;
         let made = |member: &String| guests.iter().any(|guest| guest.id == *member && guest::is_made(guest));
@@ -45,7 +45,7 @@ impl Inner {
 
     /// The organization that was this partner's before somebody took off what says so. Nobody else's has its alias or its UID;
     /// its members are the partner's guests, and need no other invitation.
-    async fn left_of(&self, record: &PartnerRecord) -> Result<Option<Organization>, Fault> {
+    async fn left_of(&self, record: &PartnerRecord) -> Result<Option<Organization>, Error> {
         for question in [format!("alias:\"{}\"", partner::alias(&record.mark)), partner::with_uid(&record.mark)] {
             let found = self.organizations_with(&question).await?;
             if let Some(left) = found.into_iter().find(|organization| partner::is_left_of(organization, record)) {
@@ -64,7 +64,7 @@ impl Inner {
         record: &PartnerRecord,
         existing: Option<Organization>,
         enabled: bool,
-    ) -> Result<Effect, Fault> {
+    ) -> Result<Applied, Error> {
         let body = |taken| partner::body(record, existing.as_ref(), taken, enabled);
         let written = match self.put_organization(existing.as_ref(), body(false)).await {
             // Somebody else's organization has the name. That is nobody's business: ours gets another.
@@ -74,19 +74,23 @@ impl Inner {
         match written {
             Ok(organization) => {
                 self.set_home(&record.id, Some(Home { organization, mark: record.mark.clone() }));
-                Ok(Effect { partner: Some(record.clone()), ..Effect::default() })
+                Ok(Applied { partner: Some(record.clone()), ..Applied::default() })
             }
             Err(failed) if failed.is(409) => {
-                Err(Fault::Exists { what: format!("organization {:?}", partner::alias(&record.mark)) })
+                Err(Error::Exists { what: format!("organization {:?}", partner::alias(&record.mark)) })
             }
             Err(failed) => Err(failed.into()),
         }
     }
 
     /// Creates or replaces an organization; as it is now.
-    async fn put_organization(&self, existing: Option<&Organization>, body: Value) -> Result<Organization, Failed> {
+    async fn put_organization(
+        &self,
+        existing: Option<&Organization>,
+        body: Value,
+    ) -> Result<Organization, ClientError> {
         let mut now: Organization = serde_json::from_value(body.clone()).map_err(|error| {
-            Failed::Fault(Fault::Refused { message: format!("failed to write an organization: {error}") })
+            ClientError::Fault(Error::Refused { message: format!("failed to write an organization: {error}") })
         })?;
         match existing {
             Some(existing) => {
@@ -103,7 +107,7 @@ impl Inner {
     }
 
     /// The guests of a partner's record, deactivated ones too.
-    async fn guests_of(&self, id: &PartnerId) -> Result<Vec<User>, Fault> {
+    async fn guests_of(&self, id: &PartnerId) -> Result<Vec<User>, Error> {
         let (people, mut found) = (self.people(), Vec::new());
         for user in people.users_with(guest::PARTNER, &id.0).await? {
             if guest::recorded(people.himself(&user).await?.as_ref()).partner.as_ref() == Some(id) {
@@ -116,7 +120,7 @@ impl Inner {
     }
 
     /// Whether anybody at all is a member of an organization: somebody whom we did not bring, once our guests are gone.
-    async fn has_members(&self, organization: &str) -> Result<bool, Fault> {
+    async fn has_members(&self, organization: &str) -> Result<bool, Error> {
         let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
         let some: Vec<Member> = self.client.call(call.with("briefRepresentation", true).page(0, 1)).await?.read()?;
         Ok(!some.is_empty())
@@ -125,7 +129,7 @@ impl Inner {
     /// Whether nobody is in an organization and nobody can come in any more: Keycloak deletes its MANAGED members' users with it,
     /// those who registered by somebody else's invitation. Switched off it lets nobody in by one, however old the link
     /// (measured on 26.7.3, also where the page was open before); whom an administrator adds is UNMANAGED and stays.
-    async fn is_shut_and_empty(&self, organization: &Organization) -> Result<bool, Fault> {
+    async fn is_shut_and_empty(&self, organization: &Organization) -> Result<bool, Error> {
         if self.has_members(&organization.id).await? {
             return Ok(false);
         }
@@ -138,7 +142,7 @@ impl Inner {
 
     /// Takes somebody out of an organization. Whom the organization manages, Keycloak would delete with his membership: he
     /// stays in it.
-    pub(super) async fn take_out(&self, organization: &Organization, user: &User) -> Result<bool, Fault> {
+    pub(super) async fn take_out(&self, organization: &Organization, user: &User) -> Result<bool, Error> {
         let path = ["organizations", &organization.id, "members", &user.id];
         let Some(member) = optional(self.client.call(Call::get(GET_MEMBER, &path)).await)? else { return Ok(true) };
         if member.read::<Member>()?.membership_type == "MANAGED" {
@@ -153,10 +157,10 @@ impl Inner {
         Ok(true)
     }
 
-    pub(super) async fn deactivate_partner(&self, id: &PartnerId, at: Timestamp) -> Result<Effect, Fault> {
+    pub(super) async fn deactivate_partner(&self, id: &PartnerId, at: Timestamp) -> Result<Applied, Error> {
         let Some((record, organization)) = self.read_partner(id).await? else { return Ok(partner_gone(id)) };
         if record.deactivated_at.is_some() {
-            return Ok(Effect { partner: Some(record), ..Effect::default() });
+            return Ok(Applied { partner: Some(record), ..Applied::default() });
         }
         if self.guests_of(id).await?.iter().any(|user| guest::recorded(user).live) {
             return Err(stale(&record.mark.name));
@@ -177,7 +181,7 @@ impl Inner {
         Ok(effect)
     }
 
-    pub(super) async fn destroy_partner(&self, id: &PartnerId, since: Timestamp) -> Result<Effect, Fault> {
+    pub(super) async fn destroy_partner(&self, id: &PartnerId, since: Timestamp) -> Result<Applied, Error> {
         let Some((record, organization)) = self.read_partner(id).await? else { return Ok(partner_gone(id)) };
         if record.deactivated_at != Some(since) || !self.guests_of(id).await?.is_empty() {
             return Err(stale(&record.mark.name));
@@ -191,13 +195,13 @@ impl Inner {
                 organization = organization.alias,
                 "has members that guestlist did not add; it is not deleted, only the ownership mark is removed"
             );
-            self.put_organization(Some(&organization), partner::unmarked(&organization)).await.map_err(Fault::from)?;
+            self.put_organization(Some(&organization), partner::unmarked(&organization)).await.map_err(Error::from)?;
         }
         self.set_home(id, None);
         Ok(partner_gone(id))
     }
 }
 
-fn partner_gone(id: &PartnerId) -> Effect {
-    Effect { partner_gone: Some(id.clone()), ..Effect::default() }
+fn partner_gone(id: &PartnerId) -> Applied {
+    Applied { partner_gone: Some(id.clone()), ..Applied::default() }
 }

@@ -1,27 +1,27 @@
 //! Whose directory it is: claimed once, and taken over with every mark in it.
 
-use super::super::super::{Fault, Owner};
+use super::super::super::{Error, Owner};
 use super::super::guest;
-use super::super::pages::{PAGE, Step};
+use super::super::pages::{PAGE, PageStep};
 use super::super::{Inner, Pages, PoisonError, realm};
 
 impl Inner {
-    pub(super) async fn claim(&self, owner: &Owner) -> Result<(), Fault> {
+    pub(super) async fn claim(&self, owner: &Owner) -> Result<(), Error> {
         match self.read_owner().await? {
             Some(known) if known == *owner => Ok(()),
-            Some(known) => Err(Fault::Foreign { owner: known }),
+            Some(known) => Err(Error::Foreign { owner: known }),
             None => {
                 realm::claim(&self.client, &self.tree, owner).await?;
                 match self.read_owner().await? {
                     Some(known) if known == *owner => Ok(()),
-                    Some(known) => Err(Fault::Foreign { owner: known }),
-                    None => Err(Fault::Unavailable { context: "the claim was not kept".to_owned() }),
+                    Some(known) => Err(Error::Foreign { owner: known }),
+                    None => Err(Error::Unavailable { context: "the claim was not kept".to_owned() }),
                 }
             }
         }
     }
 
-    pub(super) async fn take_over(&self, owner: &Owner) -> Result<(), Fault> {
+    pub(super) async fn take_over(&self, owner: &Owner) -> Result<(), Error> {
         if self.read_owner().await?.as_ref() != Some(owner) {
             realm::take_over(&self.client, &self.tree, owner).await?;
             self.lead().await?;
@@ -49,11 +49,11 @@ impl Inner {
                 mark.installation.clone_from(&owner.installation);
                 mark.cluster.clone_from(&owner.cluster);
                 let mut written = user.clone();
-                let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", record.address) };
+                let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", record.address) };
                 guest::write(&record, &mut written.attributes, self.now()).map_err(failed)?;
-                self.put_user(user, &written).await.map_err(Fault::from)?;
+                self.put_user(user, &written).await.map_err(Error::from)?;
             }
-            if step == Step::End {
+            if step == PageStep::End {
                 return Ok(());
             }
         }

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::super::{Fault, GuestRecord, MfaRecord};
+use super::super::super::{Error, GuestRecord, MfaRecord};
 use super::super::Inner;
-use super::super::client::{Call, Failed, Invalid, Why, optional};
+use super::super::client::{Call, ClientError, Invalid, Why, optional};
 use super::super::endpoints::PUT_USER;
 use super::super::guest::{self, names};
 use super::super::mfa;
 use super::super::wire::User;
-use super::guest::Change;
+use super::guest::GuestUpdate;
 use super::stale;
 use crate::rules::Methods;
 
@@ -24,9 +24,9 @@ const WITH_FIELD: [&str; 4] = ["username", "email", "firstName", "lastName"];
 
 impl Inner {
     /// One write: attributes, login and what he has to do at his next sign-in. The user as he is then.
-    pub(super) async fn write_user(&self, change: &Change<'_>) -> Result<User, Fault> {
+    pub(super) async fn write_user(&self, change: &GuestUpdate<'_>) -> Result<User, Error> {
         let mut user = change.user.clone();
-        let failed = |error| Fault::Refused { message: format!("failed to write {}: {error}", change.before.address) };
+        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", change.before.address) };
         guest::write(change.after, &mut user.attributes, change.at).map_err(failed)?;
         if change.made() {
             user.enabled = change.after.login.is_enabled() && change.after.deactivated_at.is_none();
@@ -48,7 +48,7 @@ impl Inner {
     }
 
     /// Writes what differs of a user that guestlist created, and changes it to what the realm's user profile takes: see [`fit`].
-    pub(super) async fn put_fitting(&self, before: &User, user: &mut User, must: bool) -> Result<(), Failed> {
+    pub(super) async fn put_fitting(&self, before: &User, user: &mut User, must: bool) -> Result<(), ClientError> {
         let mut put = self.put_user(before, user).await;
         for _ in 0..MOST_TRIES {
             let Err(failed) = &put else { break };
@@ -61,11 +61,11 @@ impl Inner {
     }
 
     /// Writes what differs of a user. A name that administrators may neither see nor change reads as empty: it is left out.
-    pub(in super::super) async fn put_user(&self, before: &User, after: &User) -> Result<(), Failed> {
+    pub(in super::super) async fn put_user(&self, before: &User, after: &User) -> Result<(), ClientError> {
         self.put(before, after).await.map_err(|failed| failed.about(&after.email))
     }
 
-    async fn put(&self, before: &User, after: &User) -> Result<(), Failed> {
+    async fn put(&self, before: &User, after: &User) -> Result<(), ClientError> {
         let Some(mut body) = representation(before, after) else { return Ok(()) };
         let put = self
             .client

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use guestlist::directory::{
-    Changed, Cursor, Execute as _, Fault, GrantRecord, GuestRecord, Observe as _, Operation, Origin,
+    Changed, Cursor, DirectoryReader as _, DirectoryWriter as _, Error, GrantRecord, GuestRecord, Operation, Origin,
 };
 use serde_json::json;
 
@@ -177,7 +177,7 @@ impl Listing {
     }
 
     /// Reads it: what of it is known afterwards.
-    pub async fn read(self, stage: &Stage) -> Result<BTreeSet<String>, Fault> {
+    pub async fn read(self, stage: &Stage) -> Result<BTreeSet<String>, Error> {
         let directory = &stage.directory;
         Ok(match self {
             Self::Users => {
@@ -217,7 +217,7 @@ impl Listing {
                 let put_away = Operation::DeactivatePartner { partner: acme() };
                 let epoch = directory.epoch().await?;
                 match directory.execute(&put_away, None, at(0), epoch).await {
-                    Err(Fault::Changed { .. }) => [bob().to_string()].into(),
+                    Err(Error::Changed { .. }) => [bob().to_string()].into(),
                     Err(fault) => return Err(fault),
                     Ok(_) => BTreeSet::new(),
                 }
@@ -251,7 +251,7 @@ pub async fn with_bob() -> Realm {
     let stage = Stage::on(realm);
     stage.directory.claim(&us()).await.unwrap();
     let epoch = stage.directory.lead().await.unwrap();
-    for operation in [ensure_partner(false), admit(Origin::Made)] {
+    for operation in [ensure_partner(false), admit(Origin::Created)] {
         stage.directory.execute(&operation, None, at(0), epoch).await.unwrap();
     }
     stage.realm(|realm| realm.clone())

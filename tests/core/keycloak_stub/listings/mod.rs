@@ -5,7 +5,7 @@ mod listing;
 
 use std::collections::BTreeSet;
 
-use guestlist::directory::{Changed, Cursor, Execute as _, Fault, Observe as _};
+use guestlist::directory::{Changed, Cursor, DirectoryReader as _, DirectoryWriter as _, Error};
 use serde_json::json;
 
 use super::Stage;
@@ -176,7 +176,7 @@ async fn listing_whose_pages_are_all_the_first_is_an_error() {
     for listing in ALL {
         let stage = stage(listing, several(listing)).await;
         of_pages(&stage, listing, |_, _| Fate::Without("first"));
-        let Err(Fault::Unavailable { context }) = listing.read(&stage).await else { panic!("{listing:?}") };
+        let Err(Error::Unavailable { context }) = listing.read(&stage).await else { panic!("{listing:?}") };
         assert!(context.contains("the parameter `first` does not reach Keycloak"), "{listing:?}: {context}");
     }
 }
@@ -192,7 +192,7 @@ async fn take_over_changes_the_mark_of_every_guest_or_fails() {
     }
     let stage = stage(Listing::Guests, 250).await;
     of_pages(&stage, Listing::Guests, |_, _| Fate::Without("first"));
-    assert!(matches!(stage.directory.take_over(&other).await, Err(Fault::Unavailable { .. })));
+    assert!(matches!(stage.directory.take_over(&other).await, Err(Error::Unavailable { .. })));
 }
 
 #[tokio::test(start_paused = true)]

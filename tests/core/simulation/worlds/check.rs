@@ -1,7 +1,7 @@
 //! The checks of each operation.
 
-use guestlist::directory::{Everything, GuestRecord, Operation, Origin, Weight};
-use guestlist::index::{Key, Kind};
+use guestlist::directory::{AccessChange, GuestRecord, Operation, Origin, Snapshot};
+use guestlist::index::{Kind, ObjectRef};
 use jiff::SignedDuration;
 
 use super::super::driver::{Running, Sim};
@@ -9,7 +9,7 @@ use super::{promise, unknown_mfa, view};
 use crate::support::worlds::reference::{self, View};
 
 /// Checks an operation before the directory takes or refuses it.
-pub fn is_tried(sim: &Sim, operation: &Operation, before: &Everything) {
+pub fn is_tried(sim: &Sim, operation: &Operation, before: &Snapshot) {
     let Some(id) = operation.guest() else { return };
     let Some(record) = before.guests.iter().find(|guest| guest.id == *id) else { return };
     let adopted = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Adopted);
@@ -19,19 +19,19 @@ pub fn is_tried(sim: &Sim, operation: &Operation, before: &Everything) {
             | Operation::EnableLogin { .. }
             | Operation::ResetMfa { .. }
             | Operation::Deactivate { .. }
-            | Operation::Destroy { .. }
+            | Operation::Purge { .. }
     );
     let wrong = adopted && only_for_made && !sim.is_former;
     assert!(!wrong, "{operation:?} of {}, who was adopted", record.address);
 }
 
-fn membership_of(record: &GuestRecord) -> Key {
+fn membership_of(record: &GuestRecord) -> ObjectRef {
     let mark = record.mark.as_ref().unwrap();
-    Key::new(Kind::Membership, &*mark.namespace, &*mark.name)
+    ObjectRef::new(Kind::Membership, &*mark.namespace, &*mark.name)
 }
 
 /// Checks one operation after its execution.
-pub fn look(sim: &Sim, running: &Running, operation: &Operation, before: &Everything, after: &Everything) {
+pub fn look(sim: &Sim, running: &Running, operation: &Operation, before: &Snapshot, after: &Snapshot) {
     if let Err(broken) = promise::kept(before, after, operation, sim.now) {
         panic!("{operation:?} of {}: {broken}", running.about.key);
     }
@@ -57,22 +57,22 @@ pub fn look(sim: &Sim, running: &Running, operation: &Operation, before: &Everyt
     let id = operation.guest();
     let old = id.and_then(|id| before.guests.iter().find(|guest| guest.id == *id));
     let new = id.and_then(|id| after.guests.iter().find(|guest| guest.id == *id));
-    if operation.weight() == Weight::End
+    if operation.access_change() == AccessChange::Remove
         && let Some(record) = old
     {
         let may_end = |view: &View<'_>| View { guests: &before.guests, ..*view }.may_end(record);
-        let purges = matches!(operation, Operation::Destroy { .. });
+        let purges = matches!(operation, Operation::Purge { .. });
         assert!(purges || views.iter().any(may_end), "{operation:?}, and a membership declares {}", record.address);
     }
-    if operation.weight() == Weight::Give
+    if operation.access_change() == AccessChange::Grant
         && let Some(record) = new
     {
         let key = membership_of(record);
         assert!(!views.iter().all(|view| view.is_paused(&key)), "{operation:?} of {key}, which is paused");
     }
     match operation {
-        Operation::Admit { .. } => admission(operation, before, &views),
-        Operation::Destroy { .. } => purge(sim, operation, before, &views),
+        Operation::InviteGuest { .. } => admission(operation, before, &views),
+        Operation::Purge { .. } => purge(sim, operation, before, &views),
         _ => {}
     }
 }
@@ -82,7 +82,7 @@ fn access(
     sim: &Sim,
     running: &Running,
     operation: &Operation,
-    (before, after): (&Everything, &Everything),
+    (before, after): (&Snapshot, &Snapshot),
     views: &[View<'_>],
 ) {
     let (had, has) = (reference::held(&before.guests), reference::held(&after.guests));
@@ -127,12 +127,12 @@ fn access(
 }
 
 /// A partner has room for a new guest, and only a user of the workspace is adopted.
-fn admission(operation: &Operation, before: &Everything, views: &[View<'_>]) {
-    let Operation::Admit { mark, partner, partner_name, address, .. } = operation else { return };
+fn admission(operation: &Operation, before: &Snapshot, views: &[View<'_>]) {
+    let Operation::InviteGuest { mark, partner, partner_name, address, .. } = operation else { return };
     let live = before.guests.iter().filter(|guest| guest.is_live() && guest.partner == *partner).count() as u64;
     let has_room = |view: &View<'_>| view.most_guests(&mark.namespace, partner_name).is_none_or(|most| live < most);
     assert!(views.iter().any(has_room), "{address} is admitted, and {partner_name} has {live} guests already");
-    let key = Key::new(Kind::Partner, &*mark.namespace, &**partner_name);
+    let key = ObjectRef::new(Kind::Partner, &*mark.namespace, &**partner_name);
     let fits = |view: &View<'_>| {
         let user = view.users.iter().any(|user| user.email == *address);
         let adopts = view.objects.get(&key).is_some_and(|partner| view.adopts(&mark.namespace, partner));
@@ -142,11 +142,11 @@ fn admission(operation: &Operation, before: &Everything, views: &[View<'_>]) {
 }
 
 /// A record is purged when its time has come, and no more records an hour than the policy allows.
-fn purge(sim: &Sim, operation: &Operation, before: &Everything, views: &[View<'_>]) {
-    let Operation::Destroy { guest, since, .. } = operation else { return };
+fn purge(sim: &Sim, operation: &Operation, before: &Snapshot, views: &[View<'_>]) {
+    let Operation::Purge { guest, since, .. } = operation else { return };
     let record = before.guests.iter().find(|record| record.id == *guest).unwrap();
     let key = membership_of(record);
-    let partner = Key::new(Kind::Partner, &*key.namespace, &*record.partner_name);
+    let partner = ObjectRef::new(Kind::Partner, &*key.namespace, &*record.partner_name);
     let hour_ago = sim.now - SignedDuration::from_hours(1);
     let lately = sim.watch.as_ref().unwrap().purged.iter().filter(|at| **at > hour_ago).count();
     let marked = before.guests.iter().filter(|guest| guest.mark.is_some()).count();

@@ -11,7 +11,7 @@ mod scenes;
 
 use std::collections::BTreeMap;
 
-use guestlist::directory::{AccountRecord, Everything, Import, UserRecord};
+use guestlist::directory::{AccountRecord, Import, Snapshot, UserRecord};
 use guestlist::rules::Email;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn note(&mut self, all: &Everything, policy: &Value) {
+    pub fn note(&mut self, all: &Snapshot, policy: &Value) {
         let now = Outside { accounts: all.accounts.clone(), users: all.users.clone(), policy: policy.clone() };
         if self.outside.last() != Some(&now) {
             self.outside.push(now);
@@ -86,7 +86,7 @@ fn unknown_mfa(sim: &Sim) -> BTreeMap<String, Timestamp> {
     sim.unknown_mfa.iter().map(|(address, since)| (address.to_string(), (*since).max(sim.started))).collect()
 }
 
-fn view<'a>(sim: &'a Sim, all: &'a Everything, unknown: &'a BTreeMap<String, Timestamp>) -> View<'a> {
+fn view<'a>(sim: &'a Sim, all: &'a Snapshot, unknown: &'a BTreeMap<String, Timestamp>) -> View<'a> {
     View { unknown, ..View::of(sim.server.objects(), sim.watch.as_ref().unwrap().policy(), all, sim.now) }
 }
 
@@ -144,7 +144,7 @@ fn settle(sim: &mut Sim, dice: &mut Dice) {
         }
     }
     let soon = sim.now + SignedDuration::from_secs(30);
-    if sim.engine.next_look().is_none_or(|next| next > soon) {
+    if sim.engine.next_check().is_none_or(|next| next > soon) {
         rest::is_at_rest(sim);
     }
 }

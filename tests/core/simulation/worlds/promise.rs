@@ -1,21 +1,21 @@
 //! The promised effect of each operation, implemented a second time: the record that it names is as it says, and everything
 //! else stays as it was.
 
-use guestlist::directory::{Everything, GrantRecord, GuestRecord, Login, MfaRecord, Operation, Revision};
+use guestlist::directory::{GrantRecord, GuestRecord, Login, MfaRecord, Operation, Revision, Snapshot};
 use guestlist::rules::{GuestRole, ShareRole};
 use jiff::Timestamp;
 
 /// `Err`: the difference from the promise of the operation.
-pub fn kept(before: &Everything, after: &Everything, operation: &Operation, at: Timestamp) -> Result<(), String> {
+pub fn kept(before: &Snapshot, after: &Snapshot, operation: &Operation, at: Timestamp) -> Result<(), String> {
     let mut expected = before.clone();
     if let Some(id) = operation.guest() {
         let place = expected.guests.iter().position(|guest| guest.id == *id);
         let now = after.guests.iter().find(|guest| guest.id == *id);
         match operation {
-            Operation::Destroy { .. } => {
+            Operation::Purge { .. } => {
                 place.map(|place| expected.guests.remove(place));
             }
-            Operation::Admit { .. } | Operation::Invite { .. } => {
+            Operation::InviteGuest { .. } | Operation::ResendInvitation { .. } => {
                 let now = now.ok_or("no record is there")?;
                 match place {
                     Some(place) => expected.guests[place] = mailed(&expected.guests[place], now, operation, at)?,
@@ -23,7 +23,7 @@ pub fn kept(before: &Everything, after: &Everything, operation: &Operation, at: 
                 }
                 expected.mails.clone_from(&after.mails);
             }
-            Operation::Release { .. } | Operation::GiveBack { .. } => {
+            Operation::RemoveAdopted { .. } | Operation::Unmanage { .. } => {
                 // The identity stays, as a user or as a record without a mark.
                 expected.guests.retain(|guest| guest.id != *id);
                 expected.guests.extend(now.cloned());
@@ -37,7 +37,7 @@ pub fn kept(before: &Everything, after: &Everything, operation: &Operation, at: 
                 change(&mut expected.guests[place], operation, at)?;
             }
         }
-        if let Operation::Give { grants, .. } = operation {
+        if let Operation::Grant { grants, .. } = operation {
             let new = after.shares.iter().filter(|share| !before.shares.contains(share));
             for share in new {
                 if !grants.iter().any(|grant| grant.share_uid == share.uid && grant.account == share.account) {
@@ -51,7 +51,7 @@ pub fn kept(before: &Everything, after: &Everything, operation: &Operation, at: 
     if let Operation::ForgetShare { share_uid } = operation {
         expected.shares.retain(|share| share.uid != *share_uid);
     }
-    if let Operation::Destroy { .. } | Operation::DestroyPartner { .. } = operation {
+    if let Operation::Purge { .. } | Operation::PurgePartner { .. } = operation {
         expected.destroyed.clone_from(&after.destroyed);
     }
     let (expected, after) = (sorted(expected), sorted(after.clone()));
@@ -73,7 +73,7 @@ fn lines(expected: &str, now: &str) -> String {
     format!("{}{}", only(expected, now, "expected"), only(now, expected, "found"))
 }
 
-fn sorted(mut all: Everything) -> Everything {
+fn sorted(mut all: Snapshot) -> Snapshot {
     for guest in &mut all.guests {
         guest.revision = Revision(0);
     }
@@ -93,13 +93,14 @@ fn mailed(old: &GuestRecord, now: &GuestRecord, operation: &Operation, at: Times
         recent_mails: now.recent_mails.clone(),
         ..old.clone()
     };
-    let (Operation::Admit { expires_at, .. } | Operation::Invite { expires_at, .. }) = operation else {
+    let (Operation::InviteGuest { expires_at, .. } | Operation::ResendInvitation { expires_at, .. }) = operation else {
         return Ok(expected);
     };
     if ends != Some(*expires_at) || now.last_mail_at != Some(at) {
         return Err(format!("the invitation is {:?}, the last mail {:?}", now.invitation, now.last_mail_at));
     }
-    if let Operation::Admit { mark, partner, partner_name, address, display_name, role, allowed, .. } = operation {
+    if let Operation::InviteGuest { mark, partner, partner_name, address, display_name, role, allowed, .. } = operation
+    {
         expected = GuestRecord {
             mark: Some(mark.clone()),
             partner: partner.clone(),
@@ -115,18 +116,18 @@ fn mailed(old: &GuestRecord, now: &GuestRecord, operation: &Operation, at: Times
             deactivated_at: None,
             ..expected
         };
-        expected.grants = guestlist::few::Few::default();
+        expected.grants = guestlist::few::SmallMap::default();
     }
     Ok(expected)
 }
 
 fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Result<(), String> {
     match operation {
-        Operation::Withhold { accounts, .. } => {
+        Operation::Revoke { accounts, .. } => {
             record.grants =
                 record.grants.clone().into_iter().filter(|(account, _)| !accounts.contains(account)).collect();
         }
-        Operation::Lower { grants, .. } => {
+        Operation::Reduce { grants, .. } => {
             for grant in grants {
                 let held = record.grants.get_mut(&grant.account).ok_or("a grant that is not held is lowered")?;
                 if grant.role > held.grant.role {
@@ -135,7 +136,7 @@ fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Res
                 held.grant = grant.clone();
             }
         }
-        Operation::Give { grants, .. } => {
+        Operation::Grant { grants, .. } => {
             for grant in grants {
                 let since = record.grants.get(&grant.account).map_or(at, |held| held.since);
                 record.grants.insert(grant.account.clone(), GrantRecord { grant: grant.clone(), since });
@@ -150,12 +151,12 @@ fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Res
         Operation::DisableLogin { .. } => record.login = record.login.disabled(),
         Operation::EnableLogin { .. } => record.login = Login::Enabled,
         Operation::Deactivate { .. } => {
-            record.grants = guestlist::few::Few::default();
+            record.grants = guestlist::few::SmallMap::default();
             record.invitation = None;
             record.login = record.login.disabled();
             record.deactivated_at = Some(at);
         }
-        Operation::DescribeGuest { mark, partner, partner_name, display_name, allowed, .. } => {
+        Operation::UpdateGuest { mark, partner, partner_name, display_name, allowed, .. } => {
             record.mark = Some(mark.clone());
             record.partner = partner.clone();
             record.partner_name.clone_from(partner_name);
@@ -164,7 +165,7 @@ fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Res
         }
         Operation::ResetMfa { enrolled_before, .. } => {
             let MfaRecord::Known(enrolled) = &mut record.mfa else { return Ok(()) };
-            let left: guestlist::few::Few<_, _> =
+            let left: guestlist::few::SmallMap<_, _> =
                 enrolled.clone().into_iter().filter(|(_, since)| since >= enrolled_before).collect();
             if left.is_empty() && !enrolled.is_empty() {
                 record.mfa_lost_at = Some(at);
@@ -179,9 +180,9 @@ fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Res
     Ok(())
 }
 
-fn partner(expected: &mut Everything, after: &Everything, operation: &Operation, at: Timestamp) -> Result<(), String> {
+fn partner(expected: &mut Snapshot, after: &Snapshot, operation: &Operation, at: Timestamp) -> Result<(), String> {
     match operation {
-        Operation::EnsurePartner { partner, mark, display_name, host_admins, suspended } => {
+        Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
             let now = after.partners.iter().find(|it| it.id == *partner).ok_or("the partner is not there")?;
             let fits = now.mark == *mark
                 && now.display_name == *display_name
@@ -199,7 +200,7 @@ fn partner(expected: &mut Everything, after: &Everything, operation: &Operation,
             record.deactivated_at = Some(at);
             record.suspended = false;
         }
-        Operation::DestroyPartner { partner, .. } => expected.partners.retain(|it| it.id != *partner),
+        Operation::PurgePartner { partner, .. } => expected.partners.retain(|it| it.id != *partner),
         _ => {}
     }
     Ok(())

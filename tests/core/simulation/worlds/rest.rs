@@ -1,7 +1,7 @@
 //! The checks of a world in which the operator has nothing left to do.
 
 use guestlist::directory::{GuestRecord, Login, MfaRecord};
-use guestlist::index::{Key, Kind};
+use guestlist::index::{Kind, ObjectRef};
 use guestlist::rules::GuestRole;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub fn is_right_at_rest(sim: &Sim) {
     }
     assert_eq!(sim.engine.queue.failing().next(), None, "at rest a success is still slowed down");
     if let Some(change) = view.next_change() {
-        let next = sim.engine.next_look();
+        let next = sim.engine.next_check();
         assert!(
             next.is_some_and(|next| next <= change),
             "access changes at {change}, and the next look is at {next:?}"
@@ -56,7 +56,7 @@ pub fn is_right_at_rest(sim: &Sim) {
     }
 }
 
-fn membership_is_right(key: &Key, member: &Value, view: View<'_>) {
+fn membership_is_right(key: &ObjectRef, member: &Value, view: View<'_>) {
     assert!(!is_deleted(member) || view.is_paused(key), "at rest {key} is still being deleted");
     let status = &member["status"];
     let says = |reason: &str| {
@@ -114,8 +114,8 @@ fn records_are_purged(sim: &Sim, view: View<'_>) {
         let due = record.deactivated_at.is_some_and(|since| since + after + SignedDuration::from_mins(1) < sim.now);
         let mark = record.mark.as_ref().unwrap();
         let paused = [
-            Key::new(Kind::Membership, &*mark.namespace, &*mark.name),
-            Key::new(Kind::Partner, &*mark.namespace, &*record.partner_name),
+            ObjectRef::new(Kind::Membership, &*mark.namespace, &*mark.name),
+            ObjectRef::new(Kind::Partner, &*mark.namespace, &*record.partner_name),
         ]
         .iter()
         .any(|key| view.objects.get(key).is_some_and(|object| reference::is_paused(object)));
@@ -126,7 +126,7 @@ fn records_are_purged(sim: &Sim, view: View<'_>) {
 
 fn record_is_right(sim: &Sim, view: View<'_>, guest: &GuestRecord) {
     let mark = guest.mark.as_ref().unwrap();
-    let key = Key::new(Kind::Membership, &*mark.namespace, &*mark.name);
+    let key = ObjectRef::new(Kind::Membership, &*mark.namespace, &*mark.name);
     let made = reference::is_made(guest);
     assert!(
         made || guest.login != Login::DisabledByGuestlist,

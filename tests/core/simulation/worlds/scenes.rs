@@ -1,6 +1,6 @@
 //! The edits that each object gets at the end of a world, so that each world covers all of them.
 
-use guestlist::index::{Key, Kind};
+use guestlist::index::{Kind, ObjectRef};
 use guestlist::rules::MfaMethod;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -10,15 +10,15 @@ use super::super::play::happen;
 use super::rest::is_right_at_rest;
 use crate::support::worlds::{Edit, PAUSED, RESET_MFA, specs};
 
-fn address_of(key: &Key, sim: &Sim) -> Option<String> {
+fn address_of(key: &ObjectRef, sim: &Sim) -> Option<String> {
     sim.server.object(key)?["spec"]["email"].as_str().map(str::to_owned)
 }
 
-fn spec(key: &Key, patch: serde_json::Value) -> Vec<Edit> {
+fn spec(key: &ObjectRef, patch: serde_json::Value) -> Vec<Edit> {
     vec![Edit::Spec(key.clone(), patch)]
 }
 
-const SCENES: [fn(&Key, &Sim) -> Vec<Edit>; 17] = [
+const SCENES: [fn(&ObjectRef, &Sim) -> Vec<Edit>; 17] = [
     |key, _| {
         let plain = json!({"suspended": null, "expiresAt": null, "mfa": null});
         vec![Edit::Spec(key.clone(), plain), Edit::Annotate(key.clone(), PAUSED, None)]
@@ -122,15 +122,15 @@ const SCENES: [fn(&Key, &Sim) -> Vec<Edit>; 17] = [
     },
 ];
 
-fn pause(key: &Key, on: bool) -> Edit {
+fn pause(key: &ObjectRef, on: bool) -> Edit {
     Edit::Annotate(key.clone(), PAUSED, on.then(|| "true".to_owned()))
 }
 
-fn role_of_admins(key: &Key) -> Edit {
+fn role_of_admins(key: &ObjectRef) -> Edit {
     Edit::Spec(key.clone(), specs::guest_admin_role(true))
 }
 
-fn live_guests(partner: &Key, sim: &Sim) -> usize {
+fn live_guests(partner: &ObjectRef, sim: &Sim) -> usize {
     let all = sim.everything();
     let theirs = all.guests.iter().filter(|guest| {
         guest.is_live()
@@ -141,11 +141,11 @@ fn live_guests(partner: &Key, sim: &Sim) -> usize {
 }
 
 /// Memberships of a partner under names that are free.
-fn newcomers(partner: &Key, sim: &Sim) -> Vec<Edit> {
+fn newcomers(partner: &ObjectRef, sim: &Sim) -> Vec<Edit> {
     let names = ["gus", "hal"].map(|name| format!("{name}-{}", partner.name));
-    let keys = names.map(|name| Key::new(Kind::Membership, &*partner.namespace, &*name));
+    let keys = names.map(|name| ObjectRef::new(Kind::Membership, &*partner.namespace, &*name));
     let host = sim.server.object(partner).unwrap()["spec"]["hostAdmins"][0].as_str().unwrap().to_owned();
-    let create = |key: Key| {
+    let create = |key: ObjectRef| {
         let address = format!("{}@{}.example", key.name, if &*key.namespace == "partners" { "acme" } else { "brio" });
         let spec = specs::membership(&partner.name, &address, false, &host);
         Edit::Create(key, spec)

@@ -1,7 +1,7 @@
 //! The rules of memberships: whose record it is, whether a guest is in order, and MFA.
 
-use guestlist::directory::{GuestRecord, Login, Mark, MfaRecord};
-use guestlist::index::{Key, Kind};
+use guestlist::directory::{GuestRecord, Login, MfaRecord, OwnershipMark};
+use guestlist::index::{Kind, ObjectRef};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -11,25 +11,25 @@ use super::{
 };
 
 impl<'a> View<'a> {
-    pub(super) fn membership_with(&self, wanted: &str) -> Option<(&'a Key, &'a Value)> {
+    pub(super) fn membership_with(&self, wanted: &str) -> Option<(&'a ObjectRef, &'a Value)> {
         let mut all = self.objects.iter().map(|(key, object)| (key, &**object));
         all.find(|(key, object)| key.kind == Kind::Membership && uid(object) == wanted)
     }
 
     /// Whether the mark of a vanished membership may pass to this one.
-    pub(super) fn inherits(record: &GuestRecord, mark: &Mark, key: &Key, member: &Value) -> bool {
+    pub(super) fn inherits(record: &GuestRecord, mark: &OwnershipMark, key: &ObjectRef, member: &Value) -> bool {
         let same = *mark.name == *key.name || member["spec"]["partnerRef"]["name"] == record.partner_name;
         *mark.namespace == *key.namespace && same
     }
 
     /// The membership that a live record belongs to: the one in its mark, or the heir of one that is gone.
-    pub(super) fn owner_of(&self, record: &GuestRecord) -> Option<(&'a Key, &'a Value)> {
+    pub(super) fn owner_of(&self, record: &GuestRecord) -> Option<(&'a ObjectRef, &'a Value)> {
         let mark = record.mark.as_ref()?;
         if let Some(found) = self.membership_with(&mark.uid) {
             return Some(found);
         }
         let created = |object: &'a Value| instant(&object["metadata"]["creationTimestamp"]);
-        let rank = |(key, object): &(&'a Key, &'a Value)| {
+        let rank = |(key, object): &(&'a ObjectRef, &'a Value)| {
             (is_deleted(object), *mark.name != *key.name, created(object), uid(object))
         };
         let heirs = self.of_kind(Kind::Membership).filter(|(key, member)| {
@@ -44,7 +44,7 @@ impl<'a> View<'a> {
     }
 
     /// The live record of a membership.
-    pub(super) fn own_record(&self, key: &Key) -> Option<&'a GuestRecord> {
+    pub(super) fn own_record(&self, key: &ObjectRef) -> Option<&'a GuestRecord> {
         self.guests
             .iter()
             .filter(|guest| guest.is_live())
@@ -52,7 +52,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether a membership breaks no rule of its own, conflicts over the address apart.
-    pub(super) fn breaks_no_rule(&self, key: &Key) -> bool {
+    pub(super) fn breaks_no_rule(&self, key: &ObjectRef) -> bool {
         let Some((member, partner)) = self.get(key).zip(self.partner_of(key)) else { return false };
         let spec = &member["spec"];
         let address = text(spec, "email").to_ascii_lowercase();
@@ -71,7 +71,7 @@ impl<'a> View<'a> {
     }
 
     /// The rules that concern new memberships only.
-    pub(super) fn may_be_new(&self, key: &Key, member: &Value, partner: &'a Value) -> bool {
+    pub(super) fn may_be_new(&self, key: &ObjectRef, member: &Value, partner: &'a Value) -> bool {
         let spec = &member["spec"];
         let address = text(spec, "email").to_ascii_lowercase();
         let is_user = self.users.iter().any(|user| user.email.as_str() == address);
@@ -95,7 +95,7 @@ impl<'a> View<'a> {
 
     /// The record of a membership that is not suspended, ended, deleted or in violation of a rule. What its partner gives does
     /// not matter.
-    pub(super) fn stands(&self, key: &Key) -> Option<&'a GuestRecord> {
+    pub(super) fn stands(&self, key: &ObjectRef) -> Option<&'a GuestRecord> {
         let member = self.get(key).filter(|member| !is_unreadable(member))?;
         let record = self.own_record(key)?;
         let ended = match self.partner_of(key) {
@@ -110,7 +110,7 @@ impl<'a> View<'a> {
     }
 
     /// The record of a membership that is in order, whether or not the guest has joined.
-    pub fn member_in_order(&self, key: &Key) -> Option<&'a GuestRecord> {
+    pub fn member_in_order(&self, key: &ObjectRef) -> Option<&'a GuestRecord> {
         let gives = self.partner_of(key).is_some_and(|partner| self.partner_gives(&key.namespace, partner));
         self.stands(key).filter(|_| gives)
     }
@@ -138,13 +138,13 @@ impl<'a> View<'a> {
     }
 
     /// The methods allowed to a membership's guest. `None`: the membership lists methods that its partner does not allow.
-    pub fn allowed_of(&self, key: &Key) -> Option<Methods> {
+    pub fn allowed_of(&self, key: &ObjectRef) -> Option<Methods> {
         Self::allowed_methods(self.get(key)?, Some(self.partner_of(key)?))
     }
 
     /// Whether a guest is Active: in order, joined, and one of the allowed methods is enrolled. If the directory cannot tell,
     /// a guest who holds grants counts as enrolled.
-    pub fn is_active(&self, key: &Key) -> bool {
+    pub fn is_active(&self, key: &ObjectRef) -> bool {
         let member = self.get(key).filter(|member| !is_unreadable(member));
         let record = member.and_then(|member| Some((member, self.stands(key)?)));
         record.is_some_and(|(member, record)| match Self::enrolled(record) {
@@ -157,7 +157,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether a membership lets its guest have access, whatever the share.
-    pub(super) fn member_gate(&self, key: &Key, member: &'a Value, record: &GuestRecord) -> Gate {
+    pub(super) fn member_gate(&self, key: &ObjectRef, member: &'a Value, record: &GuestRecord) -> Gate {
         let Some(stored) = self.stored_partner(key) else { return Gate::Shut };
         let readable = !is_unreadable(stored);
         let in_order = self.stands(key).is_some() && (!readable || self.partner_gives(&key.namespace, stored));

@@ -6,8 +6,8 @@ mod share;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use guestlist::directory::{AccountRecord, Everything, GuestRecord, Origin, ShareRecord, UserRecord};
-use guestlist::index::{Key, Kind};
+use guestlist::directory::{AccountRecord, GuestRecord, Origin, ShareRecord, Snapshot, UserRecord};
+use guestlist::index::{Kind, ObjectRef};
 use guestlist::rules::{MfaMethod, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -19,7 +19,7 @@ pub type Methods = BTreeSet<MfaMethod>;
 /// Access that the rules give, or that a guest has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Right {
-    pub member: Key,
+    pub member: ObjectRef,
     pub role: ShareRole,
     pub allowed: Methods,
     pub asked: Methods,
@@ -143,7 +143,7 @@ fn is_related(a: &str, b: &str) -> bool {
 
 impl<'a> View<'a> {
     /// A view of a directory in which MFA is known.
-    pub fn of(objects: &'a Objects, policy: &'a Value, all: &'a Everything, now: Timestamp) -> Self {
+    pub fn of(objects: &'a Objects, policy: &'a Value, all: &'a Snapshot, now: Timestamp) -> Self {
         static KNOWN: BTreeMap<String, Timestamp> = BTreeMap::new();
         Self {
             objects,
@@ -158,23 +158,23 @@ impl<'a> View<'a> {
     }
 
     /// The objects of a kind that fit the types.
-    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&'a Key, &'a Value)> + use<'a> {
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&'a ObjectRef, &'a Value)> + use<'a> {
         let all = self.objects.iter().map(|(key, object)| (key, &**object));
         all.filter(move |(key, object)| key.kind == kind && !is_unreadable(object))
     }
 
-    fn get(&self, key: &Key) -> Option<&'a Value> {
+    fn get(&self, key: &ObjectRef) -> Option<&'a Value> {
         self.objects.get(key).map(|object| &**object)
     }
 
     /// The partner of an object, whether or not the partner fits the types.
-    fn stored_partner(&self, key: &Key) -> Option<&'a Value> {
+    fn stored_partner(&self, key: &ObjectRef) -> Option<&'a Value> {
         let object = self.get(key).filter(|object| !is_unreadable(object))?;
         let name = object["spec"]["partnerRef"]["name"].as_str()?;
-        self.get(&Key::new(Kind::Partner, &*key.namespace, name))
+        self.get(&ObjectRef::new(Kind::Partner, &*key.namespace, name))
     }
 
-    pub fn partner_of(&self, key: &Key) -> Option<&'a Value> {
+    pub fn partner_of(&self, key: &ObjectRef) -> Option<&'a Value> {
         self.stored_partner(key).filter(|partner| !is_unreadable(partner))
     }
 
@@ -287,7 +287,7 @@ impl<'a> View<'a> {
     fn holds_through_unreadable(&self, record: &GuestRecord, account: &str) -> bool {
         let space = record.mark.as_ref().map(|mark| mark.namespace.as_str()).unwrap_or_default();
         record.grants.get(account).is_some_and(|held| {
-            let key = Key::new(Kind::Share, space, &*held.grant.share);
+            let key = ObjectRef::new(Kind::Share, space, &*held.grant.share);
             let (name, share_uid) = (&held.grant.share, &held.grant.share_uid);
             self.get(&key).is_some_and(|share| {
                 is_unreadable(share) && !is_deleted(share) && self.is_behind(&key, share, space, name, share_uid)
@@ -300,7 +300,7 @@ impl<'a> View<'a> {
     pub fn keeps(&self, place: &Place, held: &Right) -> bool {
         let Some(record) = self.record(&place.0) else { return false };
         let Some(mark) = &record.mark else { return false };
-        let share_key = Key::new(Kind::Share, &*mark.namespace, &*held.share);
+        let share_key = ObjectRef::new(Kind::Share, &*mark.namespace, &*held.share);
         let share = self.get(&share_key);
         let Some(share) = share.filter(|share| {
             !is_deleted(share) && self.is_behind(&share_key, share, &mark.namespace, &held.share, &held.share_uid)
@@ -311,7 +311,7 @@ impl<'a> View<'a> {
             let excluded = named(&share["spec"], "exclude", &mark.name).is_some();
             is_unreadable(share) || (self.share_gate(&share_key, share) != Gate::Shut && !excluded)
         };
-        let named = Key::new(Kind::Membership, &*mark.namespace, &*mark.name);
+        let named = ObjectRef::new(Kind::Membership, &*mark.namespace, &*mark.name);
         match self.owner_of(record) {
             Some((_, member)) if is_unreadable(member) => !is_deleted(member) && stays(),
             Some((key, member)) if is_unreadable(share) => self.member_gate(key, member, record) != Gate::Shut,
@@ -326,23 +326,23 @@ impl<'a> View<'a> {
 
     /// The facts about a grant, for a failed check.
     pub fn facts(&self, place: &Place, held: &Right) -> String {
-        let share = Key::new(Kind::Share, &*held.member.namespace, &*held.share);
+        let share = ObjectRef::new(Kind::Share, &*held.member.namespace, &*held.share);
         let account = self.accounts.iter().find(|account| account.name == place.1);
         format!("{}\n{}\n{account:?}", self.facts_of(&held.member), self.said(&share))
     }
 
     /// The facts about a membership.
-    pub fn facts_of(&self, key: &Key) -> String {
+    pub fn facts_of(&self, key: &ObjectRef) -> String {
         let member = self.get(key).map(|member| &member["spec"]);
         let partner = member.map(|spec| text(&spec["partnerRef"], "name")).unwrap_or_default();
-        let partner = Key::new(Kind::Partner, &*key.namespace, partner);
+        let partner = ObjectRef::new(Kind::Partner, &*key.namespace, partner);
         let record = self.guests.iter().find(|guest| {
             guest.mark.as_ref().is_some_and(|mark| *mark.name == *key.name && *mark.namespace == *key.namespace)
         });
         format!("now {}\n{}\n{}\n{record:?}\n{}", self.now, self.said(key), self.said(&partner), self.policy)
     }
 
-    fn said(&self, key: &Key) -> String {
+    fn said(&self, key: &ObjectRef) -> String {
         let Some(object) = self.get(key) else { return format!("{key} is not there") };
         let metadata = &object["metadata"];
         let (annotations, deleted) = (&metadata["annotations"], &metadata["deletionTimestamp"]);
@@ -351,14 +351,14 @@ impl<'a> View<'a> {
 
     fn is_leaving_partner(&self, record: &GuestRecord) -> bool {
         let namespace = record.mark.as_ref().map(|mark| mark.namespace.as_str()).unwrap_or_default();
-        self.get(&Key::new(Kind::Partner, namespace, &*record.partner_name)).is_some_and(is_deleted)
+        self.get(&ObjectRef::new(Kind::Partner, namespace, &*record.partner_name)).is_some_and(is_deleted)
     }
 
     /// The live records that no membership declares. One of the same name that does not fit the types may declare it.
     pub fn orphans(&self) -> impl Iterator<Item = &'a GuestRecord> {
         self.guests.iter().filter(|guest| guest.is_live()).filter(|guest| {
             let mark = guest.mark.as_ref().unwrap();
-            let named = Key::new(Kind::Membership, &*mark.namespace, &*mark.name);
+            let named = ObjectRef::new(Kind::Membership, &*mark.namespace, &*mark.name);
             self.owner_of(guest).is_none() && !self.get(&named).is_some_and(is_unreadable)
         })
     }
@@ -390,7 +390,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether a membership or a share is paused, by itself or with its partner.
-    pub fn is_paused(&self, key: &Key) -> bool {
+    pub fn is_paused(&self, key: &ObjectRef) -> bool {
         self.get(key).is_some_and(is_paused) || self.stored_partner(key).is_some_and(is_paused)
     }
 
@@ -407,7 +407,7 @@ impl<'a> View<'a> {
 
     /// The largest number of live guests of a partner. `None`: no limit.
     pub fn most_guests(&self, namespace: &str, partner: &str) -> Option<u64> {
-        let partner = self.get(&Key::new(Kind::Partner, namespace, partner))?;
+        let partner = self.get(&ObjectRef::new(Kind::Partner, namespace, partner))?;
         partner["spec"]["guests"]["maxGuests"].as_u64()
     }
 
@@ -427,7 +427,7 @@ pub fn held(guests: &[GuestRecord]) -> Rights {
         for (account, held) in &guest.grants {
             let grant = &held.grant;
             let right = Right {
-                member: Key::new(Kind::Membership, &*mark.namespace, &*mark.name),
+                member: ObjectRef::new(Kind::Membership, &*mark.namespace, &*mark.name),
                 role: grant.role,
                 allowed: grant.allowed.clone(),
                 asked: grant.asked.clone(),
@@ -443,5 +443,5 @@ pub fn held(guests: &[GuestRecord]) -> Rights {
 
 /// Whether guestlist created the user behind a record.
 pub fn is_made(record: &GuestRecord) -> bool {
-    record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Made)
+    record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created)
 }

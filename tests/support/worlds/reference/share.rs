@@ -1,7 +1,7 @@
 //! The rules of shares: whether a share lets access through, and what it gives to a guest.
 
 use guestlist::directory::GuestRecord;
-use guestlist::index::{Key, Kind};
+use guestlist::index::{Kind, ObjectRef};
 use guestlist::rules::ShareRole;
 use serde_json::Value;
 
@@ -11,22 +11,29 @@ use super::{
 
 impl<'a> View<'a> {
     /// Whether a share breaks no rule that concerns all of it.
-    pub(super) fn share_is_sound(&self, key: &Key, share: &Value) -> bool {
+    pub(super) fn share_is_sound(&self, key: &ObjectRef, share: &Value) -> bool {
         let sharer = text(&share["spec"], "sharedBy");
         let listed = self.partner_of(key).is_none_or(|it| list(&it["spec"], "hostAdmins").any(|admin| admin == sharer));
         share["spec"]["mfa"]["required"] != false && self.may_name(&key.namespace, sharer) && listed
     }
 
     /// Whether a grant was given through a share, or through one of its name that is gone.
-    pub(super) fn is_behind(&self, key: &Key, share: &Value, namespace: &str, name: &str, share_uid: &str) -> bool {
+    pub(super) fn is_behind(
+        &self,
+        key: &ObjectRef,
+        share: &Value,
+        namespace: &str,
+        name: &str,
+        share_uid: &str,
+    ) -> bool {
         let declared =
             |wanted: &str| self.objects.iter().any(|(key, object)| key.kind == Kind::Share && uid(object) == wanted);
         uid(share) == share_uid || (*key.namespace == *namespace && *key.name == *name && !declared(share_uid))
     }
 
     /// Whether a share counts among those of one partner and account: the one known to the directory, then the earliest.
-    pub(super) fn is_first(&self, key: &Key, share: &'a Value) -> bool {
-        let rank = |key: &Key, share: &'a Value| {
+    pub(super) fn is_first(&self, key: &ObjectRef, share: &'a Value) -> bool {
+        let rank = |key: &ObjectRef, share: &'a Value| {
             let through = |guest: &GuestRecord| {
                 let space = guest.mark.as_ref().map(|mark| mark.namespace.as_str()).unwrap_or_default();
                 let account = guest.grants.get(text(&share["spec"], "account"));
@@ -51,7 +58,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether a share lets access through, whoever the guest.
-    pub(super) fn share_gate(&self, key: &Key, share: &'a Value) -> Gate {
+    pub(super) fn share_gate(&self, key: &ObjectRef, share: &'a Value) -> Gate {
         let spec = &share["spec"];
         let Some(stored) = self.stored_partner(key) else { return Gate::Shut };
         let partner = Some(stored).filter(|partner| !is_unreadable(partner));
@@ -78,7 +85,7 @@ impl<'a> View<'a> {
 
     /// Whether an entry's pin is the address of the membership.
     pub(super) fn fits(&self, namespace: &str, entry: &Value) -> bool {
-        let member = self.get(&Key::new(Kind::Membership, namespace, text(entry, "name")));
+        let member = self.get(&ObjectRef::new(Kind::Membership, namespace, text(entry, "name")));
         entry["email"].is_null() || member.is_some_and(|member| member["spec"]["email"] == entry["email"])
     }
 
@@ -97,7 +104,12 @@ impl<'a> View<'a> {
     }
 
     /// The role of a guest by the specs, and whether it is given or only kept.
-    pub(super) fn role_by_spec(&self, share_key: &Key, share: &Value, member_key: &Key) -> Option<(Gate, ShareRole)> {
+    pub(super) fn role_by_spec(
+        &self,
+        share_key: &ObjectRef,
+        share: &Value,
+        member_key: &ObjectRef,
+    ) -> Option<(Gate, ShareRole)> {
         let (space, spec) = (&*share_key.namespace, &share["spec"]);
         let member = &self.objects[member_key];
         if named(spec, "exclude", &member_key.name).is_some() {
@@ -108,7 +120,7 @@ impl<'a> View<'a> {
         }
         let entry = named(spec, "guestUsers", &member_key.name)?;
         let by = text(entry, "propagatedBy");
-        let key = Key::new(Kind::Membership, space, by);
+        let key = ObjectRef::new(Kind::Membership, space, by);
         let propagator = self.get(&key)?;
         let entry_is_valid = self.fits(space, entry) && (entry["role"].is_null() || entry["role"] == "Collaborator");
         if is_unreadable(propagator) {
@@ -128,9 +140,9 @@ impl<'a> View<'a> {
     /// What a share gives to a membership, and whether it is given or only kept. `None`: nothing.
     pub(super) fn access(
         &self,
-        share_key: &Key,
+        share_key: &ObjectRef,
         share: &'a Value,
-        key: &Key,
+        key: &ObjectRef,
         record: &GuestRecord,
     ) -> Option<(Gate, Right)> {
         let member = self.get(key).filter(|member| !is_unreadable(member))?;

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use guestlist::directory::Operation;
 use guestlist::index::Kind;
-use guestlist::operator::engine::{Planner, Sweeper};
+use guestlist::operator::engine::{GarbageCollector, Planner};
 use serde_json::Value;
 
 use super::run_with;
@@ -21,7 +21,7 @@ use bugs::BUGS;
 #[derive(Clone, Copy)]
 pub enum Bug {
     Planner(Planner),
-    Sweeper(Sweeper),
+    Sweeper(GarbageCollector),
     /// A change to the objects that the operator reads.
     Reader(fn(Kind, &mut Value)),
     /// The operation that is executed instead; `None`: none.

@@ -1,19 +1,19 @@
 //! Planners with one bug each.
 
-use guestlist::directory::{GuestRecord, Login, MfaRecord, Mirror, Operation, Origin, Weight};
-use guestlist::index::{Key, Kind};
-use guestlist::plan::{Finalizer, Plan, Status, Step, World, plan};
+use guestlist::directory::{AccessChange, DirectoryCache, GuestRecord, Login, MfaRecord, Operation, Origin};
+use guestlist::index::{Kind, ObjectRef};
+use guestlist::plan::{Finalizer, Inputs, Plan, Status, Step, plan};
 use guestlist::rules::{Email, GuestRole, MfaMethod, Reason, ShareRole, all_methods};
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 
-fn without(world: World<'_>, key: &Key, drop: impl Fn(&Operation) -> bool) -> Plan {
+fn without(world: Inputs<'_>, key: &ObjectRef, drop: impl Fn(&Operation) -> bool) -> Plan {
     let mut plan = plan(world, key);
     plan.steps.retain(|step| !drop(&step.operation));
     plan
 }
 
-fn changed(world: World<'_>, key: &Key, change: impl Fn(&mut Operation)) -> Plan {
+fn changed(world: Inputs<'_>, key: &ObjectRef, change: impl Fn(&mut Operation)) -> Plan {
     let mut plan = plan(world, key);
     for step in &mut plan.steps {
         change(&mut step.operation);
@@ -23,40 +23,40 @@ fn changed(world: World<'_>, key: &Key, change: impl Fn(&mut Operation)) -> Plan
 
 macro_rules! drops {
     ($($name:ident: $operation:ident;)+) => {
-        $(pub fn $name(world: World<'_>, key: &Key) -> Plan {
+        $(pub fn $name(world: Inputs<'_>, key: &ObjectRef) -> Plan {
             without(world, key, |operation| matches!(operation, Operation::$operation { .. }))
         })+
     };
 }
 
 drops! {
-    withholds_nothing: Withhold;
-    lowers_nothing: Lower;
+    withholds_nothing: Revoke;
+    lowers_nothing: Reduce;
     demotes_nobody: Demote;
     promotes_nobody: Promote;
-    gives_nothing: Give;
+    gives_nothing: Grant;
     disables_no_login: DisableLogin;
     enables_no_login: EnableLogin;
-    describes_nobody: DescribeGuest;
+    describes_nobody: UpdateGuest;
     ends_nobody: Deactivate;
     resets_no_mfa: ResetMfa;
 }
 
 /// Compares only the role, not the methods and the end.
-pub fn lowers_by_role_only(world: World<'_>, key: &Key) -> Plan {
+pub fn lowers_by_role_only(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let held = |account: &str, role: ShareRole| {
         let mut guests = world.observed.guests();
         guests.any(|guest| guest.grants.get(account).is_some_and(|held| held.grant.role == role))
     };
     without(world, key, |operation| match operation {
-        Operation::Lower { grants, .. } => grants.iter().all(|grant| held(&grant.account, grant.role)),
+        Operation::Reduce { grants, .. } => grants.iter().all(|grant| held(&grant.account, grant.role)),
         _ => false,
     })
 }
 
-pub fn gives_without_an_end(world: World<'_>, key: &Key) -> Plan {
+pub fn gives_without_an_end(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     changed(world, key, |operation| {
-        if let Operation::Give { grants, .. } | Operation::Lower { grants, .. } = operation {
+        if let Operation::Grant { grants, .. } | Operation::Reduce { grants, .. } = operation {
             for grant in grants.iter_mut() {
                 grant.until = None;
             }
@@ -64,9 +64,9 @@ pub fn gives_without_an_end(world: World<'_>, key: &Key) -> Plan {
     })
 }
 
-pub fn gives_for_any_allowed_method(world: World<'_>, key: &Key) -> Plan {
+pub fn gives_for_any_allowed_method(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     changed(world, key, |operation| {
-        if let Operation::Give { grants, .. } = operation {
+        if let Operation::Grant { grants, .. } = operation {
             for grant in grants.iter_mut() {
                 grant.allowed = all_methods();
             }
@@ -74,9 +74,9 @@ pub fn gives_for_any_allowed_method(world: World<'_>, key: &Key) -> Plan {
     })
 }
 
-pub fn gives_for_any_asked_method(world: World<'_>, key: &Key) -> Plan {
+pub fn gives_for_any_asked_method(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     changed(world, key, |operation| {
-        if let Operation::Give { grants, .. } = operation {
+        if let Operation::Grant { grants, .. } = operation {
             for grant in grants.iter_mut() {
                 grant.asked = all_methods();
             }
@@ -84,11 +84,11 @@ pub fn gives_for_any_asked_method(world: World<'_>, key: &Key) -> Plan {
     })
 }
 
-pub fn gives_manager_to_guest_admins(world: World<'_>, key: &Key) -> Plan {
+pub fn gives_manager_to_guest_admins(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let admin = world.declared.membership(&key.namespace, &key.name).and_then(|slot| slot.read());
     let admin = admin.is_some_and(|entry| entry.reading.terms.role == GuestRole::GuestAdmin);
     changed(world, key, |operation| {
-        if let Operation::Give { grants, .. } = operation {
+        if let Operation::Grant { grants, .. } = operation {
             for grant in grants.iter_mut().filter(|_| admin) {
                 grant.role = ShareRole::Manager;
             }
@@ -96,9 +96,9 @@ pub fn gives_manager_to_guest_admins(world: World<'_>, key: &Key) -> Plan {
     })
 }
 
-pub fn admits_guest_admins_only(world: World<'_>, key: &Key) -> Plan {
+pub fn admits_guest_admins_only(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let plan = changed(world, key, |operation| {
-        if let Operation::Admit { role, .. } = operation {
+        if let Operation::InviteGuest { role, .. } = operation {
             *role = GuestRole::GuestAdmin;
         }
     });
@@ -106,53 +106,53 @@ pub fn admits_guest_admins_only(world: World<'_>, key: &Key) -> Plan {
     Plan { steps, ..plan }
 }
 
-pub fn gives_before_it_revokes(world: World<'_>, key: &Key) -> Plan {
+pub fn gives_before_it_revokes(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
-    plan.steps.sort_by_key(|step| step.operation.weight() != Weight::Give);
+    plan.steps.sort_by_key(|step| step.operation.access_change() != AccessChange::Grant);
     plan
 }
 
-pub fn ends_an_hour_late(world: World<'_>, key: &Key) -> Plan {
-    plan(World { now: world.now - SignedDuration::from_hours(1), ..world }, key)
+pub fn ends_an_hour_late(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    plan(Inputs { now: world.now - SignedDuration::from_hours(1), ..world }, key)
 }
 
-pub fn ends_an_hour_early(world: World<'_>, key: &Key) -> Plan {
-    plan(World { now: world.now + SignedDuration::from_hours(1), ..world }, key)
+pub fn ends_an_hour_early(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    plan(Inputs { now: world.now + SignedDuration::from_hours(1), ..world }, key)
 }
 
-pub fn looks_again_only_when_something_happens(world: World<'_>, key: &Key) -> Plan {
-    Plan { next_look: None, ..plan(world, key) }
+pub fn looks_again_only_when_something_happens(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    Plan { next_check: None, ..plan(world, key) }
 }
 
-pub fn looks_again_an_hour_late(world: World<'_>, key: &Key) -> Plan {
+pub fn looks_again_an_hour_late(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let plan = plan(world, key);
-    Plan { next_look: plan.next_look.map(|at| at + SignedDuration::from_hours(1)), ..plan }
+    Plan { next_check: plan.next_check.map(|at| at + SignedDuration::from_hours(1)), ..plan }
 }
 
-pub fn knows_no_policy(world: World<'_>, key: &Key) -> Plan {
+pub fn knows_no_policy(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let text = r#"{domains: [host.example], tenants: [{namespace: "*", hostAdmins: ["*@host.example"]}]}"#;
-    let workspace = Workspace::parse(text).unwrap();
-    plan(World { workspace: &workspace, ..world }, key)
+    let workspace = WorkspacePolicy::parse(text).unwrap();
+    plan(Inputs { workspace: &workspace, ..world }, key)
 }
 
-pub fn releases_before_it_has_ended_anybody(world: World<'_>, key: &Key) -> Plan {
-    let plan = without(world, key, |operation| operation.weight() == Weight::End);
+pub fn releases_before_it_has_ended_anybody(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    let plan = without(world, key, |operation| operation.access_change() == AccessChange::Remove);
     if plan.finalizer == Finalizer::Release { Plan { steps: Vec::new(), ..plan } } else { plan }
 }
 
-pub fn never_sets_its_finalizer(world: World<'_>, key: &Key) -> Plan {
+pub fn never_sets_its_finalizer(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let plan = plan(world, key);
     let finalizer = if plan.finalizer == Finalizer::Hold { Finalizer::Leave } else { plan.finalizer };
     Plan { finalizer, ..plan }
 }
 
-pub fn never_removes_its_finalizer(world: World<'_>, key: &Key) -> Plan {
+pub fn never_removes_its_finalizer(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let plan = plan(world, key);
     let finalizer = if plan.finalizer == Finalizer::Release { Finalizer::Leave } else { plan.finalizer };
     Plan { finalizer, ..plan }
 }
 
-pub fn sets_the_transition_time_each_time(world: World<'_>, key: &Key) -> Plan {
+pub fn sets_the_transition_time_each_time(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     if let Some(Status::Membership(status)) = &mut plan.status {
         for condition in &mut status.conditions {
@@ -163,7 +163,7 @@ pub fn sets_the_transition_time_each_time(world: World<'_>, key: &Key) -> Plan {
     plan
 }
 
-pub fn writes_the_next_generation(world: World<'_>, key: &Key) -> Plan {
+pub fn writes_the_next_generation(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     match &mut plan.status {
         Some(Status::Membership(status)) => status.observed_generation = status.observed_generation.map(|it| it + 1),
@@ -173,7 +173,7 @@ pub fn writes_the_next_generation(world: World<'_>, key: &Key) -> Plan {
     plan
 }
 
-pub fn says_active_once_joined(world: World<'_>, key: &Key) -> Plan {
+pub fn says_active_once_joined(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     if let Some(Status::Membership(status)) = &mut plan.status
         && status.state.as_deref() == Some("Joined")
@@ -183,11 +183,11 @@ pub fn says_active_once_joined(world: World<'_>, key: &Key) -> Plan {
     plan
 }
 
-pub fn writes_no_status(world: World<'_>, key: &Key) -> Plan {
+pub fn writes_no_status(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     Plan { status: None, ..plan(world, key) }
 }
 
-pub fn enables_a_login_of_an_administrator(world: World<'_>, key: &Key) -> Plan {
+pub fn enables_a_login_of_an_administrator(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     let disabled = world.observed.guests().find(|guest| {
         guest.is_live()
@@ -196,23 +196,23 @@ pub fn enables_a_login_of_an_administrator(world: World<'_>, key: &Key) -> Plan 
     });
     if let Some(guest) = disabled.filter(|_| plan.steps.is_empty()) {
         let operation = Operation::EnableLogin { guest: guest.id.clone() };
-        plan.steps.push(Step { operation, reason: Reason::Reconciled, because: String::new() });
+        plan.steps.push(Step { operation, reason: Reason::Reconciled, message: String::new() });
     }
     plan
 }
 
 /// Plans on other records than there are.
-fn believes(world: World<'_>, key: &Key, other: impl Fn(&mut GuestRecord)) -> Plan {
-    let mut mirror: Mirror = world.observed.clone();
+fn believes(world: Inputs<'_>, key: &ObjectRef, other: impl Fn(&mut GuestRecord)) -> Plan {
+    let mut mirror: DirectoryCache = world.observed.clone();
     for guest in world.observed.guests() {
         let mut believed = guest.clone();
         other(&mut believed);
         mirror.set_guest(&guest.address, Some(believed));
     }
-    plan(World { observed: &mirror, ..world }, key)
+    plan(Inputs { observed: &mirror, ..world }, key)
 }
 
-pub fn takes_unknown_mfa_for_off(world: World<'_>, key: &Key) -> Plan {
+pub fn takes_unknown_mfa_for_off(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     believes(world, key, |guest| {
         if guest.mfa == MfaRecord::Unknown {
             guest.mfa = MfaRecord::Known([].into());
@@ -220,7 +220,7 @@ pub fn takes_unknown_mfa_for_off(world: World<'_>, key: &Key) -> Plan {
     })
 }
 
-pub fn takes_unknown_mfa_for_on(world: World<'_>, key: &Key) -> Plan {
+pub fn takes_unknown_mfa_for_on(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     believes(world, key, |guest| {
         if guest.mfa == MfaRecord::Unknown {
             let since = Timestamp::UNIX_EPOCH;
@@ -229,26 +229,26 @@ pub fn takes_unknown_mfa_for_on(world: World<'_>, key: &Key) -> Plan {
     })
 }
 
-pub fn takes_adopted_users_for_made_ones(world: World<'_>, key: &Key) -> Plan {
+pub fn takes_adopted_users_for_made_ones(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     believes(world, key, |guest| {
         if let Some(mark) = &mut guest.mark {
-            mark.origin = Origin::Made;
+            mark.origin = Origin::Created;
         }
     })
 }
 
-pub fn adopts_whatever_the_policy_says(world: World<'_>, key: &Key) -> Plan {
+pub fn adopts_whatever_the_policy_says(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let text =
         r#"{domains: [host.example], tenants: [{namespace: "*", hostAdmins: ["*@host.example"], adoption: true}]}"#;
-    let workspace = Workspace::parse(text).unwrap();
-    let adopting = plan(World { workspace: &workspace, ..world }, key);
+    let workspace = WorkspacePolicy::parse(text).unwrap();
+    let adopting = plan(Inputs { workspace: &workspace, ..world }, key);
     let adopts =
-        |step: &Step| matches!(&step.operation, Operation::Admit { mark, .. } if mark.origin == Origin::Adopted);
+        |step: &Step| matches!(&step.operation, Operation::InviteGuest { mark, .. } if mark.origin == Origin::Adopted);
     if adopting.steps.iter().any(adopts) { adopting } else { plan(world, key) }
 }
 
 /// The live guests of a membership's partner, but for its own.
-fn neighbours<'w>(world: World<'w>, key: &Key) -> Vec<&'w GuestRecord> {
+fn neighbours<'w>(world: Inputs<'w>, key: &ObjectRef) -> Vec<&'w GuestRecord> {
     let entry = world.declared.membership(&key.namespace, &key.name).and_then(|slot| slot.read());
     let Some(terms) = entry.map(|entry| &entry.reading.terms) else { return Vec::new() };
     let theirs = |guest: &&GuestRecord| {
@@ -258,18 +258,18 @@ fn neighbours<'w>(world: World<'w>, key: &Key) -> Vec<&'w GuestRecord> {
     world.observed.guests().filter(theirs).collect()
 }
 
-pub fn admits_one_guest_too_many(world: World<'_>, key: &Key) -> Plan {
-    let mut mirror: Mirror = world.observed.clone();
+pub fn admits_one_guest_too_many(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    let mut mirror: DirectoryCache = world.observed.clone();
     if let (Kind::Membership, Some(guest)) = (key.kind, neighbours(world, key).first()) {
         mirror.set_guest(&guest.address, None);
     }
-    let more = plan(World { observed: &mirror, ..world }, key);
-    let admits = more.steps.iter().any(|step| matches!(step.operation, Operation::Admit { .. }));
+    let more = plan(Inputs { observed: &mirror, ..world }, key);
+    let admits = more.steps.iter().any(|step| matches!(step.operation, Operation::InviteGuest { .. }));
     if admits { more } else { plan(world, key) }
 }
 
-pub fn admits_one_guest_too_few(world: World<'_>, key: &Key) -> Plan {
-    let mut mirror: Mirror = world.observed.clone();
+pub fn admits_one_guest_too_few(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+    let mut mirror: DirectoryCache = world.observed.clone();
     if let (Kind::Membership, Some(guest)) = (key.kind, neighbours(world, key).first()) {
         let mut another = (*guest).clone();
         "another".clone_into(&mut another.id.0);
@@ -279,12 +279,12 @@ pub fn admits_one_guest_too_few(world: World<'_>, key: &Key) -> Plan {
         }
         mirror.set_guest(&another.address.clone(), Some(another));
     }
-    let admits = |plan: &Plan| plan.steps.iter().any(|step| matches!(step.operation, Operation::Admit { .. }));
+    let admits = |plan: &Plan| plan.steps.iter().any(|step| matches!(step.operation, Operation::InviteGuest { .. }));
     let right = plan(world, key);
-    if admits(&right) { plan(World { observed: &mirror, ..world }, key) } else { right }
+    if admits(&right) { plan(Inputs { observed: &mirror, ..world }, key) } else { right }
 }
 
-pub fn enables_the_login_of_a_paused_membership(world: World<'_>, key: &Key) -> Plan {
+pub fn enables_the_login_of_a_paused_membership(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     let entry = world.declared.membership(&key.namespace, &key.name).and_then(|slot| slot.read());
     let Some(entry) = entry.filter(|_| key.kind == Kind::Membership && plan.steps.is_empty()) else { return plan };
@@ -292,7 +292,7 @@ pub fn enables_the_login_of_a_paused_membership(world: World<'_>, key: &Key) -> 
     let record = entry.metadata.uid.as_deref().and_then(|uid| world.observed.live_by_uid(uid));
     if let Some(record) = record.filter(|record| paused && record.login == Login::DisabledByGuestlist) {
         let operation = Operation::EnableLogin { guest: record.id.clone() };
-        plan.steps.push(Step { operation, reason: Reason::Reconciled, because: String::new() });
+        plan.steps.push(Step { operation, reason: Reason::Reconciled, message: String::new() });
     }
     plan
 }

@@ -1,14 +1,14 @@
 //! Sweeps with one bug each.
 
-use guestlist::directory::{Operation, Weight};
-use guestlist::index::{Key, Kind};
-use guestlist::plan::sweep::{Sweep, plan};
-use guestlist::plan::{Step, World, is_orphan};
+use guestlist::directory::{AccessChange, Operation};
+use guestlist::index::{Kind, ObjectRef};
+use guestlist::plan::sweep::{GarbageCollection, plan};
+use guestlist::plan::{Inputs, Step, is_orphan};
 use guestlist::rules::Reason;
-use guestlist::workspace::Workspace;
+use guestlist::workspace::WorkspacePolicy;
 use jiff::SignedDuration;
 
-pub fn withholds_too_many_orphans(world: World<'_>) -> Sweep {
+pub fn withholds_too_many_orphans(world: Inputs<'_>) -> GarbageCollection {
     let mut sweep = plan(world);
     if !sweep.too_many_orphans {
         return sweep;
@@ -16,35 +16,35 @@ pub fn withholds_too_many_orphans(world: World<'_>) -> Sweep {
     for guest in world.observed.guests().filter(|guest| is_orphan(world, guest) && !guest.grants.is_empty()) {
         let mark = guest.mark.as_ref().unwrap();
         let accounts = guest.grants.keys().cloned().collect();
-        let operation = Operation::Withhold { guest: guest.id.clone(), accounts };
-        let step = Step { operation, reason: Reason::Orphaned, because: String::new() };
-        sweep.withhold.push((Key::new(Kind::Membership, &*mark.namespace, &*mark.name), vec![step]));
+        let operation = Operation::Revoke { guest: guest.id.clone(), accounts };
+        let step = Step { operation, reason: Reason::Orphaned, message: String::new() };
+        sweep.revocations.push((ObjectRef::new(Kind::Membership, &*mark.namespace, &*mark.name), vec![step]));
     }
     sweep
 }
 
-pub fn withholds_no_orphans(world: World<'_>) -> Sweep {
+pub fn withholds_no_orphans(world: Inputs<'_>) -> GarbageCollection {
     let mut sweep = plan(world);
-    sweep.withhold.retain(|(key, _)| key.kind != Kind::Membership);
+    sweep.revocations.retain(|(key, _)| key.kind != Kind::Membership);
     sweep
 }
 
-fn with_policy(world: World<'_>, change: impl Fn(&mut Workspace)) -> Sweep {
+fn with_policy(world: Inputs<'_>, change: impl Fn(&mut WorkspacePolicy)) -> GarbageCollection {
     let mut workspace = world.workspace.clone();
     change(&mut workspace);
-    plan(World { workspace: &workspace, ..world })
+    plan(Inputs { workspace: &workspace, ..world })
 }
 
-pub fn purges_at_once(world: World<'_>) -> Sweep {
+pub fn purges_at_once(world: Inputs<'_>) -> GarbageCollection {
     with_policy(world, |workspace| workspace.purge.after = SignedDuration::ZERO)
 }
 
-pub fn purges_at_any_pace(world: World<'_>) -> Sweep {
+pub fn purges_at_any_pace(world: Inputs<'_>) -> GarbageCollection {
     with_policy(world, |workspace| workspace.purge.per_hour_percent = 100)
 }
 
-pub fn purges_nothing(world: World<'_>) -> Sweep {
+pub fn purges_nothing(world: Inputs<'_>) -> GarbageCollection {
     let mut sweep = plan(world);
-    sweep.steps.retain(|step| step.operation.weight() != Weight::End);
+    sweep.steps.retain(|step| step.operation.access_change() != AccessChange::Remove);
     sweep
 }
