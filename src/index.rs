@@ -12,15 +12,15 @@ use crate::few::SmallMap;
 use crate::rules::{Email, MembershipTerms, PartnerTerms, ShareTerms};
 
 mod brief;
-mod key;
-mod links;
+mod object_ref;
+mod indexes;
 pub mod resource_version;
-mod stored;
-mod touch;
+mod object;
+mod dependents;
 
-pub use key::{Kind, ObjectRef};
-pub use stored::{CacheEntry, CachedAnyKind, CachedMetadata, CachedObject, CachedStatus};
-pub use touch::Dependents;
+pub use object_ref::{Kind, ObjectRef};
+pub use object::{CacheEntry, CachedAnyKind, CachedMetadata, CachedObject, CachedStatus};
+pub use dependents::Dependents;
 
 /// An object as it is stored.
 #[derive(Clone, Debug)]

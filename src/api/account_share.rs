@@ -4,7 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::leaf;
+use super::schema::field;
 use super::{Conditions, Mfa, PartnerRef, ViolationStatus};
 
 /// One account of a Host Admin, shared with one local partner.
@@ -73,37 +73,37 @@ pub struct AccountShareSpec {
     /// The partner the account is shared with. Immutable.
     pub partner_ref: PartnerRef,
     /// The account's name in the directory. Immutable.
-    #[schemars(schema_with = "leaf::account")]
+    #[schemars(schema_with = "field::account")]
     pub account: String,
     /// The Host Admin who owns the account and shares it.
-    #[schemars(schema_with = "leaf::address")]
+    #[schemars(schema_with = "field::address")]
     pub shared_by: String,
     /// What every Guest Admin of the partner gets: `Manager` or `Collaborator` (default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::share_role")]
+    #[schemars(schema_with = "field::share_role")]
     pub guest_admin_role: Option<String>,
     /// The Guest Users that a Guest Admin passes the account on to, always as Collaborator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::entries::<GuestUserEntry>")]
+    #[schemars(schema_with = "field::entries::<GuestUserEntry>")]
     pub guest_users: Option<Vec<GuestUserEntry>>,
     /// Guest Admins whose role differs from `guestAdminRole`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::entries::<RoleOverrideEntry>")]
+    #[schemars(schema_with = "field::entries::<RoleOverrideEntry>")]
     pub role_overrides: Option<Vec<RoleOverrideEntry>>,
     /// Guests who get nothing from this share, whatever else it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::entries::<ExcludeEntry>")]
+    #[schemars(schema_with = "field::entries::<ExcludeEntry>")]
     pub exclude: Option<Vec<ExcludeEntry>>,
     /// Narrows what the partner allows: guests need one of these methods enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa: Option<Mfa>,
     /// Withholds every grant of this share, reversibly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::flag")]
+    #[schemars(schema_with = "field::flag")]
     pub suspended: Option<bool>,
     /// When the share ends (RFC 3339). Extending it revives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::instant")]
+    #[schemars(schema_with = "field::instant")]
     pub expires_at: Option<String>,
 }
 
@@ -112,18 +112,18 @@ pub struct AccountShareSpec {
 #[serde(rename_all = "camelCase")]
 pub struct GuestUserEntry {
     /// The name of a membership of the same partner.
-    #[schemars(schema_with = "leaf::member_name")]
+    #[schemars(schema_with = "field::member_name")]
     pub name: String,
     /// The membership of the Guest Admin who passes the account on; they must be Manager in this share.
-    #[schemars(schema_with = "leaf::member_name")]
+    #[schemars(schema_with = "field::member_name")]
     pub propagated_by: String,
     /// Pins the entry to a person: it holds only while the membership has this address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::address")]
+    #[schemars(schema_with = "field::address")]
     pub email: Option<String>,
     /// May only say `Collaborator`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::propagated_role")]
+    #[schemars(schema_with = "field::propagated_role")]
     pub role: Option<String>,
 }
 
@@ -132,14 +132,14 @@ pub struct GuestUserEntry {
 #[serde(rename_all = "camelCase")]
 pub struct RoleOverrideEntry {
     /// The name of a membership of the same partner.
-    #[schemars(schema_with = "leaf::member_name")]
+    #[schemars(schema_with = "field::member_name")]
     pub name: String,
     /// `Manager` or `Collaborator`.
-    #[schemars(schema_with = "leaf::share_role")]
+    #[schemars(schema_with = "field::share_role")]
     pub role: String,
     /// Pins the entry to a person: it holds only while the membership has this address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::address")]
+    #[schemars(schema_with = "field::address")]
     pub email: Option<String>,
 }
 
@@ -148,11 +148,11 @@ pub struct RoleOverrideEntry {
 #[serde(rename_all = "camelCase")]
 pub struct ExcludeEntry {
     /// The name of a membership of the same partner.
-    #[schemars(schema_with = "leaf::member_name")]
+    #[schemars(schema_with = "field::member_name")]
     pub name: String,
     /// The address the author had in mind; the name is excluded whatever it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::address")]
+    #[schemars(schema_with = "field::address")]
     pub email: Option<String>,
 }
 
@@ -162,42 +162,42 @@ pub struct ExcludeEntry {
 pub struct AccountShareStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub observed_generation: Option<i64>,
     /// The last handled value of the annotation `guestlist.dev/reconcile-at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::annotation_echo")]
+    #[schemars(schema_with = "field::annotation_echo")]
     pub last_handled_reconcile_at: Option<String>,
     /// When the share ends: the earlier of its own and its partner's (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub expires_at: Option<String>,
     /// Who shares the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_text")]
+    #[schemars(schema_with = "field::observed_text")]
     pub shared_by: Option<String>,
     /// What Guest Admins get.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub role: Option<String>,
     /// `Accepted`, `Ready`, `Authorized`; `Reconciling` and `Stalled` only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "leaf::conditions")]
+    #[schemars(schema_with = "field::conditions")]
     pub conditions: Conditions,
     /// The first 50 broken rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "leaf::first_50::<ViolationStatus>")]
+    #[schemars(schema_with = "field::first_50::<ViolationStatus>")]
     pub violations: Vec<ViolationStatus>,
     /// How many rules are broken in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub violation_count: Option<i64>,
     /// The number of grants of the share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<GrantCounts>,
     /// The first 50 guests who do not get what the share says, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "leaf::first_50::<WithheldStatus>")]
+    #[schemars(schema_with = "field::first_50::<WithheldStatus>")]
     pub withheld: Vec<WithheldStatus>,
 }
 
@@ -206,16 +206,16 @@ pub struct AccountShareStatus {
 #[serde(rename_all = "camelCase", default)]
 pub struct GrantCounts {
     /// Guests who can use the account now.
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub effective: i64,
     /// Guests who will, once what withholds it has passed.
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub withheld: i64,
     /// Entries that break a rule.
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub rejected: i64,
     /// `effective/all`, for `kubectl get`.
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub summary: String,
 }
 
@@ -224,9 +224,9 @@ pub struct GrantCounts {
 #[serde(default)]
 pub struct WithheldStatus {
     /// The membership's name.
-    #[schemars(schema_with = "leaf::observed_text")]
+    #[schemars(schema_with = "field::observed_text")]
     pub name: String,
     /// Why.
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub reason: String,
 }

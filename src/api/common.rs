@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::leaf;
+use super::schema::field;
 
 /// The partner an object belongs to, in the same namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PartnerRef {
     /// The name of a `LocalPartner` in the same namespace.
-    #[schemars(schema_with = "leaf::partner_name")]
+    #[schemars(schema_with = "field::partner_name")]
     pub name: String,
 }
 
@@ -18,11 +18,11 @@ pub struct PartnerRef {
 pub struct Mfa {
     /// Whether MFA is required. Only `true` is accepted; it is the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::mfa_required")]
+    #[schemars(schema_with = "field::mfa_required")]
     pub required: Option<bool>,
     /// The methods that count: `TOTP`, `WebAuthn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::methods")]
+    #[schemars(schema_with = "field::methods")]
     pub methods: Option<Vec<String>>,
 }
 
@@ -31,15 +31,15 @@ pub struct Mfa {
 pub struct ViolationStatus {
     /// The rule's identifier; `guestlist explain REASON` tells more.
     #[serde(default)]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub reason: String,
     /// The field, as a path: `spec.guestUsers[2].propagatedBy`.
     #[serde(default)]
-    #[schemars(schema_with = "leaf::observed_text")]
+    #[schemars(schema_with = "field::observed_text")]
     pub path: String,
     /// The problem and its fix.
     #[serde(default)]
-    #[schemars(schema_with = "leaf::observed_text")]
+    #[schemars(schema_with = "field::observed_text")]
     pub message: String,
 }
 
@@ -50,23 +50,23 @@ pub struct ViolationStatus {
 pub struct Condition {
     /// The condition's type, in CamelCase.
     #[serde(rename = "type")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub type_: String,
     /// `True`, `False` or `Unknown`.
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub status: String,
     /// The generation of the spec that this condition speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub observed_generation: Option<i64>,
     /// When the status last changed (RFC 3339).
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub last_transition_time: String,
     /// A reason of docs/rules.md: `guestlist explain REASON`.
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub reason: String,
     /// A sentence for people.
-    #[schemars(schema_with = "leaf::observed_message")]
+    #[schemars(schema_with = "field::observed_message")]
     pub message: String,
 }
 

@@ -4,7 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::leaf;
+use super::schema::field;
 use super::{Conditions, Mfa, PartnerRef, ViolationStatus};
 
 /// One guest of a local partner.
@@ -69,29 +69,29 @@ pub struct GuestMembershipSpec {
     /// The partner this guest belongs to. Immutable.
     pub partner_ref: PartnerRef,
     /// The guest's address: one mailbox, `local@domain`. Immutable.
-    #[schemars(schema_with = "leaf::immutable_address")]
+    #[schemars(schema_with = "field::immutable_address")]
     pub email: String,
     /// The name for the invitation and the directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::person")]
+    #[schemars(schema_with = "field::person")]
     pub display_name: Option<String>,
     /// `GuestAdmin` or `GuestUser` (default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::guest_role")]
+    #[schemars(schema_with = "field::guest_role")]
     pub role: Option<String>,
     /// Who invites: a Host Admin of the partner or, for a Guest User, a Guest Admin of it.
-    #[schemars(schema_with = "leaf::address")]
+    #[schemars(schema_with = "field::address")]
     pub invited_by: String,
     /// Narrows what the partner allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa: Option<Mfa>,
     /// Withholds every grant and turns the login off, reversibly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::flag")]
+    #[schemars(schema_with = "field::flag")]
     pub suspended: Option<bool>,
     /// When the membership ends (RFC 3339). Extending it revives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::instant")]
+    #[schemars(schema_with = "field::instant")]
     pub expires_at: Option<String>,
 }
 
@@ -101,58 +101,58 @@ pub struct GuestMembershipSpec {
 pub struct GuestMembershipStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub observed_generation: Option<i64>,
     /// The last handled value of the annotation `guestlist.dev/reconcile-at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::annotation_echo")]
+    #[schemars(schema_with = "field::annotation_echo")]
     pub last_handled_reconcile_at: Option<String>,
     /// The guest's identifier in the directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_text")]
+    #[schemars(schema_with = "field::observed_text")]
     pub directory_id: Option<String>,
     /// When the membership ends: the earliest of its own, its partner's and the cap (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub expires_at: Option<String>,
     /// `Accepted`, `Ready`, `Joined`, `MFASatisfied`, `ExpiringSoon`; `Reconciling` and `Stalled` only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "leaf::conditions")]
+    #[schemars(schema_with = "field::conditions")]
     pub conditions: Conditions,
     /// The first 50 broken rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "leaf::first_50::<ViolationStatus>")]
+    #[schemars(schema_with = "field::first_50::<ViolationStatus>")]
     pub violations: Vec<ViolationStatus>,
     /// How many rules are broken in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub violation_count: Option<i64>,
     /// Where the guest stands: `Pending`, `Invited`, `InvitationExpired`, `Joined`,
     /// `Active`, `Suspended`, `Expired`, `Rejected` or `Terminating`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub state: Option<String>,
     /// The guest's role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub role: Option<String>,
     /// The last invitation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invitation: Option<InvitationStatus>,
     /// When the guest accepted the invitation (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub joined_at: Option<String>,
     /// What the directory says of the guest's MFA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa: Option<MfaStatus>,
     /// The first 100 accounts shared with this guest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "leaf::first_100::<AccountGrantStatus>")]
+    #[schemars(schema_with = "field::first_100::<AccountGrantStatus>")]
     pub accounts: Vec<AccountGrantStatus>,
     /// How many accounts are shared with this guest in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub account_count: Option<i64>,
 }
 
@@ -162,11 +162,11 @@ pub struct GuestMembershipStatus {
 pub struct InvitationStatus {
     /// When it was sent (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub sent_at: Option<String>,
     /// Until when it can be followed (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub expires_at: Option<String>,
 }
 
@@ -176,15 +176,15 @@ pub struct InvitationStatus {
 pub struct MfaStatus {
     /// `Enrolled`, `NotEnrolled` or `Unknown` (also until the guest has joined).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub enrolled: Option<String>,
     /// The enrolled methods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "leaf::observed_words")]
+    #[schemars(schema_with = "field::observed_words")]
     pub methods: Vec<String>,
     /// Until when MFA has to be on before the guest is suspended (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub deadline: Option<String>,
 }
 
@@ -193,34 +193,34 @@ pub struct MfaStatus {
 #[serde(rename_all = "camelCase", default)]
 pub struct AccountGrantStatus {
     /// The account's name in the directory.
-    #[schemars(schema_with = "leaf::observed_text")]
+    #[schemars(schema_with = "field::observed_text")]
     pub account: String,
     /// The `AccountShare` it comes from.
-    #[schemars(schema_with = "leaf::observed_text")]
+    #[schemars(schema_with = "field::observed_text")]
     pub share: String,
     /// `Manager` or `Collaborator`.
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub role: String,
     /// `GuestAdmin`, `Override` or `Propagated`.
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub via: String,
     /// The Guest Admin who propagated it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_text")]
+    #[schemars(schema_with = "field::observed_text")]
     pub through: Option<String>,
     /// Since when the directory holds it (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub since: Option<String>,
     /// When it ends (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub until: Option<String>,
     /// Whether the guest can use the account now.
-    #[schemars(schema_with = "leaf::flag")]
+    #[schemars(schema_with = "field::flag")]
     pub effective: bool,
     /// Why not, where it is not effective.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub reason: Option<String>,
 }

@@ -4,7 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{leaf, rule};
+use super::schema::{field, validation};
 use super::{Conditions, ViolationStatus};
 
 /// An outside company whose people are guests of this workspace.
@@ -60,15 +60,15 @@ use super::{Conditions, ViolationStatus};
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [rule::host_admins_given()]))]
+#[schemars(extend("x-kubernetes-validations" = [validation::host_admins_given()]))]
 pub struct LocalPartnerSpec {
     /// The name shown to people. Default: the object's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::person")]
+    #[schemars(schema_with = "field::person")]
     pub display_name: Option<String>,
     /// The workspace users who run this partner: 1 to 32 addresses, each once.
     #[serde(default)]
-    #[schemars(schema_with = "leaf::host_admins")]
+    #[schemars(schema_with = "field::host_admins")]
     pub host_admins: Vec<String>,
     /// What is asked of the guests' MFA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,20 +81,20 @@ pub struct LocalPartnerSpec {
     pub guests: Option<GuestLimits>,
     /// Withholds every grant of every guest and turns their logins off, reversibly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::flag")]
+    #[schemars(schema_with = "field::flag")]
     pub suspended: Option<bool>,
     /// When the partnership ends (RFC 3339). Extending it revives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::instant")]
+    #[schemars(schema_with = "field::instant")]
     pub expires_at: Option<String>,
     /// Whether identities that exist already may become guests: `Never` (default) or `Unmarked`, which
     /// works only where the workspace policy allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::adoption")]
+    #[schemars(schema_with = "field::adoption")]
     pub adoption: Option<String>,
     /// What deleting does while memberships or shares exist: `Block` (default) or `Cascade`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::deletion")]
+    #[schemars(schema_with = "field::deletion")]
     pub deletion: Option<String>,
 }
 
@@ -104,16 +104,16 @@ pub struct LocalPartnerSpec {
 pub struct PartnerMfa {
     /// Whether MFA is required. Only `true` is accepted; it is the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::mfa_required")]
+    #[schemars(schema_with = "field::mfa_required")]
     pub required: Option<bool>,
     /// The methods that count: `TOTP`, `WebAuthn`. Default: both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::methods")]
+    #[schemars(schema_with = "field::methods")]
     pub methods: Option<Vec<String>>,
     /// How long a guest who joined may take to turn MFA on, as `168h` (the default; at most `720h`).
     /// `check`, `plan` and `apply` warn below `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::enrolment_deadline")]
+    #[schemars(schema_with = "field::enrolment_deadline")]
     pub enrol_within: Option<String>,
 }
 
@@ -124,31 +124,31 @@ pub struct InvitationSettings {
     /// How long an invitation can be followed, as `72h` (the default; at most `8760h`).
     /// `check`, `plan` and `apply` warn below `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::invitation_lifetime")]
+    #[schemars(schema_with = "field::invitation_lifetime")]
     pub expire_after: Option<String>,
 }
 
 /// Who may be a guest, how many and for how long.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [rule::one_domain_list()]))]
+#[schemars(extend("x-kubernetes-validations" = [validation::one_domain_list()]))]
 pub struct GuestLimits {
     /// Domains that guests' addresses must be on, exactly. Not together with `deniedDomains`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::domains")]
+    #[schemars(schema_with = "field::domains")]
     pub allowed_domains: Option<Vec<String>>,
     /// Domains that guests' addresses must not be on, subdomains included. Not together with `allowedDomains`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::domains")]
+    #[schemars(schema_with = "field::domains")]
     pub denied_domains: Option<Vec<String>>,
     /// How many live memberships the partner may have. Left out: no quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::max_guests")]
+    #[schemars(schema_with = "field::max_guests")]
     pub max_guests: Option<i64>,
     /// How long a membership may last from its admission, as `4320h`. Left out: no cap.
     /// `check`, `plan` and `apply` warn below `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::longest_stay")]
+    #[schemars(schema_with = "field::longest_stay")]
     pub max_duration: Option<String>,
 }
 
@@ -158,42 +158,42 @@ pub struct GuestLimits {
 pub struct LocalPartnerStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub observed_generation: Option<i64>,
     /// The last handled value of the annotation `guestlist.dev/reconcile-at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::annotation_echo")]
+    #[schemars(schema_with = "field::annotation_echo")]
     pub last_handled_reconcile_at: Option<String>,
     /// The name shown to people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_text")]
+    #[schemars(schema_with = "field::observed_text")]
     pub display_name: Option<String>,
     /// The partner's identifier in the directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_text")]
+    #[schemars(schema_with = "field::observed_text")]
     pub directory_id: Option<String>,
     /// When the partnership ends (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub expires_at: Option<String>,
     /// `Accepted`, `Ready`, `GuestAdminPresent`; `Reconciling` and `Stalled` only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "leaf::conditions")]
+    #[schemars(schema_with = "field::conditions")]
     pub conditions: Conditions,
     /// The first 50 broken rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "leaf::first_50::<ViolationStatus>")]
+    #[schemars(schema_with = "field::first_50::<ViolationStatus>")]
     pub violations: Vec<ViolationStatus>,
     /// How many rules are broken in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub violation_count: Option<i64>,
     /// Its memberships, counted by state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guests: Option<GuestCounts>,
     /// How many shares name this partner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub shares: Option<i64>,
 }
 
@@ -202,24 +202,24 @@ pub struct LocalPartnerStatus {
 #[serde(rename_all = "camelCase", default)]
 pub struct GuestCounts {
     /// Guests who joined and turned MFA on.
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub active: i64,
     /// All memberships that name this partner.
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub all: i64,
     /// `active/all`, for `kubectl get`.
-    #[schemars(schema_with = "leaf::observed_word")]
+    #[schemars(schema_with = "field::observed_word")]
     pub summary: String,
     /// Guests whose invitation is open.
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub invited: i64,
     /// Guests who joined and have no MFA yet.
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub joined: i64,
     /// Guests who are suspended.
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub suspended: i64,
     /// Memberships that break a rule.
-    #[schemars(schema_with = "leaf::count")]
+    #[schemars(schema_with = "field::count")]
     pub rejected: i64,
 }

@@ -10,10 +10,10 @@ use clap::Args;
 use tokio::runtime::Runtime;
 
 use super::offline::early::Early;
-use super::offline::input::{Given, Manifests, Rehearsal, foreign, rehearse};
+use super::offline::manifests::{Given, Manifests, Rehearsal, foreign, rehearse};
 use super::offline::later;
 use super::offline::session::{CompletedStep, load};
-use super::offline::words::{Subjects, Text, takes};
+use super::offline::render::{Subjects, Text, takes};
 use super::plan::{Format, show};
 use super::{ask, check, offline};
 use crate::directory::{DirectoryWriter, Epoch, Error};

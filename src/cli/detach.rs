@@ -8,13 +8,13 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::offline::input::{FILES, Given, Manifests};
+use super::offline::manifests::{FILES, Given, Manifests};
 use super::offline::session::load;
 use super::{Problem, ask, offline};
 use crate::directory::{DirectoryCache, DirectoryWriter, Owner};
 use crate::index::{Kind, Membership, ObjectCache, ObjectRef, has_finalizer};
 use crate::operator::cluster::Cluster;
-use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, Step, behind, sweep};
+use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, Step, behind, gc};
 use crate::rules::printable;
 
 #[derive(Debug, Args)]
@@ -138,7 +138,7 @@ async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
 /// is declared by then.
 async fn orphaned(input: &Manifests, directory: &dyn DirectoryWriter) -> Result<Vec<Step>, String> {
     let (given, index, mirror) = compared(input, directory).await?;
-    Ok(sweep::give_back(Inputs {
+    Ok(gc::give_back(Inputs {
         declared: &index,
         observed: &mirror,
         workspace: &given.workspace,
@@ -161,7 +161,7 @@ async fn compared(
     let load = load(directory).await?;
     let given = input.read_cluster().await?;
     if let Some(owner) = owner.filter(|owner| *owner != given.owner) {
-        return Err(offline::input::foreign(&owner, &given.owner));
+        return Err(offline::manifests::foreign(&owner, &given.owner));
     }
     let mut index = ObjectCache::default();
     for kind in Kind::ALL {

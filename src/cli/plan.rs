@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::offline::compare::{self, AccessDifference, Direction, Side, compare};
-use super::offline::input::{Given, Manifests, Rehearsal, applied_at, rehearse, rehearse_at};
+use super::offline::manifests::{Given, Manifests, Rehearsal, applied_at, rehearse, rehearse_at};
 use super::offline::session::load;
-use super::offline::words::{Subjects, Text, json};
+use super::offline::render::{Subjects, Text, json};
 use super::offline::{later, markdown};
 use super::{check, offline};
 use crate::index::{Object, ObjectRef};

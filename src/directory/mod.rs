@@ -1,13 +1,13 @@
 //! The identity backend behind two traits: [`Observe`] reads, [`Execute`] does. Whoever holds only an
 //! observer cannot write: it does not compile.
 
-pub mod amend;
-pub mod fault;
+pub mod apply;
+pub mod error;
 pub mod import;
 pub mod keycloak;
-pub mod mirror;
+pub mod cache;
 pub mod operation;
-pub mod place;
+pub mod url;
 pub mod record;
 pub mod sqlite;
 
@@ -17,11 +17,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-pub use fault::Error;
+pub use error::Error;
 pub use import::{Import, ImportFile, Imported, UserEntry};
-pub use mirror::DirectoryCache;
+pub use cache::DirectoryCache;
 pub use operation::{AccessChange, Operation};
-pub use place::DirectoryUrl;
+pub use url::DirectoryUrl;
 pub use record::*;
 
 use crate::rules::{Email, quote};

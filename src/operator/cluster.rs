@@ -7,9 +7,9 @@ use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::{Client, Resource};
 use serde_json::json;
 
-use super::start::{connect, identity};
+use super::term::{connect, identity};
 use super::watch::{Watched, list};
-use super::words::describe;
+use super::error::describe;
 use crate::api;
 use crate::index::{Kind, Object, ObjectRef, has_finalizer};
 

@@ -3,17 +3,17 @@
 //! caused it, and the same inputs give the same tasks.
 
 mod behind;
-mod checks;
-mod counts;
+mod freshness;
+mod status_throttle;
 mod early;
 mod invitations;
 mod logged;
-mod not_taken;
+mod failures;
 mod observe;
 mod panics;
 mod policy;
-mod status_task;
-mod sweep;
+mod status;
+mod gc;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,11 +23,11 @@ pub use super::exchange::*;
 use super::queue::{Priority, Queue};
 use crate::directory::{Changed, DirectoryCache, Owner, PartnerId};
 use crate::index::{Dependents, Kind, Object, ObjectCache, ObjectRef, has_finalizer, resource_version};
-use crate::plan::sweep::{self as sweeping, GarbageCollection, Orphan};
+use crate::plan::gc::{self as sweeping, GarbageCollection, Orphan};
 use crate::plan::{self, AvailableFacts, Event, Finalizer, Inputs, InvitationQueue, Plan, PruneScope};
 use crate::rules::Email;
 use crate::workspace::WorkspacePolicy;
-use not_taken::Retained;
+use failures::Retained;
 
 /// How many tasks a key may take on its way to rest before it has to wait: a plan that never comes to rest must not
 /// keep everybody busy.
@@ -76,8 +76,8 @@ pub struct Engine {
     pending_status: BTreeMap<ObjectRef, Timestamp>,
     last_status_write: BTreeMap<ObjectRef, Timestamp>,
     rounds: BTreeMap<ObjectRef, Round>,
-    unreadable_reported: BTreeMap<ObjectRef, status_task::UnreadableReport>,
-    not_taken: BTreeMap<ObjectRef, not_taken::FailedOperation>,
+    unreadable_reported: BTreeMap<ObjectRef, status::UnreadableReport>,
+    not_taken: BTreeMap<ObjectRef, failures::FailedOperation>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
     /// Who was looked up by himself since the directory was read in full.
     rechecked: BTreeSet<Email>,

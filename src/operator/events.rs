@@ -11,7 +11,7 @@ use kube::api::{Api, PostParams};
 use uuid::Uuid;
 
 use super::objects::EventContext;
-use super::words::describe;
+use super::error::describe;
 use crate::api;
 
 /// How long telling may take.

@@ -12,7 +12,7 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 
 use super::clock::Clock;
-use super::words::describe;
+use super::error::describe;
 
 /// How long a candidate waits at most before it looks again.
 const LOOK: Duration = Duration::from_secs(2);

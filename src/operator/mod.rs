@@ -6,18 +6,18 @@ pub mod cluster;
 pub mod engine;
 mod events;
 pub mod exchange;
-pub mod feed;
+pub mod sources;
 pub mod health;
 pub mod lease;
 pub mod objects;
 pub mod perform;
 pub mod queue;
 mod running;
-mod start;
+mod term;
 pub mod status;
 pub mod supervise;
 pub mod watch;
-mod words;
+mod error;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -80,13 +80,13 @@ pub async fn run(options: Options) -> Result<(), String> {
     crate::directory::DirectoryUrl::read(&options.directory)?;
     let health = Health::default();
     serve(&health, &options).await?;
-    let client = start::connect().await?;
+    let client = term::connect().await?;
     let mut stop = std::pin::pin!(stopped());
     loop {
         let mut held = tokio::select! {
             biased;
             () = &mut stop => return Ok(()),
-            held = start::stand(&options, &client, &health) => held,
+            held = term::stand(&options, &client, &health) => held,
         };
         let term = held.term.clone();
         let end = tokio::select! {
@@ -121,9 +121,9 @@ async fn lead(
     let begun = tokio::select! {
         biased;
         () = &mut stop => return End::Stopped,
-        begun = start::begin(options, client.clone(), term, health) => begun,
+        begun = term::begin(options, client.clone(), term, health) => begun,
     };
-    let start::Begun { engine, performer, inbox, sender } = match begun {
+    let term::Begun { engine, performer, inbox, sender } = match begun {
         Ok(begun) => begun,
         Err(problem) => return End::Failed(problem),
     };

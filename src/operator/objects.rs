@@ -18,7 +18,7 @@ use super::events::EventRecorder;
 use super::health::Metrics;
 use super::lease::LeaseTerm;
 use super::watch::{Watched, declared};
-use super::words::describe;
+use super::error::describe;
 use crate::api;
 use crate::fresh::CoalescedRead;
 use crate::index::{Kind, Object, ObjectRef};

@@ -11,7 +11,7 @@ use super::engine::{Check, Failure, Now, Task, TaskOutcome};
 use super::health::Metrics;
 use super::lease::LeaseTerm;
 use super::objects::{EventContext, ObjectStore, PatchTarget};
-use crate::directory::fault::Retry;
+use crate::directory::error::Retry;
 use crate::directory::{AccessChange, DirectoryWriter, Epoch, Error, Operation, PartnerId, Revision};
 use crate::index::{CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::plan::{Deletion, Event, Step};

@@ -11,7 +11,7 @@ use kube::Client;
 use tokio::sync::mpsc;
 
 use super::engine::Input;
-use super::feed;
+use super::sources;
 use super::health::Metrics;
 use super::watch::{self, Watched};
 use crate::directory::{DirectoryWriter, Error};
@@ -41,13 +41,13 @@ impl Supervisor {
         let problem = |said: String| {
             Input::DirectoryDown(Error::Unavailable { context: format!("the reading of the directory ended: {said}") })
         };
-        self.run("directory", problem, || feed::follow_directory(directory.clone(), resync, self.inbox.clone())).await;
+        self.run("directory", problem, || sources::follow_directory(directory.clone(), resync, self.inbox.clone())).await;
     }
 
     /// Reads the policy file and follows its changes.
     pub async fn policy(self, file: PathBuf) {
         let problem = |said: String| Input::Policy(Err(format!("the reading of the policy file ended: {said}")));
-        self.run("policy", problem, || feed::follow_policy(file.clone(), self.inbox.clone())).await;
+        self.run("policy", problem, || sources::follow_policy(file.clone(), self.inbox.clone())).await;
     }
 
     /// Runs a source until it returns, which it does once its receiver is gone.

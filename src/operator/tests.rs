@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cli::offline::desk::InMemoryObjects;
+use crate::cli::offline::object_store::InMemoryObjects;
 use crate::directory::sqlite::{Inline, OpenMode, Store};
 use crate::directory::{AccountRecord, DirectoryWriter, Import, Owner, UserRecord};
 use crate::index::{Object, ObjectRef};

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::engine::Input;
-use super::words::describe;
+use super::error::describe;
 use crate::api;
 use crate::index::resource_version::{self, Malformed};
 use crate::index::{CachedAnyKind, Kind, Object, ObjectRef};

@@ -1,8 +1,8 @@
 //! Who gets what from a share: exclusion first, then the Guest Admin's role, then propagation; and what withholds it now.
 
 use super::Inputs;
-use super::judge::share::{Propagation, fits, manager_by_spec};
-use super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::evaluate::share::{Propagation, fits, manager_by_spec};
+use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use crate::directory::Grant;
 use crate::rules::{GuestRole, Reason, ShareRole};
 
@@ -56,7 +56,7 @@ pub fn access(
         account: terms.account.clone(),
         role: said.role,
         share: share.name().to_owned(),
-        share_uid: super::claims::uid(&share.entry.metadata).to_owned(),
+        share_uid: super::ownership::uid(&share.entry.metadata).to_owned(),
         allowed: member.allowed.clone(),
         asked: share.asked.clone(),
         until: [share.expires_at, member.expires_at].into_iter().flatten().min(),

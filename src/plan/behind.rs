@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Inputs;
-use super::claims::{is_being_deleted, name, namespace, uid};
+use super::ownership::{is_being_deleted, name, namespace, uid};
 use super::common;
 use super::lifecycle::State;
 use super::{Plan, Status};

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::claims::annotation;
+use super::ownership::annotation;
 use super::conditions::{self, KindCondition, Summary};
 use crate::api::{self, Condition, ConditionType, Conditions, ViolationStatus};
 use crate::index::{CacheEntry, CachedMetadata};

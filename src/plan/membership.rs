@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::access::{Access, access};
 use super::behind;
-use super::claims::{Ownership, annotation, is_being_deleted, is_paused, uid};
+use super::ownership::{Ownership, annotation, is_being_deleted, is_paused, uid};
 use super::common;
-use super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use super::lifecycle::State;
 use super::{Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;

@@ -6,20 +6,20 @@
 mod access;
 pub mod annotations;
 pub mod behind;
-mod claims;
+mod ownership;
 mod common;
 mod conditions;
 pub mod invitations;
-pub mod judge;
+pub mod evaluate;
 pub mod later;
 mod lifecycle;
 mod membership;
 mod partner;
 pub mod revoke;
 mod share;
-pub mod sweep;
+pub mod gc;
 
-pub use claims::{is_orphan, is_paused};
+pub use ownership::{is_orphan, is_paused};
 pub use invitations::{InvitationQueue, NO_INVITATIONS};
 pub use lifecycle::State;
 

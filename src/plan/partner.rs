@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::claims::{is_being_deleted, name, namespace, uid};
+use super::ownership::{is_being_deleted, name, namespace, uid};
 use super::common::{self, Common};
 use super::conditions::{self, KindCondition, Summary, Truth, show};
-use super::judge::{EvaluatedMembership, EvaluatedPartner, Presence};
+use super::evaluate::{EvaluatedMembership, EvaluatedPartner, Presence};
 use super::lifecycle::State;
 use super::membership::end;
 use super::{Deletion, Event, Finalizer, Inputs, Plan, Status, Step};

@@ -1,8 +1,8 @@
 //! Plans the revocations that follow from the specs alone, on one guest's record, before the directory is read in full. Every
 //! other operation waits for the full reading: grants, invitations, the end of a record, orphans.
 
-use super::claims::{is_being_deleted, namespace};
-use super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::ownership::{is_being_deleted, namespace};
+use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use super::{AvailableFacts, Inputs, Plan, Step, membership};
 use crate::directory::{AccessChange, Operation};
 use crate::index::{CacheEntry, CachedMetadata, Kind, Membership, ObjectRef};

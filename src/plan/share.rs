@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::access::access;
-use super::claims::{is_behind, is_being_deleted, is_paused, is_processed, namespace, uid};
+use super::ownership::{is_behind, is_being_deleted, is_paused, is_processed, namespace, uid};
 use super::common::{self, Common};
 use super::conditions::{self, KindCondition, LISTED, Summary, Truth, show};
-use super::judge::share::{Authorized, entry_violations};
-use super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::evaluate::share::{Authorized, entry_violations};
+use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use super::{Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
 use crate::directory::{GuestRecord, Operation};
@@ -203,7 +203,7 @@ fn grants(
         withheld.push(api::WithheldStatus { name: name.to_owned(), reason: reason.as_str().to_owned() });
     };
     for entry in world.declared.members(partner.namespace, &partner.name) {
-        let name = super::claims::name(&entry.metadata);
+        let name = super::ownership::name(&entry.metadata);
         let concerned =
             entry.reading.terms.role == crate::rules::GuestRole::GuestAdmin || terms.guest_users.contains_key(name);
         if !concerned {

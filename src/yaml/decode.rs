@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::parser::{Content, MAX_DEPTH, Nodes, RawNode};
-use super::tree::{MapEntry, Node, Span, Value};
+use super::node::{MapEntry, Node, Span, Value};
 use super::{Problem, scalar};
 use crate::rules::quote;
 

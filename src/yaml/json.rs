@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Problem;
 use super::parser::MAX_DEPTH;
-use super::tree::{MapEntry, Node, Span, Value};
+use super::node::{MapEntry, Node, Span, Value};
 
 /// Reads the value that begins at `at`, after blanks: the value, and where it ends. `None`: it is no JSON.
 pub fn value(text: &str, at: usize, problems: &mut Vec<Problem>) -> Option<(Node, usize)> {

@@ -2,7 +2,7 @@
 
 use super::Problem;
 use super::metadata;
-use super::tree::{Node, Value};
+use super::node::{Node, Value};
 use crate::rules::quote;
 
 /// The objects of a document, or why kubectl refuses it.

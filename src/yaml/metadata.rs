@@ -1,7 +1,7 @@
 //! The types of the fields of an object's metadata, as kubectl decodes them (`ObjectMeta` and `ListMeta`).
 
 use super::Problem;
-use super::tree::{MapEntry, Node, Span, Value};
+use super::node::{MapEntry, Node, Span, Value};
 use crate::rules::quote;
 use crate::rules::time::instant;
 

@@ -11,7 +11,7 @@
 //! `tests/core/check/differential` holds this module to kubectl's reader.
 
 mod characters;
-mod chunk;
+mod documents;
 mod decode;
 mod encoding;
 mod json;
@@ -25,15 +25,15 @@ mod scanner;
 mod settings;
 mod switch;
 mod token;
-pub mod tree;
+pub mod node;
 
 pub use encoding::decode as decode_bytes;
 pub use settings::ambiguity;
 pub use switch::Switch;
 
 use crate::rules::quote;
-use chunk::Chunk;
-use tree::{Node, Span, Value};
+use documents::Chunk;
+use node::{Node, Span, Value};
 
 /// The kind of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub fn read(text: &str) -> (Vec<Node>, Vec<Problem>) {
     if let Some(problem) = misplaced::conflict(text) {
         return (documents, vec![problem]);
     }
-    for chunk in chunk::chunks(text, &mut problems) {
+    for chunk in documents::chunks(text, &mut problems) {
         let node = match chunk {
             Chunk::Json(node) => Some(node),
             Chunk::Yaml(range) => {

@@ -1,6 +1,6 @@
 //! Scalars as kubectl reads them: YAML 1.1 booleans, and numbers in the bases of Go. What surprises is marked.
 
-use super::tree::Value;
+use super::node::Value;
 
 /// Reads an unquoted scalar. The flag says that it is read otherwise than it looks.
 pub fn plain(text: &str) -> (Value, bool) {

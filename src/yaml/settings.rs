@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use super::tree::{Node, Span, Value};
+use super::node::{Node, Span, Value};
 use super::{Problem, read};
 use crate::rules::quote;
 

@@ -1,6 +1,6 @@
 //! The tokens of a YAML text.
 
-use super::tree::Span;
+use super::node::Span;
 
 /// A token and its place.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use guestlist::api::schema::grammar;
+use guestlist::api::schema::pattern;
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
 use guestlist::rules::{DOMAIN_PATTERN, EMAIL_PATTERN, Reason, text, time};
 use kube::Resource;
@@ -57,11 +57,11 @@ fn the_committed_crds_are_what_the_types_say() {
 
 #[test]
 fn the_grammars_are_those_of_the_law() {
-    assert_eq!(grammar::ADDRESS, EMAIL_PATTERN);
-    assert_eq!(grammar::DOMAIN, DOMAIN_PATTERN);
-    assert_eq!(grammar::DURATION, time::DURATION_PATTERN);
-    assert_eq!(grammar::INSTANT, time::INSTANT_PATTERN);
-    assert_eq!((grammar::HIDDEN.to_owned(), grammar::VISIBLE.to_owned()), text::classes());
+    assert_eq!(pattern::ADDRESS, EMAIL_PATTERN);
+    assert_eq!(pattern::DOMAIN, DOMAIN_PATTERN);
+    assert_eq!(pattern::DURATION, time::DURATION_PATTERN);
+    assert_eq!(pattern::INSTANT, time::INSTANT_PATTERN);
+    assert_eq!((pattern::HIDDEN.to_owned(), pattern::VISIBLE.to_owned()), text::classes());
 }
 
 #[test]

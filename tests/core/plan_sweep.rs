@@ -3,7 +3,7 @@ use crate::support::world::{SPACE, World, email};
 use guestlist::directory::{Login, Operation};
 use guestlist::index::{Kind, Object, ObjectRef};
 use guestlist::plan::PruneScope;
-use guestlist::plan::sweep::{self, GarbageCollection};
+use guestlist::plan::gc::{self, GarbageCollection};
 use guestlist::workspace::WorkspacePolicy;
 use jiff::SignedDuration;
 
@@ -54,7 +54,7 @@ fn restore(world: &mut World) {
 }
 
 fn planned(world: &World) -> GarbageCollection {
-    sweep::plan(world.seen())
+    gc::plan(world.seen())
 }
 
 fn destroyed(world: &World) -> usize {
@@ -229,7 +229,7 @@ fn the_marks_of_orphans_are_given_back_only_when_people_say_so_and_then_nobody_o
     }
     world.settle();
     assert_eq!(world.access().len(), 5);
-    for step in sweep::give_back(world.seen()) {
+    for step in gc::give_back(world.seen()) {
         world.execute(&step.operation);
     }
     assert!(world.access().is_empty() && world.mirror.guests().next().is_none());
@@ -475,7 +475,7 @@ fn nothing_is_purged_while_paused_without_a_policy_or_without_an_answer() {
     assert_eq!(destroyed(&world), 0);
     world.workspace.set_readable(true);
     let away = guestlist::plan::Inputs { directory_available: false, ..world.seen() };
-    assert_eq!(sweep::plan(away), GarbageCollection::default());
+    assert_eq!(gc::plan(away), GarbageCollection::default());
     world.settle();
     assert_eq!(destroyed(&world), 1);
 }

@@ -1,7 +1,7 @@
 //! Compares the record that an operation results in: by the pure function that Keycloak's backend uses, and in the embedded
 //! directory.
 
-use guestlist::directory::amend::{AppliedRecord, ApplyContext, PreconditionFailed, apply};
+use guestlist::directory::apply::{AppliedRecord, ApplyContext, PreconditionFailed, apply};
 use guestlist::directory::{Applied, DirectoryWriter, Error, GuestId, GuestRecord, Operation, Revision};
 use jiff::Timestamp;
 

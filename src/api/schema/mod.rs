@@ -3,9 +3,9 @@
 //! What a leaf looks like stands in [`leaf`], what CEL says of it in [`rule`] and [`grammar`]. This file does what no
 //! attribute can: the one rule at the root, and removing what the generator adds and we do not want.
 
-pub mod grammar;
-pub(super) mod leaf;
-pub(super) mod rule;
+pub mod pattern;
+pub(super) mod field;
+pub(super) mod validation;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -47,7 +47,7 @@ fn tidy(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         if let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
             tidy_schema(root);
-            root.x_kubernetes_validations = serde_json::from_value(serde_json::json!([rule::name_length()])).ok();
+            root.x_kubernetes_validations = serde_json::from_value(serde_json::json!([validation::name_length()])).ok();
         }
     }
     crd

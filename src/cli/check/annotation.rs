@@ -4,7 +4,7 @@ use super::finding::{Code, Finding, Location, Severity};
 use super::schema::Checker;
 use crate::index::Kind;
 use crate::plan::annotations::ineffective;
-use crate::yaml::tree::{MapEntry, field_mark};
+use crate::yaml::node::{MapEntry, field_mark};
 
 /// Reports an annotation of guestlist that does nothing.
 pub fn check(entry: &MapEntry, kind: Kind, path: &str, checker: &mut Checker<'_>) {

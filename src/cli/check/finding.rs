@@ -3,7 +3,7 @@
 use crate::index::ObjectRef;
 use crate::rules::Reason;
 
-use crate::yaml::tree::Span;
+use crate::yaml::node::Span;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,7 +9,7 @@ use crate::api;
 use crate::rules::quote;
 use crate::yaml::{
     self,
-    tree::{Node, Value},
+    node::{Node, Value},
 };
 
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];

@@ -14,7 +14,7 @@ use crate::rules::quote;
 use crate::rules::time::instant;
 use crate::yaml::{
     self,
-    tree::{MapEntry, Node, Value, field_mark},
+    node::{MapEntry, Node, Value, field_mark},
 };
 
 /// How many bytes all annotations of an object may have together.

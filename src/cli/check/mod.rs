@@ -8,7 +8,7 @@ mod annotation;
 mod finding;
 mod glob;
 mod json;
-mod judge;
+mod rules;
 mod kustomization;
 mod layout;
 mod metadata;
@@ -32,7 +32,7 @@ use jiff::Timestamp;
 use super::terminal::complain;
 use crate::index::{Kind, Object, ObjectRef};
 use crate::workspace::WorkspacePolicy;
-use crate::yaml::tree::Node;
+use crate::yaml::node::Node;
 use crate::yaml::{self, ProblemKind, manifest};
 use finding::{Code, Finding, Location, Severity};
 pub(super) use glob::Glob;
@@ -135,7 +135,7 @@ fn check(
             eprintln!("warning: {POLICY}{warning}");
         }
     }
-    judge::all(objects, policy, now, &mut report.findings);
+    rules::all(objects, policy, now, &mut report.findings);
     report.settle();
     report
 }
@@ -178,7 +178,7 @@ fn examine_texts(
     let names = objects.iter().map(name).collect();
     same_uids(&objects, &mut report.findings);
     leaving(&objects, &mut report.findings);
-    judge::all(objects, Some(policy), now, &mut report.findings);
+    rules::all(objects, Some(policy), now, &mut report.findings);
     report.settle();
     Examined { objects: declared, names, report }
 }
@@ -242,7 +242,7 @@ impl Examined {
     /// The warnings, one line each, without those about objects that wait: the planner reports these from the directory.
     fn warnings(&self) -> Vec<String> {
         let waits = |finding: &Finding| match finding.code {
-            Code::Rule(reason) => judge::wait_of(reason).is_some_and(|(_, message)| finding.message == message),
+            Code::Rule(reason) => rules::wait_of(reason).is_some_and(|(_, message)| finding.message == message),
             _ => false,
         };
         let shown = |finding: &&Finding| finding.severity == Severity::Warning && !waits(finding);

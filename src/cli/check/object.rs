@@ -14,7 +14,7 @@ use crate::api;
 use crate::index::{Kind, Object, ObjectRef};
 use crate::rules::{Reason, quote};
 use crate::wording::nearest;
-use crate::yaml::tree::{Node, Value, field_mark};
+use crate::yaml::node::{Node, Value, field_mark};
 
 /// The longest name of an object: it is a key of lists, and part of messages.
 const LONGEST_NAME: usize = 63;

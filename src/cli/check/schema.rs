@@ -15,7 +15,7 @@ use super::names::is_subdomain;
 use crate::api;
 use crate::rules::quote;
 use crate::wording::nearest;
-use crate::yaml::tree::{MapEntry, Node, Span, Value, field_mark};
+use crate::yaml::node::{MapEntry, Node, Span, Value, field_mark};
 
 /// The longest ending that may be missing from a field's name by mistake: `Ref`, `At`, `By`.
 const SUFFIX: usize = 3;

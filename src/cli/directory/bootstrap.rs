@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Problem;
-use super::place::{cannot, environment, is_keycloak, runtime};
-use crate::directory::keycloak::bootstrap::{SetupOutcome, Wanted, bootstrap};
+use super::url_arg::{cannot, environment, is_keycloak, runtime};
+use crate::directory::keycloak::setup::{SetupOutcome, Wanted, bootstrap};
 use crate::directory::keycloak::{Secret, Settings, client_id};
 
 /// Arguments of `guestlist directory setup`.

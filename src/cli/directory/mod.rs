@@ -2,7 +2,7 @@
 
 mod bootstrap;
 mod import;
-mod place;
+mod url_arg;
 mod show;
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::Problem;
 pub use import::read_import;
-use place::DirectoryArg;
+use url_arg::DirectoryArg;
 
 use crate::directory::Imported;
 use crate::directory::import::EntryOutcome;

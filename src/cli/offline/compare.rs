@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::escape::plain;
 use super::guest_access::GuestAccess;
 use super::later::{condition, conditions};
-use super::words::seconds;
+use super::render::seconds;
 use crate::directory::Grant;
 use crate::plan::State;
 use crate::plan::later::{LaterGrant, Precondition};

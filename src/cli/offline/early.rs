@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::desk::InMemoryObjects;
-use super::input::Given;
+use super::object_store::InMemoryObjects;
+use super::manifests::Given;
 use super::session::CompletedStep;
 use crate::directory::{DirectoryCache, DirectoryReader, DirectoryWriter, Epoch, GuestRecord, Snapshot};
 use crate::index::{CacheEntry, Kind, ObjectCache, ObjectRef};

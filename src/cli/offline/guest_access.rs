@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::directory::{DirectoryCache, Grant, GuestId, GuestRecord};
 use crate::index::{CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::plan::State;
-use crate::plan::judge::{EvaluatedMembership, EvaluatedPartner};
+use crate::plan::evaluate::{EvaluatedMembership, EvaluatedPartner};
 use crate::plan::later::Frame;
 use crate::rules::{Email, GuestRole};
 

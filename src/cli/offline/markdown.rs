@@ -2,9 +2,9 @@
 
 use super::compare::{self, AccessDifference};
 use super::escape::Cell;
-use super::input::Rehearsal;
+use super::manifests::Rehearsal;
 use super::later;
-use super::words::Text;
+use super::render::Text;
 
 /// The longest markdown, in bytes: a comment on GitHub holds 65,536 characters.
 const LONGEST: usize = 60_000;

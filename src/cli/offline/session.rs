@@ -12,14 +12,14 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 
-use super::desk::InMemoryObjects;
+use super::object_store::InMemoryObjects;
 use super::guest_access::{GuestAccess, guest_access};
-use super::left_alone::{LeftAlone, left_alone};
+use super::unmanaged::{LeftAlone, left_alone};
 use crate::directory::{DirectoryWriter, Epoch, Error, Operation, Owner};
 use crate::index::{Kind, ObjectRef};
 use crate::operator::clock::Clock;
 use crate::operator::engine::{Engine, Failure, Input, Load, Task, TaskOutcome};
-use crate::operator::feed;
+use crate::operator::sources;
 use crate::operator::lease::LeaseTerm;
 use crate::operator::perform::{Executor, TaskSubject};
 use crate::plan::later::{Frame, LaterGrant, later};
@@ -273,8 +273,8 @@ fn start(
 
 /// Reads the directory in full.
 pub async fn load(directory: &(impl crate::directory::DirectoryReader + ?Sized)) -> Result<Load, String> {
-    let read = feed::reported(feed::load(directory), feed::REPORT, |elapsed| {
-        eprintln!("{}", feed::progress(directory, elapsed));
+    let read = sources::reported(sources::load(directory), sources::REPORT, |elapsed| {
+        eprintln!("{}", sources::progress(directory, elapsed));
     });
     read.await.map_err(|fault: Option<Error>| {
         fault.map_or_else(|| "the directory was not read".to_owned(), |fault| fault.to_string())

@@ -14,7 +14,7 @@ use super::super::{GuestId, GuestRecord, MfaRecord, Origin, Owner, OwnershipMark
 use super::grants;
 use super::guest::{self, Recorded, Seen};
 use super::mfa;
-use super::wire::{User, first};
+use super::representations::{User, first};
 use crate::rules::{Email, GuestRole};
 
 /// What is known besides: whose realm it is, and the mark of the partner whose identifier still reads.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::{BLOCKED, Grant, GrantRecord, GuestRecord, MfaRecord};
-use super::wire::{Attributes, User};
+use super::representations::{Attributes, User};
 use crate::rules::{Email, Methods, MfaMethod, ShareRole};
 
 /// What was given, a JSON object each.

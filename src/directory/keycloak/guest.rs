@@ -17,7 +17,7 @@ use super::damaged::{self, RecoveryContext};
 use super::grants::{self, ACCOUNTS, GRANTS};
 use super::mfa::{self, METHODS};
 use super::profile::has_many;
-use super::wire::{Attributes, User, first};
+use super::representations::{Attributes, User, first};
 use crate::rules::{Email, GuestRole, MfaMethod};
 
 pub use revoked::{revoked, set_ended};

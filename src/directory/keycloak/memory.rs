@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::super::{GuestId, GuestRecord, Revision};
 use super::damaged::RecoveryContext;
 use super::guest::{self, Seen};
-use super::wire::User;
+use super::representations::User;
 use crate::rules::{Email, MfaMethod};
 
 /// What is remembered of users while we run: facts that Keycloak does not keep, and what saves calls.

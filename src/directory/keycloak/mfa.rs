@@ -1,7 +1,7 @@
 //! The MFA methods allowed to a guest, as Keycloak sees them: an attribute that the sign-in flows read, and the required
 //! action that asks for a method that counts.
 
-use super::wire::{Attributes, User, first};
+use super::representations::{Attributes, User, first};
 use crate::rules::{Methods, MfaMethod, all_methods};
 
 /// The methods allowed to a guest, joined by commas. The flows of `guestlist directory setup` read it.

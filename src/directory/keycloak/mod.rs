@@ -1,12 +1,12 @@
 //! Keycloak as the directory: partners are organizations, guests are users whose attributes hold our mark and what they were
 //! given, MFA is what Keycloak observed. `docs/keycloak.md` says what is where and why.
 
-mod audience;
-pub mod bootstrap;
+mod claims_gate;
+pub mod setup;
 mod client;
 mod damaged;
 mod endpoints;
-mod events;
+mod change_events;
 mod grants;
 mod guest;
 mod locks;
@@ -16,15 +16,15 @@ mod observe;
 mod pages;
 mod partner;
 mod people;
-mod perform;
-pub mod play;
+mod operations;
+pub mod simulated_guest;
 mod profile;
-mod realm;
+mod groups;
 mod server_clock;
 mod sign_in;
 mod strangers;
-mod term;
-mod wire;
+mod leadership;
+mod representations;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,18 +37,18 @@ pub use client::{Body, Credentials, Request, Response, Secret, Settings, Transpo
 use super::{AccountRecord, Error, GuestRecord, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
 use crate::fresh::CoalescedRead;
 use crate::rules::Email;
-use audience::ClaimsGate;
+use claims_gate::ClaimsGate;
 use client::{Call, Client};
 use endpoints::LIST_ORGANIZATIONS;
-use events::EventCursor;
+use change_events::EventCursor;
 use locks::Locks;
 use memory::UserCache;
 use pages::{PAGE, Pages};
 use people::{Home, Homes, UserListing, UserReader};
-use realm::GroupStore;
+use groups::GroupStore;
 use server_clock::ServerClock;
-use term::Leadership;
-use wire::Organization;
+use leadership::Leadership;
+use representations::Organization;
 
 /// Says what time it is.
 pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -84,7 +84,7 @@ struct Inner {
     /// The shares that are remembered: what they were does not change.
     shares: Mutex<BTreeMap<String, ShareRecord>>,
     /// For how long the realm's invitations last.
-    lifetime: Mutex<perform::Lifetime>,
+    lifetime: Mutex<operations::Lifetime>,
 }
 
 #[derive(Default)]
@@ -141,7 +141,7 @@ impl Directory {
     /// An answer early where the realm cannot be used, with what to do.
     pub async fn reachable(&self) -> Result<(), Error> {
         profile::check(&self.0.client).await?;
-        realm::reachable(&self.0.client, &self.0.tree).await
+        groups::reachable(&self.0.client, &self.0.tree).await
     }
 }
 
@@ -225,9 +225,9 @@ impl Inner {
 
     /// One look at the groups of ours: whose directory it is, and everything else that they say.
     async fn survey(&self) -> Result<Option<Owner>, Error> {
-        let children = realm::survey(&self.client, &self.tree).await?;
+        let children = groups::survey(&self.client, &self.tree).await?;
         self.audience.learn(&children);
-        Ok(realm::owner(&children))
+        Ok(groups::owner(&children))
     }
 
     async fn read_owner(&self) -> Result<Option<Owner>, Error> {
@@ -243,7 +243,7 @@ impl Inner {
         match self.survey().await? {
             Some(owner) if owner == known => Ok(()),
             Some(owner) => Err(Error::Foreign { owner }),
-            None => Err(realm::nobodys()),
+            None => Err(groups::nobodys()),
         }
     }
 
@@ -257,6 +257,6 @@ impl Inner {
     }
 
     async fn list_accounts(&self) -> Result<Vec<AccountRecord>, Error> {
-        Ok(realm::accounts(&self.client, &self.tree).await?)
+        Ok(groups::accounts(&self.client, &self.tree).await?)
     }
 }

@@ -13,8 +13,8 @@ use super::client::{Call, ClientError, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
 use super::pages::{PAGE, PageStep};
 use super::people::Home;
-use super::wire::{Organization, User};
-use super::{Directory, Inner, Listing, PoisonError, guest, profile, realm, sign_in, strangers};
+use super::representations::{Organization, User};
+use super::{Directory, Inner, Listing, PoisonError, guest, profile, groups, sign_in, strangers};
 use crate::rules::Email;
 
 /// How many pages of users are read at once: a page takes the server long, and one behind the last takes it no time.
@@ -87,7 +87,7 @@ impl Inner {
     }
 
     async fn list_shares(&self) -> Result<Page<ShareRecord>, Error> {
-        let found = realm::shares(&self.client, &self.tree).await?;
+        let found = groups::shares(&self.client, &self.tree).await?;
         let known = found.iter().map(|share| (share.uid.clone(), share.clone())).collect();
         *self.shares.lock().unwrap_or_else(PoisonError::into_inner) = known;
         Ok(whole(found))
@@ -250,7 +250,7 @@ impl DirectoryReader for Directory {
     }
 
     fn mails(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Error>> {
-        async { Ok(whole(realm::mails(&self.0.client, &self.0.tree).await?)) }.boxed()
+        async { Ok(whole(groups::mails(&self.0.client, &self.0.tree).await?)) }.boxed()
     }
 
     fn shares(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Error>> {
@@ -258,7 +258,7 @@ impl DirectoryReader for Directory {
     }
 
     fn destroyed(&self) -> BoxFuture<'_, Result<Purged, Error>> {
-        async { Ok(realm::destroyed(&self.0.client, &self.0.tree).await?) }.boxed()
+        async { Ok(groups::destroyed(&self.0.client, &self.0.tree).await?) }.boxed()
     }
 
     fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>> {
@@ -270,7 +270,7 @@ impl DirectoryReader for Directory {
     }
 
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Error>> {
-        async { Ok(realm::one_account(&self.0.client, &self.0.tree, name).await?) }.boxed()
+        async { Ok(groups::one_account(&self.0.client, &self.0.tree, name).await?) }.boxed()
     }
 
     fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Error>> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::{Origin, Owner, OwnershipMark, PartnerId, PartnerRecord};
 use super::guest::shortened;
-use super::wire::{Attributes, Organization, first};
+use super::representations::{Attributes, Organization, first};
 use crate::rules::Email;
 
 const ID: &str = "guestlist.id";

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{Error, GuestId, GuestRecord, InvitationRecord, Owner, OwnershipMark, PartnerId, PartnerRecord};
-use super::audience::ClaimsGate;
+use super::claims_gate::ClaimsGate;
 use super::client::{Call, Client, ClientError, optional};
 use super::damaged::{self, RecoveryContext};
 use super::endpoints::{CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS};
@@ -16,7 +16,7 @@ use super::memory::UserCache;
 use super::mfa;
 use super::pages::{self, PAGE};
 use super::server_clock::ServerClock;
-use super::wire::{Credential, Invitation, Member, Organization, User};
+use super::representations::{Credential, Invitation, Member, Organization, User};
 use crate::rules::{Email, MfaMethod};
 
 /// What is read of each partner's organization while users are walked over: nothing before it is needed.
@@ -99,7 +99,7 @@ impl UserReader<'_> {
             return Ok(Cow::Borrowed(user));
         }
         for attribute in [guest::ID, guest::ADDRESS] {
-            let Some(value) = super::wire::first(&user.attributes, attribute) else { continue };
+            let Some(value) = super::representations::first(&user.attributes, attribute) else { continue };
             let bearers = self.users_with(attribute, value).await?;
             if bearers.iter().any(|other| other.id != user.id && damaged::is_before(other, user)) {
                 return Ok(Cow::Owned(damaged::unmarked(user)));

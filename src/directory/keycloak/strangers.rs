@@ -4,7 +4,7 @@
 use super::super::record::NO_OBJECT;
 use super::super::{GuestId, GuestRecord, MfaRecord, PartnerId, Revision};
 use super::guest;
-use super::wire::User;
+use super::representations::User;
 use crate::rules::{Email, GuestRole, all_methods};
 
 /// The identity without a mark that a user is for the address in their username. `None`: their username is no address, or

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::rows::{methods_text, put_grant, recent_text, stamp};
 use super::schema::fault;
-use super::{Error, OpenMode, Store, play};
+use super::{Error, OpenMode, Store, simulated_guest};
 use crate::directory::{GuestRecord, Login, MfaRecord, Operation, Origin, Owner, PartnerRecord, Snapshot};
 use crate::rules::Email;
 
@@ -83,10 +83,10 @@ fn loosen(connection: &Connection) -> rusqlite::Result<()> {
 fn fill(tx: &Connection, all: &Snapshot, owner: &Owner) -> rusqlite::Result<()> {
     tx.execute("UPDATE meta SET installation = ?1, cluster = ?2", [&owner.installation, &owner.cluster])?;
     for user in &all.users {
-        play::put_user(tx, user)?;
+        simulated_guest::put_user(tx, user)?;
     }
     for account in &all.accounts {
-        play::put_account(tx, account)?;
+        simulated_guest::put_account(tx, account)?;
     }
     for partner in &all.partners {
         put_partner(tx, partner)?;

@@ -5,17 +5,17 @@ mod backup;
 mod checkpoint;
 mod copy;
 mod digest;
-mod end;
-mod follow;
+mod purge;
+mod change_feed;
 mod integrity;
 mod mark;
-mod memory;
-mod moved;
+mod retention;
+mod file_identity;
 mod network_disk;
-pub mod play;
+pub mod simulated_guest;
 mod rows;
 mod schema;
-mod shell;
+mod worker;
 mod write;
 
 use std::path::Path;
@@ -32,12 +32,12 @@ use crate::rules::Email;
 pub use backup::{Contents, backup};
 use checkpoint::Log;
 pub use digest::register as register_digest;
-use follow::ChangeFeed;
-use moved::Opened;
+use change_feed::ChangeFeed;
+use file_identity::Opened;
 pub use network_disk::network_disk;
 pub use schema::OpenMode;
 use schema::fault;
-pub use shell::{Directory, Inline, ReadOnly};
+pub use worker::{Directory, Inline, ReadOnly};
 
 /// How many records a page holds.
 const PAGE: usize = 500;
@@ -164,7 +164,7 @@ impl Store {
     }
 
     fn cursor(&self) -> Result<Cursor, Error> {
-        follow::head(&self.connection).map_err(|error| fault("read the changes", &error))
+        change_feed::head(&self.connection).map_err(|error| fault("read the changes", &error))
     }
 
     fn changes(&mut self, since: Cursor) -> Result<Changes, Error> {
@@ -227,7 +227,7 @@ impl Store {
     }
 
     fn destroyed(&self) -> Result<Purged, Error> {
-        self.read("read how many records were purged", memory::destroyed)
+        self.read("read how many records were purged", retention::destroyed)
     }
 
     fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Error> {

@@ -10,7 +10,7 @@ use super::super::{
     AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MailRecord, MfaRecord, Origin,
     OwnershipMark, PartnerId, PartnerRecord, Revision, SentMail, ShareRecord, UserRecord,
 };
-use super::follow::KEPT;
+use super::change_feed::KEPT;
 use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
 
 type Result<T> = rusqlite::Result<T>;

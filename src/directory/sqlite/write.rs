@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::super::{Applied, Epoch, Error, Grant, GuestId, GuestRecord, MfaRecord, Operation, Origin, Revision};
-use super::memory;
+use super::retention;
 use super::rows::{self, account_stands, changed, stamp};
 use super::schema::fault;
 use crate::rules::{GuestRole, Methods, ShareRole};
@@ -61,7 +61,7 @@ fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Ap
         effect.partner_gone = effect.partner.is_none().then(|| partner.clone());
     }
     if let Operation::Purge { .. } = operation {
-        effect.destroyed = Some(memory::destroyed(connection)?);
+        effect.destroyed = Some(retention::destroyed(connection)?);
     }
     if let Operation::ForgetShare { share_uid } = operation {
         effect.share_gone = Some(share_uid.clone());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Engine, Load, Now};
-use crate::directory::fault::Retry;
+use crate::directory::error::Retry;
 use crate::directory::{
     AccountRecord, Applied, DESTROYED_KEPT, Error, GuestRecord, Login, MAILS_KEPT, MfaRecord, Origin, PartnerRecord,
     SignInGate,

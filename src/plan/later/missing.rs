@@ -4,8 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::super::Inputs;
 use super::super::access::access;
-use super::super::claims::{is_being_deleted, is_paused};
-use super::super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare, colleague};
+use super::super::ownership::{is_being_deleted, is_paused};
+use super::super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare, colleague};
 use super::super::lifecycle::State;
 use super::{Fact, Precondition, key_of};
 use crate::api;

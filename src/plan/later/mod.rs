@@ -12,8 +12,8 @@ pub use fact::{Fact, Precondition};
 pub use supposition::Frame;
 
 use super::access::access;
-use super::claims::name;
-use super::judge::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::ownership::name;
+use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use crate::directory::{DirectoryCache, Grant};
 use crate::index::{CacheEntry, Kind, Membership, ObjectCache, ObjectRef};
 use crate::rules::{Email, Methods};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, plan};
-use crate::directory::amend::{AppliedRecord, ApplyContext, apply};
+use crate::directory::apply::{AppliedRecord, ApplyContext, apply};
 use crate::directory::{
     AccountRecord, DirectoryCache, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Owner, PartnerId,
     PartnerRecord, Revision, UserRecord,

@@ -3,7 +3,7 @@
 use super::super::Inputs;
 use super::super::common::Common;
 use super::super::conditions::{self, KindCondition, Summary, Truth, show};
-use super::super::judge::{Decision, EvaluatedMembership};
+use super::super::evaluate::{Decision, EvaluatedMembership};
 use super::super::lifecycle::State;
 use super::{SOON, Shared};
 use crate::api;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::super::claims::{Ownership, annotation, is_behind, is_being_deleted, name, namespace, uid};
+use super::super::ownership::{Ownership, annotation, is_behind, is_being_deleted, name, namespace, uid};
 use super::super::conditions;
-use super::super::judge::membership::mail_due;
-use super::super::judge::{Decision, EvaluatedMembership, EvaluatedPartner};
+use super::super::evaluate::membership::mail_due;
+use super::super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner};
 use super::super::lifecycle::State;
 use super::super::{Inputs, Step};
 use super::Shared;

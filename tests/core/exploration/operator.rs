@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use guestlist::directory::{DirectoryCache, Operation, Owner, Revision};
 use guestlist::index::{ObjectCache, ObjectRef};
-use guestlist::plan::{AvailableFacts, Finalizer, Inputs, Plan, PruneScope, Step, plan, sweep};
+use guestlist::plan::{AvailableFacts, Finalizer, Inputs, Plan, PruneScope, Step, plan, gc};
 use guestlist::workspace::WorkspacePolicy;
 
 use super::directory::{Double, execute};
@@ -106,7 +106,7 @@ impl<'a> Operator<'a> {
         for (item, key) in &self.keys {
             self.pass(&look, *item, key, &mut moves)?;
         }
-        let sweep = sweep::plan(self.world(&look));
+        let sweep = gc::plan(self.world(&look));
         for (_, steps) in &sweep.revocations {
             self.steps(&look, "sweep", steps, None, &mut moves)?;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use guestlist::directory::fault::Retry;
+use guestlist::directory::error::Retry;
 use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error, Operation};
 use tokio::time::Instant;
 

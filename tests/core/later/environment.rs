@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::executor::block_on;
-use guestlist::cli::offline::desk::InMemoryObjects;
+use guestlist::cli::offline::object_store::InMemoryObjects;
 use guestlist::cli::offline::session::{ApplySession, Rest};
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{AccountRecord, DirectoryWriter, Import, Operation, Owner, Snapshot, UserRecord};

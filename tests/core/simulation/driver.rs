@@ -179,11 +179,11 @@ impl Sim {
         let mut sim = Self {
             server: Server::default(),
             directory,
-            engine: engine(planner, guestlist::plan::sweep::plan, POLICY),
+            engine: engine(planner, guestlist::plan::gc::plan, POLICY),
             policy: POLICY.to_owned(),
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
             planner,
-            sweeper: guestlist::plan::sweep::plan,
+            sweeper: guestlist::plan::gc::plan,
             trouble: None,
             cursed: Vec::new(),
             refuses: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures::executor::block_on;
-use guestlist::cli::offline::desk::InMemoryObjects;
+use guestlist::cli::offline::object_store::InMemoryObjects;
 use guestlist::cli::offline::session::ApplySession;
 use guestlist::directory::DirectoryWriter;
 use guestlist::directory::sqlite::{Inline, Store};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use guestlist::directory::import::UserChanges;
-use guestlist::directory::keycloak::bootstrap::{Wanted, bootstrap};
+use guestlist::directory::keycloak::setup::{Wanted, bootstrap};
 use guestlist::directory::keycloak::{Directory, Settings};
 use guestlist::directory::{
     AccountRecord, Applied, DirectoryReader as _, DirectoryWriter as _, Epoch, Error, GuestRecord, Import, Operation,

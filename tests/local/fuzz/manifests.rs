@@ -5,7 +5,7 @@ use std::path::Path;
 use guestlist::cli::read_manifests;
 use guestlist::index::Object;
 use guestlist::workspace::WorkspacePolicy;
-use guestlist::yaml::tree::{Node, Value};
+use guestlist::yaml::node::{Node, Value};
 use guestlist::yaml::{self, manifest, metadata};
 use serde_json::{Value as Json, json};
 
@@ -52,7 +52,7 @@ fn count(node: &Node, text: &str) -> usize {
     match &node.value {
         Value::List(items) => 1 + items.iter().map(|item| count(item, text)).sum::<usize>(),
         Value::Map(entries) => {
-            let entry = |entry: &yaml::tree::MapEntry| {
+            let entry = |entry: &yaml::node::MapEntry| {
                 assert!(holds(&entry.key_span), "{:?} is not in the text", entry.key_span);
                 count(&entry.value, text)
             };

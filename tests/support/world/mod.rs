@@ -190,7 +190,7 @@ impl World {
 
     /// One pass of what no object asks for. Whether anything was done.
     pub fn sweep(&mut self) -> bool {
-        let sweep = plan::sweep::plan(self.seen());
+        let sweep = plan::gc::plan(self.seen());
         let withhold = sweep.revocations.into_iter().flat_map(|(_, steps)| steps);
         let steps: Vec<_> = withhold.chain(sweep.steps).collect();
         for step in &steps {

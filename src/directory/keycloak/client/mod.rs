@@ -1,13 +1,13 @@
 //! Calls to Keycloak's REST API: one client, one token, a bounded rate, a deadline a call, and both of its shapes of errors
 //! as one type. Knows nothing of guests.
 
-mod bucket;
-mod failed;
-mod login;
+mod rate_limit;
+mod error;
+mod credentials;
 mod settings;
 mod token;
 mod transport;
-mod waiting;
+mod pending_calls;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,17 +18,17 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use failed::{ClientError, Invalid, Why, optional};
-pub use login::{Credentials, MASTER, Secret};
+pub use error::{ClientError, Invalid, Why, optional};
+pub use credentials::{Credentials, MASTER, Secret};
 pub use settings::{Settings, client_id};
 pub use token::ClockReading;
 pub use transport::{Body, Request, Response, Transport, Unanswered};
 
 use super::super::Error;
-use bucket::RateLimit;
-use failed::stranger;
+use rate_limit::RateLimit;
+use error::stranger;
 use token::Tokens;
-use waiting::PendingCalls;
+use pending_calls::PendingCalls;
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(9);
@@ -269,7 +269,7 @@ impl Client {
             if headers.get(CONTENT_TYPE).is_some_and(html) {
                 return Err(stranger(call.endpoint, status));
             }
-            let body = body.await.map_err(|unanswered| failed::unanswered(call.endpoint, unanswered, call.deadline))?;
+            let body = body.await.map_err(|unanswered| error::unanswered(call.endpoint, unanswered, call.deadline))?;
             let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
             let created = location.and_then(|location| location.rsplit('/').next().map(str::to_owned));
             Ok(Sent::Done(Answer { created, body, endpoint: call.endpoint }))
@@ -290,11 +290,11 @@ impl Client {
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(endpoint.name).or_default() += 1;
         let exchanged = async {
             let sent = self.transport.send(request).await;
-            read(sent.map_err(|unanswered| failed::unanswered(endpoint, unanswered, deadline))?).await
+            read(sent.map_err(|unanswered| error::unanswered(endpoint, unanswered, deadline))?).await
         };
         match tokio::time::timeout(deadline, exchanged).await {
             Ok(answered) => answered,
-            Err(_) => Err(failed::unanswered(endpoint, Unanswered::Late, deadline)),
+            Err(_) => Err(error::unanswered(endpoint, Unanswered::Late, deadline)),
         }
     }
 
@@ -306,7 +306,7 @@ impl Client {
         headers: &HeaderMap,
         body: Result<Vec<u8>, Unanswered>,
     ) -> ClientError {
-        failed::refused(&self.settings, endpoint, status, headers, &body.unwrap_or_default())
+        error::refused(&self.settings, endpoint, status, headers, &body.unwrap_or_default())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::super::super::{Error, scheme};
-use super::login::{CLIENT_ID, Credentials, MASTER};
+use super::credentials::{CLIENT_ID, Credentials, MASTER};
 
 /// How many calls a second are made at most, unless the environment says otherwise.
 const CALLS_PER_SECOND: u32 = 1000;
@@ -144,7 +144,7 @@ fn place(address: &str) -> Result<(Url, String), Error> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::directory::keycloak::client::login::{
+    use crate::directory::keycloak::client::credentials::{
         ADMIN, ADMIN_PASSWORD, ADMIN_PASSWORD_FILE, CLIENT_SECRET, CLIENT_SECRET_FILE,
     };
 

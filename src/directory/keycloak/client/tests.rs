@@ -33,7 +33,7 @@ async fn client(does: Does) -> Arc<Client> {
             tokio::spawn(serve(stream, does));
         }
     });
-    let secret = |name: &str| (name == login::CLIENT_SECRET).then(|| "hunter2".to_owned());
+    let secret = |name: &str| (name == credentials::CLIENT_SECRET).then(|| "hunter2".to_owned());
     Arc::new(Client::new(Settings::read(&format!("keycloak:{base}#workspace"), secret).unwrap()).unwrap())
 }
 

@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
-use super::login::Secret;
+use super::credentials::Secret;
 
 /// A request.
 #[derive(Clone, Debug)]

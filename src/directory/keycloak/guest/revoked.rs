@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::wire::Attributes;
+use super::super::representations::Attributes;
 use super::{RECORD, Stored};
 
 /// The claims that were revoked from a user whose sessions have not been ended since.

@@ -33,7 +33,7 @@ fn ours(bytes: &[u8]) -> Result<Vec<Value>, String> {
         if let Some(problem) = found.iter().find_map(yaml::metadata::problem) {
             return Err(problem.message);
         }
-        objects.extend(found.iter().map(yaml::tree::Node::to_json));
+        objects.extend(found.iter().map(yaml::node::Node::to_json));
     }
     Ok(objects)
 }

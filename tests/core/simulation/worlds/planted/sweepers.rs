@@ -2,7 +2,7 @@
 
 use guestlist::directory::{AccessChange, Operation};
 use guestlist::index::{Kind, ObjectRef};
-use guestlist::plan::sweep::{GarbageCollection, plan};
+use guestlist::plan::gc::{GarbageCollection, plan};
 use guestlist::plan::{Inputs, Step, is_orphan};
 use guestlist::rules::Reason;
 use guestlist::workspace::WorkspacePolicy;

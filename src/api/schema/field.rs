@@ -1,0 +1,186 @@
+//! The schema of each sort of leaf: its type, its bound and its rules.
+//!
+//! Bounds are there so that the API server can prove what the CEL rules cost and so that nobody can store megabytes;
+//! they lie well beyond what the rules allow, because a broken bound hides every rule beside it. For the same reason
+//! no leaf has an `enum`, `pattern`, `format` or `minItems`: the rule says it with its reason.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::validation;
+
+/// The longest text of a leaf that a rule checks.
+const JUDGED: u32 = 512;
+/// The longest short word, instant or duration.
+const WORD: u32 = 64;
+/// The longest object name that we take.
+const NAME: u32 = 63;
+/// The largest number that every JSON reader keeps exactly.
+const NUMBER: i64 = (1 << 53) - 1;
+
+fn text(max: u32, rules: &[Value]) -> Schema {
+    let mut schema = json_schema!({ "type": "string", "maxLength": max });
+    if !rules.is_empty() {
+        schema.insert("x-kubernetes-validations".into(), json!(rules));
+    }
+    schema
+}
+
+fn named(max: u32, rules: &[Value]) -> Schema {
+    let mut schema = text(max, rules);
+    schema.insert("minLength".into(), json!(1));
+    schema
+}
+
+/// A list that one manager owns as a whole: a set that two managers could widen would be nobody's decision, and the
+/// server's own refusal of duplicates has no reason word.
+fn whole_list(max: u32, item: Schema, rules: &[Value]) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": max, "items": item,
+        "x-kubernetes-list-type": "atomic", "x-kubernetes-validations": rules,
+    })
+}
+
+/// A list of entries that several managers may apply side by side, each his own.
+fn keyed_list<T: JsonSchema>(generator: &mut SchemaGenerator, key: &str, max: u32) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": max, "items": generator.subschema_for::<T>(),
+        "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key],
+    })
+}
+
+fn status_list(max: u32, item: Schema) -> Schema {
+    json_schema!({ "type": "array", "maxItems": max, "items": item, "x-kubernetes-list-type": "atomic" })
+}
+
+// --- spec
+
+pub fn address(_: &mut SchemaGenerator) -> Schema {
+    text(JUDGED, &[validation::address()])
+}
+
+pub fn immutable_address(_: &mut SchemaGenerator) -> Schema {
+    text(JUDGED, &[validation::address(), validation::immutable_address()])
+}
+
+pub fn host_admins(generator: &mut SchemaGenerator) -> Schema {
+    whole_list(64, address(generator), &[validation::host_admins_counted(), validation::addresses_once()])
+}
+
+pub fn person(_: &mut SchemaGenerator) -> Schema {
+    text(256, &[validation::display_name()])
+}
+
+pub fn member_name(_: &mut SchemaGenerator) -> Schema {
+    named(NAME, &[])
+}
+
+pub fn partner_name(_: &mut SchemaGenerator) -> Schema {
+    named(NAME, &[validation::immutable("partnerRef")])
+}
+
+pub fn account(_: &mut SchemaGenerator) -> Schema {
+    text(256, &[validation::account_name(), validation::immutable("account")])
+}
+
+pub fn mfa_required(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "boolean", "x-kubernetes-validations": [validation::mfa_required()] })
+}
+
+pub fn flag(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "boolean" })
+}
+
+pub fn methods(_: &mut SchemaGenerator) -> Schema {
+    whole_list(16, text(WORD, &[validation::method()]), &[validation::methods_listed(), validation::each_once("method")])
+}
+
+pub fn longest_stay(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[validation::duration(), validation::some_time("no limit")])
+}
+
+pub fn invitation_lifetime(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[validation::duration(), validation::some_time("the default, 72h"), validation::invitation_lifetime()])
+}
+
+pub fn enrolment_deadline(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[validation::duration(), validation::some_time("the default, 168h"), validation::enrolment_deadline()])
+}
+
+pub fn instant(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[validation::instant()])
+}
+
+pub fn max_guests(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "x-kubernetes-validations": [validation::max_guests()] })
+}
+
+pub fn domains(_: &mut SchemaGenerator) -> Schema {
+    whole_list(100, text(JUDGED, &[validation::domain()]), &[validation::domains_listed(), validation::each_once("domain")])
+}
+
+pub fn adoption(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[validation::adoption()])
+}
+
+pub fn deletion(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[validation::deletion()])
+}
+
+pub fn guest_role(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[validation::guest_role()])
+}
+
+pub fn share_role(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[validation::not_owner(), validation::share_role()])
+}
+
+pub fn propagated_role(_: &mut SchemaGenerator) -> Schema {
+    text(WORD, &[validation::not_owner(), validation::propagated_role(), validation::share_role()])
+}
+
+pub fn entries<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    keyed_list::<T>(generator, "name", 1000)
+}
+
+// --- status: what the operator writes, bounded so that no writer can store what it could not read
+
+pub fn observed_word(_: &mut SchemaGenerator) -> Schema {
+    text(128, &[])
+}
+
+pub fn observed_text(_: &mut SchemaGenerator) -> Schema {
+    text(1024, &[])
+}
+
+/// As long as the messages of `metav1.Condition`.
+pub fn observed_message(_: &mut SchemaGenerator) -> Schema {
+    text(32_768, &[])
+}
+
+/// As long as all annotations of an object together may be: an echo always fits.
+pub fn annotation_echo(_: &mut SchemaGenerator) -> Schema {
+    text(262_144, &[])
+}
+
+pub fn count(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": 0, "maximum": NUMBER })
+}
+
+pub fn observed_words(generator: &mut SchemaGenerator) -> Schema {
+    status_list(16, observed_word(generator))
+}
+
+pub fn conditions(generator: &mut SchemaGenerator) -> Schema {
+    keyed_list::<crate::api::Condition>(generator, "type", 16)
+}
+
+pub fn first_50<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let item = generator.subschema_for::<T>();
+    status_list(50, item)
+}
+
+pub fn first_100<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let item = generator.subschema_for::<T>();
+    status_list(100, item)
+}

@@ -1,0 +1,380 @@
+//! What `plan` and `apply` are given, read: manifests, the policy, the directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, Either, select};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::{SignedDuration, Timestamp};
+
+use super::object_store::InMemoryObjects;
+use super::guest_access::GuestAccess;
+use super::unmanaged::LeftAlone;
+use super::session::{ApplySession, CompletedStep, Rest, Sleep, load};
+use super::render::{ORDER, Unready, standings};
+use crate::cli::check::{self, Accepted, Places};
+use crate::directory::sqlite::{Inline, Store};
+use crate::directory::{DirectoryReader, DirectoryUrl, DirectoryWriter, Epoch, Owner};
+use crate::index::{Kind, Object};
+use crate::operator::clock::Clock;
+use crate::operator::cluster::Cluster;
+use crate::operator::engine::Load;
+use crate::plan::PruneScope;
+use crate::plan::annotations::all_ineffective;
+use crate::plan::later::LaterGrant;
+use crate::rules::Email;
+use crate::workspace::WorkspacePolicy;
+
+/// The cluster in the marks of what no cluster declares.
+pub const FILES: &str = "files";
+
+/// After this time, a reading of the directory counts as long.
+const LONG: Duration = Duration::from_secs(30);
+
+/// Arguments that both commands have.
+#[derive(Clone, Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("complete").multiple(true))]
+pub struct Manifests {
+    /// The workspace policy: who may be spoken for, from where
+    #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
+    pub workspace: PathBuf,
+    /// The directory: sqlite:PATH, or keycloak:URL#REALM with its credentials in the environment
+    #[arg(long, value_name = "ADDRESS", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
+    pub directory: String,
+    /// The namespace of objects that name none; objects of another one are refused, as by kubectl
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Files and directories to leave out, such as overlays/** or values*.yaml; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<check::Glob>,
+    /// Deactivate guests of declared partners that no file declares
+    #[arg(long, group = "complete")]
+    pub prune: bool,
+    /// How many guests may be removed so within 24 hours; not given: three, or a quarter of all. Where there are more, none is
+    #[arg(long, value_name = "NUMBER", requires = "complete")]
+    pub max_removals: Option<usize>,
+}
+
+/// Everything that a session begins with.
+#[derive(Clone)]
+pub struct Given {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// Where in the files they stand.
+    pub places: Places,
+    /// Problems of the objects that do not stop the command.
+    pub warnings: Vec<String>,
+    /// The policy.
+    pub workspace: WorkspacePolicy,
+    /// Whose marks are written.
+    pub owner: Owner,
+    /// How far the objects are all there is.
+    pub extent: PruneScope,
+}
+
+impl Manifests {
+    /// Reads a cluster's objects and the policy: what its operator is about to do.
+    pub async fn read_cluster(&self) -> Result<Given, String> {
+        let workspace = check::policy(&self.workspace)?;
+        let cluster = Cluster::connect().await?;
+        let objects = cluster.objects().await?;
+        let namespaces: Vec<_> = objects.iter().map(|object| object.key().namespace).collect();
+        let wide = workspace.wide_patterns(namespaces.iter().map(|namespace| &**namespace));
+        let mut warnings: Vec<String> = wide.into_iter().map(|warning| check::POLICY.to_owned() + &warning).collect();
+        warnings.extend(objects.iter().flat_map(annotations_without_effect));
+        let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster.identity };
+        let extent = PruneScope::Everything;
+        Ok(Given { objects, places: Places::default(), warnings, workspace, owner, extent })
+    }
+
+    /// Reads files and policy. The error is for people.
+    pub fn read(&self, paths: &[PathBuf]) -> Result<Given, String> {
+        let workspace = check::policy(&self.workspace)?;
+        let examined = check::examine((paths, &self.exclude), self.namespace.as_deref(), &workspace, Timestamp::now());
+        let Accepted { objects, places, warnings } = examined.refusal()?;
+        let owner = Owner { installation: workspace.installation().to_owned(), cluster: FILES.to_owned() };
+        let at_most = self.max_removals;
+        let extent = if self.prune { PruneScope::DeclaredPartners { at_most } } else { PruneScope::Declared };
+        Ok(Given { objects, places, warnings, workspace, owner, extent })
+    }
+
+    /// The same, and then what the directory holds; at once where that is mostly waiting for a server. Where both fail, the
+    /// error is that of the files. The reading of the directory may fail alone; `meanwhile` runs beside a reading that takes
+    /// long.
+    pub async fn read_beside<D: DirectoryReader + ?Sized>(
+        &self,
+        paths: &[PathBuf],
+        open: impl FnOnce() -> Result<Arc<D>, String>,
+        meanwhile: impl AsyncFnOnce(&Given, &Arc<D>),
+    ) -> Result<(Given, Arc<D>, Result<Load, String>), String> {
+        // What comes through a pipe may come late: the directory is read after it.
+        let is_there = |path: &PathBuf| path.as_os_str() != "-" && (path.is_file() || path.is_dir());
+        if !matches!(self.place(), Ok(DirectoryUrl::Keycloak(_))) || !paths.iter().all(is_there) {
+            let given = self.read(paths)?;
+            let directory = open()?;
+            let held = wait(&given, &directory, pin!(load(directory.as_ref())), meanwhile).await;
+            return Ok((given, directory, held));
+        }
+        let opened = open();
+        let held = async { load(opened.as_ref().map_err(Clone::clone)?.as_ref()).await };
+        let (input, paths) = (self.clone(), paths.to_vec());
+        let files = tokio::task::spawn_blocking(move || input.read(&paths));
+        let files = async { files.await.map_err(|error| format!("failed to read the files: {error}"))? };
+        let (given, held) = match select(pin!(files), pin!(held)).await {
+            Either::Left((given, held)) => {
+                let (given, directory) = (given?, opened.as_ref().map_err(Clone::clone)?);
+                let held = wait(&given, directory, held, meanwhile).await;
+                (given, held)
+            }
+            Either::Right((held, files)) => (files.await?, held),
+        };
+        Ok((given, opened?, held))
+    }
+
+    /// Where the directory is.
+    pub fn place(&self) -> Result<DirectoryUrl, String> {
+        DirectoryUrl::read(&self.directory)
+    }
+
+    /// Opens the directory, which has to be there, by a handle that can only read.
+    pub fn observe(&self) -> Result<Arc<dyn DirectoryReader>, String> {
+        self.place()?.observe().map_err(|fault| fault.to_string())
+    }
+
+    /// Opens the directory, which has to be there.
+    pub fn execute(&self) -> Result<Arc<dyn DirectoryWriter>, String> {
+        self.place()?.execute(false).map_err(|fault| fault.to_string())
+    }
+}
+
+/// Waits for a reading of the directory; `meanwhile` runs beside one that takes long.
+async fn wait<D: DirectoryReader + ?Sized>(
+    given: &Given,
+    directory: &Arc<D>,
+    mut reading: Pin<&mut impl Future<Output = Result<Load, String>>>,
+    meanwhile: impl AsyncFnOnce(&Given, &Arc<D>),
+) -> Result<Load, String> {
+    match tokio::time::timeout(LONG, reading.as_mut()).await {
+        Ok(held) => held,
+        Err(_) => futures::join!(reading, meanwhile(given, directory)).0,
+    }
+}
+
+/// What was or would be done.
+pub struct Rehearsal {
+    /// Every operation, in order.
+    pub operations: Vec<CompletedStep>,
+    /// What waits, and what is to be fixed.
+    pub standings: Vec<Unready>,
+    /// What no file declares, and is not pruned.
+    pub left_alone: Vec<LeftAlone>,
+    /// What is left as it is, and why.
+    pub problems: Vec<String>,
+    /// What could not be done, and why.
+    pub failed: Vec<String>,
+    /// Who is withheld for want of a method by what the directory held.
+    pub closer: BTreeSet<Email>,
+    /// What the directory held.
+    pub load: Load,
+    /// The calls that it took, by endpoint.
+    pub calls: BTreeMap<&'static str, u64>,
+    /// The grants that follow, and their conditions.
+    pub later: Vec<LaterGrant>,
+    /// The guests and their access at the end.
+    pub guests: Vec<GuestAccess>,
+    /// Problems of the directory and of the objects that do not stop the command.
+    pub warnings: Vec<String>,
+}
+
+impl Rehearsal {
+    /// Problems of the directory, of the objects and of sign-in that do not stop the command.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.iter().cloned().chain(self.load.sign_in.warnings()).collect()
+    }
+
+    /// Whether something is to be fixed.
+    pub fn is_broken(&self) -> bool {
+        !self.problems.is_empty() || !self.failed.is_empty() || self.standings.iter().any(|standing| standing.broken)
+    }
+}
+
+/// Rehearses on a copy in memory of what the directory held; the directory itself is only read. Of a cluster, that was read
+/// before the objects: who was admitted in between would else pass for somebody whom nothing declares.
+pub async fn rehearse(given: &Given, directory: &dyn DirectoryReader, load: Load) -> Result<Rehearsal, String> {
+    rehearse_at(given, directory, load, Timestamp::now()).await
+}
+
+/// The same at an instant: two rehearsals of one instant differ only by what they are given.
+pub async fn rehearse_at(
+    given: &Given,
+    directory: &dyn DirectoryReader,
+    load: Load,
+    now: Timestamp,
+) -> Result<Rehearsal, String> {
+    if let Some(owner) = directory.owner().await.map_err(|fault| fault.to_string())?
+        && owner != given.owner
+    {
+        return Err(foreign(&owner, &given.owner));
+    }
+    let progress = progress();
+    let mut rehearsal = on_a_copy(given, load, now, &progress).await?;
+    if look_closer(directory, &mut rehearsal).await? {
+        rehearsal = on_a_copy(given, rehearsal.load, now, &progress).await?;
+    }
+    progress.finish_and_clear();
+    let warnings = given.warnings(directory.warnings());
+    Ok(Rehearsal { calls: directory.calls(), warnings, ..rehearsal })
+}
+
+/// The content of a directory after these files are applied to it. Guests that no file declares stay.
+pub async fn applied_at(given: &Given, load: Load, now: Timestamp) -> Result<Load, String> {
+    let sign_in = load.sign_in.clone();
+    let copy = copy(given, &load)?;
+    let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
+    let given = Given { extent: PruneScope::Declared, ..given.clone() };
+    given.run(load, copy.clone(), epoch, 1, still(now), |_| ()).await?;
+    Ok(Load { sign_in, ..self::load(copy.as_ref()).await? })
+}
+
+async fn on_a_copy(given: &Given, load: Load, now: Timestamp, progress: &ProgressBar) -> Result<Rehearsal, String> {
+    let copy = copy(given, &load)?;
+    let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
+    given.run(load, copy, epoch, 1, still(now), |_| progress.inc(1)).await
+}
+
+/// A copy of a directory in memory.
+fn copy(given: &Given, load: &Load) -> Result<Arc<Inline>, String> {
+    Store::copy(load, &given.owner).map(|store| Arc::new(Inline::new(store))).map_err(|fault| fault.to_string())
+}
+
+/// The time of a rehearsal: it passes only while the rehearsal waits, and then at once.
+fn still(now: Timestamp) -> (Clock, Sleep) {
+    let waited = Arc::new(AtomicU64::new(0));
+    let passed = Arc::clone(&waited);
+    let since = move || SignedDuration::from_millis(i64::try_from(passed.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
+    let clock = Clock::new(move || now.checked_add(since()).unwrap_or(Timestamp::MAX));
+    let wait = move |pause: Duration| -> BoxFuture<'static, ()> {
+        let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        waited.fetch_add(pause, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    };
+    (clock, Box::new(wait))
+}
+
+/// Looks up by himself whoever is withheld for want of a method: a listing need not tell each that somebody has. Whether any
+/// is otherwise than it was listed.
+async fn look_closer(directory: &dyn DirectoryReader, rehearsal: &mut Rehearsal) -> Result<bool, String> {
+    let mut any = false;
+    for guest in rehearsal.load.guests.iter_mut().filter(|guest| rehearsal.closer.contains(&guest.address)) {
+        let now = directory.guest(&guest.address).await.map_err(|fault| fault.to_string())?;
+        if let Some(now) = now.filter(|now| now != guest) {
+            *guest = now;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+/// Says on a terminal that it goes on; nowhere else.
+fn progress() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {pos} operations planned in {elapsed}");
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(200));
+    if let Ok(style) = style { bar.with_style(style) } else { bar }
+}
+
+impl Given {
+    /// Works on a directory that holds this, until everything is at rest; tells each operation once it is done.
+    pub async fn session(
+        &self,
+        load: Load,
+        directory: Arc<dyn DirectoryWriter>,
+        epoch: Epoch,
+        workers: usize,
+        tell: impl FnMut(&CompletedStep),
+    ) -> Result<Rehearsal, String> {
+        let time: (Clock, Sleep) = (Clock::new(Timestamp::now), Box::new(|pause| Box::pin(tokio::time::sleep(pause))));
+        self.run(load, directory, epoch, workers, time, tell).await
+    }
+
+    /// The warnings of the directory, and those about the objects.
+    fn warnings(&self, directory: Vec<String>) -> Vec<String> {
+        directory.into_iter().chain(self.warnings.iter().cloned()).collect()
+    }
+
+    async fn run(
+        &self,
+        load: Load,
+        directory: Arc<dyn DirectoryWriter>,
+        epoch: Epoch,
+        workers: usize,
+        (clock, wait): (Clock, Sleep),
+        mut tell: impl FnMut(&CompletedStep),
+    ) -> Result<Rehearsal, String> {
+        let desk = Arc::new(InMemoryObjects::holding(self.objects.iter().cloned(), clock.clone()));
+        let session = ApplySession {
+            owner: self.owner.clone(),
+            workspace: self.workspace.clone(),
+            desk: desk.clone(),
+            load: load.clone(),
+            directory: Arc::clone(&directory),
+            epoch,
+            clock,
+            extent: self.extent,
+            workers,
+            wait,
+        };
+        let mut operations = Vec::new();
+        let run = session.run(|done| {
+            tell(done);
+            operations.push(done.clone());
+        });
+        let Rest { problems, failed, closer, left_alone, later, guests } = run.await?;
+        Ok(Rehearsal {
+            operations,
+            standings: all_standings(&desk, &self.places),
+            left_alone,
+            problems,
+            failed,
+            closer,
+            load,
+            calls: directory.calls(),
+            later,
+            guests,
+            warnings: self.warnings(directory.warnings()),
+        })
+    }
+}
+
+/// The annotations that do nothing on an object of a cluster.
+fn annotations_without_effect(object: &Object) -> Vec<String> {
+    let key = object.key();
+    let found = all_ineffective(key.kind, object.metadata().annotations.iter().flatten(), Timestamp::now());
+    found.into_iter().map(|message| format!("{key}: {message}")).collect()
+}
+
+/// Everything on a desk that is not in order.
+fn all_standings(desk: &InMemoryObjects, places: &Places) -> Vec<Unready> {
+    let of_kind = |kind: &Kind| desk.statuses(*kind, |key, status| standings(key, status, places));
+    ORDER.iter().flat_map(of_kind).flatten().collect()
+}
+
+/// The directory is somebody else's, and what to do.
+pub fn foreign(owner: &Owner, ours: &Owner) -> String {
+    let who = |owner: &Owner| match owner.cluster.as_str() {
+        FILES => format!("installation {:?}, run from files", owner.installation),
+        cluster => format!("installation {:?}, run by an operator in the cluster {cluster}", owner.installation),
+    };
+    format!(
+        "ForeignDirectory: the directory belongs to {}, and this is {}; nothing was changed. A directory has \
+         one owner: use another directory, correct the policy's installation, or adopt this one with guestlist \
+         detach --adopt-directory{}",
+        who(owner),
+        who(ours),
+        if ours.cluster == FILES { "=files" } else { "" }
+    )
+}

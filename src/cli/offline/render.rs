@@ -1,0 +1,426 @@
+//! What is or would be done, and why, for people and for programs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::unmanaged::LeftAlone;
+use super::session::CompletedStep;
+use crate::api::ConditionType;
+use crate::cli::check::Places;
+use crate::directory::{AccessChange, Grant, GuestId, GuestRecord, Operation, PartnerId};
+use crate::index::{Kind, ObjectRef};
+use crate::operator::engine::Load;
+use crate::operator::health::operation_name;
+use crate::rules::{Email, Reason, ReasonGroup, ShareRole, entry, printable, printable_lines};
+
+/// Where something stands that is not as its spec wants it.
+pub struct Unready {
+    /// The object.
+    pub key: ObjectRef,
+    /// Where in the files it is said, as `file:line:column`.
+    pub at: Option<String>,
+    /// Whether something is to be fixed, or is only waited for.
+    pub broken: bool,
+    /// The reason.
+    pub reason: String,
+    /// What and how to fix it.
+    pub message: String,
+}
+
+/// One operation as a sentence without its why, for whom it is known.
+fn sentence(operation: &Operation) -> String {
+    let accounts = |grants: &[Grant]| {
+        let one = |grant: &Grant| {
+            let until = grant.until.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
+            format!("{} as {}{until}", grant.account, grant.role.as_str())
+        };
+        grants.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    match operation {
+        Operation::Revoke { accounts, .. } => format!("revoke {}", accounts.join(", ")),
+        Operation::Reduce { grants, .. } => format!("reduce to {}", accounts(grants)),
+        Operation::Demote { .. } => "record the role GuestUser".to_owned(),
+        Operation::RevokeInvitation { .. } => "revoke the invitation".to_owned(),
+        Operation::DisableLogin { .. } => "turn the login off and end sessions".to_owned(),
+        Operation::ResetMfa { enrolled_before, .. } => {
+            format!("remove MFA enrolled before {} and end sessions", seconds(*enrolled_before))
+        }
+        Operation::Deactivate { .. } => "deactivate: login off; the record stays until it is purged".to_owned(),
+        Operation::RemoveAdopted { .. } => {
+            "unmanage: revoke all grants, end the membership and remove the ownership mark; the user stays".to_owned()
+        }
+        Operation::DeactivatePartner { .. } => "deactivate the partner: it has no guests".to_owned(),
+        Operation::ApplyPartner { display_name, host_admins, suspended, .. } => {
+            let suspended = if *suspended { ", suspended" } else { "" };
+            format!("update the partner {}{suspended}", run_by(display_name, host_admins))
+        }
+        Operation::UpdateGuest { display_name, .. } => {
+            format!("update the guest: name {display_name:?}, ownership mark, MFA methods")
+        }
+        Operation::InviteGuest { address, role, expires_at, .. } => {
+            format!("invite {address} as {}; the invitation ends {}", role.as_str(), seconds(*expires_at))
+        }
+        Operation::ResendInvitation { expires_at, .. } => {
+            format!("resend the invitation; it ends {}", seconds(*expires_at))
+        }
+        Operation::EnableLogin { .. } => "turn the login on".to_owned(),
+        Operation::Promote { .. } => "record the role GuestAdmin".to_owned(),
+        Operation::Grant { grants, .. } => format!("grant {}", accounts(grants)),
+        Operation::Unmanage { .. } => {
+            "unmanage: revoke all grants and remove the ownership mark; the user stays".to_owned()
+        }
+        Operation::Purge { since, .. } => format!("purge the record, deactivated since {}", seconds(*since)),
+        Operation::PurgePartner { since, .. } => {
+            format!("purge the partner's record, deactivated since {}", seconds(*since))
+        }
+        Operation::ForgetShare { .. } => "delete the record of the share".to_owned(),
+    }
+}
+
+fn run_by(display_name: &str, host_admins: &[Email]) -> String {
+    let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("{display_name:?}, run by {admins}")
+}
+
+/// Whether an operation revokes or removes something.
+pub fn takes(operation: &Operation) -> bool {
+    matches!(operation.access_change(), AccessChange::Revoke | AccessChange::Remove)
+}
+
+/// A guest, as far as operations have to be told of him.
+struct Person {
+    address: Email,
+    /// The namespace and name of his partner.
+    partner: (String, String),
+    /// What he had before.
+    held: BTreeMap<String, ShareRole>,
+}
+
+/// Whom operations are about: the addresses of guests, and the partners that there were before.
+#[derive(Default)]
+pub struct Subjects {
+    guests: BTreeMap<GuestId, Person>,
+    partners: BTreeSet<PartnerId>,
+}
+
+impl Subjects {
+    /// Whom the directory held, and whom these operations admit.
+    pub fn of(load: &Load, operations: &[CompletedStep]) -> Self {
+        let known = |guest: &GuestRecord| {
+            let namespace = guest.mark.as_ref().map(|mark| mark.namespace.clone()).unwrap_or_default();
+            Person {
+                address: guest.address.clone(),
+                partner: (namespace, guest.partner_name.clone()),
+                held: guest.grants.iter().map(|(account, held)| (account.clone(), held.grant.role)).collect(),
+            }
+        };
+        let mut guests: BTreeMap<_, _> = load.guests.iter().map(|guest| (guest.id.clone(), known(guest))).collect();
+        for done in operations {
+            if let Operation::InviteGuest { guest, address, mark, partner_name, .. } = &done.step.operation {
+                let partner = (mark.namespace.clone(), partner_name.clone());
+                let person = Person { address: address.clone(), partner, held: BTreeMap::new() };
+                guests.insert(guest.clone(), person);
+            }
+        }
+        let live = load.partners.iter().filter(|partner| partner.deactivated_at.is_none());
+        Self { guests, partners: live.map(|partner| partner.id.clone()).collect() }
+    }
+
+    fn address(&self, operation: &Operation) -> Option<&Email> {
+        self.guests.get(operation.guest()?).map(|person| &person.address)
+    }
+
+    /// The partner of the guest that an operation is about.
+    fn partner(&self, operation: &Operation) -> Option<Value> {
+        let (namespace, name) = &self.guests.get(operation.guest()?)?.partner;
+        Some(json!({"namespace": namespace, "name": name}))
+    }
+
+    /// The accounts that an operation grants, reduces or revokes, each with its role; revoked, with the role that was held.
+    fn accounts(&self, operation: &Operation) -> Vec<Value> {
+        let one =
+            |account: &str, role: Option<ShareRole>| json!({"account": account, "role": role.map(ShareRole::as_str)});
+        match operation {
+            Operation::Grant { grants, .. } | Operation::Reduce { grants, .. } => {
+                grants.iter().map(|grant| one(&grant.account, Some(grant.role))).collect()
+            }
+            Operation::Revoke { guest, accounts } => {
+                let held = self.guests.get(guest).map(|person| &person.held);
+                accounts.iter().map(|account| one(account, held.and_then(|held| held.get(account)).copied())).collect()
+            }
+            Operation::Demote { .. }
+            | Operation::RevokeInvitation { .. }
+            | Operation::DisableLogin { .. }
+            | Operation::ResetMfa { .. }
+            | Operation::Deactivate { .. }
+            | Operation::RemoveAdopted { .. }
+            | Operation::DeactivatePartner { .. }
+            | Operation::ApplyPartner { .. }
+            | Operation::UpdateGuest { .. }
+            | Operation::InviteGuest { .. }
+            | Operation::ResendInvitation { .. }
+            | Operation::EnableLogin { .. }
+            | Operation::Promote { .. }
+            | Operation::Unmanage { .. }
+            | Operation::Purge { .. }
+            | Operation::PurgePartner { .. }
+            | Operation::ForgetShare { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether the operation creates a partner. A separate operation marks a new partner as suspended.
+    fn is_new(&self, operation: &Operation) -> bool {
+        matches!(operation, Operation::ApplyPartner { partner, suspended: false, .. } if !self.partners.contains(partner))
+    }
+
+    /// The change of access that is shown: a new partner counts as a grant.
+    fn weight(&self, operation: &Operation) -> AccessChange {
+        if self.is_new(operation) { AccessChange::Grant } else { operation.access_change() }
+    }
+
+    /// One operation as a sentence, and how it changes what there is.
+    fn sentence(&self, operation: &Operation) -> (char, String) {
+        if let Operation::ApplyPartner { display_name, host_admins, .. } = operation
+            && self.is_new(operation)
+        {
+            return ('+', format!("create the partner {}", run_by(display_name, host_admins)));
+        }
+        let sign = match self.weight(operation) {
+            AccessChange::Revoke | AccessChange::Remove => '-',
+            AccessChange::None => '~',
+            AccessChange::Grant => '+',
+        };
+        (sign, sentence(operation))
+    }
+}
+
+/// Text for people: what, for which object, and why.
+pub struct Text {
+    colour: bool,
+    known: Subjects,
+    last: String,
+}
+
+impl Text {
+    /// With colours, or plain.
+    pub fn new(colour: bool, known: Subjects) -> Self {
+        Self { colour, known, last: String::new() }
+    }
+
+    /// Whose sake an operation is for.
+    pub fn object(&self, done: &CompletedStep) -> String {
+        match self.known.address(&done.step.operation) {
+            Some(address) if done.key.is_garbage_collection() => format!("{address}, which no object declares"),
+            None if done.key.is_garbage_collection() => "records that no object declares".to_owned(),
+            Some(_) | None => done.key.to_string(),
+        }
+    }
+
+    /// One operation; its object before it, where that is another one than the last's.
+    pub fn operation(&mut self, done: &CompletedStep) -> String {
+        let mut text = String::new();
+        let object = self.object(done);
+        if self.last != object {
+            let _ = writeln!(text, "{}", self.paint("1", &printable(&object)));
+            self.last = object;
+        }
+        let (sign, sentence) = self.known.sentence(&done.step.operation);
+        let what = format!("{sign} {}", printable(&sentence));
+        let why = format!("{}: {}", done.step.reason.as_str(), printable(&done.step.message));
+        let _ = writeln!(text, "  {}\n      {why}", self.paint(colour(sign), &what));
+        text
+    }
+
+    /// One operation that is done, in a line: why was said before.
+    pub fn done(&self, done: &CompletedStep) -> String {
+        let (sign, sentence) = self.known.sentence(&done.step.operation);
+        let line = format!("{}: {sentence}", self.object(done));
+        format!("{} {}\n", self.paint(colour(sign), &sign.to_string()), printable(&line))
+    }
+
+    /// One operation as a sentence, and how it changes what there is.
+    pub fn sentence(&self, done: &CompletedStep) -> (char, String) {
+        self.known.sentence(&done.step.operation)
+    }
+
+    /// How many operations do what to access; `when`: the word after their number.
+    pub fn summary(&self, operations: &[CompletedStep], when: &str) -> String {
+        let count = |weight| operations.iter().filter(|done| self.known.weight(&done.step.operation) == weight).count();
+        let (give, keep) = (count(AccessChange::Grant), count(AccessChange::None));
+        let (take, end) = (count(AccessChange::Revoke), count(AccessChange::Remove));
+        let s = if operations.len() == 1 { "" } else { "s" };
+        if operations.is_empty() {
+            return format!("0 operations{when}");
+        }
+        format!(
+            "{} operation{s}{when} (grant: {give}, update: {keep}, revoke: {take}, remove: {end})",
+            operations.len()
+        )
+    }
+
+    /// What waits, and what is to be fixed.
+    pub fn standing(&self, standing: &Unready) -> String {
+        let (word, colour) = if standing.broken { ("error", "1;31") } else { ("waits", "1;33") };
+        let head = self.paint(colour, &format!("{word}[{}]", standing.reason));
+        let at = standing.at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
+        let object = standing.key.to_string();
+        format!("{head}: {}{at}\n  {}\n", printable(&object), printable(&standing.message))
+    }
+
+    /// A guest that no file declares and that stays as it is.
+    pub fn left_alone(&self, left: &LeftAlone) -> String {
+        let LeftAlone { namespace, name, guest, .. } = left;
+        let head = self.paint("1;33", "unmanaged");
+        let object = format!("GuestMembership {namespace}/{name} ({guest})");
+        format!("{head}: {}\n  {}\n", printable(&object), printable(&left.message()))
+    }
+
+    /// What is left as it is.
+    pub fn problem(&self, problem: &str) -> String {
+        format!("{}: {}\n", self.paint("1;31", "error"), printable_lines(problem))
+    }
+
+    /// A problem that stops nothing.
+    pub fn warning(&self, warning: &str) -> String {
+        format!("{}: {warning}\n", self.paint("1;33", "warning"))
+    }
+
+    /// Text in a colour of the terminal, where there is one.
+    pub fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// The terminal's colour of an addition, a removal or a change.
+fn colour(sign: char) -> &'static str {
+    match sign {
+        '-' => "31",
+        '+' => "32",
+        _ => "33",
+    }
+}
+
+/// An instant for people: whole seconds.
+pub fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// Everything for programs; described in docs/plan.md.
+pub fn json(
+    operations: &[CompletedStep],
+    standings: &[Unready],
+    left_alone: &[LeftAlone],
+    problems: &[String],
+    known: &Subjects,
+) -> Value {
+    let object = |key: &ObjectRef| json!({"kind": key.kind.as_str(), "namespace": &*key.namespace, "name": &*key.name});
+    let operation = |done: &CompletedStep| {
+        let operation = &done.step.operation;
+        json!({
+            "object": object(&done.key),
+            "operation": operation_name(operation),
+            "access": match known.weight(operation) {
+                AccessChange::Revoke => "revoke",
+                AccessChange::None => "none",
+                AccessChange::Grant => "grant",
+                AccessChange::Remove => "remove",
+            },
+            "guest": known.address(operation).map(Email::as_str),
+            "partner": known.partner(operation),
+            "accounts": known.accounts(operation),
+            "summary": known.sentence(operation).1,
+            "reason": done.step.reason.as_str(),
+            "message": done.step.message,
+        })
+    };
+    let standing = |standing: &Unready| {
+        json!({
+            "object": object(&standing.key),
+            "at": standing.at,
+            "reason": standing.reason,
+            "message": standing.message,
+        })
+    };
+    let of = |broken: bool| standings.iter().filter(|it| it.broken == broken).map(standing).collect::<Vec<_>>();
+    let left = |left: &LeftAlone| {
+        json!({
+            "guest": left.guest.as_str(),
+            "partner": {"namespace": left.namespace, "name": left.partner},
+            "accounts": left.accounts,
+            "declared": left.declared,
+            "message": left.message(),
+        })
+    };
+    json!({
+        "version": 1,
+        "operations": operations.iter().map(operation).collect::<Vec<_>>(),
+        "violations": of(true),
+        "waits": of(false),
+        "unmanaged": left_alone.iter().map(left).collect::<Vec<_>>(),
+        "problems": problems,
+    })
+}
+
+/// What a status says that is not in order.
+pub fn standings(key: &ObjectRef, status: &Value, places: &Places) -> Vec<Unready> {
+    let condition = |type_: ConditionType| {
+        let all = status["conditions"].as_array().into_iter().flatten();
+        all.into_iter().find(|condition| condition["type"] == type_.as_str()).cloned()
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let violations = status["violations"].as_array().cloned().unwrap_or_default();
+    let mut found: Vec<Unready> = violations
+        .iter()
+        .map(|violation| {
+            let path = text(&violation["path"]);
+            Unready {
+                at: places.of(key, &path).or_else(|| places.of_name(key)).map(str::to_owned),
+                key: key.clone(),
+                broken: true,
+                reason: text(&violation["reason"]),
+                message: format!("{path}: {}", text(&violation["message"])),
+            }
+        })
+        .collect();
+    if found.is_empty()
+        && let Some(ready) = condition(ConditionType::Ready).filter(|ready| ready["status"] != "True")
+    {
+        let reason = text(&ready["reason"]);
+        // Stalled: nothing comes by itself. A rule that waits is broken by nothing that the object says.
+        let waits = Reason::parse(&reason).is_some_and(|reason| entry(reason).sort == ReasonGroup::WaitingRule);
+        let broken = condition(ConditionType::Stalled).is_some() && !waits;
+        found.push(Unready {
+            at: places.of_name(key).map(str::to_owned),
+            key: key.clone(),
+            broken,
+            reason,
+            message: text(&ready["message"]),
+        });
+    }
+    // The membership is in order. The guest is not invited, has to enrol another method, or needs another invitation.
+    let is_new = status["state"] == Reason::Pending.as_str();
+    let stuck = |type_: ConditionType, status: &str, reason: Reason| {
+        condition(type_).filter(|it| it["status"] == status && it["reason"] == reason.as_str())
+    };
+    if found.is_empty()
+        && let Some(condition) = stuck(ConditionType::MfaSatisfied, "False", Reason::MfaMethodMissing)
+            .or_else(|| stuck(ConditionType::Ready, "True", Reason::InvitationExpired))
+            .or_else(|| stuck(ConditionType::Ready, "True", Reason::Suspended).filter(|_| is_new))
+            .or_else(|| stuck(ConditionType::Ready, "True", Reason::Expired).filter(|_| is_new))
+    {
+        found.push(Unready {
+            at: places.of_name(key).map(str::to_owned),
+            key: key.clone(),
+            broken: false,
+            reason: text(&condition["reason"]),
+            message: text(&condition["message"]),
+        });
+    }
+    found
+}
+
+/// The kinds in the order in which people read them.
+pub const ORDER: [Kind; 3] = [Kind::Partner, Kind::Membership, Kind::Share];

@@ -1,0 +1,359 @@
+//! What changed, from the realm's own events where they are kept: hints that save a full reading. Without them each change is
+//! seen at the next full reading.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::{Changed, Changes, Cursor, Error};
+use super::client::{Call, ClientError, Endpoint, optional};
+use super::endpoints::{ADMIN_EVENTS, EVENTS_CONFIG, GET_GROUP, USER_EVENTS};
+use super::representations::Group;
+use super::{Inner, damaged, guest, pages, partner, groups, strangers};
+use crate::rules::Email;
+
+/// How many events are read at once.
+const PAGE: usize = 100;
+/// An event is stamped before it can be read: how far back is looked again, in milliseconds.
+const OVERLAP: i64 = 3000;
+/// An event that is later than Keycloak's clock by more than this, in milliseconds, is of a clock that was set back since.
+const SET_BACK: i64 = 10_000;
+/// More events than these are not told one by one: everything is read again.
+const MOST: usize = 2000;
+/// What users and applications do all day, and what changes nothing of anybody. Any other kind is looked at, also one that a
+/// newer Keycloak begins to tell.
+const TRAFFIC: [&str; 14] = [
+    "CODE_TO_TOKEN",
+    "REFRESH_TOKEN",
+    "TOKEN_EXCHANGE",
+    "INTROSPECT_TOKEN",
+    "USER_INFO_REQUEST",
+    "VALIDATE_ACCESS_TOKEN",
+    "PERMISSION_TOKEN",
+    "AUTHREQID_TO_TOKEN",
+    "OAUTH2_DEVICE_AUTH",
+    "OAUTH2_DEVICE_CODE_TO_TOKEN",
+    "OAUTH2_DEVICE_VERIFY_USER_CODE",
+    "CLIENT_LOGIN",
+    "LOGIN",
+    "LOGOUT",
+];
+
+/// What has been read.
+#[derive(Default)]
+pub struct EventCursor(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    cursor: i64,
+    /// Events around the cursor that were told already.
+    ids: HashSet<(i64, String)>,
+    /// Everything is to be read again.
+    everything: bool,
+    /// Whether the realm keeps events: `None`, nobody looked.
+    kept: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Config {
+    events_enabled: bool,
+    admin_events_enabled: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Event {
+    id: String,
+    time: i64,
+    /// Of the administrators' events.
+    auth_details: Option<Author>,
+    resource_path: Option<String>,
+    resource_type: Option<String>,
+    /// Of the users' own events.
+    user_id: Option<String>,
+    #[serde(rename = "type")]
+    sort: String,
+    details: BTreeMap<String, Value>,
+}
+
+impl Event {
+    /// Whether nothing can have changed. An identity provider says with a sign-in who somebody is, and too many that fail
+    /// switch him off.
+    fn is_traffic(&self) -> bool {
+        let failed = self.sort.ends_with("_ERROR") && !self.sort.starts_with("USER_DISABLED");
+        let told = self.details.contains_key("identity_provider");
+        (failed || TRAFFIC.contains(&self.sort.as_str())) && !told
+    }
+}
+
+/// What events are about, each once.
+#[derive(Default)]
+struct About<'a> {
+    users: BTreeSet<&'a str>,
+    groups: BTreeSet<&'a str>,
+    organizations: BTreeSet<&'a str>,
+    /// Organizations whose members or invitations changed.
+    peopled: BTreeSet<&'a str>,
+}
+
+impl<'a> About<'a> {
+    fn add(&mut self, event: &'a Event) {
+        let Some(path) = &event.resource_path else {
+            self.users.extend(event.user_id.as_deref());
+            return;
+        };
+        let parts: Vec<&'a str> = path.split('/').collect();
+        match (event.resource_type.as_deref(), parts.as_slice()) {
+            (_, ["organizations", _, "members", "invite-user"] | ["users", "profile", ..]) => false,
+            (_, ["users", user, ..] | ["organizations", _, "members", user]) => self.users.insert(user),
+            (Some("GROUP"), ["groups", group, ..]) => self.groups.insert(group),
+            (_, ["organizations", organization, "members" | "invitations", ..]) => self.peopled.insert(organization),
+            (_, ["organizations", organization, ..]) => self.organizations.insert(organization),
+            _ => false,
+        };
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Author {
+    user_id: Option<String>,
+}
+
+/// The time from which events are read: the cursor, or now where Keycloak's clock was set back and what happens is stamped with
+/// earlier times than what happened. All in milliseconds of Keycloak's clock.
+fn read_from(cursor: i64, now: i64) -> i64 {
+    let newest = if cursor > now.saturating_add(SET_BACK) { now } else { cursor };
+    newest.saturating_sub(OVERLAP).max(0)
+}
+
+impl EventCursor {
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Inner {
+    /// Everything has changed at once.
+    pub(super) fn all_changed(&self) {
+        self.told.with(|state| state.everything = true);
+    }
+
+    /// Whether the realm keeps both kinds of events and lets us read them.
+    async fn keeps_events(&self) -> Result<bool, Error> {
+        if let Some(kept) = self.told.with(|state| state.kept) {
+            return Ok(kept);
+        }
+        let config = match self.client.call(Call::get(EVENTS_CONFIG, &["events", "config"])).await {
+            Ok(answer) => answer.read::<Config>()?,
+            Err(ClientError::Fault(Error::Refused { .. })) => Config::default(),
+            Err(failed) => return Err(failed.into()),
+        };
+        let kept = config.events_enabled && config.admin_events_enabled;
+        if !kept {
+            tracing::warn!(
+                "the realm keeps no events, or the service account lacks the role view-events: what happens behind guestlist's \
+                 back is seen at the next resync only; `guestlist directory setup` sets both"
+            );
+        }
+        self.told.with(|state| state.kept = Some(kept));
+        Ok(kept)
+    }
+
+    pub(super) async fn cursor(&self) -> Result<Cursor, Error> {
+        // Each full reading looks anew whether events are kept now, and for how long invitations last.
+        self.lifetime.lock().unwrap_or_else(PoisonError::into_inner).seconds = None;
+        self.told.with(|state| state.kept = None);
+        if !self.keeps_events().await? {
+            return Ok(Cursor(0));
+        }
+        let mut cursor = 0;
+        let mut ids = HashSet::new();
+        for (endpoint, path) in [(ADMIN_EVENTS, "admin-events"), (USER_EVENTS, "events")] {
+            let call = Call::get(endpoint, &[path]).with("direction", "desc").page(0, PAGE);
+            let latest: Vec<Event> = self.client.call(call).await?.read()?;
+            cursor = latest.iter().map(|event| event.time).max().unwrap_or(0).max(cursor);
+            ids.extend(latest.into_iter().map(|event| (event.time, event.id)));
+        }
+        self.told.with(|state| {
+            state.cursor = cursor;
+            state.ids = ids;
+        });
+        Ok(Cursor(cursor))
+    }
+
+    pub(super) async fn changes(&self, since: Cursor) -> Result<Changes, Error> {
+        let nothing = Changes { cursor: since, changed: BTreeSet::new() };
+        // Somebody else may have taken it over: he who led it does not go on.
+        self.still_ours().await?;
+        if self.told.with(|state| std::mem::take(&mut state.everything)) {
+            return Ok(Changes { cursor: since, changed: [Changed::Everything].into() });
+        }
+        if !self.keeps_events().await? {
+            return Ok(nothing);
+        }
+        let now = self.server_clock.difference(&self.client).theirs(self.now().as_millisecond());
+        let from = read_from(since.0, now);
+        let (mut events, newest) = self.events(ADMIN_EVENTS, "admin-events", from).await?;
+        let (of_users, newest_of_users) = self.events(USER_EVENTS, "events", from).await?;
+        events.extend(of_users);
+        let cursor = newest.max(newest_of_users).max(since.0);
+        if events.len() >= MOST {
+            return Ok(Changes { cursor: Cursor(cursor), changed: [Changed::Everything].into() });
+        }
+        let known = self.told.with(|state| (state.cursor == since.0).then(|| std::mem::take(&mut state.ids)));
+        let us = self.client.subject().await?;
+        let mut about = About::default();
+        for event in &events {
+            let ours =
+                event.auth_details.as_ref().is_some_and(|author| author.user_id.is_some() && author.user_id == us);
+            let new = match &known {
+                Some(known) => !known.contains(&(event.time, event.id.clone())),
+                None => event.time > since.0,
+            };
+            if new && !ours {
+                about.add(event);
+            }
+        }
+        let changed = self.changed(&about).await?;
+        let near = events.into_iter().filter(|event| event.time >= cursor - OVERLAP);
+        let ids = near.map(|event| (event.time, event.id)).collect();
+        self.told.with(|state| {
+            state.cursor = cursor;
+            state.ids = ids;
+        });
+        Ok(Changes { cursor: Cursor(cursor), changed })
+    }
+
+    /// The events that may mean something, and when the newest of all was.
+    async fn events(&self, endpoint: Endpoint, path: &str, from: i64) -> Result<(Vec<Event>, i64), Error> {
+        let mut all: Vec<Event> = Vec::new();
+        let (mut read, mut newest) = (0, 0);
+        let mut before = Vec::new();
+        loop {
+            let call = Call::get(endpoint, &[path]).with("dateFrom", from).with("direction", "asc");
+            let page: Vec<Event> = self.client.call(call.page(read, PAGE)).await?.read()?;
+            let last = page.len() < PAGE;
+            let ids: Vec<_> = page.iter().map(|event| (event.time, event.id.clone())).collect();
+            if !last && ids == before {
+                return Err(pages::repeated_page());
+            }
+            before = ids;
+            read += page.len();
+            newest = page.iter().map(|event| event.time).max().unwrap_or(0).max(newest);
+            all.extend(page.into_iter().filter(|event| !event.is_traffic()));
+            if last || all.len() >= MOST {
+                return Ok((all, newest));
+            }
+        }
+    }
+
+    /// What has changed by what events are about.
+    async fn changed(&self, about: &About<'_>) -> Result<BTreeSet<Changed>, Error> {
+        let homes = self.homes();
+        let ours = |id: &str| homes.iter().find(|(_, home)| home.organization.id == id);
+        for organization in &about.peopled {
+            let known = ours(organization).is_some();
+            let read = if known { None } else { self.read_organization(organization).await? };
+            if known
+                || read.is_some_and(|organization| {
+                    partner::record(&organization, partner::PartnerContext::default()).is_some()
+                })
+            {
+                return Ok([Changed::Everything].into());
+            }
+        }
+        let partners = about.organizations.iter().filter_map(|id| ours(id));
+        let mut changed: BTreeSet<_> = partners.map(|(partner, _)| Changed::Partner(partner.clone())).collect();
+        for user in &about.users {
+            changed.extend(self.user_changed(user).await?.into_iter().flatten());
+        }
+        for group in &about.groups {
+            changed.extend(self.group_changed(group).await?);
+        }
+        Ok(changed)
+    }
+
+    async fn user_changed(&self, id: &str) -> Result<[Option<Changed>; 2], Error> {
+        if let Some(address) = self.memory.address_of(id) {
+            return Ok([Some(Changed::Guest(address)), None]);
+        }
+        let people = self.people();
+        // Who it was is not known any more.
+        let Some(user) = people.user(id).await? else { return Ok([Some(Changed::Everything), None]) };
+        let user = people.himself(&user).await?;
+        Ok(match guest::is_marked(&user) {
+            true => [damaged::address(&user).map(Changed::Guest), None],
+            false => [
+                Email::parse(&user.email).ok().map(Changed::User),
+                strangers::at_username(&user).map(|stranger| Changed::Guest(stranger.address)),
+            ],
+        })
+    }
+
+    async fn group_changed(&self, id: &str) -> Result<Option<Changed>, Error> {
+        #[derive(Deserialize, Default)]
+        #[serde(rename_all = "camelCase", default)]
+        struct Placed {
+            #[serde(flatten)]
+            group: Group,
+            parent_id: Option<String>,
+        }
+        let accounts = self.tree.id(&self.client, Some(groups::Branch::Accounts)).await?;
+        if id == accounts {
+            return Ok(Some(Changed::Everything));
+        }
+        match optional(self.client.call(Call::get(GET_GROUP, &["groups", id])).await)? {
+            Some(answer) => {
+                let placed: Placed = answer.read()?;
+                Ok((placed.parent_id == Some(accounts)).then_some(Changed::Account(placed.group.name)))
+            }
+            None => Ok(Some(Changed::Everything)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_after_clock_was_set_back_are_read() {
+        assert_eq!(read_from(0, 1_000_000), 0);
+        assert_eq!(read_from(900_000, 1_000_000), 897_000);
+        assert_eq!(read_from(1_002_000, 1_000_000), 999_000, "the difference is known to seconds only");
+        assert_eq!(read_from(91_000_000, 1_000_000), 997_000, "25 hours ahead until now");
+    }
+
+    #[test]
+    fn only_what_changes_nothing_is_passed_over() {
+        let event = |sort: &str, details: &str| {
+            let text = format!(r#"{{"id": "1", "time": 1, "userId": "u", "type": "{sort}", "details": {details}}}"#);
+            serde_json::from_str::<Event>(&text).unwrap().is_traffic()
+        };
+        for sort in ["LOGIN", "LOGIN_ERROR", "REFRESH_TOKEN", "CODE_TO_TOKEN", "LOGOUT", "UPDATE_TOTP_ERROR"] {
+            assert!(event(sort, "{}"), "{sort}");
+        }
+        for sort in [
+            "UPDATE_CREDENTIAL",
+            "REMOVE_CREDENTIAL",
+            "REMOVE_TOTP",
+            "UPDATE_EMAIL",
+            "UPDATE_PROFILE",
+            "INVITE_ORG",
+            "DELETE_ACCOUNT",
+            "USER_DISABLED_BY_PERMANENT_LOCKOUT",
+            "USER_DISABLED_BY_PERMANENT_LOCKOUT_ERROR",
+            "SOMETHING_NEW",
+        ] {
+            assert!(!event(sort, "{}"), "{sort}");
+        }
+        assert!(!event("LOGIN", r#"{"identity_provider": "corporate"}"#), "it may have told another address");
+        let of_an_administrator = r#"{"id": "1", "time": 1, "resourcePath": "users/u", "resourceType": "USER"}"#;
+        assert!(!serde_json::from_str::<Event>(of_an_administrator).unwrap().is_traffic());
+    }
+}

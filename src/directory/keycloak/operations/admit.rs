@@ -1,0 +1,282 @@
+//! First acceptance: a user made, revived or adopted, with our mark, and one invitation. The record is written before the
+//! mail is asked for, so that a crash between the two sends none rather than two.
+
+use crate::few::SmallMap;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::super::super::apply::ours;
+use super::super::super::{
+    Applied, Error, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, PartnerId, Revision, SentMail,
+};
+use super::super::client::Call;
+use super::super::endpoints::CREATE_USER;
+use super::super::guest::{self, UPDATE_PASSWORD, names};
+use super::super::mfa;
+use super::super::people::{UserReader, methods};
+use super::super::representations::{Organization, User};
+use super::super::{Inner, claims_gate};
+use super::guest::guest_is;
+use super::invitation::{Before, Unsent};
+use super::write::enrolled;
+use super::{PreconditionFailed, Turn, stale};
+use crate::rules::Email;
+
+/// The mails that a user had before.
+type Mailed = (Option<Timestamp>, Vec<SentMail>);
+
+impl Inner {
+    pub(super) async fn admit(&self, operation: &Operation, turn: Turn) -> Result<Applied, Error> {
+        let at = turn.at;
+        let Operation::InviteGuest {
+            guest: id,
+            mark,
+            partner,
+            partner_name,
+            address,
+            display_name,
+            role,
+            allowed,
+            expires_at,
+        } = operation
+        else {
+            return Ok(Applied::default());
+        };
+        let owner = self.known_owner();
+        if let Err(PreconditionFailed::Foreign(owner)) = ours(owner.as_ref(), mark) {
+            return Err(Error::Foreign { owner });
+        }
+        let new = GuestRecord {
+            id: id.clone(),
+            revision: Revision(0),
+            mark: Some(mark.clone()),
+            address: address.clone(),
+            email: address.clone(),
+            partner: partner.clone(),
+            partner_name: partner_name.clone(),
+            display_name: display_name.clone(),
+            role: *role,
+            invitation: Some(InvitationRecord { sent_at: at, expires_at: *expires_at }),
+            admitted_at: at,
+            last_mail_at: Some(at),
+            recent_mails: SentMail::with(&[], &mark.namespace, at),
+            joined_at: None,
+            login: Login::Enabled,
+            mfa: MfaRecord::Known(SmallMap::default()),
+            mfa_lost_at: None,
+            allowed: allowed.clone(),
+            grants: SmallMap::default(),
+            deactivated_at: None,
+        };
+        let organization = self.home(partner).await?;
+        // A guest is never Owner.
+        if self.accounts_now().await?.iter().any(|account| account.owners.contains(address)) {
+            return Err(Error::Exists { what: address.to_string() });
+        }
+        let people = self.people();
+        let known = match self.memory.user_of(id).or_else(|| self.memory.user_at(address)) {
+            Some(user) => people.user(&user).await?,
+            None => None,
+        };
+        let other = |user: &User| super::super::representations::first(&user.attributes, guest::ADDRESS) != Some(address.as_str());
+        if known.as_ref().is_some_and(other) {
+            // A record of that identifier and another address: somebody else's.
+            return Err(Error::Exists { what: address.to_string() });
+        }
+        let nobody_known = known.is_none() && mark.origin == Origin::Created;
+        if nobody_known && let Some(user) = self.make(&new, username(&new), at).await? {
+            return self.invited(&people, &organization, user, &new, Mailed::default(), Before::New).await;
+        }
+        let found = match known {
+            Some(user) => Some(user),
+            None => match people.user_with(guest::ADDRESS, address.as_str()).await? {
+                Some(user) => Some(user),
+                None => people.only_user_at(address).await?,
+            },
+        };
+        let Some(user) = found else {
+            if nobody_known && self.user_named(address).await?.is_some() {
+                let user = self.make(&new, own_username(&new), at).await?.ok_or_else(|| taken(address))?;
+                return self.invited(&people, &organization, user, &new, Mailed::default(), Before::New).await;
+            }
+            return Err(stale(address));
+        };
+        self.take_up(&people, &organization, user, new, turn).await
+    }
+
+    async fn home(&self, partner: &PartnerId) -> Result<Organization, Error> {
+        let gone = || stale("the partner");
+        let organization = match self.organization(partner) {
+            Some(known) => known,
+            None => self.read_partner(partner).await?.ok_or_else(gone)?.1,
+        };
+        match self.tell_partners(vec![organization.clone()]).remove(partner) {
+            Some((record, _)) if record.deactivated_at.is_none() => Ok(organization),
+            Some(_) | None => Err(gone()),
+        }
+    }
+
+    /// A new user, without a password: he chooses one when he has followed his invitation. `None`: there is somebody with
+    /// that address or name.
+    async fn make(&self, new: &GuestRecord, username: String, at: Timestamp) -> Result<Option<User>, Error> {
+        let (first_name, last_name) = names(&new.display_name);
+        let mut user = User {
+            username,
+            email: new.address.to_string(),
+            first_name,
+            last_name,
+            enabled: true,
+            required_actions: vec![UPDATE_PASSWORD.to_owned(), mfa::action(mfa::asked(&new.allowed)).to_owned()],
+            ..User::default()
+        };
+        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", new.address) };
+        guest::write(new, &mut user.attributes, at).map_err(failed)?;
+        let told = self.told_group().await?;
+        let body = json!({
+            "username": user.username,
+            "email": user.email,
+            "firstName": user.first_name,
+            "lastName": user.last_name,
+            "enabled": true,
+            "emailVerified": false,
+            "requiredActions": user.required_actions,
+            "attributes": user.attributes,
+            "groups": told.map(|_| claims_gate::PATH).into_iter().collect::<Vec<_>>(),
+        });
+        match self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await {
+            Ok(answer) => {
+                user.id = answer.created.unwrap_or_default();
+                self.audience.joined(&user.id);
+                Ok(Some(user))
+            }
+            Err(failed) if failed.is(409) => Ok(None),
+            Err(failed) => Err(failed.about(new.address.as_str()).into()),
+        }
+    }
+
+    /// A user who is there already: ours from before, or somebody to adopt.
+    async fn take_up(
+        &self,
+        people: &UserReader<'_>,
+        organization: &Organization,
+        user: User,
+        new: GuestRecord,
+        turn: Turn,
+    ) -> Result<Applied, Error> {
+        let what = new.address.to_string();
+        let exists = || Error::Exists { what: what.clone() };
+        let origin = new.mark.as_ref().map(|mark| mark.origin);
+        let uid = new.mark.as_ref().map(|mark| mark.uid.as_str());
+        let before = match self.look(&user).await? {
+            None if origin == Some(Origin::Adopted) => None,
+            None => return Err(exists()),
+            Some(held) if held.mark.is_none() => return Err(exists()),
+            Some(held) if held.is_live() => {
+                let same = held.mark.as_ref().map(|mark| mark.uid.as_str()) == uid;
+                return if same { Ok(guest_is(held)) } else { Err(exists()) };
+            }
+            Some(held) => {
+                let revived = held.id == new.id && held.mark.as_ref().map(|mark| mark.origin) == origin;
+                if !revived || turn.basis.is_some_and(|basis| basis != held.revision) {
+                    return Err(stale(&new.address));
+                }
+                Some(held)
+            }
+        };
+        // An administrator disabled the login: guestlist does not enable it, and sends no mail.
+        let disabled = before.as_ref().map_or(!user.enabled, |held| held.login == Login::DisabledByOther);
+        if disabled {
+            return Err(stale(&new.address));
+        }
+        if origin == Some(Origin::Adopted) && !user.email.eq_ignore_ascii_case(new.address.as_str()) {
+            let message = format!("{} has another address in Keycloak now: {}", new.address, user.email);
+            return Err(Error::Refused { message });
+        }
+        // He starts at Invited, wherever he was left: only the invitation makes him a member.
+        if !self.take_out(organization, &user).await? {
+            return Err(exists());
+        }
+        let mfa = match &before {
+            Some(held) => held.mfa.clone(),
+            // What somebody who is adopted has enrolled counts once he accepts.
+            None => MfaRecord::Known(methods(&people.credentials(&user.id).await?).into_iter().collect()),
+        };
+        let earlier = before.as_ref().map(|held| held.recent_mails.as_slice()).unwrap_or_default();
+        let recent_mails = new.mark.as_ref().map(|mark| SentMail::with(earlier, &mark.namespace, turn.at));
+        let new = GuestRecord { mfa, recent_mails: recent_mails.unwrap_or_default(), ..new };
+        let mut written = user.clone();
+        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", new.address) };
+        guest::write(&new, &mut written.attributes, turn.at).map_err(failed)?;
+        if origin == Some(Origin::Created) {
+            self.end_tokens(&user.id, user.not_before).await?;
+            guest::set_ended(&mut written.attributes).map_err(failed)?;
+            mfa::ask(&mut written, &new.allowed, enrolled(&new).as_ref());
+            written.enabled = true;
+            (written.first_name, written.last_name) = names(&new.display_name);
+            if !user.email.eq_ignore_ascii_case(new.address.as_str()) {
+                // He changed it himself. The one that is invited is the one that was judged.
+                written.email = new.address.to_string();
+                written.email_verified = false;
+            }
+        }
+        let put = match origin {
+            Some(Origin::Created) => self.put_fitting(&user, &mut written, false).await,
+            Some(Origin::Adopted) | None => self.put_user(&user, &written).await,
+        };
+        match put {
+            Err(failed) if failed.is(409) => return Err(exists()),
+            written => written.map_err(Error::from)?,
+        }
+        let mailed = before.map(|held| (held.last_mail_at, held.recent_mails)).unwrap_or_default();
+        self.invited(people, organization, written, &new, mailed, Before::Maybe(turn.epoch)).await
+    }
+
+    /// Sends the invitation of a record that was just written.
+    async fn invited(
+        &self,
+        people: &UserReader<'_>,
+        organization: &Organization,
+        user: User,
+        new: &GuestRecord,
+        (last_mail_at, recent_mails): Mailed,
+        before: Before,
+    ) -> Result<Applied, Error> {
+        if let Err(unsent) = self.send(organization, &user, before).await {
+            let fault = match unsent {
+                Unsent::Surely(fault) => fault,
+                Unsent::Maybe(fault) => return Err(fault),
+            };
+            // It did not go out: the record stands, and the mail is due.
+            let undone = GuestRecord { invitation: None, last_mail_at, recent_mails, ..new.clone() };
+            self.put_back(&user, &undone, new.admitted_at).await?;
+            return Err(fault);
+        }
+        let invitation = match new.invitation {
+            Some(ours) => Some(self.ends(organization, &user, ours).await?),
+            None => None,
+        };
+        let record = people.known(&user, false, invitation).ok_or_else(|| stale(&new.address))?;
+        Ok(guest_is(record))
+    }
+}
+
+/// A user's name: his address, where Keycloak takes it for one.
+fn username(new: &GuestRecord) -> String {
+    let address = new.address.as_str();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '.' | '_' | '-' | '+');
+    if address.chars().all(plain) { address.to_owned() } else { own_username(new) }
+}
+
+/// Keycloak gives nobody an address that is somebody's username, where people sign in by either.
+fn taken(address: &Email) -> Error {
+    let message = format!(
+        "a user of the realm has {address} for a username, and another address: nobody else can have it; see to that user in \
+         Keycloak (Users), or switch Login with email off"
+    );
+    Error::Refused { message }
+}
+
+/// One that nobody else has.
+fn own_username(new: &GuestRecord) -> String {
+    format!("guest-{}", new.id.0)
+}

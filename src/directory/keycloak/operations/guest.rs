@@ -1,0 +1,352 @@
+//! What is done to a guest who has a record: looked at live, changed as data, written in one call; what takes away ends his
+//! sessions.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::super::apply::{self, AppliedRecord, ApplyContext};
+use super::super::super::{
+    AccessChange, AccountRecord, Applied, Epoch, Error, GuestId, GuestRecord, Login, MAILS_KEPT, MailRecord, MfaRecord,
+    Operation, Origin, ShareRecord,
+};
+use super::super::client::{Call, optional};
+use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER};
+use super::super::grants;
+use super::super::guest;
+use super::super::people::{self, UserReader};
+use super::super::representations::{Organization, User};
+use super::super::{Inner, PoisonError, profile, groups};
+use super::invitation::{Before, Unsent};
+use super::{Turn, refusal, stale};
+use crate::rules::MfaMethod;
+
+/// How long Keycloak may take to show an invitation that was asked for, unless its mail server is slow.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(5);
+
+/// What one change of a guest's record does.
+#[derive(Clone)]
+pub(super) struct GuestUpdate<'a> {
+    pub user: &'a User,
+    pub organization: Option<Organization>,
+    pub before: &'a GuestRecord,
+    pub after: &'a GuestRecord,
+    pub at: Timestamp,
+    /// Something is taken away: nothing stands in the way of it.
+    pub must: bool,
+}
+
+impl GuestUpdate<'_> {
+    pub fn made(&self) -> bool {
+        self.before.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created)
+    }
+
+    /// Whether applications are told less than before, or the login goes off: what he is signed in with must not outlast it.
+    /// They were told what his user says, also where it could not be used any more by the record: MFA that somebody took
+    /// away, a grant that has ended.
+    pub fn takes(&self) -> bool {
+        let before = self.user.attributes.get(grants::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
+        let after = grants::told(self.after, self.at);
+        before.iter().any(|claim| !grants::covers(&after, claim))
+            || (self.before.login.is_enabled() && !self.after.login.is_enabled())
+    }
+
+    /// Whether every factor of the last write was replaced since: another party reset them, and sessions may be older.
+    fn has_new_factors(&self) -> bool {
+        let before = guest::recorded(self.user).mfa;
+        let MfaRecord::Known(now) = &self.before.mfa else { return false };
+        let kept = |(method, at): (&MfaMethod, &Timestamp)| now.get(method).is_some_and(|since| *since <= *at);
+        !before.is_empty() && !before.iter().any(kept)
+    }
+
+    /// Whether his invitation and his membership end.
+    fn ends(&self) -> bool {
+        let revoked = self.before.invitation.is_some() && self.after.invitation.is_none();
+        revoked || self.after.mark.is_none() || self.after.deactivated_at.is_some()
+    }
+}
+
+impl Inner {
+    pub(super) async fn about_guest(&self, id: &GuestId, operation: &Operation, turn: Turn) -> Result<Applied, Error> {
+        let at = turn.at;
+        let people = self.people();
+        let found = people.user_of(id).await?;
+        // As it is before he is looked at: what was not seen for want of an organization may be there.
+        let home = found.as_ref().and_then(|user| self.organization(&guest::recorded(user).partner?));
+        let record = match &found {
+            Some(user) => self.look(user).await?.map(|record| (user, record)),
+            None => None,
+        };
+        let Some((user, record)) = record else {
+            // Who is not there has nothing that could be taken away, unless he is only not shown.
+            profile::check(&self.client).await?;
+            if let Operation::Purge { .. } = operation {
+                let destroyed = Some(groups::destroyed(&self.client, &self.tree).await?);
+                return Ok(Applied { destroyed, ..self.gone(id) });
+            }
+            return match operation.access_change() {
+                AccessChange::Revoke | AccessChange::Remove => Ok(self.gone(id)),
+                AccessChange::None | AccessChange::Grant => Err(stale(&id.0)),
+            };
+        };
+        if turn.basis.is_some_and(|basis| basis != record.revision) {
+            return Err(stale(&record.address));
+        }
+        if let Operation::Purge { .. } | Operation::RemoveAdopted { .. } | Operation::Unmanage { .. } = operation {
+            self.no_other_bears(user).await?;
+        }
+        if let Operation::Purge { since, at_most, .. } = operation {
+            return self.destroy(user, &record, *since, *at_most, at).await;
+        }
+        let accounts = self.accounts_that_stand(operation).await?;
+        let partner_is_there = match operation {
+            Operation::UpdateGuest { partner, .. } => self.is_home(partner).await?,
+            _ => true,
+        };
+        let owner = self.known_owner();
+        let mut after = record.clone();
+        let around = ApplyContext { at, owner: owner.as_ref(), accounts: &accounts, home: partner_is_there };
+        match apply::apply(&mut after, operation, &around).map_err(|refused| refusal(refused, &record))? {
+            AppliedRecord::Same => return Ok(guest_is(record)),
+            AppliedRecord::Changed | AppliedRecord::Unmarked => {}
+        }
+        if let Operation::ResendInvitation { .. } = operation {
+            // Refused before anything is written. Nothing is noted of a mail that cannot go out.
+            home.ok_or_else(|| stale(&record.partner_name))?;
+            on_its_way(user, &record, at)?;
+            self.alone(user).await?;
+        }
+        if let Operation::Grant { grants, .. } = operation {
+            self.remember_shares(&record, grants.iter()).await?;
+        }
+        let must = matches!(operation.access_change(), AccessChange::Revoke | AccessChange::Remove);
+        let change = GuestUpdate {
+            user,
+            organization: self.organization(&record.partner),
+            before: &record,
+            after: &after,
+            at,
+            must,
+        };
+        self.change(&people, &change, operation, turn.epoch).await
+    }
+
+    fn gone(&self, id: &GuestId) -> Applied {
+        self.memory.forget(id);
+        Applied { gone: Some(id.clone()), ..Applied::default() }
+    }
+
+    /// Writes the change. What his user does not say by himself ends before: once the record says that it has ended nobody
+    /// would come back for it.
+    async fn change(
+        &self,
+        people: &UserReader<'_>,
+        change: &GuestUpdate<'_>,
+        operation: &Operation,
+        epoch: Epoch,
+    ) -> Result<Applied, Error> {
+        if change.must && change.ends() {
+            self.cut_or_withhold(change).await?;
+        }
+        if let (Operation::ResendInvitation { .. }, Some(organization)) = (operation, &change.organization) {
+            // Before the write: once the record has the mail, a member of the organization counts as a guest who followed it.
+            self.take_out(organization, change.user).await?;
+        }
+        let reset = matches!(operation, Operation::ResetMfa { .. });
+        let gives = matches!(operation, Operation::Grant { .. });
+        if gives && !self.audience.is_out(&change.user.id) {
+            // Before the write: once the record has the grant, no plan repeats this step. The guest may use all earlier grants.
+            self.let_in(&change.user.id, change.made()).await?;
+        }
+        let written = match operation {
+            Operation::ResetMfa { enrolled_before, .. } => self.reset(people, change, *enrolled_before).await?,
+            Operation::EnableLogin { .. } => {
+                self.end_tokens(&change.user.id, change.user.not_before).await?;
+                self.write(change, false).await?
+            }
+            _ => {
+                if gives && change.has_new_factors() {
+                    self.end_sessions(&change.user.id).await?;
+                }
+                self.write(change, change.takes()).await?
+            }
+        };
+        if let Operation::ResendInvitation { .. } = operation {
+            return self.mail_again(people, change, written, epoch).await;
+        }
+        if gives {
+            self.let_in(&written.id, change.made()).await?;
+        }
+        if reset {
+            // What was just taken off a user is not what he has, nor what is remembered of him.
+            let gone = || stale(&change.before.address);
+            let now = people.user(&written.id).await?.ok_or_else(gone)?;
+            return self.look(&now).await?.map(guest_is).ok_or_else(gone);
+        }
+        if change.after.mark.is_none() || !guest::is_marked(&written) {
+            return Ok(self.gone(&change.before.id));
+        }
+        Self::after(people, &written, change.after)
+    }
+
+    /// The record as it is after what was written.
+    fn after(people: &UserReader<'_>, user: &User, after: &GuestRecord) -> Result<Applied, Error> {
+        let member = after.joined_at.is_some();
+        let record = people.known(user, member, after.invitation).ok_or_else(|| stale(&after.address))?;
+        Ok(guest_is(record))
+    }
+
+    /// Sends another invitation. A guest who accepted and stopped before they had a password cannot go on: the link is used up.
+    /// They were taken out before, so that there is one link at a time, and one that can be revoked.
+    async fn mail_again(
+        &self,
+        people: &UserReader<'_>,
+        change: &GuestUpdate<'_>,
+        written: User,
+        epoch: Epoch,
+    ) -> Result<Applied, Error> {
+        let Some(organization) = &change.organization else { return Err(stale(&change.before.partner_name)) };
+        let (sent, invitation) = match change.after.invitation {
+            Some(invitation) => match self.send(organization, &written, Before::Maybe(epoch)).await {
+                Ok(()) => (Ok(()), Some(self.ends(organization, &written, invitation).await?)),
+                Err(Unsent::Surely(fault)) => (Err(fault), None),
+                Err(Unsent::Maybe(fault)) => return Err(fault),
+            },
+            None => (Ok(()), None),
+        };
+        if let Err(fault) = sent {
+            // It did not go out: it is due as before. One that was open stands where it was not come to.
+            let invitation = change.before.invitation.filter(|_| fault == Error::Fenced);
+            let undone = GuestRecord {
+                invitation,
+                last_mail_at: change.before.last_mail_at,
+                recent_mails: change.before.recent_mails.clone(),
+                ..change.after.clone()
+            };
+            self.put_back(&written, &undone, change.at).await?;
+            return Err(fault);
+        }
+        Self::after(people, &written, &GuestRecord { invitation, ..change.after.clone() })
+    }
+
+    pub(super) async fn delete_credentials(
+        &self,
+        people: &UserReader<'_>,
+        change: &GuestUpdate<'_>,
+        before: Timestamp,
+    ) -> Result<(), Error> {
+        let user = &change.user.id;
+        // A credential with a time to come is as old as the record says that its method is.
+        let recorded = |method| match &change.before.mfa {
+            MfaRecord::Known(mfa) => mfa.get(&method).copied(),
+            MfaRecord::Unknown => None,
+        };
+        for credential in people.credentials(user).await? {
+            let Some(method) = people::method(&credential) else { continue };
+            let known = recorded(method).filter(|_| people.is_to_come(credential.created()));
+            if known.unwrap_or_else(|| credential.created()) < before {
+                let path = ["users", user, "credentials", &credential.id];
+                optional(self.client.call(Call::delete(DELETE_CREDENTIAL, &path)).await)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn accounts_that_stand(&self, operation: &Operation) -> Result<Vec<String>, Error> {
+        let Operation::Grant { grants, .. } = operation else { return Ok(Vec::new()) };
+        let accounts = self.accounts_now().await?;
+        let given = |account: &&AccountRecord| grants.iter().any(|grant| grant.account == account.name);
+        let stand = accounts.iter().filter(given).filter(|account| !account.deleted);
+        Ok(stand.map(|account| account.name.clone()).collect())
+    }
+
+    /// Nobody joins a partner that is not there or was deactivated.
+    pub(super) async fn is_home(&self, partner: &super::super::PartnerId) -> Result<bool, Error> {
+        Ok(self.read_partner(partner).await?.is_some_and(|(record, _)| record.deactivated_at.is_none()))
+    }
+
+    async fn remember_shares<'a>(
+        &self,
+        record: &GuestRecord,
+        grants: impl Iterator<Item = &'a super::super::super::Grant>,
+    ) -> Result<(), Error> {
+        for grant in grants {
+            let new = ShareRecord {
+                uid: grant.share_uid.clone(),
+                partner_name: record.partner_name.clone(),
+                account: grant.account.clone(),
+            };
+            let known = self.shares.lock().unwrap_or_else(PoisonError::into_inner).get(&new.uid).cloned();
+            let known = match known {
+                Some(known) => known,
+                None => groups::remember_share(&self.client, &self.tree, &new).await?,
+            };
+            if known != new {
+                return Err(stale(&grant.share));
+            }
+            self.shares.lock().unwrap_or_else(PoisonError::into_inner).insert(new.uid.clone(), new);
+        }
+        Ok(())
+    }
+
+    /// The last mail outlives the record.
+    pub(in super::super) async fn remember_mail(&self, record: &GuestRecord, at: Timestamp) -> Result<(), Error> {
+        let old = at.checked_sub(MAILS_KEPT).unwrap_or(Timestamp::MIN);
+        groups::forget_mails(&self.client, &self.tree, old).await?;
+        if let Some(mailed) = record.last_mail_at.filter(|mailed| *mailed >= old) {
+            let recent = record.recent_mails.clone();
+            let mail = MailRecord { address: record.address.clone(), at: mailed, recent };
+            groups::remember_mail(&self.client, &self.tree, &mail).await?;
+        }
+        Ok(())
+    }
+
+    /// Only the deactivation that was planned on, no more than the pace allows, and what must be remembered first.
+    async fn destroy(
+        &self,
+        user: &User,
+        record: &GuestRecord,
+        since: Timestamp,
+        at_most: u32,
+        at: Timestamp,
+    ) -> Result<Applied, Error> {
+        if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Adopted) {
+            return Err(refusal(super::PreconditionFailed::Adopted, record));
+        }
+        // The record is the only memory of an administrator's decision to disable the login.
+        if record.deactivated_at != Some(since) || record.login == Login::DisabledByOther {
+            return Err(stale(&record.address));
+        }
+        let _one_at_a_time = self.locks.hold("purged").await;
+        let mut destroyed = groups::destroyed(&self.client, &self.tree).await?;
+        if super::super::super::destroyed_lately(&destroyed, at) >= at_most {
+            return Err(stale(&record.address));
+        }
+        let kept = at.checked_sub(super::super::super::DESTROYED_KEPT).unwrap_or(Timestamp::MIN);
+        destroyed.retain(|minute, _| *minute > kept);
+        *destroyed.entry(super::super::super::minute_of(at)).or_default() += 1;
+        groups::set_destroyed(&self.client, &self.tree, &destroyed).await?;
+        self.remember_mail(record, at).await?;
+        optional(self.client.call(Call::delete(DELETE_USER, &["users", &user.id])).await)?;
+        Ok(Applied { destroyed: Some(destroyed), ..self.gone(&record.id) })
+    }
+}
+
+/// A mail that was asked for moments ago and of which Keycloak shows no invitation yet may be on its way, asked for by somebody
+/// else at work: another one would be a second mail, and its link the end of the first.
+fn on_its_way(user: &User, record: &GuestRecord, at: Timestamp) -> Result<(), Error> {
+    let Some(asked) = guest::invited_at(user).filter(|_| record.invitation.is_none()) else { return Ok(()) };
+    let left = (ON_ITS_WAY - at.duration_since(asked)).min(ON_ITS_WAY);
+    match u64::try_from(left.as_millis()) {
+        Ok(left) if left > 0 => {
+            let context = format!("a mail to {} may be on its way", record.address);
+            Err(Error::Busy { context, after: Duration::from_secs(left.div_ceil(1000)) })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// A guest as he is now.
+pub(super) fn guest_is(record: GuestRecord) -> Applied {
+    Applied { guest: Some(record), ..Applied::default() }
+}

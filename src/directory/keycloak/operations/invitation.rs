@@ -1,0 +1,198 @@
+//! Invitations: one open one at a time for each address, and none that nobody knows of.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::super::super::{Epoch, Error, GuestRecord, InvitationRecord};
+use super::super::client::{Call, ClientError, optional};
+use super::super::endpoints::{DELETE_INVITATION, INVITE};
+use super::super::people::several_at;
+use super::super::representations::{Organization, User};
+use super::super::{Inner, PoisonError, guest};
+
+/// What Keycloak says where its mail server did not take the mail. It keeps no invitation then.
+const NOT_SENT: &str = "Failed to send invite email";
+
+/// Keycloak waits ten seconds for its mail server, and says then that the mail did not go out: it may have by then, or later.
+const GAVE_UP: Duration = Duration::from_secs(9);
+
+/// A mail that was asked for, and no invitation that says that it went out.
+pub(super) enum Unsent {
+    /// It did not go out: it is due as before.
+    Surely(Error),
+    /// Nobody can tell: the answer was lost, and Keycloak may still be at it. It counts as sent, for nobody gets a second
+    /// one at once, whose link would end the first; it is due again after the policy's mailInterval.
+    Maybe(Error),
+}
+
+/// What is known of an invitation that is open already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// None of ours, for his user was made just now; somebody may have invited his address by hand.
+    New,
+    /// There may be one. Whoever leads next may send one too, once the term is over.
+    Maybe(Epoch),
+}
+
+/// For how long the realm's invitations last.
+#[derive(Default)]
+pub struct Lifetime {
+    /// In seconds, once one was seen since the last full reading: the setting may change.
+    pub seconds: Option<i64>,
+    /// What was said: the partner's own lifetime and the realm's, which is shorter.
+    told: BTreeSet<(i64, i64)>,
+}
+
+impl Inner {
+    /// Sends the invitation of an organization. Any that is open is dead from then on.
+    pub(super) async fn send(&self, organization: &Organization, user: &User, before: Before) -> Result<(), Unsent> {
+        if let Before::Maybe(epoch) = before {
+            // Asked after the record was written: whoever leads next has seen it, and sends none.
+            self.leads_now(epoch).await.map_err(Unsent::Surely)?;
+            self.revoke(organization, user).await.map_err(Unsent::Surely)?;
+        }
+        let asked = Instant::now();
+        match self.invite(organization, user).await {
+            Ok(()) => Ok(()),
+            // One is open that we did not know of. A new one, so that only the last link works.
+            Err(failed) if failed.is(409) => {
+                self.alone(user).await.map_err(Unsent::Surely)?;
+                self.revoke(organization, user).await.map_err(Unsent::Surely)?;
+                let asked = Instant::now();
+                match self.invite(organization, user).await {
+                    Ok(()) => Ok(()),
+                    Err(failed) => self.went_out(organization, user, failed, asked.elapsed()).await,
+                }
+            }
+            Err(failed) => self.went_out(organization, user, failed, asked.elapsed()).await,
+        }
+    }
+
+    /// A record that says of a mail that it did not go out: as long as it is the last that was written of him.
+    pub(super) async fn put_back(&self, written: &User, undone: &GuestRecord, at: Timestamp) -> Result<(), Error> {
+        let people = self.people();
+        let now = people.user(&written.id).await?;
+        let Some(now) = now.filter(|now| guest::is_same(now, written)) else { return Ok(()) };
+        let mut back = now.clone();
+        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", undone.address) };
+        guest::write(undone, &mut back.attributes, at).map_err(failed)?;
+        self.put_user(&now, &back).await.map_err(Error::from)?;
+        people.known(&back, false, undone.invitation);
+        Ok(())
+    }
+
+    /// Keycloak mails nobody whose address another user has as well.
+    pub(super) async fn alone(&self, user: &User) -> Result<(), Error> {
+        match self.people().users_at(&user.email).await?.len() {
+            0 | 1 => Ok(()),
+            _ => Err(several_at(&user.email)),
+        }
+    }
+
+    /// Whether a mail went out though the call failed. Keycloak keeps an invitation only of one that did.
+    async fn went_out(
+        &self,
+        organization: &Organization,
+        user: &User,
+        failed: ClientError,
+        took: Duration,
+    ) -> Result<(), Unsent> {
+        let late = says_unsent(&failed) && took >= GAVE_UP;
+        if !late && let Some(fault) = surely_unsent(&failed, user) {
+            return Err(Unsent::Surely(fault));
+        }
+        if let Ok(Some(_)) = self.people().invitation(&organization.id, &user.email).await {
+            return Ok(());
+        }
+        let why = match Error::from(failed) {
+            _ if late => {
+                format!("Keycloak gave up on its mail server after {}s: is it slow, or shut off?", took.as_secs())
+            }
+            Error::Unavailable { context } | Error::Busy { context, .. } => context,
+            fault => fault.to_string(),
+        };
+        let context = format!(
+            "{why}; whether a mail to {} went out is not known: it counts as sent, and another is due after the policy's \
+             mailInterval",
+            user.email
+        );
+        Err(Unsent::Maybe(Error::Unsent { context }))
+    }
+
+    async fn invite(&self, organization: &Organization, user: &User) -> Result<(), ClientError> {
+        let path = ["organizations", &organization.id, "members", "invite-user"];
+        let form = vec![("email".to_owned(), user.email.clone())];
+        self.client.call(Call::post(INVITE, &path).form(form).mails()).await.map(drop)
+    }
+
+    /// The open invitation cannot be followed any more.
+    pub(super) async fn revoke(&self, organization: &Organization, user: &User) -> Result<(), Error> {
+        let rows = self.people().rows(&organization.id, Some(&user.email)).await?;
+        for row in rows.iter().filter(|row| row.email.eq_ignore_ascii_case(&user.email)) {
+            let path = ["organizations", &organization.id, "invitations", &row.id];
+            optional(self.client.call(Call::delete(DELETE_INVITATION, &path)).await)?;
+        }
+        Ok(())
+    }
+
+    /// The invitation just sent, as it ends: the realm's lifetime may be shorter than ours. It is asked for once between two
+    /// full readings.
+    pub(super) async fn ends(
+        &self,
+        organization: &Organization,
+        user: &User,
+        ours: InvitationRecord,
+    ) -> Result<InvitationRecord, Error> {
+        let known = self.lifetime.lock().unwrap_or_else(PoisonError::into_inner).seconds;
+        let lifetime = match known {
+            Some(lifetime) => lifetime,
+            None => {
+                let rows = self.people().rows(&organization.id, Some(&user.email)).await?;
+                let Some(row) = rows.first() else { return Ok(ours) };
+                row.expires_at - row.sent_date
+            }
+        };
+        let asked = ours.expires_at.duration_since(ours.sent_at).as_secs();
+        let news = {
+            let mut held = self.lifetime.lock().unwrap_or_else(PoisonError::into_inner);
+            held.seconds = Some(lifetime);
+            lifetime < asked && held.told.insert((asked, lifetime))
+        };
+        if news {
+            tracing::warn!(
+                realm_seconds = lifetime,
+                asked_seconds = asked,
+                "invitations end earlier than invitations.expireAfter says: the realm's setting \
+                 actionTokenGeneratedByAdminLifespan is shorter"
+            );
+        }
+        let theirs = self.now().checked_add(jiff::SignedDuration::from_secs(lifetime)).unwrap_or(Timestamp::MAX);
+        Ok(guest::shorter(ours, InvitationRecord { expires_at: theirs, ..ours }))
+    }
+}
+
+fn says_unsent(failed: &ClientError) -> bool {
+    matches!(failed, ClientError::Status { status: 500, said, .. } if said.contains(NOT_SENT))
+}
+
+/// Why a mail surely did not go out: Keycloak says so, or refused to ask for it.
+fn surely_unsent(failed: &ClientError, user: &User) -> Option<Error> {
+    match failed {
+        failed if says_unsent(failed) => Some(Error::Unsent {
+            context: format!(
+                "Keycloak could not send a mail to {}: no mail server is set in the realm's settings (Realm settings, Email), or \
+                 it does not take the mail; Keycloak's log says which",
+                user.email
+            ),
+        }),
+        // Somebody in between who did not wait.
+        ClientError::Status { status: 408, .. } => None,
+        ClientError::Status { status: 400..500, .. } | ClientError::Fault(Error::Refused { .. }) => {
+            Some(failed.clone().into())
+        }
+        ClientError::Status { .. } | ClientError::Late { .. } | ClientError::Fault(_) => None,
+    }
+}

@@ -1,0 +1,187 @@
+//! Each operation as calls. Keycloak has no transactions: what takes away comes first in every sequence, and what a crash
+//! leaves half done is seen by the next look and done again.
+
+mod admit;
+mod copies;
+mod guest;
+mod invitation;
+mod organization;
+mod ownership;
+mod sessions;
+mod revoke;
+mod write;
+
+pub use invitation::Lifetime;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::OwnedMutexGuard;
+
+use super::super::apply::PreconditionFailed;
+use super::super::{Applied, DirectoryWriter, Epoch, Error, GuestRecord, Operation, Owner, PartnerRecord, Revision};
+use super::{Directory, Inner, PoisonError, profile, groups};
+use crate::rules::ShareRole;
+
+/// An operation in words, for errors.
+fn stale(what: impl ToString) -> Error {
+    Error::Changed { what: what.to_string() }
+}
+
+/// What a refusal of the record's own rules means.
+fn refusal(refusal: PreconditionFailed, record: &GuestRecord) -> Error {
+    match refusal {
+        PreconditionFailed::Stale => stale(&record.address),
+        PreconditionFailed::Adopted => {
+            Error::Refused { message: format!("{} was adopted, not made by guestlist", record.address) }
+        }
+        PreconditionFailed::Created => Error::Refused { message: format!("{} was not adopted", record.address) },
+        PreconditionFailed::Foreign(owner) => Error::Foreign { owner },
+    }
+}
+
+/// What an operation was planned on, when it is done, and in which term.
+#[derive(Clone, Copy)]
+struct Turn {
+    basis: Option<Revision>,
+    at: Timestamp,
+    epoch: Epoch,
+}
+
+impl Inner {
+    /// Waits until nobody else is at work on whom or what an operation is about. A mail may take long: whoever ends the guest
+    /// meanwhile waits, and is not undone where it fails.
+    async fn alone_with(&self, operation: &Operation) -> Vec<OwnedMutexGuard<()>> {
+        let address = match operation {
+            Operation::InviteGuest { address, .. } => Some(address.as_str()),
+            _ => None,
+        };
+        let partner = match operation {
+            Operation::ApplyPartner { partner, .. }
+            | Operation::DeactivatePartner { partner }
+            | Operation::PurgePartner { partner, .. } => Some(partner.0.as_str()),
+            _ => None,
+        };
+        let mut held = Vec::new();
+        for name in address.into_iter().chain(operation.guest().map(|guest| guest.0.as_str())).chain(partner) {
+            held.push(self.locks.hold(name).await);
+        }
+        held
+    }
+
+    async fn execute(&self, operation: &Operation, turn: Turn) -> Result<Applied, Error> {
+        match operation {
+            Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
+                let record = PartnerRecord {
+                    id: partner.clone(),
+                    mark: mark.clone(),
+                    display_name: display_name.clone(),
+                    host_admins: host_admins.clone(),
+                    suspended: *suspended,
+                    deactivated_at: None,
+                };
+                self.ensure_partner(record).await
+            }
+            Operation::DeactivatePartner { partner } => self.deactivate_partner(partner, turn.at).await,
+            Operation::PurgePartner { partner, since } => self.destroy_partner(partner, *since).await,
+            Operation::ForgetShare { share_uid } => self.forget_share(share_uid).await,
+            Operation::InviteGuest { .. } => self.admit(operation, turn).await,
+            Operation::Revoke { guest, .. }
+            | Operation::Reduce { guest, .. }
+            | Operation::Demote { guest }
+            | Operation::RevokeInvitation { guest }
+            | Operation::DisableLogin { guest }
+            | Operation::ResetMfa { guest, .. }
+            | Operation::Deactivate { guest }
+            | Operation::RemoveAdopted { guest }
+            | Operation::Unmanage { guest }
+            | Operation::Purge { guest, .. }
+            | Operation::UpdateGuest { guest, .. }
+            | Operation::ResendInvitation { guest, .. }
+            | Operation::EnableLogin { guest }
+            | Operation::Promote { guest }
+            | Operation::Grant { guest, .. } => self.about_guest(guest, operation, turn).await,
+        }
+    }
+
+    async fn forget_share(&self, uid: &str) -> Result<Applied, Error> {
+        let known = groups::shares(&self.client, &self.tree).await?.into_iter().find(|share| share.uid == uid);
+        for role in [ShareRole::Collaborator, ShareRole::Manager] {
+            let Some(share) = &known else { continue };
+            let held = format!("{}:{}", share.account, role.as_str().to_lowercase());
+            for user in self.people().users_with(super::grants::ACCOUNTS, &held).await? {
+                let Some(guest) = self.look(&user).await? else { continue };
+                if guest.grants.values().any(|held| held.grant.share_uid == uid) {
+                    let (account, partner) = (&share.account, &share.partner_name);
+                    let share =
+                        format!("the share of {account} with {partner}, through which {} holds it", guest.address);
+                    return Err(stale(share));
+                }
+            }
+        }
+        // Nobody seems to hold anything where the realm does not show our attributes any more.
+        profile::check(&self.client).await?;
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        groups::forget_share(&self.client, &self.tree, uid).await?;
+        Ok(Applied { share_gone: Some(uid.to_owned()), ..Applied::default() })
+    }
+}
+
+impl DirectoryWriter for Directory {
+    fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>> {
+        self.0.claim(owner).boxed()
+    }
+
+    fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>> {
+        self.0.take_over(owner).boxed()
+    }
+
+    fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Error>> {
+        self.0.epoch().boxed()
+    }
+
+    fn lead(&self) -> BoxFuture<'_, Result<Epoch, Error>> {
+        self.0.lead().boxed()
+    }
+
+    /// Keycloak has no compare-and-set. We look before each operation whether somebody else leads; a leader whose term is over
+    /// has to stop by himself all the same.
+    fn fences(&self) -> bool {
+        false
+    }
+
+    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
+        async { Ok(groups::touch(&self.0.client, &self.0.tree).await?) }.boxed()
+    }
+
+    fn execute<'a>(
+        &'a self,
+        operation: &'a Operation,
+        basis: Option<Revision>,
+        at: Timestamp,
+        epoch: Epoch,
+    ) -> BoxFuture<'a, Result<Applied, Error>> {
+        let (inner, operation) = (Arc::clone(&self.0), operation.clone());
+        async move {
+            // Who gives up before it begins lets nothing begin.
+            let held = inner.alone_with(&operation).await;
+            inner.leads(epoch).await?;
+            // On its own: a caller who gives up does not cut a sequence of calls in half, nor lets the next one overtake it.
+            let work = tokio::spawn(async move {
+                let _held = held;
+                inner.execute(&operation, Turn { basis, at, epoch }).await
+            });
+            match work.await {
+                Ok(done) => done,
+                // A panic goes on in the task that asked: that one knows the object.
+                Err(error) => match error.try_into_panic() {
+                    Ok(payload) => std::panic::resume_unwind(payload),
+                    Err(_) => Err(Error::Unavailable { context: "the operator is stopping".to_owned() }),
+                },
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,61 @@
+//! Whose directory it is: claimed once, and taken over with every mark in it.
+
+use super::super::super::{Error, Owner};
+use super::super::guest;
+use super::super::pages::{PAGE, PageStep};
+use super::super::{Inner, Pages, PoisonError, groups};
+
+impl Inner {
+    pub(super) async fn claim(&self, owner: &Owner) -> Result<(), Error> {
+        match self.read_owner().await? {
+            Some(known) if known == *owner => Ok(()),
+            Some(known) => Err(Error::Foreign { owner: known }),
+            None => {
+                groups::claim(&self.client, &self.tree, owner).await?;
+                match self.read_owner().await? {
+                    Some(known) if known == *owner => Ok(()),
+                    Some(known) => Err(Error::Foreign { owner: known }),
+                    None => Err(Error::Unavailable { context: "the claim was not kept".to_owned() }),
+                }
+            }
+        }
+    }
+
+    pub(super) async fn take_over(&self, owner: &Owner) -> Result<(), Error> {
+        if self.read_owner().await?.as_ref() != Some(owner) {
+            groups::take_over(&self.client, &self.tree, owner).await?;
+            self.lead().await?;
+            self.all_changed();
+        }
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner.clone());
+        for mut record in self.list_organizations().await? {
+            if record.mark.installation == owner.installation && record.mark.cluster == owner.cluster {
+                continue;
+            }
+            record.mark.installation.clone_from(&owner.installation);
+            record.mark.cluster.clone_from(&owner.cluster);
+            let enabled = self.organization(&record.id).is_some_and(|organization| organization.enabled);
+            let organization = self.organization(&record.id);
+            self.write_partner(&record, organization, enabled).await?;
+        }
+        let people = self.people();
+        let mut pages = Pages::default();
+        loop {
+            let users = people.page(pages.first(), PAGE).await?;
+            let step = pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>())?;
+            for user in &users {
+                let Some(mut record) = self.look(user).await? else { continue };
+                let Some(mark) = &mut record.mark else { continue };
+                mark.installation.clone_from(&owner.installation);
+                mark.cluster.clone_from(&owner.cluster);
+                let mut written = user.clone();
+                let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", record.address) };
+                guest::write(&record, &mut written.attributes, self.now()).map_err(failed)?;
+                self.put_user(user, &written).await.map_err(Error::from)?;
+            }
+            if step == PageStep::End {
+                return Ok(());
+            }
+        }
+    }
+}

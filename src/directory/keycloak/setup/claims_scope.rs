@@ -1,0 +1,129 @@
+//! Of whom applications are told anything: a role that the client scope asks for, and a group that has it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::super::super::Error;
+use super::super::claims_gate::{NAME, PATH, ROLE, SHUT};
+use super::super::client::Call;
+use super::super::grants::ACCOUNTS;
+use super::super::guest::ID;
+use super::super::pages::{PAGE, PageStep, Pages};
+use super::super::groups::{Branch, ROOT};
+use super::admin::{Admin, endpoint, text};
+
+/// The role, the group and its members, and then the scope that asks for the role: nobody loses what he holds meanwhile.
+pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Error> {
+    let before = admin.writes();
+    let role = role(admin).await?;
+    let root = group(admin, None, ROOT).await?;
+    let group = group(admin, Some(text(&root, "id")), NAME).await?;
+    let id = text(&group, "id");
+    let path = ["groups", id, "role-mappings", "realm"];
+    if !below(admin, "GET groups/{id}/role-mappings/realm", &path, id).await?.iter().any(|held| held["name"] == ROLE) {
+        admin.write(Call::post(endpoint("POST groups/{id}/role-mappings/realm"), &path).json(json!([role]))).await?;
+    }
+    let shut = group["attributes"][SHUT].is_array();
+    let mut known = members(admin, id).await?;
+    let root_id = text(&root, "id");
+    for below in pages(admin, "GET groups/{id}/children", &["groups", root_id, "children"], root_id).await? {
+        if below["name"] == Branch::Untold.name() {
+            known.extend(members(admin, text(&below, "id")).await?);
+        }
+    }
+    admit(admin, id, if shut { &[ID] } else { &[ID, ACCOUNTS] }, &known).await?;
+    let path = ["client-scopes", scope, "scope-mappings", "realm"];
+    let asked = below(admin, "GET client-scopes/{id}/scope-mappings/realm", &path, scope).await?;
+    let (ours, others): (Vec<_>, Vec<_>) = asked.into_iter().partition(|role| role["name"] == ROLE);
+    if ours.is_empty() {
+        let call = Call::post(endpoint("POST client-scopes/{id}/scope-mappings/realm"), &path);
+        admin.write(call.json(json!([role]))).await?;
+    }
+    if !others.is_empty() {
+        let call = Call::delete(endpoint("DELETE client-scopes/{id}/scope-mappings/realm"), &path);
+        admin.write(call.json(others.into())).await?;
+    }
+    if !shut {
+        let body = json!({"name": NAME, "attributes": {SHUT: ["true"]}});
+        admin.write(Call::put(endpoint("PUT groups/{id}"), &["groups", id]).json(body)).await?;
+    }
+    if !root["attributes"][SHUT].is_array() {
+        let mut body = root.clone();
+        body["attributes"][SHUT] = json!(["true"]);
+        let call = Call::put(endpoint("PUT groups/{id}"), &["groups", text(&root, "id")]);
+        admin.write(call.json(body)).await?;
+    }
+    admin.settled_since(before, &format!("applications see accounts only of members of the group {PATH}"));
+    Ok(())
+}
+
+async fn role(admin: &mut Admin<'_>) -> Result<Value, Error> {
+    let find = || Call::get(endpoint("GET roles"), &["roles"]).with("search", ROLE);
+    let pick = |found: Value| found.as_array()?.iter().find(|role| role["name"] == ROLE).cloned();
+    if let Some(known) = pick(admin.read(find()).await?) {
+        return Ok(known);
+    }
+    let body = json!({"name": ROLE, "description": "guestlist: applications see the accounts of this guest"});
+    admin.write(Call::post(endpoint("POST roles"), &["roles"]).json(body)).await?;
+    Ok(pick(admin.read(find()).await?).unwrap_or_default())
+}
+
+/// A group as it is, made where it is not there.
+async fn group(admin: &mut Admin<'_>, parent: Option<&str>, name: &str) -> Result<Value, Error> {
+    let (looks, makes, path) = match parent {
+        None => ("GET groups", "POST groups", vec!["groups"]),
+        Some(parent) => ("GET groups/{id}/children", "POST groups/{id}/children", vec!["groups", parent, "children"]),
+    };
+    let call = Call::get(endpoint(looks), &path).with("search", name).with("exact", true);
+    // Only in a rehearsal there is no parent.
+    let found = if parent == Some("") {
+        Value::Null
+    } else {
+        admin.read(call.with("briefRepresentation", false).page(0, PAGE)).await?
+    };
+    if let Some(known) = found.as_array().into_iter().flatten().find(|group| group["name"] == name) {
+        return Ok(known.clone());
+    }
+    let made = admin.write(Call::post(endpoint(makes), &path).json(json!({"name": name}))).await?;
+    Ok(json!({"id": made.unwrap_or_default(), "name": name}))
+}
+
+/// A list of what belongs to something that only in a rehearsal is not there.
+async fn below(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -> Result<Vec<Value>, Error> {
+    if of.is_empty() { Ok(Vec::new()) } else { admin.list(name, path).await }
+}
+
+/// The same, of a long list.
+async fn pages(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -> Result<Vec<Value>, Error> {
+    if of.is_empty() { Ok(Vec::new()) } else { admin.pages(name, path).await }
+}
+
+/// Whom somebody took out of the group, and whoever holds something from when the realm had none; but nobody whom the operator
+/// put out.
+async fn admit(admin: &mut Admin<'_>, group: &str, marks: &[&str], known: &BTreeSet<String>) -> Result<(), Error> {
+    let mut pages = Pages::default();
+    loop {
+        let call = Call::get(endpoint("GET users"), &["users"]).with("briefRepresentation", false);
+        let page = admin.read(call.page(pages.first(), PAGE)).await?;
+        let users = page.as_array().map(Vec::as_slice).unwrap_or_default();
+        let step = pages.turn(&users.iter().map(|user| text(user, "id").to_owned()).collect::<Vec<_>>())?;
+        let ours = |user: &&Value| {
+            let marked = marks.iter().any(|name| user["attributes"][*name].is_array());
+            marked && !known.contains(text(user, "id"))
+        };
+        for user in users.iter().filter(ours) {
+            let path = ["users", text(user, "id"), "groups", group];
+            admin.write(Call::put(endpoint("PUT users/{id}/groups/{id}"), &path)).await?;
+        }
+        if step == PageStep::End {
+            return Ok(());
+        }
+    }
+}
+
+/// Who is in a group.
+async fn members(admin: &Admin<'_>, group: &str) -> Result<BTreeSet<String>, Error> {
+    let all = pages(admin, "GET groups/{id}/members", &["groups", group, "members"], group).await?;
+    Ok(all.iter().map(|user| text(user, "id").to_owned()).collect())
+}

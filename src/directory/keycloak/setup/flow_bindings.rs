@@ -1,0 +1,219 @@
+//! Sets the gates up: copies of Keycloak's own flows, completed first and used then. A flow that somebody chose for the realm
+//! stays: setup reports the sub-flows to add.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::super::Error;
+use super::super::client::Call;
+use super::admin::{Admin, endpoint, text};
+use super::mfa_flows::{FlowStep, GATES, KEY, MfaGate, Rows, SubFlow};
+
+const EXECUTIONS: &str = "GET authentication/flows/{alias}/executions";
+
+/// All three gates, and the applications that go around them.
+pub async fn gates(admin: &mut Admin<'_>) {
+    for gate in &GATES {
+        let done = one(admin, gate).await;
+        admin.attempted(gate.flow, done);
+    }
+    let done = own_ways(admin).await;
+    admin.attempted("the flows of applications", done);
+}
+
+/// One gate: in the flow that an administrator chose for the realm, else in the copy, which the realm uses from now on.
+async fn one(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<(), Error> {
+    let realm = admin.get("GET realm", &[]).await?;
+    let used = realm[gate.binding].as_str().unwrap_or(gate.original);
+    let before = admin.writes();
+    let is_whole = complete(admin, gate).await?;
+    if used != gate.original && used != gate.copy {
+        if admin.writes() > before {
+            admin.settled(false, &format!("the flow {:?} shows the sub-flows that guests need", gate.copy));
+        }
+        let rows = rows(admin, used).await?;
+        let missing = gate.missing(&rows, &configs(admin, &rows).await?);
+        if missing.is_empty() {
+            admin.settled(true, &format!("{} (flow {used:?})", gate.what));
+        } else {
+            admin.by_hand(&gate.by_hand(used, &missing));
+        }
+        return Ok(());
+    }
+    if is_whole && used != gate.copy {
+        admin.write(Call::put(endpoint("PUT realm"), &[]).json(json!({gate.binding: gate.copy}))).await?;
+    }
+    if is_whole {
+        admin.settled_since(before, &format!("{} (flow {:?})", gate.what, gate.copy));
+    }
+    Ok(())
+}
+
+/// The copy with its sub-flows. Whether it is whole; if not, the missing parts were reported.
+async fn complete(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<bool, Error> {
+    let flows = admin.list("GET authentication/flows", &["authentication", "flows"]).await?;
+    if !flows.iter().any(|flow| flow["alias"] == gate.copy) {
+        let path = ["authentication", "flows", gate.original, "copy"];
+        let call = Call::post(endpoint("POST authentication/flows/{alias}/copy"), &path);
+        admin.write(call.json(json!({"newName": gate.copy}))).await?;
+        if admin.is_rehearsal() {
+            return Ok(true);
+        }
+    }
+    let rows = rows(admin, gate.copy).await?;
+    if rows.step(gate.after).is_none() {
+        admin.by_hand(&format!(
+            "the flow {:?} no longer has the step {:?}: delete the flow and run setup again",
+            gate.copy, gate.after
+        ));
+        return Ok(false);
+    }
+    if let Some(key) = rows.step(KEY).filter(|row| gate.keys && row["requirement"] == "DISABLED") {
+        require(admin, gate, key, "ALTERNATIVE").await?;
+    }
+    let within = rows.flow_with(gate.after).unwrap_or(gate.copy).to_owned();
+    for sub_flow in gate.sub_flows {
+        add(admin, gate, sub_flow, &within).await?;
+    }
+    if admin.is_rehearsal() {
+        return Ok(true);
+    }
+    let rows = self::rows(admin, gate.copy).await?;
+    let missing = gate.missing(&rows, &configs(admin, &rows).await?);
+    if !missing.is_empty() {
+        admin.by_hand(&gate.by_hand(gate.copy, &missing));
+    }
+    Ok(missing.is_empty())
+}
+
+/// One sub-flow with its steps, switched on when it is whole.
+async fn add(admin: &mut Admin<'_>, gate: &MfaGate, sub_flow: &SubFlow, within: &str) -> Result<(), Error> {
+    if rows(admin, gate.copy).await?.flow(sub_flow.name).is_none() {
+        let path = ["authentication", "flows", within, "executions", "flow"];
+        let body = json!({"alias": sub_flow.name, "type": "basic-flow", "description": gate.what, "provider": "registration-page-form"});
+        let call = Call::post(endpoint("POST authentication/flows/{alias}/executions/flow"), &path);
+        admin.write(call.json(body)).await?;
+        if admin.is_rehearsal() {
+            return Ok(());
+        }
+    }
+    let steps = sub_flow.all_steps();
+    let mut used = Vec::new();
+    for step in &steps {
+        used.extend(stand(admin, gate, sub_flow, step, &steps).await?);
+    }
+    let rows = rows(admin, gate.copy).await?;
+    // Last: a sub-flow without its conditions would apply to every user.
+    if let Some(flow) = rows.flow(sub_flow.name).filter(|flow| flow["requirement"] != "CONDITIONAL") {
+        require(admin, gate, flow, "CONDITIONAL").await?;
+    }
+    let others = rows.steps_of(sub_flow.name).into_iter().filter(|row| row["requirement"] != "DISABLED");
+    for row in others.filter(|row| !used.iter().any(|id| id == text(row, "id"))) {
+        admin.by_hand(&format!(
+            "the sub-flow {:?} of {:?} has a step that guestlist did not add, {:?}: check that no guest signs in without MFA through it",
+            sub_flow.name,
+            gate.copy,
+            text(row, "displayName")
+        ));
+    }
+    Ok(())
+}
+
+async fn rows(admin: &Admin<'_>, flow: &str) -> Result<Rows, Error> {
+    Ok(Rows(admin.list(EXECUTIONS, &["authentication", "flows", flow, "executions"]).await?))
+}
+
+/// The settings of a flow's steps, by their identifiers.
+async fn configs(admin: &Admin<'_>, rows: &Rows) -> Result<BTreeMap<String, Value>, Error> {
+    let mut found = BTreeMap::new();
+    for id in rows.configs() {
+        let config = admin.get("GET authentication/config/{id}", &["authentication", "config", id]).await?;
+        found.insert(id.to_owned(), config["config"].clone());
+    }
+    Ok(found)
+}
+
+async fn require(admin: &mut Admin<'_>, gate: &MfaGate, row: &Value, requirement: &str) -> Result<(), Error> {
+    let mut row = row.clone();
+    row["requirement"] = requirement.into();
+    let path = ["authentication", "flows", gate.copy, "executions"];
+    admin.write(Call::put(endpoint("PUT authentication/flows/{alias}/executions"), &path).json(row)).await?;
+    Ok(())
+}
+
+/// One step of a sub-flow: there, with its requirement, and set as it should be. The identifier of its row.
+async fn stand(
+    admin: &mut Admin<'_>,
+    gate: &MfaGate,
+    sub_flow: &SubFlow,
+    step: &FlowStep,
+    all: &[FlowStep],
+) -> Result<Option<String>, Error> {
+    let find = |rows: &Rows| rows.step_in(sub_flow.name, step, all).cloned();
+    let mut row = find(&rows(admin, gate.copy).await?);
+    if row.is_none() {
+        let path = ["authentication", "flows", sub_flow.name, "executions", "execution"];
+        let call = Call::post(endpoint("POST authentication/flows/{alias}/executions/execution"), &path);
+        admin.write(call.json(json!({"provider": step.provider}))).await?;
+        row = find(&rows(admin, gate.copy).await?);
+    }
+    // Only in a rehearsal there is none.
+    let Some(row) = row else { return Ok(None) };
+    if let Some((name, wanted)) = &step.config {
+        configure(admin, &row, name, wanted).await?;
+    }
+    if row["requirement"] != step.requirement {
+        // Read again: what it was set to is part of the row.
+        let row = find(&rows(admin, gate.copy).await?).unwrap_or_else(|| row.clone());
+        require(admin, gate, &row, step.requirement).await?;
+    }
+    Ok(Some(text(&row, "id").to_owned()))
+}
+
+async fn configure(admin: &mut Admin<'_>, row: &Value, name: &str, wanted: &Value) -> Result<(), Error> {
+    let id = text(row, "authenticationConfig");
+    if id.is_empty() {
+        let path = ["authentication", "executions", text(row, "id"), "config"];
+        let call = Call::post(endpoint("POST authentication/executions/{id}/config"), &path);
+        admin.write(call.json(json!({"alias": name, "config": wanted}))).await?;
+        return Ok(());
+    }
+    let path = ["authentication", "config", id];
+    let mut known = admin.get("GET authentication/config/{id}", &path).await?;
+    let is_so = wanted.as_object().into_iter().flatten().all(|(key, value)| known["config"][key] == *value);
+    if !is_so || known["alias"] != *name {
+        known["alias"] = name.into();
+        known["config"] = wanted.clone();
+        admin.write(Call::put(endpoint("PUT authentication/config/{id}"), &path).json(known)).await?;
+    }
+    Ok(())
+}
+
+/// Applications with a flow of their own go around the realm's.
+async fn own_ways(admin: &mut Admin<'_>) -> Result<(), Error> {
+    let flows = admin.list("GET authentication/flows", &["authentication", "flows"]).await?;
+    let names: BTreeMap<&str, &str> = flows.iter().map(|flow| (text(flow, "id"), text(flow, "alias"))).collect();
+    for client in admin.pages("GET clients", &["clients"]).await? {
+        for gate in &GATES {
+            let Some(sort) = gate.overridden else { continue };
+            let flow = text(&client["authenticationFlowBindingOverrides"], sort);
+            let Some(name) = names.get(flow) else { continue };
+            let rows = rows(admin, name).await?;
+            let missing = gate.missing(&rows, &configs(admin, &rows).await?);
+            if *name == gate.copy || missing.is_empty() {
+                continue;
+            }
+            admin.by_hand(&format!(
+                "application {:?} uses the flow {name:?} for {} (its advanced settings), which does not check the MFA of \
+                 guests{}: choose {:?} there; so that {}",
+                text(&client, "clientId"),
+                gate.flow,
+                missing.after(),
+                gate.copy,
+                gate.what
+            ));
+        }
+    }
+    Ok(())
+}

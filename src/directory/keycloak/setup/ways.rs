@@ -1,0 +1,239 @@
+//! The ways through a flow, by Keycloak's requirement rules: whether each that can sign a person in passes a sub-flow
+//! afterwards. An execution that is not listed here counts as one that can sign a person in.
+
+use std::collections::BTreeSet;
+
+use super::admin::text;
+use super::mfa_flows::Rows;
+
+/// Conditions: Keycloak evaluates them for the sub-flow around them, and never runs them as steps.
+const CONDITIONS: [&str; 7] = [
+    "conditional-user-configured",
+    "conditional-user-attribute",
+    "conditional-user-role",
+    "conditional-credential",
+    "conditional-client-scope",
+    "conditional-level-of-authentication",
+    "conditional-sub-flow-executed",
+];
+/// Steps that sign nobody in: an existing session, another server's sign-in with flows of its own, a refusal.
+const SIGN_NOBODY_IN: [&str; 4] =
+    ["auth-cookie", "identity-provider-redirector", "organization", "deny-access-authenticator"];
+/// Steps that need a user identified by an earlier step. They may follow the sub-flow, but do not replace it.
+const NEED_A_USER: [&str; 4] =
+    ["auth-otp-form", "webauthn-authenticator", "auth-recovery-authn-code-form", "direct-grant-validate-otp"];
+
+/// How a way through a flow ends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// No step signed anybody in.
+    Nobody,
+    /// The sub-flow comes after each step that can sign a person in.
+    Passed,
+    /// The step with this name can sign a person in, and the sub-flow does not follow.
+    Open(String),
+}
+
+type Ends = BTreeSet<End>;
+/// Whether the row at a place is the sub-flow.
+type IsWanted<'a> = dyn Fn(usize) -> bool + 'a;
+
+impl Rows {
+    /// The end of each way through the flow.
+    pub fn ends(&self, is_wanted: &IsWanted<'_>) -> Ends {
+        self.through(&self.children(None), &Ends::from([End::Nobody]), is_wanted)
+    }
+
+    /// Through the executions of one flow: all that are required, or one of the alternatives where none is.
+    fn through(&self, flow: &[usize], from: &Ends, is_wanted: &IsWanted<'_>) -> Ends {
+        let requirement = |at: usize| text(&self.0[at], "requirement");
+        let runs = |at: usize| {
+            let is_condition = CONDITIONS.contains(&text(&self.0[at], "providerId"));
+            requirement(at) != "DISABLED" && !is_condition
+        };
+        let runs = flow.iter().copied().filter(|at| runs(*at));
+        let (alternatives, sequence): (Vec<_>, Vec<_>) = runs.partition(|at| requirement(*at) == "ALTERNATIVE");
+        let mut ends = Ends::new();
+        if !sequence.is_empty() {
+            ends.clone_from(from);
+            for &at in &sequence {
+                let skipped = if requirement(at) == "REQUIRED" || is_wanted(at) { Ends::new() } else { ends.clone() };
+                ends = self.past(at, &ends, is_wanted);
+                ends.extend(skipped);
+            }
+        }
+        // Beside conditional sub-flows alone, alternatives count as well: what Keycloak does there has changed.
+        if sequence.iter().all(|at| requirement(*at) != "REQUIRED") {
+            ends.extend(alternatives.iter().flat_map(|at| self.past(*at, from, is_wanted)));
+        }
+        ends
+    }
+
+    /// Through one execution.
+    fn past(&self, at: usize, from: &Ends, is_wanted: &IsWanted<'_>) -> Ends {
+        let row = &self.0[at];
+        if is_wanted(at) {
+            return from.iter().map(|_| End::Passed).collect();
+        }
+        if row["authenticationFlow"] == true {
+            return self.through(&self.children(Some(at)), from, is_wanted);
+        }
+        let (provider, name) = (text(row, "providerId"), text(row, "displayName"));
+        let open = || End::Open(if name.is_empty() { provider } else { name }.to_owned());
+        let after = |end: &End| match end {
+            end if SIGN_NOBODY_IN.contains(&provider) => end.clone(),
+            End::Passed | End::Open(_) if NEED_A_USER.contains(&provider) => end.clone(),
+            _ => open(),
+        };
+        from.iter().map(after).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const WANTED: &str = "wanted";
+
+    #[derive(Clone, Debug)]
+    enum Execution {
+        Step(&'static str),
+        /// The sub-flow that is looked for.
+        Wanted,
+        Flow(Vec<(&'static str, Execution)>),
+    }
+
+    fn rows(flow: &[(&'static str, Execution)], level: u64, into: &mut Vec<Value>) {
+        for (requirement, execution) in flow {
+            let (provider, name) = match execution {
+                Execution::Step(provider) => (Some(*provider), *provider),
+                Execution::Wanted => (None, WANTED),
+                Execution::Flow(_) => (None, "flow"),
+            };
+            into.push(json!({"level": level, "requirement": requirement, "providerId": provider, "displayName": name,
+                             "authenticationFlow": provider.is_none()}));
+            if let Execution::Flow(inner) = execution {
+                rows(inner, level + 1, into);
+            }
+        }
+    }
+
+    /// Keycloak's rules, one run at a time: the steps of each way in which a flow can succeed. Conditions may hold or not.
+    fn runs(flow: &[(&'static str, Execution)]) -> Vec<Vec<&'static str>> {
+        let alone = |execution: &Execution| match execution {
+            Execution::Step(provider) => vec![vec![*provider]],
+            Execution::Wanted => vec![vec![WANTED]],
+            Execution::Flow(inner) => runs(inner),
+        };
+        let of = |kind: &'static str| flow.iter().filter(move |(requirement, _)| *requirement == kind);
+        let is_condition =
+            |execution: &Execution| matches!(execution, Execution::Step(step) if step.starts_with("conditional-"));
+        let on = flow.iter().filter(|(requirement, execution)| *requirement != "DISABLED" && !is_condition(execution));
+        let required: Vec<_> = on.filter(|(requirement, _)| *requirement != "ALTERNATIVE").collect();
+        let mut found = Vec::new();
+        if !required.is_empty() {
+            let mut so_far = vec![Vec::new()];
+            for (requirement, execution) in &required {
+                let mut ways = alone(execution);
+                if *requirement == "CONDITIONAL" && !matches!(execution, Execution::Wanted) {
+                    ways.push(Vec::new());
+                }
+                so_far = so_far
+                    .iter()
+                    .flat_map(|before: &Vec<_>| ways.iter().map(move |way| [&before[..], &way[..]].concat()))
+                    .collect();
+            }
+            found.extend(so_far);
+        }
+        if required.iter().all(|(requirement, _)| *requirement == "CONDITIONAL") {
+            let alternatives = of("ALTERNATIVE").filter(|(_, execution)| !is_condition(execution));
+            found.extend(alternatives.flat_map(|(_, execution)| alone(execution)));
+        }
+        found
+    }
+
+    /// Whether a run signs a person in and the sub-flow does not follow.
+    fn is_open(run: &[&str]) -> bool {
+        let last = |is: &dyn Fn(&str) -> bool| run.iter().rposition(|step| is(step));
+        let passed = last(&|step| step == WANTED);
+        let identified = last(&|step| ["auth-password-form", "auth-username-form", "acme-sms"].contains(&step));
+        let shown = run.contains(&"auth-otp-form");
+        match (identified, passed) {
+            (Some(identified), Some(passed)) => identified > passed,
+            (Some(_), None) => true,
+            (None, passed) => shown && passed.is_none(),
+        }
+    }
+
+    fn execution() -> impl Strategy<Value = Execution> {
+        let step = prop::sample::select(vec![
+            "auth-cookie",
+            "auth-username-form",
+            "auth-password-form",
+            "auth-otp-form",
+            "acme-sms",
+            "conditional-user-role",
+        ]);
+        let leaf = prop_oneof![3 => step.prop_map(Execution::Step), 2 => Just(Execution::Wanted)];
+        leaf.prop_recursive(3, 12, 4, |inner| flow(inner).prop_map(Execution::Flow))
+    }
+
+    fn flow(inner: impl Strategy<Value = Execution>) -> impl Strategy<Value = Vec<(&'static str, Execution)>> {
+        let one = (prop::sample::select(vec!["REQUIRED", "ALTERNATIVE", "CONDITIONAL", "DISABLED"]), inner);
+        let fitting = |(requirement, execution): (&'static str, Execution)| match (requirement, &execution) {
+            // Only a sub-flow can be conditional, and the wanted one is.
+            ("CONDITIONAL", Execution::Step(_)) => ("REQUIRED", execution),
+            ("REQUIRED" | "ALTERNATIVE", Execution::Wanted) => ("CONDITIONAL", execution),
+            _ => (requirement, execution),
+        };
+        prop::collection::vec(one.prop_map(fitting), 1..4)
+    }
+
+    fn judged(flow: &[(&'static str, Execution)]) -> Ends {
+        let mut found = Vec::new();
+        rows(flow, 0, &mut found);
+        let rows = Rows(found);
+        rows.ends(&|at| rows.0[at]["displayName"] == WANTED && rows.0[at]["requirement"] == "CONDITIONAL")
+    }
+
+    proptest! {
+        #[test]
+        fn flow_is_open_exactly_where_a_run_goes_around_the_sub_flow(flow in flow(execution())) {
+            let said = judged(&flow).iter().any(|end| matches!(end, End::Open(_)));
+            prop_assert_eq!(said, runs(&flow).iter().any(|run| is_open(run)));
+        }
+    }
+
+    #[test]
+    fn open_way_names_the_step_that_nothing_follows() {
+        let alternative = |steps: &[&'static str], wanted: bool| {
+            let mut flow: Vec<_> = steps.iter().map(|step| ("REQUIRED", Execution::Step(step))).collect();
+            flow.extend(wanted.then_some(("CONDITIONAL", Execution::Wanted)));
+            ("ALTERNATIVE", Execution::Flow(flow))
+        };
+        let cookie = || ("ALTERNATIVE", Execution::Step("auth-cookie"));
+        let enforced = || alternative(&["auth-username-form", "auth-password-form"], true);
+        let open = |step: &str| Ends::from([End::Nobody, End::Passed, End::Open(step.to_owned())]);
+        assert_eq!(judged(&[cookie(), enforced()]), Ends::from([End::Nobody, End::Passed]));
+        for step in ["auth-password-form", "webauthn-authenticator-passwordless", "acme-sms", "auth-spnego"] {
+            let around = alternative(&["auth-username-form", step], false);
+            assert_eq!(judged(&[cookie(), around, enforced()]), open(step));
+        }
+        assert_eq!(judged(&[cookie(), alternative(&["auth-otp-form"], false), enforced()]), open("auth-otp-form"));
+        let later = ("ALTERNATIVE", Execution::Flow(vec![enforced_and("auth-otp-form")]));
+        assert_eq!(judged(&[cookie(), later]), Ends::from([End::Nobody, End::Passed]));
+    }
+
+    /// The wanted sub-flow, and a second factor after it.
+    fn enforced_and(factor: &'static str) -> (&'static str, Execution) {
+        let steps = vec![
+            ("REQUIRED", Execution::Step("auth-username-password-form")),
+            ("CONDITIONAL", Execution::Wanted),
+            ("REQUIRED", Execution::Step(factor)),
+        ];
+        ("REQUIRED", Execution::Flow(steps))
+    }
+}

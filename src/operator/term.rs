@@ -1,0 +1,195 @@
+//! Everything that has to be there before the first list: the policy, the Lease, the cluster's identity, the directory.
+//! What is not there yet is said once and waited for.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::Api;
+use kube::{Client, Config};
+use tokio::sync::mpsc;
+
+use super::engine::{self, Engine, Input};
+use super::events::EventRecorder;
+use super::health::Health;
+use super::lease::{Candidate, HeldLease, LeaseTerm};
+use super::objects::{Kubernetes, Readings};
+use super::perform::Executor;
+use super::error::{describe, no_cluster};
+use super::{Options, sources};
+use crate::directory::{DirectoryUrl, DirectoryWriter, Epoch, Error, Owner};
+use crate::workspace::WorkspacePolicy;
+
+/// How many inputs may wait for the engine.
+const INBOX: usize = 1024;
+
+/// What the operator runs with during one term.
+pub struct Begun {
+    /// Decides.
+    pub engine: Engine,
+    /// Does.
+    pub performer: Executor,
+    /// What comes in.
+    pub inbox: mpsc::Receiver<Input>,
+    /// Where it is put in.
+    pub sender: mpsc::Sender<Input>,
+}
+
+/// Waits until the Lease is ours.
+pub async fn stand(options: &Options, client: &Client, health: &Health) -> HeldLease {
+    let candidate = Candidate::new(client, options.lease.clone(), options.clock.clone());
+    let held = candidate.wait(|outcome| match outcome {
+        Ok(leader) => {
+            tracing::info!(leader, "standby");
+            health.set(&engine::EngineHealth { led_by: Some(leader.to_owned()), ..engine::EngineHealth::default() });
+            health.metrics.lead(false, true);
+        }
+        Err(problem) => {
+            tracing::error!("{problem}; tried again until it works");
+            waiting(health, "Lease", problem);
+            health.metrics.lead(false, false);
+        }
+    });
+    let held = held.await;
+    health.set(&engine::EngineHealth::default());
+    health.metrics.lead(true, false);
+    held
+}
+
+/// Takes the directory for a term.
+pub async fn begin(options: &Options, client: Client, term: LeaseTerm, health: &Health) -> Result<Begun, String> {
+    let workspace = match &options.workspace {
+        Some(file) => first_policy(file, health).await,
+        None => {
+            tracing::warn!("no --workspace: all access is denied, so no guest is invited and nothing is granted");
+            WorkspacePolicy::default()
+        }
+    };
+    let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster(&client, health).await };
+    let place = DirectoryUrl::read(&options.directory)?;
+    if let Some(system) = place.network_disk() {
+        tracing::warn!(
+            system,
+            "the directory's file lies on a network file system, where SQLite's locks do not hold; move it to a local disk"
+        );
+    }
+    let (directory, epoch) = lead(&place, &owner, health).await?;
+    let Owner { installation, cluster } = &owner;
+    tracing::info!(installation, cluster, epoch = epoch.0, "leader of the directory");
+    let (sender, inbox) = mpsc::channel(INBOX);
+    let teller = EventRecorder::new(client.clone(), options.lease.holder.clone());
+    let (metrics, clock) = (health.metrics.clone(), options.clock.clone());
+    let objects = Arc::new(Kubernetes {
+        client,
+        term: term.clone(),
+        teller,
+        metrics: metrics.clone(),
+        readings: Readings::default(),
+    });
+    let performer = Executor { objects, directory, epoch, term, clock, metrics };
+    Ok(Begun { engine: Engine::new(owner, workspace, options.workers.max(1)), performer, inbox, sender })
+}
+
+/// Waits for the first good policy: without any, nothing could be said about who may speak for whom.
+async fn first_policy(file: &Path, health: &Health) -> WorkspacePolicy {
+    let mut said = String::new();
+    loop {
+        match sources::read_policy(file).await.and_then(|text| sources::parse_policy(file, &text)) {
+            Ok(workspace) => return workspace,
+            Err(problem) => {
+                if problem != said {
+                    tracing::error!("PolicyUnreadable: {problem}; nothing is done until it can be read");
+                    waiting(health, "PolicyUnreadable", &problem);
+                    said = problem;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+fn waiting(health: &Health, subject: &'static str, problem: &str) {
+    let mut condition = engine::EngineHealth::default();
+    condition.problems.insert(subject, problem.to_owned());
+    health.set(&condition);
+}
+
+/// The Kubernetes client, as kubectl finds its cluster.
+pub async fn connect() -> Result<Client, String> {
+    let mut config = Config::infer().await.map_err(|error| {
+        format!("failed to find a cluster: {}; set KUBECONFIG, or run in a cluster", no_cluster(&error))
+    })?;
+    // The queue decides when something is tried again; a call that repeats itself would hold a worker for half a minute.
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    Client::try_from(config).map_err(|error| format!("failed to set up the Kubernetes client: {}", describe(&error)))
+}
+
+/// The cluster's identity. Waits for the API server.
+async fn cluster(client: &Client, health: &Health) -> String {
+    let mut said = String::new();
+    loop {
+        let problem = match identity(client).await {
+            Ok(uid) => return uid,
+            Err(problem) => problem,
+        };
+        if problem != said {
+            tracing::error!("{problem}; tried again each second");
+            waiting(health, "API server", &problem);
+            said = problem;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// The cluster's identity: the UID of kube-system.
+pub async fn identity(client: &Client) -> Result<String, String> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    match tokio::time::timeout(Duration::from_secs(10), namespaces.get("kube-system")).await {
+        Ok(Ok(namespace)) => namespace.metadata.uid.ok_or_else(|| "kube-system has no UID".to_owned()),
+        Ok(Err(error)) => Err(format!("failed to read the namespace kube-system: {}", describe(&error))),
+        Err(_) => Err("the API server does not answer".to_owned()),
+    }
+}
+
+/// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody fixes it.
+async fn lead(
+    place: &DirectoryUrl,
+    owner: &Owner,
+    health: &Health,
+) -> Result<(Arc<dyn DirectoryWriter>, Epoch), String> {
+    let mut said = String::new();
+    loop {
+        let fault = match open_and_lead(place, owner).await {
+            Ok(leading) => return Ok(leading),
+            Err(fault) => fault,
+        };
+        if let Error::Foreign { .. } = fault {
+            return Err(format!(
+                "ForeignDirectory: {fault}, not to {:?} (cluster {}); nothing was changed. Use another directory, \
+                 or adopt this one: guestlist detach --adopt-directory",
+                owner.installation, owner.cluster
+            ));
+        }
+        let problem = fault.to_string();
+        if problem != said {
+            tracing::error!("DirectoryUnavailable: {problem}; tried again each second");
+            waiting(health, "DirectoryUnavailable", &problem);
+            said = problem;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn open_and_lead(place: &DirectoryUrl, owner: &Owner) -> Result<(Arc<dyn DirectoryWriter>, Epoch), Error> {
+    let failed = |error: &dyn std::fmt::Display| Error::Unavailable { context: format!("failed to start: {error}") };
+    let place = place.clone();
+    // Opening waits for locks; nobody else shall wait for that.
+    let opened = tokio::task::spawn_blocking(move || place.execute(true));
+    let directory = opened.await.map_err(|error| failed(&error))??;
+    directory.ready().await?;
+    directory.claim(owner).await?;
+    let epoch = directory.lead().await?;
+    Ok((directory, epoch))
+}

@@ -1,0 +1,70 @@
+//! Claims among newcomers: to an address, and to a place in a partner's quota.
+
+use super::super::Inputs;
+use super::super::ownership::{self, Order, Ownership, is_being_deleted, namespace, order};
+use super::membership::{own_violations, wait};
+use super::partner::EvaluatedPartner;
+use crate::index::Membership;
+use crate::rules::{Violation, say};
+
+/// Claims to a place and to the address, among newcomers: the incumbents first, then the order of claims.
+pub fn claim_violations(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    entry: &Membership,
+    claim: Ownership<'_>,
+) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mine = order(&entry.metadata);
+    let taken = matches!(claim, Ownership::OwnedByOther);
+    let earlier = entry.reading.terms.email.as_ref().is_some_and(|email| {
+        world.declared.memberships_for(email).any(|other| {
+            order(&other.metadata) < mine && {
+                let partner = EvaluatedPartner::of(world, namespace(&other.metadata), &other.reading.terms.partner);
+                is_eligible(world, &partner, other)
+            }
+        })
+    });
+    if taken || earlier {
+        found.push(say::already_guest());
+        // A membership whose address is taken does not count towards the quota.
+        return found;
+    }
+    if let Some(max) = partner.entry.and_then(|partner| partner.reading.terms.max_guests)
+        && is_full(world, partner, mine, max)
+    {
+        found.push(say::quota_exceeded(max));
+    }
+    found
+}
+
+fn is_full(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, mine: Order<'_>, max: u64) -> bool {
+    let live = partner
+        .record
+        .map_or(0, |record| world.observed.guests_of(&record.id).filter(|guest| guest.is_live()).count() as u64);
+    if live >= max {
+        return true;
+    }
+    // Judging each one ahead is dear: nobody is where there is room for all, and no more than it takes to fill it.
+    if live + world.declared.member_count(partner.namespace, &partner.name) as u64 <= max {
+        return false;
+    }
+    let mut ahead = world
+        .declared
+        .members(partner.namespace, &partner.name)
+        .filter(|other| order(&other.metadata) < mine && is_eligible(world, partner, other));
+    usize::try_from(max - live - 1).is_ok_and(|last| ahead.nth(last).is_some())
+}
+
+/// Whether a newcomer could be accepted, claims apart: he holds a place in the order of claims. What is known without
+/// looking anything up comes first: thousands of broken ones ahead must cost next to nothing.
+fn is_eligible(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
+    if !entry.reading.violations.is_empty() || is_being_deleted(&entry.metadata) {
+        return false;
+    }
+    let claim = ownership::ownership(world, entry);
+    claim.live().is_none()
+        && !matches!(claim, Ownership::OwnedByOther | Ownership::Unmanaged)
+        && wait(world, partner, entry, true).is_none()
+        && own_violations(world, partner, entry, claim, true).is_empty()
+}

@@ -1,0 +1,420 @@
+//! A membership judged: its violations, what it waits for, its state, and whether it lets access through.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::Inputs;
+use super::super::ownership::{self, Ownership, is_being_deleted};
+use super::super::invitations;
+use super::super::lifecycle::{Facts, State};
+use super::inviter::{Inviter, inviter, inviter_violation};
+use super::admission::claim_violations;
+use super::partner::{EvaluatedPartner, Presence};
+use super::{Decision, PendingReason};
+use crate::directory::{GuestRecord, Login, MfaRecord, Origin};
+use crate::index::{CacheEntry, Kind, Membership, ObjectRef};
+use crate::rules::{Adoption, Email, Methods, Reason, Violation, all_methods, cross, say};
+
+/// A membership judged.
+#[derive(Clone, Debug)]
+pub struct EvaluatedMembership<'a> {
+    /// As declared.
+    pub entry: &'a Membership,
+    /// What it has of the directory's record.
+    pub claim: Ownership<'a>,
+    /// All broken rules.
+    pub violations: Vec<Violation>,
+    /// What it waits for.
+    pub wait: Option<PendingReason>,
+    /// Where the guest stands.
+    pub state: State,
+    /// Suspended only because MFA is overdue: the login stays open.
+    pub overdue: bool,
+    /// Suspended by spec, its own or its partner's.
+    pub suspended: bool,
+    /// An administrator or the identity provider disabled the login; guestlist does not enable it.
+    pub disabled_by_other: bool,
+    /// Its effective end.
+    pub expires_at: Option<Timestamp>,
+    /// Its effective end has passed.
+    pub expired: bool,
+    /// Until when MFA has to be on.
+    pub deadline: Option<Timestamp>,
+    /// The methods that count.
+    pub allowed: Methods,
+    /// What is enrolled, once he has joined. `None`: unknown.
+    pub enrolled: Option<Methods>,
+    /// When unknown MFA begins to withhold.
+    pub unknown_until: Option<Timestamp>,
+    /// Whether it lets access through, whatever the share.
+    pub gate: Decision,
+    /// Made, or adopted (for a newcomer: to be).
+    pub origin: Origin,
+}
+
+impl<'a> EvaluatedMembership<'a> {
+    /// Judges a membership.
+    pub fn of(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, entry: &'a Membership) -> Self {
+        let claim = ownership::ownership(world, entry);
+        let newcomer = claim.live().is_none();
+        let mut violations = own_violations(world, partner, entry, claim, newcomer);
+        let mut wait = wait(world, partner, entry, newcomer);
+        if newcomer && violations.is_empty() && wait.is_none() {
+            violations.extend(claim_violations(world, partner, entry, claim));
+        } else if newcomer && matches!(claim, Ownership::OwnedByOther) {
+            violations.push(say::already_guest());
+        }
+        violations.sort();
+        if wait.is_none() && violations.is_empty() && is_disabled_by_other(world, partner, entry, claim) {
+            wait = Some(PendingReason::on(Reason::DisabledByAdministrator));
+        }
+        let record = claim.live();
+        if wait.is_none()
+            && let Some(until) = mail_wait(world, entry, claim)
+            && violations.is_empty()
+        {
+            wait = Some(PendingReason::until(Reason::MailInterval, until));
+        }
+        let behind = !world.observed.missing().is_empty();
+        if behind && wait.is_none() && violations.is_empty() && owes_mail(world, entry, claim) {
+            wait = Some(PendingReason::on(Reason::DirectoryBehind));
+        }
+        let is_due = |record: &GuestRecord| record.joined_at.is_none() && record.invitation.is_none();
+        if wait.is_none() && world.unsent && violations.is_empty() && record.is_some_and(is_due) {
+            wait = Some(PendingReason::on(Reason::MailNotSent));
+        }
+        if wait.is_none() && violations.is_empty() && sends(world, partner, entry, claim) {
+            let meta = &entry.metadata;
+            let key = ObjectRef::new(Kind::Membership, ownership::namespace(meta), ownership::name(meta));
+            wait = invitations::turn(world, &key).map(|until| PendingReason::until(Reason::InvitationLimit, until));
+        }
+        if record.is_some_and(|record| record.email != record.address) {
+            wait = wait.or(Some(PendingReason::on(Reason::AddressChanged)));
+        }
+        Self::assemble(world, partner, entry, claim, violations, wait)
+    }
+
+    fn assemble(
+        world: Inputs<'a>,
+        partner: &EvaluatedPartner<'a>,
+        entry: &'a Membership,
+        claim: Ownership<'a>,
+        violations: Vec<Violation>,
+        wait: Option<PendingReason>,
+    ) -> Self {
+        let terms = &entry.reading.terms;
+        let meta = &entry.metadata;
+        let record = claim.live();
+        let partner_methods = partner.entry.map_or_else(all_methods, |entry| entry.reading.terms.methods.clone());
+        let allowed = match &terms.methods {
+            Some(methods) => methods.intersection(&partner_methods).copied().collect(),
+            None => partner_methods,
+        };
+        let joined_at = record.and_then(|record| record.joined_at);
+        let enrolled = match record.map(|record| &record.mfa) {
+            Some(MfaRecord::Known(methods)) if joined_at.is_some() => {
+                Some(methods.keys().copied().collect::<Methods>())
+            }
+            Some(MfaRecord::Known(_) | MfaRecord::Unknown) | None => None,
+        };
+        // Where the directory cannot tell, a guest is taken for what he was: one who holds grants had MFA.
+        let satisfied = match &enrolled {
+            Some(enrolled) => !allowed.is_disjoint(enrolled),
+            None => record.is_some_and(|record| !record.grants.is_empty()),
+        };
+        // Time runs while there is no method at all. Who has one that is not allowed any more has nothing, and is not late.
+        let none = enrolled.as_ref().is_none_or(Methods::is_empty);
+        let deadline = record.and_then(|record| deadline(partner, record)).filter(|_| !satisfied && none);
+        let expires_at = expires_at(partner, entry, record);
+        let expired = expires_at.is_some_and(|end| end <= world.now);
+        let suspended = terms.suspended || partner.suspended;
+        let disabled_by_other = record.is_some_and(|record| record.login == Login::DisabledByOther);
+        let late = enrolled.is_some() && deadline.is_some_and(|deadline| deadline <= world.now);
+        let overdue = late && !suspended && !disabled_by_other;
+        let removing = is_being_deleted(meta) || cascaded(partner, entry);
+        let facts = Facts {
+            removing,
+            violated: !violations.is_empty(),
+            live: record.is_some(),
+            suspended,
+            disabled_by_other,
+            overdue,
+            expired,
+            joined: joined_at.is_some(),
+            invitation: record.and_then(|record| record.invitation).map(|invitation| invitation.expires_at),
+            satisfied,
+        };
+        let state = State::of(facts, world.now);
+        let unknown_until = match record {
+            Some(record) if joined_at.is_some() && enrolled.is_none() => Some(
+                world.observed.mfa_unknown_since(&record.address).unwrap_or(world.now)
+                    + world.workspace.mfa_unknown_max,
+            ),
+            Some(_) | None => None,
+        };
+        let mut view = Self {
+            entry,
+            claim,
+            violations,
+            wait,
+            state,
+            overdue,
+            suspended,
+            disabled_by_other,
+            expires_at,
+            expired,
+            deadline,
+            allowed,
+            enrolled,
+            unknown_until,
+            gate: Decision::Allow,
+            origin: origin(world, partner, terms.email.as_ref(), record),
+        };
+        view.gate = view.what_gates(world, partner);
+        view
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'a str {
+        ownership::name(&self.entry.metadata)
+    }
+
+    /// The state for statuses and output. Suspended in place of Active, if the directory hides the guest's accounts from
+    /// applications.
+    pub fn shown_state(&self) -> State {
+        let blocked = self.claim.live().is_some_and(GuestRecord::is_blocked);
+        if blocked && self.state == State::Active { State::Suspended } else { self.state }
+    }
+
+    fn what_gates(&self, world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
+        if self.state == State::Terminating {
+            return Decision::Deny(Reason::Terminating);
+        }
+        if let Some(violation) = self.violations.first() {
+            return Decision::Deny(violation.reason);
+        }
+        // What an unreadable partner gives is unknown. What its members' own specs and MFA revoke is not.
+        let unreadable = partner.presence == Presence::Unreadable;
+        if let Some(reason) = partner.blocked.filter(|_| !unreadable) {
+            return Decision::Deny(reason);
+        }
+        if let Some(PendingReason { reason: Reason::AddressChanged, .. }) = self.wait {
+            return Decision::Deny(Reason::AddressChanged);
+        }
+        match self.state {
+            State::Terminating
+            | State::Rejected
+            | State::Pending
+            | State::Expired
+            | State::InvitationExpired
+            | State::Invited => Decision::Deny(self.wait.map_or(self.state.reason(), |wait| wait.reason)),
+            State::Suspended if self.overdue => Decision::Deny(Reason::MfaEnrolmentOverdue),
+            State::Suspended if !self.suspended => Decision::Deny(Reason::DisabledByAdministrator),
+            State::Suspended => Decision::Deny(Reason::Suspended),
+            State::Joined | State::Active => match &self.enrolled {
+                None if self.unknown_until.is_some_and(|until| until <= world.now) => {
+                    Decision::Deny(Reason::MfaUnknown)
+                }
+                None => Decision::Retain(Reason::MfaUnknown),
+                Some(enrolled) if enrolled.is_empty() => Decision::Deny(Reason::MfaNotEnrolled),
+                Some(enrolled) if enrolled.is_disjoint(&self.allowed) => Decision::Deny(Reason::MfaMethodMissing),
+                Some(_) if unreadable => Decision::Retain(Reason::Unreadable),
+                Some(_) => Decision::Allow,
+            },
+        }
+    }
+}
+
+/// The rules that concern a membership alone, its partner and the facts about its people. Claims apart.
+pub fn own_violations(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    entry: &Membership,
+    claim: Ownership<'_>,
+    newcomer: bool,
+) -> Vec<Violation> {
+    let terms = &entry.reading.terms;
+    let mut found = entry.reading.violations.clone();
+    if let (Some(methods), Some(theirs)) = (&terms.methods, partner.methods()) {
+        found.extend(cross::methods_within(methods, theirs, "spec.mfa.methods"));
+    }
+    if let Some(email) = &terms.email {
+        let corporate = world.workspace.corporate_domains();
+        found.extend(cross::host_domain(email, corporate, &partner.admin_domains));
+        found.extend(partner.domains().and_then(|domains| cross::domain_allowed(email, domains)));
+        if newcomer && is_workspace_user(world, partner, email) {
+            found.push(say::is_workspace_user());
+        }
+        if matches!(claim, Ownership::Unmanaged) {
+            found.push(say::identity_exists());
+        }
+    }
+    found.extend(inviter_violation(world, partner, entry, newcomer));
+    found.extend(immutable(entry, claim));
+    if let (true, Some(partner)) = (newcomer, partner.entry) {
+        found.extend(cross::expiry_too_long(terms.expires_at, world.now, partner.reading.terms.max_duration));
+    }
+    found
+}
+
+/// The first rule that a propagator's membership breaks, conflicts with other memberships apart. If records of other guests
+/// are not read, no guest counts as a newcomer: the rules for newcomers revoke nothing.
+pub fn broken_rule(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Option<Reason> {
+    let claim = ownership::ownership(world, entry);
+    let newcomer = world.scope.incumbents && claim.live().is_none();
+    let violations = own_violations(world, partner, entry, claim, newcomer);
+    violations.into_iter().min().map(|violation| violation.reason)
+}
+
+/// What the directory recorded for this UID never changes.
+fn immutable(entry: &Membership, claim: Ownership<'_>) -> Vec<Violation> {
+    let (Ownership::Owned(record), terms) = (claim, &entry.reading.terms) else { return Vec::new() };
+    let mut found = Vec::new();
+    if terms.email.as_ref().is_some_and(|email| *email != record.address) {
+        found.push(say::immutable("spec.email", record.address.as_str()));
+    }
+    if terms.partner != record.partner_name {
+        found.push(say::immutable("spec.partnerRef.name", &record.partner_name));
+    }
+    found
+}
+
+/// What a membership waits for.
+pub fn wait(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    entry: &Membership,
+    newcomer: bool,
+) -> Option<PendingReason> {
+    match partner.presence {
+        Presence::Absent => return Some(PendingReason::on(Reason::PartnerNotFound)),
+        Presence::Unreadable => return Some(PendingReason::on(Reason::Unreadable)),
+        Presence::Leaving { .. } if newcomer => return Some(PendingReason::on(Reason::PartnerDeleting)),
+        Presence::There | Presence::Leaving { .. } => {}
+    }
+    if let Some(reason) = partner.blocked {
+        return Some(PendingReason::on(reason));
+    }
+    if newcomer && world.scope.policy && world.workspace.corporate_domains().is_empty() {
+        return Some(PendingReason::on(Reason::HostDomainsUnknown));
+    }
+    (newcomer && inviter(world, partner, entry) == Inviter::NotActive)
+        .then(|| PendingReason::on(Reason::InviterNotActive))
+}
+
+/// Whether an administrator disabled the login of the identity that a new membership would invite.
+fn is_disabled_by_other(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    entry: &Membership,
+    claim: Ownership<'_>,
+) -> bool {
+    let user = || {
+        let address = entry.reading.terms.email.as_ref()?;
+        world.observed.user(address).filter(|_| adopts(world, partner))
+    };
+    match claim {
+        Ownership::Reactivatable(record) => record.login == Login::DisabledByOther,
+        Ownership::Absent => user().is_some_and(|user| !user.enabled),
+        Ownership::Owned(_) | Ownership::Inheritable(_) | Ownership::OwnedByOther | Ownership::Unmanaged => false,
+    }
+}
+
+fn is_workspace_user(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, email: &Email) -> bool {
+    let runs_a_partner = world
+        .declared
+        .partners_of_host_admin(email)
+        .any(|(space, _)| !world.scope.policy || world.workspace.speaks_for(space, email));
+    let user = world.observed.user(email).is_some() && !adopts(world, partner);
+    runs_a_partner || world.observed.owns_any_account(email) || user
+}
+
+/// Whether spec and workspace policy both let identities be adopted.
+fn adopts(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> bool {
+    partner.entry.is_some_and(|entry| entry.reading.terms.adoption == Adoption::Unmarked)
+        && world.workspace.allows_adoption(partner.namespace)
+}
+
+fn origin(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    email: Option<&Email>,
+    record: Option<&GuestRecord>,
+) -> Origin {
+    match record.and_then(|record| record.mark.as_ref()) {
+        Some(mark) => mark.origin,
+        None if email.is_some_and(|email| world.observed.user(email).is_some()) && adopts(world, partner) => {
+            Origin::Adopted
+        }
+        None => Origin::Created,
+    }
+}
+
+/// Whether a mail is due, to a newcomer or again.
+fn owes_mail(world: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
+    match claim {
+        // Whoever had the address before, and whatever became of his record.
+        Ownership::Reactivatable(_) | Ownership::Absent => true,
+        Ownership::Owned(record) | Ownership::Inheritable(record) => mail_due(world, entry, record),
+        Ownership::OwnedByOther | Ownership::Unmanaged => false,
+    }
+}
+
+/// Whether a membership that breaks no rule and waits for nothing else would send an invitation now.
+fn sends(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
+    let terms = &entry.reading.terms;
+    let end = expires_at(partner, entry, claim.live());
+    let off = terms.suspended || partner.suspended || end.is_some_and(|end| end <= world.now);
+    let held = partner.paused || ownership::is_paused(&entry.metadata) || is_being_deleted(&entry.metadata);
+    let disabled = claim.live().is_some_and(|record| record.login == Login::DisabledByOther);
+    owes_mail(world, entry, claim) && !off && !disabled && !held && world.workspace.is_readable()
+}
+
+/// When the next mail may go out, where one is due and it is not yet time.
+fn mail_wait(world: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> Option<Timestamp> {
+    let address = entry.reading.terms.email.as_ref().filter(|_| owes_mail(world, entry, claim))?;
+    let next = world.observed.last_mail(address)?.checked_add(world.workspace.mail_interval).ok()?;
+    (world.now < next).then_some(next)
+}
+
+/// Whether an accepted guest is to be sent a mail again: his invitation was revoked and nothing stands in the way now,
+/// or somebody asked for it.
+pub fn mail_due(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> bool {
+    if record.joined_at.is_some() {
+        return false;
+    }
+    let asked = ownership::annotation(&entry.metadata, crate::api::RESEND_INVITATION)
+        .and_then(|text| crate::rules::time::instant(text).ok())
+        .filter(|asked| *asked <= world.now);
+    match record.invitation {
+        None => true,
+        Some(invitation) => asked.is_some_and(|asked| invitation.sent_at < asked),
+    }
+}
+
+/// The earliest of the membership's own end, its partner's, and the cap. The cap counts from the admission that the directory
+/// recorded: the author of a file can write any creation time, and a restore sets a new one.
+fn expires_at(partner: &EvaluatedPartner<'_>, entry: &Membership, record: Option<&GuestRecord>) -> Option<Timestamp> {
+    let longest = partner.entry.and_then(|partner| partner.reading.terms.max_duration);
+    let cap = record.zip(longest).and_then(|(record, longest)| record.admitted_at.checked_add(longest).ok());
+    [entry.reading.terms.expires_at, partner.expires_at, cap].into_iter().flatten().min()
+}
+
+/// Until when MFA has to be on: counted from joining, after a reset from when it was first seen.
+fn deadline(partner: &EvaluatedPartner<'_>, record: &GuestRecord) -> Option<Timestamp> {
+    let within = partner.entry.map_or(SignedDuration::from_hours(168), |entry| entry.reading.terms.enrol_within);
+    let from = record.mfa_lost_at.into_iter().chain(record.joined_at).max()?;
+    record.joined_at.and_then(|_| from.checked_add(within).ok())
+}
+
+/// Whether a cascading deletion of the partner takes this membership with it.
+fn cascaded(partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
+    partner
+        .cascades()
+        .is_some_and(|since| entry.metadata.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since))
+}
+
+/// Finds and judges the membership of a name, where it is there and reads.
+pub fn find<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, name: &str) -> Option<EvaluatedMembership<'a>> {
+    let entry = world.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
+    Some(EvaluatedMembership::of(world, partner, entry))
+}

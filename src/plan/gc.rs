@@ -1,0 +1,301 @@
+//! Plans garbage collection: access of guests without a membership, and records that are due for a purge. It is
+//! computed from what the directory records, so that a restart changes neither what is done nor the pace.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::ownership::{is_orphan, is_paused};
+use super::share::forget;
+use super::{Inputs, PruneScope, Step};
+use crate::directory::{
+    DESTROYED_KEPT, GuestRecord, Login, Operation, Origin, OwnershipMark, PartnerRecord, ShareRecord, destroyed_lately,
+};
+use crate::index::{CacheEntry, Kind, ObjectRef};
+use crate::rules::Reason;
+
+/// How many orphans are few whatever the share of all guests that they are, and the share that is few whatever their number.
+const FEW_ORPHANS: usize = 3;
+const FEW_ORPHANS_PERCENT: usize = 25;
+/// For how long who was pruned counts with those who would be: a few an hour are many in the end.
+const PRUNED_LATELY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What is to be done for nobody's sake.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GarbageCollection {
+    /// The live guests without a membership.
+    pub orphans: Vec<Orphan>,
+    /// Those whom nothing declares either, and whom files ended lately.
+    pub pruned: usize,
+    /// How many live guests there are, and were before.
+    pub guests: usize,
+    /// So many are gone at once that something else is wrong: they are left as they are.
+    pub too_many_orphans: bool,
+    /// Takes away what nothing declares any more: from orphans, and what is held through shares that are gone. Each with the name
+    /// under which no object may be found when it is done.
+    pub revocations: Vec<(ObjectRef, Vec<Step>)>,
+    /// Ends records.
+    pub steps: Vec<Step>,
+    /// When to look again though nothing happens.
+    pub next_check: Option<Timestamp>,
+}
+
+/// A marked guest without an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Orphan {
+    /// The namespace in his mark.
+    pub namespace: String,
+    /// The membership's name in his mark.
+    pub name: String,
+    /// His address.
+    pub address: String,
+}
+
+/// Plans the sweep.
+pub fn plan(world: Inputs<'_>) -> GarbageCollection {
+    let mut sweep = GarbageCollection::default();
+    if !world.directory_available {
+        return sweep;
+    }
+    let live = || world.observed.guests().filter(|guest| guest.is_live());
+    let orphans: Vec<_> = live().filter(|guest| is_here(world, guest) && is_orphan(world, guest)).collect();
+    sweep.pruned = world.observed.guests().filter(|guest| is_pruned(world, guest)).count();
+    sweep.guests = live().count() + sweep.pruned;
+    let gone = orphans.len() + sweep.pruned;
+    let many = match world.extent {
+        PruneScope::DeclaredPartners { at_most: Some(most) } => gone > most,
+        PruneScope::Everything | PruneScope::DeclaredPartners { at_most: None } | PruneScope::Declared => {
+            gone > FEW_ORPHANS && gone * 100 > sweep.guests * FEW_ORPHANS_PERCENT
+        }
+    };
+    sweep.too_many_orphans = many && !orphans.is_empty();
+    sweep.orphans = orphans.iter().filter_map(|guest| Some(Orphan::of(guest, guest.mark.as_ref()?))).collect();
+    if !sweep.too_many_orphans {
+        sweep.revocations = orphans.iter().filter_map(|guest| withhold(world, guest)).collect();
+        sweep.revocations.extend(left_behind(world));
+    }
+    sweep.revocations.extend(through_nothing(world));
+    sweep.steps = reopened(world);
+    sweep.steps.extend(forgotten_shares(world));
+    // What is purged does not come back: not while nobody can say how and how fast.
+    if world.workspace.is_readable() {
+        destroy_guests(world, &mut sweep);
+        destroy_partners(world, &mut sweep);
+    }
+    sweep
+}
+
+/// Whether all that his partner has is declared here. A mark of which nobody can read the partner is declared nowhere else.
+fn is_here(world: Inputs<'_>, guest: &GuestRecord) -> bool {
+    let whole =
+        |mark: &OwnershipMark| guest.partner_name.is_empty() || world.is_whole(&mark.namespace, &guest.partner_name);
+    guest.mark.as_ref().is_some_and(whole)
+}
+
+/// Whether who is missing was left out of files by somebody who says that this removes him.
+fn from_files(world: Inputs<'_>) -> bool {
+    matches!(world.extent, PruneScope::DeclaredPartners { .. })
+}
+
+/// Whether files ended him lately by not naming him. In a cluster nobody ends for that: an orphan stays one.
+fn is_pruned(world: Inputs<'_>, guest: &GuestRecord) -> bool {
+    let lately = |since: Timestamp| world.now.duration_since(since) < PRUNED_LATELY;
+    from_files(world)
+        && guest.mark.is_some()
+        && guest.deactivated_at.is_some_and(lately)
+        && world.declared.memberships_for(&guest.address).next().is_none()
+        && is_here(world, guest)
+}
+
+/// The steps that unmanage all orphans: `guestlist detach --orphans`. Garbage collection never does.
+pub fn give_back(world: Inputs<'_>) -> Vec<Step> {
+    let orphans = world.observed.guests().filter(|guest| is_orphan(world, guest));
+    let give_back = |guest: &GuestRecord| Step {
+        operation: Operation::Unmanage { guest: guest.id.clone() },
+        reason: Reason::Orphaned,
+        message: format!("no membership declares {}, so the ownership mark is removed", guest.address),
+    };
+    orphans.map(give_back).collect()
+}
+
+impl Orphan {
+    fn of(guest: &GuestRecord, mark: &OwnershipMark) -> Self {
+        Self { namespace: mark.namespace.clone(), name: mark.name.clone(), address: guest.address.to_string() }
+    }
+}
+
+/// Revokes the access of an orphan. The record stays, and passes on as it is if an object comes back for it.
+fn withhold(world: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec<Step>)> {
+    let mark = guest.mark.as_ref()?;
+    let step = |operation| Step {
+        operation,
+        reason: Reason::Orphaned,
+        message: format!("no membership declares {}", guest.address),
+    };
+    let mut steps = Vec::new();
+    if !guest.grants.is_empty() {
+        let accounts = guest.grants.keys().cloned().collect();
+        steps.push(step(Operation::Revoke { guest: guest.id.clone(), accounts }));
+    }
+    if guest.invitation.is_some() {
+        steps.push(step(Operation::RevokeInvitation { guest: guest.id.clone() }));
+    }
+    // An object that is gone from a cluster may be restored. From files it is gone because somebody says so.
+    if from_files(world) {
+        let guest = guest.id.clone();
+        steps.push(step(match mark.origin {
+            Origin::Created => Operation::Deactivate { guest },
+            Origin::Adopted => Operation::RemoveAdopted { guest },
+        }));
+    }
+    let key = ObjectRef::new(Kind::Membership, mark.namespace.clone(), mark.name.clone());
+    (!steps.is_empty()).then_some((key, steps))
+}
+
+/// Takes away what is held through shares that are gone by whoever's membership cannot be processed; every other one's own pass
+/// does it. A share of that name would be the one it was.
+fn through_nothing(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
+    let stuck =
+        |mark: &OwnershipMark| world.declared.membership_by_uid(&mark.uid).is_some_and(|slot| slot.read().is_none());
+    let mut found = Vec::new();
+    for guest in world.observed.guests().filter(|guest| guest.is_live() && is_here(world, guest)) {
+        let Some(mark) = guest.mark.as_ref().filter(|mark| stuck(mark)) else { continue };
+        for (account, held) in &guest.grants {
+            let gone = !world.declared.has_share_uid(&held.grant.share_uid)
+                && world.declared.share(&mark.namespace, &held.grant.share).is_none();
+            if gone {
+                let operation = Operation::Revoke { guest: guest.id.clone(), accounts: vec![account.clone()] };
+                let because = format!("no share grants {account} to {}", guest.address);
+                let step = Step { operation, reason: Reason::Terminating, message: because };
+                found.push((ObjectRef::new(Kind::Share, mark.namespace.clone(), &*held.grant.share), vec![step]));
+            }
+        }
+    }
+    found
+}
+
+/// Purges deactivated users that guestlist created, the longest deactivated first, at the pace of the policy. A record stays
+/// if an administrator disabled its login: it is the only memory of that decision.
+fn destroy_guests(world: Inputs<'_>, sweep: &mut GarbageCollection) {
+    let pace = &world.workspace.purge;
+    let lately = destroyed_lately(world.observed.destroyed(), world.now);
+    // Of all there were an hour ago: what is purged does not slow itself down.
+    let marked = world.observed.guests().filter(|guest| guest.mark.is_some()).count() + lately as usize;
+    let at_most = u32::try_from((marked * usize::from(pace.per_hour_percent)).div_ceil(100)).unwrap_or(u32::MAX);
+    let mut waiting: Vec<(Timestamp, &GuestRecord)> = world
+        .observed
+        .guests()
+        .filter_map(|guest| Some((guest.deactivated_at?, guest)))
+        .filter(|(_, guest)| {
+            let made = |mark: &OwnershipMark| mark.origin == Origin::Created && !is_held(world, guest, mark);
+            let disabled = guest.login == Login::DisabledByOther;
+            !disabled && is_here(world, guest) && guest.mark.as_ref().is_some_and(made)
+        })
+        .collect();
+    waiting.sort_by(|(a, first), (b, second)| (a, &first.address).cmp(&(b, &second.address)));
+    let is_due = |since: Timestamp| since.checked_add(pace.after).is_ok_and(|due| due <= world.now);
+    let due = waiting.iter().take_while(|(since, _)| is_due(*since)).count();
+    let now = due.min(at_most.saturating_sub(lately) as usize);
+    for (since, guest) in &waiting[..now] {
+        sweep.steps.push(Step {
+            operation: Operation::Purge { guest: guest.id.clone(), since: *since, at_most },
+            reason: Reason::Terminating,
+            message: format!("{} was deactivated at {since} and did not come back", guest.address),
+        });
+    }
+    if let Some((since, _)) = waiting.get(due) {
+        sweep.look_at(since.checked_add(pace.after).ok());
+    }
+    if now < due {
+        // When the first that counts for this hour does not any more.
+        let counted = world.observed.destroyed().keys().filter_map(|minute| minute.checked_add(DESTROYED_KEPT).ok());
+        sweep.look_at(counted.filter(|over| *over > world.now).min());
+    }
+}
+
+/// Nothing of what is paused is purged: neither of a partner, nor of a membership that was made anew.
+fn is_held(world: Inputs<'_>, guest: &GuestRecord, mark: &OwnershipMark) -> bool {
+    let partner = world.declared.partner(&mark.namespace, &guest.partner_name).map(CacheEntry::metadata);
+    let membership = world.declared.membership(&mark.namespace, &mark.name).map(CacheEntry::metadata);
+    partner.into_iter().chain(membership).any(is_paused)
+}
+
+/// Deactivates partners that no object stands for any more, once nobody is their guest: somebody took the finalizer off. As
+/// long as there is a guest, orphaned or waiting, one made anew under the name takes both up.
+fn left_behind(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
+    let left = |partner: &&PartnerRecord| {
+        let mark = &partner.mark;
+        world.extent == PruneScope::Everything
+            && partner.deactivated_at.is_none()
+            && world.declared.partner(&mark.namespace, &mark.name).is_none()
+            && !world.declared.has_partner_uid(&mark.uid)
+            && !world.observed.guests_of(&partner.id).any(GuestRecord::is_live)
+    };
+    let put_away = |partner: &PartnerRecord| {
+        let (namespace, name) = (&partner.mark.namespace, &partner.mark.name);
+        let step = Step {
+            operation: Operation::DeactivatePartner { partner: partner.id.clone() },
+            reason: Reason::Orphaned,
+            message: format!("no object declares the partner {namespace}/{name}"),
+        };
+        (ObjectRef::new(Kind::Partner, &**namespace, &**name), vec![step])
+    };
+    world.observed.partners().filter(left).map(put_away).collect()
+}
+
+/// A partner that was deactivated goes when none of its guests' records is left.
+fn destroy_partners(world: Inputs<'_>, sweep: &mut GarbageCollection) {
+    let ended = |partner: &&PartnerRecord| {
+        world.is_whole(&partner.mark.namespace, &partner.mark.name)
+            && !world.declared.has_partner_uid(&partner.mark.uid)
+            && world.observed.guests_of(&partner.id).next().is_none()
+    };
+    for partner in world.observed.partners().filter(ended) {
+        let Some(since) = partner.deactivated_at else { continue };
+        let due = since.checked_add(world.workspace.purge.after).ok();
+        if due.is_none_or(|due| due > world.now) {
+            sweep.look_at(due);
+            continue;
+        }
+        sweep.steps.push(Step {
+            operation: Operation::PurgePartner { partner: partner.id.clone(), since },
+            reason: Reason::Terminating,
+            message: format!("{}/{} has no guest left", partner.mark.namespace, partner.mark.name),
+        });
+    }
+}
+
+/// Guests who are gone, and whose login somebody turned on again. Should one have been taken up meanwhile, his membership
+/// turns it on.
+fn reopened(world: Inputs<'_>) -> Vec<Step> {
+    let made = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
+    let gone = world.observed.guests().filter(|guest| guest.deactivated_at.is_some() && guest.login.is_enabled());
+    let shut = |guest: &GuestRecord| Step {
+        operation: Operation::DisableLogin { guest: guest.id.clone() },
+        reason: Reason::Terminating,
+        message: format!("{} was removed, and the login was turned on again from outside", guest.address),
+    };
+    gone.filter(made).filter(|guest| is_here(world, guest)).map(shut).collect()
+}
+
+/// Shares that are gone, and through which nobody holds anything: their names are free for other accounts.
+fn forgotten_shares(world: Inputs<'_>) -> Vec<Step> {
+    let gone = |share: &&ShareRecord| {
+        !world.declared.has_share_uid(&share.uid)
+            && world.observed.holders(&share.uid).next().is_none()
+            && was_here(world, share)
+    };
+    world.observed.shares().filter(gone).map(|share| forget(&share.uid)).collect()
+}
+
+/// Whether a share would be declared here. What is remembered of it names its partner without the namespace: so all partners
+/// of that name have to be.
+fn was_here(world: Inputs<'_>, share: &ShareRecord) -> bool {
+    let mut named = world.observed.partners().filter(|partner| partner.mark.name == share.partner_name).peekable();
+    world.extent == PruneScope::Everything
+        || (named.peek().is_some() && named.all(|partner| world.is_whole(&partner.mark.namespace, &partner.mark.name)))
+}
+
+impl GarbageCollection {
+    fn look_at(&mut self, instant: Option<Timestamp>) {
+        self.next_check = [self.next_check, instant].into_iter().flatten().min();
+    }
+}
