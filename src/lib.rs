@@ -1,37 +1,37 @@
 //! guestlist keeps guest access to shared accounts declarative. A functional core with two shells; data flows one way:
 //!
 //! ```text
-//! YAML / watch events ──▶ api ──▶ index ──▶ rules + plan (pure) ──▶ directory ──▶ status, events, metrics
+//! YAML / watch events ──▶ api ──▶ cache ──▶ validation + plan ──▶ engine ──▶ executor ──▶ directory, Kubernetes
 //! ```
 //!
-//! | module | what it is | what it may use |
+//! | module | contents | may use |
 //! |---|---|---|
-//! | [`api`] | the three custom resources on the wire: serde, schema, CEL | nothing of ours |
-//! | [`rules`] | the rules: types, terms, one small function each | `api` |
-//! | `few` | a map of few entries | nothing of ours |
-//! | `fresh` | one live reading shared by all who asked before it began | nothing of ours |
-//! | `panic_report` | the message of a panic, without quoted text | nothing of ours |
-//! | `wording` | what people are told of a text that they wrote | nothing of ours |
-//! | [`yaml`] | reads YAML and JSON as kubectl does, with places | `rules` |
-//! | [`workspace`] | the workspace policy: domains, Host Admins and namespaces | `rules`, `wording`, `yaml` |
-//! | [`index`] | the declared world in memory; says which objects an event touches | `api`, `rules` |
-//! | [`directory`] | the identity backend behind two traits, and what was last seen of it | `rules` |
-//! | [`plan`] | pure: (declared, observed, now) → operations, status, next look | all above, no I/O |
-//! | [`operator`] | the only place with a Kubernetes client | everything |
-//! | [`cli`] | the command line | everything |
+//! | [`util`] | a small map, a coalesced read, suggestions, the clock, panic reports | no module |
+//! | [`api`] | the three custom resources: serde, schema, CEL | `util` |
+//! | [`domain`] | types without rules: addresses, roles, durations, names, reasons | no module |
+//! | [`validation`] | the rules of a spec, their messages, and the catalog of reasons | `api`, `domain` |
+//! | [`yaml`] | reads YAML and JSON as kubectl does, with positions | `domain`, `util` |
+//! | [`workspace_policy`] | the workspace policy: domains, Host Admins and namespaces | `domain`, `util`, `yaml` |
+//! | [`cache`] | the declared objects in memory, and the objects that an event affects | `api`, `domain`, `validation` |
+//! | [`directory`] | the identity backends behind two traits, and a cache of their records | `domain`, `util` |
+//! | [`plan`] | pure: (declared, observed, now) → operations, status, next check | all above, no I/O |
+//! | [`engine`] | pure: a state machine that takes inputs in and hands tasks out | all above, no I/O |
+//! | [`executor`] | runs tasks on a directory and on an object store | all above |
+//! | [`operator`] | everything that needs a Kubernetes client | all above |
+//! | [`cli`] | the command line | all above |
 //!
 //! `tests/boundaries.rs` holds these boundaries.
 
 pub mod api;
+pub mod cache;
 pub mod cli;
 pub mod directory;
-pub mod few;
-mod fresh;
-pub mod index;
+pub mod domain;
+pub mod engine;
+pub mod executor;
 pub mod operator;
-mod panic_report;
 pub mod plan;
-pub mod rules;
-mod wording;
-pub mod workspace;
+pub mod util;
+pub mod validation;
+pub mod workspace_policy;
 pub mod yaml;

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use guestlist::api;
+use guestlist::cache::Kind;
 use guestlist::directory::sqlite::{Directory, OpenMode, Store};
 use guestlist::directory::{DirectoryWriter, Epoch, GuestId, Operation, Origin, Owner, OwnershipMark, PartnerId};
-use guestlist::index::Kind;
-use guestlist::operator::watch::Watched;
-use guestlist::rules::{Email, GuestRole};
+use guestlist::domain::{Email, GuestRole};
+use guestlist::executor::object_store::Watched;
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, WatchParams};
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
@@ -159,7 +159,7 @@ fn admit(name: &str, address: &str, partner: &str) -> Operation {
         address: Email::parse(address).unwrap(),
         display_name: name.to_owned(),
         role: GuestRole::GuestUser,
-        allowed: guestlist::rules::all_methods(),
+        allowed: guestlist::domain::all_methods(),
         expires_at: Timestamp::now() + SignedDuration::from_hours(72),
     }
 }

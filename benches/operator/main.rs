@@ -23,11 +23,11 @@ mod world;
 use std::time::{Duration, Instant};
 
 use controlplane::ControlPlane;
+use guestlist::cache::{Kind, ObjectCache};
 use guestlist::directory::sqlite::{OpenMode, Store};
 use guestlist::directory::{DirectoryCache, Owner};
-use guestlist::index::{Kind, ObjectCache};
 use guestlist::plan::{AvailableFacts, Inputs, PruneScope, plan};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::Timestamp;
 use operator::Operator;
 use world::{Size, client};

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use guestlist::api;
-use guestlist::index::{Kind, Object};
-use guestlist::operator::watch::{Watched, declared};
+use guestlist::cache::{Kind, Object};
+use guestlist::executor::object_store::{Watched, declared};
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::DeserializeGuard;

@@ -1,7 +1,7 @@
 //! The wire: the three custom resources as the API server stores them. Serde, schema and CEL only, no logic.
 //!
 //! Nothing here parses: times, durations, roles and addresses are strings, so that everything the server
-//! accepts can be read back. They become types, or violations, in [`crate::rules`].
+//! accepts can be read back. They become types, or violations, in [`crate::validation`].
 
 #[allow(clippy::duplicated_attributes, reason = "a printer column names its type, as the others do")]
 mod account_share;

@@ -10,10 +10,10 @@ use clap::Args;
 use tokio::runtime::Runtime;
 
 use super::offline::early::Early;
-use super::offline::manifests::{Given, Manifests, Rehearsal, foreign, rehearse};
 use super::offline::later;
-use super::offline::session::{CompletedStep, load};
+use super::offline::manifests::{Given, Manifests, Rehearsal, foreign, rehearse};
 use super::offline::render::{Subjects, Text, takes};
+use super::offline::session::{CompletedStep, load};
 use super::plan::{Format, show};
 use super::{ask, check, offline};
 use crate::directory::{DirectoryWriter, Epoch, Error};
@@ -236,10 +236,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::cache::{Kind, ObjectRef};
     use crate::directory::{GuestId, Operation};
-    use crate::index::{Kind, ObjectRef};
+    use crate::domain::Reason;
     use crate::plan::Step;
-    use crate::rules::Reason;
 
     fn done(operation: Operation) -> CompletedStep {
         let step = Step { operation, reason: Reason::Reconciled, message: String::new() };

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use super::offline::manifests::{FILES, Given, Manifests};
 use super::offline::session::load;
 use super::{Problem, ask, offline};
+use crate::cache::{Kind, Membership, ObjectCache, ObjectRef, has_finalizer};
 use crate::directory::{DirectoryCache, DirectoryWriter, Owner};
-use crate::index::{Kind, Membership, ObjectCache, ObjectRef, has_finalizer};
+use crate::domain::printable;
 use crate::operator::cluster::Cluster;
 use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, Step, behind, gc};
-use crate::rules::printable;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

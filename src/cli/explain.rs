@@ -5,8 +5,10 @@ use std::io::Write;
 use super::Problem;
 use super::reference::ReferencePage;
 use crate::api::ConditionType;
-use crate::rules::{self, Reason, ReasonGroup};
-use crate::wording::nearest;
+use crate::domain::Reason;
+use crate::util::suggest::nearest;
+use crate::validation;
+use crate::validation::ReasonGroup;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -31,7 +33,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Problem
         return Err(Problem::Said(unknown(word)));
     }
     if let Some(reason) = reason {
-        write!(out, "{}", rules::explain(reason))?;
+        write!(out, "{}", validation::explain(reason))?;
     }
     if let Some(type_) = condition {
         let (also, kinds, meaning) = (if reason.is_some() { "\n" } else { "" }, type_.kinds(), type_.meaning());
@@ -56,7 +58,7 @@ fn list(out: &mut dyn Write) -> Result<(), Problem> {
     ];
     for (title, sort) in sections {
         writeln!(out, "{title}\n")?;
-        for entry in Reason::ALL.iter().map(|reason| rules::entry(*reason)).filter(|entry| entry.sort == sort) {
+        for entry in Reason::ALL.iter().map(|reason| validation::entry(*reason)).filter(|entry| entry.sort == sort) {
             writeln!(out, "  {:<24} {}", entry.reason.as_str(), first_sentence(entry.meaning))?;
         }
         writeln!(out)?;

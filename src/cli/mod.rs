@@ -16,8 +16,9 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::rules::printable_lines;
-use crate::{api, panic_report};
+use crate::api;
+use crate::domain::printable_lines;
+use crate::util::panic_report;
 pub use check::read_manifests;
 pub use directory::read_import;
 use terminal::{Terminal, complain};

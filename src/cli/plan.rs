@@ -10,13 +10,13 @@ use clap::{Args, ValueEnum};
 
 use super::offline::compare::{self, AccessDifference, Direction, Side, compare};
 use super::offline::manifests::{Given, Manifests, Rehearsal, applied_at, rehearse, rehearse_at};
-use super::offline::session::load;
 use super::offline::render::{Subjects, Text, json};
+use super::offline::session::load;
 use super::offline::{later, markdown};
 use super::{check, offline};
-use crate::index::{Object, ObjectRef};
+use crate::cache::{Object, ObjectRef};
+use crate::domain::printable_json;
 use crate::plan::PruneScope;
-use crate::rules::printable_json;
 
 /// There is something to do.
 const CHANGES: u8 = 2;

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
 
 use crate::api::{self, ConditionType};
-use crate::operator::health::METRICS;
-use crate::rules::{self, Reason};
+use crate::domain::Reason;
+use crate::executor::metrics::METRICS;
+use crate::validation;
 
 /// A page of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -25,7 +26,7 @@ impl ReferencePage {
     /// The page as Markdown.
     pub(super) fn text(self) -> String {
         match self {
-            Self::Rules => rules::markdown(),
+            Self::Rules => validation::markdown(),
             Self::Conditions => conditions(),
             Self::Fields => fields(),
             Self::Metrics => metrics(),

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
 use super::terminal::{LogLines, complain};
-use crate::operator::clock::Clock;
+use crate::domain::time;
 use crate::operator::{self, Options, lease};
-use crate::rules::time;
+use crate::util::clock::Clock;
 
 /// Arguments of `guestlist run`.
 #[derive(Debug, Args)]

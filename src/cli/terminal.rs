@@ -6,8 +6,8 @@ use std::io::{self, Write};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::rules::text::is_hidden;
-use crate::rules::{printable, printable_json, printable_lines};
+use crate::domain::text::is_hidden;
+use crate::domain::{printable, printable_json, printable_lines};
 
 /// Writes an error to standard error.
 pub fn complain(problem: &str) {

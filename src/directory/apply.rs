@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::{Grant, GrantRecord, GuestRecord, Login, MfaRecord, Operation, Origin, Owner, SentMail};
-use crate::rules::{GuestRole, Methods, ShareRole};
+use crate::domain::{GuestRole, Methods, ShareRole};
 
 /// What an operation has to know besides the record.
 pub struct ApplyContext<'a> {

@@ -9,7 +9,7 @@ use super::{
     AccountRecord, Applied, GuestId, GuestRecord, MailRecord, OwnershipMark, PartnerId, PartnerRecord, Purged,
     SentMail, ShareRecord, UserRecord,
 };
-use crate::rules::Email;
+use crate::domain::Email;
 
 /// The observed world.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AccountRecord, UserRecord};
-use crate::rules::Email;
-use crate::wording::nearest_within;
+use crate::domain::Email;
+use crate::util::suggest::nearest_within;
 
 /// Users and accounts that shall be there.
 #[derive(Clone, Debug, Default, PartialEq)]

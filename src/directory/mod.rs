@@ -2,14 +2,14 @@
 //! observer cannot write: it does not compile.
 
 pub mod apply;
+pub mod cache;
 pub mod error;
 pub mod import;
 pub mod keycloak;
-pub mod cache;
 pub mod operation;
-pub mod url;
 pub mod record;
 pub mod sqlite;
+pub mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,14 +17,14 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
+pub use cache::DirectoryCache;
 pub use error::Error;
 pub use import::{Import, ImportFile, Imported, UserEntry};
-pub use cache::DirectoryCache;
 pub use operation::{AccessChange, Operation};
-pub use url::DirectoryUrl;
 pub use record::*;
+pub use url::DirectoryUrl;
 
-use crate::rules::{Email, quote};
+use crate::domain::{Email, quote};
 
 /// What may be shown of a directory's address: its kind. Behind that somebody may have written a password.
 pub fn scheme(address: &str) -> String {

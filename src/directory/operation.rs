@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Grant, GuestId, OwnershipMark, PartnerId};
-use crate::rules::{Email, GuestRole, Methods};
+use crate::domain::{Email, GuestRole, Methods};
 
 /// One change. Executing one twice is the same as once.
 #[derive(Clone, Debug, PartialEq, Eq)]

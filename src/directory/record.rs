@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::few::SmallMap;
-use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
+use crate::domain::{Email, GuestRole, Methods, MfaMethod, ShareRole};
+use crate::util::small_map::SmallMap;
 
 /// Identifies a guest's record in the directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,11 +7,12 @@ use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::{Client, Resource};
 use serde_json::json;
 
-use super::term::{connect, identity};
-use super::watch::{Watched, list};
 use super::error::describe;
+use super::term::{connect, identity};
+use super::watch::list;
 use crate::api;
-use crate::index::{Kind, Object, ObjectRef, has_finalizer};
+use crate::cache::{Kind, Object, ObjectRef, has_finalizer};
+use crate::executor::object_store::Watched;
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(10);

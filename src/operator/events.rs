@@ -10,9 +10,9 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 use uuid::Uuid;
 
-use super::objects::EventContext;
 use super::error::describe;
 use crate::api;
+use crate::executor::object_store::EventContext;
 
 /// How long telling may take.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -2,7 +2,6 @@
 //! every write asks [`Term::left`] first, and no call may last longer than that. What a process writes that was frozen
 //! between the question and the call is refused where it arrives: by the object's resourceVersion, by the directory's epoch.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,8 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Client;
 use kube::api::{Api, PostParams};
 
-use super::clock::Clock;
 use super::error::describe;
+use crate::executor::lease_term::LeaseTerm;
+use crate::util::clock::Clock;
 
 /// How long a candidate waits at most before it looks again.
 const LOOK: Duration = Duration::from_secs(2);
@@ -28,46 +28,6 @@ pub struct Settings {
     pub holder: String,
     /// How long it lasts after its last renewal.
     pub duration: Duration,
-}
-
-/// How long we lead for sure.
-#[derive(Clone, Debug)]
-pub struct LeaseTerm {
-    renewed: Arc<Mutex<(Instant, Timestamp)>>,
-    duration: Duration,
-    clock: Clock,
-}
-
-impl LeaseTerm {
-    /// A term that begins now.
-    pub fn lasting(duration: Duration, clock: Clock) -> Self {
-        Self { renewed: Arc::new(Mutex::new((Instant::now(), clock.now()))), duration, clock }
-    }
-
-    /// A term that does not end, where nobody else could lead.
-    pub fn endless(clock: Clock) -> Self {
-        Self::lasting(Duration::MAX, clock)
-    }
-
-    /// What is left of the term, by the clock that runs faster: one of them may stand still while the machine sleeps.
-    pub fn left(&self) -> Duration {
-        if self.duration == Duration::MAX {
-            return self.duration;
-        }
-        let (instant, wall) = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        let by_wall = Duration::try_from(self.clock.now().duration_since(wall)).unwrap_or_default();
-        self.duration.saturating_sub(instant.elapsed().max(by_wall))
-    }
-
-    /// How long a call may take: its own deadline, or what is left of the term. `None`: the term is over.
-    pub fn within(&self, deadline: Duration) -> Option<Duration> {
-        Some(self.left().min(deadline)).filter(|left| !left.is_zero())
-    }
-
-    /// Renewed by a call that began then.
-    fn renew(&self, began: (Instant, Timestamp)) {
-        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = began;
-    }
 }
 
 /// The Lease that we stand for, and hold once [`Candidate::wait`] has returned.

@@ -1,23 +1,16 @@
 //! The operator: the only place with a Kubernetes client. [`engine`] decides without I/O; the rest is a thin shell that
 //! brings inputs to it and does its tasks.
 
-pub mod clock;
 pub mod cluster;
-pub mod engine;
-mod events;
-pub mod exchange;
-pub mod sources;
-pub mod health;
-pub mod lease;
-pub mod objects;
-pub mod perform;
-pub mod queue;
-mod running;
-mod term;
-pub mod status;
-pub mod supervise;
-pub mod watch;
 mod error;
+mod events;
+pub mod health;
+pub mod kubernetes;
+pub mod lease;
+pub mod sources;
+pub mod supervise;
+mod term;
+pub mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,13 +22,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::api;
-use crate::index::Kind;
-use clock::Clock;
-use engine::{Engine, Input};
+use crate::cache::Kind;
+use crate::engine::{Engine, Input};
+use crate::executor::Executor;
+use crate::executor::lease_term::LeaseTerm;
+use crate::executor::running::Running;
+use crate::util::clock::Clock;
 use health::Health;
-use lease::LeaseTerm;
-use perform::Executor;
-use running::Running;
 
 /// How long running tasks have to finish when the operator stops.
 const GRACE: Duration = Duration::from_secs(10);

@@ -10,12 +10,13 @@ use futures::FutureExt;
 use kube::Client;
 use tokio::sync::mpsc;
 
-use super::engine::Input;
 use super::sources;
-use super::health::Metrics;
-use super::watch::{self, Watched};
+use super::watch;
 use crate::directory::{DirectoryWriter, Error};
-use crate::panic_report;
+use crate::engine::Input;
+use crate::executor::metrics::Metrics;
+use crate::executor::object_store::Watched;
+use crate::util::panic_report;
 
 /// How long to wait before the first restart of a source, and at most.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
@@ -41,7 +42,8 @@ impl Supervisor {
         let problem = |said: String| {
             Input::DirectoryDown(Error::Unavailable { context: format!("the reading of the directory ended: {said}") })
         };
-        self.run("directory", problem, || sources::follow_directory(directory.clone(), resync, self.inbox.clone())).await;
+        self.run("directory", problem, || sources::follow_directory(directory.clone(), resync, self.inbox.clone()))
+            .await;
     }
 
     /// Reads the policy file and follows its changes.

@@ -10,16 +10,18 @@ use kube::api::Api;
 use kube::{Client, Config};
 use tokio::sync::mpsc;
 
-use super::engine::{self, Engine, Input};
+use super::error::{describe, no_cluster};
 use super::events::EventRecorder;
 use super::health::Health;
-use super::lease::{Candidate, HeldLease, LeaseTerm};
-use super::objects::{Kubernetes, Readings};
-use super::perform::Executor;
-use super::error::{describe, no_cluster};
+use super::lease::{Candidate, HeldLease};
 use super::{Options, sources};
 use crate::directory::{DirectoryUrl, DirectoryWriter, Epoch, Error, Owner};
-use crate::workspace::WorkspacePolicy;
+use crate::engine;
+use crate::engine::{Engine, Input};
+use crate::executor::Executor;
+use crate::executor::lease_term::LeaseTerm;
+use crate::operator::kubernetes::{Kubernetes, Readings};
+use crate::workspace_policy::WorkspacePolicy;
 
 /// How many inputs may wait for the engine.
 const INBOX: usize = 1024;

@@ -9,15 +9,15 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cache::{Object, ObjectRef};
 use crate::cli::offline::object_store::InMemoryObjects;
 use crate::directory::sqlite::{Inline, OpenMode, Store};
 use crate::directory::{AccountRecord, DirectoryWriter, Import, Owner, UserRecord};
-use crate::index::{Object, ObjectRef};
-use crate::operator::engine::Failure;
-use crate::operator::objects::{EventContext, ObjectStore, PatchTarget};
-use crate::operator::watch::Watched;
-use crate::rules::Email;
-use crate::workspace::WorkspacePolicy;
+use crate::domain::Email;
+use crate::engine::Failure;
+use crate::executor::object_store::Watched;
+use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget};
+use crate::workspace_policy::WorkspacePolicy;
 
 const POLICY: &str = "{domains: [host.example], tenants: [{namespace: partners, hostAdmins: ['*@host.example']}]}";
 

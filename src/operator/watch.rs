@@ -1,21 +1,20 @@
 //! Lists and watches one kind. Our own loop rather than the library's, because freshness needs the resourceVersions of
 //! bookmarks, which the library keeps to itself.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::StreamExt;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use kube::core::{DeserializeGuard, ObjectMeta};
 use kube::{Client, Resource};
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use super::engine::Input;
 use super::error::describe;
-use crate::api;
-use crate::index::resource_version::{self, Malformed};
-use crate::index::{CachedAnyKind, Kind, Object, ObjectRef};
+use crate::cache::resource_version;
+use crate::cache::resource_version::Malformed;
+use crate::cache::{CachedAnyKind, Object, ObjectRef};
+use crate::engine::Input;
+use crate::executor::object_store::{Watched, declared};
 
 /// How many objects a page of a list holds.
 const PAGE: u32 = 500;
@@ -30,50 +29,6 @@ const SILENCE: Duration = Duration::from_secs(150);
 
 /// A watch that lasted this long was a good one.
 const LASTING: Duration = Duration::from_secs(5);
-
-/// A kind that we watch.
-pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
-    /// The kind.
-    const KIND: Kind;
-    /// The object as it is declared.
-    fn declared(self) -> Object;
-}
-
-impl Watched for api::LocalPartner {
-    const KIND: Kind = Kind::Partner;
-    fn declared(self) -> Object {
-        Object::Partner(Box::new(self))
-    }
-}
-
-impl Watched for api::GuestMembership {
-    const KIND: Kind = Kind::Membership;
-    fn declared(self) -> Object {
-        Object::Membership(Box::new(self))
-    }
-}
-
-impl Watched for api::AccountShare {
-    const KIND: Kind = Kind::Share;
-    fn declared(self) -> Object {
-        Object::Share(Box::new(self))
-    }
-}
-
-/// An object as it came from the server, readable or not. What we never read does not stay in memory.
-pub fn declared<K: Watched>(object: DeserializeGuard<K>) -> Object {
-    match object.0 {
-        Ok(mut object) => {
-            object.meta_mut().managed_fields = None;
-            object.declared()
-        }
-        Err(invalid) => {
-            let mut metadata = invalid.metadata;
-            metadata.managed_fields = None;
-            Object::Unreadable { kind: K::KIND, metadata: Box::new(metadata), error: invalid.error }
-        }
-    }
-}
 
 /// Why a watch ends.
 enum End {

@@ -4,7 +4,7 @@ use super::Inputs;
 use super::evaluate::share::{Propagation, fits, manager_by_spec};
 use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use crate::directory::Grant;
-use crate::rules::{GuestRole, Reason, ShareRole};
+use crate::domain::{GuestRole, Reason, ShareRole};
 
 /// By which way a guest gets an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

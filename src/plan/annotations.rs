@@ -4,9 +4,9 @@
 use jiff::Timestamp;
 
 use crate::api;
-use crate::index::Kind;
-use crate::rules::{quote, time};
-use crate::wording::nearest;
+use crate::cache::Kind;
+use crate::domain::{quote, time};
+use crate::util::suggest::nearest;
 
 /// A problem of one annotation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

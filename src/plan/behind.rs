@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::Inputs;
-use super::ownership::{is_being_deleted, name, namespace, uid};
 use super::common;
 use super::lifecycle::State;
+use super::ownership::{is_being_deleted, name, namespace, uid};
 use super::{Plan, Status};
+use crate::cache::{CacheEntry, Kind, Membership, ObjectCache};
 use crate::directory::DirectoryCache;
-use crate::index::{CacheEntry, Kind, Membership, ObjectCache};
 
 /// States of a guest whose first mail went out.
 const ADMITTED: [State; 4] = [State::Invited, State::InvitationExpired, State::Joined, State::Active];
@@ -17,7 +17,7 @@ const ADMITTED: [State; 4] = [State::Invited, State::InvitationExpired, State::J
 /// The memberships whose status says that the directory admitted their guest, although it has no record of their address.
 pub fn missing<'a>(declared: &'a ObjectCache, observed: &'a DirectoryCache) -> impl Iterator<Item = &'a Membership> {
     let entry =
-        |key: crate::index::ObjectRef| declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
+        |key: crate::cache::ObjectRef| declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
     declared.keys(Kind::Membership).filter_map(entry).filter(|entry| is_missing(entry, observed))
 }
 

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::ownership::annotation;
 use super::conditions::{self, KindCondition, Summary};
+use super::ownership::annotation;
 use crate::api::{self, Condition, ConditionType, Conditions, ViolationStatus};
-use crate::index::{CacheEntry, CachedMetadata};
-use crate::rules::{Reason, Violation};
+use crate::cache::{CacheEntry, CachedMetadata};
+use crate::domain::Reason;
+use crate::validation::Violation;
 
 /// The fields that every status has.
 pub struct Common {

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use crate::api::{Condition, ConditionType, ViolationStatus};
-use crate::rules::{Reason, Violation, printable};
+use crate::domain::{Reason, printable};
+use crate::validation::Violation;
 
 /// How many violations and withheld entries a status holds.
 pub const LISTED: usize = 50;

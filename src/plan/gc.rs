@@ -6,11 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::ownership::{is_orphan, is_paused};
 use super::share::forget;
 use super::{Inputs, PruneScope, Step};
+use crate::cache::{CacheEntry, Kind, ObjectRef};
 use crate::directory::{
     DESTROYED_KEPT, GuestRecord, Login, Operation, Origin, OwnershipMark, PartnerRecord, ShareRecord, destroyed_lately,
 };
-use crate::index::{CacheEntry, Kind, ObjectRef};
-use crate::rules::Reason;
+use crate::domain::Reason;
 
 /// How many orphans are few whatever the share of all guests that they are, and the share that is few whatever their number.
 const FEW_ORPHANS: usize = 3;

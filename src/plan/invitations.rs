@@ -10,8 +10,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Inputs;
+use crate::cache::ObjectRef;
 use crate::directory::SENT_KEPT;
-use crate::index::ObjectRef;
 
 /// Invitations that are being sent, and those that wait for their turn.
 #[derive(Clone, Debug, Default)]
@@ -123,7 +123,7 @@ fn sent_lately<'a>(world: Inputs<'a>, namespace: &str) -> impl Iterator<Item = T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::Kind;
+    use crate::cache::Kind;
 
     fn key(namespace: &str, name: &str) -> ObjectRef {
         ObjectRef::new(Kind::Membership, namespace, name)

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::rules::Reason;
+use crate::domain::Reason;
 
 /// Where a guest stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

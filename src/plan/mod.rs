@@ -6,30 +6,30 @@
 mod access;
 pub mod annotations;
 pub mod behind;
-mod ownership;
 mod common;
 mod conditions;
-pub mod invitations;
 pub mod evaluate;
+pub mod gc;
+pub mod invitations;
 pub mod later;
 mod lifecycle;
 mod membership;
+mod ownership;
 mod partner;
 pub mod revoke;
 mod share;
-pub mod gc;
 
-pub use ownership::{is_orphan, is_paused};
 pub use invitations::{InvitationQueue, NO_INVITATIONS};
 pub use lifecycle::State;
+pub use ownership::{is_orphan, is_paused};
 
 use jiff::Timestamp;
 
 use crate::api;
+use crate::cache::{CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::directory::{DirectoryCache, Operation, Owner, Revision};
-use crate::index::{CacheEntry, Kind, ObjectCache, ObjectRef};
-use crate::rules::{Email, Reason};
-use crate::workspace::WorkspacePolicy;
+use crate::domain::{Email, Reason};
+use crate::workspace_policy::WorkspacePolicy;
 
 /// Everything a plan is made from.
 #[derive(Clone, Copy)]

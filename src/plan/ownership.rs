@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use super::Inputs;
+use crate::cache::{CachedMetadata, Membership};
 use crate::directory::{Grant, GuestRecord, OwnershipMark};
-use crate::index::{CachedMetadata, Membership};
 
 /// What a membership has of the directory's record for its address.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,17 +2,18 @@
 
 use jiff::Timestamp;
 
-use super::ownership::{is_being_deleted, name, namespace, uid};
 use super::common::{self, Common};
 use super::conditions::{self, KindCondition, Summary, Truth, show};
 use super::evaluate::{EvaluatedMembership, EvaluatedPartner, Presence};
 use super::lifecycle::State;
 use super::membership::end;
+use super::ownership::{is_being_deleted, name, namespace, uid};
 use super::{Deletion, Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
+use crate::cache::{CacheEntry, CachedMetadata, Kind, ObjectRef, Partner};
 use crate::directory::{AccessChange, GuestRecord, Operation, Origin, OwnershipMark, PartnerId};
-use crate::index::{CacheEntry, CachedMetadata, Kind, ObjectRef, Partner};
-use crate::rules::{GuestRole, Reason, Taint};
+use crate::domain::{GuestRole, Reason};
+use crate::validation::Taint;
 
 /// Plans the partner of a name.
 pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
@@ -40,7 +41,7 @@ pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
     }
 }
 
-fn unreadable(world: Inputs<'_>, slot: &CacheEntry<api::LocalPartnerStatus, crate::rules::PartnerTerms>) -> Plan {
+fn unreadable(world: Inputs<'_>, slot: &CacheEntry<api::LocalPartnerStatus, crate::validation::PartnerTerms>) -> Plan {
     let meta = slot.metadata();
     if !world.directory_available {
         return Plan::nothing();

@@ -1,11 +1,11 @@
 //! Plans the revocations that follow from the specs alone, on one guest's record, before the directory is read in full. Every
 //! other operation waits for the full reading: grants, invitations, the end of a record, orphans.
 
-use super::ownership::{is_being_deleted, namespace};
 use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::ownership::{is_being_deleted, namespace};
 use super::{AvailableFacts, Inputs, Plan, Step, membership};
+use crate::cache::{CacheEntry, CachedMetadata, Kind, Membership, ObjectRef};
 use crate::directory::{AccessChange, Operation};
-use crate::index::{CacheEntry, CachedMetadata, Kind, Membership, ObjectRef};
 
 /// The world, as far as it is known then.
 fn known(world: Inputs<'_>) -> Inputs<'_> {
@@ -77,6 +77,6 @@ fn is_changed<'a>(world: Inputs<'a>, entry: &'a Membership) -> bool {
             .any(|share| changed(&share.metadata, share.status.read().and_then(|status| status.observed_generation)))
 }
 
-fn shares_of<'a>(world: Inputs<'a>, entry: &'a Membership) -> impl Iterator<Item = &'a crate::index::Share> {
+fn shares_of<'a>(world: Inputs<'a>, entry: &'a Membership) -> impl Iterator<Item = &'a crate::cache::Share> {
     world.declared.shares(namespace(&entry.metadata), &entry.reading.terms.partner)
 }

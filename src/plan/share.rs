@@ -4,18 +4,19 @@
 use std::collections::BTreeMap;
 
 use super::access::access;
-use super::ownership::{is_behind, is_being_deleted, is_paused, is_processed, namespace, uid};
 use super::common::{self, Common};
 use super::conditions::{self, KindCondition, LISTED, Summary, Truth, show};
 use super::evaluate::share::{Authorized, entry_violations};
 use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::ownership::{is_behind, is_being_deleted, is_paused, is_processed, namespace, uid};
 use super::{Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
+use crate::cache::{CacheEntry, Share};
 use crate::directory::{GuestRecord, Operation};
-use crate::index::{CacheEntry, Share};
-use crate::rules::{Reason, Violation};
+use crate::domain::Reason;
+use crate::validation::Violation;
 
-type ShareSlot = CacheEntry<api::AccountShareStatus, crate::rules::ShareTerms>;
+type ShareSlot = CacheEntry<api::AccountShareStatus, crate::validation::ShareTerms>;
 
 /// Plans the share of a name.
 pub fn plan(world: Inputs<'_>, space: &str, share: &str) -> Plan {
@@ -205,7 +206,7 @@ fn grants(
     for entry in world.declared.members(partner.namespace, &partner.name) {
         let name = super::ownership::name(&entry.metadata);
         let concerned =
-            entry.reading.terms.role == crate::rules::GuestRole::GuestAdmin || terms.guest_users.contains_key(name);
+            entry.reading.terms.role == crate::domain::GuestRole::GuestAdmin || terms.guest_users.contains_key(name);
         if !concerned {
             continue;
         }

@@ -1,7 +1,7 @@
 //! The characters under the scanner, and their places.
 
-use super::scanner::{Position, Scanner};
 use super::node::Span;
+use super::scanner::{Position, Scanner};
 
 impl Scanner<'_> {
     /// A byte ahead; 0 after the end. The last line has a line end, written or not.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::parser::{Content, MAX_DEPTH, Nodes, RawNode};
 use super::node::{MapEntry, Node, Span, Value};
+use super::parser::{Content, MAX_DEPTH, Nodes, RawNode};
 use super::{Problem, scalar};
-use crate::rules::quote;
+use crate::domain::quote;
 
 /// The most values that the aliases of one document may make, and the most bytes of text: many aliases can name a long text.
 const MAX_COPIES: usize = 100_000;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Problem;
-use super::parser::MAX_DEPTH;
 use super::node::{MapEntry, Node, Span, Value};
+use super::parser::MAX_DEPTH;
 
 /// Reads the value that begins at `at`, after blanks: the value, and where it ends. `None`: it is no JSON.
 pub fn value(text: &str, at: usize, problems: &mut Vec<Problem>) -> Option<(Node, usize)> {

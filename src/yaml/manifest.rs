@@ -3,7 +3,7 @@
 use super::Problem;
 use super::metadata;
 use super::node::{Node, Value};
-use crate::rules::quote;
+use crate::domain::quote;
 
 /// The objects of a document, or why kubectl refuses it.
 pub fn objects(document: Node) -> Result<Vec<Node>, Problem> {

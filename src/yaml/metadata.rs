@@ -2,8 +2,8 @@
 
 use super::Problem;
 use super::node::{MapEntry, Node, Span, Value};
-use crate::rules::quote;
-use crate::rules::time::instant;
+use crate::domain::quote;
+use crate::domain::time::instant;
 
 /// The type of a field. A field that is not listed has any.
 enum Type {

@@ -11,13 +11,14 @@
 //! `tests/core/check/differential` holds this module to kubectl's reader.
 
 mod characters;
-mod documents;
 mod decode;
+mod documents;
 mod encoding;
 mod json;
 pub mod manifest;
 pub mod metadata;
 mod misplaced;
+pub mod node;
 mod parser;
 mod scalar;
 mod scalars;
@@ -25,13 +26,12 @@ mod scanner;
 mod settings;
 mod switch;
 mod token;
-pub mod node;
 
 pub use encoding::decode as decode_bytes;
 pub use settings::ambiguity;
 pub use switch::Switch;
 
-use crate::rules::quote;
+use crate::domain::quote;
 use documents::Chunk;
 use node::{Node, Span, Value};
 

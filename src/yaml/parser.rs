@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::node::Span;
 use super::scanner::{Scanned, Scanner};
 use super::token::{Token, TokenKind};
-use super::node::Span;
 use super::{Problem, ProblemKind};
 
 /// The depth of values in each other: far below the stack of a thread.

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::node::{Node, Span, Value};
 use super::{Problem, read};
-use crate::rules::quote;
+use crate::domain::quote;
 
 /// The line, the column and the cause, where a text of settings can be read in two ways.
 pub fn ambiguity(text: &str) -> Option<(usize, usize, String)> {

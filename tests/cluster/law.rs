@@ -1,6 +1,7 @@
 //! Enforcement by the API server: the rules of one object, as CEL in the CRDs.
 
-use guestlist::rules::{Reason, entry};
+use guestlist::domain::Reason;
+use guestlist::validation::entry;
 use serde_json::Value;
 
 use crate::pairs::{Asked, PAIRS, Pair, WORLD, document};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use guestlist::api::schema::pattern;
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
-use guestlist::rules::{DOMAIN_PATTERN, EMAIL_PATTERN, Reason, text, time};
+use guestlist::domain::{DOMAIN_PATTERN, EMAIL_PATTERN, Reason, text, time};
 use kube::Resource;
 use kube::core::DeserializeGuard;
 use proptest::prelude::*;

@@ -1,10 +1,10 @@
 //! Answers to our own writes race with the watches; what a watch said last is not undone by an answer that comes later.
 
 use guestlist::api::GuestMembership;
+use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::Owner;
-use guestlist::index::{Kind, Object, ObjectRef};
-use guestlist::operator::engine::{Engine, Failure, Input, TaskOutcome};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::engine::{Engine, Failure, Input, TaskOutcome};
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 
 fn bob() -> Object {

@@ -1,7 +1,7 @@
 //! The lifecycle of guests and shares, walked on plans and the embedded directory: what each step leaves behind.
 use crate::support::world::{SPACE, World, email};
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::Operation;
-use guestlist::index::{Kind, ObjectRef};
 
 const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
 
@@ -27,7 +27,7 @@ fn a_guest_gets_an_account_only_after_joining_and_turning_mfa_on() {
     world.settle();
     assert_eq!((world.state("bob"), world.access()), ("Joined".to_owned(), vec![]));
     assert_eq!(world.withheld("instagram")[0], "bob: MfaNotEnrolled");
-    world.play(|store, now| store.enroll_mfa(&email("bob@acme.example"), guestlist::rules::MfaMethod::TOTP, now));
+    world.play(|store, now| store.enroll_mfa(&email("bob@acme.example"), guestlist::domain::MfaMethod::TOTP, now));
     world.settle();
     assert_eq!(world.access(), ["bob: instagram as Collaborator"]);
     assert_eq!(world.word(Kind::Share, "instagram", "Ready"), "True/Reconciled");
@@ -419,7 +419,8 @@ fn a_partner_that_is_gone_withholds_and_deactivates_nobody() {
 #[test]
 fn a_namespace_that_the_policy_drops_gives_nothing() {
     let mut world = shared();
-    world.workspace = guestlist::workspace::WorkspacePolicy::parse("domains: [host.example]\ntenants: []").unwrap();
+    world.workspace =
+        guestlist::workspace_policy::WorkspacePolicy::parse("domains: [host.example]\ntenants: []").unwrap();
     world.settle();
     assert!(world.access().is_empty());
     assert_eq!(world.violations(Kind::Partner, "acme"), ["HostAdminNotAllowedHere spec.hostAdmins[0]"]);
@@ -506,7 +507,7 @@ fn a_guest_whose_mfa_is_unknown_keeps_what_he_has_for_a_day_and_no_longer() {
     world.now = since + jiff::SignedDuration::from_hours(24);
     let steps = world.plan(&key).steps;
     assert_eq!(steps.len(), 1, "{steps:?}");
-    assert_eq!(steps[0].reason, guestlist::rules::Reason::MfaUnknown);
+    assert_eq!(steps[0].reason, guestlist::domain::Reason::MfaUnknown);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a partner or an entry that gives nothing means for others: whom it keeps waiting, and who is not blamed for it.
 use crate::support::world::{SPACE, World, email};
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{Import, UserRecord};
-use guestlist::index::{Kind, ObjectRef};
 
 fn alice(world: &mut World, enabled: bool) {
     let email = email("alice@host.example");

@@ -1,9 +1,9 @@
 //! A login that an administrator disabled is never enabled by a plan, whatever the spec says before and after. A guest whose
 //! record the directory refused to write is shown without access, until the directory writes the record again.
 use crate::support::world::{SPACE, World, email};
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{BLOCKED, Import, Login, Operation, UserRecord};
-use guestlist::index::{Kind, ObjectRef};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 
 const DISABLED: &str = "False/DisabledByAdministrator";
 const ADMINS: &str = "guestAdminRole: Manager";

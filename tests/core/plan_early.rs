@@ -1,6 +1,6 @@
 //! Revocations before the directory is read in full: what ends a guest's access, and that a plan of them is a part of the plan.
 use crate::support::world::{SPACE, World, email};
-use guestlist::index::{Kind, ObjectRef};
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::plan::revoke::{is_ended, may_revoke, plan};
 
 const PAST: &str = "expiresAt: 2020-01-01T00:00:00Z";

@@ -1,10 +1,10 @@
 //! What the directory remembers beyond the records, and what plans make of it: names that are reused, mails in a loop,
 //! shares that nobody holds anything through.
 use crate::support::world::{SPACE, World, email};
+use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::Import;
 use guestlist::directory::{Origin, UserRecord};
-use guestlist::index::{Kind, Object, ObjectRef};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 
 /// Gives a membership the UID that it would have from a file.
 fn as_from_a_file(world: &mut World, name: &str) {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::world::{Access3, World, email};
+use guestlist::cache::Kind;
 use guestlist::directory::MfaRecord;
-use guestlist::index::Kind;
-use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
+use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
 use proptest::prelude::*;
 
 const NAMES: [&str; 3] = ["carol", "dave", "bob"];

@@ -1,10 +1,10 @@
 //! What no object asks for: guests whom nothing declares any more, and records that are purged when their time has come.
 use crate::support::world::{SPACE, World, email};
+use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::{Login, Operation};
-use guestlist::index::{Kind, Object, ObjectRef};
 use guestlist::plan::PruneScope;
 use guestlist::plan::gc::{self, GarbageCollection};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 
 const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";

@@ -1,22 +1,23 @@
 //! Each rule that one object decides has a spec that it refuses and one at the edge that it lets through; whatever the
 //! schema lets in can be read; and the page about the rules is what the code says.
 use guestlist::api;
-use guestlist::rules::{Email, Reason, ReasonGroup, Taint, Violation, entry, explain, markdown, read, time};
+use guestlist::domain::{Email, Reason, time};
+use guestlist::validation::{ReasonGroup, Taint, Violation, entry, explain, markdown, spec};
 
 const PARTNER: &str = "hostAdmins: [alice@host.example]\n";
 const MEMBERSHIP: &str = "partnerRef: {name: acme}\nemail: bob@acme.example\ninvitedBy: alice@host.example\n";
 const SHARE: &str = "partnerRef: {name: acme}\naccount: instagram-main\nsharedBy: alice@host.example\n";
 
 fn partner(spec: &str) -> Vec<Violation> {
-    read::partner(&serde_saphyr::from_str::<api::LocalPartnerSpec>(spec).unwrap()).violations
+    spec::partner(&serde_saphyr::from_str::<api::LocalPartnerSpec>(spec).unwrap()).violations
 }
 
 fn membership(spec: &str) -> Vec<Violation> {
-    read::membership(&serde_saphyr::from_str::<api::GuestMembershipSpec>(spec).unwrap()).violations
+    spec::membership(&serde_saphyr::from_str::<api::GuestMembershipSpec>(spec).unwrap()).violations
 }
 
 fn share(spec: &str) -> Vec<Violation> {
-    read::share(&serde_saphyr::from_str::<api::AccountShareSpec>(spec).unwrap()).violations
+    spec::share(&serde_saphyr::from_str::<api::AccountShareSpec>(spec).unwrap()).violations
 }
 
 /// Exactly this rule at exactly this field, and the twin breaks none.
@@ -306,10 +307,10 @@ fn all_broken_rules_are_told_in_the_order_of_the_law_and_entries_in_their_own() 
 fn what_does_not_read_gives_least() {
     let spec =
         "hostAdmins: [x, alice@host.example]\nguests: {maxGuests: -5}\nmfa: {methods: [SMS]}\nadoption: yes please\n";
-    let terms = read::partner(&serde_saphyr::from_str(spec).unwrap()).terms;
+    let terms = spec::partner(&serde_saphyr::from_str(spec).unwrap()).terms;
     assert_eq!(terms.host_admins.iter().map(|admin| admin.index).collect::<Vec<_>>(), [1]);
     assert!(terms.methods.is_empty() && terms.max_guests == Some(0));
-    assert_eq!(terms.adoption, guestlist::rules::Adoption::Never);
+    assert_eq!(terms.adoption, guestlist::domain::Adoption::Never);
 }
 
 #[test]
@@ -415,14 +416,14 @@ mod anything {
     proptest! {
         #[test]
         fn every_partner_reads(spec in partner_spec()) {
-            let reading = read::partner(&spec);
+            let reading = spec::partner(&spec);
             told(&reading.violations)?;
             prop_assert!(reading.terms.host_admins.len() <= spec.host_admins.len());
         }
 
         #[test]
         fn every_membership_reads(spec in membership_spec()) {
-            let reading = read::membership(&spec);
+            let reading = spec::membership(&spec);
             told(&reading.violations)?;
             let said = reading.violations.iter().any(|violation| violation.path == "spec.email");
             prop_assert_eq!(reading.terms.email.is_none(), said);
@@ -430,7 +431,7 @@ mod anything {
 
         #[test]
         fn every_share_reads_and_nobody_is_owner(spec in share_spec()) {
-            let reading = read::share(&spec);
+            let reading = spec::share(&spec);
             told(&reading.violations)?;
             let owners = spec.guest_admin_role.iter().chain(spec.role_overrides.iter().flatten().map(|entry| &entry.role))
                 .chain(spec.guest_users.iter().flatten().filter_map(|entry| entry.role.as_ref()))
@@ -443,7 +444,7 @@ mod anything {
         fn what_reads_is_shown_as_it_reads(text in text()) {
             if let Ok(email) = Email::parse(&text) {
                 prop_assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
-                prop_assert!(guestlist::rules::Domain::parse(email.domain().as_str()).is_ok());
+                prop_assert!(guestlist::domain::Domain::parse(email.domain().as_str()).is_ok());
             }
             if let Ok(duration) = time::duration(&text) {
                 prop_assert_eq!(time::duration(&time::show_duration(duration)), Ok(duration));

@@ -1,8 +1,8 @@
 //! Since when a guest's MFA has been unknown is remembered by whoever observes: without it, it would be unknown for ever.
 use guestlist::directory::{GuestId, GuestRecord, Login, MfaRecord, Owner, PartnerId, Revision};
-use guestlist::operator::engine::{Engine, Input, Load, Now};
-use guestlist::rules::{Email, GuestRole};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::domain::{Email, GuestRole};
+use guestlist::engine::{Engine, Input, Load, Now};
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 
 fn now() -> Timestamp {
@@ -29,7 +29,7 @@ fn guest(revision: i64, mfa: MfaRecord) -> GuestRecord {
         login: Login::Enabled,
         mfa,
         mfa_lost_at: None,
-        allowed: guestlist::rules::all_methods(),
+        allowed: guestlist::domain::all_methods(),
         grants: [].into(),
         deactivated_at: None,
     }

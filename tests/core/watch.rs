@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{Request, Response};
 use guestlist::api::LocalPartner;
-use guestlist::operator::exchange::Input;
+use guestlist::engine::message::Input;
 use guestlist::operator::watch::follow;
 use kube::Client;
 use kube::client::Body;

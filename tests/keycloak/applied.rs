@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::Value;
 

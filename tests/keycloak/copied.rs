@@ -1,7 +1,7 @@
 //! A user whom some tool copied with all of his attributes: nobody is taken for the guest but the guest.
 
 use guestlist::directory::{DirectoryReader as _, Operation, Origin};
-use guestlist::rules::{Email, MfaMethod, ShareRole};
+use guestlist::domain::{Email, MfaMethod, ShareRole};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

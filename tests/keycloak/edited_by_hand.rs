@@ -2,7 +2,7 @@
 //! shares say.
 
 use guestlist::directory::DirectoryReader as _;
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

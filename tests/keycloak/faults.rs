@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use guestlist::directory::keycloak::{Directory, Settings};
 use guestlist::directory::{DirectoryReader as _, Error};
-use guestlist::rules::Email;
+use guestlist::domain::Email;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use guestlist::directory::import::UserChanges as Imports;
 use guestlist::directory::keycloak::{Directory, Settings};
 use guestlist::directory::{DirectoryReader, Epoch, Error, Import, MfaRecord, UserRecord};
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use guestlist::directory::keycloak::Directory;
 use guestlist::directory::{Changed, Cursor, DirectoryReader as _};
-use guestlist::rules::Email;
+use guestlist::domain::Email;
 use serde_json::{Value, json};
 
 use crate::prepared::Stage;

@@ -3,7 +3,7 @@
 use guestlist::directory::import::{EntryOutcome, UserChanges};
 use guestlist::directory::keycloak::{Directory, Settings};
 use guestlist::directory::{AccountRecord, DirectoryReader, Import, UserRecord};
-use guestlist::rules::Email;
+use guestlist::domain::Email;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::Value;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use guestlist::directory::{AccountRecord, Error, Import, Operation};
-use guestlist::rules::{MfaMethod, ShareRole};
+use guestlist::domain::{MfaMethod, ShareRole};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

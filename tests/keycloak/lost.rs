@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use guestlist::rules::Email;
+use guestlist::domain::Email;
 use serde_json::{Value, json};
 
 use crate::faults::{APPLY, guests, on};

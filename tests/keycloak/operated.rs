@@ -5,7 +5,7 @@ use std::process::{ExitStatus, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use guestlist::directory::Error;
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 //! fixed, nobody is mailed twice, and nobody is lost.
 
 use guestlist::directory::{Changed, Error};
-use guestlist::rules::MfaMethod;
+use guestlist::domain::MfaMethod;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

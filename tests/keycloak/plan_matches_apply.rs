@@ -1,7 +1,7 @@
 //! `plan` prints what `apply` then does on a real realm, also where people or administrators changed it by hand; and then nothing
 //! is left to do.
 
-use guestlist::rules::Email;
+use guestlist::domain::Email;
 use serde_json::{Value, json};
 
 use crate::applied::ends;

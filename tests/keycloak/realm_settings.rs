@@ -1,7 +1,7 @@
 //! Every combination of the realm's settings that change what a write of a user must contain, and every kind of write in each.
 
 use guestlist::directory::{Error, Login, Operation, Origin};
-use guestlist::rules::{Email, MfaMethod, ShareRole};
+use guestlist::domain::{Email, MfaMethod, ShareRole};
 use serde_json::{Value, json};
 
 use crate::held_to_the_contract::{People, subject};
@@ -129,7 +129,7 @@ impl Realm {
             partner: acme(),
             partner_name: "acme".to_owned(),
             display_name: display_name.to_owned(),
-            allowed: guestlist::rules::all_methods(),
+            allowed: guestlist::domain::all_methods(),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

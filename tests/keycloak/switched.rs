@@ -9,7 +9,7 @@ use crate::faults::{APPLY, guests, on};
 use crate::killed::Scene;
 use crate::support::contract::Player as _;
 use crate::support::proxy::Fate;
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 
 async fn organization(scene: &Scene) -> Value {
     scene.people.admin("GET", "/organizations?briefRepresentation=false", None).await[0].clone()

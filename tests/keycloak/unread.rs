@@ -1,6 +1,6 @@
 //! A realm whose users cannot be listed: `apply` revokes the access that the files end, guest by guest, and nothing else.
 
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 
 use crate::applied::{ends, told};

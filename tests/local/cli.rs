@@ -68,9 +68,9 @@ fn wrong_usage_of_plan_is_status_one_for_two_says_that_there_are_changes() {
 fn every_word_is_explained_and_a_slip_finds_its_word() {
     let (status, list, _) = guestlist(&["explain"]);
     assert_eq!(status, 0);
-    for reason in guestlist::rules::Reason::ALL {
+    for reason in guestlist::domain::Reason::ALL {
         assert!(list.contains(reason.as_str()), "{reason} is not in the list");
-        assert_eq!(guestlist(&["explain", &reason.as_str().to_lowercase()]).1, guestlist::rules::explain(*reason));
+        assert_eq!(guestlist(&["explain", &reason.as_str().to_lowercase()]).1, guestlist::validation::explain(*reason));
     }
     let (status, out, err) = guestlist(&["explain", "HostDoman"]);
     assert_eq!((status, out.as_str()), (1, ""));

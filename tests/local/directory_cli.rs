@@ -10,7 +10,7 @@ use assert_cmd::Command;
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{DirectoryWriter, Epoch, Operation};
-use guestlist::rules::{GuestRole, ShareRole};
+use guestlist::domain::{GuestRole, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -107,7 +107,7 @@ impl Desk {
             address: bob(),
             display_name: "Bob Example".to_owned(),
             role: GuestRole::GuestAdmin,
-            allowed: guestlist::rules::all_methods(),
+            allowed: guestlist::domain::all_methods(),
             expires_at: Timestamp::now() + SignedDuration::from_secs(seconds),
         };
         self.operator(&[ensure_partner(), admit]);

@@ -8,7 +8,7 @@ use futures::executor::block_on;
 use guestlist::directory::Import;
 use guestlist::directory::sqlite::{Directory, Inline, OpenMode, Store};
 use guestlist::directory::{Epoch, Error};
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;

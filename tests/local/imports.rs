@@ -5,7 +5,7 @@ use crate::support::import_files::Numbers;
 use guestlist::directory::import::{EntryOutcome, ExistingRecords, KnownUser, UserChanges, plan};
 use guestlist::directory::sqlite::{OpenMode, Store};
 use guestlist::directory::{AccountRecord, Import, UserRecord};
-use guestlist::rules::Email;
+use guestlist::domain::Email;
 
 #[test]
 fn import_does_what_its_rehearsal_says() {
@@ -84,7 +84,8 @@ fn entry_that_names_a_guest_is_refused_with_its_place() {
 
 #[test]
 fn policy_with_an_exponent_is_refused_in_plain_words() {
-    let error = guestlist::workspace::WorkspacePolicy::parse("tenants: []\ninvitationsPerHour: 1e3\n").unwrap_err();
+    let error =
+        guestlist::workspace_policy::WorkspacePolicy::parse("tenants: []\ninvitationsPerHour: 1e3\n").unwrap_err();
     assert_eq!(error, "line 2, column 21: expected a whole number in digits, such as 30");
 }
 

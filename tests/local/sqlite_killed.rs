@@ -10,7 +10,7 @@ use crate::support::contract::{acme, admit, at, bob, ensure_partner, give, grant
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Directory, OpenMode, Store};
 use guestlist::directory::{Cursor, DirectoryReader, DirectoryWriter, Grant, MfaRecord, Operation};
-use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
+use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
 use rusqlite::Connection;
 
 /// How the process begins a line that it prints before each of its first rounds, and the last of these rounds.

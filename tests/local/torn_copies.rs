@@ -11,7 +11,7 @@ use crate::support::contract::{admit, alice, at, email, ensure_partner, give, gr
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{DirectoryReader, DirectoryWriter, Epoch, Error, Import, Operation, Snapshot};
-use guestlist::rules::{MfaMethod, ShareRole};
+use guestlist::domain::{MfaMethod, ShareRole};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 

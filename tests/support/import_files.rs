@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each backend uses what it needs")]
 
 use guestlist::directory::{AccountRecord, Import, UserRecord};
-use guestlist::rules::Email;
+use guestlist::domain::Email;
 
 /// A source of numbers that are the same in each run.
 pub struct Numbers(pub u64);

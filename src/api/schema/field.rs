@@ -92,7 +92,11 @@ pub fn flag(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn methods(_: &mut SchemaGenerator) -> Schema {
-    whole_list(16, text(WORD, &[validation::method()]), &[validation::methods_listed(), validation::each_once("method")])
+    whole_list(
+        16,
+        text(WORD, &[validation::method()]),
+        &[validation::methods_listed(), validation::each_once("method")],
+    )
 }
 
 pub fn longest_stay(_: &mut SchemaGenerator) -> Schema {
@@ -116,7 +120,11 @@ pub fn max_guests(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn domains(_: &mut SchemaGenerator) -> Schema {
-    whole_list(100, text(JUDGED, &[validation::domain()]), &[validation::domains_listed(), validation::each_once("domain")])
+    whole_list(
+        100,
+        text(JUDGED, &[validation::domain()]),
+        &[validation::domains_listed(), validation::each_once("domain")],
+    )
 }
 
 pub fn adoption(_: &mut SchemaGenerator) -> Schema {

@@ -3,8 +3,8 @@
 //! What a leaf looks like stands in [`leaf`], what CEL says of it in [`rule`] and [`grammar`]. This file does what no
 //! attribute can: the one rule at the root, and removing what the generator adds and we do not want.
 
-pub mod pattern;
 pub(super) mod field;
+pub mod pattern;
 pub(super) mod validation;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{

@@ -1,7 +1,7 @@
 //! The grammars of the wire as regular expressions, for CEL.
 //!
 //! They are in the subset that RE2 (the API server) and every other engine read alike, anchored, and free of double
-//! quotes, so that they can stand in a raw CEL string. Those that [`crate::rules`] has as well are written out here
+//! quotes, so that they can stand in a raw CEL string. Those that [`crate::validation`] has as well are written out here
 //! because this room uses nothing of ours; a test holds the copies together.
 
 /// One mailbox in ASCII: a dot-atom, `@`, and a domain of at least two labels.

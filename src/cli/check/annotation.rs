@@ -2,7 +2,7 @@
 
 use super::finding::{Code, Finding, Location, Severity};
 use super::schema::Checker;
-use crate::index::Kind;
+use crate::cache::Kind;
 use crate::plan::annotations::ineffective;
 use crate::yaml::node::{MapEntry, field_mark};
 

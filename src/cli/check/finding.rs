@@ -1,7 +1,7 @@
 //! One problem: what, how bad, where.
 
-use crate::index::ObjectRef;
-use crate::rules::Reason;
+use crate::cache::ObjectRef;
+use crate::domain::Reason;
 
 use crate::yaml::node::Span;
 
@@ -101,7 +101,7 @@ impl Code {
             Self::Annotation => "An annotation of guestlist does nothing as it is written.",
             Self::Scalar => "An unquoted value is read otherwise than it looks, as YAML 1.1 has it.",
             Self::ShortDuration => "A duration is shorter than a minute, so that nobody can act within it.",
-            Self::Rule(reason) => crate::rules::entry(reason).meaning,
+            Self::Rule(reason) => crate::validation::entry(reason).meaning,
         }
     }
 

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::finding::{Code, Finding, Location, Severity};
 use super::report::Report;
-use crate::index::Kind;
-use crate::rules::printable_json;
+use crate::cache::Kind;
+use crate::domain::printable_json;
 
 /// The shape's version.
 const VERSION: u8 = 1;

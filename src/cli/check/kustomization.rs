@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::layout::{Layout, names_us};
 use super::source::has_ending;
 use crate::api;
-use crate::rules::quote;
+use crate::domain::quote;
 use crate::yaml::{
     self,
     node::{Node, Value},

@@ -9,9 +9,9 @@ use super::finding::{Code, Finding, Location};
 use super::names::{is_label, is_label_value, is_qualified, is_subdomain};
 use super::schema::{Checker, form};
 use crate::api;
-use crate::index::Kind;
-use crate::rules::quote;
-use crate::rules::time::instant;
+use crate::cache::Kind;
+use crate::domain::quote;
+use crate::domain::time::instant;
 use crate::yaml::{
     self,
     node::{MapEntry, Node, Value, field_mark},

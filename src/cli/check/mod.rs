@@ -8,13 +8,13 @@ mod annotation;
 mod finding;
 mod glob;
 mod json;
-mod rules;
 mod kustomization;
 mod layout;
 mod metadata;
 mod names;
 mod object;
 mod report;
+mod rules;
 mod sarif;
 mod schema;
 mod source;
@@ -30,8 +30,8 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 
 use super::terminal::complain;
-use crate::index::{Kind, Object, ObjectRef};
-use crate::workspace::WorkspacePolicy;
+use crate::cache::{Kind, Object, ObjectRef};
+use crate::workspace_policy::WorkspacePolicy;
 use crate::yaml::node::Node;
 use crate::yaml::{self, ProblemKind, manifest};
 use finding::{Code, Finding, Location, Severity};
@@ -301,7 +301,7 @@ impl Reading {
         policy: Option<&WorkspacePolicy>,
         now: Timestamp,
     ) -> Self {
-        let installation = policy.map_or(crate::workspace::DEFAULT_INSTALLATION, WorkspacePolicy::installation);
+        let installation = policy.map_or(crate::workspace_policy::DEFAULT_INSTALLATION, WorkspacePolicy::installation);
         let mut reading =
             Self { reader: Reader::new(namespace, installation, now), report: Report::default(), objects: Vec::new() };
         for text in texts {

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::finding::{Code, Finding, Location};
 use super::schema::Checker;
 use crate::api;
-use crate::index::{Kind, Object, ObjectRef};
-use crate::rules::{Reason, quote};
-use crate::wording::nearest;
+use crate::cache::{Kind, Object, ObjectRef};
+use crate::domain::{Reason, quote};
+use crate::util::suggest::nearest;
 use crate::yaml::node::{Node, Value, field_mark};
 
 /// The longest name of an object: it is a key of lists, and part of messages.

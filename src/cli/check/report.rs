@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{Code, Finding, Severity};
 use super::source::{LineColumn, Source};
-use crate::index::Kind;
+use crate::cache::Kind;
 
 /// What was checked and found.
 #[derive(Debug, Default)]

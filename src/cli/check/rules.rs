@@ -8,12 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::finding::{Code, Finding, Location};
 use super::names::is_subdomain;
 use super::object::ManifestObject;
+use crate::cache::{CacheEntry, CachedAnyKind, Kind, ObjectCache, ObjectRef, Share};
 use crate::directory::{DirectoryCache, Owner};
-use crate::index::{CacheEntry, CachedAnyKind, Kind, ObjectCache, ObjectRef, Share};
+use crate::domain::{Reason, quote, time};
 use crate::plan::evaluate::judge;
 use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope};
-use crate::rules::{Reason, Violation, quote, time};
-use crate::workspace::WorkspacePolicy;
+use crate::validation::Violation;
+use crate::workspace_policy::WorkspacePolicy;
 use crate::yaml::node::Node;
 
 /// Nobody reads a mail or sets up MFA in less time.

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::finding::{Code, Finding, Location};
 use super::report::Report;
-use crate::rules::{Reason, entry, printable_json};
+use crate::domain::{Reason, printable_json};
+use crate::validation::entry;
 
 /// One SARIF log.
 pub fn render(report: &Report) -> String {

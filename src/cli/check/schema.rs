@@ -1,6 +1,6 @@
 //! Holds a tree to the schema of its kind, as the API server would, and makes the value that the types are read from.
 //! Every problem has its place. What does not fit is replaced by a stand-in, so that the rest can still be judged; the
-//! CEL rules are left to [`crate::rules`].
+//! CEL rules are left to [`crate::validation`].
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use serde_json::{Map, Value as Json};
 use super::finding::{Code, Finding, Location};
 use super::names::is_subdomain;
 use crate::api;
-use crate::rules::quote;
-use crate::wording::nearest;
+use crate::domain::quote;
+use crate::util::suggest::nearest;
 use crate::yaml::node::{MapEntry, Node, Span, Value, field_mark};
 
 /// The longest ending that may be missing from a field's name by mistake: `Ref`, `At`, `By`.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::finding::Code;
 use super::glob::Glob;
 use super::layout::Layout;
-use crate::rules::quote;
+use crate::domain::quote;
 use crate::yaml;
 
 /// The endings of manifests in a directory, as kubectl takes them.

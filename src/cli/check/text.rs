@@ -7,8 +7,8 @@ use super::finding::{Code, Finding, Severity};
 use super::plural;
 use super::report::Report;
 use super::source::{LineColumn, LineExcerpt, Source};
-use crate::index::Kind;
-use crate::rules::text::is_hidden;
+use crate::cache::Kind;
+use crate::domain::text::is_hidden;
 
 /// How much of a long line is shown.
 const WIDTH: usize = 120;

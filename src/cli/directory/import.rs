@@ -9,8 +9,8 @@ use serde_saphyr::{Error, Location, Spanned};
 
 use super::Problem;
 use crate::directory::{AccountRecord, ImportFile, Origin, Snapshot, UserEntry};
-use crate::rules::{Email, check_text};
-use crate::wording::yaml_problem;
+use crate::domain::{Email, check_text};
+use crate::util::suggest::yaml_problem;
 use crate::yaml::{self, Switch};
 
 #[derive(Default, Deserialize)]

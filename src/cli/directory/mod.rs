@@ -2,8 +2,8 @@
 
 mod bootstrap;
 mod import;
-mod url_arg;
 mod show;
+mod url_arg;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -19,7 +19,7 @@ use url_arg::DirectoryArg;
 use crate::directory::Imported;
 use crate::directory::import::EntryOutcome;
 use crate::directory::sqlite::Contents;
-use crate::rules::{Email, MfaMethod, printable};
+use crate::domain::{Email, MfaMethod, printable};
 
 /// Arguments of `guestlist directory`.
 #[derive(Debug, Args)]

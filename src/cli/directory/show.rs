@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Format, Problem};
 use crate::directory::Snapshot;
 use crate::directory::{GuestRecord, MfaRecord};
-use crate::rules::{Email, printable, printable_json};
+use crate::domain::{Email, printable, printable_json};
 
 /// What `show -o json` prints.
 #[derive(Serialize)]

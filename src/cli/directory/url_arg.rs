@@ -14,7 +14,7 @@ use crate::directory::{
     self, AccountRecord, DirectoryReader, Error, Import, ImportFile, Imported, Snapshot, UserEntry, UserRecord,
     keycloak, scheme,
 };
-use crate::rules::Email;
+use crate::domain::Email;
 
 /// A directory that was named.
 pub enum DirectoryArg {

@@ -10,9 +10,9 @@ use super::guest_access::GuestAccess;
 use super::later::{condition, conditions};
 use super::render::seconds;
 use crate::directory::Grant;
+use crate::domain::Email;
 use crate::plan::State;
 use crate::plan::later::{LaterGrant, Precondition};
-use crate::rules::Email;
 
 /// A guest of a partner: namespace, partner, address.
 pub type Subject = (String, String, Email);
@@ -30,7 +30,7 @@ pub struct Right {
 #[derive(Clone, Debug, PartialEq)]
 pub struct GuestSide {
     /// The role in the partner.
-    pub role: crate::rules::GuestRole,
+    pub role: crate::domain::GuestRole,
     /// The state; `None`: no file declares the guest, and the directory has them.
     pub state: Option<State>,
 }

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::object_store::InMemoryObjects;
 use super::manifests::Given;
+use super::object_store::InMemoryObjects;
 use super::session::CompletedStep;
+use crate::cache::{CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::directory::{DirectoryCache, DirectoryReader, DirectoryWriter, Epoch, GuestRecord, Snapshot};
-use crate::index::{CacheEntry, Kind, ObjectCache, ObjectRef};
-use crate::operator::clock::Clock;
-use crate::operator::engine::Task;
-use crate::operator::lease::LeaseTerm;
-use crate::operator::perform::{Executor, TaskSubject};
+use crate::domain::Email;
+use crate::engine::Task;
+use crate::executor::lease_term::LeaseTerm;
+use crate::executor::{Executor, TaskSubject};
 use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, Plan, revoke};
-use crate::rules::Email;
+use crate::util::clock::Clock;
 
 /// How many guests are read at once.
 const AT_ONCE: usize = 4;

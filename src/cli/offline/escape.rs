@@ -1,6 +1,6 @@
 //! Text that a tenant wrote, for a terminal and for markdown: it can neither forge a line nor form a link or a table cell.
 
-use crate::rules::printable;
+use crate::domain::printable;
 
 /// The longest run of backticks that a code span keeps. GitHub and GitLab read no fence of more than 80.
 const LONGEST_RUN: usize = 16;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::cache::{CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::directory::{DirectoryCache, Grant, GuestId, GuestRecord};
-use crate::index::{CacheEntry, Kind, ObjectCache, ObjectRef};
+use crate::domain::{Email, GuestRole};
 use crate::plan::State;
 use crate::plan::evaluate::{EvaluatedMembership, EvaluatedPartner};
 use crate::plan::later::Frame;
-use crate::rules::{Email, GuestRole};
 
 /// A guest.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,23 +11,23 @@ use futures::future::{BoxFuture, Either, select};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 
-use super::object_store::InMemoryObjects;
 use super::guest_access::GuestAccess;
-use super::unmanaged::LeftAlone;
-use super::session::{ApplySession, CompletedStep, Rest, Sleep, load};
+use super::object_store::InMemoryObjects;
 use super::render::{ORDER, Unready, standings};
+use super::session::{ApplySession, CompletedStep, Rest, Sleep, load};
+use super::unmanaged::LeftAlone;
+use crate::cache::{Kind, Object};
 use crate::cli::check::{self, Accepted, Places};
 use crate::directory::sqlite::{Inline, Store};
 use crate::directory::{DirectoryReader, DirectoryUrl, DirectoryWriter, Epoch, Owner};
-use crate::index::{Kind, Object};
-use crate::operator::clock::Clock;
+use crate::domain::Email;
+use crate::engine::Load;
 use crate::operator::cluster::Cluster;
-use crate::operator::engine::Load;
 use crate::plan::PruneScope;
 use crate::plan::annotations::all_ineffective;
 use crate::plan::later::LaterGrant;
-use crate::rules::Email;
-use crate::workspace::WorkspacePolicy;
+use crate::util::clock::Clock;
+use crate::workspace_policy::WorkspacePolicy;
 
 /// The cluster in the marks of what no cluster declares.
 pub const FILES: &str = "files";

@@ -2,8 +2,8 @@
 
 use super::compare::{self, AccessDifference};
 use super::escape::Cell;
-use super::manifests::Rehearsal;
 use super::later;
+use super::manifests::Rehearsal;
 use super::render::Text;
 
 /// The longest markdown, in bytes: a comment on GitHub holds 65,536 characters.

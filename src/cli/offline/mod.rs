@@ -13,16 +13,16 @@
 use std::process::ExitCode;
 
 pub(super) mod compare;
-pub mod object_store;
 pub(super) mod early;
 mod escape;
 mod guest_access;
-pub(super) mod manifests;
 pub(super) mod later;
-pub(super) mod unmanaged;
+pub(super) mod manifests;
 pub(super) mod markdown;
-pub mod session;
+pub mod object_store;
 pub(super) mod render;
+pub mod session;
+pub(super) mod unmanaged;
 
 /// A runtime for one session.
 pub fn runtime() -> Result<tokio::runtime::Runtime, String> {

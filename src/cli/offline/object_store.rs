@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api;
-use crate::index::{Kind, Object, ObjectRef};
-use crate::operator::clock::Clock;
-use crate::operator::engine::Failure;
-use crate::operator::objects::{EventContext, ObjectStore, PatchTarget};
-use crate::operator::watch::{Watched, declared};
+use crate::cache::{Kind, Object, ObjectRef};
+use crate::engine::Failure;
+use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget};
+use crate::executor::object_store::{Watched, declared};
+use crate::util::clock::Clock;
 
 /// Objects in memory.
 pub struct InMemoryObjects {

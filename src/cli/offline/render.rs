@@ -6,15 +6,16 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::unmanaged::LeftAlone;
 use super::session::CompletedStep;
+use super::unmanaged::LeftAlone;
 use crate::api::ConditionType;
+use crate::cache::{Kind, ObjectRef};
 use crate::cli::check::Places;
 use crate::directory::{AccessChange, Grant, GuestId, GuestRecord, Operation, PartnerId};
-use crate::index::{Kind, ObjectRef};
-use crate::operator::engine::Load;
-use crate::operator::health::operation_name;
-use crate::rules::{Email, Reason, ReasonGroup, ShareRole, entry, printable, printable_lines};
+use crate::domain::{Email, Reason, ShareRole, printable, printable_lines};
+use crate::engine::Load;
+use crate::executor::metrics::operation_name;
+use crate::validation::{ReasonGroup, entry};
 
 /// Where something stands that is not as its spec wants it.
 pub struct Unready {

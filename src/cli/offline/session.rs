@@ -12,20 +12,19 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 
-use super::object_store::InMemoryObjects;
 use super::guest_access::{GuestAccess, guest_access};
+use super::object_store::InMemoryObjects;
 use super::unmanaged::{LeftAlone, left_alone};
+use crate::cache::{Kind, ObjectRef};
 use crate::directory::{DirectoryWriter, Epoch, Error, Operation, Owner};
-use crate::index::{Kind, ObjectRef};
-use crate::operator::clock::Clock;
-use crate::operator::engine::{Engine, Failure, Input, Load, Task, TaskOutcome};
-use crate::operator::sources;
-use crate::operator::lease::LeaseTerm;
-use crate::operator::perform::{Executor, TaskSubject};
+use crate::domain::Email;
+use crate::engine::{Engine, Failure, Input, Load, Task, TaskOutcome};
+use crate::executor::lease_term::LeaseTerm;
+use crate::executor::{Executor, TaskSubject};
 use crate::plan::later::{Frame, LaterGrant, later};
 use crate::plan::{PruneScope, Step};
-use crate::rules::Email;
-use crate::workspace::WorkspacePolicy;
+use crate::util::clock::Clock;
+use crate::workspace_policy::WorkspacePolicy;
 
 /// For how long what fails is tried again.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
@@ -273,9 +272,13 @@ fn start(
 
 /// Reads the directory in full.
 pub async fn load(directory: &(impl crate::directory::DirectoryReader + ?Sized)) -> Result<Load, String> {
-    let read = sources::reported(sources::load(directory), sources::REPORT, |elapsed| {
-        eprintln!("{}", sources::progress(directory, elapsed));
-    });
+    let read = crate::executor::load::reported(
+        crate::executor::load::load(directory),
+        crate::executor::load::REPORT,
+        |elapsed| {
+            eprintln!("{}", crate::executor::load::progress(directory, elapsed));
+        },
+    );
     read.await.map_err(|fault: Option<Error>| {
         fault.map_or_else(|| "the directory was not read".to_owned(), |fault| fault.to_string())
     })

@@ -1,10 +1,10 @@
 //! Guests and grants that no file declares and that stay as they are without `--prune`. They are listed, because an author who
 //! removes a guest from the files expects that the guest loses access.
 
+use crate::cache::CacheEntry;
 use crate::directory::GuestRecord;
-use crate::index::CacheEntry;
+use crate::domain::Email;
 use crate::plan::{Inputs, PruneScope, is_orphan};
-use crate::rules::Email;
 
 /// A guest, or something that a guest holds, that no file declares.
 pub struct LeftAlone {

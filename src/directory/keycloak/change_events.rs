@@ -11,8 +11,10 @@ use super::super::{Changed, Changes, Cursor, Error};
 use super::client::{Call, ClientError, Endpoint, optional};
 use super::endpoints::{ADMIN_EVENTS, EVENTS_CONFIG, GET_GROUP, USER_EVENTS};
 use super::representations::Group;
-use super::{Inner, damaged, guest, pages, partner, groups, strangers};
-use crate::rules::Email;
+use super::{Inner, groups, pages};
+use crate::directory::keycloak::organizations;
+use crate::directory::keycloak::users::{guest, recovery, strangers};
+use crate::domain::Email;
 
 /// How many events are read at once.
 const PAGE: usize = 100;
@@ -260,7 +262,7 @@ impl Inner {
             let read = if known { None } else { self.read_organization(organization).await? };
             if known
                 || read.is_some_and(|organization| {
-                    partner::record(&organization, partner::PartnerContext::default()).is_some()
+                    organizations::record(&organization, organizations::PartnerContext::default()).is_some()
                 })
             {
                 return Ok([Changed::Everything].into());
@@ -286,7 +288,7 @@ impl Inner {
         let Some(user) = people.user(id).await? else { return Ok([Some(Changed::Everything), None]) };
         let user = people.himself(&user).await?;
         Ok(match guest::is_marked(&user) {
-            true => [damaged::address(&user).map(Changed::Guest), None],
+            true => [recovery::address(&user).map(Changed::Guest), None],
             false => [
                 Email::parse(&user.email).ok().map(Changed::User),
                 strangers::at_username(&user).map(|stranger| Changed::Guest(stranger.address)),

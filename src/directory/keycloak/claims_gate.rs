@@ -13,8 +13,8 @@ use super::super::Error;
 use super::Inner;
 use super::client::{Call, Client, ClientError, optional};
 use super::endpoints::{GROUP_MEMBERS, JOIN_GROUP, LEAVE_GROUP};
-use super::pages;
 use super::groups::{self, Branch};
+use super::pages;
 use super::representations::{Group, Member};
 
 /// The group below the root of ours.

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::few::SmallMap;
+use crate::util::small_map::SmallMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::{BLOCKED, Grant, GrantRecord, GuestRecord, MfaRecord};
 use super::representations::{Attributes, User};
-use crate::rules::{Email, Methods, MfaMethod, ShareRole};
+use crate::domain::{Email, Methods, MfaMethod, ShareRole};
 
 /// What was given, a JSON object each.
 pub const GRANTS: &str = "guestlist.grants";
@@ -98,8 +98,8 @@ fn unshared(account: &str, role: ShareRole) -> GrantRecord {
         role,
         share: String::new(),
         share_uid: String::new(),
-        allowed: crate::rules::all_methods(),
-        asked: crate::rules::all_methods(),
+        allowed: crate::domain::all_methods(),
+        asked: crate::domain::all_methods(),
         until: None,
     };
     GrantRecord { grant, since: Timestamp::UNIX_EPOCH }

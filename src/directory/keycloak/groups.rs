@@ -12,7 +12,7 @@ use super::client::{Call, Client, ClientError, optional};
 use super::endpoints::{CREATE_CHILD, CREATE_GROUP, DELETE_GROUP, GET_GROUP, LIST_CHILDREN, LIST_GROUPS, PUT_GROUP};
 use super::pages::{self, PAGE};
 use super::representations::{Attributes, Group, first};
-use crate::rules::Email;
+use crate::domain::Email;
 
 /// The group at the root of the realm that holds everything of ours.
 pub const ROOT: &str = "guestlist";

@@ -2,7 +2,7 @@
 //! action that asks for a method that counts.
 
 use super::representations::{Attributes, User, first};
-use crate::rules::{Methods, MfaMethod, all_methods};
+use crate::domain::{Methods, MfaMethod, all_methods};
 
 /// The methods allowed to a guest, joined by commas. The flows of `guestlist directory setup` read it.
 pub const METHODS: &str = "guestlist.methods";

@@ -1,30 +1,25 @@
 //! Keycloak as the directory: partners are organizations, guests are users whose attributes hold our mark and what they were
 //! given, MFA is what Keycloak observed. `docs/keycloak.md` says what is where and why.
 
-mod claims_gate;
-pub mod setup;
-mod client;
-mod damaged;
-mod endpoints;
 mod change_events;
+mod claims_gate;
+mod client;
+mod endpoints;
 mod grants;
-mod guest;
+mod groups;
+mod leadership;
 mod locks;
-mod memory;
 mod mfa;
 mod observe;
-mod pages;
-mod partner;
-mod people;
 mod operations;
-pub mod simulated_guest;
-mod profile;
-mod groups;
-mod server_clock;
-mod sign_in;
-mod strangers;
-mod leadership;
+mod organizations;
+mod pages;
 mod representations;
+mod server_clock;
+pub mod setup;
+mod sign_in;
+pub mod simulated_guest;
+mod users;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,20 +30,20 @@ use tokio::sync::Mutex as AsyncMutex;
 pub use client::{Body, Credentials, Request, Response, Secret, Settings, Transport, Unanswered, client_id};
 
 use super::{AccountRecord, Error, GuestRecord, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
-use crate::fresh::CoalescedRead;
-use crate::rules::Email;
+use crate::directory::keycloak::users::cache::UserCache;
+use crate::directory::keycloak::users::reader::{Home, Homes, UserListing, UserReader};
+use crate::domain::Email;
+use crate::util::coalesce::CoalescedRead;
+use change_events::EventCursor;
 use claims_gate::ClaimsGate;
 use client::{Call, Client};
 use endpoints::LIST_ORGANIZATIONS;
-use change_events::EventCursor;
-use locks::Locks;
-use memory::UserCache;
-use pages::{PAGE, Pages};
-use people::{Home, Homes, UserListing, UserReader};
 use groups::GroupStore;
-use server_clock::ServerClock;
 use leadership::Leadership;
+use locks::Locks;
+use pages::{PAGE, Pages};
 use representations::Organization;
+use server_clock::ServerClock;
 
 /// Says what time it is.
 pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -140,7 +135,7 @@ impl Directory {
 
     /// An answer early where the realm cannot be used, with what to do.
     pub async fn reachable(&self) -> Result<(), Error> {
-        profile::check(&self.0.client).await?;
+        users::profile::check(&self.0.client).await?;
         groups::reachable(&self.0.client, &self.0.tree).await
     }
 }
@@ -198,25 +193,25 @@ impl Inner {
             homes.iter().map(|(id, home)| (home.organization.id.as_str(), (id, &home.mark))).collect();
         let own: BTreeMap<PartnerId, String> = all
             .iter()
-            .filter_map(|organization| Some((partner::own_id(organization)?, organization.id.clone())))
+            .filter_map(|organization| Some((organizations::own_id(organization)?, organization.id.clone())))
             .collect();
         let whose = |said: &PartnerId| {
             let home = || homes.get(said).map(|home| &home.organization);
-            let there = || home().filter(|known| partner::own_id(known).as_ref() == Some(said));
+            let there = || home().filter(|known| organizations::own_id(known).as_ref() == Some(said));
             own.get(said).or_else(|| there().map(|known| &known.id)).map(String::as_str)
         };
         let mut found: BTreeMap<PartnerId, (PartnerRecord, Organization)> = BTreeMap::new();
         for organization in all {
             let was = was.get(organization.id.as_str()).copied();
-            let known = partner::PartnerContext {
+            let known = organizations::PartnerContext {
                 owner: owner.as_ref(),
                 was,
-                whose: partner::said_id(&organization).as_ref().and_then(whose),
+                whose: organizations::said_id(&organization).as_ref().and_then(whose),
             };
-            let Some(record) = partner::record(&organization, known) else { continue };
+            let Some(record) = organizations::record(&organization, known) else { continue };
             let until_now = homes.get(&record.id).map(|home| home.organization.id.as_str());
             let other = found.get(&record.id);
-            if other.is_none_or(|(_, other)| partner::is_before(&organization, other, until_now)) {
+            if other.is_none_or(|(_, other)| organizations::is_before(&organization, other, until_now)) {
                 found.insert(record.id.clone(), (record, organization));
             }
         }

@@ -12,10 +12,11 @@ use super::super::{
 use super::client::{Call, ClientError, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
 use super::pages::{PAGE, PageStep};
-use super::people::Home;
 use super::representations::{Organization, User};
-use super::{Directory, Inner, Listing, PoisonError, guest, profile, groups, sign_in, strangers};
-use crate::rules::Email;
+use super::{Directory, Inner, Listing, PoisonError, groups, sign_in};
+use crate::directory::keycloak::users::reader::Home;
+use crate::directory::keycloak::users::{guest, profile, strangers};
+use crate::domain::Email;
 
 /// How many pages of users are read at once: a page takes the server long, and one behind the last takes it no time.
 const AT_ONCE: usize = 3;

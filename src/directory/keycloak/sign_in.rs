@@ -7,9 +7,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use super::super::{Error, SignInGate};
-use super::setup::mfa_flows::{GATES, MfaGate, MissingFlow, Rows};
 use super::client::{Call, Client, ClientError, optional};
 use super::endpoints::{FLOW_CLIENTS, FLOW_CONFIG, FLOW_STEPS, FLOWS, GET_REALM, VIEW_REALM};
+use super::setup::mfa_flows::{GATES, MfaGate, MissingFlow, Rows};
 
 /// How many settings are read at once.
 const AT_ONCE: usize = 4;

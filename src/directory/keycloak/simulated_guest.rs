@@ -11,10 +11,11 @@ use super::super::{
 };
 use super::client::{Call, ClientError};
 use super::endpoints::CREATE_USER;
-use super::guest::names;
 use super::representations::User;
-use super::{Directory, Inner, guest, groups};
-use crate::rules::Email;
+use super::{Directory, Inner, groups};
+use crate::directory::keycloak::users::guest;
+use crate::directory::keycloak::users::guest::names;
+use crate::domain::Email;
 
 /// Among how many users of a realm a misspelt Owner is looked for.
 const SUGGESTED: usize = 500;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::directory::{Changed, Changes, Cursor, PartnerId};
-use crate::rules::Email;
+use crate::domain::Email;
 
 /// How many lines the log of changes keeps. Who falls further behind reads everything again.
 pub const KEPT: i64 = 10_000;

@@ -9,7 +9,7 @@ use super::rows::{methods_text, put_grant, recent_text, stamp};
 use super::schema::fault;
 use super::{Error, OpenMode, Store, simulated_guest};
 use crate::directory::{GuestRecord, Login, MfaRecord, Operation, Origin, Owner, PartnerRecord, Snapshot};
-use crate::rules::Email;
+use crate::domain::Email;
 
 impl Store {
     /// A directory in memory that holds all this. What another backend calls its own, such as the rules for links in mails,

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use super::super::{Error, GuestRecord, Login, Operation, Origin, Owner, OwnershipMark, Revision};
 use super::rows::{self, methods_text, stamp};
 use super::write::{Write, WriteOutcome};
-use crate::rules::Methods;
+use crate::domain::Methods;
 
 impl Write<'_> {
     /// Nothing is given to somebody who is not live.

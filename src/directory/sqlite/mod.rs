@@ -2,19 +2,19 @@
 //! of its own, so that no file access blocks the operator; [`Inline`] runs it in the caller, for simulation.
 
 mod backup;
+mod change_feed;
 mod checkpoint;
 mod copy;
 mod digest;
-mod purge;
-mod change_feed;
+mod file_identity;
 mod integrity;
 mod mark;
-mod retention;
-mod file_identity;
 mod network_disk;
-pub mod simulated_guest;
+mod purge;
+mod retention;
 mod rows;
 mod schema;
+pub mod simulated_guest;
 mod worker;
 mod write;
 
@@ -28,11 +28,11 @@ use super::{
     AccountRecord, Applied, Changes, Cursor, Epoch, Error, GuestRecord, MailRecord, Operation, Owner, Page, PageToken,
     PartnerId, PartnerRecord, Purged, Revision, ShareRecord, UserRecord,
 };
-use crate::rules::Email;
+use crate::domain::Email;
 pub use backup::{Contents, backup};
+use change_feed::ChangeFeed;
 use checkpoint::Log;
 pub use digest::register as register_digest;
-use change_feed::ChangeFeed;
 use file_identity::Opened;
 pub use network_disk::network_disk;
 pub use schema::OpenMode;

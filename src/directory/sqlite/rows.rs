@@ -1,6 +1,6 @@
 //! Rows as records, and back.
 
-use crate::few::SmallMap;
+use crate::util::small_map::SmallMap;
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -11,7 +11,7 @@ use super::super::{
     OwnershipMark, PartnerId, PartnerRecord, Revision, SentMail, ShareRecord, UserRecord,
 };
 use super::change_feed::KEPT;
-use crate::rules::{Email, GuestRole, Methods, MfaMethod, ShareRole};
+use crate::domain::{Email, GuestRole, Methods, MfaMethod, ShareRole};
 
 type Result<T> = rusqlite::Result<T>;
 

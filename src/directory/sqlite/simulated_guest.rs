@@ -16,7 +16,7 @@ use crate::directory::{
     AccountRecord, GuestRecord, Import, ImportFile, Imported, Login, MfaRecord, Origin, SignInGate, Snapshot,
     UserRecord,
 };
-use crate::rules::{Email, MfaMethod};
+use crate::domain::{Email, MfaMethod};
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
     Err(Error::Refused { message: message.into() })

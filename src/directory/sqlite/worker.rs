@@ -10,14 +10,14 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::checkpoint::IDLE;
 use super::change_feed::Answered;
+use super::checkpoint::IDLE;
 use super::{
     AccountRecord, Applied, Changes, Cursor, Epoch, Error, GuestRecord, MailRecord, Operation, Owner, Page, PageToken,
     PartnerId, PartnerRecord, Purged, Revision, ShareRecord, Store, UserRecord,
 };
 use crate::directory::{DirectoryReader, DirectoryWriter};
-use crate::rules::Email;
+use crate::domain::Email;
 
 /// How many requests may wait for the thread.
 const WAITING: usize = 256;
@@ -286,7 +286,7 @@ mod tests {
             panic!("injected");
         });
         let payload = AssertUnwindSafe(work).catch_unwind().await.unwrap_err();
-        assert_eq!(crate::panic_report::message(payload.as_ref()), "injected");
+        assert_eq!(crate::util::panic_report::message(payload.as_ref()), "injected");
         assert_eq!(directory.epoch().await.unwrap(), epoch, "the transaction is rolled back");
         assert_eq!(directory.lead().await.unwrap(), Epoch(epoch.0 + 1));
     }

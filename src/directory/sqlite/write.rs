@@ -7,7 +7,7 @@ use super::super::{Applied, Epoch, Error, Grant, GuestId, GuestRecord, MfaRecord
 use super::retention;
 use super::rows::{self, account_stands, changed, stamp};
 use super::schema::fault;
-use crate::rules::{GuestRole, Methods, ShareRole};
+use crate::domain::{GuestRole, Methods, ShareRole};
 
 /// What came of an operation inside its transaction.
 pub(super) enum WriteOutcome {

@@ -4,8 +4,8 @@ use super::super::Inputs;
 use super::super::ownership::{self, Order, Ownership, is_being_deleted, namespace, order};
 use super::membership::{own_violations, wait};
 use super::partner::EvaluatedPartner;
-use crate::index::Membership;
-use crate::rules::{Violation, say};
+use crate::cache::Membership;
+use crate::validation::{Violation, messages};
 
 /// Claims to a place and to the address, among newcomers: the incumbents first, then the order of claims.
 pub fn claim_violations(
@@ -26,14 +26,14 @@ pub fn claim_violations(
         })
     });
     if taken || earlier {
-        found.push(say::already_guest());
+        found.push(messages::already_guest());
         // A membership whose address is taken does not count towards the quota.
         return found;
     }
     if let Some(max) = partner.entry.and_then(|partner| partner.reading.terms.max_guests)
         && is_full(world, partner, mine, max)
     {
-        found.push(say::quota_exceeded(max));
+        found.push(messages::quota_exceeded(max));
     }
     found
 }

@@ -1,12 +1,13 @@
 //! Who invites a newcomer, and whether he may.
 
 use super::super::Inputs;
-use super::super::ownership::{self, is_being_deleted, namespace};
 use super::super::lifecycle::State;
+use super::super::ownership::{self, is_being_deleted, namespace};
 use super::membership::EvaluatedMembership;
 use super::partner::EvaluatedPartner;
-use crate::index::Membership;
-use crate::rules::{GuestRole, Violation, cross, say};
+use crate::cache::Membership;
+use crate::domain::GuestRole;
+use crate::validation::{Violation, cross_object, messages};
 
 /// Who invites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Member
     let allowed = !world.scope.policy || world.workspace.speaks_for(space, email);
     let of_the_host = listed
         || (world.scope.policy && allowed)
-        || cross::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains).is_some();
+        || cross_object::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains).is_some();
     match (of_the_host, allowed, listed) {
         (true, false, _) => Inviter::NotAllowedHere,
         // Listed and allowed, but not found yet (or a guest): he counts as absent.
@@ -79,13 +80,13 @@ pub fn inviter_violation(
 ) -> Option<Violation> {
     let email = entry.reading.terms.invited_by.as_ref()?;
     match inviter(world, partner, entry) {
-        Inviter::NotAllowedHere => Some(say::host_admin_not_allowed_here(
-            crate::rules::Taint::Object,
+        Inviter::NotAllowedHere => Some(messages::host_admin_not_allowed_here(
+            crate::validation::Taint::Object,
             "spec.invitedBy",
             email,
             namespace(&entry.metadata),
         )),
-        Inviter::NotAllowed if newcomer => Some(say::inviter_not_allowed(email, entry.reading.terms.role)),
+        Inviter::NotAllowed if newcomer => Some(messages::inviter_not_allowed(email, entry.reading.terms.role)),
         Inviter::NotAllowed | Inviter::Allowed | Inviter::NotActive | Inviter::Unjudged => None,
     }
 }

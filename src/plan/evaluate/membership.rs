@@ -3,16 +3,17 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::Inputs;
-use super::super::ownership::{self, Ownership, is_being_deleted};
 use super::super::invitations;
 use super::super::lifecycle::{Facts, State};
-use super::inviter::{Inviter, inviter, inviter_violation};
+use super::super::ownership::{self, Ownership, is_being_deleted};
 use super::admission::claim_violations;
+use super::inviter::{Inviter, inviter, inviter_violation};
 use super::partner::{EvaluatedPartner, Presence};
 use super::{Decision, PendingReason};
+use crate::cache::{CacheEntry, Kind, Membership, ObjectRef};
 use crate::directory::{GuestRecord, Login, MfaRecord, Origin};
-use crate::index::{CacheEntry, Kind, Membership, ObjectRef};
-use crate::rules::{Adoption, Email, Methods, Reason, Violation, all_methods, cross, say};
+use crate::domain::{Adoption, Email, Methods, Reason, all_methods};
+use crate::validation::{Violation, cross_object, messages};
 
 /// A membership judged.
 #[derive(Clone, Debug)]
@@ -61,7 +62,7 @@ impl<'a> EvaluatedMembership<'a> {
         if newcomer && violations.is_empty() && wait.is_none() {
             violations.extend(claim_violations(world, partner, entry, claim));
         } else if newcomer && matches!(claim, Ownership::OwnedByOther) {
-            violations.push(say::already_guest());
+            violations.push(messages::already_guest());
         }
         violations.sort();
         if wait.is_none() && violations.is_empty() && is_disabled_by_other(world, partner, entry, claim) {
@@ -235,23 +236,23 @@ pub fn own_violations(
     let terms = &entry.reading.terms;
     let mut found = entry.reading.violations.clone();
     if let (Some(methods), Some(theirs)) = (&terms.methods, partner.methods()) {
-        found.extend(cross::methods_within(methods, theirs, "spec.mfa.methods"));
+        found.extend(cross_object::methods_within(methods, theirs, "spec.mfa.methods"));
     }
     if let Some(email) = &terms.email {
         let corporate = world.workspace.corporate_domains();
-        found.extend(cross::host_domain(email, corporate, &partner.admin_domains));
-        found.extend(partner.domains().and_then(|domains| cross::domain_allowed(email, domains)));
+        found.extend(cross_object::host_domain(email, corporate, &partner.admin_domains));
+        found.extend(partner.domains().and_then(|domains| cross_object::domain_allowed(email, domains)));
         if newcomer && is_workspace_user(world, partner, email) {
-            found.push(say::is_workspace_user());
+            found.push(messages::is_workspace_user());
         }
         if matches!(claim, Ownership::Unmanaged) {
-            found.push(say::identity_exists());
+            found.push(messages::identity_exists());
         }
     }
     found.extend(inviter_violation(world, partner, entry, newcomer));
     found.extend(immutable(entry, claim));
     if let (true, Some(partner)) = (newcomer, partner.entry) {
-        found.extend(cross::expiry_too_long(terms.expires_at, world.now, partner.reading.terms.max_duration));
+        found.extend(cross_object::expiry_too_long(terms.expires_at, world.now, partner.reading.terms.max_duration));
     }
     found
 }
@@ -270,10 +271,10 @@ fn immutable(entry: &Membership, claim: Ownership<'_>) -> Vec<Violation> {
     let (Ownership::Owned(record), terms) = (claim, &entry.reading.terms) else { return Vec::new() };
     let mut found = Vec::new();
     if terms.email.as_ref().is_some_and(|email| *email != record.address) {
-        found.push(say::immutable("spec.email", record.address.as_str()));
+        found.push(messages::immutable("spec.email", record.address.as_str()));
     }
     if terms.partner != record.partner_name {
-        found.push(say::immutable("spec.partnerRef.name", &record.partner_name));
+        found.push(messages::immutable("spec.partnerRef.name", &record.partner_name));
     }
     found
 }
@@ -383,7 +384,7 @@ pub fn mail_due(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> 
         return false;
     }
     let asked = ownership::annotation(&entry.metadata, crate::api::RESEND_INVITATION)
-        .and_then(|text| crate::rules::time::instant(text).ok())
+        .and_then(|text| crate::domain::time::instant(text).ok())
         .filter(|asked| *asked <= world.now);
     match record.invitation {
         None => true,

@@ -1,9 +1,9 @@
 //! Judges each object by the rules that need more than the object: gathers the facts from the declared and
-//! the observed world and asks [`crate::rules`]. Reconcile and `check` share this code, so that all points of enforcement agree.
+//! the observed world and asks [`crate::validation`]. Reconcile and `check` share this code, so that all points of enforcement agree.
 
+mod admission;
 mod inviter;
 pub mod membership;
-mod admission;
 pub mod partner;
 pub mod share;
 
@@ -15,8 +15,9 @@ pub use share::EvaluatedShare;
 use jiff::Timestamp;
 
 use super::Inputs;
-use crate::index::{CacheEntry, Kind, Membership, ObjectRef};
-use crate::rules::{Reason, Violation};
+use crate::cache::{CacheEntry, Kind, Membership, ObjectRef};
+use crate::domain::Reason;
+use crate::validation::Violation;
 
 /// What withholds, and until when where time alone heals it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

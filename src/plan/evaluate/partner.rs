@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use super::super::Inputs;
 use super::super::ownership::{is_paused, uid};
+use crate::cache::{CacheEntry, Partner};
 use crate::directory::PartnerRecord;
-use crate::index::{CacheEntry, Partner};
-use crate::rules::{Deletion, Domain, DomainRule, Email, Methods, Reason, Taint, Violation, say};
+use crate::domain::{Deletion, Domain, Email, Methods, Reason};
+use crate::validation::{DomainRule, Taint, Violation, messages};
 
 /// Whether a partner is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +155,7 @@ impl<'a> EvaluatedPartner<'a> {
         for admin in &entry.reading.terms.host_admins {
             let path = format!("spec.hostAdmins[{}]", admin.index);
             if world.scope.policy && !world.workspace.speaks_for(self.namespace, &admin.email) {
-                self.violations.push(say::host_admin_not_allowed_here(
+                self.violations.push(messages::host_admin_not_allowed_here(
                     Taint::Entry,
                     &path,
                     &admin.email,
@@ -165,7 +166,7 @@ impl<'a> EvaluatedPartner<'a> {
             self.allowed_admins.push(&admin.email);
             self.admin_domains.push(admin.email.domain());
             if world.observed.guest(&admin.email).is_some_and(crate::directory::GuestRecord::has_membership) {
-                self.violations.push(say::host_admin_is_guest(&path, &admin.email));
+                self.violations.push(messages::host_admin_is_guest(&path, &admin.email));
                 continue;
             }
             let found = world.observed.user(&admin.email).is_some_and(|user| user.enabled && user.verified);

@@ -10,8 +10,9 @@ use super::super::ownership::{Order, is_behind, is_being_deleted, is_paused, nam
 use super::Decision;
 use super::membership::broken_rule;
 use super::partner::{EvaluatedPartner, Presence};
-use crate::index::{CacheEntry, Membership, Share, has_finalizer};
-use crate::rules::{Email, GuestRole, Methods, Reason, ShareRole, Taint, Violation, all_methods, cross, say};
+use crate::cache::{CacheEntry, Membership, Share, has_finalizer};
+use crate::domain::{Email, GuestRole, Methods, Reason, ShareRole, all_methods};
+use crate::validation::{Taint, Violation, cross_object, messages};
 
 /// How many who could pass an account on a message names.
 const MOST_NAMED: usize = 3;
@@ -130,32 +131,32 @@ fn share_violations(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &S
     if let Some(sharer) = &terms.shared_by {
         if world.scope.policy && !world.workspace.speaks_for(partner.namespace, sharer) {
             let space = partner.namespace;
-            found.push(say::host_admin_not_allowed_here(Taint::Object, "spec.sharedBy", sharer, space));
+            found.push(messages::host_admin_not_allowed_here(Taint::Object, "spec.sharedBy", sharer, space));
         } else if partner.entry.is_some_and(|partner| !lists(partner, sharer))
             || world.observed.guest(sharer).is_some_and(crate::directory::GuestRecord::has_membership)
         {
-            found.push(say::sharer_not_host_admin(sharer));
+            found.push(messages::sharer_not_host_admin(sharer));
         }
     }
     if let (Some(methods), Some(theirs)) = (&terms.methods, partner.methods()) {
-        found.extend(cross::methods_within(methods, theirs, "spec.mfa.methods"));
+        found.extend(cross_object::methods_within(methods, theirs, "spec.mfa.methods"));
     }
     if let Some(recorded) = world.observed.share(uid(&entry.metadata)) {
         if recorded.partner_name != terms.partner {
-            found.push(say::immutable("spec.partnerRef.name", &recorded.partner_name));
+            found.push(messages::immutable("spec.partnerRef.name", &recorded.partner_name));
         }
         if recorded.account != terms.account {
-            found.push(say::immutable("spec.account", &recorded.account));
+            found.push(messages::immutable("spec.account", &recorded.account));
         }
     }
     // One that is wrong in itself claims nothing: told apart from its rivals only once it is fixed.
     if world.scope.incumbents && is_sound(world, partner, entry) && is_duplicate(world, partner, entry) {
-        found.push(say::duplicate_share(&terms.account));
+        found.push(messages::duplicate_share(&terms.account));
     }
     found
 }
 
-fn lists(partner: &crate::index::Partner, email: &Email) -> bool {
+fn lists(partner: &crate::cache::Partner, email: &Email) -> bool {
     partner.reading.terms.host_admins.iter().any(|admin| admin.email == *email)
 }
 
@@ -252,7 +253,7 @@ pub fn entry_violations(
             && !hangs_on_what_does_not_read(world, partner, entry, &item.propagated_by);
         if judged && let Propagation::Invalid { broken_rule } = share.propagation(world, partner, &item.propagated_by) {
             let candidates = candidates.get_or_insert_with(|| propagators(world, partner, share));
-            found.push(say::propagation_needs_manager(item.index, &item.propagated_by, broken_rule, candidates));
+            found.push(messages::propagation_needs_manager(item.index, &item.propagated_by, broken_rule, candidates));
         }
     }
     for item in terms.role_overrides.values() {
@@ -261,7 +262,7 @@ pub fn entry_violations(
         let is_user = |guest: &Membership| guest.reading.terms.role == GuestRole::GuestUser && super::role_reads(guest);
         let user = member(world, partner, &item.name).is_some_and(is_user);
         if user && item.role == Some(ShareRole::Manager) {
-            found.push(say::manager_needs_guest_admin(&format!("{path}.role"), &item.name));
+            found.push(messages::manager_needs_guest_admin(&format!("{path}.role"), &item.name));
         }
     }
     for item in terms.exclude.values() {
@@ -293,11 +294,11 @@ fn not_a_guest(
 ) -> Option<Violation> {
     let entry = world.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
     if entry.reading.terms.partner != partner.name {
-        return Some(say::not_a_guest_of_partner(&format!("{path}.name"), name, &partner.name));
+        return Some(messages::not_a_guest_of_partner(&format!("{path}.name"), name, &partner.name));
     }
     // An address that does not read is the membership's own fault.
     let other = pin.zip(entry.reading.terms.email.as_ref()).is_some_and(|(pin, email)| pin != email);
-    other.then(|| say::not_the_pinned_guest(&format!("{path}.email"), name))
+    other.then(|| messages::not_the_pinned_guest(&format!("{path}.email"), name))
 }
 
 /// Whether an entry's pin and partner fit the membership.

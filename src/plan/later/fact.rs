@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::super::conditions::show;
-use crate::rules::{Email, Methods, Reason};
+use crate::domain::{Email, Methods, Reason};
 
 /// One condition of a later grant.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,14 +4,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::super::Inputs;
 use super::super::access::access;
-use super::super::ownership::{is_being_deleted, is_paused};
 use super::super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare, colleague};
 use super::super::lifecycle::State;
+use super::super::ownership::{is_being_deleted, is_paused};
 use super::{Fact, Precondition, key_of};
 use crate::api;
+use crate::cache::{CacheEntry, Membership, Object, ObjectRef};
 use crate::directory::Grant;
-use crate::index::{CacheEntry, Membership, Object, ObjectRef};
-use crate::rules::{DomainRule, Email, GuestRole, Methods, Reason, cross};
+use crate::domain::{Email, GuestRole, Methods, Reason};
+use crate::validation::{DomainRule, cross_object};
 
 /// A fact that is not there.
 pub struct MissingFact {
@@ -192,7 +193,7 @@ fn free_address(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<Str
     let of_guests = |domain: &String| {
         let email = Email::parse(&format!("propagator@{domain}")).ok();
         email.is_some_and(|email| {
-            cross::host_domain(&email, world.workspace.corporate_domains(), &partner.admin_domains).is_none()
+            cross_object::host_domain(&email, world.workspace.corporate_domains(), &partner.admin_domains).is_none()
         })
     };
     let domain = domains.into_iter().find(of_guests)?;

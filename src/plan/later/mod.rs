@@ -12,11 +12,11 @@ pub use fact::{Fact, Precondition};
 pub use supposition::Frame;
 
 use super::access::access;
-use super::ownership::name;
 use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::ownership::name;
+use crate::cache::{CacheEntry, Kind, Membership, ObjectCache, ObjectRef};
 use crate::directory::{DirectoryCache, Grant};
-use crate::index::{CacheEntry, Kind, Membership, ObjectCache, ObjectRef};
-use crate::rules::{Email, Methods};
+use crate::domain::{Email, Methods};
 use missing::{MissingFact, Progress, of_member, of_share};
 use supposition::Supposition;
 

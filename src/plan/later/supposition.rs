@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 
 use super::super::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, plan};
+use crate::cache::{Object, ObjectCache, ObjectRef};
 use crate::directory::apply::{AppliedRecord, ApplyContext, apply};
 use crate::directory::{
     AccountRecord, DirectoryCache, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Owner, PartnerId,
     PartnerRecord, Revision, UserRecord,
 };
-use crate::few::SmallMap;
-use crate::index::{Object, ObjectCache, ObjectRef};
-use crate::rules::{Email, MfaMethod};
-use crate::workspace::WorkspacePolicy;
+use crate::domain::{Email, MfaMethod};
+use crate::util::small_map::SmallMap;
+use crate::workspace_policy::WorkspacePolicy;
 
 /// The inputs that no supposition changes.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use super::super::lifecycle::State;
 use super::{SOON, Shared};
 use crate::api;
 use crate::directory::GrantRecord;
-use crate::rules::{Methods, Reason};
+use crate::domain::{Methods, Reason};
 
 /// How many accounts a status holds.
 const LISTED_ACCOUNTS: usize = 100;

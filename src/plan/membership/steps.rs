@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::super::ownership::{Ownership, annotation, is_behind, is_being_deleted, name, namespace, uid};
 use super::super::conditions;
 use super::super::evaluate::membership::mail_due;
 use super::super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner};
 use super::super::lifecycle::State;
+use super::super::ownership::{Ownership, annotation, is_behind, is_being_deleted, name, namespace, uid};
 use super::super::{Inputs, Step};
 use super::Shared;
 use crate::api;
+use crate::cache::Membership;
 use crate::directory::{
     Grant, GrantRecord, GuestId, GuestRecord, Login, MfaRecord, Operation, Origin, OwnershipMark, PartnerId,
 };
-use crate::index::Membership;
-use crate::rules::{Email, GuestRole, Methods, Reason, ReasonGroup, entry};
+use crate::domain::{Email, GuestRole, Methods, Reason};
+use crate::validation::{ReasonGroup, entry};
 
 /// The namespace of identifiers that are derived from UIDs and addresses.
 const GUEST_IDS: Uuid = Uuid::from_bytes(*b"guestlist-guests");
@@ -177,7 +178,7 @@ fn because(reason: Reason) -> &'static str {
 
 /// The instant before which enrolled MFA is to be taken away, where somebody asked and there is any.
 fn reset_asked(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> Option<Timestamp> {
-    let before = crate::rules::time::instant(annotation(&entry.metadata, api::RESET_MFA)?).ok()?;
+    let before = crate::domain::time::instant(annotation(&entry.metadata, api::RESET_MFA)?).ok()?;
     let MfaRecord::Known(methods) = &record.mfa else { return None };
     let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     (made && record.joined_at.is_some() && before <= world.now && methods.values().any(|since| *since < before))

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use guestlist::rules::text::is_hidden;
+use guestlist::domain::text::is_hidden;
 use serde_json::{Value, json};
 
 use super::generate::Dice;
@@ -35,7 +35,7 @@ fn every_character_gets_the_same_verdict_everywhere() {
     assert!(characters.len() > 100);
     let objects: Vec<Value> = characters.iter().enumerate().map(|(n, c)| object(n, &format!("a{c}b"))).collect();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
-    let list = guestlist::rules::printable_json(&list);
+    let list = guestlist::domain::printable_json(&list);
     // One call: kubectl says of each object whether the server takes it.
     let said = plane().kubectl_with(&["create", "--dry-run=server", "-o", "name", "-f", "-"], &list);
     let taken: Vec<&str> = said.stdout.lines().collect();

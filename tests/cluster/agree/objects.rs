@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
-use guestlist::rules::{Reason, entry, printable_json};
+use guestlist::domain::{Reason, printable_json};
+use guestlist::validation::entry;
 use kube::Client;
 use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};

@@ -9,7 +9,8 @@ use crate::support::controlplane::ControlPlane;
 use guestlist::api::{
     AccountShare, AccountShareSpec, GuestMembership, GuestMembershipSpec, LocalPartner, LocalPartnerSpec,
 };
-use guestlist::rules::{Reason, read};
+use guestlist::domain::Reason;
+use guestlist::validation::spec;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -73,12 +74,12 @@ impl Kind {
     fn words(self, spec: &Value) -> BTreeSet<Reason> {
         let violations = match self {
             Self::Partner => {
-                read::partner(&serde_json::from_value::<LocalPartnerSpec>(spec.clone()).unwrap()).violations
+                spec::partner(&serde_json::from_value::<LocalPartnerSpec>(spec.clone()).unwrap()).violations
             }
             Self::Membership => {
-                read::membership(&serde_json::from_value::<GuestMembershipSpec>(spec.clone()).unwrap()).violations
+                spec::membership(&serde_json::from_value::<GuestMembershipSpec>(spec.clone()).unwrap()).violations
             }
-            Self::Share => read::share(&serde_json::from_value::<AccountShareSpec>(spec.clone()).unwrap()).violations,
+            Self::Share => spec::share(&serde_json::from_value::<AccountShareSpec>(spec.clone()).unwrap()).violations,
         };
         violations.into_iter().map(|violation| violation.reason).collect()
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use guestlist::index::{Kind, ObjectRef};
+use guestlist::cache::{Kind, ObjectRef};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{DirectoryWriter, Epoch, Import, Operation, Owner, PartnerId, Revision};
-use guestlist::rules::{Email, GuestRole, MfaMethod};
+use guestlist::domain::{Email, GuestRole, MfaMethod};
 use jiff::Timestamp;
 
 use super::directory::{Double, execute};

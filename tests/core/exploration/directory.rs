@@ -6,7 +6,7 @@ use guestlist::directory::{
     AccessChange, Grant, GrantRecord, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, Revision,
     Snapshot,
 };
-use guestlist::rules::{Email, GuestRole, Methods, ShareRole};
+use guestlist::domain::{Email, GuestRole, Methods, ShareRole};
 use jiff::Timestamp;
 
 /// The double of a directory.

@@ -1,7 +1,7 @@
 //! The edits of people, guests and administrators that lead from one state to the next.
 
 use guestlist::directory::Operation;
-use guestlist::rules::MfaMethod;
+use guestlist::domain::MfaMethod;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 

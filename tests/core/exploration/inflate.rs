@@ -7,7 +7,8 @@ use guestlist::directory::{
     AccountRecord, DirectoryCache, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MfaRecord,
     Origin, OwnershipMark, PartnerId, PartnerRecord, Revision, Snapshot, UserRecord,
 };
-use guestlist::rules::{self, Email, GuestRole, MfaMethod, ShareRole, all_methods};
+use guestlist::domain::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
+use guestlist::validation;
 use jiff::Timestamp;
 
 use super::directory::Double;
@@ -87,7 +88,7 @@ pub fn guest_id(who: usize) -> GuestId {
     GuestId(format!("guest-{}", MEMBER[who]))
 }
 
-pub fn methods(methods: Methods) -> rules::Methods {
+pub fn methods(methods: Methods) -> guestlist::domain::Methods {
     match methods {
         Methods::Any => all_methods(),
         Methods::Totp => [MfaMethod::TOTP].into(),
@@ -95,7 +96,7 @@ pub fn methods(methods: Methods) -> rules::Methods {
     }
 }
 
-fn compact_methods(methods: &rules::Methods) -> Methods {
+fn compact_methods(methods: &guestlist::domain::Methods) -> Methods {
     match (methods.contains(&MfaMethod::TOTP), methods.contains(&MfaMethod::WebAuthn)) {
         (true, false) => Methods::Totp,
         (false, true) => Methods::WebAuthn,

@@ -22,7 +22,7 @@ mod search;
 mod setup;
 mod state;
 
-use guestlist::index::Kind;
+use guestlist::cache::Kind;
 use operator::PLANNER;
 use setup::Setup;
 use setup::Vary::{

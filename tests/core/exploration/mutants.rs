@@ -1,9 +1,9 @@
 //! Planners that are wrong on purpose. Each is caught, and for the right reason.
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{AccessChange, DirectoryCache, MfaRecord, Operation};
-use guestlist::index::{Kind, ObjectRef};
+use guestlist::domain::{GuestRole, MfaMethod, Reason};
 use guestlist::plan::{Finalizer, Inputs, Plan, plan};
-use guestlist::rules::{GuestRole, MfaMethod, Reason};
 
 use super::inflate::{ACCOUNT, SPACE, long_ago, now};
 use super::operator::{PLANNER, Planner};

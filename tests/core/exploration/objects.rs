@@ -1,7 +1,7 @@
 //! The declared objects of a state, as the API server stores them. Their specs come from the one description of worlds.
 
 use guestlist::api;
-use guestlist::index::{Kind, ObjectCache, ObjectRef};
+use guestlist::cache::{Kind, ObjectCache, ObjectRef};
 use guestlist::operator::watch;
 use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
@@ -168,9 +168,9 @@ pub fn objects(setup: &Setup, declared: &Declared) -> Objects {
 
 /// The objects as the planner reads them.
 pub fn index(setup: &Setup, declared: &Declared) -> ObjectCache {
-    fn read<K: watch::Watched>(object: Value) -> guestlist::index::Object {
+    fn read<K: guestlist::executor::object_store::Watched>(object: Value) -> guestlist::cache::Object {
         let read = serde_json::from_value::<DeserializeGuard<K>>(object).unwrap();
-        watch::declared(read)
+        guestlist::executor::object_store::declared(read)
     }
     let mut index = ObjectCache::default();
     for item in Item::all() {

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::rc::Rc;
 
+use guestlist::cache::{ObjectCache, ObjectRef};
 use guestlist::directory::{DirectoryCache, Operation, Owner, Revision};
-use guestlist::index::{ObjectCache, ObjectRef};
-use guestlist::plan::{AvailableFacts, Finalizer, Inputs, Plan, PruneScope, Step, plan, gc};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::plan::{AvailableFacts, Finalizer, Inputs, Plan, PruneScope, Step, gc, plan};
+use guestlist::workspace_policy::WorkspacePolicy;
 
 use super::directory::{Double, execute};
 use super::hash::Table;

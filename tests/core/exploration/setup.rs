@@ -1,7 +1,7 @@
 //! The worlds that are explored, and their events. Everything at once would be too much: each world lets some things vary and
 //! keeps the others still.
 
-use guestlist::index::Kind;
+use guestlist::cache::Kind;
 
 use super::state::{
     Declared, Directory, GUESTS, Guest, Held, MemberSpec, Methods, Mfa, Object, Override, PARTNERS, Pin, Presence,

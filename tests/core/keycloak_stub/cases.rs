@@ -4,8 +4,8 @@ use guestlist::directory::import::UserChanges;
 use guestlist::directory::{
     AccountRecord, DirectoryWriter as _, Epoch, Error, GuestRecord, Import, Operation, Origin, Owner,
 };
-use guestlist::rules::MfaMethod;
-use guestlist::rules::ShareRole::{Collaborator, Manager};
+use guestlist::domain::MfaMethod;
+use guestlist::domain::ShareRole::{Collaborator, Manager};
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use guestlist::directory::import::UserChanges;
 use guestlist::directory::keycloak::{Directory, TimeSource};
 use guestlist::directory::{DirectoryReader as _, Epoch, Error, GuestRecord, Import, MfaRecord};
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

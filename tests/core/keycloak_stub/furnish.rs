@@ -1,7 +1,7 @@
 //! What tests put into a realm, and the operations that they do there.
 
 use guestlist::directory::{Grant, GuestId, Operation, Origin, Owner, OwnershipMark, PartnerId};
-use guestlist::rules::{Email, GuestRole, ShareRole, all_methods};
+use guestlist::domain::{Email, GuestRole, ShareRole, all_methods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

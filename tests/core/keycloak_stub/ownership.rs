@@ -6,7 +6,7 @@ use guestlist::directory::import::UserChanges;
 use guestlist::directory::{
     AccountRecord, DirectoryReader as _, DirectoryWriter as _, Epoch, Error, GuestId, Import, Operation, Owner,
 };
-use guestlist::rules::ShareRole::{Collaborator, Manager};
+use guestlist::domain::ShareRole::{Collaborator, Manager};
 use serde_json::{Value, json};
 
 use super::Stage;

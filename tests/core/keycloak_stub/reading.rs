@@ -6,7 +6,7 @@ use std::time::Duration;
 use guestlist::directory::{
     DirectoryReader as _, DirectoryWriter as _, Error, GuestRecord, MfaRecord, Operation, Origin, Revision,
 };
-use guestlist::rules::MfaMethod;
+use guestlist::domain::MfaMethod;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error, GrantRecord, Operation, Origin};
-use guestlist::rules::MfaMethod;
-use guestlist::rules::ShareRole::{Collaborator, Manager};
+use guestlist::domain::MfaMethod;
+use guestlist::domain::ShareRole::{Collaborator, Manager};
 use serde_json::json;
 
 use super::Stage;

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use guestlist::directory::{DirectoryWriter as _, Error, Operation, Origin};
-use guestlist::rules::MfaMethod;
-use guestlist::rules::ShareRole::{Collaborator, Manager};
+use guestlist::domain::MfaMethod;
+use guestlist::domain::ShareRole::{Collaborator, Manager};
 use serde_json::json;
 
 use super::Stage;

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::{DirectoryWriter as _, Operation, Origin};
-use guestlist::index::{Kind, Object, ObjectRef};
-use guestlist::operator::clock::Clock;
-use guestlist::operator::engine::{Failure, Task};
-use guestlist::operator::lease::LeaseTerm;
-use guestlist::operator::objects::{EventContext, ObjectStore, PatchTarget};
-use guestlist::operator::perform::{Executor, TaskSubject};
+use guestlist::domain::Reason;
+use guestlist::engine::{Failure, Task};
+use guestlist::executor::lease_term::LeaseTerm;
+use guestlist::executor::object_store::{EventContext, ObjectStore, PatchTarget};
+use guestlist::executor::{Executor, TaskSubject};
 use guestlist::plan::Step;
-use guestlist::rules::Reason;
+use guestlist::util::clock::Clock;
 use serde_json::Value;
 use tokio::time::Instant;
 

@@ -7,8 +7,8 @@ use guestlist::directory::{
     Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, Owner,
     OwnershipMark, PartnerId, Revision, SentMail, Snapshot,
 };
+use guestlist::domain::{GuestRole, Methods, MfaMethod, Reason, ShareRole};
 use guestlist::plan::later::Fact;
-use guestlist::rules::{GuestRole, Methods, MfaMethod, Reason, ShareRole};
 use jiff::Timestamp;
 
 use super::environment::email;

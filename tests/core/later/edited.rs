@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
 use guestlist::directory::{AccountRecord, GuestRecord, Operation, Snapshot, UserRecord};
-use guestlist::rules::{Email, MfaMethod};
+use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};

@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::executor::block_on;
+use guestlist::cache::{Kind, Object};
 use guestlist::cli::offline::object_store::InMemoryObjects;
 use guestlist::cli::offline::session::{ApplySession, Rest};
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{AccountRecord, DirectoryWriter, Import, Operation, Owner, Snapshot, UserRecord};
-use guestlist::index::{Kind, Object};
-use guestlist::operator::clock::Clock;
+use guestlist::domain::{Email, MfaMethod, ShareRole};
 use guestlist::plan::PruneScope;
-use guestlist::rules::{Email, MfaMethod, ShareRole};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::util::clock::Clock;
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 

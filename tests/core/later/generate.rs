@@ -114,7 +114,7 @@ pub fn settled() -> Environment {
     for name in ["carol", "bob"] {
         let address = email(&format!("{name}@acme.example"));
         environment.accepts(&address);
-        environment.enrols(&address, guestlist::rules::MfaMethod::TOTP);
+        environment.enrols(&address, guestlist::domain::MfaMethod::TOTP);
     }
     environment.apply();
     environment
@@ -160,11 +160,11 @@ pub fn world(dice: &mut Dice) -> Environment {
                 0 => environment.accepts(&address),
                 1 => {
                     environment.accepts(&address);
-                    environment.enrols(&address, dice.of(guestlist::rules::MfaMethod::ALL));
+                    environment.enrols(&address, dice.of(guestlist::domain::MfaMethod::ALL));
                 }
                 2 => {
                     environment.accepts(&address);
-                    environment.enrols(&address, dice.of(guestlist::rules::MfaMethod::ALL));
+                    environment.enrols(&address, dice.of(guestlist::domain::MfaMethod::ALL));
                     environment.resets(&address);
                 }
                 _ => {}

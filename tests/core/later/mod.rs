@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use environment::{Environment, Held};
 use generate::{Dice, world};
+use guestlist::domain::{Email, MfaMethod};
 use guestlist::plan::later::{Fact, LaterGrant};
-use guestlist::rules::{Email, MfaMethod};
 
 /// Makes one condition true, and what it depends on.
 fn play(environment: &mut Environment, fact: &Fact) {

@@ -1,7 +1,8 @@
 //! Enforcement on files: `guestlist check` as a process.
 
-use guestlist::rules::{Reason, entry};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::domain::Reason;
+use guestlist::validation::entry;
+use guestlist::workspace_policy::WorkspacePolicy;
 use serde_json::{Value, json};
 
 use super::pairs::{Asked, PAIRS, POLICY, Pair, WORLD};

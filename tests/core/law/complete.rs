@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use guestlist::rules::{Reason, ReasonGroup, entry};
+use guestlist::domain::Reason;
+use guestlist::validation::{ReasonGroup, entry};
 
 use super::directory::SCENARIOS;
 use super::pairs::{Asked, PAIRS};

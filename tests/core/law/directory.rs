@@ -1,11 +1,11 @@
 //! Rules that need the directory: who is there, who owns what, who was there first. Each with a world that breaks it, and
 //! one at the edge that does not. Below: what is withheld meanwhile, and what a breach leaves alone.
 
+use guestlist::cache::Kind;
 use guestlist::directory::Import;
 use guestlist::directory::{GuestId, GuestRecord, UserRecord};
-use guestlist::index::Kind;
-use guestlist::rules::{MfaMethod, Reason};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::domain::{MfaMethod, Reason};
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 
 use crate::support::world::{World, email};

@@ -1,8 +1,9 @@
 //! The table: a world of manifests in order, and for each rule the changes in one place that it refuses, each beside the
 //! nearest change that it lets through. All stages are asked with the same lines.
 
-use guestlist::index::Kind;
-use guestlist::rules::{Reason, ReasonGroup, entry};
+use guestlist::cache::Kind;
+use guestlist::domain::Reason;
+use guestlist::validation::{ReasonGroup, entry};
 
 /// The world that each pair changes in one place: `find` → what takes its place.
 pub const WORLD: &str = r#"

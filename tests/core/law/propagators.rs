@@ -1,6 +1,6 @@
 //! A membership that breaks a rule passes no account on, and no message recommends it as a propagator.
 
-use guestlist::index::Kind;
+use guestlist::cache::Kind;
 
 use crate::support::world::{SPACE, World};
 

@@ -1,11 +1,11 @@
 //! Enforcement by the reconcile, which is the final authority: the same manifests in a world with a directory, where everybody
 //! who is invited joins and turns MFA on.
 
+use guestlist::cache::Kind;
 use guestlist::directory::Import;
 use guestlist::directory::{AccountRecord, UserRecord};
-use guestlist::index::Kind;
-use guestlist::rules::MfaMethod;
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::domain::MfaMethod;
+use guestlist::workspace_policy::WorkspacePolicy;
 
 use super::pairs::{Asked, PAIRS, POLICY, Pair, WORLD};
 use crate::support::world::{World, email};

@@ -1,7 +1,8 @@
 //! Objects that go and come in every way at once: deleted, stripped and deleted, made anew, restored from a backup, seen by
 //! a process that starts on an old list. In the end the access is what is declared then, and nothing moves.
 
-use guestlist::index::Kind::{self, Membership, Partner, Share};
+use guestlist::cache::Kind;
+use guestlist::cache::Kind::{Membership, Partner, Share};
 use jiff::SignedDuration;
 
 use super::driver::{Sim, key};

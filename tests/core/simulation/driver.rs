@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use futures::executor::block_on;
+use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{
     AccountRecord, Changed, DirectoryReader, DirectoryWriter, Epoch, Error, GuestRecord, Import, MfaRecord, Operation,
     Owner, Snapshot, UserRecord,
 };
-use guestlist::index::{Kind, Object, ObjectRef};
-use guestlist::operator::engine::{Engine, GarbageCollector, Input, Load, Now, Planner, Task, wanted};
-use guestlist::operator::perform::TaskSubject;
+use guestlist::domain::Email;
+use guestlist::engine::{Engine, GarbageCollector, Input, Load, Now, Planner, Task, wanted};
+use guestlist::executor::TaskSubject;
 use guestlist::plan::{Event, Step};
-use guestlist::rules::Email;
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

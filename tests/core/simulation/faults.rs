@@ -2,7 +2,7 @@
 //! somebody else was faster, the other side is busy or fails. The end is the same, and nobody is created or written to
 //! twice.
 
-use guestlist::index::Kind::{Membership, Partner, Share};
+use guestlist::cache::Kind::{Membership, Partner, Share};
 use serde_json::json;
 
 use super::driver::{Sim, TROUBLES, Trouble, email};

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures::executor::block_on;
+use guestlist::cache::Kind;
+use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::cli::offline::object_store::InMemoryObjects;
 use guestlist::cli::offline::session::ApplySession;
 use guestlist::directory::DirectoryWriter;
 use guestlist::directory::sqlite::{Inline, Store};
-use guestlist::index::Kind::{self, Membership, Partner, Share};
-use guestlist::operator::clock::Clock;
 use guestlist::plan::PruneScope;
+use guestlist::util::clock::Clock;
 use jiff::SignedDuration;
 use serde_json::json;
 

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::Snapshot;
-use guestlist::index::{Kind, ObjectRef};
-use guestlist::rules::{GuestRole, ShareRole};
+use guestlist::domain::{GuestRole, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

@@ -4,11 +4,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
-use guestlist::index::Kind::{Membership, Partner};
-use guestlist::index::ObjectRef;
-use guestlist::operator::objects::PatchTarget;
+use guestlist::cache::Kind::{Membership, Partner};
+use guestlist::cache::ObjectRef;
+use guestlist::executor::object_store::PatchTarget;
 use guestlist::plan::{Inputs, Plan, plan};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 use serde_json::json;
 

@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, poll_fn};
+use guestlist::cache::{Object, ObjectRef};
 use guestlist::directory::{
     AccountRecord, Applied, Changes, Cursor, DirectoryReader, DirectoryWriter, Epoch, Error, GuestRecord, MailRecord,
     Operation, Owner, Page, PageToken, PartnerId, PartnerRecord, Purged, Revision, ShareRecord, UserRecord,
 };
-use guestlist::index::{Object, ObjectRef};
-use guestlist::operator::clock::Clock;
-use guestlist::operator::engine::{Failure, Task, TaskOutcome};
-use guestlist::operator::lease::LeaseTerm;
-use guestlist::operator::objects::{EventContext, ObjectStore, PatchTarget};
-use guestlist::operator::perform::{Executor, TaskSubject};
-use guestlist::rules::Email;
+use guestlist::domain::Email;
+use guestlist::engine::{Failure, Task, TaskOutcome};
+use guestlist::executor::lease_term::LeaseTerm;
+use guestlist::executor::object_store::{EventContext, ObjectStore, PatchTarget};
+use guestlist::executor::{Executor, TaskSubject};
+use guestlist::util::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

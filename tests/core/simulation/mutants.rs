@@ -2,10 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use guestlist::cache::Kind::{Membership, Share};
+use guestlist::cache::ObjectRef;
 use guestlist::directory::{AccessChange, Operation};
-use guestlist::index::Kind::{Membership, Share};
-use guestlist::index::ObjectRef;
-use guestlist::operator::engine::Planner;
+use guestlist::engine::Planner;
 use guestlist::plan::{Finalizer, Inputs, Plan, Status, plan};
 use serde_json::json;
 

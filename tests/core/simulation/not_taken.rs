@@ -1,8 +1,9 @@
 //! A directory that can be read but takes no operation: nobody is told that it reflects what is declared.
 
 use futures::executor::block_on;
+use guestlist::cache::Kind;
+use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::directory::{Changed, DirectoryReader as _, DirectoryWriter as _, Operation};
-use guestlist::index::Kind::{self, Membership, Partner, Share};
 use jiff::SignedDuration;
 use serde_json::json;
 

@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 
-use guestlist::index::Kind::{Membership, Partner, Share};
-use guestlist::index::ObjectRef;
-use guestlist::operator::engine::Planner;
+use guestlist::cache::Kind::{Membership, Partner, Share};
+use guestlist::cache::ObjectRef;
+use guestlist::engine::Planner;
 use guestlist::plan::{Inputs, Plan, plan};
 use jiff::SignedDuration;
 use serde_json::json;

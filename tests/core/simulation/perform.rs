@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use futures::executor::block_on;
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{
     AccessChange, Applied, DirectoryReader, DirectoryWriter, Epoch, Error, Operation, Revision, Snapshot,
 };
-use guestlist::index::{Kind, ObjectRef};
-use guestlist::operator::engine::{Failure, Input, Task, TaskOutcome};
-use guestlist::operator::objects::PatchTarget;
-use guestlist::operator::perform::TaskSubject;
+use guestlist::domain::Reason;
+use guestlist::engine::{Failure, Input, Task, TaskOutcome};
+use guestlist::executor::TaskSubject;
+use guestlist::executor::object_store::PatchTarget;
 use guestlist::plan::Step;
-use guestlist::rules::Reason;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

@@ -1,11 +1,11 @@
 //! Plays the edits of people, guests and administrators in the simulation.
 
 use futures::executor::block_on;
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::sqlite::Store;
 use guestlist::directory::{Changed, DirectoryWriter, Epoch, Import, Operation, UserRecord};
-use guestlist::index::{Kind, ObjectRef};
-use guestlist::operator::engine::Input;
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::engine::Input;
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! When a propagator's membership breaks a rule, the guests behind it lose access at once. When it complies again, they get
 //! access at once.
 
+use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::directory::{AccountRecord, Operation, UserRecord};
 use guestlist::directory::{Changed, Import};
-use guestlist::index::Kind::{Membership, Partner, Share};
 use serde_json::json;
 
 use super::driver::{Sim, email};

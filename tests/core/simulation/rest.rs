@@ -3,11 +3,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use guestlist::cache::Kind::{Membership, Partner, Share};
+use guestlist::cache::ObjectRef;
 use guestlist::directory::{Changed, Error};
-use guestlist::index::Kind::{Membership, Partner, Share};
-use guestlist::index::ObjectRef;
-use guestlist::operator::engine::Input;
-use guestlist::operator::objects::PatchTarget;
+use guestlist::engine::Input;
+use guestlist::executor::object_store::PatchTarget;
 use guestlist::plan::{Inputs, Plan, plan};
 use serde_json::json;
 
@@ -123,7 +123,7 @@ fn restless(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     if let (Membership, Some(record)) = (key.kind, world.observed.guests().next()) {
         plan.steps = vec![guestlist::plan::Step {
             operation: guestlist::directory::Operation::RevokeInvitation { guest: record.id.clone() },
-            reason: guestlist::rules::Reason::Terminating,
+            reason: guestlist::domain::Reason::Terminating,
             message: "it never learns".to_owned(),
         }];
         plan.basis = None;

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use guestlist::api;
-use guestlist::index::{Kind, Object, ObjectRef};
-pub use guestlist::operator::objects::PatchTarget;
-use guestlist::operator::watch::{Watched, declared};
+use guestlist::cache::{Kind, Object, ObjectRef};
+pub use guestlist::executor::object_store::PatchTarget;
+use guestlist::executor::object_store::{Watched, declared};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use serde_json::{Value, json};

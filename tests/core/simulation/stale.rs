@@ -1,10 +1,11 @@
 //! Views that are older than the world: lists from a cache that lags, events that never come, objects that went and came
 //! while nobody looked.
 
+use guestlist::cache::Kind;
+use guestlist::cache::Kind::{Membership, Partner, Share};
+use guestlist::cache::ObjectRef;
 use guestlist::directory::Changed;
-use guestlist::index::Kind::{self, Membership, Partner, Share};
-use guestlist::index::ObjectRef;
-use guestlist::rules::MfaMethod;
+use guestlist::domain::MfaMethod;
 use jiff::SignedDuration;
 use serde_json::json;
 

@@ -1,9 +1,10 @@
 //! The sweep in the engine: it runs without any object, keeps its pace over restarts, and takes no old view for the truth.
 
+use guestlist::cache::Kind;
+use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::directory::{Origin, Owner};
-use guestlist::index::Kind::{self, Membership, Partner, Share};
-use guestlist::operator::engine::{Engine, Input};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::engine::{Engine, Input};
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use guestlist::cache::Kind;
 use guestlist::directory::{Changed, Epoch, Owner};
-use guestlist::index::Kind;
-use guestlist::operator::engine::{Engine, Task};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::engine::{Engine, Task};
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::Timestamp;
 
 use super::driver::{Running, Sim};

@@ -2,9 +2,9 @@
 //! and does nothing else until the directory is read.
 
 use futures::executor::block_on;
+use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::directory::{DirectoryWriter, Epoch, Error, Operation};
-use guestlist::index::Kind::{Membership, Partner, Share};
-use guestlist::operator::engine::{Input, Planner};
+use guestlist::engine::{Input, Planner};
 use guestlist::plan::{Inputs, Plan, plan};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -207,7 +207,7 @@ fn failed_early_revocation_is_retried_after_a_delay() {
 }
 
 /// Gives what an unread directory seems to allow.
-fn believes_in_what_was_not_read(world: Inputs<'_>, key: &guestlist::index::ObjectRef) -> Plan {
+fn believes_in_what_was_not_read(world: Inputs<'_>, key: &guestlist::cache::ObjectRef) -> Plan {
     plan(Inputs { directory_available: true, ..world }, key)
 }
 

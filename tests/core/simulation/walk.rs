@@ -1,8 +1,9 @@
 //! The walk that the tests take: a partner, three guests, two shares, and what becomes of them.
 
+use guestlist::cache::Kind;
+use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::directory::Changed;
-use guestlist::index::Kind::{self, Membership, Partner, Share};
-use guestlist::rules::{GuestRole, MfaMethod};
+use guestlist::domain::{GuestRole, MfaMethod};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -104,7 +105,7 @@ pub fn is_at_rest(sim: &mut Sim) {
         if look == "a restart" {
             sim.restart();
         } else {
-            for kind in guestlist::index::Kind::ALL {
+            for kind in guestlist::cache::Kind::ALL {
                 sim.list_at(kind, version);
             }
             sim.load();
@@ -150,7 +151,7 @@ fn a_partner_deleted_with_cascade_takes_everything_with_it() {
     begin(&mut sim);
     sim.delete(Partner, "acme");
     sim.settle();
-    assert_eq!(sim.server.objects().keys().collect::<Vec<_>>(), [] as [&guestlist::index::ObjectRef; 0]);
+    assert_eq!(sim.server.objects().keys().collect::<Vec<_>>(), [] as [&guestlist::cache::ObjectRef; 0]);
     let all = sim.everything();
     assert!(all.guests.iter().all(|guest| !guest.is_live() && guest.grants.is_empty() && !guest.login.is_enabled()));
     assert!(all.partners.iter().all(|partner| partner.deactivated_at.is_some()));

@@ -1,7 +1,7 @@
 //! Whom we did not make: adopted people and strangers in an organization.
 
 use guestlist::directory::{DirectoryReader as _, Error, Operation, Origin, OwnershipMark};
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 use serde_json::Value;
 
 use super::stage::{PASSWORD, Stage, accounts, holds, in_three_days, on_stage};

@@ -1,7 +1,7 @@
 //! Realms that ask more of their users than Keycloak does by itself.
 
 use guestlist::directory::{DirectoryReader as _, Error, Operation};
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 use serde_json::{Value, json};
 
 use super::adopted::{adopt, own};

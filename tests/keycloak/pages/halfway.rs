@@ -1,7 +1,7 @@
 //! Links that are sent again, and people who stop in the middle and come back.
 
 use guestlist::directory::{Error, MfaRecord, Operation};
-use guestlist::rules::MfaMethod;
+use guestlist::domain::MfaMethod;
 
 use super::stage::{in_three_days, on_stage};
 use crate::support::contract::guest;

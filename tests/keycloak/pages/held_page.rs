@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use guestlist::directory::Operation;
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::json;
 

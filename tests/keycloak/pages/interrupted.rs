@@ -3,7 +3,7 @@
 use guestlist::directory::{
     DirectoryReader as _, DirectoryWriter as _, Epoch, GuestId, GuestRecord, MfaRecord, Operation,
 };
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::Value;
 

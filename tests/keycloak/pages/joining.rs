@@ -1,9 +1,9 @@
 //! From the invitation to the accounts.
 
-use guestlist::few::SmallMap;
+use guestlist::util::small_map::SmallMap;
 
 use guestlist::directory::{Login, MfaRecord};
-use guestlist::rules::{MfaMethod, ShareRole};
+use guestlist::domain::{MfaMethod, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 
 use super::stage::{accounts, holds, on_stage};

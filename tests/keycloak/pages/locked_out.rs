@@ -1,7 +1,7 @@
 //! A realm that switches users off for good after wrong passwords.
 
 use guestlist::directory::{Error, Login, Operation};
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 use serde_json::json;
 
 use super::stage::{Stage, in_three_days, on_stage};

@@ -1,7 +1,7 @@
 //! The MFA methods allowed to a guest on real pages: Keycloak asks for a method that counts, and for no other.
 
 use guestlist::directory::{MfaRecord, Operation};
-use guestlist::rules::{Methods, MfaMethod, ShareRole, all_methods};
+use guestlist::domain::{Methods, MfaMethod, ShareRole, all_methods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -57,7 +57,7 @@ fn whatever_a_guest_is_called_he_is_invited_and_his_record_says_it_as_it_was_dec
             partner,
             partner_name,
             display_name: display_name.clone(),
-            allowed: guestlist::rules::all_methods(),
+            allowed: guestlist::domain::all_methods(),
         };
         stage.done(&renamed).await;
         assert_eq!(stage.record("g0@acme.example").await.display_name, display_name);
@@ -159,7 +159,7 @@ fn a_colleague_who_is_adopted_is_never_given_another_address() {
             partner: crate::support::contract::acme(),
             partner_name: "acme".to_owned(),
             display_name: "Bob".to_owned(),
-            allowed: guestlist::rules::all_methods(),
+            allowed: guestlist::domain::all_methods(),
         };
         stage.done(&described).await;
         stage.done(&Operation::RemoveAdopted { guest: guest("bob") }).await;

@@ -1,7 +1,7 @@
 //! A realm whose user profile lets nobody write some guests any more: what is to be taken away is, all the same.
 
 use guestlist::directory::{DirectoryReader as _, Error, GrantRecord, Operation};
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use guestlist::directory::{GuestRecord, Operation};
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::task::JoinHandle;

@@ -1,9 +1,9 @@
 //! What is taken away shows in the next token, and ends what he is signed in with.
 
-use guestlist::few::SmallMap;
+use guestlist::util::small_map::SmallMap;
 
 use guestlist::directory::{Grant, MfaRecord, Operation};
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Hidden characters of a tenant, or of an administrator of the directory, reach no terminal and no program: no output has
 //! a control, bidirectional or invisible character, and no name makes a line of its own.
 
-use guestlist::rules::text::is_hidden;
+use guestlist::domain::text::is_hidden;
 
 use super::folder::{Folder, SHARE, guest};
 
@@ -41,7 +41,7 @@ fn spoilt() -> Folder {
 fn no_output_has_a_hidden_character_or_a_forged_line() {
     let folder = spoilt();
     let quoted = serde_json::to_string(EVIL).unwrap();
-    let quoted = guestlist::rules::printable_json(&quoted);
+    let quoted = guestlist::domain::printable_json(&quoted);
     let partner = format!(
         "\n---\napiVersion: guestlist.dev/v1alpha1\nkind: LocalPartner\nmetadata: {{name: acme, namespace: partners}}\nspec: {{displayName: {quoted}, hostAdmins: [alice@host.example, dan@host.example]}}\n"
     );

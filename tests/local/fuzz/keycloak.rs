@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use guestlist::directory::keycloak::{Credentials, Directory, Secret, Settings, TimeSource};
 use guestlist::directory::{Cursor, DirectoryReader, PartnerId};
-use guestlist::rules::Email;
+use guestlist::domain::Email;
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use guestlist::cache::Object;
 use guestlist::cli::read_manifests;
-use guestlist::index::Object;
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 use guestlist::yaml::node::{Node, Value};
 use guestlist::yaml::{self, manifest, metadata};
 use serde_json::{Value as Json, json};

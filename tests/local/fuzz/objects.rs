@@ -1,10 +1,10 @@
 //! Watch events of the three kinds as the API server sends them: the index stores and returns their objects.
 
 use guestlist::api;
-use guestlist::index::{CachedAnyKind, Kind, Object, ObjectCache, resource_version};
-use guestlist::operator::watch::{Watched, declared};
+use guestlist::cache::{CachedAnyKind, Kind, Object, ObjectCache, resource_version};
+use guestlist::executor::object_store::{Watched, declared};
 use guestlist::plan::annotations::all_ineffective;
-use guestlist::rules::read;
+use guestlist::validation::spec;
 use jiff::Timestamp;
 use kube::Resource;
 use kube::api::WatchEvent;
@@ -93,9 +93,9 @@ fn reads_again<K: Watched + Serialize>(object: &K) {
 /// Reads an object's spec into terms, and its status out of the short form.
 fn terms(object: &Object) {
     match object {
-        Object::Partner(object) => drop(read::partner(&object.spec)),
-        Object::Membership(object) => drop(read::membership(&object.spec)),
-        Object::Share(object) => drop(read::share(&object.spec)),
+        Object::Partner(object) => drop(spec::partner(&object.spec)),
+        Object::Membership(object) => drop(spec::membership(&object.spec)),
+        Object::Share(object) => drop(spec::share(&object.spec)),
         Object::Unreadable { .. } => {}
     }
 }

@@ -1,7 +1,7 @@
 //! Configuration files: the workspace policy, and the file of people and accounts to import.
 
 use guestlist::cli::read_import;
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 use serde_json::json;
 
 use super::harness::{Subject, each, fuzz};
@@ -63,7 +63,7 @@ fn import(input: &[u8]) {
         fields
     });
     let accounts = file.accounts.iter().map(|account| {
-        let owners: Vec<&str> = account.owners.iter().map(guestlist::rules::Email::as_str).collect();
+        let owners: Vec<&str> = account.owners.iter().map(guestlist::domain::Email::as_str).collect();
         json!({"name": account.name, "owners": owners})
     });
     let printed = json!({"users": users.collect::<Vec<_>>(), "accounts": accounts.collect::<Vec<_>>()}).to_string();

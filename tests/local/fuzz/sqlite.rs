@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Inline, OpenMode, Store, register_digest};
 use guestlist::directory::{Cursor, DirectoryReader, PartnerId};
-use guestlist::rules::Email;
+use guestlist::domain::Email;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 

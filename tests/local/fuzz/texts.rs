@@ -1,10 +1,10 @@
 //! Short texts of a field: addresses, domains, durations, times, percentages, names, versions, annotations, mails.
 
 use guestlist::api;
+use guestlist::cache::{Kind, resource_version};
 use guestlist::directory::{SentMail, keycloak};
-use guestlist::index::{Kind, resource_version};
+use guestlist::domain::{DisplayName, Domain, Email, time};
 use guestlist::plan::annotations::ineffective;
-use guestlist::rules::{self, DisplayName, Domain, Email, time};
 use jiff::Timestamp;
 
 use super::harness::{Subject, fuzz};
@@ -38,7 +38,7 @@ fn addresses() {
         let email = Email::parse(text)?;
         assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
         assert_eq!(Domain::parse(email.domain().as_str()), Ok(email.domain()));
-        assert!(email.as_str().len() <= rules::LONGEST_EMAIL && email.as_str().eq_ignore_ascii_case(text));
+        assert!(email.as_str().len() <= guestlist::domain::LONGEST_EMAIL && email.as_str().eq_ignore_ascii_case(text));
         Ok::<_, String>(())
     });
 }
@@ -89,16 +89,16 @@ fn names() {
         &["Carol Example", "Äcme \u{1f600}", "李小龙", "a\u{202e}b", " "],
         &["\u{200d}", "\u{fe0f}", "\u{2800}"],
         |text| {
-            for shown in [rules::printable(text).into_owned(), rules::printable_lines(text)] {
-                assert!(!shown.contains(|c| c != '\n' && rules::text::is_hidden(c)), "{shown:?}");
-                assert_eq!(rules::printable_lines(&shown), shown);
+            for shown in [guestlist::domain::printable(text).into_owned(), guestlist::domain::printable_lines(text)] {
+                assert!(!shown.contains(|c| c != '\n' && guestlist::domain::text::is_hidden(c)), "{shown:?}");
+                assert_eq!(guestlist::domain::printable_lines(&shown), shown);
             }
             let json = serde_json::to_string(text).unwrap();
-            let printed = rules::printable_json(&json);
-            assert!(!printed.contains(rules::text::is_hidden));
+            let printed = guestlist::domain::printable_json(&json);
+            assert!(!printed.contains(guestlist::domain::text::is_hidden));
             assert_eq!(serde_json::from_str::<String>(&printed).unwrap(), text);
             let name = DisplayName::parse(text)?;
-            assert_eq!((&*name.to_string(), rules::printable(text).as_ref()), (text, text));
+            assert_eq!((&*name.to_string(), guestlist::domain::printable(text).as_ref()), (text, text));
             Ok::<_, String>(())
         },
     );

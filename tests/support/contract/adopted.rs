@@ -2,7 +2,7 @@
 
 use guestlist::directory::Import;
 use guestlist::directory::{Error, Login, Operation, Origin, UserRecord};
-use guestlist::rules::{MfaMethod, ShareRole};
+use guestlist::domain::{MfaMethod, ShareRole};
 
 use super::*;
 

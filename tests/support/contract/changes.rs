@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use guestlist::directory::Import;
 use guestlist::directory::{Changed, Cursor, Operation};
-use guestlist::rules::{MfaMethod, ShareRole};
+use guestlist::domain::{MfaMethod, ShareRole};
 
 use super::*;
 

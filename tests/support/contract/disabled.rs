@@ -1,7 +1,7 @@
 //! Logins that an administrator disabled: guestlist enables only the logins that it disabled itself.
 
 use guestlist::directory::{Login, Operation};
-use guestlist::rules::{MfaMethod, ShareRole};
+use guestlist::domain::{MfaMethod, ShareRole};
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use guestlist::directory::Import;
 use guestlist::directory::{Changed, Error, MfaRecord, Operation, Origin, Owner, Purged, destroyed_lately};
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 
 use super::*;
 

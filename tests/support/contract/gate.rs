@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use guestlist::directory::{Error, Grant, Operation};
-use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
+use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
 
 use super::*;
 

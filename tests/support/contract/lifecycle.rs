@@ -1,7 +1,7 @@
 //! What each operation leaves behind, and that twice is once.
 
 use guestlist::directory::{Error, InvitationRecord, Login, MfaRecord, Operation};
-use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
+use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
 
 use super::*;
 

@@ -4,7 +4,7 @@ use guestlist::directory::Import;
 use guestlist::directory::{
     AccountRecord, DirectoryCache, Error, MAILS_KEPT, MailRecord, Operation, Origin, SENT_KEPT, ShareRecord,
 };
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 
 use super::*;
 

@@ -92,7 +92,7 @@ use guestlist::directory::{
     AccountRecord, Applied, Cursor, DirectoryWriter, Epoch, Error, Grant, GuestId, GuestRecord, Operation, Origin,
     Owner, OwnershipMark, PartnerId, Revision, UserRecord,
 };
-use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
+use guestlist::domain::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
 use jiff::Timestamp;
 
 use super::amended;

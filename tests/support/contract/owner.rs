@@ -1,7 +1,7 @@
 //! The owner of the directory, and its leader.
 
 use guestlist::directory::{Error, Operation, Owner};
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 
 use super::*;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use guestlist::directory::{Error, GuestRecord, Login, MfaRecord, Operation};
-use guestlist::rules::{GuestRole, MfaMethod, ShareRole};
+use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
 use proptest::prelude::*;
 
 use super::*;

@@ -16,15 +16,15 @@ use std::path::Path;
 
 use futures::executor::block_on;
 use guestlist::api;
+use guestlist::cache::{Kind, Object, ObjectCache, ObjectRef};
 use guestlist::directory::Import;
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{
     AccountRecord, DirectoryCache, DirectoryWriter, Epoch, GuestRecord, MfaRecord, Operation, Owner, UserRecord,
 };
-use guestlist::index::{Kind, Object, ObjectCache, ObjectRef};
+use guestlist::domain::{Email, GuestRole, MfaMethod, ShareRole};
 use guestlist::plan::{self, AvailableFacts, Finalizer, Plan, PruneScope, Status};
-use guestlist::rules::{Email, GuestRole, MfaMethod, ShareRole};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 

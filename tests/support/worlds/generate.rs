@@ -1,8 +1,8 @@
 //! Worlds from a seed and the edits of people in them: every field of the specs, in two namespaces and three partners.
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{GuestRecord, Operation};
-use guestlist::index::{Kind, ObjectRef};
-use guestlist::rules::MfaMethod;
+use guestlist::domain::MfaMethod;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 

@@ -10,9 +10,9 @@ pub mod specs;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use guestlist::cache::ObjectRef;
 use guestlist::directory::Operation;
-use guestlist::index::ObjectRef;
-use guestlist::rules::MfaMethod;
+use guestlist::domain::MfaMethod;
 use jiff::SignedDuration;
 use serde_json::Value;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::super::super::Error;
 use super::settings::CA_FILE;
 use super::{Endpoint, Settings, Unanswered};
-use crate::rules::printable;
+use crate::domain::printable;
 
 /// How long is waited where the server asks for patience and does not say for how long in seconds.
 const AWHILE: Duration = Duration::from_secs(5);

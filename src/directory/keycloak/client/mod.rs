@@ -1,13 +1,13 @@
 //! Calls to Keycloak's REST API: one client, one token, a bounded rate, a deadline a call, and both of its shapes of errors
 //! as one type. Knows nothing of guests.
 
-mod rate_limit;
-mod error;
 mod credentials;
+mod error;
+mod pending_calls;
+mod rate_limit;
 mod settings;
 mod token;
 mod transport;
-mod pending_calls;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,17 +18,17 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use error::{ClientError, Invalid, Why, optional};
 pub use credentials::{Credentials, MASTER, Secret};
+pub use error::{ClientError, Invalid, Why, optional};
 pub use settings::{Settings, client_id};
 pub use token::ClockReading;
 pub use transport::{Body, Request, Response, Transport, Unanswered};
 
 use super::super::Error;
-use rate_limit::RateLimit;
 use error::stranger;
-use token::Tokens;
 use pending_calls::PendingCalls;
+use rate_limit::RateLimit;
+use token::Tokens;
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(9);

@@ -1,7 +1,7 @@
 //! First acceptance: a user made, revived or adopted, with our mark, and one invitation. The record is written before the
 //! mail is asked for, so that a crash between the two sends none rather than two.
 
-use crate::few::SmallMap;
+use crate::util::small_map::SmallMap;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -11,16 +11,17 @@ use super::super::super::{
 };
 use super::super::client::Call;
 use super::super::endpoints::CREATE_USER;
-use super::super::guest::{self, UPDATE_PASSWORD, names};
 use super::super::mfa;
-use super::super::people::{UserReader, methods};
 use super::super::representations::{Organization, User};
 use super::super::{Inner, claims_gate};
 use super::guest::guest_is;
 use super::invitation::{Before, Unsent};
 use super::write::enrolled;
 use super::{PreconditionFailed, Turn, stale};
-use crate::rules::Email;
+use crate::directory::keycloak::users::guest;
+use crate::directory::keycloak::users::guest::{UPDATE_PASSWORD, names};
+use crate::directory::keycloak::users::reader::{UserReader, methods};
+use crate::domain::Email;
 
 /// The mails that a user had before.
 type Mailed = (Option<Timestamp>, Vec<SentMail>);
@@ -78,7 +79,9 @@ impl Inner {
             Some(user) => people.user(&user).await?,
             None => None,
         };
-        let other = |user: &User| super::super::representations::first(&user.attributes, guest::ADDRESS) != Some(address.as_str());
+        let other = |user: &User| {
+            super::super::representations::first(&user.attributes, guest::ADDRESS) != Some(address.as_str())
+        };
         if known.as_ref().is_some_and(other) {
             // A record of that identifier and another address: somebody else's.
             return Err(Error::Exists { what: address.to_string() });

@@ -13,13 +13,15 @@ use super::super::super::{
 use super::super::client::{Call, optional};
 use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER};
 use super::super::grants;
-use super::super::guest;
-use super::super::people::{self, UserReader};
 use super::super::representations::{Organization, User};
-use super::super::{Inner, PoisonError, profile, groups};
+use super::super::{Inner, PoisonError, groups};
 use super::invitation::{Before, Unsent};
 use super::{Turn, refusal, stale};
-use crate::rules::MfaMethod;
+use crate::directory::keycloak::users::guest;
+use crate::directory::keycloak::users::profile;
+use crate::directory::keycloak::users::reader;
+use crate::directory::keycloak::users::reader::UserReader;
+use crate::domain::MfaMethod;
 
 /// How long Keycloak may take to show an invitation that was asked for, unless its mail server is slow.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(5);
@@ -242,7 +244,7 @@ impl Inner {
             MfaRecord::Unknown => None,
         };
         for credential in people.credentials(user).await? {
-            let Some(method) = people::method(&credential) else { continue };
+            let Some(method) = reader::method(&credential) else { continue };
             let known = recorded(method).filter(|_| people.is_to_come(credential.created()));
             if known.unwrap_or_else(|| credential.created()) < before {
                 let path = ["users", user, "credentials", &credential.id];

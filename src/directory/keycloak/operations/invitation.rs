@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use super::super::super::{Epoch, Error, GuestRecord, InvitationRecord};
 use super::super::client::{Call, ClientError, optional};
 use super::super::endpoints::{DELETE_INVITATION, INVITE};
-use super::super::people::several_at;
 use super::super::representations::{Organization, User};
-use super::super::{Inner, PoisonError, guest};
+use super::super::{Inner, PoisonError};
+use crate::directory::keycloak::users::guest;
+use crate::directory::keycloak::users::reader::several_at;
 
 /// What Keycloak says where its mail server did not take the mail. It keeps no invitation then.
 const NOT_SENT: &str = "Failed to send invite email";

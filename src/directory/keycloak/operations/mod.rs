@@ -2,13 +2,12 @@
 //! leaves half done is seen by the next look and done again.
 
 mod admit;
-mod copies;
 mod guest;
 mod invitation;
 mod organization;
 mod ownership;
-mod sessions;
 mod revoke;
+mod sessions;
 mod write;
 
 pub use invitation::Lifetime;
@@ -22,8 +21,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::super::apply::PreconditionFailed;
 use super::super::{Applied, DirectoryWriter, Epoch, Error, GuestRecord, Operation, Owner, PartnerRecord, Revision};
-use super::{Directory, Inner, PoisonError, profile, groups};
-use crate::rules::ShareRole;
+use super::{Directory, Inner, PoisonError, groups};
+use crate::directory::keycloak::users::profile;
+use crate::domain::ShareRole;
 
 /// An operation in words, for errors.
 fn stale(what: impl ToString) -> Error {

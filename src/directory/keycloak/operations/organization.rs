@@ -5,14 +5,16 @@ use serde_json::Value;
 
 use super::super::super::apply::ours;
 use super::super::super::{Applied, Error, PartnerId, PartnerRecord};
+use super::super::Inner;
 use super::super::client::{Call, ClientError, optional};
 use super::super::endpoints::{
     CREATE_ORGANIZATION, DELETE_ORGANIZATION, GET_MEMBER, LIST_MEMBERS, PUT_ORGANIZATION, REMOVE_MEMBER,
 };
-use super::super::people::Home;
 use super::super::representations::{Member, Organization, User};
-use super::super::{Inner, guest, partner, profile};
 use super::stale;
+use crate::directory::keycloak::organizations;
+use crate::directory::keycloak::users::reader::Home;
+use crate::directory::keycloak::users::{guest, profile};
 
 impl Inner {
     /// A partner that is suspended is switched off, so that nobody is invited or signs in through its organization. That does
@@ -46,9 +48,11 @@ impl Inner {
     /// The organization that was this partner's before somebody took off what says so. Nobody else's has its alias or its UID;
     /// its members are the partner's guests, and need no other invitation.
     async fn left_of(&self, record: &PartnerRecord) -> Result<Option<Organization>, Error> {
-        for question in [format!("alias:\"{}\"", partner::alias(&record.mark)), partner::with_uid(&record.mark)] {
+        for question in
+            [format!("alias:\"{}\"", organizations::alias(&record.mark)), organizations::with_uid(&record.mark)]
+        {
             let found = self.organizations_with(&question).await?;
-            if let Some(left) = found.into_iter().find(|organization| partner::is_left_of(organization, record)) {
+            if let Some(left) = found.into_iter().find(|organization| organizations::is_left_of(organization, record)) {
                 tracing::warn!(
                     organization = left.alias,
                     "this organization belongs to a partner, and its ownership mark was missing"
@@ -65,7 +69,7 @@ impl Inner {
         existing: Option<Organization>,
         enabled: bool,
     ) -> Result<Applied, Error> {
-        let body = |taken| partner::body(record, existing.as_ref(), taken, enabled);
+        let body = |taken| organizations::body(record, existing.as_ref(), taken, enabled);
         let written = match self.put_organization(existing.as_ref(), body(false)).await {
             // Somebody else's organization has the name. That is nobody's business: ours gets another.
             Err(failed) if failed.is(409) => self.put_organization(existing.as_ref(), body(true)).await,
@@ -77,7 +81,7 @@ impl Inner {
                 Ok(Applied { partner: Some(record.clone()), ..Applied::default() })
             }
             Err(failed) if failed.is(409) => {
-                Err(Error::Exists { what: format!("organization {:?}", partner::alias(&record.mark)) })
+                Err(Error::Exists { what: format!("organization {:?}", organizations::alias(&record.mark)) })
             }
             Err(failed) => Err(failed.into()),
         }
@@ -134,7 +138,7 @@ impl Inner {
             return Ok(false);
         }
         if organization.enabled {
-            self.put_organization(Some(organization), partner::switched_off(organization)).await?;
+            self.put_organization(Some(organization), organizations::switched_off(organization)).await?;
             return Ok(!self.has_members(&organization.id).await?);
         }
         Ok(true)
@@ -168,7 +172,7 @@ impl Inner {
         // Whoever else is in there is not ours to switch off.
         let enabled = organization.enabled && self.has_members(&organization.id).await?;
         let record = PartnerRecord {
-            display_name: partner::plain(&record.display_name).to_owned(),
+            display_name: organizations::plain(&record.display_name).to_owned(),
             suspended: false,
             deactivated_at: Some(at),
             ..record
@@ -195,7 +199,9 @@ impl Inner {
                 organization = organization.alias,
                 "has members that guestlist did not add; it is not deleted, only the ownership mark is removed"
             );
-            self.put_organization(Some(&organization), partner::unmarked(&organization)).await.map_err(Error::from)?;
+            self.put_organization(Some(&organization), organizations::unmarked(&organization))
+                .await
+                .map_err(Error::from)?;
         }
         self.set_home(id, None);
         Ok(partner_gone(id))

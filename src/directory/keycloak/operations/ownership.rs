@@ -1,9 +1,9 @@
 //! Whose directory it is: claimed once, and taken over with every mark in it.
 
 use super::super::super::{Error, Owner};
-use super::super::guest;
 use super::super::pages::{PAGE, PageStep};
 use super::super::{Inner, Pages, PoisonError, groups};
+use crate::directory::keycloak::users::guest;
 
 impl Inner {
     pub(super) async fn claim(&self, owner: &Owner) -> Result<(), Error> {

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 
 use super::super::super::{Error, GuestRecord};
 use super::super::Inner;
-use super::super::guest;
-use super::super::people::UserReader;
 use super::super::representations::{User, first};
 use super::guest::GuestUpdate;
 use super::stale;
-use crate::few::SmallMap;
+use crate::directory::keycloak::users::guest;
+use crate::directory::keycloak::users::reader::UserReader;
+use crate::util::small_map::SmallMap;
 
 impl Inner {
     /// Ends a guest's invitation and membership. Where that fails, what his user alone says is taken away all the same, and

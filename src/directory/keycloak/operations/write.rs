@@ -6,12 +6,13 @@ use super::super::super::{Error, GuestRecord, MfaRecord};
 use super::super::Inner;
 use super::super::client::{Call, ClientError, Invalid, Why, optional};
 use super::super::endpoints::PUT_USER;
-use super::super::guest::{self, names};
 use super::super::mfa;
 use super::super::representations::User;
 use super::guest::GuestUpdate;
 use super::stale;
-use crate::rules::Methods;
+use crate::directory::keycloak::users::guest;
+use crate::directory::keycloak::users::guest::names;
+use crate::domain::Methods;
 
 /// What an attribute says that the realm requires and that nobody knows.
 const UNKNOWN: &str = "-";

@@ -8,10 +8,10 @@ use super::super::super::Error;
 use super::super::claims_gate::{NAME, PATH, ROLE, SHUT};
 use super::super::client::Call;
 use super::super::grants::ACCOUNTS;
-use super::super::guest::ID;
-use super::super::pages::{PAGE, PageStep, Pages};
 use super::super::groups::{Branch, ROOT};
+use super::super::pages::{PAGE, PageStep, Pages};
 use super::admin::{Admin, endpoint, text};
+use crate::directory::keycloak::users::guest::ID;
 
 /// The role, the group and its members, and then the scope that asks for the role: nobody loses what he holds meanwhile.
 pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Error> {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::super::guest::ID;
 use super::super::mfa::METHODS;
 use super::admin::text;
 use super::ways::End;
+use crate::directory::keycloak::users::guest::ID;
 
 /// The condition on an attribute of the user.
 const USER_ATTRIBUTE: &str = "conditional-user-attribute";

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::super::super::Error;
 use super::super::client::Call;
-use super::super::profile;
 use super::admin::{Admin, endpoint, text};
+use crate::directory::keycloak::users::profile;
 
 /// What a realm keeps its users in besides.
 const STORAGE: &str = "org.keycloak.storage.UserStorageProvider";

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::super::super::Error;
 use super::super::client::Call;
-use super::super::guest::UPDATE_PASSWORD;
 use super::super::mfa::{CONFIGURE_TOTP, WEBAUTHN_REGISTER};
-use super::super::profile;
 use super::admin::{Admin, endpoint, text};
+use crate::directory::keycloak::users::guest::UPDATE_PASSWORD;
+use crate::directory::keycloak::users::profile;
 
 /// The oldest server that has everything.
 const OLDEST: (u32, u32) = (26, 6);

@@ -1,7 +1,7 @@
 //! The checks of each operation.
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{AccessChange, GuestRecord, Operation, Origin, Snapshot};
-use guestlist::index::{Kind, ObjectRef};
 use jiff::SignedDuration;
 
 use super::super::driver::{Running, Sim};

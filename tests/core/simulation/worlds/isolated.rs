@@ -1,7 +1,7 @@
 //! Edits one at a time, so that no other edit hides a reconcile that is missing: after each, a restart finds nothing to do.
 //! And edits that only one watch has delivered, while the others lag behind.
 
-use guestlist::index::Kind;
+use guestlist::cache::Kind;
 
 use super::super::driver::Sim;
 use super::super::play::happen;

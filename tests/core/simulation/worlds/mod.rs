@@ -12,7 +12,7 @@ mod scenes;
 use std::collections::BTreeMap;
 
 use guestlist::directory::{AccountRecord, Import, Snapshot, UserRecord};
-use guestlist::rules::Email;
+use guestlist::domain::Email;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 //! else stays as it was.
 
 use guestlist::directory::{GrantRecord, GuestRecord, Login, MfaRecord, Operation, Revision, Snapshot};
-use guestlist::rules::{GuestRole, ShareRole};
+use guestlist::domain::{GuestRole, ShareRole};
 use jiff::Timestamp;
 
 /// `Err`: the difference from the promise of the operation.
@@ -116,7 +116,7 @@ fn mailed(old: &GuestRecord, now: &GuestRecord, operation: &Operation, at: Times
             deactivated_at: None,
             ..expected
         };
-        expected.grants = guestlist::few::SmallMap::default();
+        expected.grants = guestlist::util::small_map::SmallMap::default();
     }
     Ok(expected)
 }
@@ -151,7 +151,7 @@ fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Res
         Operation::DisableLogin { .. } => record.login = record.login.disabled(),
         Operation::EnableLogin { .. } => record.login = Login::Enabled,
         Operation::Deactivate { .. } => {
-            record.grants = guestlist::few::SmallMap::default();
+            record.grants = guestlist::util::small_map::SmallMap::default();
             record.invitation = None;
             record.login = record.login.disabled();
             record.deactivated_at = Some(at);
@@ -165,12 +165,12 @@ fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Res
         }
         Operation::ResetMfa { enrolled_before, .. } => {
             let MfaRecord::Known(enrolled) = &mut record.mfa else { return Ok(()) };
-            let left: guestlist::few::SmallMap<_, _> =
+            let left: guestlist::util::small_map::SmallMap<_, _> =
                 enrolled.clone().into_iter().filter(|(_, since)| since >= enrolled_before).collect();
             if left.is_empty() && !enrolled.is_empty() {
                 record.mfa_lost_at = Some(at);
             }
-            let has = |methods: &guestlist::rules::Methods| left.keys().any(|method| methods.contains(method));
+            let has = |methods: &guestlist::domain::Methods| left.keys().any(|method| methods.contains(method));
             let kept = |held: &GrantRecord| has(&held.grant.allowed) && has(&held.grant.asked);
             record.grants = record.grants.clone().into_iter().filter(|(_, held)| kept(held)).collect();
             *enrolled = left;

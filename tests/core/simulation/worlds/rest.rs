@@ -1,8 +1,8 @@
 //! The checks of a world in which the operator has nothing left to do.
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{GuestRecord, Login, MfaRecord};
-use guestlist::index::{Kind, ObjectRef};
-use guestlist::rules::GuestRole;
+use guestlist::domain::GuestRole;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! The edits that each object gets at the end of a world, so that each world covers all of them.
 
-use guestlist::index::{Kind, ObjectRef};
-use guestlist::rules::MfaMethod;
+use guestlist::cache::{Kind, ObjectRef};
+use guestlist::domain::MfaMethod;
 use jiff::SignedDuration;
 use serde_json::json;
 

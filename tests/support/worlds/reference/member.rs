@@ -1,7 +1,7 @@
 //! The rules of memberships: whose record it is, whether a guest is in order, and MFA.
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{GuestRecord, Login, MfaRecord, OwnershipMark};
-use guestlist::index::{Kind, ObjectRef};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

@@ -6,9 +6,9 @@ mod share;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{AccountRecord, GuestRecord, Origin, ShareRecord, Snapshot, UserRecord};
-use guestlist::index::{Kind, ObjectRef};
-use guestlist::rules::{MfaMethod, ShareRole};
+use guestlist::domain::{MfaMethod, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

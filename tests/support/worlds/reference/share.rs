@@ -1,8 +1,8 @@
 //! The rules of shares: whether a share lets access through, and what it gives to a guest.
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::GuestRecord;
-use guestlist::index::{Kind, ObjectRef};
-use guestlist::rules::ShareRole;
+use guestlist::domain::ShareRole;
 use serde_json::Value;
 
 use super::{

@@ -1,7 +1,7 @@
 //! Executors that do other operations than they are asked for.
 
 use guestlist::directory::Operation;
-use guestlist::rules::{MfaMethod, ShareRole, all_methods};
+use guestlist::domain::{MfaMethod, ShareRole, all_methods};
 
 macro_rules! executes {
     ($($name:ident: $pattern:pat => $then:expr;)+) => {

@@ -9,9 +9,9 @@ mod sweepers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use guestlist::cache::Kind;
 use guestlist::directory::Operation;
-use guestlist::index::Kind;
-use guestlist::operator::engine::{GarbageCollector, Planner};
+use guestlist::engine::{GarbageCollector, Planner};
 use serde_json::Value;
 
 use super::run_with;

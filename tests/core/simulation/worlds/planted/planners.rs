@@ -1,10 +1,10 @@
 //! Planners with one bug each.
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{AccessChange, DirectoryCache, GuestRecord, Login, MfaRecord, Operation, Origin};
-use guestlist::index::{Kind, ObjectRef};
+use guestlist::domain::{Email, GuestRole, MfaMethod, Reason, ShareRole, all_methods};
 use guestlist::plan::{Finalizer, Inputs, Plan, Status, Step, plan};
-use guestlist::rules::{Email, GuestRole, MfaMethod, Reason, ShareRole, all_methods};
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 
 fn without(world: Inputs<'_>, key: &ObjectRef, drop: impl Fn(&Operation) -> bool) -> Plan {

@@ -1,6 +1,6 @@
 //! Readers that see other objects than are stored.
 
-use guestlist::index::Kind;
+use guestlist::cache::Kind;
 use serde_json::Value;
 
 fn without(object: &mut Value, field: &str) {

@@ -1,11 +1,11 @@
 //! Sweeps with one bug each.
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{AccessChange, Operation};
-use guestlist::index::{Kind, ObjectRef};
+use guestlist::domain::Reason;
 use guestlist::plan::gc::{GarbageCollection, plan};
 use guestlist::plan::{Inputs, Step, is_orphan};
-use guestlist::rules::Reason;
-use guestlist::workspace::WorkspacePolicy;
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 
 pub fn withholds_too_many_orphans(world: Inputs<'_>) -> GarbageCollection {

@@ -1,0 +1,120 @@
+//! How an object hangs together with others: what is written down of it when it comes, and taken out when it goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cache::{CachedAnyKind, Kind, Name, ObjectCache, ObjectRef};
+use crate::domain::GuestRole;
+use crate::validation::{MembershipTerms, ShareTerms};
+
+impl ObjectCache {
+    pub(super) fn link(&mut self, key: &ObjectRef, object: CachedAnyKind) {
+        let name = (key.namespace.clone(), key.name.clone());
+        let uid = object.metadata().uid.clone().unwrap_or_default();
+        match object {
+            CachedAnyKind::Partner(mut slot) => {
+                slot.share(&name, &uid);
+                self.partner_uids.insert(uid, name.clone());
+                for admin in slot.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
+                    self.by_host_admin.entry(admin.email.clone()).or_default().insert(name.clone());
+                }
+                self.partners.insert(name, slot);
+            }
+            CachedAnyKind::Membership(mut slot) => {
+                slot.share(&name, &uid);
+                self.membership_uids.insert(uid, name.clone());
+                if let Some(entry) = slot.read() {
+                    self.link_membership(&name, &entry.reading.terms);
+                }
+                self.memberships.insert(name, slot);
+            }
+            CachedAnyKind::Share(mut slot) => {
+                slot.share(&name, &uid);
+                self.share_uids.insert(uid, name.clone());
+                if let Some(entry) = slot.read() {
+                    let terms = &entry.reading.terms;
+                    let partner = (key.namespace.clone(), terms.partner.as_str().into());
+                    self.shares_of.entry(partner).or_default().insert(key.name.clone());
+                    self.by_account.entry(terms.account.clone()).or_default().insert(name.clone());
+                    for propagator in propagators(terms) {
+                        let propagator = (key.namespace.clone(), propagator.into());
+                        self.by_propagator.entry(propagator).or_default().insert(name.clone());
+                    }
+                }
+                self.shares.insert(name, slot);
+            }
+        }
+    }
+
+    fn link_membership(&mut self, name: &Name, terms: &MembershipTerms) {
+        let partner = (name.0.clone(), terms.partner.as_str().into());
+        if terms.role == GuestRole::GuestAdmin {
+            self.admins_of.entry(partner.clone()).or_default().insert(name.1.clone());
+        }
+        self.members_of.entry(partner).or_default().insert(name.1.clone());
+        if let Some(email) = &terms.email {
+            self.by_address.entry(email.clone()).or_default().insert(name.clone(), ());
+        }
+        if let Some(email) = &terms.invited_by {
+            self.by_inviter.entry(email.clone()).or_default().insert(name.clone());
+        }
+    }
+
+    pub(super) fn unlink(&mut self, key: &ObjectRef) {
+        let name = (key.namespace.clone(), key.name.clone());
+        match key.kind {
+            Kind::Partner => {
+                let Some(old) = self.partners.remove(&name) else { return };
+                self.partner_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
+                for admin in old.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
+                    take(&mut self.by_host_admin, &admin.email, &name);
+                }
+            }
+            Kind::Membership => {
+                let Some(old) = self.memberships.remove(&name) else { return };
+                self.membership_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
+                let Some(entry) = old.read() else { return };
+                let terms = &entry.reading.terms;
+                let partner = (key.namespace.clone(), terms.partner.as_str().into());
+                take(&mut self.admins_of, &partner, &key.name);
+                take(&mut self.members_of, &partner, &key.name);
+                if let Some(email) = &terms.email
+                    && let Some(names) = self.by_address.get_mut(email)
+                {
+                    names.remove(&name);
+                    if names.is_empty() {
+                        self.by_address.remove(email);
+                    }
+                }
+                if let Some(email) = &terms.invited_by {
+                    take(&mut self.by_inviter, email, &name);
+                }
+            }
+            Kind::Share => {
+                let Some(old) = self.shares.remove(&name) else { return };
+                self.share_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
+                let Some(entry) = old.read() else { return };
+                let terms = &entry.reading.terms;
+                take(&mut self.shares_of, &(key.namespace.clone(), terms.partner.as_str().into()), &key.name);
+                take(&mut self.by_account, &terms.account, &name);
+                for propagator in propagators(terms) {
+                    take(&mut self.by_propagator, &(key.namespace.clone(), propagator.into()), &name);
+                }
+            }
+        }
+    }
+}
+
+/// The memberships that a share names as propagators: few, though many entries may name one.
+fn propagators(terms: &ShareTerms) -> BTreeSet<&str> {
+    terms.guest_users.values().map(|entry| entry.propagated_by.as_str()).collect()
+}
+
+/// Takes a value out of a map of sets and drops the set when it is empty.
+fn take<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(set) = map.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            map.remove(key);
+        }
+    }
+}

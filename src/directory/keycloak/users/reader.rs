@@ -1,0 +1,429 @@
+//! Users read as guests and as workspace users: one walk over all of them, page by page, and one by one.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::directory::keycloak::claims_gate::ClaimsGate;
+use crate::directory::keycloak::client::{Call, Client, ClientError, optional};
+use crate::directory::keycloak::endpoints::{
+    CREDENTIALS, GET_MEMBER, GET_USER, LIST_INVITATIONS, LIST_MEMBERS, LIST_USERS,
+};
+use crate::directory::keycloak::mfa;
+use crate::directory::keycloak::pages;
+use crate::directory::keycloak::pages::PAGE;
+use crate::directory::keycloak::representations::{Credential, Invitation, Member, Organization, User};
+use crate::directory::keycloak::server_clock::ServerClock;
+use crate::directory::keycloak::users::cache::UserCache;
+use crate::directory::keycloak::users::guest;
+use crate::directory::keycloak::users::guest::{Recorded, Seen};
+use crate::directory::keycloak::users::recovery;
+use crate::directory::keycloak::users::recovery::RecoveryContext;
+use crate::directory::{Error, GuestId, GuestRecord, InvitationRecord, Owner, OwnershipMark, PartnerId, PartnerRecord};
+use crate::domain::{Email, MfaMethod};
+
+/// What is read of each partner's organization while users are walked over: nothing before it is needed.
+#[derive(Default)]
+pub struct UserListing {
+    members: BTreeMap<PartnerId, BTreeSet<String>>,
+    invitations: BTreeMap<PartnerId, BTreeMap<String, InvitationRecord>>,
+}
+
+/// Where a partner is.
+#[derive(Clone)]
+pub struct Home {
+    /// Its organization.
+    pub organization: Organization,
+    /// The partner's mark.
+    pub mark: OwnershipMark,
+}
+
+impl Home {
+    /// Of a partner and its organization.
+    pub fn of(record: &PartnerRecord, organization: &Organization) -> Self {
+        Self { organization: organization.clone(), mark: record.mark.clone() }
+    }
+}
+
+/// All of them.
+pub type Homes = BTreeMap<PartnerId, Home>;
+
+/// Reads people.
+pub struct UserReader<'a> {
+    /// The client.
+    pub client: &'a Client,
+    /// What is remembered.
+    pub memory: &'a UserCache,
+    /// Of whom applications are told anything.
+    pub audience: &'a ClaimsGate,
+    /// Keycloak's clock.
+    pub server_clock: &'a ServerClock,
+    /// Where partners are.
+    pub homes: Arc<Homes>,
+    /// Whose directory it is, once that is known.
+    pub owner: Option<Owner>,
+    /// What time it is.
+    pub now: Timestamp,
+}
+
+/// By how much a time that Keycloak sends may be later than now: our clocks are known to seconds.
+const TO_COME: SignedDuration = SignedDuration::from_secs(5);
+
+/// How many members are read at once: little is said of each.
+const MEMBERS: usize = 1_000;
+
+impl UserReader<'_> {
+    /// One page of all users. It overlaps with the one before in at least one user, so that nobody is left out when others
+    /// go meanwhile: the listing is by offset.
+    pub async fn page(&self, first: usize, max: usize) -> Result<Vec<User>, ClientError> {
+        let call = Call::get(LIST_USERS, &["users"]).with("briefRepresentation", false);
+        self.client.call(call.listing(first, max)).await?.read()
+    }
+
+    /// One user, by Keycloak's identifier.
+    pub async fn user(&self, id: &str) -> Result<Option<User>, ClientError> {
+        match optional(self.client.call(Call::get(GET_USER, &["users", id])).await)? {
+            Some(answer) => answer.read().map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The user with an attribute of this value. Where a tool copied him, the one whose mark it is.
+    pub async fn user_with(&self, attribute: &str, value: &str) -> Result<Option<User>, ClientError> {
+        let mut found = self.users_with(attribute, value).await?.into_iter();
+        let one = found.next();
+        Ok(one.map(|one| found.fold(one, |one, other| if recovery::is_before(&other, &one) { other } else { one })))
+    }
+
+    /// A user as he is: without the mark where it is another's who bears it too. Whoever has the address in his mark bears his
+    /// own; nobody has to be asked for then.
+    pub async fn himself<'u>(&self, user: &'u User) -> Result<Cow<'u, User>, ClientError> {
+        if guest::has_his_own_mark(user) != Some(false) {
+            return Ok(Cow::Borrowed(user));
+        }
+        for attribute in [guest::ID, guest::ADDRESS] {
+            let Some(value) = crate::directory::keycloak::representations::first(&user.attributes, attribute) else {
+                continue;
+            };
+            let bearers = self.users_with(attribute, value).await?;
+            if bearers.iter().any(|other| other.id != user.id && recovery::is_before(other, user)) {
+                return Ok(Cow::Owned(recovery::unmarked(user)));
+            }
+        }
+        Ok(Cow::Borrowed(user))
+    }
+
+    /// All users with an attribute that has this value among others.
+    pub async fn users_with(&self, attribute: &str, value: &str) -> Result<Vec<User>, ClientError> {
+        let page = async |first, max| {
+            let call = Call::get(LIST_USERS, &["users"]).with("q", format!("{attribute}:\"{value}\""));
+            self.client.call(call.with("briefRepresentation", false).page(first, max)).await?.read()
+        };
+        let mut found = pages::all(PAGE, |user: &User| &user.id, page).await?;
+        // A question that the server reads otherwise than we mean it finds everybody.
+        found.retain(|user| user.attributes.get(attribute).is_some_and(|values| values.iter().any(|v| v == value)));
+        Ok(found)
+    }
+
+    /// The user with this address now.
+    pub async fn user_at(&self, address: &Email) -> Result<Option<User>, ClientError> {
+        Ok(self.users_at(address.as_str()).await?.into_iter().next())
+    }
+
+    /// The same, who has it alone: whom of several a membership means nobody can tell.
+    pub async fn only_user_at(&self, address: &Email) -> Result<Option<User>, ClientError> {
+        let mut found = self.users_at(address.as_str()).await?;
+        if found.len() > 1 {
+            return Err(ClientError::Fault(several_at(address.as_str())));
+        }
+        Ok(found.pop())
+    }
+
+    /// The users with this address, two of them where a realm lets several have one.
+    pub async fn users_at(&self, address: &str) -> Result<Vec<User>, ClientError> {
+        let call = Call::get(LIST_USERS, &["users"]).with("email", address).with("exact", true);
+        let mut found: Vec<User> =
+            self.client.call(call.with("briefRepresentation", false).page(0, 2)).await?.read()?;
+        found.retain(|user| user.email.eq_ignore_ascii_case(address));
+        Ok(found)
+    }
+
+    /// The user who is a guest of ours, by our identifier.
+    pub async fn user_of(&self, guest: &GuestId) -> Result<Option<User>, ClientError> {
+        let known = self.memory.user_of(guest).or_else(|| recovery::user_id(guest).map(str::to_owned));
+        if let Some(id) = known
+            && let Some(user) = self.user(&id).await?
+            && let himself = self.himself(&user).await?
+            && guest::is_marked(&himself)
+            && recovery::id(&himself) == *guest
+        {
+            return Ok(Some(user));
+        }
+        self.user_with(guest::ID, &guest.0).await
+    }
+
+    /// The user whose mark has this address.
+    pub async fn user_marked(&self, address: &Email) -> Result<Option<User>, ClientError> {
+        let known = self.memory.user_at(address).or_else(|| recovery::user_at(address).map(str::to_owned));
+        if let Some(id) = known
+            && let Some(user) = self.user(&id).await?
+            && self.is_known_by(&user, address).await?
+        {
+            return Ok(Some(user));
+        }
+        if let Some(user) = self.user_with(guest::ADDRESS, address.as_str()).await? {
+            return Ok(Some(user));
+        }
+        match self.user_at(address).await? {
+            Some(user) if self.is_known_by(&user, address).await? => Ok(Some(user)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    async fn is_known_by(&self, user: &User, address: &Email) -> Result<bool, ClientError> {
+        let himself = self.himself(user).await?;
+        Ok(guest::is_marked(&himself) && recovery::address(&himself).as_ref() == Some(address))
+    }
+
+    /// A guest's record from his user, all looked up.
+    pub async fn look(&self, user: &User) -> Result<Option<GuestRecord>, ClientError> {
+        let himself = self.himself(user).await?;
+        let user = himself.as_ref();
+        if !guest::is_marked(user) {
+            return Ok(None);
+        }
+        let recorded = guest::recorded(user);
+        let home = recorded.partner.as_ref().and_then(|partner| self.homes.get(partner));
+        let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
+        if let Some(Home { organization, .. }) = home.filter(|_| recorded.live) {
+            let organization = organization.id.as_str();
+            seen.member = Some(self.is_member(organization, user).await?);
+            if seen.member == Some(false) {
+                let invitation = self.invitation(organization, &user.email).await?;
+                self.found(organization, user, invitation, &mut seen).await?;
+            }
+        }
+        self.enrolled(user, &recorded, true, &mut seen).await?;
+        seen.stopped_half_way(user, &recorded);
+        Ok(self.take_in(user, seen))
+    }
+
+    /// A guest's record from his user, where he was just written: his membership and invitation are known.
+    pub fn known(&self, user: &User, member: bool, invitation: Option<InvitationRecord>) -> Option<GuestRecord> {
+        let recorded = guest::recorded(user);
+        let enrolled = self.remembered(user, &recorded);
+        let seen =
+            Seen { member: Some(member), invitation: Some(invitation), enrolled: Some(enrolled), ..Seen::default() };
+        self.take_in(user, seen)
+    }
+
+    fn take_in(&self, user: &User, mut seen: Seen) -> Option<GuestRecord> {
+        seen.is_out = self.audience.is_out(&user.id);
+        let home = recovery::recorded(user).partner.and_then(|partner| self.homes.get(&partner));
+        let besides = RecoveryContext { owner: self.owner.as_ref(), partner: home.map(|home| &home.mark) };
+        self.memory.take_in(user, seen, self.now, besides)
+    }
+
+    /// A guest's record from his user in a page: as few calls as can be.
+    pub async fn listed(&self, user: &User, walk: &mut UserListing) -> Result<Option<GuestRecord>, ClientError> {
+        if !guest::is_marked(user) {
+            return Ok(None);
+        }
+        let recorded = guest::recorded(user);
+        let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
+        let home = recorded.partner.as_ref().and_then(|id| Some((id, self.homes.get(id)?)));
+        if let Some((partner, Home { organization, .. })) = home.filter(|_| recorded.live) {
+            let organization = organization.id.as_str();
+            if !walk.members.contains_key(partner) {
+                walk.members.insert(partner.clone(), self.members(organization).await?);
+            }
+            let member = walk.members.get(partner).is_some_and(|members| members.contains(&user.id));
+            seen.member = Some(member);
+            // Keycloak knows whether one is open. What was recorded need not: written while his organization was not found.
+            if !member {
+                if !walk.invitations.contains_key(partner) {
+                    walk.invitations.insert(partner.clone(), self.invitations(organization).await?);
+                }
+                let open = walk.invitations.get(partner);
+                let invitation = open.and_then(|open| open.get(&user.email.to_ascii_lowercase())).copied();
+                self.found(organization, user, invitation, &mut seen).await?;
+            }
+        }
+        self.enrolled(user, &recorded, false, &mut seen).await?;
+        seen.stopped_half_way(user, &recorded);
+        Ok(self.take_in(user, seen))
+    }
+
+    async fn is_member(&self, organization: &str, user: &User) -> Result<bool, ClientError> {
+        let call = Call::get(GET_MEMBER, &["organizations", organization, "members", &user.id]);
+        Ok(optional(self.client.call(call).await)?.is_some())
+    }
+
+    /// His invitation, as it was found after he was no member. Where there is none he may have followed it in between:
+    /// nobody is invited again for that.
+    async fn found(
+        &self,
+        organization: &str,
+        user: &User,
+        invitation: Option<InvitationRecord>,
+        seen: &mut Seen,
+    ) -> Result<(), ClientError> {
+        seen.invitation = Some(invitation);
+        if invitation.is_none() {
+            seen.member = Some(self.is_member(organization, user).await?);
+        }
+        Ok(())
+    }
+
+    /// What was enrolled, as far as it is remembered and a user's own flag agrees.
+    fn remembered(&self, user: &User, recorded: &Recorded) -> BTreeMap<MfaMethod, Timestamp> {
+        let mut known = recorded.mfa.clone();
+        known.extend(self.memory.enrolled(&user.id));
+        known.retain(|method, _| *method != MfaMethod::TOTP || user.totp);
+        known
+    }
+
+    /// What is enrolled and since when. A page says whether there is a one-time password, and nothing of passkeys nor of
+    /// times: those are looked up where they are not known, and where a passkey can matter.
+    async fn enrolled(
+        &self,
+        user: &User,
+        recorded: &Recorded,
+        closely: bool,
+        seen: &mut Seen,
+    ) -> Result<(), ClientError> {
+        let known = self.remembered(user, recorded);
+        let member = seen.member == Some(true);
+        let joined = member && guest::has_chosen(user, recorded.joined_at, seen);
+        let untimed = user.totp && !known.contains_key(&MfaMethod::TOTP);
+        let wants_key = !mfa::allowed(&user.attributes).contains(&MfaMethod::TOTP);
+        let passkey = known.contains_key(&MfaMethod::WebAuthn) || (joined && (!user.totp || wants_key));
+        let undated = joined && recorded.joined_at.is_none() && self.memory.joined_at(&user.id).is_none();
+        // Who is asked for a password may have one: he is no less a guest for that.
+        let asked = member && !joined;
+        if !(untimed || passkey || undated || asked || (closely && joined)) {
+            seen.enrolled = Some(known);
+            return Ok(());
+        }
+        match self.credentials(&user.id).await {
+            Ok(credentials) => {
+                let password = credentials.iter().find(|held| held.sort == "password");
+                seen.password = password.is_some();
+                let chosen = password.map(Credential::created).filter(|at| !self.is_to_come(*at));
+                seen.joined_at = chosen.filter(|_| undated || asked);
+                seen.enrolled = Some(self.not_later_than_now(methods(&credentials), &known));
+                Ok(())
+            }
+            // Who may not look cannot tell.
+            Err(ClientError::Fault(Error::Refused { .. })) => {
+                seen.mfa_hidden = true;
+                Ok(())
+            }
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// A time to come is of a clock that was ahead when a method was enrolled: what was known before holds, or now.
+    fn not_later_than_now(
+        &self,
+        mut enrolled: BTreeMap<MfaMethod, Timestamp>,
+        known: &BTreeMap<MfaMethod, Timestamp>,
+    ) -> BTreeMap<MfaMethod, Timestamp> {
+        for (method, since) in enrolled.iter_mut().filter(|(_, since)| self.is_to_come(**since)) {
+            *since = known.get(method).copied().filter(|before| !self.is_to_come(*before)).unwrap_or(self.now);
+        }
+        enrolled
+    }
+
+    /// Whether a time of Keycloak is later than now by more than clocks differ.
+    pub fn is_to_come(&self, at: Timestamp) -> bool {
+        at > self.now.checked_add(TO_COME).unwrap_or(Timestamp::MAX)
+    }
+
+    /// A user's credentials, their times in our clock.
+    pub async fn credentials(&self, id: &str) -> Result<Vec<Credential>, ClientError> {
+        let call = Call::get(CREDENTIALS, &["users", id, "credentials"]);
+        let mut credentials: Vec<Credential> = self.client.call(call).await?.read()?;
+        let difference = self.server_clock.difference(self.client);
+        for credential in &mut credentials {
+            credential.created_date = credential.created_date.map(|at| difference.milliseconds(at));
+        }
+        Ok(credentials)
+    }
+
+    /// All members of an organization, by Keycloak's identifiers.
+    pub async fn members(&self, organization: &str) -> Result<BTreeSet<String>, ClientError> {
+        let page = async |first, max| {
+            let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
+            self.client.call(call.with("briefRepresentation", true).listing(first, max)).await?.read()
+        };
+        let members = pages::all(MEMBERS, |member: &Member| &member.id, page).await?;
+        Ok(members.into_iter().map(|member| member.id).collect())
+    }
+
+    /// The open invitation of an address.
+    pub async fn invitation(&self, organization: &str, email: &str) -> Result<Option<InvitationRecord>, ClientError> {
+        Ok(self.rows(organization, Some(email)).await?.iter().find_map(times))
+    }
+
+    /// The rows of an organization's invitations, their times in our clock.
+    pub async fn rows(&self, organization: &str, email: Option<&str>) -> Result<Vec<Invitation>, ClientError> {
+        let mut call = Call::get(LIST_INVITATIONS, &["organizations", organization, "invitations"]);
+        if let Some(email) = email {
+            call = call.with("email", email);
+        }
+        let mut rows: Vec<Invitation> = self.client.call(call).await?.read()?;
+        let difference = self.server_clock.difference(self.client);
+        for row in &mut rows {
+            row.sent_date = difference.seconds(row.sent_date);
+            row.expires_at = difference.seconds(row.expires_at);
+        }
+        Ok(rows)
+    }
+
+    /// All open invitations, in one answer: of pages by offset one is left out where another goes meanwhile, and whoever seems
+    /// to have none is invited again.
+    async fn invitations(&self, organization: &str) -> Result<BTreeMap<String, InvitationRecord>, ClientError> {
+        let rows = self.rows(organization, None).await?;
+        Ok(rows.iter().filter_map(|row| Some((row.email.to_ascii_lowercase(), times(row)?))).collect())
+    }
+}
+
+/// What is said where several users have one address.
+pub fn several_at(address: &str) -> Error {
+    Error::Refused {
+        message: format!(
+            "several users of the realm have the address {address}: which of them is meant cannot be told, and Keycloak mails \
+             none of them; see that one has it alone"
+        ),
+    }
+}
+
+/// When an invitation was sent and ends.
+fn times(row: &Invitation) -> Option<InvitationRecord> {
+    let sent_at = Timestamp::from_second(row.sent_date).ok()?;
+    Some(InvitationRecord { sent_at, expires_at: Timestamp::from_second(row.expires_at).ok()? })
+}
+
+/// The methods among credentials, each since it was first there.
+pub fn methods(credentials: &[Credential]) -> BTreeMap<MfaMethod, Timestamp> {
+    let mut found: BTreeMap<MfaMethod, Timestamp> = BTreeMap::new();
+    for credential in credentials {
+        if let Some(method) = method(credential) {
+            let at = credential.created();
+            found.entry(method).and_modify(|since| *since = at.min(*since)).or_insert(at);
+        }
+    }
+    found
+}
+
+/// The method that a credential is of.
+pub fn method(credential: &Credential) -> Option<MfaMethod> {
+    match credential.sort.as_str() {
+        "otp" => Some(MfaMethod::TOTP),
+        "webauthn" | "webauthn-passwordless" => Some(MfaMethod::WebAuthn),
+        _ => None,
+    }
+}

@@ -1,0 +1,131 @@
+//! A guest whose mark does not read: edited by hand, or half of it removed. What applications are told of him is told all
+//! the same, so he must not be passed over. He is read as a guest of ours of whom nothing is known but what still reads: he
+//! holds what applications are told, and no share stands behind it. So it is taken away like anything that nothing
+//! declares, and his mark passes on, whole again, to the membership for his address. Nobody knows whether he was there
+//! before us: he counts as adopted, and is never disabled or purged.
+//!
+//! The same holds of somebody who bears another one's mark: a tool copied a user with all of his attributes. Two records of
+//! one guest would hide one of them, and what is meant for the one would be done to the other.
+
+use jiff::Timestamp;
+
+use crate::directory::keycloak::grants;
+use crate::directory::keycloak::mfa;
+use crate::directory::keycloak::representations::{User, first};
+use crate::directory::keycloak::users::guest;
+use crate::directory::keycloak::users::guest::{Recorded, Seen};
+use crate::directory::record::NO_OBJECT;
+use crate::directory::{GuestId, GuestRecord, MfaRecord, Origin, Owner, OwnershipMark, PartnerId, Revision};
+use crate::domain::{Email, GuestRole};
+
+/// What is known besides: whose realm it is, and the mark of the partner whose identifier still reads.
+#[derive(Clone, Copy, Default)]
+pub struct RecoveryContext<'a> {
+    pub owner: Option<&'a Owner>,
+    pub partner: Option<&'a OwnershipMark>,
+}
+
+/// How identifiers begin that are made from Keycloak's own, where ours does not read.
+const BY_USER: &str = NO_OBJECT;
+/// The domain of who has no address that reads, and how much of his identifier stands before it.
+const NO_DOMAIN: &str = "@address.invalid";
+const SHOWN: usize = 50;
+/// The namespace in a mark that says no partner.
+const NOWHERE: &str = "keycloak";
+
+/// Keycloak's identifier of a guest whose own did not read.
+pub fn user_id(guest: &GuestId) -> Option<&str> {
+    guest.0.strip_prefix(BY_USER)
+}
+
+/// Our identifier of a guest.
+pub fn id(user: &User) -> GuestId {
+    GuestId(first(&user.attributes, guest::ID).map_or_else(|| format!("{BY_USER}{}", user.id), str::to_owned))
+}
+
+/// The address that a guest is known by: his mark's, or else his own. Where he has none that reads, one that nobody else has
+/// and no mail reaches: whoever is passed over keeps what he holds.
+pub fn address(user: &User) -> Option<Email> {
+    let marked = guest::marked_address(user);
+    let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    let nowhere = || user.id.chars().filter(plain).take(SHOWN).collect::<String>();
+    marked
+        .or_else(|| Email::parse(&user.email).ok())
+        .or_else(|| Email::parse(&format!("{BY_USER}{}{NO_DOMAIN}", nowhere())).ok())
+}
+
+/// Keycloak's identifier of a guest who has no address that reads.
+pub fn user_at(address: &Email) -> Option<&str> {
+    address.as_str().strip_prefix(BY_USER)?.strip_suffix(NO_DOMAIN)
+}
+
+/// A user as he is without a mark that is another's.
+pub fn unmarked(user: &User) -> User {
+    let mut own = user.clone();
+    own.attributes
+        .retain(|name, _| ![guest::ID, guest::ADDRESS, guest::PARTNER, guest::RECORD].contains(&name.as_str()));
+    own
+}
+
+/// Of several users who bear one mark, whose it is: his whose address it has, else his who was there first.
+pub fn is_before(one: &User, other: &User) -> bool {
+    let place = |user: &User| {
+        let marked = guest::marked_address(user);
+        let his = marked.is_some_and(|address| user.email.eq_ignore_ascii_case(address.as_str()));
+        (guest::has_his_own_mark(user) != Some(true), !his, user.created_timestamp.unwrap_or(i64::MAX), user.id.clone())
+    };
+    place(one) < place(other)
+}
+
+/// What was recorded, where nothing reads but the partner.
+pub fn recorded(user: &User) -> Recorded {
+    let partner = first(&user.attributes, guest::PARTNER).map(|id| PartnerId(id.to_owned()));
+    Recorded { partner, live: true, ..Recorded::default() }
+}
+
+/// The guest's record, as far as it can be told.
+pub fn record(user: &User, seen: &Seen, revision: Revision, known: RecoveryContext<'_>) -> Option<GuestRecord> {
+    let address = address(user)?;
+    tracing::warn!(%address, user = user.id, "the ownership mark of a user cannot be read: grants without a share are revoked");
+    let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
+    let joined = seen.member.unwrap_or(false) && guest::has_chosen(user, None, seen);
+    let enrolled = seen.enrolled.clone().unwrap_or_default();
+    Some(GuestRecord {
+        id: id(user),
+        revision,
+        mark: Some(OwnershipMark {
+            installation: text(known.owner.map(|owner| owner.installation.as_str())),
+            cluster: text(known.owner.map(|owner| owner.cluster.as_str())),
+            namespace: known.partner.map_or(NOWHERE, |mark| mark.namespace.as_str()).to_owned(),
+            // No object has such a name, nor such a UID.
+            name: format!("{BY_USER}{}", user.id),
+            uid: format!("{BY_USER}{}", user.id),
+            origin: Origin::Adopted,
+        }),
+        email: Email::parse(&user.email).unwrap_or_else(|_| address.clone()),
+        grants: grants::told_by_nobody(user),
+        address,
+        partner: PartnerId(text(first(&user.attributes, guest::PARTNER))),
+        partner_name: text(known.partner.map(|mark| mark.name.as_str())),
+        display_name: guest::person(user).map(|person| person.name).unwrap_or_default(),
+        role: GuestRole::GuestUser,
+        invitation: seen.invitation.flatten().filter(|_| !joined),
+        admitted_at: user.created(),
+        last_mail_at: None,
+        recent_mails: Vec::new(),
+        joined_at: joined.then_some(seen.joined_at).flatten(),
+        login: guest::login(user, None),
+        mfa: if seen.mfa_hidden { MfaRecord::Unknown } else { MfaRecord::Known(enrolled.into_iter().collect()) },
+        mfa_lost_at: seen.mfa_lost_at,
+        allowed: mfa::allowed(&user.attributes),
+        deactivated_at: None,
+    })
+}
+
+impl User {
+    /// When Keycloak made him; the beginning of time where it does not say.
+    fn created(&self) -> Timestamp {
+        let at = self.created_timestamp.and_then(|at| Timestamp::from_millisecond(at).ok());
+        at.unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}

@@ -1,0 +1,62 @@
+//! Users who are no guests and sign in with an address that is not their own: their username is that address. Keycloak gives
+//! the address to nobody else, so no guest can be invited at it until the username changes.
+
+use crate::directory::keycloak::representations::User;
+use crate::directory::keycloak::users::guest;
+use crate::directory::record::NO_OBJECT;
+use crate::directory::{GuestId, GuestRecord, MfaRecord, PartnerId, Revision};
+use crate::domain::{Email, GuestRole, all_methods};
+
+/// The identity without a mark that a user is for the address in their username. `None`: their username is no address, or
+/// their own.
+pub fn at_username(user: &User) -> Option<GuestRecord> {
+    let address = Email::parse(&user.username).ok()?;
+    if guest::is_marked(user) || user.email.eq_ignore_ascii_case(address.as_str()) {
+        return None;
+    }
+    Some(GuestRecord {
+        id: GuestId(format!("{NO_OBJECT}{}", user.id)),
+        revision: Revision(0),
+        mark: None,
+        email: Email::parse(&user.email).unwrap_or_else(|_| address.clone()),
+        address,
+        partner: PartnerId(String::new()),
+        partner_name: String::new(),
+        display_name: String::new(),
+        role: GuestRole::GuestUser,
+        allowed: all_methods(),
+        invitation: None,
+        admitted_at: jiff::Timestamp::UNIX_EPOCH,
+        last_mail_at: None,
+        recent_mails: Vec::new(),
+        joined_at: None,
+        login: guest::login(user, None),
+        mfa: MfaRecord::Unknown,
+        mfa_lost_at: None,
+        grants: crate::util::small_map::SmallMap::default(),
+        deactivated_at: None,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn user(username: &str, email: &str) -> User {
+        User { id: "u".to_owned(), username: username.to_owned(), email: email.to_owned(), ..User::default() }
+    }
+
+    #[test]
+    fn username_of_another_address_is_an_identity_at_it() {
+        let record = at_username(&user("bob@acme.example", "robert@host.example")).unwrap();
+        assert_eq!((record.address.as_str(), record.mark), ("bob@acme.example", None));
+        assert_eq!(at_username(&user("bob@acme.example", "")).unwrap().address.as_str(), "bob@acme.example");
+        for (username, email) in [("bob@acme.example", "Bob@acme.example"), ("bob", "bob@acme.example")] {
+            assert_eq!(at_username(&user(username, email)), None, "{username} {email}");
+        }
+        let mut guest = user("bob@acme.example", "bob@home.example");
+        guest.attributes.insert(guest::ADDRESS.to_owned(), vec!["bob@acme.example".to_owned()]);
+        assert_eq!(at_username(&guest), None, "a guest who changed their address");
+    }
+}

@@ -1,0 +1,14 @@
+//! Types without rules, used everywhere behind the API boundary. Each has one constructor. Pure: no client, no clock, no
+//! randomness, nothing asynchronous.
+
+mod address;
+mod reason;
+mod role;
+pub mod text;
+pub mod time;
+
+pub(crate) use address::quote;
+pub use address::*;
+pub use reason::*;
+pub use role::*;
+pub use text::{DisplayName, check as check_text, printable, printable_json, printable_lines};

@@ -1,0 +1,129 @@
+//! Revokes before the directory is read in full. A listing that is slow or fails must not delay a revocation: the operator
+//! reads each guest concerned alone, and executes the plan of [`plan::revoke`] on that record. All else waits for the full
+//! reading.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cache::{CacheEntry, ObjectRef};
+use crate::domain::Email;
+use crate::engine::queue::Priority;
+use crate::engine::{Engine, Kind, Task, panics};
+use crate::plan::{self, Plan};
+
+/// How long a full reading may take, or fail, before guests are read one by one: most are over by then.
+const SLOW: SignedDuration = SignedDuration::from_secs(10);
+
+/// Since when the directory has not been read in full.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    since: Option<Timestamp>,
+    /// All memberships were queued for it.
+    begun: bool,
+}
+
+impl Engine {
+    /// Whether everything needed for a first plan is known.
+    pub(super) fn is_complete(&self) -> bool {
+        self.health.listed.len() == Kind::ALL.len() && self.mirror_is_loaded()
+    }
+
+    pub(super) fn mirror_is_loaded(&self) -> bool {
+        self.health.directory || self.health.problems.contains_key("DirectoryUnavailable")
+    }
+
+    /// A full reading begins, or failed.
+    pub(super) fn not_read_yet(&mut self, now: Timestamp) {
+        if !self.health.directory {
+            self.unread.since.get_or_insert(now);
+        }
+    }
+
+    /// The directory was read in full.
+    pub(super) fn is_read(&mut self) {
+        self.unread = Unread::default();
+        self.health.reading = None;
+    }
+
+    /// Whether guests are read one by one: everything declared is known, and the full reading has been due for a while.
+    pub(super) fn revokes_early(&self, now: Timestamp) -> bool {
+        self.early_since().is_some_and(|since| since <= now)
+    }
+
+    fn early_since(&self) -> Option<Timestamp> {
+        let declared = self.health.listed.len() == Kind::ALL.len();
+        let since = self.unread.since.filter(|_| declared && !self.health.directory)?;
+        since.checked_add(SLOW).ok()
+    }
+
+    /// When that begins, where it has not.
+    pub(super) fn early_at(&self) -> Option<Timestamp> {
+        self.early_since().filter(|_| !self.unread.begun)
+    }
+
+    /// Whether that has begun.
+    pub(super) fn has_begun_early(&self) -> bool {
+        self.unread.begun && !self.health.directory
+    }
+
+    /// Queues every membership, once.
+    pub(super) fn begin_early(&mut self) {
+        if std::mem::replace(&mut self.unread.begun, true) {
+            return;
+        }
+        tracing::warn!("the directory is not read in full yet: access that the specs end is revoked guest by guest");
+        for key in self.index.keys(Kind::Membership).collect::<Vec<_>>() {
+            self.queue.push(key, Priority::Resync);
+        }
+    }
+
+    /// When something happens by itself.
+    pub fn next_check(&self) -> Option<Timestamp> {
+        let early = self.early_at();
+        if !self.is_complete() && !self.has_begun_early() {
+            // Nothing that is due is done before, and a timer that is due would wake the loop all the time.
+            return early;
+        }
+        self.queue.next_due().into_iter().chain(self.pending_status.values().min().copied()).chain(early).min()
+    }
+
+    /// The next task that revokes what the specs end. `None`: nothing is left to revoke, as far as can be told.
+    pub(super) fn advance_early(&mut self, key: &ObjectRef, now: Timestamp) -> Option<Task> {
+        if let Some(again) = self.held_back(key, now) {
+            self.queue.at(key, again);
+            return None;
+        }
+        let (address, known) = self.record_of(key)?;
+        let looked = self.rounds.get(key).is_some_and(|round| round.looked);
+        let world = self.world(now);
+        let planned = panics::caught(|| (plan::revoke::plan(world, key), plan::revoke::may_revoke(world, key)));
+        let (plan, may_revoke) =
+            planned.map_err(|message| self.planner_panicked(key, &message, now)).unwrap_or((Plan::nothing(), false));
+        if let Some(next) = plan.next_check {
+            self.queue.at(key, next);
+        }
+        if !looked && (!plan.steps.is_empty() || (!known && may_revoke)) {
+            self.rounds.entry(key.clone()).or_default().looked = true;
+            return Some(Task::Look(address));
+        }
+        if plan.steps.is_empty() {
+            self.rounds.remove(key);
+            return None;
+        }
+        let checks = self.checks(key, &plan);
+        let Plan { steps, basis, events: notices, .. } = plan;
+        Some(Task::Execute { checks, steps, basis, notices })
+    }
+
+    /// The address under which a membership's guest is found, and whether their record is known.
+    fn record_of(&self, key: &ObjectRef) -> Option<(Email, bool)> {
+        let entry = self.index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership)?;
+        let entry = CacheEntry::read(entry)?;
+        let recorded = self.mirror.live_by_uid(entry.metadata.uid.as_deref().unwrap_or_default());
+        if let Some(record) = recorded {
+            return Some((record.address.clone(), true));
+        }
+        let address = entry.reading.terms.email.clone()?;
+        let known = self.mirror.guest(&address).is_some();
+        Some((address, known))
+    }
+}

@@ -1,0 +1,82 @@
+//! What has to be made sure of before a plan gives or ends something: that it was not made from a view that is too old.
+
+use std::collections::BTreeSet;
+
+use crate::cache::{Kind, ObjectRef, resource_version};
+use crate::directory::{AccessChange, Operation, OwnershipMark};
+use crate::engine::{Check, Engine};
+use crate::plan::{Plan, Step};
+
+impl Engine {
+    /// What has to be made sure of before a plan is executed.
+    pub(super) fn checks(&self, key: &ObjectRef, plan: &Plan) -> Vec<Check> {
+        let mut checks = match plan.steps.iter().map(|step| step.operation.access_change()).max() {
+            Some(AccessChange::Grant) => self.freshness(key, &plan.steps),
+            // An object on its way out does not come back; but a partner's guests are judged by who names it.
+            Some(AccessChange::Remove)
+                if key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0 =>
+            {
+                vec![Check::NoMembers { partner: key.clone() }]
+            }
+            Some(AccessChange::Remove | AccessChange::None | AccessChange::Revoke) | None => Vec::new(),
+        };
+        checks.extend(self.heir(key, &plan.steps));
+        checks
+    }
+
+    /// Who takes a record up, or ends it, that bears another object's UID has to be there: in a view that lags it may be
+    /// the other one that took his place.
+    fn heir(&self, key: &ObjectRef, steps: &[Step]) -> Option<Check> {
+        let uid = self.index.metadata(key)?.uid.clone()?;
+        let marked = |step: &Step| -> Option<&OwnershipMark> {
+            if let Operation::DeactivatePartner { partner } | Operation::ApplyPartner { partner, .. } = &step.operation
+            {
+                return self.mirror.partner(partner).map(|record| &record.mark);
+            }
+            // A partner's guests are judged by who names it, and a share's by what they hold through it.
+            let guest = step.operation.guest().filter(|_| key.kind == Kind::Membership)?;
+            self.mirror.guest_by_id(guest).filter(|record| record.is_live())?.mark.as_ref()
+        };
+        let others = steps.iter().filter_map(marked).any(|mark| *mark.uid != *uid);
+        others.then(|| Check::Present { key: key.clone(), uid: uid.to_string() })
+    }
+
+    /// Before something is given, each watch has reached the newest object that it was planned on, or its objects are read
+    /// live. The newest of them need not be, where the server has just answered our own write with it.
+    fn freshness(&self, key: &ObjectRef, steps: &[Step]) -> Vec<Check> {
+        let mut keys = BTreeSet::from([key.clone()]);
+        keys.extend(self.index.partner_of(key));
+        for step in steps {
+            if let Operation::Grant { grants, .. } = &step.operation {
+                for grant in grants {
+                    keys.insert(ObjectRef::new(Kind::Share, key.namespace.clone(), grant.share.clone()));
+                    keys.extend(self.propagator(key, &grant.share));
+                }
+            }
+        }
+        let version = |key: &ObjectRef| resource_version::number(self.index.metadata(key)?.resource_version.as_deref());
+        let newest = keys.iter().filter_map(version).max().unwrap_or(0);
+        let reached = |kind: Kind| {
+            self.bookmarked.contains(&kind) && self.seen_versions.get(&kind).is_some_and(|frontier| *frontier >= newest)
+        };
+        let answered = |key: &ObjectRef| {
+            let answer = self.rounds.get(key).and_then(|round| round.answered);
+            answer.is_some() && answer == version(key) && answer == Some(newest)
+        };
+        keys.into_iter()
+            // An object whose version cannot be compared is read live.
+            .filter(|key| version(key).is_none() || (!reached(key.kind) && !answered(key)))
+            .filter_map(|key| {
+                let meta = self.index.metadata(&key)?;
+                Some(Check::unchanged(key, meta))
+            })
+            .collect()
+    }
+
+    /// The Guest Admin who passes a share on to a membership: what he is decides too.
+    fn propagator(&self, key: &ObjectRef, share: &str) -> Option<ObjectRef> {
+        let terms = &self.index.share(&key.namespace, share)?.read()?.reading.terms;
+        let entry = terms.guest_users.values().find(|entry| *entry.name == *key.name)?;
+        Some(ObjectRef::new(Kind::Membership, key.namespace.clone(), entry.propagated_by.clone()))
+    }
+}

@@ -1,0 +1,142 @@
+//! When the sweep is due, and what it tells: it has no object, so it goes through the queue under a key that no object
+//! can have.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cache::ObjectRef;
+use crate::directory::OwnershipMark;
+use crate::engine::{Check, Engine, Priority, Task, panics};
+use crate::plan::gc::{GarbageCollection, Orphan};
+use crate::plan::{PruneScope, Step};
+
+/// How long after a change it is due: it looks at every guest, so a burst of changes is looked at once.
+const PAUSE: SignedDuration = SignedDuration::from_secs(2);
+/// How many steps, and how many orphans, one task has at most.
+const BATCH: usize = 200;
+const ORPHANS_AT_ONCE: usize = 20;
+/// How many orphans are named in one line of the log.
+const NAMED: usize = 50;
+
+impl Engine {
+    /// Something changed that the sweep may have to do with.
+    pub(super) fn schedule_gc(&mut self, now: Timestamp) {
+        // Nothing runs before everything was listed, and a timer that is due would wake everybody all the time.
+        if self.is_complete() {
+            self.queue.at(&ObjectRef::garbage_collection(), now + PAUSE);
+        }
+    }
+
+    /// The sweep is due now.
+    pub fn gc_now(&mut self) {
+        self.queue.push(ObjectRef::garbage_collection(), Priority::Resync);
+    }
+
+    /// The sweep's next task. `None`: it has come to rest.
+    pub(super) fn advance_gc(&mut self, now: Timestamp) -> Option<Task> {
+        if !self.health.directory {
+            return None;
+        }
+        let sweep = match panics::caught(|| (self.sweeper)(self.world(now))) {
+            Ok(sweep) => sweep,
+            Err(message) => {
+                self.planner_panicked(&ObjectRef::garbage_collection(), &message, now);
+                return None;
+            }
+        };
+        if let Some(next) = sweep.next_check {
+            self.queue.at(&ObjectRef::garbage_collection(), next);
+        }
+        self.report_orphans(&sweep);
+        let GarbageCollection { revocations: withhold, mut steps, .. } = sweep;
+        // Taking away comes first, and is looked up live: a view that lags takes nobody's access.
+        if !withhold.is_empty() {
+            let few = || withhold.iter().take(ORPHANS_AT_ONCE);
+            let checks = few().map(|(key, _)| self.as_declared(key)).collect();
+            let steps: Vec<Step> = few().flat_map(|(_, steps)| steps.iter().cloned()).collect();
+            return Some(Task::Execute { checks, steps, basis: None, notices: Vec::new() });
+        }
+        steps.truncate(BATCH);
+        if !steps.is_empty() {
+            return Some(Task::Execute { checks: Vec::new(), steps, basis: None, notices: Vec::new() });
+        }
+        self.queue.rest(&ObjectRef::garbage_collection());
+        self.health.panicking.remove(&ObjectRef::garbage_collection());
+        self.taken(&ObjectRef::garbage_collection(), now);
+        None
+    }
+
+    /// That a name is what the index has it for: free, or somebody else's.
+    fn as_declared(&self, key: &ObjectRef) -> Check {
+        match self.index.metadata(key) {
+            Some(meta) => Check::unchanged(key.clone(), meta),
+            None => Check::Absent { key: key.clone() },
+        }
+    }
+
+    /// Names the orphans in the log when they change, and says in readiness when they are too many.
+    fn report_orphans(&mut self, sweep: &GarbageCollection) {
+        let orphans: BTreeSet<Orphan> = sweep.orphans.iter().cloned().collect();
+        self.health.orphans = orphans.len();
+        if sweep.too_many_orphans {
+            self.health.problems.insert("TooManyOrphans", self.too_many(sweep));
+        } else {
+            self.health.problems.remove("TooManyOrphans");
+        }
+        if orphans == self.orphans {
+            return;
+        }
+        let names: Vec<_> = orphans
+            .iter()
+            .take(NAMED)
+            .map(|Orphan { namespace, name, address }| format!("{namespace}/{name} ({address})"))
+            .collect();
+        let (count, guests, names) = (orphans.len(), sweep.guests, names.join(", "));
+        match (orphans.is_empty(), sweep.too_many_orphans) {
+            (true, _) => tracing::info!("no guest is orphaned"),
+            (false, true) => {
+                tracing::error!(count, guests, "TooManyOrphans: nothing declares {names}; they are left as they are");
+            }
+            (false, false) => {
+                tracing::warn!(count, guests, "Orphaned: no membership declares {names}; their access is withheld");
+            }
+        }
+        self.orphans = orphans;
+    }
+
+    /// How many are too many, and the way on.
+    fn too_many(&self, sweep: &GarbageCollection) -> String {
+        let (gone, guests) = (sweep.orphans.len(), sweep.guests);
+        if self.extent == PruneScope::Everything {
+            return format!(
+                "{gone} of {guests} guests in the directory have no membership; their access stays as it is. \
+                 Restore the memberships; only if they are gone for good, remove the ownership marks of these guests with \
+                 guestlist detach --orphans"
+            );
+        }
+        let before = match sweep.pruned {
+            0 => String::new(),
+            pruned => format!(", after {pruned} that were removed for this reason in the last 24 hours"),
+        };
+        format!(
+            "{gone} of {guests} guests in the directory are declared by no file{before}; their access stays as it \
+             is. Declare them again, or remove them with --max-removals {}",
+            gone + sweep.pruned
+        )
+    }
+
+    /// Marks of another installation or cluster are none of ours: not orphans, and not to be touched.
+    pub(super) fn stop_at_foreign_mark<'a>(&mut self, marks: impl Iterator<Item = &'a OwnershipMark>) {
+        let ours =
+            |mark: &&OwnershipMark| mark.installation == self.owner.installation && mark.cluster == self.owner.cluster;
+        let mut foreign = marks.filter(|mark| !ours(mark));
+        if let Some(mark) = foreign.next() {
+            self.fatal = Some(format!(
+                "ForeignDirectory: {}/{} in the directory has the ownership mark of installation {:?} (cluster {}), and this is {:?} \
+                 (cluster {}); nothing was changed. Use another directory, or adopt this one: guestlist detach --adopt-directory",
+                mark.namespace, mark.name, mark.installation, mark.cluster, self.owner.installation, self.owner.cluster
+            ));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The queue of memberships that wait to send an invitation, because their namespace has reached its limit: see
+//! [`crate::plan::invitations`].
+
+use jiff::Timestamp;
+
+use crate::cache::ObjectRef;
+use crate::directory::Operation;
+use crate::engine::{Engine, Failure, Priority};
+use crate::plan::{Plan, invitations};
+
+impl Engine {
+    /// Takes down what a plan does about an invitation: it sends one, waits for its turn, or neither.
+    pub(super) fn take_turn(&mut self, key: &ObjectRef, plan: &Plan, now: Timestamp) {
+        let is_mail = |operation: &Operation| {
+            matches!(operation, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. })
+        };
+        if plan.steps.iter().any(|step| is_mail(&step.operation)) {
+            self.invitations.send(key);
+        } else if plan.waits_for_turn {
+            self.invitations.end(key);
+            self.invitations.wait(key);
+        } else {
+            self.sends_nothing(key, now);
+        }
+    }
+
+    /// An object waits for no turn, and sends nothing or has sent it: others move up.
+    pub(super) fn sends_nothing(&mut self, key: &ObjectRef, now: Timestamp) {
+        if self.invitations.leave(key) || self.invitations.end(key) {
+            self.next_turns(key, now);
+        }
+    }
+
+    /// A task failed. If it was to send an invitation, the next membership has its turn, unless the invitation may have gone
+    /// out because the directory did not answer. A task that succeeded is planned again at once, and so gives up its turn.
+    pub(super) fn failed_to_send(&mut self, key: &ObjectRef, failure: &Failure, now: Timestamp) {
+        let may_have_gone_out =
+            matches!(failure, Failure::OperationFailed(..) | Failure::Unwritable(..) | Failure::Panicked(_));
+        if !may_have_gone_out && self.invitations.end(key) {
+            self.next_turns(key, now);
+        }
+    }
+
+    /// Plans those whose turn it may be.
+    fn next_turns(&mut self, key: &ObjectRef, now: Timestamp) {
+        let left = invitations::left(self.world(now), &key.namespace);
+        for next in self.invitations.first(&key.namespace, left) {
+            self.queue.push(next, Priority::Live);
+        }
+    }
+}

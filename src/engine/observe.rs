@@ -1,0 +1,256 @@
+//! What is seen of the directory comes in: all of it, what others changed, and what our own operations left behind.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::cache::{Dependents, Kind, ObjectRef};
+use crate::directory::error::Retry;
+use crate::directory::{
+    AccountRecord, Applied, DESTROYED_KEPT, Error, GuestRecord, Login, MAILS_KEPT, MfaRecord, Origin, PartnerRecord,
+    SignInGate,
+};
+use crate::domain::Email;
+use crate::engine::queue::Priority;
+use crate::engine::{Engine, Load, Now};
+
+impl Engine {
+    /// The directory does not answer.
+    pub(super) fn directory_down(&mut self, fault: &Error, now: Timestamp) {
+        if fault.retry() == Retry::Stop {
+            self.fatal = Some(fault.to_string());
+            return;
+        }
+        let first = !self.health.problems.contains_key("DirectoryUnavailable");
+        self.health.directory = false;
+        self.not_read_yet(now);
+        self.health.problems.insert("DirectoryUnavailable", fault.to_string());
+        if first {
+            tracing::error!(%fault, "DirectoryUnavailable: what was true is kept until it answers");
+            self.begin();
+        }
+    }
+
+    pub(super) fn load(&mut self, load: Load, now: Timestamp) {
+        self.stop_at_foreign_mark(
+            load.guests.iter().filter_map(|guest| guest.mark.as_ref()).chain(load.partners.iter().map(|p| &p.mark)),
+        );
+        let first = !self.health.directory;
+        let mut changes = Vec::new();
+        let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
+        let gone: Vec<Email> = self
+            .mirror
+            .guests()
+            .map(|guest| guest.address.clone())
+            .filter(|address| !listed.contains(address))
+            .collect();
+        changes.extend(gone.into_iter().map(|address| Now::Guest(address, None)));
+        changes.extend(load.guests.into_iter().map(|guest| Now::Guest(guest.address.clone(), Some(Box::new(guest)))));
+        let partners: BTreeSet<_> = load.partners.iter().map(|partner| partner.id.clone()).collect();
+        let gone = self.mirror.partners().map(|partner| partner.id.clone()).filter(|id| !partners.contains(id));
+        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|id| Now::Partner(id, None)));
+        changes.extend(load.partners.into_iter().map(|p| Now::Partner(p.id.clone(), Some(Box::new(p)))));
+        let accounts: BTreeSet<_> = load.accounts.iter().map(|account| account.name.clone()).collect();
+        let gone = self.mirror.accounts().map(|account| account.name.clone()).filter(|name| !accounts.contains(name));
+        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|name| Now::Account(name, None)));
+        changes.extend(load.accounts.into_iter().map(|a| Now::Account(a.name.clone(), Some(a))));
+        let users: BTreeSet<Email> = load.users.iter().map(|user| user.email.clone()).collect();
+        let left: Vec<Email> =
+            self.mirror.users().map(|user| user.email.clone()).filter(|email| !users.contains(email)).collect();
+        changes.extend(left.into_iter().map(|email| Now::User(email, None)));
+        changes.extend(load.users.into_iter().map(|user| Now::User(user.email.clone(), Some(user))));
+        for change in changes {
+            // What we wrote while the reading went on is newer than what it read.
+            let stale = match &change {
+                Now::Guest(address, _) => self.written_since_loading.0.contains(address),
+                Now::Partner(id, _) => self.written_since_loading.1.contains(id),
+                Now::Account(..) | Now::User(..) | Now::Destroyed(_) => false,
+            };
+            if !stale {
+                // While something runs, what was read may be its work, whose outcome has not come in yet.
+                if self.queue.running() == 0 {
+                    self.note_drift(&change);
+                }
+                let touched = self.observe(change, true, now);
+                if !first {
+                    self.touch(touched, Priority::Live, now);
+                }
+            }
+        }
+        for mail in load.mails {
+            self.mirror.set_mail(&mail);
+        }
+        self.mirror.set_shares(load.shares);
+        self.mirror.set_destroyed(&load.destroyed);
+        let ago = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        self.mirror.forget_before(ago(MAILS_KEPT), ago(DESTROYED_KEPT));
+        self.note_sign_in(load.sign_in);
+        self.health.directory = true;
+        self.is_read();
+        if self.health.problems.remove("DirectoryUnavailable").is_some() {
+            tracing::info!("the directory answers again");
+        }
+        for address in std::mem::take(&mut self.rechecked) {
+            // He may have by now what he lacked, and the listing does not say.
+            let touched = self.index.touched_by_guest(&address);
+            self.touch(touched, Priority::Resync, now);
+        }
+        if first && self.is_complete() {
+            self.touch_all(Priority::Resync);
+        }
+    }
+
+    /// Says once for each change whether sign-in enforces MFA.
+    fn note_sign_in(&mut self, now: SignInGate) {
+        if self.health.sign_in == now {
+            return;
+        }
+        match &now {
+            SignInGate::Enforced => tracing::info!("sign-in to the directory enforces MFA again"),
+            SignInGate::Open(_) | SignInGate::Unknown(_) => {
+                now.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+            }
+        }
+        self.health.sign_in = now;
+    }
+
+    /// Notes whose record somebody else changed in what only we write; people are told when it is brought back.
+    pub(super) fn note_drift(&mut self, change: &Now) {
+        let mark = match change {
+            Now::Guest(address, new) => {
+                let old = self.mirror.guest(address).filter(|old| drifted(old, new.as_deref()));
+                old.and_then(|old| old.mark.as_ref())
+            }
+            Now::Partner(id, new) => {
+                let old = self.mirror.partner(id).filter(|old| old.deactivated_at.is_none());
+                old.filter(|old| new.as_deref() != Some(*old)).map(|old| &old.mark)
+            }
+            Now::Account(..) | Now::User(..) | Now::Destroyed(..) => None,
+        };
+        let uid = mark.map(|mark| mark.uid.clone());
+        self.drifted.extend(uid);
+    }
+
+    /// Takes in what something is now; what that touches. `outside`: somebody else did it.
+    pub(super) fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Dependents {
+        match change {
+            Now::Guest(address, record) => {
+                let old = self.mirror.guest(&address);
+                let newer = |old: &GuestRecord| {
+                    record.as_ref().is_some_and(|new| new.id == old.id && new.revision < old.revision)
+                };
+                if old == record.as_deref() || old.is_some_and(newer) {
+                    return Dependents::default();
+                }
+                let old = old.cloned();
+                let freed = old.as_ref().is_some_and(GuestRecord::is_live)
+                    && !record.as_deref().is_some_and(GuestRecord::is_live);
+                let unknown = record.as_ref().is_some_and(|guest| guest.mfa == MfaRecord::Unknown);
+                let of = |guest: &GuestRecord| {
+                    Some(ObjectRef::new(
+                        Kind::Partner,
+                        guest.mark.as_ref()?.namespace.as_str(),
+                        guest.partner_name.as_str(),
+                    ))
+                };
+                let partner = record.as_deref().or(old.as_ref()).and_then(of);
+                self.mirror.set_guest(&address, record.map(|record| *record));
+                self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
+                let mut touched = self.index.touched_by_guest(&address);
+                // His partner counts him, and waits for what he holds where it is suspended, though nothing declares him.
+                touched.counts.extend(partner.filter(|partner| self.index.metadata(partner).is_some()));
+                // The first reading touches everything anyway.
+                let stands = self.mirror.guest(&address).map(standing);
+                if self.health.directory && old.as_ref().map(standing) != stands {
+                    touched.merge(self.index.touched_by_propagators_at(&address));
+                }
+                let departed = old.as_ref().filter(|old| !old.is_live());
+                if let Some(mark) = departed.and_then(|old| old.mark.as_ref()) {
+                    touched.merge(self.index.touched_by_propagator(&mark.namespace, &mark.name));
+                }
+                if let Some((mark, name)) =
+                    old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
+                {
+                    touched.merge(self.index.touched_by_place(&mark.namespace, &name));
+                }
+                touched
+            }
+            Now::Partner(id, record) => {
+                let old = self.mirror.partner(&id).cloned();
+                if old.as_ref() == record.as_deref() {
+                    return Dependents::default();
+                }
+                let mark = record.as_deref().or(old.as_ref()).map(|record| record.mark.clone());
+                // What its memberships wait for is the record; a new name or Host Admin is nothing to them.
+                let stands = |record: &PartnerRecord| (record.deactivated_at, record.suspended);
+                let matters = outside || old.as_ref().map(stands) != record.as_deref().map(stands);
+                self.mirror.set_partner(&id, record.map(|record| *record));
+                let matters = mark.filter(|_| matters);
+                matters.map(|mark| self.index.touched_by_partner(&mark.namespace, &mark.name)).unwrap_or_default()
+            }
+            Now::Account(name, record) => {
+                if self.mirror.account(&name) == record.as_ref() {
+                    return Dependents::default();
+                }
+                let owners =
+                    |record: Option<&AccountRecord>| record.map(|account| account.owners.clone()).unwrap_or_default();
+                let mut concerned = owners(self.mirror.account(&name));
+                concerned.extend(owners(record.as_ref()));
+                self.mirror.set_account(&name, record);
+                let mut touched = self.index.touched_by_account(&name);
+                for owner in concerned {
+                    touched.merge(self.index.touched_by_user(&owner));
+                }
+                touched
+            }
+            Now::User(email, record) => {
+                if self.mirror.user(&email) == record.as_ref() {
+                    return Dependents::default();
+                }
+                self.mirror.set_user(&email, record);
+                self.index.touched_by_user(&email)
+            }
+            Now::Destroyed(destroyed) => {
+                self.mirror.set_destroyed(&destroyed);
+                Dependents::default()
+            }
+        }
+    }
+
+    pub(super) fn take_in(&mut self, effect: Applied, now: Timestamp) -> Dependents {
+        let mut touched = Dependents::default();
+        self.mirror.apply_memory(&effect);
+        if let Some(gone) = effect.partner_gone {
+            self.written_since_loading.1.insert(gone.clone());
+            touched.merge(self.observe(Now::Partner(gone, None), false, now));
+        }
+        if let Some(gone) = &effect.gone
+            && let Some(address) = self.mirror.guest_by_id(gone).map(|guest| guest.address.clone())
+        {
+            self.written_since_loading.0.insert(address.clone());
+            touched.merge(self.observe(Now::Guest(address, None), false, now));
+        }
+        if let Some(guest) = effect.guest {
+            self.written_since_loading.0.insert(guest.address.clone());
+            touched.merge(self.observe(Now::Guest(guest.address.clone(), Some(Box::new(guest))), false, now));
+        }
+        if let Some(partner) = effect.partner {
+            self.written_since_loading.1.insert(partner.id.clone());
+            touched.merge(self.observe(Now::Partner(partner.id.clone(), Some(Box::new(partner))), false, now));
+        }
+        touched
+    }
+}
+
+/// The parts of a guest's record that the rules for memberships read.
+fn standing(record: &GuestRecord) -> (bool, Option<&str>, &str) {
+    (record.is_live(), record.mark.as_ref().map(|mark| mark.uid.as_str()), &record.partner_name)
+}
+
+/// Whether somebody changed what only we write: what a guest was given, his role, the login of a user we made.
+fn drifted(old: &GuestRecord, new: Option<&GuestRecord>) -> bool {
+    let made = old.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
+    // A login that an administrator disabled is their decision, and is not corrected.
+    let switched = |new: &GuestRecord| made && old.login != new.login && new.login != Login::DisabledByOther;
+    old.is_live() && new.is_none_or(|new| old.grants != new.grants || old.role != new.role || switched(new))
+}

@@ -1,0 +1,77 @@
+//! A plan or a task that panics. One object of a tenant must not stop the reconciles of all others, nor its own for good: its
+//! key is tried again with back-off, the log names it, and readiness does once it happens several times in a row.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jiff::Timestamp;
+
+use crate::cache::{CacheEntry, Kind, ObjectRef};
+use crate::domain::Email;
+use crate::engine::{Engine, Retained};
+use crate::plan::{self, Inputs, Plan};
+use crate::util::panic_report;
+
+/// Runs a planner. The error is the message of its panic. A planner only reads, so a panic leaves nothing half changed.
+pub(super) fn caught<T>(planner: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(planner)).map_err(|payload| panic_report::message(payload.as_ref()))
+}
+
+impl Engine {
+    /// How many plans have panicked so far.
+    pub fn planner_panics(&self) -> u64 {
+        self.planner_panics
+    }
+
+    /// An object is gone.
+    pub(super) fn forget(&mut self, key: &ObjectRef) {
+        self.queue.forget(key);
+        self.rounds.remove(key);
+        self.pending_status.remove(key);
+        self.last_status_write.remove(key);
+        self.unreadable_reported.remove(key);
+        self.not_taken.remove(key);
+        self.unsure.remove(key);
+        self.health.panicking.remove(key);
+    }
+
+    /// The plan for an object. `None`: the planner panicked, and the object is planned again later.
+    pub(super) fn planned(&mut self, key: &ObjectRef, kept: Retained, now: Timestamp) -> Option<Plan> {
+        let world = self.world(now);
+        let world = match kept {
+            Retained::Nothing | Retained::Object | Retained::Refused => world,
+            Retained::Mail => Inputs { unsent: true, ..world },
+            Retained::Everything => Inputs { directory_available: false, ..world },
+        };
+        let planner = self.planner;
+        let mut plan = caught(|| planner(world, key));
+        if matches!(kept, Retained::Object | Retained::Refused) {
+            plan = plan.map(|plan| plan::refused(world, key, plan, self.cause(key)));
+        }
+        plan.map_err(|message| self.planner_panicked(key, &message, now)).ok()
+    }
+
+    pub(super) fn planner_panicked(&mut self, key: &ObjectRef, message: &str, now: Timestamp) {
+        self.planner_panics += 1;
+        self.rounds.remove(key);
+        self.sends_nothing(key, now);
+        self.panicked(key, message, now);
+    }
+
+    /// Tries a key again later, and says why.
+    pub(super) fn panicked(&mut self, key: &ObjectRef, message: &str, now: Timestamp) {
+        let panics = self.health.panicking.entry(key.clone()).or_default();
+        panics.times += 1;
+        message.clone_into(&mut panics.message);
+        let times = panics.times;
+        let delay = self.queue.back_off(key, now);
+        tracing::error!(%key, times, delay_ms = delay.as_millis(), "internal error: {message}; tried again later");
+    }
+
+    /// The guest of an object whose task panicked: what was done of it is read before anything is planned on it.
+    pub(super) fn address_to_read_again(&mut self, key: &ObjectRef) -> Option<Email> {
+        if !self.unsure.remove(key) || key.kind != Kind::Membership || !self.health.directory {
+            return None;
+        }
+        self.index.membership(&key.namespace, &key.name).and_then(CacheEntry::read)?.reading.terms.email.clone()
+    }
+}

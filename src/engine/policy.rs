@@ -1,0 +1,45 @@
+//! What becomes of news of the workspace policy: a good one is in force at once; after one that does not read the last good
+//! one stays, and nothing new is given.
+
+use crate::cache::ObjectRef;
+use crate::engine::{Engine, Priority};
+use crate::workspace_policy::WorkspacePolicy;
+
+impl Engine {
+    pub(super) fn policy(&mut self, news: Result<Box<WorkspacePolicy>, String>) {
+        match news {
+            Ok(workspace) => {
+                if workspace.installation() != self.owner.installation {
+                    let problem = format!(
+                        "the policy names installation {:?} now, this operator runs {:?}; restart it to change that",
+                        workspace.installation(),
+                        self.owner.installation
+                    );
+                    return self.policy_unreadable(problem);
+                }
+                self.health.problems.remove("PolicyUnreadable");
+                if self.workspace != *workspace {
+                    tracing::info!("the workspace policy changed; all objects are reconciled");
+                    self.workspace = *workspace;
+                    self.touch_all(Priority::Withhold);
+                    self.queue.push(ObjectRef::garbage_collection(), Priority::Resync);
+                }
+                self.report_wide_patterns();
+            }
+            Err(problem) => self.policy_unreadable(problem),
+        }
+    }
+
+    fn policy_unreadable(&mut self, problem: String) {
+        if self.health.problems.get("PolicyUnreadable") != Some(&problem) {
+            tracing::error!(
+                "PolicyUnreadable: {problem}; the last good policy stays in force and nothing new is granted"
+            );
+        }
+        self.health.problems.insert("PolicyUnreadable", problem);
+        if self.workspace.is_readable() {
+            self.workspace.set_readable(false);
+            self.touch_all(Priority::Live);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The queue: plain data with time as an argument. Each key is queued at most once and runs at most once at a time;
+//! what is touched while it runs, runs again. First in, first out within a priority.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cache::ObjectRef;
+
+/// What runs first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Access may have to be taken away.
+    Withhold,
+    /// Something was changed.
+    Live,
+    /// Everything is looked at again.
+    Resync,
+}
+
+const LANES: [Priority; 3] = [Priority::Withhold, Priority::Live, Priority::Resync];
+const FIRST_DELAY: SignedDuration = SignedDuration::from_millis(250);
+const LONGEST_DELAY: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often a key has failed, and until when it was to wait the last time.
+#[derive(Debug)]
+struct Failed {
+    times: u32,
+    until: Timestamp,
+}
+
+/// The keys to be run.
+#[derive(Debug, Default)]
+pub struct Queue {
+    lanes: [VecDeque<ObjectRef>; 3],
+    queued: BTreeMap<ObjectRef, Priority>,
+    running: BTreeSet<ObjectRef>,
+    again: BTreeMap<ObjectRef, Priority>,
+    timers: BTreeMap<ObjectRef, Timestamp>,
+    due: BTreeSet<(Timestamp, ObjectRef)>,
+    failures: BTreeMap<ObjectRef, Failed>,
+}
+
+impl Queue {
+    /// Queues a key, or moves it to a higher priority.
+    pub fn push(&mut self, key: ObjectRef, priority: Priority) {
+        if self.running.contains(&key) {
+            let again = self.again.entry(key).or_insert(priority);
+            *again = priority.min(*again);
+            return;
+        }
+        if self.queued.get(&key).is_some_and(|queued| *queued <= priority) {
+            return;
+        }
+        self.lanes[priority as usize].push_back(key.clone());
+        self.queued.insert(key, priority);
+    }
+
+    /// The next key to run; it counts as running until [`Queue::done`].
+    pub fn pop(&mut self) -> Option<ObjectRef> {
+        for lane in LANES {
+            while let Some(key) = self.lanes[lane as usize].pop_front() {
+                // A key that moved to a higher priority has left its old place behind.
+                if self.queued.get(&key) == Some(&lane) {
+                    self.queued.remove(&key);
+                    self.running.insert(key.clone());
+                    self.set_timer(&key, None);
+                    return Some(key);
+                }
+            }
+        }
+        None
+    }
+
+    /// A run is over; what was touched meanwhile is queued again.
+    pub fn done(&mut self, key: &ObjectRef) {
+        self.running.remove(key);
+        if let Some(priority) = self.again.remove(key) {
+            self.push(key.clone(), priority);
+        }
+    }
+
+    /// The run came to rest: the next failure starts with a short delay again.
+    pub fn rest(&mut self, key: &ObjectRef) {
+        self.failures.remove(key);
+    }
+
+    /// Runs a key again at an instant, or sooner.
+    pub fn at(&mut self, key: &ObjectRef, instant: Timestamp) {
+        let earlier = self.timers.get(key).is_none_or(|timer| instant < *timer);
+        if earlier {
+            self.set_timer(key, Some(instant));
+        }
+    }
+
+    /// Runs a key again later, and later each time. The delay is the same for the same key and count: it can be replayed.
+    pub fn back_off(&mut self, key: &ObjectRef, now: Timestamp) -> SignedDuration {
+        self.back_off_within(LONGEST_DELAY, key, now)
+    }
+
+    /// As [`Queue::back_off`], but never longer than about this. Where it was touched and ran before its delay was over, the
+    /// delay stays what it was.
+    pub fn back_off_within(&mut self, longest: SignedDuration, key: &ObjectRef, now: Timestamp) -> SignedDuration {
+        let failed = self.failures.entry(key.clone()).or_insert(Failed { times: 0, until: now });
+        // No longer than it can have been, should the clock have gone back since.
+        let pending = failed.until.duration_since(now).min(longest * 2);
+        let delay = if pending.is_positive() {
+            pending
+        } else {
+            let delay = (FIRST_DELAY * 2_i32.pow(failed.times.min(10))).min(longest);
+            failed.times = failed.times.saturating_add(1);
+            let mut hasher = DefaultHasher::new();
+            (key, failed.times).hash(&mut hasher);
+            let jitter = i32::try_from(hasher.finish() % 256).unwrap_or(0);
+            delay + delay * jitter / 1024
+        };
+        failed.until = now + delay;
+        self.at(key, now + delay);
+        delay
+    }
+
+    /// What has failed and has not come to rest since.
+    pub fn failing(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.failures.keys()
+    }
+
+    /// Queues what is due.
+    pub fn tick(&mut self, now: Timestamp) {
+        while let Some((instant, key)) = self.due.first().cloned() {
+            if instant > now {
+                break;
+            }
+            self.set_timer(&key, None);
+            self.push(key, Priority::Live);
+        }
+    }
+
+    /// When the next timer is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(instant, _)| *instant)
+    }
+
+    /// Forgets everything about a key that is not running.
+    pub fn forget(&mut self, key: &ObjectRef) {
+        self.set_timer(key, None);
+        self.failures.remove(key);
+    }
+
+    /// Whether nothing is queued and nothing runs.
+    pub fn is_idle(&self) -> bool {
+        self.queued.is_empty() && self.running.is_empty()
+    }
+
+    /// How many keys are queued.
+    pub fn depth(&self) -> usize {
+        self.queued.len()
+    }
+
+    /// How many keys run.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    fn set_timer(&mut self, key: &ObjectRef, instant: Option<Timestamp>) {
+        if let Some(old) = self.timers.remove(key) {
+            self.due.remove(&(old, key.clone()));
+        }
+        if let Some(instant) = instant {
+            self.timers.insert(key.clone(), instant);
+            self.due.insert((instant, key.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Kind;
+
+    fn key(name: &str) -> ObjectRef {
+        ObjectRef::new(Kind::Membership, "ns", name)
+    }
+
+    fn now() -> Timestamp {
+        "2027-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn keys_come_out_once_in_order_of_priority_and_arrival() {
+        let mut queue = Queue::default();
+        queue.push(key("a"), Priority::Resync);
+        queue.push(key("b"), Priority::Live);
+        queue.push(key("c"), Priority::Live);
+        queue.push(key("b"), Priority::Live);
+        queue.push(key("a"), Priority::Withhold);
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|key| key.name.to_string()).collect();
+        assert_eq!(order, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_key_touched_while_it_runs_runs_again_and_never_twice_at_once() {
+        let mut queue = Queue::default();
+        queue.push(key("a"), Priority::Live);
+        assert_eq!(queue.pop(), Some(key("a")));
+        queue.push(key("a"), Priority::Live);
+        queue.push(key("a"), Priority::Withhold);
+        assert_eq!(queue.pop(), None);
+        queue.done(&key("a"));
+        assert_eq!(queue.pop(), Some(key("a")));
+        queue.done(&key("a"));
+        assert!(queue.is_idle());
+    }
+
+    #[test]
+    fn the_earlier_of_two_timers_counts_and_fires_once() {
+        let mut queue = Queue::default();
+        let soon = now() + SignedDuration::from_secs(1);
+        queue.at(&key("a"), now() + SignedDuration::from_secs(9));
+        queue.at(&key("a"), soon);
+        assert_eq!(queue.next_due(), Some(soon));
+        queue.tick(now());
+        assert_eq!(queue.pop(), None);
+        queue.tick(soon);
+        assert_eq!(queue.pop(), Some(key("a")));
+        assert_eq!(queue.next_due(), None);
+    }
+
+    #[test]
+    fn delays_of_many_keys_are_spread_over_a_quarter() {
+        let delay = |number: i32| Queue::default().back_off(&key(&number.to_string()), now());
+        let delays: BTreeSet<SignedDuration> = (0..100).map(delay).collect();
+        assert!(delays.len() > 50, "{delays:?}");
+        assert!(
+            delays.iter().all(|delay| *delay >= FIRST_DELAY && *delay < FIRST_DELAY + FIRST_DELAY / 4),
+            "{delays:?}"
+        );
+    }
+
+    #[test]
+    fn failures_delay_longer_each_time_up_to_a_bound_and_rest_resets_them() {
+        let mut queue = Queue::default();
+        let mut then = now();
+        let mut fail = |queue: &mut Queue| {
+            let delay = queue.back_off(&key("a"), then);
+            // Touched before its time, it fails again: that is no reason to wait for longer.
+            let early = then + delay / 2;
+            assert_eq!(early + queue.back_off(&key("a"), early), then + delay);
+            then += delay;
+            delay
+        };
+        let delays: Vec<_> = (0..12).map(|_| fail(&mut queue)).collect();
+        assert!(delays.windows(2).take(7).all(|pair| pair[0] < pair[1]));
+        assert!(delays.iter().all(|delay| *delay <= LONGEST_DELAY * 2));
+        queue.rest(&key("a"));
+        assert_eq!(fail(&mut queue), delays[0]);
+    }
+}

@@ -1,0 +1,61 @@
+//! When a status is written: where it differs from what is stored, and counts not too often.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::cache::{Kind, ObjectRef};
+use crate::engine::status_change;
+use crate::engine::status_change::StatusChange;
+use crate::engine::{Engine, Task};
+use crate::plan::{self, Event};
+
+/// What an object that does not read was told, so that it is told once.
+#[derive(Debug, PartialEq)]
+pub(super) struct UnreadableReport {
+    uid: Option<Arc<str>>,
+    generation: Option<i64>,
+    /// It has been written.
+    pub(super) written: bool,
+}
+
+impl Engine {
+    /// Writes a status, where that is to be done.
+    pub(super) fn status_task(
+        &mut self,
+        key: &ObjectRef,
+        status: &plan::Status,
+        notices: Vec<Event>,
+        now: Timestamp,
+    ) -> Option<Task> {
+        let meta = self.index.metadata(key)?;
+        if self.index.is_unreadable(key) {
+            // What is stored cannot be compared; it is told once.
+            let told = UnreadableReport { uid: meta.uid.clone(), generation: meta.generation, written: true };
+            if self.unreadable_reported.get(key) == Some(&told) {
+                return None;
+            }
+            self.unreadable_reported.insert(key.clone(), UnreadableReport { written: false, ..told });
+            return Some(Task::Status { patch: status_change::whole(meta, status), notices });
+        }
+        match status_change::difference(&self.index, key, status)? {
+            StatusChange::None => {
+                self.pending_status.remove(key);
+                None
+            }
+            StatusChange::Counts(_) if !self.may_count(key, now) => {
+                self.count_later(key.clone(), now);
+                None
+            }
+            StatusChange::Counts(patch) | StatusChange::More(patch) => {
+                match key.kind {
+                    Kind::Membership => self.count_again(key, now),
+                    Kind::Partner | Kind::Share => {
+                        self.last_status_write.insert(key.clone(), now);
+                    }
+                }
+                Some(Task::Status { patch, notices })
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! When the counts in the status of a partner or a share are written: last, when its guests have come to rest, or every few
+//! seconds while they have not.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cache::{CacheEntry, ObjectRef};
+use crate::engine::{Engine, Priority};
+
+/// How often the counts of a partner or a share are written at most while its guests are not at rest.
+const COUNT_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
+impl Engine {
+    pub(super) fn count_later(&mut self, key: ObjectRef, now: Timestamp) {
+        let due = self.last_status_write.get(&key).map_or(now, |written| *written + COUNT_INTERVAL);
+        self.pending_status.entry(key).or_insert(due.max(now));
+    }
+
+    /// Updates the counts of the partner and the shares after the status of a membership changed, also by time alone.
+    pub(super) fn count_again(&mut self, membership: &ObjectRef, now: Timestamp) {
+        let entry = self.index.membership(&membership.namespace, &membership.name).and_then(CacheEntry::read);
+        let Some(entry) = entry else { return };
+        let counting = self.index.counting(&membership.namespace, &entry.reading.terms.partner);
+        let declared: Vec<ObjectRef> = counting.filter(|key| self.index.metadata(key).is_some()).collect();
+        for key in declared {
+            self.count_later(key, now);
+        }
+    }
+
+    pub(super) fn count_now(&mut self, now: Timestamp) {
+        let due: Vec<ObjectRef> =
+            self.pending_status.iter().filter(|(_, due)| **due <= now).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            // A first count waits until its guests have come to rest, or for the interval.
+            let waited = self.last_status_write.contains_key(&key) || self.queue.is_idle();
+            if waited {
+                self.pending_status.remove(&key);
+                self.queue.push(key, Priority::Live);
+            } else {
+                self.pending_status.insert(key.clone(), now + COUNT_INTERVAL);
+                self.last_status_write.insert(key, now);
+            }
+        }
+    }
+
+    /// Whether a change of mere counts may be written now: its guests are at rest, or the interval is over.
+    pub(super) fn may_count(&self, key: &ObjectRef, now: Timestamp) -> bool {
+        let alone = self.queue.depth() == 0 && self.queue.running() <= 1;
+        alone || self.last_status_write.get(key).is_none_or(|written| *written + COUNT_INTERVAL <= now)
+    }
+}

@@ -1,0 +1,200 @@
+//! The objects as the operator reads and writes them. A trait, so that the same performer works on an API server, on
+//! manifests in files, and in a simulation.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::SignedDuration;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::{Client, Resource};
+use serde_json::Value;
+
+use crate::api;
+use crate::cache::{Kind, Object, ObjectRef};
+use crate::engine::Failure;
+use crate::executor::lease_term::LeaseTerm;
+use crate::executor::metrics::Metrics;
+use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget, Watched, declared};
+use crate::operator::error::describe;
+use crate::operator::events::EventRecorder;
+use crate::util::coalesce::CoalescedRead;
+
+/// How long one call may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The objects of an API server. Nothing is asked of it once our term is over.
+pub struct Kubernetes {
+    /// The client.
+    pub client: Client,
+    /// Our term.
+    pub term: LeaseTerm,
+    /// Writes Events.
+    pub teller: EventRecorder,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Who reads what live: many guests who are admitted at once ask for the same partner.
+    pub readings: Readings,
+}
+
+/// What is being read live, and shared.
+#[derive(Default)]
+pub struct Readings(Mutex<BTreeMap<ObjectRef, Arc<CoalescedRead<Object>>>>);
+
+impl Readings {
+    fn of(&self, key: &ObjectRef) -> Arc<CoalescedRead<Object>> {
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
+    }
+
+    /// Nobody who asks later gets what was read before: nothing is kept that nobody waits for.
+    fn end(&self, key: &ObjectRef) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.get(key).is_some_and(|reading| Arc::strong_count(reading) == 1) {
+            all.remove(key);
+        }
+    }
+}
+
+/// Calls a generic function with the type of a kind.
+macro_rules! for_kind {
+    ($key:expr, $self:ident.$function:ident($($argument:expr),*)) => {
+        match $key.kind {
+            Kind::Partner => $self.$function::<api::LocalPartner>($($argument),*).boxed(),
+            Kind::Membership => $self.$function::<api::GuestMembership>($($argument),*).boxed(),
+            Kind::Share => $self.$function::<api::AccountShare>($($argument),*).boxed(),
+        }
+    };
+}
+
+impl ObjectStore for Kubernetes {
+    fn get<'a>(&'a self, key: &'a ObjectRef) -> BoxFuture<'a, Result<Object, Failure>> {
+        async move {
+            let reading = self.readings.of(key);
+            let read = reading.get(for_kind!(key, self.get_one(key))).await;
+            drop(reading);
+            self.readings.end(key);
+            Ok(Object::clone(&*read?))
+        }
+        .boxed()
+    }
+
+    fn patch<'a>(
+        &'a self,
+        key: &'a ObjectRef,
+        part: PatchTarget,
+        patch: &'a Value,
+    ) -> BoxFuture<'a, Result<Object, Failure>> {
+        for_kind!(key, self.patch_one(key, part, patch))
+    }
+
+    fn delete<'a>(&'a self, key: &'a ObjectRef, uid: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>> {
+        for_kind!(key, self.delete_one(key, uid))
+    }
+
+    fn has_members<'a>(&'a self, partner: &'a ObjectRef) -> BoxFuture<'a, Result<bool, Failure>> {
+        async move {
+            let objects = self.objects::<api::GuestMembership>(&partner.namespace);
+            let params = ListParams::default().fields(&format!("spec.partnerRef.name={}", partner.name)).limit(1);
+            let listed = self.call("list", Kind::Membership, objects.list(&params)).await?;
+            Ok(!listed.items.is_empty())
+        }
+        .boxed()
+    }
+
+    fn publish<'a>(&'a self, telling: EventContext<'a>) -> BoxFuture<'a, ()> {
+        async move {
+            if !self.term.left().is_zero() {
+                self.teller.tell(&telling).await;
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Kubernetes {
+    fn objects<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+        &self,
+        namespace: &str,
+    ) -> Api<DeserializeGuard<K>> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    async fn get_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+        &self,
+        key: &ObjectRef,
+    ) -> Result<Object, Failure> {
+        self.call("get", key.kind, self.objects::<K>(&key.namespace).get(&key.name)).await.map(declared)
+    }
+
+    async fn delete_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+        &self,
+        key: &ObjectRef,
+        uid: &str,
+    ) -> Result<Option<Object>, Failure> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+            ..DeleteParams::default()
+        };
+        let objects = self.objects::<K>(&key.namespace);
+        let deleted = self.call("delete", key.kind, objects.delete(&key.name, &params)).await?;
+        Ok(deleted.left().map(declared))
+    }
+
+    async fn patch_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+        &self,
+        key: &ObjectRef,
+        part: PatchTarget,
+        patch: &Value,
+    ) -> Result<Object, Failure> {
+        let objects = self.objects::<K>(&key.namespace);
+        let params = PatchParams { field_manager: Some("guestlist".to_owned()), ..PatchParams::default() };
+        let patch = Patch::Merge(patch);
+        let written = match part {
+            PatchTarget::Object => self.call("patch", key.kind, objects.patch(&key.name, &params, &patch)).await,
+            PatchTarget::Status => {
+                self.call("patch_status", key.kind, objects.patch_status(&key.name, &params, &patch)).await
+            }
+        };
+        written.map(declared)
+    }
+
+    async fn call<T>(
+        &self,
+        verb: &'static str,
+        kind: Kind,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Failure> {
+        let failed = |why| Err(Failure::Retry(format!("failed to {verb} a {}: {why}", kind.as_str())));
+        let Some(deadline) = self.term.within(DEADLINE) else { return Err(Failure::NotLeading) };
+        let result = match tokio::time::timeout(deadline, call).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(failure(verb, kind, &error)),
+            Err(_) => failed(format!("no answer in {deadline:.1?}")),
+        };
+        self.metrics.call(verb, kind, result.is_ok());
+        result
+    }
+}
+
+/// What happens after a failure of the API server.
+fn failure(verb: &str, kind: Kind, error: &kube::Error) -> Failure {
+    let context = format!("failed to {verb} a {}", kind.as_str());
+    let kube::Error::Api(status) = error else { return Failure::Retry(format!("{context}: {}", describe(error))) };
+    let message = format!("{context}: {}", describe(error));
+    match status.code {
+        404 => Failure::NotFound,
+        409 => Failure::Conflict,
+        // In a terminating namespace nothing new is let in, and nothing has to be.
+        403 if status.message.contains("being terminated") => Failure::NotFound,
+        403 => Failure::Retry(format!("{message}; the chart's ClusterRole has what is needed")),
+        400 | 405 | 415 | 422 => Failure::Permanent(message),
+        429 => {
+            let seconds = status.details.as_ref().map_or(1, |details| details.retry_after_seconds);
+            Failure::RetryAfter(SignedDuration::from_secs(i64::from(seconds.max(1))), message)
+        }
+        _ => Failure::Retry(message),
+    }
+}

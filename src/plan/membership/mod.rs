@@ -1,0 +1,234 @@
+//! Plans a membership. It owns everything its guest has: the record, the invitation, the login, and the grants of all
+//! shares of its partner.
+
+mod status;
+mod steps;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::access::{Access, access};
+use super::behind;
+use super::common;
+use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
+use super::lifecycle::State;
+use super::ownership::{Ownership, annotation, is_being_deleted, is_paused, uid};
+use super::{Event, Finalizer, Inputs, Plan, Status, Step};
+use crate::api;
+use crate::cache::{CacheEntry, Membership};
+use crate::directory::{AccessChange, GuestRecord, Operation, Origin};
+use crate::domain::Reason;
+use status::status;
+use steps::{admit, is_in_order, keep_and_give, take};
+
+/// `ExpiringSoon` comes this long before the end.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Plans the membership of a name.
+pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
+    let slot = world.declared.membership(namespace, name);
+    let Some(slot) = slot else { return Plan::nothing() };
+    let CacheEntry::Read(entry) = slot else { return unreadable(world, slot) };
+    let partner = EvaluatedPartner::of(world, namespace, &entry.reading.terms.partner);
+    let member = EvaluatedMembership::of(world, &partner, entry);
+    if !world.directory_available {
+        let status = unavailable(world, entry);
+        return Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() };
+    }
+    if is_being_deleted(&entry.metadata) {
+        return remove(world, &member);
+    }
+    if world.observed.missing().contains(uid(&entry.metadata)) {
+        return behind::plan(world, entry);
+    }
+    let shares = shares(world, &partner, &member);
+    let paused = is_paused(&entry.metadata) || partner.paused;
+    let mut steps = Vec::new();
+    match member.claim {
+        Ownership::Owned(record) | Ownership::Inheritable(record) if member.state == State::Terminating => {
+            // Its partner's deletion takes it along. What its own, which follows, would take away is taken away now.
+            let first = |step: &Step| step.operation.access_change() == AccessChange::Revoke;
+            steps.extend(end(record).into_iter().filter(first));
+        }
+        Ownership::Owned(record) | Ownership::Inheritable(record) => {
+            take(&partner, &member, record, &shares, world, &mut steps);
+            keep_and_give(world, &partner, &member, record, &shares, &mut steps);
+        }
+        Ownership::Absent | Ownership::Reactivatable(_) => admit(world, &partner, &member, &mut steps),
+        Ownership::OwnedByOther | Ownership::Unmanaged => {}
+    }
+    steps.retain(|step| {
+        step.operation.access_change() == AccessChange::Revoke || (!paused && may_give(world, &partner, step))
+    });
+    let record = member.claim.live();
+    let finalizer = if record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
+    // Accepted, but the partner's record is not there yet, or says still that it is suspended: what there is to say comes with
+    // it. One that would not be accepted then either (suspended, expired) says so now.
+    let waits = (record.is_none() && is_in_order(&member)) || partner.is_being_lifted();
+    let early = waits && steps.is_empty() && !paused && world.workspace.is_readable();
+    let status = (!early).then(|| status(world, &member, &shares, paused));
+    Plan {
+        events: notices(&member, &steps),
+        basis: match member.claim {
+            Ownership::Owned(record) | Ownership::Inheritable(record) | Ownership::Reactivatable(record) => {
+                Some(record.revision)
+            }
+            Ownership::OwnedByOther | Ownership::Unmanaged | Ownership::Absent => None,
+        },
+        steps,
+        finalizer,
+        deletions: Vec::new(),
+        status: status.map(|status| Status::Membership(Box::new(status))),
+        next_check: next_look(world, &partner, &member, &shares),
+        waits_for_turn: member.wait.is_some_and(|wait| wait.reason == Reason::InvitationLimit),
+        closer: record.filter(|_| lacks_a_method(&member, &shares)).map(|record| record.address.clone()),
+    }
+}
+
+/// Whether something is withheld only for want of a method, while another one is enrolled.
+fn lacks_a_method(member: &EvaluatedMembership<'_>, shares: &[Shared<'_>]) -> bool {
+    let lacks = |gate: Decision| gate == Decision::Deny(Reason::MfaMethodMissing);
+    lacks(member.gate) || shares.iter().any(|(_, access)| lacks(access.gate))
+}
+
+/// Whether a step may be taken though it does not take away.
+fn may_give(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, step: &Step) -> bool {
+    step.operation.access_change() != AccessChange::Grant
+        || (world.workspace.is_readable() && !partner.is_being_lifted())
+}
+
+/// An object that does not read grants nothing new and takes nothing away; it can still be deleted.
+fn unreadable(
+    world: Inputs<'_>,
+    slot: &CacheEntry<api::GuestMembershipStatus, crate::validation::MembershipTerms>,
+) -> Plan {
+    let meta = slot.metadata();
+    let record = world.observed.live_by_uid(uid(meta));
+    if !world.directory_available {
+        return Plan::nothing();
+    }
+    if is_being_deleted(meta) {
+        let steps = record.map(end).unwrap_or_default();
+        return Plan { steps, finalizer: Finalizer::Release, ..Plan::nothing() };
+    }
+    let status =
+        api::GuestMembershipStatus { conditions: common::unreadable(slot), ..api::GuestMembershipStatus::default() };
+    Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() }
+}
+
+fn unavailable(world: Inputs<'_>, entry: &Membership) -> api::GuestMembershipStatus {
+    let mut status = entry.status.read().unwrap_or_default();
+    status.conditions = common::unavailable(&entry.metadata, &status.conditions, world.now);
+    status
+}
+
+/// Withhold, then deactivate what we made or let go what we adopted; then the finalizer goes.
+fn remove(world: Inputs<'_>, member: &EvaluatedMembership<'_>) -> Plan {
+    let record = member.claim.live();
+    let steps = record.map(end).unwrap_or_default();
+    let notices = if steps.is_empty() { Vec::new() } else { vec![Event::REMOVED] };
+    let status = status(world, member, &[], false);
+    Plan {
+        basis: record.map(|record| record.revision),
+        steps,
+        finalizer: Finalizer::Release,
+        status: Some(Status::Membership(Box::new(status))),
+        events: notices,
+        ..Plan::nothing()
+    }
+}
+
+/// The steps that end a membership.
+pub fn end(record: &GuestRecord) -> Vec<Step> {
+    let guest = record.id.clone();
+    let mut steps = Vec::new();
+    let mut push = |operation, because: &str| {
+        steps.push(Step { operation, reason: Reason::Terminating, message: because.to_owned() });
+    };
+    if !record.grants.is_empty() {
+        let accounts = record.grants.keys().cloned().collect();
+        push(Operation::Revoke { guest: guest.clone(), accounts }, "the membership is being deleted");
+    }
+    if record.invitation.is_some() {
+        push(Operation::RevokeInvitation { guest: guest.clone() }, "the membership is being deleted");
+    }
+    match record.mark.as_ref().map(|mark| mark.origin) {
+        Some(Origin::Created) => push(Operation::Deactivate { guest }, "the membership is being deleted"),
+        Some(Origin::Adopted) => {
+            push(Operation::RemoveAdopted { guest }, "the membership is being deleted, and the user was adopted")
+        }
+        None => {}
+    }
+    steps
+}
+
+/// What the partner's shares say about this guest, by account. Of two shares of one account the one that stands counts.
+type Shared<'a> = (EvaluatedShare<'a>, Access);
+
+fn shares<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, member: &EvaluatedMembership<'a>) -> Vec<Shared<'a>> {
+    world
+        .declared
+        .shares(partner.namespace, &partner.name)
+        .filter_map(|entry| {
+            let share = EvaluatedShare::of(world, partner, entry);
+            let access = access(world, partner, &share, member)?;
+            Some((share, access))
+        })
+        .collect()
+}
+
+/// What people are told: refusals, and access that is taken away.
+fn notices(member: &EvaluatedMembership<'_>, steps: &[Step]) -> Vec<Event> {
+    let mut notices: Vec<Event> =
+        member.violations.first().map(|first| Event::refused(first.reason)).into_iter().collect();
+    let find = |wanted: fn(&Operation) -> bool| steps.iter().find(|step| wanted(&step.operation));
+    let taken = find(|operation| matches!(operation, Operation::Revoke { .. } | Operation::ResetMfa { .. }));
+    let shut = find(|operation| matches!(operation, Operation::DisableLogin { .. }));
+    notices.extend(match (taken, shut) {
+        (Some(taken), _) => Some(Event::withheld(taken.reason)),
+        (None, Some(shut)) => Some(Event { reason: shut.reason, ..Event::SHUT }),
+        (None, None) => None,
+    });
+    notices
+}
+
+/// When the end of a new membership comes close enough for the partner's longest duration.
+fn short_enough(partner: &EvaluatedPartner<'_>, member: &Membership) -> Option<Timestamp> {
+    let longest = partner.entry?.reading.terms.max_duration?;
+    member.reading.terms.expires_at?.checked_sub(longest).ok()
+}
+
+/// The earliest instant at which something changes by itself.
+fn next_look(
+    world: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    member: &EvaluatedMembership<'_>,
+    shares: &[Shared<'_>],
+) -> Option<Timestamp> {
+    let record = member.claim.live();
+    let invitation = record.and_then(|record| record.invitation).map(|invitation| invitation.expires_at);
+    let asked = [api::RESEND_INVITATION, api::RESET_MFA]
+        .into_iter()
+        .filter_map(|annotated| crate::domain::time::instant(annotation(&member.entry.metadata, annotated)?).ok());
+    // A propagator whose end exceeds maxDuration passes nothing on until less time is left.
+    let rejected =
+        shares.iter().filter(|(_, access)| access.rejected).filter_map(|(_, access)| access.through.as_ref());
+    let propagators =
+        rejected.filter_map(|name| world.declared.membership(partner.namespace, name).and_then(CacheEntry::read));
+    [
+        invitation,
+        member.deadline,
+        member.expires_at,
+        member.expires_at.and_then(|end| end.checked_sub(SOON).ok()),
+        member.wait.and_then(|wait| wait.until),
+        member.unknown_until,
+        partner.expires_at,
+        record.is_none().then(|| short_enough(partner, member.entry)).flatten(),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(shares.iter().filter_map(|(share, _)| share.expires_at))
+    .chain(asked)
+    .chain(propagators.filter_map(|propagator| short_enough(partner, propagator)))
+    .filter(|instant| *instant > world.now)
+    .min()
+}

@@ -1,0 +1,7 @@
+//! Code of no domain.
+
+pub mod clock;
+pub mod coalesce;
+pub mod panic_report;
+pub mod small_map;
+pub mod suggest;

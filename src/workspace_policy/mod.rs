@@ -1,0 +1,382 @@
+//! The workspace policy: what the platform team, and nobody else, says of the workspace: corporate domains, which
+//! namespaces may speak for whom, what may be adopted. What a tenant writes about himself proves nothing, so this is
+//! read on every pass, before anything is given. Pure: reading the file is the shell's work.
+
+mod reach;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use crate::domain::{Domain, Email, time};
+use crate::util::suggest::yaml_problem;
+use crate::yaml::{self, Switch};
+
+/// The installation's name where the policy gives none.
+pub const DEFAULT_INSTALLATION: &str = "default";
+
+/// The longest time that mails are apart, and that access is kept while MFA is unknown.
+const LONGEST: SignedDuration = SignedDuration::from_hours(720);
+/// The most invitations that a policy can allow a namespace in an hour.
+const MOST_INVITATIONS: usize = 1_000_000;
+/// The error of a policy without a list of tenants, such as a file that was cut off.
+const NO_TENANTS: &str = "tenants: the list is missing, and a policy without it is not in force; list the tenants, or write \
+                          tenants: [] to deny all access";
+
+/// The policy in force. The default one allows nobody anything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkspacePolicy {
+    installation: String,
+    domains: Vec<Domain>,
+    tenants: Vec<Tenant>,
+    /// How long unknown MFA keeps what a guest has.
+    pub mfa_unknown_max: SignedDuration,
+    /// The least time between two mails to one address.
+    pub mail_interval: SignedDuration,
+    /// How many invitations a namespace may send in an hour.
+    pub invitations_per_hour: usize,
+    /// How deactivated records are purged.
+    pub purge: Purge,
+    readable: bool,
+}
+
+/// How deactivated records are purged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Purge {
+    /// How long after their deactivation.
+    pub after: SignedDuration,
+    /// How many of all marked guests an hour, in percent, rounded up.
+    pub per_hour_percent: u8,
+}
+
+/// Who may be spoken for from a namespace.
+#[derive(Clone, Debug, PartialEq)]
+struct Tenant {
+    namespace: Pattern,
+    host_admins: Vec<AddressPattern>,
+    adoption: bool,
+}
+
+/// A namespace: a name, a beginning followed by `*`, or `*`.
+#[derive(Clone, Debug, PartialEq)]
+enum Pattern {
+    Exactly(String),
+    StartingWith(String),
+}
+
+/// An address, `*@domain`, or `*`.
+#[derive(Clone, Debug, PartialEq)]
+enum AddressPattern {
+    Exactly(Email),
+    OnDomain(Domain),
+    Anybody,
+}
+
+impl Default for WorkspacePolicy {
+    fn default() -> Self {
+        Self {
+            installation: DEFAULT_INSTALLATION.to_owned(),
+            domains: Vec::new(),
+            tenants: Vec::new(),
+            mfa_unknown_max: SignedDuration::from_hours(24),
+            mail_interval: SignedDuration::from_mins(10),
+            invitations_per_hour: 30,
+            purge: Purge { after: SignedDuration::from_hours(24), per_hour_percent: 25 },
+            readable: true,
+        }
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    installation: Option<String>,
+    #[serde(default)]
+    domains: Vec<String>,
+    #[serde(default)]
+    tenants: Option<Vec<FileTenant>>,
+    #[serde(default)]
+    mfa_unknown_max: Option<String>,
+    #[serde(default)]
+    mail_interval: Option<String>,
+    #[serde(default)]
+    invitations_per_hour: Option<i64>,
+    #[serde(default)]
+    purge: Option<FilePurge>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileTenant {
+    namespace: String,
+    #[serde(default)]
+    host_admins: Vec<String>,
+    #[serde(default)]
+    adoption: Option<Switch>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FilePurge {
+    #[serde(default)]
+    after: Option<String>,
+    #[serde(default)]
+    per_hour: Option<String>,
+}
+
+impl WorkspacePolicy {
+    /// Reads a policy file's text. The error says where and what, and how to fix it. A policy without a list of tenants is
+    /// an error: a file that was cut off or emptied must not revoke all access.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let options = serde_saphyr::options! { with_snippet: false };
+        let file: Option<File> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+            let (place, what) = yaml_problem(&error);
+            place.map_or_else(|| what.clone(), |(line, column)| format!("line {line}, column {column}: {what}"))
+        })?;
+        if let Some((line, column, what)) = yaml::ambiguity(text) {
+            return Err(format!("line {line}, column {column}: {what}"));
+        }
+        let file = file.ok_or_else(|| NO_TENANTS.to_owned())?;
+        let tenants = file.tenants.as_ref().ok_or_else(|| NO_TENANTS.to_owned())?;
+        let default = Self::default();
+        let duration = |field: &str, value: Option<&String>, default: SignedDuration| match value {
+            Some(text) => time::duration(text).map_err(|error| format!("{field}: {error}")),
+            None => Ok(default),
+        };
+        let short = |field: &str, value, default| match duration(field, value, default)? {
+            long if long > LONGEST => {
+                Err(format!("{field}: {} is too long; write at most 720h", time::show_duration(long)))
+            }
+            read => Ok(read),
+        };
+        let purge = file.purge.as_ref();
+        Ok(Self {
+            installation: installation(file.installation.as_deref())?,
+            domains: file
+                .domains
+                .iter()
+                .enumerate()
+                .map(|(i, text)| Domain::parse(text).map_err(|error| format!("domains[{i}]: {error}")))
+                .collect::<Result<_, _>>()?,
+            tenants: tenants.iter().enumerate().map(|(i, t)| Tenant::read(i, t)).collect::<Result<_, _>>()?,
+            mfa_unknown_max: short("mfaUnknownMax", file.mfa_unknown_max.as_ref(), default.mfa_unknown_max)?,
+            mail_interval: short("mailInterval", file.mail_interval.as_ref(), default.mail_interval)?,
+            invitations_per_hour: invitations_per_hour(file.invitations_per_hour, default.invitations_per_hour)?,
+            purge: Purge {
+                after: duration("purge.after", purge.and_then(|d| d.after.as_ref()), default.purge.after)?,
+                per_hour_percent: match purge.and_then(|d| d.per_hour.as_ref()) {
+                    Some(text) => time::percentage(text).map_err(|error| format!("purge.perHour: {error}"))?,
+                    None => default.purge.per_hour_percent,
+                },
+            },
+            readable: true,
+        })
+    }
+
+    /// The installation's name; goes into every mark.
+    pub fn installation(&self) -> &str {
+        &self.installation
+    }
+
+    /// Whether the file behind the policy can be read now. Where it cannot, the last good policy stays in force but
+    /// nothing new is given.
+    pub fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Says whether the file behind the policy can be read now.
+    pub fn set_readable(&mut self, readable: bool) {
+        self.readable = readable;
+    }
+
+    /// The corporate domains. Empty: they are unknown, and nobody is invited.
+    pub fn corporate_domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    /// Whether a namespace may speak for a Host Admin.
+    pub fn speaks_for(&self, namespace: &str, admin: &Email) -> bool {
+        self.tenants_of(namespace).any(|tenant| tenant.host_admins.iter().any(|pattern| pattern.matches(admin)))
+    }
+
+    /// Whether a namespace may adopt identities that exist already.
+    pub fn allows_adoption(&self, namespace: &str) -> bool {
+        self.tenants_of(namespace).any(|tenant| tenant.adoption)
+    }
+
+    fn tenants_of<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Tenant> {
+        self.tenants.iter().filter(move |tenant| tenant.namespace.matches(namespace))
+    }
+}
+
+fn invitations_per_hour(number: Option<i64>, default: usize) -> Result<usize, String> {
+    let Some(number) = number else { return Ok(default) };
+    let read = usize::try_from(number).ok().filter(|number| (1..=MOST_INVITATIONS).contains(number));
+    read.ok_or_else(|| {
+        let why =
+            if number == 0 { "0 lets nobody in".to_owned() } else { format!("{number} is no number of invitations") };
+        format!("invitationsPerHour: {why}; write 1 to {MOST_INVITATIONS}, or leave it out for {default}")
+    })
+}
+
+fn installation(name: Option<&str>) -> Result<String, String> {
+    let name = name.unwrap_or(DEFAULT_INSTALLATION);
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    if name.is_empty() || name.len() > 63 || !name.chars().all(fits) {
+        return Err(format!(
+            "installation: {name:?} is not a name of at most 63 lower-case letters, digits, '-' and '.'; write it like prod-eu"
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+impl Tenant {
+    fn read(index: usize, file: &FileTenant) -> Result<Self, String> {
+        Ok(Self {
+            namespace: Pattern::read(&file.namespace).map_err(|e| format!("tenants[{index}].namespace: {e}"))?,
+            host_admins: file
+                .host_admins
+                .iter()
+                .enumerate()
+                .map(|(i, text)| {
+                    AddressPattern::read(text).map_err(|e| format!("tenants[{index}].hostAdmins[{i}]: {e}"))
+                })
+                .collect::<Result<_, _>>()?,
+            adoption: file.adoption.is_some_and(|Switch(on)| on),
+        })
+    }
+}
+
+impl Pattern {
+    fn read(text: &str) -> Result<Self, String> {
+        let (stem, open) = text.strip_suffix('*').map_or((text, false), |stem| (stem, true));
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if (stem.is_empty() && !open) || stem.len() > 63 || !stem.chars().all(fits) {
+            return Err(format!("{text:?} is not a namespace; write a name, team-* or *"));
+        }
+        Ok(if open { Self::StartingWith(stem.to_owned()) } else { Self::Exactly(stem.to_owned()) })
+    }
+
+    fn matches(&self, namespace: &str) -> bool {
+        match self {
+            Self::Exactly(name) => name == namespace,
+            Self::StartingWith(stem) => namespace.starts_with(stem.as_str()),
+        }
+    }
+}
+
+impl AddressPattern {
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "*" {
+            return Ok(Self::Anybody);
+        }
+        if let Some(domain) = text.strip_prefix("*@") {
+            return Domain::parse(domain).map(Self::OnDomain);
+        }
+        // A star is a character of an address, too; here it would be taken for a pattern.
+        let read = if text.contains('*') { Err(format!("{text:?} has a star in it")) } else { Email::parse(text) };
+        read.map(Self::Exactly).map_err(|error| {
+            format!("{error}; write an address, *@host.example or *: the star stands for a whole local part")
+        })
+    }
+
+    fn matches(&self, email: &Email) -> bool {
+        match self {
+            Self::Exactly(address) => address == email,
+            Self::OnDomain(domain) => email.domain() == *domain,
+            Self::Anybody => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn email(text: &str) -> Email {
+        Email::parse(text).unwrap()
+    }
+
+    const POLICY: &str = r#"
+installation: prod-eu
+domains: [host.example]
+tenants:
+- {namespace: partners, hostAdmins: ["*@host.example"], adoption: true}
+- {namespace: "team-*", hostAdmins: [zoe@host.example]}
+mfaUnknownMax: 12h
+mailInterval: 0s
+purge: {after: 48h, perHour: 10%}
+"#;
+
+    #[test]
+    fn a_namespace_speaks_only_for_whom_the_policy_lists() {
+        let policy = WorkspacePolicy::parse(POLICY).unwrap();
+        assert!(policy.speaks_for("partners", &email("anybody@host.example")));
+        assert!(!policy.speaks_for("partners", &email("anybody@sub.host.example")));
+        assert!(policy.speaks_for("team-a", &email("Zoe@host.example")));
+        assert!(!policy.speaks_for("team-a", &email("alice@host.example")));
+        assert!(!policy.speaks_for("elsewhere", &email("zoe@host.example")));
+        assert!(policy.allows_adoption("partners") && !policy.allows_adoption("team-a"));
+        assert_eq!(policy.mail_interval, SignedDuration::ZERO);
+        assert_eq!((policy.installation(), policy.purge.per_hour_percent), ("prod-eu", 10));
+    }
+
+    #[test]
+    fn policy_without_tenants_list_is_an_error() {
+        for text in ["", "# nothing\n", "{}", "null", "installation: demo", "tenants:", "tenants: null", "tenants: ~"] {
+            assert_eq!(WorkspacePolicy::parse(text), Err(NO_TENANTS.to_owned()), "{text}");
+        }
+        let commented = "installation: demo\ntenants:\n# - {namespace: a, hostAdmins: ['*@host.example']}\n";
+        assert_eq!(WorkspacePolicy::parse(commented), Err(NO_TENANTS.to_owned()));
+    }
+
+    #[test]
+    fn policy_with_empty_tenants_list_denies_all_access() {
+        let policy = WorkspacePolicy::parse("tenants: []").unwrap();
+        assert!(!policy.speaks_for("default", &email("alice@host.example")));
+        assert!(policy.corporate_domains().is_empty());
+    }
+
+    #[test]
+    fn every_prefix_of_a_policy_is_an_error_or_lists_tenants() {
+        let policy = POLICY.trim_start();
+        for end in policy.char_indices().map(|(at, _)| at) {
+            let prefix = &policy[..end];
+            if WorkspacePolicy::parse(prefix).is_ok() {
+                assert!(prefix.contains("tenants:\n- {"), "{prefix}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        for (text, place) in [
+            ("tenants: []\ndomains: [Host.Example]", "domains[0]"),
+            ("tenants: [{namespace: 'a*b'}]", "tenants[0].namespace"),
+            ("tenants: [{namespace: a, hostAdmins: ['al*@host.example']}]", "tenants[0].hostAdmins[0]"),
+            ("tenants: []\nmailInterval: soon", "mailInterval"),
+            ("tenants: []\nmailInterval: 721h", "mailInterval: 721h is too long; write at most 720h"),
+            ("tenants: []\nmfaUnknownMax: 720h1s", "mfaUnknownMax"),
+            (
+                "tenants: []\ninvitationsPerHour: 0",
+                "invitationsPerHour: 0 lets nobody in; write 1 to 1000000, or leave it out for 30",
+            ),
+            ("tenants: []\ninvitationsPerHour: -3", "invitationsPerHour: -3 is no number"),
+            ("invitationsPerHour: many", "line 1, column 21"),
+            ("tenants: []\npurge: {perHour: lots}", "purge.perHour"),
+            ("tennants: []", "line 1, column 1: there is no field \"tennants\"; did you mean \"tenants\"?"),
+            ("domains: host.example", "line 1, column 10: a list belongs here"),
+            ("domains: []\ndomains: []", "line 2, column 1: the key \"domains\" stands twice"),
+            ("domains: []\n---\ndomains: []", "line 3, column 1: a second document"),
+            ("domains: [", "line 1, column 10: "),
+            ("tenants: [{namespace: a, adoption: yes}]", "line 1, column 36: "),
+            ("tenants: [{namespace: a, adoption: 'true'}]", "line 1, column 26: "),
+            ("domains: []\n...\ntenants: []", "line 3, column 1: "),
+            ("tenants: []\ninstallation: Prod EU", "installation"),
+        ] {
+            let error = WorkspacePolicy::parse(text).unwrap_err();
+            assert!(error.contains(place), "{text}: {error}");
+        }
+    }
+}
