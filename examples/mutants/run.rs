@@ -20,7 +20,7 @@ const SUITES: [&str; 3] = ["--test=core", "--lib", "--test=local"];
 /// Tests of `core` in the order of the time they take: none runs after the first failure.
 const ROUNDS: [&[&str]; 3] = [
     &[],
-    &["law::", "later::", "plan_properties::", "simulation::"],
+    &["rule_matrix::", "later::", "plan_properties::", "simulation::"],
     &[
         "simulation::worlds",
         "simulation::faults",
@@ -273,7 +273,9 @@ mod tests {
     #[test]
     fn each_test_of_core_is_in_one_round() {
         let rounds = rounds("core-0123");
-        for test in ["rules::a", "law::check::a", "simulation::rest::a", "simulation::worlds::a", "exploration::a"] {
+        for test in
+            ["rules::a", "rule_matrix::check::a", "simulation::rest::a", "simulation::worlds::a", "exploration::a"]
+        {
             let runs = |filters: &&Vec<&str>| {
                 let skipped: Vec<&str> =
                     filters.windows(2).filter(|pair| pair[0] == "--skip").map(|pair| pair[1]).collect();

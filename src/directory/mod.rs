@@ -1,4 +1,4 @@
-//! The identity backend behind two traits: [`Observe`] reads, [`Execute`] does. Whoever holds only an
+//! The identity backend behind two traits: [`DirectoryReader`] reads, [`DirectoryWriter`] does. Whoever holds only an
 //! observer cannot write: it does not compile.
 
 pub mod apply;
@@ -101,7 +101,7 @@ pub struct Applied {
     pub destroyed: Option<Purged>,
 }
 
-/// Reading the directory. `Ok(None)` means *not there*; every failure to tell is a [`Fault`], never absence.
+/// Reading the directory. `Ok(None)` means *not there*; every failure to tell is a [`Error`], never absence.
 pub trait DirectoryReader: Send + Sync {
     /// Fails where it is not set up for us, with what to do. Nothing is written.
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
@@ -163,7 +163,7 @@ pub trait DirectoryReader: Send + Sync {
 
 /// Changing the directory. Every operation is idempotent, and one transaction where the backend has them.
 pub trait DirectoryWriter: DirectoryReader {
-    /// Claims the directory for this installation and cluster, or finds it claimed by them already. Another owner: [`Fault::Foreign`].
+    /// Claims the directory for this installation and cluster, or finds it claimed by them already. Another owner: [`Error::Foreign`].
     fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>>;
     /// Makes the directory this installation's and cluster's, with every mark in it. Whoever led it before writes nothing
     /// any more, and is refused when he claims it again.
@@ -179,7 +179,7 @@ pub trait DirectoryWriter: DirectoryReader {
     /// written from a directory that cannot.
     fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>>;
     /// Does one operation. `basis` is the revision of the guest that it was planned on: where the record has moved on,
-    /// nothing is done and the answer is [`Fault::Changed`].
+    /// nothing is done and the answer is [`Error::Changed`].
     fn execute<'a>(
         &'a self,
         operation: &'a Operation,

@@ -4,7 +4,7 @@
 
 /// A word of the closed list. The rules come first, in their order; then the words that are not rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "each word is explained by `crate::validation::entry`")]
+#[allow(missing_docs, reason = "the catalog explains each reason")]
 pub enum Reason {
     Unreadable,
     InvalidValue,

@@ -19,16 +19,16 @@ pub mod manifest;
 pub mod metadata;
 mod misplaced;
 pub mod node;
+mod options;
 mod parser;
 mod scalar;
 mod scalars;
 mod scanner;
-mod settings;
 mod switch;
 mod token;
 
 pub use encoding::decode as decode_bytes;
-pub use settings::ambiguity;
+pub use options::ambiguity;
 pub use switch::Switch;
 
 use crate::domain::quote;

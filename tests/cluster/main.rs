@@ -6,21 +6,21 @@ mod support {
     pub mod check;
     pub mod controlplane;
     pub mod dice;
+    pub mod harness;
     pub mod looking;
     pub mod operator;
-    pub mod stage;
     pub mod worlds;
 }
-#[path = "../core/law/pairs.rs"]
+#[path = "../core/rule_matrix/pairs.rs"]
 #[allow(dead_code, reason = "other stages use the rest")]
 mod pairs;
 
-mod agree;
+mod cel_equivalence;
+mod cel_rules;
 mod chart;
 mod controlplane;
 mod crds_on_server;
 mod demo;
-mod law;
 mod operator;
 
 /// Which directory the operator gets: here the embedded one, as it comes.

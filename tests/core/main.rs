@@ -9,9 +9,9 @@ mod support {
     #[macro_use]
     pub mod contract;
     pub mod dice;
+    pub mod in_memory;
     pub mod random;
     pub mod realm_in_memory;
-    pub mod world;
     pub mod worlds;
 }
 
@@ -23,14 +23,14 @@ mod exploration;
 mod keycloak_stub;
 mod late_answers;
 mod later;
-mod law;
 mod plan;
 mod plan_blocked;
 mod plan_disabled;
 mod plan_early;
+mod plan_gc;
 mod plan_memory;
 mod plan_properties;
-mod plan_sweep;
+mod rule_matrix;
 mod rules;
 mod simulation;
 mod unknown_mfa;

@@ -1,5 +1,5 @@
 //! The lifecycle of guests and shares, walked on plans and the embedded directory: what each step leaves behind.
-use crate::support::world::{SPACE, World, email};
+use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::Operation;
 
@@ -532,7 +532,7 @@ fn a_partner_names_the_host_admins_that_it_waits_for() {
     world.partner("acme", "hostAdmins: [alice@host.example, alcie@host.example]");
     world.settle();
     let status =
-        world.index.partner(crate::support::world::SPACE, "acme").unwrap().read().unwrap().status.read().unwrap();
+        world.index.partner(crate::support::in_memory::SPACE, "acme").unwrap().read().unwrap().status.read().unwrap();
     let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
     assert!(ready.message.contains("alcie@host.example") && !ready.message.contains("alice@"), "{}", ready.message);
 }

@@ -1,5 +1,5 @@
 //! What a partner or an entry that gives nothing means for others: whom it keeps waiting, and who is not blamed for it.
-use crate::support::world::{SPACE, World, email};
+use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{Import, UserRecord};
 

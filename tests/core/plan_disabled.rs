@@ -1,6 +1,6 @@
 //! A login that an administrator disabled is never enabled by a plan, whatever the spec says before and after. A guest whose
 //! record the directory refused to write is shown without access, until the directory writes the record again.
-use crate::support::world::{SPACE, World, email};
+use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{BLOCKED, Import, Login, Operation, UserRecord};
 use guestlist::workspace_policy::WorkspacePolicy;

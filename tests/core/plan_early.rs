@@ -1,5 +1,5 @@
 //! Revocations before the directory is read in full: what ends a guest's access, and that a plan of them is a part of the plan.
-use crate::support::world::{SPACE, World, email};
+use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::plan::revoke::{is_ended, may_revoke, plan};
 

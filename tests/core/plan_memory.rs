@@ -1,6 +1,6 @@
 //! What the directory remembers beyond the records, and what plans make of it: names that are reused, mails in a loop,
 //! shares that nobody holds anything through.
-use crate::support::world::{SPACE, World, email};
+use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::Import;
 use guestlist::directory::{Origin, UserRecord};

@@ -3,7 +3,7 @@
 //! exactly what an independent reading of the rules says.
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::world::{Access3, World, email};
+use crate::support::in_memory::{Access3, World, email};
 use guestlist::cache::Kind;
 use guestlist::directory::MfaRecord;
 use guestlist::domain::{GuestRole, MfaMethod, ShareRole};

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::house::House;
+use crate::environment::House;
 use crate::pages::adopted::own;
-use crate::pages::stage::{Person, accounts, holds};
+use crate::pages::harness::{Person, accounts, holds};
 use crate::sign_in::SEED;
 use crate::support::operator::POLICY;
 

@@ -12,6 +12,8 @@ mod support {
     pub mod contract;
     pub mod controlplane;
     pub mod dice;
+    #[allow(dead_code, reason = "what the embedded directory's tests need besides")]
+    pub mod harness;
     pub mod import_files;
     pub mod keycloak;
     pub mod looking;
@@ -19,8 +21,6 @@ mod support {
     pub mod operator;
     pub mod proxy;
     pub mod realm_in_memory;
-    #[allow(dead_code, reason = "what the embedded directory's tests need besides")]
-    pub mod stage;
     pub mod webdriver;
     pub mod worlds;
 }
@@ -29,41 +29,41 @@ mod administrator;
 mod adopted;
 mod applied;
 mod beside;
-mod bootstrap;
 mod built;
+mod change_events;
+mod claims_gate;
+mod concurrency;
 mod copied;
 mod demo;
 mod edited_by_hand;
+mod environment;
 mod faults;
 mod gate_missing;
 mod held_to_the_contract;
-mod hints;
-mod house;
 mod imported;
 mod killed;
 mod listings;
-mod lost;
+mod lost_responses;
 mod observer;
 mod operated;
 mod pages;
 mod partner_by_hand;
 mod plan_matches_apply;
 mod prepared;
-mod raced;
 mod realm_settings;
 mod refused;
 mod restarted;
 mod same;
 mod secrets;
+mod setup;
 mod setup_states;
-mod shown;
 mod sign_in;
 mod stub_agrees;
-mod switched;
-mod taken_out;
+mod suspended_partner;
 mod tls;
-mod told;
+mod tokens_end_to_end;
 mod turns;
+mod uninstall;
 mod unread;
 
 use operated::furnish;

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::held_to_the_contract::{People, realm_on};
 use crate::support::contract::Player;
+use crate::support::harness::Stage;
 use crate::support::keycloak::{Keycloak, SECRET, multi};
 use crate::support::mail::Mail;
 use crate::support::operator::{Elsewhere, Operator, eventually};
-use crate::support::stage::Stage;
 
 /// A realm, somebody who plays its guests, and where their mails go.
 struct Realm(People, Mail);
@@ -128,7 +128,7 @@ fn an_organization_that_somebody_changes_by_hand_is_brought_back_and_told_and_st
         let events = stage.partners().kubectl(&["get", "events.events.k8s.io", "-o", path]).ok();
         if events.contains("LocalPartner/acme Warning Correct") { Ok(()) } else { Err(events) }
     });
-    stage.operator.has_access(crate::support::stage::CAROL, &["instagram:Manager"]);
+    stage.operator.has_access(crate::support::harness::CAROL, &["instagram:Manager"]);
     assert_eq!(strangers(), before);
 }
 
@@ -156,8 +156,8 @@ spec:
         let withheld = &share["status"]["withheld"][0];
         if withheld["reason"] == "MfaMethodMissing" { Ok(()) } else { Err(share.to_string()) }
     });
-    stage.operator.directory_ok(&["enroll-mfa", crate::support::stage::CAROL, "--method", "WebAuthn"]);
-    stage.operator.has_access(crate::support::stage::CAROL, &["instagram:Manager", "tiktok:Collaborator"]);
+    stage.operator.directory_ok(&["enroll-mfa", crate::support::harness::CAROL, "--method", "WebAuthn"]);
+    stage.operator.has_access(crate::support::harness::CAROL, &["instagram:Manager", "tiktok:Collaborator"]);
 }
 
 #[test]
@@ -165,10 +165,11 @@ fn guest_whose_user_is_deleted_by_hand_is_invited_again_by_operator() {
     let mut stage = Stage::prepare();
     stage.operator.start();
     stage.settle();
-    let bob = admin(&stage, "GET", &format!("/users?exact=true&email={}", crate::support::stage::BOB), None)[0].clone();
+    let bob =
+        admin(&stage, "GET", &format!("/users?exact=true&email={}", crate::support::harness::BOB), None)[0].clone();
     admin(&stage, "DELETE", &format!("/users/{}", bob["id"].as_str().unwrap()), None);
-    stage.partners().guest("bob", crate::support::stage::BOB, "Invited", &[]);
-    stage.operator.joins_with_mfa(crate::support::stage::BOB);
-    stage.partners().guest("bob", crate::support::stage::BOB, "Active", &["instagram:Collaborator"]);
-    assert_eq!(stage.operator.elsewhere.as_ref().unwrap().mails(crate::support::stage::BOB), 2);
+    stage.partners().guest("bob", crate::support::harness::BOB, "Invited", &[]);
+    stage.operator.joins_with_mfa(crate::support::harness::BOB);
+    stage.partners().guest("bob", crate::support::harness::BOB, "Active", &["instagram:Collaborator"]);
+    assert_eq!(stage.operator.elsewhere.as_ref().unwrap().mails(crate::support::harness::BOB), 2);
 }

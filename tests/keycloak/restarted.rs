@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::operated::{furnish_on, realm};
 use crate::support::browser::{Application, Browser};
 use crate::support::controlplane::ControlPlane;
+use crate::support::harness::{BOB, CAROL, Stage, condition};
 use crate::support::keycloak::{Keycloak, multi};
 use crate::support::operator::{Operator, eventually};
-use crate::support::stage::{BOB, CAROL, Stage, condition};
 
 /// Guests with nothing but an invitation.
 fn guests(names: &[&str]) -> String {

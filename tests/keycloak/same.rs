@@ -9,6 +9,9 @@ use crate::observer;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/detach.rs"]
 mod detach;
+#[cfg(feature = "keycloak-whole")]
+#[path = "../cluster/operator/events.rs"]
+mod events;
 #[path = "../cluster/operator/killed.rs"]
 mod killed;
 #[cfg(feature = "keycloak-whole")]
@@ -17,14 +20,14 @@ mod kstatus;
 #[path = "../cluster/operator/lifecycle.rs"]
 mod lifecycle;
 #[cfg(feature = "keycloak-whole")]
-#[path = "../cluster/operator/marks.rs"]
-mod marks;
-#[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/namespaces.rs"]
 mod namespaces;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/order.rs"]
 mod order;
+#[cfg(feature = "keycloak-whole")]
+#[path = "../cluster/operator/ownership_marks.rs"]
+mod ownership_marks;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/policy.rs"]
 mod policy;
@@ -45,9 +48,6 @@ mod suspension;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/tenant.rs"]
 mod tenant;
-#[cfg(feature = "keycloak-whole")]
-#[path = "../cluster/operator/told.rs"]
-mod told;
 #[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/unreadable.rs"]
 mod unreadable;

@@ -1,9 +1,9 @@
 //! No secret is told where something goes wrong either: a client's secret that Keycloak does not take, a mail server that
 //! refuses what it is sent.
 
-use crate::house::House;
+use crate::environment::House;
+use crate::support::harness::{BOB, CAROL, WORLD};
 use crate::support::mail::Mood;
-use crate::support::stage::{BOB, CAROL, WORLD};
 
 #[test]
 fn a_secret_that_is_refused_and_a_mail_that_is_not_taken_are_told_of_and_neither_is_told() {

@@ -1,7 +1,7 @@
 //! The grants that follow without a change of the manifests, and the conditions of each.
 //!
 //! The world is asked why a grant is withheld, the missing fact is supposed to be there, and the world is asked again: by
-//! [`access`], [`MemberView`] and [`plan`](super::plan), which decide the grants of a reconcile. A reason that only a change
+//! [`access`], [`EvaluatedMembership`] and [`plan`](super::plan), which decide the grants of a reconcile. A reason that only a change
 //! of a spec or of the policy removes ends the search.
 
 mod fact;

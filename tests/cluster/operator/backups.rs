@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::Value;
 
+use crate::support::harness::{BOB, CAROL, Stage, WORLD, condition};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, CAROL, Stage, WORLD, condition};
 
 fn beside(file: &Path, end: &str) -> PathBuf {
     PathBuf::from(format!("{}{end}", file.display()))

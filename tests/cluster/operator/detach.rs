@@ -4,8 +4,8 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use crate::support::harness::{BOB, CAROL, Stage, WORLD};
 use crate::support::operator::{POLICY, eventually};
-use crate::support::stage::{BOB, CAROL, Stage, WORLD};
 
 fn guestlist(stage: &Stage, args: &[&str]) -> Output {
     stage.operator.guestlist(stage.plane.kubeconfig(), args)

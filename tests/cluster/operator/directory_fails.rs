@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use crate::support::harness::{BOB, CAROL, Stage};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, CAROL, Stage};
 
 /// The directory's file and what SQLite keeps beside it.
 fn files(database: &Path) -> [std::path::PathBuf; 3] {
@@ -61,7 +61,7 @@ fn a_directory_that_is_moved_away_or_replaced_is_noticed_and_taken_up_again_when
     stage.operator.is_unready(&["DirectoryUnavailable", "directory.db"]);
     stage.operator.logs(&["ERROR", "DirectoryUnavailable", "directory.db", "moved"]);
     stage.partners().shows("gm/bob", "is unknown", |seen| {
-        let ready = crate::support::stage::condition(seen, "Ready");
+        let ready = crate::support::harness::condition(seen, "Ready");
         ready["reason"] == "DirectoryUnavailable" && ready["status"] == "Unknown"
     });
     // Nothing is taken for gone, and nothing is written to what nobody sees any more.

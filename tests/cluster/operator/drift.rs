@@ -2,9 +2,9 @@
 
 use guestlist::directory::sqlite::register_digest;
 
-use super::told::events;
+use super::events::events;
+use crate::support::harness::{BOB, CAROL, Stage};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, CAROL, Stage};
 
 #[test]
 fn what_somebody_writes_into_the_directory_itself_is_corrected_and_told() {

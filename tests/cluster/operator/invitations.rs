@@ -1,7 +1,7 @@
 //! Invitations: they expire at their instant, are sent again when somebody asks, once, and not too often.
 
+use crate::support::harness::{BOB, CAROL, Stage, deactivated};
 use crate::support::operator::POLICY;
-use crate::support::stage::{BOB, CAROL, Stage, deactivated};
 
 const PARTNER: &str = "
 apiVersion: guestlist.dev/v1alpha1
@@ -75,7 +75,7 @@ fn a_membership_that_is_created_again_starts_at_invited_and_mfa_counts_only_afte
     partners.nobody(BOB);
     assert_eq!(deactivated(operator), [BOB]);
     partners.becomes("share/instagram", "/status/withheld/0/reason", "MembershipNotFound");
-    stage.apply(crate::support::stage::WORLD);
+    stage.apply(crate::support::harness::WORLD);
     partners.guest("bob", BOB, "Invited", &[]);
     partners.becomes("gm/bob", "/status/mfa/enrolled", "Unknown");
     assert!(deactivated(operator).is_empty(), "the record was revived");

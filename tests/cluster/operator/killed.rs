@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::observer;
+use crate::support::harness::{BOB, CAROL, Place, Stage, WORLD, deactivated};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, CAROL, Place, Stage, WORLD, deactivated};
 
 const OLIVIA: &str = "olivia@bolt.example";
 

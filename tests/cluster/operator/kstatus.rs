@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::support::harness::{Place, Stage, condition};
 use crate::support::operator::eventually;
-use crate::support::stage::{Place, Stage, condition};
 
 /// A guest of the partner in each state that a spec and the guest himself can bring about; and a share of each sort.
 const OBJECTS: &str = "

@@ -1,8 +1,8 @@
 //! Two operators, one Lease: who was frozen and wakes up after another took over writes nothing.
 
 use crate::support::controlplane::ControlPlane;
+use crate::support::harness::{CAROL, Stage, WORLD};
 use crate::support::operator::{Operator, eventually};
-use crate::support::stage::{CAROL, Stage, WORLD};
 
 const NEWCOMER: &str = "
 apiVersion: guestlist.dev/v1alpha1

@@ -1,7 +1,7 @@
 //! A guest's way from the invitation to the deletion of his partner, as kubectl and the directory see it.
 
+use crate::support::harness::{BOB, CAROL, Stage, WORLD, deactivated};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, CAROL, Stage, WORLD, deactivated};
 
 #[test]
 fn a_guest_joins_turns_mfa_on_loses_it_and_leaves_with_his_partner() {

@@ -1,7 +1,7 @@
 //! Whole namespaces go at once: nothing hangs, no access is left, nothing is purged.
 
+use crate::support::harness::{Stage, WORLD, deactivated};
 use crate::support::operator::eventually;
-use crate::support::stage::{Stage, WORLD, deactivated};
 
 const POLICY: &str = "{installation: test, domains: [host.example], mailInterval: 0s, \
                       tenants: [{namespace: 'team-*', hostAdmins: ['*@host.example']}]}";

@@ -1,8 +1,8 @@
 //! Everything applied in random order, with detours: the end is the same, whatever the way.
 
 use crate::support::dice::Dice;
+use crate::support::harness::Stage;
 use crate::support::operator::eventually;
-use crate::support::stage::Stage;
 
 /// The objects as they shall be in the end; `TEAM` stands for the namespace.
 const END: [&str; 8] = [

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::support::controlplane::ControlPlane;
+use crate::support::harness::{BOB, CAROL, Stage, WORLD};
 use crate::support::operator::{Operator, eventually};
-use crate::support::stage::{BOB, CAROL, Stage, WORLD};
 
 /// Changes the verbs of the operator's rule for some resource.
 fn allow(stage: &Stage, resource: &str, verbs: &[&str]) {
@@ -49,7 +49,7 @@ fn crds_that_are_deleted_take_all_access_along_and_can_be_installed_again() {
     stage.operator.is_unready(&["guestmemberships.guestlist.dev", "install the CRDs"]);
     let show = stage.operator.show();
     assert_eq!((&show["guests"], &show["partners"]), (&json!([]), &json!([])), "{show:#}");
-    assert_eq!(crate::support::stage::deactivated(&stage.operator), [BOB, CAROL]);
+    assert_eq!(crate::support::harness::deactivated(&stage.operator), [BOB, CAROL]);
     Operator::install(&stage.plane, "crds");
     Operator::established(&stage.plane);
     stage.operator.is_ready();

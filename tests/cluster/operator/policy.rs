@@ -1,7 +1,7 @@
 //! The workspace policy in a running operator: who is not listed gets nothing, and a changed file takes hold by itself.
 
+use crate::support::harness::{CAROL, Stage, WORLD};
 use crate::support::operator::POLICY;
-use crate::support::stage::{CAROL, Stage, WORLD};
 
 #[test]
 fn whoever_is_not_listed_gets_nothing_whatever_is_written() {

@@ -1,7 +1,7 @@
 //! At rest nothing is written, neither to Kubernetes nor to the directory: for every kind, whatever its state, and not
 //! after a restart either.
 
-use crate::support::stage::{BOB, CAROL, Stage, WORLD};
+use crate::support::harness::{BOB, CAROL, Stage, WORLD};
 
 /// One object of each sort that could keep an operator busy: rejected, waiting, suspended, paused, expired, of each kind.
 const MORE: &str = "

@@ -1,6 +1,6 @@
 //! Backups: of the cluster with its old UIDs and resourceVersions, and of the manifests, whose objects get new ones.
 
-use crate::support::stage::{BOB, CAROL, Stage, WORLD, deactivated};
+use crate::support::harness::{BOB, CAROL, Stage, WORLD, deactivated};
 
 #[test]
 fn a_cluster_that_is_restored_behind_a_running_operator_is_believed_and_nobody_gets_back_what_he_lost() {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::support::controlplane::ControlPlane;
+use crate::support::harness::{BOB, CAROL, Stage};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, CAROL, Stage};
 
 /// A verb on a resource of a group, as `guestlist.dev accountshares/status patch`.
 type Right = String;

@@ -1,6 +1,6 @@
 //! Who gets what from a share, while roles, exclusions and propagators come and go, and names are used again.
 
-use crate::support::stage::{BOB, CAROL, Stage};
+use crate::support::harness::{BOB, CAROL, Stage};
 
 const DAVE: &str = "dave@acme.example";
 
@@ -74,7 +74,7 @@ fn a_propagator_leaves_and_comes_back_and_nobody_else_takes_his_place(stage: &St
     assert!(told["message"].as_str().unwrap().contains("dave"), "it names who could: {told}");
     partners.guest("dave", DAVE, "Active", &["instagram:Manager"]);
     // She comes back under her name: from Invited on her entry is valid by spec, Active or not.
-    stage.apply(crate::support::stage::WORLD);
+    stage.apply(crate::support::harness::WORLD);
     partners.guest("carol", CAROL, "Invited", &[]);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
     partners.says("share/instagram", "Reconciled");

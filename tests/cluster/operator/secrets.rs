@@ -4,8 +4,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::harness::{BOB, Stage};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, Stage};
 
 /// The token of a kubeconfig.
 fn token(kubeconfig: &std::path::Path) -> String {

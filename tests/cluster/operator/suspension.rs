@@ -1,7 +1,7 @@
 //! Suspended and expired, each of the three kinds: withheld at once, the login off, and everything comes back.
 
+use crate::support::harness::{BOB, CAROL, Stage};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, CAROL, Stage};
 
 const MANAGER: &[&str] = &["instagram:Manager"];
 const COLLABORATOR: &[&str] = &["instagram:Collaborator"];
@@ -94,7 +94,7 @@ fn each_kind_expires_at_its_instant_and_extending_it_revives_everything(stage: &
     partners.guest("bob", BOB, "Expired", &[]);
     partners.patch("lp/acme", r#"{"spec":{"guests":{"maxDuration":"240h"}}}"#);
     partners.guest("bob", BOB, "Active", COLLABORATOR);
-    let soon = |seen: &serde_json::Value| crate::support::stage::condition(seen, "ExpiringSoon")["status"] == "True";
+    let soon = |seen: &serde_json::Value| crate::support::harness::condition(seen, "ExpiringSoon")["status"] == "True";
     partners.shows("gm/bob", "expires soon", soon);
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::support::harness::{Stage, condition};
 use crate::support::operator::{POLICY, eventually};
-use crate::support::stage::{Stage, condition};
 
 /// Somebody else's world, with words that nobody would guess.
 const VICTIM: &str = "

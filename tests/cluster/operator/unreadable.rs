@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::support::harness::{BOB, CAROL, Place, Stage};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, CAROL, Place, Stage};
 
 const DAVE: &str = "dave@acme.example";
 
@@ -59,7 +59,7 @@ spec: {partnerRef: {name: acme}, email: dave@acme.example, role: GuestAdmin, inv
     stage.partners().guest("dave", DAVE, "Active", &["instagram:Manager"]);
     plant(stage.partners(), "guestmemberships", &["gm/bob", "gm/dave"]);
     stage.partners().says("gm/bob", "Unreadable");
-    let ready = crate::support::stage::condition(&stage.partners().get("gm/bob"), "Ready");
+    let ready = crate::support::harness::condition(&stage.partners().get("gm/bob"), "Ready");
     let message = ready["message"].as_str().unwrap();
     assert!(
         ["What does not fit", "string \"perhaps\"", "boolean"].iter().all(|part| message.contains(part)),

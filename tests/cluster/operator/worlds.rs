@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::dice::Dice;
+use crate::support::harness::Stage;
 use crate::support::operator::eventually;
-use crate::support::stage::Stage;
 use crate::support::worlds::generate;
 use crate::support::worlds::reference::{self, View};
 use crate::support::worlds::{Edit, Objects, REAL};

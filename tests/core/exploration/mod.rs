@@ -9,15 +9,15 @@
 //! One world with everything in it would be too large: there are several, and each lets some things vary. Other tests cover
 //! mail intervals, deadlines of MFA, the pace of purging, quotas, several guests seen late at once, edits between two
 //! operations of one plan, and conditions. Orphans are few here, so that their access is always revoked.
-mod agree;
 mod directory;
+mod directory_equivalence;
 mod edits;
 mod hash;
 mod inflate;
-mod law;
 mod mutants;
 mod objects;
 mod operator;
+mod rules;
 mod search;
 mod setup;
 mod state;
@@ -99,7 +99,7 @@ fn follows_the_rules(setup: &Setup) {
                 seen.moves,
                 seen.events
             );
-            agree::compare(setup, &seen.states);
+            directory_equivalence::compare(setup, &seen.states);
         }
         Err(fault) => panic!("{fault}"),
     }

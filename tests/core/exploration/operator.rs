@@ -13,8 +13,8 @@ use guestlist::workspace_policy::WorkspacePolicy;
 use super::directory::{Double, execute};
 use super::hash::Table;
 use super::inflate::{MEMBER, address, compact, double, guest_id, instant, mirror};
-use super::law;
 use super::objects::{Item, index};
+use super::rules;
 use super::setup::{Setup, Vary};
 use super::state::{Declared, Directory, GUESTS, Presence, State};
 
@@ -172,7 +172,7 @@ impl<'a> Operator<'a> {
                 return Ok(());
             }
             let mut after = State { directory: compact(&double, &before.directory), ..before };
-            law::step(self.setup, &before, &after, fresh).map_err(|broken| format!("{broken}: {label}"))?;
+            rules::step(self.setup, &before, &after, fresh).map_err(|broken| format!("{broken}: {label}"))?;
             if let Some(who) = who {
                 let index = u8::try_from(who).ok();
                 let record = double.all.guests.iter().find(|guest| guest.address == *address(who));

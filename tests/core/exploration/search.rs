@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use super::edits;
 use super::hash::Table;
-use super::law;
 use super::operator::{Operator, Planner};
+use super::rules;
 use super::setup::Setup;
 use super::state::{Declared, GUESTS, Mfa, State};
 
@@ -83,11 +83,11 @@ impl<'a> Search<'a> {
         let state = self.states[at];
         let setup = self.operator.setup;
         let at_state = |search: &Self, broken: String| format!("{broken}\n{}", search.way(at));
-        law::always(setup, &state).map_err(|broken| at_state(self, broken))?;
+        rules::always(setup, &state).map_err(|broken| at_state(self, broken))?;
         let moves = self.operator.moves(&state).map_err(|broken| at_state(self, broken))?;
         if moves.is_empty() {
             seen.at_rest += 1;
-            law::at_rest(setup, &state).map_err(|broken| at_state(self, broken))?;
+            rules::at_rest(setup, &state).map_err(|broken| at_state(self, broken))?;
         }
         let to: Vec<usize> = moves.into_iter().map(|(_, after)| self.find(after, at)).collect();
         seen.moves += to.len();

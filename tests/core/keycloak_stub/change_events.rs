@@ -9,7 +9,7 @@ use super::Stage;
 use super::cases::State;
 use super::furnish::{acme, at, bob, email, guest};
 use super::operations::look;
-use super::wire::Fate;
+use super::representations::Fate;
 use crate::support::realm_in_memory::{Realm, text};
 
 /// A process that has read everything, and where it is.

@@ -10,7 +10,7 @@ use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::wire::Wire;
+use super::representations::Wire;
 use super::{BEGAN, RATE, SECRET, settings};
 use crate::support::contract::{self, Player, Subject};
 use crate::support::realm_in_memory::{Realm, text};

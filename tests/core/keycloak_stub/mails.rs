@@ -10,7 +10,7 @@ use super::Stage;
 use super::cases::State;
 use super::furnish::{admit, at, bob, guest};
 use super::operations::look;
-use super::wire::Fate;
+use super::representations::Fate;
 use crate::support::realm_in_memory::{Asked, Realm, text};
 
 /// Keycloak's message if its mail server did not take a mail.

@@ -13,11 +13,11 @@ mod ownership;
 mod partners;
 mod reading;
 mod refused_writes;
+mod representations;
 mod sessions;
 mod terms;
 mod timers;
 mod tokens;
-mod wire;
 
 use std::sync::{Arc, Mutex};
 
@@ -27,7 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::support::realm_in_memory::Realm;
-use wire::Wire;
+use representations::Wire;
 
 const SECRET: &str = "a secret of the tests";
 /// When tests begin, by the realm's clock and by ours.

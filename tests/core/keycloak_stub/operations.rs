@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use super::Stage;
 use super::cases::{Action, State, all};
 use super::furnish::{at, bob, guest};
+use super::representations::Fate;
 use super::sessions::Tokens;
-use super::wire::Fate;
 use crate::support::realm_in_memory::{Asked, Realm, text};
 
 /// Longer than any operation takes.

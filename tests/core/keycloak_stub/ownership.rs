@@ -13,7 +13,7 @@ use super::Stage;
 use super::cases::{Action, State, all};
 use super::furnish::{acme, at, bob, email, give, guest, us};
 use super::operations::look;
-use super::wire::{Fate, Seen};
+use super::representations::{Fate, Seen};
 use crate::support::realm_in_memory::{Asked, Realm, text};
 
 async fn stage(state: State) -> Stage {

@@ -9,7 +9,7 @@ use super::Stage;
 use super::cases::State;
 use super::furnish::{acme, admit, at, bob, ensure_partner, guest};
 use super::operations::look;
-use super::wire::Fate;
+use super::representations::Fate;
 use crate::support::realm_in_memory::{Realm, text};
 
 async fn stage(realm: Realm) -> Stage {

@@ -14,7 +14,7 @@ use super::Stage;
 use super::cases::State;
 use super::furnish::{admit, at, bob, email, guest, other_guest};
 use super::operations::look;
-use super::wire::Fate;
+use super::representations::Fate;
 use crate::support::realm_in_memory::Realm;
 
 fn credential(sort: &str, since: i64) -> Value {

@@ -11,8 +11,8 @@ use super::Stage;
 use super::cases::State;
 use super::furnish::{admit, at, bob, give, grant, guest};
 use super::operations::look;
+use super::representations::Fate;
 use super::sessions::{describe, sessions, signed_in};
-use super::wire::Fate;
 use crate::support::realm_in_memory::{Asked, Realm, text};
 
 fn writes_a_user(asked: &Asked) -> bool {

@@ -12,7 +12,7 @@ use super::Stage;
 use super::cases::State;
 use super::furnish::{acme, admit, at, bob, ensure_partner, give, grant, guest, mark};
 use super::operations::look;
-use super::wire::Fate;
+use super::representations::Fate;
 use crate::support::realm_in_memory::{Realm, text};
 
 /// Checks that Bob's tokens from before a disabled login are outdated when the login is enabled again.

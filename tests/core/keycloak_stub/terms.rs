@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::furnish::{admit, at, ensure_partner, guest, us};
-use super::wire::Fate;
+use super::representations::Fate;
 use super::{Stage, clock};
 
 /// No object is read or written.

@@ -8,7 +8,7 @@ use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error, Op
 use tokio::time::Instant;
 
 use super::furnish::{admit, at, bob, email, ensure_partner, guest, us};
-use super::wire::Fate;
+use super::representations::Fate;
 use super::{BEGAN, Stage};
 use crate::support::realm_in_memory::{Asked, Realm};
 

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use guestlist::directory::keycloak::Directory;
 use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error};
 
-use super::wire::{Fate, Seen};
+use super::representations::{Fate, Seen};
 use super::{BEGAN, RATE, Stage, clock, settings};
 use crate::support::realm_in_memory::Realm;
 

@@ -6,8 +6,8 @@ use guestlist::cache::Kind::{Membership, Partner, Share};
 use jiff::SignedDuration;
 
 use super::driver::{Sim, key};
-use super::play::happen;
-use super::{law, walk};
+use super::edits::happen;
+use super::{rules, walk};
 use crate::support::dice::Dice;
 use crate::support::worlds::Edit;
 
@@ -85,7 +85,7 @@ fn whatever_goes_and_comes_in_the_end_everybody_has_what_is_declared_and_nothing
         sim.now += SignedDuration::from_mins(11);
         sim.restart();
         sim.settle();
-        let mut allowed = law::allowed(sim.server.objects());
+        let mut allowed = rules::allowed(sim.server.objects());
         allowed.retain(|(name, _), _| sim.state(name) == "Active");
         assert_eq!(sim.effective(), allowed, "seed {seed}");
         for name in NAMES.iter().filter(|name| is_there(&sim, Membership, name)) {

@@ -19,7 +19,7 @@ use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::law;
+use super::rules;
 use super::server::{Entry, Server, read};
 use super::two_leaders::Former;
 use super::worlds::Watch;
@@ -578,8 +578,8 @@ impl Sim {
     }
 
     /// Who can use what now, as the directory says it: (membership, account) → role.
-    pub fn effective(&self) -> law::Access {
-        law::effective(&self.everything(), self.now)
+    pub fn effective(&self) -> rules::Access {
+        rules::effective(&self.everything(), self.now)
     }
 
     pub fn status(&self, kind: Kind, name: &str) -> &Value {

@@ -104,7 +104,7 @@ fn purging_ends_the_same_whatever_goes_wrong_at_whichever_call() {
 #[test]
 fn who_is_deleted_before_the_answer_to_his_acceptance_is_known_is_ended_all_the_same() {
     let golden = run(0, None, setting_up);
-    for (at, _) in golden.calls.iter().enumerate().filter(|(_, call)| call.starts_with("Admit for ")) {
+    for (at, _) in golden.calls.iter().enumerate().filter(|(_, call)| call.starts_with("InviteGuest for ")) {
         let name = golden.calls[at].rsplit('/').next().unwrap().to_owned();
         let mut sim = Sim::new(0);
         sim.trouble = Some((at, Trouble::AnswerLost));
@@ -128,7 +128,7 @@ fn a_partner_deleted_before_the_answer_to_his_first_record_is_known_is_put_away_
     sim.create(Partner, "acme", spec);
     let written = loop {
         assert!(sim.step(), "the partner is never written");
-        if let Some(at) = sim.calls.iter().position(|call| call.contains("EnsurePartner")) {
+        if let Some(at) = sim.calls.iter().position(|call| call.contains("ApplyPartner")) {
             break at;
         }
     };

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::driver::{Sim, TROUBLES, key};
-use super::not_taken::{ready, wait};
+use super::failed_operations::{ready, wait};
 use super::walk;
 
 const LIMIT: usize = 2;

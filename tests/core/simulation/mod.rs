@@ -2,21 +2,21 @@
 //! process dies, it ends where the declared world says, without access that was not allowed on the way, and then rests.
 mod churn;
 mod driver;
+mod edits;
+mod failed_operations;
 mod faults;
-mod foretold;
-mod law;
+mod gc;
 mod limit;
 mod line;
 mod mutants;
-mod not_taken;
 mod panics;
 mod perform;
-mod play;
+mod plan_matches_apply;
 mod propagators;
 mod rest;
+mod rules;
 mod server;
 mod stale;
-mod sweep;
 mod two_leaders;
 mod unread;
 mod walk;

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::driver::{Sim, Trouble, key};
-use super::not_taken::{ready, wait};
+use super::failed_operations::{ready, wait};
 use super::walk;
 
 thread_local! {

@@ -17,8 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::driver::{Running, Sim, Trouble};
-use super::law;
 use super::line::{Answer, Ask, Call, Next};
+use super::rules;
 use super::server::Server;
 use super::two_leaders::UnderWay;
 use super::worlds;
@@ -342,27 +342,27 @@ impl Sim {
     /// What must be true after every operation.
     fn look(&mut self, running: &Running, operation: &Operation, before: &Snapshot) {
         let after = self.everything();
-        law::holds_always(&after);
-        law::mails_are_apart(before, &after, self.engine.workspace.mail_interval);
-        self.creations += law::came_alive(before, &after);
-        let mails = law::mails(before, &after);
+        rules::holds_always(&after);
+        rules::mails_are_apart(before, &after, self.engine.workspace.mail_interval);
+        self.creations += rules::came_alive(before, &after);
+        let mails = rules::mails(before, &after);
         self.mails += mails;
         self.sent.extend(std::iter::repeat_n(self.now, mails));
-        law::no_hour_has_more_mails(&self.sent, self.engine.workspace.invitations_per_hour);
-        self.deactivations += law::came_alive(&after, before);
-        self.destructions += law::destroyed(before, &after);
+        rules::no_hour_has_more_mails(&self.sent, self.engine.workspace.invitations_per_hour);
+        self.deactivations += rules::came_alive(&after, before);
+        self.destructions += rules::destroyed(before, &after);
         if self.watch.is_some() {
             worlds::look(self, running, operation, before, &after);
             return self.note_purge(operation);
         }
-        let had = law::effective(before, self.now);
+        let had = rules::effective(before, self.now);
         let oldest = if self.strict { self.server.version } else { running.seen };
-        for (gained, role) in law::effective(&after, self.now) {
+        for (gained, role) in rules::effective(&after, self.now) {
             if had.get(&gained).is_some_and(|had| *had >= role) {
                 continue;
             }
             let allowed = (oldest..=self.server.version)
-                .any(|version| law::allowed(&self.server.at(version)).get(&gained).is_some_and(|most| *most >= role));
+                .any(|version| rules::allowed(&self.server.at(version)).get(&gained).is_some_and(|most| *most >= role));
             assert!(allowed, "{gained:?} as {role} by {operation:?}, on what was older than {oldest}");
         }
     }

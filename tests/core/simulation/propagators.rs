@@ -7,7 +7,7 @@ use guestlist::directory::{Changed, Import};
 use serde_json::json;
 
 use super::driver::{Sim, email};
-use super::play::happen;
+use super::edits::happen;
 use super::walk;
 use crate::support::worlds::{Edit, specs};
 

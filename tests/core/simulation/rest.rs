@@ -12,7 +12,7 @@ use guestlist::plan::{Inputs, Plan, plan};
 use serde_json::json;
 
 use super::driver::{Sim, Trouble, email, key};
-use super::{not_taken, walk};
+use super::{failed_operations, walk};
 
 static PLANNED: AtomicUsize = AtomicUsize::new(0);
 
@@ -47,13 +47,13 @@ fn a_guest_whose_record_cannot_be_written_delays_nobody() {
     sim.cursed = vec![email("bob@acme.example")];
     let tries = |sim: &Sim| sim.calls.iter().filter(|call| call.contains("bob") && !call.contains("status")).count();
     walk::apply(&mut sim);
-    not_taken::wait(&mut sim, jiff::SignedDuration::from_secs(20));
+    failed_operations::wait(&mut sim, jiff::SignedDuration::from_secs(20));
     assert_eq!(sim.state("carol"), "Invited");
     assert_eq!(sim.state("dave"), "Invited");
-    assert_eq!(not_taken::ready(&sim, Membership, "bob"), ("False".to_owned(), "DirectoryRefused".to_owned()));
+    assert_eq!(failed_operations::ready(&sim, Membership, "bob"), ("False".to_owned(), "DirectoryRefused".to_owned()));
     // He is tried again every few seconds, not all the time, and what is said of that is said once.
     let (before, version) = (tries(&sim), sim.server.version);
-    not_taken::wait(&mut sim, jiff::SignedDuration::from_mins(10));
+    failed_operations::wait(&mut sim, jiff::SignedDuration::from_mins(10));
     let tries = tries(&sim) - before;
     assert!((40..70).contains(&tries), "{tries} tries in ten minutes");
     assert_eq!(sim.server.version, version);

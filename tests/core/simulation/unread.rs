@@ -10,8 +10,8 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::driver::{Sim, email, key};
-use super::law;
-use super::not_taken::{ready, wait};
+use super::failed_operations::{ready, wait};
+use super::rules;
 use super::walk;
 
 /// How long access that the specs end may last while the directory is not read.
@@ -142,14 +142,14 @@ fn edits_before_the_full_reading_only_revoke() {
         }
         wait(&mut sim, BOUND);
         let place = format!("seed {seed}, {reading:?}");
-        let allowed = law::allowed(sim.server.objects());
+        let allowed = rules::allowed(sim.server.objects());
         for (held, role) in sim.effective() {
             assert!(before.get(&held).is_some_and(|had| *had >= role), "{place}: {held:?} was gained");
             assert!(allowed.get(&held).is_some_and(|most| *most >= role), "{place}: {held:?} is not allowed");
         }
         assert_eq!(counted(&sim), counts, "{place}");
         for line in &sim.done[done..] {
-            let revokes = ["Withhold", "Lower", "Demote", "RevokeInvitation", "DisableLogin"];
+            let revokes = ["Revoke", "Reduce", "Demote", "RevokeInvitation", "DisableLogin"];
             assert!(revokes.iter().any(|word| line.contains(word)), "{place}: {line}");
         }
         sim.load();

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::driver::{Sim, email, key};
-use super::law;
+use super::rules;
 use crate::support::worlds::specs;
 
 fn member(name: &str, admin: bool) -> Value {
@@ -72,12 +72,12 @@ pub const EDITS: [fn(&mut Sim); 12] = [
 ];
 
 pub fn end(sim: &Sim) -> Vec<String> {
-    law::end(sim.server.objects(), &sim.everything(), sim.now)
+    rules::end(sim.server.objects(), &sim.everything(), sim.now)
 }
 
 /// Whoever is Active has what the declared world gives him, no more and no less.
 pub fn is_where_the_law_says(sim: &Sim) {
-    let mut allowed = law::allowed(sim.server.objects());
+    let mut allowed = rules::allowed(sim.server.objects());
     allowed.retain(|(name, _), _| sim.state(name) == "Active");
     assert_eq!(sim.effective(), allowed);
     for guest in sim.everything().guests.iter().filter(|guest| guest.is_live()) {
@@ -92,7 +92,7 @@ pub fn is_where_the_law_says(sim: &Sim) {
 pub fn is_where_the_law_says_of_readable(sim: &Sim) {
     let mut objects = sim.server.objects().clone();
     objects.retain(|_, object| object["spec"]["partnerRef"].as_str().is_none());
-    let mut allowed = law::allowed(&objects);
+    let mut allowed = rules::allowed(&objects);
     allowed.retain(|(name, _), _| sim.state(name) == "Active");
     assert_eq!(sim.effective(), allowed);
 }

@@ -4,7 +4,7 @@ use guestlist::directory::{DirectoryReader as _, Error, Operation, Origin, Owner
 use guestlist::domain::ShareRole;
 use serde_json::Value;
 
-use super::stage::{PASSWORD, Stage, accounts, holds, in_three_days, on_stage};
+use super::harness::{PASSWORD, Stage, accounts, holds, in_three_days, on_stage};
 use crate::support::contract::{acme, admit, email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";

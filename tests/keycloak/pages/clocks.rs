@@ -4,7 +4,7 @@
 use guestlist::directory::{DirectoryReader as _, DirectoryWriter, Epoch, MfaRecord, Operation};
 use jiff::{SignedDuration, Timestamp};
 
-use super::stage::on_stage;
+use super::harness::on_stage;
 use crate::support::contract::{admit, email, guest};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);

@@ -8,7 +8,7 @@ use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::stage::{PASSWORD, Person, Stage, holds, in_three_days, on_stage};
+use super::harness::{PASSWORD, Person, Stage, holds, in_three_days, on_stage};
 use crate::support::browser::{Application, Browser, code};
 use crate::support::contract::{admit, email, give, grant, guest};
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::adopted::adopt;
-use super::stage::{Person, Stage, on_stage};
+use super::harness::{Person, Stage, on_stage};
 use crate::support::browser::Tokens;
 use crate::support::contract::{email, give, grant, guest};
 use crate::support::keycloak::Keycloak;

@@ -6,7 +6,7 @@ use guestlist::directory::{Login, MfaRecord};
 use guestlist::domain::{MfaMethod, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 
-use super::stage::{accounts, holds, on_stage};
+use super::harness::{accounts, holds, on_stage};
 use crate::support::contract::{give, grant};
 
 const BOB: &str = "bob@acme.example";

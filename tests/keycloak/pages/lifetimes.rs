@@ -6,7 +6,7 @@ use guestlist::directory::Operation;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::stage::{Stage, in_three_days, on_stage};
+use super::harness::{Stage, in_three_days, on_stage};
 use crate::support::contract::{admit, email, guest};
 
 const BOB: &str = "bob@acme.example";

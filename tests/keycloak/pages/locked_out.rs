@@ -4,7 +4,7 @@ use guestlist::directory::{Error, Login, Operation};
 use guestlist::domain::ShareRole;
 use serde_json::json;
 
-use super::stage::{Stage, in_three_days, on_stage};
+use super::harness::{Stage, in_three_days, on_stage};
 use crate::support::contract::{admit, email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";

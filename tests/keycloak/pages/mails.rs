@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use guestlist::directory::{Error, Operation};
 
-use super::stage::{Stage, in_three_days, on_stage};
+use super::harness::{Stage, in_three_days, on_stage};
 use crate::support::contract::{admit, email, guest};
 use crate::support::mail::Mood;
 

@@ -5,7 +5,7 @@ use guestlist::directory::{DirectoryReader as _, GuestId, Operation};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::stage::{PASSWORD, Stage, accounts, on_stage};
+use super::harness::{PASSWORD, Stage, accounts, on_stage};
 use crate::support::browser::Browser;
 use crate::support::contract::{acme, guest};
 

@@ -5,7 +5,7 @@ use guestlist::domain::{Methods, MfaMethod, ShareRole, all_methods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::stage::{PASSWORD, Person, Stage, holds, in_three_days, on_stage};
+use super::harness::{PASSWORD, Person, Stage, holds, in_three_days, on_stage};
 use crate::support::authenticator::SecurityKey;
 use crate::support::contract::{acme, admit, email, give, grant, guest, mark};
 

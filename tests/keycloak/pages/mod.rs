@@ -3,8 +3,7 @@
 
 pub mod adopted;
 mod clocks;
-mod habits;
-mod halfway;
+pub mod harness;
 mod held_page;
 mod interrupted;
 mod joining;
@@ -13,9 +12,10 @@ mod locked_out;
 mod mails;
 mod managed;
 mod mfa_methods;
-mod named;
+mod partial_enrolment;
 mod real_browser;
+mod realm_settings;
 mod refused;
+mod revocation;
 mod sessions;
-pub mod stage;
-mod taken;
+mod usernames;

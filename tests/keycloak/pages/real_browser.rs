@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::stage::{PASSWORD, on_stage};
+use super::harness::{PASSWORD, on_stage};
 use crate::support::browser::Application;
 use crate::support::webdriver::Chromium;
 

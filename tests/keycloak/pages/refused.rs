@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::adopted::adopt;
-use super::stage::{Person, Stage, accounts, holds, on_stage};
+use super::harness::{Person, Stage, accounts, holds, on_stage};
 use crate::support::contract::{email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";

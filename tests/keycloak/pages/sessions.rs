@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::adopted::adopt;
-use super::stage::{PASSWORD, Person, Stage, accounts, holds, in_three_days, on_stage};
+use super::harness::{PASSWORD, Person, Stage, accounts, holds, in_three_days, on_stage};
 use crate::support::browser::{Application, Tokens, code};
 use crate::support::contract::{admit, email, give, grant, guest};
 

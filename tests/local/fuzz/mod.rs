@@ -9,7 +9,7 @@ mod keycloak;
 mod manifests;
 mod mutate;
 mod objects;
-mod settings;
+mod policies;
 mod shapes;
 mod sqlite;
 mod texts;

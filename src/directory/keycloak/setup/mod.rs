@@ -7,9 +7,9 @@ mod claims_scope;
 mod flow_bindings;
 pub(super) mod mfa_flows;
 mod preflight;
+mod realm;
 mod scope;
 mod service;
-mod settings;
 mod ways;
 
 use super::super::Error;
@@ -56,7 +56,7 @@ pub async fn bootstrap(
         return Err(Error::Refused { message });
     }
     let mut admin = Admin::new(Client::new(settings)?, wanted.dry_run, tell);
-    settings::server(&admin).await?;
+    realm::server(&admin).await?;
     admin.look_for(&realm).await?;
     let applications = scope::applications(&admin, &wanted.applications).await?;
     service::is_ours(&admin, &wanted.client_id).await?;
@@ -64,13 +64,13 @@ pub async fn bootstrap(
     service::no_clash(&admin, wanted).await?;
 
     admin.make(&realm).await?;
-    let done = settings::realm(&mut admin).await;
+    let done = realm::realm(&mut admin).await;
     admin.attempted("the realm's settings", done);
-    let done = settings::profile(&mut admin).await;
+    let done = realm::profile(&mut admin).await;
     admin.attempted("the user profile", done);
     let done = preflight::told(&mut admin).await;
     admin.attempted("what to know of the realm", done);
-    let done = settings::actions(&mut admin).await;
+    let done = realm::actions(&mut admin).await;
     admin.attempted("the required actions", done);
     flow_bindings::gates(&mut admin).await;
     let is_guarded = admin.failures() == 0;

@@ -1,6 +1,6 @@
 //! Manifests as people write them, before any odd habit, and values of any form below `spec`.
 
-use super::habits::Random;
+use super::kubectl_habits::Random;
 use super::odd::SCALARS;
 
 pub const NAMES: [&str; 6] = ["acme", "bob", "carol", "dan-1", "x.y", "Erin"];

@@ -4,7 +4,7 @@
 //! `GUESTLIST_YAML_SEED` repeats a run, `GUESTLIST_YAML_TEXTS` sets the number of texts. A text that was read differently
 //! belongs into `tests/core/check/corpus`, which every run reads too.
 
-mod habits;
+mod kubectl_habits;
 mod manifests;
 mod odd;
 mod reader;
@@ -14,7 +14,7 @@ use std::path::Path;
 use guestlist::yaml::{self, manifest};
 use serde_json::Value;
 
-use habits::Random;
+use kubectl_habits::Random;
 use reader::Reader;
 
 /// How many texts a run has.
@@ -96,7 +96,7 @@ fn generated_text_is_never_read_milder_than_kubectl() {
     let mut faults = Vec::new();
     for number in 0..count {
         let mut random = Random::new(seed.wrapping_add(number));
-        let text = habits::text(&mut random);
+        let text = kubectl_habits::text(&mut random);
         let (ours, kubectl) = (ours(&text), reader.read(&text));
         both += u64::from(ours.is_ok() && kubectl.is_ok());
         if let Some(why) = milder(&ours, &kubectl) {
@@ -183,7 +183,7 @@ fn text_that_passes_also_passes_as_kubectl_reads_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/core/check/corpus");
     let corpus = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
     let mut passed = 0;
-    for text in corpus.chain((0..150).map(|seed| habits::text(&mut Random::new(seed)))) {
+    for text in corpus.chain((0..150).map(|seed| kubectl_habits::text(&mut Random::new(seed)))) {
         let Some(counts) = passes(&text) else { continue };
         let objects = reader.read(&text).unwrap_or_else(|error| panic!("{}\n{error}", show(&text)));
         let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
@@ -198,7 +198,7 @@ fn reader_of_the_tests_reads_as_kubectl_itself() {
     let mut reader = Reader::start();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/core/check/corpus");
     let corpus = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
-    let generated = (0..20).map(|seed| habits::text(&mut Random::new(seed)));
+    let generated = (0..20).map(|seed| kubectl_habits::text(&mut Random::new(seed)));
     for text in corpus.chain(generated) {
         if reader.read(&text).is_ok_and(|objects| objects.contains(&Value::from(reader::TOO_DEEP))) {
             continue;
@@ -228,7 +228,7 @@ fn reader_of_the_tests_reads_as_kubectl_itself() {
 fn metadata_that_kubectl_refuses_is_refused() {
     let mut refused = 0;
     for seed in 0..60 {
-        let text = habits::metadata_text(&mut Random::new(seed));
+        let text = kubectl_habits::metadata_text(&mut Random::new(seed));
         if let Err(error) = reader::kubectl(&text) {
             assert!(ours(&text).is_err(), "only kubectl refuses it: {}\n{error}", show(&text));
             refused += 1;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Stage;
 use super::furnish::{at, bob, ensure_partner, us};
-use super::wire::Fate;
+use super::representations::Fate;
 use crate::support::realm_in_memory::Realm;
 use listing::{ALL, Listing, of, stage, with_bob};
 

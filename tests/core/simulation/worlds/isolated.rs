@@ -4,7 +4,7 @@
 use guestlist::cache::Kind;
 
 use super::super::driver::Sim;
-use super::super::play::happen;
+use super::super::edits::happen;
 use super::rest::{is_at_rest, is_right_at_rest};
 use super::{populate, settle, world};
 use crate::support::worlds::generate::{self, Dice};

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::driver::{Running, Sim, TROUBLES, email};
-use super::play::happen;
+use super::edits::happen;
 use crate::support::worlds::SIMULATED;
 use crate::support::worlds::generate::{self, Dice};
 use crate::support::worlds::reference::View;

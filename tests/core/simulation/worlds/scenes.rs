@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::super::driver::Sim;
-use super::super::play::happen;
+use super::super::edits::happen;
 use super::rest::is_right_at_rest;
 use crate::support::worlds::{Edit, PAUSED, RESET_MFA, specs};
 

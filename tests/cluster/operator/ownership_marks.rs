@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::support::harness::{BOB, CAROL, Stage, WORLD, deactivated};
 use crate::support::operator::{POLICY, eventually};
-use crate::support::stage::{BOB, CAROL, Stage, WORLD, deactivated};
 
 /// What nobody takes back: the finalizer is stripped while no operator looks.
 fn vanish(stage: &Stage, object: &str) {

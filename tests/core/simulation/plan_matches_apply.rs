@@ -18,8 +18,8 @@ use serde_json::json;
 
 use super::churn::{is_there, making, restoring, vanish};
 use super::driver::{Sim, key};
+use super::edits::happen;
 use super::perform::lines;
-use super::play::happen;
 use super::server::read;
 use super::walk;
 use crate::support::dice::Dice;

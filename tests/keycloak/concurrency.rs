@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 use crate::faults::{APPLY, directory_at, guests};
 use crate::killed::Scene;
 use crate::support::contract::ensure_partner;
+use crate::support::harness::Stage;
 use crate::support::keycloak::{Keycloak, multi};
 use crate::support::mail::Mood;
 use crate::support::proxy::Fate;
-use crate::support::stage::Stage;
 
 const GUESTS: usize = 12;
 /// When somebody was mailed who may be mailed again.
@@ -231,7 +231,7 @@ fn a_mail_that_another_apply_has_under_way_is_not_sent_again() {
 fn an_apply_beside_an_operator_is_refused_and_touches_nothing() {
     let stage = Stage::start();
     let file = stage.operator.folder.join("objects.yaml");
-    std::fs::write(&file, crate::support::stage::WORLD.replace("bob", "ned")).unwrap();
+    std::fs::write(&file, crate::support::harness::WORLD.replace("bob", "ned")).unwrap();
     let before = stage.operator.show();
     let apply = ["apply", file.to_str().unwrap(), "--prune", "--yes"];
     let output = stage.operator.guestlist(&stage.operator.kubeconfig, &apply);

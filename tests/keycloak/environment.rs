@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::pages::stage::{PASSWORD, Person, Stage as Realm};
+use crate::pages::harness::{PASSWORD, Person, Stage as Realm};
 use crate::support::controlplane::ControlPlane;
+use crate::support::harness::Stage;
 use crate::support::operator::{Elsewhere, Operator, eventually};
-use crate::support::stage::Stage;
 
 /// The realm, as the operator has it.
 struct Directory(Arc<Realm>);

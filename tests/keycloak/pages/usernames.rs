@@ -4,7 +4,7 @@ use guestlist::directory::{DirectoryReader as _, Error, Operation, Origin};
 use serde_json::{Value, json};
 
 use super::adopted::adopt;
-use super::stage::{Stage, in_three_days, on_stage};
+use super::harness::{Stage, in_three_days, on_stage};
 use crate::support::contract::{admit, email, guest, mark};
 
 const BOB: &str = "bob@acme.example";

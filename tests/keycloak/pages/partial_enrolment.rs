@@ -3,7 +3,7 @@
 use guestlist::directory::{Error, MfaRecord, Operation};
 use guestlist::domain::MfaMethod;
 
-use super::stage::{in_three_days, on_stage};
+use super::harness::{in_three_days, on_stage};
 use crate::support::contract::guest;
 
 const BOB: &str = "bob@acme.example";

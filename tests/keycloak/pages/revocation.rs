@@ -7,7 +7,7 @@ use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::stage::{Person, Stage, accounts, holds, on_stage};
+use super::harness::{Person, Stage, accounts, holds, on_stage};
 use crate::support::browser::{Browser, Tokens};
 use crate::support::contract::{give, grant, guest};
 

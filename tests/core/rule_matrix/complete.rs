@@ -26,7 +26,7 @@ fn every_rule_has_a_pair_at_every_door_of_its_own() {
                 "R" => has(&[Asked::Alone, Asked::Together, Asked::Changed]) || by_directory,
                 other => panic!("{reason} names an unknown stage: {other}"),
             };
-            assert!(tried, "{reason} has no pair at stage {stage}: add one to tests/core/law");
+            assert!(tried, "{reason} has no pair at stage {stage}: add one to tests/core/rule_matrix");
         }
     }
 }

@@ -8,7 +8,7 @@ use guestlist::domain::{MfaMethod, Reason};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 
-use crate::support::world::{World, email};
+use crate::support::in_memory::{World, email};
 
 const ADMINS: &str = "hostAdmins: [alice@host.example]\n";
 

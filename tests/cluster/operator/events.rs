@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::harness::{BOB, Stage};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, Stage};
 
 /// The Events as `object type reason action`, sorted, each as often as it is there.
 pub fn events(stage: &Stage) -> Vec<String> {

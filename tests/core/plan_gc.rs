@@ -1,5 +1,5 @@
 //! What no object asks for: guests whom nothing declares any more, and records that are purged when their time has come.
-use crate::support::world::{SPACE, World, email};
+use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::{Login, Operation};
 use guestlist::plan::PruneScope;

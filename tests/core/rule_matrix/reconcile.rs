@@ -8,7 +8,7 @@ use guestlist::domain::MfaMethod;
 use guestlist::workspace_policy::WorkspacePolicy;
 
 use super::pairs::{Asked, PAIRS, POLICY, Pair, WORLD};
-use crate::support::world::{World, email};
+use crate::support::in_memory::{World, email};
 
 /// A world of these manifests at rest, where everybody followed his invitation.
 fn settled(manifests: &str) -> World {

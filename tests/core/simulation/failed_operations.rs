@@ -210,7 +210,7 @@ fn a_mail_that_cannot_be_sent_is_its_guests_own_trouble_and_nobody_elses() {
     sim.mailless = vec![bob.clone()];
     sim.play(Changed::Guest(bob), |_, _| Ok(true));
     wait(&mut sim, SignedDuration::from_mins(30));
-    let tries = |sim: &Sim| sim.calls.iter().filter(|call| call.starts_with("Invite")).count();
+    let tries = |sim: &Sim| sim.calls.iter().filter(|call| call.starts_with("ResendInvitation")).count();
     assert_eq!(ready(&sim, Membership, "bob"), ("False".to_owned(), "MailNotSent".to_owned()));
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
     assert_eq!(sim.engine.health.missing(), [] as [String; 0]);

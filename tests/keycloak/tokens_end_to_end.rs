@@ -3,11 +3,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::house::House;
-use crate::pages::stage::{Person, accounts, holds};
+use crate::environment::House;
+use crate::pages::harness::{Person, accounts, holds};
 use crate::support::browser::Tokens;
+use crate::support::harness::{BOB, CAROL};
 use crate::support::operator::eventually;
-use crate::support::stage::{BOB, CAROL};
 
 /// Carol may lose more than once: as Guest Admin she is Manager of one account and Collaborator of the other; as Guest User
 /// she still has what dave, who never joins, passes on to her.

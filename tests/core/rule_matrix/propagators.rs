@@ -2,7 +2,7 @@
 
 use guestlist::cache::Kind;
 
-use crate::support::world::{SPACE, World};
+use crate::support::in_memory::{SPACE, World};
 
 /// Carol is Manager of instagram and passes it on to Bob; all have joined.
 fn shared() -> World {

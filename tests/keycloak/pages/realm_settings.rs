@@ -5,7 +5,7 @@ use guestlist::domain::ShareRole;
 use serde_json::{Value, json};
 
 use super::adopted::{adopt, own};
-use super::stage::{Stage, accounts, holds, in_three_days, on_stage};
+use super::harness::{Stage, accounts, holds, in_three_days, on_stage};
 use crate::support::contract::{email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
