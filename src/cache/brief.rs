@@ -100,7 +100,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_was_written_in_brief_reads_as_it_was(
+        fn abbreviated_text_expands_to_the_original(
             parts in proptest::collection::vec((0..PHRASES.len(), 0..40_usize, "\\PC{0,5}"), 0..20),
             value in "(?s).{0,20}",
         ) {

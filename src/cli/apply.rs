@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_is_what_was_shown_or_less_and_anything_else_is_shown_first() {
+    fn only_operations_absent_from_shown_plan_count_as_unseen() {
         let guest = || GuestId("bob".to_owned());
         let invite =
             |at: i64| done(Operation::ResendInvitation { guest: guest(), expires_at: Timestamp::constant(at, 0) });

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subdomain_is_told_by_whole_labels() {
+    fn subdomain_is_matched_by_whole_labels() {
         let domain = |text| Domain::parse(text).unwrap();
         assert!(domain("mail.host.example").is_within(&domain("host.example")));
         assert!(domain("host.example").is_within(&domain("host.example")));
@@ -242,7 +242,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn reading_never_panics_and_what_reads_reads_again(text in "\\PC{0,40}") {
+        fn parsed_address_parses_again_and_parsing_never_panics(text in "\\PC{0,40}") {
             if let Ok(email) = Email::parse(&text) {
                 proptest::prop_assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
                 proptest::prop_assert!(Domain::parse(email.domain().as_str()).is_ok());

@@ -242,7 +242,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_shown_reads_the_same(seconds in 0i64..3_000_000) {
+        fn displayed_duration_parses_to_the_same_value(seconds in 0i64..3_000_000) {
             let value = SignedDuration::from_secs(seconds);
             proptest::prop_assert_eq!(duration(&show_duration(value)), Ok(value));
         }

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_touched_while_it_runs_runs_again_and_never_twice_at_once() {
+    fn key_touched_while_running_reruns_and_never_concurrently() {
         let mut queue = Queue::default();
         queue.push(key("a"), Priority::Live);
         assert_eq!(queue.pop(), Some(key("a")));
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_delay_longer_each_time_up_to_a_bound_and_rest_resets_them() {
+    fn failures_back_off_up_to_a_limit_and_success_resets_the_delay() {
         let mut queue = Queue::default();
         let mut then = now();
         let mut fail = |queue: &mut Queue| {

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_merge_patch_has_what_changed_and_nulls_what_went() {
+    fn merge_patch_has_changed_fields_and_nulls_removed_ones() {
         let old = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1], "f": 1});
         let new = json!({"a": 1, "b": {"c": 1, "d": 3}, "e": [1, 2]});
         assert_eq!(merge(&old, &new), json!({"b": {"d": 3}, "e": [1, 2], "f": null}));

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_are_told_and_innards_are_not() {
+    fn error_description_names_causes_and_no_internals() {
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         assert_eq!(
             describe(&kube::Error::Service(Box::new(refused))),

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_free_once_it_was_seen_unchanged_for_longer_than_it_lasts_whatever_times_stand_in_it() {
+    fn lease_unchanged_beyond_its_duration_is_free_at_any_timestamp() {
         let mut spec = held("a", Some(15));
         spec.renew_time = Some(MicroTime(Timestamp::MAX));
         assert_eq!(standing(&spec, "b", 16 * S, 3 * S), LeaseState::Free);
@@ -280,14 +280,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_was_given_back_or_is_that_of_an_earlier_process_of_the_same_pod_is_free() {
+    fn released_lease_or_lease_of_earlier_process_of_pod_is_free() {
         assert_eq!(standing(&LeaseSpec::default(), "b", Duration::ZERO, S), LeaseState::Free);
         assert_eq!(standing(&held("", Some(15)), "b", Duration::ZERO, S), LeaseState::Free);
         assert_eq!(standing(&held("b", Some(15)), "b", Duration::ZERO, S), LeaseState::Free);
     }
 
     #[test]
-    fn a_renewal_of_ours_that_arrived_late_is_no_loss_and_whoever_held_it_in_between_is() {
+    fn own_late_renewal_keeps_lease_and_interim_holder_ends_it() {
         let ours = LeaseSpec {
             lease_transitions: Some(3),
             renew_time: Some(MicroTime(Timestamp::MIN)),

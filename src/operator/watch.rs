@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn however_long_an_outage_lasted_it_is_looked_again_within_seconds_of_its_end() {
+    fn watch_after_outage_of_any_length_retries_within_seconds() {
         assert!(pause(1) < pause(4));
         assert!(pause(u32::MAX) <= Duration::from_secs(4));
     }

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asks_while_somebody_reads_waits_for_the_next_reading_and_shares_it() {
+    async fn coalesced_read_requested_during_a_read_shares_the_next_one() {
         let (fresh, count) = (CoalescedRead::default(), AtomicU64::new(0));
         let first = fresh.get(read(&count));
         pin_mut!(first);

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn panic_message_keeps_what_happened_and_drops_quoted_text() {
+    fn panic_message_keeps_the_cause_and_drops_quoted_text() {
         for (said, shown) in [
             (
                 "index out of bounds: the len is 3 but the index is 5",

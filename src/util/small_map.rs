@@ -161,7 +161,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn it_does_what_a_tree_does(steps in proptest::collection::vec((0..3, 0..6_u8, 0..9_u8), 0..40)) {
+        fn small_map_behaves_like_a_tree_map(steps in proptest::collection::vec((0..3, 0..6_u8, 0..9_u8), 0..40)) {
             let (mut few, mut tree) = (SmallMap::default(), BTreeMap::new());
             for (what, key, value) in steps {
                 match what {

@@ -310,7 +310,7 @@ purge: {after: 48h, perHour: 10%}
 "#;
 
     #[test]
-    fn a_namespace_speaks_only_for_whom_the_policy_lists() {
+    fn namespace_may_act_only_for_users_listed_in_the_policy() {
         let policy = WorkspacePolicy::parse(POLICY).unwrap();
         assert!(policy.speaks_for("partners", &email("anybody@host.example")));
         assert!(!policy.speaks_for("partners", &email("anybody@sub.host.example")));

@@ -28,7 +28,7 @@ fn words(message: &str) -> Vec<Reason> {
 }
 
 #[test]
-fn each_rule_that_the_server_can_tell_refuses_one_and_lets_the_nearest_through() {
+fn each_server_rule_refuses_its_case_and_accepts_the_nearest() {
     let plane = plane();
     let dry = ["apply", "--server-side", "--dry-run=server", "-f", "-"];
     for pair in PAIRS.iter().filter(|pair| pair.asked == Asked::Alone) {

@@ -90,7 +90,7 @@ fn the_chart_carries_the_committed_crds() {
 }
 
 #[test]
-fn a_real_api_server_accepts_the_whole_chart_and_its_roles_and_policy_hold() {
+fn chart_installs_on_api_server_and_its_roles_and_policy_hold() {
     let plane = ControlPlane::start_with_controllers();
     let lint = plane.program("helm").args(["lint", "--strict", CHART]).output().expect("helm runs");
     assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));

@@ -40,7 +40,7 @@ fn the_api_server_goes_away_and_comes_back_with_its_data() {
 }
 
 #[test]
-fn a_service_account_may_do_what_its_roles_say_and_no_more() {
+fn service_account_may_use_only_the_verbs_of_its_roles() {
     // What "view" may do is gathered from other roles by a controller.
     let plane = ControlPlane::start_with_controllers();
     plane.kubectl(&["create", "serviceaccount", "reader"]).ok();
@@ -55,7 +55,7 @@ fn a_service_account_may_do_what_its_roles_say_and_no_more() {
 }
 
 #[test]
-fn with_controllers_a_deleted_namespace_goes_and_a_restored_backup_brings_it_back() {
+fn namespace_with_controllers_is_deleted_and_backup_restores_it() {
     let mut plane = ControlPlane::start_with_controllers();
     plane.kubectl(&["create", "namespace", "team"]).ok();
     plane.kubectl(&["--namespace=team", "create", "configmap", "its"]).ok();

@@ -43,7 +43,7 @@ fn running(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_demo_shows_what_the_readme_shows_and_leaves_nothing_running() {
+fn demo_prints_the_readme_transcripts_and_leaves_no_process() {
     let folder = tempfile::tempdir().unwrap();
     let built = Path::new(env!("CARGO_BIN_EXE_guestlist")).parent().unwrap();
     let demo = Command::new(Path::new(ROOT).join("examples/demo.sh"))

@@ -36,7 +36,7 @@ fn walk(kind: &str, path: &str, schema: &Value, all: &mut Vec<(String, Value)>) 
 }
 
 #[test]
-fn the_committed_crds_are_what_the_types_say() {
+fn committed_crds_match_the_types() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
     let files = guestlist::api::crd_files().unwrap();
     if std::env::var_os("GUESTLIST_WRITE_CRDS").is_some() {
@@ -56,7 +56,7 @@ fn the_committed_crds_are_what_the_types_say() {
 }
 
 #[test]
-fn the_grammars_are_those_of_the_law() {
+fn schema_patterns_equal_the_domain_patterns() {
     assert_eq!(pattern::ADDRESS, EMAIL_PATTERN);
     assert_eq!(pattern::DOMAIN, DOMAIN_PATTERN);
     assert_eq!(pattern::DURATION, time::DURATION_PATTERN);
@@ -81,7 +81,7 @@ fn everything_is_bounded_and_described_and_nothing_hides_a_rule() {
 }
 
 #[test]
-fn every_rule_stands_where_it_ratchets_and_begins_with_a_word_of_the_law() {
+fn every_crd_rule_is_ratcheting_and_begins_with_a_reason() {
     let mut above_leaves = BTreeSet::new();
     for (path, schema) in schemas() {
         for rule in schema["x-kubernetes-validations"].as_array().unwrap_or(&Vec::new()) {
@@ -105,7 +105,7 @@ fn every_rule_stands_where_it_ratchets_and_begins_with_a_word_of_the_law() {
 }
 
 #[test]
-fn what_must_be_there_is_required_and_entries_are_keyed() {
+fn mandatory_fields_are_required_and_list_entries_are_keyed() {
     let required: BTreeSet<String> = schemas()
         .iter()
         .filter(|(path, _)| !path.contains(".status"))
@@ -233,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_schema_does_not_let_in_is_kept_by_its_metadata(object in any_object::<GuestMembership>(1)) {
+    fn object_outside_the_schema_keeps_its_metadata(object in any_object::<GuestMembership>(1)) {
         for (field, value) in [("suspended", json!("yes")), ("partnerRef", json!([])), ("email", json!(7))] {
             let mut object = object.clone();
             object["spec"][field] = value;

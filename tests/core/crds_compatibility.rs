@@ -75,7 +75,7 @@ fn compare(old: &Value, new: &Value) -> Vec<String> {
 }
 
 #[test]
-fn what_the_last_release_stored_is_still_taken() {
+fn objects_stored_by_last_release_are_still_accepted() {
     for plural in ["localpartners", "guestmemberships", "accountshares"] {
         let found = compare(&schema("tests/core/crds_baseline", plural), &schema("crds", plural));
         assert_eq!(found, Vec::<String>::new(), "{plural}");

@@ -17,7 +17,7 @@ fn shared() -> World {
 }
 
 #[test]
-fn a_guest_gets_an_account_only_after_joining_and_turning_mfa_on() {
+fn guest_gets_account_only_after_joining_and_enrolling_mfa() {
     let mut world = World::acme();
     world.share("instagram", MANAGER);
     world.settle();
@@ -35,7 +35,7 @@ fn a_guest_gets_an_account_only_after_joining_and_turning_mfa_on() {
 }
 
 #[test]
-fn an_invitation_expires_at_its_instant_and_is_sent_again_when_asked() {
+fn invitation_expires_at_its_instant_and_is_resent_on_request() {
     let mut world = World::acme();
     world.settle();
     let key = ObjectRef::new(Kind::Membership, SPACE, "bob");
@@ -82,7 +82,7 @@ fn an_mfa_reset_takes_access_away_until_mfa_is_back_on() {
 }
 
 #[test]
-fn a_guest_who_is_late_with_mfa_is_suspended_and_can_still_log_in_and_enrol() {
+fn guest_late_with_mfa_is_suspended_and_can_log_in_to_enrol() {
     let mut world = World::acme();
     world.settle();
     world.play(|store, now| store.accept(&email("bob@acme.example"), now));
@@ -100,7 +100,7 @@ fn a_guest_who_is_late_with_mfa_is_suspended_and_can_still_log_in_and_enrol() {
 }
 
 #[test]
-fn methods_that_are_narrowed_take_access_and_make_nobody_late_who_has_one() {
+fn narrowed_methods_revoke_access_and_make_no_guest_overdue() {
     let mut world = shared();
     world.later(169 * 60);
     world.partner("acme", "hostAdmins: [alice@host.example]\nmfa: {methods: [WebAuthn]}");
@@ -117,7 +117,7 @@ fn methods_that_are_narrowed_take_access_and_make_nobody_late_who_has_one() {
 }
 
 #[test]
-fn a_demoted_guest_admin_keeps_the_account_only_as_a_propagated_guest_user() {
+fn demoted_guest_admin_keeps_account_only_when_propagated() {
     let mut world = shared();
     world.member("erin", "GuestAdmin", "");
     world.settle();
@@ -137,7 +137,7 @@ fn a_demoted_guest_admin_keeps_the_account_only_as_a_propagated_guest_user() {
 }
 
 #[test]
-fn a_promoted_guest_user_gets_what_guest_admins_get() {
+fn promoted_guest_user_gets_grants_of_guest_admins() {
     let mut world = shared();
     world.member("dave", "GuestAdmin", "");
     world.settle();
@@ -145,7 +145,7 @@ fn a_promoted_guest_user_gets_what_guest_admins_get() {
 }
 
 #[test]
-fn a_propagator_who_is_demoted_takes_those_along_to_whom_he_passed_the_account_on_and_they_come_back_with_him() {
+fn propagated_grants_follow_demotion_and_return_of_propagator() {
     let mut world = shared();
     world.member("carol", "GuestUser", "");
     world.settle();
@@ -186,7 +186,7 @@ fn exclusion_beats_everything_else_and_ends_with_its_entry() {
 }
 
 #[test]
-fn an_override_changes_one_guest_admin_and_a_tainted_one_gives_nothing() {
+fn override_changes_one_admin_and_tainted_one_grants_nothing() {
     let mut world = shared();
     let with = |role: &str| format!("guestAdminRole: Manager\nroleOverrides: [{{name: carol, role: {role}}}]");
     world.share("instagram", &with("Collaborator"));
@@ -222,7 +222,7 @@ fn a_share_lives_as_long_as_its_sharer_owns_the_account() {
 }
 
 #[test]
-fn a_deleted_account_gives_nothing_and_a_restored_one_what_the_spec_says_by_then() {
+fn deleted_account_grants_nothing_and_restored_one_follows_spec() {
     let mut world = shared();
     world.play(|store, _| store.set_deleted("instagram", true));
     world.settle();
@@ -236,7 +236,7 @@ fn a_deleted_account_gives_nothing_and_a_restored_one_what_the_spec_says_by_then
 }
 
 #[test]
-fn a_foreign_account_and_one_that_is_not_there_get_the_same_word() {
+fn foreign_account_and_missing_account_get_the_same_reason() {
     let mut world = World::acme();
     world.owners("newsletter", &["eve@elsewhere.example"]);
     world.share("newsletter", "");
@@ -247,7 +247,7 @@ fn a_foreign_account_and_one_that_is_not_there_get_the_same_word() {
 }
 
 #[test]
-fn suspending_a_guest_a_partner_or_a_share_withholds_and_gives_back() {
+fn suspending_guest_partner_or_share_revokes_and_restores() {
     let mut world = shared();
     let suspended = "suspended: true\n";
     world.member("bob", "GuestUser", suspended);
@@ -293,7 +293,7 @@ fn a_suspended_partner_is_switched_off_last_and_on_again_first() {
 }
 
 #[test]
-fn what_expires_is_withheld_at_the_instant_and_revived_by_extending_it() {
+fn expired_access_is_revoked_on_time_and_restored_by_extension() {
     let mut world = shared();
     let end =
         |hours: i64, world: &World| format!("expiresAt: '{}'\n", world.now + jiff::SignedDuration::from_hours(hours));
@@ -345,7 +345,7 @@ fn one_address_is_a_guest_once_and_the_incumbent_keeps_it() {
 }
 
 #[test]
-fn a_name_reused_by_another_person_inherits_nothing_that_is_pinned() {
+fn reused_name_inherits_nothing_from_a_pinned_entry() {
     let mut world = shared();
     let pinned = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol, email: bob@acme.example}]";
     world.share("instagram", pinned);
@@ -363,7 +363,7 @@ fn a_name_reused_by_another_person_inherits_nothing_that_is_pinned() {
 }
 
 #[test]
-fn a_membership_made_anew_for_the_same_address_starts_at_invited() {
+fn recreated_membership_of_same_address_starts_at_invited() {
     let mut world = shared();
     world.delete(Kind::Membership, "bob");
     world.settle();
@@ -379,7 +379,7 @@ fn a_membership_made_anew_for_the_same_address_starts_at_invited() {
 }
 
 #[test]
-fn a_partner_that_blocks_takes_nobody_with_it_and_one_that_cascades_takes_everybody() {
+fn partner_deletion_keeps_guests_if_blocked_and_none_if_cascade() {
     let mut world = shared();
     world.delete(Kind::Partner, "acme");
     world.settle();
@@ -427,7 +427,7 @@ fn a_namespace_that_the_policy_drops_gives_nothing() {
 }
 
 #[test]
-fn what_one_spec_breaks_correcting_it_heals() {
+fn corrected_spec_restores_access_and_clears_violations() {
     let mut world = shared();
     world.share("instagram", &format!("{MANAGER}\nmfa: {{required: false}}"));
     world.settle();
@@ -456,7 +456,7 @@ fn vanish(world: &mut World, name: &str) {
 }
 
 #[test]
-fn a_guest_whose_membership_vanished_loses_access_and_keeps_the_record() {
+fn guest_of_vanished_membership_loses_access_and_keeps_record() {
     let mut world = shared();
     vanish(&mut world, "bob");
     world.settle();
@@ -465,7 +465,7 @@ fn a_guest_whose_membership_vanished_loses_access_and_keeps_the_record() {
 }
 
 #[test]
-fn so_many_vanished_memberships_are_no_removal_and_take_nothing_away() {
+fn many_memberships_vanishing_at_once_revoke_nothing() {
     let mut world = World::acme();
     world.share("instagram", "guestAdminRole: Collaborator");
     for name in ["erin", "frank", "grace", "heidi"] {
@@ -484,7 +484,7 @@ fn so_many_vanished_memberships_are_no_removal_and_take_nothing_away() {
 }
 
 #[test]
-fn a_membership_that_comes_back_for_a_vanished_one_takes_its_record_up_again() {
+fn returning_membership_reclaims_record_of_vanished_one() {
     let mut world = shared();
     vanish(&mut world, "bob");
     world.settle();
@@ -495,7 +495,7 @@ fn a_membership_that_comes_back_for_a_vanished_one_takes_its_record_up_again() {
 }
 
 #[test]
-fn a_guest_whose_mfa_is_unknown_keeps_what_he_has_for_a_day_and_no_longer() {
+fn guest_with_unknown_mfa_keeps_access_for_one_day_only() {
     let mut world = shared();
     let key = ObjectRef::new(Kind::Membership, SPACE, "bob");
     let mut record = world.record("bob").unwrap();
@@ -511,7 +511,7 @@ fn a_guest_whose_mfa_is_unknown_keeps_what_he_has_for_a_day_and_no_longer() {
 }
 
 #[test]
-fn a_share_of_a_partner_that_is_gone_waits_for_it_and_blames_nobody_who_is_gone_with_it() {
+fn share_of_missing_partner_waits_without_blaming_its_guests() {
     let mut world = World::acme();
     world.share("instagram", "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]");
     world.settle();

@@ -98,7 +98,7 @@ fn disabled_invited_guest_gets_no_mail_until_enabled() {
 }
 
 #[test]
-fn disabled_guest_who_was_removed_is_not_invited_again() {
+fn removed_disabled_guest_is_not_invited_again() {
     let mut world = active();
     switch(&mut world, "carol", false);
     world.delete(Kind::Membership, "carol");

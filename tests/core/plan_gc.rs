@@ -93,7 +93,7 @@ fn leave(world: &mut World, range: std::ops::Range<usize>) {
 // --- who came back by nobody's word
 
 #[test]
-fn the_login_of_a_guest_who_is_gone_is_turned_off_again_where_somebody_turned_it_on() {
+fn login_of_removed_guest_enabled_by_hand_is_disabled_again() {
     let mut world = shared();
     world.delete(Kind::Membership, "bob");
     world.settle();
@@ -112,7 +112,7 @@ fn the_login_of_a_guest_who_is_gone_is_turned_off_again_where_somebody_turned_it
 // --- orphans
 
 #[test]
-fn orphans_of_a_partner_that_vanished_too_are_named_and_lose_access_and_nothing_else() {
+fn orphans_of_vanished_partner_are_named_and_lose_only_access() {
     let mut world = shared();
     world.member("erin", "GuestUser", "");
     world.settle();
@@ -132,7 +132,7 @@ fn orphans_of_a_partner_that_vanished_too_are_named_and_lose_access_and_nothing_
 }
 
 #[test]
-fn orphans_are_withheld_up_to_three_or_a_quarter_of_all_and_beyond_that_left_as_they_are() {
+fn orphans_are_revoked_up_to_three_or_a_quarter_and_not_beyond() {
     for (all, gone, withheld) in [(4, 3, true), (4, 4, false), (16, 4, true), (16, 5, false)] {
         let mut world = crowd(all);
         for n in 0..gone {
@@ -206,7 +206,7 @@ fn prune_bound_counts_the_removals_of_all_partners() {
 }
 
 #[test]
-fn neither_a_name_reused_for_somebody_else_nor_an_address_declared_elsewhere_covers_an_orphan() {
+fn orphan_is_not_covered_by_reused_name_or_address_elsewhere() {
     let mut world = shared();
     vanish(&mut world, Kind::Membership, "bob");
     let robert = "partnerRef: {name: acme}\nemail: robert@acme.example\ninvitedBy: alice@host.example\n";
@@ -222,7 +222,7 @@ fn neither_a_name_reused_for_somebody_else_nor_an_address_declared_elsewhere_cov
 }
 
 #[test]
-fn the_marks_of_orphans_are_given_back_only_when_people_say_so_and_then_nobody_of_theirs_has_access() {
+fn orphans_are_unmanaged_only_on_request_and_then_lose_access() {
     let mut world = crowd(5);
     for n in 0..5 {
         vanish(&mut world, Kind::Membership, &format!("g{n:02}"));
@@ -284,7 +284,7 @@ fn delete_restored(world: &mut World, kind: Kind, name: &str) {
 }
 
 #[test]
-fn what_was_restored_and_deleted_before_anybody_looked_is_removed_all_the_same() {
+fn object_restored_and_deleted_unseen_is_removed() {
     let mut world = shared();
     restore(&mut world);
     delete_restored(&mut world, Kind::Membership, "bob");
@@ -306,7 +306,7 @@ fn what_was_restored_and_deleted_before_anybody_looked_is_removed_all_the_same()
 }
 
 #[test]
-fn one_that_stays_takes_the_mark_up_though_one_of_the_same_name_is_on_its_way_out() {
+fn mark_passes_to_remaining_object_while_namesake_terminates() {
     let mut world = shared();
     restore(&mut world);
     world.membership("robert", "partnerRef: {name: acme}\nemail: bob@acme.example\ninvitedBy: alice@host.example\n");
@@ -316,7 +316,7 @@ fn one_that_stays_takes_the_mark_up_though_one_of_the_same_name_is_on_its_way_ou
 }
 
 #[test]
-fn a_live_mark_passes_under_another_name_of_the_same_partner_only() {
+fn live_mark_passes_to_other_name_of_the_same_partner_only() {
     for (partner, passes) in [("acme", true), ("other", false)] {
         let mut world = shared();
         world.partner("other", "hostAdmins: [alice@host.example]");
@@ -348,7 +348,7 @@ fn a_deactivated_mark_passes_to_nobody_not_even_to_its_own_uid() {
 // --- purging
 
 #[test]
-fn a_deactivated_record_is_purged_when_its_time_has_come_and_its_partner_when_nobody_is_left() {
+fn deactivated_record_is_purged_in_time_and_then_its_partner() {
     let mut world = shared();
     policy(&mut world, "{after: 24h, perHour: 100%}");
     world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
@@ -368,7 +368,7 @@ fn a_deactivated_record_is_purged_when_its_time_has_come_and_its_partner_when_no
 }
 
 #[test]
-fn no_more_are_purged_an_hour_than_the_policy_says_of_all_marked_guests_rounded_up() {
+fn hourly_purges_stay_within_policy_percentage_rounded_up() {
     let mut world = crowd(10);
     policy(&mut world, "{after: 1h, perHour: 25%}");
     leave(&mut world, 0..8);
@@ -414,7 +414,7 @@ fn one_percent_of_few_is_one_and_the_next_is_due_an_hour_later() {
 }
 
 #[test]
-fn who_comes_back_before_the_sweep_is_revived_at_invited_and_who_comes_after_it_is_a_stranger_to_it() {
+fn guest_returning_before_purge_is_reactivated_and_later_is_new() {
     let mut world = shared();
     policy(&mut world, "{after: 24h, perHour: 100%}");
     let id = world.record("bob").unwrap().id;
@@ -462,7 +462,7 @@ fn removed_guest_with_disabled_login_is_never_purged() {
 }
 
 #[test]
-fn nothing_is_purged_while_paused_without_a_policy_or_without_an_answer() {
+fn nothing_is_purged_while_paused_without_policy_or_directory() {
     let mut world = shared();
     world.delete(Kind::Membership, "bob");
     world.settle();

@@ -18,7 +18,7 @@ fn as_from_a_file(world: &mut World, name: &str) {
 }
 
 #[test]
-fn a_name_reused_for_another_address_under_the_same_uid_gets_a_record_of_its_own() {
+fn name_reused_for_other_address_under_same_uid_gets_own_record() {
     let mut world = World::new();
     world.partner("acme", "hostAdmins: [alice@host.example]");
     world.member("bob", "GuestUser", "");
@@ -50,7 +50,7 @@ fn a_name_reused_for_another_address_under_the_same_uid_gets_a_record_of_its_own
 }
 
 #[test]
-fn of_two_records_under_one_uid_the_live_one_is_found_whatever_is_seen_last() {
+fn live_record_is_found_among_two_of_one_uid_in_any_order() {
     let mut world = World::acme();
     world.settle();
     let bob = world.record("bob").unwrap();
@@ -84,7 +84,7 @@ fn with_adoption() -> World {
 }
 
 #[test]
-fn an_adopted_colleague_who_is_switched_off_is_given_nothing_until_he_is_on_again() {
+fn disabled_adopted_user_is_granted_nothing_until_enabled() {
     let mut world = with_adoption();
     world.member("bob", "GuestAdmin", "");
     world.share("instagram", "guestAdminRole: Manager");
@@ -105,7 +105,7 @@ fn an_adopted_colleague_who_is_switched_off_is_given_nothing_until_he_is_on_agai
 }
 
 #[test]
-fn a_membership_deleted_and_made_again_in_a_loop_sends_no_more_mails_than_one_that_stays() {
+fn membership_recreated_in_a_loop_sends_no_additional_mails() {
     let mut world = with_adoption();
     for round in 0..6 {
         world.member("bob", "GuestUser", "");
@@ -123,7 +123,7 @@ fn a_membership_deleted_and_made_again_in_a_loop_sends_no_more_mails_than_one_th
 }
 
 #[test]
-fn a_membership_that_waits_for_the_mail_interval_is_looked_at_when_it_is_over() {
+fn membership_waiting_for_mail_interval_is_checked_at_its_end() {
     let mut world = with_adoption();
     world.member("bob", "GuestUser", "");
     world.settle();
@@ -139,7 +139,7 @@ fn a_membership_that_waits_for_the_mail_interval_is_looked_at_when_it_is_over() 
 }
 
 #[test]
-fn a_share_keeps_its_partner_and_account_though_nobody_holds_anything_through_it_any_more() {
+fn share_without_grants_keeps_its_partner_and_account() {
     let mut world = World::acme();
     world.share("instagram", "guestAdminRole: Manager");
     world.settle();
@@ -171,7 +171,7 @@ fn a_share_keeps_its_partner_and_account_though_nobody_holds_anything_through_it
 }
 
 #[test]
-fn a_share_that_gave_the_account_stays_the_one_though_nobody_holds_it_for_now() {
+fn share_that_granted_account_keeps_precedence_without_grants() {
     let mut world = World::acme();
     world.share("instagram", "guestAdminRole: Manager");
     world.settle();

@@ -253,7 +253,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn at_rest_everybody_has_exactly_what_the_law_says(edits in prop::collection::vec((edit(), any::<bool>()), 1..14)) {
+    fn access_at_rest_is_exactly_as_the_domain_rules_say(edits in prop::collection::vec((edit(), any::<bool>()), 1..14)) {
         let (mut world, mut model) = start();
         for (edit, rest) in &edits {
             apply(&mut world, &mut model, edit);
@@ -303,7 +303,7 @@ proptest! {
     }
 
     #[test]
-    fn an_operator_that_is_stopped_between_any_two_passes_goes_on_to_the_same_end(
+    fn operator_stopped_between_passes_converges_to_the_same_end(
         edits in prop::collection::vec(edit(), 1..6), stop in 0_usize..12,
     ) {
         let (mut smooth, mut model) = start();

@@ -36,7 +36,7 @@ fn taints(reader: fn(&str) -> Vec<Violation>, spec: &str, taint: Taint) {
 }
 
 #[test]
-fn specs_that_say_only_what_they_must_break_no_rule() {
+fn minimal_specs_break_no_rule() {
     assert_eq!((partner(PARTNER), membership(MEMBERSHIP), share(SHARE)), (vec![], vec![], vec![]));
 }
 
@@ -51,7 +51,7 @@ fn a_partner_has_one_to_thirty_two_host_admins() {
 }
 
 #[test]
-fn a_set_holds_each_value_once_whatever_its_case_where_case_says_nothing() {
+fn set_holds_each_value_once_ignoring_case_where_insensitive() {
     let bad = "hostAdmins: [alice@host.example, Alice@HOST.example]";
     let fine = "hostAdmins: [alice@host.example, alice+a@host.example]";
     refuses(partner, "", bad, fine, Reason::InvalidValue, "spec.hostAdmins[1]");
@@ -261,7 +261,7 @@ fn a_partner_has_one_list_of_plain_domains() {
 }
 
 #[test]
-fn owner_is_never_shared_and_taints_the_entry_alone_where_an_entry_says_it() {
+fn owner_role_is_never_shared_and_in_an_entry_taints_only_it() {
     let (bad, fine) = ("guestAdminRole: Owner", "guestAdminRole: Collaborator");
     refuses(share, SHARE, bad, fine, Reason::OwnerNeverShared, "spec.guestAdminRole");
     taints(share, &format!("{SHARE}{bad}"), Taint::Object);
@@ -274,7 +274,7 @@ fn owner_is_never_shared_and_taints_the_entry_alone_where_an_entry_says_it() {
 }
 
 #[test]
-fn what_is_passed_on_is_collaborator() {
+fn propagated_role_is_only_collaborator() {
     let user = |role: &str| format!("guestUsers: [{{name: b, propagatedBy: c, role: {role}}}]");
     let rule = Reason::ManagerNeedsGuestAdmin;
     refuses(share, SHARE, &user("Manager"), &user("Collaborator"), rule, "spec.guestUsers[0].role");
@@ -283,7 +283,7 @@ fn what_is_passed_on_is_collaborator() {
 }
 
 #[test]
-fn all_broken_rules_are_told_in_the_order_of_the_law_and_entries_in_their_own() {
+fn violations_are_listed_in_rule_order_and_then_entry_order() {
     let users: Vec<_> = (0..12).map(|i| format!("{{name: b{i}, propagatedBy: c, role: Manager}}")).collect();
     let spec = format!(
         "partnerRef: {{name: acme}}\naccount: a\nsharedBy: nobody\nguestAdminRole: Owner\nexpiresAt: never\n\
@@ -304,7 +304,7 @@ fn all_broken_rules_are_told_in_the_order_of_the_law_and_entries_in_their_own() 
 }
 
 #[test]
-fn what_does_not_read_gives_least() {
+fn unreadable_field_grants_least() {
     let spec =
         "hostAdmins: [x, alice@host.example]\nguests: {maxGuests: -5}\nmfa: {methods: [SMS]}\nadoption: yes please\n";
     let terms = spec::partner(&serde_saphyr::from_str(spec).unwrap()).terms;
@@ -441,7 +441,7 @@ mod anything {
         }
 
         #[test]
-        fn what_reads_is_shown_as_it_reads(text in text()) {
+        fn parsed_values_survive_display_and_parsing(text in text()) {
             if let Ok(email) = Email::parse(&text) {
                 prop_assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
                 prop_assert!(guestlist::domain::Domain::parse(email.domain().as_str()).is_ok());

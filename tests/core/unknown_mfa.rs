@@ -36,7 +36,7 @@ fn guest(revision: i64, mfa: MfaRecord) -> GuestRecord {
 }
 
 #[test]
-fn unknown_mfa_counts_from_when_it_was_first_seen_and_anew_after_it_was_known() {
+fn unknown_mfa_counts_from_first_seen_and_restarts_once_known() {
     let owner = Owner { installation: "default".into(), cluster: "c".into() };
     let mut engine = Engine::new(owner, WorkspacePolicy::default(), 1);
     let bob = Email::parse("bob@acme.example").unwrap();

@@ -38,7 +38,7 @@ fn restored() -> Client {
 }
 
 #[tokio::test]
-async fn a_watch_that_ends_before_its_time_lists_again_and_believes_a_lower_version() {
+async fn watch_ended_early_lists_again_and_accepts_lower_version() {
     let (sender, mut inbox) = tokio::sync::mpsc::channel(16);
     let following = tokio::spawn(follow::<LocalPartner>(restored(), sender));
     let mut seen = Vec::new();

@@ -22,7 +22,7 @@ fn manages(stage: &Stage, user: &str, role: &str) {
 }
 
 #[test]
-fn a_realms_own_administrator_prepares_it_and_one_who_may_not_is_told_what_he_lacks() {
+fn realm_administrator_sets_up_realm_and_missing_role_is_named() {
     let stage = Stage::with_realm("own-administrator");
     block_on(person(&stage.realm, NAME.1, false, json!({})));
     let found = stage.admin("GET", "/users?exact=true&username=root@host.example", None);
@@ -51,7 +51,7 @@ fn a_realms_own_administrator_prepares_it_and_one_who_may_not_is_told_what_he_la
 }
 
 #[test]
-fn a_clients_service_account_prepares_a_realm_instead_of_a_person() {
+fn client_service_account_sets_up_a_realm() {
     let stage = Stage::with_realm("client-administrator");
     let client = json!({"clientId": "platform", "secret": "a planted secret", "serviceAccountsEnabled": true,
                         "publicClient": false, "standardFlowEnabled": false});
@@ -83,7 +83,7 @@ fn a_clients_service_account_prepares_a_realm_instead_of_a_person() {
 }
 
 #[test]
-fn a_realm_that_stops_showing_our_attributes_is_not_taken_for_one_without_guests() {
+fn realm_hiding_our_attributes_is_not_read_as_without_guests() {
     let stage = Stage::prepared("profile-undone");
     let directory = stage.directory();
     assert!(block_on(directory.guests(None)).unwrap().items.is_empty());
@@ -101,7 +101,7 @@ fn a_realm_that_stops_showing_our_attributes_is_not_taken_for_one_without_guests
 }
 
 #[test]
-fn what_keycloak_fails_at_in_the_middle_is_asked_again_and_where_it_stays_so_the_next_run_goes_on() {
+fn setup_retries_failed_calls_and_the_next_run_continues() {
     let stage = Stage::with_realm("setup-fails");
     // It serves as long as its threads live.
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

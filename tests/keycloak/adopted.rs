@@ -79,8 +79,7 @@ impl House {
 }
 
 #[test]
-fn a_colleague_is_adopted_where_policy_and_spec_say_so_and_loses_nothing_of_her_own_whatever_becomes_of_her_membership()
-{
+fn user_is_adopted_if_policy_and_spec_allow_and_keeps_own_data() {
     let mut house = House::prepare("adopted-by-spec");
     house.colleague();
     let before = house.erin();

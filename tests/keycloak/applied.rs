@@ -41,7 +41,7 @@ pub async fn told(people: &People, address: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_examples_are_planned_and_applied_and_a_second_apply_does_nothing() {
+fn examples_are_planned_and_applied_and_second_apply_is_empty() {
     multi(async {
         let people = realm_with_mail("applied");
         let address = format!("keycloak:{}#{}", Keycloak::shared().base, people.realm);

@@ -8,7 +8,7 @@ use crate::sign_in::application;
 use crate::support::keycloak::{ADMIN, block_on};
 
 #[test]
-fn an_application_a_client_or_a_client_scope_that_has_guestlists_name_is_left_alone() {
+fn foreign_client_or_scope_named_guestlist_is_unchanged() {
     let stage = Stage::with_realm("beside-names");
     block_on(application(&stage.realm, "guestlist"));
     let before = stage.state();
@@ -62,7 +62,7 @@ fn an_application_a_client_or_a_client_scope_that_has_guestlists_name_is_left_al
 }
 
 #[test]
-fn what_somebody_set_that_stands_in_guests_way_is_said_and_stays_as_it_is() {
+fn realm_setting_that_blocks_guests_is_reported_and_unchanged() {
     let stage = Stage::with_realm("beside-habits");
     let realm = json!({"duplicateEmailsAllowed": true, "loginWithEmailAllowed": false, "bruteForceProtected": true,
                        "permanentLockout": true, "verifyEmail": true});

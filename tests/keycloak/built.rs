@@ -40,7 +40,7 @@ fn program(path: &Path, text: &str) {
 }
 
 #[test]
-fn without_a_java_that_is_new_enough_or_without_maven_it_says_so_and_what_to_install() {
+fn missing_java_or_maven_is_reported_with_packages_to_install() {
     let no_java = "This needs Java 21 or newer for Keycloak, and there is none in JAVA_HOME, in PATH or below /opt/jvm.\n\
                    Install a JDK, for example your system's package openjdk-21-jdk or Temurin.\n";
     assert_eq!(complaint(None), no_java);

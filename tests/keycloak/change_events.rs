@@ -28,7 +28,7 @@ async fn told(directory: &Directory, since: &mut Cursor) -> (BTreeSet<Changed>, 
 }
 
 #[test]
-fn who_signs_in_costs_no_call_and_who_is_changed_costs_one() {
+fn sign_in_costs_no_call_and_changed_user_costs_one() {
     let stage = Stage::prepared("hints");
     block_on(application(&stage.realm, "portal"));
     block_on(person(&stage.realm, ALICE, false, json!({})));

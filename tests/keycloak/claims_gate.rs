@@ -13,7 +13,7 @@ fn is_told(what: &str, said: &Said, words: &str) {
 }
 
 #[test]
-fn whatever_is_wrong_with_a_realm_is_told_with_what_to_do() {
+fn every_realm_problem_is_reported_with_its_fix() {
     let stage = Stage::prepared("told");
     let base = &stage.realm.server.base;
     let elsewhere = |path: &str, realm: &str| {

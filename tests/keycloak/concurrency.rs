@@ -24,7 +24,7 @@ const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 const OVERTAKEN: &str = "became the leader of the directory meanwhile";
 
 #[test]
-fn two_applies_at_once_make_each_guest_once_and_send_each_one_mail() {
+fn concurrent_applies_create_and_mail_each_guest_once() {
     multi(async {
         let scene = Scene::open("raced").await;
         scene.declare(&guests(GUESTS));
@@ -85,7 +85,7 @@ fn mails(scene: &Scene) -> Vec<usize> {
 }
 
 #[test]
-fn two_applies_at_once_send_an_invitation_that_is_due_again_once() {
+fn concurrent_applies_resend_a_due_invitation_once() {
     multi(async {
         let scene = Scene::open("due-again").await;
         scene.declare(&guests(GUESTS));
@@ -119,7 +119,7 @@ fn overtaken_at(scene: &Scene, is_it: impl Fn(&str, &str) -> bool + Send + 'stat
 }
 
 #[test]
-fn who_is_overtaken_between_records_and_mails_sends_none_and_puts_each_record_back() {
+fn apply_overtaken_before_mails_sends_none_and_restores_records() {
     multi(async {
         let scene = Scene::open("overtaken-mail").await;
         scene.declare(&guests(GUESTS));
@@ -139,7 +139,7 @@ fn who_is_overtaken_between_records_and_mails_sends_none_and_puts_each_record_ba
 }
 
 #[test]
-fn who_is_overtaken_before_the_mail_of_a_guest_who_comes_back_sends_none() {
+fn apply_overtaken_before_mail_of_returning_guest_sends_none() {
     multi(async {
         let scene = Scene::open("overtaken-back").await;
         scene.declare(&guests(1));
@@ -157,7 +157,7 @@ fn who_is_overtaken_before_the_mail_of_a_guest_who_comes_back_sends_none() {
 }
 
 #[test]
-fn a_realm_that_does_not_say_any_more_who_leads_is_left_alone_and_nothing_is_made_in_its_place() {
+fn realm_without_leader_group_is_refused_and_left_unchanged() {
     multi(async {
         let scene = Scene::open("leaderless").await;
         let directory = directory_at(&Keycloak::shared().base, &scene.people.realm);
@@ -178,7 +178,7 @@ fn a_realm_that_does_not_say_any_more_who_leads_is_left_alone_and_nothing_is_mad
 }
 
 #[test]
-fn who_is_overtaken_stops_with_what_is_under_way() {
+fn overtaken_apply_stops_after_operations_in_progress() {
     multi(async {
         let scene = Scene::open("overtaken").await;
         scene.declare(&guests(60));

@@ -51,7 +51,7 @@ async fn copy(people: &People, of: &str, who: &str, without: &[&str]) {
 }
 
 #[test]
-fn whoever_was_made_a_copy_of_a_guest_loses_the_claim_and_nothing_else_and_the_guest_keeps_his() {
+fn copy_of_guest_loses_only_the_claim_and_guest_keeps_it() {
     multi(async {
         let scene = Scene::open("copied").await;
         let people = &scene.people;
@@ -92,7 +92,7 @@ fn whoever_was_made_a_copy_of_a_guest_loses_the_claim_and_nothing_else_and_the_g
 }
 
 #[test]
-fn a_copy_is_told_from_the_guest_by_whoever_asks_and_goes_with_none_of_his_ends() {
+fn copy_of_guest_is_distinguished_and_outlives_the_guest() {
     multi(async {
         let (subject, people) = subject("copied-record");
         let subject = subject.furnish().await.with_manager().await;

@@ -42,7 +42,7 @@ fn nothing_is_left(folder: &Path) {
 }
 
 #[test]
-fn the_demo_shows_a_guest_from_his_mail_to_his_token_and_back_tells_no_secret_and_leaves_nothing() {
+fn demo_covers_mail_to_token_without_secrets_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let output = demo(folder.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

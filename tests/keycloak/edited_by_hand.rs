@@ -44,7 +44,7 @@ pub fn applied(name: &str) -> (People, String) {
 }
 
 #[test]
-fn a_guest_whose_mark_somebody_spoilt_is_brought_back_to_what_his_shares_say_whatever_still_reads() {
+fn guest_with_damaged_mark_is_restored_to_grants_of_its_shares() {
     multi(async {
         let (people, address) = applied("spoilt");
         let more = json!(["instagram-main:manager", "billing-portal:manager"]);
@@ -75,7 +75,7 @@ fn a_guest_whose_mark_somebody_spoilt_is_brought_back_to_what_his_shares_say_wha
 }
 
 #[test]
-fn whoever_has_nothing_but_the_claim_loses_it_and_stays_the_user_that_he_is() {
+fn user_with_only_the_claim_loses_it_and_is_otherwise_unchanged() {
     multi(async {
         let (people, address) = applied("claimed");
         // A guest of whom nothing else is left, and somebody of the workspace.
@@ -102,7 +102,7 @@ fn whoever_has_nothing_but_the_claim_loses_it_and_stays_the_user_that_he_is() {
 }
 
 #[test]
-fn a_host_admin_on_whom_somebody_wrote_an_account_is_no_guest_and_takes_nobodys_access_along() {
+fn host_admin_with_forged_account_is_no_guest_and_revokes_none() {
     multi(async {
         let (people, address) = applied("written-on-alice");
         let told_before = told(&people, BOB).await;
@@ -123,7 +123,7 @@ fn a_host_admin_on_whom_somebody_wrote_an_account_is_no_guest_and_takes_nobodys_
 }
 
 #[test]
-fn who_is_asked_for_another_password_stays_a_guest_and_is_not_mailed() {
+fn guest_with_required_password_change_stays_without_a_mail() {
     multi(async {
         let (people, address) = applied("new-passwords");
         let frank = Email::parse("frank@acme.example").unwrap();
@@ -149,7 +149,7 @@ fn who_is_asked_for_another_password_stays_a_guest_and_is_not_mailed() {
 }
 
 #[test]
-fn a_guest_whose_address_somebody_edited_in_his_mark_is_found_by_the_one_that_was_recorded() {
+fn guest_with_edited_address_mark_is_found_by_recorded_address() {
     multi(async {
         let (people, _) = applied("address-edited");
         edit(&people, BOB, |attributes| {
@@ -174,7 +174,7 @@ async fn takes_many(people: &People, many: bool) {
 }
 
 #[test]
-fn a_guest_of_whom_two_values_were_kept_is_written_anew_so_that_he_can_be_written_at_all() {
+fn guest_with_duplicate_attribute_values_is_rewritten() {
     multi(async {
         let (people, address) = applied("written-twice");
         let bob = Email::parse(BOB).unwrap();

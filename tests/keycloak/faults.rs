@@ -48,7 +48,7 @@ async fn shown(scene: &Scene) -> usize {
 }
 
 #[test]
-fn a_page_that_is_full_to_the_last_guest_is_not_taken_for_the_last_nor_one_more_for_nobody() {
+fn listing_around_a_full_page_returns_every_guest() {
     on("full-page", async |scene| {
         // The realm's users are the guests and the Host Admin: each side of a hundred is passed.
         for count in [99, 100, 101] {
@@ -65,7 +65,7 @@ fn a_page_that_is_full_to_the_last_guest_is_not_taken_for_the_last_nor_one_more_
 }
 
 #[test]
-fn a_token_that_is_refused_in_the_middle_of_a_listing_is_renewed_and_one_that_never_is_taken_ends_it_with_a_reason() {
+fn token_refused_during_listing_is_renewed_or_reported() {
     on("unauthorized", async |scene| {
         scene.declare(&guests(3));
         let mut pages = 0;
@@ -106,7 +106,7 @@ fn a_listing_that_breaks_off_takes_nothing_away() {
 }
 
 #[test]
-fn somebody_who_was_quicker_is_looked_at_and_the_guest_is_made_all_the_same() {
+fn conflict_during_creation_still_creates_the_guest() {
     on("quicker", async |scene| {
         scene.declare(&guests(2));
         let mut refused = 0;
@@ -121,7 +121,7 @@ fn somebody_who_was_quicker_is_looked_at_and_the_guest_is_made_all_the_same() {
 }
 
 #[test]
-fn an_invitation_whose_answer_is_lost_was_sent_and_is_not_sent_again() {
+fn invitation_with_lost_response_is_not_sent_again() {
     on("lost-answer", async |scene| {
         scene.declare(&guests(1));
         let mut invited = 0;
@@ -180,7 +180,7 @@ fn a_refusal_in_the_middle_of_the_users_takes_nobody_away() {
 }
 
 #[test]
-fn who_is_asked_for_patience_waits_and_goes_on() {
+fn retry_after_response_is_awaited_and_work_continues() {
     on("patience", async |scene| {
         scene.declare(&guests(1));
         let asked: Arc<Mutex<Vec<Instant>>> = Arc::default();
@@ -214,7 +214,7 @@ pub fn directory_at(base: &str, realm: &str) -> Directory {
 }
 
 #[test]
-fn a_proxy_that_knows_no_such_page_does_not_make_a_guest_a_stranger() {
+fn proxy_404_does_not_make_a_guest_unknown() {
     on("not-here", async |scene| {
         scene.declare(&guests(1));
         scene.ends("invited").await;
@@ -235,7 +235,7 @@ fn a_proxy_that_knows_no_such_page_does_not_make_a_guest_a_stranger() {
 }
 
 #[test]
-fn keycloak_says_in_words_what_is_not_there() {
+fn keycloak_404_of_every_endpoint_has_its_own_message() {
     on("its-own-404", async |scene| {
         let organizations = scene.people.admin("GET", "/organizations", None).await;
         assert_eq!(organizations, json!([]));

@@ -77,7 +77,7 @@ fn realm_import_changes_no_user_and_matches_its_dry_run() {
 }
 
 #[test]
-fn entry_that_keycloak_refuses_is_named_and_the_others_are_imported() {
+fn entry_refused_by_keycloak_is_named_and_others_are_imported() {
     multi(async {
         let realm = realm_with_mail("imported-refused");
         let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| SECRET.to_owned());

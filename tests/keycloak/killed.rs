@@ -210,11 +210,11 @@ fn every_second(first: usize) {
 }
 
 #[test]
-fn an_apply_that_is_killed_after_any_write_ends_the_same_with_one_mail_each_odd() {
+fn apply_killed_after_odd_writes_ends_the_same_with_one_mail() {
     every_second(1);
 }
 
 #[test]
-fn an_apply_that_is_killed_after_any_write_ends_the_same_with_one_mail_each_even() {
+fn apply_killed_after_even_writes_ends_the_same_with_one_mail() {
     every_second(2);
 }

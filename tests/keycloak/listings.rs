@@ -81,7 +81,7 @@ async fn ids(people: &People, path: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn an_account_that_moves_up_between_two_pages_of_a_hundred_is_still_there() {
+fn account_moving_between_two_pages_is_still_listed() {
     multi(async {
         let scene = with_carol("moving-accounts", MfaMethod::TOTP).await;
         let people = &scene.people;
@@ -108,7 +108,7 @@ fn an_account_that_moves_up_between_two_pages_of_a_hundred_is_still_there() {
 }
 
 #[test]
-fn a_hundred_partners_and_more_are_each_there_whatever_goes_between_two_pages() {
+fn hundred_partners_are_listed_despite_deletions_between_pages() {
     multi(async {
         let scene = with_carol("many-partners", MfaMethod::TOTP).await;
         let people = &scene.people;
@@ -142,7 +142,7 @@ fn a_hundred_partners_and_more_are_each_there_whatever_goes_between_two_pages() 
 }
 
 #[test]
-fn nothing_is_concluded_from_nobody_in_a_realm_that_stopped_showing_our_attributes() {
+fn absence_is_not_concluded_while_realm_hides_our_attributes() {
     multi(async {
         let (subject, people) = subject("hidden");
         let subject = subject.furnish().await.with_manager().await;
@@ -166,7 +166,7 @@ fn nothing_is_concluded_from_nobody_in_a_realm_that_stopped_showing_our_attribut
 }
 
 #[test]
-fn while_nobody_may_look_at_credentials_nothing_new_is_given_and_nothing_taken_but_what_is_declared_no_more() {
+fn unreadable_credentials_grant_none_and_revoke_only_undeclared() {
     multi(async {
         for (name, method) in [("mfa-unknown-totp", MfaMethod::TOTP), ("mfa-unknown-passkey", MfaMethod::WebAuthn)] {
             let scene = with_carol(name, method).await;
@@ -206,7 +206,7 @@ async fn looks(scene: &Scene, arguments: &[&str], code: i32) -> usize {
 }
 
 #[test]
-fn a_passkey_beside_a_one_time_password_is_seen_where_a_share_asks_for_one_and_nobody_is_asked_for_it_elsewhere() {
+fn passkey_beside_one_time_password_is_read_only_if_required() {
     multi(async {
         let scene = with_carol("passkey-too", MfaMethod::TOTP).await;
         let people = &scene.people;

@@ -40,7 +40,7 @@ async fn guest(scene: &Scene) -> Value {
 }
 
 #[test]
-fn a_mail_that_went_out_counts_though_a_proxy_says_that_its_server_failed() {
+fn delivered_mail_counts_although_proxy_reports_a_failure() {
     on("lost-by-proxy", async |scene| {
         for (count, status) in [(1, 502), (2, 503), (3, 504), (4, 500), (5, 408)] {
             scene.declare(&guests(count));
@@ -52,7 +52,7 @@ fn a_mail_that_went_out_counts_though_a_proxy_says_that_its_server_failed() {
 }
 
 #[test]
-fn a_mail_that_is_still_on_its_way_when_the_answer_is_lost_is_not_sent_again() {
+fn mail_in_transit_with_lost_response_is_not_sent_again() {
     on("on-its-way", async |scene| {
         scene.mail_interval("1h");
         scene.declare(&guests(1));
@@ -71,7 +71,7 @@ fn a_mail_that_is_still_on_its_way_when_the_answer_is_lost_is_not_sent_again() {
 }
 
 #[test]
-fn where_nobody_knows_whether_a_mail_went_out_the_next_waits_for_the_mail_interval() {
+fn mail_after_unknown_delivery_waits_for_the_mail_interval() {
     on("not-known", async |scene| {
         scene.mail_interval("1h");
         scene.declare(&guests(1));
@@ -98,7 +98,7 @@ fn a_mail_that_was_refused_is_due_at_once() {
 }
 
 #[test]
-fn a_realm_without_a_mail_server_is_told_clearly_and_each_mail_is_asked_for_once() {
+fn missing_mail_server_is_reported_and_each_mail_tried_once() {
     on("no-mail-server", async |scene| {
         scene.declare(&guests(3));
         let mut realm = scene.people.admin("GET", "", None).await;
@@ -133,7 +133,7 @@ fn a_realm_without_a_mail_server_is_told_clearly_and_each_mail_is_asked_for_once
 }
 
 #[test]
-fn a_mail_server_on_which_keycloak_gives_up_is_named_and_the_mail_counts_as_sent() {
+fn mail_server_timeout_of_keycloak_is_named_and_counts_as_sent() {
     on("gave-up", async |scene| {
         scene.mail_interval("1h");
         scene.declare(&guests(1));

@@ -79,7 +79,7 @@ pub fn watch(operator: &Operator) -> Observer {
 }
 
 #[test]
-fn the_observer_notices_what_is_forbidden() {
+fn observer_notices_forbidden_states() {
     let user = |role: &str, factor: bool, told: &[&str]| {
         let record = serde_json::json!({"role": role}).to_string();
         serde_json::json!({"id": "1", "email": "bob@acme.example", "enabled": true, "totp": factor, "attributes":

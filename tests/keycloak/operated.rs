@@ -97,7 +97,7 @@ fn admin(stage: &Stage, method: &str, path: &str, body: Option<Value>) -> Value 
 }
 
 #[test]
-fn an_organization_that_somebody_changes_by_hand_is_brought_back_and_told_and_strangers_are_left_alone() {
+fn edited_organization_is_restored_and_foreign_one_unchanged() {
     let stage = Stage::prepare();
     admin(&stage, "POST", "/organizations", Some(json!({"name": "Strangers", "alias": "strangers"})));
     let stranger = json!({"username": "eve", "email": "eve@strangers.example", "enabled": true});
@@ -133,7 +133,7 @@ fn an_organization_that_somebody_changes_by_hand_is_brought_back_and_told_and_st
 }
 
 #[test]
-fn a_passkey_beside_a_one_time_password_is_seen_at_a_resync_where_the_realm_keeps_no_events() {
+fn second_factor_is_seen_at_resync_without_realm_events() {
     let mut stage = Stage::prepare();
     admin(&stage, "PUT", "/events/config", Some(json!({"eventsEnabled": false, "adminEventsEnabled": false})));
     stage.operator.resync = "1s";
@@ -161,7 +161,7 @@ spec:
 }
 
 #[test]
-fn guest_whose_user_is_deleted_by_hand_is_invited_again_by_operator() {
+fn guest_with_deleted_user_is_invited_again_by_operator() {
     let mut stage = Stage::prepare();
     stage.operator.start();
     stage.settle();

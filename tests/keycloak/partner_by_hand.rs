@@ -63,7 +63,7 @@ async fn acme_with_guests(name: &str) -> Scene {
 }
 
 #[test]
-fn an_organization_whose_mark_somebody_spoilt_is_marked_anew_and_nobody_notices() {
+fn organization_with_damaged_mark_is_restored_without_effects() {
     multi(async {
         let scene = acme_with_guests("spoilt-partner").await;
         let people = &scene.people;
@@ -129,7 +129,7 @@ spec: {partnerRef: {name: zeta}, email: zoe@zeta.example, role: GuestAdmin, invi
 ";
 
 #[test]
-fn organizations_that_somebody_gave_each_others_identifiers_are_the_partners_that_they_were() {
+fn organizations_with_swapped_identifiers_keep_their_partners() {
     const ZOE: &str = "zoe@zeta.example";
     multi(async {
         let scene = acme_with_guests("swapped-partners").await;
@@ -168,7 +168,7 @@ fn organizations_that_somebody_gave_each_others_identifiers_are_the_partners_tha
 }
 
 #[test]
-fn an_organization_of_another_partner_that_has_our_alias_stays_his() {
+fn organization_of_other_partner_with_our_alias_is_unchanged() {
     multi(async {
         let (subject, people) = subject("alias-taken");
         let subject = subject.furnish().await;
@@ -183,7 +183,7 @@ fn an_organization_of_another_partner_that_has_our_alias_stays_his() {
 }
 
 #[test]
-fn who_is_taken_out_of_an_organization_by_hand_is_invited_again_when_it_is_time_and_joins_again() {
+fn guest_removed_from_organization_is_reinvited_and_rejoins() {
     multi(async {
         let scene = acme_with_guests("out-by-hand").await;
         let people = &scene.people;
@@ -199,7 +199,7 @@ fn who_is_taken_out_of_an_organization_by_hand_is_invited_again_when_it_is_time_
 }
 
 #[test]
-fn an_organization_that_is_deleted_by_hand_is_made_anew_and_its_guests_join_again() {
+fn organization_deleted_by_hand_is_recreated_and_guests_rejoin() {
     multi(async {
         let scene = acme_with_guests("deleted-by-hand").await;
         let people = &scene.people;

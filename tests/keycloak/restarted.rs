@@ -63,8 +63,7 @@ async fn asks_to_sign_in_again(browser: &mut Browser) {
 }
 
 #[test]
-fn a_keycloak_that_is_stopped_and_started_again_loses_nobody_mails_nobody_twice_and_what_was_edited_meanwhile_is_done()
-{
+fn keycloak_restart_loses_no_guest_or_edit_and_mails_none_twice() {
     let folder = tempfile::tempdir().unwrap();
     // For ever, so that the realm can borrow it; its process is ended below, or with ours.
     let server: &'static Keycloak = Box::leak(Box::new(Keycloak::start_in(folder.path())));

@@ -6,7 +6,7 @@ use crate::support::harness::{BOB, CAROL, WORLD};
 use crate::support::mail::Mood;
 
 #[test]
-fn a_secret_that_is_refused_and_a_mail_that_is_not_taken_are_told_of_and_neither_is_told() {
+fn refused_secret_and_failed_mail_are_logged_without_secrets() {
     let mut house = House::start("secrets");
     house.stage.apply(WORLD);
     house.invited(CAROL);

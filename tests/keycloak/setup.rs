@@ -122,7 +122,7 @@ fn each_role_is_needed_and_a_missing_one_is_named() {
 }
 
 #[test]
-fn a_guest_without_a_factor_gets_nowhere_and_nobody_else_is_affected() {
+fn guest_without_factor_is_refused_and_no_other_user_affected() {
     let stage = Stage::prepared("setup-gates");
     let realm = &stage.realm;
     let guest = || json!({"guestlist.id": ["g-1"]});
@@ -156,7 +156,7 @@ fn a_guest_without_a_factor_gets_nowhere_and_nobody_else_is_affected() {
 }
 
 #[test]
-fn applications_read_a_guests_accounts_in_his_token() {
+fn applications_read_accounts_of_a_guest_in_the_token() {
     let stage = Stage::with_realm("setup-claim");
     let realm = &stage.realm;
     block_on(application(realm, "older"));
@@ -183,7 +183,7 @@ fn applications_read_a_guests_accounts_in_his_token() {
 }
 
 #[test]
-fn who_holds_something_keeps_it_when_an_older_realm_is_prepared_again_and_who_was_put_out_stays_out() {
+fn setup_of_older_realm_keeps_claims_enabled_and_blocked() {
     let stage = Stage::with_realm("setup-older");
     let claimed = |client: &str, email: &str| {
         let (status, claims) = block_on(direct(&stage.realm, client, email, None));
@@ -235,7 +235,7 @@ fn who_holds_something_keeps_it_when_an_older_realm_is_prepared_again_and_who_wa
 }
 
 #[test]
-fn a_flow_that_somebody_chose_is_left_alone_and_what_to_add_is_said() {
+fn custom_flow_is_unchanged_and_missing_steps_are_named() {
     let stage = Stage::with_realm("setup-flows");
     stage.admin("POST", "/authentication/flows/browser/copy", Some(json!({"newName": "corporate"})));
     stage.admin("PUT", "", Some(json!({"browserFlow": "corporate"})));
@@ -266,7 +266,7 @@ fn a_flow_that_somebody_chose_is_left_alone_and_what_to_add_is_said() {
 }
 
 #[test]
-fn a_realm_that_would_let_a_guest_give_himself_an_account_is_refused_until_it_is_prepared() {
+fn realm_letting_guest_edit_own_accounts_is_refused_until_setup() {
     let stage = Stage::prepared("setup-profile");
     let mut profile = stage.admin("GET", "/users/profile", None);
     let attributes = profile["attributes"].as_array_mut().unwrap();
@@ -298,7 +298,7 @@ fn a_realm_that_would_let_a_guest_give_himself_an_account_is_refused_until_it_is
 }
 
 #[test]
-fn who_is_no_administrator_changes_nothing_and_is_told_what_to_look_at() {
+fn setup_by_non_administrator_changes_nothing_and_names_fix() {
     let stage = Stage::empty("setup-refused");
     let password = ("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", "a planted password");
     let said = stage.run(&["setup"], &[password]);
@@ -321,7 +321,7 @@ fn who_is_no_administrator_changes_nothing_and_is_told_what_to_look_at() {
 }
 
 #[test]
-fn where_the_group_of_whom_applications_are_told_is_gone_nothing_is_said_to_be_in_order() {
+fn missing_claims_group_is_reported_until_setup_restores_it() {
     let stage = Stage::prepared("told-gone");
     assert!(stage.operator(&["show"]).ok);
     let group = stage.admin("GET", "/group-by-path/guestlist/claims-enabled", None);
@@ -334,7 +334,7 @@ fn where_the_group_of_whom_applications_are_told_is_gone_nothing_is_said_to_be_i
 }
 
 #[test]
-fn a_guest_whom_somebody_took_out_of_the_group_comes_back_into_it_and_whom_the_operator_put_out_does_not() {
+fn guest_removed_from_claims_group_is_restored_unless_blocked() {
     let stage = Stage::prepared("told-left");
     let group = |name: &str| {
         let root = stage.admin("GET", "/groups?search=guestlist&exact=true", None);

@@ -39,7 +39,7 @@ async fn apply(scene: &Scene, suspended: bool) -> Vec<String> {
 }
 
 #[test]
-fn a_suspended_partners_organization_is_off_last_and_on_again_first_and_one_that_others_are_in_stays_on() {
+fn suspended_organization_is_disabled_last_and_enabled_first() {
     on("switched", async |scene| {
         apply(scene, false).await;
         let now = jiff::Timestamp::now();

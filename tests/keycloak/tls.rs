@@ -22,7 +22,7 @@ fn directory(base: &str, authority: Option<&std::path::Path>) -> Result<Director
 }
 
 #[test]
-fn an_authority_of_ones_own_is_trusted_where_it_is_named_and_asked_for_where_it_is_not() {
+fn custom_authority_is_trusted_if_named_and_requested_otherwise() {
     multi(async {
         let realm = Keycloak::shared().realm("tls", json!({})).await;
         let authority = Authority::new();

@@ -72,7 +72,7 @@ impl House {
 }
 
 #[test]
-fn what_specs_take_away_is_gone_from_the_next_token_and_the_session_before_it_is_over_and_no_secret_is_told() {
+fn spec_change_revokes_token_and_session_and_shows_no_secret() {
     let house = House::start("shown");
     let partners = house.stage.partners();
     house.stage.apply(WORLD);
@@ -170,7 +170,7 @@ fn are_removed(house: &House, carol: &mut Person<'_>, bob: &mut Person<'_>) {
 
 /// The realm is as setup leaves it. What is left of a window is in docs/keycloak.md: "What may slip through".
 #[test]
-fn who_loses_his_factor_behind_guestlists_back_keeps_an_open_session_until_the_look_that_sees_it_and_gets_no_new_one() {
+fn deleted_factor_keeps_session_until_seen_and_blocks_new_ones() {
     let mut house = House::prepare("window");
     // No resync comes in between: what is seen is seen by events.
     house.stage.operator.resync = "1h";

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::keycloak::{Keycloak, block_on};
 
 #[test]
-fn there_are_two_realms_at_a_time_at_most_and_a_test_that_fails_makes_room_and_leaves_none() {
+fn at_most_two_realms_exist_and_failed_test_removes_its_realm() {
     let server = Keycloak::shared();
     let plays = |n: usize| {
         let name = format!("turn-{n}");

@@ -26,7 +26,7 @@ fn delete(stage: &Stage, path: &str, id: &Value) {
 }
 
 #[test]
-fn guestlist_is_taken_out_of_a_realm_in_the_order_of_the_docs_and_nobody_gains_by_it() {
+fn uninstall_in_documented_order_never_adds_access() {
     let stage = Stage::with_realm("taken-out");
     let before = stage.state();
     let said = stage.setup(&["--secret-file", "secret"]);

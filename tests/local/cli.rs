@@ -50,7 +50,7 @@ fn wrong_usage_is_status_two() {
 }
 
 #[test]
-fn wrong_usage_of_plan_is_status_one_for_two_says_that_there_are_changes() {
+fn wrong_usage_of_plan_exits_with_one_because_two_means_changes() {
     for arguments in [
         &["plan"][..],
         &["plan", "--workspace", "w"],
@@ -88,7 +88,7 @@ fn the_definitions_are_printed_and_written() {
 }
 
 #[test]
-fn the_reference_is_what_the_code_says() {
+fn committed_reference_matches_the_code() {
     for page in ["rules", "conditions", "fields", "metrics"] {
         let (status, text, _) = guestlist(&["explain", "--markdown", page]);
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/{page}.md"));
@@ -121,7 +121,7 @@ fn every_shell_gets_completions() {
 }
 
 #[test]
-fn a_reader_who_stops_reading_is_no_error() {
+fn closed_output_pipe_is_no_error() {
     for arguments in [
         &["crds"][..],
         &["completions", "bash"],

@@ -179,7 +179,7 @@ fn shown_by_nobody(desk: &Desk) -> Output {
 }
 
 #[test]
-fn directory_in_a_read_only_folder_is_shown_if_the_file_is_complete() {
+fn directory_in_read_only_folder_is_shown_if_file_is_complete() {
     let desk = Desk::furnished();
     let allow = |mode| std::fs::set_permissions(desk.folder.path(), Permissions::from_mode(mode)).unwrap();
     std::fs::set_permissions(desk.path(), Permissions::from_mode(0o444)).unwrap();
@@ -223,7 +223,7 @@ fn import_entry_keeps_the_values_that_it_leaves_out() {
 }
 
 #[test]
-fn import_refuses_text_for_a_boolean_and_hidden_characters_in_names() {
+fn import_refuses_text_for_boolean_and_hidden_characters() {
     let desk = Desk::furnished();
     for field in ["enabled", "verified"] {
         for text in ["\"no\"", "'true'", "\"false\"", "1"] {
@@ -246,7 +246,7 @@ fn import_refuses_text_for_a_boolean_and_hidden_characters_in_names() {
 }
 
 #[test]
-fn set_owner_warns_of_an_owner_who_does_not_exist() {
+fn set_owner_warns_of_a_missing_owner() {
     let desk = Desk::furnished();
     let output = desk.run(&["set-owner", "tiktok", "alcie@host.example"]);
     assert!(output.status.success());
@@ -259,7 +259,7 @@ fn set_owner_warns_of_an_owner_who_does_not_exist() {
 }
 
 #[test]
-fn an_import_with_any_problem_names_them_all_and_imports_nothing() {
+fn import_with_any_problem_names_all_and_imports_nothing() {
     let desk = Desk::furnished();
     let file = "users:
 - {email: new@host.example}
@@ -344,7 +344,7 @@ fn a_guest_joins_and_turns_mfa_on_and_loses_it() {
 }
 
 #[test]
-fn an_invitation_that_expired_or_was_revoked_or_is_withheld_is_not_followed() {
+fn expired_revoked_or_suspended_invitation_cannot_be_accepted() {
     let desk = Desk::furnished();
     desk.invite(-1);
     assert_eq!(state(&desk.shown()), "InvitationExpired");

@@ -124,11 +124,11 @@ fn agree_in_random_runs(make: Factory, cases: u32) {
 }
 
 #[test]
-fn in_memory_random_runs_end_where_the_model_says_and_never_break_the_law() {
+fn random_runs_in_memory_match_the_model_and_keep_all_rules() {
     agree_in_random_runs(inline, 200);
 }
 
 #[test]
-fn on_a_file_random_runs_end_where_the_model_says_and_never_break_the_law() {
+fn random_runs_on_a_file_match_the_model_and_keep_all_rules() {
     agree_in_random_runs(threaded, 12);
 }

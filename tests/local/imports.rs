@@ -8,7 +8,7 @@ use guestlist::directory::{AccountRecord, Import, UserRecord};
 use guestlist::domain::Email;
 
 #[test]
-fn import_does_what_its_rehearsal_says() {
+fn import_matches_its_rehearsal() {
     for seed in 0..300 {
         let mut numbers = Numbers(seed);
         let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
@@ -118,7 +118,7 @@ fn existing_user_is_never_changed_where_users_are_only_added() {
 }
 
 #[test]
-fn owner_who_does_not_exist_is_warned_of_with_a_suggestion() {
+fn missing_owner_is_warned_of_with_a_suggestion() {
     let account = AccountRecord { name: "x".to_owned(), owners: vec![email("alcie@host.example")], deleted: false };
     let known = ExistingRecords { suggestions: [email("alice@host.example")].into(), ..ExistingRecords::default() };
     let planned = plan(&Import { users: vec![], accounts: vec![account] }, UserChanges::LeaveOut, &known);

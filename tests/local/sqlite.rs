@@ -94,7 +94,7 @@ fn older_releases_file_is_named_by_a_reader() {
 }
 
 #[test]
-fn who_may_only_read_cannot_write() {
+fn read_only_connection_cannot_write() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);
     let store = Store::open(&file, OpenMode::Read).unwrap();
@@ -127,7 +127,7 @@ fn many_may_create_one_file_at_the_same_instant() {
 }
 
 #[test]
-fn a_file_that_another_process_holds_locked_too_long_is_unavailable_and_works_again_afterwards() {
+fn file_locked_too_long_is_unavailable_and_works_afterwards() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);
     let other = Connection::open(&file).unwrap();
@@ -141,7 +141,7 @@ fn a_file_that_another_process_holds_locked_too_long_is_unavailable_and_works_ag
 }
 
 #[test]
-fn what_nobody_waits_for_any_more_is_not_done() {
+fn cancelled_operation_is_not_done() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);
     let other = Connection::open(&file).unwrap();
@@ -161,7 +161,7 @@ fn what_nobody_waits_for_any_more_is_not_done() {
 }
 
 #[test]
-fn what_was_done_while_its_answer_got_lost_is_told_as_a_change() {
+fn operation_with_lost_response_is_reported_as_change() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);
     block_on(async {
@@ -180,7 +180,7 @@ fn what_was_done_while_its_answer_got_lost_is_told_as_a_change() {
 }
 
 #[test]
-fn who_falls_far_behind_reads_everything_again_and_who_follows_does_not() {
+fn reader_far_behind_rereads_everything_and_follower_does_not() {
     let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
     store.import(&import()).unwrap();
     let directory = Inline::new(store);

@@ -113,7 +113,7 @@ fn lawful(connection: &Connection) {
 }
 
 #[test]
-fn a_process_killed_at_any_point_leaves_a_file_that_is_whole_and_lawful() {
+fn process_killed_at_any_point_leaves_a_complete_and_valid_file() {
     let (_folder, file) = folder();
     drop(furnished(&file));
     // Delays that spread over the writes of a round, the same in each run.
@@ -138,7 +138,7 @@ fn a_process_killed_at_any_point_leaves_a_file_that_is_whole_and_lawful() {
 }
 
 #[test]
-fn an_observer_never_sees_the_law_broken_while_two_processes_write() {
+fn observer_sees_no_broken_rule_while_two_processes_write() {
     let (_folder, file) = folder();
     let (directory, _) = furnished(&file);
     let writer = writer(&file);

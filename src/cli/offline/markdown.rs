@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn markdown_beyond_the_bound_keeps_whole_rows_and_counts_the_others() {
+    fn markdown_over_size_limit_keeps_whole_rows_and_counts_omitted() {
         let head = &["Message"];
         let few = [(1, 1, 1), (700, 700, 700), (5_000, 1, 0), (0, 5_000, 5_000)];
         for (first, second, third) in few.into_iter().chain((580..610).map(|first| (first, 1, 1))) {

@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_changes_nothing_is_passed_over() {
+    fn only_events_without_changes_are_skipped() {
         let event = |sort: &str, details: &str| {
             let text = format!(r#"{{"id": "1", "time": 1, "userId": "u", "type": "{sort}", "details": {details}}}"#);
             serde_json::from_str::<Event>(&text).unwrap().is_traffic()

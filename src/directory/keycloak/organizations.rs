@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_organization_says_holds_unless_it_is_anothers_own() {
+    fn organization_identifier_holds_unless_owned_by_another() {
         let id = |name: &str| PartnerId::of(&format!("u-{name}"));
         let kept = organization("1", "acme", "whatever");
         assert_eq!(record(&kept, PartnerContext::default()).unwrap().id.0, "whatever");
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_too_long_for_an_organization_is_cut_there_and_reads_as_it_was() {
+    fn organization_name_over_length_limit_is_cut_and_read_in_full() {
         let mark = OwnershipMark {
             installation: "prod".to_owned(),
             cluster: "c".to_owned(),

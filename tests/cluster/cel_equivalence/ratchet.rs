@@ -106,7 +106,7 @@ fn patch(plane: &ControlPlane, kind: &str, patch: &str) -> crate::support::contr
 }
 
 #[test]
-fn what_was_stored_before_a_rule_was_there_is_not_locked_by_it() {
+fn object_stored_before_a_rule_is_not_locked_by_it() {
     let plane = stored(&STORED.replace("DISPLAY", &"x".repeat(300)));
     for kind in KINDS {
         patch(&plane, kind, r#"{"spec": {"suspended": true}}"#).ok();
@@ -157,7 +157,7 @@ fn mends(plane: &ControlPlane) {
 }
 
 #[test]
-fn a_partner_without_host_admins_goes_and_is_suspended_together_with_naming_one() {
+fn partner_without_host_admins_must_name_one_or_be_deleted() {
     // The one rule above the leaves, there from the first release: what is not there has no leaf.
     let plane = stored(
         "apiVersion: guestlist.dev/v1alpha1\nkind: LocalPartner\nmetadata: {name: wrong, finalizers: [guestlist.dev/access]}\nspec: {}\n",

@@ -213,7 +213,7 @@ fn texts() -> Vec<(Verdict, &'static str, String)> {
 }
 
 #[test]
-fn what_check_passes_kubectl_takes_and_what_kubectl_refuses_check_reports() {
+fn check_passes_only_texts_that_kubectl_accepts() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("text.yaml");
     let mut wrong = Vec::new();

@@ -145,7 +145,7 @@ async fn the_server_and_the_reading_of_specs_say_the_same_words() {
 }
 
 #[tokio::test]
-async fn a_partner_without_the_list_of_host_admins_is_told_the_word_too() {
+async fn partner_without_host_admins_is_refused_with_the_reason() {
     let client = client().await;
     let told = refusal(&client, Kind::Partner, &json!({ "displayName": "Acme" })).await.unwrap();
     assert!(told.contains("spec.hostAdmins: Invalid value: HostAdminRequired:"), "{told}");
@@ -155,7 +155,7 @@ async fn a_partner_without_the_list_of_host_admins_is_told_the_word_too() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_told_at_once_with_its_place() {
+async fn all_violations_are_returned_at_once_with_their_fields() {
     let client = client().await;
     let spec = json!({
         "hostAdmins": ["a@host.example", "A@host.example", "nobody"],
@@ -219,7 +219,7 @@ async fn full_objects_fit_also_when_they_are_updated() {
 }
 
 #[tokio::test]
-async fn what_never_changes_cannot_be_reopened_either() {
+async fn immutable_field_cannot_be_cleared_either() {
     let client = client().await;
     for (kind, field, other) in [
         (Kind::Membership, "email", json!("carol@acme.example")),
@@ -250,7 +250,7 @@ async fn what_never_changes_cannot_be_reopened_either() {
 }
 
 #[tokio::test]
-async fn applying_again_changes_nothing_and_what_was_left_out_stays_out() {
+async fn second_apply_changes_nothing_and_adds_no_omitted_field() {
     let client = client().await;
     for kind in [Kind::Partner, Kind::Membership, Kind::Share] {
         let api = kind.api(&client);
@@ -303,7 +303,7 @@ fn kubectl_finds_the_kinds_by_short_name_category_and_field() {
 }
 
 #[tokio::test]
-async fn a_status_fits_in_full_and_a_number_that_nobody_could_read_does_not() {
+async fn full_status_is_accepted_and_out_of_range_number_is_refused() {
     let client = client().await;
     let name = "observed";
     Kind::Membership

@@ -26,7 +26,7 @@ fn sorted(mut operations: Vec<String>) -> Vec<String> {
 }
 
 #[test]
-fn what_a_plan_says_of_a_cluster_is_what_its_operator_does() {
+fn plan_from_cluster_matches_operations_of_the_operator() {
     let mut stage = Stage::start();
     stage.settle();
     stage.rests(4);
@@ -75,7 +75,7 @@ fn what_a_plan_says_of_a_cluster_is_what_its_operator_does() {
 }
 
 #[test]
-fn objects_that_were_let_go_can_be_deleted_without_the_operator_and_nobody_loses_anything() {
+fn detached_objects_delete_without_operator_and_keep_access() {
     let mut stage = Stage::start();
     stage.settle();
     stage.operator.kill();
@@ -91,7 +91,7 @@ fn objects_that_were_let_go_can_be_deleted_without_the_operator_and_nobody_loses
 }
 
 #[test]
-fn orphans_that_are_too_many_keep_what_they_have_until_somebody_gives_their_marks_back() {
+fn too_many_orphans_keep_access_until_they_are_detached() {
     let mut stage = Stage::start();
     stage.settle();
     let guests = (0..3).map(|n| WORLD.split("---").nth(1).unwrap().replace("bob", &format!("guest-{n}")));
@@ -118,7 +118,7 @@ fn orphans_that_are_too_many_keep_what_they_have_until_somebody_gives_their_mark
 }
 
 #[test]
-fn a_directory_of_another_installation_is_not_touched_until_it_is_taken_over() {
+fn directory_of_other_installation_is_unchanged_until_adopted() {
     let mut stage = Stage::start();
     stage.settle();
     stage.rests(4);

@@ -22,7 +22,7 @@ fn rename(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_directory_that_another_process_locks_is_waited_for_at_the_start_and_while_running() {
+fn locked_directory_is_awaited_at_start_and_while_running() {
     let mut stage = Stage::prepare();
     let lock = Connection::open(stage.operator.database()).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -53,7 +53,7 @@ fn a_directory_that_another_process_locks_is_waited_for_at_the_start_and_while_r
 }
 
 #[test]
-fn a_directory_that_is_moved_away_or_replaced_is_noticed_and_taken_up_again_when_it_is_back() {
+fn moved_or_replaced_directory_is_noticed_and_used_on_return() {
     let mut stage = Stage::start();
     stage.settle();
     let (here, there) = (stage.operator.database(), stage.operator.folder.join("elsewhere.db"));
@@ -88,7 +88,7 @@ fn a_directory_that_is_moved_away_or_replaced_is_noticed_and_taken_up_again_when
 }
 
 #[test]
-fn an_older_directory_put_in_its_place_ends_the_operator_and_the_next_start_takes_away_what_it_gives() {
+fn older_directory_ends_operator_and_next_start_revokes_excess() {
     let mut stage = Stage::start();
     stage.settle();
     let (here, older) = (stage.operator.database(), stage.operator.folder.join("older.db"));
@@ -110,7 +110,7 @@ fn an_older_directory_put_in_its_place_ends_the_operator_and_the_next_start_take
 }
 
 #[test]
-fn a_file_that_is_not_ours_is_named_left_alone_and_the_right_one_is_taken_when_it_is_there() {
+fn foreign_file_is_named_and_unchanged_until_directory_returns() {
     let mut stage = Stage::prepare();
     let (here, there) = (stage.operator.database(), stage.operator.folder.join("elsewhere.db"));
     rename(&here, &there);

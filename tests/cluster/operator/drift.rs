@@ -7,7 +7,7 @@ use crate::support::harness::{BOB, CAROL, Stage};
 use crate::support::operator::eventually;
 
 #[test]
-fn what_somebody_writes_into_the_directory_itself_is_corrected_and_told() {
+fn manual_edit_of_directory_is_corrected_with_an_event() {
     let mut stage = Stage::prepare();
     stage.operator.resync = "1s";
     stage.operator.start();

@@ -27,7 +27,7 @@ fn are_told(stage: &Stage, wanted: &[&str]) {
 }
 
 #[test]
-fn people_are_told_of_refusals_and_of_access_that_is_taken_once_and_of_nothing_else() {
+fn events_report_only_refusals_and_revoked_access_and_only_once() {
     let mut stage = Stage::prepare();
     stage.operator.resync = "1s";
     stage.operator.start();
@@ -55,7 +55,7 @@ fn people_are_told_of_refusals_and_of_access_that_is_taken_once_and_of_nothing_e
 }
 
 #[test]
-fn what_was_asked_for_is_no_warning_and_access_is_spoken_of_only_where_some_was_taken() {
+fn requested_change_is_normal_event_naming_only_revoked_access() {
     let stage = Stage::start();
     stage.settle();
     stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
@@ -82,7 +82,7 @@ fn what_was_asked_for_is_no_warning_and_access_is_spoken_of_only_where_some_was_
 }
 
 #[test]
-fn metrics_have_closed_labels_and_a_json_log_is_json_to_the_last_line() {
+fn metrics_have_closed_labels_and_json_log_is_json_to_the_end() {
     let stage = Stage::start();
     stage.settle();
     stage.rests(2);

@@ -22,7 +22,7 @@ fn now() -> String {
 }
 
 #[test]
-fn an_invitation_expires_at_its_instant_and_is_sent_again_once_when_asked_for() {
+fn invitation_expires_at_its_instant_and_is_resent_only_once() {
     let mut stage = Stage::start();
     let (partners, operator) = (stage.partners(), &stage.operator);
     stage.apply(PARTNER);
@@ -67,7 +67,7 @@ fn an_invitation_expires_at_its_instant_and_is_sent_again_once_when_asked_for() 
 }
 
 #[test]
-fn a_membership_that_is_created_again_starts_at_invited_and_mfa_counts_only_after_acceptance() {
+fn recreated_membership_is_invited_and_mfa_counts_once_accepted() {
     let stage = Stage::start();
     let (partners, operator) = (stage.partners(), &stage.operator);
     stage.settle();
@@ -85,7 +85,7 @@ fn a_membership_that_is_created_again_starts_at_invited_and_mfa_counts_only_afte
 }
 
 #[test]
-fn between_two_mails_to_one_address_the_policys_interval_passes_whatever_the_objects() {
+fn mails_to_one_address_keep_the_policy_interval_across_objects() {
     let stage = Stage::prepare();
     stage.operator.policy(&POLICY.replace("mailInterval: 0s", "mailInterval: 1h"));
     let mut stage = stage;

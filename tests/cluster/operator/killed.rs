@@ -86,7 +86,7 @@ fn apply(edit: &Edit, partners: Place<'_>) {
 }
 
 #[test]
-fn killed_at_any_moment_it_ends_the_same_and_no_forbidden_grant_was_ever_there() {
+fn operator_killed_anytime_converges_without_forbidden_grants() {
     let mut stage = Stage::start();
     let observer = observer::watch(&stage.operator);
     // How often one of them has become the leader by now.

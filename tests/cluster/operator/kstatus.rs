@@ -140,7 +140,7 @@ fn settle(stage: &Stage) {
 }
 
 #[test]
-fn tools_understand_each_state_and_kubectl_shows_it_in_the_promised_columns() {
+fn each_state_maps_to_kstatus_and_shows_documented_columns() {
     let stage = Stage::start();
     settle(&stage);
     let partners = stage.partners();

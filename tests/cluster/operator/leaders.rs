@@ -25,7 +25,7 @@ fn holder(plane: &ControlPlane) -> String {
 }
 
 #[test]
-fn a_leader_that_was_frozen_while_another_took_over_writes_nothing_when_it_wakes() {
+fn leader_frozen_during_takeover_writes_nothing_on_resume() {
     let mut stage = Stage::prepare();
     stage.operator.name = "first";
     stage.operator.arguments = vec!["--lease-duration=3s"];

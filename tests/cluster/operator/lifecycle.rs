@@ -4,7 +4,7 @@ use crate::support::harness::{BOB, CAROL, Stage, WORLD, deactivated};
 use crate::support::operator::eventually;
 
 #[test]
-fn a_guest_joins_turns_mfa_on_loses_it_and_leaves_with_his_partner() {
+fn guest_joins_enrols_mfa_loses_it_and_leaves_with_partner() {
     let mut stage = Stage::start();
     stage.apply(WORLD);
     let partners = stage.partners();

@@ -45,7 +45,7 @@ fn is_gone(stage: &Stage, team: &str) {
 }
 
 #[test]
-fn a_deleted_namespace_takes_all_access_with_it_and_hangs_on_nothing() {
+fn deleted_namespace_revokes_all_access_and_never_hangs() {
     let mut stage = Stage::prepare_with_controllers();
     stage.operator.policy(POLICY);
     stage.operator.start();

@@ -56,7 +56,7 @@ const PEOPLE: &str = "INSERT INTO accounts (name) VALUES ('a');
         VALUES ('g', 'a', 'Collaborator', 's', 'us', 'TOTP', 'TOTP', '2027-01-01T00:02:00.000000000Z');";
 
 #[test]
-fn the_observer_notices_what_is_forbidden() {
+fn observer_notices_forbidden_states() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("directory.db");
     drop(Store::open(&path, OpenMode::Create).unwrap());

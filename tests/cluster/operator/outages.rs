@@ -23,7 +23,7 @@ fn allow(stage: &Stage, resource: &str, verbs: &[&str]) {
 }
 
 #[test]
-fn without_its_crds_it_says_what_to_install_and_goes_on_when_they_are_there() {
+fn missing_crds_are_named_and_operator_continues_once_installed() {
     let plane = ControlPlane::start();
     plane.kubectl(&["create", "namespace", "guestlist"]).ok();
     plane.kubectl(&["create", "namespace", "partners"]).ok();
@@ -42,7 +42,7 @@ fn without_its_crds_it_says_what_to_install_and_goes_on_when_they_are_there() {
 }
 
 #[test]
-fn crds_that_are_deleted_take_all_access_along_and_can_be_installed_again() {
+fn deleted_crds_revoke_all_access_and_can_be_reinstalled() {
     let stage = Stage::start();
     stage.settle();
     stage.plane.kubectl(&["delete", "crd", "-l", "app.kubernetes.io/name=guestlist", "--timeout=60s"]).ok();
@@ -61,7 +61,7 @@ fn crds_that_are_deleted_take_all_access_along_and_can_be_installed_again() {
 }
 
 #[test]
-fn forbidden_verbs_are_named_and_what_they_held_up_is_done_when_they_are_allowed() {
+fn forbidden_verbs_are_named_and_delayed_work_runs_once_allowed() {
     let kinds = "localpartners";
     let mut stage = Stage::prepare();
     // To list: it is not ready, for it knows nothing.
@@ -103,7 +103,7 @@ fn forbidden_verbs_are_named_and_what_they_held_up_is_done_when_they_are_allowed
 }
 
 #[test]
-fn while_the_api_server_is_away_access_is_taken_and_when_it_is_back_all_goes_on() {
+fn api_server_outage_allows_revocations_and_work_resumes_after() {
     let mut stage = Stage::prepare();
     stage.operator.arguments = vec!["--lease-duration=2s"];
     stage.operator.start();

@@ -21,7 +21,7 @@ fn metric(stage: &Stage, name: &str) -> String {
 }
 
 #[test]
-fn a_guest_whose_membership_vanished_is_counted_named_and_without_access_until_it_comes_back() {
+fn orphan_is_counted_named_and_without_access_until_restored() {
     let mut stage = Stage::start();
     stage.settle();
     stage.operator.kill();
@@ -67,7 +67,7 @@ fn objects_restored_from_a_backup_take_everything_up_as_it_is() {
 }
 
 #[test]
-fn another_installation_stops_before_it_touches_anything_and_says_the_way_on() {
+fn other_installation_stops_before_any_change_and_names_the_fix() {
     let mut stage = Stage::start();
     stage.settle();
     stage.operator.terminate();
@@ -83,7 +83,7 @@ fn another_installation_stops_before_it_touches_anything_and_says_the_way_on() {
 }
 
 #[test]
-fn a_record_is_purged_when_its_time_has_come_though_no_object_is_left() {
+fn deactivated_record_is_purged_on_time_without_any_object() {
     let mut stage = Stage::start();
     stage.settle();
     let partners = stage.partners();

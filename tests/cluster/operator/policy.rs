@@ -4,7 +4,7 @@ use crate::support::harness::{CAROL, Stage, WORLD};
 use crate::support::operator::POLICY;
 
 #[test]
-fn whoever_is_not_listed_gets_nothing_whatever_is_written() {
+fn unlisted_namespace_gets_nothing_for_any_manifest() {
     let stage = Stage::start();
     let operator = &stage.operator;
     stage.plane.kubectl(&["create", "namespace", "strangers"]).ok();
@@ -25,7 +25,7 @@ fn whoever_is_not_listed_gets_nothing_whatever_is_written() {
 }
 
 #[test]
-fn a_policy_that_cannot_be_read_keeps_what_is_there_and_gives_nothing_new() {
+fn unreadable_policy_keeps_access_and_grants_nothing_new() {
     let stage = Stage::start();
     stage.settle();
     let (partners, operator) = (stage.partners(), &stage.operator);
@@ -72,7 +72,7 @@ fn operator_started_on_policy_without_tenants_waits_for_one() {
 }
 
 #[test]
-fn without_tenants_nobody_is_allowed_anything_and_the_operator_says_so() {
+fn policy_without_tenants_denies_all_access_with_a_reason() {
     let mut stage = Stage::prepare();
     stage.operator.policy("tenants: []\n");
     stage.operator.start();

@@ -126,7 +126,7 @@ fn requests(stage: &Stage) -> usize {
 }
 
 #[test]
-fn at_rest_five_resyncs_and_a_restart_write_nothing_whatever_state_objects_are_in() {
+fn resyncs_and_restart_at_rest_write_nothing_in_any_state() {
     let mut stage = Stage::prepare();
     stage.operator.resync = "1s";
     stage.operator.start();

@@ -3,7 +3,7 @@
 use crate::support::harness::{BOB, CAROL, Stage, WORLD, deactivated};
 
 #[test]
-fn a_cluster_that_is_restored_behind_a_running_operator_is_believed_and_nobody_gets_back_what_he_lost() {
+fn restored_cluster_is_trusted_and_removed_guest_is_reinvited() {
     let mut stage = Stage::start();
     stage.settle();
     stage.rests(2);
@@ -39,7 +39,7 @@ fn a_cluster_that_is_restored_behind_a_running_operator_is_believed_and_nobody_g
 }
 
 #[test]
-fn objects_that_are_created_anew_take_up_the_guests_of_their_names_and_active_stays_active() {
+fn recreated_objects_reclaim_guests_of_their_names_as_active() {
     let mut stage = Stage::start();
     stage.settle();
     let partners = stage.partners();
@@ -66,7 +66,7 @@ fn objects_that_are_created_anew_take_up_the_guests_of_their_names_and_active_st
 }
 
 #[test]
-fn a_membership_that_vanished_without_its_finalizer_leaves_no_access_behind() {
+fn membership_gone_without_finalizer_leaves_no_access() {
     let mut stage = Stage::start();
     stage.settle();
     stage.operator.kill();

@@ -15,12 +15,12 @@ spec: {partnerRef: {name: acme}, email: dave@acme.example, role: GuestAdmin, inv
 fn roles_come_and_go_propagators_leave_and_names_are_used_again() {
     let stage = Stage::start();
     stage.settle();
-    promotion_demotion_exclusion_and_overrides_take_hold_and_give_back(&stage);
-    a_propagator_leaves_and_comes_back_and_nobody_else_takes_his_place(&stage);
-    a_name_that_another_person_takes_gives_him_nothing_where_the_entry_is_pinned(&stage);
+    promotion_demotion_exclusion_and_overrides_apply_and_revert(&stage);
+    propagator_leaves_and_returns_and_is_not_replaced(&stage);
+    name_reused_by_other_person_gets_nothing_from_pinned_entry(&stage);
 }
 
-fn promotion_demotion_exclusion_and_overrides_take_hold_and_give_back(stage: &Stage) {
+fn promotion_demotion_exclusion_and_overrides_apply_and_revert(stage: &Stage) {
     let partners = stage.partners();
     // Exclusion beats everything else, for a Guest User and for a Guest Admin.
     for (name, email, access) in [("bob", BOB, "instagram:Collaborator"), ("carol", CAROL, "instagram:Manager")] {
@@ -60,7 +60,7 @@ fn promotion_demotion_exclusion_and_overrides_take_hold_and_give_back(stage: &St
     partners.says("share/instagram", "Reconciled");
 }
 
-fn a_propagator_leaves_and_comes_back_and_nobody_else_takes_his_place(stage: &Stage) {
+fn propagator_leaves_and_returns_and_is_not_replaced(stage: &Stage) {
     stage.apply(DAVE_TOO);
     stage.operator.joins_with_mfa(DAVE);
     let partners = stage.partners();
@@ -82,7 +82,7 @@ fn a_propagator_leaves_and_comes_back_and_nobody_else_takes_his_place(stage: &St
     partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
 }
 
-fn a_name_that_another_person_takes_gives_him_nothing_where_the_entry_is_pinned(stage: &Stage) {
+fn name_reused_by_other_person_gets_nothing_from_pinned_entry(stage: &Stage) {
     const MALLORY: &str = "mallory@acme.example";
     let partners = stage.partners();
     let entries = r#"{"spec":{"guestUsers":[{"name":"bob","propagatedBy":"carol","email":"bob@acme.example"}]}}"#;

@@ -85,7 +85,7 @@ fn said(arguments: &[&str], kubeconfig: &std::path::Path) -> String {
 }
 
 #[test]
-fn what_is_mistyped_around_a_password_is_refused_without_repeating_it() {
+fn mistyped_configuration_is_refused_without_repeating_password() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);

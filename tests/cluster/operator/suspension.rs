@@ -7,12 +7,12 @@ const MANAGER: &[&str] = &["instagram:Manager"];
 const COLLABORATOR: &[&str] = &["instagram:Collaborator"];
 
 #[test]
-fn what_is_suspended_expired_or_overdue_withholds_and_comes_back() {
+fn suspended_expired_or_overdue_access_is_revoked_and_returns() {
     let stage = Stage::start();
     stage.settle();
     suspending_each_kind_withholds_and_lifting_it_gives_back(&stage);
-    each_kind_expires_at_its_instant_and_extending_it_revives_everything(&stage);
-    an_overdue_enrolment_suspends_until_mfa_is_on_and_leaves_the_login_open(&stage);
+    each_kind_expires_at_its_instant_and_extension_restores_all(&stage);
+    overdue_enrolment_suspends_until_mfa_and_keeps_login_open(&stage);
 }
 
 fn suspending_each_kind_withholds_and_lifting_it_gives_back(stage: &Stage) {
@@ -58,7 +58,7 @@ spec: {partnerRef: {name: acme}, email: quinn@acme.example, invitedBy: alice@hos
     partners.guest("quinn", "quinn@acme.example", "Invited", &[]);
 }
 
-fn each_kind_expires_at_its_instant_and_extending_it_revives_everything(stage: &Stage) {
+fn each_kind_expires_at_its_instant_and_extension_restores_all(stage: &Stage) {
     let partners = stage.partners();
     let extended = r#"{"spec":{"expiresAt":"2199-01-01T00:00:00Z"}}"#;
     // Nobody touches anything when the instant comes: it is acted upon at once, not at the next resync.
@@ -98,7 +98,7 @@ fn each_kind_expires_at_its_instant_and_extending_it_revives_everything(stage: &
     partners.shows("gm/bob", "expires soon", soon);
 }
 
-fn an_overdue_enrolment_suspends_until_mfa_is_on_and_leaves_the_login_open(stage: &Stage) {
+fn overdue_enrolment_suspends_until_mfa_and_keeps_login_open(stage: &Stage) {
     let partners = stage.partners();
     partners.patch("lp/acme", r#"{"spec":{"mfa":{"enrolWithin":"1s"}}}"#);
     stage.operator.directory_ok(&["reset-mfa", BOB]);

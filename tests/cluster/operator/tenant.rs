@@ -164,7 +164,7 @@ fn told(stage: &Stage, kubeconfig: &Path, namespace: &str) -> String {
 }
 
 #[test]
-fn a_tenant_whom_nobody_listed_gets_at_nothing_and_learns_nothing() {
+fn unlisted_tenant_accesses_nothing_and_learns_nothing() {
     let mut stage = Stage::prepare_with_controllers();
     stage
         .operator
@@ -223,11 +223,11 @@ fn a_tenant_whom_nobody_listed_gets_at_nothing_and_learns_nothing() {
     stage.plane.kubectl_as(&mallory, &["delete", "lp,gm,share", "--all", "-n", "strangers", "--timeout=60s"], "").ok();
     assert_eq!(stage.operator.show(), before);
 
-    one_who_is_listed_learns_no_more_than_what_is_his(&stage);
+    listed_tenant_learns_nothing_beyond_its_own_objects(&stage);
     assert_eq!(victims(), seen);
 }
 
-fn one_who_is_listed_learns_no_more_than_what_is_his(stage: &Stage) {
+fn listed_tenant_learns_nothing_beyond_its_own_objects(stage: &Stage) {
     let mallory = tenant(stage, "team-b");
     let team = stage.at("team-b");
     let share = |name: &str, account: &str| {

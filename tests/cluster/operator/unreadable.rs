@@ -44,7 +44,7 @@ fn carol_is_not_delayed(partners: Place<'_>) {
 }
 
 #[test]
-fn an_unreadable_membership_delays_nobody_keeps_what_it_had_and_can_be_mended_or_deleted() {
+fn unreadable_membership_keeps_access_until_fixed_or_deleted() {
     let mut stage = Stage::start();
     stage.settle();
     stage.apply(
@@ -95,7 +95,7 @@ spec: {partnerRef: {name: acme}, email: dave@acme.example, role: GuestAdmin, inv
 }
 
 #[test]
-fn an_unreadable_share_or_partner_keeps_what_was_given_and_lets_go_when_it_is_deleted() {
+fn unreadable_share_or_partner_keeps_grants_until_deleted() {
     let stage = Stage::start();
     stage.settle();
     let partners = stage.partners();

@@ -82,7 +82,7 @@ fn forges_are_given_sarif() {
 }
 
 #[test]
-fn a_name_with_spaces_is_a_uri_and_a_file_that_is_missing_has_no_region() {
+fn sarif_escapes_spaces_in_uri_and_missing_file_has_no_region() {
     let directory = tempfile::tempdir().unwrap();
     let said = run(directory.path(), &["-o", "sarif", "a b.yaml"], "");
     let log: Value = serde_json::from_str(&said.out).unwrap();
@@ -91,7 +91,7 @@ fn a_name_with_spaces_is_a_uri_and_a_file_that_is_missing_has_no_region() {
 }
 
 #[test]
-fn a_terminal_is_not_steered_by_what_stands_in_a_file() {
+fn control_characters_of_a_file_never_reach_the_terminal() {
     let text = "apiVersion: guestlist.dev/v1alpha1\nkind: LocalPartner\nmetadata: {name: acme}\nspec: {hostAdmins: [\"\\e[2J\u{202e}x\"]}\n";
     let directory = tempfile::tempdir().unwrap();
     let said = run(directory.path(), &["-"], text);
@@ -112,7 +112,7 @@ fn a_long_line_is_cut_around_the_problem() {
 }
 
 #[test]
-fn a_message_is_short_however_long_what_is_wrong_is() {
+fn message_stays_short_for_a_value_of_any_length() {
     let long = "ü".repeat(400);
     for (place, wrong) in [
         ("a@host.example", format!("{long}@host.example")),

@@ -19,7 +19,7 @@ fn partner(extra: &str) -> String {
 }
 
 #[test]
-fn what_would_only_wait_is_a_warning() {
+fn object_that_would_only_wait_is_a_warning() {
     let (status, report) = check(&membership("bob", ""));
     assert_eq!(short(&report), ["warning PartnerNotFound 6:22 spec.partnerRef.name"]);
     assert_eq!(status, 0);
@@ -84,7 +84,7 @@ fn two_objects_of_one_name_are_an_error_that_names_both_places() {
 }
 
 #[test]
-fn of_two_who_claim_one_thing_the_other_ones_place_is_said() {
+fn duplicate_names_the_place_of_the_other_object() {
     let again = membership("robert", "").replace("robert@", "bob@");
     let share = |name: &str| {
         format!(
@@ -160,7 +160,7 @@ fn files_directories_and_standard_input_are_read_together() {
 }
 
 #[test]
-fn what_cannot_be_read_is_status_two_and_the_rest_is_checked() {
+fn unreadable_file_exits_with_two_and_the_rest_is_checked() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("a.yaml"), membership("bob", "").replace("bob@", "bob at ")).unwrap();
     std::fs::write(directory.path().join("b.yaml"), b"a: \xff\n").unwrap();
@@ -173,7 +173,7 @@ fn what_cannot_be_read_is_status_two_and_the_rest_is_checked() {
 
 #[cfg(unix)]
 #[test]
-fn a_directory_with_links_that_lead_nowhere_or_round_in_circles_is_read_to_its_end() {
+fn directory_with_broken_or_cyclic_links_is_read_to_the_end() {
     use std::os::unix::fs::symlink;
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
@@ -229,7 +229,7 @@ fn guests_beyond_the_room_of_a_partner_are_all_checked() {
 }
 
 #[test]
-fn who_could_pass_an_account_on_is_named_however_many_shares_and_guests_a_partner_has() {
+fn possible_propagators_are_named_however_large_the_partner() {
     let mut all = partner("");
     for i in 0..2_000 {
         let _ = write!(all, "---\n{}", membership(&format!("guest-{i}"), ""));

@@ -25,7 +25,7 @@ fn scalars_are_read_as_kubectl_reads_them() {
 }
 
 #[test]
-fn a_field_without_a_value_is_refused_as_server_side_apply_refuses_it() {
+fn field_without_value_is_refused_as_by_server_side_apply() {
     let (status, found) = spec("  hostAdmins: [a@host.example]\n  displayName:\n  mfa: ~\n");
     assert_eq!(found, ["error schema 6:3 spec.displayName", "error schema 7:3 spec.mfa"]);
     assert_eq!(status, 1);
@@ -161,7 +161,7 @@ fn every_way_to_write_a_document_is_read() {
 }
 
 #[test]
-fn what_means_to_be_ours_is_not_taken_for_foreign() {
+fn mistyped_api_version_or_kind_is_not_taken_for_foreign() {
     for (text, place) in [
         (HEAD.replace("v1alpha1", "v1"), "error schema 1:13 apiVersion"),
         (HEAD.replace("LocalPartner", "LocalPartners"), "error schema 2:7 kind"),

@@ -8,7 +8,6 @@ use guestlist::directory::{
     Origin, OwnershipMark, PartnerId, PartnerRecord, Revision, Snapshot, UserRecord,
 };
 use guestlist::domain::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
-use guestlist::validation;
 use jiff::Timestamp;
 
 use super::directory::Double;

@@ -2,7 +2,6 @@
 
 use guestlist::api;
 use guestlist::cache::{Kind, ObjectCache, ObjectRef};
-use guestlist::operator::watch;
 use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
 

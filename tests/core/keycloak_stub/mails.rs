@@ -287,7 +287,7 @@ async fn invitation_ends_with_the_shorter_of_two_lifetimes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn revoked_invitations_are_gone_whoever_deletes_them() {
+async fn revoked_invitations_are_gone_despite_concurrent_deletion() {
     for (state, operation) in [
         (State::Invited, Operation::RevokeInvitation { guest: guest() }),
         (State::Invited, Operation::Deactivate { guest: guest() }),

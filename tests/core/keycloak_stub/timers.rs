@@ -100,7 +100,7 @@ async fn oldest_call_without_an_answer_is_named_while_it_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn read_is_made_twice_where_the_connection_fails_and_a_write_once() {
+async fn read_is_retried_once_after_failed_connection_and_write_never() {
     for fate in [Fate::Unreached, Fate::Lost, Fate::BreaksOff, Fate::Silent] {
         let stage = stage().await;
         stage.wire.rules(move |_, _| fate);
@@ -198,7 +198,7 @@ async fn nothing_is_written_once_another_one_leads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_takes_the_lead_waits_until_no_look_of_another_holds() {
+async fn new_leader_waits_until_leadership_check_of_other_expires() {
     // The other one takes the lead right after a look: the leader writes on it for as long as it holds, and no longer.
     for after in [0, 50, 100, 140, 160, 190, 210, 260] {
         let stage = stage().await;

@@ -51,7 +51,7 @@ async fn token_is_renewed_before_its_end_and_never_used_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn life_of_a_token_counts_from_the_question_and_not_from_its_answer() {
+async fn token_lifetime_counts_from_request_and_not_from_response() {
     let stage = furnished();
     stage.wire.tokens_last(100);
     stage
@@ -88,7 +88,7 @@ async fn token_that_ends_during_a_long_listing_is_renewed_on_the_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_renewal_serves_all_who_call_at_once() {
+async fn one_token_renewal_serves_all_concurrent_calls() {
     let stage = furnished();
     // All are under way before the first answer is there.
     stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(3)));

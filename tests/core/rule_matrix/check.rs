@@ -35,7 +35,7 @@ fn the_world_of_the_pairs_breaks_no_rule() {
 }
 
 #[test]
-fn each_rule_that_files_can_tell_refuses_one_and_lets_the_nearest_through() {
+fn each_check_rule_refuses_its_case_and_accepts_the_nearest() {
     let directory = tempfile::tempdir().unwrap();
     let file = policy(&directory);
     for pair in PAIRS.iter().filter(|pair| pair.asked != Asked::Changed) {
@@ -53,7 +53,7 @@ fn each_rule_that_files_can_tell_refuses_one_and_lets_the_nearest_through() {
 }
 
 #[test]
-fn a_role_that_does_not_read_is_told_once_and_not_again_for_each_who_would_pass_the_account_on() {
+fn invalid_role_is_reported_once_and_not_for_each_propagator() {
     let override_of_carol = "  roleOverrides:\n  - {name: carol, role: Manager}\n";
     let world = WORLD.replace(override_of_carol, "");
     assert_eq!(errors(&check_with(&[], &world).1), [""; 0]);

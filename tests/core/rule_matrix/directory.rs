@@ -267,7 +267,7 @@ fn is_said(world: &World, Scenario { reason, at, .. }: &Scenario) -> bool {
 }
 
 #[test]
-fn each_rule_that_the_directory_decides_refuses_one_and_lets_the_nearest_through() {
+fn each_directory_rule_refuses_its_case_and_accepts_the_nearest() {
     for (place, scenario) in SCENARIOS.iter().enumerate() {
         let what = format!("{} {} (scenario {place})", scenario.reason, scenario.at);
         let mut world = shared();
@@ -297,7 +297,7 @@ fn a_stranger_of_the_directory_is_left_alone() {
 }
 
 #[test]
-fn a_guest_among_the_host_admins_taints_his_entry_alone() {
+fn guest_among_host_admins_taints_only_that_entry() {
     let mut world = shared();
     carol_runs_globex(&mut world);
     world.membership("gil", "partnerRef: {name: globex}\nemail: gil@globex.example\ninvitedBy: alice@host.example\n");
@@ -309,7 +309,7 @@ fn a_guest_among_the_host_admins_taints_his_entry_alone() {
 }
 
 #[test]
-fn an_unreadable_object_gives_nothing_new_and_takes_nothing_away() {
+fn unreadable_object_grants_nothing_new_and_revokes_nothing() {
     for (kind, name) in
         [(Kind::Partner, "acme"), (Kind::Share, "instagram"), (Kind::Membership, "bob"), (Kind::Membership, "carol")]
     {
@@ -394,7 +394,7 @@ fn paused_share_revokes_access_without_the_method_it_asks_for() {
 }
 
 #[test]
-fn a_list_of_domains_that_is_tightened_revokes_invitations_and_withholds_grants_and_deactivates_nobody() {
+fn tightened_domains_revoke_access_and_deactivate_no_guest() {
     let mut world = shared();
     world.member("new", "GuestUser", "");
     world.settle();
@@ -426,7 +426,7 @@ fn a_guest_admin_invites_guest_users_only() {
 }
 
 #[test]
-fn a_guest_user_waits_for_the_guest_admin_who_invites_him() {
+fn guest_user_waits_for_the_inviting_guest_admin() {
     let mut world = acme();
     world.membership("user", "partnerRef: {name: acme}\nemail: x@acme.example\ninvitedBy: carol@acme.example\n");
     world.settle();
@@ -437,7 +437,7 @@ fn a_guest_user_waits_for_the_guest_admin_who_invites_him() {
 }
 
 #[test]
-fn a_partner_has_an_account_through_one_share_and_the_one_that_gives_it_keeps_doing_so() {
+fn duplicate_share_of_account_leaves_it_to_the_granting_share() {
     let mut world = acme();
     world.share("instagram", "");
     world.settle();
@@ -469,7 +469,7 @@ fn objects_may_come_in_any_order() {
 }
 
 #[test]
-fn a_host_admin_who_is_not_there_yet_counts_as_absent() {
+fn missing_host_admin_counts_as_absent() {
     let mut world = World::acme();
     world.partner("acme", "hostAdmins: [later@host.example]");
     world.settle();

@@ -69,7 +69,7 @@ fn is_said(world: &World, pair: &Pair) -> bool {
 }
 
 #[test]
-fn in_the_world_of_the_pairs_everybody_gets_what_the_specs_say() {
+fn unchanged_base_of_the_pairs_grants_the_specified_access() {
     let world = settled(WORLD);
     assert_eq!(all_violations(&world), [""; 0]);
     assert_eq!(
@@ -79,7 +79,7 @@ fn in_the_world_of_the_pairs_everybody_gets_what_the_specs_say() {
 }
 
 #[test]
-fn each_rule_that_manifests_decide_refuses_one_and_lets_the_nearest_through() {
+fn each_manifest_rule_refuses_its_case_and_accepts_the_nearest() {
     let whole = settled(WORLD).effective();
     for pair in PAIRS.iter().filter(|pair| pair.asked != Asked::Changed) {
         let world = settled(&pair.world(pair.refused));
@@ -103,7 +103,7 @@ fn each_rule_that_manifests_decide_refuses_one_and_lets_the_nearest_through() {
 }
 
 #[test]
-fn what_never_changes_is_compared_with_what_the_directory_recorded() {
+fn immutable_fields_are_compared_with_the_directory_record() {
     for pair in PAIRS.iter().filter(|pair| pair.asked == Asked::Changed) {
         let mut world = settled(WORLD);
         let before = world.access();
@@ -121,7 +121,7 @@ fn what_never_changes_is_compared_with_what_the_directory_recorded() {
 }
 
 #[test]
-fn what_breaks_a_rule_can_still_be_suspended_annotated_and_deleted() {
+fn invalid_object_can_be_suspended_annotated_and_deleted() {
     for pair in PAIRS.iter().filter(|pair| pair.asked != Asked::Changed && !pair.waits()) {
         let mut world = settled(&pair.world(pair.refused));
         let (kind, name, _) = pair.place();

@@ -65,7 +65,7 @@ fn something_happens(sim: &mut Sim, dice: &mut Dice) {
 }
 
 #[test]
-fn whatever_goes_and_comes_in_the_end_everybody_has_what_is_declared_and_nothing_moves() {
+fn access_after_random_changes_is_as_declared_and_at_rest() {
     for seed in 1..=120 {
         let mut sim = Sim::new(seed);
         let mut dice = Dice(seed);

@@ -47,7 +47,7 @@ fn all_is_well(sim: &mut Sim) {
 }
 
 #[test]
-fn who_may_still_use_what_was_taken_back_is_not_said_to_be_without_it() {
+fn guest_with_unrevoked_access_is_not_reported_without_it() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let had = sim.effective();
@@ -72,7 +72,7 @@ fn who_may_still_use_what_was_taken_back_is_not_said_to_be_without_it() {
 }
 
 #[test]
-fn an_edit_taken_back_before_the_directory_takes_anything_leaves_nothing_to_wait_for() {
+fn edit_reverted_before_directory_accepts_it_leaves_no_wait() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.cursed = vec![email("bob@acme.example")];
@@ -85,7 +85,7 @@ fn an_edit_taken_back_before_the_directory_takes_anything_leaves_nothing_to_wait
 }
 
 #[test]
-fn refused_revocation_is_said_of_its_object_beside_the_access_that_is_left() {
+fn refused_revocation_is_reported_beside_remaining_access() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let had = sim.effective();
@@ -146,7 +146,7 @@ fn owed() -> Sim {
 }
 
 #[test]
-fn what_is_to_be_taken_away_does_not_wait_for_what_cannot_be_given() {
+fn revocation_does_not_wait_for_a_refused_grant() {
     let has = |sim: &Sim| sim.effective().keys().filter(|(name, _)| name == "bob").count();
     let mut sim = owed();
     assert_eq!(has(&sim), 1);
@@ -167,7 +167,7 @@ fn what_is_to_be_taken_away_does_not_wait_for_what_cannot_be_given() {
 }
 
 #[test]
-fn one_guest_who_cannot_be_given_something_is_not_taken_for_the_directory() {
+fn refused_grant_of_one_guest_is_not_a_directory_failure() {
     let mut sim = owed();
     assert_eq!(sim.engine.health.missing(), [] as [String; 0], "though nothing else was to be done");
     for second in 0..20 {
@@ -179,7 +179,7 @@ fn one_guest_who_cannot_be_given_something_is_not_taken_for_the_directory() {
 }
 
 #[test]
-fn a_lease_that_is_renewed_late_delays_nobody_however_long_it_took_and_whatever_happened_meanwhile() {
+fn late_lease_renewal_of_any_length_delays_no_later_work() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let had = sim.effective();
@@ -200,7 +200,7 @@ fn a_lease_that_is_renewed_late_delays_nobody_however_long_it_took_and_whatever_
 }
 
 #[test]
-fn a_mail_that_cannot_be_sent_is_its_guests_own_trouble_and_nobody_elses() {
+fn unsendable_mail_affects_only_its_guest() {
     let mut sim = Sim::new(0);
     walk::apply(&mut sim);
     sim.settle();

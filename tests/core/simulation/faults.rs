@@ -70,18 +70,18 @@ fn fault_at_every_call(beginning: usize, scenario: fn(&mut Sim)) {
 }
 
 #[test]
-fn setting_up_ends_the_same_whatever_goes_wrong_at_whichever_call() {
+fn creation_with_any_fault_at_any_call_ends_the_same() {
     fault_at_every_call(0, setting_up);
 }
 
 #[test]
-fn taking_away_ends_the_same_whatever_goes_wrong_at_whichever_call() {
+fn revocation_with_any_fault_at_any_call_ends_the_same() {
     let beginning = run(0, None, setting_up).calls.len();
     fault_at_every_call(beginning, taking_away);
 }
 
 #[test]
-fn purging_ends_the_same_whatever_goes_wrong_at_whichever_call() {
+fn purge_with_any_fault_at_any_call_ends_the_same() {
     let beginning = run(0, None, |sim| {
         walk::begin(sim);
         sim.delete(Partner, "acme");
@@ -102,7 +102,7 @@ fn purging_ends_the_same_whatever_goes_wrong_at_whichever_call() {
 }
 
 #[test]
-fn who_is_deleted_before_the_answer_to_his_acceptance_is_known_is_ended_all_the_same() {
+fn guest_deleted_before_invite_response_is_known_is_deactivated() {
     let golden = run(0, None, setting_up);
     for (at, _) in golden.calls.iter().enumerate().filter(|(_, call)| call.starts_with("InviteGuest for ")) {
         let name = golden.calls[at].rsplit('/').next().unwrap().to_owned();
@@ -122,7 +122,7 @@ fn who_is_deleted_before_the_answer_to_his_acceptance_is_known_is_ended_all_the_
 }
 
 #[test]
-fn a_partner_deleted_before_the_answer_to_his_first_record_is_known_is_put_away_all_the_same() {
+fn partner_deleted_before_first_response_is_deactivated() {
     let mut sim = Sim::new(0);
     let spec = walk::objects().into_iter().find(|(kind, ..)| *kind == Partner).unwrap().2;
     sim.create(Partner, "acme", spec);
@@ -146,7 +146,7 @@ fn a_partner_deleted_before_the_answer_to_his_first_record_is_known_is_put_away_
 }
 
 #[test]
-fn the_order_in_which_things_are_told_and_done_does_not_matter() {
+fn order_of_events_and_operations_does_not_change_the_end() {
     let golden = run(0, None, taking_away);
     for seed in 1..=60 {
         let mut sim = run(seed, None, taking_away);
@@ -164,7 +164,7 @@ fn the_same_seed_makes_the_same_calls() {
 }
 
 #[test]
-fn edits_in_the_middle_of_everything_give_nothing_that_was_not_allowed() {
+fn edits_during_any_step_grant_nothing_forbidden() {
     let mut first = None;
     for seed in 1..=150 {
         let mut sim = Sim::new(seed);

@@ -47,7 +47,7 @@ fn vanish(sim: &mut Sim, kind: Kind, name: &str) {
 }
 
 #[test]
-fn nothing_is_purged_faster_for_being_restarted_and_all_goes_in_the_end() {
+fn restarts_never_speed_up_purges_and_all_are_purged_in_the_end() {
     for restarts in [false, true] {
         let mut sim = Sim::new(0);
         crowd(&mut sim, 6);
@@ -77,7 +77,7 @@ fn nothing_is_purged_faster_for_being_restarted_and_all_goes_in_the_end() {
 }
 
 #[test]
-fn nothing_is_purged_after_a_reading_that_failed_and_all_the_more_after_the_next_that_did_not() {
+fn nothing_is_purged_after_failed_read_until_the_next_succeeds() {
     let mut sim = Sim::new(0);
     crowd(&mut sim, 2);
     sim.delete(Membership, "g0");
@@ -108,7 +108,7 @@ fn nothing_is_swept_before_each_kind_was_listed() {
 }
 
 #[test]
-fn an_orphan_loses_access_and_is_counted_also_where_his_partner_is_gone() {
+fn orphan_loses_access_and_is_counted_without_partner_too() {
     for seed in 0..20 {
         let mut sim = Sim::new(seed);
         walk::begin(&mut sim);
@@ -129,7 +129,7 @@ fn an_orphan_loses_access_and_is_counted_also_where_his_partner_is_gone() {
 }
 
 #[test]
-fn too_many_orphans_are_left_as_they_are_and_readiness_says_so_until_they_are_few() {
+fn too_many_orphans_are_unchanged_and_readiness_says_so() {
     let mut sim = Sim::new(0);
     crowd(&mut sim, 5);
     for n in 0..4 {
@@ -176,7 +176,7 @@ fn a_list_that_lags_makes_nobody_an_orphan() {
 }
 
 #[test]
-fn a_restored_backup_takes_everything_up_as_it_is_whatever_comes_first() {
+fn restored_backup_reclaims_everything_in_any_order() {
     for seed in 0..40 {
         let mut sim = Sim::new(seed);
         walk::begin(&mut sim);
@@ -199,7 +199,7 @@ fn a_restored_backup_takes_everything_up_as_it_is_whatever_comes_first() {
 }
 
 #[test]
-fn marks_of_another_cluster_stop_the_operator_before_it_touches_anything() {
+fn marks_of_other_cluster_stop_operator_before_any_change() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let owner = Owner { cluster: "another".to_owned(), ..sim.engine.owner.clone() };
@@ -214,7 +214,7 @@ fn marks_of_another_cluster_stop_the_operator_before_it_touches_anything() {
 }
 
 #[test]
-fn who_was_adopted_is_never_purged() {
+fn adopted_guest_is_never_purged() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let bob = email("bob@acme.example");
@@ -234,7 +234,7 @@ fn who_was_adopted_is_never_purged() {
 }
 
 #[test]
-fn a_propagator_whose_record_is_purged_may_still_come_and_everybody_concerned_says_so() {
+fn purged_propagator_is_awaited_in_all_affected_statuses() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.delete(Membership, "carol");
@@ -248,7 +248,7 @@ fn a_propagator_whose_record_is_purged_may_still_come_and_everybody_concerned_sa
 }
 
 #[test]
-fn an_engine_that_still_waits_for_its_lists_is_not_woken_all_the_time() {
+fn engine_waiting_for_lists_is_not_woken_repeatedly() {
     let mut sim = Sim::new(0);
     crowd(&mut sim, 1);
     let mut engine = Engine::new(sim.engine.owner.clone(), sim.engine.workspace.clone(), 4);
@@ -274,7 +274,7 @@ fn orphans_are_not_forgotten_while_the_directory_is_away() {
 }
 
 #[test]
-fn a_partner_that_vanished_is_kept_for_its_guests_and_put_away_and_purged_when_it_has_none() {
+fn vanished_partner_is_kept_for_guests_and_purged_when_empty() {
     let mut sim = Sim::new(0);
     crowd(&mut sim, 1);
     vanish(&mut sim, Partner, "acme");

@@ -67,7 +67,7 @@ fn foretold(sim: &Sim) -> Vec<String> {
 }
 
 #[test]
-fn what_the_directory_only_ever_answers_with_look_again_was_not_done_and_is_said() {
+fn operation_conflicting_until_timeout_is_reported_as_not_done() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.edit(Share, "newsletter", json!({"exclude": [{"name": "bob"}]}));
@@ -123,7 +123,7 @@ fn edits(sim: &Sim, dice: &mut Dice) -> Vec<Edit> {
 }
 
 #[test]
-fn the_operator_does_what_a_plan_of_its_cluster_said_whatever_went_and_came_while_it_was_down() {
+fn operator_after_downtime_matches_the_plan_of_its_cluster() {
     let mut done = 0;
     for seed in 1..=120 {
         let mut sim = Sim::new(seed);
@@ -153,7 +153,7 @@ fn the_operator_does_what_a_plan_of_its_cluster_said_whatever_went_and_came_whil
 type Go = fn(&mut Sim);
 
 #[test]
-fn each_way_in_which_something_goes_is_foretold_to_the_operation() {
+fn each_kind_of_removal_is_planned_to_the_operation() {
     let gone: [(&str, usize, Go); 7] = [
         ("a share on its way out", 3, |sim| sim.delete(Share, "instagram")),
         ("a share that is gone", 3, |sim| vanish(sim, Share, "instagram")),
@@ -177,7 +177,7 @@ fn each_way_in_which_something_goes_is_foretold_to_the_operation() {
 }
 
 #[test]
-fn a_share_goes_at_once_where_a_membership_that_does_not_read_holds_its_account() {
+fn share_is_removed_at_once_despite_unreadable_membership() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.server

@@ -64,7 +64,7 @@ fn a_guest_whose_record_cannot_be_written_delays_nobody() {
 }
 
 #[test]
-fn an_object_that_does_not_read_delays_nobody_and_is_told_so_once() {
+fn unreadable_object_delays_no_other_and_is_reported_once() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.create(Membership, "odd", json!({"partnerRef": "acme", "email": 7}));
@@ -82,7 +82,7 @@ fn an_object_that_does_not_read_delays_nobody_and_is_told_so_once() {
 }
 
 #[test]
-fn what_an_object_that_does_not_read_is_told_is_told_again_where_the_answer_was_a_refusal() {
+fn unreadable_report_is_repeated_after_failed_status_write() {
     for trouble in [Trouble::Conflict, Trouble::Error, Trouble::AnswerLost] {
         let mut sim = Sim::new(0);
         sim.trouble = Some((0, trouble));
@@ -93,7 +93,7 @@ fn what_an_object_that_does_not_read_is_told_is_told_again_where_the_answer_was_
 }
 
 #[test]
-fn a_directory_that_does_not_answer_changes_nothing_but_what_is_said() {
+fn unavailable_directory_changes_only_the_status() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let had = sim.effective();
@@ -151,7 +151,7 @@ fn a_plan_that_never_comes_to_rest_is_slowed_down() {
 }
 
 #[test]
-fn what_was_written_while_the_directory_was_read_is_not_taken_back_by_the_older_reading() {
+fn write_during_directory_read_is_not_undone_by_older_snapshot() {
     let mut sim = Sim::new(0);
     sim.engine.handle(Input::Loading, sim.now);
     let old = sim.everything();
@@ -167,7 +167,7 @@ fn what_was_written_while_the_directory_was_read_is_not_taken_back_by_the_older_
 }
 
 #[test]
-fn what_a_full_reading_lacks_is_gone() {
+fn record_missing_from_a_full_read_is_gone() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.engine.handle(Input::Loading, sim.now);
@@ -181,7 +181,7 @@ fn what_a_full_reading_lacks_is_gone() {
 }
 
 #[test]
-fn a_clock_that_jumps_back_and_forth_mails_nobody_and_takes_nothing_away() {
+fn clock_jumping_back_and_forth_sends_no_mail_and_revokes_none() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let (had, mails, version) = (sim.effective(), sim.mails, sim.server.version);

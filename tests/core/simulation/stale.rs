@@ -23,7 +23,7 @@ fn recreate_bob(sim: &mut Sim) {
 }
 
 #[test]
-fn a_restart_on_an_old_list_gives_nothing_that_has_been_taken_away_since() {
+fn restart_on_stale_list_grants_nothing_revoked_since() {
     for seed in 0..40 {
         let mut sim = Sim::new(seed);
         walk::begin(&mut sim);
@@ -43,7 +43,7 @@ fn a_restart_on_an_old_list_gives_nothing_that_has_been_taken_away_since() {
 }
 
 #[test]
-fn a_restart_on_an_old_list_ends_nothing_of_who_came_back_under_the_same_name() {
+fn restart_on_stale_list_keeps_guest_returned_under_same_name() {
     for seed in 0..40 {
         let mut sim = Sim::new(seed);
         walk::begin(&mut sim);
@@ -65,7 +65,7 @@ fn a_restart_on_an_old_list_ends_nothing_of_who_came_back_under_the_same_name() 
 }
 
 #[test]
-fn a_restart_on_an_old_list_ends_nothing_of_a_partner_that_came_back_under_the_same_name() {
+fn restart_on_stale_list_keeps_partner_returned_under_same_name() {
     for seed in 0..40 {
         let mut sim = Sim::new(seed);
         walk::begin(&mut sim);
@@ -97,7 +97,7 @@ fn an_mfa_reset_while_the_operator_was_down_counts_at_its_start() {
 }
 
 #[test]
-fn a_partner_whose_deletion_is_blocked_gives_back_what_an_mfa_reset_took_before_its_watch_moves_on() {
+fn blocked_partner_restores_mfa_reset_grants_before_watch_moves() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let had = sim.effective();
@@ -134,7 +134,7 @@ fn has(sim: &Sim, who: &str) -> Vec<String> {
 }
 
 #[test]
-fn who_cannot_be_processed_keeps_nothing_through_a_share_that_is_gone_and_no_more_than_one_made_anew_lets_him() {
+fn unprocessable_membership_loses_grants_of_deleted_share() {
     for seed in 0..20 {
         let mut sim = Sim::new(seed);
         walk::begin(&mut sim);
@@ -164,7 +164,7 @@ fn who_cannot_be_processed_keeps_nothing_through_a_share_that_is_gone_and_no_mor
 }
 
 #[test]
-fn of_two_shares_of_an_account_a_restore_leaves_the_one_that_gave_something() {
+fn restore_of_two_shares_keeps_the_one_that_granted_access() {
     for seed in 0..20 {
         let mut sim = Sim::new(seed);
         walk::begin(&mut sim);
@@ -210,7 +210,7 @@ fn a_restore_under_other_uids_takes_nothing_away() {
 }
 
 #[test]
-fn a_share_that_does_not_read_after_a_restore_keeps_what_was_given_through_it_until_it_goes() {
+fn unreadable_restored_share_keeps_grants_until_deleted() {
     for seed in 0..20 {
         let mut sim = Sim::new(seed);
         walk::begin(&mut sim);
@@ -257,7 +257,7 @@ fn events_that_never_came_are_made_good_by_the_next_list() {
 }
 
 #[test]
-fn who_was_deleted_while_the_operator_was_down_is_let_go_and_may_come_back() {
+fn guest_deleted_during_downtime_is_removed_and_may_return() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.delete(Membership, "bob");

@@ -161,7 +161,7 @@ fn edits_before_the_full_reading_only_revoke() {
 }
 
 #[test]
-fn guest_who_keeps_everything_is_neither_read_nor_changed() {
+fn guest_keeping_all_access_is_neither_read_nor_changed() {
     for reading in READINGS {
         let mut sim = Sim::new(0);
         walk::begin(&mut sim);

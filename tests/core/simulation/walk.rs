@@ -118,7 +118,7 @@ pub fn is_at_rest(sim: &mut Sim) {
 }
 
 #[test]
-fn a_partner_with_guests_and_shares_is_set_up_whatever_the_order() {
+fn partner_with_guests_and_shares_is_created_in_any_order() {
     let mut sim = Sim::new(0);
     apply(&mut sim);
     sim.settle();
@@ -134,7 +134,7 @@ fn a_partner_with_guests_and_shares_is_set_up_whatever_the_order() {
 }
 
 #[test]
-fn after_each_edit_everything_is_where_the_law_says_and_rests() {
+fn state_after_each_edit_follows_the_rules_and_is_at_rest() {
     let mut sim = Sim::new(0);
     begin(&mut sim);
     for edit in EDITS {

@@ -33,7 +33,7 @@ async fn remove_partner(stage: &Stage) {
 }
 
 #[test]
-fn who_was_adopted_joins_by_his_invitation_with_the_password_he_has_and_survives_the_partner() {
+fn adopted_user_joins_with_own_password_and_outlives_partner() {
     on_stage("adopted", async |stage| {
         let before = stage.colleague(BOB).await;
         stage.done(&adopt(BOB)).await;

@@ -130,7 +130,7 @@ fn holds_something(record: &GuestRecord) -> bool {
 }
 
 #[test]
-fn a_withholding_that_is_broken_off_anywhere_leaves_nobody_signed_in_with_what_he_held() {
+fn interrupted_revocation_leaves_no_session_with_revoked_grant() {
     on_stage("cut-withheld", async |stage| {
         let operation = |guest| Operation::Revoke { guest, accounts: vec!["instagram".to_owned()] };
         broken_off_anywhere(stage, signed_in, Ending { operation, due: holds_something, leaves: false }).await;
@@ -138,7 +138,7 @@ fn a_withholding_that_is_broken_off_anywhere_leaves_nobody_signed_in_with_what_h
 }
 
 #[test]
-fn a_reset_of_mfa_that_is_broken_off_anywhere_leaves_nobody_signed_in_with_it() {
+fn interrupted_mfa_reset_leaves_no_session_with_reset_factor() {
     on_stage("cut-reset", async |stage| {
         let operation = |guest| Operation::ResetMfa { guest, enrolled_before: Timestamp::MAX };
         let due = |record: &GuestRecord| !matches!(&record.mfa, MfaRecord::Known(methods) if methods.is_empty());
@@ -147,7 +147,7 @@ fn a_reset_of_mfa_that_is_broken_off_anywhere_leaves_nobody_signed_in_with_it() 
 }
 
 #[test]
-fn a_deactivation_that_is_broken_off_anywhere_leaves_no_member_no_link_and_nobody_signed_in() {
+fn interrupted_deactivation_leaves_no_member_link_or_session() {
     on_stage("cut-off", async |stage| {
         let operation = |guest| Operation::Deactivate { guest };
         let ending = || Ending { operation, due: GuestRecord::is_live, leaves: true };
@@ -169,7 +169,7 @@ fn a_revocation_that_is_broken_off_anywhere_leaves_no_link() {
 }
 
 #[test]
-fn a_colleague_who_is_let_go_is_no_member_and_has_no_link_wherever_that_was_broken_off() {
+fn interrupted_removal_of_adopted_user_leaves_no_member_or_link() {
     let operation = |guest| Operation::RemoveAdopted { guest };
     on_stage("cut-released", async |stage| {
         broken_off_anywhere(stage, adopted, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
@@ -180,7 +180,7 @@ fn a_colleague_who_is_let_go_is_no_member_and_has_no_link_wherever_that_was_brok
 }
 
 #[test]
-fn who_is_given_back_is_no_member_and_not_signed_in_wherever_that_was_broken_off() {
+fn interrupted_unmanage_leaves_no_member_and_no_session() {
     on_stage("cut-given-back", async |stage| {
         let operation = |guest| Operation::Unmanage { guest };
         broken_off_anywhere(stage, signed_in, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;

@@ -17,7 +17,7 @@ fn since(instant: Timestamp) -> Timestamp {
 }
 
 #[test]
-fn a_guest_who_joins_and_enrols_holds_what_he_is_given_and_nothing_before() {
+fn joined_and_enrolled_guest_holds_grants_and_nothing_before() {
     on_stage("joins", async |stage| {
         let began = Timestamp::now();
         let mut bob = stage.invite(BOB).await;
@@ -74,7 +74,7 @@ fn a_guest_who_joins_and_enrols_holds_what_he_is_given_and_nothing_before() {
 }
 
 #[test]
-fn without_his_code_a_guest_does_not_sign_in() {
+fn guest_without_code_cannot_sign_in() {
     on_stage("no-code", async |stage| {
         let mut bob = stage.active(BOB).await;
         bob.key = None;

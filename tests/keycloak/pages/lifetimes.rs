@@ -29,7 +29,7 @@ async fn expired(stage: &Stage) -> Value {
 }
 
 #[test]
-fn an_invitation_ends_when_the_realm_says_and_one_sent_after_that_is_one_mail_with_a_link_that_works() {
+fn invitation_expires_with_realm_and_new_mail_has_valid_link() {
     on_stage("expires", async |stage| {
         lifetime(stage, 2).await;
         // As somebody writes it.
@@ -62,7 +62,7 @@ fn an_invitation_ends_when_the_realm_says_and_one_sent_after_that_is_one_mail_wi
 }
 
 #[test]
-fn a_lifetime_of_the_realm_that_changes_is_noticed_with_the_next_full_reading() {
+fn changed_realm_lifetime_is_noticed_at_the_next_full_read() {
     use guestlist::directory::DirectoryReader as _;
     on_stage("lifetime-changes", async |stage| {
         let lasts = async |who: &'static str| {

@@ -34,7 +34,7 @@ async fn stays_locked_out(stage: &Stage, operation: &Operation) {
 }
 
 #[test]
-fn a_guest_whom_keycloak_locked_out_for_good_stays_so_until_a_person_switches_him_on() {
+fn permanently_locked_out_guest_stays_so_until_enabled_by_hand() {
     on_stage("locked-out", async |stage| {
         let settings = json!({"bruteForceProtected": true, "permanentLockout": true, "failureFactor": 2,
                               "maxTemporaryLockouts": 0, "quickLoginCheckMilliSeconds": 0});

@@ -20,7 +20,7 @@ fn is_clear(fault: &Error) {
 }
 
 #[test]
-fn a_mail_server_that_refuses_is_told_clearly_and_the_mail_goes_out_later_once() {
+fn mail_server_refusal_is_reported_and_mail_is_sent_once_later() {
     on_stage("refuses", async |stage| {
         stage.mail.set(Mood::Refuses);
         let fault = stage.run(&admit(&email(BOB), in_three_days())).await.expect_err("no mail went out");
@@ -58,7 +58,7 @@ async fn goes_out_once(stage: &Stage) {
 }
 
 #[test]
-fn a_mail_server_that_hangs_is_told_clearly_and_the_mail_counts_as_sent_for_it_may_have_been() {
+fn hanging_mail_server_is_reported_and_mail_counts_as_sent() {
     on_stage("hangs", async |stage| {
         stage.mail.set(Mood::Hangs);
         let began = Instant::now();
@@ -72,7 +72,7 @@ fn a_mail_server_that_hangs_is_told_clearly_and_the_mail_counts_as_sent_for_it_m
 }
 
 #[test]
-fn an_invitation_that_cannot_be_sent_again_leaves_no_link_that_works() {
+fn failed_resend_of_invitation_leaves_no_working_link() {
     on_stage("not-resent", async |stage| {
         let mut bob = stage.invite(BOB).await;
         let sent = bob.record().await.last_mail_at;
@@ -91,7 +91,7 @@ fn an_invitation_that_cannot_be_sent_again_leaves_no_link_that_works() {
 }
 
 #[test]
-fn who_stopped_halfway_while_no_mail_goes_out_is_told_clearly_and_mailed_later() {
+fn half_joined_guest_without_mail_is_reported_and_mailed_later() {
     on_stage("rest-not-sent", async |stage| {
         let mut bob = stage.invite(BOB).await;
         bob.accepts().await;

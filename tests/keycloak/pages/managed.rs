@@ -44,7 +44,7 @@ async fn membership(stage: &Stage, organization: &str, address: &str) -> Value {
 }
 
 #[test]
-fn whoever_registered_by_somebody_elses_invitation_outlives_her_release_and_the_partner() {
+fn user_registered_by_foreign_invitation_outlives_partner() {
     on_stage("managed", async |stage| {
         let bob = stage.active(BOB).await;
         let organization = stage.organization().await.unwrap();
@@ -79,7 +79,7 @@ fn whoever_registered_by_somebody_elses_invitation_outlives_her_release_and_the_
 }
 
 #[test]
-fn nobody_registers_into_a_partner_that_is_put_away_and_is_deleted_with_it() {
+fn deactivated_partner_registers_no_user_and_purges_none() {
     on_stage("put-away", async |stage| {
         let organization = stage.organization().await.unwrap();
         let late = "late@acme.example";

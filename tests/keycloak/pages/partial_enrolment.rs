@@ -13,7 +13,7 @@ fn invite_again() -> Operation {
 }
 
 #[test]
-fn an_invitation_sent_again_kills_the_link_before_and_an_open_page_of_it() {
+fn resent_invitation_invalidates_earlier_link_and_open_page() {
     on_stage("resent", async |stage| {
         let mut bob = stage.invite(BOB).await;
         let first = bob.link();
@@ -45,7 +45,7 @@ fn a_revoked_invitation_cannot_be_followed() {
 }
 
 #[test]
-fn an_invitation_that_is_revoked_while_its_guest_chooses_his_password_makes_no_guest_of_him() {
+fn invitation_revoked_during_password_choice_makes_no_guest() {
     on_stage("revoked-late", async |stage| {
         let mut bob = stage.invite(BOB).await;
         bob.accepts().await;
@@ -58,7 +58,7 @@ fn an_invitation_that_is_revoked_while_its_guest_chooses_his_password_makes_no_g
 }
 
 #[test]
-fn who_stops_before_his_password_goes_on_by_the_next_mail() {
+fn guest_stopped_before_password_continues_by_the_next_mail() {
     on_stage("no-password", async |stage| {
         let mut bob = stage.invite(BOB).await;
         bob.accepts().await;
@@ -82,7 +82,7 @@ fn who_stops_before_his_password_goes_on_by_the_next_mail() {
 }
 
 #[test]
-fn a_second_mail_to_who_stopped_before_his_password_can_be_revoked_and_is_sent_once() {
+fn second_mail_before_password_is_sent_once_and_revocable() {
     on_stage("second", async |stage| {
         let mut bob = stage.invite(BOB).await;
         bob.accepts().await;
@@ -99,7 +99,7 @@ fn a_second_mail_to_who_stopped_before_his_password_can_be_revoked_and_is_sent_o
 }
 
 #[test]
-fn who_stops_after_his_password_goes_on_when_he_signs_in() {
+fn guest_stopped_after_password_continues_at_sign_in() {
     on_stage("no-code-yet", async |stage| {
         let mut bob = stage.invite(BOB).await;
         bob.accepts().await;
@@ -115,7 +115,7 @@ fn who_stops_after_his_password_goes_on_when_he_signs_in() {
 }
 
 #[test]
-fn where_the_realm_asks_for_the_code_first_who_stops_after_it_goes_on_by_the_next_mail_with_the_code_he_has() {
+fn guest_stopped_after_code_first_continues_with_the_same_code() {
     on_stage("code-first", async |stage| {
         stage.action_at("UPDATE_PASSWORD", 57).await;
         let mut bob = stage.invite(BOB).await;

@@ -20,7 +20,7 @@ async fn requires(stage: &Stage, name: &str, validations: Value) {
 }
 
 #[test]
-fn an_attribute_that_the_realm_begins_to_require_keeps_nobody_his_access() {
+fn newly_required_attribute_does_not_prevent_revocation() {
     on_stage("required", async |stage| {
         let mut bob = stage.active(BOB).await;
         stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
@@ -87,7 +87,7 @@ fn of_two_users_with_one_address_none_is_taken_for_the_guest() {
 }
 
 #[test]
-fn a_realm_that_verifies_addresses_and_makes_them_usernames_takes_a_guest_in() {
+fn realm_with_verified_addresses_as_usernames_admits_a_guest() {
     on_stage("verified", async |stage| {
         let settings = json!({"verifyEmail": true, "registrationEmailAsUsername": true, "bruteForceProtected": true});
         stage.admin("PUT", "", Some(settings)).await;

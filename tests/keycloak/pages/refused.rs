@@ -52,7 +52,7 @@ async fn holder<'a>(stage: &'a Stage) -> (Person<'a>, crate::support::browser::T
 }
 
 #[test]
-fn what_cannot_be_written_is_not_told_any_more_and_is_given_again_when_it_can() {
+fn unwritable_claims_are_blocked_and_regranted_once_writable() {
     on_stage("tightened", async |stage| {
         let (mut bob, tokens) = holder(stage).await;
         let profile = tighten(stage).await;
@@ -76,7 +76,7 @@ fn what_cannot_be_written_is_not_told_any_more_and_is_given_again_when_it_can() 
 }
 
 #[test]
-fn what_needs_no_write_of_the_user_is_done_whatever_his_profile_says() {
+fn steps_without_user_write_succeed_despite_refused_profile() {
     on_stage("tight-rest", async |stage| {
         let (mut bob, tokens) = holder(stage).await;
         tighten(stage).await;
@@ -93,7 +93,7 @@ fn what_needs_no_write_of_the_user_is_done_whatever_his_profile_says() {
 }
 
 #[test]
-fn nothing_is_made_up_of_whom_guestlist_found_nor_of_what_is_its_own() {
+fn no_value_is_invented_for_adopted_users_or_own_attributes() {
     on_stage("made-up", async |stage| {
         stage.colleague(BOB).await;
         stage.done(&adopt(BOB)).await;

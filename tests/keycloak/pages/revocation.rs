@@ -34,7 +34,7 @@ async fn ends_the_session(stage: &Stage, bob: &mut Person<'_>, tokens: &Tokens, 
 }
 
 #[test]
-fn what_is_withheld_lowered_or_demoted_is_gone_from_the_next_token_and_the_session_is_over() {
+fn revoked_reduced_or_demoted_access_leaves_token_and_session() {
     on_stage("taken", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
         let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["youtube".to_owned()] };
@@ -59,7 +59,7 @@ fn what_is_withheld_lowered_or_demoted_is_gone_from_the_next_token_and_the_sessi
 }
 
 #[test]
-fn who_is_told_nothing_new_stays_signed_in() {
+fn guest_without_reduced_claims_stays_signed_in() {
     on_stage("the-same", async |stage| {
         let (_, tokens) = signed_in(stage).await;
         let until = Some(Timestamp::now() + jiff::SignedDuration::from_hours(24));
@@ -91,7 +91,7 @@ fn a_passkey_that_was_reset_is_not_answered_as_still_there() {
 }
 
 #[test]
-fn whose_mfa_is_reset_is_out_at_once_and_enrols_again_at_his_next_sign_in() {
+fn mfa_reset_ends_session_and_requires_enrolment_at_sign_in() {
     on_stage("reset", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
         let before = Timestamp::now();
@@ -121,7 +121,7 @@ fn whose_mfa_is_reset_is_out_at_once_and_enrols_again_at_his_next_sign_in() {
 }
 
 #[test]
-fn who_takes_his_own_mfa_away_is_seen_without_it_and_what_is_taken_from_him_then_makes_him_enrol_again() {
+fn self_removed_mfa_is_noticed_and_revocation_forces_enrolment() {
     on_stage("own-mfa", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
         let before = Timestamp::now();
@@ -151,7 +151,7 @@ fn who_takes_his_own_mfa_away_is_seen_without_it_and_what_is_taken_from_him_then
 }
 
 #[test]
-fn whose_login_is_off_is_out_and_comes_back_with_a_new_session_only() {
+fn disabled_login_ends_session_and_returns_only_with_a_new_one() {
     on_stage("login-off", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
         let off = Operation::DisableLogin { guest: guest("bob") };
@@ -169,7 +169,7 @@ fn whose_login_is_off_is_out_and_comes_back_with_a_new_session_only() {
 }
 
 #[test]
-fn nothing_works_for_who_is_deactivated() {
+fn deactivated_guest_has_no_session_sign_in_or_link() {
     on_stage("deactivated", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
         let door = stage.application.door();

@@ -25,7 +25,7 @@ async fn names(stage: &Stage, address: &str) -> [Value; 2] {
 }
 
 #[test]
-fn whatever_a_guest_is_called_he_is_invited_and_his_record_says_it_as_it_was_declared() {
+fn guest_of_any_name_is_invited_and_recorded_as_declared() {
     on_stage("named", async |stage| {
         let long = "x".repeat(256);
         let all_refused = "<>&\"$%!#?§;*~/\\|^=[]{}()";
@@ -68,7 +68,7 @@ fn whatever_a_guest_is_called_he_is_invited_and_his_record_says_it_as_it_was_dec
 }
 
 #[test]
-fn a_guest_whose_address_is_somebody_elses_username_is_invited_under_a_name_of_his_own() {
+fn guest_address_used_as_foreign_username_gets_own_username() {
     on_stage("username", async |stage| {
         let body =
             json!({"username": BOB, "email": ROBERT, "firstName": "Robert", "lastName": "Hand", "enabled": true});
@@ -98,7 +98,7 @@ async fn moves(stage: &Stage, from: &str, to: &str) {
 }
 
 #[test]
-fn who_comes_back_is_invited_at_the_address_that_was_declared_not_at_one_that_he_changed_to() {
+fn returning_guest_is_invited_at_declared_not_changed_address() {
     on_stage("moved", async |stage| {
         stage.active(BOB).await;
         moves(stage, BOB, ROBERT).await;
@@ -133,7 +133,7 @@ fn who_comes_back_is_invited_at_the_address_that_was_declared_not_at_one_that_he
 }
 
 #[test]
-fn a_link_is_dead_whose_guest_changed_his_address_after_it_was_sent() {
+fn link_is_invalid_after_its_guest_changed_the_address() {
     on_stage("moved-link", async |stage| {
         let mut bob = stage.invite(BOB).await;
         moves(stage, BOB, ROBERT).await;
@@ -148,7 +148,7 @@ fn a_link_is_dead_whose_guest_changed_his_address_after_it_was_sent() {
 }
 
 #[test]
-fn a_colleague_who_is_adopted_is_never_given_another_address() {
+fn adopted_user_is_never_given_another_address() {
     on_stage("moved-colleague", async |stage| {
         stage.colleague(BOB).await;
         stage.done(&adopt(BOB)).await;

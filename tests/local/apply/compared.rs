@@ -300,7 +300,7 @@ fn later_grants_leave_the_exit_status_of_a_plan_alone() {
 }
 
 #[test]
-fn a_guest_who_keeps_an_account_is_listed_beside_already_guest() {
+fn guest_keeping_an_account_is_listed_beside_already_guest() {
     let folder = Folder::settled();
     // The same person under another partner, and under another name of the same one.
     let bolt = PARTNER.replace("{name: acme,", "{name: bolt,");

@@ -56,7 +56,7 @@ fn killed_at_any_moment_the_next_apply_goes_on() {
 }
 
 #[test]
-fn of_two_at_once_each_operation_is_done_and_told_by_one_and_who_was_overtaken_says_so() {
+fn concurrent_applies_do_and_report_each_operation_once() {
     let guests: String = (0..30).map(|n| guest(&format!("guest-{n}"), "GuestUser")).collect();
     let manifests = [PARTNER, &guests].concat();
     let mut overtaken = 0;

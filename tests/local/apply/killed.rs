@@ -24,7 +24,7 @@ fn copied(folder: &Folder, name: &str, log: bool) -> Snapshot {
 }
 
 #[test]
-fn each_command_after_a_killed_apply_leaves_everything_in_the_file() {
+fn each_command_after_killed_apply_keeps_everything_in_the_file() {
     let folder = Folder::new();
     let guests: Vec<String> = (0..200).map(|n| guest(&format!("guest{n}"), "GuestUser")).collect();
     folder.declare(&[PARTNER.to_owned(), guests.concat()].concat());

@@ -90,7 +90,7 @@ fn operations(value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn apply_does_what_plan_said_call_by_call_and_then_there_is_nothing_left() {
+fn apply_does_exactly_the_planned_operations_and_leaves_none() {
     let mut done = 0;
     for seed in 1..=12 {
         let mut numbers = Numbers(seed * 7919);

@@ -12,7 +12,7 @@ fn planned(manifests: &str) -> (Value, String) {
 }
 
 #[test]
-fn new_guest_who_is_expired_or_suspended_waits() {
+fn expired_or_suspended_new_guest_waits() {
     for (more, reason, words) in [
         ("suspended: true", "Suspended", "spec.suspended is true"),
         ("expiresAt: '2025-01-01T00:00:00Z'", "Expired", "2025-01-01T00:00:00Z"),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::folder::{BOB, CAROL, Folder, PARTNER, POLICY, SHARE, guest, manifests};
 
 #[test]
-fn a_plan_says_what_and_why_and_writes_nothing() {
+fn plan_lists_operations_with_reasons_and_writes_nothing() {
     let folder = Folder::new();
     folder.declare(&manifests());
     folder.ok(&["directory", "show"]);
@@ -50,7 +50,7 @@ fn apply_gives_access_after_mfa_and_a_second_one_does_nothing() {
 }
 
 #[test]
-fn what_takes_away_is_asked_for_first() {
+fn revocation_requires_confirmation() {
     let folder = Folder::settled();
     folder.declare(
         &manifests()
@@ -66,7 +66,7 @@ fn what_takes_away_is_asked_for_first() {
 }
 
 #[test]
-fn who_is_declared_no_more_stays_without_prune_and_is_deactivated_with_it() {
+fn undeclared_guest_stays_without_prune_and_is_deactivated_with() {
     let folder = Folder::settled();
     folder.declare(&[SHARE, &guest("carol", "GuestAdmin"), PARTNER].concat());
     let (code, said) = folder.plan();
@@ -99,7 +99,7 @@ fn who_is_declared_no_more_stays_without_prune_and_is_deactivated_with_it() {
 }
 
 #[test]
-fn a_share_that_is_declared_no_more_gives_on_without_prune_and_nothing_with_it() {
+fn undeclared_share_keeps_grants_without_prune_and_none_with_it() {
     let folder = Folder::settled();
     folder.declare(&[&guest("bob", "GuestUser"), &guest("carol", "GuestAdmin"), PARTNER].concat());
     let (code, said) = folder.plan();
@@ -144,7 +144,7 @@ fn so_many_at_once_look_like_a_mistake() {
 }
 
 #[test]
-fn a_partner_under_another_name_is_a_new_one_to_whom_its_guests_are_invited_anew() {
+fn renamed_partner_is_new_and_its_guests_are_invited_again() {
     let folder = Folder::settled();
     folder.declare(&manifests().replace("name: acme", "name: acme-media"));
     let (code, said) = folder.says(&["plan", "manifests", "--prune"]);
@@ -165,7 +165,7 @@ fn a_partner_under_another_name_is_a_new_one_to_whom_its_guests_are_invited_anew
 }
 
 #[test]
-fn an_owner_who_was_replaced_turns_no_pipeline_red() {
+fn replaced_owner_fails_no_pipeline() {
     let folder = Folder::settled();
     folder.ok(&["directory", "set-owner", "instagram", "dan@host.example"]);
     let (code, said) = folder.plan();
@@ -272,7 +272,7 @@ fn a_directory_of_another_installation_is_left_alone() {
 }
 
 #[test]
-fn a_name_that_is_used_again_for_another_address_is_refused_until_the_first_is_pruned() {
+fn reused_name_with_other_address_is_refused_until_prune() {
     let folder = Folder::settled();
     let other = manifests().replace(BOB, "robert@acme.example");
     folder.declare(&other);
@@ -286,7 +286,7 @@ fn a_name_that_is_used_again_for_another_address_is_refused_until_the_first_is_p
 }
 
 #[test]
-fn how_long_a_guest_may_stay_counts_from_when_he_was_accepted_and_not_from_each_apply() {
+fn maximum_duration_counts_from_admission_and_not_from_apply() {
     let folder = Folder::new();
     let manifests = manifests().replace("hostAdmins:", "guests: {maxDuration: 48h}, hostAdmins:");
     folder.declare(&manifests);
@@ -310,7 +310,7 @@ fn how_long_a_guest_may_stay_counts_from_when_he_was_accepted_and_not_from_each_
 }
 
 #[test]
-fn a_uid_that_somebody_writes_into_a_file_gets_at_nobody_of_another_namespace() {
+fn forged_uid_reaches_no_guest_of_another_namespace() {
     let folder = Folder::settled();
     let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
     let uid: String =
@@ -345,7 +345,7 @@ fn a_uid_that_somebody_writes_into_a_file_gets_at_nobody_of_another_namespace() 
 }
 
 #[test]
-fn an_object_that_was_being_deleted_when_it_was_written_down_removes_nobody() {
+fn object_exported_during_deletion_removes_no_guest() {
     let folder = Folder::settled();
     let before = folder.access();
     let leaving = PARTNER
@@ -358,7 +358,7 @@ fn an_object_that_was_being_deleted_when_it_was_written_down_removes_nobody() {
 }
 
 #[test]
-fn the_name_of_a_share_that_was_pruned_is_free_for_another_account() {
+fn name_of_pruned_share_is_free_for_another_account() {
     let folder = Folder::settled();
     let guests = [&guest("bob", "GuestUser"), &guest("carol", "GuestAdmin"), PARTNER].map(ToString::to_string).concat();
     let other = SHARE.replace("account: instagram", "account: tiktok").replace("alice@host", "dan@host") + &guests;
@@ -376,7 +376,7 @@ fn the_name_of_a_share_that_was_pruned_is_free_for_another_account() {
 }
 
 #[test]
-fn who_is_to_be_purged_at_once_is_though_the_instant_differs_from_look_to_look() {
+fn immediate_purge_is_done_although_its_instant_moves() {
     let folder = Folder::settled();
     std::fs::write(folder.path("workspace.yaml"), POLICY.replace("after: 24h", "after: 0s")).unwrap();
     folder.declare(

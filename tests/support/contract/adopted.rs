@@ -19,7 +19,7 @@ fn workspace_user(subject: &Subject, enabled: bool) {
     subject.player.import(&Import { users: vec![user], accounts: vec![] }).unwrap();
 }
 
-pub async fn who_is_not_there_is_not_adopted(subject: Subject) {
+pub async fn missing_user_is_not_adopted(subject: Subject) {
     subject.stale(&adopt(), 10).await;
 }
 
@@ -56,7 +56,7 @@ pub async fn adopting_releasing_and_adopting_again_works(subject: Subject) {
     assert!(record.revision > old, "{:?} after {old:?}", record.revision);
 }
 
-pub async fn who_was_made_is_not_released(subject: Subject) {
+pub async fn created_guest_cannot_be_removed_as_adopted(subject: Subject) {
     let subject = subject.with_bob().await;
     let fault = subject.refused(&Operation::RemoveAdopted { guest: guest("bob") }, 40).await;
     assert!(matches!(fault, Error::Refused { .. }), "{fault}");

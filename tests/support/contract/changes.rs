@@ -14,7 +14,7 @@ async fn told(subject: &Subject, cursor: &mut Cursor) -> BTreeSet<Changed> {
     changes.changed
 }
 
-pub async fn what_happens_behind_our_back_is_told_once(subject: Subject) {
+pub async fn foreign_change_is_reported_once(subject: Subject) {
     let subject = subject.with_bob().await;
     let mut cursor = subject.cursor().await;
     assert_eq!(told(&subject, &mut cursor).await, BTreeSet::new());
@@ -35,7 +35,7 @@ pub async fn what_happens_behind_our_back_is_told_once(subject: Subject) {
     assert_eq!(told(&subject, &mut cursor).await, BTreeSet::new());
 }
 
-pub async fn what_we_did_and_know_of_is_not_told_to_us(subject: Subject) {
+pub async fn own_known_change_is_not_reported(subject: Subject) {
     let subject = subject.with_bob().await;
     let mut cursor = subject.cursor().await;
     told(&subject, &mut cursor).await;
@@ -50,7 +50,7 @@ pub async fn what_we_did_and_know_of_is_not_told_to_us(subject: Subject) {
     assert_eq!(cursor, subject.cursor().await);
 }
 
-pub async fn somebody_who_reads_from_an_older_cursor_is_told_everything_since(subject: Subject) {
+pub async fn read_from_older_cursor_returns_every_change_since(subject: Subject) {
     let subject = subject.with_bob().await;
     let old = subject.cursor().await;
     let mut quick = old;

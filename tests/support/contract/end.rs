@@ -52,7 +52,7 @@ pub async fn no_more_are_purged_in_an_hour_than_the_operation_allows(subject: Su
     assert_eq!((count(&destroyed, 130 + 3_660), destroyed.len()), (1, 1), "what is older than an hour is forgotten");
 }
 
-pub async fn who_purged_something_knows_and_others_are_told(subject: Subject) {
+pub async fn purge_is_known_to_its_author_and_reported_to_others(subject: Subject) {
     let subject = subject.with_bob().await;
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
     let cursor = subject.cursor().await;
@@ -70,7 +70,7 @@ pub async fn who_purged_something_knows_and_others_are_told(subject: Subject) {
     assert!(told.contains(&Changed::Destroyed) && told.contains(&Changed::Guest(bob())), "{told:?}");
 }
 
-pub async fn who_became_a_workspace_user_keeps_his_mfa_when_his_record_is_purged(subject: Subject) {
+pub async fn workspace_user_keeps_mfa_when_guest_record_is_purged(subject: Subject) {
     let subject = subject.with_bob().await;
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
@@ -84,7 +84,7 @@ pub async fn who_became_a_workspace_user_keeps_his_mfa_when_his_record_is_purged
     assert!(matches!(record.mfa, MfaRecord::Known(methods) if methods.len() == 1));
 }
 
-pub async fn a_partner_is_purged_when_it_was_put_away_and_nobody_refers_to_it(subject: Subject) {
+pub async fn partner_is_purged_once_deactivated_and_unreferenced(subject: Subject) {
     let subject = subject.with_bob().await;
     let destroy_partner = |since| Operation::PurgePartner { partner: acme(), since: at(since) };
     subject.stale(&destroy_partner(60), 50).await;
@@ -111,7 +111,7 @@ pub async fn the_adopted_are_never_purged(subject: Subject) {
     assert!(matches!(fault, Error::Refused { .. }), "{fault}");
 }
 
-pub async fn who_is_given_back_is_the_workspaces_without_access_and_speaks_for_nobody(subject: Subject) {
+pub async fn unmanaged_guest_becomes_unverified_user_without_access(subject: Subject) {
     let subject = subject.with_manager().await;
     let effect = subject.done(&Operation::Unmanage { guest: guest("bob") }, 50).await;
     assert_eq!(effect.gone, Some(guest("bob")));
@@ -125,7 +125,7 @@ pub async fn who_is_given_back_is_the_workspaces_without_access_and_speaks_for_n
     subject.stale(&Operation::Unmanage { guest: guest("carol") }, 90).await;
 }
 
-pub async fn who_takes_a_directory_over_has_every_mark_and_the_lead(subject: Subject) {
+pub async fn adopting_a_directory_takes_every_mark_and_the_leadership(subject: Subject) {
     let subject = subject.with_manager().await;
     let cursor = subject.cursor().await;
     subject.directory.changes(cursor).await.unwrap();

@@ -16,7 +16,7 @@ pub async fn a_guest_with_mfa_is_given_an_account(subject: Subject) {
     assert_eq!((&record.grants["instagram"].grant, record.grants["instagram"].since), (&wanted, at(40)));
 }
 
-pub async fn nothing_is_given_to_who_has_not_joined(subject: Subject) {
+pub async fn guest_not_joined_is_granted_nothing(subject: Subject) {
     subject.done(&admit(&bob(), at(10_000)), 10).await;
     subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
 }
@@ -30,7 +30,7 @@ pub async fn nothing_is_given_without_mfa(subject: Subject) {
     subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 70).await;
 }
 
-pub async fn nothing_is_given_by_a_method_that_is_not_allowed_or_not_asked_for(subject: Subject) {
+pub async fn grant_needs_an_mfa_method_that_is_allowed_and_required(subject: Subject) {
     let subject = subject.with_bob().await;
     let webauthn = BTreeSet::from([MfaMethod::WebAuthn]);
     let wanted = grant("instagram", ShareRole::Collaborator);
@@ -84,7 +84,7 @@ pub async fn a_grant_that_has_ended_is_not_given(subject: Subject) {
     subject.done(&give("bob", vec![ends(41)]), 40).await;
 }
 
-pub async fn one_grant_that_may_not_be_given_holds_the_others_of_its_operation_back(subject: Subject) {
+pub async fn one_forbidden_grant_holds_back_all_grants_of_its_operation(subject: Subject) {
     let subject = subject.with_bob().await;
     let grants = vec![grant("instagram", ShareRole::Collaborator), grant("myspace", ShareRole::Collaborator)];
     subject.stale(&give("bob", grants), 40).await;
@@ -127,7 +127,7 @@ pub async fn lowering_never_raises_and_never_adds(subject: Subject) {
     assert_eq!((&record.grants["instagram"].grant, record.grants["instagram"].since), (&less, at(40)));
 }
 
-pub async fn what_was_planned_on_an_older_record_is_not_done(subject: Subject) {
+pub async fn operation_planned_on_an_older_record_is_not_done(subject: Subject) {
     let subject = subject.with_bob().await;
     let old = subject.record(&bob()).await.revision;
     subject.player.reset(&bob(), seen(35)).unwrap();

@@ -108,7 +108,7 @@ pub async fn every_operation_done_twice_is_done_once(make: Factory) {
     }
 }
 
-pub async fn a_guest_who_is_deactivated_holds_nothing_and_keeps_his_mark(subject: Subject) {
+pub async fn deactivated_guest_holds_nothing_and_keeps_the_mark(subject: Subject) {
     let subject = subject.with_manager().await;
     let record = subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await.guest.unwrap();
     assert_eq!(
@@ -128,7 +128,7 @@ pub async fn a_guest_who_is_deactivated_holds_nothing_and_keeps_his_mark(subject
     assert!(subject.player.enroll(&bob(), MfaMethod::WebAuthn, seen(60)).is_err());
 }
 
-pub async fn a_deactivated_guest_comes_back_at_invited_with_the_mfa_he_had(subject: Subject) {
+pub async fn deactivated_guest_returns_at_invited_with_former_mfa(subject: Subject) {
     let subject = subject.with_manager().await;
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
     let mut again = admit(&bob(), at(10_000));
@@ -171,7 +171,7 @@ pub async fn a_workspace_user_is_not_made_a_guest(subject: Subject) {
     assert_eq!(subject.directory.guest(&alice()).await.unwrap(), None);
 }
 
-pub async fn an_invitation_is_followed_until_it_expires_is_revoked_or_the_login_is_off(subject: Subject) {
+pub async fn invitation_is_accepted_until_expired_revoked_or_login_off(subject: Subject) {
     subject.done(&admit(&bob(), at(100)), 10).await;
     assert!(subject.player.accept(&bob(), seen(101)).is_err(), "expired");
     subject.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(1_000) }, 110).await;
@@ -191,7 +191,7 @@ pub async fn an_invitation_is_followed_until_it_expires_is_revoked_or_the_login_
     subject.stale(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(3_000) }, 2_600).await;
 }
 
-pub async fn mfa_is_turned_on_after_joining_and_a_reset_is_remembered_until_it_is_on_again(subject: Subject) {
+pub async fn mfa_is_enrolled_after_joining_and_reset_is_kept_until_again(subject: Subject) {
     subject.done(&admit(&bob(), at(10_000)), 10).await;
     assert!(subject.player.enroll(&bob(), MfaMethod::TOTP, seen(15)).is_err(), "not joined");
     subject.player.accept(&bob(), seen(20)).unwrap();
@@ -265,7 +265,7 @@ pub async fn a_mark_passes_on_as_it_is_and_a_deactivated_one_never(subject: Subj
     subject.stale(&describe("u-third"), 70).await;
 }
 
-pub async fn a_partner_with_a_live_guest_is_not_put_away_and_one_put_away_takes_nobody_in(subject: Subject) {
+pub async fn partner_with_live_guest_stays_and_deactivated_admits_none(subject: Subject) {
     let subject = subject.with_bob().await;
     let put_away = Operation::DeactivatePartner { partner: acme() };
     subject.stale(&put_away, 50).await;

@@ -41,7 +41,7 @@ pub async fn the_last_mail_to_an_address_outlives_its_record(subject: Subject) {
     assert_eq!(mails(&subject).await, [MailRecord { address: bob(), at: at(40), recent: Vec::new() }]);
 }
 
-pub async fn a_mail_without_a_record_is_forgotten_when_it_matters_to_nobody_any_more(subject: Subject) {
+pub async fn mail_without_a_record_is_forgotten_after_retention(subject: Subject) {
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     let kept = MAILS_KEPT.as_secs();
     subject.done(&adopted(&bob()), 0).await;
@@ -99,7 +99,7 @@ pub async fn mails_of_the_last_hour_outlive_their_record(subject: Subject) {
     assert_eq!(sent(&subject, &namespace, 3_640).await, [at(50), at(60)]);
 }
 
-pub async fn a_share_gives_one_account_to_one_partner_until_it_is_forgotten(subject: Subject) {
+pub async fn share_grants_one_account_to_one_partner_until_forgotten(subject: Subject) {
     let subject = subject.with_manager().await;
     let share = grant("instagram", ShareRole::Manager).share_uid;
     let known = ShareRecord { uid: share.clone(), partner_name: "acme".to_owned(), account: "instagram".to_owned() };

@@ -28,7 +28,7 @@ pub async fn a_mark_of_somebody_else_is_not_written(subject: Subject) {
     assert!(matches!(subject.refused(&foreign, 10).await, Error::Foreign { .. }));
 }
 
-pub async fn who_lost_the_lead_writes_nothing_not_even_what_takes_away(subject: Subject) {
+pub async fn former_leader_writes_nothing_not_even_revocations(subject: Subject) {
     let subject = subject.with_manager().await;
     let new = subject.directory.lead().await.unwrap();
     assert!(new > subject.epoch);

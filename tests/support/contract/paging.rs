@@ -59,7 +59,7 @@ pub async fn accounts_users_and_partners_come_in_pages_too(make: Factory) {
     assert_eq!((partners.items.len(), partners.next), (1, None));
 }
 
-pub async fn what_changes_between_two_pages_is_told_as_a_change(make: Factory) {
+pub async fn change_between_two_pages_is_reported_as_a_change(make: Factory) {
     let subject = make(2).furnish().await;
     let made = seven(&subject).await;
     let cursor = subject.cursor().await;

@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_of_error_is_read_and_what_has_none_is_nobodys_word() {
+    fn error_body_of_every_shape_is_read_and_foreign_body_is_not() {
         for (body, words) in [
             (r#"{"errorMessage":"Organization not found."}"#, Some("Organization not found.")),
             (
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_attributes_are_told_apart_by_cause() {
+    fn refused_attributes_are_distinguished_by_cause() {
         let body = r#"{"errors":[{"field":"a","errorMessage":"error-user-attribute-required"},
             {"field":"b","errorMessage":"error-user-attribute-read-only"},{"field":"c","errorMessage":"letters only"},
             {"errorMessage":"no field"}]}"#;

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_free_and_what_follows_waits_its_turn() {
+    fn burst_is_free_and_later_calls_wait() {
         let bucket = RateLimit::new(8);
         let now = Instant::now();
         let waits: Vec<_> = (0..4).map(|_| bucket.reserve(now).as_millis()).collect();

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_read_is_refused_without_a_word_of_what_could_be_a_secret() {
+    fn invalid_directory_url_is_refused_without_repeating_secrets() {
         for (address, why) in [
             ("keycloak:https://id.host.example", "no realm"),
             ("keycloak:https://id.host.example#", "no realm"),

@@ -74,7 +74,7 @@ fn unavailable(failed: Result<Answer, ClientError>) -> String {
 }
 
 #[tokio::test]
-async fn one_token_serves_all_who_call_at_once_and_after() {
+async fn one_token_serves_concurrent_and_later_calls() {
     let client = client(Does::Says(200, JSON, "{}")).await;
     let all = (0..20).map(|_| client.call(Call::get(USER, &["users", "1"])));
     assert!(futures::future::join_all(all).await.iter().all(Result::is_ok));
@@ -83,7 +83,7 @@ async fn one_token_serves_all_who_call_at_once_and_after() {
 }
 
 #[tokio::test]
-async fn what_reads_is_asked_for_once_more_where_the_connection_fails_and_what_writes_is_not() {
+async fn failed_connection_retries_reads_once_and_never_writes() {
     let client = client(Does::Closes).await;
     unavailable(client.call(Call::get(USER, &["users", "1"])).await);
     assert_eq!(calls(&client, USER.name), 2);
@@ -131,7 +131,7 @@ async fn listing_page_that_is_late_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_never_taken_is_asked_for_twice_and_not_for_ever() {
+async fn rejected_token_is_requested_twice_and_then_refused() {
     let client = client(Does::Says(401, JSON, r#"{"error":"HTTP 401 Unauthorized"}"#)).await;
     let refused = client.call(Call::get(USER, &["users", "1"])).await;
     assert!(matches!(&refused, Err(ClientError::Fault(Error::Refused { .. }))), "{refused:?}");
@@ -160,7 +160,7 @@ async fn only_keycloak_can_say_that_something_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_path_that_keycloak_does_not_have_is_not_something_that_is_gone() {
+async fn unknown_endpoint_is_refused_and_not_read_as_absent_object() {
     for (endpoint, body, says) in [
         (LIST, r#"{"error":"HTTP 404 Not Found"}"#, "it takes Keycloak 26.6 or newer"),
         (USER, r#"{"error":"Unable to find matching target resource method"}"#, "Keycloak has nothing at this URL"),
@@ -173,7 +173,7 @@ async fn a_path_that_keycloak_does_not_have_is_not_something_that_is_gone() {
 }
 
 #[tokio::test]
-async fn who_asks_for_patience_gets_it() {
+async fn retry_after_is_returned_without_another_call() {
     for status in [429, 503] {
         let busy = client(Does::Says(status, "Retry-After: 7", "")).await;
         let fault = Error::from(busy.call(Call::get(USER, &["users", "1"])).await.unwrap_err());

@@ -135,7 +135,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_attribute_stands_in_the_way_where_administrators_have_to_write_it() {
+    fn attribute_required_of_administrators_is_an_obstacle() {
         let attribute = |required: Value| json!({"attributes": [{"name": "department", "required": required}]});
         for (profile, stands) in [
             (attribute(json!({})), true),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_new_realm_has_stands_in_nobodys_way() {
+    fn new_realm_defaults_raise_no_obstacle() {
         assert!(of_the_realm(&json!({"loginWithEmailAllowed": true, "duplicateEmailsAllowed": false})).is_empty());
         assert!(of_the_realm(&Value::Null).is_empty());
     }

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_declared_is_declared_once_and_beside_what_is_there() {
+    fn attributes_are_declared_once_beside_existing_ones() {
         let before =
             json!({"attributes": [{"name": "email", "required": {"roles": ["user"]}}], "groups": [{"name": "g"}]});
         let after = declare(&before).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_that_a_user_may_see_or_edit_is_refused_and_mended() {
+    fn attribute_visible_or_editable_by_users_is_refused_and_fixed() {
         for (view, edit) in [(json!(["admin"]), json!(["admin", "user"])), (json!(["admin", "user"]), json!(["admin"]))]
         {
             let mut profile = declare(&Value::Null).unwrap();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_ours_that_is_required_or_validated_is_refused_and_mended() {
+    fn own_attribute_required_or_validated_is_refused_and_fixed() {
         for (field, value) in [("required", json!({})), ("validations", json!({"length": {"max": "10"}}))] {
             let mut profile = declare(&Value::Null).unwrap();
             profile["attributes"][6][field] = value;
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_declared_is_kept_for_administrators_or_the_realm_is_refused() {
+    fn undeclared_attributes_require_the_admin_edit_policy() {
         for (policy, said) in [
             (json!("ADMIN_EDIT"), None),
             (json!("ENABLED"), Some("lets users edit the attribute guestlist.id")),

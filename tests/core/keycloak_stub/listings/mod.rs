@@ -220,7 +220,7 @@ async fn stranger_on_the_last_page_of_members_keeps_a_partner_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_changes_than_are_told_one_by_one_are_told_as_everything() {
+async fn too_many_changes_are_reported_as_everything() {
     for (count, told) in [(1999, false), (2000, true), (2001, true)] {
         let stage = stage(Listing::UserEvents, 1).await;
         stage.realm(|realm| {

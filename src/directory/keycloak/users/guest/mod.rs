@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_record_that_was_written_twice_at_once_holds_what_says_less() {
+    fn record_written_twice_concurrently_reads_as_least_privilege() {
         for two in [["GuestAdmin", "GuestUser"], ["GuestUser", "GuestAdmin"]] {
             let guest = read(&user(&two.map(|role| stored(role, true, "u1")), &["ads:collaborator", "ads:manager"]));
             assert_eq!(guest.role, GuestRole::GuestUser);
@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_somebody_edited_in_one_of_its_two_places_is_the_one_that_he_has() {
+    fn guest_address_edited_in_one_place_keeps_the_original() {
         let [bob, eve, own] = ["bob@acme.example", "eve@acme.example", "b@home.example"];
         let address = |record: &str, said: &str, email: &str| {
             let user = user(&[stored("GuestAdmin", true, "u1").replace(bob, record)], &["ads:manager"]);
@@ -534,7 +534,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_no_address_that_reads_is_not_passed_over_and_is_nobody_else() {
+    fn user_without_valid_address_is_read_and_stays_distinct() {
         let bare = |id: &str| {
             let mut user = user(&[], &["ads:manager"]);
             user.attributes.remove(ID);
@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn what_applications_are_told_is_told_of_whoever_bears_any_of_our_attributes() {
+    fn claims_are_read_for_every_user_with_a_guestlist_attribute() {
         let guest = read(&user(&[], &["ads:manager", "mail", "a:b:collaborator"]));
         assert_eq!(guest.grants.keys().collect::<Vec<_>>(), ["a:b", "ads", "mail"]);
         let mut nobody = user(&[], &[]);
