@@ -1,9 +1,14 @@
-//! The closed list of words: every rule has one, and so has everything else that a condition may say.
+//! The closed list of reasons: one for each rule, and one for everything else that a condition may say.
 //!
-//! The order of the variants is the order of the rules: where several rules are broken, the first names the condition.
+//! The order of the variants is the order of the rules: if an object breaks several rules, the first names the condition.
 
-/// A word of the closed list. The rules come first, in their order; then the words that are not rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+/// Why a condition is as it is. The rules come first, in their order; then all other reasons.
+#[derive(
+    Clone, Copy, Debug, Display, EnumString, Eq, Hash, IntoStaticStr, Ord, PartialEq, PartialOrd, VariantArray,
+)]
+#[strum(ascii_case_insensitive)]
 #[allow(missing_docs, reason = "the catalog explains each reason")]
 pub enum Reason {
     Unreadable,
@@ -35,7 +40,7 @@ pub enum Reason {
     DuplicateShare,
     AccountNotFound,
     PartnerNotFound,
-    // Words that are not rules.
+    // Reasons that are not rules.
     Reconciled,
     MembershipNotFound,
     HostDomainsUnknown,
@@ -72,146 +77,16 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every word, in order.
-    pub const ALL: &'static [Self] = &[
-        Self::Unreadable,
-        Self::InvalidValue,
-        Self::HostAdminRequired,
-        Self::HostAdminNotAllowedHere,
-        Self::HostAdminNotFound,
-        Self::HostAdminIsGuest,
-        Self::MfaCannotBeWaived,
-        Self::MfaMethodNotAllowed,
-        Self::MfaDeadlineTooLong,
-        Self::InvalidEmail,
-        Self::HostDomain,
-        Self::DomainListsExclusive,
-        Self::DomainNotAllowed,
-        Self::IsWorkspaceUser,
-        Self::IdentityExists,
-        Self::AlreadyGuest,
-        Self::QuotaExceeded,
-        Self::InviterNotAllowed,
-        Self::Immutable,
-        Self::ExpiryTooLong,
-        Self::OwnerNeverShared,
-        Self::ManagerNeedsGuestAdmin,
-        Self::SharerNotHostAdmin,
-        Self::SharerNotOwner,
-        Self::NotAGuestOfPartner,
-        Self::PropagationNeedsManager,
-        Self::DuplicateShare,
-        Self::AccountNotFound,
-        Self::PartnerNotFound,
-        Self::Reconciled,
-        Self::MembershipNotFound,
-        Self::HostDomainsUnknown,
-        Self::InviterNotActive,
-        Self::MailInterval,
-        Self::MailNotSent,
-        Self::InvitationLimit,
-        Self::PartnerDeleting,
-        Self::DeletionBlocked,
-        Self::MfaNotEnrolled,
-        Self::MfaMethodMissing,
-        Self::MfaUnknown,
-        Self::MfaEnrolmentOverdue,
-        Self::DirectoryUnavailable,
-        Self::DirectoryRefused,
-        Self::Paused,
-        Self::AddressChanged,
-        Self::DisabledByAdministrator,
-        Self::Orphaned,
-        Self::TooManyOrphans,
-        Self::ForeignDirectory,
-        Self::DirectoryBehind,
-        Self::PolicyUnreadable,
-        Self::Terminating,
-        Self::Rejected,
-        Self::Pending,
-        Self::Suspended,
-        Self::Expired,
-        Self::InvitationExpired,
-        Self::Invited,
-        Self::Joined,
-        Self::Active,
-    ];
+    /// All reasons, in order.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
-    /// The word as it is written everywhere.
+    /// The reason as it is written everywhere.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreadable => "Unreadable",
-            Self::InvalidValue => "InvalidValue",
-            Self::HostAdminRequired => "HostAdminRequired",
-            Self::HostAdminNotAllowedHere => "HostAdminNotAllowedHere",
-            Self::HostAdminNotFound => "HostAdminNotFound",
-            Self::HostAdminIsGuest => "HostAdminIsGuest",
-            Self::MfaCannotBeWaived => "MfaCannotBeWaived",
-            Self::MfaMethodNotAllowed => "MfaMethodNotAllowed",
-            Self::MfaDeadlineTooLong => "MfaDeadlineTooLong",
-            Self::InvalidEmail => "InvalidEmail",
-            Self::HostDomain => "HostDomain",
-            Self::DomainListsExclusive => "DomainListsExclusive",
-            Self::DomainNotAllowed => "DomainNotAllowed",
-            Self::IsWorkspaceUser => "IsWorkspaceUser",
-            Self::IdentityExists => "IdentityExists",
-            Self::AlreadyGuest => "AlreadyGuest",
-            Self::QuotaExceeded => "QuotaExceeded",
-            Self::InviterNotAllowed => "InviterNotAllowed",
-            Self::Immutable => "Immutable",
-            Self::ExpiryTooLong => "ExpiryTooLong",
-            Self::OwnerNeverShared => "OwnerNeverShared",
-            Self::ManagerNeedsGuestAdmin => "ManagerNeedsGuestAdmin",
-            Self::SharerNotHostAdmin => "SharerNotHostAdmin",
-            Self::SharerNotOwner => "SharerNotOwner",
-            Self::NotAGuestOfPartner => "NotAGuestOfPartner",
-            Self::PropagationNeedsManager => "PropagationNeedsManager",
-            Self::DuplicateShare => "DuplicateShare",
-            Self::AccountNotFound => "AccountNotFound",
-            Self::PartnerNotFound => "PartnerNotFound",
-            Self::Reconciled => "Reconciled",
-            Self::MembershipNotFound => "MembershipNotFound",
-            Self::HostDomainsUnknown => "HostDomainsUnknown",
-            Self::InviterNotActive => "InviterNotActive",
-            Self::MailInterval => "MailInterval",
-            Self::MailNotSent => "MailNotSent",
-            Self::InvitationLimit => "InvitationLimit",
-            Self::PartnerDeleting => "PartnerDeleting",
-            Self::DeletionBlocked => "DeletionBlocked",
-            Self::MfaNotEnrolled => "MfaNotEnrolled",
-            Self::MfaMethodMissing => "MfaMethodMissing",
-            Self::MfaUnknown => "MfaUnknown",
-            Self::MfaEnrolmentOverdue => "MfaEnrolmentOverdue",
-            Self::DirectoryUnavailable => "DirectoryUnavailable",
-            Self::DirectoryRefused => "DirectoryRefused",
-            Self::Paused => "Paused",
-            Self::AddressChanged => "AddressChanged",
-            Self::DisabledByAdministrator => "DisabledByAdministrator",
-            Self::Orphaned => "Orphaned",
-            Self::TooManyOrphans => "TooManyOrphans",
-            Self::ForeignDirectory => "ForeignDirectory",
-            Self::DirectoryBehind => "DirectoryBehind",
-            Self::PolicyUnreadable => "PolicyUnreadable",
-            Self::Terminating => "Terminating",
-            Self::Rejected => "Rejected",
-            Self::Pending => "Pending",
-            Self::Suspended => "Suspended",
-            Self::Expired => "Expired",
-            Self::InvitationExpired => "InvitationExpired",
-            Self::Invited => "Invited",
-            Self::Joined => "Joined",
-            Self::Active => "Active",
-        }
+        self.into()
     }
 
-    /// Reads a word, whatever its case.
+    /// Reads a reason in any case.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|reason| reason.as_str().eq_ignore_ascii_case(text))
-    }
-}
-
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
+        text.parse().ok()
     }
 }

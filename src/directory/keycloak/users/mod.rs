@@ -1,7 +1,6 @@
 //! Guests and users of the workspace, as Keycloak stores them.
 
 pub mod cache;
-pub mod copies;
 pub mod guest;
 pub mod profile;
 pub mod reader;

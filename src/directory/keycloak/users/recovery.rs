@@ -9,13 +9,14 @@
 
 use jiff::Timestamp;
 
+use crate::directory::keycloak::Inner;
 use crate::directory::keycloak::grants;
 use crate::directory::keycloak::mfa;
 use crate::directory::keycloak::representations::{User, first};
 use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::guest::{Recorded, Seen};
 use crate::directory::record::NO_OBJECT;
-use crate::directory::{GuestId, GuestRecord, MfaRecord, Origin, Owner, OwnershipMark, PartnerId, Revision};
+use crate::directory::{Error, GuestId, GuestRecord, MfaRecord, Origin, Owner, OwnershipMark, PartnerId, Revision};
 use crate::domain::{Email, GuestRole};
 
 /// What is known besides: whose realm it is, and the mark of the partner whose identifier still reads.
@@ -127,5 +128,26 @@ impl User {
     fn created(&self) -> Timestamp {
         let at = self.created_timestamp.and_then(|at| Timestamp::from_millisecond(at).ok());
         at.unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+impl Inner {
+    /// Before a guest's ownership mark is removed, it is removed from every copy of the user. A copy alone with the mark would be
+    /// taken for the guest.
+    pub(in crate::directory::keycloak) async fn no_other_bears(&self, user: &User) -> Result<(), Error> {
+        let Some(id) = first(&user.attributes, guest::ID) else { return Ok(()) };
+        let bearers = self.people().users_with(guest::ID, id).await?;
+        // This user is a copy.
+        if bearers.iter().any(|other| is_before(other, user)) {
+            return Ok(());
+        }
+        for other in bearers.iter().filter(|other| other.id != user.id) {
+            tracing::warn!(user = other.id, "has the ownership mark of another guest; the mark is removed");
+            let mut without = other.clone();
+            without.attributes.retain(|name, _| !guest::ALL.contains(&name.as_str()));
+            self.put_user(other, &without).await.map_err(Error::from)?;
+            self.end_sessions(&other.id).await?;
+        }
+        Ok(())
     }
 }
