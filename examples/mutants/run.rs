@@ -24,7 +24,7 @@ const ROUNDS: [&[&str]; 3] = [
     &[
         "simulation::worlds",
         "simulation::faults",
-        "simulation::foretold",
+        "simulation::plan_matches_apply",
         "simulation::churn",
         "simulation::stale",
         "exploration::",
