@@ -1,4 +1,4 @@
-//! The time for which this process leads for sure.
+//! The period in which this process is certainly the leader.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::util::clock::Clock;
 
-/// How long we lead for sure.
+/// The period in which this process is certainly the leader, from the last renewal of the Lease.
 #[derive(Clone, Debug)]
 pub struct LeaseTerm {
     renewed: Arc<Mutex<(Instant, Timestamp)>>,
@@ -21,12 +21,12 @@ impl LeaseTerm {
         Self { renewed: Arc::new(Mutex::new((Instant::now(), clock.now()))), duration, clock }
     }
 
-    /// A term that does not end, where nobody else could lead.
+    /// A term without an end, for commands without a Lease.
     pub fn endless(clock: Clock) -> Self {
         Self::lasting(Duration::MAX, clock)
     }
 
-    /// What is left of the term, by the clock that runs faster: one of them may stand still while the machine sleeps.
+    /// The remaining time, by the clock that runs faster: one of them may stand still while the machine sleeps.
     pub fn left(&self) -> Duration {
         if self.duration == Duration::MAX {
             return self.duration;
@@ -36,12 +36,12 @@ impl LeaseTerm {
         self.duration.saturating_sub(instant.elapsed().max(by_wall))
     }
 
-    /// How long a call may take: its own deadline, or what is left of the term. `None`: the term is over.
+    /// The timeout of a call: its own deadline or the remaining term, whichever is shorter. `None`: the term is over.
     pub fn within(&self, deadline: Duration) -> Option<Duration> {
         Some(self.left().min(deadline)).filter(|left| !left.is_zero())
     }
 
-    /// Renewed by a call that began then.
+    /// Extends the term from the start of the call that renewed the Lease.
     pub(crate) fn renew(&self, began: (Instant, Timestamp)) {
         *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = began;
     }

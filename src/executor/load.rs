@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::directory::{DirectoryReader, Error, Page, PageToken, Snapshot};
 
-/// How often a reading that takes long is reported.
+/// Interval between two reports of a read that takes long.
 pub const REPORT: Duration = Duration::from_secs(30);
-/// How long one question may take to a directory that does not bound its calls.
+/// Timeout of one call to a directory that does not limit its calls itself.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Everything, page by page. A page that fails makes the whole reading fail: a part is never taken for the truth.
+/// Reads the whole directory page by page. If a page fails, the whole read fails, so that no partial snapshot is used.
 pub async fn load(directory: &(impl DirectoryReader + ?Sized)) -> Result<Snapshot, Option<Error>> {
-    // Guests are looked for where their partners are; who comes by on the way is a user.
+    // The order matters: the directory finds guests through their partners, and collects users while it reads guests.
     let partners = pages(|page| within(directory, directory.partners(page))).await?;
     let people = async {
         let guests = pages(|page| within(directory, directory.guests(page))).await?;
@@ -44,7 +44,7 @@ where
     }
 }
 
-/// Asks a question. Where the directory does not bound its calls, the question as a whole has a deadline.
+/// Calls the directory. Where the directory does not limit its calls, the whole call has a timeout.
 pub(crate) async fn within<T>(
     directory: &(impl DirectoryReader + ?Sized),
     question: impl Future<Output = Result<T, Error>>,
@@ -58,7 +58,7 @@ pub(crate) async fn within<T>(
     }
 }
 
-/// Waits for a reading, and reports each time that so much time has passed.
+/// Waits for a read, and calls `report` after each interval of `every`.
 pub async fn reported<T>(reading: impl Future<Output = T>, every: Duration, mut report: impl FnMut(Duration)) -> T {
     let began = tokio::time::Instant::now();
     let mut reading = std::pin::pin!(reading);
@@ -70,7 +70,7 @@ pub async fn reported<T>(reading: impl Future<Output = T>, every: Duration, mut 
     }
 }
 
-/// How far a reading of the directory has come, and the call that it waits for.
+/// The progress of a directory read, and the call that it waits for.
 pub fn progress(directory: &(impl DirectoryReader + ?Sized), elapsed: Duration) -> String {
     let calls: u64 = directory.calls().values().sum();
     let waits =

@@ -38,15 +38,15 @@ struct KindLabels {
     kind: &'static str,
 }
 
-/// A metric: what it is called, by what it is told apart, what it counts.
+/// The description of a metric.
 pub struct Metric {
-    /// Its name, without the prefix `guestlist_`, nor the suffix `_total` that counters have.
+    /// The name, without the prefix `guestlist_` and without the suffix `_total` of counters.
     pub name: &'static str,
-    /// Whether it only grows.
+    /// True for a counter, false for a gauge.
     pub counter: bool,
     /// Its labels. Their values are a fixed set.
     pub labels: &'static str,
-    /// What it counts.
+    /// The description for people.
     pub help: &'static str,
 }
 
@@ -83,7 +83,7 @@ const SIGN_IN: Metric = gauge(
 pub const METRICS: [Metric; 11] =
     [OPERATIONS, CALLS, PANICS, OBJECTS, QUEUED, GUESTS, ORPHANS, MISSING, READY, LEADING, SIGN_IN];
 
-/// What is counted.
+/// The values of all metrics.
 pub struct Metrics {
     registry: Registry,
     operations: Family<OperationLabels, Counter>,
@@ -150,13 +150,13 @@ impl Metrics {
         }
     }
 
-    /// Sets whether this process leads, and whether it is ready for what it does.
+    /// Sets whether this process is the leader, and whether it is ready.
     pub fn lead(&self, leads: bool, ready: bool) {
         self.leading.set(i64::from(leads));
         self.ready.set(i64::from(ready));
     }
 
-    /// Sets what is known of the world. Guests: live ones, and how many of them nothing declares.
+    /// Sets the numbers of objects, queued keys and live guests. `orphans` are live guests that no object declares.
     pub fn world(&self, objects: &[(Kind, usize)], queued: usize, (guests, orphans): (usize, usize), ready: bool) {
         let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         for (kind, count) in objects {
@@ -168,7 +168,7 @@ impl Metrics {
         self.ready.set(i64::from(ready));
     }
 
-    /// Sets how many memberships were admitted and have no record.
+    /// Sets the number of admitted memberships without a record in the directory.
     pub fn missing(&self, missing: usize) {
         self.missing.set(i64::try_from(missing).unwrap_or(i64::MAX));
     }

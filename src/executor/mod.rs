@@ -1,4 +1,4 @@
-//! Does a task: the calls that the engine asked for, each with a deadline, and what came of them.
+//! Runs a task: makes the calls that the engine requested, each with a deadline, and reports their outcome.
 
 pub mod lease_term;
 pub mod load;
@@ -23,29 +23,29 @@ use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget};
 use crate::plan::{Deletion, Event, Step};
 use crate::util::clock::Clock;
 
-/// How long one call may take.
+/// Timeout of one call.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How long one may take that sends a mail: as long as the directory waits for whoever sends it, and more.
+/// Timeout of a call that sends a mail: longer than the directory waits for its mail server.
 const MAIL_DEADLINE: Duration = Duration::from_secs(25);
 
-/// Everything that a task needs.
+/// The dependencies of a task.
 #[derive(Clone)]
 pub struct Executor {
-    /// The objects.
+    /// The declared objects.
     pub objects: Arc<dyn ObjectStore>,
     /// The directory.
     pub directory: Arc<dyn DirectoryWriter>,
-    /// Our term, as the directory counts it.
+    /// The epoch of this leader's term in the directory.
     pub epoch: Epoch,
-    /// Our term, as the Lease has it: nothing is written once it is over.
+    /// The term of the Lease. The executor writes nothing after its end.
     pub term: LeaseTerm,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Clock,
-    /// Counts.
+    /// The operator's metrics.
     pub metrics: Arc<Metrics>,
 }
 
-/// What the task is about, as the engine knew it.
+/// The object of a task, in the version that the engine planned with.
 #[derive(Clone, Debug)]
 pub struct TaskSubject {
     /// The object.
@@ -54,12 +54,12 @@ pub struct TaskSubject {
     pub uid: String,
     /// Its generation.
     pub generation: Option<i64>,
-    /// The guest's address, to read him again where the plan was stale.
+    /// The guest's address, for reading the record again after a conflict.
     pub address: Option<Email>,
 }
 
 impl TaskSubject {
-    /// What the index knows of an object.
+    /// Builds the subject from the object cache.
     pub fn of(index: &ObjectCache, key: &ObjectRef) -> Self {
         let meta = index.metadata(key);
         let membership = index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
@@ -73,7 +73,7 @@ impl TaskSubject {
 }
 
 impl Executor {
-    /// Does a task.
+    /// Runs a task to its end.
     pub async fn run(&self, about: TaskSubject, task: Task) -> TaskOutcome {
         let mut outcome = TaskOutcome::default();
         let result = match task {
@@ -106,7 +106,7 @@ impl Executor {
         let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
         match self.objects.patch(&about.key, PatchTarget::Object, &patch).await {
             Ok(object) => {
-                // Without its last finalizer an object on its way out is gone, though the server returns it once more.
+                // The server returns the terminating object once more, although removing its last finalizer deletes it.
                 let gone = finalizers.is_empty() && object.metadata().deletion_timestamp.is_some();
                 if gone {
                     return Err(Failure::NotFound);
@@ -118,8 +118,9 @@ impl Executor {
         }
     }
 
-    /// A membership is let go when its guest has been ended, and a partner when its record has been deactivated; but where the
-    /// answer to an acceptance was lost, the plan did not know of them, and they would stay for ever. So they are read live.
+    /// Before a finalizer is removed, the guest's record must have ended, or the partner's record must be deactivated.
+    /// Where the answer to a creation was lost, the plan does not know the record, and it would remain forever. So this
+    /// reads it live.
     async fn nobody_is_left(&self, about: &TaskSubject, outcome: &mut TaskOutcome) -> Result<(), Failure> {
         if about.key.kind == Kind::Partner {
             let id = PartnerId::of(&about.uid);
@@ -178,7 +179,7 @@ impl Executor {
                     if !matches!(fault, Error::Unsent { .. }) {
                         return Err(self.not_taken(operation, why).await);
                     }
-                    // He has a record now: what comes next is nothing but his mail.
+                    // The record exists now: only the mail remains to be sent.
                     if let Some(address) = &about.address
                         && let Ok(record) = self.directory.guest(address).await
                     {
@@ -193,7 +194,7 @@ impl Executor {
                 Err(fault) => {
                     let why = fault.to_string();
                     return Err(match self.after(about, fault, outcome).await {
-                        // Read again he is as he was when this was planned: planned again it would be the same.
+                        // The record is unchanged since the plan, so a new plan would be the same.
                         Failure::Replan if outcome.reread.last().is_some_and(|now| now.revision() == basis) => {
                             self.not_taken(Box::new(step.operation.clone()), why).await
                         }
@@ -206,7 +207,7 @@ impl Executor {
         Ok(())
     }
 
-    /// Whether it is the directory that takes no operation, or the record that cannot be written: by evidence, another write.
+    /// Distinguishes a directory that accepts no writes from a single unwritable record, by another write.
     async fn not_taken(&self, operation: Box<Operation>, why: String) -> Failure {
         let Some(deadline) = self.term.within(DEADLINE) else { return Failure::OperationFailed(operation, why) };
         match tokio::time::timeout(deadline, self.directory.takes_writes()).await {
@@ -215,7 +216,7 @@ impl Executor {
         }
     }
 
-    /// Reads what may be in the way of an operation that the directory refused, so that the next plan knows it.
+    /// Reads the records that may conflict with a refused operation, so that the next plan includes them.
     async fn look_around(&self, about: &TaskSubject, outcome: &mut TaskOutcome) {
         let Some(address) = &about.address else { return };
         if let Ok(record) = self.directory.guest(address).await {
@@ -236,8 +237,8 @@ impl Executor {
         }
     }
 
-    /// How long an operation may take. `None`: our term is over, and another one may lead. A directory that refuses the
-    /// writes of whoever led before lets us go on to take away.
+    /// Timeout of an operation. `None`: the term is over, and another process may be the leader. Where the directory
+    /// refuses the writes of a former leader, revocation continues after the term.
     fn deadline(&self, operation: &Operation) -> Option<Duration> {
         let take = operation.access_change() == AccessChange::Revoke && self.directory.fences();
         let deadline = match operation {
@@ -247,7 +248,7 @@ impl Executor {
         self.term.within(deadline).or_else(|| take.then_some(DEADLINE))
     }
 
-    /// What happens after a fault of the directory.
+    /// Maps an error of the directory to the next action.
     async fn after(&self, about: &TaskSubject, fault: Error, outcome: &mut TaskOutcome) -> Failure {
         match fault.retry() {
             Retry::BackOff => Failure::Retry(fault.to_string()),
@@ -301,12 +302,12 @@ impl Executor {
         for Deletion { key, uid } in deletions {
             match self.objects.delete(key, uid).await {
                 Ok(object) => outcome.objects.extend(object),
-                // Gone already counts as done; another object of the name is none of ours.
+                // `NotFound` counts as done; an object of the same name with another UID is not this one.
                 Err(Failure::NotFound | Failure::Conflict) => {}
                 Err(failure) => return Err(failure),
             }
         }
-        // What is still there is on its way out: its end touches its partner again.
+        // A remaining object is terminating: its deletion queues its partner again.
         Err(Failure::NotFound)
     }
 

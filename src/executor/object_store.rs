@@ -15,7 +15,7 @@ use crate::cache::{Kind, Object, ObjectRef};
 use crate::engine::Failure;
 use crate::plan::Event;
 
-/// Which part of an object is patched.
+/// The part of an object that a patch changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatchTarget {
     /// Metadata and spec.
@@ -24,7 +24,7 @@ pub enum PatchTarget {
     Status,
 }
 
-/// What is told, of which object.
+/// An event with its object.
 #[derive(Debug)]
 pub struct EventContext<'a> {
     /// The object.
@@ -33,36 +33,36 @@ pub struct EventContext<'a> {
     pub uid: &'a str,
     /// Its generation.
     pub generation: Option<i64>,
-    /// What is told.
+    /// The event to publish.
     pub event: &'a Event,
-    /// When.
+    /// The time of the event.
     pub at: Timestamp,
 }
 
 /// Reads and writes objects of the three kinds.
 pub trait ObjectStore: Send + Sync {
-    /// An object as it is now.
+    /// Reads the current object.
     fn get<'a>(&'a self, key: &'a ObjectRef) -> BoxFuture<'a, Result<Object, Failure>>;
-    /// Merges a patch into a part of it; the object as it is then.
+    /// Merges a patch into a part of the object. Returns the patched object.
     fn patch<'a>(
         &'a self,
         key: &'a ObjectRef,
         part: PatchTarget,
         patch: &'a Value,
     ) -> BoxFuture<'a, Result<Object, Failure>>;
-    /// Deletes it if it still has this UID; what is left of it while a finalizer holds it.
+    /// Deletes the object if its UID matches. Returns the terminating object while a finalizer holds it.
     fn delete<'a>(&'a self, key: &'a ObjectRef, uid: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>>;
     /// Whether any membership names this partner.
     fn has_members<'a>(&'a self, partner: &'a ObjectRef) -> BoxFuture<'a, Result<bool, Failure>>;
-    /// Tells people; that never fails the work.
+    /// Publishes an event. A failure does not fail the task.
     fn publish<'a>(&'a self, telling: EventContext<'a>) -> BoxFuture<'a, ()>;
 }
 
-/// A kind that we watch.
+/// A kind that the operator watches.
 pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
     /// The kind.
     const KIND: Kind;
-    /// The object as it is declared.
+    /// Converts the custom resource to the common object type.
     fn declared(self) -> Object;
 }
 
@@ -87,7 +87,7 @@ impl Watched for api::AccountShare {
     }
 }
 
-/// An object as it came from the server, readable or not. What we never read does not stay in memory.
+/// Converts an object from the server, also one that does not deserialize. Drops the parts that guestlist never reads.
 pub fn declared<K: Watched>(object: DeserializeGuard<K>) -> Object {
     match object.0 {
         Ok(mut object) => {

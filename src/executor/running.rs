@@ -1,4 +1,4 @@
-//! The tasks that run, each with its key: however a task ends, its key is known, so that no key is lost with it.
+//! The running tasks by key: however a task ends, its key is known, so that no key is lost with it.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ impl Running {
         }
     }
 
-    /// How many tasks run.
+    /// The number of running tasks.
     pub fn len(&self) -> usize {
         self.tasks.len()
     }
