@@ -1,4 +1,4 @@
-//! A cluster as the command line looks at it: everything that is declared, once, and letting go of it.
+//! A cluster as the command line uses it: lists all declared objects and removes finalizers.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::api;
 use crate::cache::{Kind, Object, ObjectRef, has_finalizer};
 use crate::executor::object_store::Watched;
 
-/// How long one call may take.
+/// Timeout of one call.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A cluster.
+/// A connection to a cluster.
 pub struct Cluster {
     client: Client,
     /// Its identity: the UID of kube-system.
@@ -25,14 +25,14 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The one that kubectl would talk to.
+    /// Connects to the cluster of kubectl's current context.
     pub async fn connect() -> Result<Self, String> {
         let client = connect().await?;
         let identity = identity(&client).await?;
         Ok(Self { client, identity })
     }
 
-    /// Everything that is declared. A list that fails is no list.
+    /// Lists all declared objects. If one list fails, the whole call fails.
     pub async fn objects(&self) -> Result<Vec<Object>, String> {
         let mut all = self.of_kind::<api::LocalPartner>().await?;
         all.extend(self.of_kind::<api::GuestMembership>().await?);
@@ -45,7 +45,7 @@ impl Cluster {
         list(&objects).await.map(|(objects, _)| objects)
     }
 
-    /// Takes our finalizer off an object. Whether it was there.
+    /// Removes guestlist's finalizer from an object. Returns whether the object had it.
     pub async fn let_go(&self, object: &Object) -> Result<bool, String> {
         if !has_finalizer(object.metadata().finalizers.iter().flatten()) {
             return Ok(false);
@@ -58,7 +58,7 @@ impl Cluster {
         }
     }
 
-    /// Resets a membership's status to that before the admission. Whether the membership still exists.
+    /// Resets a membership's status to that before the admission. Returns whether the membership still exists.
     pub async fn forget_admission(&self, key: &ObjectRef, uid: &str) -> Result<bool, String> {
         let forgotten = json!({
             "directoryId": null, "state": "Pending", "invitation": null, "joinedAt": null, "mfa": null,
@@ -69,7 +69,7 @@ impl Cluster {
         let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
         match tokio::time::timeout(DEADLINE, objects.patch_status(&key.name, &params, &patch)).await {
             Ok(Ok(_)) => Ok(true),
-            // It was deleted, and perhaps created again: then its status is empty.
+            // The membership was deleted, and perhaps created again: then its status is empty.
             Ok(Err(kube::Error::Api(status))) if [404, 409].contains(&status.code) => Ok(false),
             Ok(Err(error)) => Err(format!("failed to write the status of {key}: {}", describe(&error))),
             Err(_) => Err(format!("failed to write the status of {key}: no answer in {}s", DEADLINE.as_secs())),

@@ -1,4 +1,4 @@
-//! What the Kubernetes client says when a call fails, in words for people: what went wrong, without the client's innards.
+//! Describes errors of the Kubernetes client for people, without the client's internals.
 
 use std::error::Error;
 
@@ -15,7 +15,8 @@ pub fn describe(error: &kube::Error) -> String {
     }
 }
 
-/// Why no cluster was found. A file that does not read is not quoted, as its parser would do: tokens stand in it.
+/// Describes why no cluster was found. Omits the parser's excerpt of an invalid kubeconfig, because it can contain
+/// tokens.
 pub fn no_cluster(error: &InferConfigError) -> String {
     match error.source().and_then(|cause| cause.downcast_ref::<KubeconfigError>()) {
         Some(KubeconfigError::Parse(error)) => {
@@ -27,7 +28,7 @@ pub fn no_cluster(error: &InferConfigError) -> String {
     }
 }
 
-/// An error and its causes; many repeat theirs.
+/// An error and its causes, without repetitions.
 fn chain(error: &dyn Error) -> String {
     let mut said = error.to_string();
     let mut cause = error.source();

@@ -1,5 +1,5 @@
-//! Kubernetes Events, by hand: constant sentences, and names from (UID, word, generation), so that a crash does not
-//! repeat them. Telling never stands in the way of doing.
+//! Publishes Kubernetes Events: constant sentences, and names derived from UID, reason and generation. A restart does
+//! not repeat an Event. A failure to publish never fails the work.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use super::error::describe;
 use crate::api;
 use crate::executor::object_store::EventContext;
 
-/// How long telling may take.
+/// Timeout for publishing an Event.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// The namespace of Events' names.
+/// The UUID namespace for the names of Events.
 const EVENT_IDS: Uuid = Uuid::from_bytes(*b"guestlist-events");
 
-/// Tells people by Events.
+/// Publishes Events.
 #[derive(Clone)]
 pub struct EventRecorder {
     client: Client,
@@ -27,21 +27,21 @@ pub struct EventRecorder {
 }
 
 impl EventRecorder {
-    /// Tells in the name of an instance.
+    /// Creates a recorder that reports as `instance`.
     pub fn new(client: Client, instance: String) -> Self {
         Self { client, instance }
     }
 
-    /// Tells once; a failure is only logged.
+    /// Publishes an Event once. A failure is only logged.
     pub async fn tell(&self, telling: &EventContext<'_>) {
         let event = self.event(telling);
         let events: Api<Event> = Api::namespaced(self.client.clone(), &telling.key.namespace);
         let params = PostParams::default();
         match tokio::time::timeout(DEADLINE, events.create(&params, &event)).await {
             Ok(Ok(_)) => {}
-            // It was told before.
+            // The Event exists already.
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
-            // A namespace on its way out takes no Events.
+            // A terminating namespace accepts no Events.
             Ok(Err(kube::Error::Api(status))) if status.code == 403 && status.message.contains("being terminated") => {}
             Ok(Err(error)) => tracing::warn!(key = %telling.key, "failed to write an Event: {}", describe(&error)),
             Err(_) => tracing::warn!(key = %telling.key, "failed to write an Event in 5s"),

@@ -13,16 +13,16 @@ use axum::routing::get;
 use crate::engine::EngineHealth;
 use crate::executor::metrics::Metrics;
 
-/// What the probes answer by.
+/// The state behind the probes and the metrics.
 #[derive(Clone, Default)]
 pub struct Health {
     condition: Arc<RwLock<EngineHealth>>,
-    /// What is counted.
+    /// The operator's metrics.
     pub metrics: Arc<Metrics>,
 }
 
 impl Health {
-    /// Says how things are now.
+    /// Updates the state.
     pub fn set(&self, condition: &EngineHealth) {
         let mut stored = self.condition.write().unwrap_or_else(PoisonError::into_inner);
         if *stored != *condition {
@@ -30,7 +30,7 @@ impl Health {
         }
     }
 
-    /// Whether it is ready, and what there is to say of it.
+    /// The readiness status and its explanation.
     pub(super) fn answer(&self) -> (StatusCode, String) {
         let condition = self.condition.read().unwrap_or_else(PoisonError::into_inner);
         let missing = condition.missing();

@@ -1,5 +1,4 @@
-//! The objects as the operator reads and writes them. A trait, so that the same performer works on an API server, on
-//! manifests in files, and in a simulation.
+//! The operator's [`ObjectStore`]: reads and writes the declared objects on an API server.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,24 +22,24 @@ use crate::operator::error::describe;
 use crate::operator::events::EventRecorder;
 use crate::util::coalesce::CoalescedRead;
 
-/// How long one call may take.
+/// Timeout of one call.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The objects of an API server. Nothing is asked of it once our term is over.
+/// The objects of an API server. No call starts after the end of the term.
 pub struct Kubernetes {
     /// The client.
     pub client: Client,
-    /// Our term.
+    /// The term of the Lease.
     pub term: LeaseTerm,
-    /// Writes Events.
+    /// Publishes Events.
     pub teller: EventRecorder,
-    /// Counts.
+    /// The operator's metrics.
     pub metrics: Arc<Metrics>,
-    /// Who reads what live: many guests who are admitted at once ask for the same partner.
+    /// The live reads in progress: many guests that are admitted at once need the same partner.
     pub readings: Readings,
 }
 
-/// What is being read live, and shared.
+/// Live reads in progress, shared by all callers that need the same object.
 #[derive(Default)]
 pub struct Readings(Mutex<BTreeMap<ObjectRef, Arc<CoalescedRead<Object>>>>);
 
@@ -49,7 +48,7 @@ impl Readings {
         Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
     }
 
-    /// Nobody who asks later gets what was read before: nothing is kept that nobody waits for.
+    /// Removes a finished read that nobody waits for, so that a later caller does not receive an old result.
     fn end(&self, key: &ObjectRef) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.get(key).is_some_and(|reading| Arc::strong_count(reading) == 1) {
@@ -179,7 +178,7 @@ impl Kubernetes {
     }
 }
 
-/// What happens after a failure of the API server.
+/// Maps an error of the API server to the next action.
 fn failure(verb: &str, kind: Kind, error: &kube::Error) -> Failure {
     let context = format!("failed to {verb} a {}", kind.as_str());
     let kube::Error::Api(status) = error else { return Failure::Retry(format!("{context}: {}", describe(error))) };
@@ -187,7 +186,7 @@ fn failure(verb: &str, kind: Kind, error: &kube::Error) -> Failure {
     match status.code {
         404 => Failure::NotFound,
         409 => Failure::Conflict,
-        // In a terminating namespace nothing new is let in, and nothing has to be.
+        // A terminating namespace accepts no new objects, and needs none.
         403 if status.message.contains("being terminated") => Failure::NotFound,
         403 => Failure::Retry(format!("{message}; the chart's ClusterRole has what is needed")),
         400 | 405 | 415 | 422 => Failure::Permanent(message),

@@ -1,6 +1,7 @@
-//! One leader, the others are standbys: a Lease in the operator's namespace, held by whoever renews it. A leader fences itself:
-//! every write asks [`Term::left`] first, and no call may last longer than that. What a process writes that was frozen
-//! between the question and the call is refused where it arrives: by the object's resourceVersion, by the directory's epoch.
+//! Leader election: one leader and its standbys use a Lease in the operator's namespace. The leader fences itself: it
+//! checks [`LeaseTerm::left`] before every write, and no call may last longer than that. A process that was frozen
+//! between the check and the call may still write. The object's resourceVersion and the directory's epoch refuse such a
+//! write.
 
 use std::time::{Duration, Instant};
 
@@ -14,23 +15,23 @@ use super::error::describe;
 use crate::executor::lease_term::LeaseTerm;
 use crate::util::clock::Clock;
 
-/// How long a candidate waits at most before it looks again.
+/// Longest pause of a candidate between two checks.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How a Lease is held.
+/// The settings of a Lease.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Its namespace; default: the one that the operator runs in.
+    /// The namespace. Default: the namespace of the operator.
     pub namespace: Option<String>,
-    /// Its name: an operator and its standbys use the same.
+    /// The name. An operator and its standbys use the same.
     pub name: String,
-    /// Who holds it. A pod's name: what an earlier process of the same pod held is taken up at once.
+    /// The holder's identity: a pod's name. A new process of the same pod takes over the Lease at once.
     pub holder: String,
-    /// How long it lasts after its last renewal.
+    /// The time from the last renewal until the Lease expires.
     pub duration: Duration,
 }
 
-/// The Lease that we stand for, and hold once [`Candidate::wait`] has returned.
+/// A candidate for the Lease. It becomes the leader when [`Candidate::wait`] returns.
 pub struct Candidate {
     leases: Api<Lease>,
     settings: Settings,
@@ -38,24 +39,25 @@ pub struct Candidate {
     clock: Clock,
 }
 
-/// A Lease that we hold.
+/// A Lease that this process holds.
 pub struct HeldLease {
     candidate: Candidate,
     lease: Lease,
-    /// How long for.
+    /// The term of the Lease.
     pub term: LeaseTerm,
 }
 
-/// What a candidate may do with a Lease as it is.
+/// The state of a Lease as a candidate sees it.
 #[derive(Debug, PartialEq, Eq)]
 enum LeaseState {
-    /// Nobody holds it, or an earlier process of ours, or its holder has not renewed it in time.
+    /// The Lease has no holder, an expired holder, or an earlier process of this pod as its holder.
     Free,
-    /// Somebody does.
+    /// Another process holds the Lease.
     HeldBy(String),
 }
 
-/// `unchanged`: for how long we have seen it just like this. The holder's own times are on another machine's clock.
+/// `unchanged`: how long this process has seen the Lease in this version. The holder's own times come from another
+/// clock.
 fn standing(spec: &LeaseSpec, me: &str, unchanged: Duration, default: Duration) -> LeaseState {
     let holder = spec.holder_identity.as_deref().unwrap_or_default();
     let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
@@ -67,21 +69,21 @@ fn standing(spec: &LeaseSpec, me: &str, unchanged: Duration, default: Duration) 
     }
 }
 
-/// Whether a Lease is still the one that we hold: our name, and nobody had it in between.
+/// Whether this process still holds the Lease, without another holder in between.
 fn is_still(now: &LeaseSpec, held: &LeaseSpec) -> bool {
     let whose = |spec: &LeaseSpec| (spec.holder_identity.clone(), spec.lease_transitions, spec.acquire_time.clone());
     whose(now) == whose(held)
 }
 
 impl Candidate {
-    /// Stands for a Lease.
+    /// Creates a candidate for a Lease.
     pub fn new(client: &Client, settings: Settings, clock: Clock) -> Self {
         let namespace = settings.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
         Self { leases: Api::namespaced(client.clone(), &namespace), settings, namespace, clock }
     }
 
-    /// Waits until the Lease is ours. Tells what it waits for each time that changes: an answer of the API server that
-    /// is in the way, or who leads.
+    /// Waits until this process holds the Lease. Calls `tell` each time the obstacle changes: `Err` with an error of
+    /// the API server, or `Ok` with the current leader.
     pub async fn wait(self, mut tell: impl FnMut(Result<&str, &str>)) -> HeldLease {
         let mut told = None;
         let mut seen: Option<(Lease, Instant)> = None;
@@ -100,7 +102,7 @@ impl Candidate {
         }
     }
 
-    /// Looks once, and takes what is free. The inner error is who leads.
+    /// Checks once, and takes a free Lease. The inner error names the leader.
     async fn attempt(&self, seen: &mut Option<(Lease, Instant)>) -> Result<Result<(Lease, LeaseTerm), String>, String> {
         let current = self.call("read", self.leases.get_opt(&self.settings.name)).await?;
         let Some(current) = current else {
@@ -137,14 +139,14 @@ impl Candidate {
         term
     }
 
-    /// How long between two renewals.
+    /// Interval between two renewals.
     fn pace(&self) -> Duration {
         self.settings.duration / 5
     }
 
-    /// The Lease as ours, in the place of what is there.
+    /// The Lease with this process as its holder, based on the current one.
     fn record(&self, current: Option<&Lease>) -> Lease {
-        // As precise as it is stored, so that what comes back is what was sent.
+        // The API server stores this precision, so that the stored time equals the sent one.
         let now = self.clock.now();
         let now = MicroTime(Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now));
         let before = current.and_then(|lease| lease.spec.clone()).unwrap_or_default();
@@ -167,7 +169,7 @@ impl Candidate {
         }
     }
 
-    /// Writes with the resourceVersion that was read: whoever else wrote meanwhile wins.
+    /// Replaces the Lease at the resourceVersion that was read: a concurrent write wins.
     async fn replace(&self, lease: Lease) -> Result<Lease, String> {
         self.call("update", self.leases.replace(&self.settings.name, &PostParams::default(), &lease)).await
     }
@@ -189,8 +191,8 @@ impl Candidate {
 }
 
 impl HeldLease {
-    /// Renews the Lease; ends when it is somebody else's, with the reason. Where it runs out because nobody answers, we may
-    /// well be who gets it again: until then only what needs no term is done.
+    /// Renews the Lease. Returns the reason when another process holds it. If the API server does not answer, the Lease
+    /// expires, but this process may get it again. Until then it runs only tasks that need no term.
     pub async fn hold(&mut self) -> String {
         let mut over = false;
         loop {
@@ -220,8 +222,8 @@ impl HeldLease {
         }
     }
 
-    /// After a renewal that failed: what the Lease is now. An answer that was lost is no loss of the Lease, whichever of our
-    /// renewals it was that arrived.
+    /// Reads the Lease after a failed renewal. A renewal with a lost answer may have succeeded, so the Lease is not
+    /// lost while this process is still its holder.
     async fn look(&mut self) -> Option<String> {
         let name = &self.candidate.settings.name;
         let current = self.candidate.call("read", self.candidate.leases.get_opt(name)).await.ok()?;
@@ -235,7 +237,7 @@ impl HeldLease {
         None
     }
 
-    /// Releases the Lease, so that a standby need not wait.
+    /// Releases the Lease, so that a standby does not have to wait.
     pub async fn release(self) {
         if self.term.left().is_zero() {
             return;
@@ -304,10 +306,10 @@ mod tests {
     fn a_term_ends_by_either_clock() {
         let term = LeaseTerm::lasting(15 * S, Clock::new(|| Timestamp::UNIX_EPOCH));
         assert!(term.left() > 14 * S);
-        // The wall clock says that more time has passed: the machine slept.
+        // By the wall clock more time has passed: the machine slept.
         term.renew((Instant::now(), Timestamp::UNIX_EPOCH - SignedDuration::from_secs(20)));
         assert_eq!(term.left(), Duration::ZERO);
-        // It was set back: the other one goes on.
+        // The wall clock was set back: the monotonic clock continues.
         let earlier = Instant::now().checked_sub(20 * S).unwrap_or_else(Instant::now);
         term.renew((earlier, Timestamp::UNIX_EPOCH + SignedDuration::from_secs(100)));
         assert_eq!(term.left(), Duration::ZERO);

@@ -1,5 +1,5 @@
-//! The operator: the only place with a Kubernetes client. [`engine`] decides without I/O; the rest is a thin shell that
-//! brings inputs to it and does its tasks.
+//! The operator: the only module with a Kubernetes client. [`engine`] decides without I/O. This module passes inputs to
+//! it and runs its tasks.
 
 pub mod cluster;
 mod error;
@@ -30,46 +30,46 @@ use crate::executor::running::Running;
 use crate::util::clock::Clock;
 use health::Health;
 
-/// How long running tasks have to finish when the operator stops.
+/// Time for running tasks to finish when the operator stops.
 const GRACE: Duration = Duration::from_secs(10);
-/// Sleeps are capped, so that a jump of the clock is seen.
+/// Longest sleep, so that the operator notices a jump of the clock.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// What the operator is started with.
+/// The settings of the operator.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The workspace policy's file.
     pub workspace: Option<PathBuf>,
-    /// `sqlite:PATH`.
+    /// The directory's URL, such as `sqlite:PATH`.
     pub directory: String,
-    /// Where `/healthz` and `/readyz` are served.
+    /// The address of `/healthz` and `/readyz`.
     pub health_address: SocketAddr,
-    /// Where `/metrics` is served.
+    /// The address of `/metrics`.
     pub metrics_address: SocketAddr,
-    /// How often everything in the directory is read again.
+    /// Interval between two full reads of the directory.
     pub resync: Duration,
-    /// How many objects are reconciled at once.
+    /// Maximum number of objects that are reconciled at once.
     pub workers: usize,
-    /// Who leads.
+    /// The settings of the leader election.
     pub lease: lease::Settings,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Clock,
 }
 
-/// Why a term ended.
+/// The reason for the end of a term.
 enum End {
-    /// We were told to stop.
+    /// The process received a signal to stop.
     Stopped,
-    /// Somebody else leads, or nobody.
+    /// This process lost the Lease.
     Lost(String),
-    /// Nothing that a restart would fix by itself.
+    /// A failure that a restart does not fix.
     Failed(String),
 }
 
-/// Runs until it is told to stop: stands for the Lease, leads for as long as it holds it, and stands again with empty
-/// memory. The error is a sentence for people.
+/// Runs until a signal stops it: waits for the Lease, leads while it holds it, and then starts over with empty caches.
+/// The error is a sentence for people.
 pub async fn run(options: Options) -> Result<(), String> {
-    // A wrong argument is said before anything is waited for.
+    // A wrong argument is reported before any wait.
     crate::directory::DirectoryUrl::read(&options.directory)?;
     let health = Health::default();
     serve(&health, &options).await?;
@@ -84,7 +84,7 @@ pub async fn run(options: Options) -> Result<(), String> {
         let term = held.term.clone();
         let end = tokio::select! {
             biased;
-            // What is running is dropped with the term.
+            // The end of the term drops the running tasks.
             why = held.hold() => End::Lost(why),
             end = lead(&options, client.clone(), term.clone(), &health, stop.as_mut()) => end,
         };
@@ -103,7 +103,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     }
 }
 
-/// One term.
+/// Runs one term as the leader.
 async fn lead(
     options: &Options,
     client: Client,
@@ -120,7 +120,7 @@ async fn lead(
         Ok(begun) => begun,
         Err(problem) => return End::Failed(problem),
     };
-    // They end with this function.
+    // The sources end with this function.
     let mut sources = JoinSet::new();
     let supervisor = supervise::Supervisor { inbox: sender, metrics: health.metrics.clone() };
     sources.spawn(supervisor.clone().watch::<api::LocalPartner>(client.clone()));
@@ -144,7 +144,7 @@ async fn serve(health: &Health, options: &Options) -> Result<(), String> {
     health.clone().serve(options.metrics_address, false, true).await
 }
 
-/// Brings inputs to the engine and does its tasks, until told to stop.
+/// Passes inputs to the engine and runs its tasks until a signal stops it.
 async fn drive(
     mut engine: Engine,
     performer: Executor,
@@ -181,7 +181,7 @@ async fn drive(
             }
             Some(input) = inbox.recv() => {
                 engine.handle(input, clock.now());
-                // A burst is taken in as a whole before anything is planned on the half of it.
+                // The engine takes in all waiting inputs first, so that it does not plan with half of a burst.
                 while let Ok(input) = inbox.try_recv() {
                     engine.handle(input, clock.now());
                 }
@@ -209,7 +209,7 @@ fn measure(engine: &Engine, health: &Health) {
     }
 }
 
-/// Resolves when the process is told to stop.
+/// Resolves when the process receives a signal to stop.
 async fn stopped() {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = signal(SignalKind::interrupt());

@@ -1,4 +1,4 @@
-//! What is not in Kubernetes: the directory's changes and the workspace policy's file, brought to the engine.
+//! Inputs from outside Kubernetes: the directory's changes and the workspace policy file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use crate::engine::{Input, Now, wanted};
 use crate::executor::load::{REPORT, load, progress, reported, within};
 use crate::workspace_policy::WorkspacePolicy;
 
-/// How often the policy file is read.
+/// Interval between two reads of the policy file.
 const POLICY_POLL: Duration = Duration::from_secs(1);
-/// Reads the directory in full, then follows its changes; in full again each resync, and after it was away.
+/// Reads the whole directory, then follows its changes. Reads it again at each resync and after an outage.
 pub async fn follow_directory(directory: Arc<dyn DirectoryWriter>, resync: Duration, inbox: mpsc::Sender<Input>) {
     let mut failures: u32 = 0;
     loop {
@@ -31,7 +31,7 @@ pub async fn follow_directory(directory: Arc<dyn DirectoryWriter>, resync: Durat
     }
 }
 
-/// Until the next resync is due. `Err(None)`: nobody listens any more.
+/// Runs until the next resync is due. `Err(None)`: the receiver is closed.
 async fn read_and_follow(
     directory: &dyn DirectoryWriter,
     resync: Duration,
@@ -39,12 +39,12 @@ async fn read_and_follow(
 ) -> Result<(), Option<Error>> {
     let send = async |input| inbox.send(input).await.map_err(|_| None);
     send(Input::Loading).await?;
-    // The cursor comes first: what changes while we read is told again.
+    // The cursor comes first, so that changes during the read are reported again.
     let mut cursor = within(directory, directory.cursor()).await?;
     let report = |elapsed| {
         let progress = progress(directory, elapsed);
         tracing::info!("{progress}");
-        // If the engine is busy, the next report follows.
+        // If the engine is busy, this report is dropped; the next one follows.
         drop(inbox.try_send(Input::Reading(progress)));
     };
     let load = reported(load(directory), REPORT, report).await?;
@@ -83,11 +83,11 @@ async fn read(directory: &dyn DirectoryWriter, changed: &Changed) -> Result<Now,
     })
 }
 
-/// Reads the policy file and tells when it says something else. The content is compared, not the time: a mounted
+/// Reads the policy file and sends each new version. It compares the content, not the modification time: a mounted
 /// ConfigMap is swapped by a symbolic link.
 pub async fn follow_policy(file: PathBuf, inbox: mpsc::Sender<Input>) {
     let mut last = read_policy(&file).await;
-    // Changes since the engine was made are sent at once.
+    // A change since the start of the engine is sent at once.
     let news = last.clone().and_then(|text| parse_policy(&file, &text)).map(Box::new);
     if inbox.send(Input::Policy(news)).await.is_err() {
         return;
@@ -100,7 +100,7 @@ pub async fn follow_policy(file: PathBuf, inbox: mpsc::Sender<Input>) {
             candidate = None;
             continue;
         }
-        // Somebody may be writing it: what counts is what still stands there at the next look.
+        // The file may be incomplete while it is written, so a change counts only if the next read confirms it.
         if candidate.as_ref() != Some(&text) {
             candidate = Some(text);
             continue;
@@ -114,7 +114,7 @@ pub async fn follow_policy(file: PathBuf, inbox: mpsc::Sender<Input>) {
     }
 }
 
-/// The policy file's text.
+/// Reads the policy file.
 pub async fn read_policy(file: &Path) -> Result<String, String> {
     let file = file.to_owned();
     let read = tokio::task::spawn_blocking(move || {
@@ -123,7 +123,7 @@ pub async fn read_policy(file: &Path) -> Result<String, String> {
     read.await.unwrap_or_else(|_| Err("failed to read the policy file".to_owned()))
 }
 
-/// The policy in a text, or what is wrong with it and where.
+/// Parses the policy. The error names the file and the place.
 pub fn parse_policy(file: &Path, text: &str) -> Result<WorkspacePolicy, String> {
     WorkspacePolicy::parse(text).map_err(|error| format!("{}: {error}", file.display()))
 }

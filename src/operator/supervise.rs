@@ -1,5 +1,5 @@
-//! Keeps the sources of the engine's inputs going. A source that panics is counted, reported in readiness, and started
-//! again: each begins with a full reading, so nothing is lost that it had not sent.
+//! Restarts the sources of the engine's inputs. A source that panics is counted, reported in readiness, and restarted.
+//! Each starts with a full read, so no unsent input is lost.
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -18,15 +18,15 @@ use crate::executor::metrics::Metrics;
 use crate::executor::object_store::Watched;
 use crate::util::panic_report;
 
-/// How long to wait before the first restart of a source, and at most.
+/// The pause before the first restart of a source, and the longest pause.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
 
-/// Runs sources.
+/// Runs the sources.
 #[derive(Clone)]
 pub struct Supervisor {
-    /// Where inputs go.
+    /// The engine's input channel.
     pub inbox: mpsc::Sender<Input>,
-    /// Where panics are counted.
+    /// The counter of panics.
     pub metrics: Arc<Metrics>,
 }
 
@@ -69,7 +69,7 @@ impl Supervisor {
             if self.inbox.send(problem(said)).await.is_err() {
                 return;
             }
-            // A source that ran for long starts with a short pause again.
+            // A source that ran for long restarts after the short pause.
             if began.elapsed() > PAUSES[1] {
                 pause = PAUSES[0];
             }

@@ -1,5 +1,5 @@
-//! Everything that has to be there before the first list: the policy, the Lease, the cluster's identity, the directory.
-//! What is not there yet is said once and waited for.
+//! The prerequisites of a term: the policy, the Lease, the cluster's identity and the directory. Each missing one is
+//! reported once, and the operator waits for it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,22 +23,22 @@ use crate::executor::lease_term::LeaseTerm;
 use crate::operator::kubernetes::{Kubernetes, Readings};
 use crate::workspace_policy::WorkspacePolicy;
 
-/// How many inputs may wait for the engine.
+/// Capacity of the engine's input channel.
 const INBOX: usize = 1024;
 
-/// What the operator runs with during one term.
+/// The components of one term.
 pub struct Begun {
-    /// Decides.
+    /// Decides what to do.
     pub engine: Engine,
-    /// Does.
+    /// Runs the tasks.
     pub performer: Executor,
-    /// What comes in.
+    /// The receiver of inputs.
     pub inbox: mpsc::Receiver<Input>,
-    /// Where it is put in.
+    /// The sender of inputs.
     pub sender: mpsc::Sender<Input>,
 }
 
-/// Waits until the Lease is ours.
+/// Waits until this process holds the Lease.
 pub async fn stand(options: &Options, client: &Client, health: &Health) -> HeldLease {
     let candidate = Candidate::new(client, options.lease.clone(), options.clock.clone());
     let held = candidate.wait(|outcome| match outcome {
@@ -59,7 +59,7 @@ pub async fn stand(options: &Options, client: &Client, health: &Health) -> HeldL
     held
 }
 
-/// Takes the directory for a term.
+/// Opens the directory as its leader for one term.
 pub async fn begin(options: &Options, client: Client, term: LeaseTerm, health: &Health) -> Result<Begun, String> {
     let workspace = match &options.workspace {
         Some(file) => first_policy(file, health).await,
@@ -93,7 +93,7 @@ pub async fn begin(options: &Options, client: Client, term: LeaseTerm, health: &
     Ok(Begun { engine: Engine::new(owner, workspace, options.workers.max(1)), performer, inbox, sender })
 }
 
-/// Waits for the first good policy: without any, nothing could be said about who may speak for whom.
+/// Waits for the first valid policy: without a policy, no inviter has any permission.
 async fn first_policy(file: &Path, health: &Health) -> WorkspacePolicy {
     let mut said = String::new();
     loop {
@@ -117,12 +117,12 @@ fn waiting(health: &Health, subject: &'static str, problem: &str) {
     health.set(&condition);
 }
 
-/// The Kubernetes client, as kubectl finds its cluster.
+/// Connects to the cluster, with the same configuration as kubectl.
 pub async fn connect() -> Result<Client, String> {
     let mut config = Config::infer().await.map_err(|error| {
         format!("failed to find a cluster: {}; set KUBECONFIG, or run in a cluster", no_cluster(&error))
     })?;
-    // The queue decides when something is tried again; a call that repeats itself would hold a worker for half a minute.
+    // The queue schedules retries. A retry inside a call would occupy a worker for half a minute.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     Client::try_from(config).map_err(|error| format!("failed to set up the Kubernetes client: {}", describe(&error)))
@@ -155,7 +155,8 @@ pub async fn identity(client: &Client) -> Result<String, String> {
     }
 }
 
-/// Opens the directory and takes the lead. Waits for a directory that cannot be used (yet): somebody fixes it.
+/// Opens the directory and becomes its leader. Waits while the directory is unusable, because an administrator may fix
+/// it.
 async fn lead(
     place: &DirectoryUrl,
     owner: &Owner,
@@ -187,7 +188,7 @@ async fn lead(
 async fn open_and_lead(place: &DirectoryUrl, owner: &Owner) -> Result<(Arc<dyn DirectoryWriter>, Epoch), Error> {
     let failed = |error: &dyn std::fmt::Display| Error::Unavailable { context: format!("failed to start: {error}") };
     let place = place.clone();
-    // Opening waits for locks; nobody else shall wait for that.
+    // Opening waits for locks, and must not block other tasks.
     let opened = tokio::task::spawn_blocking(move || place.execute(true));
     let directory = opened.await.map_err(|error| failed(&error))??;
     directory.ready().await?;

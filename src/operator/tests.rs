@@ -21,7 +21,7 @@ use crate::workspace_policy::WorkspacePolicy;
 
 const POLICY: &str = "{domains: [host.example], tenants: [{namespace: partners, hostAdmins: ['*@host.example']}]}";
 
-/// Objects in memory; each write of one object panics as often as is left.
+/// Objects in memory. Writes to one object panic until the counter reaches zero.
 struct Panicking {
     desk: InMemoryObjects,
     name: &'static str,
@@ -115,7 +115,7 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
         sender.send(Input::Listed { kind, objects: listed, frontier: objects.desk.version() }).await.unwrap();
         sender.send(Input::Bookmark { kind, frontier: u64::MAX }).await.unwrap();
     }
-    // One worker: a task that kept it would block all objects.
+    // One worker: a task that occupied it would block all objects.
     let engine = Engine::new(owner, WorkspacePolicy::parse(POLICY).unwrap(), 1);
     let invited = || {
         let states = objects.desk.statuses(Kind::Membership, |_, status| status["state"] == "Invited");

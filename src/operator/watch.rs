@@ -1,5 +1,5 @@
-//! Lists and watches one kind. Our own loop rather than the library's, because freshness needs the resourceVersions of
-//! bookmarks, which the library keeps to itself.
+//! Lists and watches one kind. It does not use the library's loop, because freshness needs the resourceVersions of
+//! bookmarks, which the library does not expose.
 
 use std::time::Duration;
 
@@ -16,31 +16,31 @@ use crate::cache::{CachedAnyKind, Object, ObjectRef};
 use crate::engine::Input;
 use crate::executor::object_store::{Watched, declared};
 
-/// How many objects a page of a list holds.
+/// Page size of a list.
 const PAGE: u32 = 500;
-/// How long a list's page may take.
+/// Timeout for one page of a list.
 const LIST_DEADLINE: Duration = Duration::from_secs(30);
-/// How long a watch lasts; the server ends it.
+/// Duration of a watch, after which the server ends it.
 const WATCH_SECONDS: u32 = 290;
 /// A watch that lasted this long was ended by its own time limit.
 const FULL_TERM: Duration = Duration::from_secs(280);
-/// How long a watch may be silent: bookmarks come each minute.
+/// Longest silence of a watch: the server sends a bookmark each minute.
 const SILENCE: Duration = Duration::from_secs(150);
 
-/// A watch that lasted this long was a good one.
+/// A watch that lasted this long counts as successful.
 const LASTING: Duration = Duration::from_secs(5);
 
-/// Why a watch ends.
+/// The reason for the end of a watch.
 enum End {
-    /// It ran out: go on where it was.
+    /// The watch reached its time limit: continue at the same version.
     Expired,
-    /// The server has forgotten that place, or may be another one by now: list again.
+    /// The server does not know the version, or may have been restored: list again.
     Forgotten,
-    /// It failed.
+    /// The call failed.
     Failed(String),
 }
 
-/// Lists, watches, and begins again for ever; ends when nobody listens any more.
+/// Lists and watches in a loop. Returns when the receiver is closed.
 pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
     let objects: Api<DeserializeGuard<K>> = Api::all(client);
     let mut failures: u32 = 0;
@@ -64,7 +64,8 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
         loop {
             let began = tokio::time::Instant::now();
             let ended = watch(&objects, &mut version, &inbox).await;
-            // Only a watch that lasted shows that all is well: to begin anew all the time would be worse than to wait.
+            // Only a watch that lasted counts as a success. Otherwise a watch that fails at once would restart without
+            // a pause.
             let lasted = began.elapsed() >= LASTING;
             if lasted {
                 failures = 0;
@@ -77,7 +78,7 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
                     if inbox.send(Input::WatchFailed { kind: K::KIND, problem }).await.is_err() {
                         return;
                     }
-                    // After an outage the server may have been restored: what it has now is the truth.
+                    // After an outage the server may have been restored from a backup: the new list replaces the cache.
                     (true, true)
                 }
             };
@@ -130,8 +131,8 @@ async fn watch<K: Watched>(
     loop {
         let event = match tokio::time::timeout(SILENCE, stream.next()).await {
             Ok(None) if began.elapsed() >= FULL_TERM => return Ok(End::Expired),
-            // Before its time, or silent: the server went away, and may come back restored, at a lower version. To go on where
-            // we were would be to wait in silence until it has come that far again.
+            // The watch ended early or was silent: the server may return restored from a backup, at a lower version. A
+            // watch from the old version would then receive nothing until the server reaches that version again.
             Err(_) | Ok(None) => return Ok(End::Forgotten),
             Ok(Some(Err(error))) => return Ok(ended::<K>(&error)),
             Ok(Some(Ok(event))) => event,
@@ -152,7 +153,7 @@ fn ended<K: Watched>(error: &kube::Error) -> End {
     }
 }
 
-/// A failure in words that say what to do.
+/// Describes a failure with its fix.
 fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
     let plural = K::plural(&());
     match error {
@@ -171,7 +172,7 @@ fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
     }
 }
 
-/// The inputs of an event, and the version that the watch has reached with it.
+/// The input for a watch event, and the version that the watch has reached with it.
 fn taken<K: Watched>(event: WatchEvent<DeserializeGuard<K>>) -> Result<(Input, u64), End> {
     let (input, frontier) = match event {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => {
@@ -216,7 +217,7 @@ fn incomparable(what: &str, malformed: &Malformed) -> String {
     )
 }
 
-/// How long to wait after so many failures. Never long: what was taken away meanwhile is held until the next list.
+/// The pause after a number of failures. It stays short, because a revocation in the meantime waits for the next list.
 fn pause(failures: u32) -> Duration {
     Duration::from_millis(200 * 2_u64.pow(failures.min(4)))
 }
