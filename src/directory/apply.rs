@@ -1,49 +1,48 @@
-//! What an operation makes of a guest's record, as pure data: for a backend that keeps records as documents and has no
-//! language of its own to change them. The gates are those of every directory; one contract holds them all to it.
+//! Applies an operation to a guest's record, as pure data. Backends that store records as documents use it. It has
+//! the same preconditions as every other backend; one contract test holds them all to it.
 
 use jiff::Timestamp;
 
 use super::{Grant, GrantRecord, GuestRecord, Login, MfaRecord, Operation, Origin, Owner, SentMail};
 use crate::domain::{GuestRole, Methods, ShareRole};
 
-/// What an operation has to know besides the record.
+/// The facts besides the record that [`apply`] needs.
 pub struct ApplyContext<'a> {
-    /// When it happens.
+    /// The time of the operation.
     pub at: Timestamp,
-    /// Whose directory it is.
+    /// The installation and cluster that own the directory.
     pub owner: Option<&'a Owner>,
-    /// The accounts among those that the operation names which exist and are not deleted.
+    /// The accounts that the operation names, that exist and are not deleted.
     pub accounts: &'a [String],
     /// Whether the partner that the operation names has a live record.
     pub home: bool,
 }
 
-/// What became of the record.
+/// The effect of an operation on a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppliedRecord {
-    /// It was so already.
+    /// The record was already in the wanted state.
     Same,
-    /// It says something else now.
+    /// The record was changed.
     Changed,
-    /// It is not ours any more: the identity stays, without mark and grants.
+    /// The ownership mark and the grants were removed; the identity stays.
     Unmarked,
 }
 
-/// Why nothing was done.
+/// The reason why an operation was refused. The record is unchanged then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PreconditionFailed {
-    /// The facts are not those that the operation was planned on.
+    /// The record differs from the state that the operation was planned on.
     Stale,
-    /// The identity was adopted, and is not ours to disable, reset or deactivate.
+    /// guestlist adopted the identity, so it must not disable, reset or deactivate it.
     Adopted,
-    /// The identity was made by us, and is not released.
+    /// guestlist created the identity, so it must not be unmanaged as an adopted one.
     Created,
-    /// The mark is not the owner's.
+    /// The ownership mark names another installation or cluster than the directory's owner.
     Foreign(Owner),
 }
 
-/// Changes a record as the operation says. Operations that write or end whole records are none of its business: they leave
-/// it as it is.
+/// Applies the operation to the record. Operations that create or remove whole records leave it unchanged.
 pub fn apply(
     record: &mut GuestRecord,
     operation: &Operation,
@@ -104,7 +103,7 @@ pub fn apply(
             };
             if described != *record {
                 ours(around.owner, mark)?;
-                // What was adopted stays adopted, and what was made stays made.
+                // An update never changes the origin (created or adopted).
                 let same = record.mark.as_ref().is_some_and(|held| held.origin == mark.origin);
                 if !around.home || !same {
                     return Err(PreconditionFailed::Stale);
@@ -118,7 +117,8 @@ pub fn apply(
             if record.joined_at.is_some() {
                 return Err(PreconditionFailed::Stale);
             }
-            // The answer to an invitation that went out was lost: it is not sent twice.
+            // An invitation with the same end is already recorded: the earlier attempt sent it, and only its response
+            // was lost.
             if record.invitation.is_none_or(|invitation| invitation.expires_at != *expires_at) {
                 record.invitation = Some(super::InvitationRecord { sent_at: around.at, expires_at: *expires_at });
                 record.last_mail_at = Some(around.at);
@@ -137,7 +137,7 @@ pub fn apply(
     Ok(if *record == before { AppliedRecord::Same } else { AppliedRecord::Changed })
 }
 
-/// A mark that is written is the owner's own.
+/// Checks that the ownership mark names the directory's owner. Without an owner, every mark passes.
 pub fn ours(owner: Option<&Owner>, mark: &super::OwnershipMark) -> Result<(), PreconditionFailed> {
     match owner {
         Some(owner) if owner.installation != mark.installation || owner.cluster != mark.cluster => {
@@ -158,7 +158,7 @@ fn live(record: &GuestRecord) -> Result<(), PreconditionFailed> {
     if record.deactivated_at.is_some() { Err(PreconditionFailed::Stale) } else { Ok(()) }
 }
 
-/// Enabling the login, or a mail, would undo the decision of an administrator.
+/// Enabling the login or sending a mail would undo an administrator's decision.
 fn not_disabled_by_other(record: &GuestRecord) -> Result<(), PreconditionFailed> {
     if record.login == Login::DisabledByOther { Err(PreconditionFailed::Stale) } else { Ok(()) }
 }
@@ -170,7 +170,7 @@ fn made(record: &GuestRecord) -> Result<(), PreconditionFailed> {
 
 fn lower(record: &mut GuestRecord, grants: &[Grant]) -> Result<(), PreconditionFailed> {
     for grant in grants {
-        // What is not held is not lowered.
+        // A grant that the guest does not have is skipped.
         let Some(held) = record.grants.get_mut(&grant.account) else { continue };
         let later = held.grant.until.is_some_and(|end| grant.until.is_none_or(|until| until > end));
         let raises = grant.role > held.grant.role
@@ -185,7 +185,7 @@ fn lower(record: &mut GuestRecord, grants: &[Grant]) -> Result<(), PreconditionF
     Ok(())
 }
 
-/// The last gate: whatever was planned, nobody gets an account without having joined, MFA and an open login.
+/// The backend's own precondition, whatever was planned: a grant needs a joined guest, MFA and an enabled login.
 fn give(record: &mut GuestRecord, grants: &[Grant], around: &ApplyContext<'_>) -> Result<(), PreconditionFailed> {
     live(record)?;
     let MfaRecord::Known(enrolled) = &record.mfa else { return Err(PreconditionFailed::Stale) };
@@ -203,7 +203,7 @@ fn give(record: &mut GuestRecord, grants: &[Grant], around: &ApplyContext<'_>) -
     Ok(())
 }
 
-/// Also revokes the grants that the methods that are left do not suffice for.
+/// Also revokes the grants for which the remaining methods do not suffice.
 fn reset(record: &mut GuestRecord, before: Timestamp, at: Timestamp) -> Result<(), PreconditionFailed> {
     made(record)?;
     let MfaRecord::Known(methods) = &mut record.mfa else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! What the directory was last seen to hold, in memory: read in pages once a resync, kept up to date by changes and by
-//! the effects of our own operations. Pure data.
+//! The last known content of the directory, in memory. Each resync reads it in pages; changes and the effects of
+//! operations keep it up to date. Pure data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,18 @@ use super::{
 };
 use crate::domain::Email;
 
-/// The observed world.
+/// The cached records, with indexes.
 #[derive(Clone, Debug, Default)]
 pub struct DirectoryCache {
     guests: BTreeMap<Email, Box<GuestRecord>>,
     guest_ids: BTreeMap<GuestId, Email>,
-    /// UID → the live guest whose mark has it. From files a UID comes of a name: who had it before may be deactivated.
+    /// UID → the live guest whose ownership mark has it. A UID from files is derived from a name, so a deactivated
+    /// guest may have it too.
     guest_uids: BTreeMap<String, Email>,
     partner_guests: BTreeMap<PartnerId, BTreeSet<Email>>,
     /// Membership (namespace, partner, name) → addresses that were deactivated under it.
     departed: BTreeMap<(String, String, String), BTreeSet<Email>>,
-    /// Share UID → who holds its account through it.
+    /// Share UID → the guests with a grant through it.
     share_holders: BTreeMap<String, BTreeSet<Email>>,
     partners: BTreeMap<PartnerId, PartnerRecord>,
     partner_names: BTreeMap<(String, String), BTreeSet<PartnerId>>,
@@ -29,19 +30,19 @@ pub struct DirectoryCache {
     owners: BTreeMap<Email, u32>,
     users: BTreeMap<Email, UserRecord>,
     mfa_unknown_since: BTreeMap<Email, Timestamp>,
-    /// Address → its last mail, whether its record is still there or not.
+    /// Address → the time of its last mail. Entries outlive the guest's record.
     mails: BTreeMap<Email, Timestamp>,
-    /// Namespace → the mails that it had sent lately, whatever became of their records.
+    /// Namespace → the mails that it sent in the last hour. Entries outlive the guest's record.
     sent: BTreeMap<String, BTreeSet<(Timestamp, Email)>>,
-    /// Share UID → what it was when something was first given through it.
+    /// Share UID → the share as it was at its first grant.
     shares: BTreeMap<String, ShareRecord>,
     destroyed: Purged,
-    /// UIDs of memberships whose status says that they were admitted, and whose record is not there.
+    /// UIDs of memberships with an admission in their status, but without a record.
     missing: BTreeSet<String>,
 }
 
 impl DirectoryCache {
-    /// UIDs of memberships whose status says that they were admitted, and whose record was not there when this was first read.
+    /// UIDs of memberships with an admission in their status, but without a record when the directory was first read.
     pub fn missing(&self) -> &BTreeSet<String> {
         &self.missing
     }
@@ -51,7 +52,7 @@ impl DirectoryCache {
         self.missing = missing;
     }
 
-    /// Takes in what an operation left behind.
+    /// Applies the effect of an operation to the cache.
     pub fn apply(&mut self, effect: &Applied) {
         if let Some(gone) = &effect.gone
             && let Some(address) = self.guest_ids.get(gone).cloned()
@@ -70,7 +71,7 @@ impl DirectoryCache {
         self.apply_memory(effect);
     }
 
-    /// Takes in what an operation left behind beside the records.
+    /// Applies the part of an effect that concerns shares and purged records.
     pub fn apply_memory(&mut self, effect: &Applied) {
         if let Some(uid) = &effect.share_gone {
             self.shares.remove(uid);
@@ -80,7 +81,7 @@ impl DirectoryCache {
         }
     }
 
-    /// Takes in a guest as read live; `None`: he is not there.
+    /// Replaces a guest by the record just read; `None` removes the guest.
     pub fn set_guest(&mut self, address: &Email, record: Option<GuestRecord>) {
         if let Some(old) = self.guests.remove(address) {
             self.guest_ids.remove(&old.id);
@@ -96,7 +97,7 @@ impl DirectoryCache {
             }
         }
         if let Some(mut record) = record {
-            // One text for both, where nobody changed it.
+            // Both fields share one allocation while the address is unchanged.
             if record.email == *address {
                 record.email = address.clone();
             }
@@ -126,7 +127,7 @@ impl DirectoryCache {
         }
     }
 
-    /// Takes in a partner as read live.
+    /// Replaces a partner by the record just read; `None` removes it.
     pub fn set_partner(&mut self, id: &PartnerId, record: Option<PartnerRecord>) {
         if let Some(old) = self.partners.remove(id) {
             take(&mut self.partner_names, &(old.mark.namespace, old.mark.name), id);
@@ -138,7 +139,7 @@ impl DirectoryCache {
         }
     }
 
-    /// Takes in an account as read live.
+    /// Replaces an account by the record just read; `None` removes it.
     pub fn set_account(&mut self, name: &str, record: Option<AccountRecord>) {
         if let Some(old) = self.accounts.remove(name) {
             for owner in &old.owners {
@@ -158,7 +159,7 @@ impl DirectoryCache {
         }
     }
 
-    /// Takes in a workspace user as read live.
+    /// Replaces a workspace user by the record just read; `None` removes the user.
     pub fn set_user(&mut self, email: &Email, record: Option<UserRecord>) {
         match record {
             Some(record) => self.users.insert(email.clone(), record),
@@ -171,7 +172,7 @@ impl DirectoryCache {
         self.guests.get(address).map(Box::as_ref)
     }
 
-    /// The live guest whose mark has this UID.
+    /// The live guest whose ownership mark has this UID.
     pub fn live_by_uid(&self, uid: &str) -> Option<&GuestRecord> {
         self.guest_uids.get(uid).and_then(|address| self.guests.get(address).map(Box::as_ref))
     }
@@ -181,12 +182,12 @@ impl DirectoryCache {
         self.guest_ids.get(id).and_then(|address| self.guests.get(address).map(Box::as_ref))
     }
 
-    /// Whether somebody left a membership of this name: his record is deactivated and not purged yet.
+    /// Whether a membership of this name has a deactivated guest whose record is not purged yet.
     pub fn has_departed(&self, namespace: &str, partner: &str, name: &str) -> bool {
         self.departed.contains_key(&(namespace.to_owned(), partner.to_owned(), name.to_owned()))
     }
 
-    /// Who holds an account through the share with this UID.
+    /// The guests with a grant through the share with this UID.
     pub fn holders<'a>(&'a self, share_uid: &str) -> impl Iterator<Item = &'a GuestRecord> {
         self.share_holders
             .get(share_uid)
@@ -214,7 +215,7 @@ impl DirectoryCache {
         self.partners.get(id)
     }
 
-    /// The partner records whose mark has this namespace and name.
+    /// The partner records whose ownership mark has this namespace and name.
     pub fn partners_named(&self, namespace: &str, name: &str) -> impl Iterator<Item = &PartnerRecord> {
         self.partner_names
             .get(&(namespace.to_owned(), name.to_owned()))
@@ -228,7 +229,7 @@ impl DirectoryCache {
         self.partners.values()
     }
 
-    /// An account, also a deleted one.
+    /// An account, including deleted ones.
     pub fn account(&self, name: &str) -> Option<&AccountRecord> {
         self.accounts.get(name)
     }
@@ -238,7 +239,7 @@ impl DirectoryCache {
         self.accounts.values()
     }
 
-    /// Whether somebody owns any account.
+    /// Whether the user owns at least one account.
     pub fn owns_any_account(&self, email: &Email) -> bool {
         self.owners.contains_key(email)
     }
@@ -253,7 +254,7 @@ impl DirectoryCache {
         self.users.values()
     }
 
-    /// A mail went out. A mail never becomes unsent, so the later one counts.
+    /// Records a mail. The later of two times wins, because a sent mail stays sent.
     pub fn set_mail(&mut self, mail: &MailRecord) {
         let MailRecord { address, at, recent } = mail;
         let last = self.mails.entry(address.clone()).or_insert(*at);
@@ -263,12 +264,12 @@ impl DirectoryCache {
         }
     }
 
-    /// How many mails of a namespace are remembered; those that count are among them.
+    /// How many mails of a namespace are remembered. The count may include mails older than an hour.
     pub fn sent_count(&self, namespace: &str) -> usize {
         self.sent.get(namespace).map_or(0, BTreeSet::len)
     }
 
-    /// When the mails of a namespace went out that are younger than an instant, the earliest first.
+    /// The times of a namespace's mails after an instant, the earliest first.
     pub fn sent_after(&self, namespace: &str, since: Timestamp) -> impl Iterator<Item = Timestamp> + use<'_> {
         let sent = self.sent.get(namespace).into_iter().flat_map(move |sent| sent.iter().rev());
         let mut young: Vec<Timestamp> = sent.map(|(at, _)| *at).take_while(|at| *at > since).collect();
@@ -276,12 +277,12 @@ impl DirectoryCache {
         young.into_iter()
     }
 
-    /// When the last mail to an address went out, whatever became of its record.
+    /// The time of the last mail to an address. It outlives the guest's record.
     pub fn last_mail(&self, address: &Email) -> Option<Timestamp> {
         self.mails.get(address).copied()
     }
 
-    /// All shares that are remembered, as they were listed. What is held now is remembered in any case.
+    /// Replaces the remembered shares by a listing. Shares with current grants are kept in any case.
     pub fn set_shares(&mut self, listed: Vec<ShareRecord>) {
         let held = |(uid, _): &(String, ShareRecord)| self.share_holders.contains_key(uid);
         let mut shares: BTreeMap<_, _> = std::mem::take(&mut self.shares).into_iter().filter(held).collect();
@@ -289,7 +290,7 @@ impl DirectoryCache {
         self.shares = shares;
     }
 
-    /// What a share was when something was first given through it.
+    /// The share as it was at its first grant.
     pub fn share(&self, uid: &str) -> Option<&ShareRecord> {
         self.shares.get(uid)
     }
@@ -299,7 +300,7 @@ impl DirectoryCache {
         self.shares.values()
     }
 
-    /// How many records were purged lately. A minute's count never shrinks.
+    /// Records the purges by minute. The count of a minute never decreases.
     pub fn set_destroyed(&mut self, destroyed: &Purged) {
         for (minute, count) in destroyed {
             let known = self.destroyed.entry(*minute).or_default();
@@ -307,26 +308,26 @@ impl DirectoryCache {
         }
     }
 
-    /// How many records were purged lately, by the minute.
+    /// The number of records purged, by minute.
     pub fn destroyed(&self) -> &Purged {
         &self.destroyed
     }
 
-    /// Forgets what is too old to matter to anybody.
+    /// Removes mails and purge counts that are too old to have an effect.
     pub fn forget_before(&mut self, mails: Timestamp, destroyed: Timestamp) {
         self.mails.retain(|_, at| *at >= mails);
-        // Both count for an hour.
+        // Recent mails and purges both count for one hour.
         self.sent.values_mut().for_each(|mails| mails.retain(|(at, _)| *at > destroyed));
         self.sent.retain(|_, mails| !mails.is_empty());
         self.destroyed.retain(|minute, _| *minute > destroyed);
     }
 
-    /// Since when the directory has not been able to tell this guest's MFA; `None`: it can.
+    /// Since when the directory cannot read this guest's MFA; `None`: it can.
     pub fn mfa_unknown_since(&self, address: &Email) -> Option<Timestamp> {
         self.mfa_unknown_since.get(address).copied()
     }
 
-    /// Remembers since when MFA has been unknown. `None`: it is known again.
+    /// Records since when the MFA is unknown; `None`: it is known again.
     pub fn set_mfa_unknown_since(&mut self, address: &Email, since: Option<Timestamp>) {
         match since {
             Some(since) => {
@@ -339,12 +340,12 @@ impl DirectoryCache {
     }
 }
 
-/// Whose membership it is or was: namespace, partner, name.
+/// The key of a guest's membership: namespace, partner, name.
 fn membership(mark: &OwnershipMark, record: &GuestRecord) -> (String, String, String) {
     (mark.namespace.clone(), record.partner_name.clone(), mark.name.clone())
 }
 
-/// Takes a value out of a map of sets and drops the set when it is empty.
+/// Removes a value from a map of sets, and the set once it is empty.
 fn take<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
     if let Some(set) = map.get_mut(key) {
         set.remove(value);

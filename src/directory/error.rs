@@ -1,86 +1,86 @@
-//! What can go wrong with a directory, typed by what happens next.
+//! Failures of a directory, typed by the retry that they need.
 
 use std::time::Duration;
 
 use super::Owner;
 
-/// A directory's failure. Never absence: what is not there is `Ok(None)`.
+/// A directory's failure. A missing record is no failure, but `Ok(None)`.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// It does not answer, or not in time. Retry with back-off.
+    /// The directory does not respond, or not in time. Retry with back-off.
     #[error("the directory does not answer: {context}")]
     Unavailable {
-        /// What was tried and what came back, without any secret.
+        /// The call and its result, without secrets.
         context: String,
     },
-    /// It has a record of a guest whose mail did not go out: nobody takes it. Retry with back-off.
+    /// The guest's record is written, but the mail server refused the mail. Retry with back-off.
     #[error("{context}")]
     Unsent {
-        /// To whom, and what to look at.
+        /// The recipient, and the settings to check.
         context: String,
     },
-    /// It asks for patience.
+    /// The directory asks for a delay before the next call.
     #[error("the directory asks to wait {}s: {context}", .after.as_secs())]
     Busy {
-        /// What was tried.
+        /// The call.
         context: String,
-        /// For how long.
+        /// The delay.
         after: Duration,
     },
-    /// The record moved on since the plan was made. Read it again and plan anew.
+    /// The record changed after the plan was made. Read it again and plan anew.
     #[error("the record of {what} changed in the meantime")]
     Changed {
-        /// Which.
+        /// The record.
         what: String,
     },
-    /// An identity is in the way that is not ours. Wait for a change.
+    /// An identity that guestlist does not manage has the same address or name. Wait for a change.
     #[error("the directory holds an identity for {what} that is not ours")]
     Exists {
-        /// Which.
+        /// The identity.
         what: String,
     },
-    /// Somebody else leads now. Stop.
+    /// Another process is the leader now. Stop.
     #[error(
         "another operator or apply is the leader of this directory now; a directory has one leader at a time, so stop the other one"
     )]
     Fenced,
-    /// Another directory lies where this one was. Stop, and begin anew with what is there.
+    /// Another file replaced the directory's file. Stop, and start again with the present file.
     #[error("{message}")]
     Replaced {
-        /// Where, and what to do.
+        /// The path and the fix.
         message: String,
     },
-    /// The directory belongs to somebody else. Stop.
+    /// The directory belongs to another installation or cluster. Stop.
     #[error("the directory belongs to installation {:?} (cluster {})", .owner.installation, .owner.cluster)]
     Foreign {
-        /// To whom.
+        /// The present owner.
         owner: Owner,
     },
-    /// It refuses for good: wrong file, newer schema, missing permission. Wait for a change.
+    /// A retry cannot help: wrong file, newer schema, missing permission. Wait for a change.
     #[error("{message}")]
     Refused {
-        /// What, and how to fix it.
+        /// The cause and the fix.
         message: String,
     },
 }
 
-/// What happens after a fault.
+/// The reaction to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Try again, later each time.
+    /// Retry with increasing delays.
     BackOff,
-    /// Try again after this time.
+    /// Retry after this time.
     After(Duration),
-    /// Read the record again and plan anew, at once.
+    /// Read the record again at once and plan anew.
     Reread,
-    /// Nothing, until something changes.
+    /// Do nothing until something changes.
     Wait,
-    /// Stop everything.
+    /// Stop the process.
     Stop,
 }
 
 impl Error {
-    /// What happens next.
+    /// The reaction that the error needs.
     pub fn retry(&self) -> Retry {
         match self {
             Self::Unavailable { .. } | Self::Unsent { .. } => Retry::BackOff,

@@ -1,4 +1,4 @@
-//! Compares a file of people and accounts with a directory of any backend. Pure.
+//! Compares a file of users and accounts with a directory of any backend. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use super::{AccountRecord, UserRecord};
 use crate::domain::Email;
 use crate::util::suggest::nearest_within;
 
-/// Users and accounts that shall be there.
+/// Users and accounts to write.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Import {
     /// Workspace users.
@@ -61,7 +61,7 @@ pub enum UserChanges {
     AddAndChange,
     /// Add those who do not exist. Existing users are never changed.
     Add,
-    /// Nothing.
+    /// Leave users unchanged.
     LeaveOut,
 }
 
@@ -98,7 +98,7 @@ pub enum EntryOutcome {
     Unchanged,
     /// It exists, differs from the file, and stays as it is.
     LeftAlone,
-    /// The directory did not take it.
+    /// The directory refused it.
     Failed,
 }
 
@@ -108,7 +108,7 @@ impl EntryOutcome {
         matches!(self, Self::Made | Self::Changed)
     }
 
-    /// The word that begins its line.
+    /// The first word of the entry's line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Made => "made",
@@ -132,13 +132,13 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// How many entries came out so.
+    /// How many entries have this outcome.
     pub fn count(&self, outcome: EntryOutcome) -> usize {
         self.lines.iter().filter(|(held, _)| *held == outcome).count()
     }
 }
 
-/// The writes, and the report of them.
+/// The writes of an import, and their report.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Planned {
     /// Users to write.

@@ -1,5 +1,5 @@
-//! The identity backend behind two traits: [`DirectoryReader`] reads, [`DirectoryWriter`] does. Whoever holds only an
-//! observer cannot write: it does not compile.
+//! The identity backend behind two traits: [`DirectoryReader`] and [`DirectoryWriter`]. Code that has only a reader
+//! cannot write; the compiler refuses it.
 
 pub mod apply;
 pub mod cache;
@@ -26,30 +26,30 @@ pub use url::DirectoryUrl;
 
 use crate::domain::{Email, quote};
 
-/// What may be shown of a directory's address: its kind. Behind that somebody may have written a password.
+/// The part of a directory's address that is safe to show: its scheme. The rest may contain a password.
 pub fn scheme(address: &str) -> String {
     let shown = address.split_once(':').map(|(scheme, _)| format!("{scheme}:…"));
     quote(shown.as_deref().unwrap_or(address))
 }
 
-/// One page of a listing. A listing is the truth only when its last page has been read.
+/// One page of a listing. A listing is complete only after its last page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
-    /// What the page holds.
+    /// The records of the page.
     pub items: Vec<T>,
-    /// How to ask for the next page; `None`: this was the last.
+    /// The token of the next page; `None`: this is the last page.
     pub next: Option<PageToken>,
 }
 
-/// Where a listing goes on. Opaque to everybody but the backend.
+/// The position of a listing. Only the backend interprets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageToken(pub String);
 
-/// How far the backend's changes have been read. Opaque to everybody but the backend.
+/// The position in the backend's changes up to which they have been read. Only the backend interprets it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(pub i64);
 
-/// Something that changed in the directory.
+/// A part of the directory that changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Changed {
     /// The guest with this address.
@@ -60,94 +60,99 @@ pub enum Changed {
     Account(String),
     /// A workspace user.
     User(Email),
-    /// How many records were purged lately.
+    /// The number of recently purged records.
     Destroyed,
-    /// The backend cannot say what: everything has to be read again.
+    /// The backend cannot name the change: read everything again.
     Everything,
 }
 
-/// What changed since a cursor. Hints: a backend may name more than did change, never less.
+/// The changes since a cursor. They are hints: a backend may name more than changed, never less.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
-    /// Where to go on.
+    /// The position from which to read next.
     pub cursor: Cursor,
-    /// What changed.
+    /// The changed parts.
     pub changed: BTreeSet<Changed>,
 }
 
-/// The leader's term: a directory that can compares it in each write, so that a leader who lost the lease cannot write.
+/// The leader's term. A backend with fencing compares it in each write, so a leader without the Lease cannot write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(pub i64);
 
 impl Epoch {
-    /// Nobody ever led, or the directory does not say any more.
+    /// The directory has had no leader, or no longer records one.
     pub const NONE: Self = Self(0);
 }
 
-/// What an operation left behind: the records it touched, as they are now.
+/// The effect of an operation: the current state of the records that it changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Applied {
-    /// The guest as he is now. `None` where the operation was not about one, or his record is gone (see `gone`).
+    /// The guest after the operation. `None`: the operation concerns no guest, or the record was removed (see
+    /// `gone`).
     pub guest: Option<GuestRecord>,
-    /// The partner as it is now.
+    /// The partner after the operation.
     pub partner: Option<PartnerRecord>,
-    /// The guest whose record is gone.
+    /// The guest whose record was removed.
     pub gone: Option<GuestId>,
-    /// The partner whose record is gone.
+    /// The partner whose record was removed.
     pub partner_gone: Option<PartnerId>,
-    /// The share that is not remembered any more.
+    /// The UID of the share whose record was deleted.
     pub share_gone: Option<String>,
-    /// How many records were purged in the last hour, after an operation that purges one.
+    /// How many records were purged in the last hour. Set after an operation that purges one.
     pub destroyed: Option<Purged>,
 }
 
-/// Reading the directory. `Ok(None)` means *not there*; every failure to tell is a [`Error`], never absence.
+/// Reads the directory. `Ok(None)` means that the record does not exist. A failed read is an [`Error`], never `None`.
 pub trait DirectoryReader: Send + Sync {
-    /// Fails where it is not set up for us, with what to do. Nothing is written.
+    /// Fails with the fix if the directory is not set up for guestlist. Writes nothing.
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(std::future::ready(Ok(())))
     }
-    /// Problems that stop nothing, as far as earlier calls found them.
+    /// Problems that do not stop guestlist, as far as earlier calls found them.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
-    /// Whether it keeps a guest without an allowed MFA method from signing in. Never fails: what cannot be checked is unknown.
+    /// Whether sign-in requires an allowed MFA method of guests. Never fails: a failed check is
+    /// [`SignInGate::Unknown`].
     fn sign_in(&self) -> BoxFuture<'_, SignInGate> {
         Box::pin(std::future::ready(SignInGate::Enforced))
     }
-    /// How many calls over a network were made so far, by endpoint.
+    /// The number of network calls so far, by endpoint.
     fn calls(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::new()
     }
-    /// The call over a network that has been without an answer for longest, and for how long.
+    /// The endpoint of the network call that has waited longest for a response, and for how long.
     fn waiting(&self) -> Option<(&'static str, Duration)> {
         None
     }
-    /// Whether each of its calls has a deadline of its own. A reading of many calls then goes on while answers come.
+    /// Whether each network call has its own deadline. If so, a read of many calls continues as long as responses
+    /// arrive.
     fn bounds_calls(&self) -> bool {
         false
     }
-    /// The installation and cluster that this directory belongs to, once it was claimed.
+    /// The installation and cluster that this directory belongs to, or `None` before the first claim.
     fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Error>>;
-    /// Where the stream of changes stands now. Read it *before* a listing, so that nothing falls between.
+    /// The present position in the changes. Read it *before* a listing, so that no change is missed between them.
     fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Error>>;
-    /// How often it is asked what changed.
+    /// The interval between two polls for changes.
     fn poll(&self) -> Duration {
         Duration::from_millis(500)
     }
-    /// What changed since.
+    /// The changes since a cursor.
     fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Error>>;
-    /// All marked partners, deactivated ones too.
+    /// All partners with an ownership mark, including deactivated ones.
     fn partners(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Error>>;
-    /// All marked guests, deactivated ones too, and each identity without a mark that stands in the way of an address.
+    /// All guests with an ownership mark, including deactivated ones. Also each identity without a mark that blocks
+    /// an address.
     fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Error>>;
-    /// All accounts, deleted ones too.
+    /// All accounts, including deleted ones.
     fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Error>>;
     /// All workspace users.
     fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Error>>;
-    /// The last mail to each address, whether its record is still there or not; a backend may leave out whose record says it.
+    /// The last mail to each address, even if its record is purged. A backend may omit mails that the guest's record
+    /// contains.
     fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Error>>;
-    /// The shares through which something was given, as they were then.
+    /// The shares that have had a grant, each as it was at its first grant.
     fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Error>>;
     /// How many records were purged in the last hour.
     fn destroyed(&self) -> BoxFuture<'_, Result<Purged, Error>>;
@@ -161,25 +166,27 @@ pub trait DirectoryReader: Send + Sync {
     fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Error>>;
 }
 
-/// Changing the directory. Every operation is idempotent, and one transaction where the backend has them.
+/// Changes the directory. Every operation is idempotent, and one transaction if the backend has transactions.
 pub trait DirectoryWriter: DirectoryReader {
-    /// Claims the directory for this installation and cluster, or finds it claimed by them already. Another owner: [`Error::Foreign`].
+    /// Claims the directory for this installation and cluster; no change if they own it already. Another owner:
+    /// [`Error::Foreign`].
     fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>>;
-    /// Makes the directory this installation's and cluster's, with every mark in it. Whoever led it before writes nothing
-    /// any more, and is refused when he claims it again.
+    /// Transfers the directory and every ownership mark in it to this installation and cluster. The writes and the
+    /// next claim of the former owner are refused.
     fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>>;
-    /// The epoch of whoever leads now: for what a person does beside him.
+    /// The epoch of the present leader. Commands use it to write without becoming the leader.
     fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Error>>;
-    /// Takes the lead: advances the directory's epoch and returns it. Writes of older epochs are refused from now on.
+    /// Becomes the leader: increments the directory's epoch and returns it. From then on, writes of older epochs are
+    /// refused.
     fn lead(&self) -> BoxFuture<'_, Result<Epoch, Error>>;
-    /// Whether it refuses each write of an older epoch itself. One that only looks now and then leaves a leader nothing to do
-    /// once his term is over.
+    /// Whether the directory itself refuses each write of an older epoch. If it only checks at intervals, a leader
+    /// must stop writing when its term ends.
     fn fences(&self) -> bool;
-    /// Fails where the directory takes no writes at all: writes something of ours as it is. It tells a record that cannot be
-    /// written from a directory that cannot.
+    /// Fails if the directory accepts no writes at all. It rewrites one of guestlist's own values unchanged. The
+    /// result tells an unwritable record from an unwritable directory.
     fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>>;
-    /// Does one operation. `basis` is the revision of the guest that it was planned on: where the record has moved on,
-    /// nothing is done and the answer is [`Error::Changed`].
+    /// Executes one operation. `basis` is the revision of the guest that the operation was planned on. If the record
+    /// has another revision, nothing changes and the result is [`Error::Changed`].
     fn execute<'a>(
         &'a self,
         operation: &'a Operation,

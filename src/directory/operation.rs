@@ -1,11 +1,11 @@
-//! What can be done to the directory, as data: planned by the pure core, executed by a backend.
+//! Changes of the directory, as data: the pure core plans them, a backend executes them.
 
 use jiff::Timestamp;
 
 use super::{Grant, GuestId, OwnershipMark, PartnerId};
 use crate::domain::{Email, GuestRole, Methods};
 
-/// One change. Executing one twice is the same as once.
+/// One change of the directory. Executing it twice has the same effect as once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Revokes these accounts.
@@ -15,41 +15,42 @@ pub enum Operation {
         /// The accounts' names.
         accounts: Vec<String>,
     },
-    /// Replaces grants by ones that give less (a lower role, fewer methods, an earlier end). Never adds one.
+    /// Replaces grants by smaller ones (a lower role, fewer methods, an earlier end). Never adds a grant.
     Reduce {
         /// The guest.
         guest: GuestId,
-        /// The grants as they shall be.
+        /// The grants after the operation.
         grants: Vec<Grant>,
     },
-    /// Records the role Guest User.
+    /// Changes the role to Guest User.
     Demote {
         /// The guest.
         guest: GuestId,
     },
-    /// The open invitation cannot be followed any more.
+    /// Revokes the open invitation: its link stops working.
     RevokeInvitation {
         /// The guest.
         guest: GuestId,
     },
-    /// Turns the login off and ends sessions. For users we made.
+    /// Disables the login and ends the sessions. Only for users that guestlist created.
     DisableLogin {
         /// The guest.
         guest: GuestId,
     },
-    /// Removes the MFA that was enrolled before an instant, and ends sessions.
+    /// Removes the MFA methods that were enrolled before an instant, and ends the sessions.
     ResetMfa {
         /// The guest.
         guest: GuestId,
-        /// Factors enrolled before this instant are removed.
+        /// Methods enrolled before this instant are removed.
         enrolled_before: Timestamp,
     },
-    /// Grants, invitation, sessions and login go; the record and its mark stay. For users we made.
+    /// Removes grants, invitation and sessions, and disables the login. The record and its ownership mark stay. Only
+    /// for users that guestlist created.
     Deactivate {
         /// The guest.
         guest: GuestId,
     },
-    /// Removes grants, invitation, membership and ownership mark; the user stays. For adopted users.
+    /// Removes grants, invitation, membership and ownership mark; the user stays. Only for adopted users.
     RemoveAdopted {
         /// The guest.
         guest: GuestId,
@@ -59,24 +60,24 @@ pub enum Operation {
         /// The guest.
         guest: GuestId,
     },
-    /// The deactivated record of a user we made goes for good. Only that deactivation's, and no more of them an hour than
-    /// the pace allows.
+    /// Deletes the deactivated record of a user that guestlist created. It applies only to the deactivation at
+    /// `since`, and at most `at_most` times an hour.
     Purge {
         /// The guest.
         guest: GuestId,
-        /// Since when it has been deactivated.
+        /// The time of the deactivation.
         since: Timestamp,
-        /// How many may be purged in an hour.
+        /// The maximum number of purges an hour.
         at_most: u32,
     },
-    /// The deactivated record of a partner without guests goes for good.
+    /// Deletes the deactivated record of a partner without guests.
     PurgePartner {
         /// The partner.
         partner: PartnerId,
-        /// Since when it has been deactivated.
+        /// The time of the deactivation.
         since: Timestamp,
     },
-    /// Deletes the record of a share that is gone.
+    /// Deletes the record of a share that no longer exists.
     ForgetShare {
         /// The share's UID.
         share_uid: String,
@@ -86,25 +87,25 @@ pub enum Operation {
         /// The partner.
         partner: PartnerId,
     },
-    /// Creates the partner, revives it, passes its mark on, or brings name, Host Admins and whether it is suspended up to
-    /// date.
+    /// Creates or reactivates the partner, or updates its ownership mark, name, Host Admins and suspension.
     ApplyPartner {
-        /// Its identifier.
+        /// The partner's identifier.
         partner: PartnerId,
-        /// The mark.
+        /// The ownership mark.
         mark: OwnershipMark,
         /// The name shown to people.
         display_name: String,
-        /// Who runs it, sorted.
+        /// The Host Admins, sorted.
         host_admins: Vec<Email>,
-        /// It is suspended. That comes last, when its guests hold nothing any more, and is lifted first.
+        /// Whether the partner is suspended. It is set after all grants of its guests are revoked, and cleared before
+        /// any grant.
         suspended: bool,
     },
-    /// Brings the guest's name, mark and allowed MFA methods up to date. The mark's address never changes.
+    /// Updates the guest's name, ownership mark and allowed MFA methods. The address in the mark never changes.
     UpdateGuest {
         /// The guest.
         guest: GuestId,
-        /// The mark.
+        /// The ownership mark.
         mark: OwnershipMark,
         /// The partner's record.
         partner: PartnerId,
@@ -115,17 +116,18 @@ pub enum Operation {
         /// The MFA methods allowed to the guest.
         allowed: Methods,
     },
-    /// First acceptance: writes record and mark (or revives a deactivated record at Invited) and sends the first mail.
+    /// First acceptance: writes the record and the ownership mark, and sends the first mail. A deactivated record is
+    /// reactivated as Invited.
     InviteGuest {
         /// The guest's identifier: the deactivated record's, or a new one derived from the object's UID and the address.
         guest: GuestId,
-        /// The mark.
+        /// The ownership mark.
         mark: OwnershipMark,
         /// The partner's record.
         partner: PartnerId,
         /// The partner's name.
         partner_name: String,
-        /// Whom to invite.
+        /// The address to invite.
         address: Email,
         /// The guest's name.
         display_name: String,
@@ -133,50 +135,51 @@ pub enum Operation {
         role: GuestRole,
         /// The MFA methods allowed to the guest.
         allowed: Methods,
-        /// Until when the invitation can be followed.
+        /// The end of the invitation.
         expires_at: Timestamp,
     },
-    /// Sends the invitation again; the link sent before is dead.
+    /// Sends the invitation again; the previous link stops working.
     ResendInvitation {
         /// The guest.
         guest: GuestId,
-        /// Until when it can be followed.
+        /// The new end of the invitation.
         expires_at: Timestamp,
     },
-    /// Turns the login on again.
+    /// Enables the login.
     EnableLogin {
         /// The guest.
         guest: GuestId,
     },
-    /// Records the role Guest Admin.
+    /// Changes the role to Guest Admin.
     Promote {
         /// The guest.
         guest: GuestId,
     },
-    /// Grants accounts, or raises grants.
+    /// Adds grants, or raises them.
     Grant {
         /// The guest.
         guest: GuestId,
-        /// The grants as they shall be.
+        /// The grants after the operation.
         grants: Vec<Grant>,
     },
 }
 
-/// What an operation does to access. Ordered as operations of one plan are: every prefix is safe.
+/// The effect of an operation on access. The order is that of a plan's operations: every prefix of a plan is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccessChange {
     /// Revokes access.
     Revoke,
     /// Changes no access.
     None,
-    /// Grants access, or a step towards it. A pause holds it back.
+    /// Grants access, or prepares a grant. A pause blocks it.
     Grant,
-    /// Removes a guest's or a partner's record. Reads live before it acts. A pause holds it back, except during deletion.
+    /// Removes the record of a guest or partner. The live state is read first. A pause blocks it, except during
+    /// deletion.
     Remove,
 }
 
 impl Operation {
-    /// The same, whenever it was planned: the moment until which an invitation holds moves on with each plan.
+    /// The operation without the times that change with each plan, so that equal plans compare as equal.
     #[must_use]
     pub fn timeless(&self) -> Self {
         let mut same = self.clone();
@@ -190,7 +193,7 @@ impl Operation {
         same
     }
 
-    /// What the operation does to access.
+    /// The operation's effect on access.
     pub fn access_change(&self) -> AccessChange {
         match self {
             Self::Revoke { .. }
@@ -214,7 +217,7 @@ impl Operation {
         }
     }
 
-    /// The guest it is about, where it is about one.
+    /// The guest that the operation concerns, if it concerns one.
     pub fn guest(&self) -> Option<&GuestId> {
         match self {
             Self::Revoke { guest, .. }

@@ -1,4 +1,4 @@
-//! What the directory holds, as any backend tells it.
+//! The records of the directory, in the form that every backend returns.
 
 use std::collections::BTreeMap;
 
@@ -17,36 +17,37 @@ pub struct GuestId(pub String);
 pub struct PartnerId(pub String);
 
 impl PartnerId {
-    /// Of a new partner: derived from its object's UID, so that creating needs no memory.
+    /// Derives the identifier of a new partner from its object's UID, so that a repeated creation finds the same
+    /// record.
     pub fn of(uid: &str) -> Self {
         const PARTNERS: Uuid = Uuid::from_bytes(*b"guestlistpartner");
         Self(Uuid::new_v5(&PARTNERS, uid.as_bytes()).to_string())
     }
 }
 
-/// Grows with every change of a record, whoever made it.
+/// Increases with every change of a record by any party.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub i64);
 
-/// Whose directory it is.
+/// The owner of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The workspace policy's `installation`.
     pub installation: String,
-    /// The UID of the namespace kube-system; `files` where there is no cluster.
+    /// The UID of the namespace kube-system; `files` without a cluster.
     pub cluster: String,
 }
 
-/// Whether guestlist made an identity or found it.
+/// Whether guestlist created an identity or found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
-    /// Made by us: ours to disable, deactivate, purge.
+    /// guestlist created it, and may disable, deactivate and purge it.
     Created,
-    /// Found and adopted: only what we gave is taken back.
+    /// guestlist found and adopted it, and removes only its own grants, invitation and mark.
     Adopted,
 }
 
-/// What is written beside each thing that guestlist made or adopted.
+/// The ownership mark: the data on each record that guestlist created or adopted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OwnershipMark {
     /// The installation.
@@ -59,7 +60,7 @@ pub struct OwnershipMark {
     pub name: String,
     /// The object's UID.
     pub uid: String,
-    /// Made or adopted.
+    /// Created or adopted.
     pub origin: Origin,
 }
 
@@ -68,15 +69,15 @@ pub struct OwnershipMark {
 pub struct PartnerRecord {
     /// Its identifier, derived from the object's UID.
     pub id: PartnerId,
-    /// The mark.
+    /// The ownership mark.
     pub mark: OwnershipMark,
     /// The name shown to people.
     pub display_name: String,
-    /// Who runs it, sorted.
+    /// The Host Admins, sorted.
     pub host_admins: Vec<Email>,
-    /// It is suspended, and its guests hold nothing any more.
+    /// Whether the partner is suspended. Its guests then have no grants.
     pub suspended: bool,
-    /// Since when it is deactivated; `None`: live.
+    /// Since when the partner is deactivated; `None`: live.
     pub deactivated_at: Option<Timestamp>,
 }
 
@@ -85,7 +86,7 @@ pub struct PartnerRecord {
 pub struct InvitationRecord {
     /// When it was sent.
     pub sent_at: Timestamp,
-    /// Until when it can be followed.
+    /// The end of the invitation.
     pub expires_at: Timestamp,
 }
 
@@ -116,16 +117,16 @@ impl Login {
     }
 }
 
-/// What is known of a guest's MFA.
+/// The MFA methods of a guest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MfaRecord {
-    /// The enrolled methods and since when; empty: none.
+    /// The enrolled methods, each with the time of its enrolment; empty: none.
     Known(SmallMap<MfaMethod, Timestamp>),
-    /// The directory could not tell.
+    /// The directory cannot tell.
     Unknown,
 }
 
-/// What a grant says.
+/// The content of a grant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// The account's name.
@@ -140,57 +141,58 @@ pub struct Grant {
     pub allowed: Methods,
     /// The methods that the share asks for: one of them has to be enrolled too.
     pub asked: Methods,
-    /// When it ends by itself.
+    /// The end of the grant; `None`: no end.
     pub until: Option<Timestamp>,
 }
 
 /// A grant that the directory holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GrantRecord {
-    /// What it says.
+    /// The content.
     pub grant: Grant,
-    /// Since when.
+    /// The time of the grant.
     pub since: Timestamp,
 }
 
-/// A guest in the directory. There is at most one record an address.
+/// A guest in the directory. There is at most one record for an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GuestRecord {
     /// Its identifier.
     pub id: GuestId,
-    /// Grows with every change.
+    /// Increases with every change.
     pub revision: Revision,
-    /// The mark. `None`: an identity that is not ours.
+    /// The ownership mark; `None`: guestlist does not manage the identity.
     pub mark: Option<OwnershipMark>,
-    /// The address in the mark: whom we invited.
+    /// The address in the ownership mark, to which the invitation was sent.
     pub address: Email,
-    /// The address that the directory knows now; the guest may have changed it.
+    /// The present address in the directory; the guest may have changed it.
     pub email: Email,
     /// The partner's record.
     pub partner: PartnerId,
-    /// The partner's name, as in the mark's namespace.
+    /// The partner's name, in the namespace of the ownership mark.
     pub partner_name: String,
     /// The guest's name.
     pub display_name: String,
-    /// The role recorded.
+    /// The recorded role.
     pub role: GuestRole,
     /// The open or expired invitation; `None` once accepted or revoked.
     pub invitation: Option<InvitationRecord>,
-    /// When the membership was accepted, and its first mail went out.
+    /// When the membership was accepted and its first mail was sent.
     pub admitted_at: Timestamp,
-    /// When the last mail to the address went out, also by an earlier record.
+    /// When the last mail to the address was sent, including mails for an earlier record.
     pub last_mail_at: Option<Timestamp>,
-    /// The mails to the address in the hour before the last one, and that one; the earliest first.
+    /// The last mail to the address and those in the hour before it, the earliest first.
     pub recent_mails: Vec<SentMail>,
     /// When the invitation was accepted.
     pub joined_at: Option<Timestamp>,
     /// Whether the guest may log in, and the party that disabled the login.
     pub login: Login,
-    /// MFA.
+    /// The enrolled MFA methods.
     pub mfa: MfaRecord,
-    /// When MFA was last seen taken away, while nothing has been enrolled since.
+    /// When the last MFA method was removed; `None` once one is enrolled again.
     pub mfa_lost_at: Option<Timestamp>,
-    /// The MFA methods allowed to the guest, as last written: one of them has to be enrolled. Empty: nothing that reads.
+    /// The MFA methods allowed to the guest, as last written: one of them has to be enrolled. Empty: the stored value
+    /// is unreadable.
     pub allowed: Methods,
     /// Grants by account.
     pub grants: SmallMap<String, GrantRecord>,
@@ -205,50 +207,51 @@ pub struct AccountRecord {
     pub name: String,
     /// Its Owners, sorted.
     pub owners: Vec<Email>,
-    /// It is gone (and may come back).
+    /// Whether the account is deleted. A deleted account may be restored.
     pub deleted: bool,
 }
 
 /// A workspace user's facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserRecord {
-    /// His address.
+    /// The user's address.
     pub email: Email,
-    /// His name.
+    /// The user's name.
     pub name: String,
-    /// Whether he may log in.
+    /// Whether the user may log in.
     pub enabled: bool,
-    /// Whether his address is verified.
+    /// Whether the address is verified.
     pub verified: bool,
 }
 
-/// The last mail to an address. It outlives the record, so that who comes and goes gets no more mails than who stays.
+/// The last mail to an address. It outlives the record, so that a guest who is deleted and created again gets no
+/// additional mails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailRecord {
     /// The address.
     pub address: Email,
-    /// When.
+    /// The time of the last mail.
     pub at: Timestamp,
-    /// The mails in the hour before it, and it; the earliest first.
+    /// The last mail and those in the hour before it, the earliest first.
     pub recent: Vec<SentMail>,
 }
 
-/// A mail that went out, and the namespace that asked for it: the workspace policy bounds how many a namespace sends.
+/// A sent mail, and the namespace that requested it. The workspace policy limits the mails of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SentMail {
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// The membership's namespace.
     pub namespace: String,
 }
 
-/// For how long a mail counts for the policy's `invitationsPerHour`.
+/// How long a mail counts for the policy's `invitationsPerHour`.
 pub const SENT_KEPT: SignedDuration = SignedDuration::from_hours(1);
-/// How many mails to one address are remembered for that.
+/// The maximum number of mails remembered for one address.
 const MOST_SENT: usize = 60;
 
 impl SentMail {
-    /// The mails to an address as they are after another one: those of the hour before it, and it.
+    /// The recent mails after another one is sent: that one, and those in the hour before it.
     pub fn with(recent: &[Self], namespace: &str, at: Timestamp) -> Vec<Self> {
         let since = at.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN);
         let kept = recent.iter().filter(|mail| mail.at > since && mail.at != at).cloned();
@@ -257,7 +260,7 @@ impl SentMail {
         mails.split_off(mails.len().saturating_sub(MOST_SENT))
     }
 
-    /// Reads a mail as it is written: its time and its namespace.
+    /// Parses the stored form of a mail: its time and its namespace.
     pub fn parse(text: &str) -> Option<Self> {
         let (at, namespace) = text.split_once(' ')?;
         Some(Self { at: at.parse().ok()?, namespace: namespace.to_owned() })
@@ -270,10 +273,10 @@ impl std::fmt::Display for SentMail {
     }
 }
 
-/// For how long a mail is remembered where no record needs it.
+/// How long a mail is remembered without a record.
 pub const MAILS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// What a share was when something was first given through it: that never changes for its UID.
+/// A share as it was at its first grant. It never changes for its UID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareRecord {
     /// The share's UID.
@@ -284,14 +287,14 @@ pub struct ShareRecord {
     pub account: String,
 }
 
-/// How many records were purged, by the end of the minute in which it happened: rounded up, so that no hour has more
-/// than its pace allows. What is older than [`DESTROYED_KEPT`] is forgotten.
+/// How many records were purged, by the end of the minute of the purge. Rounding up keeps each hour within the limit.
+/// Entries older than [`DESTROYED_KEPT`] are dropped.
 pub type Purged = BTreeMap<Timestamp, u32>;
 
-/// For how long it is remembered how many records were purged: the pace is that of an hour.
+/// How long purges are remembered; the limit is per hour.
 pub const DESTROYED_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
-/// The end of the minute in which an instant lies.
+/// The end of the minute that contains an instant.
 pub fn minute_of(at: Timestamp) -> Timestamp {
     let end = at.as_second().div_euclid(60).saturating_add(1).saturating_mul(60);
     Timestamp::from_second(end).unwrap_or(Timestamp::MAX)
@@ -303,12 +306,13 @@ pub fn destroyed_lately(destroyed: &Purged, now: Timestamp) -> u32 {
     destroyed.iter().filter(|(minute, _)| **minute > since).map(|(_, count)| count).sum()
 }
 
-/// How the UID begins of a mark that a directory made up for somebody whose own does not read. No object has such a UID.
+/// The prefix of the UID in a substitute ownership mark, which a directory creates if the stored mark is unreadable.
+/// No object has such a UID.
 pub const NO_OBJECT: &str = "keycloak-";
 
 impl GuestRecord {
-    /// Whether there is or was a live membership behind it: not where all that is known of somebody is what a tool or a person
-    /// wrote on him.
+    /// Whether the record comes from a live membership. It is false for a substitute mark, which rests only on data
+    /// that another tool or person wrote.
     pub fn has_membership(&self) -> bool {
         self.is_live() && self.mark.as_ref().is_some_and(|mark| !mark.uid.starts_with(NO_OBJECT))
     }
@@ -318,7 +322,7 @@ impl GuestRecord {
         self.grants.values().any(GrantRecord::is_blocked)
     }
 
-    /// Whether the membership behind it is live: marked and not deactivated.
+    /// Whether the record has an ownership mark and is not deactivated.
     pub fn is_live(&self) -> bool {
         self.mark.is_some() && self.deactivated_at.is_none()
     }
@@ -330,7 +334,7 @@ impl GrantRecord {
         self.grant.until == Some(BLOCKED)
     }
 
-    /// Whether the guest can use the account at this moment: the directory's own gate, in one snapshot.
+    /// Whether the guest can use the account at this moment, from one snapshot of the record.
     pub fn is_effective(&self, login: Login, joined: bool, enrolled: &Methods, now: Timestamp) -> bool {
         login.is_enabled()
             && joined
@@ -343,23 +347,23 @@ impl GrantRecord {
 /// The end of a grant that the directory hides from applications, because it refused to write the guest's record.
 pub const BLOCKED: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// Whether the directory keeps a guest without an allowed MFA method from signing in.
+/// Whether sign-in requires an allowed MFA method of guests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SignInGate {
-    /// It does, or it has no sign-in.
+    /// Sign-in requires it, or the directory has no sign-in.
     #[default]
     Enforced,
-    /// It does not everywhere: each way around, as a sentence.
+    /// Some ways to sign in do not require it: one sentence for each.
     Open(Vec<String>),
-    /// It could not be checked: the cause and the fix.
+    /// The check failed: the cause and the fix.
     Unknown(String),
 }
 
 impl SignInGate {
-    /// All states, as the metric names them.
+    /// All states, with the names of the metric.
     pub const STATES: [&str; 3] = ["enforced", "open", "unknown"];
 
-    /// The state, as the metric names it.
+    /// The state, with the name of the metric.
     pub fn state(&self) -> &'static str {
         match self {
             Self::Enforced => Self::STATES[0],
@@ -378,20 +382,20 @@ impl SignInGate {
     }
 }
 
-/// Everything that a directory holds.
+/// The whole content of a directory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// Partners, deactivated ones too.
+    /// Partners, including deactivated ones.
     pub partners: Vec<PartnerRecord>,
-    /// Guests, deactivated ones too.
+    /// Guests, including deactivated ones.
     pub guests: Vec<GuestRecord>,
-    /// Accounts, deleted ones too.
+    /// Accounts, including deleted ones.
     pub accounts: Vec<AccountRecord>,
     /// Workspace users.
     pub users: Vec<UserRecord>,
     /// The last mail to each address.
     pub mails: Vec<MailRecord>,
-    /// The shares through which something was given.
+    /// The shares that have had a grant.
     pub shares: Vec<ShareRecord>,
     /// How many records were purged in the last hour.
     pub destroyed: Purged,
@@ -400,7 +404,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Whether a grant can be used at this moment.
+    /// Whether the grant can be used at this moment.
     pub fn is_effective(&self, guest: &GuestRecord, account: &str, now: Timestamp) -> bool {
         let MfaRecord::Known(methods) = &guest.mfa else { return false };
         let enrolled: Methods = methods.keys().copied().collect();

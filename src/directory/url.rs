@@ -1,4 +1,4 @@
-//! Where the directory is, as `--directory` says it, and the ways to open it: to read and nothing else, or to write.
+//! The directory's address, as in `--directory`, and the functions that open it read-only or writable.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use jiff::Timestamp;
 use super::sqlite::{self, OpenMode, ReadOnly, Store};
 use super::{DirectoryReader, DirectoryWriter, Error, keycloak, scheme};
 
-/// How many operations are done at once on Keycloak. A file has one writer.
+/// The number of concurrent operations on Keycloak. An SQLite file has one writer.
 const AT_ONCE: usize = 8;
 
-/// A directory's place.
+/// The address of a directory.
 #[derive(Clone, Debug)]
 pub enum DirectoryUrl {
-    /// An embedded directory's file.
+    /// The file of an embedded directory.
     Sqlite(PathBuf),
     /// A realm of Keycloak.
     Keycloak(Box<keycloak::Settings>),
 }
 
 impl DirectoryUrl {
-    /// Reads `sqlite:PATH` or `keycloak:URL#REALM`. What Keycloak needs besides comes from the environment.
+    /// Parses `sqlite:PATH` or `keycloak:URL#REALM`. Keycloak's other settings come from the environment.
     pub fn read(address: &str) -> Result<Self, String> {
         match address.split_once(':') {
             Some(("sqlite", ":memory:")) => {
@@ -41,7 +41,7 @@ impl DirectoryUrl {
         }
     }
 
-    /// How many operations are done at once.
+    /// The maximum number of concurrent operations.
     pub fn at_once(&self) -> usize {
         match self {
             Self::Sqlite(_) => 1,
@@ -49,7 +49,7 @@ impl DirectoryUrl {
         }
     }
 
-    /// The network file system that an embedded directory's file lies on, if any.
+    /// The network file system of an embedded directory's file, if it is on one.
     pub fn network_disk(&self) -> Option<String> {
         match self {
             Self::Sqlite(path) => sqlite::network_disk(path),
@@ -57,7 +57,7 @@ impl DirectoryUrl {
         }
     }
 
-    /// Opens it by a handle that can only read.
+    /// Opens the directory read-only.
     pub fn observe(&self) -> Result<Arc<dyn DirectoryReader>, Error> {
         match self {
             Self::Sqlite(path) => Ok(Arc::new(ReadOnly::start(Store::open(path, OpenMode::Read)?).map_err(unstarted)?)),
@@ -65,7 +65,7 @@ impl DirectoryUrl {
         }
     }
 
-    /// Opens it. `create`: a file that is not there is made.
+    /// Opens the directory for writing. With `create`, a missing file is created.
     pub fn execute(&self, create: bool) -> Result<Arc<dyn DirectoryWriter>, Error> {
         match self {
             Self::Sqlite(path) => {
