@@ -1,4 +1,5 @@
-//! Who gets what from a share: exclusion first, then the Guest Admin's role, then propagation; and what withholds it now.
+//! The access that a share gives each guest, and the reason that withholds it. Exclusion comes first, then the Guest
+//! Admin's role, then propagation.
 
 use super::Inputs;
 use super::evaluate::share::{Propagation, fits, manager_by_spec};
@@ -6,19 +7,19 @@ use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, Evaluated
 use crate::directory::Grant;
 use crate::domain::{GuestRole, Reason, ShareRole};
 
-/// By which way a guest gets an account.
+/// The entry of a share that gives a guest the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// As every Guest Admin.
+    /// Every Guest Admin of the partner.
     GuestAdmin,
-    /// By an override.
+    /// `spec.roleOverrides`.
     Override,
-    /// Passed on by a Guest Admin.
+    /// A Guest Admin passed it on.
     Propagated,
 }
 
 impl Via {
-    /// As it is written in a status.
+    /// The spelling in a status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::GuestAdmin => "GuestAdmin",
@@ -28,22 +29,22 @@ impl Via {
     }
 }
 
-/// What a share says about a guest.
+/// The access of one guest through one share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Access {
-    /// By which way.
+    /// The entry that gives the access.
     pub via: Via,
-    /// Through whom, where it was passed on.
+    /// The Guest Admin who passed the account on.
     pub through: Option<String>,
-    /// The grant as it would be.
+    /// The grant, whether or not something withholds it now.
     pub grant: Grant,
-    /// Whether it holds now.
+    /// Whether the grant is effective now.
     pub gate: Decision,
-    /// His entry breaks a rule: rejected rather than withheld.
+    /// The guest's entry breaks a rule, so the access is rejected and not only withheld.
     pub rejected: bool,
 }
 
-/// What a share says about a guest. `None`: nothing.
+/// Evaluates the access of a guest through a share. `None`: the share does not include the guest.
 pub fn access(
     world: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
@@ -76,7 +77,7 @@ pub fn access(
     Some(Access { via: said.via, through: said.through, grant, gate, rejected: said.rejected })
 }
 
-/// What the spec says, before anything withholds it.
+/// The access by spec, before anything withholds it.
 struct Said {
     via: Via,
     through: Option<String>,
@@ -86,7 +87,7 @@ struct Said {
 }
 
 impl Said {
-    /// A propagator that does not read is no reason to take anything away.
+    /// An unreadable membership of a propagator revokes nothing.
     fn gate(reason: Reason) -> Decision {
         if reason == Reason::Unreadable { Decision::Retain(reason) } else { Decision::Deny(reason) }
     }

@@ -1,5 +1,5 @@
-//! Annotations of guestlist that do nothing as they are written. The API server accepts any text, and a reconcile skips
-//! text that it cannot read. `guestlist check`, `plan`, `apply` and the operator report the same problems.
+//! Annotations of guestlist that have no effect as written. The API server accepts any text, and a reconcile skips text
+//! that it cannot parse. `guestlist check`, `plan`, `apply` and the operator report the same problems.
 
 use jiff::Timestamp;
 
@@ -17,7 +17,8 @@ pub struct Ineffective {
     pub is_early: bool,
 }
 
-/// The reason that an annotation does nothing now. `None`: guestlist reads it, or it is not guestlist's.
+/// The problem of an annotation that has no effect now. `None`: it has an effect, or it is not an annotation of
+/// guestlist.
 pub fn ineffective(kind: Kind, name: &str, text: &str, now: Timestamp) -> Option<Ineffective> {
     let never = |message| Some(Ineffective { message, is_early: false });
     match name {
@@ -36,7 +37,7 @@ pub fn ineffective(kind: Kind, name: &str, text: &str, now: Timestamp) -> Option
     }
 }
 
-/// The annotations of an object that do nothing now, each with its name.
+/// The annotations of an object that have no effect now, each with its name.
 pub fn all_ineffective<'a>(
     kind: Kind,
     annotations: impl Iterator<Item = (&'a String, &'a String)>,

@@ -1,5 +1,5 @@
-//! A directory without a record of some guests that the statuses name: it was restored from an old or torn copy, or is
-//! new. A status never grants anything; this is the one place where it holds something back.
+//! A directory that lacks the records of some guests that the statuses name. It is new, or it was restored from an old
+//! or incomplete copy. A status never grants anything; only here does a status withhold something.
 
 use std::collections::BTreeSet;
 
@@ -11,17 +11,17 @@ use super::{Plan, Status};
 use crate::cache::{CacheEntry, Kind, Membership, ObjectCache};
 use crate::directory::DirectoryCache;
 
-/// States of a guest whose first mail went out.
+/// States of a guest whose first mail was sent.
 const ADMITTED: [State; 4] = [State::Invited, State::InvitationExpired, State::Joined, State::Active];
 
-/// The memberships whose status says that the directory admitted their guest, although it has no record of their address.
+/// The memberships whose status reports an admitted guest, although the directory has no record of the address.
 pub fn missing<'a>(declared: &'a ObjectCache, observed: &'a DirectoryCache) -> impl Iterator<Item = &'a Membership> {
     let entry =
         |key: crate::cache::ObjectRef| declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
     declared.keys(Kind::Membership).filter_map(entry).filter(|entry| is_missing(entry, observed))
 }
 
-/// Whether a membership is one of those.
+/// Whether [`missing`] includes a membership.
 pub fn is_missing(entry: &Membership, observed: &DirectoryCache) -> bool {
     let Some(address) = &entry.reading.terms.email else { return false };
     let known = observed.guest(address).is_some() || observed.live_by_uid(uid(&entry.metadata)).is_some();
@@ -40,14 +40,14 @@ pub fn uids<'a>(entries: impl Iterator<Item = &'a Membership>) -> BTreeSet<Strin
     entries.map(|entry| uid(&entry.metadata).to_owned()).collect()
 }
 
-/// Plans a membership whose record is missing: it keeps what its status says, but for the condition.
+/// Plans a membership whose record is missing: only the conditions of its status change.
 pub(super) fn plan(world: Inputs<'_>, entry: &Membership) -> Plan {
     let mut status = entry.status.read().unwrap_or_default();
     status.conditions = common::behind(&entry.metadata, &status.conditions, world.now);
     Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() }
 }
 
-/// A membership as the log names it.
+/// The name of a membership in the log.
 pub fn named(entry: &Membership) -> String {
     let meta = &entry.metadata;
     let address = entry.reading.terms.email.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the statuses of all three kinds say alike.
+//! The fields that the statuses of all three kinds share.
 
 use jiff::Timestamp;
 
@@ -11,20 +11,20 @@ use crate::validation::Violation;
 
 /// The fields that every status has.
 pub struct Common {
-    /// The generation that was judged.
+    /// The generation that was evaluated.
     pub observed_generation: Option<i64>,
-    /// The last `reconcile-at` that was handled.
+    /// The last value of `reconcile-at` that was handled.
     pub last_handled_reconcile_at: Option<String>,
     /// The conditions.
     pub conditions: Conditions,
-    /// The first violations.
+    /// The first violations; [`violation_count`](Self::violation_count) counts all.
     pub violations: Vec<ViolationStatus>,
-    /// How many there are.
+    /// The number of all violations.
     pub violation_count: Option<i64>,
 }
 
 impl Common {
-    /// What is to be said of an object. `old`: the conditions as they are stored.
+    /// The fields for an object. `old`: the stored conditions.
     pub fn of(
         meta: &CachedMetadata,
         old: &[Condition],
@@ -43,8 +43,8 @@ impl Common {
     }
 }
 
-/// The conditions of an object that cannot be read, nor its status: the same bytes each time, so that writing them again is
-/// none.
+/// The conditions of an object whose spec and status cannot be read. They are the same bytes each time, so a repeated
+/// write changes nothing.
 pub fn unreadable<S, T>(slot: &CacheEntry<S, T>) -> Conditions {
     let meta = slot.metadata();
     let created = meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
@@ -55,18 +55,18 @@ pub fn unreadable<S, T>(slot: &CacheEntry<S, T>) -> Conditions {
     conditions::write(&[], meta.generation, created, &situation, Vec::new())
 }
 
-/// The conditions while the directory does not answer: a kind's own stay as they were, for nothing new is known.
+/// The conditions while the directory is unavailable. A kind's own conditions do not change.
 pub fn unavailable(meta: &CachedMetadata, old: &[Condition], now: Timestamp) -> Conditions {
     keeping_domain(meta, old, now, &Summary::unavailable())
 }
 
-/// The same where the directory has lost the record.
+/// The conditions while the directory lacks the record. A kind's own conditions do not change.
 pub fn behind(meta: &CachedMetadata, old: &[Condition], now: Timestamp) -> Conditions {
     let situation = Summary { stalled: true, ..Summary::held(Reason::DirectoryBehind) };
     keeping_domain(meta, old, now, &situation)
 }
 
-/// The conditions of an object whose operation the directory refuses: `judged`, with another Ready.
+/// The conditions of an object whose operation the directory refuses: `judged` with another `Ready`.
 pub fn refused(
     meta: &CachedMetadata,
     old: &[Condition],

@@ -1,4 +1,4 @@
-//! Conditions as kstatus and `kubectl wait` read them. A transition time moves only when its status does.
+//! Conditions for kstatus and `kubectl wait`. A transition time changes only with its status.
 
 use jiff::Timestamp;
 
@@ -6,19 +6,19 @@ use crate::api::{Condition, ConditionType, ViolationStatus};
 use crate::domain::{Reason, printable};
 use crate::validation::Violation;
 
-/// How many violations and withheld entries a status holds.
+/// Maximum number of violations and withheld entries in a status.
 pub const LISTED: usize = 50;
-/// How long a message may be.
+/// Maximum length of a message, in characters.
 const LONGEST: usize = 200;
 
-/// Whether something is true.
+/// The status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truth {
-    /// It is.
+    /// The condition is true.
     True,
-    /// It is not.
+    /// The condition is false.
     False,
-    /// It cannot be told.
+    /// The operator cannot determine the status.
     Unknown,
 }
 
@@ -38,25 +38,25 @@ impl From<bool> for Truth {
     }
 }
 
-/// The row of the situations' table that applies: what `Accepted` and `Ready` say.
+/// The content of `Accepted` and `Ready`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// `None`: `Accepted` is kept as it was.
+    /// `None`: `Accepted` does not change.
     pub accepted: Option<bool>,
-    /// Ready.
+    /// The status of `Ready`.
     pub ready: Truth,
-    /// The word of both.
+    /// The reason of both.
     pub reason: Reason,
-    /// The sentence of both.
+    /// The message of both.
     pub message: String,
-    /// Work goes on by itself.
+    /// The operator continues without a change of the spec.
     pub reconciling: bool,
-    /// The spec or the directory has to be fixed.
+    /// The spec or the directory needs a fix.
     pub stalled: bool,
 }
 
 impl Summary {
-    /// The directory does not answer.
+    /// The directory is unavailable.
     pub fn unavailable() -> Self {
         Self {
             accepted: None,
@@ -68,15 +68,15 @@ impl Summary {
         }
     }
 
-    /// The directory answers, but refuses this object's operation. `cause`: only a person can remove it. `None`: the refusal
-    /// may pass.
+    /// The directory is available, but refuses this object's operation. `cause`: a cause that only a person can remove.
+    /// `None`: the refusal may be temporary.
     pub fn refused(cause: Option<&str>) -> Self {
         let held = Self::held(Reason::DirectoryRefused);
         let message = cause.map_or(held.message.clone(), str::to_owned);
         Self { message, reconciling: cause.is_none(), stalled: cause.is_some(), ..held }
     }
 
-    /// Nothing is wrong.
+    /// No problem is known.
     pub fn fine(reason: Reason) -> Self {
         Self {
             accepted: Some(true),
@@ -88,7 +88,7 @@ impl Summary {
         }
     }
 
-    /// Rules are broken: the first names the condition.
+    /// Broken rules: the first one determines the reason.
     pub fn violated(violations: &[Violation]) -> Option<Self> {
         let first = violations.first()?;
         let more = match violations.len() {
@@ -105,12 +105,12 @@ impl Summary {
         })
     }
 
-    /// Something is not there yet.
+    /// A fact that the object needs is missing.
     pub fn waits(reason: Reason) -> Self {
         Self { accepted: Some(true), ready: Truth::False, reconciling: true, ..Self::held(reason) }
     }
 
-    /// Kept as it is, without being stuck.
+    /// The object does not change, but is not stalled.
     pub fn held(reason: Reason) -> Self {
         Self {
             accepted: None,
@@ -123,19 +123,19 @@ impl Summary {
     }
 }
 
-/// A domain condition.
+/// A condition that only one kind has.
 pub struct KindCondition {
-    /// Its type.
+    /// The type of the condition.
     pub type_: ConditionType,
-    /// Whether it is true.
+    /// The status of the condition.
     pub status: Truth,
-    /// Its word: the situation's, or the type itself where nothing is wrong.
+    /// The reason: that of the summary, or the type itself without a problem.
     pub reason: &'static str,
-    /// Its sentence.
+    /// The message of the condition.
     pub message: String,
 }
 
-/// Writes the conditions. `old` is only asked for transition times, and for `Accepted` where that is kept.
+/// Writes the conditions. Only transition times, and `Accepted` where it does not change, come from `old`.
 pub fn write(
     old: &[Condition],
     generation: Option<i64>,
@@ -178,7 +178,7 @@ pub fn write(
     conditions
 }
 
-/// The first violations, as a status holds them.
+/// The first violations, in the form of a status.
 pub fn violations(found: &[Violation]) -> Vec<ViolationStatus> {
     found
         .iter()
@@ -191,12 +191,12 @@ pub fn violations(found: &[Violation]) -> Vec<ViolationStatus> {
         .collect()
 }
 
-/// Counts fit: nothing that can be stored is that long.
+/// Converts a count. No stored list exceeds `i64::MAX`.
 pub fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// An instant as Kubernetes writes it: RFC 3339 in UTC, whole seconds.
+/// An instant in the format of Kubernetes: RFC 3339 in UTC, whole seconds.
 pub fn show(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
@@ -209,7 +209,7 @@ fn shorten(message: &str) -> String {
     message.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
-/// The message of a condition with this reason, where no violation says more.
+/// The message of a condition with this reason, unless a violation provides one.
 pub fn sentence(reason: Reason) -> &'static str {
     match reason {
         Reason::Reconciled => "The directory reflects this spec.",

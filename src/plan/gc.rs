@@ -12,44 +12,44 @@ use crate::directory::{
 };
 use crate::domain::Reason;
 
-/// How many orphans are few whatever the share of all guests that they are, and the share that is few whatever their number.
+/// Up to this number of orphans, or up to this percentage of all guests, garbage collection revokes their access.
 const FEW_ORPHANS: usize = 3;
 const FEW_ORPHANS_PERCENT: usize = 25;
-/// For how long who was pruned counts with those who would be: a few an hour are many in the end.
+/// How long a pruned guest counts towards the limit. Otherwise frequent small prunes would never reach it.
 const PRUNED_LATELY: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is to be done for nobody's sake.
+/// The result of garbage collection.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GarbageCollection {
     /// The live guests without a membership.
     pub orphans: Vec<Orphan>,
-    /// Those whom nothing declares either, and whom files ended lately.
+    /// Guests without a membership that files deactivated within the last 24 hours.
     pub pruned: usize,
-    /// How many live guests there are, and were before.
+    /// The number of live guests, plus `pruned`.
     pub guests: usize,
-    /// So many are gone at once that something else is wrong: they are left as they are.
+    /// The number of orphans exceeds the limit, which suggests another cause. Their access does not change.
     pub too_many_orphans: bool,
-    /// Takes away what nothing declares any more: from orphans, and what is held through shares that are gone. Each with the name
-    /// under which no object may be found when it is done.
+    /// Revocations of access that no object declares: of orphans, and through shares that no longer exist. Each one has
+    /// the key of the absent object, and is valid only while no object has that key.
     pub revocations: Vec<(ObjectRef, Vec<Step>)>,
-    /// Ends records.
+    /// Purges, disabled logins, and share records to forget.
     pub steps: Vec<Step>,
-    /// When to look again though nothing happens.
+    /// When the next garbage collection is due without an event.
     pub next_check: Option<Timestamp>,
 }
 
-/// A marked guest without an object.
+/// A guest with an ownership mark and without a membership.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Orphan {
-    /// The namespace in his mark.
+    /// The namespace in the ownership mark.
     pub namespace: String,
-    /// The membership's name in his mark.
+    /// The membership's name in the ownership mark.
     pub name: String,
-    /// His address.
+    /// The address of the guest.
     pub address: String,
 }
 
-/// Plans the sweep.
+/// Plans garbage collection.
 pub fn plan(world: Inputs<'_>) -> GarbageCollection {
     let mut sweep = GarbageCollection::default();
     if !world.directory_available {
@@ -75,7 +75,7 @@ pub fn plan(world: Inputs<'_>) -> GarbageCollection {
     sweep.revocations.extend(through_nothing(world));
     sweep.steps = reopened(world);
     sweep.steps.extend(forgotten_shares(world));
-    // What is purged does not come back: not while nobody can say how and how fast.
+    // A purge cannot be undone, so it needs a readable policy for its pace.
     if world.workspace.is_readable() {
         destroy_guests(world, &mut sweep);
         destroy_partners(world, &mut sweep);
@@ -83,19 +83,21 @@ pub fn plan(world: Inputs<'_>) -> GarbageCollection {
     sweep
 }
 
-/// Whether all that his partner has is declared here. A mark of which nobody can read the partner is declared nowhere else.
+/// Whether all objects of the guest's partner are declared here. An ownership mark without a readable partner cannot be
+/// declared elsewhere.
 fn is_here(world: Inputs<'_>, guest: &GuestRecord) -> bool {
     let whole =
         |mark: &OwnershipMark| guest.partner_name.is_empty() || world.is_whole(&mark.namespace, &guest.partner_name);
     guest.mark.as_ref().is_some_and(whole)
 }
 
-/// Whether who is missing was left out of files by somebody who says that this removes him.
+/// Whether absence from the files is a request to remove a guest (`apply --prune`).
 fn from_files(world: Inputs<'_>) -> bool {
     matches!(world.extent, PruneScope::DeclaredPartners { .. })
 }
 
-/// Whether files ended him lately by not naming him. In a cluster nobody ends for that: an orphan stays one.
+/// Whether files deactivated the guest lately because no file declares them. A cluster never does; there the guest
+/// stays an orphan.
 fn is_pruned(world: Inputs<'_>, guest: &GuestRecord) -> bool {
     let lately = |since: Timestamp| world.now.duration_since(since) < PRUNED_LATELY;
     from_files(world)
@@ -122,7 +124,7 @@ impl Orphan {
     }
 }
 
-/// Revokes the access of an orphan. The record stays, and passes on as it is if an object comes back for it.
+/// Revokes the access of an orphan. The record stays, and a membership that is declared again can inherit it.
 fn withhold(world: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec<Step>)> {
     let mark = guest.mark.as_ref()?;
     let step = |operation| Step {
@@ -138,7 +140,7 @@ fn withhold(world: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec<St
     if guest.invitation.is_some() {
         steps.push(step(Operation::RevokeInvitation { guest: guest.id.clone() }));
     }
-    // An object that is gone from a cluster may be restored. From files it is gone because somebody says so.
+    // An object that a cluster lacks may be restored. In files, its absence is a request to remove it.
     if from_files(world) {
         let guest = guest.id.clone();
         steps.push(step(match mark.origin {
@@ -150,8 +152,8 @@ fn withhold(world: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec<St
     (!steps.is_empty()).then_some((key, steps))
 }
 
-/// Takes away what is held through shares that are gone by whoever's membership cannot be processed; every other one's own pass
-/// does it. A share of that name would be the one it was.
+/// Revokes grants through absent shares from guests whose membership is unreadable. For all other guests, their
+/// membership's reconcile does so. A share of the same name would inherit these grants.
 fn through_nothing(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     let stuck =
         |mark: &OwnershipMark| world.declared.membership_by_uid(&mark.uid).is_some_and(|slot| slot.read().is_none());
@@ -177,7 +179,7 @@ fn through_nothing(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
 fn destroy_guests(world: Inputs<'_>, sweep: &mut GarbageCollection) {
     let pace = &world.workspace.purge;
     let lately = destroyed_lately(world.observed.destroyed(), world.now);
-    // Of all there were an hour ago: what is purged does not slow itself down.
+    // The percentage applies to the number of guests an hour ago, so that purges do not slow down the pace.
     let marked = world.observed.guests().filter(|guest| guest.mark.is_some()).count() + lately as usize;
     let at_most = u32::try_from((marked * usize::from(pace.per_hour_percent)).div_ceil(100)).unwrap_or(u32::MAX);
     let mut waiting: Vec<(Timestamp, &GuestRecord)> = world
@@ -205,21 +207,21 @@ fn destroy_guests(world: Inputs<'_>, sweep: &mut GarbageCollection) {
         sweep.look_at(since.checked_add(pace.after).ok());
     }
     if now < due {
-        // When the first that counts for this hour does not any more.
+        // When the oldest purge of this hour stops counting.
         let counted = world.observed.destroyed().keys().filter_map(|minute| minute.checked_add(DESTROYED_KEPT).ok());
         sweep.look_at(counted.filter(|over| *over > world.now).min());
     }
 }
 
-/// Nothing of what is paused is purged: neither of a partner, nor of a membership that was made anew.
+/// Whether the partner, or a membership that was created again, is paused. If so, nothing is purged.
 fn is_held(world: Inputs<'_>, guest: &GuestRecord, mark: &OwnershipMark) -> bool {
     let partner = world.declared.partner(&mark.namespace, &guest.partner_name).map(CacheEntry::metadata);
     let membership = world.declared.membership(&mark.namespace, &mark.name).map(CacheEntry::metadata);
     partner.into_iter().chain(membership).any(is_paused)
 }
 
-/// Deactivates partners that no object stands for any more, once nobody is their guest: somebody took the finalizer off. As
-/// long as there is a guest, orphaned or waiting, one made anew under the name takes both up.
+/// Deactivates partners without an object and without a live guest, after a finalizer was removed by hand. While a live
+/// guest exists, a partner created again under the name inherits the record and the guest.
 fn left_behind(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     let left = |partner: &&PartnerRecord| {
         let mark = &partner.mark;
@@ -241,7 +243,7 @@ fn left_behind(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     world.observed.partners().filter(left).map(put_away).collect()
 }
 
-/// A partner that was deactivated goes when none of its guests' records is left.
+/// Purges a deactivated partner when none of its guests' records is left.
 fn destroy_partners(world: Inputs<'_>, sweep: &mut GarbageCollection) {
     let ended = |partner: &&PartnerRecord| {
         world.is_whole(&partner.mark.namespace, &partner.mark.name)
@@ -263,8 +265,8 @@ fn destroy_partners(world: Inputs<'_>, sweep: &mut GarbageCollection) {
     }
 }
 
-/// Guests who are gone, and whose login somebody turned on again. Should one have been taken up meanwhile, his membership
-/// turns it on.
+/// Disables the login of deactivated guests that another party enabled again. If a membership has reactivated the guest
+/// meanwhile, its reconcile enables the login.
 fn reopened(world: Inputs<'_>) -> Vec<Step> {
     let made = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let gone = world.observed.guests().filter(|guest| guest.deactivated_at.is_some() && guest.login.is_enabled());
@@ -276,7 +278,7 @@ fn reopened(world: Inputs<'_>) -> Vec<Step> {
     gone.filter(made).filter(|guest| is_here(world, guest)).map(shut).collect()
 }
 
-/// Shares that are gone, and through which nobody holds anything: their names are free for other accounts.
+/// Forgets shares without an object and without a grant. Their names then become available for other accounts.
 fn forgotten_shares(world: Inputs<'_>) -> Vec<Step> {
     let gone = |share: &&ShareRecord| {
         !world.declared.has_share_uid(&share.uid)
@@ -286,8 +288,8 @@ fn forgotten_shares(world: Inputs<'_>) -> Vec<Step> {
     world.observed.shares().filter(gone).map(|share| forget(&share.uid)).collect()
 }
 
-/// Whether a share would be declared here. What is remembered of it names its partner without the namespace: so all partners
-/// of that name have to be.
+/// Whether the share would be declared here. Its record contains the partner's name without the namespace, so all
+/// partners of that name must be declared here.
 fn was_here(world: Inputs<'_>, share: &ShareRecord) -> bool {
     let mut named = world.observed.partners().filter(|partner| partner.mark.name == share.partner_name).peekable();
     world.extent == PruneScope::Everything

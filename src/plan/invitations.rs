@@ -1,8 +1,7 @@
-//! How many invitations a namespace may send: the policy bounds them per hour, and what exceeds the bound waits for its turn.
+//! The policy's limit of invitations per namespace and hour. Invitations beyond the limit wait for their turn.
 //!
-//! The count comes from the directory, so that no restart, no deletion and no new name evades it. [`Invitations`] adds what
-//! the directory cannot know yet: invitations that are being sent now, and the memberships that wait, in the order in which
-//! they began to.
+//! The count comes from the directory, so that no restart, deletion or new name bypasses it. [`InvitationQueue`] adds
+//! the invitations that are being sent now, and the waiting memberships in order of arrival.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,11 +16,11 @@ use crate::directory::SENT_KEPT;
 #[derive(Clone, Debug, Default)]
 pub struct InvitationQueue {
     namespaces: BTreeMap<Arc<str>, Namespace>,
-    /// The next place in the order of those that wait.
+    /// The next position in the waiting order.
     next: u64,
 }
 
-/// No invitation is being sent, and none waits.
+/// An empty queue.
 pub static NO_INVITATIONS: InvitationQueue = InvitationQueue { namespaces: BTreeMap::new(), next: 0 };
 
 #[derive(Clone, Debug, Default)]
@@ -32,7 +31,7 @@ struct Namespace {
 }
 
 impl InvitationQueue {
-    /// A membership waits for its turn. It keeps the place that it has.
+    /// Adds a membership to the waiting order. A waiting membership keeps its position.
     pub fn wait(&mut self, key: &ObjectRef) {
         let namespace = self.namespaces.entry(key.namespace.clone()).or_default();
         if !namespace.places.contains_key(key) {
@@ -42,13 +41,13 @@ impl InvitationQueue {
         }
     }
 
-    /// The invitation of a membership is being sent from now on: what comes before it, such as a finalizer, included.
+    /// Marks the invitation of a membership as being sent. This includes earlier steps, such as adding the finalizer.
     pub fn send(&mut self, key: &ObjectRef) {
         self.leave(key);
         self.namespaces.entry(key.namespace.clone()).or_default().sending.insert(key.clone());
     }
 
-    /// A membership stops waiting. Whether it waited.
+    /// Removes a membership from the waiting order. Returns whether it waited.
     pub fn leave(&mut self, key: &ObjectRef) -> bool {
         let Some(namespace) = self.namespaces.get_mut(&key.namespace) else { return false };
         let place = namespace.places.remove(key);
@@ -57,7 +56,7 @@ impl InvitationQueue {
         waited
     }
 
-    /// The sending of a membership's invitation has ended. Whether there was one.
+    /// Ends the sending of a membership's invitation. Returns whether there was one.
     pub fn end(&mut self, key: &ObjectRef) -> bool {
         let was = self.namespaces.get_mut(&key.namespace).is_some_and(|namespace| namespace.sending.remove(key));
         self.tidy(key);
@@ -70,8 +69,8 @@ impl InvitationQueue {
         }
     }
 
-    /// How many invitations go before that of a membership: those that are being sent, and those that have waited for longer.
-    /// Counted up to `at_most`.
+    /// The number of invitations before that of a membership: those being sent, and those that have waited longer.
+    /// Counts up to `at_most`.
     fn before(&self, key: &ObjectRef, at_most: usize) -> usize {
         let Some(namespace) = self.namespaces.get(&key.namespace) else { return 0 };
         if namespace.sending.contains(key) {
@@ -91,18 +90,18 @@ impl InvitationQueue {
     }
 }
 
-/// How many invitations a namespace may add now to those that are being sent.
+/// The number of invitations that a namespace may start now, besides those being sent.
 pub fn left(world: Inputs<'_>, namespace: &str) -> usize {
     let sending = world.invitations.namespaces.get(namespace).map_or(0, |namespace| namespace.sending.len());
     let sent = sent_lately(world, namespace).count();
     world.workspace.invitations_per_hour.saturating_sub(sent + sending)
 }
 
-/// When the invitation of a membership may go out. `None`: now.
+/// When the invitation of a membership may be sent. `None`: now.
 pub fn turn(world: Inputs<'_>, key: &ObjectRef) -> Option<Timestamp> {
     let limit = world.workspace.invitations_per_hour;
     let before = world.invitations.before(key, limit);
-    // Each one is counted only where the sum of all that are remembered could be too many.
+    // The exact count is needed only if all remembered invitations together could exceed the limit.
     if world.observed.sent_count(&key.namespace) + before < limit {
         return None;
     }
@@ -112,8 +111,8 @@ pub fn turn(world: Inputs<'_>, key: &ObjectRef) -> Option<Timestamp> {
     leaves.max(world.now.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN)).checked_add(SENT_KEPT).ok()
 }
 
-/// When the invitations went out that count now, the earliest first. One that a clock ahead of ours wrote down counts for as
-/// long as one that is sent now.
+/// When the counted invitations were sent, earliest first. An invitation with a time in the future, from a clock that
+/// is ahead, counts as long as one sent now.
 fn sent_lately<'a>(world: Inputs<'a>, namespace: &str) -> impl Iterator<Item = Timestamp> + 'a {
     let since = world.now.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN);
     let until = world.now.checked_add(SENT_KEPT).unwrap_or(Timestamp::MAX);

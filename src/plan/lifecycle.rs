@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::Reason;
 
-/// Where a guest stands.
+/// The lifecycle state of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "each state is explained by `guestlist explain`")]
 pub enum State {
@@ -26,9 +26,9 @@ pub struct Facts {
     pub removing: bool,
     /// A rule taints the membership.
     pub violated: bool,
-    /// Its mark is in the directory and not deactivated.
+    /// The directory has the membership's record, and it is not deactivated.
     pub live: bool,
-    /// By its own spec or its partner's.
+    /// Suspended by its own spec or its partner's.
     pub suspended: bool,
     /// An administrator or the identity provider disabled the login.
     pub disabled_by_other: bool,
@@ -38,9 +38,9 @@ pub struct Facts {
     pub expired: bool,
     /// The invitation was accepted.
     pub joined: bool,
-    /// Until when an invitation can be followed, where there is one.
+    /// When the invitation expires. `None`: there is no invitation.
     pub invitation: Option<Timestamp>,
-    /// One of the methods allowed to him is enrolled.
+    /// One of the guest's allowed methods is enrolled.
     pub satisfied: bool,
 }
 
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// The state as a word of the closed list.
+    /// The reason that corresponds to the state.
     pub fn reason(self) -> Reason {
         match self {
             Self::Terminating => Reason::Terminating,

@@ -1,7 +1,7 @@
-//! Pure: (declared, observed, now) → [`Plan`]: what to do, what to report, when to look again.
+//! Pure planning: (declared, observed, now) → [`Plan`]: operations, status and next check.
 //!
-//! A plan is made for one object at a time and executed in rounds: do its operations, take their effects into the
-//! mirror, plan again. The plan after executing a plan has no operations, and only such a plan's status is written.
+//! A plan covers one object and is executed in rounds: run its operations, apply their results to the directory cache,
+//! plan again. The plan after an executed plan has no operations. Only such a plan's status is written.
 
 mod access;
 pub mod annotations;
@@ -31,66 +31,66 @@ use crate::directory::{DirectoryCache, Operation, Owner, Revision};
 use crate::domain::{Email, Reason};
 use crate::workspace_policy::WorkspacePolicy;
 
-/// Everything a plan is made from.
+/// The inputs of a plan.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
-    /// What is declared.
+    /// The declared objects.
     pub declared: &'a ObjectCache,
-    /// What the directory holds.
+    /// The directory's records.
     pub observed: &'a DirectoryCache,
-    /// Who may speak for whom.
+    /// The workspace policy.
     pub workspace: &'a WorkspacePolicy,
-    /// Which installation and cluster we are: goes into every mark.
+    /// The installation and cluster, which every ownership mark contains.
     pub owner: &'a Owner,
-    /// Whether the directory answers. Where it does not, what was true is kept and nothing is done.
+    /// Whether the directory is available. If not, the plan has no operations and keeps known facts.
     pub directory_available: bool,
-    /// Whether the mail that is due to the guest who is planned did not go out, and is not tried again yet.
+    /// Whether the mail that is due to the planned guest was not sent, and its retry is not due yet.
     pub unsent: bool,
     /// Invitations that are being sent, and those that wait for their turn.
     pub invitations: &'a InvitationQueue,
-    /// Which facts there are to judge by.
+    /// The available facts.
     pub scope: AvailableFacts,
-    /// How far what is declared is all there is.
+    /// How far the declared objects are complete.
     pub extent: PruneScope,
     /// Now.
     pub now: Timestamp,
 }
 
-/// Which facts there are to judge by. A rule whose facts are not there is not judged.
+/// The available facts. A rule without its facts is not evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AvailableFacts {
-    /// The directory's: users, accounts, guests.
+    /// Facts of the directory: users, accounts, guests.
     pub directory: bool,
-    /// The workspace policy's.
+    /// The workspace policy.
     pub policy: bool,
-    /// Of competing objects, the one whose claim the directory recorded.
+    /// Which of several competing objects the directory has recorded.
     pub incumbents: bool,
 }
 
 impl AvailableFacts {
-    /// A reconcile judges by everything.
+    /// All facts, as in a reconcile.
     pub const ALL: Self = Self { directory: true, policy: true, incumbents: true };
-    /// The specs, the policy and single guests: the directory is not read in full.
+    /// The specs, the policy and single guests. The directory has not been read in full.
     pub const SPECS: Self = Self { directory: false, policy: true, incumbents: false };
 }
 
-/// How far what is declared is all there is: what lies beyond may be declared elsewhere, and is not taken back for being
-/// absent here.
+/// How far the declared objects are complete. Objects beyond that scope may be declared elsewhere, so their absence
+/// here revokes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PruneScope {
-    /// All of it: a cluster, listed in full.
+    /// All objects: a cluster, listed in full.
     Everything,
-    /// The partners that are declared, each with all that is its: `apply --prune`.
+    /// The declared partners, each with all its memberships and shares: `apply --prune`.
     DeclaredPartners {
-        /// How many guests may go for being declared no more, where somebody said it.
+        /// The number of guests that may be removed as undeclared, if an option sets it.
         at_most: Option<usize>,
     },
-    /// Only what is declared: `apply`.
+    /// Only the declared objects: `apply`.
     Declared,
 }
 
 impl Inputs<'_> {
-    /// Whether all that a partner has is declared here.
+    /// Whether all memberships and shares of a partner are declared here.
     pub fn is_whole(&self, namespace: &str, partner: &str) -> bool {
         match self.extent {
             PruneScope::Everything => true,
@@ -100,52 +100,52 @@ impl Inputs<'_> {
     }
 }
 
-/// One operation and why.
+/// One operation with its reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// What.
+    /// The operation.
     pub operation: Operation,
-    /// Why: the word that a person will look up.
+    /// The reason.
     pub reason: Reason,
-    /// Why, as a sentence.
+    /// The cause, as a sentence.
     pub message: String,
 }
 
 /// What happens to the object's finalizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finalizer {
-    /// It has to be on the object before the first operation.
+    /// The finalizer must be on the object before the first operation.
     Hold,
-    /// It is taken off once the plan has no operations left.
+    /// The finalizer is removed once the plan has no operations left.
     Release,
-    /// It is left as it is.
+    /// The finalizer does not change.
     Leave,
 }
 
-/// An object to be deleted (`Cascade`), with its UID as precondition.
+/// An object to delete (`Cascade`), with its UID as precondition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
-    /// Which.
+    /// The object.
     pub key: ObjectRef,
-    /// Its UID.
+    /// The UID.
     pub uid: String,
 }
 
-/// Something that people are told by a Kubernetes Event. The note is a constant sentence a reason.
+/// A Kubernetes Event. Its note is a constant sentence for each reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// `Warning` or `Normal`.
     pub warning: bool,
-    /// The reason.
+    /// The reason of the Event.
     pub reason: Reason,
-    /// `Refuse`, `Revoke`, `Remove`: the Event's action.
+    /// The action of the Event: `Refuse`, `Revoke` or `Remove`.
     pub action: &'static str,
-    /// The sentence.
+    /// The note of the Event.
     pub note: &'static str,
 }
 
 impl Event {
-    /// A membership, share or partner is gone, and its access with it.
+    /// A membership, share or partner was deleted, and its access was revoked.
     pub const REMOVED: Self = Self {
         warning: false,
         reason: Reason::Terminating,
@@ -153,7 +153,7 @@ impl Event {
         note: "Access was revoked because the object is being deleted.",
     };
 
-    /// The directory was changed by something else than guestlist.
+    /// Another party than guestlist changed the directory.
     pub const CORRECTED: Self = Self {
         warning: true,
         reason: Reason::Reconciled,
@@ -171,7 +171,7 @@ impl Event {
         }
     }
 
-    /// Access was revoked: as the spec says, or because something is wrong.
+    /// Access was revoked, because of the spec or because of a problem.
     pub fn withheld(reason: Reason) -> Self {
         let asked = [Reason::Reconciled, Reason::Suspended, Reason::Expired, Reason::Terminating].contains(&reason);
         let note = "Access was revoked; see status for the grants and the reasons.";
@@ -184,7 +184,7 @@ impl Event {
         Self { warning: true, reason, action: "Revoke", note }
     }
 
-    /// The login was turned off: there may have been no access to revoke.
+    /// The login was disabled. There may have been no access to revoke.
     pub const SHUT: Self = Self {
         warning: false,
         reason: Reason::Suspended,
@@ -193,7 +193,7 @@ impl Event {
     };
 }
 
-/// An object's status, as it should be.
+/// The wanted status of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Status {
     /// Of a partner.
@@ -204,32 +204,32 @@ pub enum Status {
     Share(Box<api::AccountShareStatus>),
 }
 
-/// What must be done for one object.
+/// The plan for one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// In order; every prefix is safe.
+    /// The steps in order; every prefix is safe.
     pub steps: Vec<Step>,
     /// The revision of the guest's record that the steps were planned on.
     pub basis: Option<Revision>,
-    /// The object's finalizer.
+    /// The action on the object's finalizer.
     pub finalizer: Finalizer,
-    /// Objects to delete.
+    /// The objects to delete.
     pub deletions: Vec<Deletion>,
-    /// The status to be written where it differs, once there are no steps left. `None`: leave it.
+    /// The status to write if it differs, once there are no steps left. `None`: the status does not change.
     pub status: Option<Status>,
-    /// What people are told, once, when the status is written.
+    /// The Events to publish once, when the status is written.
     pub events: Vec<Event>,
-    /// When to look again though nothing happens.
+    /// When the next reconcile is due without an event.
     pub next_check: Option<Timestamp>,
-    /// Whose MFA is to be looked up by itself: he is withheld for want of a method, and a listing need not tell each that
-    /// somebody has.
+    /// The guest whose MFA must be read individually. A method is missing, and a listing may omit some of a guest's
+    /// methods.
     pub closer: Option<Email>,
-    /// It waits for its turn to send an invitation.
+    /// The membership waits for its turn to send an invitation.
     pub waits_for_turn: bool,
 }
 
 impl Plan {
-    /// Nothing to do, nothing to say.
+    /// A plan without steps and without a status.
     pub fn nothing() -> Self {
         Self {
             steps: Vec::new(),
@@ -270,7 +270,7 @@ pub fn refused(world: Inputs<'_>, key: &ObjectRef, planned: Plan, cause: Option<
     Plan { status, next_check: planned.next_check, ..Plan::nothing() }
 }
 
-/// Plans one object. An object that is not declared (any more) gives [`Plan::nothing`].
+/// Plans one object. The plan for an object that is not declared is [`Plan::nothing`].
 pub fn plan(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     match key.kind {
         Kind::Partner => partner::plan(world, &key.namespace, &key.name),

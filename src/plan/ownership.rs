@@ -1,5 +1,5 @@
-//! Claims to one address: whoever the directory's mark names first, then the older object, then the lower UID.
-//! What is remembered is in the mark and nowhere else.
+//! Ownership of one address: first the membership that the ownership mark names, then the older object, then the lower
+//! UID. The ownership mark is the only memory of it.
 
 use jiff::Timestamp;
 
@@ -7,25 +7,26 @@ use super::Inputs;
 use crate::cache::{CachedMetadata, Membership};
 use crate::directory::{Grant, GuestRecord, OwnershipMark};
 
-/// What a membership has of the directory's record for its address.
+/// The relation of a membership to the directory's record for its address.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ownership<'a> {
     /// The live record bears this membership's UID.
     Owned(&'a GuestRecord),
-    /// The live record's membership is gone, and this one takes its place: a restored backup, say.
+    /// The live record's membership no longer exists, and this membership can inherit it: for example after a restore
+    /// from a backup.
     Inheritable(&'a GuestRecord),
-    /// A deactivated record: a newcomer would revive it at Invited.
+    /// A deactivated record; a new membership reactivates it as Invited.
     Reactivatable(&'a GuestRecord),
-    /// A live record that is somebody else's.
+    /// A live record that another membership owns.
     OwnedByOther,
-    /// An identity without our mark.
+    /// A user without an ownership mark of guestlist.
     Unmanaged,
     /// No record.
     Absent,
 }
 
 impl<'a> Ownership<'a> {
-    /// The record, where the membership is live.
+    /// The record of an admitted membership.
     pub fn live(self) -> Option<&'a GuestRecord> {
         match self {
             Self::Owned(record) | Self::Inheritable(record) => Some(record),
@@ -34,7 +35,7 @@ impl<'a> Ownership<'a> {
     }
 }
 
-/// Finds what a membership has of the directory's record.
+/// Determines the relation of a membership to the directory's record.
 pub fn ownership<'a>(world: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
     let uid = entry.metadata.uid.as_deref().unwrap_or_default();
     if let Some(record) = world.observed.live_by_uid(uid) {
@@ -49,8 +50,8 @@ pub fn ownership<'a>(world: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
     if world.declared.has_membership_uid(&mark.uid) || !inherits(record, mark, entry) {
         return Ownership::OwnedByOther;
     }
-    // A mark passes to the object of the same name first, then in the order of claims; to one on its way out, so that it
-    // ends what it stands for, only where nobody else is there.
+    // An ownership mark passes to the object of the same name first, then in the order of claims. It passes to an
+    // object that is being deleted only without another heir, so that the deletion removes the record.
     let mine = rank(mark, entry);
     let mut rivals = world.declared.memberships_for(email).filter(|other| !std::ptr::eq(*other, entry));
     if rivals.any(|other| inherits(record, mark, other) && rank(mark, other) < mine) {
@@ -60,21 +61,21 @@ pub fn ownership<'a>(world: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
     }
 }
 
-/// Whether a live mark may pass to a membership for its address: one of the same name, or of the same partner.
+/// Whether a membership may inherit a live ownership mark for its address: it has the same name, or the same partner.
 fn inherits(record: &GuestRecord, mark: &OwnershipMark, entry: &Membership) -> bool {
     let meta = &entry.metadata;
     let same = mark.name == name(meta) || record.partner_name == entry.reading.terms.partner;
     mark.namespace == namespace(meta) && same
 }
 
-/// Who comes first where a mark passes on.
+/// The rank of an heir; the lowest inherits.
 fn rank<'e>(mark: &OwnershipMark, entry: &'e Membership) -> (bool, bool, Order<'e>) {
     let meta = &entry.metadata;
     (is_being_deleted(meta), mark.name != name(meta), order(meta))
 }
 
-/// The order of claims among newcomers: the older object, then the lower UID. From files, which say no time that counts:
-/// namespace, name.
+/// The order of claims among new memberships: the older object, then the lower UID. Files have no reliable creation
+/// time: there it is namespace, then name.
 pub fn order(meta: &CachedMetadata) -> Order<'_> {
     match meta.creation_timestamp.as_ref().map(|time| time.0) {
         Some(created) => (created, uid(meta), "", ""),
@@ -82,16 +83,17 @@ pub fn order(meta: &CachedMetadata) -> Order<'_> {
     }
 }
 
-/// A place in the order of claims. Borrowed: a quota compares the places of all that ask for one.
+/// A position in the order of claims. Borrowed, because a quota compares the positions of all competing memberships.
 pub type Order<'a> = (Timestamp, &'a str, &'a str, &'a str);
 
-/// Whether a share is behind a grant: it, or one of its name that is gone, for it was made anew then, by a restore say.
+/// Whether a grant comes from a share. A share that was created again, by a restore for example, has the same name and
+/// another UID.
 pub fn is_behind(world: Inputs<'_>, share: &CachedMetadata, grant: &Grant) -> bool {
     grant.share_uid == uid(share) || (grant.share == name(share) && !world.declared.has_share_uid(&grant.share_uid))
 }
 
-/// Whether nothing declares a marked guest any more: no object has his UID, and his mark passes to none. One of his name
-/// that does not read may be his; one of his name with another address is somebody else's.
+/// Whether no object declares a guest with an ownership mark: none has its UID, and none can inherit it. An unreadable
+/// membership of the same name may declare the guest. A membership of the same name with another address does not.
 pub fn is_orphan(world: Inputs<'_>, guest: &GuestRecord) -> bool {
     let Some(mark) = &guest.mark else { return false };
     let unreadable = || {
@@ -105,11 +107,12 @@ pub fn is_orphan(world: Inputs<'_>, guest: &GuestRecord) -> bool {
     guest.is_live() && !world.declared.has_membership_uid(&mark.uid) && !unreadable() && !passes()
 }
 
-/// Whether a membership's own pass sees to a marked guest: it reads, and his record is its own or passes to it.
+/// Whether a membership's own reconcile handles a guest with an ownership mark: the membership is readable, and owns or
+/// inherits the record.
 pub fn is_processed(world: Inputs<'_>, guest: &GuestRecord) -> bool {
     let Some(mark) = &guest.mark else { return false };
     if let Some(slot) = world.declared.membership_by_uid(&mark.uid) {
-        // Of two records that bear one UID it sees to one.
+        // If two records have one UID, the membership handles only one.
         let own = world.observed.live_by_uid(&mark.uid).is_some_and(|record| record.id == guest.id);
         return own && slot.read().is_some();
     }
@@ -117,22 +120,22 @@ pub fn is_processed(world: Inputs<'_>, guest: &GuestRecord) -> bool {
     heirs.any(|heir| matches!(ownership(world, heir), Ownership::Inheritable(_)))
 }
 
-/// Whether an object is on its way out.
+/// Whether an object is being deleted.
 pub fn is_being_deleted(meta: &CachedMetadata) -> bool {
     meta.deletion_timestamp.is_some()
 }
 
-/// An object's namespace.
+/// The namespace; empty if the object has none.
 pub fn namespace(meta: &CachedMetadata) -> &str {
     meta.namespace.as_deref().unwrap_or_default()
 }
 
-/// An object's name.
+/// The name; empty if the object has none.
 pub fn name(meta: &CachedMetadata) -> &str {
     meta.name.as_deref().unwrap_or_default()
 }
 
-/// An object's UID.
+/// The UID; empty if the object has none.
 pub fn uid(meta: &CachedMetadata) -> &str {
     meta.uid.as_deref().unwrap_or_default()
 }
@@ -142,7 +145,7 @@ pub fn is_paused(meta: &CachedMetadata) -> bool {
     annotation(meta, crate::api::PAUSED) == Some("true")
 }
 
-/// An annotation's value.
+/// The value of an annotation.
 pub fn annotation<'a>(meta: &'a CachedMetadata, name: &str) -> Option<&'a str> {
     meta.annotations.get(name).map(String::as_str)
 }

@@ -1,4 +1,4 @@
-//! Plans a partner. It owns its record and its Host Admins in the directory, and counts what is its.
+//! Plans a partner. It owns its record and its Host Admins in the directory, and counts its memberships and shares.
 
 use jiff::Timestamp;
 
@@ -47,7 +47,8 @@ fn unreadable(world: Inputs<'_>, slot: &CacheEntry<api::LocalPartnerStatus, crat
         return Plan::nothing();
     }
     if is_being_deleted(meta) {
-        // What it says about deletion cannot be read: as with Block, it goes when nothing is its any more.
+        // `spec.deletion` is unreadable. As with Block, the finalizer stays until no membership or share names the
+        // partner.
         let left = world.declared.member_count(namespace(meta), name(meta))
             + world.declared.share_count(namespace(meta), name(meta));
         let finalizer = if left == 0 { Finalizer::Release } else { Finalizer::Leave };
@@ -57,7 +58,7 @@ fn unreadable(world: Inputs<'_>, slot: &CacheEntry<api::LocalPartnerStatus, crat
     Plan { status: Some(Status::Partner(Box::new(status))), ..Plan::nothing() }
 }
 
-/// Creates the record, or brings it up to date. A partner that gives nothing gets none.
+/// Adds the steps that create or update the record. A partner that allows no grants gets no record.
 fn ensure(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
     let tainted = partner.violations.iter().any(|violation| violation.taint == Taint::Object);
     let live = partner.record.filter(|record| record.deactivated_at.is_none());
@@ -76,7 +77,8 @@ fn ensure(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, st
     let display_name = display_name(entry);
     let id = partner.record.map_or_else(|| PartnerId::of(uid(meta)), |record| record.id.clone());
     let now = live.is_some_and(|record| record.suspended);
-    // Last of all that a suspension takes; where somebody came to hold something since, that is for his own pass to fix.
+    // The suspension is recorded after all revocations. If a guest has received a grant since, the guest's own
+    // membership revokes it.
     let suspended = partner.is_shut() && (now || nobody_holds_anything(world, &id));
     let same = live.is_some_and(|record| {
         record.mark == mark && record.display_name == display_name && record.host_admins == partner.host_admins
@@ -93,13 +95,13 @@ fn ensure(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, st
     if !same {
         push(now, "the record follows the object");
     }
-    // By itself, so that what is done is the same whether its guests are withheld before this is planned or after.
+    // A separate step, so that the result is the same whether the guests are withheld before this plan or after it.
     if suspended != now {
         push(suspended, if suspended { "its guests hold no grants" } else { "no longer suspended or expired" });
     }
 }
 
-/// The same, as far as it may be done.
+/// Like [`ensure`], without the steps that a pause or an unreadable policy prevents.
 fn keep(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
     ensure(world, partner, entry, steps);
     steps.retain(|step| {
@@ -107,7 +109,7 @@ fn keep(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, step
     });
 }
 
-/// Whether no guest of a partner has an account, nor, of those whom we made, a login.
+/// Whether no live guest of a partner has a grant, and no created guest has an enabled login.
 fn nobody_holds_anything(world: Inputs<'_>, partner: &PartnerId) -> bool {
     let made = |guest: &GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let mut live = world.observed.guests_of(partner).filter(|guest| guest.is_live());
@@ -119,10 +121,11 @@ fn display_name(entry: &Partner) -> String {
     said.map_or_else(|| name(&entry.metadata).to_owned(), ToString::to_string)
 }
 
-/// `Block` waits until nothing is its any more; `Cascade` deletes what was there when the deletion began. Either way the
-/// record is deactivated only when no live guest and no grant is left.
+/// Plans the deletion. `Block` waits until no membership or share names the partner. `Cascade` deletes the objects that
+/// existed when the deletion began. In both cases the record is deactivated only when no live guest and no grant is
+/// left.
 fn remove(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -> Plan {
-    // A cascade takes along what was there when it began; what came later waits, and holds nothing up.
+    // Objects created after the begin of a cascade are not deleted, and do not delay it.
     let left = match partner.cascades() {
         Some(since) => theirs(world, partner).filter(|(_, meta)| was_there(meta, since)).count(),
         None => {
@@ -145,7 +148,7 @@ fn remove(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) ->
         let old = entry.status.conditions();
         let domain = vec![guest_admin_present(world, partner)];
         status.conditions = conditions::write(&old, entry.metadata.generation, world.now, &situation, domain);
-        // Whoever may hold on to what he has goes on in both directions.
+        // A blocked deletion keeps the guests' access, so the plan still grants and revokes.
         let mut steps = Vec::new();
         if partner.cascades().is_none() && partner.record.is_some_and(|record| record.deactivated_at.is_none()) {
             keep(world, partner, entry, &mut steps);
@@ -160,7 +163,7 @@ fn remove(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) ->
     }
     let mut steps = Vec::new();
     if let Some(record) = partner.record {
-        // Nobody declares them any more, and their partner goes: they go with it.
+        // No object declares these guests, so the deletion of their partner removes them.
         for guest in world.observed.guests_of(&record.id).filter(|guest| guest.is_live()) {
             let declared = guest.mark.as_ref().is_some_and(|mark| world.declared.has_membership_uid(&mark.uid));
             if !declared {
@@ -179,7 +182,7 @@ fn remove(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) ->
     Plan { steps, finalizer: Finalizer::Release, events: notices, ..Plan::nothing() }
 }
 
-/// Everything that names the partner and reads.
+/// All readable memberships and shares that name the partner.
 fn theirs<'a>(
     world: Inputs<'a>,
     partner: &'a EvaluatedPartner<'_>,
@@ -189,12 +192,12 @@ fn theirs<'a>(
     memberships.chain(shares)
 }
 
-/// Whether an object was there at an instant.
+/// Whether an object existed at an instant.
 fn was_there(meta: &CachedMetadata, since: Timestamp) -> bool {
     meta.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since)
 }
 
-/// What a cascade deletes: everything that was there when it began.
+/// The deletions of a cascade: all objects that existed when it began.
 fn cascade(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Vec<Deletion> {
     let Some(since) = partner.cascades() else { return Vec::new() };
     theirs(world, partner)
@@ -242,7 +245,7 @@ fn status(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) ->
     }
 }
 
-/// A partner that waits says for whom.
+/// The summary of a waiting partner, with the names of the missing Host Admins.
 fn waits(partner: &EvaluatedPartner<'_>, wait: Reason) -> Summary {
     let situation = Summary::waits(wait);
     if wait != Reason::HostAdminNotFound || partner.missing_admins.is_empty() {
@@ -274,7 +277,7 @@ fn guest_counts(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> api::Guest
     counts
 }
 
-/// Whether an Active Guest Admin is there.
+/// The condition for an Active Guest Admin.
 fn guest_admin_present(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> KindCondition {
     let mut best: Option<State> = None;
     for entry in world.declared.members(partner.namespace, &partner.name) {

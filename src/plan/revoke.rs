@@ -1,5 +1,5 @@
-//! Plans the revocations that follow from the specs alone, on one guest's record, before the directory is read in full. Every
-//! other operation waits for the full reading: grants, invitations, the end of a record, orphans.
+//! Plans the revocations that follow from the specs alone, on one guest's record, before the directory is read in full.
+//! All other operations wait for the full read: grants, invitations, the removal of a record, orphans.
 
 use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use super::ownership::{is_being_deleted, namespace};
@@ -7,12 +7,12 @@ use super::{AvailableFacts, Inputs, Plan, Step, membership};
 use crate::cache::{CacheEntry, CachedMetadata, Kind, Membership, ObjectRef};
 use crate::directory::{AccessChange, Operation};
 
-/// The world, as far as it is known then.
+/// The inputs, limited to the facts known before the full read.
 fn known(world: Inputs<'_>) -> Inputs<'_> {
     Inputs { directory_available: true, unsent: false, scope: AvailableFacts::SPECS, ..world }
 }
 
-/// The steps that revoke access of a membership's guest, whose record was read just now.
+/// The steps that revoke access of a membership's guest, whose record was just read.
 pub fn plan(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let world = known(world);
     let readable = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
@@ -24,7 +24,7 @@ pub fn plan(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     Plan { steps, basis: plan.basis, events: plan.events, next_check: plan.next_check, ..Plan::nothing() }
 }
 
-/// A step, as far as it revokes. In place of deactivating a user, their login is turned off.
+/// The part of a step that revokes. Instead of deactivating a user, it disables the login.
 fn revoking(world: Inputs<'_>, step: Step) -> Option<Step> {
     if step.operation.access_change() == AccessChange::Revoke {
         return Some(step);
@@ -34,14 +34,14 @@ fn revoking(world: Inputs<'_>, step: Step) -> Option<Step> {
     enabled.then(|| Step { operation: Operation::DisableLogin { guest: guest.clone() }, ..step })
 }
 
-/// Whether the specs may revoke something of a guest whose record is not known: they end it, or they changed since a status
-/// was written last.
+/// Whether the specs may revoke access of a guest whose record is unknown. They end access, or they changed since the
+/// last status.
 pub fn may_revoke(world: Inputs<'_>, key: &ObjectRef) -> bool {
     let entry = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
     key.kind == Kind::Membership && (is_ended(world, key) || entry.is_some_and(|entry| is_changed(world, entry)))
 }
 
-/// Whether the specs end something of what a membership's guest may have.
+/// Whether the specs end any access of a membership's guest.
 pub fn is_ended(world: Inputs<'_>, key: &ObjectRef) -> bool {
     let world = known(world);
     let Some(entry) = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read) else {
@@ -63,7 +63,7 @@ pub fn is_ended(world: Inputs<'_>, key: &ObjectRef) -> bool {
         || shares_of(world, entry).any(|share| excluded(EvaluatedShare::of(world, &partner, share)))
 }
 
-/// Whether the membership, its partner or one of the partner's shares differs from what a status was written for.
+/// Whether the membership, its partner or one of the partner's shares changed since the last status.
 fn is_changed<'a>(world: Inputs<'a>, entry: &'a Membership) -> bool {
     let changed =
         |meta: &CachedMetadata, observed: Option<i64>| meta.generation.is_none() || meta.generation != observed;

@@ -1,5 +1,5 @@
-//! Plans a share. It owns nothing in the directory: memberships are computed from it. Its own pass gives a verdict and
-//! counts, and takes away where a membership's pass cannot.
+//! Plans a share. It owns nothing in the directory: memberships are computed from it. Its own reconcile validates and
+//! counts. It revokes only where a membership's reconcile cannot.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,8 @@ pub fn plan(world: Inputs<'_>, space: &str, share: &str) -> Plan {
     };
     let partner = EvaluatedPartner::of(world, space, &entry.reading.terms.partner);
     let view = EvaluatedShare::of(world, &partner, entry);
-    // Memberships that cannot be processed keep nothing through a share that gives nothing, or that excludes them.
+    // Guests of memberships that cannot be processed lose their grants through a share that is denied, or that excludes
+    // them.
     let shut = matches!(view.gate, Decision::Deny(_));
     let steps = withhold(world, slot, |guest| {
         let name = guest.mark.as_ref().map(|mark| mark.name.as_str()).unwrap_or_default();
@@ -46,7 +47,7 @@ pub fn plan(world: Inputs<'_>, space: &str, share: &str) -> Plan {
     violations.extend(entry_violations(world, &partner, &view));
     violations.sort();
     let mut notices = Vec::new();
-    // In a cascade the share goes with its guests: what it still says of them is nobody's mistake.
+    // A cascading deletion includes the share and its guests, so violations about them need no Event.
     if partner.cascades().is_none() {
         notices.extend(violations.first().map(|first| Event::refused(first.reason)));
         if view.authorized == Authorized::No {
@@ -63,9 +64,10 @@ pub fn plan(world: Inputs<'_>, space: &str, share: &str) -> Plan {
     }
 }
 
-/// It goes when nobody holds its account through it. Each guest's own membership takes it away, so that it is done once;
-/// its own pass does it for those that have none that could. One that does not read does not say whose it is, so that nobody
-/// tells it when they are done: it does it all by itself.
+/// Plans the deletion; the finalizer stays while a guest has a grant through the share. Each guest's membership revokes
+/// the grant, so that only one reconcile does so. The share itself revokes grants of guests without a working
+/// membership. An unreadable share names no partner, so that no membership triggers its reconcile. It therefore revokes
+/// all grants itself.
 fn remove(world: Inputs<'_>, slot: &ShareSlot) -> Plan {
     let steps = withhold(world, slot, |guest| slot.read().is_none() || !is_processed(world, guest));
     if !steps.is_empty() {
@@ -78,7 +80,7 @@ fn remove(world: Inputs<'_>, slot: &ShareSlot) -> Plan {
     Plan { steps: steps.into_iter().collect(), finalizer: Finalizer::Release, ..Plan::nothing() }
 }
 
-/// Who may hold the share's account through it: also through one of its name that is gone.
+/// The guests that may have a grant through the share, or through an earlier share of the same name.
 fn holders<'a>(world: Inputs<'a>, slot: &ShareSlot) -> Vec<&'a GuestRecord> {
     let meta = slot.metadata();
     match slot {
@@ -87,7 +89,7 @@ fn holders<'a>(world: Inputs<'a>, slot: &ShareSlot) -> Vec<&'a GuestRecord> {
             let guests = partners.flat_map(|partner| world.observed.guests_of(&partner.id));
             world.observed.holders(uid(meta)).chain(guests).collect()
         }
-        // Whose it is cannot be told: anybody's in its namespace.
+        // The partner is unknown, so the result is all guests of the namespace.
         CacheEntry::Unreadable { .. } => {
             let here = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.namespace == namespace(meta));
             world.observed.guests().filter(here).collect()
@@ -95,7 +97,7 @@ fn holders<'a>(world: Inputs<'a>, slot: &ShareSlot) -> Vec<&'a GuestRecord> {
     }
 }
 
-/// What a guest holds through a share.
+/// The accounts that a guest has through a share.
 fn held(world: Inputs<'_>, slot: &ShareSlot, guest: &GuestRecord) -> Vec<String> {
     let held = guest.grants.values().filter(|held| is_behind(world, slot.metadata(), &held.grant));
     held.map(|held| held.grant.account.clone()).collect()
@@ -115,7 +117,7 @@ fn withhold(world: Inputs<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> 
     steps.into_values().collect()
 }
 
-/// What the share was need not be remembered any more.
+/// The step that deletes the directory's record of a share.
 pub fn forget(share_uid: &str) -> Step {
     Step {
         operation: Operation::ForgetShare { share_uid: share_uid.to_owned() },
@@ -191,7 +193,7 @@ fn status(
     }
 }
 
-/// What the share gives, counted, and who does not get what it says.
+/// The counts of the share's grants, and the guests whose access is withheld.
 fn grants(
     world: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
@@ -233,7 +235,7 @@ fn grants(
             }
         }
     }
-    // Names that no membership has (yet), and names of other partners' guests.
+    // Names without a membership, and names of other partners' guests.
     let listed = terms.guest_users.keys().chain(terms.role_overrides.keys());
     let mut seen = std::collections::BTreeSet::new();
     for name in listed.filter(|name| !terms.exclude.contains_key(*name)) {

@@ -1,4 +1,4 @@
-//! Claims among newcomers: to an address, and to a place in a partner's quota.
+//! Conflicts among new memberships: for an address, and for the partner's `maxGuests`.
 
 use super::super::Inputs;
 use super::super::ownership::{self, Order, Ownership, is_being_deleted, namespace, order};
@@ -7,7 +7,8 @@ use super::partner::EvaluatedPartner;
 use crate::cache::Membership;
 use crate::validation::{Violation, messages};
 
-/// Claims to a place and to the address, among newcomers: the incumbents first, then the order of claims.
+/// The violations of a new membership that loses its address or the quota to another one. Admitted guests come first,
+/// then the order of claims.
 pub fn claim_violations(
     world: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
@@ -45,7 +46,8 @@ fn is_full(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, mine: Order<'_>, m
     if live >= max {
         return true;
     }
-    // Judging each one ahead is dear: nobody is where there is room for all, and no more than it takes to fill it.
+    // An evaluation of each earlier membership is expensive. None is needed while all memberships fit the quota, and
+    // the iteration ends once the quota is full.
     if live + world.declared.member_count(partner.namespace, &partner.name) as u64 <= max {
         return false;
     }
@@ -56,8 +58,8 @@ fn is_full(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, mine: Order<'_>, m
     usize::try_from(max - live - 1).is_ok_and(|last| ahead.nth(last).is_some())
 }
 
-/// Whether a newcomer could be accepted, claims apart: he holds a place in the order of claims. What is known without
-/// looking anything up comes first: thousands of broken ones ahead must cost next to nothing.
+/// Whether a new membership could be accepted, conflicts apart; if so, it counts in the order of claims. The checks
+/// without lookups come first, because thousands of earlier invalid memberships must cost little.
 fn is_eligible(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
     if !entry.reading.violations.is_empty() || is_being_deleted(&entry.metadata) {
         return false;

@@ -1,4 +1,4 @@
-//! Who invites a newcomer, and whether he may.
+//! The inviter of a new guest, and whether they may invite.
 
 use super::super::Inputs;
 use super::super::lifecycle::State;
@@ -9,18 +9,18 @@ use crate::cache::Membership;
 use crate::domain::GuestRole;
 use crate::validation::{Violation, cross_object, messages};
 
-/// Who invites.
+/// Whether the inviter may invite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inviter {
-    /// He may.
+    /// The inviter may invite.
     Allowed,
-    /// Not there, or not Active yet.
+    /// The inviter does not exist, or is not Active yet.
     NotActive,
-    /// The namespace may not speak for him.
+    /// The workspace policy does not let the namespace name the inviter.
     NotAllowedHere,
-    /// Somebody who may not invite.
+    /// The inviter exists and may not invite.
     NotAllowed,
-    /// The partner or the address is not known: not judged.
+    /// The partner or the address is unknown, so the rule is not evaluated.
     Unjudged,
 }
 
@@ -48,10 +48,11 @@ pub fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Member
         || cross_object::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains).is_some();
     match (of_the_host, allowed, listed) {
         (true, false, _) => Inviter::NotAllowedHere,
-        // Listed and allowed, but not found yet (or a guest): he counts as absent.
+        // A Host Admin who is listed and allowed, but not found yet or a guest, counts as absent.
         (true, true, true) => Inviter::NotActive,
         (true, true, false) => Inviter::NotAllowed,
-        // An outsider who is not there yet can only be a Guest Admin to come, and he invites Guest Users only.
+        // An unknown inviter from outside the workspace can only become a Guest Admin, and Guest Admins invite only
+        // Guest Users.
         (false, _, _) => match terms.role {
             GuestRole::GuestUser if terms.email.as_ref() != Some(email) => Inviter::NotActive,
             GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
@@ -59,8 +60,8 @@ pub fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Member
     }
 }
 
-/// The membership of the same partner whose address invites. Of several for one address the live one is the person; a
-/// rejected duplicate changes nothing.
+/// The membership of the same partner with the inviter's address. A live membership comes before rejected duplicates of
+/// the same address.
 pub fn colleague<'a>(world: Inputs<'a>, entry: &Membership) -> Option<&'a Membership> {
     let terms = &entry.reading.terms;
     let colleagues = world.declared.memberships_for(terms.invited_by.as_ref()?).filter(|other| {
@@ -91,10 +92,11 @@ pub fn inviter_violation(
     }
 }
 
-/// Whether a colleague is Active now, by what the directory says. His own inviter does not matter any more.
+/// Whether a colleague is Active now, by the directory's record. The colleague's own inviter no longer matters.
 fn is_active(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, colleague: &Membership) -> bool {
     let claim = ownership::ownership(world, colleague);
-    // Only a live one can be Active, and judging a live one asks nothing of his inviter: no circle.
+    // Only a live membership can be Active, and its evaluation does not check its inviter. The recursion therefore
+    // ends.
     claim.live().is_some_and(|record| record.joined_at.is_some())
         && EvaluatedMembership::of(world, partner, colleague).state == State::Active
 }

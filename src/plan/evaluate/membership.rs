@@ -1,4 +1,4 @@
-//! A membership judged: its violations, what it waits for, its state, and whether it lets access through.
+//! An evaluated membership: its violations, the fact that it waits for, its state, and its access decision.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,45 +15,45 @@ use crate::directory::{GuestRecord, Login, MfaRecord, Origin};
 use crate::domain::{Adoption, Email, Methods, Reason, all_methods};
 use crate::validation::{Violation, cross_object, messages};
 
-/// A membership judged.
+/// An evaluated membership.
 #[derive(Clone, Debug)]
 pub struct EvaluatedMembership<'a> {
-    /// As declared.
+    /// The declared membership.
     pub entry: &'a Membership,
-    /// What it has of the directory's record.
+    /// The relation of the membership to the directory's record.
     pub claim: Ownership<'a>,
     /// All broken rules.
     pub violations: Vec<Violation>,
-    /// What it waits for.
+    /// The fact that it waits for.
     pub wait: Option<PendingReason>,
-    /// Where the guest stands.
+    /// The lifecycle state of the guest.
     pub state: State,
-    /// Suspended only because MFA is overdue: the login stays open.
+    /// Suspended only because MFA enrolment is overdue. The login stays enabled.
     pub overdue: bool,
-    /// Suspended by spec, its own or its partner's.
+    /// Suspended by its own spec or by its partner's.
     pub suspended: bool,
     /// An administrator or the identity provider disabled the login; guestlist does not enable it.
     pub disabled_by_other: bool,
-    /// Its effective end.
+    /// The effective end.
     pub expires_at: Option<Timestamp>,
-    /// Its effective end has passed.
+    /// The effective end has passed.
     pub expired: bool,
-    /// Until when MFA has to be on.
+    /// The deadline for MFA enrolment.
     pub deadline: Option<Timestamp>,
-    /// The methods that count.
+    /// The MFA methods that both the membership and the partner allow.
     pub allowed: Methods,
-    /// What is enrolled, once he has joined. `None`: unknown.
+    /// The enrolled MFA methods of a joined guest. `None`: unknown.
     pub enrolled: Option<Methods>,
-    /// When unknown MFA begins to withhold.
+    /// When unknown MFA begins to withhold access.
     pub unknown_until: Option<Timestamp>,
-    /// Whether it lets access through, whatever the share.
+    /// The decision for all shares; a share can only restrict it.
     pub gate: Decision,
-    /// Made, or adopted (for a newcomer: to be).
+    /// Created or adopted; for a new membership, the origin that the record will have.
     pub origin: Origin,
 }
 
 impl<'a> EvaluatedMembership<'a> {
-    /// Judges a membership.
+    /// Evaluates a membership.
     pub fn of(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, entry: &'a Membership) -> Self {
         let claim = ownership::ownership(world, entry);
         let newcomer = claim.live().is_none();
@@ -117,12 +117,13 @@ impl<'a> EvaluatedMembership<'a> {
             }
             Some(MfaRecord::Known(_) | MfaRecord::Unknown) | None => None,
         };
-        // Where the directory cannot tell, a guest is taken for what he was: one who holds grants had MFA.
+        // If the directory cannot report MFA, a guest with grants counts as enrolled.
         let satisfied = match &enrolled {
             Some(enrolled) => !allowed.is_disjoint(enrolled),
             None => record.is_some_and(|record| !record.grants.is_empty()),
         };
-        // Time runs while there is no method at all. Who has one that is not allowed any more has nothing, and is not late.
+        // The deadline applies only without any enrolled method. A guest whose method is no longer allowed has no
+        // access, but is not overdue.
         let none = enrolled.as_ref().is_none_or(Methods::is_empty);
         let deadline = record.and_then(|record| deadline(partner, record)).filter(|_| !satisfied && none);
         let expires_at = expires_at(partner, entry, record);
@@ -174,13 +175,13 @@ impl<'a> EvaluatedMembership<'a> {
         view
     }
 
-    /// Its name.
+    /// The name of the object.
     pub fn name(&self) -> &'a str {
         ownership::name(&self.entry.metadata)
     }
 
-    /// The state for statuses and output. Suspended in place of Active, if the directory hides the guest's accounts from
-    /// applications.
+    /// The state for statuses and output. It is Suspended instead of Active if the directory hides the guest's accounts
+    /// from applications.
     pub fn shown_state(&self) -> State {
         let blocked = self.claim.live().is_some_and(GuestRecord::is_blocked);
         if blocked && self.state == State::Active { State::Suspended } else { self.state }
@@ -193,7 +194,7 @@ impl<'a> EvaluatedMembership<'a> {
         if let Some(violation) = self.violations.first() {
             return Decision::Deny(violation.reason);
         }
-        // What an unreadable partner gives is unknown. What its members' own specs and MFA revoke is not.
+        // The grants of an unreadable partner are unknown. The revocations by its members' own specs and MFA are known.
         let unreadable = partner.presence == Presence::Unreadable;
         if let Some(reason) = partner.blocked.filter(|_| !unreadable) {
             return Decision::Deny(reason);
@@ -225,7 +226,8 @@ impl<'a> EvaluatedMembership<'a> {
     }
 }
 
-/// The rules that concern a membership alone, its partner and the facts about its people. Claims apart.
+/// The rules for a membership alone, its partner, and the facts about the people it names. Conflicts with other
+/// memberships are not included.
 pub fn own_violations(
     world: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
@@ -266,7 +268,7 @@ pub fn broken_rule(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Me
     violations.into_iter().min().map(|violation| violation.reason)
 }
 
-/// What the directory recorded for this UID never changes.
+/// The fields that must equal the record of this UID.
 fn immutable(entry: &Membership, claim: Ownership<'_>) -> Vec<Violation> {
     let (Ownership::Owned(record), terms) = (claim, &entry.reading.terms) else { return Vec::new() };
     let mut found = Vec::new();
@@ -279,7 +281,7 @@ fn immutable(entry: &Membership, claim: Ownership<'_>) -> Vec<Violation> {
     found
 }
 
-/// What a membership waits for.
+/// The fact that a membership waits for.
 pub fn wait(
     world: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
@@ -329,7 +331,7 @@ fn is_workspace_user(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, email: &
     runs_a_partner || world.observed.owns_any_account(email) || user
 }
 
-/// Whether spec and workspace policy both let identities be adopted.
+/// Whether both the spec and the workspace policy allow adoption.
 fn adopts(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> bool {
     partner.entry.is_some_and(|entry| entry.reading.terms.adoption == Adoption::Unmarked)
         && world.workspace.allows_adoption(partner.namespace)
@@ -350,10 +352,10 @@ fn origin(
     }
 }
 
-/// Whether a mail is due, to a newcomer or again.
+/// Whether a mail is due: the first invitation, or a repeated one.
 fn owes_mail(world: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
     match claim {
-        // Whoever had the address before, and whatever became of his record.
+        // The state of an earlier record of the address does not matter.
         Ownership::Reactivatable(_) | Ownership::Absent => true,
         Ownership::Owned(record) | Ownership::Inheritable(record) => mail_due(world, entry, record),
         Ownership::OwnedByOther | Ownership::Unmanaged => false,
@@ -370,15 +372,15 @@ fn sends(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership, 
     owes_mail(world, entry, claim) && !off && !disabled && !held && world.workspace.is_readable()
 }
 
-/// When the next mail may go out, where one is due and it is not yet time.
+/// When the next mail may be sent, if one is due and the mail interval has not passed.
 fn mail_wait(world: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> Option<Timestamp> {
     let address = entry.reading.terms.email.as_ref().filter(|_| owes_mail(world, entry, claim))?;
     let next = world.observed.last_mail(address)?.checked_add(world.workspace.mail_interval).ok()?;
     (world.now < next).then_some(next)
 }
 
-/// Whether an accepted guest is to be sent a mail again: his invitation was revoked and nothing stands in the way now,
-/// or somebody asked for it.
+/// Whether an accepted guest needs another mail: the invitation was revoked and no obstacle is left, or an annotation
+/// asks for it.
 pub fn mail_due(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> bool {
     if record.joined_at.is_some() {
         return false;
@@ -392,29 +394,30 @@ pub fn mail_due(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> 
     }
 }
 
-/// The earliest of the membership's own end, its partner's, and the cap. The cap counts from the admission that the directory
-/// recorded: the author of a file can write any creation time, and a restore sets a new one.
+/// The earliest of the membership's own end, its partner's end, and the maximum duration. The maximum duration counts
+/// from the recorded admission. A creation time does not serve, because a file can contain any and a restore sets a new
+/// one.
 fn expires_at(partner: &EvaluatedPartner<'_>, entry: &Membership, record: Option<&GuestRecord>) -> Option<Timestamp> {
     let longest = partner.entry.and_then(|partner| partner.reading.terms.max_duration);
     let cap = record.zip(longest).and_then(|(record, longest)| record.admitted_at.checked_add(longest).ok());
     [entry.reading.terms.expires_at, partner.expires_at, cap].into_iter().flatten().min()
 }
 
-/// Until when MFA has to be on: counted from joining, after a reset from when it was first seen.
+/// The deadline for MFA enrolment. It counts from joining, or from the first observation of a reset.
 fn deadline(partner: &EvaluatedPartner<'_>, record: &GuestRecord) -> Option<Timestamp> {
     let within = partner.entry.map_or(SignedDuration::from_hours(168), |entry| entry.reading.terms.enrol_within);
     let from = record.mfa_lost_at.into_iter().chain(record.joined_at).max()?;
     record.joined_at.and_then(|_| from.checked_add(within).ok())
 }
 
-/// Whether a cascading deletion of the partner takes this membership with it.
+/// Whether a cascading deletion of the partner deletes this membership.
 fn cascaded(partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
     partner
         .cascades()
         .is_some_and(|since| entry.metadata.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since))
 }
 
-/// Finds and judges the membership of a name, where it is there and reads.
+/// Evaluates the membership of a name, if it is declared and readable.
 pub fn find<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, name: &str) -> Option<EvaluatedMembership<'a>> {
     let entry = world.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
     Some(EvaluatedMembership::of(world, partner, entry))

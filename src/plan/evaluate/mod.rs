@@ -1,5 +1,5 @@
-//! Judges each object by the rules that need more than the object: gathers the facts from the declared and
-//! the observed world and asks [`crate::validation`]. Reconcile and `check` share this code, so that all points of enforcement agree.
+//! Evaluates the rules that need more than one object, on declared and observed facts, with [`crate::validation`].
+//! Reconcile and `check` share this code, so that all points of enforcement agree.
 
 mod admission;
 mod inviter;
@@ -19,12 +19,12 @@ use crate::cache::{CacheEntry, Kind, Membership, ObjectRef};
 use crate::domain::Reason;
 use crate::validation::Violation;
 
-/// What withholds, and until when where time alone heals it.
+/// The reason that withholds access, and its end if time alone removes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingReason {
     /// The reason.
     pub reason: Reason,
-    /// When it is over by itself.
+    /// When it ends without a change. `None`: only a change ends it.
     pub until: Option<Timestamp>,
 }
 
@@ -40,32 +40,33 @@ impl PendingReason {
     }
 }
 
-/// Whether something lets access through.
+/// Whether access is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It does.
+    /// Access is granted.
     Allow,
-    /// It cannot tell: nothing new is given and nothing taken away.
+    /// The facts are unknown: nothing is granted and nothing is revoked.
     Retain(Reason),
-    /// It does not.
+    /// Access is revoked.
     Deny(Reason),
 }
 
-/// Whether a membership's role reads. Where it does not, that is its own fault: it gets least, and nobody else is blamed.
+/// Whether a membership's role is readable. An invalid role violates only the membership's own rule; no other object is
+/// reported for it.
 fn role_reads(entry: &Membership) -> bool {
     !entry.reading.violations.iter().any(|violation| violation.path == "spec.role")
 }
 
-/// What an object's judgement is: its violations in the order of the rules, and what it waits for.
+/// The result of an evaluation: the violations in the order of the rules, and the fact that the object waits for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// All broken rules.
     pub violations: Vec<Violation>,
-    /// What it waits for.
+    /// The fact that it waits for.
     pub wait: Option<Reason>,
 }
 
-/// Judges one object. `None`: it is not declared, or does not read.
+/// Evaluates one object. `None`: it is not declared, or is unreadable.
 pub fn judge(world: Inputs<'_>, key: &ObjectRef) -> Option<Evaluation> {
     match key.kind {
         Kind::Partner => {

@@ -1,4 +1,4 @@
-//! A partner as its memberships and shares see it: who runs it, and whether it gives anything.
+//! An evaluated partner, for its memberships and shares: its Host Admins, and whether it allows any grant.
 
 use jiff::Timestamp;
 
@@ -9,63 +9,63 @@ use crate::directory::PartnerRecord;
 use crate::domain::{Deletion, Domain, Email, Methods, Reason};
 use crate::validation::{DomainRule, Taint, Violation, messages};
 
-/// Whether a partner is there.
+/// Whether a partner is declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is not declared (yet, or any more).
+    /// It is not declared.
     Absent,
-    /// It does not read: nothing new is given and nothing taken away.
+    /// It is unreadable: nothing is granted and nothing is revoked.
     Unreadable,
-    /// It is there.
+    /// It is declared, and not being deleted.
     There,
     /// It is being deleted.
     Leaving {
-        /// With all that is its.
+        /// Whether the deletion includes its memberships and shares.
         cascade: bool,
-        /// Since when.
+        /// The deletion timestamp.
         since: Timestamp,
     },
 }
 
-/// A partner as its memberships and shares see it.
+/// An evaluated partner.
 #[derive(Clone, Debug)]
 pub struct EvaluatedPartner<'a> {
-    /// Its namespace.
+    /// The namespace of the object.
     pub namespace: &'a str,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
-    /// Whether it is there.
+    /// Whether it is declared.
     pub presence: Presence,
-    /// As declared, where it reads.
+    /// The declared partner, if it is readable.
     pub entry: Option<&'a Partner>,
     /// All broken rules.
     pub violations: Vec<Violation>,
-    /// The Host Admins that the namespace may speak for, whether they are found or not.
+    /// The Host Admins that the workspace policy lets the namespace name, found or not.
     pub allowed_admins: Vec<&'a Email>,
-    /// Their domains.
+    /// The domains of `allowed_admins`.
     pub admin_domains: Vec<Domain>,
-    /// Those of them who exist and are no guests, sorted.
+    /// The `allowed_admins` that are enabled, verified workspace users and no guests, sorted.
     pub host_admins: Vec<Email>,
-    /// What it waits for.
+    /// The fact that it waits for.
     pub wait: Option<Reason>,
-    /// Those whom it waits for.
+    /// The Host Admins that it waits for.
     pub missing_admins: Vec<&'a Email>,
-    /// Why it gives nothing.
+    /// The reason that it allows no grants.
     pub blocked: Option<Reason>,
     /// Its record in the directory.
     pub record: Option<&'a PartnerRecord>,
-    /// By annotation.
+    /// Paused by annotation.
     pub paused: bool,
-    /// By spec.
+    /// Suspended by spec.
     pub suspended: bool,
-    /// Its end.
+    /// The end by spec.
     pub expires_at: Option<Timestamp>,
-    /// Its end has passed.
+    /// The end has passed.
     pub expired: bool,
 }
 
 impl<'a> EvaluatedPartner<'a> {
-    /// Looks at a partner.
+    /// Evaluates a partner.
     pub fn of(world: Inputs<'a>, namespace: &'a str, name: &str) -> Self {
         let slot = world.declared.partner(namespace, name);
         let mut view = Self {
@@ -109,17 +109,17 @@ impl<'a> EvaluatedPartner<'a> {
         view
     }
 
-    /// Whether it is suspended or at its end.
+    /// Whether it is suspended or expired.
     pub fn is_shut(&self) -> bool {
         self.suspended || self.expired
     }
 
-    /// Whether its record says still that it is suspended, and that is about to be lifted: nobody is given anything before.
+    /// Whether its record still has a suspension that the next operation lifts. Until then, nothing is granted.
     pub fn is_being_lifted(&self) -> bool {
         self.record.is_some_and(|record| record.suspended) && !self.is_shut() && self.blocked.is_none()
     }
 
-    /// Whether it is being deleted with all that is its.
+    /// The deletion timestamp of a cascading deletion.
     pub fn cascades(&self) -> Option<Timestamp> {
         match self.presence {
             Presence::Leaving { cascade: true, since } => Some(since),
@@ -129,24 +129,24 @@ impl<'a> EvaluatedPartner<'a> {
         }
     }
 
-    /// Whether it is being deleted, either way.
+    /// Whether it is being deleted, with or without its memberships and shares.
     pub fn is_leaving(&self) -> bool {
         matches!(self.presence, Presence::Leaving { .. })
     }
 
-    /// The methods that it allows, to hold others to. `None`: they do not read, which is its own fault, and it gives nothing
-    /// meanwhile.
+    /// The MFA methods that it allows. `None`: they are invalid, which is the partner's own violation, and it allows no
+    /// grants.
     pub fn methods(&self) -> Option<&'a Methods> {
         self.entry.filter(|entry| reads(entry, "spec.mfa.methods")).map(|entry| &entry.reading.terms.methods)
     }
 
-    /// Which domains guests may come from, likewise.
+    /// The domains that guests may come from. `None`: they are invalid, as with [`Self::methods`].
     pub fn domains(&self) -> Option<&'a DomainRule> {
         let lists = ["spec.guests.allowedDomains", "spec.guests.deniedDomains"];
         self.entry.filter(|entry| lists.iter().all(|list| reads(entry, list))).map(|entry| &entry.reading.terms.domains)
     }
 
-    /// Whether an address is one of the Host Admins that count.
+    /// Whether an address is one of `host_admins`.
     pub fn has_admin(&self, email: &Email) -> bool {
         self.host_admins.binary_search(email).is_ok()
     }
@@ -186,7 +186,7 @@ impl<'a> EvaluatedPartner<'a> {
         let tainted = self.violations.iter().find(|violation| violation.taint == Taint::Object);
         match tainted {
             Some(violation) => Some(violation.reason),
-            // Everybody who is listed is absent: the partner gives nothing.
+            // None of the listed Host Admins is found, so the partner allows no grants.
             None if self.host_admins.is_empty() => {
                 Some(self.wait.or(self.violations.first().map(|v| v.reason)).unwrap_or(Reason::HostAdminRequired))
             }
@@ -195,13 +195,13 @@ impl<'a> EvaluatedPartner<'a> {
     }
 }
 
-/// Whether no rule that the partner breaks on its own lies in a field.
+/// Whether the partner's own violations leave a field readable.
 fn reads(entry: &Partner, field: &str) -> bool {
     !entry.reading.violations.iter().any(|violation| violation.path.starts_with(field))
 }
 
-/// A partner's record: the one that bears its UID, or a live one of its name whose object is gone. That passes to an object
-/// on its way out, too: whoever deletes what was restored from a backup means what it stands for.
+/// A partner's record: the one with its UID, or a live one of its name whose object no longer exists. It also passes to
+/// an object that is being deleted. The deletion of an object restored from a backup therefore includes its record.
 fn record<'a>(world: Inputs<'a>, namespace: &str, name: &str) -> Option<&'a PartnerRecord> {
     let own = world.declared.partner(namespace, name).map(|slot| uid(slot.metadata()));
     let mut passes = None;

@@ -1,4 +1,4 @@
-//! A share judged: its violations, whether its sharer may share, and whether it lets access through.
+//! An evaluated share: its violations, whether its sharer owns the account, and its access decision.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,43 +14,43 @@ use crate::cache::{CacheEntry, Membership, Share, has_finalizer};
 use crate::domain::{Email, GuestRole, Methods, Reason, ShareRole, all_methods};
 use crate::validation::{Taint, Violation, cross_object, messages};
 
-/// How many who could pass an account on a message names.
+/// Maximum number of propagators that a message names.
 const MOST_NAMED: usize = 3;
 
-/// Whether the sharer owns the account in the directory.
+/// Whether the sharer is an Owner of the account in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authorized {
-    /// He does.
+    /// The sharer is an Owner.
     Yes,
-    /// He does not (any more).
+    /// The sharer is not an Owner.
     No,
-    /// Not judged: the account or the sharer is not known.
+    /// Not evaluated: the account or the sharer is unknown.
     Unknown,
 }
 
-/// A share judged as a whole. Its entries are judged by [`entry_violations`].
+/// An evaluated share as a whole. [`entry_violations`] evaluates its entries.
 #[derive(Clone, Debug)]
 pub struct EvaluatedShare<'a> {
-    /// As declared.
+    /// The declared share.
     pub entry: &'a Share,
-    /// Broken rules that taint the whole share, and entries that are wrong in themselves.
+    /// Violations that taint the whole share, and violations of single entries that need no other object.
     pub violations: Vec<Violation>,
-    /// What it waits for.
+    /// The fact that it waits for.
     pub wait: Option<Reason>,
-    /// Whether the sharer owns the account.
+    /// Whether the sharer is an Owner of the account.
     pub authorized: Authorized,
-    /// The earlier of its own end and its partner's.
+    /// The earlier of its own end and its partner's end.
     pub expires_at: Option<Timestamp>,
-    /// The methods it asks for.
+    /// The MFA methods that it requires.
     pub asked: Methods,
-    /// Whether it lets access through, whoever the guest.
+    /// The decision for all guests; a guest's own facts can only restrict it.
     pub gate: Decision,
-    /// The propagators judged so far: a thousand entries may name the same one.
+    /// A cache of evaluated propagators: a thousand entries may name the same one.
     propagators: RefCell<BTreeMap<String, Propagation>>,
 }
 
 impl<'a> EvaluatedShare<'a> {
-    /// Judges a share.
+    /// Evaluates a share.
     pub fn of(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, entry: &'a Share) -> Self {
         let terms = &entry.reading.terms;
         let mut violations = entry.reading.violations.clone();
@@ -75,7 +75,7 @@ impl<'a> EvaluatedShare<'a> {
         view
     }
 
-    /// Whether a membership may pass the account on, judged once for this view. The world and the partner are those of
+    /// Whether a membership may pass the account on. The result is cached, so `world` and `partner` must be those of
     /// [`Self::of`].
     pub fn propagation(&self, world: Inputs<'_>, partner: &EvaluatedPartner<'_>, propagator: &str) -> Propagation {
         if let Some(judged) = self.propagators.borrow().get(propagator) {
@@ -86,7 +86,7 @@ impl<'a> EvaluatedShare<'a> {
         judged
     }
 
-    /// Its name.
+    /// The name of the object.
     pub fn name(&self) -> &'a str {
         super::super::ownership::name(&self.entry.metadata)
     }
@@ -99,7 +99,8 @@ impl<'a> EvaluatedShare<'a> {
         if let Some(violation) = self.violations.iter().find(|violation| violation.taint == Taint::Object) {
             return Decision::Deny(violation.reason);
         }
-        // What an unreadable partner gives is unknown. What the share itself and its sharer revoke is not.
+        // The grants of an unreadable partner are unknown. The revocations by the share itself and its sharer are
+        // known.
         let unreadable = partner.presence == Presence::Unreadable;
         if let Some(reason) = partner.blocked.or(self.wait).filter(|_| !unreadable) {
             return Decision::Deny(reason);
@@ -119,12 +120,13 @@ impl<'a> EvaluatedShare<'a> {
         if is_paused(meta) {
             return Decision::Retain(Reason::Paused);
         }
-        // Without its finalizer it could vanish and leave behind what it gave. It is put on in the share's own pass.
+        // A share without a finalizer could disappear and leave its grants behind. The share's own reconcile adds the
+        // finalizer.
         if has_finalizer(&meta.finalizers) { Decision::Allow } else { Decision::Retain(Reason::Pending) }
     }
 }
 
-/// The rules that taint a share as a whole and need more than the share.
+/// The rules that taint a share as a whole and need other objects.
 fn share_violations(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> Vec<Violation> {
     let terms = &entry.reading.terms;
     let mut found = Vec::new();
@@ -149,7 +151,7 @@ fn share_violations(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &S
             found.push(messages::immutable("spec.account", &recorded.account));
         }
     }
-    // One that is wrong in itself claims nothing: told apart from its rivals only once it is fixed.
+    // An invalid share does not compete with other shares of the account until it is fixed.
     if world.scope.incumbents && is_sound(world, partner, entry) && is_duplicate(world, partner, entry) {
         found.push(messages::duplicate_share(&terms.account));
     }
@@ -160,7 +162,8 @@ fn lists(partner: &crate::cache::Partner, email: &Email) -> bool {
     partner.reading.terms.host_admins.iter().any(|admin| admin.email == *email)
 }
 
-/// One share per partner and account: the one through which something was given, then the order of claims.
+/// Whether another share of the partner and account has precedence: first the share with recorded grants, then the
+/// order of claims.
 fn is_duplicate(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> bool {
     fn rank<'s>(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &'s Share) -> (bool, Order<'s>) {
         let known = world.observed.share(uid(&share.metadata)).is_some() || gives(world, partner, share);
@@ -183,7 +186,7 @@ fn is_duplicate(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share
     rivals.any(|other| is_sound(world, partner, other) && rank(world, partner, other) < mine)
 }
 
-/// Whether somebody holds the account through this share, or through the one that it was before it was made anew.
+/// Whether a guest has a grant through this share, or through an earlier object of the same name.
 fn gives(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &Share) -> bool {
     let mut held = partner
         .record
@@ -193,7 +196,7 @@ fn gives(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &Share) -> bo
     held.any(|held| is_behind(world, &share.metadata, &held.grant))
 }
 
-/// Whether a share breaks no rule on its own that taints it: such a one claims nothing.
+/// Whether a share has no violation of its own that taints it. Only such a share competes for an account.
 fn is_sound(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> bool {
     let sharer = entry.reading.terms.shared_by.as_ref();
     let spoken_for = || {
@@ -205,7 +208,7 @@ fn is_sound(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) ->
     entry.reading.violations.iter().all(|violation| violation.taint == Taint::Entry) && spoken_for()
 }
 
-/// Whether the account is there, and whether the sharer owns it.
+/// Whether the account exists, and whether the sharer is an Owner of it.
 fn account(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> (Option<Reason>, Authorized) {
     let terms = &entry.reading.terms;
     if partner.presence == Presence::Absent {
@@ -218,7 +221,7 @@ fn account(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> 
         .shared_by
         .as_ref()
         .is_some_and(|sharer| partner.entry.is_some_and(|entry| lists(entry, sharer)) && !partner.has_admin(sharer));
-    // An account of strangers and one that does not exist get the same word.
+    // An account of other Owners and a missing account get the same reason.
     let account = world.observed.account(&terms.account).filter(|account| {
         !account.deleted && account.owners.iter().any(|owner| world.workspace.speaks_for(partner.namespace, owner))
     });
@@ -232,8 +235,7 @@ fn account(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> 
     (partner.blocked, if owns { Authorized::Yes } else { Authorized::No })
 }
 
-/// The entries of a share that break a rule which needs more than the share. Only what concerns a membership that is
-/// there is judged.
+/// The violations of a share's entries that need other objects. Only entries of existing memberships are evaluated.
 pub fn entry_violations(
     world: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
@@ -247,7 +249,7 @@ pub fn entry_violations(
         let path = format!("spec.guestUsers[{}]", item.index);
         found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
         let sleeps = member(world, partner, &item.name).is_some_and(|m| m.reading.terms.role == GuestRole::GuestAdmin);
-        // Of a partner that is not there nobody can say who is its Guest Admin.
+        // The Guest Admins of an undeclared partner are unknown.
         let judged = !sleeps
             && partner.presence != Presence::Absent
             && !hangs_on_what_does_not_read(world, partner, entry, &item.propagated_by);
@@ -272,8 +274,8 @@ pub fn entry_violations(
     found
 }
 
-/// Whether somebody could be Manager but for a role, his own or the share's, that says nothing: that is told once, and gives
-/// nothing.
+/// Whether only an invalid role, of the membership or the share, keeps a guest from being Manager. That violation is
+/// reported once, and allows no grants.
 fn hangs_on_what_does_not_read(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, name: &str) -> bool {
     let terms = &entry.reading.terms;
     if member(world, partner, name).is_some_and(|guest| !super::role_reads(guest)) {
@@ -296,12 +298,12 @@ fn not_a_guest(
     if entry.reading.terms.partner != partner.name {
         return Some(messages::not_a_guest_of_partner(&format!("{path}.name"), name, &partner.name));
     }
-    // An address that does not read is the membership's own fault.
+    // An invalid address is the membership's own violation.
     let other = pin.zip(entry.reading.terms.email.as_ref()).is_some_and(|(pin, email)| pin != email);
     other.then(|| messages::not_the_pinned_guest(&format!("{path}.email"), name))
 }
 
-/// Whether an entry's pin and partner fit the membership.
+/// Whether the membership matches an entry's address and partner.
 pub fn fits(partner: &EvaluatedPartner<'_>, entry: &Membership, pin: Option<&Email>) -> bool {
     entry.reading.terms.partner == partner.name && pin.is_none_or(|pin| entry.reading.terms.email.as_ref() == Some(pin))
 }
@@ -311,28 +313,29 @@ fn member<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'_>, name: &str) -> 
     (entry.reading.terms.partner == partner.name).then_some(entry)
 }
 
-/// Whether somebody may pass an account on.
+/// Whether a guest may pass an account on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {
-    /// He may.
+    /// The guest may.
     Valid,
-    /// His membership is not there (yet).
+    /// The membership is not declared.
     NotThere,
-    /// His membership does not read.
+    /// The membership is unreadable.
     Unreadable,
-    /// He may not (any more).
+    /// The guest may not.
     Invalid {
         /// The rule that the membership breaks, if that is the only obstacle.
         broken_rule: Option<Reason>,
     },
 }
 
-/// Judges a propagator: a Guest Admin of the same partner, not excluded, and Manager of this share by spec, Active or not.
-/// A membership that breaks a rule gives nothing, so it passes nothing on.
+/// Evaluates a propagator. It must be a Guest Admin of the same partner, not excluded, and Manager of this share by
+/// spec; Active is not required. A membership that breaks a rule passes nothing on.
 fn propagation(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, propagator: &str) -> Propagation {
     let slot = world.declared.membership(partner.namespace, propagator);
     let Some(slot) = slot else {
-        // One who left is remembered by his deactivated mark; one who never was may still come.
+        // A deactivated ownership mark shows that the membership existed. Without one, the membership may still be
+        // declared later.
         let left = world.observed.has_departed(partner.namespace, &partner.name, propagator);
         return if left { Propagation::Invalid { broken_rule: None } } else { Propagation::NotThere };
     };
@@ -352,7 +355,7 @@ fn propagation(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share,
     }
 }
 
-/// What a Guest Admin gets by spec: the share's role or his override. `None`: his override is tainted.
+/// The role of a Guest Admin by spec: the share's role or the override. `None`: the override is tainted.
 pub fn manager_by_spec(share: &Share, partner: &EvaluatedPartner<'_>, guest: &Membership) -> Option<ShareRole> {
     let terms = &share.reading.terms;
     match terms.role_overrides.get(super::super::ownership::name(&guest.metadata)) {
@@ -362,8 +365,8 @@ pub fn manager_by_spec(share: &Share, partner: &EvaluatedPartner<'_>, guest: &Me
     }
 }
 
-/// Who could pass the account on: named in the message where somebody else cannot. Asks only those whom the share makes
-/// Manager: many shares of a partner with many guests would otherwise ask each guest for each share.
+/// The valid propagators, for the message about an invalid one. Only guests that the share makes Manager are evaluated.
+/// Otherwise many shares of a partner with many guests would evaluate each guest for each share.
 fn propagators(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &EvaluatedShare<'_>) -> Vec<String> {
     let terms = &share.entry.reading.terms;
     let first_valid = |names: &mut dyn Iterator<Item = &str>| {

@@ -79,14 +79,14 @@ pub enum Fact {
     MailIntervalPassed {
         /// The address.
         guest: Email,
-        /// When.
+        /// The earliest time.
         at: Timestamp,
     },
     /// The namespace may send another invitation.
     InvitationAllowed {
         /// The address.
         guest: Email,
-        /// When, at the earliest.
+        /// The earliest time.
         at: Timestamp,
     },
     /// The directory has the invited address again.

@@ -1,4 +1,4 @@
-//! The next fact that a membership or a share lacks, by the reason that the evaluation gives.
+//! The next missing fact of a membership or a share, by the reason of its evaluation.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -14,13 +14,13 @@ use crate::directory::Grant;
 use crate::domain::{Email, GuestRole, Methods, Reason};
 use crate::validation::{DomainRule, cross_object};
 
-/// A fact that is not there.
+/// A missing fact.
 pub struct MissingFact {
     /// The condition.
     pub condition: Precondition,
-    /// An object that would be declared.
+    /// The object that would be declared.
     pub declared: Option<Box<Object>>,
-    /// The inviter, who would be Active.
+    /// The inviter who would be Active.
     pub inviter: Option<ObjectRef>,
 }
 
@@ -38,15 +38,15 @@ impl<T> From<MissingFact> for Progress<T> {
 
 /// The result of an evaluation.
 pub enum Progress<T> {
-    /// Access is let through.
+    /// Access is allowed.
     Open(T),
     /// A fact is missing.
     Lacks(Box<MissingFact>),
-    /// The next reconcile goes on by itself, where a fact is there that was not.
+    /// The next reconcile makes progress on the supposed facts.
     Reconcile,
 }
 
-/// The next fact that a membership lacks. `None`: it needs a change of a spec.
+/// The next missing fact of a membership. `None`: it needs a change of a spec.
 pub fn of_member(world: Inputs<'_>, member: &ObjectRef) -> Option<Progress<()>> {
     let entry = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
     let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
@@ -88,7 +88,7 @@ pub fn of_member(world: Inputs<'_>, member: &ObjectRef) -> Option<Progress<()>> 
     Some(missing.into())
 }
 
-/// The next fact that a share lacks to grant a guest access, or the grant. `None`: it needs a change of a spec.
+/// The next missing fact of a share for a guest, or the grant. `None`: it needs a change of a spec.
 pub fn of_share(world: Inputs<'_>, member: &ObjectRef, share: &str) -> Option<Progress<Grant>> {
     let entry = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
     let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
@@ -115,7 +115,7 @@ pub fn of_share(world: Inputs<'_>, member: &ObjectRef, share: &str) -> Option<Pr
     Some(missing.into())
 }
 
-/// One of the Host Admins who do not exist in the directory, first the one who acts here.
+/// The missing Host Admins, of whom one suffices. `acts`, if it is missing, is the only one that counts.
 fn host_admin(partner: &EvaluatedPartner<'_>, acts: Option<&Email>) -> Option<MissingFact> {
     let any_of: Vec<Email> = match acts.filter(|acts| partner.missing_admins.contains(acts)) {
         Some(acts) => vec![acts.clone()],
@@ -124,7 +124,8 @@ fn host_admin(partner: &EvaluatedPartner<'_>, acts: Option<&Email>) -> Option<Mi
     (!any_of.is_empty()).then(|| MissingFact::on(Reason::HostAdminNotFound, Fact::HostAdminFound { any_of }))
 }
 
-/// The inviter: a Guest Admin who is not Active yet or not declared, or a Host Admin who does not exist in the directory.
+/// The missing inviter: a Guest Admin who is not Active or not declared, or a Host Admin who does not exist in the
+/// directory.
 fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Option<MissingFact> {
     let inviter = entry.reading.terms.invited_by.clone()?;
     if partner.missing_admins.contains(&&inviter) {
@@ -145,7 +146,7 @@ fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership
     Some(MissingFact { condition, declared, inviter: Some(key) })
 }
 
-/// The partner that nothing declares, run by all who act in it.
+/// The undeclared partner, with all inviters and sharers of its objects as Host Admins.
 fn absent_partner(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<MissingFact> {
     let members = world.declared.members(partner.namespace, &partner.name);
     let sharers = world.declared.shares(partner.namespace, &partner.name);
@@ -167,7 +168,7 @@ fn absent_partner(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<M
     (!admins.is_empty()).then(|| MissingFact { condition, declared: Some(Box::new(object)), inviter: None })
 }
 
-/// The propagator that nothing declares.
+/// The undeclared membership of a propagator.
 fn propagator(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, name: &str) -> Option<MissingFact> {
     if world.declared.membership(partner.namespace, name).is_some() {
         return None;

@@ -1,8 +1,8 @@
 //! The grants that follow without a change of the manifests, and the conditions of each.
 //!
-//! The world is asked why a grant is withheld, the missing fact is supposed to be there, and the world is asked again: by
-//! [`access`], [`EvaluatedMembership`] and [`plan`](super::plan), which decide the grants of a reconcile. A reason that only a change
-//! of a spec or of the policy removes ends the search.
+//! The search evaluates why a grant is withheld, supposes the missing fact, and evaluates again. It uses [`access`],
+//! [`EvaluatedMembership`] and [`plan`](super::plan), which decide the grants of a reconcile. A reason that only a
+//! change of a spec or of the policy removes ends the search.
 
 mod fact;
 mod missing;
@@ -22,7 +22,7 @@ use supposition::Supposition;
 
 /// More facts than any grant depends on.
 const MOST_FACTS: usize = 12;
-/// A guest is invited by a Guest Admin, and that one by a Host Admin.
+/// A Guest Admin invites the guest, and a Host Admin invites the Guest Admin.
 const MOST_INVITERS: usize = 3;
 
 /// A grant that follows.
@@ -40,8 +40,8 @@ pub struct LaterGrant {
     pub conditions: Vec<Precondition>,
 }
 
-/// All grants that follow from what is declared, by membership and share. `index` and `mirror` are at rest, and are left as
-/// they were.
+/// All grants that follow from the declared objects, by membership and share. `index` and `mirror` must have no pending
+/// changes, and are unchanged afterwards.
 pub fn later(index: &mut ObjectCache, mirror: &mut DirectoryCache, frame: Frame<'_>) -> Vec<LaterGrant> {
     let members: Vec<ObjectRef> = index.keys(Kind::Membership).collect();
     let mut supposition = Supposition::new(index, mirror, frame);
@@ -53,7 +53,7 @@ pub fn later(index: &mut ObjectCache, mirror: &mut DirectoryCache, frame: Frame<
     found
 }
 
-/// The guest as the directory has them, before anything is supposed.
+/// The directory's data about the guest before any supposition.
 struct Before {
     email: Email,
     partner: String,
@@ -94,14 +94,14 @@ fn of_membership(supposition: &mut Supposition<'_>, member: &ObjectRef, found: &
     }
 }
 
-/// Supposes what the membership lacks until it lets access through. `None`: it does not without a change of a spec.
+/// Supposes the missing facts of a membership until it allows access. `None`: only a change of a spec allows it.
 fn open_member(supposition: &mut Supposition<'_>, member: &ObjectRef, depth: usize) -> Option<Vec<Precondition>> {
     let mut conditions: Vec<Precondition> = Vec::new();
     for _ in 0..MOST_FACTS {
         match of_member(supposition.world(), member)? {
             Progress::Open(()) => return Some(conditions),
             Progress::Lacks(missing) => suppose(supposition, *missing, &mut conditions, depth)?,
-            // At rest it does nothing.
+            // Without a supposed change, a reconcile has no effect.
             Progress::Reconcile if supposition.changes() > 0 && supposition.reconcile(member) => {}
             Progress::Reconcile => return None,
         }
@@ -109,7 +109,7 @@ fn open_member(supposition: &mut Supposition<'_>, member: &ObjectRef, depth: usi
     None
 }
 
-/// Supposes what the share lacks until it gives the guest something. The guest lets access through already.
+/// Supposes the missing facts of a share until it grants the guest access. The membership already allows access.
 fn open_share(
     supposition: &mut Supposition<'_>,
     member: &ObjectRef,
@@ -126,7 +126,7 @@ fn open_share(
     None
 }
 
-/// Supposes a fact, and remembers it as a condition. `None`: it was supposed already, or cannot be.
+/// Supposes a fact, and adds it as a condition. `None`: it was supposed already, or cannot be supposed.
 fn suppose(
     supposition: &mut Supposition<'_>,
     missing: MissingFact,
@@ -166,7 +166,7 @@ fn suppose(
     Some(())
 }
 
-/// The evaluation of a membership by the shares of the partner, in the supposed world.
+/// The access of a membership through each share of the partner, on the supposed facts.
 fn grants(supposition: &Supposition<'_>, member: &ObjectRef) -> Vec<(String, Decision, Grant)> {
     let world = supposition.world();
     let Some(entry) = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read) else {
@@ -183,7 +183,7 @@ fn grants(supposition: &Supposition<'_>, member: &ObjectRef) -> Vec<(String, Dec
     shares.filter_map(one).collect()
 }
 
-/// Says which MFA methods count for this grant, and leaves out *any of these Host Admins* where a later condition names one.
+/// Sets the MFA methods that count for this grant. Removes *any of these Host Admins* if a later condition names one.
 fn tidy(conditions: impl Iterator<Item = Precondition>, enrolled: &Methods, grant: &Grant) -> Vec<Precondition> {
     let mut tidied: Vec<Precondition> = Vec::new();
     for mut condition in conditions {
@@ -214,7 +214,7 @@ fn tidy(conditions: impl Iterator<Item = Precondition>, enrolled: &Methods, gran
     tidied
 }
 
-/// The sets of methods of each of which one has still to be enrolled.
+/// The sets of methods that each still need one enrolled method.
 fn lacking(enrolled: &Methods, allowed: &Methods, asked: &Methods) -> Vec<Methods> {
     let both: Methods = allowed.intersection(asked).copied().collect();
     match (enrolled.is_disjoint(allowed), enrolled.is_disjoint(asked)) {
@@ -226,7 +226,6 @@ fn lacking(enrolled: &Methods, allowed: &Methods, asked: &Methods) -> Vec<Method
     }
 }
 
-/// The key of a membership.
 fn key_of(namespace: &str, entry: &Membership) -> ObjectRef {
     ObjectRef::new(Kind::Membership, namespace, name(&entry.metadata))
 }

@@ -1,4 +1,4 @@
-//! The world as it would be under some facts: changes to what is declared and observed, each of which can be undone.
+//! Declared and observed facts under suppositions: changes that can each be undone.
 
 use jiff::Timestamp;
 
@@ -18,16 +18,16 @@ use crate::workspace_policy::WorkspacePolicy;
 pub struct Frame<'a> {
     /// The policy.
     pub workspace: &'a WorkspacePolicy,
-    /// The owner of the directory.
+    /// The installation and cluster.
     pub owner: &'a Owner,
-    /// How far the declared objects are all there is.
+    /// How far the declared objects are complete.
     pub extent: PruneScope,
     /// Now.
     pub now: Timestamp,
 }
 
 impl<'a> Frame<'a> {
-    /// The world of these objects and records.
+    /// The inputs for these objects and records.
     pub fn world<'w>(self, declared: &'w ObjectCache, observed: &'w DirectoryCache) -> Inputs<'w>
     where
         'a: 'w,
@@ -58,7 +58,7 @@ enum Undo {
     Time(Timestamp),
 }
 
-/// The world under some facts.
+/// The supposed facts.
 pub struct Supposition<'a> {
     index: &'a mut ObjectCache,
     mirror: &'a mut DirectoryCache,
@@ -67,22 +67,22 @@ pub struct Supposition<'a> {
 }
 
 impl<'a> Supposition<'a> {
-    /// The world as it is.
+    /// The facts without a supposition.
     pub fn new(index: &'a mut ObjectCache, mirror: &'a mut DirectoryCache, frame: Frame<'a>) -> Self {
         Self { index, mirror, frame, undo: Vec::new() }
     }
 
-    /// The world to evaluate.
+    /// The inputs to evaluate.
     pub fn world(&self) -> Inputs<'_> {
         self.frame.world(self.index, self.mirror)
     }
 
-    /// How many changes there are.
+    /// The number of changes.
     pub fn changes(&self) -> usize {
         self.undo.len()
     }
 
-    /// Takes all changes back but the first ones.
+    /// Undoes all changes except the first ones.
     pub fn undo_to(&mut self, changes: usize) {
         while self.undo.len() > changes {
             match self.undo.pop() {
@@ -97,13 +97,13 @@ impl<'a> Supposition<'a> {
         }
     }
 
-    /// Time passes until an instant.
+    /// Supposes that time passes until an instant.
     pub fn pass(&mut self, until: Timestamp) {
         self.undo.push(Undo::Time(self.frame.now));
         self.frame.now = until.max(self.frame.now);
     }
 
-    /// A workspace user is there, enabled and verified.
+    /// Supposes an enabled workspace user with a verified address.
     pub fn user(&mut self, email: &Email) {
         let old = self.mirror.user(email).cloned();
         let name = old.as_ref().map_or_else(|| email.to_string(), |user| user.name.clone());
@@ -111,7 +111,7 @@ impl<'a> Supposition<'a> {
         self.undo.push(Undo::User(email.clone(), old));
     }
 
-    /// An account exists with this Owner.
+    /// Supposes an account with this Owner.
     pub fn account(&mut self, name: &str, owner: &Email) {
         let old = self.mirror.account(name).cloned();
         let mut owners = old.as_ref().map(|account| account.owners.clone()).unwrap_or_default();
@@ -123,14 +123,14 @@ impl<'a> Supposition<'a> {
         self.undo.push(Undo::Account(name.to_owned(), old));
     }
 
-    /// A guest's record is changed.
+    /// Supposes a change of a guest's record.
     pub fn guest(&mut self, address: &Email, change: impl FnOnce(&mut GuestRecord, Timestamp)) {
         let Some(mut record) = self.mirror.guest(address).cloned() else { return };
         change(&mut record, self.frame.now);
         self.set_guest(record);
     }
 
-    /// An administrator enables the login of a guest, or of the workspace user who is to be adopted.
+    /// Supposes an enabled login of a guest, or of the workspace user to adopt.
     pub fn enable_login(&mut self, address: &Email) {
         if self.mirror.user(address).is_some_and(|user| !user.enabled) {
             self.user(address);
@@ -138,7 +138,7 @@ impl<'a> Supposition<'a> {
         self.guest(address, |record, _| record.login = Login::Enabled);
     }
 
-    /// Every MFA method is enrolled.
+    /// Supposes that every MFA method is enrolled.
     pub fn enrol(&mut self, address: &Email) {
         self.guest(address, |record, now| {
             let methods = MfaMethod::ALL.iter().map(|method| (*method, now));
@@ -146,20 +146,21 @@ impl<'a> Supposition<'a> {
         });
     }
 
-    /// An object is declared.
+    /// Supposes that an object is declared.
     pub fn declare(&mut self, object: Object) {
         let (key, uid) = (object.key(), object.metadata().uid.clone().unwrap_or_default());
         drop(self.index.apply(object));
         self.undo.push(Undo::Object(key, uid));
     }
 
-    /// Does to the records of a membership and its partner what a reconcile would do, grants apart. Whether anything changed.
+    /// Applies a reconcile to the records of a membership and its partner, without grants. Returns whether anything
+    /// changed.
     pub fn reconcile(&mut self, member: &ObjectRef) -> bool {
         let home = self.world().declared.partner_of(member);
-        // The partner is planned with all that is its: only where the membership cannot go on without.
+        // The plan of a partner is expensive, so it is made only if the membership's own plan changes nothing.
         [Some(member), home.as_ref()].into_iter().flatten().any(|key| {
             let steps = plan(self.world(), key).steps;
-            // Each is done, also after one that changed something.
+            // Every step is performed, also after one that changed something.
             steps.iter().filter(|step| self.perform(&step.operation)).count() > 0
         })
     }
@@ -213,7 +214,7 @@ impl<'a> Supposition<'a> {
         }
     }
 
-    /// The record that an admission leaves behind; that of an earlier membership keeps its MFA.
+    /// The record after an admission. A record of an earlier membership keeps its MFA.
     fn admitted(&self, operation: &Operation, old: Option<GuestRecord>) -> Option<GuestRecord> {
         let Operation::InviteGuest {
             guest,
@@ -254,7 +255,7 @@ impl<'a> Supposition<'a> {
         })
     }
 
-    /// Replaces a record. A mail that was only supposed is not remembered.
+    /// Replaces a record. A supposed mail does not count towards the mail interval.
     fn set_guest(&mut self, mut record: GuestRecord) -> bool {
         let address = record.address.clone();
         let old = self.mirror.guest(&address).cloned().map(Box::new);

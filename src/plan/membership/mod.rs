@@ -1,5 +1,5 @@
-//! Plans a membership. It owns everything its guest has: the record, the invitation, the login, and the grants of all
-//! shares of its partner.
+//! Plans a membership. It owns all the guest's data in the directory: the record, the invitation, the login, and the
+//! grants of all shares of its partner.
 
 mod status;
 mod steps;
@@ -45,7 +45,7 @@ pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
     let mut steps = Vec::new();
     match member.claim {
         Ownership::Owned(record) | Ownership::Inheritable(record) if member.state == State::Terminating => {
-            // Its partner's deletion takes it along. What its own, which follows, would take away is taken away now.
+            // The partner's deletion includes this membership. The revocations of its own later deletion run now.
             let first = |step: &Step| step.operation.access_change() == AccessChange::Revoke;
             steps.extend(end(record).into_iter().filter(first));
         }
@@ -61,8 +61,8 @@ pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
     });
     let record = member.claim.live();
     let finalizer = if record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
-    // Accepted, but the partner's record is not there yet, or says still that it is suspended: what there is to say comes with
-    // it. One that would not be accepted then either (suspended, expired) says so now.
+    // The membership is accepted, but the partner's record is missing or still suspended. The status then waits for the
+    // record. A membership that would not be accepted (suspended, expired) reports so now.
     let waits = (record.is_none() && is_in_order(&member)) || partner.is_being_lifted();
     let early = waits && steps.is_empty() && !paused && world.workspace.is_readable();
     let status = (!early).then(|| status(world, &member, &shares, paused));
@@ -84,19 +84,19 @@ pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
     }
 }
 
-/// Whether something is withheld only for want of a method, while another one is enrolled.
+/// Whether access is withheld only because of a missing MFA method, while another one is enrolled.
 fn lacks_a_method(member: &EvaluatedMembership<'_>, shares: &[Shared<'_>]) -> bool {
     let lacks = |gate: Decision| gate == Decision::Deny(Reason::MfaMethodMissing);
     lacks(member.gate) || shares.iter().any(|(_, access)| lacks(access.gate))
 }
 
-/// Whether a step may be taken though it does not take away.
+/// Whether a step may run although it revokes nothing.
 fn may_give(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, step: &Step) -> bool {
     step.operation.access_change() != AccessChange::Grant
         || (world.workspace.is_readable() && !partner.is_being_lifted())
 }
 
-/// An object that does not read grants nothing new and takes nothing away; it can still be deleted.
+/// Plans an unreadable object: nothing is granted and nothing is revoked, but its deletion is possible.
 fn unreadable(
     world: Inputs<'_>,
     slot: &CacheEntry<api::GuestMembershipStatus, crate::validation::MembershipTerms>,
@@ -121,7 +121,7 @@ fn unavailable(world: Inputs<'_>, entry: &Membership) -> api::GuestMembershipSta
     status
 }
 
-/// Withhold, then deactivate what we made or let go what we adopted; then the finalizer goes.
+/// Plans the deletion: revoke, then deactivate a created user or unmanage an adopted one, then release the finalizer.
 fn remove(world: Inputs<'_>, member: &EvaluatedMembership<'_>) -> Plan {
     let record = member.claim.live();
     let steps = record.map(end).unwrap_or_default();
@@ -161,7 +161,8 @@ pub fn end(record: &GuestRecord) -> Vec<Step> {
     steps
 }
 
-/// What the partner's shares say about this guest, by account. Of two shares of one account the one that stands counts.
+/// The access of this guest through the partner's shares, by account. Of two shares of one account, the valid one
+/// counts.
 type Shared<'a> = (EvaluatedShare<'a>, Access);
 
 fn shares<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, member: &EvaluatedMembership<'a>) -> Vec<Shared<'a>> {
@@ -176,7 +177,7 @@ fn shares<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, member: &Evalua
         .collect()
 }
 
-/// What people are told: refusals, and access that is taken away.
+/// The Events: violations, and access that is revoked.
 fn notices(member: &EvaluatedMembership<'_>, steps: &[Step]) -> Vec<Event> {
     let mut notices: Vec<Event> =
         member.violations.first().map(|first| Event::refused(first.reason)).into_iter().collect();
@@ -191,13 +192,13 @@ fn notices(member: &EvaluatedMembership<'_>, steps: &[Step]) -> Vec<Event> {
     notices
 }
 
-/// When the end of a new membership comes close enough for the partner's longest duration.
+/// When the remaining time of a new membership first fits the partner's maximum duration.
 fn short_enough(partner: &EvaluatedPartner<'_>, member: &Membership) -> Option<Timestamp> {
     let longest = partner.entry?.reading.terms.max_duration?;
     member.reading.terms.expires_at?.checked_sub(longest).ok()
 }
 
-/// The earliest instant at which something changes by itself.
+/// The earliest instant at which the result changes without an event.
 fn next_look(
     world: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,

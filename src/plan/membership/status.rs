@@ -1,4 +1,4 @@
-//! What a membership's status says.
+//! The status of a membership.
 
 use super::super::Inputs;
 use super::super::common::Common;
@@ -10,10 +10,10 @@ use crate::api;
 use crate::directory::GrantRecord;
 use crate::domain::{Methods, Reason};
 
-/// How many accounts a status holds.
+/// Maximum number of accounts in a status.
 const LISTED_ACCOUNTS: usize = 100;
 
-/// Which row of the table applies.
+/// The summary that applies.
 fn situation(world: Inputs<'_>, member: &EvaluatedMembership<'_>, paused: bool) -> Summary {
     if let Some(violated) = Summary::violated(&member.violations) {
         return violated;
@@ -68,12 +68,12 @@ fn is_disabled_by_other(member: &EvaluatedMembership<'_>) -> bool {
     member.state == State::Suspended && member.disabled_by_other && !member.suspended
 }
 
-/// Whether something is enrolled, and nothing that counts.
+/// Whether MFA methods are enrolled, but none that is allowed.
 fn has_another_method(member: &EvaluatedMembership<'_>) -> bool {
     member.enrolled.as_ref().is_some_and(|enrolled| !enrolled.is_empty() && enrolled.is_disjoint(&member.allowed))
 }
 
-/// What is to be said of a membership.
+/// The complete status of a membership.
 pub fn status(
     world: Inputs<'_>,
     member: &EvaluatedMembership<'_>,
@@ -160,7 +160,7 @@ fn accounts(
         .collect()
 }
 
-/// The guest has a method, and it does not count.
+/// The message for a guest whose enrolled methods are not allowed.
 fn method_missing(enrolled: &Methods, allowed: &Methods) -> String {
     let names = |methods: &Methods| methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
     let (enrolled, allowed) = (names(enrolled), names(allowed));

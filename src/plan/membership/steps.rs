@@ -1,4 +1,4 @@
-//! What is to be done about one guest: everything that takes away, then what describes, then what gives.
+//! The steps for one guest: first all revocations, then updates without effect on access, then grants.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ struct Wanted {
     is_open: bool,
 }
 
-/// The grants as they shall be, by account: what is open, and what nobody can tell as far as it is there already.
+/// The wanted grants, by account: allowed ones, and existing ones whose decision is Retain.
 fn wanted(
     world: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
@@ -54,8 +54,8 @@ fn wanted(
             Decision::Deny(_) => {}
         }
     }
-    // A grant through an unreadable share stays as it is, as long as the share is there and stays. No other share of the account
-    // takes its place meanwhile.
+    // A grant through an unreadable share stays while the share is declared and not being deleted. Meanwhile no other
+    // share of the account replaces the grant.
     for (account, held) in &record.grants {
         let share = world.declared.share(partner.namespace, &held.grant.share);
         let Some(share) = share.filter(|slot| !is_being_deleted(slot.metadata())) else { continue };
@@ -67,8 +67,9 @@ fn wanted(
     wanted
 }
 
-/// The most of a grant that is held which another one gives too; `None`: nothing. A share that was made anew under its name, by
-/// a restore say, is the one it was: nothing else bears that name, and what it gives now is all that counts.
+/// The common part of an existing grant and another one; `None`: they have none. A share created again under the same
+/// name, by a restore for example, continues the earlier one. No other share has that name, so only its present grant
+/// counts.
 fn meet(held: &Grant, other: &Grant) -> Option<Grant> {
     if held.share_uid != other.share_uid && held.share != other.share {
         return None;
@@ -80,7 +81,7 @@ fn meet(held: &Grant, other: &Grant) -> Option<Grant> {
     (!empty).then(|| Grant { role: held.role.min(other.role), allowed, asked, until, ..held.clone() })
 }
 
-/// Everything that takes away, in order.
+/// Adds all steps that revoke or reduce access, in order.
 pub fn take(
     partner: &EvaluatedPartner<'_>,
     member: &EvaluatedMembership<'_>,
@@ -96,7 +97,8 @@ pub fn take(
         return;
     }
     let wanted = wanted(world, partner, member, record, shares);
-    // Where not all shares are declared, one that is not may be declared elsewhere. What stands on no share is declared nowhere.
+    // If not all shares are declared here, an absent share may be declared elsewhere. A grant without a share is
+    // declared nowhere.
     let elsewhere = |held: &GrantRecord| {
         !whole && !held.grant.share_uid.is_empty() && !world.declared.has_share_uid(&held.grant.share_uid)
     };
@@ -152,17 +154,17 @@ fn left(record: &GuestRecord, steps: &[Step]) -> Vec<Grant> {
     left
 }
 
-/// Whether an open invitation must not be followed any more. A suspended guest's stays: his login is off.
+/// Whether an open invitation has to be revoked. A suspended guest keeps it, because their login is disabled.
 fn revokes(member: &EvaluatedMembership<'_>) -> bool {
     member.state == State::Rejected
 }
 
-/// Why an account is revoked.
+/// The reason for revoking an account.
 fn why(account: &str, member: &EvaluatedMembership<'_>, shares: &[Shared<'_>]) -> Reason {
     let said = shares.iter().find(|(_, access)| access.grant.account == account).map(|(_, access)| access.gate);
     match (said, member.gate) {
         (Some(Decision::Deny(reason)), _) | (_, Decision::Deny(reason)) => reason,
-        // What nobody can tell takes nothing away; what was held is no more what is shared.
+        // An unknown decision revokes nothing, so the share no longer includes this account.
         (_, Decision::Allow | Decision::Retain(_)) => Reason::Reconciled,
     }
 }
@@ -176,7 +178,8 @@ fn because(reason: Reason) -> &'static str {
     if known.sort == ReasonGroup::Rule { known.meaning } else { conditions::sentence(reason) }
 }
 
-/// The instant before which enrolled MFA is to be taken away, where somebody asked and there is any.
+/// The instant before which enrolled MFA methods are to be deleted. `None`: no annotation asks for it, or no method is
+/// that old.
 fn reset_asked(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> Option<Timestamp> {
     let before = crate::domain::time::instant(annotation(&entry.metadata, api::RESET_MFA)?).ok()?;
     let MfaRecord::Known(methods) = &record.mfa else { return None };
@@ -185,7 +188,7 @@ fn reset_asked(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> O
         .then_some(before)
 }
 
-/// Everything that describes or gives, in order.
+/// Adds all steps that update the record or grant access, in order.
 pub fn keep_and_give(
     world: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
@@ -204,7 +207,7 @@ pub fn keep_and_give(
     let mark = mark(world, member);
     let described = described(member);
     let home = partner.record.map_or_else(|| record.partner.clone(), |record| record.id.clone());
-    // Without its partner, the allowed methods of the guest are unknown.
+    // Without the partner, the guest's allowed methods are unknown.
     let allowed = if partner.entry.is_some() { member.allowed.clone() } else { record.allowed.clone() };
     if record.mark.as_ref() != Some(&mark)
         || record.display_name != described
@@ -257,12 +260,12 @@ pub fn keep_and_give(
     }
 }
 
-/// Whether nothing stands in the way of a first acceptance but that the partner may have no record yet.
+/// Whether a first acceptance has no obstacle, except that the partner's record may be missing.
 pub fn is_in_order(member: &EvaluatedMembership<'_>) -> bool {
     member.violations.is_empty() && member.wait.is_none() && !member.suspended && !member.expired
 }
 
-/// First acceptance: everything is in order, so the record is written and the first mail goes out.
+/// Plans the first acceptance: the record and the first mail.
 pub fn admit(
     world: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
@@ -294,8 +297,8 @@ pub fn admit(
     steps.push(Step { operation, reason: Reason::Invited, message: format!("invited by {by}") });
 }
 
-/// A guest's identifier: derived from the object's UID and the address, so that creating needs no memory. The UID alone
-/// is not enough: from files it comes of the name, and a name may be reused for somebody else.
+/// A guest's identifier, derived from the object's UID and the address, so that creation needs no memory. The UID alone
+/// is not enough. For files it is derived from the name, and another person may get the same name later.
 fn guest_id(entry: &Membership, address: &Email) -> GuestId {
     let who = format!("{} {address}", uid(&entry.metadata));
     GuestId(Uuid::new_v5(&GUEST_IDS, who.as_bytes()).to_string())
