@@ -1,4 +1,4 @@
-//! `guestlist apply`: does once what a reconcile would do, without a cluster.
+//! `guestlist apply`: makes the changes of one reconcile, without a cluster.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -62,11 +62,11 @@ pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
     }
 }
 
-/// Whether everything is in order in the end.
+/// Applies the manifests. Returns whether every object is in order at the end.
 fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let runtime = offline::runtime()?;
     let (given, directory, held) = runtime.block_on(async {
-        // Nobody can be asked while the reading goes on.
+        // No prompt can be shown during the read.
         let meanwhile = async |given: &Given, directory: &Arc<dyn DirectoryWriter>| {
             if args.yes {
                 let revoked = revoke_early(args, given, directory, out).await;
@@ -88,7 +88,7 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     match args.output {
         Format::Text => show(Format::Text, &shown, out)?,
         Format::Markdown if shown.operations.is_empty() => show(Format::Markdown, &shown, out)?,
-        // One object, of what was done in the end.
+        // JSON output is a single object: the operations of the whole run.
         Format::Json if shown.operations.is_empty() => show(Format::Json, &shown, out)?,
         Format::Json | Format::Markdown => {}
     }
@@ -103,7 +103,7 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     }
     let tell = |operation: &CompletedStep| {
         if text {
-            // Who does not read to the end does not stop it.
+            // A closed output does not stop the operations.
             drop(out.write_all(words.done(operation).as_bytes()).and_then(|()| out.flush()));
         }
     };
@@ -132,8 +132,8 @@ fn done_summary(words: &Text, done: &Rehearsal) -> String {
     format!("{}, {}", words.summary(&done.operations, ""), later::count(&done.later))
 }
 
-/// Revokes the access that the files end, guest by guest, without a full reading of the directory. Returns a report; `None`:
-/// the files end nothing, as far as can be told.
+/// Revokes the access that the files end, guest by guest, without a full read of the directory. Returns a report.
+/// `None`: the files certainly revoke nothing at this point.
 async fn revoke_early(
     args: &ApplyArgs,
     given: &Given,
@@ -151,7 +151,7 @@ async fn revoke_early(
     }
     let mut words = Text::new(check::has_colour(), Subjects::of(&early.read(), &operations));
     let listed: String = operations.iter().map(|done| words.operation(done)).collect();
-    // JSON is one object of what a whole apply did.
+    // JSON output is a single object for the whole run.
     let mut write = |text: &str| match args.output {
         Format::Text => drop(out.write_all(text.as_bytes()).and_then(|()| out.flush())),
         Format::Json | Format::Markdown => eprint!("{text}"),
@@ -173,8 +173,8 @@ async fn revoke_early(
     )))
 }
 
-/// Asks, becomes the leader, and reads the directory again: no operation is done twice or without being shown. The former leader
-/// is stopped before that reading.
+/// Asks for confirmation, becomes the leader, and reads the directory again. So no operation runs twice or without
+/// being shown. The former leader is stopped before that read.
 fn agree(
     args: &ApplyArgs,
     given: &Given,
@@ -201,12 +201,12 @@ fn agree(
     }
 }
 
-/// What would be done now.
+/// The operations that would run now.
 async fn look(given: &Given, directory: &dyn DirectoryWriter) -> Result<Rehearsal, String> {
     rehearse(given, directory, load(directory).await?).await
 }
 
-/// How many operations were not among those that were shown.
+/// The number of operations that were not shown before.
 fn unseen(shown: &[CompletedStep], now: &[CompletedStep]) -> usize {
     let timeless = |done: &CompletedStep| format!("{} {:?}", done.key, done.step.operation.timeless());
     let shown: BTreeSet<String> = shown.iter().map(timeless).collect();

@@ -123,7 +123,7 @@ async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
              to adopt them to make them guests again; if memberships are missing by mistake, restore them instead"
         ),
     )?;
-    // The answer may have taken long: a guest that is declared by now stays.
+    // The confirmation may have taken long: a guest that is declared by now stays.
     let still = orphaned(&input, directory.as_ref()).await?;
     steps.retain(|step| still.contains(step));
     let epoch = directory.epoch().await?;
@@ -211,7 +211,7 @@ async fn missing(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
              directory has a record of these guests, restore that copy instead"
         ),
     )?;
-    // The directory may have been restored while the question waited.
+    // The directory may have been restored during the confirmation.
     let still = unknown(&input, directory.as_ref()).await?;
     found.retain(|uid, _| still.contains_key(uid));
     let cluster = Cluster::connect().await?;

@@ -99,7 +99,7 @@ pub fn main() -> ExitCode {
         Command::Crds(args) => crds(&args, &mut out),
         Command::Directory(args) => directory::run(args, &mut out),
         Command::Completions { shell } => {
-            // Into memory first: the generator panics where nobody reads it to the end.
+            // The script goes into memory first: the generator panics if the output is closed early.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "guestlist", &mut script);
             out.write_all(&script).map_err(Problem::Output)
@@ -115,8 +115,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What clap says to wrong usage, or to --help. From `plan` 2 says that there are changes, as from Terraform: what could not
-/// be planned at all is 1.
+/// Prints clap's message for wrong usage or for --help. In `plan`, exit code 2 means changes, as in Terraform, so wrong
+/// usage is 1.
 fn misused(error: &clap::Error) -> ExitCode {
     drop(error.print());
     let plans = std::env::args_os().nth(1).is_some_and(|command| command == "plan");
@@ -127,13 +127,13 @@ fn misused(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// A problem as a sentence, for a person at a terminal.
+/// A problem as a sentence for people.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
-    /// What is wrong and how to fix it.
+    /// The problem and its fix.
     #[error("{0}")]
     Said(String),
-    /// Everything that could be done is done, and people have to do the rest.
+    /// The command did its part; this many steps remain to be done by hand.
     #[error("--strict: steps remain to be done by hand: {0}; see the lines above")]
     ByHand(usize),
     /// The output is closed, or cannot be written.
@@ -141,7 +141,7 @@ enum Problem {
     Output(#[from] std::io::Error),
 }
 
-/// Steps remain to be done by hand.
+/// Exit code for steps that remain to be done by hand.
 const BY_HAND: u8 = 3;
 
 impl Problem {
@@ -169,7 +169,7 @@ impl From<crate::directory::Error> for Problem {
     }
 }
 
-/// Asks a person to confirm what cannot be undone, unless `--yes` confirms it.
+/// Asks for confirmation of an irreversible change, unless `--yes` confirms it.
 fn ask(yes: bool, what: &str) -> Result<(), String> {
     if yes {
         return Ok(());

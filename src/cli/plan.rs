@@ -1,5 +1,4 @@
-//! `guestlist plan`: what a reconcile would do to the directory, and why. It holds the directory by a handle that can
-//! only read.
+//! `guestlist plan`: shows the changes of a reconcile and their reasons. It opens the directory read-only.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -18,7 +17,7 @@ use crate::cache::{Object, ObjectRef};
 use crate::domain::printable_json;
 use crate::plan::PruneScope;
 
-/// There is something to do.
+/// Exit code: there are changes.
 const CHANGES: u8 = 2;
 
 #[derive(Debug, Args)]
@@ -105,14 +104,14 @@ fn differences(args: &PlanArgs) -> Result<(Vec<AccessDifference>, Rehearsal), St
         let nothing = async |_: &Given, _: &_| {};
         let (mut after, directory, held) = input.read_beside(&args.paths, || input.observe(), nothing).await?;
         let held = held?;
-        // Files are compared, not runs: neither side holds back for the number of guests that the other does not declare.
+        // The comparison ignores the limit on removals: it compares files, not runs.
         let at_most = Some(args.input.max_removals.unwrap_or(usize::MAX));
         for given in [&mut before, &mut after] {
             given.extent = PruneScope::DeclaredPartners { at_most };
         }
         let now = jiff::Timestamp::now();
         let old = rehearse_at(&before, directory.as_ref(), held.clone(), now).await?;
-        // Fields that never change are compared with the values that the base recorded.
+        // Immutable fields are compared with the values that the base recorded.
         let held = if edits_immutable(&before, &after) { applied_at(&before, held, now).await? } else { held };
         let new = rehearse_at(&after, directory.as_ref(), held, now).await?;
         let changes = compare(&Side::of(&old.guests, &old.later), &Side::of(&new.guests, &new.later));
@@ -149,7 +148,7 @@ fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
     })
 }
 
-/// Writes what would be done.
+/// Prints the planned operations.
 pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
     let Rehearsal { operations, load, .. } = rehearsal;
     let written = match output {

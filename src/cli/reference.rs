@@ -1,4 +1,4 @@
-//! The reference pages in `docs/`, made from what the code itself goes by, so that they cannot say anything else.
+//! The reference pages in `docs/`, generated from the tables that the code itself uses.
 
 use std::fmt::Write;
 

@@ -72,7 +72,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(read).ok().filter(|read| *read >= Duration::from_secs(1)).ok_or_else(|| "at least 1s".to_owned())
 }
 
-/// Who we are in the Lease: the pod, whose only operator we are, or this very process.
+/// The holder of the Lease: the pod's name, because a pod has one operator, or an identifier of this process.
 fn holder() -> String {
     std::env::var("POD_NAME").unwrap_or_else(|_| {
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "guestlist".to_owned());
@@ -80,7 +80,7 @@ fn holder() -> String {
     })
 }
 
-/// The Kubernetes client logs what we tell in context; its own words are for those who look for them.
+/// guestlist logs the errors of the Kubernetes client in context, so the client's own logs are off by default.
 fn filter(level: &str) -> String {
     match level.to_ascii_lowercase().as_str() {
         "error" | "warn" | "info" => format!("{level},kube_client=off"),
@@ -88,7 +88,7 @@ fn filter(level: &str) -> String {
     }
 }
 
-/// Runs the operator until it is told to stop.
+/// Runs the operator until a signal stops it.
 pub fn run(args: RunArgs) -> ExitCode {
     let filter = match EnvFilter::try_new(filter(&args.log_level)) {
         Ok(filter) => filter,
@@ -128,7 +128,7 @@ pub fn run(args: RunArgs) -> ExitCode {
     match runtime.block_on(operator::run(options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            // Once, and as everything else: who reads the log by machine reads this, too.
+            // The error is logged once and in the log's format, because programs read it there.
             tracing::error!("{problem}");
             if !tracing::enabled!(tracing::Level::ERROR) {
                 complain(&problem);

@@ -1,6 +1,6 @@
-//! Output for people: standard output, standard error and the log. No character that controls a terminal or hides text
-//! passes, not even as part of a name. One line of ours stays one line where its values are printed with
-//! [`printable`]; the log does that for each event as a whole.
+//! Output for people: standard output, standard error and the log. Characters that control a terminal or hide text are
+//! removed or escaped, even in names. A line stays one line if its values are printed with [`printable`]. The log does
+//! that for each event as a whole.
 
 use std::io::{self, Write};
 
@@ -14,10 +14,10 @@ pub fn complain(problem: &str) {
     eprintln!("error: {}", printable_lines(problem));
 }
 
-/// A writer of text for a terminal. Line breaks, tabs and colours pass; every other hidden character is written out.
+/// A writer of text for a terminal. Line breaks, tabs and colours pass; every other hidden character is escaped.
 pub struct Terminal<W> {
     inner: W,
-    /// The beginning of a character whose rest has not come yet.
+    /// The start of an incomplete UTF-8 character.
     pending: Vec<u8>,
 }
 
@@ -46,7 +46,7 @@ impl<W: Write> Write for Terminal<W> {
     }
 }
 
-/// The text without hidden characters, but for line breaks, tabs and colours.
+/// Escapes hidden characters except line breaks, tabs and colours.
 fn tame(text: &str) -> String {
     let mut tamed = String::with_capacity(text.len());
     let mut rest = text;
@@ -73,12 +73,12 @@ fn colour(text: &str) -> Option<usize> {
     code[end..].starts_with('m').then_some("\x1b[".len() + end + 1)
 }
 
-/// A writer of log lines: each event is one line, whatever its values are.
+/// A writer of log lines: each event is one line, for any values.
 #[derive(Clone, Copy, Debug)]
 pub struct LogLines<M> {
-    /// Where the lines go.
+    /// The output of the lines.
     pub to: M,
-    /// Each line is a JSON object.
+    /// Whether each line is a JSON object.
     pub json: bool,
 }
 
@@ -98,7 +98,7 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for LogLines<M> {
 }
 
 impl<W: Write> Write for LogLine<W> {
-    /// An event comes in one piece.
+    /// An event arrives in a single write.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    /// A name that clears a screen, forges a row and turns text around.
+    /// A name with characters that clear the screen, forge a row and reverse text.
     const EVIL: &str = "Acme\u{1b}[2J\n2027-01-01 INFO forged\r\u{202e}\u{9b}31m\0";
 
     #[test]

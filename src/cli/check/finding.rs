@@ -1,21 +1,21 @@
-//! One problem: what, how bad, where.
+//! A finding: a problem with its code, severity and location.
 
 use crate::cache::ObjectRef;
 use crate::domain::Reason;
 
 use crate::yaml::node::Span;
 
-/// How bad a problem is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// It is refused.
+    /// guestlist or the API server refuses the object.
     Error,
-    /// It would wait, or it surprises.
+    /// The object would wait, or its effect may surprise its author.
     Warning,
 }
 
 impl Severity {
-    /// As every format writes it.
+    /// The name in every output format.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -24,37 +24,37 @@ impl Severity {
     }
 }
 
-/// The sort of the problem. Rules have their reason; diagnostics before any rule have a name in lower case.
+/// The code of a finding. A rule has its reason; diagnostics that precede the rules have a lower-case name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Code {
     /// A file or directory cannot be read.
     Unreadable,
-    /// A file that may be meant to be read is left out.
+    /// A file that may be a manifest is skipped.
     Skipped,
-    /// It is rendered by kustomize or Helm before it is applied.
+    /// kustomize or Helm renders the file before it is applied.
     Unrendered,
-    /// It is no YAML or JSON.
+    /// The text is neither YAML nor JSON.
     Syntax,
-    /// kubectl reads it differently than a person would.
+    /// kubectl reads the text differently than a person would.
     AmbiguousYaml,
-    /// A key stands twice in a map.
+    /// A map contains a key twice.
     DuplicateKey,
-    /// It does not fit the schema of its kind.
+    /// The object does not match the schema of its kind.
     Schema,
     /// Two objects have one kind, namespace and name.
     DuplicateObject,
-    /// An annotation of ours that does nothing.
+    /// An annotation with guestlist's prefix has no effect.
     Annotation,
-    /// A scalar is read otherwise than it looks.
+    /// A scalar has another type or value than it appears to have.
     Scalar,
-    /// Nobody can act within the duration.
+    /// The duration is too short for a person to act.
     ShortDuration,
-    /// A rule, or the fact that it waits for.
+    /// A broken rule, or a fact that an object waits for.
     Rule(Reason),
 }
 
 impl Code {
-    /// The codes that are no rules.
+    /// The codes that are not rules.
     pub const OTHERS: [Self; 11] = [
         Self::Unreadable,
         Self::Skipped,
@@ -69,7 +69,7 @@ impl Code {
         Self::ShortDuration,
     ];
 
-    /// Its reason.
+    /// The code as text.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable-file",
@@ -87,7 +87,7 @@ impl Code {
         }
     }
 
-    /// What it means, in a sentence.
+    /// The meaning, in a sentence.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Unreadable => "A file or directory cannot be read.",
@@ -105,12 +105,12 @@ impl Code {
         }
     }
 
-    /// Whether it is about a whole file or directory.
+    /// Whether the finding concerns a whole file or directory.
     pub fn has_no_place(self) -> bool {
         matches!(self, Self::Unreadable | Self::Skipped | Self::Unrendered)
     }
 
-    /// Whether nothing behind it could be checked.
+    /// Whether the finding prevented further checks of the file.
     pub fn is_unreadable(self) -> bool {
         match self {
             Self::Unreadable | Self::Unrendered | Self::Syntax | Self::AmbiguousYaml => true,
@@ -126,14 +126,14 @@ impl Code {
     }
 }
 
-/// A place in one of the sources.
+/// A range in one of the sources.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
-    /// Which source.
+    /// The index of the source.
     pub source: usize,
-    /// Where it begins.
+    /// The byte offset of the start.
     pub start: usize,
-    /// Where it ends.
+    /// The byte offset of the end.
     pub end: usize,
 }
 
@@ -144,27 +144,27 @@ impl Location {
     }
 }
 
-/// One problem.
+/// A problem in a manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// Where.
+    /// The location.
     pub at: Location,
-    /// How bad.
+    /// The severity.
     pub severity: Severity,
-    /// What sort.
+    /// The code.
     pub code: Code,
     /// The problem and its fix.
     pub message: String,
-    /// In which object.
+    /// The object that the finding concerns.
     pub object: Option<ObjectRef>,
-    /// In which of its fields.
+    /// The path of the field in this object.
     pub path: String,
-    /// Where the other one is, of two.
+    /// The location of the other object or field, where two conflict.
     pub other: Option<Location>,
 }
 
 impl Finding {
-    /// An error.
+    /// Creates an error.
     pub fn error(code: Code, at: Location, message: impl Into<String>) -> Self {
         Self {
             at,
@@ -177,12 +177,12 @@ impl Finding {
         }
     }
 
-    /// A warning.
+    /// Creates a warning.
     pub fn warning(code: Code, at: Location, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, at, message) }
     }
 
-    /// In a field of an object.
+    /// Sets the object and the field.
     pub fn of(mut self, object: &ObjectRef, path: impl Into<String>) -> Self {
         self.object = Some(object.clone());
         self.path = path.into();

@@ -26,7 +26,7 @@ impl fmt::Display for Glob {
 }
 
 impl Glob {
-    /// Whether a path fits.
+    /// Whether the pattern matches a path.
     pub fn matches(&self, path: &Path) -> bool {
         let names: Vec<_> = path
             .components()

@@ -1,4 +1,4 @@
-//! Problems for programs. The shape is described in `docs/check.md` and only grows.
+//! JSON output. `docs/check.md` describes the format, which only grows.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use super::report::Report;
 use crate::cache::Kind;
 use crate::domain::printable_json;
 
-/// The shape's version.
+/// Version of the format.
 const VERSION: u8 = 1;
 
-/// One JSON object.
+/// Renders a report as one JSON object.
 pub fn render(report: &Report) -> String {
     let findings: Vec<Value> = report.findings.iter().map(|finding| one(report, finding)).collect();
     let objects: serde_json::Map<_, _> =
@@ -48,7 +48,7 @@ fn one(report: &Report, finding: &Finding) -> Value {
     value
 }
 
-/// A place, flat: what reads it is mostly a line of jq.
+/// A location without nesting, for simple jq expressions.
 fn place(report: &Report, at: &Location, is_within: bool) -> Value {
     let mut value = json!({ "file": report.sources.get(at.source).map(|source| source.name.as_str()) });
     let places = (report.place(at.source, at.start), report.place(at.source, at.end));

@@ -17,7 +17,7 @@ const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomizat
 const PLAIN: [&str; 4] = ["apiVersion", "kind", "metadata", "resources"];
 /// The fields that name further manifests or kustomizations.
 const SOURCES: [&str; 3] = ["resources", "bases", "components"];
-/// The fields that name files of another form.
+/// The fields that name files of other formats.
 const PARTS: [&str; 9] = [
     "patches",
     "patchesStrategicMerge",
@@ -35,7 +35,7 @@ const LOCAL: &str = "config.kubernetes.io/local-config";
 /// A folder with a kustomization.
 pub struct Kustomization {
     directory: PathBuf,
-    /// The files with the name of a kustomization; kustomize takes exactly one.
+    /// The files with a kustomization's name. kustomize accepts exactly one.
     files: Vec<PathBuf>,
     text: String,
     root: Option<Node>,
@@ -68,7 +68,7 @@ impl Kustomization {
         Layout { skipped, unrendered }
     }
 
-    /// What rendering changes, if it does not give exactly the manifests of the folder.
+    /// Describes how the rendered manifests differ from those of the folder. `None`: they are the same.
     fn difference(&self, is_excluded: &dyn Fn(&Path) -> bool) -> Option<String> {
         if let [first, second, ..] = self.files.as_slice() {
             return Some(format!("kustomize refuses a folder with both {} and {}", name(first), name(second)));
@@ -99,7 +99,8 @@ impl Kustomization {
         Some(format!("resources name {}, which is no visible .yaml, .yml or .json file", self.shown(other)))
     }
 
-    /// The files that the resources name, also those of kustomizations in subfolders; or why rendering gives others.
+    /// The files that the resources name, also those of kustomizations in subfolders. `Err`: why the rendered manifests
+    /// differ.
     fn listed(&self, is_excluded: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>, String> {
         let Some(resources) = self.root.as_ref().and_then(|root| root.get("resources")) else { return Ok(Vec::new()) };
         let Value::List(resources) = &resources.value else { return Err("resources is not a list".to_owned()) };
@@ -121,7 +122,7 @@ impl Kustomization {
                 }
                 listed.push(path);
             } else if let Some(part) = Self::of(&path) {
-                // A part that renders others is named itself.
+                // A nested kustomization whose rendered manifests differ is reported itself.
                 let exact = part.difference(is_excluded).is_none();
                 listed.extend(if exact { part.listed(is_excluded)? } else { manifests(&path, is_excluded) });
             } else {
@@ -131,7 +132,7 @@ impl Kustomization {
         Ok(listed)
     }
 
-    /// Whether what it renders may hold objects of guestlist.
+    /// Whether the rendered manifests may contain guestlist's objects.
     fn concerns_us(&self) -> bool {
         names_us(&self.directory) || self.reaches_us(&mut BTreeSet::new())
     }
@@ -150,7 +151,7 @@ impl Kustomization {
             None => path.is_file() && names_us(path),
         };
         let is_or_may_be_ours = sources.map(|path| self.directory.join(path)).any(|path| {
-            // A remote source, or one that is made before it is rendered, may hold anything.
+            // A remote or generated source may contain any object.
             !path.exists() || reaches(&path, seen)
         });
         let parts = PARTS.iter().flat_map(|field| self.paths(field));

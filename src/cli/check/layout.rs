@@ -1,4 +1,4 @@
-//! Directories whose files are not what a cluster gets: kustomize or Helm renders them first.
+//! Directories whose files are not what a cluster receives: kustomize or Helm renders them first.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use crate::{api, yaml};
 
 const CHARTS: [&str; 2] = ["Chart.yaml", "Chart.yml"];
 
-/// The files of a directory that are no manifests, and what has to be rendered.
+/// The files of a directory that are not manifests, and the files that have to be rendered.
 #[derive(Debug, Default)]
 pub struct Layout {
-    /// Files and directories that are left out.
+    /// The skipped files and directories.
     pub skipped: BTreeSet<PathBuf>,
     /// A file or directory that is rendered before it is applied, and how to check the result.
     pub unrendered: Option<(PathBuf, String)>,
@@ -45,13 +45,13 @@ fn chart(directory: &Path, file: PathBuf) -> Layout {
     layout
 }
 
-/// Whether a file, or one below a directory, names objects of guestlist.
+/// Whether a file, or a file below a directory, names guestlist's objects.
 pub fn names_us(path: &Path) -> bool {
     if path.is_dir() {
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
         return entries
             .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
-            // A link to a directory could lead back here.
+            // A link to a directory could form a loop.
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()) || entry.path().is_file())
             .any(|entry| names_us(&entry.path()));
     }

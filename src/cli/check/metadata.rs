@@ -1,4 +1,4 @@
-//! An object's metadata: no schema of ours describes it, the API server holds it to its own rules.
+//! Checks an object's metadata by the rules of the API server; guestlist's schemas do not describe it.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::yaml::{
     node::{MapEntry, Node, Value, field_mark},
 };
 
-/// How many bytes all annotations of an object may have together.
+/// The maximum size of all annotations of an object, in bytes.
 const MOST_ANNOTATED: usize = 256 * 1024;
 const FIELDS: [&str; 15] = [
     "annotations",
@@ -37,7 +37,7 @@ const FIELDS: [&str; 15] = [
     "uid",
 ];
 
-/// Reads what judging needs. `namespace` is where an object without one goes.
+/// Reads the metadata that the rules need. `namespace` is the default for objects without one.
 pub fn read(root: &Node, kind: Kind, namespace: &str, checker: &mut Checker<'_>) -> ObjectMeta {
     let mut meta = ObjectMeta { namespace: Some(namespace.to_owned()), ..ObjectMeta::default() };
     let Some(entry) = root.entry("metadata").filter(|entry| !matches!(entry.value.value, Value::Null)) else {
@@ -99,7 +99,7 @@ fn take(field: &MapEntry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker
         }
         "managedFields" => drop(typed_items(field, path, checker)),
         "generateName" | "resourceVersion" | "selfLink" => drop(text(field, path, checker)),
-        // What the API server keeps for itself; nothing here is judged by it.
+        // The API server sets the other fields; no rule uses them.
         _ => {}
     }
 }
@@ -124,7 +124,7 @@ fn time(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> Option<Time>
     }
 }
 
-/// A map of texts whose keys are names.
+/// A map of strings whose keys are names.
 fn texts(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
     if !matches!(field.value.value, Value::Map(_)) {
         checker.say(&field_mark(field), path, format!("{path} is a map, not {}", field.value.describe()));

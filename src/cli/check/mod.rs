@@ -1,7 +1,7 @@
 //! `guestlist check`: every rule that files alone can decide, with the place of each problem.
 //!
 //! ```text
-//! source (texts) ──▶ crate::yaml (trees with places) ──▶ object, schema ──▶ judge (the rules) ──▶ findings ──▶ text, json, sarif
+//! source (texts) ──▶ crate::yaml (trees with places) ──▶ object, schema ──▶ rules ──▶ findings ──▶ text, json, sarif
 //! ```
 
 mod annotation;
@@ -41,7 +41,7 @@ use report::Report;
 use source::{Refused, Source};
 pub(super) use text::has_colour;
 
-/// What cannot be read or parsed, and wrong usage.
+/// Exit code for unreadable or invalid input, and for wrong usage.
 const UNREADABLE: u8 = 2;
 
 #[derive(Debug, clap::Args)]
@@ -121,7 +121,7 @@ pub(super) fn policy(file: &Path) -> Result<WorkspacePolicy, String> {
     WorkspacePolicy::parse(&text).map_err(|error| failed(&error))
 }
 
-/// Checks texts. What could not be read stands among them with the reason.
+/// Checks texts. A text that could not be read is an `Err` with the reason.
 fn check(
     texts: Vec<Result<Source, Refused>>,
     namespace: Option<&str>,
@@ -140,17 +140,17 @@ fn check(
     report
 }
 
-/// The beginning of each warning about the policy.
+/// The prefix of each warning about the policy.
 pub(super) const POLICY: &str = "the workspace policy: ";
 
-/// Where an object has its name.
+/// The path of an object's name.
 const NAME: &str = "metadata.name";
 
-/// What files say, for who goes on with it.
+/// The result of a check, for `plan` and `apply`.
 pub(super) struct Examined {
-    /// What they declare; of an object that stands there twice, both.
+    /// The declared objects. An object that is declared twice occurs twice.
     pub objects: Vec<Object>,
-    /// Where each of them has its name.
+    /// The location of each object's name.
     names: Vec<(ObjectRef, Location)>,
     report: Report,
 }
@@ -189,7 +189,7 @@ pub fn read_manifests(text: &str, policy: &WorkspacePolicy, now: Timestamp) -> R
     examine_texts(texts, None, policy, now).refusal().map(|accepted| accepted.objects)
 }
 
-/// Two objects with one UID would be taken for one.
+/// Reports objects with the same UID, because they would be treated as one object.
 fn same_uids(objects: &[ManifestObject], findings: &mut Vec<Finding>) {
     let mut seen: BTreeMap<&str, &ManifestObject> = BTreeMap::new();
     for object in objects {
@@ -201,7 +201,8 @@ fn same_uids(objects: &[ManifestObject], findings: &mut Vec<Finding>) {
     }
 }
 
-/// What is being deleted in a cluster is not what a file declares; who reads it so would remove people without being asked to.
+/// Reports objects with a deletion timestamp. They were exported during deletion; treating them as declared or as
+/// deleted would change access without a request.
 fn leaving(objects: &[ManifestObject], findings: &mut Vec<Finding>) {
     for object in objects.iter().filter(|object| object.declared.metadata().deletion_timestamp.is_some()) {
         let path = "metadata.deletionTimestamp";
@@ -213,8 +214,8 @@ fn leaving(objects: &[ManifestObject], findings: &mut Vec<Finding>) {
 }
 
 impl Examined {
-    /// The objects, their places and the warnings. `Err`: the report of errors that stop `plan` and `apply`, such as input
-    /// that does not fit its schema. Broken rules stop neither; the planner evaluates them.
+    /// The objects, their places and the warnings. `Err`: the report of errors that stop `plan` and `apply`, such as
+    /// input that does not match its schema. Broken rules stop neither; the planner evaluates them.
     pub fn refusal(mut self) -> Result<Accepted, String> {
         let by_law = |finding: &Finding| matches!(finding.code, Code::Rule(_)) && finding.path != NAME;
         let fatal = |finding: &Finding| finding.severity == Severity::Error && !by_law(finding);
@@ -272,7 +273,7 @@ pub(super) struct Accepted {
     pub warnings: Vec<String>,
 }
 
-/// Where in the files a field stands that something is said about, and each object's name.
+/// The places of the fields with findings, and of each object's name.
 #[derive(Clone, Default)]
 pub(super) struct Places(BTreeMap<(ObjectRef, String), String>);
 
@@ -342,7 +343,7 @@ impl Reading {
         for document in documents {
             self.document(source, document, false, &mut refused);
         }
-        // kubectl refuses the whole file; but in a directory, a file with nothing of ours may be anything.
+        // kubectl refuses the whole file. In a directory, a file without guestlist's objects may be of any format.
         if is_found && before == (self.objects.len(), self.report.findings.len()) {
             self.report.ignored += refused.len();
             return;
@@ -356,7 +357,7 @@ impl Reading {
         }
     }
 
-    /// Adds a document. One that kubectl refuses as no object goes to `refused`.
+    /// Adds a document. A document that kubectl does not accept as an object goes to `refused`.
     fn document(&mut self, source: usize, root: Node, is_item: bool, refused: &mut Vec<yaml::Problem>) {
         match object::sort(&root) {
             ObjectClass::Ours(kind) => {
@@ -388,7 +389,7 @@ impl Reading {
 /// The fix for a text that is a template.
 const TEMPLATE: &str = ". It looks like a template: check what it renders, helm template CHART | guestlist check -";
 
-/// The kind's name in the plural, for counts.
+/// A count with the kind's name in singular or plural.
 fn plural(kind: Kind, count: usize) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {}{s}", kind.as_str())

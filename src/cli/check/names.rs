@@ -1,16 +1,16 @@
-//! The names that Kubernetes takes: of objects, namespaces, labels, annotations and finalizers.
+//! The names that Kubernetes accepts: of objects, namespaces, labels, annotations and finalizers.
 
-/// The name of an object: labels of a domain, lower case.
+/// Whether a text is a valid object name: a DNS subdomain in lower case.
 pub fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_part)
 }
 
-/// The name of a namespace.
+/// Whether a text is a valid namespace name: a DNS label.
 pub fn is_label(name: &str) -> bool {
     name.len() <= 63 && is_part(name)
 }
 
-/// The name of a label, an annotation or a finalizer: `name`, or `domain/name`.
+/// Whether a text is a valid name of a label, an annotation or a finalizer: `name`, or `domain/name`.
 pub fn is_qualified(name: &str) -> bool {
     match name.split_once('/') {
         Some((prefix, name)) => is_subdomain(prefix) && is_word(name),
@@ -18,7 +18,7 @@ pub fn is_qualified(name: &str) -> bool {
     }
 }
 
-/// The value of a label.
+/// Whether a text is a valid label value.
 pub fn is_label_value(value: &str) -> bool {
     value.is_empty() || is_word(value)
 }

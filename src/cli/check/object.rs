@@ -1,4 +1,4 @@
-//! One object: which kind it is, whether it fits its schema, and what it declares.
+//! Reads one object: its kind, its fit to the schema, and its declared content.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,36 +18,36 @@ use crate::yaml::node::{Node, Value, field_mark};
 
 /// The longest name of an object: it is a key of lists, and part of messages.
 const LONGEST_NAME: usize = 63;
-/// Objects from files have UIDs of this family, so that the same files make the same ones.
+/// UUID namespace for objects from files, so that the same files produce the same UIDs.
 const FILES: Uuid = Uuid::from_u128(0x6b0f_53a4_5cf1_4a3e_9f0e_7d6c_2f11_88d2);
 
-/// An object of ours.
+/// An object of guestlist from a file.
 pub struct ManifestObject {
-    /// Its name.
+    /// The kind, namespace and name.
     pub key: ObjectRef,
-    /// Where it stands.
+    /// The index of the source.
     pub source: usize,
-    /// Its tree.
+    /// The YAML tree.
     pub root: Node,
-    /// Fields whose text is not what was judged.
+    /// The paths of fields whose checked value differs from the text.
     pub broken: BTreeSet<String>,
-    /// What it declares.
+    /// The declared object.
     pub declared: Object,
 }
 
-/// What a document turned out to be.
+/// The class of a document.
 pub enum ObjectClass {
-    /// One of ours.
+    /// An object of guestlist.
     Ours(Kind),
     /// A list of objects.
     List,
-    /// Something else, which is no concern of ours.
+    /// An object of another API.
     Foreign,
-    /// It means to be one of ours: what is wrong, and where.
+    /// Apparently an object of guestlist with an error: the message and the path.
     Mistaken(String, String),
 }
 
-/// What a document is.
+/// Determines the class of a document.
 pub fn sort(root: &Node) -> ObjectClass {
     if let Value::List(items) = &root.value {
         let ours = items.iter().any(|item| !matches!(sort(item), ObjectClass::Foreign));
@@ -70,7 +70,7 @@ pub fn sort(root: &Node) -> ObjectClass {
             }
         },
         (Some("v1"), Some("List")) => list(root),
-        // kubectl takes every object with items for a list, and drops what is around them.
+        // kubectl treats every object with items as a list, and drops the other fields.
         (Some(_), Some(_)) if matches!(root.get("items"), Some(Node { value: Value::List(_), .. })) => {
             ObjectClass::List
         }
@@ -137,12 +137,12 @@ fn list(root: &Node) -> ObjectClass {
     }
 }
 
-/// What reading an object needs to know.
+/// The context for reading objects.
 pub struct Reader {
     schemas: BTreeMap<&'static str, JSONSchemaProps>,
-    /// Where an object without a namespace goes.
+    /// The namespace for objects without one.
     pub namespace: String,
-    /// The namespace was asked for: objects of another one are refused, as kubectl refuses them.
+    /// Whether the namespace was requested: objects of another namespace are then refused, as by kubectl.
     pub only_namespace: bool,
     /// The installation's name, for UIDs.
     pub installation: String,
@@ -151,7 +151,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader by the schemas of the definitions.
+    /// Creates a reader with the schemas of the custom resource definitions.
     pub fn new(namespace: Option<&str>, installation: &str, now: Timestamp) -> Self {
         let mut schemas = BTreeMap::new();
         for crd in api::crds() {
@@ -171,7 +171,7 @@ impl Reader {
         }
     }
 
-    /// Reads one object. What does not fit is said; what is left can still be judged.
+    /// Reads one object. Reports each mismatch; the rules still check the rest.
     pub fn read(&self, kind: Kind, source: usize, root: Node, findings: &mut Vec<Finding>) -> ManifestObject {
         let mut own = Vec::new();
         let mut checker = Checker::new(source, self.now, &mut own);
@@ -181,7 +181,7 @@ impl Reader {
         let name = meta.name.clone().unwrap_or_default();
         let key = ObjectRef::new(kind, meta.namespace.clone().unwrap_or_default(), name);
         self.name_rules(&key, source, &root, &mut own);
-        // A cluster gives UIDs that nobody else has; in a file anybody can write anybody's. So it counts in its namespace only.
+        // A cluster's UIDs are unique, but a file can contain any UID. So the UID counts only within its namespace.
         let whose = format!("{}/{}/{}", self.installation, kind.as_str(), key.namespace);
         let text = match &meta.uid {
             Some(uid) => format!("{whose}//{uid}"),
@@ -195,7 +195,7 @@ impl Reader {
         ManifestObject { declared: declare(kind, meta, spec), key, source, root, broken }
     }
 
-    /// The fields beside the metadata. The result is what the spec says.
+    /// Reads the fields beside the metadata. Returns the spec.
     fn fields(&self, kind: Kind, root: &Node, checker: &mut Checker<'_>) -> Option<serde_json::Value> {
         let schema = self.schemas.get(kind.as_str())?;
         let properties = schema.properties.as_ref()?;
@@ -203,7 +203,7 @@ impl Reader {
         for entry in root.entries() {
             match (entry.key.as_str(), properties.get(&entry.key)) {
                 ("apiVersion" | "kind" | "metadata", _) => {}
-                // The server takes nobody's word for a status.
+                // The API server ignores a status in a manifest.
                 ("status", _) if matches!(entry.value.value, Value::Null) => {}
                 ("spec", Some(schema)) => spec = checker.field(entry, schema, "spec"),
                 (_, Some(schema)) => drop(checker.field(entry, schema, &entry.key)),

@@ -1,4 +1,4 @@
-//! Everything that a check found, for one of the formats to write.
+//! The result of a check, independent of the output format.
 
 use std::collections::BTreeMap;
 
@@ -6,43 +6,43 @@ use super::finding::{Code, Finding, Severity};
 use super::source::{LineColumn, Source};
 use crate::cache::Kind;
 
-/// What was checked and found.
+/// The checked texts and the findings.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// The texts.
+    /// The checked texts.
     pub sources: Vec<Source>,
-    /// All problems, in the order of the texts once settled.
+    /// All findings, in the order of the texts after [`Report::settle`].
     pub findings: Vec<Finding>,
     /// Warnings about the workspace policy.
     pub warnings: Vec<String>,
-    /// Objects of other kinds.
+    /// The number of objects of other kinds.
     pub ignored: usize,
     counts: BTreeMap<Kind, usize>,
 }
 
 impl Report {
-    /// One more object of a kind.
+    /// Counts an object of a kind.
     pub fn count(&mut self, kind: Kind) {
         *self.counts.entry(kind).or_default() += 1;
     }
 
-    /// How many objects of a kind there are.
+    /// The number of objects of a kind.
     pub fn counted(&self, kind: Kind) -> usize {
         self.counts.get(&kind).copied().unwrap_or_default()
     }
 
-    /// How many files were read, or should have been.
+    /// The number of files, including unreadable ones.
     pub fn files(&self) -> usize {
         let skipped = self.findings.iter().filter(|finding| finding.code == Code::Skipped).count();
         self.sources.len() - skipped
     }
 
-    /// How many problems are that bad.
+    /// The number of findings of a severity.
     pub fn total(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 
-    /// Puts the problems into the order of the texts, each once: what an alias names can be wrong only once.
+    /// Sorts the findings by their place and removes duplicates: an alias repeats the findings of its anchor.
     pub fn settle(&mut self) {
         for finding in &mut self.findings {
             if let Some(source) = self.sources.get(finding.at.source) {
@@ -56,7 +56,7 @@ impl Report {
         self.findings.dedup();
     }
 
-    /// The exit status: 2 what cannot be read or parsed, 1 a broken rule, 0 otherwise.
+    /// The exit status: 2 for unreadable or invalid input, 1 for a broken rule, 0 otherwise.
     pub fn status(&self) -> u8 {
         if self.findings.iter().any(|finding| finding.code.is_unreadable()) {
             super::UNREADABLE
@@ -65,7 +65,7 @@ impl Report {
         }
     }
 
-    /// A source's name, and where an offset of it lies. Nothing of a file that cannot be read has a place.
+    /// The name of a source, and the place of an offset. `None` for a file that cannot be read.
     pub fn place(&self, source: usize, offset: usize) -> Option<(&str, LineColumn)> {
         self.sources.get(source).map(|source| (source.name.as_str(), source.place(offset)))
     }

@@ -1,5 +1,5 @@
-//! The rules over all objects together: asks the judgement that a reconcile asks, with what files know, and finds the
-//! place of each answer.
+//! The rules over all objects together: runs the evaluation of a reconcile with the facts that files contain, and finds
+//! the place of each violation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,13 +17,13 @@ use crate::validation::Violation;
 use crate::workspace_policy::WorkspacePolicy;
 use crate::yaml::node::Node;
 
-/// Nobody reads a mail or sets up MFA in less time.
+/// Less time is too short for a person to read a mail or set up MFA.
 const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
 
-/// The cluster of files is none.
+/// The name that stands for the cluster of objects from files.
 const NO_CLUSTER: &str = "files";
 
-/// Judges all objects. Without a policy its rules are not judged.
+/// Evaluates all objects. Without a policy, the rules of the policy are skipped.
 pub fn all(
     objects: Vec<ManifestObject>,
     policy: Option<&WorkspacePolicy>,
@@ -37,14 +37,14 @@ pub fn all(
     for object in objects {
         let ManifestObject { key, source, root, broken, declared } = object;
         let here = Location::new(source, &root.locate("metadata.name"));
-        // An object without a name was refused already, and nobody can mean it.
+        // An object without a name is refused already, and cannot be a duplicate.
         let again = first.get(&key).filter(|_| !key.name.is_empty());
         if let Some(other) = again {
             let message =
                 format!("{key} stands in these files a second time; one of the two would overwrite the other");
             let finding = Finding::error(Code::DuplicateObject, here, message).of(&key, "metadata.name");
             findings.push(Finding { other: Some(other.clone()), ..finding });
-            // Alone, it is still held to what one object decides.
+            // A duplicate is still checked by the rules of a single object.
             let mut alone = ObjectCache::default();
             alone.replace(key.kind, vec![declared.into()]);
             let place = Placed { key, source, root, broken };
@@ -101,7 +101,7 @@ fn own(index: &ObjectCache, key: &ObjectRef) -> Vec<Violation> {
     violations.unwrap_or_default()
 }
 
-/// Who has what an object claims: of two in one person's files, both can be named.
+/// The object that already has the address or account that `key` claims. Files of one author may name both.
 fn rival(index: &ObjectCache, key: &ObjectRef, reason: Reason) -> Option<ObjectRef> {
     let (namespace, name) = (&*key.namespace, &*key.name);
     let (meta, kind) = if reason == Reason::AlreadyGuest {
@@ -169,7 +169,7 @@ impl Placed {
         Location::new(self.source, &self.root.locate(path))
     }
 
-    /// Whether the field, one around it or one in it is not what the text says.
+    /// Whether the field, a field around it or a field in it has a stand-in value.
     fn is_broken(&self, path: &str) -> bool {
         let around = path.match_indices(['.', '[']).map(|(at, _)| path.get(..at).unwrap_or_default());
         let within = |mark: char| {
@@ -182,7 +182,7 @@ impl Placed {
             || within('[')
     }
 
-    /// An end that has passed: a slip in the year would else invite nobody, and say nothing.
+    /// Reports an end in the past: with a wrong year, nobody would be invited, without any message.
     fn say_over(&self, index: &ObjectCache, now: Timestamp, findings: &mut Vec<Finding>) {
         let (namespace, name) = (&self.key.namespace, &self.key.name);
         let end = match self.key.kind {
@@ -202,7 +202,8 @@ impl Placed {
         }
     }
 
-    /// Reports durations in which nobody can act. The API server accepts them, and with a wrong unit no guest would get in.
+    /// Reports durations that are too short to act in. The API server accepts them, and with a wrong unit no guest
+    /// could join.
     fn say_short(&self, index: &ObjectCache, findings: &mut Vec<Finding>) {
         if self.key.kind != Kind::Partner {
             return;
@@ -230,7 +231,8 @@ impl Placed {
         }
     }
 
-    /// The entries of a share that name memberships which are not in these files, where its partner is.
+    /// Reports the entries of a share that name memberships missing from these files, if the files contain the share's
+    /// partner.
     fn say_absent(&self, index: &ObjectCache, findings: &mut Vec<Finding>) {
         if self.key.kind != Kind::Share {
             return;
@@ -266,14 +268,14 @@ impl Placed {
     }
 }
 
-/// The reason that no object can have a name.
+/// The reason why no object can have this name.
 fn impossible(name: &str) -> Option<String> {
     let form = "lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit";
     (!is_subdomain(name)).then(|| format!("no object can have the name {}: {form}; correct it", quote(name)))
 }
 
-/// The field that makes an object wait, and why. `None`: what it waits for is a problem of its partner's own, which is said
-/// there once, and not again for each of a thousand guests.
+/// The field that makes an object wait, and why. `None`: the partner causes the wait. The partner's own finding reports
+/// it once, instead of once for each guest.
 pub fn wait_of(reason: Reason) -> Option<(&'static str, &'static str)> {
     if reason == Reason::PartnerNotFound {
         Some(("spec.partnerRef.name", "this partner is not in these files; the object waits until it is there"))

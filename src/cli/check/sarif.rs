@@ -1,4 +1,4 @@
-//! Problems for code review: SARIF 2.1.0, the format that forges show beside the changed lines.
+//! Output for code review: SARIF 2.1.0, the format that forges show beside the changed lines.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::report::Report;
 use crate::domain::{Reason, printable_json};
 use crate::validation::entry;
 
-/// One SARIF log.
+/// Renders a report as one SARIF log.
 pub fn render(report: &Report) -> String {
     let codes: Vec<Code> =
         Code::OTHERS.into_iter().chain(Reason::ALL.iter().map(|reason| Code::Rule(*reason))).collect();

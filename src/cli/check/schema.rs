@@ -1,5 +1,5 @@
-//! Holds a tree to the schema of its kind, as the API server would, and makes the value that the types are read from.
-//! Every problem has its place. What does not fit is replaced by a stand-in, so that the rest can still be judged; the
+//! Checks a tree by the schema of its kind, as the API server would, and builds the value for deserialization. Every
+//! problem has its place. A stand-in replaces a value that does not match, so that the rules can check the rest. The
 //! CEL rules are left to [`crate::validation`].
 
 use std::collections::BTreeSet;
@@ -23,12 +23,12 @@ const TIME: &str = "write an RFC 3339 time in quotes, as \"2027-06-30T00:00:00Z\
 
 /// Checks one object.
 pub struct Checker<'a> {
-    /// Which text it stands in.
+    /// The index of the source.
     pub source: usize,
     /// The current time.
     pub now: Timestamp,
     findings: &'a mut Vec<Finding>,
-    /// Paths where a stand-in took the place of what the text says: no rule is judged on them.
+    /// Paths where a stand-in replaces the value of the text: no rule is checked on them.
     pub broken: BTreeSet<String>,
 }
 
@@ -38,18 +38,18 @@ impl<'a> Checker<'a> {
         Self { source, now, findings, broken: BTreeSet::new() }
     }
 
-    /// One more problem.
+    /// Adds a finding.
     pub fn add(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
 
-    /// Says what does not fit at a path.
+    /// Reports a mismatch at a path.
     pub fn say(&mut self, span: &Span, path: &str, message: impl Into<String>) {
         let finding = Finding::error(Code::Schema, Location::new(self.source, span), message);
         self.findings.push(Finding { path: path.to_owned(), ..finding });
     }
 
-    /// Reads a field of an object. A null stands for nothing where it is created, and is refused by server-side apply.
+    /// Reads a field of an object. The API server drops a null on creation; server-side apply refuses it.
     pub fn field(&mut self, entry: &MapEntry, schema: &JSONSchemaProps, path: &str) -> Option<Json> {
         if matches!(entry.value.value, Value::Null) {
             self.say(&field_mark(entry), path, format!("{path} has no value; give it one, or remove the field"));
@@ -143,9 +143,9 @@ impl<'a> Checker<'a> {
         Json::Object(made)
     }
 
-    /// Says that a field does not exist, and which was meant.
+    /// Reports an unknown field, with the field that was probably meant.
     pub fn unknown<'k>(&mut self, entry: &MapEntry, path: &str, known: impl Iterator<Item = &'k str> + Clone) {
-        // A field without its ending, such as partner for partnerRef, is likelier than a field with a similar name.
+        // A field without its suffix, such as partner for partnerRef, is likelier than a field with a similar name.
         let begun = |known: &&str| known.starts_with(&entry.key) && known.len() - entry.key.len() <= SUFFIX;
         let cut = known.clone().find(begun).filter(|_| !entry.key.is_empty());
         let hint = if let Some(near) = cut.or_else(|| nearest(&entry.key, known.clone())) {
@@ -186,7 +186,7 @@ impl<'a> Checker<'a> {
     }
 
     fn range(&mut self, value: i64, mark: &Span, schema: &JSONSchemaProps, path: &str) {
-        // Bounds in a schema are floats on the wire; ours are whole and small.
+        // Bounds in a JSON schema are floats; guestlist's bounds are small integers.
         #[allow(clippy::cast_precision_loss)]
         let value_as_bound = value as f64;
         if let Some(least) = schema.minimum.filter(|least| value_as_bound < *least) {
@@ -220,14 +220,14 @@ pub fn form(path: &str) -> &'static str {
     }
 }
 
-/// A number with a fraction or an exponent that is a whole one all the same, as kubectl reads it.
+/// An integer that is written with a fraction or an exponent, as kubectl reads it.
 fn whole(value: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     #[allow(clippy::cast_possible_truncation, reason = "it is whole, and small enough to be exact")]
     (value.fract() == 0.0 && value.abs() < EXACT).then_some(value as i64)
 }
 
-/// Takes the place of what does not fit or is missing, so that the types can be read.
+/// The value that replaces a missing or mismatching one, so that deserialization succeeds.
 fn stand_in(schema: &JSONSchemaProps) -> Json {
     match schema.type_.as_deref() {
         Some("string") => Json::from(""),

@@ -1,4 +1,4 @@
-//! What is checked: files, directories and standard input, as texts that know where their lines begin.
+//! The checked texts: files, directories and standard input, with an index of their lines.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -13,39 +13,39 @@ use super::layout::Layout;
 use crate::domain::quote;
 use crate::yaml;
 
-/// The endings of manifests in a directory, as kubectl takes them.
+/// The extensions of manifests in a directory, as in kubectl.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// A text and the place of its lines.
+/// A text with an index of its lines.
 #[derive(Debug)]
 pub struct Source {
-    /// As it was named, or found below what was named; `-` for standard input.
+    /// The path as given, or as found below a given directory; `-` for standard input.
     pub name: String,
     /// Its content.
     pub text: String,
-    /// It was found in a directory, and not named itself.
+    /// Whether the file was found in a directory, rather than named itself.
     pub is_found: bool,
     lines: Vec<usize>,
-    /// How many characters stand before each block of bytes: a place in a line of megabytes is found without counting
-    /// from its beginning.
+    /// The number of characters before each block of bytes, so that the column in a line of megabytes is found without
+    /// counting from its start.
     blocks: Vec<usize>,
 }
 
-/// A part of a line, as it is shown.
+/// An excerpt of a line for display.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LineExcerpt<'a> {
     /// The text.
     pub text: &'a str,
-    /// How many of the line's characters stand before it.
+    /// The number of the line's characters before the excerpt.
     pub before: usize,
-    /// Whether something of the line stands behind it.
+    /// Whether the line continues after the excerpt.
     pub is_cut: bool,
 }
 
-/// How many bytes are counted together.
+/// The block size, in bytes.
 const BLOCK: usize = 1024;
 
-/// A place for people: both count from 1; columns count characters.
+/// A place for people: line and column count from 1, and columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineColumn {
     /// The line.
@@ -68,7 +68,7 @@ impl Source {
         Self { name: name.into(), text, is_found: false, lines, blocks }
     }
 
-    /// Where an offset lies.
+    /// The line and column of a byte offset.
     pub fn place(&self, offset: usize) -> LineColumn {
         let offset = self.floor(offset);
         let line = self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
@@ -76,7 +76,7 @@ impl Source {
         LineColumn { line: line + 1, column: self.characters(offset) - self.characters(start) + 1 }
     }
 
-    /// How many characters stand before an offset.
+    /// The number of characters before a byte offset.
     fn characters(&self, offset: usize) -> usize {
         let block = (offset / BLOCK).min(self.blocks.len().saturating_sub(1));
         let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
@@ -107,7 +107,7 @@ impl Source {
         self.text.get(start..end).unwrap_or_default().trim_end_matches('\r')
     }
 
-    /// A range that lies in the text, between characters.
+    /// Clamps a range to the text and to character boundaries.
     pub fn fit(&self, range: &Range<usize>) -> Range<usize> {
         let start = self.floor(range.start);
         start..self.floor(range.end).max(start)
@@ -122,7 +122,7 @@ impl Source {
     }
 }
 
-/// How many characters begin in these bytes of a text.
+/// The number of characters that start in these bytes.
 fn begun(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
@@ -144,7 +144,7 @@ impl Refused {
     }
 }
 
-/// Reads what is named and not excluded. What cannot be read stands in its place, with the reason.
+/// Reads the named files without the excluded ones. An unreadable file becomes an `Err` with the reason.
 pub fn read(paths: &[PathBuf], exclude: &[Glob]) -> Vec<Result<Source, Refused>> {
     let exclude = Excludes { globs: exclude, used: exclude.iter().map(|_| Cell::new(false)).collect() };
     let mut finder = Finder { exclude, files: Vec::new(), skipped: Vec::new(), seen: BTreeSet::new(), excluded: false };
@@ -161,10 +161,10 @@ pub fn read(paths: &[PathBuf], exclude: &[Glob]) -> Vec<Result<Source, Refused>>
         .collect()
 }
 
-/// Patterns of what is left out.
+/// The patterns of excluded files.
 struct Excludes<'a> {
     globs: &'a [Glob],
-    /// For each pattern: it matched something.
+    /// For each pattern: whether it matched a file.
     used: Vec<Cell<bool>>,
 }
 
@@ -179,10 +179,10 @@ struct Finder<'a> {
     exclude: Excludes<'a>,
     /// The files, and whether they were found in a directory.
     files: Vec<Result<(PathBuf, bool), Refused>>,
-    /// Files of a directory that are left out because their ending has capital letters.
+    /// Files of a directory that are skipped because their extension has capital letters.
     skipped: Vec<Refused>,
     seen: BTreeSet<PathBuf>,
-    /// Something was left out on request.
+    /// Whether a pattern excluded a file.
     excluded: bool,
 }
 
@@ -208,7 +208,7 @@ impl Finder<'_> {
             }
             return;
         }
-        // A file that is named twice is one file; one that cannot be found is said to be so when it is read.
+        // A file that is named twice is read once. A missing file is reported when it is read.
         if self.is_new(path) {
             self.files.push(Ok((path.to_owned(), false)));
         }
@@ -251,7 +251,7 @@ impl Finder<'_> {
             self.files.push(Err(Refused { name: name(&path), problem, code: Code::Unrendered }));
         }
         for skipped in &layout.skipped {
-            // It may lie in another directory that is read later.
+            // The same file may also be in a directory that is read later.
             self.is_excluded(skipped);
             self.excluded = true;
             self.is_new(skipped);
@@ -262,7 +262,7 @@ impl Finder<'_> {
             if is_hidden || layout.skipped.contains(&path) || self.is_excluded(&path) {
                 continue;
             }
-            // A link to a directory could lead back to where we are.
+            // A link to a directory could form a loop.
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 self.walk(&path);
             } else if ends_in_capitals(&path) {
@@ -275,12 +275,12 @@ impl Finder<'_> {
     }
 }
 
-/// Whether it is neither a file nor missing: a directory behind a link, or a pipe that nobody writes to.
+/// Whether the path is neither a file nor missing: a directory behind a link, or a pipe without a writer.
 fn is_something_else(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| !found.is_file())
 }
 
-/// Whether a file in a directory is named as a manifest.
+/// Whether a file in a directory has the extension of a manifest.
 pub fn has_ending(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
 }

@@ -1,4 +1,4 @@
-//! Whatever stands in a file, checking it ends, and every place it names lies in the file.
+//! For any file content, a check ends, and every place it reports lies in the file.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ fn checked(content: &str) -> Report {
     check(vec![Ok(Source::new("file.yaml", content))], None, None, "2026-01-01T00:00:00Z".parse().unwrap())
 }
 
-/// Renders in every format and looks at every place.
+/// Renders in every format and checks every place.
 fn holds(content: &str) {
     let report = checked(content);
     let lines = content.split('\n').count();
@@ -27,7 +27,7 @@ fn holds(content: &str) {
     }
 }
 
-/// Pieces of manifests, to get further than noise does.
+/// Pieces of manifests, which get further into the code than noise does.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("apiVersion: guestlist.dev/v1alpha1\n".to_owned()),

@@ -1,4 +1,4 @@
-//! Problems for people: what, where, the line itself, and where to read more.
+//! Output for people: the problem, its place, the line itself, and a link to more.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -10,12 +10,12 @@ use super::source::{LineColumn, LineExcerpt, Source};
 use crate::cache::Kind;
 use crate::domain::text::is_hidden;
 
-/// How much of a long line is shown.
+/// Longest excerpt of a line, in characters.
 const WIDTH: usize = 120;
-/// How much stands before the caret in a line that is cut.
+/// Characters before the caret in a line that is cut.
 const BEFORE: usize = 40;
 
-/// Whether standard output shows colours: a terminal that can, and nobody who asked for none (`NO_COLOR`).
+/// Whether standard output shows colours: it is a terminal that supports them, and `NO_COLOR` is not set.
 pub fn has_colour() -> bool {
     let unset = |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
     unset("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb") && std::io::stdout().is_terminal()
@@ -104,7 +104,7 @@ fn excerpt(source: &Source, finding: &Finding, place: LineColumn, gutter: &str, 
     let _ = writeln!(text, "{gutter} {bar} {}{mark}", " ".repeat(indent));
 }
 
-/// A text that moves no cursor and paints nothing: what stands in a file is not let at the terminal.
+/// A text without control characters, so that the content of a file cannot control the terminal.
 pub fn visible(text: &str) -> String {
     text.chars().map(shown).collect()
 }

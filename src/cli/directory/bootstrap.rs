@@ -49,7 +49,7 @@ pub struct SetupArgs {
     strict: bool,
 }
 
-/// How many steps came out which way.
+/// The number of steps by outcome.
 #[derive(Default)]
 struct Counted {
     changed: usize,
@@ -144,7 +144,7 @@ impl Counted {
     }
 }
 
-/// What a file for the secret holds already. `None`: it is not there, and its folder is.
+/// The secret in an existing file. `None`: the file does not exist, but its folder does.
 fn known(file: &Path) -> Result<Option<Secret>, Problem> {
     match fs::read_to_string(file) {
         Ok(text) => Ok(Some(Secret::new(text.trim()))),
@@ -159,7 +159,7 @@ fn known(file: &Path) -> Result<Option<Secret>, Problem> {
     }
 }
 
-/// Writes the secret into a new file, for its owner alone.
+/// Writes the secret into a new file that only its owner can read.
 fn keep(file: &Path, secret: &Secret) -> Result<(), Problem> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     let done = made.and_then(|mut made| made.write_all(secret.reveal().as_bytes()));

@@ -42,7 +42,7 @@ struct ImportAccount {
     owners: Vec<Spanned<String>>,
 }
 
-/// A file that was read.
+/// The content of a file.
 pub struct Entries {
     /// The content.
     pub file: ImportFile,
@@ -103,7 +103,7 @@ pub fn read(file: &Path) -> Result<Entries, Problem> {
     Ok(Entries { file, name, people })
 }
 
-/// A problem: its place as `:line:column`, and what it is.
+/// A problem: its place as `:line:column`, and its description.
 pub type Found = (String, String);
 
 fn place(location: Location) -> String {
@@ -131,13 +131,13 @@ fn parse(text: &str) -> Result<(ImportFile, Vec<Named>), Vec<Found>> {
     if problems.is_empty() { Ok((ImportFile { users, accounts }, people)) } else { Err(problems) }
 }
 
-/// What does not read as YAML, or not as a file to import.
+/// A YAML error, or a mismatch with the format of import files.
 fn unreadable(error: &Error) -> Found {
     let (place, what) = yaml_problem(error);
     (place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}")), what)
 }
 
-/// Reads entries and collects what is wrong with them.
+/// Reads entries and collects their problems.
 #[derive(Default)]
 struct Reader {
     users: BTreeMap<Email, u64>,

@@ -151,7 +151,7 @@ enum Format {
 pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let directory = &args.directory;
     let now = Timestamp::now();
-    // A realm is prepared by an administrator, everything else is done by who the operator is.
+    // Setup needs an administrator's credentials; all other commands use the operator's.
     let place = || DirectoryArg::open(directory);
     match args.command {
         Command::Setup(args) => bootstrap::run(directory, args, out)?,
@@ -208,7 +208,7 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
     Ok(())
 }
 
-/// One line for each entry, and how many came out which way. Warnings go to standard error.
+/// Prints one line for each entry, and the number of entries by outcome. Warnings go to standard error.
 fn show_import(done: &Imported, dry_run: bool, out: &mut dyn Write) -> Result<(), Problem> {
     for (outcome, what) in &done.lines {
         writeln!(out, "{:<12}{what}", outcome.as_str())?;
@@ -237,7 +237,7 @@ fn show_import(done: &Imported, dry_run: bool, out: &mut dyn Write) -> Result<()
     )))
 }
 
-/// Why guests of a realm cannot be simulated.
+/// The reason why guests of a realm cannot be simulated.
 const ACCEPTS: &str = "in Keycloak the guest follows the link in the invitation mail";
 const ENROLS: &str = "in Keycloak the guest sets up the second factor when they sign in";
 const RESETS: &str = "in Keycloak annotate the GuestMembership with guestlist.dev/reset-mfa, or delete the credential in the \

@@ -1,4 +1,4 @@
-//! What `guestlist directory show` prints, for people and for programs.
+//! The output of `guestlist directory show`, for people and for programs.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::directory::Snapshot;
 use crate::directory::{GuestRecord, MfaRecord};
 use crate::domain::{Email, printable, printable_json};
 
-/// What `show -o json` prints.
+/// The JSON output.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown {
@@ -70,7 +70,7 @@ struct ShownDeactivated {
     since: String,
 }
 
-/// Where a guest stands by what the directory alone knows.
+/// The guest's state, as far as the directory alone can tell it.
 fn state(guest: &GuestRecord, now: Timestamp) -> &'static str {
     let has_mfa =
         matches!(&guest.mfa, MfaRecord::Known(methods) if methods.keys().any(|it| guest.allowed.contains(it)));
@@ -86,7 +86,7 @@ fn state(guest: &GuestRecord, now: Timestamp) -> &'static str {
 
 fn methods(guest: &GuestRecord) -> Vec<&'static str> {
     match &guest.mfa {
-        // What a former guest enrolled shows only once he has accepted again.
+        // The methods of a former guest are shown only once the guest has accepted again.
         MfaRecord::Known(_) if guest.joined_at.is_none() => Vec::new(),
         MfaRecord::Known(methods) => methods.keys().map(|method| method.as_str()).collect(),
         MfaRecord::Unknown => Vec::new(),
@@ -199,7 +199,7 @@ fn show_tables(shown: &Shown, out: &mut dyn Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Adds a row: a cell stays in its place, whatever a tenant or the directory's console wrote into it.
+/// Adds a row. Text from a tenant or from the directory's console cannot leave its cell.
 fn add<const N: usize>(table: &mut Table, cells: [&str; N]) {
     table.add_row(cells.map(printable));
 }

@@ -1,4 +1,4 @@
-//! Where the directory is: a file of ours, or a realm of Keycloak. What both can do.
+//! The directory that a command names: a file or a realm of Keycloak. Offers the operations that both support.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,15 +16,15 @@ use crate::directory::{
 };
 use crate::domain::Email;
 
-/// A directory that was named.
+/// The directory that a command names.
 pub enum DirectoryArg {
     /// The embedded one.
     File(PathBuf),
-    /// A realm, and what calls to it run on.
+    /// A realm, and the runtime for its calls.
     Realm(keycloak::Directory, Runtime),
 }
 
-/// Whether a realm of Keycloak is meant.
+/// Whether the argument names a realm of Keycloak.
 pub fn is_keycloak(directory: &str) -> bool {
     directory.starts_with("keycloak:")
 }
@@ -34,13 +34,13 @@ fn has_content(path: &Path) -> bool {
     path.metadata().map_or_else(|error| error.kind() != std::io::ErrorKind::NotFound, |file| file.len() > 0)
 }
 
-/// What is said of a directory that a command is not for.
+/// The error for a command that does not apply to this directory.
 pub fn cannot(directory: &str, why: &str) -> Problem {
     format!("--directory {} cannot be used here: {why}", scheme(directory)).into()
 }
 
 impl DirectoryArg {
-    /// The directory at an address.
+    /// Opens the directory at a URL.
     pub fn open(directory: &str) -> Result<Self, Problem> {
         match directory::DirectoryUrl::read(directory)? {
             directory::DirectoryUrl::Sqlite(path) => Ok(Self::File(path)),
@@ -51,7 +51,7 @@ impl DirectoryArg {
         }
     }
 
-    /// Everything that it holds.
+    /// Reads the whole directory.
     pub fn everything(&self) -> Result<Snapshot, Problem> {
         Ok(match self {
             Self::File(path) => Store::open(path, OpenMode::Read)?.everything()?,
@@ -70,7 +70,8 @@ impl DirectoryArg {
         }
     }
 
-    /// Adds and updates accounts and people; on Keycloak it only adds people, and only with `users`. A rehearsal writes nothing.
+    /// Adds and updates accounts and people. On Keycloak it only adds people, and only with `users`. A rehearsal writes
+    /// nothing.
     pub fn import(&self, file: &ImportFile, users: bool, rehearsal: bool) -> Result<Imported, Problem> {
         let people = if users { UserChanges::Add } else { UserChanges::LeaveOut };
         Ok(match self {
@@ -84,7 +85,7 @@ impl DirectoryArg {
         })
     }
 
-    /// A warning for each of these Owners who is no user.
+    /// A warning for each of these Owners without a user in the directory.
     pub fn owner_warnings(&self, account: &str, owners: &BTreeSet<Email>) -> Result<Vec<String>, Problem> {
         let owners = owners.iter().cloned().collect();
         let account = AccountRecord { name: account.to_owned(), owners, deleted: false };
@@ -96,7 +97,7 @@ impl DirectoryArg {
         Ok(said.warnings)
     }
 
-    /// An account changes hands.
+    /// Replaces the Owners of an account. Returns whether that changed the directory.
     pub fn set_owner(&self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Problem> {
         Ok(match self {
             Self::File(path) => Store::open(path, OpenMode::Write)?.set_owner(account, owners)?,
@@ -104,7 +105,7 @@ impl DirectoryArg {
         })
     }
 
-    /// An account goes, or comes back.
+    /// Deletes or restores an account. Returns whether that changed the directory.
     pub fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Problem> {
         Ok(match self {
             Self::File(path) => Store::open(path, OpenMode::Write)?.set_deleted(account, deleted)?,
@@ -112,7 +113,7 @@ impl DirectoryArg {
         })
     }
 
-    /// The embedded directory, where the guest is played. In a realm there is a real one.
+    /// The embedded directory, where commands simulate the guest. In a realm, a real guest acts.
     pub fn played(&self, directory: &str, instead: &str) -> Result<Store, Problem> {
         match self {
             Self::File(path) => Ok(Store::open(path, OpenMode::Write)?),
@@ -133,12 +134,12 @@ async fn existing(realm: &keycloak::Directory, file: &ImportFile) -> Result<BTre
     Ok(existing)
 }
 
-/// A variable of the environment.
+/// The value of an environment variable.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// What calls run on.
+/// Creates the runtime for calls to a realm.
 pub fn runtime() -> Result<Runtime, Problem> {
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     built.map_err(|error| Problem::Said(format!("failed to start: {error}")))

@@ -17,21 +17,21 @@ use crate::plan::later::{LaterGrant, Precondition};
 /// A guest of a partner: namespace, partner, address.
 pub type Subject = (String, String, Email);
 
-/// A grant, now or later.
+/// A grant that is effective now or later.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Right {
     /// The grant.
     pub grant: Grant,
-    /// The conditions; empty: it is held now.
+    /// The conditions of the grant. Empty: it is effective now.
     pub conditions: Vec<Precondition>,
 }
 
-/// A guest as one set of files has them.
+/// A guest under one set of files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GuestSide {
     /// The role in the partner.
     pub role: crate::domain::GuestRole,
-    /// The state; `None`: no file declares the guest, and the directory has them.
+    /// The state. `None`: no file declares the guest, but the directory contains them.
     pub state: Option<State>,
 }
 
@@ -68,44 +68,44 @@ impl Side {
 pub struct AccessDifference {
     /// The guest.
     pub subject: Subject,
-    /// The guest differs.
+    /// The guest or the account that differs.
     pub about: ChangeSubject,
 }
 
-/// The difference.
+/// The subject of a difference, with its values before and after.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChangeSubject {
-    /// The guest.
+    /// The guest itself differs.
     Guest {
-        /// Under the base.
+        /// The guest under the base.
         before: Option<GuestSide>,
-        /// Under the files that are planned.
+        /// The guest under the planned files.
         after: Option<GuestSide>,
     },
-    /// The access to an account.
+    /// The guest's access to an account differs.
     Account {
         /// The account.
         account: String,
-        /// Under the base: now, and later.
+        /// The access under the base: now, and later.
         before: Vec<Right>,
-        /// Under the files that are planned: now, and later.
+        /// The access under the planned files: now, and later.
         after: Vec<Right>,
     },
 }
 
-/// How it differs.
+/// The direction of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
-    /// It is there only under the files that are planned.
+    /// Only the planned files contain it.
     Gained,
-    /// It is there only under the base.
+    /// Only the base contains it.
     Lost,
-    /// It is there under both.
+    /// Both contain it, with different values.
     Changed,
 }
 
 impl Direction {
-    /// The word.
+    /// The direction as a word of the output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gained => "gained",
@@ -148,7 +148,7 @@ impl AccessDifference {
         }
     }
 
-    /// How it differs.
+    /// The direction of this difference.
     pub fn direction(&self) -> Direction {
         let (before, after) = match &self.about {
             ChangeSubject::Guest { before, after } => (before.is_some(), after.is_some()),
@@ -161,7 +161,7 @@ impl AccessDifference {
         }
     }
 
-    /// Which fields differ, where it is there under both.
+    /// The names of the fields that differ, if both sides contain the subject.
     pub fn fields(&self) -> Vec<&'static str> {
         if self.direction() != Direction::Changed {
             return Vec::new();
@@ -190,7 +190,7 @@ impl AccessDifference {
         differing.into_iter().filter(|(differs, _)| *differs).map(|(_, field)| field).collect()
     }
 
-    /// The account, where it is about one.
+    /// The account, if the difference concerns one.
     pub fn account(&self) -> Option<&str> {
         match &self.about {
             ChangeSubject::Guest { .. } => None,
@@ -198,7 +198,7 @@ impl AccessDifference {
         }
     }
 
-    /// Under the base, and under the files that are planned: a phrase each; empty: nothing.
+    /// A phrase each for the base and the planned files. Empty: nothing.
     pub fn phrases(&self) -> (String, String) {
         let guest = |one: &Option<GuestSide>| one.as_ref().map_or_else(String::new, GuestSide::phrase);
         match &self.about {
@@ -233,14 +233,14 @@ fn phrase(rights: &[Right]) -> String {
     rights.iter().map(one).collect::<Vec<_>>().join("; and ")
 }
 
-/// How many of each direction.
+/// The number of differences by direction.
 pub fn count(changes: &[AccessDifference]) -> String {
     let count = |direction| changes.iter().filter(|change| change.direction() == direction).count();
     let (gained, lost) = (count(Direction::Gained), count(Direction::Lost));
     format!("{gained} gained, {lost} lost, {} changed", count(Direction::Changed))
 }
 
-/// All of them for people.
+/// Renders the differences for people.
 pub fn text(changes: &[AccessDifference], paint: impl Fn(Direction, &str) -> String) -> String {
     let mut text = String::new();
     for change in changes {
@@ -261,7 +261,7 @@ pub fn text(changes: &[AccessDifference], paint: impl Fn(Direction, &str) -> Str
     text
 }
 
-/// All of them for programs; described in docs/plan.md.
+/// Renders the differences for programs, as in docs/plan.md.
 pub fn json(changes: &[AccessDifference]) -> Value {
     let right = |right: &Right| {
         json!({

@@ -1,5 +1,5 @@
-//! Before the directory is read in full, `apply` revokes the access that the files end, guest by guest. Everything else waits
-//! for the full reading.
+//! Before `apply` reads the directory in full, it revokes the access that the files end, guest by guest. Everything
+//! else waits for the full read.
 
 use std::sync::Arc;
 
@@ -18,24 +18,24 @@ use crate::executor::{Executor, TaskSubject};
 use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, Plan, revoke};
 use crate::util::clock::Clock;
 
-/// How many guests are read at once.
+/// Number of concurrent reads.
 const AT_ONCE: usize = 4;
-/// How many guests in a row cannot be read before no other is tried.
+/// Number of consecutive failed reads after which this phase gives up.
 const HOPELESS: usize = 8;
 
-/// The revocations that follow from the files, planned on guests who were read one by one.
+/// The revocations that follow from the files, planned on individually read guests.
 pub struct Early {
     desk: Arc<InMemoryObjects>,
     index: ObjectCache,
     mirror: DirectoryCache,
     clock: Clock,
     plans: Vec<(ObjectRef, Plan)>,
-    /// The guests who could not be read, and why.
+    /// A message for each guest that could not be read.
     pub failed: Vec<String>,
 }
 
 impl Early {
-    /// Reads each guest whose access the files may end, those first whose access they surely end.
+    /// Reads each guest whose access the files may end. Guests whose access the files certainly end come first.
     pub async fn plan(given: &Given, directory: &(impl DirectoryReader + ?Sized)) -> Self {
         let clock = Clock::new(Timestamp::now);
         let desk = Arc::new(InMemoryObjects::holding(given.objects.iter().cloned(), clock.clone()));
@@ -60,7 +60,7 @@ impl Early {
                 }
                 Err(fault) => failed.push(format!("{key}: {fault}")),
             }
-            // A directory that does not answer is not asked for every guest.
+            // If the directory does not answer, the remaining guests are not read.
             if !any && failed.len() >= HOPELESS {
                 break;
             }
@@ -81,7 +81,7 @@ impl Early {
         self.plans.iter().flat_map(|(key, plan)| done(key, plan)).collect()
     }
 
-    /// The records of the guests who were read, and nothing else.
+    /// The records of these guests, as a snapshot without anything else.
     pub fn read(&self) -> Snapshot {
         let guests: Vec<GuestRecord> = self.mirror.guests().cloned().collect();
         Snapshot { guests, ..Snapshot::default() }

@@ -1,17 +1,18 @@
-//! Text that a tenant wrote, for a terminal and for markdown: it can neither forge a line nor form a link or a table cell.
+//! Escapes text from a tenant for a terminal and for markdown, so that it can forge neither a line nor a link nor a
+//! table cell.
 
 use crate::domain::printable;
 
-/// The longest run of backticks that a code span keeps. GitHub and GitLab read no fence of more than 80.
+/// The longest run of backticks in a code span. GitHub and GitLab do not parse fences of more than 80.
 const LONGEST_RUN: usize = 16;
 
-/// One line for a terminal: characters that print nothing, or change how others print, are written out.
+/// One line for a terminal: characters that print nothing, or change how others print, are escaped.
 pub fn plain(text: &str) -> String {
     printable(text).into_owned()
 }
 
 /// A cell of a markdown table. Renderers decode entities before they resolve mentions and issue numbers, but resolve
-/// nothing inside a code span; so all text that is not fixed stands in one.
+/// nothing inside a code span. So all variable text is in a code span.
 #[derive(Debug)]
 pub struct Cell(String);
 
@@ -21,7 +22,7 @@ impl Cell {
         Self(text.to_owned())
     }
 
-    /// Any text, as one code span; empty text has none.
+    /// Any text, as one code span. Empty text stays empty.
     pub fn code(text: &str) -> Self {
         let mut text = plain(text);
         let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
@@ -41,13 +42,13 @@ impl Cell {
         Self(format!("{fence}{space}{}{space}{fence}", pipes(&text)))
     }
 
-    /// As it is written.
+    /// The cell as markdown.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Pipes as a cell has them. Renderers disagree on a pipe behind a backslash: it is written out.
+/// Escapes pipes for a table cell. Renderers disagree on a pipe after a backslash, so it is escaped differently.
 fn pipes(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     let mut last = ' ';
@@ -99,7 +100,7 @@ mod tests {
         assert_eq!(Cell::code(&"`".repeat(17)).as_str(), format!("`{}`", r"\u{60}".repeat(17)));
     }
 
-    /// The cells of a row. `pairs`: whether two backslashes are an escaped backslash; renderers differ there.
+    /// The cells of a row. `pairs`: whether two backslashes are an escaped backslash; renderers differ in this.
     fn cells(row: &str, pairs: bool) -> Vec<String> {
         let mut cells = vec![String::new()];
         let mut escaped = false;

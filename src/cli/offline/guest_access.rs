@@ -20,13 +20,13 @@ pub struct GuestAccess {
     pub guest: Email,
     /// The role in the partner.
     pub role: GuestRole,
-    /// The state; `None`: no object declares the guest.
+    /// The state. `None`: no object declares the guest.
     pub state: Option<State>,
     /// The grants that the directory holds.
     pub grants: Vec<Grant>,
 }
 
-/// All guests that an object declares or the directory has. A membership that was refused from the start is none.
+/// All guests that an object declares or the directory contains, without memberships that were rejected from the start.
 pub fn guest_access(index: &ObjectCache, mirror: &DirectoryCache, frame: Frame<'_>) -> Vec<GuestAccess> {
     let world = frame.world(index, mirror);
     let mut seen: BTreeSet<GuestId> = BTreeSet::new();
@@ -38,7 +38,7 @@ pub fn guest_access(index: &ObjectCache, mirror: &DirectoryCache, frame: Frame<'
         let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
         let view = EvaluatedMembership::of(world, &partner, entry);
         let record = view.claim.live();
-        // The address and the partner of a guest never change, also if the membership has others now.
+        // The address and the partner of a guest never change, even if the membership names others now.
         let recorded = record.map(|record| (record.address.clone(), record.partner_name.clone()));
         let declared = || Some((entry.reading.terms.email.clone()?, partner.name.clone()));
         let Some((guest, home)) =

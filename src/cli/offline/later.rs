@@ -19,7 +19,7 @@ pub fn condition(condition: &Precondition) -> String {
     format!("{}: {}", condition.reason, plain(&condition.fact.to_string()))
 }
 
-/// Later grants for people, by guest; `head`: the first word, as it is painted.
+/// Later grants for people, by guest. `head`: the first word, with its colours.
 pub fn text(later: &[LaterGrant], head: &str) -> String {
     let mut text = String::new();
     let mut last = None;
@@ -37,13 +37,13 @@ pub fn text(later: &[LaterGrant], head: &str) -> String {
     text
 }
 
-/// How many there are.
+/// The number of later grants, as a phrase.
 pub fn count(later: &[LaterGrant]) -> String {
     let s = if later.len() == 1 { "" } else { "s" };
     format!("{} grant{s} later", later.len())
 }
 
-/// All of them for programs; described in docs/plan.md.
+/// Renders the later grants for programs, as in docs/plan.md.
 pub fn json(later: &[LaterGrant]) -> Value {
     let one = |later: &LaterGrant| {
         json!({

@@ -1,4 +1,4 @@
-//! What `plan` and `apply` are given, read: manifests, the policy, the directory.
+//! Reads the inputs of `plan` and `apply`: manifests, the policy and the directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -29,10 +29,10 @@ use crate::plan::later::LaterGrant;
 use crate::util::clock::Clock;
 use crate::workspace_policy::WorkspacePolicy;
 
-/// The cluster in the marks of what no cluster declares.
+/// The cluster name in the ownership marks of objects from files.
 pub const FILES: &str = "files";
 
-/// After this time, a reading of the directory counts as long.
+/// After this time, a read of the directory counts as slow.
 const LONG: Duration = Duration::from_secs(30);
 
 /// Arguments that both commands have.
@@ -59,25 +59,25 @@ pub struct Manifests {
     pub max_removals: Option<usize>,
 }
 
-/// Everything that a session begins with.
+/// The inputs of a session.
 #[derive(Clone)]
 pub struct Given {
     /// The objects.
     pub objects: Vec<Object>,
-    /// Where in the files they stand.
+    /// The places of the objects in the files.
     pub places: Places,
     /// Problems of the objects that do not stop the command.
     pub warnings: Vec<String>,
     /// The policy.
     pub workspace: WorkspacePolicy,
-    /// Whose marks are written.
+    /// The owner in the ownership marks.
     pub owner: Owner,
-    /// How far the objects are all there is.
+    /// The partners whose undeclared guests may be deactivated.
     pub extent: PruneScope,
 }
 
 impl Manifests {
-    /// Reads a cluster's objects and the policy: what its operator is about to do.
+    /// Reads a cluster's objects and the policy, to show the next operations of its operator.
     pub async fn read_cluster(&self) -> Result<Given, String> {
         let workspace = check::policy(&self.workspace)?;
         let cluster = Cluster::connect().await?;
@@ -91,7 +91,7 @@ impl Manifests {
         Ok(Given { objects, places: Places::default(), warnings, workspace, owner, extent })
     }
 
-    /// Reads files and policy. The error is for people.
+    /// Reads the files and the policy. The error is a sentence for people.
     pub fn read(&self, paths: &[PathBuf]) -> Result<Given, String> {
         let workspace = check::policy(&self.workspace)?;
         let examined = check::examine((paths, &self.exclude), self.namespace.as_deref(), &workspace, Timestamp::now());
@@ -102,16 +102,16 @@ impl Manifests {
         Ok(Given { objects, places, warnings, workspace, owner, extent })
     }
 
-    /// The same, and then what the directory holds; at once where that is mostly waiting for a server. Where both fail, the
-    /// error is that of the files. The reading of the directory may fail alone; `meanwhile` runs beside a reading that takes
-    /// long.
+    /// Reads the files, the policy and the directory; concurrently where the directory is a server. If both fail, the
+    /// error is that of the files. A failed read of the directory alone is part of the result. `meanwhile` runs beside
+    /// a slow read.
     pub async fn read_beside<D: DirectoryReader + ?Sized>(
         &self,
         paths: &[PathBuf],
         open: impl FnOnce() -> Result<Arc<D>, String>,
         meanwhile: impl AsyncFnOnce(&Given, &Arc<D>),
     ) -> Result<(Given, Arc<D>, Result<Load, String>), String> {
-        // What comes through a pipe may come late: the directory is read after it.
+        // Input from a pipe may come late, so the directory is read after it.
         let is_there = |path: &PathBuf| path.as_os_str() != "-" && (path.is_file() || path.is_dir());
         if !matches!(self.place(), Ok(DirectoryUrl::Keycloak(_))) || !paths.iter().all(is_there) {
             let given = self.read(paths)?;
@@ -135,23 +135,23 @@ impl Manifests {
         Ok((given, opened?, held))
     }
 
-    /// Where the directory is.
+    /// The URL of the directory.
     pub fn place(&self) -> Result<DirectoryUrl, String> {
         DirectoryUrl::read(&self.directory)
     }
 
-    /// Opens the directory, which has to be there, by a handle that can only read.
+    /// Opens the existing directory read-only.
     pub fn observe(&self) -> Result<Arc<dyn DirectoryReader>, String> {
         self.place()?.observe().map_err(|fault| fault.to_string())
     }
 
-    /// Opens the directory, which has to be there.
+    /// Opens the existing directory.
     pub fn execute(&self) -> Result<Arc<dyn DirectoryWriter>, String> {
         self.place()?.execute(false).map_err(|fault| fault.to_string())
     }
 }
 
-/// Waits for a reading of the directory; `meanwhile` runs beside one that takes long.
+/// Waits for a read of the directory. `meanwhile` runs beside a slow one.
 async fn wait<D: DirectoryReader + ?Sized>(
     given: &Given,
     directory: &Arc<D>,
@@ -164,23 +164,23 @@ async fn wait<D: DirectoryReader + ?Sized>(
     }
 }
 
-/// What was or would be done.
+/// The result of a run, or of its rehearsal.
 pub struct Rehearsal {
     /// Every operation, in order.
     pub operations: Vec<CompletedStep>,
-    /// What waits, and what is to be fixed.
+    /// The objects that wait or have to be fixed.
     pub standings: Vec<Unready>,
-    /// What no file declares, and is not pruned.
+    /// The unmanaged guests and grants: no file declares them, and they are not pruned.
     pub left_alone: Vec<LeftAlone>,
-    /// What is left as it is, and why.
+    /// The problems that belong to no object, each with its cause.
     pub problems: Vec<String>,
-    /// What could not be done, and why.
+    /// The failed operations, each with its cause.
     pub failed: Vec<String>,
-    /// Who is withheld for want of a method by what the directory held.
+    /// The guests without access because the directory's listing shows no MFA method of theirs.
     pub closer: BTreeSet<Email>,
-    /// What the directory held.
+    /// The content of the directory.
     pub load: Load,
-    /// The calls that it took, by endpoint.
+    /// The number of calls to the directory, by endpoint.
     pub calls: BTreeMap<&'static str, u64>,
     /// The grants that follow, and their conditions.
     pub later: Vec<LaterGrant>,
@@ -196,19 +196,19 @@ impl Rehearsal {
         self.warnings.iter().cloned().chain(self.load.sign_in.warnings()).collect()
     }
 
-    /// Whether something is to be fixed.
+    /// Whether anything has to be fixed.
     pub fn is_broken(&self) -> bool {
         !self.problems.is_empty() || !self.failed.is_empty() || self.standings.iter().any(|standing| standing.broken)
     }
 }
 
-/// Rehearses on a copy in memory of what the directory held; the directory itself is only read. Of a cluster, that was read
-/// before the objects: who was admitted in between would else pass for somebody whom nothing declares.
+/// Rehearses on an in-memory copy of the directory, which itself is only read. With a cluster, the directory is read
+/// before the objects. Otherwise a guest that is admitted in between would appear undeclared.
 pub async fn rehearse(given: &Given, directory: &dyn DirectoryReader, load: Load) -> Result<Rehearsal, String> {
     rehearse_at(given, directory, load, Timestamp::now()).await
 }
 
-/// The same at an instant: two rehearsals of one instant differ only by what they are given.
+/// Rehearses at an instant: two rehearsals at the same instant differ only by their inputs.
 pub async fn rehearse_at(
     given: &Given,
     directory: &dyn DirectoryReader,
@@ -251,7 +251,7 @@ fn copy(given: &Given, load: &Load) -> Result<Arc<Inline>, String> {
     Store::copy(load, &given.owner).map(|store| Arc::new(Inline::new(store))).map_err(|fault| fault.to_string())
 }
 
-/// The time of a rehearsal: it passes only while the rehearsal waits, and then at once.
+/// The clock of a rehearsal: time passes only while the rehearsal waits, and then at once.
 fn still(now: Timestamp) -> (Clock, Sleep) {
     let waited = Arc::new(AtomicU64::new(0));
     let passed = Arc::clone(&waited);
@@ -265,8 +265,8 @@ fn still(now: Timestamp) -> (Clock, Sleep) {
     (clock, Box::new(wait))
 }
 
-/// Looks up by himself whoever is withheld for want of a method: a listing need not tell each that somebody has. Whether any
-/// is otherwise than it was listed.
+/// Reads each guest individually that has no access for lack of an MFA method, because a listing may omit methods.
+/// Returns whether any record differs from the listing.
 async fn look_closer(directory: &dyn DirectoryReader, rehearsal: &mut Rehearsal) -> Result<bool, String> {
     let mut any = false;
     for guest in rehearsal.load.guests.iter_mut().filter(|guest| rehearsal.closer.contains(&guest.address)) {
@@ -279,7 +279,7 @@ async fn look_closer(directory: &dyn DirectoryReader, rehearsal: &mut Rehearsal)
     Ok(any)
 }
 
-/// Says on a terminal that it goes on; nowhere else.
+/// Shows a progress bar, on a terminal only.
 fn progress() -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {pos} operations planned in {elapsed}");
     let bar = ProgressBar::new_spinner();
@@ -288,7 +288,7 @@ fn progress() -> ProgressBar {
 }
 
 impl Given {
-    /// Works on a directory that holds this, until everything is at rest; tells each operation once it is done.
+    /// Runs a session until it converges. Reports each operation once it is done.
     pub async fn session(
         &self,
         load: Load,
@@ -357,13 +357,13 @@ fn annotations_without_effect(object: &Object) -> Vec<String> {
     found.into_iter().map(|message| format!("{key}: {message}")).collect()
 }
 
-/// Everything on a desk that is not in order.
+/// All objects that are not in order.
 fn all_standings(desk: &InMemoryObjects, places: &Places) -> Vec<Unready> {
     let of_kind = |kind: &Kind| desk.statuses(*kind, |key, status| standings(key, status, places));
     ORDER.iter().flat_map(of_kind).flatten().collect()
 }
 
-/// The directory is somebody else's, and what to do.
+/// The error for a directory of another owner, with its fix.
 pub fn foreign(owner: &Owner, ours: &Owner) -> String {
     let who = |owner: &Owner| match owner.cluster.as_str() {
         FILES => format!("installation {:?}, run from files", owner.installation),

@@ -1,4 +1,4 @@
-//! A plan, or a comparison, as markdown: tables that a reviewer reads in a pull request.
+//! Renders a plan or a comparison as markdown: tables for the review of a pull request.
 
 use super::compare::{self, AccessDifference};
 use super::escape::Cell;
@@ -9,7 +9,7 @@ use super::render::Text;
 /// The longest markdown, in bytes: a comment on GitHub holds 65,536 characters.
 const LONGEST: usize = 60_000;
 
-/// A table; it is not written without rows.
+/// A table. Without rows it is not written.
 struct Table {
     title: &'static str,
     head: &'static [&'static str],
@@ -94,7 +94,7 @@ pub fn plan(rehearsal: &Rehearsal, text: &Text) -> String {
     document(summary, in_order(tables, rehearsal))
 }
 
-/// The differences between two sets of files, and what is to be fixed in the second.
+/// The differences between two sets of files, and the problems of the second.
 pub fn comparison(changes: &[AccessDifference], rehearsal: &Rehearsal) -> String {
     let rows: Vec<Vec<Cell>> = changes
         .iter()
@@ -182,7 +182,7 @@ mod tests {
                 }
             }
             assert_eq!(shown + omitted, 1 + first + second + third);
-            // Nothing is left out that has room.
+            // Rows are left out only if they do not fit.
             assert!(omitted == 1 || text.len() > LONGEST - 500, "{first} {second}: {omitted}");
             assert_eq!(text.contains("### C"), third > 0);
         }

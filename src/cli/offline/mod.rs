@@ -1,14 +1,14 @@
-//! The same core without a cluster: what `plan` and `apply` share.
+//! The operator's engine without a cluster, for `plan` and `apply`.
 //!
 //! ```text
-//! files ──▶ check ──▶ desk (objects in memory) ─┐
+//! files ──▶ check ──▶ InMemoryObjects ──────────┐
 //! cluster (--from-cluster) ─────────────────────┤
-//!                                               ├──▶ session (the operator's engine, to rest) ──▶ words
+//!                                               ├──▶ session (the operator's engine, until it converges) ──▶ render
 //! directory ──▶ its copy in memory (plan) ──────┤
 //!          └──▶ itself (apply) ─────────────────┘
 //! ```
 //!
-//! `plan` rehearses on a copy what `apply` and `run` then do: it holds the directory by a handle that can only read.
+//! `plan` rehearses the operations of `apply` and `run` on a copy: it opens the directory read-only.
 
 use std::process::ExitCode;
 
@@ -30,7 +30,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, String> {
     built.map_err(|error| format!("failed to start: {error}"))
 }
 
-/// Says what went wrong. What a check found in files is said as it is.
+/// Reports a problem. The report of a check is printed unchanged.
 pub fn failed(problem: &str) -> ExitCode {
     if problem.contains("\n -->") {
         eprint!("{problem}");

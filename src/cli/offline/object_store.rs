@@ -1,5 +1,5 @@
-//! Objects that no API server keeps: manifests from files, or a copy of a cluster's. To the performer they behave alike:
-//! versions, finalizers, deletion, status.
+//! Objects without an API server: manifests from files, or a copy of a cluster's objects. For the executor they behave
+//! like an API server: versions, finalizers, deletion and status.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,14 +27,14 @@ pub struct InMemoryObjects {
 #[derive(Default)]
 struct Held {
     objects: BTreeMap<ObjectRef, Value>,
-    /// What cannot be read stays as it is: nothing of it is patched.
+    /// Unreadable objects stay unchanged and are never patched.
     unreadable: BTreeMap<ObjectRef, Object>,
     gone: Vec<(ObjectRef, String)>,
     version: u64,
 }
 
 impl InMemoryObjects {
-    /// Holds objects as they are declared.
+    /// Creates a store with these objects.
     pub fn holding(objects: impl IntoIterator<Item = Object>, clock: Clock) -> Self {
         let mut held = Held::default();
         for object in objects {
@@ -42,7 +42,7 @@ impl InMemoryObjects {
             match value(&object) {
                 Some(mut value) => {
                     default(&mut value["metadata"], "generation", json!(1));
-                    // Held from the start: on a desk nobody deletes behind our back.
+                    // The finalizer is set from the start: in memory, nothing else deletes objects.
                     if value.pointer("/metadata/deletionTimestamp").is_none() {
                         default(&mut value["metadata"], "finalizers", json!([api::FINALIZER]));
                     }
@@ -63,19 +63,19 @@ impl InMemoryObjects {
         all
     }
 
-    /// What each object of a kind that reads says of itself.
+    /// Maps the status of each readable object of a kind.
     pub fn statuses<T>(&self, kind: Kind, mut told: impl FnMut(&ObjectRef, &Value) -> T) -> Vec<T> {
         let held = self.held();
         let of_kind = held.objects.iter().filter(|(key, _)| key.kind == kind);
         of_kind.map(|(key, object)| told(key, &object["status"])).collect()
     }
 
-    /// The objects that went since this was last asked, with their UIDs.
+    /// The objects that were deleted since the last call, with their UIDs.
     pub fn take_gone(&self) -> Vec<(ObjectRef, String)> {
         std::mem::take(&mut self.held().gone)
     }
 
-    /// The newest version.
+    /// The newest resourceVersion.
     pub fn version(&self) -> u64 {
         self.held().version
     }
@@ -162,7 +162,7 @@ impl ObjectStore for InMemoryObjects {
     }
 
     fn publish<'a>(&'a self, _telling: EventContext<'a>) -> BoxFuture<'a, ()> {
-        // Whoever started this reads what was done; nobody watches for Events.
+        // The command itself prints the operations; nothing watches Events.
         async {}.boxed()
     }
 }
@@ -178,7 +178,8 @@ fn value(object: &Object) -> Option<Value> {
 }
 
 fn read(key: &ObjectRef, object: &Value) -> Object {
-    // What is on a desk was read once already; the guard, which copies an object to say what does not fit, is for the rest.
+    // Objects in memory were read once already. The guard copies an object to describe mismatches, so it is only for
+    // the others.
     fn typed<K: Watched>(object: &Value) -> Option<Object> {
         let guarded = || DeserializeGuard::<K>::deserialize(object).ok();
         K::deserialize(object).ok().map(|read| DeserializeGuard(Ok(read))).or_else(guarded).map(declared)

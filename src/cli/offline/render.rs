@@ -1,4 +1,4 @@
-//! What is or would be done, and why, for people and for programs.
+//! Renders operations and their reasons for people and for programs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,21 +17,21 @@ use crate::engine::Load;
 use crate::executor::metrics::operation_name;
 use crate::validation::{ReasonGroup, entry};
 
-/// Where something stands that is not as its spec wants it.
+/// An object that does not match its spec yet.
 pub struct Unready {
     /// The object.
     pub key: ObjectRef,
-    /// Where in the files it is said, as `file:line:column`.
+    /// The place in the files, as `file:line:column`.
     pub at: Option<String>,
-    /// Whether something is to be fixed, or is only waited for.
+    /// Whether the object has to be fixed, rather than waits.
     pub broken: bool,
     /// The reason.
     pub reason: String,
-    /// What and how to fix it.
+    /// The problem and its fix.
     pub message: String,
 }
 
-/// One operation as a sentence without its why, for whom it is known.
+/// An operation as a sentence without its cause. The sentence names no guest.
 fn sentence(operation: &Operation) -> String {
     let accounts = |grants: &[Grant]| {
         let one = |grant: &Grant| {
@@ -91,16 +91,16 @@ pub fn takes(operation: &Operation) -> bool {
     matches!(operation.access_change(), AccessChange::Revoke | AccessChange::Remove)
 }
 
-/// A guest, as far as operations have to be told of him.
+/// The known facts about a guest.
 struct Person {
     address: Email,
-    /// The namespace and name of his partner.
+    /// The namespace and name of the guest's partner.
     partner: (String, String),
-    /// What he had before.
+    /// The grants before the operations.
     held: BTreeMap<String, ShareRole>,
 }
 
-/// Whom operations are about: the addresses of guests, and the partners that there were before.
+/// The guests and partners that operations concern, by their identifiers in the directory.
 #[derive(Default)]
 pub struct Subjects {
     guests: BTreeMap<GuestId, Person>,
@@ -108,7 +108,7 @@ pub struct Subjects {
 }
 
 impl Subjects {
-    /// Whom the directory held, and whom these operations admit.
+    /// Collects the guests of the directory and the guests that these operations admit.
     pub fn of(load: &Load, operations: &[CompletedStep]) -> Self {
         let known = |guest: &GuestRecord| {
             let namespace = guest.mark.as_ref().map(|mark| mark.namespace.clone()).unwrap_or_default();
@@ -134,13 +134,14 @@ impl Subjects {
         self.guests.get(operation.guest()?).map(|person| &person.address)
     }
 
-    /// The partner of the guest that an operation is about.
+    /// The partner of an operation's guest.
     fn partner(&self, operation: &Operation) -> Option<Value> {
         let (namespace, name) = &self.guests.get(operation.guest()?)?.partner;
         Some(json!({"namespace": namespace, "name": name}))
     }
 
-    /// The accounts that an operation grants, reduces or revokes, each with its role; revoked, with the role that was held.
+    /// The accounts that an operation grants, reduces or revokes, each with its role. A revoked account has its former
+    /// role.
     fn accounts(&self, operation: &Operation) -> Vec<Value> {
         let one =
             |account: &str, role: Option<ShareRole>| json!({"account": account, "role": role.map(ShareRole::as_str)});
@@ -177,12 +178,12 @@ impl Subjects {
         matches!(operation, Operation::ApplyPartner { partner, suspended: false, .. } if !self.partners.contains(partner))
     }
 
-    /// The change of access that is shown: a new partner counts as a grant.
+    /// The change of access for display: a new partner counts as a grant.
     fn weight(&self, operation: &Operation) -> AccessChange {
         if self.is_new(operation) { AccessChange::Grant } else { operation.access_change() }
     }
 
-    /// One operation as a sentence, and how it changes what there is.
+    /// An operation as a sentence, and the sign of its change.
     fn sentence(&self, operation: &Operation) -> (char, String) {
         if let Operation::ApplyPartner { display_name, host_admins, .. } = operation
             && self.is_new(operation)
@@ -198,7 +199,7 @@ impl Subjects {
     }
 }
 
-/// Text for people: what, for which object, and why.
+/// Renders text for people: the operation, its object and its reason.
 pub struct Text {
     colour: bool,
     known: Subjects,
@@ -206,12 +207,12 @@ pub struct Text {
 }
 
 impl Text {
-    /// With colours, or plain.
+    /// Creates a renderer, with or without colours.
     pub fn new(colour: bool, known: Subjects) -> Self {
         Self { colour, known, last: String::new() }
     }
 
-    /// Whose sake an operation is for.
+    /// The object of an operation.
     pub fn object(&self, done: &CompletedStep) -> String {
         match self.known.address(&done.step.operation) {
             Some(address) if done.key.is_garbage_collection() => format!("{address}, which no object declares"),
@@ -220,7 +221,7 @@ impl Text {
         }
     }
 
-    /// One operation; its object before it, where that is another one than the last's.
+    /// An operation. The object precedes it unless it is the same as that of the previous operation.
     pub fn operation(&mut self, done: &CompletedStep) -> String {
         let mut text = String::new();
         let object = self.object(done);
@@ -235,19 +236,19 @@ impl Text {
         text
     }
 
-    /// One operation that is done, in a line: why was said before.
+    /// A completed operation in one line, without the reason, which was shown before.
     pub fn done(&self, done: &CompletedStep) -> String {
         let (sign, sentence) = self.known.sentence(&done.step.operation);
         let line = format!("{}: {sentence}", self.object(done));
         format!("{} {}\n", self.paint(colour(sign), &sign.to_string()), printable(&line))
     }
 
-    /// One operation as a sentence, and how it changes what there is.
+    /// An operation as a sentence, and the sign of its change.
     pub fn sentence(&self, done: &CompletedStep) -> (char, String) {
         self.known.sentence(&done.step.operation)
     }
 
-    /// How many operations do what to access; `when`: the word after their number.
+    /// The number of operations by change of access. `when`: the word after the number.
     pub fn summary(&self, operations: &[CompletedStep], when: &str) -> String {
         let count = |weight| operations.iter().filter(|done| self.known.weight(&done.step.operation) == weight).count();
         let (give, keep) = (count(AccessChange::Grant), count(AccessChange::None));
@@ -262,7 +263,7 @@ impl Text {
         )
     }
 
-    /// What waits, and what is to be fixed.
+    /// An object that waits or has to be fixed.
     pub fn standing(&self, standing: &Unready) -> String {
         let (word, colour) = if standing.broken { ("error", "1;31") } else { ("waits", "1;33") };
         let head = self.paint(colour, &format!("{word}[{}]", standing.reason));
@@ -279,12 +280,12 @@ impl Text {
         format!("{head}: {}\n  {}\n", printable(&object), printable(&left.message()))
     }
 
-    /// What is left as it is.
+    /// A problem that belongs to no object.
     pub fn problem(&self, problem: &str) -> String {
         format!("{}: {}\n", self.paint("1;31", "error"), printable_lines(problem))
     }
 
-    /// A problem that stops nothing.
+    /// A problem that stops no command.
     pub fn warning(&self, warning: &str) -> String {
         format!("{}: {warning}\n", self.paint("1;33", "warning"))
     }
@@ -309,7 +310,7 @@ pub fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-/// Everything for programs; described in docs/plan.md.
+/// Renders the JSON output, as in docs/plan.md.
 pub fn json(
     operations: &[CompletedStep],
     standings: &[Unready],
@@ -365,7 +366,7 @@ pub fn json(
     })
 }
 
-/// What a status says that is not in order.
+/// The conditions of a status that are not in order.
 pub fn standings(key: &ObjectRef, status: &Value, places: &Places) -> Vec<Unready> {
     let condition = |type_: ConditionType| {
         let all = status["conditions"].as_array().into_iter().flatten();
@@ -390,7 +391,7 @@ pub fn standings(key: &ObjectRef, status: &Value, places: &Places) -> Vec<Unread
         && let Some(ready) = condition(ConditionType::Ready).filter(|ready| ready["status"] != "True")
     {
         let reason = text(&ready["reason"]);
-        // Stalled: nothing comes by itself. A rule that waits is broken by nothing that the object says.
+        // Stalled: nothing changes without a fix. A rule that waits is no error of the object.
         let waits = Reason::parse(&reason).is_some_and(|reason| entry(reason).sort == ReasonGroup::WaitingRule);
         let broken = condition(ConditionType::Stalled).is_some() && !waits;
         found.push(Unready {

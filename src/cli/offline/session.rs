@@ -1,5 +1,5 @@
-//! Runs the operator's engine on a desk to its rest: the same index, rules, plan and performer as in a cluster, and
-//! nothing that waits for people or for time.
+//! Runs the operator's engine on objects in memory until it converges. It uses the same cache, rules, plan and executor
+//! as in a cluster, and waits neither for people nor for deadlines.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,55 +26,56 @@ use crate::plan::{PruneScope, Step};
 use crate::util::clock::Clock;
 use crate::workspace_policy::WorkspacePolicy;
 
-/// For how long what fails is tried again.
+/// How long a failed operation is retried.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
-/// Waits for a time; on a copy that time passes at once.
+/// Waits for a duration. In a rehearsal the duration passes at once.
 pub type Sleep = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// What a session works with.
+/// The inputs of a session.
 pub struct ApplySession {
-    /// Whose marks are written.
+    /// The owner in the ownership marks.
     pub owner: Owner,
     /// The policy.
     pub workspace: WorkspacePolicy,
     /// The objects.
     pub desk: Arc<InMemoryObjects>,
-    /// What the directory holds.
+    /// The content of the directory.
     pub load: Load,
-    /// Where it is done.
+    /// The directory that receives the operations.
     pub directory: Arc<dyn DirectoryWriter>,
-    /// Our term. It began before the load was read: what another one does meanwhile is then seen, and later refused.
+    /// The epoch of this session. It begins before the directory is read, so that a concurrent change is noticed and
+    /// refused.
     pub epoch: Epoch,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Clock,
-    /// How far what is on the desk is all there is.
+    /// The partners whose undeclared guests may be deactivated.
     pub extent: PruneScope,
-    /// How many objects are worked on at once.
+    /// Number of objects that are reconciled at once.
     pub workers: usize,
-    /// Waits for so long.
+    /// Waits for a duration.
     pub wait: Sleep,
 }
 
-/// An operation that was done, and for which object.
+/// A completed operation, with its object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompletedStep {
     /// The object.
     pub key: ObjectRef,
-    /// The operation and why.
+    /// The operation and its reason.
     pub step: Step,
 }
 
-/// How it stands in the end.
+/// The final state of a session.
 #[derive(Default)]
 pub struct Rest {
-    /// What is left as it is for a reason that no object has, in words.
+    /// The problems that belong to no object.
     pub problems: Vec<String>,
-    /// What could not be done, and why.
+    /// The failed operations, each with its cause.
     pub failed: Vec<String>,
-    /// What no file declares, and is not pruned.
+    /// The unmanaged guests and grants: no file declares them, and they are not pruned.
     pub left_alone: Vec<LeftAlone>,
-    /// Who is withheld for want of a method by what is known of him: he was not looked up by himself on a copy.
+    /// The guests without access for lack of a known MFA method. On a copy, their records are not read individually.
     pub closer: BTreeSet<Email>,
     /// The grants that follow, and their conditions.
     pub later: Vec<LaterGrant>,
@@ -82,11 +83,11 @@ pub struct Rest {
     pub guests: Vec<GuestAccess>,
 }
 
-/// A task on its way, and the steps that it has.
+/// The running tasks with their steps.
 type Running = FuturesUnordered<BoxFuture<'static, (ObjectRef, Vec<Step>, TaskOutcome)>>;
 
 impl ApplySession {
-    /// Works until everything is at rest; tells each operation once it is done. The error says what stopped it.
+    /// Runs until it converges. Reports each operation once it is done. The error names the obstacle.
     pub async fn run(self, mut tell: impl FnMut(&CompletedStep)) -> Result<Rest, String> {
         let Self { owner, workspace, desk, load, directory, epoch, clock, extent, workers, wait } = self;
         let performer = Executor {
@@ -108,7 +109,7 @@ impl ApplySession {
                 running.push(start(&engine, &performer, key, task));
             }
             if let Some(problem) = engine.stopped() {
-                // What is under way comes to its end: nothing is left half done for whoever leads now.
+                // Running tasks finish, so that the next leader finds nothing half done.
                 while let Some((key, steps, outcome)) = running.next().await {
                     for step in steps.into_iter().take(outcome.effects.len()) {
                         tell(&CompletedStep { key: key.clone(), step });
@@ -124,7 +125,7 @@ impl ApplySession {
                     if swept {
                         break;
                     }
-                    // In a cluster it comes a while after the last change.
+                    // In a cluster, garbage collection starts some time after the last change.
                     engine.gc_now();
                     swept = true;
                     continue;
@@ -164,23 +165,23 @@ impl ApplySession {
     }
 }
 
-/// Why something was not done, in the words that were last heard of it.
+/// The last error of each object.
 #[derive(Default)]
 struct Words {
     last: BTreeMap<ObjectRef, String>,
-    /// What is tried again after a time.
+    /// Objects that are retried after a time.
     waiting: BTreeSet<ObjectRef>,
-    /// What nothing helps until something changes: here nothing does.
+    /// Objects whose failure is permanent until something changes, which does not happen in a session.
     stuck: BTreeSet<ObjectRef>,
-    /// Whose mail did not go out, as far as is known: nobody waits for a mail server.
+    /// Objects whose mail was not sent. The session does not wait for a mail server.
     unsent: BTreeSet<ObjectRef>,
-    /// The operations that the directory refuses: they are not tried again here.
+    /// Objects with an operation that the directory refuses. The session does not retry it.
     refused: BTreeSet<ObjectRef>,
 }
 
 impl Words {
-    /// What came of a task. Of an object whose operation was not taken the status is written next, and that goes well: what was
-    /// said before stands until the object has come to rest.
+    /// Records the outcome of a task. After a failed operation the engine writes the object's status, which succeeds.
+    /// So a success does not erase the last error.
     fn hear(&mut self, key: &ObjectRef, failure: Option<&Failure>) {
         self.waiting.remove(key);
         self.stuck.remove(key);
@@ -210,7 +211,7 @@ impl Words {
         self.last.insert(key.clone(), why.clone());
     }
 
-    /// Whether something may go better in a while.
+    /// Whether a retry may still succeed.
     fn is_waiting(&self, engine: &Engine) -> bool {
         let panicked = |key: &ObjectRef| engine.health.panicking.contains_key(key);
         let sets = [&self.unsent, &self.stuck, &self.refused];
@@ -218,7 +219,7 @@ impl Words {
         !self.waiting.is_empty() || engine.failing().any(later)
     }
 
-    /// What is not done yet, and why.
+    /// The unfinished objects, each with its error.
     fn failing(&self, engine: &Engine) -> Vec<String> {
         let keys = engine.failing().chain(&self.waiting).chain(&self.stuck).chain(&self.unsent);
         let keys: BTreeSet<&ObjectRef> = keys.collect();
@@ -244,7 +245,7 @@ fn begin(engine: &mut Engine, desk: &InMemoryObjects, load: Load, clock: &Clock)
             now,
         );
     }
-    // Nobody else changes what is on a desk: what is listed is what there is, from now on.
+    // In memory nothing else changes the objects, so each list stays complete.
     for kind in Kind::ALL {
         engine.handle(Input::Bookmark { kind, frontier: u64::MAX }, now);
     }
@@ -263,7 +264,7 @@ fn start(
     };
     let performer = performer.clone();
     Box::pin(async move {
-        // One object that panics must not end the session of all others.
+        // An object that panics must not end the session of the others.
         let outcome = AssertUnwindSafe(performer.run(about, task)).catch_unwind().await;
         let panicked = |payload: Box<dyn Any + Send>| TaskOutcome::panicked(payload.as_ref());
         (key, steps, outcome.unwrap_or_else(panicked))

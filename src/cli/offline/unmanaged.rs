@@ -6,28 +6,28 @@ use crate::directory::GuestRecord;
 use crate::domain::Email;
 use crate::plan::{Inputs, PruneScope, is_orphan};
 
-/// A guest, or something that a guest holds, that no file declares.
+/// A guest, or grants of a guest, that no file declares.
 pub struct LeftAlone {
-    /// The namespace of his partner.
+    /// The namespace of the partner.
     pub namespace: String,
-    /// His partner.
+    /// The partner's name.
     pub partner: String,
-    /// His membership's name.
+    /// The membership's name.
     pub name: String,
-    /// His address.
+    /// The guest's address.
     pub guest: Email,
-    /// What he keeps.
+    /// The accounts that the guest keeps.
     pub accounts: Vec<String>,
     /// Whether a file declares the guest, but not the accounts or the address.
     pub declared: bool,
     /// The address that the file has in place of the guest's.
     pub edited: Option<Email>,
-    /// Whether a file declares the partner: only then `--prune` reaches the guest.
+    /// Whether a file declares the partner. Without that, `--prune` does not affect the guest.
     pub home: bool,
 }
 
 impl LeftAlone {
-    /// Why, and what to do.
+    /// The cause and the fix.
     pub fn message(&self) -> String {
         let what = if self.accounts.is_empty() { "nothing".to_owned() } else { self.accounts.join(", ") };
         if let Some(edited) = &self.edited {
@@ -50,8 +50,8 @@ impl LeftAlone {
     }
 }
 
-/// All guests that the manifests leave alone: guests of the partners that are declared, guests whose address a declared
-/// membership has, and guests whose membership has another address.
+/// All guests that the manifests leave unmanaged: guests of declared partners, guests with the address of a declared
+/// membership, and guests whose membership now has another address.
 pub fn left_alone(world: Inputs<'_>) -> Vec<LeftAlone> {
     if world.extent == PruneScope::Everything {
         return Vec::new();
