@@ -1,4 +1,4 @@
-//! The types of the conditions that a status has: one table for those who write them, read them and explain them.
+//! The types of the conditions in a status: one table for the code that writes, reads and explains them.
 
 /// The type of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -7,24 +7,24 @@ pub enum ConditionType {
     Ready,
     /// The spec breaks no rule.
     Accepted,
-    /// Work goes on by itself.
+    /// The operator is still working on the object.
     Reconciling,
     /// The spec or the directory has to be fixed.
     Stalled,
     /// The guest accepted the invitation.
     Joined,
-    /// MFA that counts is on.
+    /// An allowed MFA method is enrolled.
     MfaSatisfied,
-    /// The end is near.
+    /// The membership ends soon.
     ExpiringSoon,
-    /// An Active Guest Admin is there.
+    /// The partner has an Active Guest Admin.
     GuestAdminPresent,
     /// The sharer owns the account.
     Authorized,
 }
 
 impl ConditionType {
-    /// All of them: those of every kind first.
+    /// All types. Those that every kind has come first.
     pub const ALL: [Self; 9] = [
         Self::Ready,
         Self::Accepted,
@@ -37,7 +37,7 @@ impl ConditionType {
         Self::Authorized,
     ];
 
-    /// As it stands in a status.
+    /// The type as text in a status.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "Ready",
@@ -52,12 +52,12 @@ impl ConditionType {
         }
     }
 
-    /// Reads a type as it stands in a status.
+    /// Parses a type from a status.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|type_| type_.as_str() == text)
     }
 
-    /// Whether it is one that every kind has, as kstatus reads them.
+    /// Whether every kind has this condition, as kstatus defines them.
     pub const fn is_of_every_kind(self) -> bool {
         match self {
             Self::Ready | Self::Accepted | Self::Reconciling | Self::Stalled => true,
@@ -67,7 +67,7 @@ impl ConditionType {
         }
     }
 
-    /// The kinds that have it.
+    /// The kinds that have this condition.
     pub const fn kinds(self) -> &'static str {
         match self {
             Self::Ready | Self::Accepted | Self::Reconciling | Self::Stalled => "all three",
@@ -77,7 +77,7 @@ impl ConditionType {
         }
     }
 
-    /// What each of its values means.
+    /// The meaning of each of its values.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Ready => {

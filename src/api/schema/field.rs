@@ -1,21 +1,21 @@
-//! The schema of each sort of leaf: its type, its bound and its rules.
+//! The schema of each sort of field: its type, its bounds and its rules.
 //!
-//! Bounds are there so that the API server can prove what the CEL rules cost and so that nobody can store megabytes;
-//! they lie well beyond what the rules allow, because a broken bound hides every rule beside it. For the same reason
-//! no leaf has an `enum`, `pattern`, `format` or `minItems`: the rule says it with its reason.
+//! With bounds, the API server can estimate the cost of the CEL rules and refuses megabytes of input. The bounds lie well
+//! beyond the limits of the rules, because a violated bound hides every rule beside it. For the same reason no field has
+//! an `enum`, `pattern`, `format` or `minItems`: a rule reports the violation with its reason.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::validation;
 
-/// The longest text of a leaf that a rule checks.
+/// The longest string that a rule checks, in characters.
 const JUDGED: u32 = 512;
-/// The longest short word, instant or duration.
+/// The longest enumeration value, instant or duration, in characters.
 const WORD: u32 = 64;
-/// The longest object name that we take.
+/// The longest object name, in characters.
 const NAME: u32 = 63;
-/// The largest number that every JSON reader keeps exactly.
+/// The largest integer that every JSON parser represents exactly.
 const NUMBER: i64 = (1 << 53) - 1;
 
 fn text(max: u32, rules: &[Value]) -> Schema {
@@ -32,8 +32,8 @@ fn named(max: u32, rules: &[Value]) -> Schema {
     schema
 }
 
-/// A list that one manager owns as a whole: a set that two managers could widen would be nobody's decision, and the
-/// server's own refusal of duplicates has no reason word.
+/// A list that one manager owns as a whole. With a set, two managers could add entries that neither decided on, and the
+/// server's own error for duplicates has no reason.
 fn whole_list(max: u32, item: Schema, rules: &[Value]) -> Schema {
     json_schema!({
         "type": "array", "maxItems": max, "items": item,
@@ -41,7 +41,7 @@ fn whole_list(max: u32, item: Schema, rules: &[Value]) -> Schema {
     })
 }
 
-/// A list of entries that several managers may apply side by side, each his own.
+/// A list of entries that several managers may apply side by side, each their own entries.
 fn keyed_list<T: JsonSchema>(generator: &mut SchemaGenerator, key: &str, max: u32) -> Schema {
     json_schema!({
         "type": "array", "maxItems": max, "items": generator.subschema_for::<T>(),
@@ -151,7 +151,7 @@ pub fn entries<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     keyed_list::<T>(generator, "name", 1000)
 }
 
-// --- status: what the operator writes, bounded so that no writer can store what it could not read
+// --- status: written by the operator, bounded so that every stored value can be read
 
 pub fn observed_word(_: &mut SchemaGenerator) -> Schema {
     text(128, &[])
@@ -161,12 +161,12 @@ pub fn observed_text(_: &mut SchemaGenerator) -> Schema {
     text(1024, &[])
 }
 
-/// As long as the messages of `metav1.Condition`.
+/// Has the maximum length of messages in `metav1.Condition`.
 pub fn observed_message(_: &mut SchemaGenerator) -> Schema {
     text(32_768, &[])
 }
 
-/// As long as all annotations of an object together may be: an echo always fits.
+/// Has the maximum length of all annotations of an object, so that an echoed value always fits.
 pub fn annotation_echo(_: &mut SchemaGenerator) -> Schema {
     text(262_144, &[])
 }

@@ -1,7 +1,7 @@
 //! The custom resource definitions: generated from the types of [`crate::api`], then tidied.
 //!
-//! What a leaf looks like stands in [`leaf`], what CEL says of it in [`rule`] and [`grammar`]. This file does what no
-//! attribute can: the one rule at the root, and removing what the generator adds and we do not want.
+//! The schemas of fields are in [`field`], the CEL rules in [`validation`] and their patterns in [`pattern`]. This file
+//! adds the single rule at the root and removes unwanted parts of the generated schema, which no attribute can do.
 
 pub(super) mod field;
 pub mod pattern;
@@ -30,7 +30,7 @@ pub fn crd_files() -> Result<Vec<(String, String)>, serde_saphyr::ser::Error> {
     crds().iter().map(|crd| Ok((format!("{}.yaml", crd.spec.names.plural), document(crd)?))).collect()
 }
 
-/// The definitions as one stream of YAML documents: what `guestlist crds` prints.
+/// The definitions as one stream of YAML documents, for `guestlist crds`.
 ///
 /// # Errors
 /// Only if the YAML writer fails.
@@ -53,8 +53,8 @@ fn tidy(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// Removes titles, `nullable` (the server drops a null that stands for nothing), defaults (what a user left out stays out),
-/// and formats (the server's reading of them differs from ours); joins the lines of descriptions.
+/// Removes titles, `nullable` (the server drops such a null), defaults (an omitted field stays omitted) and formats
+/// (the server parses them differently). Joins the lines of descriptions.
 fn tidy_schema(schema: &mut JSONSchemaProps) {
     schema.title = None;
     schema.nullable = None;

@@ -1,8 +1,8 @@
-//! The grammars of the wire as regular expressions, for CEL.
+//! The formats of field values as regular expressions, for CEL.
 //!
-//! They are in the subset that RE2 (the API server) and every other engine read alike, anchored, and free of double
-//! quotes, so that they can stand in a raw CEL string. Those that [`crate::validation`] has as well are written out here
-//! because this room uses nothing of ours; a test holds the copies together.
+//! They use the subset that RE2 (the API server) and every other engine interpret alike. They are anchored, and free of
+//! double quotes, so that a raw CEL string can contain them. Some are copies of patterns in [`crate::validation`], because
+//! this module depends on no other; a test keeps the copies equal.
 
 /// One mailbox in ASCII: a dot-atom, `@`, and a domain of at least two labels.
 pub const ADDRESS: &str = concat!(
@@ -13,7 +13,8 @@ pub const ADDRESS: &str = concat!(
 /// A plain lower-case domain of at least two labels.
 pub const DOMAIN: &str = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$";
 
-/// A duration of hours, minutes and seconds, as `72h` or `1h30m`. Up to six digits a part: no engine overflows.
+/// A duration of hours, minutes and seconds, as `72h` or `1h30m`. Each part has at most six digits, so no engine
+/// overflows.
 pub const DURATION: &str = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$";
 
 /// The shape of an RFC 3339 instant, with `Z` or an offset of hours and minutes.
@@ -22,8 +23,8 @@ pub const INSTANT: &str = concat!(
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 );
 
-/// A day that is on the calendar, at the beginning of an instant: no 31st of June, no 29th of February but in leap
-/// years, and no year 9999, which ends beyond what our clock can count.
+/// A day that exists in the calendar, at the start of an instant: no 31st of June, and a 29th of February only in leap
+/// years. Excludes the year 9999, whose end exceeds the range of the clock.
 pub const DAY: &str = concat!(
     r"^([0-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-",
     r"((01|03|05|07|08|10|12)-(0[1-9]|[12][0-9]|3[01])|(04|06|09|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))T",
@@ -41,5 +42,5 @@ pub const HIDDEN: &str = concat!(
     r"\x{AFFFE}-\x{AFFFF}\x{BFFFE}-\x{BFFFF}\x{CFFFE}-\x{CFFFF}\x{DFFFE}-\x{DFFFF}\x{E0000}-\x{10FFFF}]",
 );
 
-/// A character that shows something: a name needs one.
+/// A visible character: a name needs at least one.
 pub const VISIBLE: &str = r"[^\x{20}\x{A0}\x{1680}\x{2000}-\x{200A}\x{202F}\x{205F}\x{2800}\x{3000}\x{FE0E}-\x{FE0F}]";

@@ -1,30 +1,30 @@
 //! The rules that one object decides, as CEL: expression and message, each once.
 //!
-//! A message is `Reason: sentence` and shows the form that is asked for. No expression uses a function younger than
-//! the oldest API server we support (1.33).
+//! A message is `Reason: sentence` and shows the required format. No expression uses a function newer than the oldest
+//! supported API server (1.33).
 
 use serde_json::{Value, json};
 
 use super::pattern;
 
-/// How many characters an address may have.
+/// The maximum length of an address, in characters.
 const ADDRESS_LENGTH: usize = 254;
-/// How many of them before the `@`.
+/// The maximum length of the part before the `@`, in characters.
 const LOCAL_PART_LENGTH: usize = 64;
-/// How many characters a domain may have.
+/// The maximum length of a domain, in characters.
 const DOMAIN_LENGTH: usize = 253;
-/// How many characters a name may have.
+/// The maximum length of a name, in characters.
 const NAME_LENGTH: usize = 100;
-/// How many Host Admins a partner has at most.
+/// The maximum number of Host Admins of a partner.
 const HOST_ADMINS: usize = 32;
-/// The largest quota that can be written.
+/// The largest quota.
 const MAX_GUESTS: i64 = 1_000_000;
 
 fn rule(expression: impl Into<String>, message: &str) -> Value {
     json!({ "rule": expression.into(), "message": message })
 }
 
-/// Names a field below the place of the rule as the one at fault.
+/// Reports the violation at a field below the rule's own place.
 fn at(field: &str, mut rule: Value) -> Value {
     rule["fieldPath"] = json!(field);
     rule
@@ -38,7 +38,7 @@ fn one_of(words: &[&str]) -> String {
     format!("self in [{}]", words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", "))
 }
 
-/// The name of an object: it is a key of lists, a label value elsewhere, and part of messages.
+/// Limits the name of an object: it is a key of lists, a label value elsewhere, and part of messages.
 pub fn name_length() -> Value {
     rule("self.metadata.name.size() <= 63", "InvalidValue: metadata.name has at most 63 characters")
 }
@@ -55,31 +55,31 @@ pub fn address() -> Value {
     )
 }
 
-/// `Immutable`. The field is required, and so is everything around it: it cannot be taken away and written anew.
+/// `Immutable`. The field and all its parents are required, so it cannot be removed and added with another value.
 pub fn immutable(field: &str) -> Value {
     rule("self == oldSelf", &format!("Immutable: {field} never changes; delete the object and create another"))
 }
 
-/// `Immutable` of an address: its case says nothing, here as everywhere.
+/// `Immutable` of an address: a change of case is allowed.
 pub fn immutable_address() -> Value {
     let mut rule = immutable("email");
     rule["rule"] = json!("self.lowerAscii() == oldSelf.lowerAscii()");
     rule
 }
 
-/// `HostAdminRequired` where the list is there.
+/// `HostAdminRequired` for a list that is present.
 pub fn host_admins_counted() -> Value {
     rule(format!("self.size() >= 1 && self.size() <= {HOST_ADMINS}"), HOST_ADMIN_REQUIRED)
 }
 
-/// `HostAdminRequired` where the list is not there: only the object around it can say so.
+/// `HostAdminRequired` for a missing list: only a rule of the parent object can report it.
 pub fn host_admins_given() -> Value {
     at(".hostAdmins", rule("has(self.hostAdmins)", HOST_ADMIN_REQUIRED))
 }
 
 const HOST_ADMIN_REQUIRED: &str = "HostAdminRequired: a partner names 1 to 32 Host Admins, as [alice@host.example]";
 
-/// `InvalidValue`: a set of addresses, alike whatever their case.
+/// `InvalidValue`: no address occurs twice, in any letter case.
 pub fn addresses_once() -> Value {
     rule(
         "self.all(a, self.exists_one(b, b.lowerAscii() == a.lowerAscii()))",
@@ -87,7 +87,7 @@ pub fn addresses_once() -> Value {
     )
 }
 
-/// `InvalidValue`: a set.
+/// `InvalidValue`: no item occurs twice.
 pub fn each_once(what: &str) -> Value {
     rule("self.all(a, self.exists_one(b, b == a))", &format!("InvalidValue: each {what} stands in the list once"))
 }
@@ -97,7 +97,7 @@ pub fn mfa_required() -> Value {
     rule("self", "MfaCannotBeWaived: MFA is always required; write true or leave the field out")
 }
 
-/// `MfaMethodNotAllowed`: something has to be left to enrol.
+/// `MfaMethodNotAllowed`: at least one method has to be allowed.
 pub fn methods_listed() -> Value {
     rule("self.size() > 0", "MfaMethodNotAllowed: methods are a non-empty subset of [TOTP, WebAuthn]")
 }
@@ -115,7 +115,7 @@ pub fn duration() -> Value {
     )
 }
 
-/// `MfaDeadlineTooLong`; silent where the value is no duration at all.
+/// `MfaDeadlineTooLong`. Passes a value that is no duration.
 pub fn enrolment_deadline() -> Value {
     rule(
         format!("self == '' || !{} || duration(self) <= duration('720h')", matches(pattern::DURATION)),
@@ -131,7 +131,7 @@ pub fn instant() -> Value {
     )
 }
 
-/// `InvalidValue`: the name of nothing, or one with hidden characters.
+/// `InvalidValue`: an empty name, or one with hidden characters.
 pub fn account_name() -> Value {
     rule(plain_text(), "InvalidValue: the account is the name of an account in the directory, as instagram-main")
 }
@@ -145,12 +145,12 @@ pub fn display_name() -> Value {
     )
 }
 
-/// Something visible, and nothing hidden.
+/// A visible character, and no hidden one.
 fn plain_text() -> String {
     format!("{} && !{}", matches(pattern::VISIBLE), matches(pattern::HIDDEN))
 }
 
-/// `InvalidValue`; silent where the value is no duration at all.
+/// `InvalidValue`. Passes a value that is no duration.
 pub fn some_time(otherwise: &str) -> Value {
     rule(
         format!("self == '' || !{} || self.matches('[1-9]')", matches(pattern::DURATION)),
@@ -158,7 +158,7 @@ pub fn some_time(otherwise: &str) -> Value {
     )
 }
 
-/// `InvalidValue`; silent where the value is no duration at all.
+/// `InvalidValue`. Passes a value that is no duration.
 pub fn invitation_lifetime() -> Value {
     rule(
         format!("self == '' || !{} || duration(self) <= duration('8760h')", matches(pattern::DURATION)),
@@ -218,7 +218,7 @@ pub fn not_owner() -> Value {
     rule("self != 'Owner'", "OwnerNeverShared: ownership is never shared; a role is Manager or Collaborator")
 }
 
-/// `InvalidValue`; silent for Owner, which has a rule of its own.
+/// `InvalidValue`. Passes Owner, which has its own rule.
 pub fn share_role() -> Value {
     rule(one_of(&["Owner", "Manager", "Collaborator"]), "InvalidValue: a role is Manager or Collaborator")
 }
