@@ -1,4 +1,4 @@
-//! A consistent copy of a directory that may be in use.
+//! A consistent copy of a directory, also while it is in use.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::schema::{self, fault};
 use super::{Error, OpenMode, Store};
 
-/// How much a backup holds.
+/// The number of live records in a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contents {
     /// Live partners.
@@ -19,8 +19,8 @@ pub struct Contents {
     pub accounts: u32,
 }
 
-/// Copies a directory into a new file that only its owner may read. The copy is one state of the directory, also during
-/// writes; it is on the disk when this returns. A file that exists is never touched.
+/// Copies a directory into a new file that only its owner may read. The copy is one state of the directory, also
+/// during writes. It is on the disk when this returns. An existing file is never changed.
 pub fn backup(from: &Path, to: &Path) -> Result<Contents, Error> {
     let mut source = Store::open(from, OpenMode::Read)?;
     if to.symlink_metadata().is_ok() {
@@ -34,7 +34,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<Contents, Error> {
     done
 }
 
-/// Where the copy is written until it is whole.
+/// The temporary file of the incomplete copy, in the same folder.
 fn partial(to: &Path) -> Result<PathBuf, Error> {
     let name = to.file_name().ok_or_else(|| Error::Refused { message: format!("{} is no file name", to.display()) })?;
     let name = format!(".{}.{}.partial", name.to_string_lossy(), std::process::id());
@@ -59,12 +59,12 @@ fn copy(source: &mut Store, partial: &Path) -> Result<Contents, Error> {
     Ok(contents)
 }
 
-/// Gives the copy its name, unless another file took it meanwhile.
+/// Moves the complete copy to its final name. Fails if another file has the name by now.
 fn publish(partial: &Path, to: &Path) -> Result<(), Error> {
     match fs::hard_link(partial, to) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(to)),
-        // Some file systems have no second names.
+        // Some file systems do not support hard links.
         Err(_) if to.symlink_metadata().is_err() => fs::rename(partial, to).map_err(|error| failed(to, &error))?,
         Err(_) => return Err(exists(to)),
     }

@@ -1,7 +1,8 @@
-//! Following the changes: which hints a follower still has to be told, at the cost of one pragma while nothing happens.
+//! Reads the log of changes for a follower. While nothing changes, a poll costs one pragma.
 //!
-//! `PRAGMA data_version` moves when *another* connection commits. What this connection wrote itself is told too, unless
-//! its effect was handed to whoever asked for it: an answer that got lost (a deadline passed) is a change like any other.
+//! `PRAGMA data_version` changes when *another* connection commits. The feed also reports this connection's own
+//! writes, unless the caller received their effect. A response that was lost (a deadline passed) is a change like any
+//! other.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,15 +12,16 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use crate::directory::{Changed, Changes, Cursor, PartnerId};
 use crate::domain::Email;
 
-/// How many lines the log of changes keeps. Who falls further behind reads everything again.
+/// The maximum number of lines in the log of changes. A follower further behind reads everything again.
 pub const KEPT: i64 = 10_000;
 
-/// The lines that were written by us and whose effects arrived: ranges, first and last, ascending, never touching.
+/// The lines that this connection wrote and whose effects reached the caller. Each range has its first and last line;
+/// ranges are ascending, with gaps between them.
 #[derive(Debug, Default)]
 pub struct Answered(Vec<(i64, i64)>);
 
 impl Answered {
-    /// An effect arrived.
+    /// Adds the line of an effect that reached its caller.
     pub fn add(&mut self, line: Option<i64>) {
         let Some(line) = line else { return };
         self.0.push((line, line));
@@ -37,7 +39,7 @@ impl Answered {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&line))
     }
 
-    /// Whether all lines after one and up to another are in it.
+    /// Whether it contains all lines after `after`, up to and including `to`.
     fn covers(&self, after: i64, to: i64) -> bool {
         after >= to || self.0.iter().any(|(first, last)| *first <= after + 1 && to <= *last)
     }
@@ -47,33 +49,33 @@ impl Answered {
     }
 }
 
-/// How far a connection's follower has read.
+/// The read position of a connection's follower.
 #[derive(Debug, Default)]
 pub struct ChangeFeed {
-    /// `data_version` before the last reading, and how far that reading came.
+    /// `data_version` before the last read, and the last line of that read.
     seen: Option<(i64, i64)>,
-    /// The last line that we know of.
+    /// The last known line.
     head: i64,
     answered: Arc<Mutex<Answered>>,
 }
 
 impl ChangeFeed {
-    /// Where the shell notes the effects that arrived.
+    /// The set into which the worker adds the lines of effects that reached their callers.
     pub fn answered(&self) -> Arc<Mutex<Answered>> {
         Arc::clone(&self.answered)
     }
 
-    /// This connection wrote a line.
+    /// Notes a line that this connection wrote.
     pub fn wrote(&mut self, line: Option<i64>) {
         self.head = self.head.max(line.unwrap_or_default());
     }
 
-    /// Nothing is known of this connection's own writes: the next reading goes by the log alone.
+    /// Forgets the read position, so that the next read uses the log alone.
     pub fn start_over(&mut self) {
         self.seen = None;
     }
 
-    /// What a follower who has read up to `since` does not know yet.
+    /// The changes after `since` that the follower has not received as effects.
     pub fn changes(&mut self, connection: &Connection, since: Cursor) -> rusqlite::Result<Changes> {
         let version = connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,11 +85,12 @@ impl ChangeFeed {
             self.seen = Some((version, self.head));
             return Ok(Changes { cursor: Cursor(self.head), changed: BTreeSet::new() });
         }
-        // One snapshot: the log may be cut at its far end while we read.
+        // One snapshot, because another process may trim the log during the read.
         let snapshot = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
         let cursor = head(&snapshot)?;
         let changed = if since > cursor || oldest(&snapshot)?.is_none_or(|oldest| since.0 + 1 < oldest) {
-            // Nothing was ever written, or the file is another (a restored backup), or the log does not reach back so far.
+            // The log is empty, or the file is another one (a restored backup), or the log does not reach back to
+            // `since`.
             if cursor == since { BTreeSet::new() } else { BTreeSet::from([Changed::Everything]) }
         } else {
             told(&snapshot, since, cursor, &answered)?
@@ -99,7 +102,7 @@ impl ChangeFeed {
     }
 }
 
-/// The last line that was ever written.
+/// The last line ever written.
 pub fn head(connection: &Connection) -> rusqlite::Result<Cursor> {
     let sql = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'";
     connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).map(Cursor)
@@ -127,7 +130,7 @@ fn told(
     Ok(changed)
 }
 
-/// A line of the log, as hints.
+/// Adds the hints for one line of the log.
 fn hint(kind: &str, key: String, hints: &mut BTreeSet<Changed>) {
     let address = |key: &str, of: fn(Email) -> Changed| Email::parse(key).map_or(Changed::Everything, of);
     hints.insert(match kind {
@@ -135,7 +138,7 @@ fn hint(kind: &str, key: String, hints: &mut BTreeSet<Changed>) {
         "user" => address(&key, Changed::User),
         "partner" => Changed::Partner(PartnerId(key)),
         "account" => Changed::Account(key),
-        // Somebody who needs to know reads them anew with everything else.
+        // Shares are read again with everything else.
         "share" => return,
         _ => Changed::Everything,
     });

@@ -1,25 +1,25 @@
-//! Emptying the write-ahead log into the directory's own file. SQLite leaves committed transactions in `FILE-wal`; a copy of the
-//! file alone would be a valid directory without them. See `docs/adr/0009-backups-and-the-journal.md`.
+//! Empties the write-ahead log into the directory's own file. SQLite leaves committed transactions in `FILE-wal`; a
+//! copy of the file alone would be a valid directory without them. See `docs/adr/0009-backups-and-the-journal.md`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-/// How long the directory waits for the next request before it empties the log.
+/// The idle time after which the directory empties the log.
 pub(super) const IDLE: Duration = Duration::from_millis(100);
-/// At this many pages (4 KiB each) SQLite empties the log in the middle of a burst. A copy of the file is torn only if it is made
-/// while that happens, so it shall be rare.
+/// The number of pages (4 KiB each) at which SQLite empties the log during a burst of writes. A copy of the file made
+/// at that moment is inconsistent, so it should happen rarely.
 const PAGES: u32 = 4_096;
-/// How long a checkpoint waits for a reader of another process.
+/// The maximum time that a checkpoint waits for a reader of another process.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The write-ahead log of one connection.
 #[derive(Debug)]
 pub(super) struct Log {
-    /// `None`: there is none that this connection may write to.
+    /// `None`: this connection has no log to write to.
     path: Option<PathBuf>,
-    /// The directory's file, where the store's connection only reads: a second connection empties the log.
+    /// The directory's file, if the store's connection is read-only: a second connection empties the log.
     read_only: Option<PathBuf>,
 }
 
@@ -36,26 +36,26 @@ impl Log {
         Self { path: Some(beside(file, "-wal")), read_only: Some(file.to_owned()) }
     }
 
-    /// Whether the store has to empty the log while no request comes. A store that only reads does so when it is opened and
-    /// closed: in between, the writers of the log do.
+    /// Whether the store has to empty the log when it is idle. A read-only store empties it only at open and close,
+    /// because the writers do it in between.
     pub(super) fn waits_for_rest(&self) -> bool {
         self.read_only.is_none() && !self.is_empty()
     }
 
-    /// Whether nothing is in the log, whichever process wrote it.
+    /// Whether the log is empty, whichever process wrote it.
     pub(super) fn is_empty(&self) -> bool {
         let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
         self.path.as_ref().is_none_or(|path| length(path) == 0)
     }
 
-    /// Empties the log into the file. Where another process reads at the moment, it stays for the next time.
+    /// Empties the log into the file. If another process is reading, the log stays until the next checkpoint.
     pub(super) fn checkpoint(&self, connection: &Connection, patience: Duration) {
         if self.is_empty() {
             return;
         }
         let run = || {
             if let Some(file) = &self.read_only {
-                // Where this process may not write, the file stays as it is.
+                // Fails without write permission; the file then stays as it is.
                 let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
                 return truncate(&Connection::open_with_flags(file, flags)?);
             }
@@ -75,7 +75,7 @@ fn truncate(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
 }
 
-/// The file of SQLite's that lies beside a directory's file.
+/// The path of a file that SQLite keeps beside the directory's file.
 pub(super) fn beside(file: &Path, end: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(end);

@@ -1,4 +1,5 @@
-//! A copy of any directory in memory, to rehearse on: what is done to it is what would be done.
+//! A copy of any directory in memory, for rehearsals: operations on the copy have the same effects as on the
+//! original.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,8 +13,8 @@ use crate::directory::{GuestRecord, Login, MfaRecord, Operation, Origin, Owner, 
 use crate::domain::Email;
 
 impl Store {
-    /// A directory in memory that holds all this. What another backend calls its own, such as the rules for links in mails,
-    /// is not in it.
+    /// Creates a directory in memory with this content. The copy lacks rules of other backends, such as those for links
+    /// in mails.
     pub fn copy(all: &Snapshot, owner: &Owner) -> Result<Self, Error> {
         let mut store = Self::open(Path::new(":memory:"), OpenMode::Create)?;
         let failed = |error: rusqlite::Error| fault("copy the directory", &error);
@@ -26,7 +27,7 @@ impl Store {
     }
 }
 
-/// The facts of copied records that no row of this backend can hold. No operation changes them, but for an admission.
+/// Facts of copied records for which this backend has no columns. Only an admission changes them.
 #[derive(Default)]
 pub(super) struct Beside(BTreeMap<Email, Facts>);
 
@@ -43,7 +44,7 @@ impl Beside {
             let facts = Facts {
                 email: guest.email.clone(),
                 mfa_is_unknown: guest.mfa == MfaRecord::Unknown,
-                // The login of an adopted identity is the workspace's.
+                // The workspace, not guestlist, controls the login of an adopted user.
                 login: adopted.then_some(guest.login),
             };
             let held = facts.mfa_is_unknown || facts.login.is_some() || facts.email != guest.address;
@@ -52,7 +53,7 @@ impl Beside {
         Self(all.guests.iter().filter_map(facts).collect())
     }
 
-    /// Completes a record that was read from the rows.
+    /// Adds these facts to a record that was read from the rows.
     pub fn complete(&self, record: &mut GuestRecord) {
         let Some(facts) = self.0.get(&record.address) else { return };
         record.email = facts.email.clone();
@@ -62,7 +63,8 @@ impl Beside {
         record.login = facts.login.unwrap_or(record.login);
     }
 
-    /// Takes an operation in: who is admitted anew is known by the address that is invited.
+    /// Applies an operation: an admission drops the copied facts, because the invited address is then the current
+    /// one.
     pub fn take_in(&mut self, operation: &Operation) {
         if let Operation::InviteGuest { address, .. } = operation {
             self.0.remove(address);
@@ -70,7 +72,8 @@ impl Beside {
     }
 }
 
-/// Another backend may hold what this one would never take, since somebody put it in there: a plan shows how it is fixed.
+/// Removes constraints and triggers, because another backend may contain data that this one refuses. A plan can then
+/// show the fix.
 fn loosen(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")?;
     let triggers: Vec<String> = connection
@@ -103,7 +106,7 @@ fn fill(tx: &Connection, all: &Snapshot, owner: &Owner) -> rusqlite::Result<()> 
         let sql = "INSERT INTO mails (address, mailed_at, recent) VALUES (?1, ?2, ?3)";
         tx.prepare_cached(sql)?.execute(params![mail.address.as_str(), stamp(mail.at), recent_text(&mail.recent)])?;
     }
-    // A backend may leave out of its list what the record says.
+    // A backend may omit mails that the guest's record contains.
     for guest in &all.guests {
         let Some(at) = guest.last_mail_at else { continue };
         let sql = "INSERT INTO mails (address, mailed_at, recent) VALUES (?1, ?2, ?3) ON CONFLICT (address) DO UPDATE \
@@ -119,7 +122,7 @@ fn fill(tx: &Connection, all: &Snapshot, owner: &Owner) -> rusqlite::Result<()> 
         let sql = "INSERT INTO purged (minute, records) VALUES (?1, ?2)";
         tx.execute(sql, params![stamp(*minute), records])?;
     }
-    // Revisions go on where they were: none may come twice.
+    // Revisions continue after the copied ones, so that none is used twice.
     let newest = all.guests.iter().map(|guest| guest.revision.0).max().unwrap_or_default();
     tx.execute("INSERT INTO changes (seq, kind, key) VALUES ((SELECT coalesce(max(seq), 0) FROM changes) + 1 + ?1, 'copy', '')", [newest])?;
     Ok(())
@@ -145,7 +148,7 @@ fn put_partner(tx: &Connection, partner: &PartnerRecord) -> rusqlite::Result<usi
 }
 
 fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
-    // An identity that is not ours stands among the users.
+    // An identity without an ownership mark is stored among the users.
     let Some(mark) = &guest.mark else { return Ok(()) };
     let origin = match mark.origin {
         Origin::Created => "Made",

@@ -1,9 +1,9 @@
-//! A digest of all rows, which proves that the pages of a file belong to one state of the directory. Triggers keep it in
-//! `meta`, in the transaction that changes a row. Pages of two states, a log beside the wrong file and a damaged row give
-//! another digest. See `docs/adr/0009-backups-and-the-journal.md`.
+//! A digest of all rows, which proves that the pages of a file belong to one state of the directory. Triggers update
+//! it in `meta`, in the transaction that changes a row. Pages of two states, a log beside the wrong file and a
+//! damaged row give another digest. See `docs/adr/0009-backups-and-the-journal.md`.
 //!
-//! The digest of a row covers the table's name and the values. The digest of all rows is the exclusive or of theirs: the
-//! order does not matter, and the same step adds a row and removes it.
+//! The digest of a row covers the table's name and the values. The digest of all rows is the exclusive or of the row
+//! digests. The order does not matter, and the same step adds a row and removes it.
 
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;

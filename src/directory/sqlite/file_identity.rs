@@ -1,5 +1,5 @@
-//! Whether the file that was opened is still the one that its name stands for. SQLite goes on with a file that was moved,
-//! deleted or replaced, unseen by everybody else: what is taken away there is taken away nowhere.
+//! Whether the opened file is still the one at its path. SQLite continues with a file that was moved, deleted or
+//! replaced, and no other process sees it. A revocation written there would have no effect.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -9,27 +9,27 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use super::schema::APPLICATION_ID;
 
-/// A file's name, and which file it stood for.
+/// A path, and the file that was at it when it was opened.
 #[derive(Debug)]
 pub struct Opened {
     path: PathBuf,
-    /// Device and inode; `None`: nothing to compare with (`:memory:`).
+    /// Device and inode; `None`: no file to compare with (`:memory:`).
     file: Option<(u64, u64)>,
 }
 
 impl Opened {
-    /// Notes which file a name stands for now.
+    /// Records which file is at the path now.
     pub fn of(path: &Path) -> Self {
         Self { path: path.to_owned(), file: identity(path).ok() }
     }
 
-    /// Fails where the name stands for another file, or for none.
+    /// Fails if another file, or none, is at the path.
     pub fn check(&self) -> Result<(), Error> {
         let Some(file) = self.file else { return Ok(()) };
         let path = self.path.display();
         let context = match identity(&self.path) {
             Ok(now) if now == file => return Ok(()),
-            // What was taken away in ours is not taken away in this one, and whoever reads the directory reads this one.
+            // Revocations in the old file are not in the new one, and readers of the directory read the new one.
             Ok(_) if is_directory(&self.path) => {
                 let message = format!(
                     "{path} was replaced by another directory while guestlist ran, and nothing more is done in the one that was \
@@ -49,7 +49,8 @@ impl Opened {
     }
 }
 
-/// Whether a file has the head of one of ours. It is only looked at: opening it would leave files of SQLite's beside it.
+/// Whether a file has the header of a guestlist directory. It reads the bytes without SQLite, which would create
+/// files beside it.
 fn is_directory(path: &Path) -> bool {
     let mut head = [0; 72];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));

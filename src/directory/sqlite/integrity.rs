@@ -1,11 +1,11 @@
-//! Whether a file is one directory, and not pages of two: a copy that was made while the directory was being written may open
-//! without an error. The check reads all of it.
+//! Whether a file is one consistent directory. A copy made during writes may mix pages of two states and still open
+//! without an error. The check reads the whole file.
 
 use rusqlite::Connection;
 
 use super::digest;
 
-/// SQLite itself counts the changes. No trigger sees that number, so the digest does not cover it.
+/// SQLite counts the changes in its own table. Triggers do not see that number, so the digest does not cover it.
 const SEQUENCE: &str = "SELECT ifnull((SELECT max(seq) FROM changes), 0) \
                         IS (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes')";
 

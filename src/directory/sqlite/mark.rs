@@ -1,4 +1,4 @@
-//! Gates that look at facts in the operation's own transaction, and the operations that write marks.
+//! Preconditions that are checked in the operation's own transaction, and the operations that write ownership marks.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -8,17 +8,17 @@ use super::write::{Write, WriteOutcome};
 use crate::domain::Methods;
 
 impl Write<'_> {
-    /// Nothing is given to somebody who is not live.
+    /// Fails for a deactivated guest.
     pub(super) fn live(&self, record: &GuestRecord) -> Result<(), Error> {
         if record.deactivated_at.is_some() { Err(self.stale()) } else { Ok(()) }
     }
 
-    /// Enabling the login, sending a mail or purging the record would undo the decision of an administrator.
+    /// Enabling the login, sending a mail or purging the record would undo an administrator's decision.
     pub(super) fn not_disabled_by_other(&self, record: &GuestRecord) -> Result<(), Error> {
         if record.login == Login::DisabledByOther { Err(self.stale()) } else { Ok(()) }
     }
 
-    /// Only who was made by us is disabled, reset or deactivated.
+    /// Fails unless guestlist created the user: others are never disabled, reset or deactivated.
     pub(super) fn made(&self, record: &GuestRecord) -> Result<(), Error> {
         if record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created) {
             return Ok(());
@@ -27,7 +27,7 @@ impl Write<'_> {
         Err(Error::Refused { message })
     }
 
-    /// A mark that is written is the owner's own.
+    /// Checks that the ownership mark names the directory's owner. Without an owner, every mark passes.
     pub(super) fn ours(&self, mark: &OwnershipMark) -> Result<(), Error> {
         let read = || {
             let sql = "SELECT installation, cluster FROM meta WHERE installation IS NOT NULL AND cluster IS NOT NULL";
@@ -42,7 +42,7 @@ impl Write<'_> {
         }
     }
 
-    /// Nobody joins a partner that is not there or was deactivated.
+    /// Fails unless the partner exists and is live.
     pub(super) fn home(&self, partner: &str) -> Result<(), Error> {
         let sql = "SELECT count(*) FROM partners WHERE id = ?1 AND deactivated_at IS NULL";
         let live: i64 = self.tx.query_row(sql, [partner], |row| row.get(0)).map_err(|error| self.failed(&error))?;
@@ -68,7 +68,7 @@ impl Write<'_> {
         }
         self.ours(mark)?;
         self.home(partner)?;
-        // What was adopted stays adopted, and what was made stays made.
+        // An update never changes the origin (created or adopted).
         if record.mark.as_ref().is_none_or(|held| held.origin != mark.origin) {
             return Err(self.stale());
         }
@@ -124,19 +124,19 @@ impl Write<'_> {
             rows::users(self.tx, "WHERE email = ?1", &[&address.as_str()]).map_err(|error| self.failed(&error))?;
         match mark.origin {
             Origin::Created if !user.is_empty() => return Err(Error::Exists { what: address.to_string() }),
-            // There is nobody to adopt.
+            // No user exists to adopt.
             Origin::Adopted if user.is_empty() => return Err(self.stale()),
             // An administrator disabled the login: no mail is sent.
             Origin::Adopted if user.iter().any(|user| !user.enabled) => return Err(self.stale()),
             Origin::Created | Origin::Adopted => {}
         }
-        // A guest is never Owner.
+        // A guest is never an Owner.
         let sql = "SELECT 1 FROM account_owners WHERE email = ?1";
         let owns = self.tx.query_row(sql, [address.as_str()], |_| Ok(())).optional();
         if owns.map_err(|error| self.failed(&error))?.is_some() {
             return Err(Error::Exists { what: address.to_string() });
         }
-        // A record of that identifier and another address: somebody else's.
+        // Another address has a record with this identifier.
         if existing.is_none() && one("WHERE id = ?1", &guest.0)?.is_some() {
             return Err(Error::Exists { what: address.to_string() });
         }

@@ -1,5 +1,6 @@
-//! The embedded directory: one SQLite file. [`Store`] is all of it, synchronous; [`Directory`] runs a store on a thread
-//! of its own, so that no file access blocks the operator; [`Inline`] runs it in the caller, for simulation.
+//! The embedded directory: one SQLite file. [`Store`] is the synchronous implementation. [`Directory`] runs a store
+//! on its own thread, so that file access never blocks the operator. [`Inline`] runs a store in the caller, for
+//! simulation.
 
 mod backup;
 mod change_feed;
@@ -39,7 +40,7 @@ pub use schema::OpenMode;
 use schema::fault;
 pub use worker::{Directory, Inline, ReadOnly};
 
-/// How many records a page holds.
+/// The maximum number of records on a page.
 const PAGE: usize = 500;
 
 /// The directory on one connection, synchronous. Each call is one transaction; none stays open.
@@ -53,12 +54,12 @@ pub struct Store {
 }
 
 impl Drop for Store {
-    /// After a command, or a process that was told to stop, the file alone is the whole directory.
+    /// Empties the log, so that the file alone is the whole directory after a command or a shutdown.
     fn drop(&mut self) {
         if self.place.check().is_ok() {
             return self.checkpoint();
         }
-        // Closing removes the log of this name, which may be another directory's by now.
+        // Closing would delete the log at this path, which may belong to another directory by now.
         let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         if let Err(error) = self.connection.set_db_config(keeps_log, true) {
             tracing::debug!(%error, "failed to leave the write-ahead log alone");
@@ -80,26 +81,26 @@ impl Store {
         })
     }
 
-    /// The same with small pages, for tests of paging.
+    /// Sets the page size, for tests of paging.
     #[must_use]
     pub fn with_page(mut self, page: usize) -> Self {
         self.page = page.max(1);
         self
     }
 
-    /// Whether this store has nothing to bring into the file itself.
+    /// Whether the log needs no checkpoint by this store.
     fn is_at_rest(&self) -> bool {
         !self.log.waits_for_rest()
     }
 
-    /// Brings everything into the file itself.
+    /// Empties the log into the file, unless another file has replaced it.
     fn checkpoint(&self) {
         if self.place.check().is_ok() {
             self.log.checkpoint(&self.connection, schema::PATIENCE);
         }
     }
 
-    /// The connection, for what is neither observing nor executing.
+    /// The connection, for work outside [`DirectoryReader`] and [`DirectoryWriter`].
     pub(crate) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
@@ -121,7 +122,7 @@ impl Store {
         let sql = "UPDATE meta SET installation = ?1, cluster = ?2 WHERE installation IS NULL";
         tx.execute(sql, params![owner.installation, owner.cluster]).map_err(failed)?;
         tx.commit().map_err(failed)?;
-        // Somebody else may have been faster.
+        // Another process may have claimed it first.
         match self.owner()? {
             Some(current) if current != *owner => Err(Error::Foreign { owner: current }),
             Some(_) | None => Ok(()),
@@ -135,14 +136,14 @@ impl Store {
         }
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let values = params![owner.installation, owner.cluster];
-        // Whoever led it until now is fenced by the epoch.
+        // The epoch fences the former leader.
         tx.execute("UPDATE meta SET installation = ?1, cluster = ?2, epoch = epoch + 1", values).map_err(failed)?;
         tx.execute("UPDATE partners SET installation = ?1, cluster = ?2", values).map_err(failed)?;
         tx.execute("UPDATE guests SET installation = ?1, cluster = ?2", values).map_err(failed)?;
         let line = rows::changed(&tx, "everything", "").map_err(failed)?;
         tx.execute("UPDATE guests SET revision = ?1", [line]).map_err(failed)?;
         tx.commit().map_err(failed)?;
-        // Its marks are others now: also this connection's follower reads it anew.
+        // Every ownership mark changed, so this connection's follower reads them again too.
         self.follow.wrote(Some(line));
         Ok(())
     }
@@ -171,7 +172,7 @@ impl Store {
         self.follow.changes(&self.connection, since).map_err(|error| fault("read the changes", &error))
     }
 
-    /// Reads in one snapshot: a record is never put together from two states of the file.
+    /// Reads in one snapshot, so that a record never mixes two states of the file.
     fn read<T>(&self, context: &str, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         let snapshot = || {
             let tx = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
@@ -180,7 +181,7 @@ impl Store {
         snapshot().map_err(|error| fault(context, &error))
     }
 
-    /// One page of a listing by key; one more row than a page tells whether another follows.
+    /// One page of a listing by key. It reads one more row than a page, which tells whether another page follows.
     fn page<T>(
         &self,
         after: Option<PageToken>,
@@ -253,7 +254,7 @@ impl Store {
         Ok(read.into_iter().next())
     }
 
-    /// Does an operation, and says where its line in the changes is, if it wrote any.
+    /// Executes an operation. Also returns its line in the log of changes, if it wrote one.
     fn execute(
         &mut self,
         operation: &Operation,

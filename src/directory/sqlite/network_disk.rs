@@ -1,9 +1,9 @@
-//! Whether a file lies on a network file system. SQLite's log needs shared memory and locks that all processes see; there, two
-//! machines can damage the directory without an error.
+//! Whether a file is on a network file system. SQLite's log needs shared memory and locks that all processes see. On
+//! a network file system, two machines can damage the directory without an error.
 
 use std::path::{Path, PathBuf};
 
-/// File systems whose files other machines can have open, as `/proc/self/mountinfo` names them.
+/// File systems whose files several machines can open, with their names in `/proc/self/mountinfo`.
 const NETWORK: [&str; 14] = [
     "9p",
     "afs",
@@ -21,7 +21,7 @@ const NETWORK: [&str; 14] = [
     "smb3",
 ];
 
-/// The network file system of a file, if it lies on one. Where the system does not say, it counts as local.
+/// The network file system of a file, if it is on one. If the system does not tell, the file counts as local.
 pub fn network_disk(file: &Path) -> Option<String> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().ok()?;
@@ -33,7 +33,8 @@ fn is_network(name: &str) -> bool {
     NETWORK.contains(&name) || name.starts_with("fuse.") && !name.starts_with("fuse.fuse-overlayfs")
 }
 
-/// The file system of a folder: that of the longest mount point above it, the last one where several lie on each other.
+/// The file system of a folder: the one with the longest mount point above it, and the last one of several at the
+/// same mount point.
 fn file_system<'a>(folder: &Path, mounts: &'a str) -> Option<&'a str> {
     let mut found: Option<(usize, &str)> = None;
     for line in mounts.lines() {
@@ -50,7 +51,7 @@ fn file_system<'a>(folder: &Path, mounts: &'a str) -> Option<&'a str> {
     found.map(|(_, name)| name)
 }
 
-/// A path in which blanks stand as `\040`.
+/// A path whose special characters are escaped, such as `\040` for a space.
 fn unescaped(text: &str) -> PathBuf {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()

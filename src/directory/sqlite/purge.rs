@@ -1,4 +1,4 @@
-//! The last step of a removal, and giving back what nobody declares: records go for good, as far as they are ours to end.
+//! Deletes records for good: purge of deactivated guests, and unmanage of orphans.
 
 use rusqlite::params;
 
@@ -8,7 +8,7 @@ use super::write::{Write, WriteOutcome};
 use jiff::Timestamp;
 
 impl Write<'_> {
-    /// Only the deactivation that was planned on: who has come back since is not purged.
+    /// Purges only the deactivation that was planned on: a guest who was admitted again since is not purged.
     pub(super) fn destroy(&self, record: &GuestRecord, since: Timestamp, at_most: u32) -> Result<WriteOutcome, Error> {
         self.made(record)?;
         self.not_disabled_by_other(record)?;
@@ -17,7 +17,7 @@ impl Write<'_> {
         }
         self.count_destroyed(at_most)?;
         let address = record.address.as_str();
-        // Who has become a workspace user meanwhile keeps what is his.
+        // A person who has become a workspace user keeps the enrolled methods.
         let sql = "DELETE FROM mfa WHERE address = ?1 AND NOT EXISTS (SELECT 1 FROM users WHERE email = ?1)";
         self.sql(sql, [address])?;
         self.sql("DELETE FROM guests WHERE id = ?1", [&record.id.0])?;
@@ -36,8 +36,8 @@ impl Write<'_> {
         self.done("partner", id)
     }
 
-    /// The identity stays and is the workspace's. Nobody vouches for one that we made: it is not verified, so it speaks for
-    /// nobody.
+    /// Removes the record; the user stays as a workspace user. The address of a user that guestlist created becomes
+    /// unverified, because no other party has confirmed it.
     pub(super) fn give_back(&self, record: &GuestRecord) -> Result<usize, Error> {
         self.live(record)?;
         let made = record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created);
@@ -49,7 +49,7 @@ impl Write<'_> {
         self.drop_record(record)
     }
 
-    /// Grants, invitation, membership and mark go.
+    /// Deletes grants, invitation, membership and ownership mark.
     pub(super) fn drop_record(&self, record: &GuestRecord) -> Result<usize, Error> {
         self.sql("DELETE FROM grants WHERE guest = ?1", [&record.id.0])?;
         self.sql("DELETE FROM guests WHERE id = ?1", [&record.id.0])

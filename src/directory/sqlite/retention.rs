@@ -1,5 +1,5 @@
-//! What is remembered beside the records and outlives them: the last mail to each address, what a share was when something
-//! was first given through it, and how many records were purged in the last hour.
+//! Facts that outlive the records: the last mail to each address, each share as it was at its first grant, and the
+//! purges of the last hour.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -8,7 +8,7 @@ use super::super::{DESTROYED_KEPT, Error, Grant, GuestRecord, MAILS_KEPT, Purged
 use super::rows::{self, stamp};
 use super::write::{Write, WriteOutcome};
 
-/// How many records were purged lately; what is older than an hour may still be among them.
+/// The number of recently purged records. Entries older than one hour may be among them.
 pub fn destroyed(connection: &Connection) -> rusqlite::Result<Purged> {
     let mut statement = connection.prepare_cached("SELECT minute, records FROM purged")?;
     statement.query_map([], |row| Ok((rows::time(row, 0)?, row.get(1)?)))?.collect()
@@ -19,7 +19,7 @@ fn before(at: Timestamp, age: SignedDuration) -> Timestamp {
 }
 
 impl Write<'_> {
-    /// A mail goes out. Who has no record any more is forgotten after a while.
+    /// Records a sent mail. Old mails to addresses without a record are deleted.
     pub(super) fn mailed(&self, address: &str, namespace: &str) -> Result<usize, Error> {
         let sql = "DELETE FROM mails WHERE mailed_at < ?1 AND NOT EXISTS \
                    (SELECT 1 FROM guests WHERE guests.address = mails.address)";
@@ -32,7 +32,7 @@ impl Write<'_> {
         self.sql(sql, params![address, stamp(self.at), recent])
     }
 
-    /// A share gives one account to the guests of one partner, from the first grant on.
+    /// Records the partner and account of a share at its first grant. They never change afterwards.
     pub(super) fn remember_share(&self, record: &GuestRecord, grant: &Grant) -> Result<(), Error> {
         let sql = "INSERT OR IGNORE INTO shares (uid, partner_name, account) VALUES (?1, ?2, ?3)";
         self.sql(sql, params![grant.share_uid, record.partner_name, grant.account])?;
@@ -54,7 +54,7 @@ impl Write<'_> {
         }
     }
 
-    /// Counts a record that is purged, where the pace allows one more.
+    /// Counts a purged record. Fails once the hourly limit is reached.
     pub(super) fn count_destroyed(&self, at_most: u32) -> Result<(), Error> {
         let known = destroyed(self.tx).map_err(|error| self.failed(&error))?;
         if super::super::destroyed_lately(&known, self.at) >= at_most {

@@ -1,4 +1,4 @@
-//! Rows as records, and back.
+//! Conversion between rows and records.
 
 use crate::util::small_map::SmallMap;
 
@@ -15,13 +15,13 @@ use crate::domain::{Email, GuestRole, Methods, MfaMethod, ShareRole};
 
 type Result<T> = rusqlite::Result<T>;
 
-/// An instant as it is stored: RFC 3339 to the nanosecond, so that nothing comes back other than it went in, and at a
-/// fixed width, so that earlier is smaller.
+/// The stored form of an instant: RFC 3339 to the nanosecond. Nothing is lost, and the fixed width makes text order
+/// the order in time.
 pub fn stamp(time: Timestamp) -> String {
     format!("{time:.9}")
 }
 
-/// Methods as they are stored.
+/// The stored form of methods.
 pub fn methods_text(methods: &Methods) -> String {
     methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(",")
 }
@@ -53,7 +53,7 @@ fn methods(row: &Row<'_>, column: usize) -> Result<Methods> {
         .collect()
 }
 
-/// A partner.
+/// Selects partners, for [`partner`].
 pub const PARTNER: &str = "SELECT id, installation, cluster, namespace, name, uid, display_name, host_admins, deactivated_at, suspended FROM partners";
 
 /// Reads a row of [`PARTNER`].
@@ -79,7 +79,7 @@ pub fn partner(row: &Row<'_>) -> Result<PartnerRecord> {
     })
 }
 
-/// A guest, without MFA and grants. An adopted one may log in as the workspace says, not as we say.
+/// Selects guests, without MFA and grants. The login of an adopted guest comes from the workspace user.
 pub const GUEST: &str = "SELECT id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
 partner_name, display_name, role, sent_at, invitation_ends, \
 (SELECT mailed_at FROM mails WHERE mails.address = guests.address), joined_at, \
@@ -111,7 +111,7 @@ fn guest(row: &Row<'_>) -> Result<GuestRecord> {
             uid: row.get(7)?,
             origin: if origin == "Adopted" { Origin::Adopted } else { Origin::Created },
         }),
-        // The embedded directory's guests cannot change their address.
+        // Guests of the embedded directory cannot change their address.
         email: address.clone(),
         address,
         partner: PartnerId(row.get(9)?),
@@ -135,7 +135,7 @@ fn guest(row: &Row<'_>) -> Result<GuestRecord> {
     })
 }
 
-/// The guests that a condition selects, whole.
+/// The guests that a condition selects, with MFA and grants.
 pub fn guests(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<GuestRecord>> {
     let mut statement = connection.prepare_cached(&format!("{GUEST} {tail}"))?;
     let mut records = statement.query_map(values, guest)?.collect::<Result<Vec<_>>>()?;
@@ -151,7 +151,7 @@ pub fn one_guest(connection: &Connection, tail: &str, value: &str) -> Result<Opt
     Ok(guests(connection, tail, &[&value])?.into_iter().next())
 }
 
-/// What an identity has enrolled.
+/// The methods that an identity has enrolled.
 pub fn mfa(connection: &Connection, address: &Email) -> Result<SmallMap<MfaMethod, Timestamp>> {
     let mut statement = connection.prepare_cached("SELECT method, enrolled_at FROM mfa WHERE address = ?1")?;
     statement
@@ -215,7 +215,7 @@ pub fn mails(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql
     statement.query_map(values, read)?.collect()
 }
 
-/// Mails as they are stored, one a line.
+/// The stored form of mails, one a line.
 pub fn recent_text(mails: &[SentMail]) -> String {
     mails.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
@@ -239,12 +239,12 @@ pub fn partners(connection: &Connection, tail: &str, values: &[&dyn rusqlite::To
     statement.query_map(values, partner)?.collect()
 }
 
-/// Writes down that something changed: a line for whoever follows, whose number is the record's revision from now on.
-/// No revision ever comes twice, also not where a record goes and comes back.
+/// Adds a line to the log of changes. For a guest, the line's number becomes the revision. Numbers are never reused,
+/// even if a record is deleted and created again.
 pub fn changed(connection: &Connection, kind: &str, key: &str) -> Result<i64> {
     let insert = "INSERT INTO changes (kind, key) VALUES (?1, ?2) RETURNING seq";
     let line: i64 = connection.prepare_cached(insert)?.query_row([kind, key], |row| row.get(0))?;
-    // The log is for those who follow closely; who falls behind reads everything again.
+    // The log serves followers that are close behind; others read everything again.
     connection.prepare_cached("DELETE FROM changes WHERE seq <= ?1")?.execute([line - KEPT])?;
     if kind == "guest" {
         let sql = "UPDATE guests SET revision = ?1 WHERE address = ?2";
@@ -253,7 +253,7 @@ pub fn changed(connection: &Connection, kind: &str, key: &str) -> Result<i64> {
     Ok(line)
 }
 
-/// Writes a grant, in the place of one for the same account.
+/// Writes a grant, and replaces one for the same account.
 pub fn put_grant(connection: &Connection, guest: &GuestId, grant: &Grant, since: Timestamp) -> Result<usize> {
     let Grant { account, role, share, share_uid, allowed, asked, until } = grant;
     let sql = "INSERT OR REPLACE INTO grants (guest, account, role, share, share_uid, allowed, asked, until, since) \
@@ -271,7 +271,7 @@ pub fn put_grant(connection: &Connection, guest: &GuestId, grant: &Grant, since:
     ])
 }
 
-/// Whether an account is there and not deleted.
+/// Whether an account exists and is not deleted.
 pub fn account_stands(connection: &Connection, name: &str) -> Result<bool> {
     let deleted: Option<bool> =
         connection.query_row("SELECT deleted FROM accounts WHERE name = ?1", [name], |row| row.get(0)).optional()?;

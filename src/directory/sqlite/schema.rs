@@ -1,4 +1,4 @@
-//! The file: what makes it ours, its tables, and clear words where it is not what it should be.
+//! The file: its identification, its tables, and the messages for a file that is not usable.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use super::super::Error;
 use super::checkpoint::{Log, beside};
 use super::{digest, integrity};
 
-/// Marks the file as a guestlist directory (`glst`).
+/// Identifies the file as a guestlist directory (`glst`).
 pub(super) const APPLICATION_ID: i32 = 0x676c_7374;
 
-/// For how long we wait for another process's transaction.
+/// The maximum wait for another process's transaction.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The tables. Constraints carry the invariants that one row can break.
+/// The tables. Constraints enforce the invariants of single rows.
 const TABLES: &str = "
 PRAGMA application_id = 0x676c7374;
 CREATE TABLE meta (
@@ -158,11 +158,12 @@ CREATE TABLE changes (
 /// The mails of the last hour to an address, for the policy's `invitationsPerHour`.
 const RECENT_MAILS: &str = "ALTER TABLE mails ADD COLUMN recent TEXT NOT NULL DEFAULT ''";
 
-/// The MFA methods allowed to each guest. Nothing was recorded before: all of them, until the membership is next reconciled.
+/// The MFA methods allowed to each guest. Earlier records allow all methods until their membership is next
+/// reconciled.
 const ALLOWED: &str =
     "ALTER TABLE guests ADD COLUMN allowed TEXT NOT NULL DEFAULT 'TOTP,WebAuthn' CHECK (allowed <> '');";
 
-/// Remembers the logins that an administrator disabled; `login` says what guestlist itself decided.
+/// Marks logins that an administrator disabled; `login` holds guestlist's own decision.
 const DISABLED_BY_OTHER: &str = "
 ALTER TABLE guests ADD COLUMN disabled_by_other INTEGER NOT NULL DEFAULT 0 CHECK (disabled_by_other IN (0, 1));
 ";
@@ -173,24 +174,25 @@ const DIGEST: &str = "ALTER TABLE meta ADD COLUMN digest INTEGER NOT NULL DEFAUL
 /// The schema version from which a file has a digest.
 const WITH_DIGEST: i64 = 5;
 
-/// The steps from an empty file to this version's schema. Those from the digest on end with [`digest::renew`].
+/// The steps from an empty file to this version's schema. From the digest on, each step ends with [`digest::renew`].
 fn steps() -> [M<'static>; 5] {
     let renew = |tx: &Transaction<'_>| digest::renew(tx).map_err(Into::into);
     [M::up(TABLES), M::up(RECENT_MAILS), M::up(ALLOWED), M::up(DISABLED_BY_OTHER), M::up_with_hook(DIGEST, renew)]
 }
 
-/// What may be done with the file.
+/// The access that the caller needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
-    /// Read and write; created where it is not there.
+    /// Read and write; a missing file is created.
     Create,
-    /// Read and write; it has to be there, and not empty.
+    /// Read and write; the file must exist and not be empty.
     Write,
-    /// Read; it has to be there, and not empty.
+    /// Read only; the file must exist and not be empty.
     Read,
 }
 
-/// Opens a file, or `:memory:`, and makes sure that it is one directory. Nothing is changed in a file that is not.
+/// Opens a file, or `:memory:`, and checks that it is one consistent directory. A file that fails the check is not
+/// changed.
 pub(super) fn open(path: &Path, access: OpenMode) -> Result<(Connection, Log), Error> {
     let flags = match access {
         OpenMode::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
@@ -209,7 +211,7 @@ pub(super) fn open(path: &Path, access: OpenMode) -> Result<(Connection, Log), E
     }
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(path, flags, access)?;
-    // What is refused stays as it is: closing would write the log into a file that it may not belong to.
+    // A refused file stays unchanged: closing would write the log into it, and the log may belong to another file.
     let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     connection.set_db_config(keeps_log, true).map_err(|error| refused(path, &error))?;
     prepare(path, &mut connection, access)?;
@@ -219,7 +221,7 @@ pub(super) fn open(path: &Path, access: OpenMode) -> Result<(Connection, Log), E
     } else {
         Log::of(&connection).map_err(|error| refused(path, &error))?
     };
-    // After a crash the last transactions are in the log alone.
+    // After a crash, the last transactions are only in the log.
     log.checkpoint(&connection, PATIENCE);
     Ok((connection, log))
 }
@@ -312,7 +314,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: OpenMode) -> Result
     wal(connection).map_err(fail)
 }
 
-/// Refuses a file that is damaged, or a copy that was made while the directory was being written.
+/// Refuses a damaged file, or a copy made during writes.
 fn whole(path: &Path, connection: &Connection, has_digest: bool) -> Result<(), Error> {
     let snapshot = || {
         let tx = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
@@ -330,7 +332,7 @@ fn whole(path: &Path, connection: &Connection, has_digest: bool) -> Result<(), E
     }
 }
 
-/// The way on from a damaged file. A log that holds something may belong to the file that a restored copy replaced.
+/// The fix for a damaged file. A log that is not empty may belong to the file that a restored copy replaced.
 fn way_on(path: &Path) -> String {
     let another = "Was it copied while the directory was being written? Restore another copy; `guestlist directory backup FILE` \
                    makes one that is consistent";
@@ -345,8 +347,8 @@ fn way_on(path: &Path) -> String {
     )
 }
 
-/// What the file says of itself: application, schema version, number of tables. One snapshot: another process may be
-/// creating it.
+/// The file's application identifier, schema version and number of tables. One snapshot, because another process may
+/// be creating it.
 fn identity(connection: &Connection) -> rusqlite::Result<(i32, i64, i64)> {
     let snapshot = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
     let tables = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -355,7 +357,7 @@ fn identity(connection: &Connection) -> rusqlite::Result<(i32, i64, i64)> {
     Ok((id, version, tables))
 }
 
-/// Brings a file to this version's schema. Another process may be doing the same: whoever comes second finds it done.
+/// Migrates a file to this version's schema. If another process migrates it first, nothing is left to do.
 fn migrate(path: &Path, connection: &mut Connection, steps: &[M<'_>], known: i64) -> Result<(), Error> {
     let fail = |error: rusqlite::Error| refused(path, &error);
     wal(connection).map_err(fail)?;
@@ -370,7 +372,7 @@ fn migrate(path: &Path, connection: &mut Connection, steps: &[M<'_>], known: i64
     Err(Error::Refused { message: format!("{} cannot be brought to this version's schema: {error}", path.display()) })
 }
 
-/// Changing the journal's mode does not wait for a lock by itself.
+/// SQLite does not wait for a lock when it changes the journal mode, so this retries.
 fn wal(connection: &Connection) -> rusqlite::Result<()> {
     let mut tries = 0;
     loop {
@@ -384,7 +386,7 @@ fn wal(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-/// A failure to open, in words.
+/// The error for a file that cannot be opened.
 fn refused(path: &Path, error: &rusqlite::Error) -> Error {
     let what = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "is not an SQLite file; nothing was changed. Name another file",
@@ -403,7 +405,7 @@ fn refused(path: &Path, error: &rusqlite::Error) -> Error {
     Error::Refused { message: format!("{} {what}.", path.display()) }
 }
 
-/// A failure while working, typed by what happens next.
+/// The error for a failed query, typed by the retry that it needs.
 pub fn fault(context: &str, error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::ReadOnly) => {

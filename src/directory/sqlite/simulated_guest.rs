@@ -1,5 +1,5 @@
-//! What happens in a workspace without guestlist: people and accounts are imported, guests follow their invitation and
-//! turn MFA on, owners change. No identity provider is there to do it, so the command line plays it.
+//! Simulates the workspace around guestlist: imports, guests who accept an invitation or enrol MFA, and changes of
+//! Owners. The embedded directory has no identity provider, so the command line simulates these steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,12 +29,12 @@ impl Store {
         let result = work(&tx)?;
         let head = change_feed::head(&tx).map_err(failed)?;
         tx.commit().map_err(failed)?;
-        // Nobody who follows this connection did it: it is told.
+        // No caller received this change as an effect, so the change feed reports it.
         self.follow.wrote(Some(head.0));
         Ok(result)
     }
 
-    /// Everything, in one snapshot.
+    /// The whole content, in one snapshot.
     pub fn everything(&mut self) -> Result<Snapshot, Error> {
         let failed = |error: rusqlite::Error| fault("read the directory", &error);
         let tx = self.connection().transaction().map_err(failed)?;
@@ -63,7 +63,7 @@ impl Store {
         self.import_as(|_| Ok(import.clone()))
     }
 
-    /// The same with a file, whose entries may leave fields out.
+    /// Imports a file whose entries may leave fields out.
     pub fn import_file(&mut self, file: &ImportFile) -> Result<Imported, Error> {
         self.import_as(|tx| completed(tx, file))
     }
@@ -89,13 +89,13 @@ impl Store {
         plan_import(&snapshot, import).map(|planned| planned.said)
     }
 
-    /// The same with a file, whose entries may leave fields out.
+    /// Rehearses the import of a file whose entries may leave fields out.
     pub fn rehearse_import_file(&mut self, file: &ImportFile) -> Result<Imported, Error> {
         let import = completed(self.connection(), file)?;
         self.rehearse_import(&import)
     }
 
-    /// A guest accepts the invitation and joins.
+    /// Simulates a guest who accepts the invitation.
     pub fn accept(&mut self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         self.play("accept", |tx| {
             let guest = live_guest(tx, email)?;
@@ -121,7 +121,7 @@ impl Store {
         })
     }
 
-    /// A guest turns MFA on.
+    /// Simulates a guest who enrols an MFA method.
     pub fn enroll_mfa(&mut self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Error> {
         self.play("enrol MFA", |tx| {
             let guest = live_guest(tx, email)?;
@@ -143,7 +143,7 @@ impl Store {
         })
     }
 
-    /// An administrator disables or enables the login of a guest, also of a deactivated one.
+    /// Simulates an administrator who disables or enables a guest's login, also that of a deactivated guest.
     pub fn set_login(&mut self, email: &Email, enabled: bool) -> Result<bool, Error> {
         self.play("switch the login", |tx| {
             let failed = |error: rusqlite::Error| fault("read a guest", &error);
@@ -160,7 +160,7 @@ impl Store {
         })
     }
 
-    /// MFA is taken away behind the operator's back.
+    /// Simulates the removal of all MFA methods outside guestlist.
     pub fn reset_mfa(&mut self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         self.play("reset MFA", |tx| {
             let guest = live_guest(tx, email)?;
@@ -174,7 +174,7 @@ impl Store {
         })
     }
 
-    /// An account changes hands.
+    /// Replaces the Owners of an account.
     pub fn set_owner(&mut self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Error> {
         self.play("set the owners", |tx| {
             let old = known_account(tx, account)?;
@@ -187,7 +187,7 @@ impl Store {
         })
     }
 
-    /// An account goes, or comes back. The grants on it are as they were: whoever reconciles decides anew.
+    /// Deletes or restores an account. Its grants stay until the next reconcile.
     pub fn set_deleted(&mut self, account: &str, deleted: bool) -> Result<bool, Error> {
         self.play("delete or restore the account", |tx| {
             let old = known_account(tx, account)?;
@@ -232,7 +232,7 @@ pub(super) fn put_user(tx: &Connection, user: &UserRecord) -> rusqlite::Result<(
         "INSERT OR REPLACE INTO users (email, name, enabled, verified) VALUES (?1, ?2, ?3, ?4)",
         params![user.email.as_str(), user.name, user.enabled, user.verified],
     )?;
-    // Whether an adopted guest may log in is the workspace's word.
+    // The workspace controls the login of an adopted guest.
     let adopted = rows::one_guest(tx, "WHERE origin = 'Adopted' AND address = ?1", user.email.as_str())?;
     if adopted.is_some() {
         changed(tx, "guest", user.email.as_str())?;
@@ -277,7 +277,7 @@ fn guest_now(tx: &Connection, email: &Email) -> Result<Option<GuestRecord>, Erro
         .map_err(|error| fault("read a guest", &error))
 }
 
-/// A guest is never Owner, made or adopted: what would be his is refused before it is.
+/// Refuses Owners that are live guests, created or adopted.
 fn no_guest_owns<'a>(tx: &Connection, account: &str, owners: impl IntoIterator<Item = &'a Email>) -> Result<(), Error> {
     for owner in owners {
         if guest_now(tx, owner)?.is_some() {

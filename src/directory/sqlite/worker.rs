@@ -1,5 +1,5 @@
-//! Two ways to run a store: on a thread of its own, so that no file access blocks the operator, and in the caller, for
-//! simulation under paused time.
+//! Two ways to run a store. One uses its own thread, so that file access never blocks the operator. The other runs in
+//! the caller, for simulation under paused time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +19,10 @@ use super::{
 use crate::directory::{DirectoryReader, DirectoryWriter};
 use crate::domain::Email;
 
-/// How many requests may wait for the thread.
+/// The maximum number of queued requests.
 const WAITING: usize = 256;
 
-/// Something that runs a closure on the store.
+/// Runs a closure on the store.
 trait Run: Send + Sync {
     fn run<'a, T: Send + 'static>(
         &'a self,
@@ -32,13 +32,13 @@ trait Run: Send + Sync {
 
 type Work = Box<dyn FnOnce(&mut Store) + Send>;
 
-/// A store on a thread of its own. The thread ends when the last handle is dropped, and the last handle waits for it: the file
-/// holds everything by then.
+/// A store on its own thread. The thread ends when the last handle is dropped. The last handle waits for it, so the
+/// file is complete by then.
 #[derive(Clone)]
 pub struct Directory(Arc<Worker>);
 
 struct Worker {
-    /// `None`: the thread has to end.
+    /// `None` tells the thread to end.
     work: Option<mpsc::Sender<Work>>,
     thread: Option<JoinHandle<()>>,
     answered: Arc<Mutex<Answered>>,
@@ -51,7 +51,7 @@ impl Drop for Worker {
     }
 }
 
-/// A store on a thread of its own that can be read and nothing else: it cannot be asked to execute.
+/// A read-only store on its own thread. It implements [`DirectoryReader`] alone.
 #[derive(Clone)]
 pub struct ReadOnly(Directory);
 
@@ -83,7 +83,7 @@ impl Directory {
     }
 }
 
-/// Serves requests until no handle is left. While no request waits, the log is emptied into the file.
+/// Serves requests until the last handle is dropped. While no request waits, it empties the log into the file.
 async fn serve(mut store: Store, mut inbox: mpsc::Receiver<Work>) {
     loop {
         let work = if store.is_at_rest() {
@@ -113,22 +113,23 @@ impl Run for Directory {
             let gone = || Error::Unavailable { context: "its thread has ended".to_owned() };
             let (reply, answer) = oneshot::channel();
             let work: Work = Box::new(move |store| {
-                // Nobody waits for it any more: the caller's deadline has passed, and with it perhaps his lease.
+                // The caller's deadline has passed, and perhaps its Lease with it.
                 if reply.is_closed() {
                     return;
                 }
-                // A panic leaves no transaction open: dropping one rolls it back. What was read of the changes may be
-                // incomplete, so that is read again. The thread goes on for other requests.
+                // A panic leaves no transaction open, because dropping one rolls it back. The read position of the
+                // changes may be wrong, so it is reset. The thread continues with other requests.
                 let done = catch_unwind(AssertUnwindSafe(|| store.place.check().and_then(|()| work(store))));
                 if done.is_err() {
                     store.follow.start_over();
                 }
-                // He may also give up while we work; what was done is done, and is told as a change.
+                // The caller may also give up during the work. The result is committed then, and the change feed
+                // reports it.
                 drop(reply.send(done));
             });
             let inbox = self.0.work.as_ref().ok_or_else(gone)?;
             inbox.send(work).await.map_err(|_| gone())?;
-            // The task that asked knows the object: the panic goes on there.
+            // The caller's task knows the object, so the panic continues there.
             answer.await.map_err(|_| gone())?.unwrap_or_else(|payload| resume_unwind(payload))
         }
         .boxed()
@@ -141,7 +142,7 @@ impl Directory {
     }
 }
 
-/// A store in the caller.
+/// A store that runs in the caller.
 pub struct Inline(pub Mutex<Store>);
 
 impl Inline {
@@ -251,7 +252,7 @@ macro_rules! execute {
                 let done = self.run(move |store| store.execute(&operation, basis, at, epoch));
                 async move {
                     let (effect, line) = done.await?;
-                    // From here on the caller knows what he did.
+                    // The caller has received the effect.
                     self.answered().lock().unwrap_or_else(PoisonError::into_inner).add(line);
                     Ok(effect)
                 }

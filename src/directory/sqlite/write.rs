@@ -1,4 +1,4 @@
-//! Each operation as one transaction. Executing one that is done already changes no byte.
+//! Executes each operation as one transaction. Repeating a completed operation changes no byte.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -9,15 +9,15 @@ use super::rows::{self, account_stands, changed, stamp};
 use super::schema::fault;
 use crate::domain::{GuestRole, Methods, ShareRole};
 
-/// What came of an operation inside its transaction.
+/// The outcome of an operation inside its transaction.
 pub(super) enum WriteOutcome {
-    /// Something was written, and this line in the changes says so.
+    /// The operation wrote something, with this line in the log of changes.
     Wrote(i64),
-    /// It was done already.
+    /// The directory was already in the wanted state.
     Nothing,
 }
 
-/// Executes one operation. Besides its effect: the line that it left in the changes, if it wrote anything.
+/// Executes one operation. Returns its effect, and its line in the log of changes if it wrote one.
 pub fn execute(
     connection: &mut Connection,
     operation: &Operation,
@@ -46,7 +46,7 @@ pub fn execute(
     }
 }
 
-/// What is there after an operation.
+/// The current state of the records that an operation concerns.
 fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Applied> {
     let mut effect = Applied::default();
     if let Some(id) = operation.guest() {
@@ -69,7 +69,7 @@ fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Ap
     Ok(effect)
 }
 
-/// The operation in words, for errors: whom it is about, and nothing secret.
+/// A description of the operation for errors: the records it concerns, and nothing secret.
 fn describe(operation: &Operation) -> String {
     match operation {
         Operation::Revoke { guest, accounts } => format!("revoke {} of guest {}", accounts.join(", "), guest.0),
@@ -140,7 +140,7 @@ impl Write<'_> {
     fn about_guest(&self, id: &GuestId, operation: &Operation, basis: Option<Revision>) -> Result<WriteOutcome, Error> {
         let record = rows::one_guest(self.tx, "WHERE id = ?1", &id.0).map_err(|error| self.failed(&error))?;
         let Some(record) = record else {
-            // Who is not there has nothing that could be taken away.
+            // A guest without a record has no access to revoke.
             return match operation.access_change() {
                 super::super::AccessChange::Revoke | super::super::AccessChange::Remove => Ok(WriteOutcome::Nothing),
                 super::super::AccessChange::None | super::super::AccessChange::Grant => Err(self.stale()),
@@ -172,7 +172,7 @@ impl Write<'_> {
         run().map_err(|error| self.failed(&error))
     }
 
-    /// Changes a guest's rows; the number of rows that changed.
+    /// Changes a guest's rows. Returns the number of changed rows.
     fn change(&self, record: &GuestRecord, operation: &Operation) -> Result<usize, Error> {
         let id = record.id.0.as_str();
         match operation {
@@ -181,7 +181,7 @@ impl Write<'_> {
             }),
             Operation::Reduce { grants, .. } => self.lower(record, grants),
             Operation::Demote { .. } => {
-                // A Guest User is never Manager, at no instant: what he keeps for now, he keeps as Collaborator.
+                // A Guest User is never a Manager, even for a moment, so the remaining grants become Collaborator.
                 let sql = "UPDATE grants SET role = 'Collaborator' WHERE guest = ?1 AND role = 'Manager'";
                 let lowered = self.sql(sql, [id])?;
                 let sql = "UPDATE guests SET role = 'GuestUser' WHERE id = ?1 AND role <> 'GuestUser'";
@@ -230,7 +230,7 @@ impl Write<'_> {
     fn lower(&self, record: &GuestRecord, grants: &[Grant]) -> Result<usize, Error> {
         let mut rows = 0;
         for grant in grants {
-            // What is not held, or not held more of, is not lowered.
+            // A grant that the guest does not have is skipped; a raise is refused.
             let Some(held) = record.grants.get(&grant.account).map(|held| &held.grant) else { continue };
             let later = held.until.is_some_and(|end| grant.until.is_none_or(|until| until > end));
             let raises = grant.role > held.role
@@ -247,7 +247,7 @@ impl Write<'_> {
         Ok(rows)
     }
 
-    /// The last gate: whatever was planned, nobody gets an account without having joined, MFA and an open login.
+    /// The backend's own precondition, whatever was planned: a grant needs a joined guest, MFA and an enabled login.
     fn give(&self, record: &GuestRecord, grants: &[Grant]) -> Result<usize, Error> {
         self.live(record)?;
         let MfaRecord::Known(enrolled) = &record.mfa else { return Err(self.stale()) };
@@ -287,7 +287,7 @@ impl Write<'_> {
         Ok(rows)
     }
 
-    /// Revokes the grants that the methods enrolled since `before` do not suffice for.
+    /// Revokes the grants for which the methods enrolled since `before` do not suffice.
     fn revoke_unusable(&self, record: &GuestRecord, before: Timestamp) -> Result<(), Error> {
         let MfaRecord::Known(methods) = &record.mfa else { return Ok(()) };
         let left: Methods = methods.iter().filter(|(_, since)| **since >= before).map(|(method, _)| *method).collect();
@@ -321,7 +321,8 @@ impl Write<'_> {
         if record.joined_at.is_some() {
             return Err(self.stale());
         }
-        // The answer to an invitation that went out was lost: it is not sent twice.
+        // An invitation with the same end is already recorded: the earlier attempt sent it, and only its response was
+        // lost.
         if record.invitation.is_some_and(|invitation| invitation.expires_at == expires_at) {
             return Ok(0);
         }
