@@ -1,5 +1,6 @@
-//! `DirectoryBehind`: while the directory has no record of guests that the statuses name, no invitation goes out.
-//! The comparison is made once a term, before anything is planned. A record that vanishes later is drift, and is corrected.
+//! `DirectoryBehind`: no invitation is sent while the directory lacks records of guests that the statuses name.
+//!
+//! The comparison runs once per term, before the first plan. A record that disappears later is drift, and is corrected.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +9,12 @@ use crate::engine::{Engine, Priority};
 use crate::plan::{PruneScope, behind};
 
 const SUBJECT: &str = "DirectoryBehind";
-/// How many memberships the log names.
+/// Maximum number of memberships that the log names.
 const NAMED: usize = 10;
 
 impl Engine {
-    /// Compares the statuses with the directory, as soon as both are known in full. The author of a file can write any status.
+    /// Compares the statuses with the directory, as soon as both are known in full. Only a cluster's statuses count,
+    /// because the author of a file can write any status.
     pub(super) fn compare_statuses(&mut self) {
         let known = self.health.directory && self.health.listed.len() == Kind::ALL.len();
         if self.compared || !known || self.extent != PruneScope::Everything {
@@ -37,7 +39,7 @@ impl Engine {
         self.tell_missing();
     }
 
-    /// Checks the memberships without a record again: the one with this UID, or all.
+    /// Checks memberships without a record again: the one with this UID, or all.
     pub(super) fn compare_again(&mut self, changed: Option<&str>) {
         let missing = self.mirror.missing();
         let resolved: BTreeSet<String> = match changed {

@@ -1,6 +1,6 @@
-//! Revokes before the directory is read in full. A listing that is slow or fails must not delay a revocation: the operator
-//! reads each guest concerned alone, and executes the plan of [`plan::revoke`] on that record. All else waits for the full
-//! reading.
+//! Revokes before the directory is read in full. A listing that is slow or fails must not delay a revocation. The
+//! operator reads each affected guest individually, and executes the plan of [`plan::revoke`] on that record. All other
+//! operations wait for the full read.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,19 +10,19 @@ use crate::engine::queue::Priority;
 use crate::engine::{Engine, Kind, Task, panics};
 use crate::plan::{self, Plan};
 
-/// How long a full reading may take, or fail, before guests are read one by one: most are over by then.
+/// How long a full read may take or fail before the operator reads single guests. Most full reads are faster.
 const SLOW: SignedDuration = SignedDuration::from_secs(10);
 
-/// Since when the directory has not been read in full.
+/// The time since which a full read has been due.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     since: Option<Timestamp>,
-    /// All memberships were queued for it.
+    /// All memberships were queued for an early revocation.
     begun: bool,
 }
 
 impl Engine {
-    /// Whether everything needed for a first plan is known.
+    /// Whether all facts for a first plan are known.
     pub(super) fn is_complete(&self) -> bool {
         self.health.listed.len() == Kind::ALL.len() && self.mirror_is_loaded()
     }
@@ -31,20 +31,21 @@ impl Engine {
         self.health.directory || self.health.problems.contains_key("DirectoryUnavailable")
     }
 
-    /// A full reading begins, or failed.
+    /// Records that a full read begins, or failed.
     pub(super) fn not_read_yet(&mut self, now: Timestamp) {
         if !self.health.directory {
             self.unread.since.get_or_insert(now);
         }
     }
 
-    /// The directory was read in full.
+    /// Records that the directory was read in full.
     pub(super) fn is_read(&mut self) {
         self.unread = Unread::default();
         self.health.reading = None;
     }
 
-    /// Whether guests are read one by one: everything declared is known, and the full reading has been due for a while.
+    /// Whether the operator reads single guests: all objects are listed, and the full read has taken longer than
+    /// [`SLOW`].
     pub(super) fn revokes_early(&self, now: Timestamp) -> bool {
         self.early_since().is_some_and(|since| since <= now)
     }
@@ -55,12 +56,12 @@ impl Engine {
         since.checked_add(SLOW).ok()
     }
 
-    /// When that begins, where it has not.
+    /// When early revocation begins. `None`: it has begun, or is not due.
     pub(super) fn early_at(&self) -> Option<Timestamp> {
         self.early_since().filter(|_| !self.unread.begun)
     }
 
-    /// Whether that has begun.
+    /// Whether early revocation has begun.
     pub(super) fn has_begun_early(&self) -> bool {
         self.unread.begun && !self.health.directory
     }
@@ -76,17 +77,17 @@ impl Engine {
         }
     }
 
-    /// When something happens by itself.
+    /// When the engine is due without an input.
     pub fn next_check(&self) -> Option<Timestamp> {
         let early = self.early_at();
         if !self.is_complete() && !self.has_begun_early() {
-            // Nothing that is due is done before, and a timer that is due would wake the loop all the time.
+            // Nothing else runs before that. A timer that is due would wake the loop all the time.
             return early;
         }
         self.queue.next_due().into_iter().chain(self.pending_status.values().min().copied()).chain(early).min()
     }
 
-    /// The next task that revokes what the specs end. `None`: nothing is left to revoke, as far as can be told.
+    /// The next task that revokes access that the specs end. `None`: nothing is left to revoke, as far as is known.
     pub(super) fn advance_early(&mut self, key: &ObjectRef, now: Timestamp) -> Option<Task> {
         if let Some(again) = self.held_back(key, now) {
             self.queue.at(key, again);
@@ -114,7 +115,7 @@ impl Engine {
         Some(Task::Execute { checks, steps, basis, notices })
     }
 
-    /// The address under which a membership's guest is found, and whether their record is known.
+    /// The address of a membership's guest, and whether its record is known.
     fn record_of(&self, key: &ObjectRef) -> Option<(Email, bool)> {
         let entry = self.index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership)?;
         let entry = CacheEntry::read(entry)?;

@@ -1,7 +1,11 @@
-//! An operation that is not taken. A mail that does not go out is its guest's own trouble, and all else goes on. A directory
-//! that can be read but takes no operation concerns every object: a disk that is full, a database that its server fails over. A
-//! record that cannot be written, while the directory accepts another write, concerns its object alone. The operator tries a
-//! failed operation again every few seconds. If the failure lasts, the status of each object that it concerns says so.
+//! Operations that the directory does not accept.
+//!
+//! A mail that is not sent concerns only its guest. A directory that is readable but accepts no operation concerns
+//! every object, for example during a database failover or on a full disk. A record that cannot be written, while the
+//! directory accepts another write, concerns only its object.
+//!
+//! The operator retries a failed operation every few seconds. If the failure lasts, the status of each object that it
+//! concerns shows it.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,59 +16,60 @@ use crate::engine::Engine;
 use crate::engine::queue::Priority;
 use crate::plan::Plan;
 
-/// How long to wait between two tries at most: access that is to be taken away is held until then.
+/// Maximum delay between two tries. It also delays access that must be revoked.
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_secs(10);
-/// The same for a mail and for an operation that the directory refused, at least and at most: neither is fixed in a moment, and
-/// a mail server may be slow to say no.
+/// Minimum and maximum delay for a mail, and for an operation that the directory refused. Neither is fixed in seconds,
+/// and a mail server may be slow to refuse.
 const SLOW_DELAY: [SignedDuration; 2] = [SignedDuration::from_secs(10), SignedDuration::from_mins(5)];
-/// After how many failures in a row it is said. A single one is soon over, and not worth a write.
+/// The number of consecutive failures before a status shows them. A single failure is usually brief, and not worth a
+/// write.
 const SAID_AFTER: u32 = 3;
 
-/// What is kept as it is for the time being when an object is planned.
+/// The scope that a plan leaves unchanged for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retained {
     /// Nothing.
     Nothing,
-    /// The guest has no invitation, for his mail did not go out: his own trouble, and nobody else's.
+    /// The guest's mail was not sent, so they have no invitation. Only this guest is concerned.
     Mail,
-    /// The object's record cannot be written. Its operations wait, and its status shows the failure and the access in the
-    /// directory. Other objects are not concerned.
+    /// The object's record cannot be written. Its operations wait, and its status shows the failure and the access in
+    /// the directory. Other objects are not concerned.
     Object,
-    /// The same, because the directory refused this object's operation.
+    /// Like `Object`, because the directory refused this object's operation.
     Refused,
-    /// Everything, as while the directory does not answer.
+    /// Every object, as while the directory is unavailable.
     Everything,
 }
 
-/// An object whose operation was not taken.
+/// An object whose operation failed.
 #[derive(Debug)]
 pub(super) struct FailedOperation {
     /// The operation, whenever it was planned.
     operation: Operation,
-    /// The cause for the status, if only a person can remove it. `None`: the failure may pass.
+    /// The cause for the status, if only a person can remove it. `None`: the failure may be temporary.
     cause: Option<String>,
-    /// What is kept until then.
+    /// The scope that waits until the next try.
     kept: Retained,
-    /// How often in a row.
+    /// The number of consecutive failures.
     times: u32,
-    /// When it is tried again.
+    /// The time of the next try.
     again: Timestamp,
 }
 
 impl FailedOperation {
-    /// Its status says so, and it is left alone until then, as long as the operation is what comes next.
+    /// Whether the status shows the failure. If so, the object waits for `again` while its next operation is the same.
     fn is_said(&self) -> bool {
         matches!(self.kept, Retained::Mail | Retained::Refused) || self.times >= SAID_AFTER
     }
 
-    /// It is the directory's trouble, and said: others are concerned.
+    /// Whether the failure concerns other objects too: it is the directory's, and the status shows it.
     fn concerns_others(&self) -> bool {
         self.kept == Retained::Everything && self.is_said()
     }
 }
 
 impl Engine {
-    /// An operation was not taken.
+    /// Records that an operation failed.
     pub(super) fn not_taken(
         &mut self,
         key: &ObjectRef,
@@ -96,7 +101,8 @@ impl Engine {
         }
         match concerned {
             [false, true] => {
-                // Only now: where others are taken meanwhile, it is this object's own trouble, not the directory's.
+                // Not before the status shows it. If other operations succeed meanwhile, the failure concerns only this
+                // object, and not the directory.
                 self.health.not_taken = Some(problem);
                 self.tell_concerned(key, now);
             }
@@ -116,14 +122,14 @@ impl Engine {
         self.not_taken.get(key)?.cause.as_deref()
     }
 
-    /// The directory took an operation.
+    /// Records that the directory accepted an operation.
     pub(super) fn takes_again(&mut self) {
         if self.health.not_taken.take().is_some() {
             tracing::info!("the directory takes operations again");
         }
     }
 
-    /// An object has come to rest: whatever was not taken has been, or is not asked for any more.
+    /// Records that an object has converged: its failed operation succeeded, or is no longer planned.
     pub(super) fn taken(&mut self, key: &ObjectRef, now: Timestamp) {
         if self.not_taken.remove(key).is_some_and(|waiting| waiting.concerns_others()) {
             self.tell_concerned(key, now);
@@ -131,7 +137,7 @@ impl Engine {
         self.takes_again_if_nothing_waits();
     }
 
-    /// Until when an object is left alone because the directory took none of its last operations.
+    /// When an object whose last operations failed is tried again.
     pub(super) fn held_back(&self, key: &ObjectRef, now: Timestamp) -> Option<Timestamp> {
         let waiting = self.not_taken.get(key).filter(|waiting| waiting.kept != Retained::Mail)?;
         (waiting.again > now).then_some(waiting.again)
@@ -143,8 +149,8 @@ impl Engine {
         }
     }
 
-    /// Until when an object is left alone, as its operation was not taken and is what comes next. Anything else, such as what
-    /// is to be taken away by now, is tried at once.
+    /// When an object whose failed operation is still its next one is tried again. Any other next operation, such as a
+    /// new revocation, is tried at once.
     pub(super) fn waits_for_the_directory(
         &self,
         key: &ObjectRef,
@@ -153,13 +159,13 @@ impl Engine {
     ) -> Option<(Timestamp, Retained)> {
         let waiting = self.not_taken.get(key).filter(|waiting| waiting.is_said() && waiting.again > now)?;
         let next = plan.steps.first().map(|step| step.operation.timeless());
-        // Who was admitted without a mail is owed nothing but that.
+        // For a guest who was admitted without a mail, the mail is the only missing operation.
         let mail = waiting.kept == Retained::Mail && matches!(next, Some(Operation::ResendInvitation { .. }));
         (mail || next.as_ref() == Some(&waiting.operation)).then_some((waiting.again, waiting.kept))
     }
 
-    /// Whether the directory does not reflect a partner or a share, for somebody's operation was not taken: one of the
-    /// partner's guests, one who has or may get the account through the share.
+    /// Whether the directory does not reflect a partner or a share because a guest's operation failed. For a partner,
+    /// all its guests count. For a share, those who have or may get the account through it count.
     pub(super) fn is_behind(&self, key: &ObjectRef) -> bool {
         if key.kind == Kind::Membership || self.not_taken.is_empty() {
             return false;
@@ -176,7 +182,7 @@ impl Engine {
         }
     }
 
-    /// Whether a share may give something to a guest of its partner, or he holds something through it.
+    /// Whether a share may grant access to a guest of its partner, or the guest has a grant through it.
     fn is_concerned(&self, share: &ObjectRef, guest: &ObjectRef) -> bool {
         let Some(entry) = self.index.share(&share.namespace, &share.name).and_then(CacheEntry::read) else {
             return true;
@@ -190,7 +196,7 @@ impl Engine {
             || holders.any(|mark| mark.namespace == *guest.namespace && mark.name == *guest.name)
     }
 
-    /// What it means for others is to be looked at: the partner, and its shares.
+    /// Schedules the status of the partner and its shares.
     fn tell_concerned(&mut self, key: &ObjectRef, now: Timestamp) {
         let slot = self.index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
         let address = slot.and_then(CacheEntry::read).and_then(|entry| entry.reading.terms.email.clone());

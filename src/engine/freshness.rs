@@ -1,4 +1,4 @@
-//! What has to be made sure of before a plan gives or ends something: that it was not made from a view that is too old.
+//! The live checks before a plan grants or removes access, so that it does not rely on outdated objects.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,12 @@ use crate::engine::{Check, Engine};
 use crate::plan::{Plan, Step};
 
 impl Engine {
-    /// What has to be made sure of before a plan is executed.
+    /// The checks before the execution of a plan.
     pub(super) fn checks(&self, key: &ObjectRef, plan: &Plan) -> Vec<Check> {
         let mut checks = match plan.steps.iter().map(|step| step.operation.access_change()).max() {
             Some(AccessChange::Grant) => self.freshness(key, &plan.steps),
-            // An object on its way out does not come back; but a partner's guests are judged by who names it.
+            // An object that is being deleted does not return, so its removal needs no check. For a partner, no
+            // membership may name it.
             Some(AccessChange::Remove)
                 if key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0 =>
             {
@@ -24,8 +25,8 @@ impl Engine {
         checks
     }
 
-    /// Who takes a record up, or ends it, that bears another object's UID has to be there: in a view that lags it may be
-    /// the other one that took his place.
+    /// Checks that the object exists before it inherits or removes a record with another object's UID. In an outdated
+    /// view, the other object may have replaced this one.
     fn heir(&self, key: &ObjectRef, steps: &[Step]) -> Option<Check> {
         let uid = self.index.metadata(key)?.uid.clone()?;
         let marked = |step: &Step| -> Option<&OwnershipMark> {
@@ -33,7 +34,8 @@ impl Engine {
             {
                 return self.mirror.partner(partner).map(|record| &record.mark);
             }
-            // A partner's guests are judged by who names it, and a share's by what they hold through it.
+            // For a partner's guests, the check is that no membership names it. For a share's guests, it is their
+            // grants through it.
             let guest = step.operation.guest().filter(|_| key.kind == Kind::Membership)?;
             self.mirror.guest_by_id(guest).filter(|record| record.is_live())?.mark.as_ref()
         };
@@ -41,8 +43,8 @@ impl Engine {
         others.then(|| Check::Present { key: key.clone(), uid: uid.to_string() })
     }
 
-    /// Before something is given, each watch has reached the newest object that it was planned on, or its objects are read
-    /// live. The newest of them need not be, where the server has just answered our own write with it.
+    /// The check before a grant: each watch has reached the newest object that the plan used, or its objects are read
+    /// live. The newest object needs no live read if the server just returned it for our own write.
     fn freshness(&self, key: &ObjectRef, steps: &[Step]) -> Vec<Check> {
         let mut keys = BTreeSet::from([key.clone()]);
         keys.extend(self.index.partner_of(key));
@@ -73,7 +75,7 @@ impl Engine {
             .collect()
     }
 
-    /// The Guest Admin who passes a share on to a membership: what he is decides too.
+    /// The Guest Admin who passes a share on to a membership. The grant depends on them too.
     fn propagator(&self, key: &ObjectRef, share: &str) -> Option<ObjectRef> {
         let terms = &self.index.share(&key.namespace, share)?.read()?.reading.terms;
         let entry = terms.guest_users.values().find(|entry| *entry.name == *key.name)?;

@@ -1,5 +1,4 @@
-//! When the sweep is due, and what it tells: it has no object, so it goes through the queue under a key that no object
-//! can have.
+//! Schedule and reports of garbage collection. It has no object, so its queue key is one that no object can have.
 
 use std::collections::BTreeSet;
 
@@ -11,29 +10,29 @@ use crate::engine::{Check, Engine, Priority, Task, panics};
 use crate::plan::gc::{GarbageCollection, Orphan};
 use crate::plan::{PruneScope, Step};
 
-/// How long after a change it is due: it looks at every guest, so a burst of changes is looked at once.
+/// The delay after a change. Garbage collection checks every guest, so one run covers a burst of changes.
 const PAUSE: SignedDuration = SignedDuration::from_secs(2);
-/// How many steps, and how many orphans, one task has at most.
+/// Maximum number of steps, and of orphans, in one task.
 const BATCH: usize = 200;
 const ORPHANS_AT_ONCE: usize = 20;
-/// How many orphans are named in one line of the log.
+/// Maximum number of orphans in one line of the log.
 const NAMED: usize = 50;
 
 impl Engine {
-    /// Something changed that the sweep may have to do with.
+    /// Schedules garbage collection after a change that may affect it.
     pub(super) fn schedule_gc(&mut self, now: Timestamp) {
-        // Nothing runs before everything was listed, and a timer that is due would wake everybody all the time.
+        // Nothing runs before all objects are listed. A timer that is due would wake the loop all the time.
         if self.is_complete() {
             self.queue.at(&ObjectRef::garbage_collection(), now + PAUSE);
         }
     }
 
-    /// The sweep is due now.
+    /// Queues garbage collection now.
     pub fn gc_now(&mut self) {
         self.queue.push(ObjectRef::garbage_collection(), Priority::Resync);
     }
 
-    /// The sweep's next task. `None`: it has come to rest.
+    /// The next task of garbage collection. `None`: it has converged.
     pub(super) fn advance_gc(&mut self, now: Timestamp) -> Option<Task> {
         if !self.health.directory {
             return None;
@@ -50,7 +49,7 @@ impl Engine {
         }
         self.report_orphans(&sweep);
         let GarbageCollection { revocations: withhold, mut steps, .. } = sweep;
-        // Taking away comes first, and is looked up live: a view that lags takes nobody's access.
+        // Revocations come first. They read the objects live, so that an outdated view revokes nothing.
         if !withhold.is_empty() {
             let few = || withhold.iter().take(ORPHANS_AT_ONCE);
             let checks = few().map(|(key, _)| self.as_declared(key)).collect();
@@ -67,7 +66,7 @@ impl Engine {
         None
     }
 
-    /// That a name is what the index has it for: free, or somebody else's.
+    /// Checks that an object is as the object cache has it: absent, or unchanged.
     fn as_declared(&self, key: &ObjectRef) -> Check {
         match self.index.metadata(key) {
             Some(meta) => Check::unchanged(key.clone(), meta),
@@ -75,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// Names the orphans in the log when they change, and says in readiness when they are too many.
+    /// Logs the orphans when they change, and reports in readiness if they exceed the limit.
     fn report_orphans(&mut self, sweep: &GarbageCollection) {
         let orphans: BTreeSet<Orphan> = sweep.orphans.iter().cloned().collect();
         self.health.orphans = orphans.len();
@@ -105,7 +104,7 @@ impl Engine {
         self.orphans = orphans;
     }
 
-    /// How many are too many, and the way on.
+    /// The message for too many orphans, with the fix.
     fn too_many(&self, sweep: &GarbageCollection) -> String {
         let (gone, guests) = (sweep.orphans.len(), sweep.guests);
         if self.extent == PruneScope::Everything {
@@ -126,7 +125,8 @@ impl Engine {
         )
     }
 
-    /// Marks of another installation or cluster are none of ours: not orphans, and not to be touched.
+    /// Stops the engine at an ownership mark of another installation or cluster. Such records are not orphans and must
+    /// not change.
     pub(super) fn stop_at_foreign_mark<'a>(&mut self, marks: impl Iterator<Item = &'a OwnershipMark>) {
         let ours =
             |mark: &&OwnershipMark| mark.installation == self.owner.installation && mark.cluster == self.owner.cluster;

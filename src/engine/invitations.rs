@@ -9,7 +9,7 @@ use crate::engine::{Engine, Failure, Priority};
 use crate::plan::{Plan, invitations};
 
 impl Engine {
-    /// Takes down what a plan does about an invitation: it sends one, waits for its turn, or neither.
+    /// Records the effect of a plan on invitations: it sends one, waits for its turn, or neither.
     pub(super) fn take_turn(&mut self, key: &ObjectRef, plan: &Plan, now: Timestamp) {
         let is_mail = |operation: &Operation| {
             matches!(operation, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. })
@@ -24,15 +24,16 @@ impl Engine {
         }
     }
 
-    /// An object waits for no turn, and sends nothing or has sent it: others move up.
+    /// Records that an object does not wait for its turn, and has no invitation to send. The next memberships move up.
     pub(super) fn sends_nothing(&mut self, key: &ObjectRef, now: Timestamp) {
         if self.invitations.leave(key) || self.invitations.end(key) {
             self.next_turns(key, now);
         }
     }
 
-    /// A task failed. If it was to send an invitation, the next membership has its turn, unless the invitation may have gone
-    /// out because the directory did not answer. A task that succeeded is planned again at once, and so gives up its turn.
+    /// Handles a failed task. If it was to send an invitation, the next membership gets its turn. The exception is an
+    /// invitation that may have been sent, because the directory did not answer. A task that succeeded is planned again
+    /// at once, which releases its turn.
     pub(super) fn failed_to_send(&mut self, key: &ObjectRef, failure: &Failure, now: Timestamp) {
         let may_have_gone_out =
             matches!(failure, Failure::OperationFailed(..) | Failure::Unwritable(..) | Failure::Panicked(_));
@@ -41,7 +42,7 @@ impl Engine {
         }
     }
 
-    /// Plans those whose turn it may be.
+    /// Queues the memberships that may have their turn.
     fn next_turns(&mut self, key: &ObjectRef, now: Timestamp) {
         let left = invitations::left(self.world(now), &key.namespace);
         for next in self.invitations.first(&key.namespace, left) {

@@ -1,4 +1,4 @@
-//! Warnings that the operator logs once: about wildcards of the policy, and about annotations that do nothing.
+//! Warnings that the operator logs once: about wildcards of the policy, and about annotations without effect.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ impl Engine {
         self.logged.wide_patterns = wide;
     }
 
-    /// Warns of annotations of an object that do nothing, once for each text.
+    /// Warns of annotations of an object without effect, once for each text.
     pub(super) fn report_annotations(&mut self, key: &ObjectRef, now: Timestamp) {
         let Some(meta) = self.index.metadata(key) else { return };
         let found = all_ineffective(key.kind, meta.annotations.iter(), now);

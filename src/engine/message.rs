@@ -1,4 +1,4 @@
-//! What comes into the engine and what goes out of it: plain data, so that both sides can be played.
+//! Inputs and outputs of the engine: plain data, so that both sides can be simulated.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use crate::plan::{Deletion, Event, Step};
 use crate::util::panic_report;
 use crate::workspace_policy::WorkspacePolicy;
 
-/// What a changed thing is now.
+/// The present record of a changed entity; `None`: it does not exist.
 #[derive(Debug)]
 pub enum Now {
     /// A guest.
@@ -27,12 +27,12 @@ pub enum Now {
     Account(String, Option<AccountRecord>),
     /// A user.
     User(Email, Option<UserRecord>),
-    /// How many records were purged lately.
+    /// The number of records purged lately.
     Destroyed(Purged),
 }
 
 impl Now {
-    /// How often a guest had changed; `None` for one who is not there.
+    /// The revision of a guest's record. `None`: it does not exist, or is not a guest.
     pub fn revision(&self) -> Option<Revision> {
         match self {
             Self::Guest(_, record) => record.as_ref().map(|record| record.revision),
@@ -41,7 +41,7 @@ impl Now {
     }
 }
 
-/// What comes in.
+/// The inputs of the engine.
 #[derive(Debug)]
 pub enum Input {
     /// A complete list of one kind.
@@ -62,63 +62,63 @@ pub enum Input {
     },
     /// An object was deleted.
     Deleted {
-        /// Which.
+        /// The object.
         key: ObjectRef,
         /// Its UID.
         uid: String,
         /// The event's resourceVersion.
         frontier: u64,
     },
-    /// Nothing happened up to here.
+    /// The watch has no events up to a resourceVersion.
     Bookmark {
         /// The kind.
         kind: Kind,
-        /// Up to where.
+        /// That resourceVersion.
         frontier: u64,
     },
-    /// A list or watch failed; it is tried again.
+    /// A list or watch failed; it is retried.
     WatchFailed {
         /// The kind.
         kind: Kind,
-        /// What failed, and what to do.
+        /// The cause, and the fix.
         problem: String,
     },
-    /// A full reading of the directory begins.
+    /// A full read of the directory begins.
     Loading,
-    /// How far that reading has come, where it takes long.
+    /// The progress of a long full read.
     Reading(String),
     /// The directory was read in full.
     Loaded(Box<Load>),
-    /// Some things in the directory are different now.
+    /// Records of the directory changed.
     Observed(Vec<Now>),
-    /// The directory does not answer.
+    /// The directory is unavailable.
     DirectoryDown(Error),
-    /// The policy file says something else, or cannot be read.
+    /// The policy file changed, or is unreadable.
     Policy(Result<Box<WorkspacePolicy>, String>),
-    /// A task is over.
+    /// A task has ended.
     Done {
-        /// Whose.
+        /// The object of the task.
         key: ObjectRef,
-        /// What came of it.
+        /// The outcome.
         outcome: Box<TaskOutcome>,
     },
 }
 
-/// What came of a task.
+/// The outcome of a task.
 #[derive(Debug, Default)]
 pub struct TaskOutcome {
-    /// Objects as our writes returned them.
+    /// Objects that the server returned for our writes.
     pub objects: Vec<Object>,
-    /// What operations left behind.
+    /// The results of operations.
     pub effects: Vec<Applied>,
     /// Guests that were read again.
     pub reread: Vec<Now>,
-    /// What went wrong.
+    /// The failure, if there is one.
     pub failure: Option<Failure>,
 }
 
 impl TaskOutcome {
-    /// Of a task that panicked.
+    /// The outcome of a task that panicked.
     pub fn panicked(payload: &(dyn Any + Send)) -> Self {
         Self { failure: Some(Failure::Panicked(panic_report::message(payload))), ..Self::default() }
     }
@@ -129,39 +129,39 @@ impl TaskOutcome {
     }
 }
 
-/// What happens after a failure.
+/// The failure of a task, by the reaction to it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
-    /// The object is gone: its deletion will be seen.
+    /// The object no longer exists; its deletion event follows.
     NotFound,
-    /// Our view is older than the server's: the event will come.
+    /// The object cache is behind the server; the event follows.
     Conflict,
-    /// Nothing helps until the object changes.
+    /// No retry before the object changes.
     Permanent(String),
-    /// Try again later.
+    /// Retry with back-off.
     Retry(String),
-    /// The directory did not take an operation: try again later, or when something else is to be done.
+    /// The directory did not accept an operation. Retry later, or when the next operation differs.
     OperationFailed(Box<Operation>, String),
-    /// The same, while it accepts other writes: only this object is concerned.
+    /// Like `OperationFailed`, while the directory accepts other writes. Only this object is concerned.
     Unwritable(Box<Operation>, String),
-    /// The same, and it says that a mail did not go out. Whoever does not stay need not wait for it.
+    /// Like `OperationFailed`, because a mail was not sent. A revocation does not wait for it.
     MailNotSent(Box<Operation>, String),
-    /// The directory refused an operation, and refuses it until something changes in the directory or in the spec.
+    /// The directory refused an operation, and refuses it until the directory or the spec changes.
     Refused(Box<Operation>, String),
-    /// The task panicked, with this message. The operations before it may have been done: try again later.
+    /// The task panicked, with this message. Its earlier operations may have succeeded. Retry later.
     Panicked(String),
-    /// Our term is over: try again soon, for it may be renewed at any moment.
+    /// This process is no longer the leader. Retry soon, because it may become leader again at any moment.
     NotLeading,
-    /// Try again after a time.
+    /// Retry after this duration.
     RetryAfter(SignedDuration, String),
-    /// The record has been read again: plan anew.
+    /// The record was read again. Plan again.
     Replan,
-    /// Stop everything.
+    /// Stop the process.
     Stop(String),
 }
 
 impl Failure {
-    /// The cause, for people.
+    /// The cause, for messages.
     pub fn words(&self) -> String {
         match self {
             Self::Permanent(why)
@@ -180,30 +180,30 @@ impl Failure {
     }
 }
 
-/// What is to be made sure of, live, before something is given or ended.
+/// A live check before an operation grants or removes access.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Check {
-    /// The object is still as it was planned on.
+    /// The object is unchanged since it was planned.
     Unchanged {
-        /// Which.
+        /// The object.
         key: ObjectRef,
         /// Its UID.
         uid: String,
         /// Its generation.
         generation: Option<i64>,
-        /// Whether it was on its way out.
+        /// Whether it was being deleted.
         leaving: bool,
         /// Whether it was paused. An annotation changes no generation.
         paused: bool,
     },
-    /// The object with this UID is still there, on its way out or not.
+    /// The object with this UID still exists, also while it is being deleted.
     Present {
-        /// Which.
+        /// The object.
         key: ObjectRef,
         /// Its UID.
         uid: String,
     },
-    /// Nothing has this name.
+    /// No object has this name.
     Absent {
         /// The name.
         key: ObjectRef,
@@ -216,7 +216,7 @@ pub enum Check {
 }
 
 impl Check {
-    /// That an object is as it is known.
+    /// The check that an object is unchanged.
     pub fn unchanged(key: ObjectRef, known: &CachedMetadata) -> Self {
         Self::Unchanged {
             key,
@@ -228,28 +228,28 @@ impl Check {
     }
 }
 
-/// Work for the shell.
+/// Work for the executor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task {
-    /// Put our finalizer on, or take it off.
+    /// Add or remove guestlist's finalizer.
     Finalizer {
-        /// The finalizers as they shall be.
+        /// The finalizers to write.
         finalizers: Vec<String>,
-        /// The resourceVersion they were read at.
+        /// The resourceVersion that they were read at.
         version: String,
     },
-    /// Operations, in order, after what has to be made sure of.
+    /// Run operations in order, after the checks.
     Execute {
-        /// What to make sure of.
+        /// The checks.
         checks: Vec<Check>,
-        /// What to do.
+        /// The steps to run.
         steps: Vec<Step>,
-        /// The revision they were planned on.
+        /// The revision of the guest's record that they were planned on.
         basis: Option<Revision>,
-        /// What people are told when it is done.
+        /// The Events to publish afterwards.
         notices: Vec<Event>,
     },
-    /// Look a guest up by himself.
+    /// Read one guest.
     Look(Email),
     /// Delete objects.
     Delete(Vec<Deletion>),
@@ -257,48 +257,49 @@ pub enum Task {
     Status {
         /// The merge patch.
         patch: serde_json::Value,
-        /// What people are told when it is done.
+        /// The Events to publish afterwards.
         notices: Vec<Event>,
     },
 }
 
-/// The panics of one object since it last came to rest.
+/// The panics of one object since it last converged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Panics {
-    /// How many in a row.
+    /// The number of consecutive panics.
     pub times: u32,
     /// The message of the last one, without quoted text.
     pub message: String,
 }
 
-/// What the operator tells about itself.
+/// The data for readiness and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineHealth {
-    /// Which kinds have been listed in full.
+    /// The kinds that have been listed in full.
     pub listed: BTreeSet<&'static str>,
-    /// The directory has been read in full and answers.
+    /// Whether the directory has been read in full and is available.
     pub directory: bool,
-    /// How far the full reading has come, where it takes long.
+    /// The progress of a long full read.
     pub reading: Option<String>,
-    /// What keeps it from working as it should, by subject.
+    /// The problems that make the operator unready, by subject.
     pub problems: BTreeMap<&'static str, String>,
-    /// What the directory said when it last took no operation, though it can be read.
+    /// The last problem of a directory that is readable but accepts no operation.
     pub not_taken: Option<String>,
-    /// Problems of the directory that stop nothing.
+    /// Problems of the directory that do not stop any operation.
     pub warnings: Vec<String>,
     /// Objects whose last reconciles panicked.
     pub panicking: BTreeMap<ObjectRef, Panics>,
-    /// How many marked guests nothing declares any more.
+    /// The number of orphans.
     pub orphans: usize,
-    /// How many memberships were admitted, by their status, and have no record in the directory.
+    /// The number of memberships whose status reports an admission, but that have no record in the directory.
     pub missing_guests: usize,
-    /// Whether sign-in to the directory enforces MFA. Not being ready would not change it.
+    /// Whether sign-in to the directory enforces MFA. It does not affect readiness, because being unready would not fix
+    /// it.
     pub sign_in: SignInGate,
-    /// The leader, if that is another process: this one is a standby, and nothing is missing.
+    /// The leader, if it is another process. This process is then a standby, and ready.
     pub led_by: Option<String>,
 }
 
-/// How many panics in a row an object has before readiness names it.
+/// The number of consecutive panics of an object after which readiness names it.
 const PERSISTENT: u32 = 3;
 
 impl EngineHealth {
@@ -314,12 +315,12 @@ impl EngineHealth {
         lasting.map(note).collect()
     }
 
-    /// What is missing for being ready; empty: ready.
+    /// The causes for not being ready. Empty: ready.
     pub fn missing(&self) -> Vec<String> {
         if self.led_by.is_some() {
             return Vec::new();
         }
-        // What is wrong comes before what merely has not happened yet.
+        // Problems come before steps that have not happened yet.
         let mut missing: Vec<String> =
             self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")).collect();
         missing.extend(self.not_taken.iter().map(|problem| format!("DirectoryUnavailable: {problem}")));

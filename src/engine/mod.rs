@@ -1,6 +1,6 @@
-//! The engine: one owner of everything that is known, a state machine without I/O. Inputs come in, tasks go out; the
-//! shell runs the tasks and feeds their outcomes back. A reconcile can never see a world older than the event that
-//! caused it, and the same inputs give the same tasks.
+//! The engine: one owner of all known facts, a state machine without I/O. Inputs come in, tasks go out. The executor
+//! runs the tasks and returns their outcomes as inputs. A reconcile never reads a state older than the event that
+//! triggered it. The same inputs produce the same tasks.
 
 mod behind;
 mod early;
@@ -32,49 +32,48 @@ use crate::plan::{self, AvailableFacts, Event, Finalizer, Inputs, InvitationQueu
 use crate::workspace_policy::WorkspacePolicy;
 use failures::Retained;
 
-/// How many tasks a key may take on its way to rest before it has to wait: a plan that never comes to rest must not
-/// keep everybody busy.
+/// Maximum number of tasks in a row for one key. A plan that never converges must not occupy all workers.
 const MOST_ROUNDS: u32 = 12;
 
-/// How long to wait for the Lease to be renewed.
+/// How long to wait until the Lease is renewed.
 const TERM: SignedDuration = SignedDuration::from_millis(500);
 
-/// How an object is planned. Injectable, so that wrong planners can be shown to be caught.
+/// The function that plans an object. Tests inject faulty ones, to show that they are detected.
 pub type Planner = fn(Inputs<'_>, &ObjectRef) -> Plan;
 
-/// How the sweep is planned. Tests inject wrong ones.
+/// The function that plans garbage collection. Tests inject faulty ones.
 pub type GarbageCollector = fn(Inputs<'_>) -> GarbageCollection;
 
-/// How far a key has come since it began.
+/// The progress of a key since its reconcile began.
 #[derive(Debug, Default)]
 struct Round {
     number: u32,
-    /// The resourceVersion with which the server answered our last write: the object is no older than that.
+    /// The resourceVersion that the server returned for our last write. The object is at least as new.
     answered: Option<u64>,
-    /// The guest was read alone since it began, before the directory was read in full.
+    /// The guest was read individually since the reconcile began, before the directory was read in full.
     looked: bool,
 }
 
-/// Everything that is known, and what is to be done.
+/// All known facts, and the pending work.
 pub struct Engine {
-    /// What is declared.
+    /// The declared objects.
     pub index: ObjectCache,
-    /// What was observed.
+    /// The directory's records.
     pub mirror: DirectoryCache,
     /// The policy in force.
     pub workspace: WorkspacePolicy,
-    /// Who we are.
+    /// The installation and cluster.
     pub owner: Owner,
-    /// What is to be run.
+    /// The keys to reconcile.
     pub queue: Queue,
-    /// What the operator tells about itself.
+    /// The data for readiness and metrics.
     pub health: EngineHealth,
     planner: Planner,
     sweeper: GarbageCollector,
     extent: PruneScope,
     workers: usize,
     seen_versions: BTreeMap<Kind, u64>,
-    /// Kinds whose watch has come to a bookmark since the list: a list alone may come from a cache that lags.
+    /// Kinds whose watch has sent a bookmark since the list. A list alone may come from an outdated cache.
     bookmarked: BTreeSet<Kind>,
     pending_status: BTreeMap<ObjectRef, Timestamp>,
     last_status_write: BTreeMap<ObjectRef, Timestamp>,
@@ -82,26 +81,26 @@ pub struct Engine {
     unreadable_reported: BTreeMap<ObjectRef, status::UnreadableReport>,
     not_taken: BTreeMap<ObjectRef, failures::FailedOperation>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
-    /// Who was looked up by himself since the directory was read in full.
+    /// The guests that were read individually since the directory was read in full.
     rechecked: BTreeSet<Email>,
     orphans: BTreeSet<Orphan>,
     invitations: InvitationQueue,
-    /// UIDs of memberships whose record somebody else changed.
+    /// UIDs of memberships whose record another party changed.
     drifted: BTreeSet<String>,
     logged: logged::Logged,
     fatal: Option<String>,
-    /// The statuses were compared with the directory.
+    /// Whether the statuses were compared with the directory.
     compared: bool,
-    /// Objects whose task panicked: the directory may have done a part of it, so they are read again first.
+    /// Objects whose task panicked. The directory may have done a part of it, so their records are read again first.
     unsure: BTreeSet<ObjectRef>,
-    /// Since when the directory has not been read in full.
+    /// The time since which a full read has been due.
     unread: early::Unread,
-    /// How many plans panicked.
+    /// The number of plans that panicked.
     planner_panics: u64,
 }
 
 impl Engine {
-    /// Knows nothing yet.
+    /// An engine without any facts.
     pub fn new(owner: Owner, workspace: WorkspacePolicy, workers: usize) -> Self {
         Self {
             index: ObjectCache::default(),
@@ -135,38 +134,38 @@ impl Engine {
         }
     }
 
-    /// Plans by another function.
+    /// Replaces the planner.
     #[must_use]
     pub fn with_planner(mut self, planner: Planner) -> Self {
         self.planner = planner;
         self
     }
 
-    /// Plans the sweep by another function.
+    /// Replaces the planner of garbage collection.
     #[must_use]
     pub fn with_sweeper(mut self, sweeper: GarbageCollector) -> Self {
         self.sweeper = sweeper;
         self
     }
 
-    /// Takes what is declared for less than all there is.
+    /// Sets how far the declared objects are complete.
     #[must_use]
     pub fn with_extent(mut self, extent: PruneScope) -> Self {
         self.extent = extent;
         self
     }
 
-    /// Why everything stops, where it does.
+    /// The cause, if the engine has stopped for good.
     pub fn stopped(&self) -> Option<&str> {
         self.fatal.as_deref()
     }
 
-    /// Who is withheld for want of a method by what is known of him since the directory was read in full.
+    /// The guests whose MFA was read individually, because a method is missing, since the directory was read in full.
     pub fn closer(&self) -> &BTreeSet<Email> {
         &self.rechecked
     }
 
-    /// Takes an input in.
+    /// Processes an input.
     pub fn handle(&mut self, input: Input, now: Timestamp) {
         let changes_orphans = match &input {
             Input::Listed { .. }
@@ -216,7 +215,7 @@ impl Engine {
                 self.advance(kind, frontier);
             }
             Input::WatchFailed { kind, problem } => {
-                // It is tried again every few seconds: the same is not said each time.
+                // A retry follows every few seconds, so the same problem is logged only once.
                 if self.health.problems.get(kind.as_str()) != Some(&problem) {
                     tracing::warn!(kind = kind.as_str(), "{problem}");
                 }
@@ -234,7 +233,7 @@ impl Engine {
                 self.report_wide_patterns();
             }
             Input::Observed(changes) => {
-                // What we did ourselves is not among it.
+                // Changes by our own operations are not among them.
                 for change in changes {
                     self.note_drift(&change);
                     let touched = self.observe(change, true, now);
@@ -251,14 +250,14 @@ impl Engine {
         }
     }
 
-    /// When the last list comes in, everything is looked at.
+    /// Queues all objects once the last list has arrived.
     fn begin(&mut self) {
         if self.is_complete() {
             self.touch_all(Priority::Resync);
         }
     }
 
-    /// Queues everything.
+    /// Queues all objects.
     fn touch_all(&mut self, priority: Priority) {
         for kind in Kind::ALL {
             for key in self.index.keys(kind).collect::<Vec<_>>() {
@@ -313,7 +312,7 @@ impl Engine {
                 if self.pending_status.is_empty() || !self.queue.is_idle() {
                     break;
                 }
-                // Everybody has come to rest: what is counted is final.
+                // All keys have converged, so the counts are final.
                 for key in std::mem::take(&mut self.pending_status).into_keys() {
                     self.queue.push(key, Priority::Live);
                 }
@@ -327,12 +326,12 @@ impl Engine {
         tasks
     }
 
-    /// What failed, or went round and round, and has not come to rest since.
+    /// The keys that failed or did not converge, and have not converged since.
     pub fn failing(&self) -> impl Iterator<Item = &ObjectRef> {
         self.queue.failing()
     }
 
-    /// The next task of a running key. `None`: it has come to rest.
+    /// The next task of a running key. `None`: it has converged.
     fn advance_key(&mut self, key: &ObjectRef, now: Timestamp) -> Option<Task> {
         if key.is_garbage_collection() {
             return self.advance_gc(now);
@@ -368,7 +367,7 @@ impl Engine {
         if let Some((_, kept)) = waits {
             plan = self.planned(key, kept, now)?;
         }
-        // While it is not known what became of its operation, it keeps its turn.
+        // While the outcome of its operation is unknown, the membership keeps its turn.
         if !matches!(waits, Some((_, Retained::Everything | Retained::Object | Retained::Refused))) {
             self.take_turn(key, &plan, now);
         }
@@ -419,7 +418,7 @@ impl Engine {
         None
     }
 
-    /// A task is over: take in what it brought, and go on.
+    /// Processes the outcome of a task.
     fn done(&mut self, key: &ObjectRef, outcome: TaskOutcome, now: Timestamp) {
         let TaskOutcome { objects, effects, reread, failure } = outcome;
         if let Some(round) = self.rounds.get_mut(key) {
@@ -429,8 +428,8 @@ impl Engine {
                 answer.and_then(|object| resource_version::number(object.metadata().resource_version.as_deref()));
         }
         for object in objects {
-            // We only write what is declared. What the index has no more was deleted while the answer was on its way;
-            // taken in, it would stay for ever, for no event comes to remove it.
+            // The operator writes only declared objects. An object that the cache lacks was deleted before the answer
+            // arrived. If the cache stored it, no event would ever remove it.
             let known = self
                 .index
                 .metadata(&object.key())
@@ -503,14 +502,14 @@ impl Engine {
     }
 }
 
-/// What was changed may take access away: an object on its way out, suspended, excluded. Everything declared is as
-/// urgent as that, but for objects that are new.
+/// The priority of a change. A change may revoke access: an object is being deleted, suspended, or excludes a guest.
+/// Only new objects have a lower priority.
 fn urgency(object: &Object) -> Priority {
     let new = object.metadata().generation == Some(1) && object.metadata().deletion_timestamp.is_none();
     if new { Priority::Live } else { Priority::Withhold }
 }
 
-/// The directory's hints, as what has to be read.
+/// The records to read, from the directory's change events. `None`: a full read.
 pub fn wanted(changed: &BTreeSet<Changed>) -> Option<Vec<&Changed>> {
     (!changed.contains(&Changed::Everything)).then(|| changed.iter().collect())
 }

@@ -1,4 +1,4 @@
-//! What is seen of the directory comes in: all of it, what others changed, and what our own operations left behind.
+//! Observed facts of the directory: a full read, changes by other parties, and the results of our own operations.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::engine::queue::Priority;
 use crate::engine::{Engine, Load, Now};
 
 impl Engine {
-    /// The directory does not answer.
+    /// Records that the directory is unavailable.
     pub(super) fn directory_down(&mut self, fault: &Error, now: Timestamp) {
         if fault.retry() == Retry::Stop {
             self.fatal = Some(fault.to_string());
@@ -60,14 +60,14 @@ impl Engine {
         changes.extend(left.into_iter().map(|email| Now::User(email, None)));
         changes.extend(load.users.into_iter().map(|user| Now::User(user.email.clone(), Some(user))));
         for change in changes {
-            // What we wrote while the reading went on is newer than what it read.
+            // Records that we wrote during the full read are newer than its result.
             let stale = match &change {
                 Now::Guest(address, _) => self.written_since_loading.0.contains(address),
                 Now::Partner(id, _) => self.written_since_loading.1.contains(id),
                 Now::Account(..) | Now::User(..) | Now::Destroyed(_) => false,
             };
             if !stale {
-                // While something runs, what was read may be its work, whose outcome has not come in yet.
+                // While a task runs, a difference may be its result, which has not arrived yet.
                 if self.queue.running() == 0 {
                     self.note_drift(&change);
                 }
@@ -91,7 +91,7 @@ impl Engine {
             tracing::info!("the directory answers again");
         }
         for address in std::mem::take(&mut self.rechecked) {
-            // He may have by now what he lacked, and the listing does not say.
+            // The guest may have enrolled the missing method, which the listing does not show.
             let touched = self.index.touched_by_guest(&address);
             self.touch(touched, Priority::Resync, now);
         }
@@ -100,7 +100,7 @@ impl Engine {
         }
     }
 
-    /// Says once for each change whether sign-in enforces MFA.
+    /// Logs each change in whether sign-in enforces MFA.
     fn note_sign_in(&mut self, now: SignInGate) {
         if self.health.sign_in == now {
             return;
@@ -114,7 +114,8 @@ impl Engine {
         self.health.sign_in = now;
     }
 
-    /// Notes whose record somebody else changed in what only we write; people are told when it is brought back.
+    /// Records memberships whose record another party changed in fields that only guestlist writes. An Event reports
+    /// the correction.
     pub(super) fn note_drift(&mut self, change: &Now) {
         let mark = match change {
             Now::Guest(address, new) => {
@@ -131,7 +132,7 @@ impl Engine {
         self.drifted.extend(uid);
     }
 
-    /// Takes in what something is now; what that touches. `outside`: somebody else did it.
+    /// Stores a present record, and returns the affected objects. `outside`: another party changed it.
     pub(super) fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Dependents {
         match change {
             Now::Guest(address, record) => {
@@ -157,9 +158,10 @@ impl Engine {
                 self.mirror.set_guest(&address, record.map(|record| *record));
                 self.mirror.set_mfa_unknown_since(&address, unknown.then_some(now));
                 let mut touched = self.index.touched_by_guest(&address);
-                // His partner counts him, and waits for what he holds where it is suspended, though nothing declares him.
+                // The guest's partner counts them, and a suspended partner waits for their grants, even without a
+                // membership.
                 touched.counts.extend(partner.filter(|partner| self.index.metadata(partner).is_some()));
-                // The first reading touches everything anyway.
+                // The first full read queues all objects anyway.
                 let stands = self.mirror.guest(&address).map(standing);
                 if self.health.directory && old.as_ref().map(standing) != stands {
                     touched.merge(self.index.touched_by_propagators_at(&address));
@@ -181,7 +183,7 @@ impl Engine {
                     return Dependents::default();
                 }
                 let mark = record.as_deref().or(old.as_ref()).map(|record| record.mark.clone());
-                // What its memberships wait for is the record; a new name or Host Admin is nothing to them.
+                // Memberships depend on the existence and suspension of the record, not on its name or Host Admins.
                 let stands = |record: &PartnerRecord| (record.deactivated_at, record.suspended);
                 let matters = outside || old.as_ref().map(stands) != record.as_deref().map(stands);
                 self.mirror.set_partner(&id, record.map(|record| *record));
@@ -247,7 +249,8 @@ fn standing(record: &GuestRecord) -> (bool, Option<&str>, &str) {
     (record.is_live(), record.mark.as_ref().map(|mark| mark.uid.as_str()), &record.partner_name)
 }
 
-/// Whether somebody changed what only we write: what a guest was given, his role, the login of a user we made.
+/// Whether another party changed fields that only guestlist writes: the grants, the role, or the login of a created
+/// user.
 fn drifted(old: &GuestRecord, new: Option<&GuestRecord>) -> bool {
     let made = old.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     // A login that an administrator disabled is their decision, and is not corrected.

@@ -1,5 +1,5 @@
-//! A plan or a task that panics. One object of a tenant must not stop the reconciles of all others, nor its own for good: its
-//! key is tried again with back-off, the log names it, and readiness does once it happens several times in a row.
+//! Panics of a plan or a task. One object of a tenant must not stop the reconciles of all others, nor its own for good.
+//! Its key is retried with back-off, and the log names it. After several consecutive panics, readiness names it too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,18 +11,18 @@ use crate::engine::{Engine, Retained};
 use crate::plan::{self, Inputs, Plan};
 use crate::util::panic_report;
 
-/// Runs a planner. The error is the message of its panic. A planner only reads, so a panic leaves nothing half changed.
+/// Runs a planner. The error is the message of its panic. A planner only reads, so a panic leaves no partial change.
 pub(super) fn caught<T>(planner: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(planner)).map_err(|payload| panic_report::message(payload.as_ref()))
 }
 
 impl Engine {
-    /// How many plans have panicked so far.
+    /// The number of plans that have panicked.
     pub fn planner_panics(&self) -> u64 {
         self.planner_panics
     }
 
-    /// An object is gone.
+    /// Removes all data about an object that no longer exists.
     pub(super) fn forget(&mut self, key: &ObjectRef) {
         self.queue.forget(key);
         self.rounds.remove(key);
@@ -57,7 +57,7 @@ impl Engine {
         self.panicked(key, message, now);
     }
 
-    /// Tries a key again later, and says why.
+    /// Retries a key later, and logs the panic.
     pub(super) fn panicked(&mut self, key: &ObjectRef, message: &str, now: Timestamp) {
         let panics = self.health.panicking.entry(key.clone()).or_default();
         panics.times += 1;
@@ -67,7 +67,8 @@ impl Engine {
         tracing::error!(%key, times, delay_ms = delay.as_millis(), "internal error: {message}; tried again later");
     }
 
-    /// The guest of an object whose task panicked: what was done of it is read before anything is planned on it.
+    /// The guest of an object whose task panicked. The record is read again before the next plan, because a part of the
+    /// task may have succeeded.
     pub(super) fn address_to_read_again(&mut self, key: &ObjectRef) -> Option<Email> {
         if !self.unsure.remove(key) || key.kind != Kind::Membership || !self.health.directory {
             return None;

@@ -1,5 +1,5 @@
-//! What becomes of news of the workspace policy: a good one is in force at once; after one that does not read the last good
-//! one stays, and nothing new is given.
+//! Changes of the workspace policy. A valid policy applies at once. While the policy is unreadable, the last valid one
+//! stays, and nothing is granted.
 
 use crate::cache::ObjectRef;
 use crate::engine::{Engine, Priority};

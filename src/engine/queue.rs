@@ -1,5 +1,5 @@
-//! The queue: plain data with time as an argument. Each key is queued at most once and runs at most once at a time;
-//! what is touched while it runs, runs again. First in, first out within a priority.
+//! The queue: plain data with time as an argument. Each key is queued at most once and runs at most once at a time. A
+//! key that is queued while it runs, runs again. The order is first in, first out within a priority.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,14 +9,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cache::ObjectRef;
 
-/// What runs first.
+/// The priority of a key; lower values run first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// Access may have to be taken away.
+    /// The change may revoke access.
     Withhold,
-    /// Something was changed.
+    /// The object or its facts changed.
     Live,
-    /// Everything is looked at again.
+    /// A check of all objects.
     Resync,
 }
 
@@ -24,14 +24,14 @@ const LANES: [Priority; 3] = [Priority::Withhold, Priority::Live, Priority::Resy
 const FIRST_DELAY: SignedDuration = SignedDuration::from_millis(250);
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_secs(60);
 
-/// How often a key has failed, and until when it was to wait the last time.
+/// The number of failures of a key, and the end of its last delay.
 #[derive(Debug)]
 struct Failed {
     times: u32,
     until: Timestamp,
 }
 
-/// The keys to be run.
+/// The keys to run.
 #[derive(Debug, Default)]
 pub struct Queue {
     lanes: [VecDeque<ObjectRef>; 3],
@@ -62,7 +62,7 @@ impl Queue {
     pub fn pop(&mut self) -> Option<ObjectRef> {
         for lane in LANES {
             while let Some(key) = self.lanes[lane as usize].pop_front() {
-                // A key that moved to a higher priority has left its old place behind.
+                // A key that moved to a higher priority leaves an entry in its old lane.
                 if self.queued.get(&key) == Some(&lane) {
                     self.queued.remove(&key);
                     self.running.insert(key.clone());
@@ -74,7 +74,7 @@ impl Queue {
         None
     }
 
-    /// A run is over; what was touched meanwhile is queued again.
+    /// Ends a run. A key that was queued meanwhile is queued again.
     pub fn done(&mut self, key: &ObjectRef) {
         self.running.remove(key);
         if let Some(priority) = self.again.remove(key) {
@@ -82,7 +82,7 @@ impl Queue {
         }
     }
 
-    /// The run came to rest: the next failure starts with a short delay again.
+    /// Resets the back-off of a key that has converged.
     pub fn rest(&mut self, key: &ObjectRef) {
         self.failures.remove(key);
     }
@@ -95,16 +95,16 @@ impl Queue {
         }
     }
 
-    /// Runs a key again later, and later each time. The delay is the same for the same key and count: it can be replayed.
+    /// Runs a key again with back-off. The delay is the same for the same key and count, so it can be replayed.
     pub fn back_off(&mut self, key: &ObjectRef, now: Timestamp) -> SignedDuration {
         self.back_off_within(LONGEST_DELAY, key, now)
     }
 
-    /// As [`Queue::back_off`], but never longer than about this. Where it was touched and ran before its delay was over, the
-    /// delay stays what it was.
+    /// Like [`Queue::back_off`], with a maximum delay. A key that runs before its delay has passed, and fails, keeps
+    /// that delay.
     pub fn back_off_within(&mut self, longest: SignedDuration, key: &ObjectRef, now: Timestamp) -> SignedDuration {
         let failed = self.failures.entry(key.clone()).or_insert(Failed { times: 0, until: now });
-        // No longer than it can have been, should the clock have gone back since.
+        // Limits the delay if the clock was set back since.
         let pending = failed.until.duration_since(now).min(longest * 2);
         let delay = if pending.is_positive() {
             pending
@@ -121,12 +121,12 @@ impl Queue {
         delay
     }
 
-    /// What has failed and has not come to rest since.
+    /// The keys that have failed and have not converged since.
     pub fn failing(&self) -> impl Iterator<Item = &ObjectRef> {
         self.failures.keys()
     }
 
-    /// Queues what is due.
+    /// Queues the keys that are due.
     pub fn tick(&mut self, now: Timestamp) {
         while let Some((instant, key)) = self.due.first().cloned() {
             if instant > now {
@@ -142,7 +142,7 @@ impl Queue {
         self.due.first().map(|(instant, _)| *instant)
     }
 
-    /// Forgets everything about a key that is not running.
+    /// Removes the timer and the back-off of a key.
     pub fn forget(&mut self, key: &ObjectRef) {
         self.set_timer(key, None);
         self.failures.remove(key);
@@ -153,12 +153,12 @@ impl Queue {
         self.queued.is_empty() && self.running.is_empty()
     }
 
-    /// How many keys are queued.
+    /// The number of queued keys.
     pub fn depth(&self) -> usize {
         self.queued.len()
     }
 
-    /// How many keys run.
+    /// The number of running keys.
     pub fn running(&self) -> usize {
         self.running.len()
     }
@@ -244,7 +244,7 @@ mod tests {
         let mut then = now();
         let mut fail = |queue: &mut Queue| {
             let delay = queue.back_off(&key("a"), then);
-            // Touched before its time, it fails again: that is no reason to wait for longer.
+            // A failure before the delay has passed does not increase the delay.
             let early = then + delay / 2;
             assert_eq!(early + queue.back_off(&key("a"), early), then + delay);
             then += delay;

@@ -1,4 +1,4 @@
-//! When a status is written: where it differs from what is stored, and counts not too often.
+//! Status writes: only differences from the stored status, and changes of counts at a limited rate.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use crate::engine::status_change::StatusChange;
 use crate::engine::{Engine, Task};
 use crate::plan::{self, Event};
 
-/// What an object that does not read was told, so that it is told once.
+/// The last status written for an unreadable object, so that it is written only once.
 #[derive(Debug, PartialEq)]
 pub(super) struct UnreadableReport {
     uid: Option<Arc<str>>,
     generation: Option<i64>,
-    /// It has been written.
+    /// Whether the write succeeded.
     pub(super) written: bool,
 }
 
 impl Engine {
-    /// Writes a status, where that is to be done.
+    /// The task that writes a status, if one is needed.
     pub(super) fn status_task(
         &mut self,
         key: &ObjectRef,
@@ -30,7 +30,7 @@ impl Engine {
     ) -> Option<Task> {
         let meta = self.index.metadata(key)?;
         if self.index.is_unreadable(key) {
-            // What is stored cannot be compared; it is told once.
+            // The stored status cannot be compared, so it is written once.
             let told = UnreadableReport { uid: meta.uid.clone(), generation: meta.generation, written: true };
             if self.unreadable_reported.get(key) == Some(&told) {
                 return None;

@@ -1,30 +1,30 @@
-//! Compares a status with what is stored, and writes the difference as a merge patch: fields that our types do not know
-//! stay, fields that went are set to null.
+//! Compares a status with the stored one, and writes the difference as a merge patch. Fields that our types do not know
+//! stay; removed fields are set to null.
 
 use serde_json::{Map, Value, json};
 
 use crate::cache::{CachedMetadata, Kind, ObjectCache, ObjectRef};
 use crate::plan::Status;
 
-/// The fields that only count.
+/// The fields that contain only counts.
 const COUNTS: [&str; 4] = ["guests", "shares", "grants", "withheld"];
 
-/// How a status differs from what is stored, with the merge patch that makes the stored one this one.
+/// The difference between a status and the stored one, with the merge patch from the stored one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StatusChange {
-    /// Not at all.
+    /// No difference.
     None,
-    /// In what it counts.
+    /// A difference only in counts.
     Counts(Value),
-    /// In more than that.
+    /// Any other difference.
     More(Value),
 }
 
-/// How a status differs from what is stored. `None`: there is no such object.
+/// The difference between a status and the stored one. `None`: the object does not exist.
 pub fn difference(index: &ObjectCache, key: &ObjectRef, status: &Status) -> Option<StatusChange> {
     let meta = index.metadata(key)?;
     let (old, new) = (stored(index, key), text(status));
-    // Both were written by the same types: the same text is the same status.
+    // The same types wrote both, so equal text means an equal status.
     if old == new {
         return Some(StatusChange::None);
     }
@@ -34,7 +34,7 @@ pub fn difference(index: &ObjectCache, key: &ObjectRef, status: &Status) -> Opti
     if fields().next().is_none() {
         return Some(StatusChange::None);
     }
-    // A status that is not there yet is more than a count.
+    // A missing status is more than a count.
     let begun = old.as_object().is_some_and(|fields| !fields.is_empty());
     let counts = begun && key.kind != Kind::Membership && fields().all(|field| COUNTS.contains(&field.as_str()));
     let patch = with_version(meta, changes);
@@ -67,7 +67,7 @@ fn stored(index: &ObjectCache, key: &ObjectRef) -> Option<String> {
     }
 }
 
-/// What a text says; no status at all says nothing.
+/// The JSON value of a text; an empty object without a status.
 fn value(text: Option<String>) -> Value {
     text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({}))
 }

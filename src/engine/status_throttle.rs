@@ -1,12 +1,12 @@
-//! When the counts in the status of a partner or a share are written: last, when its guests have come to rest, or every few
-//! seconds while they have not.
+//! The rate of writes of counts in the status of a partner or a share. They are written when its guests have converged,
+//! or every few seconds until then.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cache::{CacheEntry, ObjectRef};
 use crate::engine::{Engine, Priority};
 
-/// How often the counts of a partner or a share are written at most while its guests are not at rest.
+/// Minimum interval between writes of the counts of a partner or a share, while its guests have not converged.
 const COUNT_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 impl Engine {
     pub(super) fn count_later(&mut self, key: ObjectRef, now: Timestamp) {
@@ -14,7 +14,8 @@ impl Engine {
         self.pending_status.entry(key).or_insert(due.max(now));
     }
 
-    /// Updates the counts of the partner and the shares after the status of a membership changed, also by time alone.
+    /// Updates the counts of the partner and the shares after the status of a membership changed, also because of time
+    /// alone.
     pub(super) fn count_again(&mut self, membership: &ObjectRef, now: Timestamp) {
         let entry = self.index.membership(&membership.namespace, &membership.name).and_then(CacheEntry::read);
         let Some(entry) = entry else { return };
@@ -29,7 +30,7 @@ impl Engine {
         let due: Vec<ObjectRef> =
             self.pending_status.iter().filter(|(_, due)| **due <= now).map(|(key, _)| key.clone()).collect();
         for key in due {
-            // A first count waits until its guests have come to rest, or for the interval.
+            // The first counts wait until the guests have converged, or for the interval.
             let waited = self.last_status_write.contains_key(&key) || self.queue.is_idle();
             if waited {
                 self.pending_status.remove(&key);
@@ -41,7 +42,7 @@ impl Engine {
         }
     }
 
-    /// Whether a change of mere counts may be written now: its guests are at rest, or the interval is over.
+    /// Whether a change of counts alone may be written now: the guests have converged, or the interval has passed.
     pub(super) fn may_count(&self, key: &ObjectRef, now: Timestamp) -> bool {
         let alone = self.queue.depth() == 0 && self.queue.running() <= 1;
         alone || self.last_status_write.get(key).is_none_or(|written| *written + COUNT_INTERVAL <= now)
