@@ -1,6 +1,6 @@
-//! Statuses in brief: of the thousand characters of a membership's status, nine hundred stand in that of every other one. What
-//! is said again and again is written as one control character, which JSON text never has as such. A phrase that is missing
-//! here takes more room, and that is all.
+//! Compact text of statuses. About nine tenths of a membership's status equal those of other memberships. Each frequent
+//! phrase is stored as one control character, which JSON text never contains unescaped. A phrase missing from this list
+//! only takes more memory.
 
 const PHRASES: [&str; 27] = [
     r#"{"observedGeneration":"#,
@@ -32,15 +32,15 @@ const PHRASES: [&str; 27] = [
     "A method that counts is enrolled.",
 ];
 
-/// How phrases begin: between two of these there is none.
+/// The first characters of all phrases; no phrase begins with another character.
 const FIRST: [char; 6] = ['{', '"', ',', 'T', 'K', 'A'];
 
-/// JSON text in brief.
+/// JSON text in compact form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Brief(Box<str>);
 
 impl Brief {
-    /// JSON text without line breaks, as `serde_json` writes it.
+    /// Compacts JSON text without line breaks, in the format of `serde_json`.
     pub(super) fn of(text: &str) -> Self {
         let mut brief = String::with_capacity(text.len() / 2);
         let mut rest = text;
@@ -63,7 +63,7 @@ impl Brief {
         Self(brief.into())
     }
 
-    /// The text.
+    /// The original text.
     pub(super) fn text(&self) -> String {
         let mut text = String::with_capacity(self.0.len() * 4);
         for char in self.0.chars() {
@@ -76,7 +76,8 @@ impl Brief {
     }
 }
 
-/// Most phrases begin otherwise already: to look at one byte first is ten times as fast.
+/// Whether a text begins with a phrase. The comparison of the first byte alone makes it ten times as fast, because most
+/// phrases differ there.
 fn begins(text: &str, phrase: &str) -> bool {
     text.as_bytes().first() == phrase.as_bytes().first() && text.starts_with(phrase)
 }
@@ -104,7 +105,7 @@ mod tests {
             parts in proptest::collection::vec((0..PHRASES.len(), 0..40_usize, "\\PC{0,5}"), 0..20),
             value in "(?s).{0,20}",
         ) {
-            // Phrases, parts of them, and whatever else a text may say, as JSON writes it.
+            // The text consists of phrases, parts of them, and any other text, in the format of JSON.
             let mut said = value;
             for (phrase, length, other) in &parts {
                 said.extend(PHRASES[*phrase].chars().take(*length));

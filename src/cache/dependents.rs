@@ -1,5 +1,5 @@
-//! Which objects a change touches. Rather one too many than one too few: planning an object that nothing happened to
-//! costs microseconds and does nothing.
+//! The objects that a change affects. The result may include unaffected objects, but must not miss one. Planning an
+//! unaffected object costs microseconds and changes nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,35 +8,35 @@ use crate::cache::{CacheEntry, Kind, Name, ObjectCache, ObjectRef};
 use crate::domain::{Email, GuestRole};
 use crate::util::small_map::SmallMap;
 
-/// The objects that a change touches.
+/// The objects that a change affects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dependents {
-    /// To be planned soon: what they give or take may change.
+    /// The objects to plan soon, because their grants or operations may change.
     pub keys: BTreeSet<ObjectRef>,
-    /// Only what they count may change: to be planned when the partner's guests have come to rest.
+    /// The objects whose counts alone may change. They are planned when the partner's guests have converged.
     pub counts: BTreeSet<ObjectRef>,
 }
 
 impl Dependents {
-    /// Takes in what another change touches.
+    /// Adds the objects that another change affects.
     pub fn merge(&mut self, other: Self) {
         self.keys.extend(other.keys);
         self.counts.extend(other.counts);
     }
 
-    /// Whether nothing is touched.
+    /// Whether no object is affected.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.counts.is_empty()
     }
 }
 
 impl ObjectCache {
-    /// What a change of a declared object touches: itself, and what depends on its terms.
+    /// The objects that a change of a declared object affects: itself, and those that depend on its terms.
     pub(super) fn touched_by_declared(&self, key: &ObjectRef) -> Dependents {
         let mut touched = self.touched_by_name(key);
         match key.kind {
             Kind::Partner => {
-                // A newcomer must not be a Host Admin of any partner.
+                // A new guest must not be a Host Admin of any partner.
                 if let Some(partner) = self.partner(&key.namespace, &key.name).and_then(CacheEntry::read) {
                     for admin in &partner.reading.terms.host_admins {
                         self.add_addressed(&mut touched, &admin.email);
@@ -70,7 +70,7 @@ impl ObjectCache {
                         touched.keys.insert(ObjectRef::new(Kind::Share, namespace.clone(), name.clone()));
                     }
                 }
-                // Whom it concerns cannot be told: anybody of its namespace may hold something through it.
+                // The share's partner is unknown, so any guest of its namespace may have a grant through it.
                 Some(CacheEntry::Unreadable { .. }) => {
                     let here = self.memberships.range((key.namespace.clone(), "".into())..);
                     let here = here.take_while(|((namespace, _), _)| *namespace == key.namespace);
@@ -84,7 +84,7 @@ impl ObjectCache {
         touched
     }
 
-    /// What depends on an object's name alone, whether it is there or not.
+    /// The objects that depend on an object's name alone, whether it exists or not.
     pub(super) fn touched_by_name(&self, key: &ObjectRef) -> Dependents {
         let mut touched = Dependents::default();
         touched.keys.insert(key.clone());
@@ -100,8 +100,8 @@ impl ObjectCache {
         touched
     }
 
-    /// What a change of a guest's record touches: the memberships of the address and of those he invited, the partners
-    /// that list him.
+    /// The objects that a change of a guest's record affects: the memberships of the address, those that it invites,
+    /// and the partners that list it.
     pub fn touched_by_guest(&self, address: &Email) -> Dependents {
         let mut touched = Dependents::default();
         self.add_addressed(&mut touched, address);
@@ -113,8 +113,8 @@ impl ObjectCache {
             let namespace = membership.metadata.namespace.as_deref().unwrap_or_default();
             touched.counts.extend(self.counting(namespace, &membership.reading.terms.partner));
         }
-        // A partner on its way out waits for the directory to be empty of it. So does a share; that looks at all who may hold
-        // its account, so it is looked at with what is counted: once they have come to rest, or every few seconds.
+        // A partner that is being deleted waits until the directory has no guest of it. A share waits too, but its
+        // check covers all guests that may have its account. It is therefore in `counts`.
         let deleting = touched.counts.iter().filter(|key| {
             key.kind == Kind::Partner && self.metadata(key).is_some_and(|meta| meta.deletion_timestamp.is_some())
         });
@@ -122,8 +122,8 @@ impl ObjectCache {
         touched
     }
 
-    /// The objects that depend on whether the memberships of an address break a rule: the shares through which these pass
-    /// accounts on, and the guests who get the accounts.
+    /// The objects that depend on whether the memberships of an address break a rule. These are the shares through
+    /// which they pass accounts on, and the guests who get the accounts.
     pub fn touched_by_propagators_at(&self, address: &Email) -> Dependents {
         self.passed_on_by(self.by_address.get(address).into_iter().flat_map(SmallMap::keys))
     }
@@ -148,15 +148,15 @@ impl ObjectCache {
         [ObjectRef::new(Kind::Partner, namespace, partner)].into_iter().chain(shares)
     }
 
-    /// What a place that became free touches: the newcomers of a partner with a quota.
+    /// The objects that a free place in the quota affects: the new memberships of a partner with a quota.
     pub fn touched_by_place(&self, namespace: &str, partner: &str) -> Dependents {
         let mut touched = Dependents::default();
         self.add_quota(&mut touched, namespace, partner);
         touched
     }
 
-    /// The objects that depend on a propagator: the shares that name the membership as propagator, and the guests who get
-    /// accounts from it. A deactivated record says that the propagator left; without a record, they may still join.
+    /// The objects that depend on a propagator: the shares that name it, and the guests who get accounts from it. A
+    /// deactivated record shows that the propagator left; without a record, they may still join.
     pub fn touched_by_propagator(&self, namespace: &str, name: &str) -> Dependents {
         let mut touched = Dependents::default();
         for (space, share) in self.by_propagator.get(&(namespace.into(), name.into())).into_iter().flatten() {
@@ -172,7 +172,7 @@ impl ObjectCache {
         touched
     }
 
-    /// What a change of an account touches: its shares, and the memberships of their partners.
+    /// The objects that a change of an account affects: its shares, and the memberships of their partners.
     pub fn touched_by_account(&self, account: &str) -> Dependents {
         let mut touched = Dependents::default();
         for (namespace, name) in self.by_account.get(account).into_iter().flatten() {
@@ -181,8 +181,8 @@ impl ObjectCache {
         touched
     }
 
-    /// What a change of a workspace user touches: the partners that he runs, with all that is theirs, and newcomers
-    /// with his address.
+    /// The objects that a change of a workspace user affects. These are the partners that list the address as Host
+    /// Admin with their memberships and shares, and new memberships of the address.
     pub fn touched_by_user(&self, email: &Email) -> Dependents {
         let mut touched = self.touched_by_propagators_at(email);
         self.add_addressed(&mut touched, email);
@@ -192,7 +192,7 @@ impl ObjectCache {
         touched
     }
 
-    /// What a change of a partner's record touches: the partner and all that is its.
+    /// The objects that a change of a partner's record affects: the partner, its memberships and its shares.
     pub fn touched_by_partner(&self, namespace: &str, name: &str) -> Dependents {
         self.touched_by_name(&ObjectRef::new(Kind::Partner, namespace, name))
     }
@@ -205,7 +205,7 @@ impl ObjectCache {
         add_all(touched, Kind::Membership, self.by_inviter.get(inviter).into_iter().flatten());
     }
 
-    /// Newcomers wait for a place where the partner has a quota.
+    /// Adds new memberships that wait for a place in the partner's quota.
     fn add_quota(&self, touched: &mut Dependents, namespace: &str, partner: &str) {
         let has_quota = self
             .partner(namespace, partner)
@@ -218,7 +218,7 @@ impl ObjectCache {
         }
     }
 
-    /// The shares of other partners that name a membership: there the entry breaks a rule.
+    /// Adds the shares of other partners that name a membership, because the entry breaks a rule there.
     fn add_named_elsewhere(&self, touched: &mut Dependents, namespace: &str, partner: &str, name: &str) {
         let here = self.shares_of.range((namespace.into(), "".into())..);
         let others =
@@ -238,7 +238,7 @@ impl ObjectCache {
     fn add_partner(&self, touched: &mut Dependents, namespace: &str, partner: &str, members: bool) {
         let key = ObjectRef::new(Kind::Partner, namespace, partner);
         if members {
-            // A share decides what each guest gets; the partner only counts it.
+            // A share affects the access of each guest; the partner only counts it.
             for member in self.members_of.get(&(namespace.into(), partner.into())).into_iter().flatten() {
                 touched.keys.insert(ObjectRef::new(Kind::Membership, namespace, member.clone()));
             }

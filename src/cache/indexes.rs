@@ -1,4 +1,4 @@
-//! How an object hangs together with others: what is written down of it when it comes, and taken out when it goes.
+//! The indexes of an object: added when it is stored, removed when it is deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,12 +104,12 @@ impl ObjectCache {
     }
 }
 
-/// The memberships that a share names as propagators: few, though many entries may name one.
+/// The memberships that a share names as propagators, without duplicates.
 fn propagators(terms: &ShareTerms) -> BTreeSet<&str> {
     terms.guest_users.values().map(|entry| entry.propagated_by.as_str()).collect()
 }
 
-/// Takes a value out of a map of sets and drops the set when it is empty.
+/// Removes a value from a map of sets, and the set when it is empty.
 fn take<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
     if let Some(set) = map.get_mut(key) {
         set.remove(value);

@@ -1,5 +1,5 @@
-//! The declared world in memory, fed by watch events or by files: partner → memberships, shares. It reads each spec
-//! into terms once, when it comes in, and says which objects a change touches. Pure data, no clock.
+//! The declared objects in memory, from watch events or files: partner → memberships, shares. The cache reads each spec
+//! into terms once, when it arrives, and returns the objects that a change affects. Pure data, without a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub use dependents::Dependents;
 pub use object::{CacheEntry, CachedAnyKind, CachedMetadata, CachedObject, CachedStatus};
 pub use object_ref::{Kind, ObjectRef};
 
-/// An object as it is stored.
+/// A declared object.
 #[derive(Clone, Debug)]
 pub enum Object {
     /// A partner.
@@ -32,13 +32,13 @@ pub enum Object {
     Membership(Box<api::GuestMembership>),
     /// A share.
     Share(Box<api::AccountShare>),
-    /// An object that does not fit our types: kept by name and UID, never taken for absent.
+    /// An object that does not match our types. It is stored by name and UID, and never counts as absent.
     Unreadable {
         /// Its kind.
         kind: Kind,
         /// Its metadata.
         metadata: Box<ObjectMeta>,
-        /// What does not fit.
+        /// The mismatch with our types.
         error: String,
     },
 }
@@ -83,7 +83,7 @@ pub type Name = (Arc<str>, Arc<str>);
 type Slots<S, T> = BTreeMap<Name, CacheEntry<S, T>>;
 type Names = BTreeSet<Name>;
 
-/// The declared world.
+/// The declared objects.
 #[derive(Debug, Default)]
 pub struct ObjectCache {
     partners: Slots<api::LocalPartnerStatus, PartnerTerms>,
@@ -91,7 +91,7 @@ pub struct ObjectCache {
     shares: Slots<api::AccountShareStatus, ShareTerms>,
     /// Partner → its memberships' and shares' names.
     members_of: BTreeMap<Name, BTreeSet<Arc<str>>>,
-    /// Partner → those of its memberships that say Guest Admin.
+    /// Partner → its memberships with the role Guest Admin.
     admins_of: BTreeMap<Name, BTreeSet<Arc<str>>>,
     shares_of: BTreeMap<Name, BTreeSet<Arc<str>>>,
     /// Address → memberships, in all namespaces.
@@ -113,12 +113,12 @@ pub struct ObjectCache {
 }
 
 impl ObjectCache {
-    /// What is stored under a partner's name.
+    /// The entry of a partner's name.
     pub fn partner(&self, namespace: &str, name: &str) -> Option<&CacheEntry<api::LocalPartnerStatus, PartnerTerms>> {
         self.partners.get(&(namespace.into(), name.into()))
     }
 
-    /// What is stored under a membership's name.
+    /// The entry of a membership's name.
     pub fn membership(
         &self,
         namespace: &str,
@@ -127,7 +127,7 @@ impl ObjectCache {
         self.memberships.get(&(namespace.into(), name.into()))
     }
 
-    /// What is stored under a share's name.
+    /// The entry of a share's name.
     pub fn share(&self, namespace: &str, name: &str) -> Option<&CacheEntry<api::AccountShareStatus, ShareTerms>> {
         self.shares.get(&(namespace.into(), name.into()))
     }
@@ -138,7 +138,7 @@ impl ObjectCache {
         names.into_iter().flatten().filter_map(move |name| self.membership(namespace, name).and_then(CacheEntry::read))
     }
 
-    /// The names of the memberships that say Guest Admin of a partner.
+    /// The names of a partner's memberships with the role Guest Admin.
     pub fn guest_admins(&self, namespace: &str, partner: &str) -> impl Iterator<Item = &str> {
         let names = self.admins_of.get(&(namespace.into(), partner.into()));
         names.into_iter().flatten().map(|name| &**name)
@@ -209,7 +209,7 @@ impl ObjectCache {
         }
     }
 
-    /// Whether an object is there and does not read.
+    /// Whether an object exists and is unreadable.
     pub fn is_unreadable(&self, key: &ObjectRef) -> bool {
         match key.kind {
             Kind::Partner => self.partner(&key.namespace, &key.name).is_some_and(|slot| slot.read().is_none()),
@@ -218,7 +218,8 @@ impl ObjectCache {
         }
     }
 
-    /// The partner that an object belongs to (itself, for a partner). `None`: unknown, as it does not read.
+    /// The partner that an object belongs to (itself, for a partner). `None`: unknown, because the object is
+    /// unreadable.
     pub fn partner_of(&self, key: &ObjectRef) -> Option<ObjectRef> {
         let partner = match key.kind {
             Kind::Partner => Some(&*key.name),
@@ -244,8 +245,8 @@ impl ObjectCache {
         names.map(move |(namespace, name)| ObjectRef::new(kind, namespace.clone(), name.clone()))
     }
 
-    /// Takes in an object that was added or changed (or returned by a write of ours). Returns the keys that the change
-    /// touches. An event that is older than what is stored (the echo of our own write, say) changes nothing.
+    /// Stores an object that was added or changed, or that a write of ours returned. Returns the keys that the change
+    /// affects. An event older than the stored object, such as the echo of our own write, changes nothing.
     pub fn apply(&mut self, object: Object) -> Dependents {
         let object = CachedAnyKind::from(object);
         let key = object.key();
@@ -258,7 +259,7 @@ impl ObjectCache {
         self.put(&key, object)
     }
 
-    /// Forgets an object that was deleted; an event about another UID than the stored one is ignored.
+    /// Deletes an object. An event with another UID than the stored one is ignored.
     pub fn delete(&mut self, key: &ObjectRef, uid: &str) -> Dependents {
         if self.metadata(key).and_then(|meta| meta.uid.as_deref()) != Some(uid) {
             return Dependents::default();
@@ -266,8 +267,8 @@ impl ObjectCache {
         self.remove(key)
     }
 
-    /// A complete list of one kind: what it lacks is deleted, what it has replaces what is stored, also where its
-    /// resourceVersions are lower (a restore). Returns the keys whose world changed.
+    /// Applies a complete list of one kind. Objects that it lacks are deleted. Its objects replace the stored ones,
+    /// even with lower resourceVersions (a restore). Returns the affected keys.
     pub fn replace(&mut self, kind: Kind, objects: Vec<CachedAnyKind>) -> Dependents {
         if self.keys(kind).next().is_none() {
             return self.fill(objects);
@@ -290,8 +291,8 @@ impl ObjectCache {
         touched
     }
 
-    /// The first list of a kind. It touches whatever is stored: asking each object what it touches is quadratic where
-    /// each newcomer of a quota touches all the others.
+    /// Stores the first list of a kind, which affects all stored objects. A computation per object would be quadratic,
+    /// because each new membership under a quota affects all others.
     fn fill(&mut self, objects: Vec<CachedAnyKind>) -> Dependents {
         let mut touched = Dependents::default();
         if objects.is_empty() {
@@ -330,7 +331,7 @@ impl ObjectCache {
         touched
     }
 
-    /// The key in the text that is there already, where it is: timers and links outlive many versions of an object.
+    /// The key with the already stored text, if there is one. Timers and indexes outlive many versions of an object.
     fn known(&self, key: &ObjectRef) -> ObjectRef {
         let name = (key.namespace.clone(), key.name.clone());
         let known = match key.kind {
@@ -342,9 +343,10 @@ impl ObjectCache {
         ObjectRef::new(key.kind, namespace, name)
     }
 
-    /// Whether a change can matter to other objects: anything but status, finalizers of others and bookkeeping.
+    /// Whether a change can affect other objects: any change except of status, other finalizers and bookkeeping.
     fn is_relevant(&self, key: &ObjectRef, new: &CachedAnyKind) -> bool {
-        // Nothing is given under a partner or a share that could vanish without a trace; a membership guards itself.
+        // Nothing is granted through a partner or a share without a finalizer, because it could disappear unnoticed. A
+        // membership does not depend on others for this.
         let guards = |meta: &CachedMetadata| key.kind != Kind::Membership && has_finalizer(&meta.finalizers);
         let differs = |old: &CachedMetadata, new: &CachedMetadata| {
             old.uid != new.uid
@@ -365,18 +367,18 @@ impl ObjectCache {
     }
 }
 
-/// Whether a spec reads otherwise than what is stored, or does not read.
+/// Whether a spec differs from the stored one, or is unreadable.
 fn says_otherwise<S, T: PartialEq>(old: Option<&CacheEntry<S, T>>, new: &CacheEntry<S, T>) -> bool {
     let (Some(old), Some(new)) = (old.and_then(CacheEntry::read), new.read()) else { return true };
     old.reading != new.reading
 }
 
-/// Whether our finalizer is among an object's.
+/// Whether the finalizers contain guestlist's.
 pub fn has_finalizer<'a>(finalizers: impl IntoIterator<Item = &'a String>) -> bool {
     finalizers.into_iter().any(|finalizer| finalizer == api::FINALIZER)
 }
 
-/// An object's resourceVersion; files have none.
+/// The resourceVersion as a number. Objects from files have none.
 fn version(meta: &CachedMetadata) -> Option<u64> {
     resource_version::number(meta.resource_version.as_deref())
 }

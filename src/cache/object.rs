@@ -1,5 +1,5 @@
-//! What the index keeps of an object: what is read again, and no more. As they come from the server, ten thousand objects take
-//! three times the memory.
+//! The stored form of an object: only the fields that are read again. Objects in the form of the server take three
+//! times the memory.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -14,27 +14,27 @@ use crate::cache::{Kind, Name, Object, ObjectRef};
 use crate::util::small_map::SmallMap;
 use crate::validation::{MembershipTerms, PartnerTerms, ReadSpec, ShareTerms, spec};
 
-/// What is kept of an object's metadata: no labels, no owners, no managed fields, and no annotations but ours, for the one
-/// that kubectl leaves behind repeats the spec.
+/// The stored metadata: no labels, owners or managed fields. Of the annotations only guestlist's are stored, because
+/// the one of kubectl repeats the spec.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CachedMetadata {
-    /// Its namespace.
+    /// The namespace; `None` for a manifest without one.
     pub namespace: Option<Arc<str>>,
-    /// Its name.
+    /// The name; `None` for a manifest without one.
     pub name: Option<Arc<str>>,
-    /// Its UID.
+    /// The UID.
     pub uid: Option<Arc<str>>,
-    /// Its resourceVersion.
+    /// The resourceVersion; files have none.
     pub resource_version: Option<String>,
-    /// Its generation.
+    /// The generation; files have none.
     pub generation: Option<i64>,
-    /// When it was created.
+    /// The creation time; files have none.
     pub creation_timestamp: Option<Time>,
-    /// When its deletion was asked for.
+    /// The deletion timestamp, if the object is being deleted.
     pub deletion_timestamp: Option<Time>,
-    /// Everybody's finalizers.
+    /// All finalizers, also those of other controllers.
     pub finalizers: Vec<String>,
-    /// Our annotations.
+    /// The annotations of guestlist.
     pub annotations: SmallMap<String, String>,
 }
 
@@ -42,7 +42,7 @@ impl From<ObjectMeta> for CachedMetadata {
     fn from(meta: ObjectMeta) -> Self {
         let mut finalizers = meta.finalizers.unwrap_or_default();
         finalizers.shrink_to_fit();
-        // Also misspelt annotations: the operator warns of them.
+        // Misspelt annotations are stored too, because the operator warns of them.
         let ours = |(name, _): &(String, String)| api::is_annotation(name);
         Self {
             namespace: meta.namespace.map(Into::into),
@@ -58,7 +58,7 @@ impl From<ObjectMeta> for CachedMetadata {
     }
 }
 
-/// A status as it is stored, as JSON text: as an object with its strings it would be half of what an object takes.
+/// A stored status, as JSON text. As a struct with strings, it would be half of an object's memory.
 #[derive(Clone, Debug)]
 pub struct CachedStatus<S> {
     brief: Option<Brief>,
@@ -71,12 +71,12 @@ impl<S: Serialize + DeserializeOwned> CachedStatus<S> {
         Self { brief: text.map(|text| Brief::of(&text)), of: PhantomData }
     }
 
-    /// The status.
+    /// The parsed status. `None`: there is none, or it is unreadable.
     pub fn read(&self) -> Option<S> {
         serde_json::from_str(&self.text()?).ok()
     }
 
-    /// Its conditions.
+    /// The conditions; empty if there are none or they are unreadable.
     pub fn conditions(&self) -> api::Conditions {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -87,33 +87,33 @@ impl<S: Serialize + DeserializeOwned> CachedStatus<S> {
         part.unwrap_or_default().conditions
     }
 
-    /// The status as `serde_json` writes it.
+    /// The status in the format of `serde_json`.
     pub fn text(&self) -> Option<String> {
         self.brief.as_ref().map(Brief::text)
     }
 }
 
-/// An object that reads, with its terms.
+/// A readable object, with its terms.
 #[derive(Clone, Debug)]
 pub struct CachedObject<S, T> {
-    /// Its metadata.
+    /// The metadata.
     pub metadata: CachedMetadata,
-    /// Its status.
+    /// The status.
     pub status: CachedStatus<S>,
-    /// What its spec says.
+    /// The terms and violations of the spec.
     pub reading: ReadSpec<T>,
 }
 
-/// What is stored under a name.
+/// The entry of a name.
 #[derive(Clone, Debug)]
 pub enum CacheEntry<S, T> {
-    /// An object that reads.
+    /// A readable object.
     Read(Box<CachedObject<S, T>>),
-    /// One that does not.
+    /// An unreadable object.
     Unreadable {
-        /// Its metadata.
+        /// The metadata.
         metadata: Box<CachedMetadata>,
-        /// What does not fit.
+        /// The mismatch with our types.
         error: Box<str>,
     },
 }
@@ -125,7 +125,7 @@ impl<S: Serialize + DeserializeOwned, T> CacheEntry<S, T> {
 }
 
 impl<S, T> CacheEntry<S, T> {
-    /// One text for what names the object, here and in all that points to it.
+    /// Shares one text for the name and UID, here and in all references to the object.
     pub(super) fn share(&mut self, name: &Name, uid: &Arc<str>) {
         let meta = match self {
             Self::Read(entry) => &mut entry.metadata,
@@ -144,13 +144,13 @@ impl<S, T> CacheEntry<S, T> {
         }
     }
 
-    /// The object's name.
+    /// The object's key.
     pub fn key(&self, kind: Kind) -> ObjectRef {
         let CachedMetadata { namespace, name, .. } = self.metadata();
         ObjectRef::new(kind, namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default())
     }
 
-    /// The entry, where the object reads.
+    /// The object, if it is readable.
     pub fn read(&self) -> Option<&CachedObject<S, T>> {
         match self {
             Self::Read(entry) => Some(entry),
@@ -159,8 +159,8 @@ impl<S, T> CacheEntry<S, T> {
     }
 }
 
-/// An object in the form that the index keeps. A list is brought into it page by page: as they come from the server, all
-/// objects at once would take as much memory again.
+/// An object in its stored form. A list is converted page by page, because all objects in the form of the server would
+/// need twice the memory.
 #[derive(Clone, Debug)]
 pub enum CachedAnyKind {
     /// A partner.
@@ -190,7 +190,7 @@ impl CachedAnyKind {
         }
     }
 
-    /// The object's name.
+    /// The object's key.
     pub fn key(&self) -> ObjectRef {
         let CachedMetadata { namespace, name, .. } = self.metadata();
         ObjectRef::new(self.kind(), namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default())

@@ -1,4 +1,4 @@
-//! What names an object.
+//! References to objects.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All three.
+    /// All three kinds.
     pub const ALL: [Self; 3] = [Self::Partner, Self::Membership, Self::Share];
 
-    /// The kind's name on the wire.
+    /// The kind in manifests.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Partner => "LocalPartner",
@@ -28,29 +28,29 @@ impl Kind {
     }
 }
 
-/// Names an object. Shared text: a key stands in many places.
+/// A reference to an object. The text is shared, because many structures contain the same key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
-    /// Its kind.
+    /// The kind of the object.
     pub kind: Kind,
-    /// Its namespace.
+    /// The namespace; may be empty for a manifest without one.
     pub namespace: Arc<str>,
-    /// Its name.
+    /// The name; empty only without an object.
     pub name: Arc<str>,
 }
 
 impl ObjectRef {
-    /// Names an object.
+    /// A reference from its parts.
     pub fn new(kind: Kind, namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self { kind, namespace: namespace.into(), name: name.into() }
     }
 
-    /// Stands for the sweep, which has no object: no object is without a name.
+    /// The key of garbage collection, which has no object. No object has an empty name.
     pub fn garbage_collection() -> Self {
         Self::new(Kind::Partner, "", "")
     }
 
-    /// Whether it stands for the sweep.
+    /// Whether this is the key of garbage collection.
     pub fn is_garbage_collection(&self) -> bool {
         self.name.is_empty()
     }
@@ -59,7 +59,7 @@ impl ObjectRef {
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name.is_empty() {
-            // The sweep has a name in the log only; an object of a file without one has none.
+            // Garbage collection has a name only in the log. A manifest without a name has an empty one.
             return match &*self.namespace {
                 "" => f.write_str("garbage collection"),
                 namespace => write!(f, "{} {namespace}/(without a name)", self.kind.as_str()),

@@ -1,19 +1,20 @@
-//! The resourceVersion of an object as a number. Only a well-formed one can be compared: digits, no leading zero. Anything
-//! else is an error, never 0. `docs/adr/0010-resource-versions-are-compared-as-numbers.md` says what comparing relies on.
+//! The resourceVersion of an object as a number. Only a well-formed one can be compared: digits, no leading zero. All
+//! other text is an error, never 0. `docs/adr/0010-resource-versions-are-compared-as-numbers.md` lists the assumptions
+//! of a comparison.
 
-/// How much of a malformed text a message shows, in characters.
+/// Maximum length of malformed text in a message, in characters.
 const SHOWN: usize = 40;
 
-/// Why a text is no resourceVersion that can be compared.
+/// The problem of a resourceVersion that cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// There is none.
+    /// The object has none.
     #[error("it has no resourceVersion")]
     Missing,
-    /// Something else than digits without a leading zero.
+    /// The text is not only digits, or has a leading zero.
     #[error("its resourceVersion is {0:?}, and only digits without a leading zero can be compared")]
     NoNumber(String),
-    /// Digits, and more than API servers count to.
+    /// The number exceeds 64 bits.
     #[error("its resourceVersion is {0:?}, and the highest one that can be compared is {max}", max = u64::MAX)]
     TooHigh(String),
 }
@@ -30,7 +31,7 @@ pub fn parse(text: &str) -> Result<u64, Malformed> {
     text.parse().map_err(|_| Malformed::TooHigh(shown()))
 }
 
-/// The number of an object's resourceVersion, where it has one. Objects from files have none.
+/// The number of an object's resourceVersion. `None`: it has none (files), or it is malformed.
 pub fn number(version: Option<&str>) -> Option<u64> {
     parse(version?).ok()
 }
@@ -73,7 +74,7 @@ mod tests {
             prop_assert_eq!(parse(&a).unwrap().cmp(&parse(&b).unwrap()), defined);
         }
 
-        /// Exactly the texts that Kubernetes 1.35 calls well-formed have a number, up to what 64 bits hold.
+        /// Exactly the texts that Kubernetes 1.35 calls well-formed have a number, up to 64 bits.
         #[test]
         fn any_text_is_a_number_or_an_error(text in prop_oneof!["\\PC{0,12}", "[0-9]{0,25}", "[0-9a-f.+ -]{0,8}"]) {
             let well_formed = !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
