@@ -43,6 +43,12 @@ fn said(arguments: &[&str]) -> String {
     said.out.replace(env!("CARGO_PKG_VERSION"), "VERSION")
 }
 
+fn run_in_folder(arguments: &[&str]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("acme.yaml"), MANIFESTS).unwrap();
+    run(directory.path(), arguments, MANIFESTS).out
+}
+
 #[test]
 fn people_are_shown_the_line_and_where_to_read_more() {
     insta::assert_snapshot!(said(&["acme.yaml"]));
@@ -79,6 +85,41 @@ fn forges_are_given_sarif() {
         assert!((region("endLine"), region("endColumn")) >= (region("startLine"), region("startColumn")));
     }
     insta::assert_snapshot!(format!("{:#}", run["results"]));
+}
+
+/// All texts below a key that ends in `uri`, in any case.
+fn uris(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if let (true, Some(uri)) = (name.to_ascii_lowercase().ends_with("uri"), value.as_str()) {
+                    found.push(uri.to_owned());
+                }
+                uris(value, found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| uris(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn sarif_fits_its_schema() {
+    for files in [&["acme.yaml"][..], &["acme.yaml", "missing.yaml"], &["-"]] {
+        let text = run_in_folder(&[&["-o", "sarif"], files].concat());
+        let log: serde_sarif::sarif::Sarif = serde_json::from_str(&text).unwrap();
+        // The types of the schema leave nothing out and add nothing.
+        let log = serde_json::to_value(log).unwrap();
+        assert_eq!(log, serde_json::from_str::<Value>(&text).unwrap());
+        let mut found = Vec::new();
+        uris(&log, &mut found);
+        assert!(!found.is_empty());
+        for uri in found {
+            let base = "file:///folder/";
+            let full = if uri.contains("://") { uri.clone() } else { format!("{base}{uri}") };
+            assert!(!uri.is_empty() && reqwest::Url::parse(&full).is_ok(), "{uri:?} is no URI");
+        }
+    }
 }
 
 #[test]
