@@ -14,7 +14,7 @@ use super::browser::Browser;
 
 /// The user is present and verified.
 const PRESENT: u8 = 0x05;
-/// The same, and the data of a new credential follow.
+/// The same, with the data of a new credential.
 const PRESENT_WITH_CREDENTIAL: u8 = 0x45;
 
 /// One key, with one credential.

@@ -1,5 +1,5 @@
-//! A browser as far as Keycloak's pages need one, and an application that people sign in to. Cookies are kept by hand:
-//! Keycloak's are Secure, which a jar does not send to a server on loopback without TLS.
+//! A browser with the features that Keycloak's pages need, and an application that people sign in to. It stores cookies
+//! itself: Keycloak's are Secure, and a cookie jar does not send those to a loopback server without TLS.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::mail::unescape;
 
-/// Where the application would be. Nobody is there: the browser stops before it.
+/// The application's address. Nothing listens there: the browser stops before this redirect.
 const APPLICATION: &str = "http://127.0.0.1:9/signed-in";
 /// More redirects than any page makes.
 const REDIRECTS: usize = 12;
@@ -25,7 +25,7 @@ pub struct Browser {
     pub status: u16,
     /// The page that is shown.
     pub page: String,
-    /// What the application is told, once he is sent back to it.
+    /// The application's URL with its parameters, once the server redirects there.
     pub landed: Option<Url>,
 }
 
@@ -42,7 +42,7 @@ impl Browser {
         self.go(Method::GET, url, &[]).await;
     }
 
-    /// Follows the page's link that says so.
+    /// Follows the page's link with this text.
     pub async fn follow(&mut self, words: &str) {
         let links = self.page.split("<a ").skip(1);
         let link = links
@@ -52,7 +52,7 @@ impl Browser {
         self.open(&attribute(tag, "href").unwrap()).await;
     }
 
-    /// Fills the page's form in and sends it.
+    /// Fills in the page's form and submits it.
     pub async fn submit(&mut self, fields: &[(&str, &str)]) {
         let (action, mut form) = self.form();
         for (name, value) in fields {
@@ -63,7 +63,7 @@ impl Browser {
         self.go(Method::POST, url, &form.into_iter().collect::<Vec<_>>()).await;
     }
 
-    /// Sends the form that has this button.
+    /// Submits the form with this button.
     pub async fn press(&mut self, button: &str) {
         let (action, mut form) = self.form_with(&format!("name=\"{button}\""));
         form.entry(button.to_owned()).or_default();
@@ -71,7 +71,7 @@ impl Browser {
         self.go(Method::POST, url, &form.into_iter().collect::<Vec<_>>()).await;
     }
 
-    /// Fills the form in that has this field, and sends it.
+    /// Fills in the form with this field, and submits it.
     pub async fn submit_form(&mut self, field: &str, fields: &[(&str, String)]) {
         let (action, mut form) = self.form_with(field);
         for (name, value) in fields {
@@ -103,17 +103,17 @@ impl Browser {
         self.asks("authenticatorData")
     }
 
-    /// Whether the page asks for this.
+    /// Whether the page has a form with this field.
     pub fn asks(&self, field: &str) -> bool {
         self.page.contains(&format!("name=\"{field}\""))
     }
 
-    /// A value that the page's form holds already.
+    /// A preset value of the page's form.
     pub fn held(&self, field: &str) -> String {
         self.form().1.remove(field).unwrap_or_else(|| panic!("no field {field:?} on: {}", self.words()))
     }
 
-    /// The words of the page.
+    /// The text of the page.
     pub fn words(&self) -> String {
         let body = self.page.split("<body").nth(1).unwrap_or(&self.page);
         let texts =
@@ -122,7 +122,7 @@ impl Browser {
         unescape(&words.join(" "))
     }
 
-    /// The first form: where it goes and what it holds. What is sent by a button is left out, but for what it always sends.
+    /// The first form: its address and its preset values. Values of buttons are left out, except hidden ones.
     fn form(&self) -> (String, BTreeMap<String, String>) {
         self.form_with("")
     }
@@ -191,7 +191,7 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
     Some(unescape(value))
 }
 
-/// The code of a one-time password at this moment (RFC 6238: SHA-1, six digits, half a minute).
+/// The current code of a one-time password (RFC 6238: SHA-1, six digits, 30 seconds).
 pub fn code(key: &str) -> String {
     code_at(key, u64::try_from(jiff::Timestamp::now().as_second()).unwrap())
 }
@@ -212,7 +212,7 @@ fn codes_are_those_of_the_standard() {
     }
 }
 
-/// What an application holds of who signed in.
+/// The application's tokens for a signed-in person.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     pub access: String,
@@ -220,7 +220,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// What the token says.
+    /// The claims of the token.
     pub fn claims(&self) -> Value {
         let payload = URL_SAFE_NO_PAD.decode(self.access.split('.').nth(1).unwrap()).unwrap();
         serde_json::from_slice(&payload).unwrap()
@@ -232,20 +232,20 @@ impl Tokens {
 pub struct Application {
     /// The realm's address.
     pub realm: String,
-    /// Its client.
+    /// The client's identifier.
     pub client: String,
 }
 
 impl Application {
-    /// Where its client may send people back to.
+    /// The client's redirect URI.
     pub const RETURN: &'static str = APPLICATION;
 
-    /// Where it sends people who are to sign in.
+    /// The address of the sign-in page.
     pub fn door(&self) -> String {
         self.door_for("openid")
     }
 
-    /// The same, with the scopes that it asks for.
+    /// The address of the sign-in page, with these scopes.
     pub fn door_for(&self, scope: &str) -> String {
         let mut url = Url::parse(&format!("{}/protocol/openid-connect/auth", self.realm)).unwrap();
         url.query_pairs_mut()
@@ -256,24 +256,24 @@ impl Application {
         url.into()
     }
 
-    /// The tokens of somebody who was sent back with a code.
+    /// The tokens for the code of a redirect.
     pub async fn exchange(&self, landed: &Url) -> Result<Tokens, String> {
         let code = landed.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
         let code = code.ok_or_else(|| landed.to_string())?;
         self.token(&[("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", APPLICATION)]).await
     }
 
-    /// Newer tokens, as long as the session lasts.
+    /// Refreshed tokens, as long as the session lasts.
     pub async fn refresh(&self, tokens: &Tokens) -> Result<Tokens, String> {
         self.token(&[("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh)]).await
     }
 
-    /// Tokens for a password, and for a code where one is given.
+    /// Tokens for a password, and a code if there is one.
     pub async fn direct(&self, user: &str, password: &str, code: Option<&str>) -> Result<Tokens, String> {
         self.direct_for("openid", user, password, code).await
     }
 
-    /// The same, with the scopes that it asks for.
+    /// The same, with these scopes.
     pub async fn direct_for(
         &self,
         scope: &str,
@@ -286,7 +286,7 @@ impl Application {
         self.token(&fields).await
     }
 
-    /// Whether the server still knows who the token is about.
+    /// Whether the server still accepts the token at its userinfo endpoint.
     pub async fn knows(&self, tokens: &Tokens) -> bool {
         let url = format!("{}/protocol/openid-connect/userinfo", self.realm);
         let answer = reqwest::Client::new().get(url).bearer_auth(&tokens.access).send().await.unwrap();

@@ -1,5 +1,4 @@
-//! An authority that lives as long as a test, a certificate of it for 127.0.0.1, and what speaks TLS with that before a
-//! server that does not.
+//! A certificate authority for one test, its certificate for 127.0.0.1, and a TLS proxy in front of a plain server.
 
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::net::{TcpListener, TcpStream};
 
-/// ASN.1, as far as a certificate needs it.
+/// The ASN.1 tags that a certificate needs.
 mod tag {
     pub const BOOLEAN: u8 = 0x01;
     pub const INTEGER: u8 = 0x02;
@@ -66,7 +65,7 @@ fn name(text: &str) -> Vec<u8> {
     der(tag::SEQUENCE, &[&der(tag::SET, &[&part])])
 }
 
-/// A certificate of a key, signed by another, with one extension. It is good at any time.
+/// A certificate of a key, signed by another, with one extension. It never expires.
 fn certificate(subject: &str, key: &Key, issuer: &str, by: &Key, extension: &[u8]) -> Vec<u8> {
     let algorithm = der(tag::SEQUENCE, &[&der(tag::OBJECT, &[ECDSA_WITH_SHA256])]);
     let always = der(
@@ -92,7 +91,7 @@ fn certificate(subject: &str, key: &Key, issuer: &str, by: &Key, extension: &[u8
     der(tag::SEQUENCE, &[&body, &algorithm, &der(tag::BITS, &[&[0], signature.as_ref()])])
 }
 
-/// Who signs.
+/// The certificate authority.
 pub struct Authority {
     key: Key,
     certificate: Vec<u8>,
@@ -117,7 +116,7 @@ impl Authority {
         format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
     }
 
-    /// Speaks TLS on loopback and passes on to a server what it hears. It ends with the runtime. Its address.
+    /// Starts a TLS proxy on loopback that forwards to a server, and returns its address. It ends with the runtime.
     pub async fn stand_before(&self, server: &str) -> String {
         let key = Key::new();
         let names = der(tag::SEQUENCE, &[&der(tag::ADDRESS, &[&[127, 0, 0, 1]])]);

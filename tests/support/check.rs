@@ -1,4 +1,4 @@
-//! Runs `guestlist check` and reads what it says.
+//! Runs `guestlist check` and reads its output.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use serde_json::Value;
 
-/// What a run said.
+/// The result of a run.
 pub struct Said {
     /// The exit status.
     pub status: i32,
@@ -16,7 +16,7 @@ pub struct Said {
     pub err: String,
 }
 
-/// Runs `guestlist check` in a directory, with something on standard input.
+/// Runs `guestlist check` in a directory, with `input` on standard input.
 pub fn run(directory: &Path, arguments: &[&str], input: &str) -> Said {
     let output = Command::cargo_bin("guestlist")
         .unwrap()
@@ -61,7 +61,7 @@ pub fn short(report: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The words of the errors.
+/// The codes of the errors.
 pub fn errors(report: &Value) -> Vec<String> {
     let findings = report["findings"].as_array().unwrap().iter();
     findings

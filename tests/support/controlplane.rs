@@ -1,5 +1,5 @@
-//! A real Kubernetes API for one test: starts the launcher of `tests/controlplane`, talks to it over its standard input
-//! and output, and leaves nothing running when dropped. What goes wrong in here ends the test with a sentence.
+//! A real Kubernetes API for one test. It starts the launcher of `tests/controlplane`, talks to it over its standard
+//! input and output, and leaves no process running when dropped. Every failure ends the test with a sentence.
 
 #![allow(dead_code, reason = "each test file uses what it needs")]
 #![allow(clippy::expect_used, clippy::panic, reason = "what goes wrong in here ends the test")]
@@ -31,7 +31,7 @@ pub struct ControlPlane {
     reader: OnceLock<Client>,
 }
 
-/// What a program said.
+/// The result of a program.
 #[derive(Debug)]
 pub struct Said {
     /// Whether it ended with exit code 0.
@@ -43,14 +43,14 @@ pub struct Said {
 }
 
 impl Said {
-    /// The standard output of what must have succeeded.
+    /// Asserts success, and returns the standard output.
     #[track_caller]
     pub fn ok(self) -> String {
         assert!(self.success, "failed:\n{}{}", self.stdout, self.stderr);
         self.stdout
     }
 
-    /// The standard error of what must have been refused.
+    /// Asserts failure, and returns the standard error.
     #[track_caller]
     pub fn refused(self) -> String {
         assert!(!self.success, "was not refused:\n{}", self.stdout);
@@ -64,7 +64,7 @@ impl ControlPlane {
         Self::start_with(&[])
     }
 
-    /// kube-controller-manager too: garbage collection, namespace deletion, aggregated roles.
+    /// The same with kube-controller-manager: garbage collection, namespace deletion, aggregated roles.
     pub fn start_with_controllers() -> Self {
         Self::start_with(&["--controller-manager"])
     }
@@ -79,7 +79,7 @@ impl ControlPlane {
         Self::start_in(fresh_directory(), arguments)
     }
 
-    /// With its files in a directory that is not there yet.
+    /// Keeps its files in a directory that does not exist yet.
     pub fn start_in(dir: PathBuf, arguments: &[&str]) -> Self {
         let bin = programs();
         let mut launcher = Command::new(bin.join("controlplane"))
@@ -108,12 +108,13 @@ impl ControlPlane {
         }
     }
 
-    /// Of a cluster administrator.
+    /// The kubeconfig of a cluster administrator.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
-    /// Where files of this test may go; logs, keys and `audit.log` (each write request, and each request of the operator) are here too.
+    /// The directory for this test's files. It also has logs, keys and `audit.log` (write requests, and all requests of
+    /// the operator).
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -128,7 +129,7 @@ impl ControlPlane {
         &self.pids
     }
 
-    /// A program that was built along: `helm`, `kubectl`.
+    /// A program from the same build: `helm` or `kubectl`.
     pub fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.bin.join(name));
         command
@@ -143,8 +144,8 @@ impl ControlPlane {
         self.kubectl_with(arguments, "")
     }
 
-    /// What the server has under a path; `None`: nothing, or there is no server now. For what is looked at again and again:
-    /// each kubectl is a process that costs a tenth of a second of the processor.
+    /// The server's object under a path. `None`: there is no object or no server. For polling: a kubectl process costs
+    /// a tenth of a second of processor time.
     pub fn read(&self, path: &str) -> Option<Value> {
         static RUNTIME: OnceLock<Runtime> = OnceLock::new();
         let new = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -172,13 +173,13 @@ impl ControlPlane {
         run(self.program("kubectl").env("KUBECONFIG", kubeconfig).args(arguments), input)
     }
 
-    /// `kubectl apply --server-side -f -` of something that must be accepted.
+    /// Runs `kubectl apply --server-side -f -`, and asserts success.
     #[track_caller]
     pub fn apply(&self, manifests: &str) {
         self.kubectl_with(&["apply", "--server-side", "-f", "-"], manifests).ok();
     }
 
-    /// The kubeconfig of a service account that exists, with a token as its pods would get it.
+    /// The kubeconfig of an existing service account, with the token that its pods would get.
     #[track_caller]
     pub fn service_account(&self, namespace: &str, name: &str) -> PathBuf {
         let token = self.kubectl(&["--namespace", namespace, "create", "token", name, "--duration=24h"]).ok();
@@ -190,12 +191,12 @@ impl ControlPlane {
         path
     }
 
-    /// The API server goes away: connections are refused.
+    /// Stops the API server: connections are refused.
     pub fn stop_api_server(&mut self) {
         self.command("stop kube-apiserver");
     }
 
-    /// It comes back, on the same port with the same data; returns when it is ready.
+    /// Starts the API server again, on the same port with the same data. Returns when it is ready.
     pub fn start_api_server(&mut self) {
         self.command("start kube-apiserver");
     }
@@ -219,12 +220,12 @@ impl Drop for ControlPlane {
             return;
         }
         assert!(ended.is_ok_and(|status| status.success()), "the control plane ended well");
-        // A test that went well leaves no files either.
+        // A successful test leaves no files.
         fs::remove_dir_all(&self.dir).expect("the control plane's directory can be removed");
     }
 }
 
-/// Where the programs are: a contributor's own place, or what `make controlplane` built.
+/// The folder of the programs: a contributor's own folder, or the result of `make controlplane`.
 fn programs() -> PathBuf {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/controlplane/bin");
     let bin = std::env::var_os("GUESTLIST_CONTROLPLANE").map_or(built, PathBuf::from);
@@ -233,16 +234,16 @@ fn programs() -> PathBuf {
         "no control plane in {}; build it once: make controlplane (needs Go, about 10 minutes)",
         bin.display()
     );
-    // Resolved here once: a rebuild may move the link while a test runs.
+    // Resolved once: a rebuild may move the link while a test runs.
     bin.canonicalize().expect("the directory of the control plane's programs can be read")
 }
 
 fn fresh_directory() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("controlplane-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    // Cargo names a place for tests, and none for examples.
+    // Cargo sets this folder for tests only, not for examples.
     let dir = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from).join(name);
-    // Process ids come round again: an aborted test of long ago may have left its directory.
+    // Process ids repeat: an aborted earlier test may have left its directory.
     if dir.exists() {
         fs::remove_dir_all(&dir).expect("an old directory can be removed");
     }
@@ -259,7 +260,7 @@ fn run(command: &mut Command, input: &str) -> Said {
         .unwrap_or_else(|error| panic!("{} does not start: {error}", command.get_program().display()));
     let mut pipe = child.stdin.take().expect("its standard input is a pipe");
     let input = input.to_owned();
-    // From a thread: a program may fill its output before it has read all of its input, or never read it.
+    // A separate thread writes: a program may fill its output before it has read all of its input, or never read it.
     let writer = std::thread::spawn(move || {
         let _ = pipe.write_all(input.as_bytes());
     });

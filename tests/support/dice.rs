@@ -1,4 +1,4 @@
-//! Choices that a seed repeats.
+//! Random choices that a seed reproduces.
 #![allow(dead_code, reason = "each test uses a part")]
 
 /// A linear congruential generator.
@@ -16,12 +16,12 @@ impl Dice {
         choices[self.roll(choices.len())].clone()
     }
 
-    /// True once in so many times.
+    /// True with a probability of one in `sides`.
     pub fn one_in(&mut self, sides: usize) -> bool {
         self.roll(sides) == 0
     }
 
-    /// Another order.
+    /// Shuffles the items.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for index in (1..items.len()).rev() {
             items.swap(index, self.roll(index + 1));

@@ -1,5 +1,5 @@
-//! A real API server with the operator beside it, and what is seen of both: objects as the server has them,
-//! people by `guestlist directory show`.
+//! A real API server with the operator beside it, and helpers that read both: objects from the server, guests from
+//! `guestlist directory show`.
 
 use std::time::Duration;
 
@@ -50,14 +50,14 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A running, ready operator.
+    /// Starts everything. The operator is ready.
     pub fn start() -> Self {
         let mut stage = Self::prepare();
         stage.operator.start();
         stage
     }
 
-    /// Everything is there; the operator is not started.
+    /// Starts everything but the operator.
     pub fn prepare() -> Self {
         let plane = ControlPlane::start();
         Self { operator: crate::furnish(Operator::prepare(&plane)), plane }
@@ -69,12 +69,12 @@ impl Stage {
         Self { operator: crate::furnish(Operator::prepare(&plane)), plane }
     }
 
-    /// What is in a namespace.
+    /// A view of a namespace.
     pub fn at<'a>(&'a self, namespace: &'a str) -> Place<'a> {
         Place { stage: self, namespace }
     }
 
-    /// What is in the namespace that most tests use.
+    /// A view of the namespace that most tests use.
     pub fn partners(&self) -> Place<'_> {
         self.at("partners")
     }
@@ -93,7 +93,7 @@ impl Stage {
         self.partners().guest("bob", BOB, "Active", &["instagram:Collaborator"]);
     }
 
-    /// The resourceVersions of everything of ours.
+    /// The resourceVersions of all of guestlist's objects.
     pub fn versions(&self) -> String {
         let mut all = String::new();
         for (_, plural) in KINDS {
@@ -107,7 +107,7 @@ impl Stage {
         all
     }
 
-    /// Waits until nothing has been written for so many looks, which are half a second apart.
+    /// Waits until nothing was written during this many checks, half a second apart.
     #[track_caller]
     pub fn rests(&self, looks: usize) {
         let mut last = (String::new(), Vec::new());
@@ -125,7 +125,7 @@ impl Stage {
     }
 }
 
-/// A namespace as people see it.
+/// A view of a namespace.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
     pub stage: &'a Stage,
@@ -160,7 +160,7 @@ impl Place<'_> {
         self.kubectl(&["delete", object, "--wait=false"]).ok();
     }
 
-    /// An object; null where it is not there.
+    /// An object, or null if it does not exist.
     pub fn get(&self, object: &str) -> Value {
         if let Some((kind, name)) = object.split_once('/')
             && let Some((_, plural)) = KINDS.iter().find(|(short, _)| *short == kind)
@@ -171,7 +171,7 @@ impl Place<'_> {
         serde_json::from_str(&self.kubectl(&["get", object, "-o", "json"]).stdout).unwrap_or(Value::Null)
     }
 
-    /// Waits until an object looks right; its last look is shown where it does not.
+    /// Waits until an object satisfies a condition. Otherwise fails with the last version.
     #[track_caller]
     pub fn shows(&self, object: &str, what: &str, right: impl Fn(&Value) -> bool) -> Value {
         eventually(&format!("{object} {what}"), || {
@@ -188,18 +188,18 @@ impl Place<'_> {
         });
     }
 
-    /// Waits until an object's Ready says this word.
+    /// Waits until an object's Ready condition has this reason.
     #[track_caller]
     pub fn says(&self, object: &str, word: &str) {
         self.shows(object, &format!("says {word}"), |seen| condition(seen, "Ready")["reason"] == word);
     }
 
-    /// Waits until the object and the directory agree that a guest stands here and can use exactly this.
+    /// Waits until both the object and the directory have this state of a guest and exactly this access.
     #[track_caller]
     pub fn guest(&self, name: &str, email: &str, state: &str, access: &[&str]) {
         eventually(&format!("{name} is {state} with {access:?}"), || {
             let guest = self.stage.operator.guest(email).unwrap_or(Value::Null);
-            // The directory knows logins, not why they are off.
+            // The directory stores whether a login is off, but not the cause.
             let there = match state {
                 "Expired" => "Suspended",
                 state => state,
@@ -216,7 +216,7 @@ impl Place<'_> {
         });
     }
 
-    /// Waits until nobody holds this address any more.
+    /// Waits until the directory has no live guest with this address.
     #[track_caller]
     pub fn nobody(&self, email: &str) {
         eventually(&format!("{email} is no guest"), || match self.stage.operator.guest(email) {
@@ -226,13 +226,13 @@ impl Place<'_> {
     }
 }
 
-/// A condition of an object; null where it has none of that type.
+/// A condition of an object, or null if it has none of that type.
 pub fn condition(object: &Value, type_: &str) -> Value {
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
     conditions.into_iter().find(|condition| condition["type"] == type_).cloned().unwrap_or(Value::Null)
 }
 
-/// What a membership's status says can be used, as `account:role`, sorted.
+/// The effective accounts in a membership's status, as `account:role`, sorted.
 fn accounts(object: &Value) -> Vec<String> {
     let all = object["status"]["accounts"].as_array().into_iter().flatten();
     let effective = all.filter(|account| account["effective"] == true);
@@ -243,7 +243,7 @@ fn accounts(object: &Value) -> Vec<String> {
     seen
 }
 
-/// How many records are deactivated, by address.
+/// The addresses of the deactivated records.
 pub fn deactivated(operator: &Operator) -> Vec<String> {
     let show = operator.show();
     let records = show["deactivated"].as_array().unwrap().iter();

@@ -1,10 +1,10 @@
-//! Files to import beside directories that hold something already, generated.
+//! Generates files to import into directories with existing content.
 #![allow(dead_code, reason = "each backend uses what it needs")]
 
 use guestlist::directory::{AccountRecord, Import, UserRecord};
 use guestlist::domain::Email;
 
-/// A source of numbers that are the same in each run.
+/// A source of numbers that repeat in each run.
 pub struct Numbers(pub u64);
 
 impl Numbers {
@@ -21,7 +21,7 @@ impl Numbers {
         all.iter().filter(|_| self.yes()).cloned().collect()
     }
 
-    /// A file about some of a few people and accounts. Two files are seldom the same, and often speak of the same ones.
+    /// A file with some of a few people and accounts. Two files rarely match, but often contain the same people.
     pub fn file(&mut self, of: &str) -> Import {
         let people: Vec<Email> = (0..5)
             .map(|n| Email::parse(&format!("{}{of}@host.example", ["ann", "ben", "cyd", "dee", "eve"][n])).unwrap())

@@ -1,6 +1,6 @@
-//! A real Keycloak for tests: started once a test binary from target/keycloak, on a port of its own on loopback, with an
-//! empty database in memory; it ends with the process that started it. A test has a realm of its own in it, and no more
-//! than two have one at a time.
+//! A real Keycloak for tests. Each test binary starts it once from target/keycloak, on its own loopback port, with an
+//! empty database in memory. It ends with its parent process. Each test has its own realm in it, and at most two realms
+//! exist at a time.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::io::{BufRead, BufReader};
@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// The administrator of a server that lives as long as a test.
+/// The administrator of the server.
 pub const ADMIN: &str = "admin";
-/// How long it may take to start.
+/// Timeout for the start.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A running Keycloak.
@@ -23,9 +23,9 @@ pub struct Keycloak {
     /// Its address.
     pub base: String,
     port: u16,
-    /// Where its database is kept while it is stopped; `None`: nowhere.
+    /// The folder of the database while the server is stopped. `None`: the database is in memory.
     database: Option<PathBuf>,
-    /// Whatever it listens to ends with its pipe.
+    /// The process ends when its pipe closes.
     child: Mutex<Option<Child>>,
     token: Mutex<Option<(String, Instant)>>,
 }
@@ -35,7 +35,7 @@ fn home() -> PathBuf {
     built.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/keycloak/keycloak"))
 }
 
-/// The Java that it was built with.
+/// The Java installation of its build.
 fn java() -> String {
     let file = home().parent().unwrap().join("java");
     std::fs::read_to_string(file).unwrap_or_default().trim().to_owned()
@@ -45,8 +45,8 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A program that ends when our end of its pipe closes, however this process ends. In a group of its own: who presses Ctrl-C
-/// means us, and the shell has to be there to end it.
+/// A program that ends when this process closes its pipe, for example at its own end. It has its own process group,
+/// because Ctrl-C must reach only this process: the program's shell has to stay to end it.
 pub fn leashed(program: &Path) -> Command {
     let line = "\"$@\" </dev/null & server=$!; cat >/dev/null; kill $server; wait $server";
     let mut command = Command::new("sh");
@@ -55,18 +55,18 @@ pub fn leashed(program: &Path) -> Command {
 }
 
 impl Keycloak {
-    /// The one of this process.
+    /// The shared server of this process.
     pub fn shared() -> &'static Self {
         static SERVER: OnceLock<Keycloak> = OnceLock::new();
         SERVER.get_or_init(Self::start)
     }
 
-    /// Starts one.
+    /// Starts a server.
     pub fn start() -> Self {
         Self::start_with(None)
     }
 
-    /// Starts one whose database is in a folder, and is there again after it was stopped.
+    /// Starts a server with its database in a folder, where it survives a stop.
     pub fn start_in(folder: &Path) -> Self {
         Self::start_with(Some(folder.join("keycloak")))
     }
@@ -79,7 +79,7 @@ impl Keycloak {
         server
     }
 
-    /// Starts it, again where it was stopped.
+    /// Starts the server, also after a stop.
     pub fn go_on(&self) {
         let script = home().join("bin/kc.sh");
         assert!(script.exists(), "{} is missing: run `make keycloak` first", script.display());
@@ -90,18 +90,18 @@ impl Keycloak {
             .arg(format!("--hostname={}", self.base))
             .arg(format!("--http-management-port={}", free_port()))
             .args(["--http-management-host=127.0.0.1", "--log-level=WARN"])
-            // One alone: it looks for no others, and listens to nobody else.
+            // A single node: it neither searches for others nor listens to them.
             .arg("--cache=local")
             .env("JAVA_HOME", java())
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMIN)
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMIN)
             .env("JAVA_OPTS_KC_HEAP", "-Xms192m -Xmx700m")
-            // On two processors the one that works beside the server is in its way (measured: a tenth of the time).
+            // On two processors the concurrent collector delays the server (measured: a tenth of the time).
             .env("JAVA_OPTS_APPEND", "-XX:-UseG1GC -XX:+UseSerialGC")
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         if let Some(file) = &self.database {
-            // The image is built for H2, in memory or not.
+            // The image is built for H2, in memory or in a file.
             command.arg(format!("--db-url=jdbc:h2:file:{};NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE", file.display()));
         }
         let mut child = command.spawn().unwrap();
@@ -117,7 +117,7 @@ impl Keycloak {
         self.wait();
     }
 
-    /// Ends it: nothing listens there any more.
+    /// Stops the server: connections are refused.
     pub fn stop(&self) {
         if let Some(mut child) = self.child.lock().unwrap_or_else(PoisonError::into_inner).take() {
             drop(child.stdin.take());
@@ -134,7 +134,7 @@ impl Keycloak {
         }
     }
 
-    /// A token of the administrator. Keycloak takes its time to look at a password: one is used for a while.
+    /// An administrator's token. It is reused for a while, because Keycloak hashes passwords slowly.
     pub async fn admin_token(&self) -> String {
         let kept = self.token.lock().unwrap().clone();
         if let Some((token, _)) = kept.filter(|(_, since)| since.elapsed() < Duration::from_secs(30)) {
@@ -161,7 +161,7 @@ impl Keycloak {
         (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
     }
 
-    /// A realm of one's own, ready for guestlist: as `guestlist directory setup` leaves it, as far as a directory needs.
+    /// A new realm, set up like `guestlist directory setup` does, as far as the directory needs it.
     pub async fn realm(&self, name: &str, extra: Value) -> Realm<'_> {
         let attribute = |name: &str, many: bool| json!({"name": name, "permissions": {"view": ["admin"], "edit": ["admin"]}, "multivalued": many});
         let plain = |name: &str| {
@@ -196,8 +196,8 @@ impl Keycloak {
     }
 }
 
-/// A realm without the two RSA keys that each gets, and without what makes passwords slow to guess: a third of all that the
-/// server did in these tests.
+/// A realm without its two RSA keys and without slow password hashing: together they cost a third of the server's time
+/// in these tests.
 pub fn thrifty(mut realm: Value) -> Value {
     let key = |provider: &str, name: &str, value: &str| {
         let config = json!({"priority": ["100"], name: [value]});
@@ -229,7 +229,7 @@ pub struct Realm<'a> {
 }
 
 impl Realm<'_> {
-    /// As `--directory` wants it.
+    /// The value for `--directory`.
     pub fn address(&self) -> String {
         format!("keycloak:{}#{}", self.server.base, self.name)
     }
@@ -240,15 +240,16 @@ impl Realm<'_> {
     }
 }
 
-/// How many tests have a realm at a time: more would only be in each other's way.
+/// Maximum number of realms at a time. More would slow each other down.
 const AT_ONCE: usize = 2;
 static HELD: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
-/// The right to have a realm, until it is dropped. Whoever has one asks for no second one: two who do wait for each other.
+/// A permit for one realm, released when dropped. A test must not wait for a second permit: two such tests would
+/// deadlock.
 struct Turn(());
 
 impl Turn {
-    /// Waits for it.
+    /// Waits for a permit.
     fn wait() -> Self {
         let held = HELD.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut held = HELD.1.wait_while(held, |held| *held >= AT_ONCE).unwrap_or_else(PoisonError::into_inner);
@@ -264,14 +265,14 @@ impl Drop for Turn {
     }
 }
 
-/// A realm of a test's own. It is deleted at the end, however that comes, and makes room for the next one then.
+/// The realm of one test. It is deleted at the end of the test, also after a failure, and then frees its permit.
 pub struct Own<'a> {
     realm: Realm<'a>,
     _turn: Turn,
 }
 
 impl Keycloak {
-    /// Waits until there may be one realm more. The realm is not made yet.
+    /// Waits for a permit. Does not create the realm yet.
     pub fn own(&self, name: &str) -> Own<'_> {
         let own = Own { _turn: Turn::wait(), realm: Realm { server: self, name: name.to_owned() } };
         let others = self.realms();
@@ -279,7 +280,7 @@ impl Keycloak {
         own
     }
 
-    /// The realms that there are, but for the administrators' own.
+    /// The existing realms, without the administrators' own.
     pub fn realms(&self) -> Vec<String> {
         let listed = apart(|| self.admin("GET", "?briefRepresentation=true", None)).expect("the realms are listed").1;
         let names = listed.as_array().unwrap().iter().map(|realm| realm["realm"].as_str().unwrap().to_owned());
@@ -298,7 +299,7 @@ impl<'a> std::ops::Deref for Own<'a> {
 impl Drop for Own<'_> {
     fn drop(&mut self) {
         let deleted = apart(|| self.realm.admin("DELETE", "", None));
-        // A test that fails says why by itself.
+        // A failed test has already reported its cause.
         if !std::thread::panicking() {
             let (status, answer) = deleted.expect("the realm is deleted");
             assert!(status == 204 || status == 404, "{}: {status} {answer}", self.realm.name);
@@ -306,18 +307,18 @@ impl Drop for Own<'_> {
     }
 }
 
-/// Runs a future to its end on a thread of its own: the caller may be in a runtime already. `None`: it panicked.
+/// Runs a future on a separate thread, because the caller may be in a runtime already. `None`: it panicked.
 fn apart<T: Send, F: Future<Output = T>>(future: impl FnOnce() -> F + Send) -> Option<T> {
     std::thread::scope(|scope| scope.spawn(|| block_on(future())).join().ok())
 }
 
-/// Runs a future to its end, on a runtime for it alone.
+/// Runs a future on its own runtime.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     drop(rustls::crypto::ring::default_provider().install_default());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// The same on several threads, for what waits within.
+/// The same on several threads, for futures that block.
 pub fn multi<T>(future: impl Future<Output = T>) -> T {
     drop(rustls::crypto::ring::default_provider().install_default());
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)

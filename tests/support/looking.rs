@@ -1,18 +1,18 @@
-//! Somebody who looks again and again, from a thread of his own, for what must never be there.
+//! An observer in a separate thread that checks repeatedly for forbidden states.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Looks until he is told to stop.
+/// Checks until it is stopped.
 pub struct Observer {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<usize>,
 }
 
 impl Observer {
-    /// Begins to look; what he is not to see ends the test.
+    /// Starts to check. A forbidden state fails the test.
     pub fn begin<S>(
         pause: Duration,
         prepare: impl FnOnce() -> S + Send + 'static,
@@ -33,7 +33,7 @@ impl Observer {
         Self { stop, thread }
     }
 
-    /// Stops; how often he looked. What he saw that must not be ends the test here.
+    /// Stops, and returns the number of checks. Fails the test if a forbidden state was seen.
     pub fn looked(self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the observer saw nothing forbidden")

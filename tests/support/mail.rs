@@ -1,5 +1,5 @@
-//! A mail server on loopback that delivers to nobody: what Keycloak sends is kept, by recipient. It can be told to refuse
-//! or to say nothing.
+//! A mail server on loopback without delivery: it stores Keycloak's mails by recipient. Tests can make it refuse mails
+//! or not answer.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::io::{BufRead, BufReader, Write};
@@ -7,22 +7,22 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What it does with a mail.
+/// The behaviour of the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
-    /// Takes it.
+    /// Accepts the mail.
     Takes,
-    /// Refuses its recipient.
+    /// Refuses the recipient.
     Refuses,
-    /// Says nothing, not even its name, until the other side gives up.
+    /// Never answers, not even with a greeting, until the client gives up.
     Hangs,
-    /// Takes it, and does not say so until it is told otherwise.
+    /// Accepts the mail, and confirms it only after the behaviour changes.
     Holds,
 }
 
 struct Kept {
     mood: Mood,
-    /// Recipient and mail, as they came.
+    /// Recipient and mail, in the order of arrival.
     mails: Vec<(String, String)>,
 }
 
@@ -52,24 +52,24 @@ impl Mail {
         self.kept.lock().unwrap().mood = mood;
     }
 
-    /// How many mails an address got.
+    /// The number of mails to an address.
     pub fn count(&self, address: &str) -> usize {
         self.kept.lock().unwrap().mails.iter().filter(|(recipient, _)| recipient == address).count()
     }
 
-    /// How many mails came at all.
+    /// The number of all mails.
     pub fn total(&self) -> usize {
         self.kept.lock().unwrap().mails.len()
     }
 
-    /// The newest mail to an address, as it came.
+    /// The newest mail to an address, in its raw form.
     pub fn newest(&self, address: &str) -> String {
         let kept = self.kept.lock().unwrap();
         let newest = kept.mails.iter().rev().find(|(recipient, _)| recipient == address);
         newest.unwrap_or_else(|| panic!("no mail came for {address}")).1.clone()
     }
 
-    /// The words of the newest mail to an address.
+    /// The text of the newest mail to an address.
     pub fn text_for(&self, address: &str) -> String {
         plain(&self.newest(address))
     }
@@ -82,7 +82,7 @@ impl Mail {
     }
 }
 
-/// Talks to one client to its end.
+/// Serves one connection to its end.
 fn take(stream: TcpStream, kept: &Mutex<Kept>) {
     let mood = kept.lock().unwrap().mood;
     let mut answers = stream.try_clone().unwrap();
@@ -134,7 +134,7 @@ fn plain(mail: &str) -> String {
     if head.contains("quoted-printable") { unquote(body) } else { body.to_owned() }
 }
 
-/// Undoes quoted-printable.
+/// Decodes quoted-printable.
 fn unquote(text: &str) -> String {
     let joined = text.replace("=\n", "");
     let mut pieces = joined.split('=');
@@ -146,7 +146,7 @@ fn unquote(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Undoes the escapes of HTML that Keycloak makes.
+/// Decodes the HTML escapes that Keycloak writes.
 pub fn unescape(text: &str) -> String {
     let mut plain = text.to_owned();
     for (escape, character) in [

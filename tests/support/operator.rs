@@ -33,7 +33,7 @@ accounts:
 - {name: tiktok, owners: [alice@host.example, dan@host.example]}
 ";
 
-/// Waits for something that comes by itself; says what was seen if it does not.
+/// Polls until `look` succeeds. After the timeout, fails with the last error.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
     let began = Instant::now();
@@ -51,30 +51,30 @@ pub fn guestlist(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_guestlist")).args(args).output().unwrap()
 }
 
-/// Another directory than the embedded one: where it is, what it needs, and who plays its guests.
+/// A directory other than the embedded one: its address, its environment, and the actions of its guests.
 pub trait Elsewhere: Send + Sync {
-    /// As `--directory` wants it.
+    /// The value for `--directory`.
     fn address(&self) -> String;
-    /// What the commands need in their environment.
+    /// The environment of the commands.
     fn environment(&self) -> Vec<(&'static str, String)>;
-    /// Plays `accept`, `enroll-mfa` and `reset-mfa`. `None`: that is a command's work.
+    /// Performs `accept`, `enroll-mfa` and `reset-mfa`. `None`: a command does it.
     fn play(&self, args: &[&str]) -> Option<Output>;
-    /// What changes with each write of the operator's.
+    /// A value that changes with each write of the operator.
     fn written(&self) -> Vec<u8>;
-    /// What changes with each write of the operator's that is not about who leads.
+    /// The same, without writes of the leader election.
     fn held(&self) -> String;
-    /// How many mails an address got.
+    /// The number of mails to an address.
     fn mails(&self, email: &str) -> usize;
 }
 
 pub struct Operator {
-    /// The directory, where it is not the embedded one.
+    /// The directory, if it is not the embedded one.
     pub elsewhere: Option<Box<dyn Elsewhere>>,
     process: Option<Child>,
     pub kubeconfig: PathBuf,
     pub folder: PathBuf,
     pub health: String,
-    /// What it is called in the Lease.
+    /// The holder's name in the Lease.
     pub name: &'static str,
     /// Further arguments of `guestlist run`.
     pub arguments: Vec<&'static str>,
@@ -84,11 +84,11 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Installs the chart's CRDs and rights, imports people, makes namespaces. The process is not started yet.
+    /// Installs the chart's CRDs and RBAC, imports people, and creates namespaces. Does not start the process.
     pub fn prepare(plane: &ControlPlane) -> Self {
         let namespace = |name| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
         let namespaces = ["guestlist", "partners"].map(namespace).concat();
-        // At once: each kubectl is a process.
+        // In a single call, because each kubectl is a process.
         plane.apply(&[&namespaces, &Self::template(plane, "rbac"), "\n---\n", &Self::template(plane, "crds")].concat());
         Self::established(plane);
         Self::outside(plane)
@@ -110,7 +110,7 @@ impl Operator {
         });
     }
 
-    /// Everything but what is in the cluster.
+    /// Prepares everything outside the cluster.
     pub fn outside(plane: &ControlPlane) -> Self {
         let folder = plane.dir().join("operator");
         std::fs::create_dir_all(&folder).unwrap();
@@ -139,7 +139,7 @@ impl Operator {
         }
     }
 
-    /// Another one with the same policy and directory.
+    /// Another operator with the same policy and directory.
     pub fn beside(&self, name: &'static str) -> Self {
         Self::in_folder(self.kubeconfig.clone(), self.folder.clone(), name)
     }
@@ -168,7 +168,7 @@ impl Operator {
         String::from_utf8_lossy(&rendered.stdout).into_owned()
     }
 
-    /// Writes the workspace policy; a running operator takes it up.
+    /// Writes the workspace policy; a running operator reads it.
     pub fn policy(&self, text: &str) {
         std::fs::write(self.folder.join("workspace.yaml"), text).unwrap();
     }
@@ -186,7 +186,7 @@ impl Operator {
         self.is_ready();
     }
 
-    /// Waits until it is ready.
+    /// Waits until the operator is ready.
     #[track_caller]
     pub fn is_ready(&self) {
         eventually("the operator is ready", || match self.probe("/readyz") {
@@ -195,7 +195,7 @@ impl Operator {
         });
     }
 
-    /// Waits until it says that it is not ready, in these words.
+    /// Waits until the operator reports that it is not ready, with these words.
     #[track_caller]
     pub fn is_unready(&self, words: &[&str]) {
         eventually(&format!("/readyz says {words:?}"), || match self.probe("/readyz") {
@@ -213,7 +213,7 @@ impl Operator {
             .args(["--health-address", &self.health, "--metrics-address", &self.health])
             .args(["--workspace", self.folder.join("workspace.yaml").to_str().unwrap(), "--directory", &self.address()])
             .env("KUBECONFIG", &self.kubeconfig)
-            // As in a pod: a process that was killed is followed by one that goes on with its Lease.
+            // As in a pod: a new process takes over the Lease of a killed one.
             .args(&self.arguments)
             .env("POD_NAME", self.name)
             .env("POD_NAMESPACE", "guestlist")
@@ -231,7 +231,7 @@ impl Operator {
         self.process.as_mut().is_some_and(|process| process.try_wait().unwrap().is_none())
     }
 
-    /// Asks over plain HTTP; the whole answer.
+    /// Sends a request over plain HTTP, and returns the whole response.
     pub fn probe(&self, path: &str) -> Result<String, String> {
         use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect(&self.health).map_err(|error| error.to_string())?;
@@ -249,7 +249,7 @@ impl Operator {
         }
     }
 
-    /// SIGTERM; its exit code.
+    /// Sends SIGTERM, and returns the exit code.
     pub fn terminate(&mut self) -> Option<i32> {
         self.signal("-TERM");
         self.process.take()?.wait().unwrap().code()
@@ -273,16 +273,16 @@ impl Operator {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.as_ref().unwrap().id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
-        // After the name: utime and stime are the 12th and 13th, in ticks of 10 ms.
+        // Fields after the name: utime and stime are the 12th and 13th, in ticks of 10 ms.
         Duration::from_millis(ticks * 10)
     }
 
-    /// Everything that all its runs logged.
+    /// The log of all runs.
     pub fn log(&self) -> String {
         (1..=self.starts).map(|n| std::fs::read_to_string(self.log_file(n)).unwrap_or_default()).collect()
     }
 
-    /// Waits until a line of the log has all these words; that line.
+    /// Waits for a line of the log with all these words, and returns it.
     #[track_caller]
     pub fn logs(&self, words: &[&str]) -> String {
         eventually(&format!("a line of the log says {words:?}"), || {
@@ -305,7 +305,7 @@ impl Operator {
         self.elsewhere.as_ref().map_or_else(|| address(&self.database()), |elsewhere| elsewhere.address())
     }
 
-    /// The bytes of the directory's files, or what changes elsewhere with each write.
+    /// The bytes of the directory's files. For another directory: a value that changes with each write.
     pub fn bytes(&self) -> Vec<Vec<u8>> {
         if let Some(elsewhere) = &self.elsewhere {
             return vec![elsewhere.written()];
@@ -314,7 +314,7 @@ impl Operator {
         vec![read("directory.db"), read("directory.db-wal")]
     }
 
-    /// Runs `guestlist` as somebody who has the addresses of the cluster, the directory and the policy.
+    /// Runs `guestlist` with the addresses of the cluster, the directory and the policy.
     pub fn guestlist(&self, kubeconfig: &Path, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_guestlist"))
             .args(args)
@@ -344,12 +344,12 @@ impl Operator {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Everything in the directory.
+    /// The content of the directory, by `directory show`.
     pub fn show(&self) -> Value {
         serde_json::from_str(&self.directory_ok(&["show", "-o", "json"])).unwrap()
     }
 
-    /// Everything in the directory, as its backend tells it.
+    /// The content of the directory, as its backend reads it.
     pub fn everything(&self) -> Snapshot {
         if self.elsewhere.is_none() {
             return Store::open(&self.database(), OpenMode::Read).unwrap().everything().unwrap();
@@ -361,7 +361,7 @@ impl Operator {
         runtime.block_on(realm.everything()).unwrap()
     }
 
-    /// A guest joins, once he is invited.
+    /// A guest joins after the invitation.
     #[track_caller]
     pub fn joins(&self, email: &str) {
         eventually(&format!("{email} is invited"), || {
@@ -371,25 +371,25 @@ impl Operator {
         });
     }
 
-    /// A guest joins and turns TOTP on.
+    /// A guest joins and enrols TOTP.
     #[track_caller]
     pub fn joins_with_mfa(&self, email: &str) {
         self.joins(email);
         self.directory_ok(&["enroll-mfa", email]);
     }
 
-    /// A live guest as `show` prints him.
+    /// A live guest in the output of `show`.
     pub fn guest(&self, email: &str) -> Option<Value> {
         let show = self.show();
         show["guests"].as_array().unwrap().iter().find(|guest| guest["email"] == email).cloned()
     }
 
-    /// What a guest can use now, as `account:role`, sorted.
+    /// The effective accounts of a guest, as `account:role`, sorted.
     pub fn access(&self, email: &str) -> Vec<String> {
         self.guest(email).as_ref().map(usable).unwrap_or_default()
     }
 
-    /// Waits until a guest can use exactly this.
+    /// Waits until a guest has exactly this access.
     #[track_caller]
     pub fn has_access(&self, email: &str, wanted: &[&str]) {
         eventually(&format!("{email} has {wanted:?}"), || {
@@ -399,7 +399,7 @@ impl Operator {
     }
 }
 
-/// What a guest of `show` can use now, as `account:role`, sorted.
+/// The effective accounts of a guest in the output of `show`, as `account:role`, sorted.
 pub fn usable(guest: &Value) -> Vec<String> {
     let effective = guest["grants"].as_array().unwrap().iter().filter(|grant| grant["effective"] == true);
     effective.map(|g| format!("{}:{}", g["account"].as_str().unwrap(), g["role"].as_str().unwrap())).collect()

@@ -1,5 +1,5 @@
-//! What stands between a client and a server and passes everything on, until it is told to do otherwise: to hold the answer
-//! to some call back for ever, or to answer itself.
+//! A proxy that forwards all calls, until a test sets other rules: for example to withhold the answer to a call, or to
+//! answer by itself.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::sync::{Arc, Mutex};
@@ -12,24 +12,24 @@ use axum::http::{Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use tokio::sync::Notify;
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is passed on.
+    /// Forwards the call.
     Passes,
-    /// It is passed on, and the answer never comes back.
+    /// Forwards the call, and withholds the answer.
     Unanswered,
-    /// It is passed on, and the answer takes a while.
+    /// Forwards the call, and delays the answer.
     Late(Duration),
-    /// It is not passed on; this is the answer, in Keycloak's shape.
+    /// Does not forward the call. Answers with this status in Keycloak's format.
     Refused(u16),
-    /// It is not passed on; this is the answer, with a page of somebody else's.
+    /// Does not forward the call. Answers with this status and a page of another server.
     Page(u16),
-    /// It is passed on; this is the answer, with a page of somebody else's, whatever the server says.
+    /// Forwards the call. Answers with this status and a page of another server, instead of the server's answer.
     Lost(u16),
-    /// The same, before the server has said anything.
+    /// The same, before the server has answered.
     Hasty(u16),
-    /// It is not passed on: too many, again after so many seconds.
+    /// Does not forward the call. Answers with too many requests, to be retried after this many seconds.
     Patience(u64),
 }
 
@@ -53,7 +53,7 @@ struct Inner {
 }
 
 impl Proxy {
-    /// In front of a server.
+    /// Starts a proxy in front of a server.
     pub async fn start(server: &str) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -69,17 +69,17 @@ impl Proxy {
         Self { base, inner }
     }
 
-    /// From now on it does as this says.
+    /// Sets the rule for all calls from now on.
     pub fn rules(&self, rule: impl FnMut(&Method, &str) -> Fate + Send + 'static) {
         *self.inner.rule.lock().unwrap() = Box::new(rule);
     }
 
-    /// From now on this becomes of each page of a listing of all users. Searches are no listings.
+    /// Sets the fate of each page of a listing of all users. Searches are not listings.
     pub fn listings(&self, fate: Option<Fate>) {
         *self.inner.listings.lock().unwrap() = fate;
     }
 
-    /// Until a call was passed on whose answer is held back.
+    /// Waits until a call was forwarded whose answer is withheld.
     pub async fn holds_one(&self) {
         self.inner.held.notified().await;
     }
@@ -129,7 +129,7 @@ async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     passed
 }
 
-/// What a proxy in between says.
+/// The page of an intermediate proxy.
 fn page(status: u16) -> Response {
     (StatusCode::from_u16(status).unwrap(), Html("<html><body>somebody in between</body></html>")).into_response()
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::keycloak::{free_port, leashed};
 
-/// How long a page may take.
+/// Timeout for a page.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// The name of an element's identifier in WebDriver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -28,7 +28,7 @@ fn installed(names: &[&str]) -> Option<PathBuf> {
 }
 
 impl Chromium {
-    /// Starts one. `None`: it is not installed.
+    /// Starts a browser. `None`: it is not installed.
     pub async fn start() -> Option<Self> {
         let browser = installed(&["chromium", "chromium-browser", "google-chrome"])?;
         let driver = installed(&["chromedriver"])?;
@@ -90,13 +90,13 @@ impl Chromium {
         self.post("/url", json!({"url": url})).await.unwrap();
     }
 
-    /// Its address now.
+    /// The current address.
     pub async fn url(&self) -> String {
         let answer = self.http.get(format!("{}/url", self.session)).send().await.unwrap();
         self.value(answer).await.unwrap_or_default().as_str().unwrap_or_default().to_owned()
     }
 
-    /// Does something with an element as soon as it is there: the page may be about to change.
+    /// Acts on an element as soon as it exists, because the page may still change.
     async fn with_element(&self, css: &str, action: &str, body: Value) {
         let began = Instant::now();
         loop {
@@ -119,7 +119,7 @@ impl Chromium {
         self.with_element(css, "click", json!({})).await;
     }
 
-    /// Answers the question that the page asks in a box of its own.
+    /// Answers the page's prompt.
     pub async fn answer(&self, text: &str) {
         let began = Instant::now();
         while self.post("/alert/text", json!({"text": text})).await.is_err() {
@@ -129,7 +129,7 @@ impl Chromium {
         self.post("/alert/accept", json!({})).await.unwrap();
     }
 
-    /// Waits until the browser is sent to an address that begins like this.
+    /// Waits until the browser is redirected to an address with this prefix.
     pub async fn arrives(&self, start: &str) -> String {
         let began = Instant::now();
         loop {

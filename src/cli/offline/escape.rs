@@ -1,5 +1,4 @@
-//! Escapes text from a tenant for a terminal and for markdown, so that it can forge neither a line nor a link nor a
-//! table cell.
+//! Escapes text from a tenant for a terminal and for markdown. The text can forge neither a line nor a link nor a cell.
 
 use crate::domain::printable;
 

@@ -1,4 +1,4 @@
-//! Who was there before guestlist, and was adopted, is never disabled, reset, deactivated or purged.
+//! An adopted user existed before guestlist, and is never disabled, reset, deactivated or purged.
 
 use guestlist::directory::Import;
 use guestlist::directory::{Error, Login, Operation, Origin, UserRecord};
@@ -52,7 +52,7 @@ pub async fn adopting_releasing_and_adopting_again_works(subject: Subject) {
     assert_eq!(subject.directory.user(&bob()).await.unwrap(), Some(user(&bob())));
     let record = subject.done(&adopt(), 60).await.guest.unwrap();
     assert_eq!((record.joined_at, record.grants.len()), (None, 0));
-    // A plan for the record that was is not mistaken for one for the record that is.
+    // A plan for the former record is not applied to the current one.
     assert!(record.revision > old, "{:?} after {old:?}", record.revision);
 }
 

@@ -1,4 +1,4 @@
-//! Hints: never less than what changed, and nothing at rest.
+//! Change events: they cover at least each change, and none comes without a change.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ pub async fn own_known_change_is_not_reported(subject: Subject) {
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 40).await;
     subject.done(&Operation::DisableLogin { guest: guest("bob") }, 45).await;
     assert_eq!(told(&subject, &mut cursor).await, BTreeSet::new());
-    // Also not together with what others do.
+    // The same with concurrent changes by others.
     subject.done(&Operation::EnableLogin { guest: guest("bob") }, 50).await;
     subject.player.set_deleted("tiktok", true).unwrap();
     subject.done(&Operation::Demote { guest: guest("bob") }, 55).await;

@@ -36,7 +36,7 @@ pub async fn login_disabled_by_an_administrator_stays_disabled(subject: Subject)
     subject.done(&disable(), 60).await;
     subject.stale(&enable(), 70).await;
     subject.stale(&give("bob", vec![grant("tiktok", ShareRole::Collaborator)]), 80).await;
-    // What revokes goes through.
+    // A revocation succeeds.
     subject.done(&Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] }, 90).await;
     assert_eq!(login(&subject).await, Login::DisabledByOther);
     assert!(subject.player.set_login(&bob(), true).unwrap());

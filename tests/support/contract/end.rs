@@ -1,4 +1,4 @@
-//! The last step of a removal, what is given back, and a directory that changes hands.
+//! The last step of a removal, unmanaged guests, and a directory that changes its owner.
 
 use guestlist::directory::Import;
 use guestlist::directory::{Changed, Error, MfaRecord, Operation, Origin, Owner, Purged, destroyed_lately};
@@ -19,7 +19,7 @@ pub async fn only_the_deactivation_that_was_planned_on_is_purged(subject: Subjec
     subject.stale(&destroy("bob", 50, 9), 45).await;
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
     subject.stale(&destroy("bob", 49, 9), 60).await;
-    // He came back, and left again.
+    // The guest returned and left again.
     subject.done(&admit(&bob(), at(10_000)), 70).await;
     subject.stale(&destroy("bob", 50, 9), 80).await;
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 90).await;
@@ -27,7 +27,7 @@ pub async fn only_the_deactivation_that_was_planned_on_is_purged(subject: Subjec
     let effect = subject.done(&destroy("bob", 90, 9), 110).await;
     assert_eq!((effect.gone, effect.guest), (Some(guest("bob")), None));
     assert_eq!(subject.directory.guest(&bob()).await.unwrap(), None);
-    // What he had enrolled went with him.
+    // The purge also removed the guest's MFA methods.
     let record = subject.done(&admit(&bob(), at(10_000)), 120).await.guest.unwrap();
     assert_eq!(record.mfa, MfaRecord::Known([].into()));
 }
@@ -39,14 +39,14 @@ pub async fn no_more_are_purged_in_an_hour_than_the_operation_allows(subject: Su
     }
     let effect = subject.done(&destroy("bob", 20, 1), 100).await;
     assert_eq!(effect.destroyed, Some(subject.directory.destroyed().await.unwrap()));
-    // Twice is once, and counts once.
+    // Repeating the operation changes nothing and counts once.
     subject.done(&destroy("bob", 20, 1), 110).await;
     let destroyed = subject.directory.destroyed().await.unwrap();
     assert_eq!((count(&destroyed, 110), count(&destroyed, 100 + 3_599)), (1, 1));
     subject.stale(&destroy("carol", 20, 1), 120).await;
     subject.stale(&destroy("carol", 20, 1), 100 + 3_599).await;
     subject.done(&destroy("carol", 20, 2), 130).await;
-    // The minute is counted to its end.
+    // The count covers the whole minute.
     subject.done(&destroy("dave", 20, 1), 130 + 3_660).await;
     let destroyed = subject.directory.destroyed().await.unwrap();
     assert_eq!((count(&destroyed, 130 + 3_660), destroyed.len()), (1, 1), "what is older than an hour is forgotten");
@@ -60,10 +60,10 @@ pub async fn purge_is_known_to_its_author_and_reported_to_others(subject: Subjec
     subject.done(&destroy("bob", 50, 9), 60).await;
     assert_eq!(subject.directory.changes(cursor).await.unwrap().changed, [].into());
     if !subject.directory.fences() {
-        // Another one of ours leads only once this one has ended, and begins with a full reading.
+        // Another operator leads only after this one, and starts with a full read.
         return;
     }
-    // Who follows from further back hears of it.
+    // A reader with an older cursor receives the change.
     subject.player.import(&Import { users: vec![user(&email("zoe@host.example"))], accounts: vec![] }).unwrap();
     subject.directory.changes(subject.cursor().await).await.unwrap();
     let told = subject.directory.changes(cursor).await.unwrap().changed;
@@ -119,7 +119,7 @@ pub async fn unmanaged_guest_becomes_unverified_user_without_access(subject: Sub
     let user = subject.directory.user(&bob()).await.unwrap().unwrap();
     assert_eq!((user.name.as_str(), user.enabled, user.verified), ("bob", true, false));
     assert!(matches!(subject.refused(&admit(&bob(), at(10_000)), 60).await, Error::Exists { .. }));
-    // Nobody is given back who has left already: he is purged in his time.
+    // A deactivated guest cannot become unmanaged: the record is purged in due time.
     subject.done(&admit(&email("carol@acme.example"), at(10_000)), 70).await;
     subject.done(&Operation::Deactivate { guest: guest("carol") }, 80).await;
     subject.stale(&Operation::Unmanage { guest: guest("carol") }, 90).await;
@@ -139,7 +139,7 @@ pub async fn adopting_a_directory_takes_every_mark_and_the_leadership(subject: S
     assert!(after.revision > before.revision);
     assert_eq!(after.grants, before.grants, "it passes as it is");
     assert_eq!(subject.directory.partner(&acme()).await.unwrap().unwrap().mark.cluster, "c-2");
-    // Whoever led it until now writes nothing any more, and does not get it back by asking.
+    // The former leader can no longer write, and cannot regain the lead by claiming it.
     let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
     assert_eq!(subject.refused(&withhold, 60).await, Error::Fenced);
     assert_eq!(subject.directory.claim(&us()).await, Err(Error::Foreign { owner: new.clone() }));

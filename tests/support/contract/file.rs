@@ -29,7 +29,7 @@ pub fn furnished(file: &Path) -> (Directory, Epoch) {
     (directory, epoch)
 }
 
-/// A folder, and where in it the file will be.
+/// A folder, and the path of the future file in it.
 pub fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("directory.db");

@@ -1,4 +1,4 @@
-//! The last gate: whatever was planned, the directory gives nothing to somebody who may not have it.
+//! The directory's own check: whatever the plan, the directory grants nothing to a guest without the right to it.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What each operation leaves behind, and that twice is once.
+//! The result of each operation, and that a repetition changes nothing.
 
 use guestlist::directory::{Error, InvitationRecord, Login, MfaRecord, Operation};
 use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
@@ -14,12 +14,12 @@ pub async fn admitting_writes_record_and_mark_and_sends_one_mail(subject: Subjec
     assert_eq!(record.invitation, Some(InvitationRecord { sent_at: at(10), expires_at: at(10_000) }));
     assert_eq!((record.last_mail_at, record.joined_at, record.login), (Some(at(10)), None, Login::Enabled));
     assert_eq!((record.role, record.grants.len(), record.deactivated_at), (GuestRole::GuestAdmin, 0, None));
-    // The answer got lost, and the plan is made again with another end: no second mail.
+    // The answer is lost, and a new plan has another end: no second mail.
     subject.done(&admit(&bob(), at(20_000)), 20).await;
     assert_eq!(subject.record(&bob()).await, record);
 }
 
-/// Each operation with what has to happen before it.
+/// Each operation, with the operations that have to precede it.
 fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
     let bob_id = || guest("bob");
     let manager = || vec![give("bob", vec![grant("instagram", ShareRole::Manager)])];
@@ -141,7 +141,7 @@ pub async fn deactivated_guest_returns_at_invited_with_former_mfa(subject: Subje
     assert_eq!((record.grants.len(), record.role, record.last_mail_at), (0, GuestRole::GuestUser, Some(at(60))));
     assert_eq!(record.mark, Some(mark("robert", "u-robert")));
     assert!(matches!(&record.mfa, MfaRecord::Known(methods) if methods.contains_key(&MfaMethod::TOTP)));
-    // What was enrolled before counts only after acceptance.
+    // Methods that were enrolled before the acceptance do not count.
     subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 70).await;
     subject.player.accept(&bob(), seen(80)).unwrap();
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 90).await;
@@ -156,9 +156,9 @@ pub async fn an_address_is_a_guest_once(subject: Subject) {
     }
     assert!(matches!(subject.refused(&other, 50).await, Error::Exists { .. }));
     subject.done(&Operation::Deactivate { guest: guest("bob") }, 60).await;
-    // The record that is there is revived, or nothing is.
+    // The operation revives the existing record, or changes nothing.
     subject.stale(&other, 70).await;
-    // An identifier stays with its address.
+    // An identifier belongs to one address forever.
     let mut taken = admit(&email("carol@acme.example"), at(10_000));
     if let Operation::InviteGuest { guest: id, .. } = &mut taken {
         *id = guest("bob");
@@ -199,7 +199,7 @@ pub async fn mfa_is_enrolled_after_joining_and_reset_is_kept_until_again(subject
     assert!(!subject.player.enroll(&bob(), MfaMethod::TOTP, seen(31)).unwrap(), "on already");
     let enrolled = |seconds| MfaRecord::Known([(MfaMethod::TOTP, seen(seconds))].into());
     assert_eq!(subject.record(&bob()).await.mfa, enrolled(30));
-    // What was enrolled at the instant itself, or later, stays.
+    // Methods that were enrolled at this instant or later stay.
     let reset = |seconds| Operation::ResetMfa { guest: guest("bob"), enrolled_before: seen(seconds) };
     let before = subject.cursor().await;
     subject.done(&reset(30), 40).await;

@@ -1,4 +1,5 @@
-//! What outlives the records: the last mail to an address, and what a share was when something was first given through it.
+//! Facts that outlive the records: the last mail to an address, and the account and partner of a share at its first
+//! grant.
 
 use guestlist::directory::Import;
 use guestlist::directory::{
@@ -8,7 +9,7 @@ use guestlist::domain::ShareRole;
 
 use super::*;
 
-/// The last mail to each address: as listed, or as its record says.
+/// The last mail to each address, from the listing or from its record.
 async fn mails(subject: &Subject) -> Vec<MailRecord> {
     let listed = subject.directory.mails(None).await.unwrap().items;
     let guests = subject.directory.guests(None).await.unwrap().items;
@@ -62,7 +63,7 @@ pub async fn mail_without_a_record_is_forgotten_after_retention(subject: Subject
     assert_eq!(mails(&subject).await, [mail("carol"), mail("dave")]);
 }
 
-/// When mails went out from a namespace in the hour before an instant, as a process that starts then knows it.
+/// The times of a namespace's mails in the hour before an instant, as a process that starts then reads them.
 async fn sent(subject: &Subject, namespace: &str, now: i64) -> Vec<Timestamp> {
     let mut mirror = DirectoryCache::default();
     for guest in subject.directory.guests(None).await.unwrap().items {
@@ -145,7 +146,7 @@ pub async fn a_guest_is_never_owner_made_or_adopted(subject: Subject) {
         {
             mark.origin = Origin::Created;
         }
-        // Whatever the plan did not know yet.
+        // The directory refuses this even though the plan does not know the new Owner.
         let fault = subject.refused(&operation, 30).await;
         assert!(matches!(fault, Error::Exists { .. }), "{fault}");
     }

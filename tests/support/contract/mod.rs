@@ -1,9 +1,9 @@
-//! What every directory keeps, whichever backend is behind it: a factory gives a fresh one, and somebody who plays what
-//! happens in a workspace without guestlist.
+//! The contract of every directory backend. A factory creates an empty directory, and a player makes the changes that
+//! happen in a workspace without guestlist.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
-/// Hands the cases to a macro: those for a furnished directory, those that make their own, and those that only a directory
-/// with epochs, cursors and pages of any size can keep.
+/// Passes the cases to a macro, in three groups: for a furnished directory, for a directory that the case furnishes,
+/// and for a directory with epochs, cursors and pages of any size.
 #[allow(unused_macros, reason = "what does not run the cases")]
 macro_rules! with_every_case {
     ($then:ident) => {
@@ -97,42 +97,42 @@ use jiff::Timestamp;
 
 use super::amended;
 
-/// Plays the people of a workspace.
+/// Makes the changes of the people in a workspace.
 pub trait Player: Send + Sync {
-    /// Users and accounts come in.
+    /// Imports users and accounts.
     fn import(&self, import: &Import) -> Result<(), Error>;
-    /// A guest follows his invitation.
+    /// A guest accepts the invitation.
     fn accept(&self, email: &Email, now: Timestamp) -> Result<bool, Error>;
-    /// A guest turns MFA on.
+    /// A guest enrols an MFA method.
     fn enroll(&self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Error>;
-    /// MFA is taken away behind everybody's back.
+    /// An administrator removes a guest's MFA.
     fn reset(&self, email: &Email, now: Timestamp) -> Result<bool, Error>;
     /// An administrator disables or enables the login of a guest.
     fn set_login(&self, email: &Email, enabled: bool) -> Result<bool, Error>;
-    /// An account changes hands.
+    /// An account gets another Owner.
     fn set_owner(&self, account: &str, owner: &Email) -> Result<bool, Error>;
-    /// An account goes or comes back.
+    /// An account is deleted or restored.
     fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Error>;
 }
 
-/// A fresh directory, claimed and led, with Alice, two accounts and the partner acme.
+/// A new directory, claimed and led, with Alice, two accounts and the partner acme.
 pub struct Subject {
     pub directory: Arc<dyn DirectoryWriter>,
     pub player: Arc<dyn Player>,
     pub epoch: Epoch,
-    /// Keeps what the directory stands on.
+    /// Keeps the directory's folder.
     pub ground: Option<tempfile::TempDir>,
 }
 
-/// Makes an empty directory whose pages hold so many records.
+/// Creates an empty directory with this page size.
 pub type Factory = fn(usize) -> Subject;
 
-/// An instant, finer than a microsecond on purpose: what goes in comes back.
+/// An instant with more precision than a microsecond: the directory has to return it unchanged.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::new(1_800_000_000 + seconds, 123_456_789).unwrap()
 }
 
-/// An instant at which somebody else did something: what a backend knows of it may be no finer than a millisecond.
+/// An instant of another person's change: a backend may know it only to the millisecond.
 pub fn seen(seconds: i64) -> Timestamp {
     Timestamp::from_millisecond(at(seconds).as_millisecond()).unwrap()
 }
@@ -191,7 +191,7 @@ pub fn suspend_partner() -> Operation {
     operation
 }
 
-/// Admits somebody as Guest Admin, under a name that is the local part of his address.
+/// Admits a Guest Admin, named by the local part of the address.
 pub fn admit(address: &Email, expires_at: Timestamp) -> Operation {
     let name = address.as_str().split('@').next().unwrap();
     Operation::InviteGuest {
@@ -228,7 +228,7 @@ pub fn user(address: &Email) -> UserRecord {
 }
 
 impl Subject {
-    /// Puts in what every case starts from.
+    /// Creates the initial state of every case.
     pub async fn furnish(mut self) -> Self {
         self.directory.claim(&us()).await.unwrap();
         self.epoch = self.directory.lead().await.unwrap();
@@ -287,7 +287,7 @@ impl Subject {
         self.directory.guest(address).await.unwrap().expect("the guest is there")
     }
 
-    /// Bob as Guest Admin who was admitted (at 10), joined (20), turned TOTP on (30).
+    /// Bob as a Guest Admin who was admitted at 10, joined at 20, and enrolled TOTP at 30.
     pub async fn with_bob(self) -> Self {
         self.done(&admit(&bob(), at(10_000)), 10).await;
         self.player.accept(&bob(), seen(20)).unwrap();
@@ -295,7 +295,7 @@ impl Subject {
         self
     }
 
-    /// The same, and he is Manager of instagram.
+    /// The same, with Bob as Manager of instagram.
     pub async fn with_manager(self) -> Self {
         let subject = self.with_bob().await;
         subject.done(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 40).await;

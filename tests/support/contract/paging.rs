@@ -1,4 +1,4 @@
-//! Listings come in pages, and what changes between two pages is told as a change.
+//! Listings have pages, and a change between two pages is reported as a change event.
 
 use std::collections::BTreeSet;
 

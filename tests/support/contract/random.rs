@@ -1,4 +1,4 @@
-//! Whatever is done in whatever order, the directory holds what a model of a few lines says, and never what the rules forbid.
+//! Random actions in random order: the directory matches a short model, and never breaks a rule.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::*;
 
 const ACCOUNTS: [&str; 2] = ["instagram", "tiktok"];
 
-/// Something that somebody does. Numbers name one of two guests and one of two accounts.
+/// An action of a person or of the operator. Numbers name one of two guests and one of two accounts.
 #[derive(Clone, Debug)]
 pub enum Action {
     Admit(usize),
@@ -35,7 +35,7 @@ pub enum Action {
     Deleted(usize, bool),
 }
 
-/// Guests do twice as often what leads somewhere, so that most runs get to grants.
+/// Guests take the actions that lead to grants twice as often, so that most runs reach them.
 pub fn actions() -> impl Strategy<Value = Vec<Action>> {
     let guest = || 0..2_usize;
     let account = || 0..2_usize;
@@ -85,7 +85,7 @@ struct Model {
 }
 
 impl Model {
-    /// Does the action; whether it goes through.
+    /// Applies the action. Returns whether it succeeds.
     fn act(&mut self, action: &Action) -> bool {
         let Self { guests, mfa, deleted, partner_away } = self;
         match *action {
@@ -198,7 +198,7 @@ fn id(n: usize) -> GuestId {
     guest(["bob", "carol"][n])
 }
 
-/// What the action is in the directory; `None`: people do it.
+/// The operation of an action. `None`: people act themselves.
 fn operation(action: &Action, now: i64) -> Option<Operation> {
     Some(match *action {
         Action::Admit(n) => admit(&address(n), at(1_000_000)),

@@ -1,5 +1,5 @@
-//! A world in memory to walk through: objects as an API server would keep them, an embedded directory, and a loop that
-//! plans and executes until nothing is left to do. What must hold after every single operation is checked there.
+//! An environment in memory: objects as an API server would keep them, an embedded directory, and a loop that plans and
+//! executes until nothing remains to do. It checks the invariants after every operation.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -35,10 +35,10 @@ tenants: [{namespace: partners, hostAdmins: ["*@host.example"]}]
 mailInterval: 10m
 invitationsPerHour: 100000
 "#;
-/// More rounds than any walk needs: a world that is not at rest by then never is.
+/// The maximum number of rounds. An environment that has not converged by then never does.
 const ROUNDS: usize = 60;
 
-/// Who can use what now, by membership name and account.
+/// The effective access, by membership name and account.
 pub type Access3 = BTreeMap<(String, String), ShareRole>;
 
 pub struct World {
@@ -48,7 +48,7 @@ pub struct World {
     pub mirror: DirectoryCache,
     pub workspace: WorkspacePolicy,
     pub directory: Inline,
-    /// How far what is declared is all there is.
+    /// The partners whose undeclared guests may be deactivated.
     pub extent: PruneScope,
     owner: Owner,
     epoch: Epoch,
@@ -125,7 +125,7 @@ impl World {
         result
     }
 
-    /// Follows the invitation and turns MFA on.
+    /// The guests accept their invitations and enrol MFA.
     pub fn joins(&mut self, names: &[&str]) {
         for name in names {
             let address = email(&format!("{name}@acme.example"));
@@ -143,7 +143,7 @@ impl World {
         self.play(|store, _| store.set_owner(account, &owners));
     }
 
-    /// Reads the whole directory anew.
+    /// Reads the whole directory again.
     fn look(&mut self) {
         let all = self.directory.0.lock().unwrap().everything().unwrap();
         let mut mirror = DirectoryCache::default();
@@ -188,7 +188,7 @@ impl World {
         plan
     }
 
-    /// One pass of what no object asks for. Whether anything was done.
+    /// Runs one garbage collection. Returns whether it did anything.
     pub fn sweep(&mut self) -> bool {
         let sweep = plan::gc::plan(self.seen());
         let withhold = sweep.revocations.into_iter().flat_map(|(_, steps)| steps);
@@ -199,7 +199,7 @@ impl World {
         !steps.is_empty()
     }
 
-    /// Does an operation that was planned on nobody's revision.
+    /// Executes an operation without a base revision.
     pub fn execute(&mut self, operation: &Operation) {
         let before = self.effective();
         let effect = block_on(self.directory.execute(operation, None, self.now, self.epoch)).unwrap();
@@ -208,7 +208,7 @@ impl World {
         self.check(&before, operation);
     }
 
-    /// Plans and executes everything until nothing is left; `order` says who comes first in each round.
+    /// Plans and executes until nothing remains to do. `order` sets the order of each round.
     pub fn settle_in(&mut self, order: impl Fn(&mut Vec<ObjectRef>)) {
         for _ in 0..ROUNDS {
             let mut keys: Vec<_> = self.objects.keys().cloned().collect();
@@ -229,13 +229,13 @@ impl World {
         self.settle_in(|_| {});
     }
 
-    /// Later by so many minutes, then at rest again.
+    /// Advances the time by a number of minutes, then converges again.
     pub fn later(&mut self, minutes: i64) {
         self.now += SignedDuration::from_mins(minutes);
         self.settle();
     }
 
-    /// One pass over one object. Whether anything was done or written.
+    /// Reconciles one object once. Returns whether it did or wrote anything.
     pub fn pass(&mut self, key: &ObjectRef) -> bool {
         if !self.objects.contains_key(key) {
             return false;
@@ -270,7 +270,7 @@ impl World {
         plan.status.is_some_and(|status| self.write(key, status))
     }
 
-    /// Puts the finalizer on, or takes it off; what waits for that is gone.
+    /// Adds or removes the finalizer. A terminating object without a finalizer is deleted.
     fn finalizer(&mut self, key: &ObjectRef, on: bool) -> bool {
         let mut object = self.objects[key].clone();
         let list = meta(&mut object).finalizers.get_or_insert_default();
@@ -293,7 +293,8 @@ impl World {
             (Object::Partner(object), Status::Partner(new)) => object.status.replace(*new.clone()) == Some(*new),
             (Object::Membership(object), Status::Membership(new)) => object.status.replace(*new.clone()) == Some(*new),
             (Object::Share(object), Status::Share(new)) => object.status.replace(*new.clone()) == Some(*new),
-            // Where it cannot be read, the operator still patches conditions: not the world's to keep.
+            // The operator still patches the conditions of an unreadable object, but this environment does not store
+            // them.
             (Object::Unreadable { .. }, _) => true,
             (object, status) => panic!("a status of another kind: {object:?} {status:?}"),
         };
@@ -303,7 +304,7 @@ impl World {
         !same
     }
 
-    /// What holds after every operation, wherever the operator is stopped.
+    /// Checks the invariants after every operation, wherever the operator stops.
     fn check(&self, before: &Access3, operation: &Operation) {
         let all = self.directory.0.lock().unwrap().everything().unwrap();
         let mut addresses = BTreeSet::new();

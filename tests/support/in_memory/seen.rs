@@ -1,4 +1,4 @@
-//! What there is to see: of the directory, and of the objects' statuses.
+//! Reads the directory and the objects' statuses.
 
 use super::*;
 
@@ -9,7 +9,7 @@ impl World {
         self.mirror.guests().find(mine).cloned()
     }
 
-    /// Who can use what at this moment, as the directory itself says.
+    /// The access that is effective now, according to the directory itself.
     pub fn effective(&self) -> Access3 {
         let all = self.directory.0.lock().unwrap().everything().unwrap();
         let mut found = BTreeMap::new();
@@ -24,7 +24,7 @@ impl World {
         found
     }
 
-    /// The same, in words: `bob: instagram as Collaborator`.
+    /// The same as text: `bob: instagram as Collaborator`.
     pub fn access(&self) -> Vec<String> {
         self.effective().into_iter().map(|((name, account), role)| format!("{name}: {account} as {role}")).collect()
     }
@@ -40,7 +40,7 @@ impl World {
         self.membership_status(name).state.unwrap_or_default()
     }
 
-    /// The word of a condition of any object.
+    /// The reason of an object's condition.
     pub fn word(&self, kind: Kind, name: &str, condition: &str) -> String {
         let conditions = match &self.objects[&ObjectRef::new(kind, SPACE, name)] {
             Object::Partner(object) => object.status.clone().unwrap_or_default().conditions,
@@ -63,7 +63,7 @@ impl World {
         }
     }
 
-    /// What a share withholds, in words: `bob: MfaNotEnrolled`.
+    /// The withheld grants of a share, as text: `bob: MfaNotEnrolled`.
     pub fn withheld(&self, name: &str) -> Vec<String> {
         self.share_status(name).withheld.into_iter().map(|item| format!("{}: {}", item.name, item.reason)).collect()
     }
@@ -78,7 +78,7 @@ impl World {
         list.into_iter().map(|violation| format!("{} {}", violation.reason, violation.path)).collect()
     }
 
-    /// How many mails went out.
+    /// The number of mails that were sent.
     pub fn mails(&self) -> usize {
         let mail =
             |done: &&Operation| matches!(done, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. });

@@ -1,4 +1,4 @@
-//! What people write: objects that are applied, edited, deleted.
+//! The changes that people make: applied, edited and deleted objects.
 
 use super::*;
 
@@ -32,7 +32,7 @@ impl World {
         self.put(Kind::Share, name, Object::Share(Box::new(object)));
     }
 
-    /// Manifests, each created at the time that it says or its spec replaced.
+    /// Applies manifests. A new object gets the creation time in its manifest; an existing one gets the new spec.
     pub fn declare(&mut self, manifests: &str) {
         for text in manifests.split("\n---\n") {
             let head: serde_json::Value = serde_saphyr::from_str(text).unwrap();
@@ -56,7 +56,7 @@ impl World {
         }
     }
 
-    /// What is stored under a name does not fit the types any more.
+    /// The stored object does not fit the types from now on.
     pub fn becomes_unreadable(&mut self, kind: Kind, name: &str) {
         let key = ObjectRef::new(kind, SPACE, name);
         let metadata = Box::new(self.objects[&key].metadata().clone());
@@ -103,12 +103,12 @@ impl World {
         self.store(key, object);
     }
 
-    /// As the API server does it: what has a finalizer stays until that is gone.
+    /// Deletes like the API server: an object with a finalizer stays until the finalizer is removed.
     pub fn delete(&mut self, kind: Kind, name: &str) {
         self.remove(&ObjectRef::new(kind, SPACE, name));
     }
 
-    /// It is gone, whatever finalizer it had.
+    /// Deletes the object in spite of its finalizer.
     pub fn vanishes(&mut self, kind: Kind, name: &str) {
         let key = ObjectRef::new(kind, SPACE, name);
         let object = self.objects.remove(&key).unwrap();

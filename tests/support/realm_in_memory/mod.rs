@@ -1,4 +1,4 @@
-//! A realm in memory that answers as Keycloak 26.7 does, as far as guestlist asks. `tests/keycloak/stub_agrees.rs` makes the
+//! A realm in memory that answers guestlist's calls as Keycloak 26.7 does. `tests/keycloak/stub_agrees.rs` sends the
 //! same calls to this realm and to the real server, and compares the answers.
 #![allow(dead_code, reason = "each test crate uses what it needs")]
 
@@ -65,7 +65,7 @@ fn not_found(what: &str) -> Said {
     said(404, json!({"error": format!("{what} not found")}))
 }
 
-/// Everything that the realm holds, each by its identifier.
+/// The content of the realm, by identifier.
 #[derive(Clone)]
 pub struct Realm {
     /// Seconds since 1970.
@@ -73,27 +73,27 @@ pub struct Realm {
     pub users: BTreeMap<String, Value>,
     pub credentials: BTreeMap<String, Vec<Value>>,
     pub groups: BTreeMap<String, Value>,
-    /// A group and a user.
+    /// Pairs of a group and a user.
     pub in_group: BTreeSet<(String, String)>,
     pub organizations: BTreeMap<String, Value>,
-    /// An organization and a user, and whether the organization manages the user.
+    /// Pairs of an organization and a user, and whether the organization manages the user.
     pub members: BTreeMap<(String, String), bool>,
     pub invitations: BTreeMap<String, Value>,
-    /// A session and its user.
+    /// The user of each session.
     pub sessions: BTreeMap<String, String>,
-    /// An offline session, and its user and client. A logout keeps it.
+    /// The user and the client of each offline session. A logout keeps it.
     pub offline: BTreeMap<String, (String, String)>,
-    /// Sessions that outlived a logout: no listing shows them, and each goes on until it is deleted.
+    /// Sessions that survive a logout: no listing shows them, and each lasts until it is deleted.
     pub unlisted: BTreeSet<String>,
-    /// For how many seconds an invitation can be followed.
+    /// The lifetime of an invitation, in seconds.
     pub invitations_last: i64,
-    /// Several users may have one address.
+    /// Whether several users may have the same address.
     pub duplicate_emails: bool,
     pub profile: Value,
     pub events_config: Value,
     pub admin_events: Vec<Value>,
     pub events: Vec<Value>,
-    /// The addresses to which a mail went.
+    /// The recipients of all mails.
     pub mails: Vec<String>,
     made: u64,
 }
@@ -120,7 +120,7 @@ fn page<'a>(
     said(200, rows.into_iter().skip(first).take(max).map(show).collect())
 }
 
-/// Whether an object has an attribute with the value of a question `name:"value"`.
+/// Whether an object has the attribute of a query `name:"value"`.
 fn has(object: &Value, question: Option<&str>) -> bool {
     let Some((name, value)) = question.and_then(|question| question.split_once(':')) else { return question.is_none() };
     let value = value.trim_matches('"');
@@ -129,7 +129,7 @@ fn has(object: &Value, question: Option<&str>) -> bool {
 }
 
 impl Realm {
-    /// A realm that guestlist may use, at a time.
+    /// A realm that guestlist may use, with its clock at `second`.
     pub fn new(second: i64) -> Self {
         let own = ["id", "installation", "address", "partner", "record", "grants", "accounts", "methods"];
         let declared = own.map(|name| {
@@ -148,7 +148,7 @@ impl Realm {
             sessions: BTreeMap::new(),
             offline: BTreeMap::new(),
             unlisted: BTreeSet::new(),
-            // Ten years, as the realms of `tests/keycloak` have it.
+            // Ten years, as in the realms of `tests/keycloak`.
             invitations_last: 315_360_000,
             duplicate_emails: false,
             profile: json!({"attributes": declared}),
@@ -165,7 +165,7 @@ impl Realm {
         format!("00000000-0000-4000-8000-{:012}", self.made)
     }
 
-    /// Adds an event: of an administrator, or of a user about itself.
+    /// Adds an event of an administrator, or of a user's own action.
     pub fn tell(&mut self, of_user: bool, mut event: Value) {
         let last = |events: &[Value]| events.last().and_then(|event| event["time"].as_i64()).unwrap_or(0);
         let newest = last(&self.admin_events).max(last(&self.events));
@@ -215,7 +215,7 @@ fn without_attributes(object: &Value) -> Value {
     object
 }
 
-/// Writes the fields of a body over those that are there. Attributes without a value go.
+/// Overwrites the fields that the body contains. Attributes without a value are removed.
 fn take_in(object: &mut Value, body: &Value) {
     let kept = ["id", "parentId", "path", "credentials", "groups"];
     let written = |(name, value): &(&String, &Value)| !kept.contains(&name.as_str()) && !value.is_null();

@@ -50,7 +50,7 @@ impl Realm {
         }
     }
 
-    /// Writes an organization in full. The refusal, if there is one.
+    /// Replaces an organization. Returns the error, if there is one.
     pub(super) fn write_organization(&mut self, id: &str, body: &Value) -> Option<Said> {
         let clashes = |name: &str| {
             let mut others = self.organizations.iter().filter(|(other, _)| *other != id);

@@ -85,7 +85,7 @@ impl Realm {
         }
     }
 
-    /// Why a user may not be written so.
+    /// The conflict with another user, if there is one.
     pub(super) fn clash(&self, id: &str, user: &Value) -> Option<Said> {
         let of = |name: &str| {
             let mut others = self.users.iter().filter(|(other, _)| *other != id);
@@ -120,7 +120,7 @@ impl Realm {
         created(&id, Value::Null)
     }
 
-    /// Puts a user in, whatever others are there.
+    /// Adds a user without checking for conflicts.
     pub fn put_user(&mut self, mut user: Value) -> String {
         let id = self.id();
         user["id"] = json!(id);
@@ -131,7 +131,7 @@ impl Realm {
     pub(super) fn change_user(&mut self, id: &str, body: &Value) -> Said {
         let mut user = self.users[id].clone();
         if body["attributes"].is_object() {
-            // A write of attributes erases those that have a field and are left out.
+            // A write of attributes erases omitted attributes that have a field.
             for name in ["email", "firstName", "lastName"] {
                 user.as_object_mut().unwrap().remove(name);
             }

@@ -1,4 +1,5 @@
-//! Worlds from a seed and the edits of people in them: every field of the specs, in two namespaces and three partners.
+//! Generates environments from a seed, and the edits of people in them: every field of the specs, in two namespaces and
+//! three partners.
 
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{GuestRecord, Operation};
@@ -65,7 +66,7 @@ fn narrowed(dice: &mut Dice) -> Value {
     specs::methods(Some(dice.of(&METHODS)))
 }
 
-/// Adds a change to a spec once in so many times.
+/// Adds a change to a spec with a probability of one in `sides`.
 fn sometimes(dice: &mut Dice, sides: usize, spec: &mut Value, patch: impl FnOnce(&mut Dice) -> Value) {
     if dice.one_in(sides) {
         specs::merge(spec, &patch(dice));
@@ -264,7 +265,7 @@ fn present(objects: &Objects, kinds: &[Kind]) -> Vec<ObjectRef> {
     objects.keys().filter(|key| kinds.contains(&key.kind)).cloned().collect()
 }
 
-/// The next edits. There are none if the draw is impossible in this world.
+/// The next edits. Empty if the drawn edit is impossible in this environment.
 pub fn edits(
     dice: &mut Dice,
     playable: Playable,
@@ -377,7 +378,7 @@ fn tampering(dice: &mut Dice, guests: &[GuestRecord]) -> Option<Operation> {
     })
 }
 
-/// One object vanishes and is made anew, or all memberships of a namespace vanish.
+/// One object vanishes and is created again, or all memberships of a namespace vanish.
 fn vanish(dice: &mut Dice, key: &ObjectRef, objects: &Objects) -> Option<Vec<Edit>> {
     if dice.one_in(3) {
         let members = present(objects, &[Kind::Membership]).into_iter().filter(|it| it.namespace == key.namespace);

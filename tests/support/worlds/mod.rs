@@ -1,6 +1,6 @@
-//! One description of the worlds that the searches play in, and one list of the edits that people, guests and administrators
-//! make. Random worlds of the simulation, the exploration, and the tests on a real API server with both directories use it.
-//! The rules of access are stated a second time in `reference`.
+//! The environments of the randomized tests, and the edits of people, guests and administrators. The simulation, the
+//! exploration and the tests on a real API server with both directories use them. `reference` contains a second
+//! implementation of the access rules.
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub mod generate;
@@ -33,15 +33,15 @@ pub enum Edit {
     /// Sets or removes an annotation.
     Annotate(ObjectRef, &'static str, Option<String>),
     Delete(ObjectRef),
-    /// An object goes in spite of its finalizer.
+    /// An object is deleted in spite of its finalizer.
     Vanish(ObjectRef),
     Accept(String),
     Enrol(String, MfaMethod),
     LoseMfa(String),
-    /// The directory can tell whether a guest's MFA is on, or cannot.
+    /// Sets whether the directory can tell the state of a guest's MFA.
     TellMfa(String, bool),
     SetLogin(String, bool),
-    /// A workspace user with this address is enabled or disabled. One who does not exist is made.
+    /// Enables or disables a workspace user with this address. A missing user is created.
     SetUser(String, bool),
     /// An administrator changes the record of a guest.
     Tamper(Box<Operation>),
@@ -50,33 +50,33 @@ pub enum Edit {
     Policy(Value),
     /// The operator restarts.
     Restart,
-    /// Another process leads. `true`: the former leader does not know it yet.
+    /// Another process becomes the leader. `true`: the former leader does not know it yet.
     Handover(bool),
     /// The watches break: an object vanishes unseen, and all kinds are listed again.
     Relist(Option<ObjectRef>),
     Wait(SignedDuration),
 }
 
-/// What the worlds of a test contain. A backend that cannot play an edit has worlds without it.
+/// The edits that an environment supports. A backend that cannot play an edit uses environments without it.
 #[derive(Clone, Copy, Debug)]
 pub struct Playable {
-    /// Time moves as the test says.
+    /// The test controls the time.
     pub time: bool,
-    /// The watches of the operator break, and another process leads.
+    /// The operator's watches break, and another process becomes the leader.
     pub watches: bool,
     /// The operator restarts.
     pub restarts: bool,
     /// Objects that do not fit the types.
     pub unreadable: bool,
-    /// MFA that the directory cannot tell.
+    /// The directory cannot tell the state of MFA.
     pub unknown_mfa: bool,
-    /// An administrator switches the logins of guests, and of users of the workspace.
+    /// An administrator enables and disables logins of guests and workspace users.
     pub logins: bool,
 }
 
-/// The simulation: the whole environment is the test's own.
+/// The simulation: the test controls the whole environment.
 pub const SIMULATED: Playable =
     Playable { time: true, watches: true, restarts: true, unreadable: true, unknown_mfa: true, logins: true };
-/// A real API server, which refuses objects that do not fit, and real time.
+/// A real API server, which refuses objects that do not fit, in real time.
 pub const REAL: Playable =
     Playable { time: false, watches: false, restarts: true, unreadable: false, unknown_mfa: false, logins: false };

@@ -40,7 +40,7 @@ pub fn expires_at(end: Option<Timestamp>) -> Value {
     json!({"expiresAt": end.map(|end| end.to_string())})
 }
 
-/// Narrows the methods. `None`: all that the level above allows.
+/// Narrows the methods. `None`: all methods that the partner allows.
 pub fn methods(methods: Option<&[&str]>) -> Value {
     match methods {
         Some(methods) => json!({"mfa": {"methods": methods}}),

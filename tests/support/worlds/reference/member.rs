@@ -1,4 +1,4 @@
-//! The rules of memberships: whose record it is, whether a guest is in order, and MFA.
+//! The rules of memberships: the owner of a record, the state of a guest, and MFA.
 
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{GuestRecord, Login, MfaRecord, OwnershipMark};
@@ -16,13 +16,13 @@ impl<'a> View<'a> {
         all.find(|(key, object)| key.kind == Kind::Membership && uid(object) == wanted)
     }
 
-    /// Whether the mark of a vanished membership may pass to this one.
+    /// Whether this membership may inherit the ownership mark of a vanished one.
     pub(super) fn inherits(record: &GuestRecord, mark: &OwnershipMark, key: &ObjectRef, member: &Value) -> bool {
         let same = *mark.name == *key.name || member["spec"]["partnerRef"]["name"] == record.partner_name;
         *mark.namespace == *key.namespace && same
     }
 
-    /// The membership that a live record belongs to: the one in its mark, or the heir of one that is gone.
+    /// The owner of a live record: the membership in its ownership mark, or the heir of a vanished one.
     pub(super) fn owner_of(&self, record: &GuestRecord) -> Option<(&'a ObjectRef, &'a Value)> {
         let mark = record.mark.as_ref()?;
         if let Some(found) = self.membership_with(&mark.uid) {
@@ -87,14 +87,14 @@ impl<'a> View<'a> {
                 && !is_deleted(object)
         });
         let listed = list(&partner["spec"], "hostAdmins").any(|admin| admin == invited_by);
-        // An outsider may yet become a Guest Admin, and invites Guest Users only.
+        // An outsider may become a Guest Admin later, and invites Guest Users only.
         let outsider = domain(invited_by) != "host.example" && spec["role"] != "GuestAdmin" && invited_by != address;
         let colleague_may = colleague && spec["role"] != "GuestAdmin";
         (!is_user || self.adopts(&key.namespace, partner)) && !too_long && (listed || colleague_may || outsider)
     }
 
-    /// The record of a membership that is not suspended, ended, deleted or in violation of a rule. What its partner gives does
-    /// not matter.
+    /// The record of a membership that is not suspended, ended, deleted or in violation of a rule, regardless of its
+    /// partner.
     pub(super) fn stands(&self, key: &ObjectRef) -> Option<&'a GuestRecord> {
         let member = self.get(key).filter(|member| !is_unreadable(member))?;
         let record = self.own_record(key)?;
@@ -128,7 +128,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Until when unknown MFA revokes nothing.
+    /// The instant until which unknown MFA revokes nothing.
     pub(super) fn unknown_until(&self, record: &GuestRecord) -> Option<Timestamp> {
         let most = hours(&self.policy["mfaUnknownMax"]).unwrap_or(SignedDuration::from_hours(24));
         (record.mfa == MfaRecord::Unknown).then(|| {
@@ -142,8 +142,8 @@ impl<'a> View<'a> {
         Self::allowed_methods(self.get(key)?, Some(self.partner_of(key)?))
     }
 
-    /// Whether a guest is Active: in order, joined, and one of the allowed methods is enrolled. If the directory cannot tell,
-    /// a guest who holds grants counts as enrolled.
+    /// Whether a guest is Active: in order, joined, and with an allowed method enrolled. If the directory cannot tell,
+    /// a guest with grants counts as enrolled.
     pub fn is_active(&self, key: &ObjectRef) -> bool {
         let member = self.get(key).filter(|member| !is_unreadable(member));
         let record = member.and_then(|member| Some((member, self.stands(key)?)));
@@ -156,7 +156,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether a membership lets its guest have access, whatever the share.
+    /// Whether a membership allows access, regardless of the share.
     pub(super) fn member_gate(&self, key: &ObjectRef, member: &'a Value, record: &GuestRecord) -> Gate {
         let Some(stored) = self.stored_partner(key) else { return Gate::Shut };
         let readable = !is_unreadable(stored);

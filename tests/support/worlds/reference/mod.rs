@@ -1,4 +1,4 @@
-//! A second implementation of the rules of access, from the stored objects as JSON and the facts of the directory. It shares
+//! A second implementation of the access rules, on the stored objects as JSON and the facts of the directory. It shares
 //! no code with the planner, and follows docs/rules.md.
 
 mod member;
@@ -16,7 +16,7 @@ use super::Objects;
 
 pub type Methods = BTreeSet<MfaMethod>;
 
-/// Access that the rules give, or that a guest has.
+/// Access that the rules grant, or that a guest has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Right {
     pub member: ObjectRef,
@@ -47,11 +47,11 @@ impl Right {
 pub type Place = (String, String);
 pub type Rights = BTreeMap<Place, Right>;
 
-/// Whether access is given, only kept, or withheld. The worst of several counts.
+/// Whether access is granted, only retained, or withheld. The most restrictive of several counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gate {
     Open,
-    /// A fact is unknown or the object is paused: nothing is given, and nothing is revoked.
+    /// A fact is unknown or the object is paused: nothing is granted, and nothing is revoked.
     Keep,
     Shut,
 }
@@ -64,7 +64,7 @@ fn keep_if(condition: bool) -> Gate {
     if condition { Gate::Keep } else { Gate::Open }
 }
 
-/// More orphans than these, and than this share of all guests, are left as they are.
+/// If more guests are orphans than this number and this share of all guests, they stay unchanged.
 const FEW_ORPHANS: usize = 3;
 const FEW_ORPHANS_PERCENT: usize = 25;
 
@@ -215,7 +215,7 @@ impl<'a> View<'a> {
         list(&partner["spec"], "hostAdmins").filter_map(Value::as_str).filter(counts).collect()
     }
 
-    /// Whether a partner is neither suspended, nor at its end, nor being deleted with all that is its.
+    /// Whether a partner is not suspended, not ended, and not being deleted with all its objects.
     fn is_on(&self, partner: &Value) -> bool {
         let spec = &partner["spec"];
         let cascades = is_deleted(partner) && spec["deletion"] == "Cascade";
@@ -259,7 +259,7 @@ impl<'a> View<'a> {
         !host && !admin && allowed && denied.next().is_none()
     }
 
-    /// All access that the rules give.
+    /// All access that the rules grant.
     pub fn rights(&self) -> Rights {
         let mut found = Rights::new();
         let owners: Vec<_> = self
@@ -283,7 +283,7 @@ impl<'a> View<'a> {
         found
     }
 
-    /// Whether a guest has an account through a share that does not fit the types. No other share takes its place.
+    /// Whether a guest has an account through a share that does not fit the types. No other share replaces it.
     fn holds_through_unreadable(&self, record: &GuestRecord, account: &str) -> bool {
         let space = record.mark.as_ref().map(|mark| mark.namespace.as_str()).unwrap_or_default();
         record.grants.get(account).is_some_and(|held| {
@@ -295,8 +295,8 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether a grant must be left as it is: a fact about it is unknown, an object does not fit the types or is paused, or too
-    /// many guests are orphans.
+    /// Whether a grant must stay unchanged: a fact about it is unknown, an object is unreadable or paused, or too many
+    /// guests are orphans.
     pub fn keeps(&self, place: &Place, held: &Right) -> bool {
         let Some(record) = self.record(&place.0) else { return false };
         let Some(mark) = &record.mark else { return false };
@@ -354,7 +354,7 @@ impl<'a> View<'a> {
         self.get(&ObjectRef::new(Kind::Partner, namespace, &*record.partner_name)).is_some_and(is_deleted)
     }
 
-    /// The live records that no membership declares. One of the same name that does not fit the types may declare it.
+    /// The live records that no membership declares. An unreadable membership of the same name may declare the record.
     pub fn orphans(&self) -> impl Iterator<Item = &'a GuestRecord> {
         self.guests.iter().filter(|guest| guest.is_live()).filter(|guest| {
             let mark = guest.mark.as_ref().unwrap();
@@ -394,7 +394,7 @@ impl<'a> View<'a> {
         self.get(key).is_some_and(is_paused) || self.stored_partner(key).is_some_and(is_paused)
     }
 
-    /// Whether a guest may be removed: the membership is being deleted, or is gone and its partner is being deleted.
+    /// Whether a guest may be removed: the membership is being deleted, or is gone while its partner is being deleted.
     pub fn may_end(&self, record: &GuestRecord) -> bool {
         let Some(mark) = &record.mark else { return false };
         let Some((key, member)) = self.membership_with(&mark.uid).or_else(|| self.owner_of(record)) else {

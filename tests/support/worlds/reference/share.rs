@@ -1,4 +1,4 @@
-//! The rules of shares: whether a share lets access through, and what it gives to a guest.
+//! The rules of shares: whether a share allows access, and the access that it grants to a guest.
 
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::GuestRecord;
@@ -17,7 +17,7 @@ impl<'a> View<'a> {
         share["spec"]["mfa"]["required"] != false && self.may_name(&key.namespace, sharer) && listed
     }
 
-    /// Whether a grant was given through a share, or through one of its name that is gone.
+    /// Whether a grant was made through a share, or through a deleted one of the same name.
     pub(super) fn is_behind(
         &self,
         key: &ObjectRef,
@@ -31,7 +31,8 @@ impl<'a> View<'a> {
         uid(share) == share_uid || (*key.namespace == *namespace && *key.name == *name && !declared(share_uid))
     }
 
-    /// Whether a share counts among those of one partner and account: the one known to the directory, then the earliest.
+    /// Whether a share is the effective one for its partner and account: the one known to the directory, then the
+    /// earliest.
     pub(super) fn is_first(&self, key: &ObjectRef, share: &'a Value) -> bool {
         let rank = |key: &ObjectRef, share: &'a Value| {
             let through = |guest: &GuestRecord| {
@@ -57,7 +58,7 @@ impl<'a> View<'a> {
             .all(|(other, object)| rank(key, share) < rank(other, object))
     }
 
-    /// Whether a share lets access through, whoever the guest.
+    /// Whether a share allows access, regardless of the guest.
     pub(super) fn share_gate(&self, key: &ObjectRef, share: &'a Value) -> Gate {
         let spec = &share["spec"];
         let Some(stored) = self.stored_partner(key) else { return Gate::Shut };
@@ -103,7 +104,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The role of a guest by the specs, and whether it is given or only kept.
+    /// The role of a guest by the specs, and whether it is granted or only retained.
     pub(super) fn role_by_spec(
         &self,
         share_key: &ObjectRef,
@@ -137,7 +138,7 @@ impl<'a> View<'a> {
         valid.then_some((Gate::Open, ShareRole::Collaborator))
     }
 
-    /// What a share gives to a membership, and whether it is given or only kept. `None`: nothing.
+    /// The access of a membership through a share, and whether it is granted or only retained. `None`: no access.
     pub(super) fn access(
         &self,
         share_key: &ObjectRef,
