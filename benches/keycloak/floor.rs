@@ -1,4 +1,4 @@
-//! The bare loops: no logic, nothing that could be saved.
+//! The baseline: loops of the unavoidable calls, without any logic.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::support::{Realm, SECRET};
 
-/// How many a page has.
+/// Page size.
 const PAGE: usize = 100;
 
 /// A client with the operator's token.
@@ -60,7 +60,7 @@ impl Bare {
     }
 }
 
-/// A user with as much in his attributes as guestlist writes, and an invitation, each.
+/// Creates each user, with the same amount of attributes as guestlist writes, and an invitation.
 pub async fn first(realm: &Realm<'_>, guests: usize, concurrency: usize) -> Duration {
     let bare = Bare::new(realm).await;
     let began = Instant::now();
@@ -86,8 +86,8 @@ pub async fn first(realm: &Realm<'_>, guests: usize, concurrency: usize) -> Dura
     began.elapsed()
 }
 
-/// What a tool has to do that creates users itself, without marks, invitations or mails: four calls a guest, with a guest role
-/// and two account roles. Others were measured against this loop, so it is the yardstick between their machine and this one.
+/// The calls of a tool that creates users without marks, invitations or mails: four calls a guest, for a guest role and
+/// two account roles. Other tools were measured against this loop, so it relates their machine to this one.
 pub async fn four_calls(realm: &Realm<'_>, guests: usize, concurrency: usize) -> Duration {
     let role = |name: &str| Some(json!({"name": name}));
     for (path, body) in [
@@ -124,7 +124,7 @@ pub async fn four_calls(realm: &Realm<'_>, guests: usize, concurrency: usize) ->
     began.elapsed()
 }
 
-/// Everything that has to be read to know that nothing is to be done: users, organizations, invitations, accounts.
+/// Reads everything that is needed to detect that nothing is to do: users, organizations, invitations, accounts.
 pub async fn reads(realm: &Realm<'_>) -> Duration {
     let began = Instant::now();
     let bare = Bare::new(realm).await;
@@ -147,7 +147,7 @@ pub async fn reads(realm: &Realm<'_>) -> Duration {
     began.elapsed()
 }
 
-/// Everybody accepts, chooses a password and enrols a one-time password.
+/// All guests accept, choose a password and enrol a one-time password.
 pub async fn join_all(realm: &Realm<'_>, concurrency: usize) {
     let bare = Bare::new(realm).await;
     let organization = bare.get("/organizations").await[0]["id"].as_str().unwrap().to_owned();
@@ -176,7 +176,7 @@ pub async fn join_all(realm: &Realm<'_>, concurrency: usize) {
     all.buffer_unordered(concurrency).collect::<Vec<()>>().await;
 }
 
-/// What giving takes at least: each guest is looked at live, himself, his membership and what he has enrolled, and written once.
+/// The minimum of a grant: a live read of each guest, their membership and their credentials, and one write.
 pub async fn give_all(realm: &Realm<'_>, concurrency: usize) -> Duration {
     let bare = Bare::new(realm).await;
     let organization = bare.get("/organizations").await[0]["id"].as_str().unwrap().to_owned();
@@ -200,7 +200,7 @@ pub async fn give_all(realm: &Realm<'_>, concurrency: usize) -> Duration {
     began.elapsed()
 }
 
-/// How many hold both accounts.
+/// The number of guests that hold both accounts.
 pub async fn holders(realm: &Realm<'_>) -> usize {
     let users = Bare::new(realm).await.pages("/users?briefRepresentation=false&").await;
     let both = |user: &&Value| user["attributes"]["guestlist.accounts"].as_array().is_some_and(|held| held.len() == 2);

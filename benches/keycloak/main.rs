@@ -1,8 +1,8 @@
-//! `guestlist apply` on a real Keycloak, against the floor: a bare loop of the calls that cannot be saved, on the same server,
-//! with as many in flight, in the same run. Absolute times drift on shared machines, so what counts is the ratio; and the
-//! calls, by endpoint.
+//! `guestlist apply` on a real Keycloak, against a baseline: a loop of the unavoidable calls on the same server, with
+//! the same concurrency, in the same run. Absolute times vary on shared machines, so the results are the ratio, and the
+//! calls by endpoint.
 //!
-//! `GUESTLIST_BENCH_GUESTS=500 make bench`; one partner, two shared accounts. `make keycloak` makes the server.
+//! `GUESTLIST_BENCH_GUESTS=500 make bench`; one partner, two shared accounts. `make keycloak` builds the server.
 
 #![allow(
     missing_docs,
@@ -25,16 +25,16 @@ use std::time::Duration;
 use serde_json::json;
 use support::{Keycloak, Realm, multi};
 
-/// How many calls are in flight, here and there.
+/// Number of concurrent calls, for guestlist and for the baseline.
 const CONCURRENCY: usize = 8;
 
-/// How often there is a first run, each in a realm of its own.
+/// Number of first runs, each in its own realm.
 const FIRSTS: usize = 3;
-/// How often nothing is to do.
+/// Number of runs without changes.
 const TURNS: usize = 4;
 
-/// What others take for 500 guests with a guest role and two account roles each, as multiples of the same loop of four calls a
-/// guest on the machine where they were measured: 1.9 s there.
+/// The times of other tools for 500 guests with a guest role and two account roles each, as multiples of the baseline
+/// of four calls a guest. That baseline took 1.9 s on their machine.
 const CREATING: &str = "none; keycloak-config-cli 6.5: 25, OpenTofu 1.12: 35";
 const AGAIN: &str = "none; keycloak-config-cli 6.5: 21, OpenTofu 1.12: 6";
 
@@ -47,13 +47,13 @@ async fn bench(guests: usize) {
     println!("{guests} guests of one partner, two accounts; {CONCURRENCY} calls in flight");
     let server = Keycloak::start();
     let mail = mail::Mail::start();
-    // The server compiles what it runs often: nobody is measured on a cold one.
+    // Warm-up: the server compiles frequent code while it runs.
     floor::first(&realm(&server, "warm", &mail).await, guests, CONCURRENCY).await;
 
     let yardstick = floor::four_calls(&realm(&server, "yardstick", &mail).await, guests, CONCURRENCY).await;
 
-    // By turns, now the one first and now the other, the best of each: the server's collector stops it for a second now and
-    // then, and it compiles all the time.
+    // The runs alternate in order, and the best of each counts. The server's garbage collector stops it for a second
+    // now and then, and it keeps compiling.
     let mut floors = Vec::new();
     let mut runs = Vec::new();
     for turn in 0..FIRSTS {
@@ -82,8 +82,8 @@ async fn bench(guests: usize) {
     row("peak memory", first.memory, "MB", "40");
     first.print();
 
-    // The floor's own realm has as many users and invitations, and the reading is the same. By turns, the best of each: the
-    // server still compiles what it runs.
+    // The baseline's own realm has as many users and invitations, and the reads are the same. The runs alternate, and
+    // the best of each counts, because the server still compiles.
     let sent = mail.total();
     let (mut reads, mut again) = (floor::reads(&ours).await, work.apply());
     for _ in 1..TURNS {

@@ -1,4 +1,4 @@
-//! `guestlist apply` as a process: how long it took, how much memory, and which calls.
+//! `guestlist apply` as a process: its duration, its memory and its calls.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,13 +11,13 @@ use super::support::{ADMIN, Realm, SECRET};
 
 const POLICY: &str = "installation: bench\ndomains: [host.example]\nmailInterval: 0s\ninvitationsPerHour: 1000000\ntenants:\n- {namespace: default, hostAdmins: ['*@host.example']}\n";
 
-/// Files, and where they are applied to.
+/// The manifests and their directory.
 pub struct Work {
     folder: tempfile::TempDir,
     address: String,
 }
 
-/// What a run took.
+/// The measurements of a run.
 pub struct Run {
     pub took: Duration,
     /// In MB.
@@ -60,7 +60,7 @@ impl Work {
         )
         .unwrap();
         let work = Self { folder, address: realm.address() };
-        // As a realm is in use: with what guards it.
+        // The realm has the protections of one in use.
         for command in [&["directory", "setup"][..], &["directory", "import", "--users", "people.txt"]] {
             let done = work.command(command).env("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN).output().unwrap();
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -110,7 +110,7 @@ impl Work {
     }
 }
 
-/// The most memory that a process had resident so far, in MB.
+/// The peak resident memory of a process, in MB.
 fn peak(process: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
@@ -122,7 +122,7 @@ impl Run {
         self.calls.values().sum()
     }
 
-    /// A token is asked for by a POST, and changes nothing.
+    /// The number of writes. The POST for a token is not counted, because it changes nothing.
     pub fn writes(&self) -> u64 {
         let writes = self.calls.iter().filter(|(name, _)| !name.starts_with("GET") && !name.contains("token"));
         writes.map(|(_, count)| count).sum()

@@ -1,4 +1,5 @@
-//! The floor: a finalizer and a status on each object and a directory write a guest, with three watches open and no logic.
+//! The baseline: a finalizer and a status for each object and a directory write for each guest, with three watches open
+//! and without logic.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 use super::controlplane::ControlPlane;
 use super::world::{self, Size, at_once};
 
-/// How long it takes, in a namespace of its own. What was made for it is gone afterwards.
+/// The duration of the baseline in its own namespace. Everything is deleted afterwards.
 pub async fn run(client: &Client, plane: &ControlPlane, namespace: &str, size: Size, concurrency: usize) -> Duration {
     plane.kubectl(&["create", "namespace", namespace]).ok();
     world::create(client, namespace, size, concurrency).await;
@@ -57,7 +58,7 @@ pub async fn run(client: &Client, plane: &ControlPlane, namespace: &str, size: S
     took
 }
 
-/// In one call a kind: kubectl deletes one object after the other, and waits for each.
+/// One call for each kind: kubectl would delete the objects one by one, and wait for each.
 async fn delete_all<K: Watched + Resource<Scope = NamespaceResourceScope>>(client: &Client, namespace: &str) {
     let objects: Api<DeserializeGuard<K>> = Api::namespaced(client.clone(), namespace);
     drop(objects.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap());
@@ -97,7 +98,7 @@ async fn patch_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
     }
 }
 
-/// About as much as the operator says.
+/// A status of about the same size as the operator's.
 fn status(kind: Kind) -> Value {
     let condition = |name: &str| {
         json!({

@@ -1,6 +1,5 @@
-//! The operator on a real kube-apiserver and etcd, against the floor: a bare loop of the calls that cannot be saved, with the
-//! same concurrency, the same three watches open and the same store, in the same run. Absolute times drift on shared
-//! machines, so what counts is the ratio.
+//! The operator on a real kube-apiserver and etcd, against a baseline: a loop of the unavoidable calls, with the same
+//! concurrency, watches and store, in the same run. Absolute times vary on shared machines, so the result is the ratio.
 //!
 //! `GUESTLIST_BENCH_MEMBERSHIPS=10000 make bench`; a hundred guests a partner, five shares a partner.
 
@@ -32,9 +31,9 @@ use jiff::Timestamp;
 use operator::Operator;
 use world::{Size, client};
 
-/// How many calls are in flight, here and there.
+/// Number of concurrent calls, for the operator and for the baseline.
 const CONCURRENCY: usize = 16;
-/// How many changes the reaction is measured on.
+/// Number of changes in the measurement of the reaction time.
 const REACTIONS: usize = 100;
 
 fn main() {
@@ -61,7 +60,7 @@ fn main() {
     let cold = rests(&operator, began);
     let (cpu, calls, memory, rest) = (operator.cpu(), Calls::of(&operator), operator.memory(), cpu_at_rest(&operator));
     operator.kill();
-    // The store grows and slows: the floor is taken before and after.
+    // The store grows and gets slower, so the baseline runs before and after.
     let after = runtime.block_on(floor::run(&client, &plane, "after", size, CONCURRENCY));
     println!(
         "a finalizer and a status on each object, a directory write a guest: {cold:.2?}, floor {before:.2?} and {after:.2?}"
@@ -136,7 +135,7 @@ impl Calls {
     }
 }
 
-/// Waits until nothing has been called for a while; how long after `began` the last call was.
+/// Waits until no call was made for a while. Returns the time from `began` to the last call.
 fn rests(operator: &Operator, began: Instant) -> Duration {
     let (mut last, mut at) = (Calls::of(operator), Instant::now());
     while at.elapsed() < Duration::from_secs(8) {
@@ -155,7 +154,7 @@ fn cpu_at_rest(operator: &Operator) -> f64 {
     operator.cpu().saturating_sub(began.0).as_secs_f64() / began.1.elapsed().as_secs_f64() * 100.0
 }
 
-/// Suspends guests, one after the other, and looks at the directory's file for when their login is off.
+/// Suspends guests one by one, and polls the directory's file until their login is off.
 async fn reactions(client: &kube::Client, operator: &Operator, size: Size) -> Vec<Duration> {
     let connection = rusqlite::Connection::open(operator.database()).unwrap();
     connection.busy_timeout(Duration::from_secs(5)).unwrap();
@@ -174,7 +173,7 @@ async fn reactions(client: &kube::Client, operator: &Operator, size: Size) -> Ve
     all
 }
 
-/// How long the pure plan of a membership takes where nothing is to be done.
+/// The time of the pure plan of a membership without changes.
 async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
     let mut index = ObjectCache::default();
     for (kind, objects) in world::everything(client).await {

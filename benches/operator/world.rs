@@ -39,7 +39,7 @@ impl Size {
     }
 }
 
-/// As cluster administrator.
+/// A client with the rights of a cluster administrator.
 pub async fn client(plane: &ControlPlane) -> Client {
     let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
@@ -59,7 +59,7 @@ fn object(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
     })
 }
 
-/// Everything there is, as objects.
+/// All objects.
 pub fn objects(namespace: &str, size: Size) -> Vec<(Kind, String, Value)> {
     let mut all = Vec::new();
     for partner in 0..size.partners {
@@ -85,7 +85,7 @@ pub fn objects(namespace: &str, size: Size) -> Vec<(Kind, String, Value)> {
     all
 }
 
-/// Runs calls with so many in flight.
+/// Runs the calls with this concurrency.
 pub async fn at_once<T, F: Future<Output = ()>>(concurrency: usize, items: Vec<T>, call: impl Fn(T) -> F) {
     futures::stream::iter(items).map(call).buffer_unordered(concurrency).for_each(|()| async {}).await;
 }
@@ -146,7 +146,7 @@ pub async fn everything(client: &Client) -> [(Kind, Vec<Object>); 3] {
     [(Kind::Partner, partners), (Kind::Membership, guests), (Kind::Share, shares)]
 }
 
-/// How long the three lists take.
+/// The time of the three lists.
 pub async fn lists(client: &Client) -> Duration {
     let began = Instant::now();
     drop(everything(client).await);
