@@ -1,4 +1,4 @@
-//! What has to run for the demo, where its files are, and that nothing of it remains.
+//! The services and files of the demo, and their removal at its end.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::screen::{Shown, program, until};
 const REALM: &str = "workspace";
 pub const PORTAL: &str = "portal";
 const POLICY: &str = "examples/acme/workspace.yaml";
-/// How much of the operator's log is shown where something goes wrong.
+/// The number of lines of the operator's log in an error report.
 const LOG_LINES: usize = 20;
 
 pub struct House {
@@ -62,7 +62,7 @@ impl House {
         self.file(name).display().to_string()
     }
 
-    /// As `--directory` wants it.
+    /// The value for `--directory`.
     pub fn directory(&self) -> String {
         format!("keycloak:{}#{REALM}", self.keycloak().base)
     }
@@ -71,12 +71,12 @@ impl House {
         Application { realm: format!("{}/realms/{REALM}", self.keycloak().base), client: PORTAL.to_owned() }
     }
 
-    /// What a company would have before guestlist: a realm with a mail server and an application.
+    /// The workspace of a company before guestlist: a realm with a mail server and an application.
     pub async fn make_realm(&self) {
         let realm = json!({
             "realm": REALM, "enabled": true,
             "smtpServer": {"host": "127.0.0.1", "port": self.mail.port.to_string(), "from": "workspace@host.example"},
-            // A code may be used twice: nobody who watches waits for the next half minute.
+            // A code may be used twice, so that the demo does not wait for the next half minute.
             "otpPolicyType": "totp", "otpPolicyAlgorithm": "HmacSHA1", "otpPolicyDigits": 6, "otpPolicyPeriod": 30,
             "otpPolicyLookAheadWindow": 1, "otpPolicyInitialCounter": 0, "otpPolicyCodeReusable": true,
             "clients": [{"clientId": PORTAL, "publicClient": true, "standardFlowEnabled": true,
@@ -86,25 +86,25 @@ impl House {
         assert_eq!(status, 201, "the realm is made: {answer}");
     }
 
-    /// What the administration console does, by the calls that it makes.
+    /// Makes the calls of the administration console.
     pub async fn console(&self, method: &str, path: &str) -> Value {
         let (status, answer) = self.keycloak().admin(method, &format!("/{REALM}{path}"), None).await;
         assert!(status < 300, "{method} {path}: {status} {answer}");
         answer
     }
 
-    /// A user as the console shows him.
+    /// A user as the console shows it.
     pub async fn user(&self, address: &str) -> Value {
         self.console("GET", &format!("/users?exact=true&briefRepresentation=false&email={address}")).await[0].clone()
     }
 
-    /// `guestlist` with what an operator has: the realm, and its secret in a file.
+    /// Runs `guestlist` as the operator: with the realm, and its secret in a file.
     pub fn guestlist(&self, arguments: &[&str]) -> Shown {
         let built = program("guestlist", guestlist()).args(arguments).env("GUESTLIST_DIRECTORY", self.directory());
         built.env("GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE", self.file("secret"))
     }
 
-    /// `guestlist` with an administrator's password.
+    /// Runs `guestlist` with an administrator's password.
     pub fn as_administrator(&self, arguments: &[&str]) -> Shown {
         self.guestlist(arguments).env("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN)
     }
@@ -116,12 +116,12 @@ impl House {
         shown
     }
 
-    /// kubectl where the guests' objects are.
+    /// Runs kubectl in the namespace of the guests.
     pub fn partners(&self, arguments: &[&str]) -> Shown {
         self.kubectl(&[&["--namespace", "partners"], arguments].concat())
     }
 
-    /// What the chart installs, without the Deployment: nothing here runs pods.
+    /// Installs the chart's objects without the Deployment, because this cluster runs no pods.
     pub fn install_chart(&self) {
         self.kubectl(&["create", "namespace", "guestlist"]).quietly().unwrap();
         for (name, waits) in [("crds", true), ("rbac", false)] {
@@ -144,7 +144,7 @@ impl House {
         }
     }
 
-    /// The operator, with the rights of its service account. It waits until its probe says that it is ready.
+    /// Starts the operator with the rights of its service account, and waits until it is ready.
     pub async fn start_operator(&mut self) {
         let kubeconfig = self.plane().service_account("guestlist", "guestlist");
         let health = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -171,7 +171,7 @@ impl House {
         .await;
     }
 
-    /// The end of what the operator logged.
+    /// The last lines of the operator's log.
     pub fn log(&self) -> String {
         let log = std::fs::read_to_string(self.file("operator.log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
@@ -185,13 +185,13 @@ impl Drop for House {
             drop(operator.stdin.take());
             drop(operator.wait());
         }
-        // The API server and Keycloak end as they are dropped, before the folder goes.
+        // The API server and Keycloak end when dropped, before the folder is deleted.
         drop(self.plane.take());
         drop(self.keycloak.take());
     }
 }
 
-/// The binary that was built beside this example.
+/// The binary from the same build as this example.
 fn guestlist() -> PathBuf {
     let example = std::env::current_exe().unwrap();
     let built = example.ancestors().nth(2).unwrap_or(Path::new(".")).join("guestlist");

@@ -1,5 +1,6 @@
-//! Shows the main job on a real Keycloak with a real Kubernetes API server, which live only for this: run it by
-//! `make demo-keycloak`. Everything is on loopback and in a temporary folder; nothing remains, and no mail leaves.
+//! Shows guestlist's main function on a real Keycloak with a real Kubernetes API server, both started for this demo.
+//! Run it with `make demo-keycloak`. Everything is on loopback and in a temporary folder; nothing remains, and no mail
+//! leaves.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong ends the demo")]
 
 #[path = "../../tests/support/browser.rs"]

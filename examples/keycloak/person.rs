@@ -1,11 +1,11 @@
-//! A guest with a mailbox, a browser, and a telephone that shows codes.
+//! A guest with a mailbox, a browser, and a phone that shows codes.
 
 use serde_json::Value;
 
 use crate::browser::{Application, Browser, Tokens, code};
 use crate::mail::{Mail, unescape};
 
-/// Everybody's. The realm is gone before anybody could use it.
+/// The password of every guest. The realm ends with the demo.
 const PASSWORD: &str = "Correct-horse-7";
 
 pub struct Person<'a> {
@@ -21,7 +21,7 @@ impl<'a> Person<'a> {
         Self { address, mail, application, browser: Browser::new(), key: None }
     }
 
-    /// What his newest mail says, but for its link.
+    /// The content of the guest's newest mail, without its link.
     pub fn mail(&self) -> [String; 3] {
         let mail = self.mail.newest(self.address);
         let header = |name: &str| {
@@ -34,7 +34,7 @@ impl<'a> Person<'a> {
         [header("To: "), header("Subject: "), format!("{}.", sentence.trim().trim_end_matches('.'))]
     }
 
-    /// Follows the link of his newest mail, and chooses a password.
+    /// Follows the link of the guest's newest mail, and chooses a password.
     pub async fn joins(&mut self) {
         let link = self.mail.link_for(self.address);
         self.browser = Browser::new();
@@ -50,7 +50,7 @@ impl<'a> Person<'a> {
         self.key = Some(key);
     }
 
-    /// Signs in to the application with a new browser and all that he has. Where he is not let in, the page that he sees.
+    /// Signs in to the application with a new browser. `Err`: the page that refuses the sign-in.
     pub async fn signs_in(&mut self) -> Result<Tokens, String> {
         self.browser = Browser::new();
         self.browser.open(&self.application.door()).await;
@@ -69,12 +69,12 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// Newer tokens of the session that he has.
+    /// Refreshed tokens of the current session.
     pub async fn stays(&self, tokens: &Tokens) -> Result<Tokens, String> {
         self.application.refresh(tokens).await
     }
 
-    /// What the page that he sees is called, and what it tells him.
+    /// The title and the message of the current page.
     fn page(&self) -> String {
         let title = text(&self.browser.page, "id=\"kc-page-title\"", "</h1>");
         let told = text(&self.browser.page, "kc-feedback-text\"", "</span>")
@@ -84,7 +84,7 @@ impl<'a> Person<'a> {
     }
 }
 
-/// The text of the element that a mark is in.
+/// The text of the element that contains a mark.
 fn text(page: &str, mark: &str, end: &str) -> Option<String> {
     let inside = page.split_once(mark)?.1.split_once('>')?.1.split(end).next()?;
     let texts = inside.split('<').map(|piece| piece.split_once('>').map_or(piece, |(_, text)| text));
@@ -92,7 +92,7 @@ fn text(page: &str, mark: &str, end: &str) -> Option<String> {
     (!words.is_empty()).then(|| unescape(&words.join(" ")))
 }
 
-/// What a token says of accounts: the claim `guestlist.accounts`, in order.
+/// The accounts in a token: the claim `guestlist.accounts`, in order.
 pub fn accounts(tokens: &Tokens) -> Vec<String> {
     let claims = tokens.claims();
     let told = claims["guestlist"]["accounts"].as_array().cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a viewer sees, in the voice of examples/demo.sh: what happens, the command, and what it really said.
+//! The output of the demo, in the style of examples/demo.sh: a sentence, the command, and its real output.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long anything may take to come by itself, also on a machine that is busy.
+/// Timeout of each wait, long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Who presses Ctrl-C, or ends this process, has everything put away all the same.
+/// After Ctrl-C or SIGTERM, the demo still stops its services and deletes its files.
 pub fn heed_signals() {
     std::thread::spawn(|| {
         crate::keycloak::block_on(async {
@@ -30,32 +30,32 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Goes no further once somebody wants to stop.
+/// Ends the demo after a signal to stop.
 fn heed() {
     if interrupted() {
         std::panic::resume_unwind(Box::new("interrupted"));
     }
 }
 
-/// What happens now, in a sentence.
+/// Prints a sentence about the next step.
 pub fn say(sentence: &str) {
     heed();
     println!("\n\x1b[1m# {sentence}\x1b[0m");
 }
 
-/// Something that a person did or saw, who has no command line.
+/// Prints an action or observation of a person without a command line.
 pub fn tell(sentence: &str) {
     println!("  {sentence}");
 }
 
-/// A program that a viewer could run himself, from the root of the tree.
+/// A program that a viewer can also run, from the root of the repository.
 pub fn program(name: &str, path: PathBuf) -> Shown {
     let mut command = Command::new(path);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
     Shown { name: name.to_owned(), command }
 }
 
-/// A command, and what it is called.
+/// A command, and its displayed name.
 pub struct Shown {
     name: String,
     pub command: Command,
@@ -79,14 +79,14 @@ impl Shown {
         println!("\x1b[36m$ {}\x1b[0m", words.join(" "));
     }
 
-    /// Runs it before everybody's eyes.
+    /// Prints and runs the command.
     pub fn run(mut self) {
         self.announce();
         let status = self.command.status().unwrap();
         assert!(status.success(), "{} should have gone well, and ended with {status}", self.name);
     }
 
-    /// Runs it, and shows the first lines of what it says.
+    /// Prints and runs the command, and shows the first lines of its output.
     pub fn run_briefly(mut self, lines: usize) {
         self.announce();
         let output = self.command.output().unwrap();
@@ -96,7 +96,7 @@ impl Shown {
         println!("... ({} lines)", said.lines().count());
     }
 
-    /// Runs what has to be refused, and shows how.
+    /// Runs a command that has to fail, and shows its error.
     pub fn refused(mut self) {
         self.announce();
         let output = self.command.output().unwrap();
@@ -104,7 +104,7 @@ impl Shown {
         print!("{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Runs it unseen; what it said.
+    /// Runs the command without printing it. Returns its output.
     pub fn quietly(mut self) -> Result<String, String> {
         heed();
         let output = self.command.output().unwrap();
@@ -113,13 +113,13 @@ impl Shown {
     }
 }
 
-/// As a shell wants it.
+/// The argument, quoted for a shell.
 fn quoted(argument: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_=:/.,#@".contains(character);
     if argument.chars().all(plain) { argument.to_owned() } else { format!("'{argument}'") }
 }
 
-/// Waits for something that comes by itself; says what was seen if it does not.
+/// Polls until `look` succeeds. After the timeout, fails with the last error.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let began = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! What the demo shows, one scene after the other. Each waits for the state that it shows.
+//! The scenes of the demo in order. Each waits for the state that it shows.
 
 use crate::browser::Tokens;
 use crate::house::{House, PORTAL};
@@ -170,7 +170,7 @@ async fn the_end(house: &House, guests: [(&mut Person<'_>, &Tokens); 2]) {
 
 const READY: &str = "{.status.conditions[?(@.type==\"Ready\")].reason}";
 
-/// Waits until an object says so.
+/// Waits until a field of an object has this value.
 async fn is(house: &House, object: &str, path: &str, value: &str) {
     let output = format!("--output=jsonpath={path}");
     until(&format!("{object} is {value}"), async || {
@@ -180,7 +180,7 @@ async fn is(house: &House, object: &str, path: &str, value: &str) {
     .await;
 }
 
-/// Waits until a guest's session is over; what his application is told.
+/// Waits until a guest's session is over. Returns the error that the application receives.
 async fn is_over(guest: &Person<'_>, tokens: &Tokens) -> String {
     until(&format!("the session of {} is over", guest.address), async || match guest.stays(tokens).await {
         Ok(_) => Err("he has a newer token".to_owned()),
@@ -189,7 +189,7 @@ async fn is_over(guest: &Person<'_>, tokens: &Tokens) -> String {
     .await
 }
 
-/// Waits until a guest's next token says this, and shows that claim of it.
+/// Waits until a guest's next token has this claim, and shows it.
 async fn has(guest: &Person<'_>, tokens: &Tokens, expected: &[&str]) -> Tokens {
     let newer = until(&format!("{} has {expected:?}", guest.address), async || {
         let newer = guest.stays(tokens).await?;
@@ -201,7 +201,7 @@ async fn has(guest: &Person<'_>, tokens: &Tokens, expected: &[&str]) -> Tokens {
     newer
 }
 
-/// Shows who is withheld on a share, and why.
+/// Shows the withheld guests of a share, and the reasons.
 fn withheld(house: &House, share: &str) {
     let path = "--output=jsonpath={.status.withheld[?(@.name==\"bob\")]}{\"\\n\"}";
     house.partners(&["get", "share", share, path]).run();

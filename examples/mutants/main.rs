@@ -20,7 +20,7 @@ use sample::{Mutant, Wanted};
 /// The number of mutants that are recorded together.
 const BATCH: usize = 10;
 
-/// What the arguments ask for.
+/// The parsed arguments.
 #[derive(Default)]
 struct Arguments {
     wanted: Wanted,
@@ -38,7 +38,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
         let value = given.next().ok_or_else(|| format!("{name} has no value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("{name} is not a number: {value}"));
         match name.as_str() {
-            // An empty value is one that the Makefile did not get.
+            // The Makefile passes an empty value for a variable that is not set.
             _ if value.is_empty() => {}
             "--sample" => {
                 arguments.wanted.sample = Some(number().and_then(|it| usize::try_from(it).map_err(|e| e.to_string()))?);
@@ -57,7 +57,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
     Ok(arguments)
 }
 
-/// Runs what is wanted. Returns whether the report is good.
+/// Runs the mutants. Returns whether the report is good.
 fn mutate(arguments: &Arguments) -> Result<bool, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let work = root.join("target/mutants");

@@ -1,4 +1,4 @@
-//! Results so far: a line each, of the tree with that fingerprint.
+//! The results so far: one line each, with the fingerprint of their tree.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::sample::Mutant;
 
-/// What became of a mutant.
+/// The outcome of a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A test fails.
@@ -51,7 +51,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads what there is.
+    /// Reads the existing record.
     pub fn open(path: &Path, fingerprint: u64) -> Result<Self, String> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -82,7 +82,7 @@ impl Record {
     }
 }
 
-/// A line of this tree.
+/// Reads a line, if it belongs to this tree.
 fn read(line: &str, fingerprint: u64) -> Option<(String, Tested)> {
     let mut parts = line.splitn(4, '\t');
     let tree = u64::from_str_radix(parts.next()?, 16).ok()?;

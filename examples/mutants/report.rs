@@ -1,4 +1,4 @@
-//! The judgement on a run.
+//! The evaluation of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::record::{Outcome, Tested};
 use super::sample::Mutant;
 
-/// The least part of the viable mutants that has to be caught, in percent.
+/// The minimum share of viable mutants that must be caught, in percent.
 const LEAST: usize = 95;
 
 /// Why a mutant may survive, by key.
@@ -146,7 +146,7 @@ mod tests {
         (1..=count).map(mutant).collect()
     }
 
-    /// A report on mutants of which the first ones have another outcome than the others, which are caught.
+    /// A report on mutants: the first ones have these outcomes, the others are caught.
     fn judged(count: usize, first: &[Outcome], reasons: &[usize]) -> (bool, String) {
         let all = mutants(count);
         let outcome = |index: usize| first.get(index).copied().unwrap_or(Outcome::Caught);
@@ -198,7 +198,7 @@ mod tests {
         }
     }
 
-    /// Where a module moves, its line in the configuration has to move too.
+    /// A module that moves has to move in the configuration, too.
     #[test]
     fn every_configured_path_exists() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

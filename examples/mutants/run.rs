@@ -14,10 +14,10 @@ use super::sample::Mutant;
 /// The first argument with which cargo starts this program to run the tests of a binary.
 pub const RUN_TESTS: &str = "run-tests";
 
-/// What a mutant has to pass, in this order: only mutants that survive one go on to the next.
+/// The suites in their order: only mutants that survive one continue with the next.
 const SUITES: [&str; 3] = ["--test=core", "--lib", "--test=local"];
 
-/// Tests of `core` in the order of the time they take: none runs after the first failure.
+/// Tests of `core`, ordered by duration: none runs after the first failure.
 const ROUNDS: [&[&str]; 3] = [
     &[],
     &["rule_matrix::", "later::", "plan_properties::", "simulation::"],
@@ -41,7 +41,7 @@ const LOCAL: [&str; 3] = ["directory_contract", "directory_cli", "imports"];
 /// The number of random worlds: within these, each planted bug is caught.
 const WORLDS: &str = "12";
 
-/// A mutant that takes so many times as long as the unchanged code hangs.
+/// A mutant that takes this many times as long as the unchanged code counts as hanging.
 const HANGS: u64 = 3;
 
 /// The filters with which a binary runs, one after the other.
@@ -143,7 +143,7 @@ pub struct Runs {
     output: PathBuf,
     /// The cargo setting that starts tests through this program.
     runner: String,
-    /// The seconds that each suite may take, of those that ran so far.
+    /// The time limit in seconds of each suite that ran so far.
     limits: BTreeMap<&'static str, u64>,
 }
 
@@ -160,7 +160,7 @@ impl Runs {
         })
     }
 
-    /// Runs a suite on the unchanged code, once: the time it takes is the measure for mutants.
+    /// Runs a suite on the unchanged code, once. Its duration sets the limit for mutants.
     fn limit(&mut self, suite: &'static str) -> Result<u64, String> {
         if let Some(limit) = self.limits.get(suite) {
             return Ok(*limit);
@@ -201,7 +201,7 @@ impl Runs {
             for (mutant, tested) in self.suite(suite, &open)? {
                 let before = results.get(&*mutant.name).copied();
                 let seconds = tested.seconds + before.map_or(0, |it| it.seconds);
-                // What hangs in one suite hangs, unless another one fails.
+                // A mutant that hangs in one suite counts as hanging, unless another suite fails.
                 let hung = before.is_some_and(|it| it.outcome == Outcome::TimedOut);
                 let outcome =
                     if hung && tested.outcome == Outcome::Survived { Outcome::TimedOut } else { tested.outcome };
@@ -230,7 +230,7 @@ impl Runs {
             .env("CARGO_TARGET_DIR", &self.build);
         println!("{suite}: {} mutants", open.len());
         let status = command.status().map_err(|error| format!("failed to start cargo: {error}"))?;
-        // Found all, missed some, some timed out.
+        // All caught, some missed, or some timed out.
         if !matches!(status.code(), Some(0 | 2 | 3)) {
             return Err(format!("cargo mutants ends with {status}"));
         }

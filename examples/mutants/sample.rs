@@ -1,4 +1,4 @@
-//! Which mutants a run has.
+//! Selects the mutants of a run.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub struct Mutant {
     pub key: String,
 }
 
-/// What a run is asked for.
+/// The selection that the arguments request.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// The size of the sample. `None`: all.

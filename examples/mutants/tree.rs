@@ -1,4 +1,4 @@
-//! The copy of the tree in which mutants are made: the tree that is worked on never changes.
+//! The copy of the tree in which mutants are tested. The original tree never changes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::Command;
 /// A copy.
 pub struct Copy {
     pub root: PathBuf,
-    /// Of all that a result depends on.
+    /// The fingerprint of all files that a result depends on.
     pub fingerprint: u64,
 }
 
@@ -42,7 +42,7 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Makes the copy as the tree is. Files that are equal stay untouched, so that cargo builds only what changed.
+/// Updates the copy. Equal files stay untouched, so that cargo builds only the changed ones.
 pub fn copy(root: &Path, to: &Path) -> Result<Copy, String> {
     let failed = |what: &Path, error: std::io::Error| format!("failed to copy {}: {error}", what.display());
     let files = tracked(root)?;
