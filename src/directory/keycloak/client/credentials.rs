@@ -1,16 +1,16 @@
-//! Who we are to Keycloak, and what is said to whom it does not let in. Secrets come from files or the environment, never
-//! from arguments, and never show.
+//! guestlist's credentials for Keycloak, and the messages for refused ones. Secrets come from files or the
+//! environment, never from arguments, and are never printed.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use super::super::super::Error;
 
-/// The realm of the server's administrators, and the client that people sign in by.
+/// The realm of the server's administrators, and the client through which people sign in.
 pub const MASTER: &str = "master";
 const ADMIN_CLIENT: &str = "admin-cli";
 
-/// The variables of the environment.
+/// The environment variables.
 pub(super) const CLIENT_ID: &str = "GUESTLIST_KEYCLOAK_CLIENT_ID";
 pub(super) const CLIENT_SECRET: &str = "GUESTLIST_KEYCLOAK_CLIENT_SECRET";
 pub(super) const CLIENT_SECRET_FILE: &str = "GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE";
@@ -22,17 +22,17 @@ const ADMIN_CLIENT_ID: &str = "GUESTLIST_KEYCLOAK_ADMIN_CLIENT_ID";
 const ADMIN_CLIENT_SECRET: &str = "GUESTLIST_KEYCLOAK_ADMIN_CLIENT_SECRET";
 const ADMIN_CLIENT_SECRET_FILE: &str = "GUESTLIST_KEYCLOAK_ADMIN_CLIENT_SECRET_FILE";
 
-/// Something that nobody may read in a log.
+/// A text that must not appear in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps it.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, to be sent and to nobody else.
+    /// The plain text. Use it only to send it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -44,10 +44,11 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Who we are to Keycloak: the service account of a client, or an administrator who prepares a realm for it.
+/// guestlist's credentials for Keycloak: the service account of a client, or an administrator who prepares a realm
+/// for it.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The client that the token is made for.
+    /// The client that requests the token.
     pub client_id: String,
     source: Source,
     who: Who,
@@ -55,16 +56,16 @@ pub struct Credentials {
 
 #[derive(Clone, Debug)]
 enum Who {
-    /// The client's service account, in the realm that we work in.
+    /// The client's service account, in the realm of the directory.
     Operator,
-    /// An administrator of the realm `home`: somebody with a name, or the client's service account.
+    /// An administrator of the realm `home`: a named user, or the client's service account.
     Administrator { name: Option<String>, home: String },
 }
 
 #[derive(Clone, Debug)]
 enum Source {
     Text(Secret),
-    /// Read anew for each token: a mounted secret may be rotated.
+    /// Read again for each token, because a mounted secret may be rotated.
     File {
         file: PathBuf,
         variable: &'static str,
@@ -72,7 +73,7 @@ enum Source {
 }
 
 impl Source {
-    /// A secret that one variable holds and the other has the file of. `None`: neither is set.
+    /// A secret from the first variable, or from the file that the second one names. `None`: neither is set.
     fn read(
         environment: impl Fn(&str) -> Option<String>,
         text: &'static str,
@@ -88,12 +89,12 @@ impl Source {
 }
 
 impl Credentials {
-    /// With a secret at hand.
+    /// The operator's credentials with a known secret.
     pub fn new(client_id: impl Into<String>, secret: Secret) -> Self {
         Self { client_id: client_id.into(), source: Source::Text(secret), who: Who::Operator }
     }
 
-    /// The operator: the service account of a client in the realm that it works in.
+    /// The operator's credentials: the service account of a client in the realm of the directory.
     pub(super) fn operator(client_id: String, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         match Source::read(&environment, CLIENT_SECRET, CLIENT_SECRET_FILE)? {
             Some(source) => Ok(Self { client_id, source, who: Who::Operator }),
@@ -104,7 +105,8 @@ impl Credentials {
         }
     }
 
-    /// An administrator who prepares a realm: one of the server's, or that realm's own; a person or a service account.
+    /// The credentials of an administrator who prepares a realm: of the server or of that realm, a person or a
+    /// service account.
     pub(super) fn administrator(realm: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let set = |name: &str| environment(name).filter(|text| !text.is_empty());
         let home = set(ADMIN_REALM).unwrap_or_else(|| MASTER.to_owned());
@@ -142,7 +144,7 @@ impl Credentials {
         }
     }
 
-    /// The secret as it is now.
+    /// The present secret.
     pub fn secret(&self) -> Result<Secret, Error> {
         match &self.source {
             Source::Text(secret) => Ok(secret.clone()),
@@ -156,7 +158,7 @@ impl Credentials {
         }
     }
 
-    /// The realm that we are known in, where we work in that one.
+    /// The realm that issues the token, if the directory is in `realm`.
     pub(super) fn home<'a>(&'a self, realm: &'a str) -> &'a str {
         match &self.who {
             Who::Operator => realm,
@@ -164,7 +166,7 @@ impl Credentials {
         }
     }
 
-    /// What is sent for a token.
+    /// The form fields of a token request.
     pub(super) fn form<'a>(&'a self, secret: &'a Secret) -> Vec<(&'static str, &'a str)> {
         let client = ("client_id", self.client_id.as_str());
         match &self.who {
@@ -177,7 +179,7 @@ impl Credentials {
         }
     }
 
-    /// What is said where Keycloak does not take the credentials.
+    /// The error for refused credentials.
     pub fn refused(&self) -> Error {
         let client = &self.client_id;
         let message = match &self.who {
@@ -201,7 +203,7 @@ impl Credentials {
         Error::Refused { message }
     }
 
-    /// What is said where a call is not allowed.
+    /// The message for a call that the credentials do not allow.
     pub(super) fn may_not(&self, needs: &str, realm: &str) -> String {
         let client = &self.client_id;
         let (who, home) = match &self.who {

@@ -1,4 +1,4 @@
-//! What a call comes to that does not do what it should: both of Keycloak's shapes of errors, answers of others, and none.
+//! Failed calls: Keycloak's two forms of errors, responses of other servers, and missing responses.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use super::settings::CA_FILE;
 use super::{Endpoint, Settings, Unanswered};
 use crate::domain::printable;
 
-/// How long is waited where the server asks for patience and does not say for how long in seconds.
+/// The delay if the server asks for one without a number of seconds.
 const AWHILE: Duration = Duration::from_secs(5);
-/// However long it says: what is to be taken away meanwhile is not put off any longer.
+/// The maximum delay, whatever the server asks for, because revocations must not wait longer.
 const LONGEST: Duration = Duration::from_secs(60);
-/// What it says of an attribute that the realm's user profile requires and that is missing.
+/// Keycloak's message about a missing attribute that the realm's user profile requires.
 const REQUIRED: &str = "error-user-attribute-required";
 /// Keycloak's message about an attribute that the realm's user profile lets no administrator change.
 const READ_ONLY: &str = "error-user-attribute-read-only";
-/// What it says of a path that it does not have.
+/// Keycloak's message about a path that does not exist.
 const NO_PATH: &str = "Unable to find matching target resource method";
-/// How much of what the server says is passed on.
+/// The maximum length of a server's message that is passed on.
 const MOST_SAID: usize = 200;
-/// What is said for nothing.
+/// The text for an empty message.
 const NO_WORDS: &str = "(no reason given)";
 
 /// An attribute of a user that the realm's user profile refused.
@@ -31,11 +31,11 @@ const NO_WORDS: &str = "(no reason given)";
 pub struct Invalid {
     /// The attribute's name.
     pub attribute: String,
-    /// Why.
+    /// The reason.
     pub why: Why,
 }
 
-/// Why the realm's user profile refuses an attribute.
+/// The reason why the realm's user profile refuses an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// It is missing.
@@ -57,30 +57,30 @@ impl Why {
     }
 }
 
-/// A call that did not do what it should.
+/// A failed call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClientError {
-    /// The server refused it.
+    /// The server refused the call.
     Status {
-        /// Which call.
+        /// The call.
         endpoint: &'static str,
-        /// With which status.
+        /// The status.
         status: u16,
-        /// In its own words.
+        /// The server's message.
         said: String,
         /// The attributes of a user that the realm's user profile refused.
         invalid: Vec<Invalid>,
-        /// After how long it may be asked again, where it asks for patience.
+        /// The delay before a retry, if the server asks for one.
         after: Duration,
     },
     /// The server did not answer within this time.
     Late {
-        /// Which call.
+        /// The call.
         endpoint: &'static str,
-        /// How long it was waited for.
+        /// The deadline.
         after: Duration,
     },
-    /// It did not get as far as that.
+    /// The request was not sent, or its response was not usable.
     Fault(Error),
 }
 
@@ -126,7 +126,7 @@ impl From<ClientError> for Error {
                     context = format!("{context}. See the log of Keycloak");
                 }
                 match status {
-                    // Somebody was quicker, or it is not there any more: look again.
+                    // Another process was faster, or the object no longer exists: read it again.
                     404 | 409 => Self::Changed { what: context },
                     429 | 503 => Self::Busy { context, after },
                     500.. => Self::Unavailable { context },
@@ -137,7 +137,8 @@ impl From<ClientError> for Error {
     }
 }
 
-/// `Ok(None)` where Keycloak says that it is not there. Nobody else can say that: see [`refused`].
+/// `Ok(None)` if Keycloak reports that the object does not exist. Responses of other servers never count as that: see
+/// [`refused`].
 pub fn optional<T>(result: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -146,7 +147,7 @@ pub fn optional<T>(result: Result<T, ClientError>) -> Result<Option<T>, ClientEr
     }
 }
 
-/// What an answer that is no success means.
+/// The error for a response without success.
 pub(super) fn refused(
     settings: &Settings,
     endpoint: Endpoint,
@@ -167,7 +168,7 @@ pub(super) fn refused(
             "organizations are switched off in realm {realm:?}: turn them on in its settings, or run `guestlist directory \
              setup`"
         ),
-        // A path that is not there is not a thing that is gone.
+        // A missing path does not mean a missing object.
         404 if said.contains(NO_PATH) => format!(
             "{name}: Keycloak has nothing at this URL: see that its path is right in --directory, such as /auth or none"
         ),
@@ -182,7 +183,7 @@ pub(super) fn refused(
     ClientError::Fault(Error::Refused { message })
 }
 
-/// Something else than Keycloak answered: what it says is not believed.
+/// The error for a response that is not Keycloak's. Its content is not trusted.
 pub(super) fn stranger(endpoint: Endpoint, status: StatusCode) -> ClientError {
     let context = format!(
         "{}: something else than Keycloak answered {}: see that what stands before it at this URL passes /realms and /admin \
@@ -193,7 +194,7 @@ pub(super) fn stranger(endpoint: Endpoint, status: StatusCode) -> ClientError {
     ClientError::Fault(Error::Unavailable { context })
 }
 
-/// For how long the server asks for patience. A date is not read: clocks differ.
+/// The delay that the server asks for. A date is ignored, because clocks differ.
 fn patience(headers: &HeaderMap) -> Duration {
     let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     text.and_then(|text| text.trim().parse().ok()).map_or(AWHILE, Duration::from_secs).min(LONGEST)
@@ -206,7 +207,7 @@ pub(super) fn unanswered(endpoint: Endpoint, unanswered: Unanswered, deadline: D
         Unanswered::Late => return ClientError::Late { endpoint, after: deadline },
         Unanswered::Broken { why } => why,
     };
-    // Nobody's, or somebody's of the same name: an authority that was made anew.
+    // The authority is unknown, or another one with the same name: it was created again.
     let hint = if why.contains("UnknownIssuer") || why.contains("BadSignature") {
         format!(
             ": nobody whom we trust stands behind the server's certificate; name a file with its authority in {CA_FILE}"
@@ -219,11 +220,11 @@ pub(super) fn unanswered(endpoint: Endpoint, unanswered: Unanswered, deadline: D
     ClientError::Fault(Error::Unavailable { context: format!("{endpoint}: {why}{hint}") })
 }
 
-/// What the server said, in whichever shape. `None`: none of Keycloak's.
+/// The server's message, in either form. `None`: the response is not Keycloak's.
 fn said(body: &[u8]) -> Option<String> {
     let value = serde_json::from_slice::<Value>(body).ok()?;
     let field = |name| value.get(name).and_then(Value::as_str);
-    // About a field of a form: one, or several at once.
+    // The message about one field of a form, or about several.
     let about = |one: &Value| {
         let said = one.get("errorMessage")?.as_str()?;
         Some(one.get("field").and_then(Value::as_str).map_or(said.to_owned(), |field| format!("{field}: {said}")))
@@ -235,7 +236,7 @@ fn said(body: &[u8]) -> Option<String> {
     Some(printable(&said).into_owned())
 }
 
-/// The attributes that the realm's user profile refused: one, or several at once.
+/// The attributes that the realm's user profile refused, one or several.
 fn invalid(body: &[u8]) -> Vec<Invalid> {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
     let one = |one: &Value| {

@@ -1,5 +1,5 @@
-//! Calls to Keycloak's REST API: one client, one token, a bounded rate, a deadline a call, and both of its shapes of errors
-//! as one type. Knows nothing of guests.
+//! Calls to Keycloak's REST API: one client, one token, a rate limit, a deadline for each call, and one error type.
+//! It has no knowledge of guests.
 
 mod credentials;
 mod error;
@@ -30,27 +30,28 @@ use pending_calls::PendingCalls;
 use rate_limit::RateLimit;
 use token::Tokens;
 
-/// How long one call may take.
+/// The deadline of an ordinary call.
 const DEADLINE: Duration = Duration::from_secs(9);
-/// How long a search may take: the first one after a start of the server is slow.
+/// The deadline of a search. The first one after a start of the server is slow.
 const PATIENCE: Duration = Duration::from_secs(28);
-/// How long a page of a listing may take in a slow realm. A listing as a whole has no deadline: it goes on while pages come.
+/// The deadline of one page of a listing in a slow realm. A listing as a whole has no deadline, and continues while
+/// pages arrive.
 const LISTING: Duration = Duration::from_secs(120);
-/// How long a call may take that works on a whole realm.
+/// The deadline of a call that processes a whole realm.
 const MINUTES: Duration = Duration::from_secs(120);
-/// How long a call may take that sends a mail.
+/// The deadline of a call that sends a mail.
 const MAIL: Duration = Duration::from_secs(15);
-/// A kind of call: how it is counted, and what the service account needs for it.
+/// A kind of call: its name in the metrics, and the role that the service account needs for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
-    /// Method and path, with braces for what varies.
+    /// Method and path, with braces for the variable parts.
     pub name: &'static str,
-    /// The role of the client `realm-management` that allows it.
+    /// The role of the client `realm-management` that allows the call.
     pub needs: &'static str,
 }
 
 impl Endpoint {
-    /// About all organizations: where that path is not there, nothing of it is.
+    /// Whether the call concerns all organizations. If that path is missing, organizations are not enabled.
     fn is_whole(self) -> bool {
         self.name.ends_with(" organizations")
     }
@@ -61,7 +62,7 @@ impl Endpoint {
     }
 }
 
-/// A call.
+/// One call.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
     endpoint: Endpoint,
@@ -70,9 +71,9 @@ pub struct Call<'a> {
     query: Vec<(&'static str, String)>,
     body: Body,
     deadline: Duration,
-    /// A smaller page is asked for where this one is late.
+    /// A late page is followed by a smaller one.
     listing: bool,
-    /// The path is below the server's admin API instead.
+    /// The path is relative to the server's admin API.
     above: bool,
 }
 
@@ -83,82 +84,83 @@ impl<'a> Call<'a> {
         Self { endpoint, method, path, query, body, deadline: DEADLINE, listing: false, above: false }
     }
 
-    /// Reads. The path is that below the realm's admin API.
+    /// A call that reads. The path is relative to the realm's admin API.
     pub fn get(endpoint: Endpoint, path: &[&'a str]) -> Self {
         Self::new(endpoint, Method::GET, path)
     }
 
-    /// Creates, or does.
+    /// A call that creates an object or runs an action. The path is relative to the realm's admin API.
     pub fn post(endpoint: Endpoint, path: &[&'a str]) -> Self {
         Self::new(endpoint, Method::POST, path)
     }
 
-    /// Replaces.
+    /// A call that replaces an object. The path is relative to the realm's admin API.
     pub fn put(endpoint: Endpoint, path: &[&'a str]) -> Self {
         Self::new(endpoint, Method::PUT, path)
     }
 
-    /// Deletes.
+    /// A call that deletes an object. The path is relative to the realm's admin API.
     pub fn delete(endpoint: Endpoint, path: &[&'a str]) -> Self {
         Self::new(endpoint, Method::DELETE, path)
     }
 
-    /// About the server, not the realm: the path is that below the server's admin API.
+    /// Makes the path relative to the server's admin API instead of the realm's.
     pub fn above(self) -> Self {
         Self { above: true, ..self }
     }
 
-    /// With a parameter.
+    /// Adds a query parameter.
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.query.push((name, value.to_string()));
         self
     }
 
-    /// A search, which may take longer.
+    /// A page of a search, with a longer deadline.
     pub fn page(self, first: usize, max: usize) -> Self {
         Self { deadline: PATIENCE, ..self }.with("first", first).with("max", max)
     }
 
-    /// One page of a listing, which may take longest. It is not asked for a second time where it is late: a smaller one is.
+    /// One page of a listing, with the longest deadline. A late page is not requested again; the listing continues
+    /// with smaller pages.
     pub fn listing(self, first: usize, max: usize) -> Self {
         Self { deadline: LISTING, listing: true, ..self }.with("first", first).with("max", max)
     }
 
-    /// A call that sends a mail: Keycloak waits ten seconds for a mail server that does not answer.
+    /// Sets the deadline of a call that sends a mail: Keycloak waits ten seconds for its mail server.
     pub fn mails(self) -> Self {
         Self { deadline: MAIL, ..self }
     }
 
-    /// A call that may take long, which somebody waits for.
+    /// Sets the deadline of a slow call for which an administrator waits.
     pub fn patient(self) -> Self {
         Self { deadline: MINUTES, ..self }
     }
 
-    /// With a body of JSON.
+    /// Sets a JSON body.
     pub fn json(self, body: Value) -> Self {
         Self { body: Body::Json(body), ..self }
     }
 
-    /// With the fields of a form.
+    /// Sets a form as the body.
     pub fn form(self, fields: Vec<(String, String)>) -> Self {
         Self { body: Body::Form(fields), ..self }
     }
 }
 
-/// What came back.
+/// A successful response.
 #[derive(Debug)]
 pub struct Answer {
-    /// The identifier of what was created: the end of its location.
+    /// The identifier of the created object: the last part of its location.
     pub created: Option<String>,
     body: Vec<u8>,
     endpoint: Endpoint,
 }
 
 impl Answer {
-    /// The body as what it should be.
+    /// Parses the body.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            // Where, not what: the words of the error quote what is there.
+            // The position only: the error's own text quotes the content.
             let (line, column) = (error.line(), error.column());
             let name = self.endpoint.name;
             let context = format!("{name}: the answer does not read as expected at line {line}, column {column}");
@@ -174,19 +176,19 @@ pub struct Client {
     tokens: Tokens,
     bucket: RateLimit,
     calls: Mutex<BTreeMap<&'static str, u64>>,
-    /// The time of the server's clock in the latest token.
+    /// The server's time in the latest token.
     clock: Mutex<Option<ClockReading>>,
     waiting: PendingCalls,
 }
 
 impl Client {
-    /// Sets the client up, over HTTP; no call is made yet.
+    /// Creates a client over HTTP, without a call.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let transport = Arc::new(settings.http()?);
         Ok(Self::over(settings, transport))
     }
 
-    /// The same over another transport.
+    /// Creates a client over another transport.
     pub fn over(settings: Settings, transport: Arc<dyn Transport>) -> Self {
         let bucket = RateLimit::new(settings.calls_per_second);
         Self {
@@ -200,29 +202,29 @@ impl Client {
         }
     }
 
-    /// The user that we are to Keycloak: its events name him.
+    /// Keycloak's identifier of guestlist's own user. Keycloak's events name it as the author.
     pub async fn subject(&self) -> Result<Option<String>, ClientError> {
         self.tokens.current(self).await?;
         Ok(self.tokens.subject().await)
     }
 
-    /// The time of the server's clock in the latest token.
+    /// The server's time in the latest token.
     pub fn clock_reading(&self) -> Option<ClockReading> {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many calls of each kind were made.
+    /// The number of calls, by endpoint.
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The call that has been without an answer for longest, and for how long.
+    /// The endpoint of the call that has waited longest for a response, and for how long.
     pub fn waiting(&self) -> Option<(&'static str, Duration)> {
         self.waiting.longest()
     }
 
-    /// Makes a call to the realm's admin API. What is only read is asked for once more where the connection failed; a
-    /// token that is not taken any more is renewed once.
+    /// Calls the realm's admin API. A read is repeated once if the connection failed. A refused token is renewed
+    /// once.
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, ClientError> {
         let mut url = self.settings.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -264,7 +266,7 @@ impl Client {
             if !status.is_success() {
                 return Err(self.refused(call.endpoint, status, &headers, body.await));
             }
-            // Keycloak's admin API has no pages: somebody who stands before it answered, and nothing was done.
+            // Keycloak's admin API never returns HTML. A proxy answered, and Keycloak did nothing.
             let html = |kind: &HeaderValue| kind.to_str().is_ok_and(|kind| kind.starts_with("text/html"));
             if headers.get(CONTENT_TYPE).is_some_and(html) {
                 return Err(stranger(call.endpoint, status));

@@ -1,4 +1,4 @@
-//! The calls that have no answer yet, so that one that hangs can be named.
+//! The calls without a response, so that the error of a stalled call can name it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The calls without an answer, in the order in which they were made.
+/// The calls without a response, in the order of their start.
 #[derive(Default)]
 pub struct PendingCalls(Mutex<Calls>);
 
@@ -16,14 +16,14 @@ struct Calls {
     open: BTreeMap<u64, (&'static str, Instant)>,
 }
 
-/// A call without an answer. It has one, or none will come, once this is dropped.
+/// A call without a response. Dropping it ends the entry.
 pub struct Open<'a> {
     waiting: &'a PendingCalls,
     number: u64,
 }
 
 impl PendingCalls {
-    /// A call is made.
+    /// Registers a call.
     pub fn begin(&self, endpoint: &'static str) -> Open<'_> {
         self.begin_at(endpoint, Instant::now())
     }
@@ -36,7 +36,7 @@ impl PendingCalls {
         Open { waiting: self, number }
     }
 
-    /// The call that has been without an answer for longest, and for how long.
+    /// The endpoint of the call that has waited longest for a response, and for how long.
     pub fn longest(&self) -> Option<(&'static str, Duration)> {
         self.longest_at(Instant::now())
     }

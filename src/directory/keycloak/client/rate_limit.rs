@@ -1,11 +1,11 @@
-//! A bound on how many calls a second are made: a burst, then a steady rate.
+//! A limit on the calls per second: a burst, then a steady rate.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How much of a second's calls may be made at once.
+/// The burst, as a fraction of the calls per second.
 const BURST: f64 = 0.25;
 
 /// A token bucket.
@@ -15,13 +15,13 @@ pub struct RateLimit {
 }
 
 struct State {
-    /// May be negative: those who wait have taken theirs already.
+    /// Negative while callers wait, because they have reserved their tokens.
     tokens: f64,
     at: Instant,
 }
 
 impl RateLimit {
-    /// A full bucket.
+    /// Creates a full bucket.
     pub fn new(per_second: u32) -> Self {
         let per_second = f64::from(per_second.max(1));
         let tokens = (per_second * BURST).max(1.0);

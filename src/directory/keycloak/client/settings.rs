@@ -1,4 +1,4 @@
-//! Where Keycloak is, who we are to it, and how often we may call.
+//! The settings of the client: the server's address, the credentials, and the rate limit.
 
 use std::time::Duration;
 
@@ -7,37 +7,37 @@ use reqwest::Url;
 use super::super::super::{Error, scheme};
 use super::credentials::{CLIENT_ID, Credentials, MASTER};
 
-/// How many calls a second are made at most, unless the environment says otherwise.
+/// The default maximum of calls per second.
 const CALLS_PER_SECOND: u32 = 1000;
 
-/// The variables of the environment.
+/// The environment variables.
 pub(super) const CA_FILE: &str = "GUESTLIST_KEYCLOAK_CA_FILE";
 const RATE: &str = "GUESTLIST_KEYCLOAK_CALLS_PER_SECOND";
 
-/// Everything that a client needs to know.
+/// The settings of a client.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The server's address, with its relative path if it has one.
     pub base: Url,
     /// The realm's name.
     pub realm: String,
-    /// Who we are.
+    /// guestlist's credentials.
     pub login: Credentials,
-    /// Certificates of authorities that are trusted besides the system's, as PEM.
+    /// Trusted certificate authorities besides the system's, as PEM.
     pub authorities: Option<Vec<u8>>,
-    /// How many calls a second are made at most.
+    /// The maximum of calls per second.
     pub calls_per_second: u32,
 }
 
 impl Settings {
-    /// Reads `keycloak:URL#REALM`, and the rest from the environment as it is told: for the service account.
+    /// Parses `keycloak:URL#REALM`, and reads the other settings from `environment`, for the service account.
     pub fn read(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let place = place(address)?;
         let login = Credentials::operator(client_id(&environment), &environment)?;
         Self::with(place, environment, login)
     }
 
-    /// The same for an administrator: of the server, who is known in the realm master, or of the realm itself.
+    /// The same for an administrator, either of the server (realm `master`) or of the realm itself.
     pub fn administrator(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let place = place(address)?;
         let login = Credentials::administrator(&place.1, &environment)?;
@@ -65,9 +65,9 @@ impl Settings {
         Ok(Self { base, realm, login, authorities, calls_per_second })
     }
 
-    /// The client below.
+    /// The HTTP client.
     pub(super) fn http(&self) -> Result<reqwest::Client, Error> {
-        // An error means that it is installed already.
+        // An error means that a provider is installed already.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("guestlist/", env!("CARGO_PKG_VERSION")))
@@ -85,12 +85,12 @@ impl Settings {
         builder.build().map_err(|error| Error::Refused { message: format!("failed to set up the client: {error}") })
     }
 
-    /// What is said where the realm is not there.
+    /// The message for a missing realm.
     pub(super) fn no_realm(&self) -> String {
         format!("Keycloak has no realm {:?}: the realm stands behind # in --directory keycloak:URL#REALM", self.realm)
     }
 
-    /// What is said where the realm is not there that we are known in.
+    /// The message if the realm of the credentials is missing.
     pub(super) fn no_home(&self) -> String {
         if self.login.home(&self.realm) == MASTER {
             return format!("no Keycloak is at this URL: it has no realm {MASTER}; is a path missing, such as /auth?");
@@ -99,12 +99,12 @@ impl Settings {
     }
 }
 
-/// The client whose service account the operator is.
+/// The client identifier of the operator's service account.
 pub fn client_id(environment: impl Fn(&str) -> Option<String>) -> String {
     environment(CLIENT_ID).filter(|id| !id.is_empty()).unwrap_or_else(|| "guestlist".to_owned())
 }
 
-/// The server's address and the realm in `keycloak:URL#REALM`.
+/// Parses `keycloak:URL#REALM` into the server's address and the realm.
 fn place(address: &str) -> Result<(Url, String), Error> {
     let refuse = |why: &str| Error::Refused {
         message: format!(
@@ -118,7 +118,7 @@ fn place(address: &str) -> Result<(Url, String), Error> {
         return Err(refuse("no realm"));
     }
     let base = Url::parse(url).map_err(|error| refuse(&format!("the URL does not read: {error}")))?;
-    // What somebody copied from a browser, or an issuer.
+    // The URL was copied from a browser, or is an issuer.
     let path: Vec<&str> = base.path_segments().into_iter().flatten().collect();
     let page = path.windows(2).any(|two| two[0] == "realms" && !two[1].is_empty())
         || path.windows(3).any(|three| three[0] == "admin" && three[2] == "console");
@@ -199,7 +199,7 @@ mod tests {
         let from = |name: &str| (name == CLIENT_SECRET_FILE).then(|| path.clone());
         let settings = Settings::read("keycloak:http://localhost#w", from).unwrap();
         assert_eq!(settings.login.secret().unwrap().reveal(), "hunter2");
-        // A rotated secret is read for the next token.
+        // After a rotation, the next token uses the new secret.
         std::fs::write(file.path(), "hunter4").unwrap();
         assert_eq!(settings.login.secret().unwrap().reveal(), "hunter4");
     }
@@ -226,7 +226,7 @@ mod tests {
         let sent = settings.login.form(&secret);
         assert!(sent.contains(&("username", "root")) && sent.contains(&("password", "hunter2")), "{sent:?}");
         assert!(!format!("{settings:?}").contains("hunter2"));
-        // The client's secret is not the administrator's password, and the other way round.
+        // The client's secret never serves as the administrator's password, nor the reverse.
         let Err(Error::Refused { message }) =
             Settings::administrator("keycloak:http://localhost#w", super::tests::secret)
         else {

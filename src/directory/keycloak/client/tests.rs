@@ -1,5 +1,5 @@
-//! The client against a server that does what a test says: what is asked for how often, and what comes of answers that are
-//! late, lost, or somebody else's.
+//! The client against a scripted server: the number of requests, and the results for late, lost and foreign
+//! responses.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use super::*;
 const LIST: Endpoint = Endpoint { name: "GET organizations", needs: "manage-organizations" };
 const USER: Endpoint = Endpoint { name: "GET users/{id}", needs: "manage-users" };
 
-/// What the server does with a call.
+/// The server's reaction to a call.
 #[derive(Clone, Copy)]
 enum Does {
-    /// Answers: a status, a header, a body.
+    /// Responds with a status, a header and a body.
     Says(u16, &'static str, &'static str),
     Closes,
     Holds,
@@ -24,7 +24,7 @@ enum Does {
 const JSON: &str = "Content-Type: application/json";
 const HTML: &str = "Content-Type: text/html; charset=utf-8";
 
-/// A client of a server that hands out tokens and does this with all else.
+/// A client of a server that issues tokens and reacts like this to all other calls.
 async fn client(does: Does) -> Arc<Client> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -54,7 +54,7 @@ async fn serve(mut stream: TcpStream, does: Does) {
             let head =
                 format!("HTTP/1.1 {status} so\r\n{header}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
             stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.unwrap();
-            // What it sends besides is read, or it would not get the answer.
+            // The rest of the request is read; otherwise the client would not receive the response.
             while stream.read_buf(&mut request).await.is_ok_and(|more| more > 0) {}
         }
         Does::Closes => {}

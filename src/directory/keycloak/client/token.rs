@@ -1,4 +1,4 @@
-//! Our token: fetched once a life, by one caller while the others wait, and renewed before it ends.
+//! The access token. One caller fetches it while the others wait, and renews it before it ends.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::super::super::Error;
 use super::{Body, Client, ClientError, Endpoint, Request, Response, Secret};
 
 const TOKEN: Endpoint = Endpoint { name: "POST token", needs: "" };
-/// How much of its life a token is used for, in percent.
+/// The share of its lifetime after which a token is renewed, in percent.
 const USED: u64 = 80;
 
-/// The token, where there is one.
+/// The token, once it is fetched.
 #[derive(Default)]
 pub struct Tokens(Mutex<Option<Token>>);
 
@@ -30,9 +30,9 @@ struct Token {
 /// A reading of the server's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct ClockReading {
-    /// When it was asked for.
+    /// The time of the request.
     pub asked: Instant,
-    /// When the answer was there.
+    /// The time of the response.
     pub answered: Instant,
     /// The server's time, in seconds since 1970.
     pub second: i64,
@@ -41,7 +41,7 @@ pub struct ClockReading {
 #[derive(Deserialize)]
 struct Claims {
     sub: Option<String>,
-    /// When it was issued, by the server's clock, in seconds since 1970.
+    /// The time of issue by the server's clock, in seconds since 1970.
     iat: Option<i64>,
 }
 
@@ -52,9 +52,9 @@ struct Granted {
 }
 
 impl Tokens {
-    /// The token as it is now, or a new one.
+    /// The present token, or a new one.
     pub async fn current(&self, client: &Client) -> Result<Secret, ClientError> {
-        // Held while it is fetched: whoever else needs one waits for this one.
+        // Locked during the fetch, so that other callers wait for this token.
         let mut held = self.0.lock().await;
         if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.renew_at) {
             return Ok(token.secret.clone());
@@ -65,12 +65,12 @@ impl Tokens {
         Ok(secret)
     }
 
-    /// The user whom the token is about.
+    /// The user that the token was issued to.
     pub async fn subject(&self) -> Option<String> {
         self.0.lock().await.as_ref().and_then(|token| token.subject.clone())
     }
 
-    /// The server does not take this one any more.
+    /// Drops the token that the server refused.
     pub async fn forget(&self, refused: &Secret) {
         let mut held = self.0.lock().await;
         if held.as_ref().is_some_and(|token| token.secret == *refused) {
@@ -127,7 +127,7 @@ async fn granted(client: &Client, response: Response) -> Result<Granted, ClientE
         404 => {
             return Err(match client.refused(TOKEN, status, &headers, body.await) {
                 ClientError::Status { .. } => ClientError::Fault(Error::Refused { message: client.settings.no_home() }),
-                // Something else than that there is no such realm.
+                // Another failure than a missing realm.
                 failed @ (ClientError::Late { .. } | ClientError::Fault(_)) => failed,
             });
         }
@@ -138,13 +138,14 @@ async fn granted(client: &Client, response: Response) -> Result<Granted, ClientE
     read.ok_or_else(|| ClientError::Fault(bad()))
 }
 
-/// When a token that was asked for at this instant, and lives for so many seconds, is renewed.
+/// The time of renewal of a token with this time of request and lifetime in seconds.
 fn renewal(began: Instant, seconds: u64) -> Instant {
     let used = Duration::from_millis(seconds.saturating_mul(10 * USED));
     began + used
 }
 
-/// The claims of a token, without a check of its signature: they tell our own events from those of others, and the time.
+/// The claims of a token, without a check of its signature. They tell guestlist's own events from those of others,
+/// and the server's time.
 fn claims(token: &str) -> Option<Claims> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok()

@@ -13,13 +13,13 @@ use super::credentials::Secret;
 /// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Its method.
+    /// The method.
     pub method: Method,
-    /// Its URL with the query.
+    /// The URL with the query.
     pub url: Url,
     /// The access token. `None` for the request for a token.
     pub token: Option<Secret>,
-    /// Its body.
+    /// The body.
     pub body: Body,
 }
 
@@ -36,11 +36,11 @@ pub enum Body {
 
 /// A response whose body is still being received.
 pub struct Response {
-    /// Its status.
+    /// The status.
     pub status: StatusCode,
-    /// Its headers.
+    /// The headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body.
     pub body: BoxFuture<'static, Result<Vec<u8>, Unanswered>>,
 }
 

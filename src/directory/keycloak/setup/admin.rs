@@ -1,4 +1,4 @@
-//! The administrator at work: reads, writes unless it is a rehearsal, and tells of each step.
+//! An administrator's session: reads, writes unless it is a rehearsal, and reports each step.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::super::super::Error;
 use super::super::client::{Answer, Call, Client, ClientError, Endpoint, Secret};
 use super::SetupOutcome;
 
-/// How often is tried what Keycloak answers with 500, and how long after the last time.
+/// The maximum number of attempts after responses with status 500.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
-/// How many rows are read at once.
+/// The number of rows in one call.
 const PAGE: usize = 100;
 
 /// A kind of call that only an administrator makes.
@@ -19,11 +19,11 @@ pub const fn endpoint(name: &'static str) -> Endpoint {
     Endpoint { name, needs: "realm-admin" }
 }
 
-/// An administrator in a realm.
+/// An administrator's session in a realm.
 pub struct Admin<'a> {
     client: Client,
     rehearsal: bool,
-    /// The realm is not there: whatever is asked for is not there either.
+    /// The realm does not exist, so every read returns nothing.
     absent: bool,
     writes: usize,
     failures: Vec<String>,
@@ -35,12 +35,12 @@ impl<'a> Admin<'a> {
         Self { client, rehearsal, absent: false, writes: 0, failures: Vec::new(), tell }
     }
 
-    /// Whether nothing is to be written.
+    /// Whether writes are skipped.
     pub fn is_rehearsal(&self) -> bool {
         self.rehearsal
     }
 
-    /// Sees whether the realm is there.
+    /// Checks whether the realm exists.
     pub async fn look_for(&mut self, realm: &str) -> Result<(), Error> {
         let call = Call::get(endpoint("GET realms"), &["realms"]).above().with("briefRepresentation", true);
         let realms: Vec<Value> = self.ask(call).await?.read()?;
@@ -48,7 +48,7 @@ impl<'a> Admin<'a> {
         Ok(())
     }
 
-    /// Makes the realm where it is not there.
+    /// Creates the realm if it does not exist.
     pub async fn make(&mut self, realm: &str) -> Result<(), Error> {
         let there = !self.absent;
         if !there {
@@ -60,7 +60,7 @@ impl<'a> Admin<'a> {
         Ok(())
     }
 
-    /// Reads. Nothing where the realm is not there yet.
+    /// Reads. Returns null if the realm does not exist yet.
     pub async fn read(&self, call: Call<'_>) -> Result<Value, Error> {
         if self.absent {
             return Ok(Value::Null);
@@ -68,7 +68,8 @@ impl<'a> Admin<'a> {
         Ok(self.ask(call).await?.read()?)
     }
 
-    /// A 500 has changed nothing: Keycloak says it too where two changes got in each other's way, and then it is asked again.
+    /// Repeats the call after a status 500. Keycloak returns it for conflicting changes too, and has changed nothing
+    /// then.
     async fn ask(&self, call: Call<'_>) -> Result<Answer, ClientError> {
         let call = call.patient();
         for _ in 1..ATTEMPTS {
@@ -80,7 +81,7 @@ impl<'a> Admin<'a> {
         self.client.call(call).await
     }
 
-    /// Reads something of the realm.
+    /// Reads one object of the realm.
     pub async fn get(&self, name: &'static str, path: &[&str]) -> Result<Value, Error> {
         self.read(Call::get(endpoint(name), path)).await
     }
@@ -115,7 +116,7 @@ impl<'a> Admin<'a> {
         Ok(answer["value"].as_str().map(Secret::new))
     }
 
-    /// Writes, unless it is a rehearsal. What was created, if the server says so.
+    /// Writes, unless it is a rehearsal. Returns the identifier of the created object, if the server returns one.
     pub async fn write(&mut self, call: Call<'_>) -> Result<Option<String>, Error> {
         self.writes += 1;
         if self.rehearsal {
@@ -124,17 +125,17 @@ impl<'a> Admin<'a> {
         Ok(self.ask(call).await?.created)
     }
 
-    /// How often was written so far, or would have been.
+    /// The number of writes so far, including those that a rehearsal skipped.
     pub fn writes(&self) -> usize {
         self.writes
     }
 
-    /// A step is done: it was so already, or is so now.
+    /// Reports a completed step. `already`: nothing had to be changed.
     pub fn settled(&mut self, already: bool, what: &str) {
         (self.tell)(if already { SetupOutcome::Unchanged } else { SetupOutcome::Changed }, what);
     }
 
-    /// A step is done, which began after so many writes.
+    /// Reports a completed step; it changed something if the number of writes grew.
     pub fn settled_since(&mut self, writes: usize, what: &str) {
         self.settled(self.writes == writes, what);
     }
@@ -152,12 +153,12 @@ impl<'a> Admin<'a> {
         }
     }
 
-    /// How many steps failed.
+    /// The number of failed steps.
     pub fn failures(&self) -> usize {
         self.failures.len()
     }
 
-    /// Fails where a step failed, in the words of the first one.
+    /// Fails with the message of the first failed step.
     pub fn outcome(&self) -> Result<(), Error> {
         let Some(first) = self.failures.first() else { return Ok(()) };
         let others = match self.failures.len() {
@@ -167,12 +168,12 @@ impl<'a> Admin<'a> {
         Err(Error::Refused { message: format!("{others}: {first}") })
     }
 
-    /// Something is left to a person.
+    /// Reports a step that a person has to do.
     pub fn by_hand(&mut self, what: &str) {
         (self.tell)(SetupOutcome::ByHand, what);
     }
 
-    /// Something is good to know.
+    /// Reports information without a step.
     pub fn note(&mut self, what: &str) {
         (self.tell)(SetupOutcome::Note, what);
     }
@@ -185,7 +186,7 @@ fn rows(value: Value) -> Vec<Value> {
     }
 }
 
-/// A text of an answer; empty where there is none.
+/// A text field of a response; empty if it is missing.
 pub fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Of whom applications are told anything: a role that the client scope asks for, and a group that has it.
+//! The claims group: a role that the client scope requires, and a group that has the role.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,8 @@ use super::super::pages::{PAGE, PageStep, Pages};
 use super::admin::{Admin, endpoint, text};
 use crate::directory::keycloak::users::guest::ID;
 
-/// The role, the group and its members, and then the scope that asks for the role: nobody loses what he holds meanwhile.
+/// Creates the role, then the group with its members, and only then adds the role to the scope. No guest loses access
+/// in between.
 pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Error> {
     let before = admin.writes();
     let role = role(admin).await?;
@@ -69,14 +70,14 @@ async fn role(admin: &mut Admin<'_>) -> Result<Value, Error> {
     Ok(pick(admin.read(find()).await?).unwrap_or_default())
 }
 
-/// A group as it is, made where it is not there.
+/// Reads a group, and creates it if it does not exist.
 async fn group(admin: &mut Admin<'_>, parent: Option<&str>, name: &str) -> Result<Value, Error> {
     let (looks, makes, path) = match parent {
         None => ("GET groups", "POST groups", vec!["groups"]),
         Some(parent) => ("GET groups/{id}/children", "POST groups/{id}/children", vec!["groups", parent, "children"]),
     };
     let call = Call::get(endpoint(looks), &path).with("search", name).with("exact", true);
-    // Only in a rehearsal there is no parent.
+    // The parent is missing only in a rehearsal.
     let found = if parent == Some("") {
         Value::Null
     } else {
@@ -89,18 +90,17 @@ async fn group(admin: &mut Admin<'_>, parent: Option<&str>, name: &str) -> Resul
     Ok(json!({"id": made.unwrap_or_default(), "name": name}))
 }
 
-/// A list of what belongs to something that only in a rehearsal is not there.
+/// A list that belongs to an object, which is missing only in a rehearsal.
 async fn below(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -> Result<Vec<Value>, Error> {
     if of.is_empty() { Ok(Vec::new()) } else { admin.list(name, path).await }
 }
 
-/// The same, of a long list.
+/// A long list that belongs to an object, which is missing only in a rehearsal.
 async fn pages(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -> Result<Vec<Value>, Error> {
     if of.is_empty() { Ok(Vec::new()) } else { admin.pages(name, path).await }
 }
 
-/// Whom somebody took out of the group, and whoever holds something from when the realm had none; but nobody whom the operator
-/// put out.
+/// Adds the users with grants who are missing from the group, except those that the operator excluded.
 async fn admit(admin: &mut Admin<'_>, group: &str, marks: &[&str], known: &BTreeSet<String>) -> Result<(), Error> {
     let mut pages = Pages::default();
     loop {
@@ -122,7 +122,7 @@ async fn admit(admin: &mut Admin<'_>, group: &str, marks: &[&str], known: &BTree
     }
 }
 
-/// Who is in a group.
+/// The identifiers of a group's members.
 async fn members(admin: &Admin<'_>, group: &str) -> Result<BTreeSet<String>, Error> {
     let all = pages(admin, "GET groups/{id}/members", &["groups", group, "members"], group).await?;
     Ok(all.iter().map(|user| text(user, "id").to_owned()).collect())

@@ -1,5 +1,5 @@
-//! Sets the gates up: copies of Keycloak's own flows, completed first and used then. A flow that somebody chose for the realm
-//! stays: setup reports the sub-flows to add.
+//! Sets up the MFA sub-flows in copies of Keycloak's own flows: completes a copy first, then binds it. A flow that an
+//! administrator chose stays; setup reports the sub-flows to add.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::mfa_flows::{FlowStep, GATES, KEY, MfaGate, Rows, SubFlow};
 
 const EXECUTIONS: &str = "GET authentication/flows/{alias}/executions";
 
-/// All three gates, and the applications that go around them.
+/// Sets up all three flows, and reports applications that use other ones.
 pub async fn gates(admin: &mut Admin<'_>) {
     for gate in &GATES {
         let done = one(admin, gate).await;
@@ -22,7 +22,8 @@ pub async fn gates(admin: &mut Admin<'_>) {
     admin.attempted("the flows of applications", done);
 }
 
-/// One gate: in the flow that an administrator chose for the realm, else in the copy, which the realm uses from now on.
+/// Sets up one flow: the flow that an administrator chose is only checked; otherwise the realm uses the copy from now
+/// on.
 async fn one(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<(), Error> {
     let realm = admin.get("GET realm", &[]).await?;
     let used = realm[gate.binding].as_str().unwrap_or(gate.original);
@@ -50,7 +51,7 @@ async fn one(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<(), Error> {
     Ok(())
 }
 
-/// The copy with its sub-flows. Whether it is whole; if not, the missing parts were reported.
+/// Completes the copy with its sub-flows. Returns whether it is complete; missing parts are reported.
 async fn complete(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<bool, Error> {
     let flows = admin.list("GET authentication/flows", &["authentication", "flows"]).await?;
     if !flows.iter().any(|flow| flow["alias"] == gate.copy) {
@@ -87,7 +88,7 @@ async fn complete(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<bool, Error> 
     Ok(missing.is_empty())
 }
 
-/// One sub-flow with its steps, switched on when it is whole.
+/// Adds one sub-flow with its steps, and enables it once it is complete.
 async fn add(admin: &mut Admin<'_>, gate: &MfaGate, sub_flow: &SubFlow, within: &str) -> Result<(), Error> {
     if rows(admin, gate.copy).await?.flow(sub_flow.name).is_none() {
         let path = ["authentication", "flows", within, "executions", "flow"];
@@ -142,7 +143,7 @@ async fn require(admin: &mut Admin<'_>, gate: &MfaGate, row: &Value, requirement
     Ok(())
 }
 
-/// One step of a sub-flow: there, with its requirement, and set as it should be. The identifier of its row.
+/// Ensures one step of a sub-flow, with its requirement and settings. Returns its row.
 async fn stand(
     admin: &mut Admin<'_>,
     gate: &MfaGate,
@@ -158,13 +159,13 @@ async fn stand(
         admin.write(call.json(json!({"provider": step.provider}))).await?;
         row = find(&rows(admin, gate.copy).await?);
     }
-    // Only in a rehearsal there is none.
+    // The row is missing only in a rehearsal.
     let Some(row) = row else { return Ok(None) };
     if let Some((name, wanted)) = &step.config {
         configure(admin, &row, name, wanted).await?;
     }
     if row["requirement"] != step.requirement {
-        // Read again: what it was set to is part of the row.
+        // Read again, because the row contains the new setting.
         let row = find(&rows(admin, gate.copy).await?).unwrap_or_else(|| row.clone());
         require(admin, gate, &row, step.requirement).await?;
     }
@@ -190,7 +191,7 @@ async fn configure(admin: &mut Admin<'_>, row: &Value, name: &str, wanted: &Valu
     Ok(())
 }
 
-/// Applications with a flow of their own go around the realm's.
+/// Reports applications that use a flow of their own instead of the realm's.
 async fn own_ways(admin: &mut Admin<'_>) -> Result<(), Error> {
     let flows = admin.list("GET authentication/flows", &["authentication", "flows"]).await?;
     let names: BTreeMap<&str, &str> = flows.iter().map(|flow| (text(flow, "id"), text(flow, "alias"))).collect();

@@ -1,4 +1,4 @@
-//! The sub-flows that keep a guest without an allowed MFA method from signing in, as data, and how the rows of a flow read.
+//! The sub-flows that enforce an allowed MFA method for guests, as data, and the rows of a flow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ const OTP: &str = "auth-otp-form";
 pub const KEY: &str = "webauthn-authenticator";
 const DENY: &str = "deny-access-authenticator";
 
-/// How Keycloak separates the values of one setting.
+/// Keycloak's separator of the values of one setting.
 const SEPARATOR: &str = "##";
 
 /// A condition of a sub-flow.
@@ -31,7 +31,7 @@ pub enum FlowCondition {
     Guest,
     /// Only this method is allowed to the user.
     Only(&'static str),
-    /// Not only one method is allowed to the user.
+    /// Both methods are allowed to the user, or none is recorded.
     Several,
     /// None of these credentials was shown during this sign-in.
     Unused(&'static [&'static str]),
@@ -47,29 +47,29 @@ pub struct SubFlow {
     pub conditions: &'static [FlowCondition],
     /// Its steps: one that is required, or several of which one is enough.
     pub steps: &'static [&'static str],
-    /// Sign-in is enforced without it too.
+    /// Sign-in enforces MFA without it too.
     pub is_optional: bool,
 }
 
-/// A flow of Keycloak and what is added to a copy of it.
+/// A flow of Keycloak, and the sub-flows that are added to a copy of it.
 #[derive(Debug)]
 pub struct MfaGate {
     /// The realm's setting that names the flow in use.
     pub binding: &'static str,
-    /// The same in the overrides of an application; `None`: applications cannot override it.
+    /// The name of the same setting in an application's overrides; `None`: applications cannot override it.
     pub overridden: Option<&'static str>,
-    /// The flow in words.
+    /// The flow's name in messages.
     pub flow: &'static str,
-    /// Keycloak's own.
+    /// The alias of Keycloak's own flow.
     pub original: &'static str,
-    /// The copy.
+    /// The alias of the copy.
     pub copy: &'static str,
-    /// The step that checks or sets the password: the sub-flows come after it.
+    /// The step that checks or sets the password; the sub-flows follow it.
     pub after: &'static str,
     pub sub_flows: &'static [SubFlow],
-    /// The effect.
+    /// The effect, for messages.
     pub what: &'static str,
-    /// Keys are offered as a second factor.
+    /// Whether keys are offered as a second factor.
     pub keys: bool,
 }
 
@@ -139,11 +139,11 @@ pub const GATES: [MfaGate; 3] = [
     },
 ];
 
-/// A step of a sub-flow, and how it is set.
+/// A step of a sub-flow, with its settings.
 pub struct FlowStep {
     pub provider: &'static str,
     pub requirement: &'static str,
-    /// The name of its configuration, and that.
+    /// The name and the content of its configuration.
     pub config: Option<(String, Value)>,
 }
 
@@ -156,13 +156,13 @@ impl FlowCondition {
         }
     }
 
-    /// Its settings, and a word for their name.
+    /// The settings of a condition, and a word for their name.
     fn config(self) -> Option<(&'static str, Value)> {
         let attribute = |name: &str, value: &str, not: &str| json!({"attribute_name": name, "attribute_expected_value": value, "regex": "true", "not": not});
         match self {
             Self::Guest => Some(("guest", attribute(ID, ".+", "false"))),
             Self::Only(method) => Some(("methods", attribute(METHODS, method, "false"))),
-            // Also where nothing was written.
+            // Users without the attribute count too.
             Self::Several => Some(("methods", attribute(METHODS, "TOTP|WebAuthn", "true"))),
             Self::Unused(sorts) => Some(("unused", json!({"credentials": sorts.join(SEPARATOR), "included": "false"}))),
             Self::Configured => None,
@@ -176,7 +176,7 @@ impl FlowCondition {
             let wanted = wanted.as_str().unwrap_or_default();
             let parts =
                 |text: &str| text.split(SEPARATOR).map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
-            // A switch that was never set is off.
+            // A switch without a value is off.
             parts(known) == parts(wanted) || (known.is_empty() && wanted == "false")
         };
         let wanted = self.config().map(|(_, wanted)| wanted).unwrap_or_default();
@@ -185,7 +185,7 @@ impl FlowCondition {
 }
 
 impl SubFlow {
-    /// Its steps, conditions first.
+    /// All steps, conditions first.
     pub fn all_steps(&self) -> Vec<FlowStep> {
         let name = |word: &str| format!("{} {word}", self.name);
         let conditions = self.conditions.iter().map(|condition| FlowStep {
@@ -200,7 +200,7 @@ impl SubFlow {
 }
 
 impl MfaGate {
-    /// The message about a flow of the realm's own: the sub-flows to add.
+    /// The message about a flow that an administrator chose: the sub-flows to add.
     pub fn by_hand(&self, flow: &str, missing: &MissingFlow) -> String {
         let names: Vec<_> = missing.sub_flows.iter().map(|missing| format!("{:?}", missing.name)).collect();
         format!(
@@ -214,7 +214,7 @@ impl MfaGate {
         )
     }
 
-    /// The sub-flows that some way through a flow does not pass. All, where no way signs anybody in.
+    /// The sub-flows that at least one way through a flow skips. All of them, if no way signs a user in.
     pub fn missing(&self, rows: &Rows, configs: &BTreeMap<String, Value>) -> MissingFlow {
         let mut missing = MissingFlow::default();
         for sub_flow in self.sub_flows.iter().filter(|sub_flow| !sub_flow.is_optional) {
@@ -235,7 +235,7 @@ impl MfaGate {
 #[derive(Debug, Default)]
 pub struct MissingFlow {
     pub sub_flows: Vec<&'static SubFlow>,
-    /// The executions that can sign a person in without them.
+    /// The executions that can sign a user in without them.
     steps: BTreeSet<String>,
 }
 
@@ -244,14 +244,14 @@ impl MissingFlow {
         self.sub_flows.is_empty()
     }
 
-    /// The executions in words, behind "does not check the MFA of guests".
+    /// The executions as text, to follow "does not check the MFA of guests".
     pub fn after(&self) -> String {
         let names: Vec<_> = self.steps.iter().map(|step| format!("{step:?}")).collect();
         if names.is_empty() { String::new() } else { format!(" after the execution {}", names.join(", ")) }
     }
 }
 
-/// The rows of a flow: each with its depth, in order.
+/// The rows of a flow in order, each with its depth.
 pub struct Rows(pub Vec<Value>);
 
 fn depth(row: &Value) -> u64 {
@@ -270,7 +270,8 @@ impl Rows {
         self.0.iter().position(is_it).map(|at| self.within(at)).unwrap_or_default()
     }
 
-    /// The row of a step in a sub-flow: the one whose settings have its name, else one that is no other's.
+    /// The row of a step in a sub-flow: the one with the name of its settings, otherwise one that belongs to no other
+    /// step.
     pub fn step_in(&self, sub_flow: &str, step: &FlowStep, all: &[FlowStep]) -> Option<&Value> {
         let named =
             |row: &Value| all.iter().filter_map(|step| step.config.as_ref()).any(|(name, _)| row["alias"] == **name);
@@ -285,30 +286,30 @@ impl Rows {
         conditions.map(|row| text(row, "authenticationConfig")).filter(|id| !id.is_empty())
     }
 
-    /// The places of the rows directly in the sub-flow at a place, or in the flow itself.
+    /// The indexes of the rows directly in the sub-flow at an index, or in the flow itself.
     pub fn children(&self, of: Option<usize>) -> Vec<usize> {
         let (first, level) = of.map_or((0, 0), |at| (at + 1, depth(&self.0[at]) + 1));
         let within = (first..self.0.len()).take_while(|&place| depth(&self.0[place]) >= level);
         within.filter(|&place| depth(&self.0[place]) == level).collect()
     }
 
-    /// The rows directly in the sub-flow at a place.
+    /// The rows directly in the sub-flow at an index.
     fn within(&self, at: usize) -> Vec<&Value> {
         self.children(Some(at)).into_iter().map(|place| &self.0[place]).collect()
     }
 
-    /// The sub-flow that a step stands in.
+    /// The sub-flow that contains a step.
     pub fn flow_with(&self, provider: &str) -> Option<&str> {
         let at = self.0.iter().position(|row| text(row, "providerId") == provider)?;
         self.above(at).next().map(|above| text(&self.0[above], "displayName"))
     }
 
-    /// A step anywhere in the flow.
+    /// The row of a step anywhere in the flow.
     pub fn step(&self, provider: &str) -> Option<&Value> {
         self.0.iter().find(|row| text(row, "providerId") == provider)
     }
 
-    /// The places of the flows around a row, innermost first.
+    /// The indexes of the sub-flows around a row, innermost first.
     fn above(&self, at: usize) -> impl Iterator<Item = usize> {
         let mut level = depth(&self.0[at]);
         (0..at).rev().filter(move |&place| {
@@ -320,7 +321,7 @@ impl Rows {
         })
     }
 
-    /// Whether the sub-flow at a place does what is wanted, or more of it: it has no other condition.
+    /// Whether the sub-flow at an index has the wanted effect or a stronger one: it has no other condition.
     fn is_sub_flow(&self, at: usize, wanted: &SubFlow, configs: &BTreeMap<String, Value>) -> bool {
         let row = &self.0[at];
         if row["authenticationFlow"] != true || row["requirement"] != "CONDITIONAL" {
@@ -393,7 +394,7 @@ mod tests {
         let first = |rows: &mut Vec<Value>, field: &str, value: Value| rows[3][field] = value;
         assert_eq!(missing(gate, |rows| first(rows, "requirement", json!("DISABLED"))), 1);
         assert_eq!(missing(gate, |rows| first(rows, "displayName", json!("our own name"))), 0, "names do not matter");
-        // Under another condition, with a step that is off, before the password, in another branch.
+        // Under another condition, with a disabled step, before the password, in another branch.
         let condition =
             json!({"level": 1, "displayName": "some", "requirement": "CONDITIONAL", "authenticationFlow": true});
         let under_a_condition = |rows: &mut Vec<Value>| {
@@ -401,14 +402,14 @@ mod tests {
             rows.insert(3, condition.clone());
         };
         assert_eq!(missing(gate, under_a_condition), needed(gate));
-        // Nobody passes a condition around password and sub-flows without both.
+        // A condition around both the password and the sub-flows does not open a way past them.
         assert_eq!(missing(gate, |rows| rows[1]["requirement"] = json!("CONDITIONAL")), 0);
         assert_eq!(missing(gate, |rows| rows[6]["requirement"] = json!("DISABLED")), 1);
         assert_eq!(missing(gate, |rows| rows[2..].rotate_left(1)), needed(gate));
         let elsewhere =
             json!({"level": 0, "displayName": "other", "requirement": "ALTERNATIVE", "authenticationFlow": true});
         assert_eq!(missing(gate, |rows| rows.insert(3, elsewhere.clone())), needed(gate));
-        // A second password that nothing follows.
+        // A second password step without sub-flows after it.
         assert_eq!(missing(gate, |rows| rows.push(rows[2].clone())), needed(gate));
     }
 

@@ -1,6 +1,6 @@
-//! Prepares a realm for guestlist with an administrator's credentials: what the operator needs and may not do itself. Each
-//! step looks first and changes only what is not as it should be, so that doing it again changes nothing. What guards comes
-//! before what could be misused: the service account is the last step.
+//! Prepares a realm for guestlist with an administrator's credentials, because the operator has no permission to do
+//! it. Each step checks first and changes only differences, so a second run changes nothing. Protections come before
+//! the access that they limit: the service account is the last step.
 
 mod admin;
 mod claims_scope;
@@ -16,35 +16,35 @@ use super::super::Error;
 use super::client::{Client, MASTER, Secret, Settings};
 use admin::Admin;
 
-/// What is wanted.
+/// The wanted result of setup.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// The client whose service account the operator is.
+    /// The client identifier of the operator's service account.
     pub client_id: String,
-    /// Applications that were made before and are to see a guest's accounts.
+    /// Existing applications that need the claim with a guest's accounts.
     pub applications: Vec<String>,
-    /// Say what would be done, and do nothing.
+    /// Report the changes without making them.
     pub dry_run: bool,
-    /// The client's secret as somebody has it already.
+    /// The existing client secret, if there is one.
     pub known_secret: Option<Secret>,
 }
 
-/// What became of a step.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetupOutcome {
-    /// Something was changed, or would be.
+    /// The step changed something, or would change it.
     Changed,
-    /// It was so already.
+    /// Nothing had to be changed.
     Unchanged,
     /// A person has to do it.
     ByHand,
-    /// It could not be done. The steps after it are done all the same.
+    /// The step failed. The following steps run all the same.
     Failed,
-    /// Nothing to do, but to know.
+    /// Information without a step.
     Note,
 }
 
-/// Prepares a realm and tells of each step. The client's secret, where there is one.
+/// Prepares a realm and reports each step. Returns the client's secret, if there is one.
 pub async fn bootstrap(
     settings: Settings,
     wanted: &Wanted,
@@ -82,7 +82,7 @@ pub async fn bootstrap(
     Ok(secret)
 }
 
-/// The operator is let in last.
+/// The error of the last step, if an earlier one failed: the operator gets access last.
 fn unguarded() -> Error {
     let message = "it is left as it is until the steps before the client scope succeed; run setup again".to_owned();
     Error::Refused { message }

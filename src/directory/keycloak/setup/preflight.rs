@@ -1,4 +1,5 @@
-//! What somebody set in the realm that stands in guests' way, or in ours. It is his: he is told what to change.
+//! Settings of the realm that prevent the work of guests or of guestlist. An administrator made them, so setup only
+//! reports the fix.
 
 use serde_json::Value;
 
@@ -7,12 +8,12 @@ use super::super::client::Call;
 use super::admin::{Admin, endpoint, text};
 use crate::directory::keycloak::users::profile;
 
-/// What a realm keeps its users in besides.
+/// The provider type of a user federation.
 const STORAGE: &str = "org.keycloak.storage.UserStorageProvider";
-/// The attributes of a user that are always written.
+/// The attributes of a user that are in every write.
 const WRITTEN: [&str; 4] = ["username", "email", "firstName", "lastName"];
 
-/// Tells of each.
+/// Reports each problem.
 pub async fn told(admin: &mut Admin<'_>) -> Result<(), Error> {
     let realm = admin.get("GET realm", &[]).await?;
     for said in of_the_realm(&realm) {
@@ -82,7 +83,7 @@ fn of_the_realm(realm: &Value) -> Vec<&'static str> {
     said
 }
 
-/// The attributes without which Keycloak does not let an administrator write a user, besides those that are always written.
+/// The attributes that Keycloak requires when an administrator writes a user, besides those that are in every write.
 fn required(profile: &Value) -> Vec<&str> {
     let attributes = profile["attributes"].as_array().into_iter().flatten();
     let required = attributes.filter(|attribute| {
@@ -95,7 +96,8 @@ fn required(profile: &Value) -> Vec<&str> {
     required.map(|attribute| text(attribute, "name")).filter(|name| !WRITTEN.contains(name)).collect()
 }
 
-/// The validators that Keycloak's own user profile has on the attributes that are always written. guestlist's values pass them.
+/// Validators of Keycloak's default user profile on the attributes that are in every write. guestlist's values pass
+/// them.
 const OWN_VALIDATORS: [&str; 5] = [
     "length",
     "email",
@@ -104,7 +106,7 @@ const OWN_VALIDATORS: [&str; 5] = [
     "person-name-prohibited-characters",
 ];
 
-/// The validators on the attributes that are always written which may refuse a guest's value.
+/// The validators that may refuse a guest's value, on the attributes that are in every write.
 fn validators(profile: &Value) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     for attribute in profile["attributes"].as_array().into_iter().flatten() {
@@ -117,7 +119,7 @@ fn validators(profile: &Value) -> Vec<(&str, &str)> {
 }
 
 fn is_strict(attribute: &str, name: &str, config: &Value) -> bool {
-    // A username of guestlist's has three characters at least, a name one.
+    // guestlist's usernames have at least three characters, and its names at least one.
     let shortest = if attribute == "username" { 3 } else { 1 };
     let number = |field: &str| {
         let value = &config[field];

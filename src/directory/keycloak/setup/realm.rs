@@ -1,5 +1,5 @@
-//! The server, and the realm's own settings: organizations, events, how long invitations last, the user profile, and that a
-//! password comes before a one-time password.
+//! The server, and the realm's own settings: organizations, events, lifetime of invitations, user profile, and a
+//! password before a one-time password.
 
 use serde_json::{Value, json};
 
@@ -10,15 +10,15 @@ use super::admin::{Admin, endpoint, text};
 use crate::directory::keycloak::users::guest::UPDATE_PASSWORD;
 use crate::directory::keycloak::users::profile;
 
-/// The oldest server that has everything.
+/// The oldest supported server version.
 const OLDEST: (u32, u32) = (26, 6);
-/// How long an invitation lasts at least, in seconds: as long as a partner's do unless he says otherwise.
+/// The minimum lifetime of an invitation, in seconds: the default lifetime of a partner's invitations.
 const INVITATION: i64 = 72 * 3600;
-/// How long events are kept where nobody said, in seconds.
+/// The retention of events if the realm sets none, in seconds.
 const KEPT: i64 = 7 * 24 * 3600;
 const EVENTS_EXPIRE: &str = "adminEventsExpiration";
 
-/// Fails early where the server cannot be used.
+/// Fails early if the server cannot be used.
 pub async fn server(admin: &Admin<'_>) -> Result<(), Error> {
     let info = admin.read(Call::get(endpoint("GET serverinfo"), &["serverinfo"]).above()).await?;
     usable(&info).map_err(|message| Error::Refused { message })
@@ -27,7 +27,7 @@ pub async fn server(admin: &Admin<'_>) -> Result<(), Error> {
 fn usable(info: &Value) -> Result<(), String> {
     let version = info["systemInfo"]["version"].as_str().unwrap_or_default();
     let mut numbers = version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    // An administrator of some realms only is not told.
+    // The server hides its version from administrators of single realms.
     if let (Some(major), Some(minor)) = (numbers.next(), numbers.next())
         && (major, minor) < OLDEST
     {
@@ -85,7 +85,7 @@ async fn events(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Error> {
     let already = on("eventsEnabled") && on("adminEventsEnabled");
     if !already {
         let mut body = json!({"eventsEnabled": true, "adminEventsEnabled": true});
-        // Nobody said how long they are kept: not for ever.
+        // Without a setting, Keycloak would keep the events for ever.
         if !on("eventsEnabled") && realm["eventsExpiration"].as_i64().unwrap_or_default() == 0 {
             body["eventsExpiration"] = KEPT.into();
         }
@@ -100,7 +100,7 @@ async fn events(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// Our attributes in the user profile.
+/// Declares guestlist's attributes in the user profile.
 pub async fn profile(admin: &mut Admin<'_>) -> Result<(), Error> {
     let path = ["users", "profile"];
     let before = admin.get("GET users/profile", &path).await?;
@@ -113,8 +113,8 @@ pub async fn profile(admin: &mut Admin<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The required actions are on, and a guest chooses a password before they set up MFA: a guest who stops between the two can
-/// go on without help.
+/// Enables the required actions, with the password before MFA. A guest who stops between the two can then continue
+/// without help.
 pub async fn actions(admin: &mut Admin<'_>) -> Result<(), Error> {
     let name = "GET authentication/required-actions";
     let rows = admin.list(name, &["authentication", "required-actions"]).await?;
@@ -140,7 +140,7 @@ pub async fn actions(admin: &mut Admin<'_>) -> Result<(), Error> {
     match find(UPDATE_PASSWORD) {
         Some(password) if password["enabled"] == true && priority(&password) < first => {}
         Some(password) => put_action(admin, UPDATE_PASSWORD, password, first - 1).await?,
-        // A realm that is to be made has them the other way round.
+        // A new realm has the reverse order.
         None => put_action(admin, UPDATE_PASSWORD, json!({}), first - 1).await?,
     }
     admin.settled_since(before, "a guest chooses a password before they set up an allowed MFA method");
@@ -170,7 +170,7 @@ mod tests {
             assert_eq!(said, format!("Keycloak {version} is too old: guestlist needs 26.6 or newer"));
         }
         assert!(usable(&info("26.7.3", false)).unwrap_err().contains("--features=organization"));
-        // Who is not told the version goes on: what is missing says so itself.
+        // Without a version, setup continues; a missing feature causes its own error.
         assert_eq!(usable(&json!({})), Ok(()));
     }
 }

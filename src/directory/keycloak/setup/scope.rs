@@ -1,4 +1,4 @@
-//! What applications are told: a client scope whose mapper puts a guest's accounts into his tokens.
+//! The client scope whose mapper adds a guest's accounts to their tokens.
 
 use serde_json::{Value, json};
 
@@ -15,13 +15,13 @@ const MAPPER: &str = "guestlist accounts";
 const PROTOCOL: &str = "openid-connect";
 const ATTRIBUTE_MAPPER: &str = "oidc-usermodel-attribute-mapper";
 
-/// An application that is to see a guest's accounts.
+/// An application that needs the claim with a guest's accounts.
 pub struct Application {
     id: String,
     name: String,
 }
 
-/// The applications that were named. Fails where one is not there, before anything is changed.
+/// The named applications. Fails if one does not exist, before any change.
 pub async fn applications(admin: &Admin<'_>, names: &[String]) -> Result<Vec<Application>, Error> {
     let mut found = Vec::new();
     for name in names {
@@ -34,7 +34,8 @@ pub async fn applications(admin: &Admin<'_>, names: &[String]) -> Result<Vec<App
     Ok(found)
 }
 
-/// Fails where the client scope is somebody else's: it would be completed with our mapper, and given to every application.
+/// Fails if the client scope was not created by guestlist. Setup would otherwise add its mapper and give the scope to
+/// every application.
 pub async fn is_ours(admin: &Admin<'_>) -> Result<(), Error> {
     let scopes = admin.list("GET client-scopes", &["client-scopes"]).await?;
     let Some(known) = scopes.into_iter().find(|scope| scope["name"] == SCOPE) else { return Ok(()) };
@@ -69,7 +70,7 @@ fn mapper() -> Value {
     })
 }
 
-/// The scope, its mapper, and who has it.
+/// Sets up the scope and its mapper, and adds the scope to applications.
 pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Result<(), Error> {
     let before = admin.writes();
     let scopes = admin.list("GET client-scopes", &["client-scopes"]).await?;
@@ -86,7 +87,7 @@ pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Resul
             admin.write(Call::post(endpoint("POST client-scopes"), &["client-scopes"]).json(body)).await?
         }
     };
-    // Only in a rehearsal there is none.
+    // The scope is missing only in a rehearsal.
     let id = id.unwrap_or_default();
     mapped(admin, &id, known.as_ref()).await?;
     admin.settled_since(before, &format!("the client scope {SCOPE} puts a guest's accounts into the claim {ACCOUNTS}"));
@@ -106,8 +107,8 @@ pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Resul
     Ok(())
 }
 
-/// The scope is a default one, of the realm or of an application. An optional one is in no token unless it is asked for, and
-/// Keycloak makes no optional one a default one: it keeps it as it is, or answers 409.
+/// Makes the scope a default scope of the realm or of an application. An optional scope is in a token only on
+/// request. Keycloak does not turn an optional scope into a default one: it leaves it, or returns 409.
 async fn given(admin: &mut Admin<'_>, of: &[&str], scope: &str, what: &str) -> Result<(), Error> {
     let (default, optional) = if of.is_empty() {
         ("default-default-client-scopes", "default-optional-client-scopes")
@@ -129,7 +130,7 @@ async fn given(admin: &mut Admin<'_>, of: &[&str], scope: &str, what: &str) -> R
     Ok(())
 }
 
-/// The scope's mapper, made or put right.
+/// Creates or corrects the scope's mapper.
 async fn mapped(admin: &mut Admin<'_>, scope: &str, known: Option<&Value>) -> Result<(), Error> {
     let wanted = mapper();
     let mappers = known.and_then(|scope| scope["protocolMappers"].as_array()).map(Vec::as_slice).unwrap_or_default();
@@ -152,7 +153,7 @@ async fn mapped(admin: &mut Admin<'_>, scope: &str, known: Option<&Value>) -> Re
     Ok(())
 }
 
-/// Whether everything that is wanted is so; what Keycloak adds is its own.
+/// Whether all wanted fields have their values. Fields that Keycloak added are ignored.
 fn is_so(known: &Value, wanted: &Value) -> bool {
     match wanted.as_object() {
         Some(fields) => fields.iter().all(|(name, wanted)| known.get(name).is_some_and(|known| is_so(known, wanted))),

@@ -1,4 +1,4 @@
-//! Who the operator is: a client of its own, whose service account has three roles and no other.
+//! The operator's account: a client with a service account, which has exactly the needed roles.
 
 use serde_json::{Value, json};
 
@@ -8,18 +8,18 @@ use super::super::endpoints::VIEW_REALM;
 use super::Wanted;
 use super::admin::{Admin, endpoint, text};
 
-/// The client that the roles of a realm's management belong to.
+/// The client that owns the roles of a realm's management.
 const MANAGEMENT: &str = "realm-management";
-/// What the operator may do.
+/// The roles of the operator.
 const ROLES: [&str; 4] = ["manage-organizations", "manage-users", "view-events", VIEW_REALM];
 
-/// How the client that we made is told from one of somebody else that has its name.
+/// The text in the description that identifies a client made by setup.
 const MADE: &str = "made by guestlist directory setup";
-/// Roles that every user of a realm has begin like this.
+/// The prefix of the roles that every user of a realm has.
 const DEFAULTS: &str = "default-roles-";
 
-/// Fails where the client is somebody else's: people sign in by it, or its service account has other work to do. It would
-/// be changed into the operator's, and what it was for would end.
+/// Fails if the client was not created by guestlist: people sign in through it, or its service account has other
+/// roles. Setup would turn it into the operator's client and break its present use.
 pub async fn is_ours(admin: &Admin<'_>, name: &str) -> Result<(), Error> {
     let Some(client) = admin.client(name).await? else { return Ok(()) };
     if text(&client, "description").contains(MADE) {
@@ -51,7 +51,7 @@ pub async fn is_ours(admin: &Admin<'_>, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Fails where somebody has a secret already that is not the client's, before anything is changed.
+/// Fails if the existing secret is not the client's, before any change.
 pub async fn no_clash(admin: &Admin<'_>, wanted: &Wanted) -> Result<(), Error> {
     let Some(known) = &wanted.known_secret else { return Ok(()) };
     let secret = match admin.client(&wanted.client_id).await? {
@@ -70,7 +70,7 @@ pub async fn no_clash(admin: &Admin<'_>, wanted: &Wanted) -> Result<(), Error> {
     })
 }
 
-/// The client, its roles and its secret.
+/// Sets up the client and its roles. Returns its secret.
 pub async fn service_account(admin: &mut Admin<'_>, wanted: &Wanted) -> Result<Option<Secret>, Error> {
     let name = &wanted.client_id;
     let id = client(admin, name).await?;
@@ -81,7 +81,7 @@ pub async fn service_account(admin: &mut Admin<'_>, wanted: &Wanted) -> Result<O
     }
 }
 
-/// Nobody signs in by it, and it has a service account.
+/// A client without sign-in, but with a service account.
 fn settings() -> Value {
     json!({
         "enabled": true,
@@ -124,7 +124,7 @@ async fn client(admin: &mut Admin<'_>, name: &str) -> Result<Option<String>, Err
     Ok(id)
 }
 
-/// Exactly our roles: what is missing is given, what is more is taken away.
+/// Assigns exactly guestlist's roles: adds missing ones and removes others.
 async fn roles(admin: &mut Admin<'_>, name: &str, id: Option<&str>) -> Result<(), Error> {
     let what = format!("the service account of client {name:?} has the roles {}, and no other", ROLES.join(", "));
     let (Some(id), Some(management)) = (id, admin.client(MANAGEMENT).await?) else {

@@ -1,5 +1,5 @@
-//! The ways through a flow, by Keycloak's requirement rules: whether each that can sign a person in passes a sub-flow
-//! afterwards. An execution that is not listed here counts as one that can sign a person in.
+//! The ways through a flow, by Keycloak's requirement rules: whether the sub-flow follows on each way that can sign a
+//! user in. An execution that is not listed here counts as one that can sign a user in.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const CONDITIONS: [&str; 7] = [
     "conditional-level-of-authentication",
     "conditional-sub-flow-executed",
 ];
-/// Steps that sign nobody in: an existing session, another server's sign-in with flows of its own, a refusal.
+/// Steps that do not sign a user in: an existing session, another server's sign-in with its own flows, a refusal.
 const SIGN_NOBODY_IN: [&str; 4] =
     ["auth-cookie", "identity-provider-redirector", "organization", "deny-access-authenticator"];
 /// Steps that need a user identified by an earlier step. They may follow the sub-flow, but do not replace it.
@@ -26,16 +26,16 @@ const NEED_A_USER: [&str; 4] =
 /// How a way through a flow ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// No step signed anybody in.
+    /// No step signed a user in.
     Nobody,
-    /// The sub-flow comes after each step that can sign a person in.
+    /// The sub-flow follows each step that can sign a user in.
     Passed,
-    /// The step with this name can sign a person in, and the sub-flow does not follow.
+    /// The step with this name can sign a user in, and the sub-flow does not follow.
     Open(String),
 }
 
 type Ends = BTreeSet<End>;
-/// Whether the row at a place is the sub-flow.
+/// Whether the row at an index is the sub-flow.
 type IsWanted<'a> = dyn Fn(usize) -> bool + 'a;
 
 impl Rows {
@@ -44,7 +44,7 @@ impl Rows {
         self.through(&self.children(None), &Ends::from([End::Nobody]), is_wanted)
     }
 
-    /// Through the executions of one flow: all that are required, or one of the alternatives where none is.
+    /// Runs the executions of one flow: all required ones, or one of the alternatives if none is required.
     fn through(&self, flow: &[usize], from: &Ends, is_wanted: &IsWanted<'_>) -> Ends {
         let requirement = |at: usize| text(&self.0[at], "requirement");
         let runs = |at: usize| {
@@ -62,14 +62,14 @@ impl Rows {
                 ends.extend(skipped);
             }
         }
-        // Beside conditional sub-flows alone, alternatives count as well: what Keycloak does there has changed.
+        // Beside conditional sub-flows alone, alternatives count as well, because versions of Keycloak differ there.
         if sequence.iter().all(|at| requirement(*at) != "REQUIRED") {
             ends.extend(alternatives.iter().flat_map(|at| self.past(*at, from, is_wanted)));
         }
         ends
     }
 
-    /// Through one execution.
+    /// Runs one execution.
     fn past(&self, at: usize, from: &Ends, is_wanted: &IsWanted<'_>) -> Ends {
         let row = &self.0[at];
         if is_wanted(at) {
@@ -101,7 +101,7 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Execution {
         Step(&'static str),
-        /// The sub-flow that is looked for.
+        /// The wanted sub-flow.
         Wanted,
         Flow(Vec<(&'static str, Execution)>),
     }
@@ -121,7 +121,8 @@ mod tests {
         }
     }
 
-    /// Keycloak's rules, one run at a time: the steps of each way in which a flow can succeed. Conditions may hold or not.
+    /// Keycloak's rules for single runs: the steps of each way in which a flow can succeed. A condition may hold or
+    /// not.
     fn runs(flow: &[(&'static str, Execution)]) -> Vec<Vec<&'static str>> {
         let alone = |execution: &Execution| match execution {
             Execution::Step(provider) => vec![vec![*provider]],
@@ -155,7 +156,7 @@ mod tests {
         found
     }
 
-    /// Whether a run signs a person in and the sub-flow does not follow.
+    /// Whether a run signs a user in without the sub-flow after it.
     fn is_open(run: &[&str]) -> bool {
         let last = |is: &dyn Fn(&str) -> bool| run.iter().rposition(|step| is(step));
         let passed = last(&|step| step == WANTED);
