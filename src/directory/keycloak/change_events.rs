@@ -1,5 +1,5 @@
-//! What changed, from the realm's own events where they are kept: hints that save a full reading. Without them each change is
-//! seen at the next full reading.
+//! Changes in the realm, read from its events if the realm keeps them. They are hints that save a full read. Without
+//! events, a change is seen at the next full read.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -16,16 +16,16 @@ use crate::directory::keycloak::organizations;
 use crate::directory::keycloak::users::{guest, recovery, strangers};
 use crate::domain::Email;
 
-/// How many events are read at once.
+/// The number of events in one call.
 const PAGE: usize = 100;
-/// An event is stamped before it can be read: how far back is looked again, in milliseconds.
+/// Events have a time before they can be read, so each poll reads again this many milliseconds before the cursor.
 const OVERLAP: i64 = 3000;
-/// An event that is later than Keycloak's clock by more than this, in milliseconds, is of a clock that was set back since.
+/// If an event is later than Keycloak's clock by more than this many milliseconds, the clock has been set back since.
 const SET_BACK: i64 = 10_000;
-/// More events than these are not told one by one: everything is read again.
+/// From this number of events on, everything is read again instead.
 const MOST: usize = 2000;
-/// What users and applications do all day, and what changes nothing of anybody. Any other kind is looked at, also one that a
-/// newer Keycloak begins to tell.
+/// The events of daily use, which change no data that guestlist reads. All other kinds are evaluated, including kinds
+/// of newer Keycloak versions.
 const TRAFFIC: [&str; 14] = [
     "CODE_TO_TOKEN",
     "REFRESH_TOKEN",
@@ -43,18 +43,18 @@ const TRAFFIC: [&str; 14] = [
     "LOGOUT",
 ];
 
-/// What has been read.
+/// The read position in the realm's events.
 #[derive(Default)]
 pub struct EventCursor(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     cursor: i64,
-    /// Events around the cursor that were told already.
+    /// Events near the cursor that were reported already.
     ids: HashSet<(i64, String)>,
-    /// Everything is to be read again.
+    /// Read everything again.
     everything: bool,
-    /// Whether the realm keeps events: `None`, nobody looked.
+    /// Whether the realm keeps events; `None`: not read yet.
     kept: Option<bool>,
 }
 
@@ -70,11 +70,11 @@ struct Config {
 struct Event {
     id: String,
     time: i64,
-    /// Of the administrators' events.
+    /// In administrators' events.
     auth_details: Option<Author>,
     resource_path: Option<String>,
     resource_type: Option<String>,
-    /// Of the users' own events.
+    /// In users' events.
     user_id: Option<String>,
     #[serde(rename = "type")]
     sort: String,
@@ -82,8 +82,8 @@ struct Event {
 }
 
 impl Event {
-    /// Whether nothing can have changed. An identity provider says with a sign-in who somebody is, and too many that fail
-    /// switch him off.
+    /// Whether the event cannot have changed anything. A sign-in through an identity provider may update the user,
+    /// and failed sign-ins may disable the user.
     fn is_traffic(&self) -> bool {
         let failed = self.sort.ends_with("_ERROR") && !self.sort.starts_with("USER_DISABLED");
         let told = self.details.contains_key("identity_provider");
@@ -91,7 +91,7 @@ impl Event {
     }
 }
 
-/// What events are about, each once.
+/// The objects that events concern, each once.
 #[derive(Default)]
 struct About<'a> {
     users: BTreeSet<&'a str>,
@@ -125,8 +125,8 @@ struct Author {
     user_id: Option<String>,
 }
 
-/// The time from which events are read: the cursor, or now where Keycloak's clock was set back and what happens is stamped with
-/// earlier times than what happened. All in milliseconds of Keycloak's clock.
+/// The time from which events are read: the cursor. If Keycloak's clock was set back, new events have earlier times,
+/// so it is the present time. All in milliseconds of Keycloak's clock.
 fn read_from(cursor: i64, now: i64) -> i64 {
     let newest = if cursor > now.saturating_add(SET_BACK) { now } else { cursor };
     newest.saturating_sub(OVERLAP).max(0)
@@ -139,12 +139,12 @@ impl EventCursor {
 }
 
 impl Inner {
-    /// Everything has changed at once.
+    /// Makes the next poll report [`Changed::Everything`].
     pub(super) fn all_changed(&self) {
         self.told.with(|state| state.everything = true);
     }
 
-    /// Whether the realm keeps both kinds of events and lets us read them.
+    /// Whether the realm keeps both kinds of events and the service account may read them.
     async fn keeps_events(&self) -> Result<bool, Error> {
         if let Some(kept) = self.told.with(|state| state.kept) {
             return Ok(kept);
@@ -166,7 +166,7 @@ impl Inner {
     }
 
     pub(super) async fn cursor(&self) -> Result<Cursor, Error> {
-        // Each full reading looks anew whether events are kept now, and for how long invitations last.
+        // Each full read checks again whether events are kept and how long invitations last.
         self.lifetime.lock().unwrap_or_else(PoisonError::into_inner).seconds = None;
         self.told.with(|state| state.kept = None);
         if !self.keeps_events().await? {
@@ -189,7 +189,7 @@ impl Inner {
 
     pub(super) async fn changes(&self, since: Cursor) -> Result<Changes, Error> {
         let nothing = Changes { cursor: since, changed: BTreeSet::new() };
-        // Somebody else may have taken it over: he who led it does not go on.
+        // Another installation may own the directory now; the former leader must stop.
         self.still_ours().await?;
         if self.told.with(|state| std::mem::take(&mut state.everything)) {
             return Ok(Changes { cursor: since, changed: [Changed::Everything].into() });
@@ -230,7 +230,7 @@ impl Inner {
         Ok(Changes { cursor: Cursor(cursor), changed })
     }
 
-    /// The events that may mean something, and when the newest of all was.
+    /// The events that may be changes, and the time of the newest event of all.
     async fn events(&self, endpoint: Endpoint, path: &str, from: i64) -> Result<(Vec<Event>, i64), Error> {
         let mut all: Vec<Event> = Vec::new();
         let (mut read, mut newest) = (0, 0);
@@ -253,7 +253,7 @@ impl Inner {
         }
     }
 
-    /// What has changed by what events are about.
+    /// The changes that the events mean.
     async fn changed(&self, about: &About<'_>) -> Result<BTreeSet<Changed>, Error> {
         let homes = self.homes();
         let ours = |id: &str| homes.iter().find(|(_, home)| home.organization.id == id);
@@ -284,7 +284,7 @@ impl Inner {
             return Ok([Some(Changed::Guest(address)), None]);
         }
         let people = self.people();
-        // Who it was is not known any more.
+        // The user is gone, so the address is unknown.
         let Some(user) = people.user(id).await? else { return Ok([Some(Changed::Everything), None]) };
         let user = people.himself(&user).await?;
         Ok(match guest::is_marked(&user) {

@@ -1,10 +1,10 @@
-//! Of whom applications are told anything: the members of one group, whose role the client scope asks for. It is the second
-//! hand on what a guest holds. Where the realm's user profile lets nobody write him any more he is put out of the group, and
-//! the claim is gone from his next token whatever his attributes say. A realm that was prepared before there was such a group
-//! has none, and is as it was.
+//! The claims gate: applications see claims only of the members of one group, because the client scope requires the
+//! group's role. It protects grants a second time. If the realm's user profile refuses every write of a user,
+//! guestlist removes the user from the group. The next token then has no claim, whatever the attributes contain. A
+//! realm of an older setup lacks the group and works without it.
 //!
-//! Who was put out has a group of his own besides: few, and read with each listing, where reading all who are told would take
-//! as long as all else.
+//! Excluded users are also in a second group. It is small, and each listing reads it; reading the large first group
+//! would take as long as everything else.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -17,55 +17,55 @@ use super::groups::{self, Branch};
 use super::pages;
 use super::representations::{Group, Member};
 
-/// The group below the root of ours.
+/// The name of the claims group, below guestlist's root group.
 pub const NAME: &str = "claims-enabled";
-/// Its path.
+/// The path of the claims group.
 pub const PATH: &str = "/guestlist/claims-enabled";
-/// The role that its members have, and that the client scope asks for.
+/// The role that the group's members have and the client scope requires.
 pub const ROLE: &str = "guestlist-claims";
-/// The attribute of the group, and of the root of ours, that says that the client scope asks for the role.
+/// The attribute of the claims group and of the root group that says that the client scope requires the role.
 pub const SHUT: &str = "guestlist.claims-enabled";
 
-/// How many members are read at once: little is said of each.
+/// The number of members in one call; a member is a small record.
 const MEMBERS: usize = 1_000;
 
-/// Who was put out, as far as it is known.
+/// The users whose claims are blocked, as far as known.
 #[derive(Default)]
 pub struct ClaimsGate(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
     gate: Gate,
-    /// The group of whom was put out, where there is one.
+    /// The group of excluded users, if it exists.
     out_group: Option<String>,
-    /// Keycloak's identifiers of users who were put out, as they were read.
+    /// Keycloak's identifiers of excluded users, as last read.
     out: HashSet<String>,
-    /// What became of whom since that reading began.
+    /// Changes of users since that read began.
     since: HashMap<String, Place>,
-    /// It was said that there is no gate.
+    /// The warning about a realm without the group was logged.
     said: bool,
 }
 
-/// The group, and whether it counts.
+/// The claims group, and whether it has an effect.
 #[derive(Clone, Default)]
 enum Gate {
-    /// Nobody looked.
+    /// Not read yet.
     #[default]
     Unseen,
-    /// It was not there when somebody looked. Whether it has to be was not asked.
+    /// The group was missing at the last read. Whether the realm needs it is not known yet.
     Missing,
-    /// The realm is of a time before there was one.
+    /// An older setup prepared the realm, so it has no group.
     None,
     There(String),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Applications are told of him.
+    /// Applications see the user's claims.
     In,
-    /// He was put out.
+    /// The user is excluded.
     Out,
-    /// He is in neither group.
+    /// The user is in neither group.
     Neither,
 }
 
@@ -74,23 +74,23 @@ impl ClaimsGate {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes in the groups right below the root of ours, as they are now.
+    /// Updates the state from the groups directly below guestlist's root group.
     pub fn learn(&self, groups: &[Group]) {
         let of = |name| groups.iter().find(|group| group.name == name);
         let gate = of(NAME).filter(|group| group.attributes.contains_key(SHUT));
         self.with(|known| {
             known.gate = gate.map_or(Gate::Missing, |group| Gate::There(group.id.clone()));
-            // Where the look was older than the group, the group stands.
+            // The listing may be older than the group, so a known group is kept.
             known.out_group = of(Branch::Untold.name()).map(|group| group.id.clone()).or(known.out_group.take());
         });
     }
 
-    /// Whether applications are told nothing of a user, whatever his attributes say.
+    /// Whether the user's claims are blocked, whatever the attributes contain.
     pub fn is_out(&self, user: &str) -> bool {
         self.with(|known| known.since.get(user).map_or_else(|| known.out.contains(user), |place| *place == Place::Out))
     }
 
-    /// A user was made as a member of the group.
+    /// Notes a user who was created as a member of the group.
     pub fn joined(&self, user: &str) {
         self.became(user, Place::In);
     }
@@ -105,7 +105,7 @@ impl ClaimsGate {
 }
 
 impl Inner {
-    /// The group of whom applications are told, where the realm has one that counts.
+    /// The claims group, if the realm has one with an effect.
     pub(super) async fn told_group(&self) -> Result<Option<String>, Error> {
         if matches!(self.audience.with(|known| known.gate.clone()), Gate::Unseen) {
             self.survey().await?;
@@ -123,7 +123,7 @@ impl Inner {
             return Err(Error::Refused { message });
         }
         let said = self.audience.with(|known| {
-            // Setup may have made it meanwhile, and another task found it.
+            // Setup may have created the group in the meantime, and another task may have read it.
             if matches!(known.gate, Gate::Missing) {
                 known.gate = Gate::None;
             }
@@ -138,9 +138,9 @@ impl Inner {
         Ok(None)
     }
 
-    /// Reads who was put out, at the beginning of each listing of users.
+    /// Reads the excluded users, at the beginning of each listing of users.
     pub(super) async fn read_audience(&self) -> Result<(), Error> {
-        // What became of whom until now stands until it is read.
+        // Changes up to now stay in effect until the read is complete.
         self.audience.with(|known| {
             for (user, place) in std::mem::take(&mut known.since) {
                 if place == Place::Out {
@@ -159,7 +159,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Applications are told what a user's attributes say. Whom guestlist made is in since then.
+    /// Allows the claims of a user. A user that guestlist created is a member from the start.
     pub(super) async fn let_in(&self, user: &str, made: bool) -> Result<(), Error> {
         let Some(group) = self.told_group().await? else { return Ok(()) };
         let out = self.audience.is_out(user);
@@ -177,7 +177,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Applications are told nothing of a user, whatever his attributes say. It is noted first.
+    /// Blocks the claims of a user, whatever the attributes contain. The user joins the second group first.
     pub(super) async fn put_out(&self, user: &str) -> Result<(), Error> {
         let Some(group) = self.told_group().await? else { return Ok(()) };
         let out = self.tree.id(&self.client, Some(Branch::Untold)).await?;
@@ -190,7 +190,7 @@ impl Inner {
         Ok(())
     }
 
-    /// A user is let go: nothing of ours stays on him.
+    /// Removes an unmanaged user from both groups.
     pub(super) async fn leave_audience(&self, user: &str) -> Result<(), Error> {
         let Some(group) = self.told_group().await? else { return Ok(()) };
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;

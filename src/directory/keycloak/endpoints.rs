@@ -1,4 +1,4 @@
-//! Every kind of call that is made to Keycloak, and the role that it needs: the whole of what the service account may do.
+//! All kinds of calls to Keycloak with the role that each needs: together, the permissions of the service account.
 
 use super::client::Endpoint;
 
@@ -9,9 +9,9 @@ const fn endpoint(name: &'static str, needs: &'static str) -> Endpoint {
 const USERS: &str = "manage-users";
 const ORGANIZATIONS: &str = "manage-organizations";
 const EVENTS: &str = "view-events";
-/// Without it nothing is missing but the check of the sign-in flows.
+/// The role for the check of the sign-in flows. Everything else works without it.
 pub const VIEW_REALM: &str = "view-realm";
-/// It is refused to whoever lacks either.
+/// The call needs both roles.
 const MEMBERS: &str = "manage-users and the role manage-organizations";
 
 pub const LIST_USERS: Endpoint = endpoint("GET users", USERS);

@@ -1,5 +1,4 @@
-//! What a guest was given, as his user's attributes hold it: for us with all that stands behind it, and for applications as
-//! `account:role`.
+//! A guest's grants in the user's attributes: in full for guestlist, and as `account:role` for applications.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +11,9 @@ use super::super::{BLOCKED, Grant, GrantRecord, GuestRecord, MfaRecord};
 use super::representations::{Attributes, User};
 use crate::domain::{Email, Methods, MfaMethod, ShareRole};
 
-/// What was given, a JSON object each.
+/// The attribute with the full grants, one JSON object each.
 pub const GRANTS: &str = "guestlist.grants";
-/// What applications are told: `account:role`, in lower case, for each grant.
+/// The attribute for applications: `account:role` in lower case, for each grant.
 pub const ACCOUNTS: &str = "guestlist.accounts";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,8 +30,8 @@ struct StoredGrant {
     since: Timestamp,
 }
 
-/// What a guest holds is what applications are told. Of what we gave and somebody took out of there nothing is left; what
-/// somebody put in there is held without any share, until it is taken away.
+/// The grants of a guest are the claims that applications see. A grant whose claim was removed by another party is
+/// gone. A claim that another party added counts as a grant without a share, until it is revoked.
 pub fn read(user: &User, address: &Email) -> Option<SmallMap<String, GrantRecord>> {
     let values = |name| user.attributes.get(name).map(Vec::as_slice).unwrap_or_default();
     let mut given = values(GRANTS).iter().map(|text| grant(text)).collect::<Option<SmallMap<_, _>>>()?;
@@ -62,7 +61,7 @@ fn account_of(claimed: &str) -> &str {
     claimed.rsplit_once(':').map_or(claimed, |(account, _)| account)
 }
 
-/// What applications are told of a user, as if no share stood behind any of it. Of an account that is told twice it is more.
+/// The claims of a user as grants without a share. If an account has two claims, the higher role counts.
 pub fn told_by_nobody(user: &User) -> SmallMap<String, GrantRecord> {
     let mut held = SmallMap::default();
     for claimed in user.attributes.get(ACCOUNTS).map(Vec::as_slice).unwrap_or_default() {
@@ -74,7 +73,7 @@ pub fn told_by_nobody(user: &User) -> SmallMap<String, GrantRecord> {
     held
 }
 
-/// The grants, and the revoked claims whose sessions may go on. No share stands behind those.
+/// The grants, and the revoked claims whose sessions may not have ended. Those have no share.
 pub fn with_revoked(mut held: SmallMap<String, GrantRecord>, revoked: &[String]) -> SmallMap<String, GrantRecord> {
     let claims = BTreeMap::from([(ACCOUNTS.to_owned(), revoked.to_vec())]);
     for (account, grant) in told_by_nobody(&User { attributes: claims, ..User::default() }) {
@@ -83,7 +82,7 @@ pub fn with_revoked(mut held: SmallMap<String, GrantRecord>, revoked: &[String])
     held
 }
 
-/// The record without the grants that only say what was revoked: they are never written.
+/// The record without the entries for revoked claims, which are never written.
 pub fn without_revoked(record: &GuestRecord, revoked: &BTreeSet<String>) -> GuestRecord {
     let mut record = record.clone();
     let is_revoked = |account: &str| revoked.iter().any(|claimed| account_of(claimed) == account);
@@ -91,7 +90,7 @@ pub fn without_revoked(record: &GuestRecord, revoked: &BTreeSet<String>) -> Gues
     record
 }
 
-/// A grant that no share stands behind.
+/// A grant without a share.
 fn unshared(account: &str, role: ShareRole) -> GrantRecord {
     let grant = Grant {
         account: account.to_owned(),
@@ -120,8 +119,8 @@ fn grant(text: &str) -> Option<(String, GrantRecord)> {
     Some((stored.account, GrantRecord { grant, since: stored.since }))
 }
 
-/// Writes what a guest was given into his user's attributes, where nothing of it stands. What applications are told is only
-/// what can be used at this instant.
+/// Writes a guest's grants into the user's attributes, which must not contain any. Applications see only the grants
+/// that can be used at this instant.
 pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -> serde_json::Result<()> {
     if !record.grants.is_empty() {
         let given = record.grants.values().map(written).collect::<Result<_, _>>()?;
@@ -134,10 +133,10 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
     Ok(())
 }
 
-/// What applications are told of a guest: `account:role` for each grant that can be used at this instant.
+/// The claims of a guest: `account:role` for each grant that can be used at this instant.
 pub fn told(record: &GuestRecord, at: Timestamp) -> Vec<String> {
     let MfaRecord::Known(mfa) = &record.mfa else {
-        // What nobody can tell takes nothing away: the plan decides for how long.
+        // Unknown MFA revokes nothing here: the plan decides for how long.
         return record.grants.values().map(|held| claim(&held.grant)).collect();
     };
     let enrolled: Methods = mfa.keys().copied().collect();
@@ -145,7 +144,7 @@ pub fn told(record: &GuestRecord, at: Timestamp) -> Vec<String> {
     record.grants.values().filter(usable).map(|held| claim(&held.grant)).collect()
 }
 
-/// Whether what is told says a claim, or more than that of its account.
+/// Whether the claims contain this one, or one with a higher role on its account.
 pub fn covers(told: &[String], claimed: &String) -> bool {
     let more = claimed.strip_suffix(":collaborator").map(|account| format!("{account}:manager"));
     told.contains(claimed) || more.is_some_and(|more| told.contains(&more))
@@ -166,7 +165,7 @@ fn written(held: &GrantRecord) -> serde_json::Result<String> {
     })
 }
 
-/// What applications are told of a grant.
+/// The claim of a grant.
 pub fn claim(grant: &Grant) -> String {
     format!("{}:{}", grant.account, grant.role.as_str().to_lowercase())
 }

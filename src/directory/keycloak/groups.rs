@@ -1,5 +1,6 @@
-//! What is kept in the realm beside people and partners, as a tree of groups without members: whose directory it is, the
-//! accounts and their Owners, the last mail to who has no record any more, what shares were, and what was purged lately.
+//! guestlist's data besides users and organizations, in a tree of groups: the owner of the directory, accounts with
+//! their Owners, and mails to addresses without a record. Also the shares at their first grant, and the recent
+//! purges.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +15,10 @@ use super::pages::{self, PAGE};
 use super::representations::{Attributes, Group, first};
 use crate::domain::Email;
 
-/// The group at the root of the realm that holds everything of ours.
+/// guestlist's root group in the realm.
 pub const ROOT: &str = "guestlist";
 
-/// The group that says whose directory it is.
+/// The group that names the owner of the directory.
 const OWNER: &str = "owner";
 const INSTALLATION: &str = "installation";
 const CLUSTER: &str = "cluster";
@@ -31,23 +32,23 @@ const RECENT_MAILS: &str = "recent-mails";
 const PARTNER: &str = "partner";
 const ACCOUNT: &str = "account";
 
-/// A branch of the tree: what its groups are about.
+/// A branch of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Branch {
-    /// An account each.
+    /// One group for each account.
     Accounts,
-    /// An address each.
+    /// One group for each address.
     Mails,
-    /// A share's UID each.
+    /// One group for each share, named by its UID.
     Shares,
-    /// None, but members: whom applications are told nothing of.
+    /// No groups, but members: the users whose claims are blocked.
     Untold,
-    /// None, but an attribute: who leads.
+    /// No groups, but an attribute: the leader's epoch.
     Leader,
 }
 
 impl Branch {
-    /// Its group's name.
+    /// The name of the branch's group.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accounts => "accounts",
@@ -61,16 +62,16 @@ impl Branch {
     const ALL: [Self; 5] = [Self::Accounts, Self::Mails, Self::Shares, Self::Untold, Self::Leader];
 }
 
-/// The identifiers of our groups, as far as they are known.
+/// The known identifiers of guestlist's groups.
 #[derive(Default)]
 pub struct GroupStore {
     ids: Mutex<BTreeMap<Option<Branch>, String>>,
 }
 
 impl GroupStore {
-    /// The identifier of the root or a branch; it is made where it is not there.
+    /// The identifier of the root or a branch. A missing group is created.
     pub async fn id(&self, client: &Client, branch: Option<Branch>) -> Result<String, ClientError> {
-        // Held meanwhile: nobody makes a second one.
+        // Locked meanwhile, so that no other task creates a second group.
         let mut ids = self.ids.lock().await;
         let root = match ids.get(&None) {
             Some(id) => id.clone(),
@@ -89,12 +90,12 @@ impl GroupStore {
         Ok(id)
     }
 
-    /// Forgets what it knows: somebody may have deleted a group.
+    /// Drops all identifiers, because a group may have been deleted.
     pub async fn forget(&self) {
         self.ids.lock().await.clear();
     }
 
-    /// The identifier of a branch, where it is there: nothing is made.
+    /// The identifier of a branch, if it exists. Creates nothing.
     async fn found(&self, client: &Client, branch: Branch) -> Result<Option<String>, ClientError> {
         let mut ids = self.ids.lock().await;
         if let Some(id) = ids.get(&Some(branch)) {
@@ -116,7 +117,7 @@ impl GroupStore {
         self.ids.lock().await.get(&None).cloned()
     }
 
-    /// What is there now, and what is not any more.
+    /// Replaces the known identifiers by those of the present groups.
     async fn learn(&self, root: &str, children: &[Group]) {
         let mut ids = self.ids.lock().await;
         ids.clear();
@@ -144,7 +145,7 @@ async fn find_or_make(client: &Client, parent: Option<&str>, name: &str) -> Resu
     }
     match make(client, parent, name, &Attributes::new()).await {
         Ok(id) => Ok(id),
-        // Somebody was quicker.
+        // Another process was faster.
         Err(failed) if failed.is(409) => find(client, parent, name).await?.ok_or(failed),
         Err(failed) => Err(failed),
     }
@@ -176,7 +177,7 @@ async fn get(client: &Client, id: &str) -> Result<Group, ClientError> {
     client.call(Call::get(GET_GROUP, &["groups", id])).await?.read()
 }
 
-/// The root group as it is now. Where it was deleted meanwhile it is made again.
+/// The present root group. If it was deleted, it is created again.
 async fn root(client: &Client, tree: &GroupStore) -> Result<Group, ClientError> {
     let id = tree.id(client, None).await?;
     if let Some(group) = optional(get(client, &id).await)? {
@@ -187,15 +188,15 @@ async fn root(client: &Client, tree: &GroupStore) -> Result<Group, ClientError> 
     get(client, &id).await
 }
 
-/// Writes the root group as it is: whether the realm takes writes.
+/// Writes the root group unchanged, to check whether the realm accepts writes.
 pub async fn touch(client: &Client, tree: &GroupStore) -> Result<(), ClientError> {
     put(client, &root(client, tree).await?).await
 }
 
-/// The groups right below the root, in one look: whose directory it is, where everything is, and of whom applications are told.
-/// Nothing is made to find out: a realm that was made anew is nobody's, and has none.
+/// The groups directly below the root, in one call: the owner, all branches, and the claims groups. It creates
+/// nothing, so a realm that was created again has no groups and no owner.
 pub async fn survey(client: &Client, tree: &GroupStore) -> Result<Vec<Group>, ClientError> {
-    // Somebody may have renamed it: then it is not the root any more.
+    // Renamed groups do not count: guestlist's root has a fixed path.
     let is_ours = |group: &Group| group.path.is_empty() || group.path == format!("/{ROOT}/{}", group.name);
     if let Some(root) = tree.known_root().await
         && let Some(children) = optional(list(client, &root).await)?
@@ -211,14 +212,14 @@ pub async fn survey(client: &Client, tree: &GroupStore) -> Result<Vec<Group>, Cl
     Ok(children)
 }
 
-/// Whose directory it is, by the groups right below the root.
+/// The owner, from the groups directly below the root.
 pub fn owner(children: &[Group]) -> Option<Owner> {
     children.iter().find(|group| group.name == OWNER).and_then(read_owner)
 }
 
 async fn list(client: &Client, parent: &str) -> Result<Vec<Group>, ClientError> {
     let page = async |first, max| {
-        // How many groups each has itself would be counted one by one.
+        // Keycloak would count the subgroups of each group one by one.
         let call = Call::get(LIST_CHILDREN, &["groups", parent, "children"]).with("subGroupsCount", false);
         client.call(call.with("briefRepresentation", false).listing(first, max)).await?.read()
     };
@@ -235,18 +236,19 @@ fn owner_attributes(owner: &Owner) -> Attributes {
         .into()
 }
 
-/// Makes it somebody's where it is nobody's. Of several at once exactly one succeeds: a group is made once.
+/// Writes the owner if there is none. Exactly one of several concurrent calls succeeds, because a group is created
+/// once.
 pub async fn claim(client: &Client, tree: &GroupStore, owner: &Owner) -> Result<(), ClientError> {
     let root = root(client, tree).await?;
     match make(client, Some(&root.id), OWNER, &owner_attributes(owner)).await {
         Ok(_) => Ok(()),
-        // Somebody was quicker: the caller looks who.
+        // Another process was faster; the caller reads the owner.
         Err(failed) if failed.is(409) => Ok(()),
         Err(failed) => Err(failed),
     }
 }
 
-/// Makes it somebody's, whoever's it was.
+/// Writes the owner, and replaces any other.
 pub async fn take_over(client: &Client, tree: &GroupStore, owner: &Owner) -> Result<(), ClientError> {
     claim(client, tree, owner).await?;
     let children = survey(client, tree).await?;
@@ -257,20 +259,20 @@ pub async fn take_over(client: &Client, tree: &GroupStore, owner: &Owner) -> Res
     }
 }
 
-/// Two writes at once may leave both their values behind: the greater one leads.
+/// Two concurrent writes may leave both values; the greater one counts.
 fn read_epoch(group: &Group) -> Option<i64> {
     let values = group.attributes.get(EPOCH).map(Vec::as_slice).unwrap_or_default();
     values.iter().filter_map(|text| text.parse().ok()).max()
 }
 
-/// The epoch of whoever leads now. `None`: nobody ever did, or the realm does not say any more. Nothing is made to find out.
+/// The leader's epoch. `None`: there has been no leader, or the realm no longer records one. Creates nothing.
 pub async fn epoch(client: &Client, tree: &GroupStore) -> Result<Option<i64>, ClientError> {
     let Some(id) = tree.found(client, Branch::Leader).await? else { return Ok(None) };
     Ok(optional(get(client, &id).await)?.as_ref().and_then(read_epoch))
 }
 
-/// Advances it to what comes `after` the one before: whether this is the first, and the new one. Of several who are the first
-/// exactly one is: a group is made once.
+/// Writes the epoch that `after` computes from the present one. Returns whether it is the first epoch, and the epoch.
+/// Exactly one of several concurrent first calls succeeds, because a group is created once.
 pub async fn lead(
     client: &Client,
     tree: &GroupStore,
@@ -282,7 +284,7 @@ pub async fn lead(
         let first = after(None);
         match make(client, Some(&root.id), Branch::Leader.name(), &attributes(first)).await {
             Ok(_) => return Ok((true, first)),
-            // Somebody was quicker.
+            // Another process was faster.
             Err(failed) if failed.is(409) => {}
             Err(failed) => return Err(failed),
         }
@@ -295,14 +297,14 @@ pub async fn lead(
         tries -= 1;
         match put(client, &Group { attributes: attributes(epoch), ..group }).await {
             Ok(()) => return Ok((false, epoch)),
-            // Two who write at once get this as well.
+            // Keycloak returns this status for two concurrent writes too.
             Err(failed) if failed.is(500) && tries > 0 => {}
             Err(failed) => return Err(failed),
         }
     }
 }
 
-/// How many records were purged lately.
+/// The number of recently purged records.
 pub async fn destroyed(client: &Client, tree: &GroupStore) -> Result<Purged, ClientError> {
     let root = root(client, tree).await?;
     Ok(read_destroyed(&root))
@@ -317,7 +319,7 @@ fn read_destroyed(root: &Group) -> Purged {
     values.iter().filter_map(read).collect()
 }
 
-/// Remembers how many records were purged lately.
+/// Writes the number of recently purged records.
 pub async fn set_destroyed(client: &Client, tree: &GroupStore, destroyed: &Purged) -> Result<(), ClientError> {
     let mut root = root(client, tree).await?;
     let values = destroyed.iter().map(|(minute, count)| format!("{minute}={count}")).collect();
@@ -325,8 +327,8 @@ pub async fn set_destroyed(client: &Client, tree: &GroupStore, destroyed: &Purge
     put(client, &root).await
 }
 
-/// All groups of a branch. Each matters: an account that is left out takes its grants along, a mail that is left out is sent
-/// again.
+/// All groups of a branch. A missing one has consequences: grants on a missing account are revoked, and a missing
+/// mail is sent again.
 pub async fn children(client: &Client, tree: &GroupStore, branch: Branch) -> Result<Vec<Group>, ClientError> {
     let parent = tree.id(client, Some(branch)).await?;
     list(client, &parent).await
@@ -341,7 +343,7 @@ async fn child(client: &Client, tree: &GroupStore, branch: Branch, name: &str) -
     Ok(found.into_iter().find(|group| group.name == name))
 }
 
-/// Makes a group of a branch. The one that is there: nothing was made.
+/// Creates a group of a branch. Returns the present one if it exists already.
 async fn make_child(
     client: &Client,
     tree: &GroupStore,
@@ -355,13 +357,13 @@ async fn make_child(
     let parent = tree.id(client, Some(branch)).await?;
     match make(client, Some(&parent), name, attributes).await {
         Ok(_) => Ok(None),
-        // Somebody was quicker.
+        // Another process was faster.
         Err(failed) if failed.is(409) => child(client, tree, branch, name).await?.ok_or(failed).map(Some),
         Err(failed) => Err(failed),
     }
 }
 
-/// Writes a group of a branch, made or changed.
+/// Creates or replaces a group of a branch.
 async fn set_child(
     client: &Client,
     tree: &GroupStore,
@@ -379,10 +381,10 @@ async fn delete(client: &Client, id: &str) -> Result<(), ClientError> {
     optional(client.call(Call::delete(DELETE_GROUP, &["groups", id])).await).map(drop)
 }
 
-/// An account's record. `None`: the group does not read as one.
+/// The account that a group describes.
 fn account(group: &Group) -> AccountRecord {
     let owners = group.attributes.get(OWNERS).map(Vec::as_slice).unwrap_or_default();
-    // An owner's address that does not read owns nothing.
+    // An Owner with an unreadable address is ignored.
     let mut owners: Vec<Email> = owners.iter().filter_map(|text| Email::parse(text).ok()).collect();
     owners.sort();
     owners.dedup();
@@ -413,7 +415,7 @@ pub async fn set_account(client: &Client, tree: &GroupStore, account: &AccountRe
     set_child(client, tree, Branch::Accounts, &account.name, attributes).await
 }
 
-/// The mails that are remembered without a record.
+/// The mails to addresses without a record.
 pub async fn mails(client: &Client, tree: &GroupStore) -> Result<Vec<MailRecord>, ClientError> {
     let read = |group: &Group| {
         let at = first(&group.attributes, MAILED_AT)?.parse().ok()?;
@@ -422,14 +424,14 @@ pub async fn mails(client: &Client, tree: &GroupStore) -> Result<Vec<MailRecord>
     Ok(children(client, tree, Branch::Mails).await?.iter().filter_map(read).collect())
 }
 
-/// The mails of the last hour that a group remembers.
+/// The mails of the last hour in a group's attributes.
 fn recent(group: &Group) -> Vec<SentMail> {
     group.attributes.get(RECENT_MAILS).into_iter().flatten().filter_map(|text| SentMail::parse(text)).collect()
 }
 
-/// Remembers a mail whose record goes.
+/// Writes the last mail before its record is removed.
 pub async fn remember_mail(client: &Client, tree: &GroupStore, mail: &MailRecord) -> Result<(), ClientError> {
-    // The address may have had mails before its record, which were remembered then.
+    // Mails to an earlier record of the address were stored then.
     let known = child(client, tree, Branch::Mails, mail.address.as_str()).await?;
     let since = mail.at.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN);
     let earlier = known.as_ref().map(recent).unwrap_or_default();
@@ -441,7 +443,7 @@ pub async fn remember_mail(client: &Client, tree: &GroupStore, mail: &MailRecord
     set_child(client, tree, Branch::Mails, mail.address.as_str(), attributes).await
 }
 
-/// Forgets mails that matter to nobody any more.
+/// Deletes mails that are too old to have an effect.
 pub async fn forget_mails(client: &Client, tree: &GroupStore, before: Timestamp) -> Result<(), ClientError> {
     for group in children(client, tree, Branch::Mails).await? {
         let old = first(&group.attributes, MAILED_AT).and_then(|text| text.parse::<Timestamp>().ok());
@@ -457,12 +459,12 @@ fn share(group: &Group) -> Option<ShareRecord> {
     Some(ShareRecord { uid: group.name.clone(), partner_name: value(PARTNER)?, account: value(ACCOUNT)? })
 }
 
-/// The shares through which something was given.
+/// The shares that have had a grant.
 pub async fn shares(client: &Client, tree: &GroupStore) -> Result<Vec<ShareRecord>, ClientError> {
     Ok(children(client, tree, Branch::Shares).await?.iter().filter_map(share).collect())
 }
 
-/// Remembers what a share was when something was first given through it; what it was then.
+/// Records a share at its first grant. Returns the recorded share, which never changes.
 pub async fn remember_share(client: &Client, tree: &GroupStore, new: &ShareRecord) -> Result<ShareRecord, ClientError> {
     let attributes =
         [(PARTNER.to_owned(), vec![new.partner_name.clone()]), (ACCOUNT.to_owned(), vec![new.account.clone()])].into();
@@ -475,7 +477,7 @@ pub async fn remember_share(client: &Client, tree: &GroupStore, new: &ShareRecor
     Ok(new.clone())
 }
 
-/// Forgets a share.
+/// Deletes the record of a share.
 pub async fn forget_share(client: &Client, tree: &GroupStore, uid: &str) -> Result<(), ClientError> {
     match child(client, tree, Branch::Shares, uid).await? {
         Some(group) => delete(client, &group.id).await,
@@ -489,7 +491,7 @@ pub async fn root_says(client: &Client, tree: &GroupStore, attribute: &str) -> R
     Ok(optional(get(client, &root).await)?.is_some_and(|root| root.attributes.contains_key(attribute)))
 }
 
-/// The realm was ours, and names no owner now.
+/// The error for a realm that has lost its owner.
 pub fn nobodys() -> Error {
     Error::Refused {
         message:
@@ -499,7 +501,7 @@ pub fn nobodys() -> Error {
     }
 }
 
-/// One call that fails where the realm cannot be used: an answer early, with what to do.
+/// One call that fails early with a fix if the realm cannot be used.
 pub async fn reachable(client: &Client, tree: &GroupStore) -> Result<(), Error> {
     root(client, tree).await.map(drop).map_err(Error::from)
 }

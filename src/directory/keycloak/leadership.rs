@@ -1,5 +1,5 @@
-//! The leader, where nothing refuses the writes of whoever led before: each looks whether he still does, and whoever takes the
-//! lead begins once all others have looked.
+//! The leader's term in a realm that cannot refuse writes of a former leader. Each leader checks that it still leads.
+//! A new leader starts once the checks of all others have expired.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex as SyncMutex, PoisonError};
@@ -11,20 +11,21 @@ use tokio::time::Instant;
 use super::super::{Epoch, Error};
 use super::{Inner, groups};
 
-/// For how long a look holds.
+/// How long a check is valid.
 const HOLDS: Duration = Duration::from_millis(150);
-/// When the next one is due: one looks meanwhile, and all others go on.
+/// The age at which a check is renewed. One task renews it while the others continue.
 const DUE: Duration = Duration::from_millis(75);
-/// For how long whoever takes the lead waits: until no look of another's holds any more, and the operation that began on it
+/// How long a new leader waits: until every other process's check has expired and the operation that began under it
 /// has written.
 const OTHERS_STOP: Duration = Duration::from_millis(200);
-/// By so many nanoseconds an epoch is moved at random: two who take the lead at once take two of them, whatever their clocks say.
+/// The range in nanoseconds of a random part of each epoch. Two processes that become the leader at once then get
+/// different epochs, whatever their clocks show.
 const APART: u64 = 1 << 20;
 
-/// What was seen last, and the right to look.
+/// The latest check, and the lock for the next one.
 #[derive(Default)]
 pub struct Leadership {
-    /// When the look began, and who led then.
+    /// The start of the check, and the leader's epoch.
     last: SyncMutex<Option<(Instant, Epoch)>>,
     looking: Mutex<()>,
 }
@@ -34,7 +35,7 @@ impl Leadership {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 
-    /// When the last look began that saw this one lead.
+    /// The start of the latest check that confirmed this epoch.
     fn seen(&self, epoch: Epoch) -> Option<Instant> {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.filter(|(_, led)| *led == epoch).map(|(at, _)| at)
@@ -42,13 +43,13 @@ impl Leadership {
 }
 
 impl Inner {
-    /// Takes the lead from whoever had it.
+    /// Becomes the leader.
     pub(super) async fn lead(&self) -> Result<Epoch, Error> {
         let random = i64::try_from(RandomState::new().hash_one(()) % APART).unwrap_or(0);
         let now = i64::try_from(self.now().as_nanosecond()).unwrap_or(0);
         let after = |before: Option<i64>| now.max(before.unwrap_or(0)).saturating_add(1).saturating_add(random);
         let (first, epoch) = groups::lead(&self.client, &self.tree, after).await?;
-        // What was seen until now does not hold any more for us either.
+        // The earlier check is no longer valid for this process either.
         self.term.set(None);
         if !first {
             tokio::time::sleep(OTHERS_STOP).await;
@@ -56,12 +57,12 @@ impl Inner {
         Ok(Epoch(epoch))
     }
 
-    /// Who leads.
+    /// The leader's epoch.
     pub(super) async fn epoch(&self) -> Result<Epoch, Error> {
         Ok(groups::epoch(&self.client, &self.tree).await?.map_or(Epoch::NONE, Epoch))
     }
 
-    /// Fails where somebody else leads, or has led for less than a look holds.
+    /// Fails if another process leads. The answer may be as old as a check is valid.
     pub(super) async fn leads(&self, epoch: Epoch) -> Result<(), Error> {
         let asked = Instant::now();
         let _looking = match self.term.seen(epoch) {
@@ -72,7 +73,7 @@ impl Inner {
             },
             Some(_) | None => self.term.looking.lock().await,
         };
-        // However long it took, a look serves all who asked before it began.
+        // A check is valid for all tasks that asked before it began, however long it took.
         if self.term.seen(epoch).is_some_and(|at| at >= asked || at.elapsed() < DUE) {
             return Ok(());
         }
@@ -82,7 +83,7 @@ impl Inner {
         looked
     }
 
-    /// Fails where somebody else leads now. What was written before this was asked is seen by whoever leads next.
+    /// Fails if another process leads now. The next leader sees everything that was written before this call.
     pub(super) async fn leads_now(&self, epoch: Epoch) -> Result<(), Error> {
         match groups::epoch(&self.client, &self.tree).await? {
             Some(now) if now != epoch.0 => Err(Error::Fenced),

@@ -1,5 +1,5 @@
-//! The MFA methods allowed to a guest, as Keycloak sees them: an attribute that the sign-in flows read, and the required
-//! action that asks for a method that counts.
+//! The MFA methods allowed to a guest, in Keycloak's terms: an attribute for the sign-in flows, and the required
+//! action that sets up an allowed method.
 
 use super::representations::{Attributes, User, first};
 use crate::domain::{Methods, MfaMethod, all_methods};
@@ -19,7 +19,7 @@ pub const fn action(method: MfaMethod) -> &'static str {
     }
 }
 
-/// The method to ask for: a one-time password where it counts, for every telephone shows one.
+/// The method to set up: a one-time password if it is allowed, because every telephone can show one.
 pub fn asked(allowed: &Methods) -> MfaMethod {
     allowed.first().copied().unwrap_or(MfaMethod::TOTP)
 }
@@ -29,7 +29,8 @@ pub fn text(allowed: &Methods) -> String {
     allowed.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(",")
 }
 
-/// The methods allowed to a guest. Both where nothing was written; none where it does not read, so that it is written anew.
+/// The methods allowed to a guest. Without the attribute, all methods. If it is unreadable, none, so that it is
+/// written again.
 pub fn allowed(attributes: &Attributes) -> Methods {
     match first(attributes, METHODS) {
         None => all_methods(),
@@ -37,8 +38,8 @@ pub fn allowed(attributes: &Attributes) -> Methods {
     }
 }
 
-/// Of the actions that set a method up, leaves the user exactly the one that is due: none where a method that counts is
-/// enrolled. `enrolled` is `None` where it cannot be told; the actions that do not count are removed then too.
+/// Of the actions that set up a method, leaves exactly the one that is needed: none if an allowed method is enrolled.
+/// `enrolled` is `None` if it is unknown. Actions for methods that are not allowed are removed in any case.
 pub fn ask(user: &mut User, allowed: &Methods, enrolled: Option<&Methods>) {
     if allowed.is_empty() {
         return;
@@ -90,7 +91,8 @@ mod tests {
         }
     }
 
-    /// After each change of methods, whatever was enrolled or lost before: one action where no factor counts, else none.
+    /// After each change of methods, whatever was enrolled or lost before: one action without an allowed method,
+    /// otherwise none.
     #[test]
     fn changed_methods_leave_exactly_the_action_that_is_due() {
         let choices = [all_methods(), [MfaMethod::TOTP].into(), [MfaMethod::WebAuthn].into()];
@@ -106,7 +108,7 @@ mod tests {
                     next.push((enrolled.clone(), user));
                 }
                 for method in MfaMethod::ALL.iter().copied() {
-                    // Keycloak removes the action of a method that a guest enrols, and adds none where one is lost.
+                    // Keycloak removes the action of a method that a guest enrols, and adds none for a lost one.
                     let (mut enrolled, mut user) = (enrolled.clone(), user.clone());
                     if !enrolled.remove(&method) {
                         enrolled.insert(method);

@@ -1,5 +1,6 @@
-//! Keycloak as the directory: partners are organizations, guests are users whose attributes hold our mark and what they were
-//! given, MFA is what Keycloak observed. `docs/keycloak.md` says what is where and why.
+//! Keycloak as the directory. Partners are organizations. Guests are users, whose attributes contain the ownership
+//! mark and the grants. MFA is the state that Keycloak observes. `docs/keycloak.md` describes the layout and its
+//! reasons.
 
 mod change_events;
 mod claims_gate;
@@ -45,7 +46,7 @@ use pages::{PAGE, Pages};
 use representations::Organization;
 use server_clock::ServerClock;
 
-/// Says what time it is.
+/// Returns the present time.
 pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A realm as the directory.
@@ -56,29 +57,29 @@ struct Inner {
     client: Client,
     tree: GroupStore,
     memory: UserCache,
-    /// Of whom applications are told anything.
+    /// The claims gate.
     audience: ClaimsGate,
-    /// Partner → its organization, as last seen. Whoever looks has the whole of it, and it is copied only to be changed.
+    /// Partner → its organization, as last read. Readers share the whole map; a change copies it.
     homes: Mutex<Arc<Homes>>,
-    /// Whose directory it is, once that is known.
+    /// The owner of the directory, once it is known.
     owner: Mutex<Option<Owner>>,
-    /// The listing of users that is under way: workspace users are found on the way to the guests.
+    /// The listing of users in progress. It also finds the workspace users.
     walk: AsyncMutex<Option<Listing>>,
-    /// One change of a guest or a partner at a time: each reads before it writes.
+    /// One change of a guest or a partner at a time, because each reads before it writes.
     locks: Locks,
-    /// Who leads.
+    /// The leader's term.
     term: Leadership,
-    /// What time it is.
+    /// The present time.
     clock: TimeSource,
-    /// How that differs from Keycloak's clock.
+    /// The difference between it and Keycloak's clock.
     server_clock: ServerClock,
-    /// Which of the realm's events were told.
+    /// The events of the realm that were reported already.
     told: EventCursor,
-    /// The accounts, as they are read live before what is given.
+    /// The accounts, read live before each grant.
     accounts: CoalescedRead<Vec<AccountRecord>>,
-    /// The shares that are remembered: what they were does not change.
+    /// The known shares. They never change.
     shares: Mutex<BTreeMap<String, ShareRecord>>,
-    /// For how long the realm's invitations last.
+    /// The lifetime of the realm's invitations.
     lifetime: Mutex<operations::Lifetime>,
 }
 
@@ -87,23 +88,23 @@ struct Listing {
     pages: Pages,
     walk: UserListing,
     users: Vec<UserRecord>,
-    /// Users who stand in the way of an address.
+    /// Users who block an address.
     strangers: Vec<GuestRecord>,
-    /// The addresses in marks.
+    /// The addresses in ownership marks.
     marked: std::collections::BTreeSet<Email>,
     seen: std::collections::BTreeSet<String>,
-    /// The last page has been read.
+    /// Whether the last page has been read.
     is_whole: bool,
 }
 
 impl Directory {
-    /// A directory in a realm. No call is made yet.
+    /// Creates a directory in a realm, without a call.
     pub fn new(settings: Settings, clock: TimeSource) -> Result<Self, Error> {
         let server_clock = ServerClock::new(Arc::clone(&clock));
         Ok(Self::with(Client::new(settings)?, clock, server_clock))
     }
 
-    /// The same for tests, in which Keycloak has the times of this clock.
+    /// The same for tests in which Keycloak's times follow this clock.
     pub fn played(settings: Settings, clock: TimeSource) -> Result<Self, Error> {
         Ok(Self::with(Client::new(settings)?, clock, ServerClock::same()))
     }
@@ -133,7 +134,7 @@ impl Directory {
         }))
     }
 
-    /// An answer early where the realm cannot be used, with what to do.
+    /// Fails early with a fix if the realm cannot be used.
     pub async fn reachable(&self) -> Result<(), Error> {
         users::profile::check(&self.0.client).await?;
         groups::reachable(&self.0.client, &self.0.tree).await
@@ -167,7 +168,7 @@ impl Inner {
         UserReader { client: &self.client, memory: &self.memory, audience, server_clock, homes, owner, now: self.now() }
     }
 
-    /// All organizations with a mark of ours; what is known of them is what was read now.
+    /// All organizations with an ownership mark. The result replaces the known ones.
     async fn list_organizations(&self) -> Result<Vec<PartnerRecord>, Error> {
         match self.known_owner() {
             Some(_) => self.still_ours().await?,
@@ -186,7 +187,7 @@ impl Inner {
         Ok(found.into_values().map(|(record, _)| record).collect())
     }
 
-    /// Which partner each organization is; those that are none are left out.
+    /// The partner of each organization. Organizations without a partner are omitted.
     fn tell_partners(&self, all: Vec<Organization>) -> BTreeMap<PartnerId, (PartnerRecord, Organization)> {
         let (homes, owner) = (self.homes(), self.known_owner());
         let was: BTreeMap<&str, _> =
@@ -218,7 +219,7 @@ impl Inner {
         found
     }
 
-    /// One look at the groups of ours: whose directory it is, and everything else that they say.
+    /// Reads the groups directly below guestlist's root in one call: the owner, and all other data of that level.
     async fn survey(&self) -> Result<Option<Owner>, Error> {
         let children = groups::survey(&self.client, &self.tree).await?;
         self.audience.learn(&children);
@@ -231,8 +232,8 @@ impl Inner {
         Ok(owner)
     }
 
-    /// A realm that was ours and is not any more was made anew, restored or taken over: what it lists is not what became of
-    /// our guests.
+    /// Fails if the realm has lost its owner or has another one: it was created again, restored or taken over. Its
+    /// listings then do not show the present guests.
     async fn still_ours(&self) -> Result<(), Error> {
         let Some(known) = self.known_owner() else { return Ok(()) };
         match self.survey().await? {
@@ -246,7 +247,7 @@ impl Inner {
         self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The accounts, read after this was called.
+    /// The accounts, from a read that began after this call.
     async fn accounts_now(&self) -> Result<Arc<Vec<AccountRecord>>, Error> {
         self.accounts.get(self.list_accounts()).await
     }

@@ -18,13 +18,13 @@ use crate::directory::keycloak::users::reader::Home;
 use crate::directory::keycloak::users::{guest, profile, strangers};
 use crate::domain::Email;
 
-/// How many pages of users are read at once: a page takes the server long, and one behind the last takes it no time.
+/// The number of concurrent page reads. A page is expensive for the server, except pages behind the last one.
 const AT_ONCE: usize = 3;
-/// How many are read before they are handed on.
+/// The number of pages that are read before their guests are returned.
 const TOGETHER: usize = 6;
 
 impl Inner {
-    /// Some pages of guests, several at a time. Workspace users who come by are kept for who asks for them.
+    /// Several pages of guests. Workspace users on these pages are kept for their own listing.
     async fn list_guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Error> {
         let mut held = self.walk.lock().await;
         if page.is_none() {
@@ -42,7 +42,7 @@ impl Inner {
         let mut step = PageStep::On;
         let mut read = Vec::new();
         {
-            // Nothing else is waited for meanwhile: one of them may be renewing the token that everything else needs.
+            // No other call may wait in this loop: one of the reads may be renewing the token that all calls need.
             let max = listing.pages.size();
             let ahead = stream::iter(listing.pages.ahead().take(TOGETHER));
             let mut pages = ahead.map(|first| people.page(first, max)).buffered(AT_ONCE);
@@ -50,7 +50,8 @@ impl Inner {
                 && let Some(users) = pages.next().await
             {
                 let users = match users {
-                    // A slow realm answers for fewer: what was read so far is handed on, and smaller pages follow.
+                    // A slow realm manages fewer users: return the pages that were read, and continue with smaller
+                    // ones.
                     Err(ClientError::Late { .. }) if listing.pages.shrink() => break,
                     users => users?,
                 };
@@ -74,7 +75,7 @@ impl Inner {
             Ok(items)
         };
         let shown = async {
-            // A realm that does not show our attributes any more seems to have no guest of ours at all.
+            // If the realm hides guestlist's attributes, it seems to have no guests.
             if step == PageStep::End { profile::check(&self.client).await } else { Ok(()) }
         };
         let (mut items, ()) = futures::try_join!(told, shown)?;
@@ -95,7 +96,7 @@ impl Inner {
     }
 
     async fn list_users(&self) -> Result<Page<UserRecord>, Error> {
-        // A listing that failed, or is still being read, does not have all users.
+        // A listing that failed or is incomplete does not have all users.
         if let Some(listing) = self.walk.lock().await.take_if(|listing| listing.is_whole) {
             return Ok(Page { items: listing.users, next: None });
         }
@@ -116,7 +117,7 @@ impl Inner {
             None => Vec::new(),
         };
         if known.is_some() && found.is_empty() {
-            // Somebody deleted it: nobody is a member of it any more.
+            // The organization was deleted, so its memberships are gone.
             self.all_changed();
         }
         if found.is_empty() {
@@ -127,7 +128,7 @@ impl Inner {
         Ok(read)
     }
 
-    /// The organizations that a question finds.
+    /// The organizations that a query finds.
     pub(super) async fn organizations_with(&self, question: &str) -> Result<Vec<Organization>, Error> {
         let call = Call::get(LIST_ORGANIZATIONS, &["organizations"]).with("q", question);
         Ok(self.client.call(call.with("briefRepresentation", false).page(0, PAGE)).await?.read()?)
@@ -160,7 +161,7 @@ impl Inner {
         Ok(found.into_iter().find(|user| user.username.eq_ignore_ascii_case(address.as_str())))
     }
 
-    /// A guest's record from his user, with everything that he does not say himself looked up.
+    /// Reads a guest's record from the user and, for all other facts, from Keycloak.
     pub(super) async fn look(&self, user: &User) -> Result<Option<GuestRecord>, Error> {
         let partner = guest::recorded(user).partner;
         if let Some(partner) = partner.filter(|partner| self.organization(partner).is_none()) {
@@ -169,7 +170,7 @@ impl Inner {
         match optional(self.people().look(user).await) {
             Ok(Some(record)) => Ok(record),
             Err(failed) => Err(failed.into()),
-            // The organization that he was looked for in is not there any more.
+            // The guest's organization no longer exists.
             Ok(None) => {
                 if let Some(partner) = guest::recorded(user).partner {
                     self.read_partner(&partner).await?;
@@ -191,7 +192,7 @@ fn whole<T>(items: Vec<T>) -> Page<T> {
 }
 
 impl DirectoryReader for Directory {
-    /// Where the realm would show what we keep to users, let them edit it, or drop it, it is not used.
+    /// Fails if the realm would show guestlist's attributes to users, let them edit them, or drop them.
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
         profile::check(&self.0.client).boxed()
     }
@@ -212,7 +213,7 @@ impl DirectoryReader for Directory {
         self.0.client.waiting()
     }
 
-    /// By the client, each to its kind.
+    /// The client sets a deadline for each kind of call.
     fn bounds_calls(&self) -> bool {
         true
     }
@@ -225,7 +226,7 @@ impl DirectoryReader for Directory {
         self.0.cursor().boxed()
     }
 
-    /// Each time asks for the owner and for two kinds of events.
+    /// Each poll reads the owner and two kinds of events.
     fn poll(&self) -> std::time::Duration {
         std::time::Duration::from_secs(2)
     }

@@ -1,5 +1,5 @@
-//! A partner as Keycloak keeps it: an organization, whose attributes hold our mark. Its alias never changes and cannot
-//! collide between namespaces; its name is what a guest reads in his invitation.
+//! A partner as an organization, whose attributes contain the ownership mark. Its alias never changes and cannot
+//! collide between namespaces. Its name is shown to guests in their invitation.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,34 +18,35 @@ const UID: &str = "guestlist.uid";
 const HOST_ADMINS: &str = "guestlist.host-admins";
 const SUSPENDED: &str = "guestlist.suspended";
 const DEACTIVATED_AT: &str = "guestlist.deactivated-at";
-/// What of the name did not fit into the organization's.
+/// The rest of a name that is too long for the organization's name.
 const NAME_REST: &str = "guestlist.name-rest";
 const ALL: [&str; 10] =
     [ID, INSTALLATION, CLUSTER, NAMESPACE, NAME, UID, HOST_ADMINS, SUSPENDED, DEACTIVATED_AT, NAME_REST];
-/// How long an organization's name may be.
+/// The maximum length of an organization's name.
 const LONGEST: usize = 255;
 
-/// The organization is switched off.
+/// The organization is disabled.
 const OFF: &str = "off";
-/// It is left on, for the sake of members whom guestlist did not make.
+/// The organization stays enabled because of members that guestlist did not create.
 const LEFT_ON: &str = "left on";
 
-/// How much of a UID an alias shows.
+/// The length of the UID's part in an alias.
 const UID_SHOWN: usize = 8;
 
-/// What is known of an organization besides what it says.
+/// Facts about an organization besides its own attributes.
 #[derive(Clone, Copy, Default)]
 pub struct PartnerContext<'a> {
-    /// Whose realm it is.
+    /// The owner of the realm.
     pub owner: Option<&'a Owner>,
-    /// Whose it was when it was last seen.
+    /// The organization's partner and ownership mark at the last read.
     pub was: Option<(&'a PartnerId, &'a OwnershipMark)>,
-    /// Keycloak's identifier of the organization that by its alias is the partner that this one says it is.
+    /// Keycloak's identifier of the organization that has the alias of the partner named here.
     pub whose: Option<&'a str>,
 }
 
-/// Reads a partner's record. `None`: nothing says whose the organization is. One that says that it is a partner whose another one
-/// is by its alias, which never changes, is the one that its own alias and mark say: somebody edited what it says.
+/// Reads a partner's record. `None`: no data identifies the partner. The organization may name a partner while
+/// another organization has that partner's alias, which never changes. Its identifier was edited then, and its own
+/// alias and ownership mark decide.
 pub fn record(organization: &Organization, known: PartnerContext<'_>) -> Option<PartnerRecord> {
     let own = own_id(organization);
     let anothers = own.is_some() && known.whose.is_some_and(|other| other != organization.id);
@@ -54,17 +55,17 @@ pub fn record(organization: &Organization, known: PartnerContext<'_>) -> Option<
     Some(read(organization, &id).unwrap_or_else(|| damaged(organization, id, known)))
 }
 
-/// Which partner an organization says that it is.
+/// The partner identifier in the organization's attributes.
 pub fn said_id(organization: &Organization) -> Option<PartnerId> {
     first(&organization.attributes, ID).map(|id| PartnerId(id.to_owned()))
 }
 
-/// Which partner an organization is by its alias and its mark.
+/// The partner identifier from the organization's alias and ownership mark.
 pub fn own_id(organization: &Organization) -> Option<PartnerId> {
     own_mark(organization).map(|mark| PartnerId::of(&mark.uid))
 }
 
-/// The mark of an organization that has the alias that goes with it: nobody else's can have it.
+/// The ownership mark, if the alias matches it. No other organization can have that alias.
 fn own_mark(organization: &Organization) -> Option<OwnershipMark> {
     mark(&organization.attributes).filter(|mark| alias(mark) == organization.alias)
 }
@@ -97,9 +98,8 @@ fn read(organization: &Organization, id: &PartnerId) -> Option<PartnerRecord> {
     })
 }
 
-/// A partner whose mark does not read as a whole: edited by hand, or half of it removed. Its members are its guests all the
-/// same. It is read as far as it does, and without Host Admins, so that it differs from what it should be until it is
-/// written again.
+/// A partner with an incomplete ownership mark, edited by hand or partly removed. Its members are still its guests.
+/// The record contains the readable parts and no Host Admins, so it differs from the spec until it is written again.
 fn damaged(organization: &Organization, id: PartnerId, known: PartnerContext<'_>) -> PartnerRecord {
     tracing::warn!(
         organization = organization.alias,
@@ -107,7 +107,7 @@ fn damaged(organization: &Organization, id: PartnerId, known: PartnerContext<'_>
     );
     let value = |name| first(&organization.attributes, name);
     let was = |part: fn(&OwnershipMark) -> &str| known.was.map(|(_, mark)| part(mark)).unwrap_or_default();
-    // What is in a realm of ours is no other installation's for saying nothing.
+    // Without an owner in its mark, an organization belongs to the owner of the realm.
     let owned = |part: fn(&Owner) -> &str| known.owner.map(part).unwrap_or_default();
     PartnerRecord {
         id,
@@ -126,21 +126,21 @@ fn damaged(organization: &Organization, id: PartnerId, known: PartnerContext<'_>
     }
 }
 
-/// Of several organizations that say that they are one partner somebody copied one. The one with the alias that we gave it is
-/// the partner's, else the one that was it until now.
+/// The order of organizations with the same partner identifier, of which all but one are copies. The first is the one
+/// with guestlist's alias, otherwise the one that was the partner's until now.
 pub fn is_before(one: &Organization, other: &Organization, until_now: Option<&str>) -> bool {
     let place =
         |organization: &Organization| (own_mark(organization).is_none(), until_now != Some(organization.id.as_str()));
     (place(one), &one.id) < (place(other), &other.id)
 }
 
-/// The question for organizations with a mark's UID.
+/// The query for organizations with the UID of an ownership mark.
 pub fn with_uid(mark: &OwnershipMark) -> String {
     format!("{UID}:\"{}\"", mark.uid)
 }
 
-/// Whether an organization that nobody can tell the partner of is this one's: it has the alias or the UID that nobody else's
-/// has, and nothing of its mark that still reads says otherwise.
+/// Whether an organization without a readable partner is this one's: its alias or UID matches, and no readable part
+/// of its mark contradicts.
 pub fn is_left_of(organization: &Organization, record: &PartnerRecord) -> bool {
     let value = |name| first(&organization.attributes, name);
     let is = |name, ours: &str| value(name).is_none_or(|said| said == ours);
@@ -153,17 +153,17 @@ pub fn is_left_of(organization: &Organization, record: &PartnerRecord) -> bool {
         && is(UID, &record.mark.uid)
 }
 
-/// What the name says besides of an organization that somebody switched on or off.
+/// A suffix of the name of an organization that an administrator enabled or disabled.
 const SWITCHED: &str = " (switched by hand)";
 
-/// The name that people see. Of an organization that somebody switched on or off it says so: it differs from what it should be
+/// The display name. If an administrator enabled or disabled the organization, a suffix makes it differ from the spec
 /// until it is written again.
 fn display_name(organization: &Organization) -> String {
     let suffix = format!(" ({})", organization.alias);
     let name = organization.name.strip_suffix(&suffix).unwrap_or(&organization.name);
     let name = format!("{name}{}", first(&organization.attributes, NAME_REST).unwrap_or_default());
     let right = match first(&organization.attributes, SUSPENDED) {
-        // One that was deactivated stays as it was left.
+        // A deactivated organization is not corrected.
         _ if organization.attributes.contains_key(DEACTIVATED_AT) => true,
         Some(OFF) => !organization.enabled,
         Some(_) | None => organization.enabled,
@@ -171,12 +171,12 @@ fn display_name(organization: &Organization) -> String {
     if right { name } else { format!("{name}{SWITCHED}") }
 }
 
-/// A name as it is meant.
+/// A name without the suffix.
 pub fn plain(display_name: &str) -> &str {
     display_name.strip_suffix(SWITCHED).unwrap_or(display_name)
 }
 
-/// Writes a record into an organization's attributes; those of others stay as they are.
+/// Writes a record into an organization's attributes. Attributes of others stay.
 fn write(record: &PartnerRecord, attributes: &mut Attributes, enabled: bool) {
     for name in ALL {
         attributes.remove(name);
@@ -203,7 +203,7 @@ pub fn alias(mark: &OwnershipMark) -> String {
     format!("{}-{}-{shown}", mark.namespace, mark.name)
 }
 
-/// The organization as it shall be. Where the name is another organization's, the alias tells them apart.
+/// The wanted organization. If another one has the name, the alias distinguishes them.
 pub fn body(record: &PartnerRecord, existing: Option<&Organization>, name_is_taken: bool, enabled: bool) -> Value {
     let alias = existing.map_or_else(|| alias(&record.mark), |organization| organization.alias.clone());
     let mut attributes = existing.map(|organization| organization.attributes.clone()).unwrap_or_default();
@@ -225,14 +225,14 @@ pub fn body(record: &PartnerRecord, existing: Option<&Organization>, name_is_tak
     })
 }
 
-/// An organization as it is without our mark.
+/// An organization without its ownership mark.
 pub fn unmarked(organization: &Organization) -> Value {
     let mut attributes = organization.attributes.clone();
     attributes.retain(|name, _| !ALL.contains(&name.as_str()));
     as_it_is(organization, organization.enabled, &attributes)
 }
 
-/// An organization as it is, switched off.
+/// An organization with the same content, disabled.
 pub fn switched_off(organization: &Organization) -> Value {
     as_it_is(organization, false, &organization.attributes)
 }
@@ -310,7 +310,7 @@ mod tests {
             let written: Organization = serde_json::from_value(body(&record_of, None, taken, true)).unwrap();
             assert!(written.name.encode_utf16().count() <= LONGEST, "{}", written.name);
             assert_eq!(record(&written, PartnerContext::default()).as_ref(), Some(&record_of));
-            // And a shorter one leaves nothing of it behind.
+            // A shorter name leaves no rest.
             let short = PartnerRecord { display_name: "Acme".to_owned(), ..record_of };
             let written: Organization = serde_json::from_value(body(&short, Some(&written), taken, true)).unwrap();
             assert_eq!(record(&written, PartnerContext::default()), Some(short));

@@ -1,45 +1,45 @@
-//! A listing by offset, read so that nobody is left out when others come and go meanwhile.
+//! A listing by offset that misses no row while other rows come and go.
 
 use std::collections::BTreeSet;
 
 use super::super::Error;
 use super::client::ClientError;
 
-/// How many are read at once, where each is told in full.
+/// The page size for complete records.
 pub const PAGE: usize = 100;
 
-/// The smallest page, where larger ones take too long.
+/// The minimum page size, if larger pages take too long.
 const SMALLEST: usize = 10;
 
-/// Where a listing by offset goes on, so that nobody is left out when others go meanwhile: each page shares somebody with
-/// the one before.
+/// The position of a listing by offset. Each page shares a row with the one before, so that no row is missed while
+/// others go.
 ///
-/// A page may be short though more follow. Keycloak takes the rows of a page first and then drops some of them: users that
-/// their federation has lost, and groups that were deleted at that moment. A short page is therefore the last one only if the
-/// next page is empty. If Keycloak drops the whole page after a short one, the listing ends early.
+/// A page may be short though more follow. Keycloak takes the rows of a page first and then drops some of them: users
+/// that their federation has lost, and groups that were deleted at that moment. A short page is therefore the last
+/// one only if the next page is empty. If Keycloak drops the whole page after a short one, the listing ends early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pages {
     size: usize,
-    /// A page of fewer rows is the last one, whatever may be behind it.
+    /// A page with fewer rows is the last one, whatever follows.
     ends_below: usize,
     first: usize,
     last_seen: Vec<String>,
     is_short: bool,
     /// The next page begins before the one that was read last.
     is_back: bool,
-    /// Where the page began that was farthest on, and how many were read since.
+    /// The offset of the furthest page, and the number of pages read since.
     furthest: usize,
     turns: usize,
 }
 
-/// What comes after a page.
+/// The step after a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageStep {
     /// The next page.
     On,
-    /// It went too far: rows are gone. Further back.
+    /// Rows have gone, so the page does not join the one before: go back.
     Back,
-    /// That was the last.
+    /// That was the last page.
     End,
 }
 
@@ -57,22 +57,22 @@ fn torn_pages() -> Error {
 }
 
 impl Default for Pages {
-    /// For the listing of all users, of which a federation may have lost any number.
+    /// The listing of all users, of which a federation may have lost any number.
     fn default() -> Self {
         Self { ends_below: 1, ..Self::of(PAGE) }
     }
 }
 
 impl Pages {
-    /// From the beginning, in pages of this size. For listings that lose few rows at a time: a page that is less than half full
-    /// ends the listing without another call.
+    /// A listing from the beginning, in pages of this size. It is for listings that lose few rows at a time: a page
+    /// that is less than half full ends them without another call.
     pub fn of(size: usize) -> Self {
         let (first, furthest, turns) = (0, 0, 0);
         let (is_short, is_back) = (false, false);
         Self { size, ends_below: size / 2, first, last_seen: Vec::new(), is_short, is_back, furthest, turns }
     }
 
-    /// Smaller pages from here on: one of this size took too long. Whether there are any.
+    /// Reduces the page size after a late page. Returns whether a smaller size is possible.
     pub fn shrink(&mut self) -> bool {
         let smaller = (self.size / 4).max(SMALLEST);
         let shrinks = smaller < self.size;
@@ -81,22 +81,22 @@ impl Pages {
         shrinks
     }
 
-    /// How many a page holds.
+    /// The page size.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// Where the next page begins.
+    /// The offset of the next page.
     pub fn first(&self) -> usize {
         self.first
     }
 
-    /// Where this page and those after it begin, if nobody goes meanwhile.
+    /// The offsets of this page and those after it, if no rows go meanwhile.
     pub fn ahead(&self) -> impl Iterator<Item = usize> + use<> {
         (self.first..).step_by(self.size - 1)
     }
 
-    /// Takes in a page. Fails if the listing cannot be read to its end.
+    /// Adds a page. Fails if the listing cannot be read to its end.
     pub fn turn(&mut self, ids: &[String]) -> Result<PageStep, Error> {
         if self.first > self.furthest {
             (self.furthest, self.turns) = (self.first, 0);
@@ -130,7 +130,7 @@ impl Pages {
     }
 }
 
-/// All of a listing, each once.
+/// Reads a whole listing, each row once.
 pub async fn all<T, F>(
     size: usize,
     id: impl Fn(&T) -> &str,
@@ -160,7 +160,7 @@ where
 mod tests {
     use super::*;
 
-    /// Reads everybody while some go after each page.
+    /// Reads all rows while some of them go after each page.
     fn read(mut everybody: Vec<String>, mut going: impl FnMut(usize, &mut Vec<String>)) -> BTreeSet<String> {
         let (mut seen, mut pages, mut turn) = (BTreeSet::new(), Pages::default(), 0);
         loop {

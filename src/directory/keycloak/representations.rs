@@ -1,4 +1,5 @@
-//! What Keycloak sends, as far as we read it. What it sends besides is ignored; what it leaves out has a default.
+//! Keycloak's representations, as far as guestlist reads them. Other fields are ignored, and missing ones have a
+//! default.
 
 use std::collections::BTreeMap;
 
@@ -21,9 +22,9 @@ pub struct User {
     pub email_verified: bool,
     /// Whether a one-time password is set up.
     pub totp: bool,
-    /// When he was made, in milliseconds since 1970.
+    /// When the user was created, in milliseconds since 1970.
     pub created_timestamp: Option<i64>,
-    /// Tokens that were issued before this are not valid, in seconds since 1970.
+    /// Tokens issued before this time are invalid, in seconds since 1970.
     pub not_before: i64,
     pub required_actions: Vec<String>,
     pub attributes: Attributes,
@@ -70,7 +71,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// When it was made; the beginning of time where Keycloak does not say.
+    /// When the credential was created; the Unix epoch if Keycloak does not say.
     pub fn created(&self) -> Timestamp {
         self.created_date.and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
@@ -86,17 +87,17 @@ pub struct Organization {
     pub enabled: bool,
     pub description: Option<String>,
     pub redirect_url: Option<String>,
-    /// Kept as they are: a write that leaves them out erases them.
+    /// Stored unchanged, because a write without them erases them.
     pub domains: Vec<serde_json::Value>,
     pub attributes: Attributes,
 }
 
-/// A member of an organization, as far as a listing in brief says.
+/// A member of an organization, as in a brief listing.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Member {
     pub id: String,
-    /// `MANAGED`: he goes for good when his membership goes.
+    /// `MANAGED`: Keycloak deletes the user together with the membership.
     pub membership_type: String,
 }
 
@@ -119,7 +120,7 @@ pub struct Invitation {
 pub struct Group {
     pub id: String,
     pub name: String,
-    /// From the root, with slashes; empty where the answer does not say.
+    /// From the root, with slashes; empty if the response has none.
     pub path: String,
     pub attributes: Attributes,
 }

@@ -1,8 +1,8 @@
-//! Keycloak's clock and ours. Every time that Keycloak sends (of enrolments, of invitations) is translated into our clock
-//! where it is read; no other code has to consider the difference.
+//! Keycloak's clock and guestlist's. Each time that Keycloak sends (of enrolments, of invitations) is converted to
+//! guestlist's clock where it is read. No other code has to consider the difference.
 //!
-//! Keycloak tells its time in the tokens that it issues to us, in whole seconds. It sends no `Date` header itself (measured
-//! on 26.7.3); one that arrives is of a proxy.
+//! Keycloak's time is in the tokens that it issues, in whole seconds. It sends no `Date` header itself (measured on
+//! 26.7.3); a proxy may add one.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,20 +12,20 @@ use tokio::time::Instant;
 use super::TimeSource;
 use super::client::Client;
 
-/// A reading in whole seconds leaves one open.
+/// The uncertainty of a reading in whole seconds.
 const PRECISION: SignedDuration = SignedDuration::from_secs(1);
-/// As much as clocks that are kept in step differ: no reason for a new difference.
+/// The normal difference between synchronized clocks, which does not change the known one.
 const SLACK: SignedDuration = SignedDuration::from_secs(1);
 /// A difference of more than this is reported.
 const REPORTED: SignedDuration = SignedDuration::from_secs(5);
 
-/// How far our clock is ahead of Keycloak's.
+/// The time by which guestlist's clock is ahead of Keycloak's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClockOffset(SignedDuration);
 
 impl ClockOffset {
-    /// The difference after a reading between two instants of our clock. It stays what it was, or becomes none, where the
-    /// reading allows that: times that are read twice are the same then.
+    /// The difference after a reading between two instants of guestlist's clock. If the reading allows it, the
+    /// difference stays the same or becomes zero. A time that is read twice then has the same value.
     fn after(self, asked: Timestamp, answered: Timestamp, second: i64) -> Self {
         let Ok(theirs) = Timestamp::from_second(second) else { return self };
         let least = asked.duration_since(theirs).saturating_sub(PRECISION);
@@ -34,17 +34,17 @@ impl ClockOffset {
         [self, Self::default()].into_iter().find(fits).unwrap_or_else(|| Self(least.saturating_add(most) / 2))
     }
 
-    /// An instant of Keycloak's clock in ours, both in milliseconds since 1970.
+    /// Converts an instant from Keycloak's clock to guestlist's, both in milliseconds since 1970.
     pub fn milliseconds(self, theirs: i64) -> i64 {
         theirs.saturating_add(i64::try_from(self.0.as_millis()).unwrap_or(0))
     }
 
-    /// An instant of ours in Keycloak's clock, both in milliseconds since 1970.
+    /// Converts an instant from guestlist's clock to Keycloak's, both in milliseconds since 1970.
     pub fn theirs(self, ours: i64) -> i64 {
         ours.saturating_sub(i64::try_from(self.0.as_millis()).unwrap_or(0))
     }
 
-    /// An instant of Keycloak's clock in ours, both in seconds since 1970.
+    /// Converts an instant from Keycloak's clock to guestlist's, both in seconds since 1970.
     pub fn seconds(self, theirs: i64) -> i64 {
         theirs.saturating_add(self.0.as_secs())
     }
@@ -62,25 +62,25 @@ impl ClockOffset {
     }
 }
 
-/// Our clock, and how it differs from Keycloak's.
+/// guestlist's clock, and its difference from Keycloak's.
 pub struct ServerClock {
-    /// `None`: Keycloak's times are in our clock already.
+    /// `None`: Keycloak's times need no conversion.
     ours: Option<TimeSource>,
     known: Mutex<ClockOffset>,
 }
 
 impl ServerClock {
-    /// Compares Keycloak's clock with ours.
+    /// Compares Keycloak's clock with guestlist's.
     pub fn new(ours: TimeSource) -> Self {
         Self { ours: Some(ours), known: Mutex::default() }
     }
 
-    /// Takes Keycloak's times as they are.
+    /// Uses Keycloak's times without conversion.
     pub fn same() -> Self {
         Self { ours: None, known: Mutex::default() }
     }
 
-    /// The difference by the latest reading.
+    /// The difference according to the latest reading.
     pub fn difference(&self, client: &Client) -> ClockOffset {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(ours), Some(reading)) = (&self.ours, client.clock_reading()) else { return *known };
@@ -112,18 +112,18 @@ mod tests {
 
     use super::*;
 
-    /// An instant of ours in the middle of a day, in milliseconds since 1970.
+    /// An instant in the middle of a day, in milliseconds since 1970.
     const NOW: i64 = 1_790_000_000_000;
 
     fn at(milliseconds: i64) -> Timestamp {
         Timestamp::from_millisecond(milliseconds).unwrap()
     }
 
-    /// The difference after readings of clocks that are this far apart, which took so long.
+    /// The difference after readings of clocks that are `ahead` apart, each with its time and duration.
     fn read(start: ClockOffset, ahead: i64, readings: &[(i64, i64)]) -> ClockOffset {
         readings.iter().fold(start, |known, (when, took)| {
             let asked = NOW + when;
-            // Keycloak read its clock somewhere in between.
+            // Keycloak read its clock in the middle of the call.
             let second = (asked + took / 2 - ahead).div_euclid(1000);
             known.after(at(asked), at(asked + took), second)
         })
@@ -145,7 +145,7 @@ mod tests {
 
         #[test]
         fn difference_of_steady_clocks_does_not_change(ahead in -200_000_000..200_000_000i64, first in readings(), later in readings()) {
-            // Between the two a first reading may allow for none, and a later one not.
+            // Between these bounds, a first reading may allow zero and a later one may not.
             prop_assume!(ahead.abs() < 900 || ahead.abs() > 2_500);
             let difference = read(ClockOffset::default(), ahead, &first);
             prop_assert_eq!(read(difference, ahead, &later), difference);

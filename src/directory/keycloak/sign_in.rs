@@ -1,5 +1,5 @@
-//! Whether the realm's sign-in enforces MFA: the flows in use, and those that applications use instead. Reading them takes
-//! the role `view-realm`; nothing else depends on it.
+//! Whether the realm's sign-in enforces MFA: the flows in use, and those that applications use instead. Only this
+//! check needs the role `view-realm`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,14 @@ use super::client::{Call, Client, ClientError, optional};
 use super::endpoints::{FLOW_CLIENTS, FLOW_CONFIG, FLOW_STEPS, FLOWS, GET_REALM, VIEW_REALM};
 use super::setup::mfa_flows::{GATES, MfaGate, MissingFlow, Rows};
 
-/// How many settings are read at once.
+/// The number of concurrent reads.
 const AT_ONCE: usize = 4;
-/// How many applications of a flow are read and named.
+/// The maximum number of applications of a flow that are read and named.
 const NAMED: usize = 20;
 /// The fix of a flow.
 const FIX: &str = "`guestlist directory setup` sets it or says what to add";
 
-/// Checks it.
+/// Checks the sign-in flows. A failed check is [`SignInGate::Unknown`].
 pub async fn check(client: &Client) -> SignInGate {
     match ways_around(client).await {
         Ok(Some(ways)) if ways.is_empty() => SignInGate::Enforced,
@@ -31,10 +31,10 @@ pub async fn check(client: &Client) -> SignInGate {
     }
 }
 
-/// Each way around the gate. `None`: the service account may not read the flows.
+/// Each way to sign in without the MFA check. `None`: the service account may not read the flows.
 async fn ways_around(client: &Client) -> Result<Option<Vec<String>>, ClientError> {
     let realm: Value = client.call(Call::get(GET_REALM, &[])).await?.read()?;
-    // Without the role Keycloak shows a few fields of the realm, and not this one.
+    // Without the role, Keycloak shows only a few fields of the realm, without this one.
     if !GATES.iter().all(|gate| realm[gate.binding].is_string()) {
         return Ok(None);
     }
@@ -57,7 +57,8 @@ async fn ways_around(client: &Client) -> Result<Option<Vec<String>>, ClientError
 
 /// The applications that use another flow than the realm's.
 async fn of_applications(client: &Client, in_use: &BTreeSet<&str>) -> Result<Vec<String>, ClientError> {
-    // The endpoint of the console: which applications use a flow, without the right to read the applications themselves.
+    // The console's endpoint: it lists the applications of a flow, without the right to read the applications
+    // themselves.
     let flows: Vec<Value> =
         client.call(Call::get(FLOWS, &["ui-ext", "authentication-management", "flows"])).await?.read()?;
     let mut ways = Vec::new();

@@ -1,5 +1,5 @@
-//! What a platform team declares in a realm beside guests: accounts with their Owners, and people where nobody else keeps
-//! them.
+//! Data of a realm besides guests, for the platform team: accounts with their Owners, and users that no other system
+//! manages.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::guest::names;
 use crate::domain::Email;
 
-/// Among how many users of a realm a misspelt Owner is looked for.
+/// The number of users that are searched for a similar address of an Owner.
 const SUGGESTED: usize = 500;
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
@@ -25,7 +25,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
 }
 
 impl Directory {
-    /// Everything that the realm holds of ours and of the workspace's.
+    /// The whole content of the realm, both guestlist's and the workspace's.
     pub async fn everything(&self) -> Result<Snapshot, Error> {
         Ok(Snapshot {
             partners: pages(|page| self.partners(page)).await?,
@@ -39,8 +39,9 @@ impl Directory {
         })
     }
 
-    /// Adds and updates accounts, and adds users where `people` says so; removes nothing. Everything is read before anything
-    /// is written; in a rehearsal nothing is. An entry that fails is reported with its cause, and the others go on.
+    /// Adds and updates accounts, and adds users if `people` allows it; removes nothing. It reads everything before
+    /// the first write; a rehearsal writes nothing. A failed entry is reported with its cause, and the others
+    /// continue.
     pub async fn import(&self, import: &Import, people: UserChanges, rehearsal: bool) -> Result<Imported, Error> {
         let planned = plan(import, people, &self.known_of(import, people).await?);
         if rehearsal { Ok(planned.said) } else { Ok(self.write_import(planned).await) }
@@ -78,7 +79,7 @@ impl Directory {
                 return refuse(format!("{} is a guest; delete the membership before importing a user", user.email));
             }
             if let Some(held) = self.known_user(&user.email).await? {
-                // A name without what the realm refuses in names is the same name.
+                // Names that are equal without the characters that the realm refuses count as equal.
                 let held = match held {
                     KnownUser::Workspace(held) if names(&held.name) == names(&user.name) => {
                         KnownUser::Workspace(UserRecord { name: user.name.clone(), ..held })
@@ -118,7 +119,7 @@ impl Directory {
         Ok(guest::person(&user).map(KnownUser::Workspace))
     }
 
-    /// An account changes hands.
+    /// Replaces the Owners of an account.
     pub async fn set_owner(&self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Error> {
         let old = self.known_account(account).await?;
         self.no_guest_owns(account, owners.iter()).await?;
@@ -127,7 +128,7 @@ impl Directory {
         Ok(new != old)
     }
 
-    /// An account goes, or comes back.
+    /// Deletes or restores an account.
     pub async fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Error> {
         let old = self.known_account(account).await?;
         let new = AccountRecord { deleted, ..old.clone() };

@@ -1,5 +1,5 @@
-//! First acceptance: a user made, revived or adopted, with our mark, and one invitation. The record is written before the
-//! mail is asked for, so that a crash between the two sends none rather than two.
+//! First acceptance: a user who is created, reactivated or adopted, with the ownership mark, and one invitation. The
+//! record is written before the mail is requested, so a crash in between sends no mail rather than two.
 
 use crate::util::small_map::SmallMap;
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ use crate::directory::keycloak::users::guest::{UPDATE_PASSWORD, names};
 use crate::directory::keycloak::users::reader::{UserReader, methods};
 use crate::domain::Email;
 
-/// The mails that a user had before.
+/// The earlier mails to a user.
 type Mailed = (Option<Timestamp>, Vec<SentMail>);
 
 impl Inner {
@@ -70,7 +70,7 @@ impl Inner {
             deactivated_at: None,
         };
         let organization = self.home(partner).await?;
-        // A guest is never Owner.
+        // A guest is never an Owner.
         if self.accounts_now().await?.iter().any(|account| account.owners.contains(address)) {
             return Err(Error::Exists { what: address.to_string() });
         }
@@ -83,7 +83,7 @@ impl Inner {
             super::super::representations::first(&user.attributes, guest::ADDRESS) != Some(address.as_str())
         };
         if known.as_ref().is_some_and(other) {
-            // A record of that identifier and another address: somebody else's.
+            // Another address has a record with this identifier.
             return Err(Error::Exists { what: address.to_string() });
         }
         let nobody_known = known.is_none() && mark.origin == Origin::Created;
@@ -119,8 +119,8 @@ impl Inner {
         }
     }
 
-    /// A new user, without a password: he chooses one when he has followed his invitation. `None`: there is somebody with
-    /// that address or name.
+    /// Creates a user without a password; the guest sets one after following the invitation. `None`: the address or
+    /// the username is in use.
     async fn make(&self, new: &GuestRecord, username: String, at: Timestamp) -> Result<Option<User>, Error> {
         let (first_name, last_name) = names(&new.display_name);
         let mut user = User {
@@ -157,7 +157,7 @@ impl Inner {
         }
     }
 
-    /// A user who is there already: ours from before, or somebody to adopt.
+    /// Invites an existing user: a deactivated guest, or a workspace user to adopt.
     async fn take_up(
         &self,
         people: &UserReader<'_>,
@@ -195,13 +195,13 @@ impl Inner {
             let message = format!("{} has another address in Keycloak now: {}", new.address, user.email);
             return Err(Error::Refused { message });
         }
-        // He starts at Invited, wherever he was left: only the invitation makes him a member.
+        // The guest starts at Invited, whatever the earlier state: only the invitation makes the user a member.
         if !self.take_out(organization, &user).await? {
             return Err(exists());
         }
         let mfa = match &before {
             Some(held) => held.mfa.clone(),
-            // What somebody who is adopted has enrolled counts once he accepts.
+            // The methods that an adopted user has enrolled count after the acceptance.
             None => MfaRecord::Known(methods(&people.credentials(&user.id).await?).into_iter().collect()),
         };
         let earlier = before.as_ref().map(|held| held.recent_mails.as_slice()).unwrap_or_default();
@@ -217,7 +217,7 @@ impl Inner {
             written.enabled = true;
             (written.first_name, written.last_name) = names(&new.display_name);
             if !user.email.eq_ignore_ascii_case(new.address.as_str()) {
-                // He changed it himself. The one that is invited is the one that was judged.
+                // The guest changed the address in Keycloak. The declared address was checked, so it is invited.
                 written.email = new.address.to_string();
                 written.email_verified = false;
             }
@@ -234,7 +234,7 @@ impl Inner {
         self.invited(people, organization, written, &new, mailed, Before::Maybe(turn.epoch)).await
     }
 
-    /// Sends the invitation of a record that was just written.
+    /// Sends the invitation for a record that was just written.
     async fn invited(
         &self,
         people: &UserReader<'_>,
@@ -249,7 +249,7 @@ impl Inner {
                 Unsent::Surely(fault) => fault,
                 Unsent::Maybe(fault) => return Err(fault),
             };
-            // It did not go out: the record stands, and the mail is due.
+            // The mail was not sent. The record stays, and the mail is due.
             let undone = GuestRecord { invitation: None, last_mail_at, recent_mails, ..new.clone() };
             self.put_back(&user, &undone, new.admitted_at).await?;
             return Err(fault);
@@ -263,14 +263,14 @@ impl Inner {
     }
 }
 
-/// A user's name: his address, where Keycloak takes it for one.
+/// A guest's username: the address, if Keycloak accepts it as a username.
 fn username(new: &GuestRecord) -> String {
     let address = new.address.as_str();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '.' | '_' | '-' | '+');
     if address.chars().all(plain) { address.to_owned() } else { own_username(new) }
 }
 
-/// Keycloak gives nobody an address that is somebody's username, where people sign in by either.
+/// The error for an address that is another user's username. Keycloak refuses it if people can sign in with either.
 fn taken(address: &Email) -> Error {
     let message = format!(
         "a user of the realm has {address} for a username, and another address: nobody else can have it; see to that user in \
@@ -279,7 +279,7 @@ fn taken(address: &Email) -> Error {
     Error::Refused { message }
 }
 
-/// One that nobody else has.
+/// A username that no other user has.
 fn own_username(new: &GuestRecord) -> String {
     format!("guest-{}", new.id.0)
 }

@@ -1,5 +1,5 @@
-//! What is done to a guest who has a record: looked at live, changed as data, written in one call; what takes away ends his
-//! sessions.
+//! Operations on a guest with a record. Each reads the live state, applies the change as data and writes it in one
+//! call. A revocation also ends the sessions.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use crate::directory::keycloak::users::reader;
 use crate::directory::keycloak::users::reader::UserReader;
 use crate::domain::MfaMethod;
 
-/// How long Keycloak may take to show an invitation that was asked for, unless its mail server is slow.
+/// How long Keycloak may take to show a requested invitation, unless its mail server is slow.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(5);
 
-/// What one change of a guest's record does.
+/// One change of a guest's record.
 #[derive(Clone)]
 pub(super) struct GuestUpdate<'a> {
     pub user: &'a User,
@@ -34,7 +34,7 @@ pub(super) struct GuestUpdate<'a> {
     pub before: &'a GuestRecord,
     pub after: &'a GuestRecord,
     pub at: Timestamp,
-    /// Something is taken away: nothing stands in the way of it.
+    /// The change revokes access, so a refused write must not stop it.
     pub must: bool,
 }
 
@@ -43,9 +43,9 @@ impl GuestUpdate<'_> {
         self.before.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created)
     }
 
-    /// Whether applications are told less than before, or the login goes off: what he is signed in with must not outlast it.
-    /// They were told what his user says, also where it could not be used any more by the record: MFA that somebody took
-    /// away, a grant that has ended.
+    /// Whether the change removes claims or disables the login; existing sessions must then end. The comparison uses
+    /// the claims in the user's attributes. They may contain unusable grants too: lost MFA, or an end that has
+    /// passed.
     pub fn takes(&self) -> bool {
         let before = self.user.attributes.get(grants::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
         let after = grants::told(self.after, self.at);
@@ -53,7 +53,8 @@ impl GuestUpdate<'_> {
             || (self.before.login.is_enabled() && !self.after.login.is_enabled())
     }
 
-    /// Whether every factor of the last write was replaced since: another party reset them, and sessions may be older.
+    /// Whether every factor of the last write has been replaced since. Another party reset them, and sessions may be
+    /// older.
     fn has_new_factors(&self) -> bool {
         let before = guest::recorded(self.user).mfa;
         let MfaRecord::Known(now) = &self.before.mfa else { return false };
@@ -61,7 +62,7 @@ impl GuestUpdate<'_> {
         !before.is_empty() && !before.iter().any(kept)
     }
 
-    /// Whether his invitation and his membership end.
+    /// Whether the change ends the invitation or the membership.
     fn ends(&self) -> bool {
         let revoked = self.before.invitation.is_some() && self.after.invitation.is_none();
         revoked || self.after.mark.is_none() || self.after.deactivated_at.is_some()
@@ -73,14 +74,14 @@ impl Inner {
         let at = turn.at;
         let people = self.people();
         let found = people.user_of(id).await?;
-        // As it is before he is looked at: what was not seen for want of an organization may be there.
+        // Read before the live check, because the check may find the organization.
         let home = found.as_ref().and_then(|user| self.organization(&guest::recorded(user).partner?));
         let record = match &found {
             Some(user) => self.look(user).await?.map(|record| (user, record)),
             None => None,
         };
         let Some((user, record)) = record else {
-            // Who is not there has nothing that could be taken away, unless he is only not shown.
+            // A guest without a record has no access to revoke, unless the realm only hides the record.
             profile::check(&self.client).await?;
             if let Operation::Purge { .. } = operation {
                 let destroyed = Some(groups::destroyed(&self.client, &self.tree).await?);
@@ -113,7 +114,7 @@ impl Inner {
             AppliedRecord::Changed | AppliedRecord::Unmarked => {}
         }
         if let Operation::ResendInvitation { .. } = operation {
-            // Refused before anything is written. Nothing is noted of a mail that cannot go out.
+            // Checked before any write. A mail that cannot be sent is not recorded.
             home.ok_or_else(|| stale(&record.partner_name))?;
             on_its_way(user, &record, at)?;
             self.alone(user).await?;
@@ -138,8 +139,8 @@ impl Inner {
         Applied { gone: Some(id.clone()), ..Applied::default() }
     }
 
-    /// Writes the change. What his user does not say by himself ends before: once the record says that it has ended nobody
-    /// would come back for it.
+    /// Writes the change. Invitation and membership end before the write. Once the record says that they have ended,
+    /// no later operation would end them.
     async fn change(
         &self,
         people: &UserReader<'_>,
@@ -151,7 +152,8 @@ impl Inner {
             self.cut_or_withhold(change).await?;
         }
         if let (Operation::ResendInvitation { .. }, Some(organization)) = (operation, &change.organization) {
-            // Before the write: once the record has the mail, a member of the organization counts as a guest who followed it.
+            // Before the write: once the record has the mail, a member of the organization counts as a guest who
+            // followed it.
             self.take_out(organization, change.user).await?;
         }
         let reset = matches!(operation, Operation::ResetMfa { .. });
@@ -180,7 +182,7 @@ impl Inner {
             self.let_in(&written.id, change.made()).await?;
         }
         if reset {
-            // What was just taken off a user is not what he has, nor what is remembered of him.
+            // The result of a reset is read again: neither the earlier state nor the cache is correct now.
             let gone = || stale(&change.before.address);
             let now = people.user(&written.id).await?.ok_or_else(gone)?;
             return self.look(&now).await?.map(guest_is).ok_or_else(gone);
@@ -191,15 +193,15 @@ impl Inner {
         Self::after(people, &written, change.after)
     }
 
-    /// The record as it is after what was written.
+    /// The record after a write.
     fn after(people: &UserReader<'_>, user: &User, after: &GuestRecord) -> Result<Applied, Error> {
         let member = after.joined_at.is_some();
         let record = people.known(user, member, after.invitation).ok_or_else(|| stale(&after.address))?;
         Ok(guest_is(record))
     }
 
-    /// Sends another invitation. A guest who accepted and stopped before they had a password cannot go on: the link is used up.
-    /// They were taken out before, so that there is one link at a time, and one that can be revoked.
+    /// Sends another invitation. A guest who accepted but set no password cannot continue, because the link is used
+    /// up. The membership was removed before, so only one link exists at a time and it can be revoked.
     async fn mail_again(
         &self,
         people: &UserReader<'_>,
@@ -217,7 +219,8 @@ impl Inner {
             None => (Ok(()), None),
         };
         if let Err(fault) = sent {
-            // It did not go out: it is due as before. One that was open stands where it was not come to.
+            // The mail was not sent, so it stays due. After a lost leadership the earlier invitation was not revoked,
+            // so it stays in the record.
             let invitation = change.before.invitation.filter(|_| fault == Error::Fenced);
             let undone = GuestRecord {
                 invitation,
@@ -238,7 +241,7 @@ impl Inner {
         before: Timestamp,
     ) -> Result<(), Error> {
         let user = &change.user.id;
-        // A credential with a time to come is as old as the record says that its method is.
+        // If a credential's time is in the future, the recorded time of its method counts.
         let recorded = |method| match &change.before.mfa {
             MfaRecord::Known(mfa) => mfa.get(&method).copied(),
             MfaRecord::Unknown => None,
@@ -262,7 +265,7 @@ impl Inner {
         Ok(stand.map(|account| account.name.clone()).collect())
     }
 
-    /// Nobody joins a partner that is not there or was deactivated.
+    /// Whether the partner exists and is live, so that guests can join it.
     pub(super) async fn is_home(&self, partner: &super::super::PartnerId) -> Result<bool, Error> {
         Ok(self.read_partner(partner).await?.is_some_and(|(record, _)| record.deactivated_at.is_none()))
     }
@@ -291,7 +294,7 @@ impl Inner {
         Ok(())
     }
 
-    /// The last mail outlives the record.
+    /// Stores the last mail, which outlives the record.
     pub(in super::super) async fn remember_mail(&self, record: &GuestRecord, at: Timestamp) -> Result<(), Error> {
         let old = at.checked_sub(MAILS_KEPT).unwrap_or(Timestamp::MIN);
         groups::forget_mails(&self.client, &self.tree, old).await?;
@@ -303,7 +306,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Only the deactivation that was planned on, no more than the pace allows, and what must be remembered first.
+    /// Purges only the deactivation that was planned on, within the hourly limit, after storing the facts that
+    /// outlive the record.
     async fn destroy(
         &self,
         user: &User,
@@ -315,7 +319,7 @@ impl Inner {
         if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Adopted) {
             return Err(refusal(super::PreconditionFailed::Adopted, record));
         }
-        // The record is the only memory of an administrator's decision to disable the login.
+        // Only the record shows that an administrator disabled the login.
         if record.deactivated_at != Some(since) || record.login == Login::DisabledByOther {
             return Err(stale(&record.address));
         }
@@ -334,8 +338,8 @@ impl Inner {
     }
 }
 
-/// A mail that was asked for moments ago and of which Keycloak shows no invitation yet may be on its way, asked for by somebody
-/// else at work: another one would be a second mail, and its link the end of the first.
+/// Refuses another mail if the last one was requested moments ago and Keycloak shows no invitation yet. Another
+/// process may have requested it. A second mail would invalidate the first link.
 fn on_its_way(user: &User, record: &GuestRecord, at: Timestamp) -> Result<(), Error> {
     let Some(asked) = guest::invited_at(user).filter(|_| record.invitation.is_none()) else { return Ok(()) };
     let left = (ON_ITS_WAY - at.duration_since(asked)).min(ON_ITS_WAY);
@@ -348,7 +352,7 @@ fn on_its_way(user: &User, record: &GuestRecord, at: Timestamp) -> Result<(), Er
     }
 }
 
-/// A guest as he is now.
+/// The effect of an operation on a guest who still has a record.
 pub(super) fn guest_is(record: GuestRecord) -> Applied {
     Applied { guest: Some(record), ..Applied::default() }
 }

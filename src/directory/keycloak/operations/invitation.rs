@@ -1,4 +1,4 @@
-//! Invitations: one open one at a time for each address, and none that nobody knows of.
+//! Invitations: at most one open invitation for each address, and none without a record.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,51 +14,52 @@ use super::super::{Inner, PoisonError};
 use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::reader::several_at;
 
-/// What Keycloak says where its mail server did not take the mail. It keeps no invitation then.
+/// Keycloak's message after its mail server refused a mail. It keeps no invitation then.
 const NOT_SENT: &str = "Failed to send invite email";
 
-/// Keycloak waits ten seconds for its mail server, and says then that the mail did not go out: it may have by then, or later.
+/// Keycloak waits ten seconds for its mail server and then reports a failure. The mail may have been sent by then, or
+/// may be sent later.
 const GAVE_UP: Duration = Duration::from_secs(9);
 
-/// A mail that was asked for, and no invitation that says that it went out.
+/// A requested mail without an invitation that proves its sending.
 pub(super) enum Unsent {
-    /// It did not go out: it is due as before.
+    /// The mail was not sent and stays due.
     Surely(Error),
-    /// Nobody can tell: the answer was lost, and Keycloak may still be at it. It counts as sent, for nobody gets a second
-    /// one at once, whose link would end the first; it is due again after the policy's mailInterval.
+    /// Unknown: the response was lost, and Keycloak may still be sending. The mail counts as sent, because an
+    /// immediate second one would invalidate the first link. It is due again after the policy's `mailInterval`.
     Maybe(Error),
 }
 
-/// What is known of an invitation that is open already.
+/// The knowledge about an existing invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Before {
-    /// None of ours, for his user was made just now; somebody may have invited his address by hand.
+    /// guestlist sent none, because the user was created just now. An administrator may have invited the address.
     New,
-    /// There may be one. Whoever leads next may send one too, once the term is over.
+    /// There may be one. After this epoch, the next leader may send one too.
     Maybe(Epoch),
 }
 
-/// For how long the realm's invitations last.
+/// The lifetime of the realm's invitations.
 #[derive(Default)]
 pub struct Lifetime {
-    /// In seconds, once one was seen since the last full reading: the setting may change.
+    /// In seconds, from an invitation since the last full read. The setting may change.
     pub seconds: Option<i64>,
-    /// What was said: the partner's own lifetime and the realm's, which is shorter.
+    /// The logged pairs of the partner's lifetime and the realm's shorter one.
     told: BTreeSet<(i64, i64)>,
 }
 
 impl Inner {
-    /// Sends the invitation of an organization. Any that is open is dead from then on.
+    /// Sends the invitation of an organization. An earlier one stops working.
     pub(super) async fn send(&self, organization: &Organization, user: &User, before: Before) -> Result<(), Unsent> {
         if let Before::Maybe(epoch) = before {
-            // Asked after the record was written: whoever leads next has seen it, and sends none.
+            // Checked after the record was written: a later leader sees the record and sends no mail.
             self.leads_now(epoch).await.map_err(Unsent::Surely)?;
             self.revoke(organization, user).await.map_err(Unsent::Surely)?;
         }
         let asked = Instant::now();
         match self.invite(organization, user).await {
             Ok(()) => Ok(()),
-            // One is open that we did not know of. A new one, so that only the last link works.
+            // An unknown invitation is open. It is replaced, so that only the last link works.
             Err(failed) if failed.is(409) => {
                 self.alone(user).await.map_err(Unsent::Surely)?;
                 self.revoke(organization, user).await.map_err(Unsent::Surely)?;
@@ -72,7 +73,7 @@ impl Inner {
         }
     }
 
-    /// A record that says of a mail that it did not go out: as long as it is the last that was written of him.
+    /// Writes that a mail was not sent, unless the user has been changed since.
     pub(super) async fn put_back(&self, written: &User, undone: &GuestRecord, at: Timestamp) -> Result<(), Error> {
         let people = self.people();
         let now = people.user(&written.id).await?;
@@ -85,7 +86,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Keycloak mails nobody whose address another user has as well.
+    /// Fails if several users have the address: Keycloak then sends no mail.
     pub(super) async fn alone(&self, user: &User) -> Result<(), Error> {
         match self.people().users_at(&user.email).await?.len() {
             0 | 1 => Ok(()),
@@ -93,7 +94,8 @@ impl Inner {
         }
     }
 
-    /// Whether a mail went out though the call failed. Keycloak keeps an invitation only of one that did.
+    /// Checks whether a mail was sent although the call failed. Keycloak keeps an invitation only if its mail was
+    /// sent.
     async fn went_out(
         &self,
         organization: &Organization,
@@ -129,7 +131,7 @@ impl Inner {
         self.client.call(Call::post(INVITE, &path).form(form).mails()).await.map(drop)
     }
 
-    /// The open invitation cannot be followed any more.
+    /// Deletes the open invitations, so that their links stop working.
     pub(super) async fn revoke(&self, organization: &Organization, user: &User) -> Result<(), Error> {
         let rows = self.people().rows(&organization.id, Some(&user.email)).await?;
         for row in rows.iter().filter(|row| row.email.eq_ignore_ascii_case(&user.email)) {
@@ -139,8 +141,8 @@ impl Inner {
         Ok(())
     }
 
-    /// The invitation just sent, as it ends: the realm's lifetime may be shorter than ours. It is asked for once between two
-    /// full readings.
+    /// The invitation with its actual end: the realm's lifetime may be shorter than the requested one. The lifetime
+    /// is read once between two full reads.
     pub(super) async fn ends(
         &self,
         organization: &Organization,
@@ -179,7 +181,7 @@ fn says_unsent(failed: &ClientError) -> bool {
     matches!(failed, ClientError::Status { status: 500, said, .. } if said.contains(NOT_SENT))
 }
 
-/// Why a mail surely did not go out: Keycloak says so, or refused to ask for it.
+/// The error if the mail certainly was not sent: Keycloak says so, or refused the request.
 fn surely_unsent(failed: &ClientError, user: &User) -> Option<Error> {
     match failed {
         failed if says_unsent(failed) => Some(Error::Unsent {
@@ -189,7 +191,7 @@ fn surely_unsent(failed: &ClientError, user: &User) -> Option<Error> {
                 user.email
             ),
         }),
-        // Somebody in between who did not wait.
+        // A proxy gave up waiting.
         ClientError::Status { status: 408, .. } => None,
         ClientError::Status { status: 400..500, .. } | ClientError::Fault(Error::Refused { .. }) => {
             Some(failed.clone().into())

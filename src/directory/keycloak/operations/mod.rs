@@ -1,5 +1,5 @@
-//! Each operation as calls. Keycloak has no transactions: what takes away comes first in every sequence, and what a crash
-//! leaves half done is seen by the next look and done again.
+//! Operations as sequences of calls. Keycloak has no transactions. Each sequence revokes first; after a crash, the
+//! next check finds the rest and repeats it.
 
 mod admit;
 mod guest;
@@ -25,12 +25,12 @@ use super::{Directory, Inner, PoisonError, groups};
 use crate::directory::keycloak::users::profile;
 use crate::domain::ShareRole;
 
-/// An operation in words, for errors.
+/// The error for a record that changed after planning.
 fn stale(what: impl ToString) -> Error {
     Error::Changed { what: what.to_string() }
 }
 
-/// What a refusal of the record's own rules means.
+/// The error for a failed precondition.
 fn refusal(refusal: PreconditionFailed, record: &GuestRecord) -> Error {
     match refusal {
         PreconditionFailed::Stale => stale(&record.address),
@@ -42,7 +42,7 @@ fn refusal(refusal: PreconditionFailed, record: &GuestRecord) -> Error {
     }
 }
 
-/// What an operation was planned on, when it is done, and in which term.
+/// The revision that an operation was planned on, its time and its epoch.
 #[derive(Clone, Copy)]
 struct Turn {
     basis: Option<Revision>,
@@ -51,8 +51,8 @@ struct Turn {
 }
 
 impl Inner {
-    /// Waits until nobody else is at work on whom or what an operation is about. A mail may take long: whoever ends the guest
-    /// meanwhile waits, and is not undone where it fails.
+    /// Waits for exclusive access to the guest or partner. Sending a mail may take long. A concurrent removal waits
+    /// for it, so a failed mail cannot undo the removal.
     async fn alone_with(&self, operation: &Operation) -> Vec<OwnedMutexGuard<()>> {
         let address = match operation {
             Operation::InviteGuest { address, .. } => Some(address.as_str()),
@@ -121,7 +121,7 @@ impl Inner {
                 }
             }
         }
-        // Nobody seems to hold anything where the realm does not show our attributes any more.
+        // If the realm hides guestlist's attributes, it seems to have no grants.
         profile::check(&self.client).await?;
         self.shares.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         groups::forget_share(&self.client, &self.tree, uid).await?;
@@ -146,8 +146,8 @@ impl DirectoryWriter for Directory {
         self.0.lead().boxed()
     }
 
-    /// Keycloak has no compare-and-set. We look before each operation whether somebody else leads; a leader whose term is over
-    /// has to stop by himself all the same.
+    /// Keycloak has no compare-and-set. Each operation first checks the leader, but a leader must also stop by itself
+    /// when its term ends.
     fn fences(&self) -> bool {
         false
     }
@@ -165,17 +165,18 @@ impl DirectoryWriter for Directory {
     ) -> BoxFuture<'a, Result<Applied, Error>> {
         let (inner, operation) = (Arc::clone(&self.0), operation.clone());
         async move {
-            // Who gives up before it begins lets nothing begin.
+            // If the caller gives up before this point, the operation does not start.
             let held = inner.alone_with(&operation).await;
             inner.leads(epoch).await?;
-            // On its own: a caller who gives up does not cut a sequence of calls in half, nor lets the next one overtake it.
+            // A task of its own: a caller who gives up neither interrupts the sequence of calls nor lets the next
+            // operation overtake it.
             let work = tokio::spawn(async move {
                 let _held = held;
                 inner.execute(&operation, Turn { basis, at, epoch }).await
             });
             match work.await {
                 Ok(done) => done,
-                // A panic goes on in the task that asked: that one knows the object.
+                // The caller's task knows the object, so the panic continues there.
                 Err(error) => match error.try_into_panic() {
                     Ok(payload) => std::panic::resume_unwind(payload),
                     Err(_) => Err(Error::Unavailable { context: "the operator is stopping".to_owned() }),

@@ -17,8 +17,8 @@ use crate::directory::keycloak::users::reader::Home;
 use crate::directory::keycloak::users::{guest, profile};
 
 impl Inner {
-    /// A partner that is suspended is switched off, so that nobody is invited or signs in through its organization. That does
-    /// not withhold anything by itself, and is undone first.
+    /// Creates or updates a partner's organization. A suspended partner's organization is disabled, so that no person
+    /// can be invited or sign in through it. That alone revokes no grant, and ends first when the suspension ends.
     pub(super) async fn ensure_partner(&self, record: PartnerRecord) -> Result<Applied, Error> {
         let owner = self.known_owner();
         if let Err(super::PreconditionFailed::Foreign(owner)) = ours(owner.as_ref(), &record.mark) {
@@ -36,8 +36,8 @@ impl Inner {
         self.write_partner(&record, existing, enabled).await
     }
 
-    /// Whether somebody is a member whom guestlist did not make: he would be locked out with its guests, and Keycloak lets
-    /// nobody change him where his organization is off.
+    /// Whether the organization has members that guestlist did not create. Disabling it would lock them out, and
+    /// Keycloak refuses changes of members of a disabled organization.
     async fn has_others(&self, id: &PartnerId, organization: &Organization) -> Result<bool, Error> {
         let members = self.people().members(&organization.id).await?;
         let guests = self.guests_of(id).await?;
@@ -45,8 +45,8 @@ impl Inner {
         Ok(!members.iter().all(made))
     }
 
-    /// The organization that was this partner's before somebody took off what says so. Nobody else's has its alias or its UID;
-    /// its members are the partner's guests, and need no other invitation.
+    /// The partner's organization after its ownership mark was removed by hand. Alias and UID are unique to it. Its
+    /// members are the partner's guests and need no new invitation.
     async fn left_of(&self, record: &PartnerRecord) -> Result<Option<Organization>, Error> {
         for question in
             [format!("alias:\"{}\"", organizations::alias(&record.mark)), organizations::with_uid(&record.mark)]
@@ -71,7 +71,7 @@ impl Inner {
     ) -> Result<Applied, Error> {
         let body = |taken| organizations::body(record, existing.as_ref(), taken, enabled);
         let written = match self.put_organization(existing.as_ref(), body(false)).await {
-            // Somebody else's organization has the name. That is nobody's business: ours gets another.
+            // Another organization has the name, so this one gets a different name.
             Err(failed) if failed.is(409) => self.put_organization(existing.as_ref(), body(true)).await,
             other => other,
         };
@@ -87,7 +87,7 @@ impl Inner {
         }
     }
 
-    /// Creates or replaces an organization; as it is now.
+    /// Creates or replaces an organization. Returns the new state.
     async fn put_organization(
         &self,
         existing: Option<&Organization>,
@@ -110,7 +110,7 @@ impl Inner {
         Ok(now)
     }
 
-    /// The guests of a partner's record, deactivated ones too.
+    /// The guests of a partner's record, including deactivated ones.
     async fn guests_of(&self, id: &PartnerId) -> Result<Vec<User>, Error> {
         let (people, mut found) = (self.people(), Vec::new());
         for user in people.users_with(guest::PARTNER, &id.0).await? {
@@ -118,21 +118,23 @@ impl Inner {
                 found.push(user);
             }
         }
-        // A realm that does not show our attributes any more seems to have nobody of ours.
+        // If the realm hides guestlist's attributes, it seems to have no guests.
         profile::check(&self.client).await?;
         Ok(found)
     }
 
-    /// Whether anybody at all is a member of an organization: somebody whom we did not bring, once our guests are gone.
+    /// Whether the organization has any members. After all guests have left, they are members that guestlist did not
+    /// add.
     async fn has_members(&self, organization: &str) -> Result<bool, Error> {
         let call = Call::get(LIST_MEMBERS, &["organizations", organization, "members"]);
         let some: Vec<Member> = self.client.call(call.with("briefRepresentation", true).page(0, 1)).await?.read()?;
         Ok(!some.is_empty())
     }
 
-    /// Whether nobody is in an organization and nobody can come in any more: Keycloak deletes its MANAGED members' users with it,
-    /// those who registered by somebody else's invitation. Switched off it lets nobody in by one, however old the link
-    /// (measured on 26.7.3, also where the page was open before); whom an administrator adds is UNMANAGED and stays.
+    /// Disables an empty organization and returns whether it is still empty, so that it can be deleted. With an
+    /// organization, Keycloak deletes the users of its MANAGED members, who registered through an invitation. A
+    /// disabled organization accepts no invitation, even an old link or an open page (measured on 26.7.3). A member
+    /// that an administrator adds is UNMANAGED, and the user stays.
     async fn is_shut_and_empty(&self, organization: &Organization) -> Result<bool, Error> {
         if self.has_members(&organization.id).await? {
             return Ok(false);
@@ -144,8 +146,8 @@ impl Inner {
         Ok(true)
     }
 
-    /// Takes somebody out of an organization. Whom the organization manages, Keycloak would delete with his membership: he
-    /// stays in it.
+    /// Removes a member from an organization. Keycloak would delete a managed user together with the membership, so
+    /// that user stays a member.
     pub(super) async fn take_out(&self, organization: &Organization, user: &User) -> Result<bool, Error> {
         let path = ["organizations", &organization.id, "members", &user.id];
         let Some(member) = optional(self.client.call(Call::get(GET_MEMBER, &path)).await)? else { return Ok(true) };
@@ -169,7 +171,7 @@ impl Inner {
         if self.guests_of(id).await?.iter().any(|user| guest::recorded(user).live) {
             return Err(stale(&record.mark.name));
         }
-        // Whoever else is in there is not ours to switch off.
+        // The organization stays enabled if other members remain.
         let enabled = organization.enabled && self.has_members(&organization.id).await?;
         let record = PartnerRecord {
             display_name: organizations::plain(&record.display_name).to_owned(),
@@ -179,7 +181,8 @@ impl Inner {
         };
         let effect = self.write_partner(&record, Some(organization.clone()), enabled).await?;
         if organization.enabled && !enabled && self.has_members(&organization.id).await? {
-            // Somebody came in while it was being switched off: a MANAGED one could not sign in anywhere any more.
+            // A member joined while it was being disabled. A MANAGED member could no longer sign in anywhere, so it
+            // is enabled again.
             return self.write_partner(&record, Some(organization), true).await;
         }
         Ok(effect)
@@ -194,7 +197,7 @@ impl Inner {
             let call = Call::delete(DELETE_ORGANIZATION, &["organizations", &organization.id]);
             optional(self.client.call(call).await)?;
         } else {
-            // These members are not ours: it stays as it was, as nobody's.
+            // Other members remain, so the organization stays, without an ownership mark.
             tracing::warn!(
                 organization = organization.alias,
                 "has members that guestlist did not add; it is not deleted, only the ownership mark is removed"

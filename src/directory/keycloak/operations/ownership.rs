@@ -1,4 +1,4 @@
-//! Whose directory it is: claimed once, and taken over with every mark in it.
+//! The owner of the directory: the first claim, and a takeover with every ownership mark.
 
 use super::super::super::{Error, Owner};
 use super::super::pages::{PAGE, PageStep};

@@ -1,4 +1,5 @@
-//! Taking away, so that a crash or a failed call between any two calls leaves nothing open that nobody comes back for.
+//! Revocations. After a crash or a failed call between any two calls, a later operation finds and revokes the
+//! remaining access.
 
 use jiff::Timestamp;
 
@@ -12,8 +13,8 @@ use crate::directory::keycloak::users::reader::UserReader;
 use crate::util::small_map::SmallMap;
 
 impl Inner {
-    /// Ends a guest's invitation and membership. Where that fails, what his user alone says is taken away all the same, and
-    /// his record goes on saying that the rest is to be done.
+    /// Ends a guest's invitation and membership. If that fails, the other changes are written all the same, and the
+    /// record keeps the open part so that it is repeated.
     pub(super) async fn cut_or_withhold(&self, change: &GuestUpdate<'_>) -> Result<(), Error> {
         let Err(fault) = self.cut(change).await else { return Ok(()) };
         let GuestRecord { mark, invitation, deactivated_at, .. } = change.before.clone();
@@ -28,12 +29,13 @@ impl Inner {
     async fn cut(&self, change: &GuestUpdate<'_>) -> Result<(), Error> {
         let user = change.user;
         if let Some(organization) = &change.organization {
-            // First of all: who has followed it and has no password yet is a member already.
+            // The invitation ends first: a guest who followed it without setting a password is a member already.
             self.revoke(organization, user).await?;
             if let Some(marked) = first(&user.attributes, guest::ADDRESS)
                 && !marked.eq_ignore_ascii_case(&user.email)
             {
-                // He was invited at the address in his mark, and has changed his own since.
+                // The invitation went to the address in the ownership mark, and the guest has changed the address
+                // since.
                 self.revoke(organization, &User { email: marked.to_owned(), ..user.clone() }).await?;
             }
             self.take_out(organization, user).await?;
@@ -50,7 +52,7 @@ impl Inner {
     pub(super) async fn write(&self, change: &GuestUpdate<'_>, ends_sessions: bool) -> Result<User, Error> {
         let unended = !guest::revoked(&change.user.attributes).is_empty();
         if change.after.mark.is_none() && (unended || change.takes()) {
-            // Nothing can be noted on a user without a mark: the claims go first.
+            // A user without an ownership mark has no place for that note, so the claims are removed first.
             let marked = GuestRecord { grants: SmallMap::default(), ..change.before.clone() };
             let marked = GuestUpdate { after: &marked, ..change.clone() };
             let user = self.write_and_end(&marked, ends_sessions).await?;
@@ -67,7 +69,7 @@ impl Inner {
 
     async fn write_and_end(&self, change: &GuestUpdate<'_>, ends_sessions: bool) -> Result<User, Error> {
         let written = match self.write_user(change).await {
-            // It cannot be written, whatever was tried. Nothing is told of him any more, and he does not stay signed in with it.
+            // Keycloak refuses every write of the user, so the claims are blocked and the sessions end.
             Err(fault @ Error::Refused { .. }) if change.must => {
                 let left = self.put_out(&change.user.id).await;
                 self.end_sessions(&change.user.id).await?;
@@ -89,8 +91,8 @@ impl Inner {
         Ok(ended)
     }
 
-    /// Resets the factors that were enrolled before an instant. The login is disabled meanwhile: no session is made with an old
-    /// factor, no token is refreshed, and a crash leaves a login that guestlist enables again.
+    /// Resets the factors that were enrolled before an instant. The login is disabled meanwhile, so no session starts
+    /// with an old factor and no token is refreshed. After a crash, guestlist enables the login again.
     pub(super) async fn reset(
         &self,
         people: &UserReader<'_>,

@@ -16,9 +16,9 @@ use super::super::representations::{Consent, UserSession};
 
 /// The time between two deletions of one session: a refresh that began before the first one has ended by then.
 const SETTLES: Duration = Duration::from_millis(50);
-/// How many deletions in a row do not find a session that has ended.
+/// A session ends after this number of consecutive deletions that do not find it.
 const ENDED: usize = 2;
-/// How many deletions a session gets at most.
+/// The maximum number of deletions for one session.
 const ATTEMPTS: usize = 20;
 
 /// A session, and whether it is an offline session.
@@ -47,8 +47,8 @@ impl Inner {
         Err(Error::Unavailable { context: format!("a session of user {user} goes on after {ATTEMPTS} deletions") })
     }
 
-    /// Ends all sessions of a user whose login is disabled, and every token that they gave out. While it is disabled no token
-    /// is refreshed: a not-before that is later than `before`, that of the user when it was disabled already, outdates all.
+    /// Ends all sessions of a disabled user and invalidates every token from them. No token is refreshed while the
+    /// login is disabled. `before` is the user's not-before at that time; a later value invalidates all tokens.
     pub(super) async fn end_tokens(&self, user: &str, before: i64) -> Result<(), Error> {
         self.end_sessions(user).await?;
         for _ in 0..ATTEMPTS {
@@ -56,7 +56,7 @@ impl Inner {
             if now.not_before > before {
                 return Ok(());
             }
-            // Keycloak counts in seconds: a token of this second is not outdated yet.
+            // Keycloak counts in seconds, so a token of the present second is not invalid yet.
             tokio::time::sleep(Duration::from_millis(250)).await;
             self.logout(user).await?;
         }

@@ -1,4 +1,4 @@
-//! A guest's user as it is written: one call, with all that has to go with it.
+//! Writes of a guest's user: one call with everything that belongs together.
 
 use serde_json::{Map, Value, json};
 
@@ -14,17 +14,17 @@ use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::guest::names;
 use crate::domain::Methods;
 
-/// What an attribute says that the realm requires and that nobody knows.
+/// The placeholder for an attribute that the realm requires and guestlist does not know.
 const UNKNOWN: &str = "-";
-/// The same of a name.
+/// The placeholder for a required name.
 const PLACEHOLDER: &str = "Guest";
-/// How often a user is changed to what the realm's user profile takes.
+/// The maximum number of attempts to adapt a user to the realm's user profile.
 const MOST_TRIES: usize = 4;
 /// The attributes of the user profile that a user's representation has a field for.
 const WITH_FIELD: [&str; 4] = ["username", "email", "firstName", "lastName"];
 
 impl Inner {
-    /// One write: attributes, login and what he has to do at his next sign-in. The user as he is then.
+    /// Writes attributes, login and required actions in one call. Returns the user after the write.
     pub(super) async fn write_user(&self, change: &GuestUpdate<'_>) -> Result<User, Error> {
         let mut user = change.user.clone();
         let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", change.before.address) };
@@ -35,7 +35,8 @@ impl Inner {
                 (user.first_name, user.last_name) = names(&change.after.display_name);
             }
             mfa::ask(&mut user, &change.after.allowed, enrolled(change.after).as_ref());
-            // Nobody vouches for the address of who is given back; who follows a link proves his.
+            // An unmanaged user's address is unverified, because no other party has confirmed it. A guest who follows
+            // a link has verified the address.
             user.email_verified =
                 change.after.mark.is_some() && (user.email_verified || change.after.joined_at.is_some());
         }
@@ -48,7 +49,8 @@ impl Inner {
         Ok(user)
     }
 
-    /// Writes what differs of a user that guestlist created, and changes it to what the realm's user profile takes: see [`fit`].
+    /// Writes the differences of a user that guestlist created, and adapts the user to the realm's user profile: see
+    /// [`fit`].
     pub(super) async fn put_fitting(&self, before: &User, user: &mut User, must: bool) -> Result<(), ClientError> {
         let mut put = self.put_user(before, user).await;
         for _ in 0..MOST_TRIES {
@@ -61,7 +63,8 @@ impl Inner {
         put
     }
 
-    /// Writes what differs of a user. A name that administrators may neither see nor change reads as empty: it is left out.
+    /// Writes the differences of a user. A name that administrators may neither read nor write reads as empty, so it
+    /// is omitted.
     pub(in super::super) async fn put_user(&self, before: &User, after: &User) -> Result<(), ClientError> {
         self.put(before, after).await.map_err(|failed| failed.about(&after.email))
     }
@@ -96,9 +99,9 @@ pub(super) fn enrolled(record: &GuestRecord) -> Option<Methods> {
     }
 }
 
-/// The one place that builds a user for a write: what differs, and always the attributes of the user profile that have a
-/// field of their own. Keycloak erases some of those that a write leaves out, and refuses the write for others, depending on
-/// the realm's settings. `None`: nothing differs.
+/// The only function that builds a user for a write: the differences, and always the attributes of the user profile
+/// with a field of their own. If a write omits them, Keycloak erases some and refuses the write for others, depending
+/// on the realm's settings. `None`: no difference.
 fn representation(before: &User, after: &User) -> Option<Map<String, Value>> {
     let User {
         id: _,
@@ -137,9 +140,9 @@ fn representation(before: &User, after: &User) -> Option<Map<String, Value>> {
     Some(body)
 }
 
-/// Changes a user to what the realm's user profile takes. A name that administrators may not change stays as it was. Where
-/// access is revoked (`must`), a name that a validator refuses goes, and a placeholder stands for what is required; never for
-/// an attribute of ours, which applications would see. Whether there was anything to change.
+/// Adapts a user to the realm's user profile. A name that administrators may not change keeps its value. If access is
+/// revoked (`must`), an invalid name is removed, and a placeholder fills a required attribute. guestlist's own
+/// attributes never get one, because applications would see it. Returns whether anything changed.
 fn fit(user: &mut User, before: &User, invalid: &[Invalid], must: bool) -> bool {
     let old = user.clone();
     for Invalid { attribute, why } in invalid.iter().filter(|one| !guest::ALL.contains(&one.attribute.as_str())) {
@@ -198,7 +201,7 @@ mod tests {
                 assert!(body.get(name).is_some(), "{name} is missing in {body:?}");
             }
         }
-        // The login is written only where it changes: an administrator may disable it at the same moment.
+        // The login is written only with a change: an administrator may disable it at the same moment.
         let named = representation(&bob(), &User { last_name: "Example".to_owned(), ..bob() }).unwrap_or_default();
         assert_eq!(named.get("enabled"), None);
     }

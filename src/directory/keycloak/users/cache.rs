@@ -1,4 +1,4 @@
-//! What is remembered of users while we run: facts that Keycloak does not keep, and what saves calls.
+//! In-memory facts about users: those that Keycloak does not store, and those that save calls.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,7 +13,7 @@ use crate::directory::keycloak::users::recovery::RecoveryContext;
 use crate::directory::{GuestId, GuestRecord, Revision};
 use crate::domain::{Email, MfaMethod};
 
-/// What is remembered of users while we run: facts that Keycloak does not keep, and what saves calls.
+/// In-memory facts about users: those that Keycloak does not store, and those that save calls.
 #[derive(Default)]
 pub struct UserCache {
     known: Mutex<Met>,
@@ -21,9 +21,9 @@ pub struct UserCache {
 
 #[derive(Default)]
 struct Met {
-    /// Our identifier → Keycloak's.
+    /// guestlist's identifier → Keycloak's.
     users: HashMap<GuestId, String>,
-    /// The address in the mark → Keycloak's identifier.
+    /// The address in the ownership mark → Keycloak's identifier.
     addresses: HashMap<Email, String>,
     /// By Keycloak's identifier.
     guests: HashMap<String, Person>,
@@ -49,17 +49,17 @@ impl UserCache {
         self.with(|known| known.users.get(guest).cloned())
     }
 
-    /// Keycloak's identifier of the guest with an address in his mark.
+    /// Keycloak's identifier of the guest with this address in the ownership mark.
     pub fn user_at(&self, address: &Email) -> Option<String> {
         self.with(|known| known.addresses.get(address).cloned())
     }
 
-    /// The address in the mark of a user, as it was last seen.
+    /// The address in a user's ownership mark, as last read.
     pub fn address_of(&self, user: &str) -> Option<Email> {
         self.with(|known| known.addresses.iter().find(|(_, id)| *id == user).map(|(address, _)| address.clone()))
     }
 
-    /// Somebody is gone.
+    /// Removes a guest.
     pub fn forget(&self, guest: &GuestId) {
         self.with(|known| {
             if let Some(user) = known.users.remove(guest) {
@@ -69,7 +69,7 @@ impl UserCache {
         });
     }
 
-    /// Takes in what was seen of a user; his record, with a revision that grows with every change.
+    /// Adds the facts just read about a user. Returns the record, whose revision increases with every change.
     pub fn take_in(
         &self,
         user: &User,
@@ -111,7 +111,7 @@ impl UserCache {
         })
     }
 
-    /// What a user was last seen with.
+    /// The methods at the last read of a user, each with the time of its enrolment.
     pub fn enrolled(&self, user: &str) -> BTreeMap<MfaMethod, Timestamp> {
         self.with(|known| known.guests.get(user).map(|person| person.enrolled.clone()).unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! Guests and users of the workspace, as Keycloak stores them.
+//! Guests and workspace users, as Keycloak stores them.
 
 pub mod cache;
 pub mod guest;

@@ -1,5 +1,6 @@
-//! The realm's user profile, as far as it is about our attributes: administrators alone may see and edit them. A realm that
-//! lets a user edit them lets him give himself an account; one that does not know them drops them without a word.
+//! The realm's user profile, as far as it concerns guestlist's attributes: only administrators may read and edit
+//! them. If users can edit them, they can grant themselves accounts. A realm that does not declare them drops them
+//! without an error.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -10,11 +11,11 @@ use crate::directory::keycloak::endpoints::PROFILE;
 use crate::directory::keycloak::grants::{ACCOUNTS, GRANTS};
 use crate::directory::keycloak::users::guest::ALL;
 
-/// Who may see and edit our attributes.
+/// The role that may read and edit guestlist's attributes.
 const ADMIN: &str = "admin";
-/// The realm keeps attributes that it does not know, for administrators.
+/// The policy that keeps undeclared attributes, for administrators.
 const KEPT: &str = "ADMIN_EDIT";
-/// The realm lets users edit attributes that it does not know.
+/// The policy that lets users edit undeclared attributes.
 const OPEN: &str = "ENABLED";
 
 #[derive(Deserialize, Serialize, Default)]
@@ -41,7 +42,7 @@ struct Permissions {
     edit: Vec<String>,
 }
 
-/// Whether an attribute of ours has more than one value.
+/// Whether an attribute of guestlist may have several values.
 pub fn has_many(name: &str) -> bool {
     [GRANTS, ACCOUNTS].contains(&name)
 }
@@ -51,7 +52,7 @@ impl Declared {
         self.permissions.edit == [ADMIN] && self.permissions.view.iter().all(|role| role == ADMIN)
     }
 
-    /// Whether the realm refuses none of what we write.
+    /// Whether the realm accepts every value of the attribute.
     fn takes_anything(&self) -> bool {
         self.required.is_none() && self.validations.as_ref().is_none_or(Map::is_empty)
     }
@@ -61,7 +62,7 @@ impl Declared {
     }
 }
 
-/// Whether administrators may see an attribute that Keycloak keeps itself, and edit it. Where nothing is declared they may.
+/// Whether administrators may read an attribute of Keycloak's own, and edit it. Without a declaration they may.
 fn is_open(profile: &Profile, name: &str, edit: bool) -> bool {
     let admin = |roles: &[String]| roles.iter().any(|role| role == ADMIN);
     let Some(declared) = profile.attributes.iter().find(|declared| declared.name == name) else { return true };
@@ -70,7 +71,7 @@ fn is_open(profile: &Profile, name: &str, edit: bool) -> bool {
     undeclared || admin(editors) || (!edit && admin(view))
 }
 
-/// The attributes that guestlist needs and that the realm keeps from administrators, each with what to change.
+/// The attributes that guestlist needs and that the realm hides from administrators, each with the fix.
 pub fn closed(profile: &Value) -> Vec<String> {
     serde_json::from_value(profile.clone()).map(|profile| closed_in(&profile)).unwrap_or_default()
 }
@@ -87,7 +88,7 @@ fn closed_in(profile: &Profile) -> Vec<String> {
     closed.map(say).collect()
 }
 
-/// Fails where the realm would show our attributes to users, let them edit them, or drop them.
+/// Fails if the realm would show guestlist's attributes to users, let them edit them, or drop them.
 pub async fn check(client: &Client) -> Result<(), Error> {
     let profile: Profile = client.call(Call::get(PROFILE, &["users", "profile"])).await?.read()?;
     if let Some(why) = closed_in(&profile).first() {
@@ -127,7 +128,7 @@ fn judge(profile: &Profile) -> Result<(), String> {
     Ok(())
 }
 
-/// The profile with our attributes declared, everything else as it is. `None`: it has them.
+/// The profile with guestlist's attributes declared and everything else unchanged. `None`: they are declared already.
 pub fn declare(profile: &Value) -> Option<Value> {
     let mut declared = profile.clone();
     if !declared.is_object() {
@@ -211,7 +212,7 @@ mod tests {
                 Some(said) => assert!(result.unwrap_err().contains(said), "{policy}"),
             }
         }
-        // What is declared is safe whatever the policy says.
+        // Declared attributes are safe, whatever the policy is.
         let mut profile = declare(&Value::Null).unwrap();
         profile["unmanagedAttributePolicy"] = json!("ENABLED");
         assert_eq!(judged(&profile), Ok(()));

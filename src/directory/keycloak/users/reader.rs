@@ -1,4 +1,4 @@
-//! Users read as guests and as workspace users: one walk over all of them, page by page, and one by one.
+//! Users read as guests and as workspace users, in a listing page by page or one by one.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,59 +24,60 @@ use crate::directory::keycloak::users::recovery::RecoveryContext;
 use crate::directory::{Error, GuestId, GuestRecord, InvitationRecord, Owner, OwnershipMark, PartnerId, PartnerRecord};
 use crate::domain::{Email, MfaMethod};
 
-/// What is read of each partner's organization while users are walked over: nothing before it is needed.
+/// The organizations' data that a listing of users has read. Each organization is read only when its first guest
+/// needs it.
 #[derive(Default)]
 pub struct UserListing {
     members: BTreeMap<PartnerId, BTreeSet<String>>,
     invitations: BTreeMap<PartnerId, BTreeMap<String, InvitationRecord>>,
 }
 
-/// Where a partner is.
+/// A partner's organization.
 #[derive(Clone)]
 pub struct Home {
-    /// Its organization.
+    /// The organization.
     pub organization: Organization,
-    /// The partner's mark.
+    /// The partner's ownership mark.
     pub mark: OwnershipMark,
 }
 
 impl Home {
-    /// Of a partner and its organization.
+    /// Combines a partner's record with its organization.
     pub fn of(record: &PartnerRecord, organization: &Organization) -> Self {
         Self { organization: organization.clone(), mark: record.mark.clone() }
     }
 }
 
-/// All of them.
+/// All partners' organizations.
 pub type Homes = BTreeMap<PartnerId, Home>;
 
-/// Reads people.
+/// Reads users.
 pub struct UserReader<'a> {
-    /// The client.
+    /// The client of the realm.
     pub client: &'a Client,
-    /// What is remembered.
+    /// The facts in memory.
     pub memory: &'a UserCache,
-    /// Of whom applications are told anything.
+    /// The claims gate.
     pub audience: &'a ClaimsGate,
     /// Keycloak's clock.
     pub server_clock: &'a ServerClock,
-    /// Where partners are.
+    /// The partners' organizations.
     pub homes: Arc<Homes>,
-    /// Whose directory it is, once that is known.
+    /// The owner of the directory, once it is known.
     pub owner: Option<Owner>,
-    /// What time it is.
+    /// The present time.
     pub now: Timestamp,
 }
 
-/// By how much a time that Keycloak sends may be later than now: our clocks are known to seconds.
+/// How far a time from Keycloak may be in the future, because the clocks' difference is known only to seconds.
 const TO_COME: SignedDuration = SignedDuration::from_secs(5);
 
-/// How many members are read at once: little is said of each.
+/// The number of members in one call; a member is a small record.
 const MEMBERS: usize = 1_000;
 
 impl UserReader<'_> {
-    /// One page of all users. It overlaps with the one before in at least one user, so that nobody is left out when others
-    /// go meanwhile: the listing is by offset.
+    /// One page of all users. The listing is by offset. Each page overlaps the one before by at least one user, so
+    /// that no user is missed while others go.
     pub async fn page(&self, first: usize, max: usize) -> Result<Vec<User>, ClientError> {
         let call = Call::get(LIST_USERS, &["users"]).with("briefRepresentation", false);
         self.client.call(call.listing(first, max)).await?.read()
@@ -90,15 +91,15 @@ impl UserReader<'_> {
         }
     }
 
-    /// The user with an attribute of this value. Where a tool copied him, the one whose mark it is.
+    /// The user with this value of an attribute. If a tool copied the user, the one that owns the mark.
     pub async fn user_with(&self, attribute: &str, value: &str) -> Result<Option<User>, ClientError> {
         let mut found = self.users_with(attribute, value).await?.into_iter();
         let one = found.next();
         Ok(one.map(|one| found.fold(one, |one, other| if recovery::is_before(&other, &one) { other } else { one })))
     }
 
-    /// A user as he is: without the mark where it is another's who bears it too. Whoever has the address in his mark bears his
-    /// own; nobody has to be asked for then.
+    /// The user, without an ownership mark that belongs to another user with the same one. A user whose own address
+    /// is in the mark owns it; that needs no call.
     pub async fn himself<'u>(&self, user: &'u User) -> Result<Cow<'u, User>, ClientError> {
         if guest::has_his_own_mark(user) != Some(false) {
             return Ok(Cow::Borrowed(user));
@@ -122,17 +123,17 @@ impl UserReader<'_> {
             self.client.call(call.with("briefRepresentation", false).page(first, max)).await?.read()
         };
         let mut found = pages::all(PAGE, |user: &User| &user.id, page).await?;
-        // A question that the server reads otherwise than we mean it finds everybody.
+        // The server may interpret the query differently, and return all users.
         found.retain(|user| user.attributes.get(attribute).is_some_and(|values| values.iter().any(|v| v == value)));
         Ok(found)
     }
 
-    /// The user with this address now.
+    /// The user with this present address.
     pub async fn user_at(&self, address: &Email) -> Result<Option<User>, ClientError> {
         Ok(self.users_at(address.as_str()).await?.into_iter().next())
     }
 
-    /// The same, who has it alone: whom of several a membership means nobody can tell.
+    /// The only user with this present address. With several users, a membership is ambiguous.
     pub async fn only_user_at(&self, address: &Email) -> Result<Option<User>, ClientError> {
         let mut found = self.users_at(address.as_str()).await?;
         if found.len() > 1 {
@@ -141,7 +142,7 @@ impl UserReader<'_> {
         Ok(found.pop())
     }
 
-    /// The users with this address, two of them where a realm lets several have one.
+    /// The users with this address: at most two, and two only if the realm allows duplicate addresses.
     pub async fn users_at(&self, address: &str) -> Result<Vec<User>, ClientError> {
         let call = Call::get(LIST_USERS, &["users"]).with("email", address).with("exact", true);
         let mut found: Vec<User> =
@@ -150,7 +151,7 @@ impl UserReader<'_> {
         Ok(found)
     }
 
-    /// The user who is a guest of ours, by our identifier.
+    /// The user of a guest, by guestlist's identifier.
     pub async fn user_of(&self, guest: &GuestId) -> Result<Option<User>, ClientError> {
         let known = self.memory.user_of(guest).or_else(|| recovery::user_id(guest).map(str::to_owned));
         if let Some(id) = known
@@ -164,7 +165,7 @@ impl UserReader<'_> {
         self.user_with(guest::ID, &guest.0).await
     }
 
-    /// The user whose mark has this address.
+    /// The user with this address in the ownership mark.
     pub async fn user_marked(&self, address: &Email) -> Result<Option<User>, ClientError> {
         let known = self.memory.user_at(address).or_else(|| recovery::user_at(address).map(str::to_owned));
         if let Some(id) = known
@@ -187,7 +188,7 @@ impl UserReader<'_> {
         Ok(guest::is_marked(&himself) && recovery::address(&himself).as_ref() == Some(address))
     }
 
-    /// A guest's record from his user, all looked up.
+    /// A guest's record from the user, with all facts read from Keycloak.
     pub async fn look(&self, user: &User) -> Result<Option<GuestRecord>, ClientError> {
         let himself = self.himself(user).await?;
         let user = himself.as_ref();
@@ -210,7 +211,7 @@ impl UserReader<'_> {
         Ok(self.take_in(user, seen))
     }
 
-    /// A guest's record from his user, where he was just written: his membership and invitation are known.
+    /// A guest's record from a user who was just written, with known membership and invitation.
     pub fn known(&self, user: &User, member: bool, invitation: Option<InvitationRecord>) -> Option<GuestRecord> {
         let recorded = guest::recorded(user);
         let enrolled = self.remembered(user, &recorded);
@@ -226,7 +227,7 @@ impl UserReader<'_> {
         self.memory.take_in(user, seen, self.now, besides)
     }
 
-    /// A guest's record from his user in a page: as few calls as can be.
+    /// A guest's record from a user in a page, with as few calls as possible.
     pub async fn listed(&self, user: &User, walk: &mut UserListing) -> Result<Option<GuestRecord>, ClientError> {
         if !guest::is_marked(user) {
             return Ok(None);
@@ -241,7 +242,8 @@ impl UserReader<'_> {
             }
             let member = walk.members.get(partner).is_some_and(|members| members.contains(&user.id));
             seen.member = Some(member);
-            // Keycloak knows whether one is open. What was recorded need not: written while his organization was not found.
+            // Keycloak knows whether an invitation is open. The recorded one may be outdated, if the organization was
+            // missing at the last write.
             if !member {
                 if !walk.invitations.contains_key(partner) {
                     walk.invitations.insert(partner.clone(), self.invitations(organization).await?);
@@ -261,8 +263,8 @@ impl UserReader<'_> {
         Ok(optional(self.client.call(call).await)?.is_some())
     }
 
-    /// His invitation, as it was found after he was no member. Where there is none he may have followed it in between:
-    /// nobody is invited again for that.
+    /// Adds the invitation, which was read after the user was found to be no member. Without one, the guest may have
+    /// followed it in between, so the membership is read again. Otherwise another invitation would be sent.
     async fn found(
         &self,
         organization: &str,
@@ -277,7 +279,7 @@ impl UserReader<'_> {
         Ok(())
     }
 
-    /// What was enrolled, as far as it is remembered and a user's own flag agrees.
+    /// The enrolled methods in memory, as far as the user's own flag agrees.
     fn remembered(&self, user: &User, recorded: &Recorded) -> BTreeMap<MfaMethod, Timestamp> {
         let mut known = recorded.mfa.clone();
         known.extend(self.memory.enrolled(&user.id));
@@ -285,8 +287,8 @@ impl UserReader<'_> {
         known
     }
 
-    /// What is enrolled and since when. A page says whether there is a one-time password, and nothing of passkeys nor of
-    /// times: those are looked up where they are not known, and where a passkey can matter.
+    /// Reads the enrolled methods with their times. A page shows whether there is a one-time password, but no
+    /// passkeys and no times. Those are read only if they are unknown, or if a passkey can matter.
     async fn enrolled(
         &self,
         user: &User,
@@ -301,7 +303,7 @@ impl UserReader<'_> {
         let wants_key = !mfa::allowed(&user.attributes).contains(&MfaMethod::TOTP);
         let passkey = known.contains_key(&MfaMethod::WebAuthn) || (joined && (!user.totp || wants_key));
         let undated = joined && recorded.joined_at.is_none() && self.memory.joined_at(&user.id).is_none();
-        // Who is asked for a password may have one: he is no less a guest for that.
+        // A guest who is asked for a password may have one already, and then counts as joined.
         let asked = member && !joined;
         if !(untimed || passkey || undated || asked || (closely && joined)) {
             seen.enrolled = Some(known);
@@ -316,7 +318,7 @@ impl UserReader<'_> {
                 seen.enrolled = Some(self.not_later_than_now(methods(&credentials), &known));
                 Ok(())
             }
-            // Who may not look cannot tell.
+            // Without the permission, MFA is unknown.
             Err(ClientError::Fault(Error::Refused { .. })) => {
                 seen.mfa_hidden = true;
                 Ok(())
@@ -325,7 +327,8 @@ impl UserReader<'_> {
         }
     }
 
-    /// A time to come is of a clock that was ahead when a method was enrolled: what was known before holds, or now.
+    /// Replaces times in the future, which come from a clock that was ahead at the enrolment: by the known time, or
+    /// by the present one.
     fn not_later_than_now(
         &self,
         mut enrolled: BTreeMap<MfaMethod, Timestamp>,
@@ -337,12 +340,12 @@ impl UserReader<'_> {
         enrolled
     }
 
-    /// Whether a time of Keycloak is later than now by more than clocks differ.
+    /// Whether a time from Keycloak is in the future by more than the tolerance of the clocks.
     pub fn is_to_come(&self, at: Timestamp) -> bool {
         at > self.now.checked_add(TO_COME).unwrap_or(Timestamp::MAX)
     }
 
-    /// A user's credentials, their times in our clock.
+    /// A user's credentials, with times in guestlist's clock.
     pub async fn credentials(&self, id: &str) -> Result<Vec<Credential>, ClientError> {
         let call = Call::get(CREDENTIALS, &["users", id, "credentials"]);
         let mut credentials: Vec<Credential> = self.client.call(call).await?.read()?;
@@ -368,7 +371,7 @@ impl UserReader<'_> {
         Ok(self.rows(organization, Some(email)).await?.iter().find_map(times))
     }
 
-    /// The rows of an organization's invitations, their times in our clock.
+    /// The rows of an organization's invitations, with times in guestlist's clock.
     pub async fn rows(&self, organization: &str, email: Option<&str>) -> Result<Vec<Invitation>, ClientError> {
         let mut call = Call::get(LIST_INVITATIONS, &["organizations", organization, "invitations"]);
         if let Some(email) = email {
@@ -383,15 +386,15 @@ impl UserReader<'_> {
         Ok(rows)
     }
 
-    /// All open invitations, in one answer: of pages by offset one is left out where another goes meanwhile, and whoever seems
-    /// to have none is invited again.
+    /// All open invitations, in one response. Pages by offset could miss one while another goes, and its guest would
+    /// be invited again.
     async fn invitations(&self, organization: &str) -> Result<BTreeMap<String, InvitationRecord>, ClientError> {
         let rows = self.rows(organization, None).await?;
         Ok(rows.iter().filter_map(|row| Some((row.email.to_ascii_lowercase(), times(row)?))).collect())
     }
 }
 
-/// What is said where several users have one address.
+/// The error for an address of several users.
 pub fn several_at(address: &str) -> Error {
     Error::Refused {
         message: format!(
@@ -401,13 +404,13 @@ pub fn several_at(address: &str) -> Error {
     }
 }
 
-/// When an invitation was sent and ends.
+/// The times at which an invitation was sent and ends.
 fn times(row: &Invitation) -> Option<InvitationRecord> {
     let sent_at = Timestamp::from_second(row.sent_date).ok()?;
     Some(InvitationRecord { sent_at, expires_at: Timestamp::from_second(row.expires_at).ok()? })
 }
 
-/// The methods among credentials, each since it was first there.
+/// The methods among credentials, each since its earliest credential.
 pub fn methods(credentials: &[Credential]) -> BTreeMap<MfaMethod, Timestamp> {
     let mut found: BTreeMap<MfaMethod, Timestamp> = BTreeMap::new();
     for credential in credentials {
@@ -419,7 +422,7 @@ pub fn methods(credentials: &[Credential]) -> BTreeMap<MfaMethod, Timestamp> {
     found
 }
 
-/// The method that a credential is of.
+/// The method of a credential.
 pub fn method(credential: &Credential) -> Option<MfaMethod> {
     match credential.sort.as_str() {
         "otp" => Some(MfaMethod::TOTP),

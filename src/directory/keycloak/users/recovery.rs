@@ -1,11 +1,11 @@
-//! A guest whose mark does not read: edited by hand, or half of it removed. What applications are told of him is told all
-//! the same, so he must not be passed over. He is read as a guest of ours of whom nothing is known but what still reads: he
-//! holds what applications are told, and no share stands behind it. So it is taken away like anything that nothing
-//! declares, and his mark passes on, whole again, to the membership for his address. Nobody knows whether he was there
-//! before us: he counts as adopted, and is never disabled or purged.
+//! A guest with an unreadable ownership mark: edited by hand, or partly removed. Applications still see the claims,
+//! so the guest must not be skipped. The record contains the readable facts only, and the claims as grants without a
+//! share. guestlist therefore revokes them like every undeclared grant, and the membership for the address writes a
+//! complete mark. It is unknown whether the user existed before guestlist, so the user counts as adopted and is never
+//! disabled or purged.
 //!
-//! The same holds of somebody who bears another one's mark: a tool copied a user with all of his attributes. Two records of
-//! one guest would hide one of them, and what is meant for the one would be done to the other.
+//! The same applies to a user with the mark of another user, after a tool copied a user with all attributes. Two
+//! records of one guest would hide one of them, and operations on one would change the other.
 
 use jiff::Timestamp;
 
@@ -19,33 +19,33 @@ use crate::directory::record::NO_OBJECT;
 use crate::directory::{Error, GuestId, GuestRecord, MfaRecord, Origin, Owner, OwnershipMark, PartnerId, Revision};
 use crate::domain::{Email, GuestRole};
 
-/// What is known besides: whose realm it is, and the mark of the partner whose identifier still reads.
+/// Other known facts: the owner of the realm, and the ownership mark of the partner whose identifier is readable.
 #[derive(Clone, Copy, Default)]
 pub struct RecoveryContext<'a> {
     pub owner: Option<&'a Owner>,
     pub partner: Option<&'a OwnershipMark>,
 }
 
-/// How identifiers begin that are made from Keycloak's own, where ours does not read.
+/// The prefix of identifiers that are derived from Keycloak's, if guestlist's is unreadable.
 const BY_USER: &str = NO_OBJECT;
-/// The domain of who has no address that reads, and how much of his identifier stands before it.
+/// The domain of a substitute address, and the length of the identifier before it.
 const NO_DOMAIN: &str = "@address.invalid";
 const SHOWN: usize = 50;
-/// The namespace in a mark that says no partner.
+/// The namespace in a mark without a partner.
 const NOWHERE: &str = "keycloak";
 
-/// Keycloak's identifier of a guest whose own did not read.
+/// Keycloak's identifier of a guest with a derived identifier.
 pub fn user_id(guest: &GuestId) -> Option<&str> {
     guest.0.strip_prefix(BY_USER)
 }
 
-/// Our identifier of a guest.
+/// guestlist's identifier of a guest.
 pub fn id(user: &User) -> GuestId {
     GuestId(first(&user.attributes, guest::ID).map_or_else(|| format!("{BY_USER}{}", user.id), str::to_owned))
 }
 
-/// The address that a guest is known by: his mark's, or else his own. Where he has none that reads, one that nobody else has
-/// and no mail reaches: whoever is passed over keeps what he holds.
+/// The address of a guest: from the ownership mark, otherwise the user's own. If both are unreadable, it is a unique
+/// substitute that receives no mail, because a skipped guest would keep all access.
 pub fn address(user: &User) -> Option<Email> {
     let marked = guest::marked_address(user);
     let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
@@ -55,12 +55,12 @@ pub fn address(user: &User) -> Option<Email> {
         .or_else(|| Email::parse(&format!("{BY_USER}{}{NO_DOMAIN}", nowhere())).ok())
 }
 
-/// Keycloak's identifier of a guest who has no address that reads.
+/// Keycloak's identifier of a guest with a substitute address.
 pub fn user_at(address: &Email) -> Option<&str> {
     address.as_str().strip_prefix(BY_USER)?.strip_suffix(NO_DOMAIN)
 }
 
-/// A user as he is without a mark that is another's.
+/// A user without an ownership mark that belongs to another user.
 pub fn unmarked(user: &User) -> User {
     let mut own = user.clone();
     own.attributes
@@ -68,7 +68,8 @@ pub fn unmarked(user: &User) -> User {
     own
 }
 
-/// Of several users who bear one mark, whose it is: his whose address it has, else his who was there first.
+/// The order of several users with one mark. The owner comes first: the user with the address in it, otherwise the
+/// oldest user.
 pub fn is_before(one: &User, other: &User) -> bool {
     let place = |user: &User| {
         let marked = guest::marked_address(user);
@@ -78,13 +79,13 @@ pub fn is_before(one: &User, other: &User) -> bool {
     place(one) < place(other)
 }
 
-/// What was recorded, where nothing reads but the partner.
+/// The recorded facts, if only the partner is readable.
 pub fn recorded(user: &User) -> Recorded {
     let partner = first(&user.attributes, guest::PARTNER).map(|id| PartnerId(id.to_owned()));
     Recorded { partner, live: true, ..Recorded::default() }
 }
 
-/// The guest's record, as far as it can be told.
+/// The guest's record, as far as it is readable.
 pub fn record(user: &User, seen: &Seen, revision: Revision, known: RecoveryContext<'_>) -> Option<GuestRecord> {
     let address = address(user)?;
     tracing::warn!(%address, user = user.id, "the ownership mark of a user cannot be read: grants without a share are revoked");
@@ -98,7 +99,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: RecoveryConte
             installation: text(known.owner.map(|owner| owner.installation.as_str())),
             cluster: text(known.owner.map(|owner| owner.cluster.as_str())),
             namespace: known.partner.map_or(NOWHERE, |mark| mark.namespace.as_str()).to_owned(),
-            // No object has such a name, nor such a UID.
+            // No object has such a name or UID.
             name: format!("{BY_USER}{}", user.id),
             uid: format!("{BY_USER}{}", user.id),
             origin: Origin::Adopted,
@@ -124,7 +125,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: RecoveryConte
 }
 
 impl User {
-    /// When Keycloak made him; the beginning of time where it does not say.
+    /// When Keycloak created the user; the Unix epoch if it does not say.
     fn created(&self) -> Timestamp {
         let at = self.created_timestamp.and_then(|at| Timestamp::from_millisecond(at).ok());
         at.unwrap_or(Timestamp::UNIX_EPOCH)
@@ -132,8 +133,8 @@ impl User {
 }
 
 impl Inner {
-    /// Before a guest's ownership mark is removed, it is removed from every copy of the user. A copy alone with the mark would be
-    /// taken for the guest.
+    /// Before a guest's ownership mark is removed, it is removed from every copy of the user. Otherwise a remaining
+    /// copy with the mark would count as the guest.
     pub(in crate::directory::keycloak) async fn no_other_bears(&self, user: &User) -> Result<(), Error> {
         let Some(id) = first(&user.attributes, guest::ID) else { return Ok(()) };
         let bearers = self.people().users_with(guest::ID, id).await?;

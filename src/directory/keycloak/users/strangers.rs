@@ -1,5 +1,5 @@
-//! Users who are no guests and sign in with an address that is not their own: their username is that address. Keycloak gives
-//! the address to nobody else, so no guest can be invited at it until the username changes.
+//! Users who are not guests and sign in with an address that is not their own: their username is that address.
+//! Keycloak refuses the address for other users, so no guest can be invited at it until the username changes.
 
 use crate::directory::keycloak::representations::User;
 use crate::directory::keycloak::users::guest;
@@ -7,8 +7,8 @@ use crate::directory::record::NO_OBJECT;
 use crate::directory::{GuestId, GuestRecord, MfaRecord, PartnerId, Revision};
 use crate::domain::{Email, GuestRole, all_methods};
 
-/// The identity without a mark that a user is for the address in their username. `None`: their username is no address, or
-/// their own.
+/// The record of an identity without an ownership mark, for a user whose username is another address. `None`: the
+/// username is not an address, or is the user's own.
 pub fn at_username(user: &User) -> Option<GuestRecord> {
     let address = Email::parse(&user.username).ok()?;
     if guest::is_marked(user) || user.email.eq_ignore_ascii_case(address.as_str()) {

@@ -1,5 +1,5 @@
-//! A guest as Keycloak keeps him: a user, whose attributes hold our mark, what we gave him and what we remember. One write
-//! changes all of it at once; one page of users tells a hundred of them.
+//! A guest as a Keycloak user, whose attributes contain the ownership mark, the grants and other facts. One write
+//! changes all of them at once; one page of users contains a hundred guests.
 
 mod revoked;
 
@@ -25,26 +25,26 @@ use crate::domain::{Email, GuestRole, MfaMethod};
 
 pub use revoked::{revoked, set_ended};
 
-/// Our identifier of the guest.
+/// guestlist's identifier of the guest.
 pub const ID: &str = "guestlist.id";
-/// The installation: one search finds all guests.
+/// The installation. A search for it finds all guests.
 pub const INSTALLATION: &str = "guestlist.installation";
-/// The address in the mark: one search finds its guest, whatever his address is now.
+/// The address in the ownership mark. A search for it finds the guest, whatever the present address is.
 pub const ADDRESS: &str = "guestlist.address";
-/// The partner's identifier: one search finds its guests, deactivated ones too.
+/// The partner's identifier. A search for it finds the partner's guests, including deactivated ones.
 pub const PARTNER: &str = "guestlist.partner";
-/// The mark and what is remembered, as JSON.
+/// The ownership mark and other facts, as JSON.
 pub const RECORD: &str = "guestlist.record";
-/// All of them. They are declared in the realm's user profile, for administrators alone.
+/// All attributes of guestlist. The realm's user profile declares them, for administrators only.
 pub const ALL: [&str; 8] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD, GRANTS, ACCOUNTS, METHODS];
 
-/// Those of them that say that somebody is a guest.
+/// The attributes that make a user a guest.
 const MARK: [&str; 5] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD];
 
 /// Keycloak makes the user set a password before anything else.
 pub const UPDATE_PASSWORD: &str = "UPDATE_PASSWORD";
 
-/// The mark and what is remembered.
+/// The JSON in [`RECORD`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Stored {
@@ -76,38 +76,38 @@ struct Stored {
     mfa_lost_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deactivated_at: Option<Timestamp>,
-    /// Claims that were revoked, as long as sessions from before may go on.
+    /// Revoked claims whose sessions may not have ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     revoked: Vec<String>,
-    /// Since when guestlist has the login disabled. Absent: a login that is off was disabled by another party.
+    /// Since when guestlist has the login disabled. Absent: another party disabled a login that is off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     login_disabled_at: Option<Timestamp>,
 }
 
-/// What his user alone does not say.
+/// Facts that the user's own representation does not contain.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seen {
-    /// Whether he is a member of his partner's organization. `None`: nobody looked, and what was recorded holds.
+    /// Whether the user is a member of the partner's organization. `None`: not read; the recorded state counts.
     pub member: Option<bool>,
-    /// His invitation, if there is one that can still be followed or has expired. `None`: nobody looked.
+    /// The open or expired invitation. `None`: not read; `Some(None)`: there is none.
     #[allow(clippy::option_option, reason = "not looked, not there, there")]
     pub invitation: Option<Option<InvitationRecord>>,
-    /// When what he has enrolled was enrolled. `None`: nobody looked, and what was recorded holds.
+    /// The enrolled methods, each with its time. `None`: not read; the recorded ones count.
     pub enrolled: Option<BTreeMap<MfaMethod, Timestamp>>,
-    /// Keycloak did not tell what he has enrolled.
+    /// Keycloak refused to show the enrolled methods.
     pub mfa_hidden: bool,
-    /// Applications are told nothing of him, whatever his attributes say.
+    /// The claims are blocked, whatever the attributes contain.
     pub is_out: bool,
-    /// He has a password, though he is asked for another one.
+    /// The user has a password, and is only asked for another one.
     pub password: bool,
-    /// When he was first seen as joined, and his MFA first seen gone.
+    /// When the user was first seen as joined, and MFA first seen as lost.
     pub joined_at: Option<Timestamp>,
     pub mfa_lost_at: Option<Timestamp>,
 }
 
 impl Seen {
-    /// A member who has no password yet has followed his link, which is used up. His invitation stands as it was recorded:
-    /// he may be about to choose his password, and is not mailed again for it.
+    /// A member without a password has used up the link. The recorded invitation stays: the guest may be about to set
+    /// a password, so no other mail is sent.
     pub fn stopped_half_way(&mut self, user: &User, recorded: &Recorded) {
         if self.member == Some(true) && !has_chosen(user, recorded.joined_at, self) {
             self.invitation = None;
@@ -115,29 +115,29 @@ impl Seen {
     }
 }
 
-/// Whether a user has a mark of ours, readable or not.
+/// Whether a user has an ownership mark, readable or not.
 pub fn is_marked(user: &User) -> bool {
-    // The methods alone grant nothing, so they make no guest.
+    // The allowed methods alone grant nothing, so they do not make a user a guest.
     ALL.iter().any(|name| *name != METHODS && user.attributes.contains_key(*name))
 }
 
-/// Whether guestlist made a user. Of a mark that does not read as a whole nobody can tell: he counts as adopted.
+/// Whether guestlist created the user. With an incomplete mark, the user counts as adopted.
 pub fn is_made(user: &User) -> bool {
     let mark = read(user, &Seen::default(), Revision(0)).and_then(|record| record.mark);
     mark.is_some_and(|mark| mark.origin == Origin::Created)
 }
 
-/// Whether a user could sign in: he has chosen a password. Whom we made has to, one whom we found has done so.
+/// Whether the user has set a password and can sign in. A created user has to set one; an adopted user has one.
 pub fn has_password(user: &User) -> bool {
     !user.required_actions.iter().any(|action| action == UPDATE_PASSWORD)
 }
 
-/// The same, or he has joined and is only asked for another password, as an administrator may ask everybody.
+/// The same, or the guest has joined and is only asked for another password, as administrators may ask all users.
 pub fn has_chosen(user: &User, joined_at: Option<Timestamp>, seen: &Seen) -> bool {
     has_password(user) || joined_at.is_some() || seen.password
 }
 
-/// What was recorded of his joining and MFA when he was last written.
+/// The recorded partner, acceptance and MFA of a guest, from the last write.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recorded {
     pub partner: Option<PartnerId>,
@@ -146,7 +146,7 @@ pub struct Recorded {
     pub live: bool,
 }
 
-/// Reads what was recorded, as far as it reads.
+/// Reads the recorded facts, as far as they are readable.
 pub fn recorded(user: &User) -> Recorded {
     let Some(stored) = stored(user) else { return recovery::recorded(user) };
     Recorded {
@@ -157,12 +157,12 @@ pub fn recorded(user: &User) -> Recorded {
     }
 }
 
-/// When the invitation was asked for that his record speaks of, whether Keycloak has it or not.
+/// When the recorded invitation was requested, whether Keycloak has it or not.
 pub fn invited_at(user: &User) -> Option<Timestamp> {
     stored(user)?.invited_at
 }
 
-/// Two writes at once may leave both their values behind: the one holds that says less of a guest.
+/// Two concurrent writes may leave both values. The one with less access counts.
 fn stored(user: &User) -> Option<Stored> {
     let texts = user.attributes.get(RECORD).map(Vec::as_slice).unwrap_or_default();
     let all: Option<Vec<Stored>> = texts.iter().map(|text| serde_json::from_str(text).ok()).collect();
@@ -183,8 +183,8 @@ fn stored(user: &User) -> Option<Stored> {
     all.into_iter().filter(|_| same).min_by_key(says)
 }
 
-/// What the name says besides where two writes at once left two values of what has one: Keycloak refuses every write of such a
-/// user, anybody's. He differs from what he should be until he is written again.
+/// A suffix of the display name if two concurrent writes left two values in a single-valued attribute. Keycloak then
+/// refuses every write of the user. The suffix makes the record differ from the spec until it is written again.
 const WRITTEN_TWICE: &str = "\0written twice at once";
 
 fn is_written_twice(user: &User) -> bool {
@@ -192,20 +192,20 @@ fn is_written_twice(user: &User) -> bool {
     ALL.into_iter().any(|name| !has_many(name) && values(name) > 1)
 }
 
-/// Whether an administrator enabled a login that guestlist had disabled. The record still says so, and has to be written
-/// anew: otherwise a login that the administrator disables later would count as one that guestlist disabled.
+/// Whether an administrator enabled a login that guestlist had disabled. The record still says so, and has to be
+/// written again. Otherwise a login that the administrator disables later would count as disabled by guestlist.
 fn is_enabled_by_other(user: &User, disabled_at: Option<Timestamp>) -> bool {
     user.enabled && disabled_at.is_some()
 }
 
-/// Whether all that is ours on a user is the same on both, in whichever order.
+/// Whether guestlist's attributes are equal on both users, in any order.
 pub fn is_same(one: &User, other: &User) -> bool {
     let values = |user: &User, name| user.attributes.get(name).into_iter().flatten().cloned().collect::<BTreeSet<_>>();
     ALL.into_iter().all(|name| values(one, name) == values(other, name))
 }
 
-/// The address in a user's mark, where one reads. It stands there twice: where somebody edited one of them, the one that is his
-/// own address is right.
+/// The readable address in a user's ownership mark. The mark contains it twice. If the two differ after an edit, the
+/// one that equals the user's own address counts.
 pub fn marked_address(user: &User) -> Option<Email> {
     let [recorded, said] = marked_addresses(user);
     match said {
@@ -214,7 +214,7 @@ pub fn marked_address(user: &User) -> Option<Email> {
     }
 }
 
-/// Whether all addresses in a user's mark are his own. `None`: there is none that reads.
+/// Whether all addresses in the ownership mark equal the user's own. `None`: no address is readable.
 pub fn has_his_own_mark(user: &User) -> Option<bool> {
     marked_addresses(user).into_iter().flatten().map(|address| is_his(user, &address)).reduce(|one, other| one && other)
 }
@@ -232,12 +232,12 @@ fn methods_at(stored: &BTreeMap<String, Timestamp>) -> BTreeMap<MfaMethod, Times
     stored.iter().filter_map(|(name, at)| Some((MfaMethod::parse(name)?, *at))).collect()
 }
 
-/// An address that is none.
+/// A placeholder for an unreadable address.
 fn unreadable_address() -> Option<Email> {
     Email::parse("unreadable@address.invalid").ok()
 }
 
-/// A guest's record. `None`: the user is not a guest of ours.
+/// A guest's record. `None`: the user has no ownership mark.
 pub fn record(user: &User, seen: &Seen, revision: Revision, known: RecoveryContext<'_>) -> Option<GuestRecord> {
     if !is_marked(user) {
         return None;
@@ -257,7 +257,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
     let invited = stored.invited_at.zip(stored.invitation_ends);
     let recorded = invited.map(|(sent_at, expires_at)| InvitationRecord { sent_at, expires_at });
     let invitation = match seen.invitation {
-        // What it says was sent and ends is ours to say; whether it is there is Keycloak's.
+        // The record decides about the times of the invitation, and Keycloak about its existence.
         Some(there) => there.map(|there| recorded.map_or(there, |ours| shorter(ours, there))),
         None => recorded,
     };
@@ -273,10 +273,10 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
             origin,
         }),
         email: Email::parse(&user.email).ok().or_else(unreadable_address)?,
-        // Grants that Keycloak refused to revoke: applications do not see them.
+        // Keycloak refused to revoke these grants; applications do not see them.
         grants: match () {
             () if seen.is_out => grants::blocked(user, &address),
-            // Where a crash left its sessions open, what was revoked is to be revoked again.
+            // A crash may have left sessions open, so the revoked claims are revoked again.
             () if !left => grants::with_revoked(grants::read(user, &address)?, &revoked(&user.attributes)),
             () => grants::read(user, &address)?,
         },
@@ -302,7 +302,7 @@ fn read(user: &User, seen: &Seen, revision: Revision) -> Option<GuestRecord> {
     })
 }
 
-/// Keycloak counts in whole seconds from when it sends: an end of its that is so close to ours is the same.
+/// The tolerance for equal ends: Keycloak counts in whole seconds from the time of sending.
 const CLOSE: SignedDuration = SignedDuration::from_mins(1);
 
 /// The end of an invitation is the earlier of the partner's and the realm's.
@@ -311,8 +311,8 @@ pub fn shorter(ours: InvitationRecord, theirs: InvitationRecord) -> InvitationRe
     if close { ours } else { InvitationRecord { sent_at: ours.sent_at, ..theirs } }
 }
 
-/// Writes a record into a user's attributes; those of others stay as they are. Without a mark ours are taken out. What
-/// applications are told is only what can be used at this instant.
+/// Writes a record into a user's attributes. Attributes of others stay. Without an ownership mark, guestlist's
+/// attributes are removed. Applications see only the grants that can be used at this instant.
 pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -> serde_json::Result<()> {
     let before = first(attributes, RECORD).and_then(|text| serde_json::from_str::<Stored>(text).ok());
     let told = grants::told(record, at);
@@ -326,13 +326,14 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
     }
     let Some(mark) = &record.mark else { return Ok(()) };
     if stray && mark.uid.starts_with(NO_OBJECT) {
-        // Somebody wrote on him what applications are told. He is no guest, and does not become one by losing it.
+        // Another party wrote claims on the user. The user is no guest, and does not become one when they are
+        // revoked.
         return grants::write(record, attributes, at);
     }
     let disabled_at = before.as_ref().and_then(|before| before.login_disabled_at);
     let mfa = match &record.mfa {
         MfaRecord::Known(mfa) => mfa.iter().map(|(method, at)| (method.as_str().to_owned(), *at)).collect(),
-        // What nobody could tell is remembered as it was.
+        // Unknown MFA keeps the recorded methods.
         MfaRecord::Unknown => before.map(|before| before.mfa).unwrap_or_default(),
     };
     let stored = Stored {
@@ -371,12 +372,12 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
     grants::write(record, attributes, at)
 }
 
-/// A name as it is meant.
+/// A name without the suffix.
 fn plain(display_name: &str) -> &str {
     display_name.strip_suffix(WRITTEN_TWICE).unwrap_or(display_name)
 }
 
-/// A workspace user, adopted or not. `None`: a guest whom we made, or somebody without an address that could be compared.
+/// A workspace user, adopted or not. `None`: a guest that guestlist created, or a user without a valid address.
 pub fn workspace_user(user: &User) -> Option<UserRecord> {
     if is_made(user) {
         return None;
@@ -384,7 +385,7 @@ pub fn workspace_user(user: &User) -> Option<UserRecord> {
     person(user)
 }
 
-/// What the workspace says of a user, whether he is a guest as well or not.
+/// The workspace's data about a user, guest or not.
 pub fn person(user: &User) -> Option<UserRecord> {
     let last = if user.last_name == NO_NAME { "" } else { user.last_name.as_str() };
     let name = format!("{} {last}", user.first_name).trim().to_owned();
@@ -392,14 +393,14 @@ pub fn person(user: &User) -> Option<UserRecord> {
     Some(UserRecord { email, name, enabled: user.enabled, verified: user.email_verified })
 }
 
-/// The last name of who has only one.
+/// The last name of a person with a single name.
 const NO_NAME: &str = "-";
 
-/// How long a name of Keycloak's may be, in its count.
+/// The maximum length of a name, in UTF-16 units.
 const LONGEST_NAME: usize = 255;
 
-/// First and last name: Keycloak asks who lacks one of them for both, and for his address. Without what its own user profile
-/// refuses in names.
+/// First and last name. If one is missing, Keycloak asks the user for both and for the address. Characters that
+/// Keycloak's own user profile refuses in names are removed.
 pub fn names(display_name: &str) -> (String, String) {
     let display_name = plain(display_name);
     let refused = |c: char| c.is_ascii_control() || r#"<>&"$%!#?§;*~/\|^=[]{}()"#.contains(c);
@@ -419,7 +420,7 @@ pub fn names(display_name: &str) -> (String, String) {
     }
 }
 
-/// As much of a text as is no longer than that in the count of Keycloak, which is of UTF-16.
+/// The longest beginning of a text within a length in UTF-16 units, as Keycloak counts.
 pub fn shortened(text: &str, longest: usize) -> String {
     let mut length = 0;
     let fits = |c: &char| {
@@ -429,10 +430,11 @@ pub fn shortened(text: &str, longest: usize) -> String {
     text.chars().take_while(fits).collect()
 }
 
-/// The attribute in which Keycloak says why it disabled a user itself, such as `permanentLockout` after wrong passwords.
+/// The attribute with Keycloak's reason for disabling a user itself, such as `permanentLockout` after wrong
+/// passwords.
 const DISABLED_REASON: &str = "disabledReason";
 
-/// Whether a user may log in. `disabled_at`: since when guestlist has the login disabled, where its record says so.
+/// Whether a user may log in. `disabled_at`: the time in the record at which guestlist disabled the login.
 pub fn login(user: &User, disabled_at: Option<Timestamp>) -> Login {
     match disabled_at {
         _ if user.enabled => Login::Enabled,
@@ -501,7 +503,7 @@ mod tests {
         ] {
             assert_eq!(login(record, enabled, reason), expected, "{enabled} {reason:?}");
         }
-        // Enabled by an administrator: the record is written anew, and its mark of the suspension goes with that.
+        // An administrator enabled the login: the record is written again, which removes the note of the suspension.
         let mut user = User { enabled: true, ..user(&[flagged], &[]) };
         let record = read(&user);
         assert_ne!(record.display_name, "Bob");

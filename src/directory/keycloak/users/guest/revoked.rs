@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::directory::keycloak::representations::Attributes;
 use crate::directory::keycloak::users::guest::{RECORD, Stored};
 
-/// The claims that were revoked from a user whose sessions have not been ended since.
+/// The claims that were revoked from a user without an end of the sessions since.
 pub fn revoked(attributes: &Attributes) -> Vec<String> {
     let texts = attributes.get(RECORD).map(Vec::as_slice).unwrap_or_default();
     let all: BTreeSet<String> = texts
@@ -17,7 +17,7 @@ pub fn revoked(attributes: &Attributes) -> Vec<String> {
     all.into_iter().collect()
 }
 
-/// The sessions from before have ended.
+/// Notes that the earlier sessions have ended.
 pub fn set_ended(attributes: &mut Attributes) -> serde_json::Result<()> {
     for text in attributes.get_mut(RECORD).into_iter().flatten() {
         if let Ok(stored) = serde_json::from_str::<Stored>(text) {
