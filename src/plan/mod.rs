@@ -111,7 +111,7 @@ pub struct Step {
     pub message: String,
 }
 
-/// What happens to the object's finalizer.
+/// The action on the object's finalizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finalizer {
     /// The finalizer must be on the object before the first operation.
@@ -211,7 +211,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The revision of the guest's record that the steps were planned on.
     pub basis: Option<Revision>,
-    /// The action on the object's finalizer.
+    /// The action on the finalizer.
     pub finalizer: Finalizer,
     /// The objects to delete.
     pub deletions: Vec<Deletion>,

@@ -260,7 +260,7 @@ pub fn own_violations(
 }
 
 /// The first rule that a propagator's membership breaks, conflicts with other memberships apart. If records of other guests
-/// are not read, no guest counts as a newcomer: the rules for newcomers revoke nothing.
+/// are not read, no membership counts as new, so the rules for new memberships revoke nothing.
 pub fn broken_rule(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Option<Reason> {
     let claim = ownership::ownership(world, entry);
     let newcomer = world.scope.incumbents && claim.live().is_none();

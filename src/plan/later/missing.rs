@@ -115,7 +115,7 @@ pub fn of_share(world: Inputs<'_>, member: &ObjectRef, share: &str) -> Option<Pr
     Some(missing.into())
 }
 
-/// The missing Host Admins, of whom one suffices. `acts`, if it is missing, is the only one that counts.
+/// The missing Host Admins; one of them suffices. `acts`, if it is missing, is the only one that counts.
 fn host_admin(partner: &EvaluatedPartner<'_>, acts: Option<&Email>) -> Option<MissingFact> {
     let any_of: Vec<Email> = match acts.filter(|acts| partner.missing_admins.contains(acts)) {
         Some(acts) => vec![acts.clone()],
