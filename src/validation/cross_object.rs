@@ -1,18 +1,18 @@
-//! The rules that need facts beyond one object, each a small function over facts that somebody else gathered.
+//! The rules that need facts beyond one object. Each is a small function on facts that the caller collects.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{Domain, Email, Methods};
 use crate::validation::{DomainRule, Violation, messages};
 
-/// A guest's address is not on a domain of the host: nor on a parent or a subdomain of one, by whole labels.
+/// The violation of an address on a host domain, or on a parent or subdomain of one. The comparison is by whole labels.
 pub fn host_domain(email: &Email, corporate: &[Domain], admins: &[Domain]) -> Option<Violation> {
     let domain = email.domain();
     let related = |host: &Domain| domain.is_within(host) || host.is_within(&domain);
     corporate.iter().chain(admins).any(related).then(|| messages::host_domain(email))
 }
 
-/// The address satisfies the partner's list: allowed domains are exact, denied ones cover subdomains.
+/// The violation of the partner's domain list. Allowed domains match exactly; denied ones also match subdomains.
 pub fn domain_allowed(email: &Email, rule: &DomainRule) -> Option<Violation> {
     let domain = email.domain();
     let admitted = match rule {
@@ -23,7 +23,7 @@ pub fn domain_allowed(email: &Email, rule: &DomainRule) -> Option<Violation> {
     (!admitted).then(|| messages::domain_not_allowed(email))
 }
 
-/// Methods only narrow what the partner allows.
+/// The violation of MFA methods that the partner does not allow.
 pub fn methods_within(methods: &Methods, partner: &Methods, path: &str) -> Option<Violation> {
     let beyond: Vec<_> = methods.difference(partner).map(|method| method.as_str()).collect();
     (!beyond.is_empty()).then(|| {
@@ -39,7 +39,8 @@ pub fn methods_within(methods: &Methods, partner: &Methods, path: &str) -> Optio
     })
 }
 
-/// A new membership's end is at most the partner's longest duration from now: its time counts from its admission.
+/// The violation of a new membership that ends later than the partner's maximum duration from now. Its time counts from
+/// its admission.
 pub fn expiry_too_long(
     expires_at: Option<Timestamp>,
     now: Timestamp,

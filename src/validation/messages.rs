@@ -1,5 +1,4 @@
-//! The sentence of each rule, in one place: what is wrong, and how to fix it. No sentence tells a tenant about another
-//! tenant's objects.
+//! The message of each rule, in one place: the problem and its fix. No message shows a tenant another tenant's objects.
 
 use jiff::SignedDuration;
 
@@ -8,17 +7,17 @@ use crate::domain::time::show_duration;
 use crate::domain::{Email, GuestRole, Reason};
 use crate::validation::{Taint, Violation};
 
-/// A value that does not read as what it is.
+/// A value that is not valid for its field.
 pub fn invalid_value(path: impl Into<String>, message: impl Into<String>) -> Violation {
     Violation::object(Reason::InvalidValue, path, message)
 }
 
-/// A value that stands twice in a set.
+/// A value that a set contains twice.
 pub fn duplicate(path: impl Into<String>, value: &str) -> Violation {
     invalid_value(path, format!("{} stands here a second time; each value once", quote(value)))
 }
 
-/// No Host Admin, or too many.
+/// No Host Admins, or too many.
 pub fn host_admin_required(count: usize) -> Violation {
     let message = match count {
         0 => "a partner names at least one Host Admin; add the address of a workspace user".to_owned(),
@@ -27,7 +26,7 @@ pub fn host_admin_required(count: usize) -> Violation {
     Violation::object(Reason::HostAdminRequired, "spec.hostAdmins", message)
 }
 
-/// The namespace may not speak for this Host Admin.
+/// A Host Admin that the workspace policy does not let the namespace name.
 pub fn host_admin_not_allowed_here(taint: Taint, path: &str, email: &Email, namespace: &str) -> Violation {
     let email = quote(email.as_str());
     let message = format!(
@@ -36,7 +35,7 @@ pub fn host_admin_not_allowed_here(taint: Taint, path: &str, email: &Email, name
     Violation::new(taint, Reason::HostAdminNotAllowedHere, path, message)
 }
 
-/// A Host Admin has a guest's address.
+/// A Host Admin with the address of a guest.
 pub fn host_admin_is_guest(path: &str, email: &Email) -> Violation {
     let email = quote(email.as_str());
     Violation::entry(
@@ -46,28 +45,28 @@ pub fn host_admin_is_guest(path: &str, email: &Email) -> Violation {
     )
 }
 
-/// MFA is waived.
+/// MFA that is turned off.
 pub fn mfa_cannot_be_waived(path: &str) -> Violation {
     Violation::object(Reason::MfaCannotBeWaived, path, "MFA cannot be turned off; remove the field or write true")
 }
 
-/// A method that is not one, or not allowed.
+/// An unknown MFA method, or one that is not allowed.
 pub fn mfa_method_not_allowed(path: impl Into<String>, message: impl Into<String>) -> Violation {
     Violation::object(Reason::MfaMethodNotAllowed, path, message)
 }
 
-/// Too much time to enrol.
+/// A deadline for MFA enrolment that is too long.
 pub fn mfa_deadline_too_long(within: SignedDuration) -> Violation {
     let message = format!("enrolWithin is at most 720h, here {}; shorten it", show_duration(within));
     Violation::object(Reason::MfaDeadlineTooLong, "spec.mfa.enrolWithin", message)
 }
 
-/// Not one mailbox.
+/// Text that is not one mailbox.
 pub fn invalid_email(path: impl Into<String>, error: impl Into<String>) -> Violation {
     Violation::object(Reason::InvalidEmail, path, error)
 }
 
-/// A guest on a domain of the host.
+/// A guest with an address on a host domain.
 pub fn host_domain(email: &Email) -> Violation {
     let email = quote(email.as_str());
     let message = format!(
@@ -76,12 +75,12 @@ pub fn host_domain(email: &Email) -> Violation {
     Violation::object(Reason::HostDomain, "spec.email", message)
 }
 
-/// Both lists, or an empty one.
+/// An allowed and a denied domain list together, or an empty one.
 pub fn domain_lists_exclusive(path: impl Into<String>, message: impl Into<String>) -> Violation {
     Violation::object(Reason::DomainListsExclusive, path, message)
 }
 
-/// The address does not satisfy the partner's list.
+/// An address that the partner's domain list does not admit.
 pub fn domain_not_allowed(email: &Email) -> Violation {
     let email = quote(email.as_str());
     let message =
@@ -89,7 +88,7 @@ pub fn domain_not_allowed(email: &Email) -> Violation {
     Violation::object(Reason::DomainNotAllowed, "spec.email", message)
 }
 
-/// Somebody of the workspace.
+/// A guest with the address of a workspace user.
 pub fn is_workspace_user() -> Violation {
     Violation::object(
         Reason::IsWorkspaceUser,
@@ -98,7 +97,7 @@ pub fn is_workspace_user() -> Violation {
     )
 }
 
-/// An identity that is not ours.
+/// An existing user without guestlist's ownership mark.
 pub fn identity_exists() -> Violation {
     Violation::object(
         Reason::IdentityExists,
@@ -107,7 +106,7 @@ pub fn identity_exists() -> Violation {
     )
 }
 
-/// Another live membership has the address.
+/// An address that another live membership has.
 pub fn already_guest() -> Violation {
     Violation::object(
         Reason::AlreadyGuest,
@@ -116,14 +115,14 @@ pub fn already_guest() -> Violation {
     )
 }
 
-/// The partner is full.
+/// A partner that has reached its quota.
 pub fn quota_exceeded(max: u64) -> Violation {
     let message =
         format!("the partner has room for {max} live memberships and no more; remove one, or raise guests.maxGuests");
     Violation::object(Reason::QuotaExceeded, "spec.partnerRef.name", message)
 }
 
-/// Who invites may not.
+/// An inviter who may not invite a guest of this role.
 pub fn inviter_not_allowed(email: &Email, role: GuestRole) -> Violation {
     let email = quote(email.as_str());
     let who = match role {
@@ -133,7 +132,7 @@ pub fn inviter_not_allowed(email: &Email, role: GuestRole) -> Violation {
     Violation::object(Reason::InviterNotAllowed, "spec.invitedBy", format!("{who}; {email} is none, so name one"))
 }
 
-/// A field that never changes.
+/// A changed field that is immutable.
 pub fn immutable(path: &str, recorded: &str) -> Violation {
     let recorded = quote(recorded);
     let message = format!(
@@ -142,7 +141,7 @@ pub fn immutable(path: &str, recorded: &str) -> Violation {
     Violation::object(Reason::Immutable, path, message)
 }
 
-/// Too late an end.
+/// An end that exceeds the partner's maximum duration.
 pub fn expiry_too_long(longest: SignedDuration) -> Violation {
     let message = format!(
         "a membership of this partner lasts at most {} from its admission, which is still to come; choose an earlier time, or \
@@ -152,45 +151,45 @@ pub fn expiry_too_long(longest: SignedDuration) -> Violation {
     Violation::object(Reason::ExpiryTooLong, "spec.expiresAt", message)
 }
 
-/// Owner in a share.
+/// The role Owner in a share.
 pub fn owner_never_shared(path: impl Into<String>, taint: Taint) -> Violation {
     Violation::new(taint, Reason::OwnerNeverShared, path, "Owner is never shared; write Manager or Collaborator")
 }
 
-/// Manager for a Guest User.
+/// The role Manager for a Guest User.
 pub fn manager_needs_guest_admin(path: &str, name: &str) -> Violation {
     let message =
         format!("{name} is a Guest User and gets Collaborator at most; make it a Guest Admin, or remove the entry");
     Violation::entry(Reason::ManagerNeedsGuestAdmin, path, message)
 }
 
-/// More than Collaborator in a propagation entry.
+/// A role other than Collaborator in an entry that passes an account on.
 pub fn propagated_is_collaborator(path: impl Into<String>) -> Violation {
     let message = "what is passed on is always Collaborator; remove the field, or write Collaborator";
     Violation::entry(Reason::ManagerNeedsGuestAdmin, path, message)
 }
 
-/// The sharer does not run the partner.
+/// A sharer who is not a Host Admin of the partner.
 pub fn sharer_not_host_admin(email: &Email) -> Violation {
     let email = quote(email.as_str());
     let message = format!("{email} is not a Host Admin of the partner; add it to hostAdmins, or let one of them share");
     Violation::object(Reason::SharerNotHostAdmin, "spec.sharedBy", message)
 }
 
-/// An entry that names somebody else's guest.
+/// An entry that names a membership of another partner.
 pub fn not_a_guest_of_partner(path: &str, name: &str, partner: &str) -> Violation {
     let message = format!("{name} is not a membership of {partner}; name one that is");
     Violation::entry(Reason::NotAGuestOfPartner, path, message)
 }
 
-/// An entry that is pinned to somebody else.
+/// An entry with the address of another guest.
 pub fn not_the_pinned_guest(path: &str, name: &str) -> Violation {
     let message =
         format!("{name} is another person than the address pinned here; correct the pin, or remove the entry");
     Violation::entry(Reason::NotAGuestOfPartner, path, message)
 }
 
-/// Somebody who cannot pass the account on.
+/// A propagator who cannot pass the account on.
 pub fn propagation_needs_manager(
     index: usize,
     propagated_by: &str,
@@ -210,7 +209,7 @@ pub fn propagation_needs_manager(
     Violation::entry(Reason::PropagationNeedsManager, format!("spec.guestUsers[{index}].propagatedBy"), message)
 }
 
-/// A second share of one account.
+/// A second share of one partner and account.
 pub fn duplicate_share(account: &str) -> Violation {
     let account = quote(account);
     let message = format!("another share of this partner shares {account} already; put everything into one share");

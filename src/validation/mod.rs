@@ -1,8 +1,8 @@
-//! The rules of specs. Pure: no client, no clock, no randomness, nothing asynchronous.
+//! The rules of specs. Pure: no client, clock, randomness or async code.
 //!
-//! [`spec`] has the rules that one object decides, and [`cross_object`] those that an object and its partner decide.
-//! [`crate::plan::evaluate`] has those that need other objects or the directory. [`messages`] has the sentence of each rule, and
-//! the catalog the meaning and the fix of each [`Reason`](crate::domain::Reason).
+//! [`spec`] contains the rules about one object, and [`cross_object`] those about an object and its partner.
+//! [`crate::plan::evaluate`] contains those that need other objects or the directory. [`messages`] contains the message
+//! of each rule. The catalog contains the meaning and the fix of each [`Reason`](crate::domain::Reason).
 
 mod catalog;
 mod terms;

@@ -1,152 +1,152 @@
-//! What a spec says, as types: the result of reading a wire object once, at the edge.
+//! The terms of a spec as types: the result of reading an object once, at the API boundary.
 //!
-//! Reading never fails. What does not read becomes a [`Violation`] and the term falls back to what gives least,
-//! so that a taken-away access never waits for a correct spec.
+//! Reading never fails. An invalid value becomes a [`Violation`], and its term falls back to the value with the least
+//! access. Revoking access therefore never waits for a valid spec.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{Adoption, Deletion, DisplayName, Domain, Email, GuestRole, Methods, ShareRole};
 use crate::validation::Violation;
 
-/// The terms of an object and every rule that it breaks on its own (the rules that one object decides).
+/// The terms of an object, and the violations of the rules about one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadSpec<T> {
-    /// The terms, as far as they can be read.
+    /// The terms, as far as they are readable.
     pub terms: T,
-    /// What is wrong, in the order of the rules.
+    /// The violations, in the order of the rules.
     pub violations: Vec<Violation>,
 }
 
-/// A Host Admin as a partner lists him.
+/// A Host Admin in `spec.hostAdmins`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostAdminEntry {
-    /// `spec.hostAdmins[i]`: i.
+    /// The index in `spec.hostAdmins`.
     pub index: usize,
-    /// His address.
+    /// The address of the Host Admin.
     pub email: Email,
 }
 
-/// Which domains guests may come from.
+/// The domains that guests may come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DomainRule {
-    /// Any, but host domains.
+    /// Any domain, except host domains.
     Any,
-    /// These, exactly.
+    /// Exactly these domains.
     Allowed(Vec<Domain>),
-    /// Any but these and their subdomains.
+    /// Any domain, except these and their subdomains.
     Denied(Vec<Domain>),
 }
 
-/// What a `LocalPartner` says.
+/// The terms of a `LocalPartner`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartnerTerms {
-    /// `None`: it is left out or does not read, and the object's name is shown.
+    /// `None`: it is absent or invalid, and the object's name is shown instead.
     pub display_name: Option<DisplayName>,
-    /// Entries that read as addresses.
+    /// The entries with a valid address.
     pub host_admins: Vec<HostAdminEntry>,
-    /// Default: all.
+    /// The allowed MFA methods. Default: all.
     pub methods: Methods,
-    /// Default: 168h.
+    /// The time for MFA enrolment. Default: 168h.
     pub enrol_within: SignedDuration,
-    /// Default: 72h.
+    /// The lifetime of an invitation. Default: 72h.
     pub invitation_lifetime: SignedDuration,
-    /// Who may be a guest.
+    /// The domains that guests may come from.
     pub domains: DomainRule,
     /// `None`: no quota.
     pub max_guests: Option<u64>,
-    /// `None`: no cap.
+    /// `None`: no maximum duration.
     pub max_duration: Option<SignedDuration>,
-    /// Withholds everything, reversibly. `true` also where the value does not read.
+    /// Withholds all access, reversibly. An invalid value counts as `true`.
     pub suspended: bool,
-    /// When it ends.
+    /// The end of the partner's access.
     pub expires_at: Option<Timestamp>,
-    /// Default: Never.
+    /// Whether existing users may be adopted. Default: Never.
     pub adoption: Adoption,
-    /// Default: Block.
+    /// The effect of a deletion on memberships and shares. Default: Block.
     pub deletion: Deletion,
 }
 
-/// What a `GuestMembership` says.
+/// The terms of a `GuestMembership`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MembershipTerms {
     /// The partner's name.
     pub partner: String,
-    /// `None`: it does not read (violation `InvalidEmail`).
+    /// `None`: it is invalid (violation `InvalidEmail`).
     pub email: Option<Email>,
-    /// The name for the invitation. `None`: it is left out or does not read, and the address is shown.
+    /// The name in the invitation. `None`: it is absent or invalid, and the address is shown instead.
     pub display_name: Option<DisplayName>,
-    /// Default, and where it does not read: Guest User.
+    /// Default, also for an invalid value: Guest User.
     pub role: GuestRole,
-    /// `None`: it does not read.
+    /// `None`: it is invalid.
     pub invited_by: Option<Email>,
-    /// `None`: as the partner says.
+    /// `None`: the partner's methods apply.
     pub methods: Option<Methods>,
-    /// Withholds everything, reversibly.
+    /// Withholds all access, reversibly.
     pub suspended: bool,
-    /// When it ends, before any cap.
+    /// The end, before the partner's maximum duration applies.
     pub expires_at: Option<Timestamp>,
 }
 
 /// `spec.guestUsers[index]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GuestUserTerms {
-    /// Its place in the list.
+    /// The index in `spec.guestUsers`.
     pub index: usize,
     /// The membership's name.
     pub name: String,
-    /// The Guest Admin's membership.
+    /// The membership of the Guest Admin who passes the account on.
     pub propagated_by: String,
-    /// The pin.
+    /// The address that the membership must have.
     pub email: Option<Email>,
-    /// The entry breaks a rule on its own (its `role` says more than Collaborator): it gives nothing.
+    /// The entry breaks a rule about one object (its `role` is not Collaborator), so it grants nothing.
     pub tainted: bool,
 }
 
 /// `spec.roleOverrides[index]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OverrideTerms {
-    /// Its place in the list.
+    /// The index in `spec.roleOverrides`.
     pub index: usize,
     /// The membership's name.
     pub name: String,
-    /// `None`: the entry is tainted (it says Owner, or nothing that reads).
+    /// `None`: the entry is tainted, because the role is Owner or invalid.
     pub role: Option<ShareRole>,
-    /// The pin.
+    /// The address that the membership must have.
     pub email: Option<Email>,
 }
 
-/// `spec.exclude[index]`: excludes whatever its pin or taint.
+/// `spec.exclude[index]`. It excludes the membership even if the address differs or the entry is tainted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExcludeTerms {
-    /// Its place in the list.
+    /// The index in `spec.exclude`.
     pub index: usize,
     /// The membership's name.
     pub name: String,
-    /// The pin.
+    /// The address that the membership must have.
     pub email: Option<Email>,
 }
 
-/// What an `AccountShare` says.
+/// The terms of an `AccountShare`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShareTerms {
     /// The partner's name.
     pub partner: String,
     /// The account's name in the directory.
     pub account: String,
-    /// `None`: it does not read.
+    /// `None`: it is invalid.
     pub shared_by: Option<Email>,
-    /// Default, and where it does not read: Collaborator.
+    /// Default, also for an invalid value: Collaborator.
     pub guest_admin_role: ShareRole,
-    /// By membership name: each name once (the API server's list type guarantees it, files are checked).
+    /// By membership name. Each name is unique: the list type of the API server guarantees it, and files are checked.
     pub guest_users: std::collections::BTreeMap<String, GuestUserTerms>,
     /// By membership name.
     pub role_overrides: std::collections::BTreeMap<String, OverrideTerms>,
     /// By membership name.
     pub exclude: std::collections::BTreeMap<String, ExcludeTerms>,
-    /// `None`: as the partner says.
+    /// `None`: the partner's methods apply.
     pub methods: Option<Methods>,
-    /// Withholds everything, reversibly.
+    /// Withholds all access, reversibly.
     pub suspended: bool,
-    /// When it ends.
+    /// The end of the share.
     pub expires_at: Option<Timestamp>,
 }

@@ -1,23 +1,23 @@
-//! A broken rule: which, where, and how to fix it.
+//! A broken rule: the reason, the field and the fix.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use crate::domain::{Reason, printable};
 
-/// The most characters a violation's message has.
+/// Maximum length of a violation's message, in characters.
 pub const MESSAGE_MAX: usize = 200;
 
-/// How far a violation reaches.
+/// The scope of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Taint {
-    /// The whole object gives nothing.
+    /// The whole object grants nothing.
     Object,
-    /// Only the entry that breaks the rule gives nothing; the others go on.
+    /// Only the entry with the violation grants nothing.
     Entry,
 }
 
-/// One broken rule. Ordered as the rules are, then by path, the second entry of a list before the tenth.
+/// One broken rule. The order is that of the rules, then of the path, with list indexes as numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Violation {
     /// The rule.
@@ -26,12 +26,12 @@ pub struct Violation {
     pub path: String,
     /// The problem and its fix, at most 200 characters when shown.
     pub message: String,
-    /// How far it reaches.
+    /// The scope.
     pub taint: Taint,
 }
 
 impl Violation {
-    /// A violation and how far it reaches.
+    /// A violation with a scope.
     pub fn new(taint: Taint, reason: Reason, path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { reason, path: path.into(), message: clip(&printable(&message.into()), MESSAGE_MAX), taint }
     }
@@ -64,12 +64,12 @@ impl PartialOrd for Violation {
     }
 }
 
-/// A path in pieces that compare as people read them: names as texts, places in lists as numbers.
+/// The parts of a path for comparison: names as text, list indexes as numbers.
 fn pieces(path: &str) -> impl Iterator<Item = (Option<u64>, &str)> {
     path.split(['[', ']']).map(|piece| (piece.parse().ok(), piece))
 }
 
-/// At most so many characters of a text, and a sign that some are missing.
+/// Text of limited length, in characters. An ellipsis marks a cut.
 fn clip(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();

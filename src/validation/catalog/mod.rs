@@ -34,11 +34,11 @@ pub struct ReasonEntry {
     pub enforced_by: &'static str,
     /// The rule, or the meaning.
     pub meaning: &'static str,
-    /// Why it exists.
+    /// The purpose.
     pub why: &'static str,
-    /// How to fix it.
+    /// The fix.
     pub fix: &'static str,
-    /// An example of that: YAML of a spec or of the workspace policy, or a command. Empty: there is nothing to write.
+    /// An example of the fix: YAML of a spec or of the workspace policy, or a command. Empty: none is needed.
     pub example: &'static str,
 }
 
@@ -100,7 +100,7 @@ const fn at(place: usize) -> ReasonEntry {
     }
 }
 
-// Each reason has its entry, at its place in the order of `Reason`: a new reason without an entry does not compile.
+// Each reason has its entry at its position in `Reason`. A new reason without an entry does not compile.
 const _: () = {
     assert!(RULES.len() + OTHERS.len() + STATES.len() == Reason::ALL.len());
     let mut place = 0;
@@ -110,7 +110,7 @@ const _: () = {
     }
 };
 
-/// What `guestlist explain REASON` prints.
+/// The output of `guestlist explain REASON`.
 pub fn explain(reason: Reason) -> String {
     let ReasonEntry { reason, sort, enforced_by, meaning, why, fix, example } = entry(reason);
     let sort = match sort {
@@ -146,7 +146,7 @@ fn enforcement(enforced_by: &str) -> String {
     }
 }
 
-/// `docs/rules.md`.
+/// The text of `docs/rules.md`.
 pub fn markdown() -> String {
     let mut text = String::from(
         "<!-- Generated from src/validation/catalog by `make generate`; do not edit. -->\n\n# Rules and reasons\n\nEvery condition and every broken rule has one reason of this list; [check.md](check.md) lists the other diagnostics of\n`guestlist check`. If an object breaks several rules, its condition has the\nfirst of them in this order, and `status.violations` lists all. `guestlist explain REASON` prints an entry.\n\nEnforced by: **S** the API server (CEL in the CRD), **F** `guestlist check`, as far as the files tell, **R** the operator,\nwhich is the final authority. A rule marked *Waits* is about an object that may still appear.\n\n## Rules\n\n| reason | enforced by | rule | why | fix |\n|---|---|---|---|---|\n",

@@ -3,7 +3,6 @@
 use crate::domain::Reason;
 use crate::validation::catalog::{ReasonEntry, other, state};
 
-/// The reasons that are neither rules nor states.
 pub(super) const OTHERS: &[ReasonEntry] = &[
     other(Reason::Reconciled, "partners and shares, Ready", "The directory reflects the spec.", "No action.", ""),
     other(
@@ -162,7 +161,6 @@ pub(super) const OTHERS: &[ReasonEntry] = &[
     ),
 ];
 
-/// The states.
 pub(super) const STATES: &[ReasonEntry] = &[
     state(
         Reason::Terminating,

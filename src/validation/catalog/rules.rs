@@ -3,7 +3,6 @@
 use crate::domain::Reason;
 use crate::validation::catalog::{ReasonEntry, rule, waits};
 
-/// The rules.
 pub(super) const RULES: &[ReasonEntry] = &[
     rule(
         Reason::Unreadable,

@@ -1,6 +1,7 @@
-//! Reads wire specs into terms: every rule that one object decides (**S** in `docs/rules.md`) is judged here.
+//! Reads specs into terms. Every rule about one object (**S** in `docs/rules.md`) is evaluated here.
 //!
-//! Reading never fails: what does not read becomes a violation, and the term falls back to what gives least.
+//! Reading never fails. An invalid value becomes a violation, and its term falls back to the value with the least
+//! access.
 
 mod membership;
 mod partner;
@@ -14,20 +15,20 @@ use crate::api;
 use crate::domain::{DisplayName, Email, Methods, MfaMethod, time};
 use crate::validation::{MembershipTerms, PartnerTerms, ReadSpec, ShareTerms, Violation, messages};
 
-/// How many Host Admins a partner names at most.
+/// Maximum number of Host Admins of a partner.
 pub const MOST_HOST_ADMINS: usize = 32;
 
-/// Reads a partner's spec.
+/// Reads the spec of a partner.
 pub fn partner(spec: &api::LocalPartnerSpec) -> ReadSpec<PartnerTerms> {
     partner::read(spec)
 }
 
-/// Reads a membership's spec.
+/// Reads the spec of a membership.
 pub fn membership(spec: &api::GuestMembershipSpec) -> ReadSpec<MembershipTerms> {
     membership::read(spec)
 }
 
-/// Reads a share's spec.
+/// Reads the spec of a share.
 pub fn share(spec: &api::AccountShareSpec) -> ReadSpec<ShareTerms> {
     share::read(spec)
 }
@@ -136,7 +137,7 @@ impl Found {
         Some(read)
     }
 
-    /// A closed word. `None`: left out, or not one.
+    /// A value of a closed list. `None`: it is absent, or not in the list.
     fn word<T: Copy>(
         &mut self,
         path: &str,
@@ -152,7 +153,7 @@ impl Found {
         word
     }
 
-    /// An object's name in a reference: what cannot be the name of an object is never found, so it is not refused here.
+    /// Checks that a name in a reference is unique. An impossible name needs no check, because no object has it.
     fn unique(&mut self, seen: &mut BTreeSet<String>, path: String, name: &str) {
         if !seen.insert(name.to_owned()) {
             self.push(messages::duplicate(path, name));

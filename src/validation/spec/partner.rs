@@ -9,12 +9,12 @@ use crate::domain::{Adoption, Deletion, Domain, all_methods, time};
 use crate::validation::spec::{Found, MOST_HOST_ADMINS};
 use crate::validation::{DomainRule, HostAdminEntry, PartnerTerms, ReadSpec, messages};
 
-/// The largest quota that can be written.
+/// The maximum of `maxGuests`.
 const MOST_GUESTS: i64 = 1_000_000;
-/// The longest time to enrol.
+/// The maximum of `enrolWithin`.
 const LONGEST_ENROLMENT: SignedDuration = SignedDuration::from_hours(720);
 
-/// The longest time that an invitation is valid: a directory that counts seconds in 32 bits refuses much longer ones.
+/// The maximum lifetime of an invitation. A directory that counts seconds in 32 bits refuses much longer ones.
 const LONGEST_INVITATION: SignedDuration = SignedDuration::from_hours(8760);
 
 pub(super) fn read(spec: &api::LocalPartnerSpec) -> ReadSpec<PartnerTerms> {
@@ -88,7 +88,7 @@ fn admins(found: &mut Found, texts: &[String]) -> Vec<HostAdminEntry> {
     let mut entries = Vec::new();
     for (index, text) in texts.iter().enumerate() {
         let path = format!("spec.hostAdmins[{index}]");
-        // A set is a set, also of texts that are no addresses.
+        // Duplicates are found among invalid addresses too.
         let first = seen.insert(text.to_ascii_lowercase());
         if !first {
             found.push(messages::duplicate(path.clone(), text));
@@ -138,7 +138,7 @@ fn list(found: &mut Found, path: &str, texts: &[String]) -> Vec<Domain> {
     domains
 }
 
-/// A quota; one that is no count lets nobody in.
+/// The quota. An invalid one admits no guest.
 fn max_guests(found: &mut Found, guests: Option<&api::GuestLimits>) -> Option<u64> {
     let number = guests?.max_guests?;
     let read = u64::try_from(number).ok().filter(|_| number <= MOST_GUESTS);

@@ -45,7 +45,7 @@ pub(super) fn read(spec: &api::AccountShareSpec) -> ReadSpec<ShareTerms> {
     found.reading(terms)
 }
 
-/// Manager or Collaborator. Owner is a violation of its own, any other word is no role.
+/// Manager or Collaborator. Owner is a violation of its own; all other text is an invalid role.
 fn role(found: &mut Found, path: &str, text: &str, taint: Taint) -> Option<ShareRole> {
     if text == OWNER {
         found.push(messages::owner_never_shared(path, taint));
@@ -69,7 +69,7 @@ fn guest_user_entries(found: &mut Found, entries: &[api::GuestUserEntry]) -> BTr
         let tainted = match role.as_deref() {
             None => false,
             Some(text) if ShareRole::parse(text) == Some(ShareRole::Collaborator) => false,
-            // Owner and Manager ask for more than a Guest User ever gets: the entry alone gives nothing.
+            // A Guest User never gets more than Collaborator, so this entry grants nothing.
             Some(OWNER) => {
                 found.push(messages::owner_never_shared(format!("{path}.role"), Taint::Entry));
                 true
