@@ -1,24 +1,25 @@
-//! Addresses and domains as types: past the edge they are always valid and lower case.
+//! Addresses and domains as types: behind the API boundary they are always valid and lower case.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-/// What an address looks like: one mailbox in ASCII, a dot-atom before the `@`, labels with at least one dot after it.
-/// The CRDs check with the same expression. Besides: at most 254 characters, 64 before the `@`, 63 a label.
+/// The form of an address: one mailbox in ASCII, a dot-atom before the `@`, labels with at least one dot after it. The
+/// CRDs use the same expression. Further limits: 254 characters, 64 before the `@`, 63 per label.
 pub const EMAIL_PATTERN: &str = r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+([.][A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$";
 
-/// What a domain in a list looks like: lower-case labels with at least one dot. Besides: at most 253 characters.
+/// The form of a domain in a list: lower-case labels with at least one dot. Further limit: 253 characters.
 pub const DOMAIN_PATTERN: &str = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$";
 
-/// How long an address may be.
+/// Maximum length of an address, in characters.
 pub const LONGEST_EMAIL: usize = 254;
-/// How long the part before the `@` may be.
+/// Maximum length of the part before the `@`, in characters.
 pub const LONGEST_LOCAL_PART: usize = 64;
-/// How long a domain may be.
+/// Maximum length of a domain, in characters.
 pub const LONGEST_DOMAIN: usize = 253;
 
-/// One mailbox, `local@domain`, in ASCII and lower case. Shared text: an address stands in many places.
+/// One mailbox, `local@domain`, in ASCII and lower case. The text is shared, because many structures contain the same
+/// address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Email(Arc<str>);
 
@@ -27,7 +28,7 @@ pub struct Email(Arc<str>);
 pub struct Domain(String);
 
 impl Email {
-    /// Reads an address; the error says what is wrong with it and shows the form.
+    /// Parses an address. The error names the problem and shows the form.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| Err(format!("{} {what}; write one mailbox as bob@acme.example", quote(text)));
         if text.is_empty() {
@@ -62,7 +63,7 @@ impl Email {
         Ok(Self(text.to_ascii_lowercase().into()))
     }
 
-    /// The address, lower case.
+    /// The address, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -74,7 +75,7 @@ impl Email {
 }
 
 impl Domain {
-    /// Reads a plain lower-case domain; the error says what is wrong with it and shows the form.
+    /// Parses a lower-case domain. The error names the problem and shows the form.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong =
             |what: &str| Err(format!("{} {what}; write a plain lower-case domain as acme.example", quote(text)));
@@ -90,7 +91,7 @@ impl Domain {
         }
     }
 
-    /// The domain, lower case.
+    /// The domain, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -121,9 +122,9 @@ fn labels(domain: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The text as a message shows it: short, and with nothing that could break a line.
+/// The text for a message: shortened, and without characters that could break a line.
 pub(crate) fn quote(text: &str) -> String {
-    // Escapes count as they are written: the rest of the message has to fit beside them.
+    // Escapes count at their written length, because the rest of the message must fit too.
     let mut length = 0;
     let fits = |c: &char| {
         length += c.escape_debug().len();

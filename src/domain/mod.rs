@@ -1,5 +1,5 @@
-//! Types without rules, used everywhere behind the API boundary. Each has one constructor. Pure: no client, no clock, no
-//! randomness, nothing asynchronous.
+//! Types without rules, used everywhere behind the API boundary. Each has one constructor. Pure: no client, clock,
+//! randomness or async code.
 
 mod address;
 mod reason;

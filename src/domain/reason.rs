@@ -1,10 +1,10 @@
-//! The closed list of reasons: one for each rule, and one for everything else that a condition may say.
+//! The closed list of reasons: one for each rule, and one for each other content of a condition.
 //!
-//! The order of the variants is the order of the rules: if an object breaks several rules, the first names the condition.
+//! The variants have the order of the rules. If an object breaks several rules, the first one determines the condition.
 
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-/// Why a condition is as it is. The rules come first, in their order; then all other reasons.
+/// The reason of a condition. The rules come first, in their order; then all other reasons.
 #[derive(
     Clone, Copy, Debug, Display, EnumString, Eq, Hash, IntoStaticStr, Ord, PartialEq, PartialOrd, VariantArray,
 )]
@@ -80,12 +80,12 @@ impl Reason {
     /// All reasons, in order.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
-    /// The reason as it is written everywhere.
+    /// The reason in its one spelling.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// Reads a reason in any case.
+    /// Parses a reason, in any case.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse().ok()
     }

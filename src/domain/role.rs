@@ -1,4 +1,4 @@
-//! Roles, methods and other small closed words, as types.
+//! Roles, MFA methods and other closed lists, as types.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,15 +10,15 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
-            /// Every word, in order.
+            /// All values, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word as it is written.
+            /// The value in its one spelling.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($variant)),+ }
             }
 
-            /// Reads the word exactly as it is written.
+            /// Parses a value; the case must match.
             pub fn parse(text: &str) -> Option<Self> {
                 match text { $(stringify!($variant) => Some(Self::$variant),)+ _ => None }
             }
@@ -31,17 +31,17 @@ macro_rules! words {
 }
 
 words! {
-    /// What a guest is in his partner.
+    /// The role of a guest in a partner.
     GuestRole {
         /// Only receives access.
         GuestUser,
-        /// Manages the Guest Users and passes accounts on where he is Manager.
+        /// Manages the Guest Users, and passes accounts on as Manager.
         GuestAdmin,
     }
 }
 
 words! {
-    /// What a guest may do with a shared account. Ordered: Manager is more. Owner cannot be expressed.
+    /// The role of a guest on a shared account. Manager is greater than Collaborator. Owner cannot be expressed.
     ShareRole {
         /// Log in.
         Collaborator,
@@ -51,7 +51,7 @@ words! {
 }
 
 words! {
-    /// A way of multi-factor authentication.
+    /// A method of multi-factor authentication.
     MfaMethod {
         /// Time-based one-time passwords.
         TOTP,
@@ -61,21 +61,21 @@ words! {
 }
 
 words! {
-    /// Whether identities that exist already may become guests.
+    /// Whether existing users may become guests.
     Adoption {
-        /// Strangers are refused.
+        /// Existing users are refused.
         Never,
-        /// Identities without a mark may be adopted, where the workspace policy allows it.
+        /// Users without an ownership mark may be adopted, if the workspace policy allows it.
         Unmarked,
     }
 }
 
 words! {
-    /// What deleting a partner does while memberships or shares exist.
+    /// The effect of deleting a partner while memberships or shares exist.
     Deletion {
-        /// It waits until they are gone.
+        /// The deletion waits until none is left.
         Block,
-        /// It deletes them.
+        /// The deletion includes them.
         Cascade,
     }
 }
@@ -83,7 +83,7 @@ words! {
 /// A set of methods.
 pub type Methods = BTreeSet<MfaMethod>;
 
-/// Both methods: what counts where nothing is said.
+/// Both MFA methods: the default.
 pub fn all_methods() -> Methods {
     MfaMethod::ALL.iter().copied().collect()
 }

@@ -1,19 +1,19 @@
-//! Text that a tenant or an administrator writes: which characters it may have, and how it is printed.
+//! Text by a tenant or an administrator: its allowed characters, and its printed form.
 //!
-//! One table decides both. A name with a character of [`HIDDEN`] is refused with `InvalidValue`; a text that was stored
-//! before, or that comes from the directory's console, is printed with those characters written out as `\u{202e}`.
+//! One table determines both. A name with a character of [`HIDDEN`] is refused with `InvalidValue`. Text that was
+//! stored before, or comes from the directory's console, is printed with those characters as `\u{202e}`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use crate::domain::quote;
 
-/// How many characters a name has at most. Twice as many UTF-16 units fit into the 255 that Keycloak takes.
+/// Maximum length of a name, in characters. Twice as many UTF-16 units fit into Keycloak's limit of 255.
 pub const LONGEST_NAME: usize = 100;
 
-/// Characters that control a terminal, move the text around them or have no shape: the categories Cc, Cf, Zl, Zp and Co,
-/// noncharacters, and default ignorable code points. Two variation selectors, which choose between text and emoji, are not
-/// among them.
+/// Characters that control a terminal, move the text around them or have no shape. These are the categories Cc, Cf, Zl,
+/// Zp and Co, noncharacters, and default ignorable code points. Two variation selectors, which choose between text and
+/// emoji, are not among them.
 const HIDDEN: &[(char, char)] = &[
     ('\0', '\u{1f}'),
     ('\u{7f}', '\u{9f}'),
@@ -60,7 +60,7 @@ const HIDDEN: &[(char, char)] = &[
     ('\u{e0000}', '\u{10ffff}'),
 ];
 
-/// Characters that a text may have but that alone show nothing: spaces, the empty Braille pattern, variation selectors.
+/// Allowed characters that are invisible alone: spaces, the empty Braille pattern, variation selectors.
 const BLANK: &[(char, char)] = &[
     (' ', ' '),
     ('\u{a0}', '\u{a0}'),
@@ -73,9 +73,9 @@ const BLANK: &[(char, char)] = &[
     ('\u{fe0e}', '\u{fe0f}'),
 ];
 
-/// Whether a character is one of those that no name may have and no terminal gets.
+/// Whether a character is refused in names and escaped in output.
 pub fn is_hidden(c: char) -> bool {
-    // Every message of a status is read character by character, and nearly all of them are ASCII.
+    // Every message of a status is checked by character, and nearly all of them are ASCII.
     if c.is_ascii() { c.is_ascii_control() } else { is_in(HIDDEN, c) }
 }
 
@@ -84,12 +84,12 @@ fn is_in(table: &[(char, char)], c: char) -> bool {
     table.get(place).is_some_and(|(first, _)| *first <= c)
 }
 
-/// A name that is shown to people, of a partner or a guest.
+/// The display name of a partner or a guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisplayName(String);
 
 impl DisplayName {
-    /// Reads a name. The error says what is wrong with it and how to fix it.
+    /// Parses a name. The error names the problem and the fix.
     pub fn parse(text: &str) -> Result<Self, String> {
         check(text, "a name").map_err(|wrong| format!("{wrong}, or leave the field out"))?;
         let length = text.chars().count();
@@ -106,7 +106,7 @@ impl fmt::Display for DisplayName {
     }
 }
 
-/// Whether a text is visible and has nothing hidden in it. The error names the first character at fault.
+/// Checks that a text is visible and has no hidden characters. The error names the first invalid character.
 pub fn check(text: &str, what: &str) -> Result<(), String> {
     if let Some((place, c)) = text.chars().enumerate().find(|(_, c)| is_hidden(*c)) {
         let place = place + 1;
@@ -123,17 +123,17 @@ pub fn check(text: &str, what: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A text as one line of a terminal, a log or a status shows it: hidden characters are written out, as `\u{202e}`.
+/// A text as one line for a terminal, a log or a status. Hidden characters are escaped, as `\u{202e}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_hidden) { Cow::Owned(text.chars().map(Shown).collect()) } else { Cow::Borrowed(text) }
 }
 
-/// The same for a text of several lines: its line breaks stay.
+/// Like [`printable`], for a text of several lines. Its line breaks stay.
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// Written JSON with hidden characters as JSON escapes. They stand in strings only, so the values stay the same.
+/// JSON text with hidden characters as JSON escapes. They occur only in strings, so the values stay the same.
 pub fn printable_json(json: &str) -> String {
     let mut printed = String::with_capacity(json.len());
     for c in json.chars() {
@@ -150,7 +150,7 @@ pub fn printable_json(json: &str) -> String {
     printed
 }
 
-/// A character, written out where it is hidden.
+/// A character, escaped if it is hidden.
 struct Shown(char);
 
 impl FromIterator<Shown> for String {
@@ -163,7 +163,7 @@ impl FromIterator<Shown> for String {
     }
 }
 
-/// The two tables as classes of a regular expression, for CEL: what no name has, and what is not blank.
+/// The two tables as regular expression classes for CEL: the hidden characters, and the characters that are not blank.
 pub fn classes() -> (String, String) {
     let ranges = |table: &[(char, char)]| -> String {
         let one = |(first, last): &(char, char)| match (u32::from(*first), u32::from(*last)) {

@@ -1,28 +1,28 @@
-//! Durations, instants and percentages as users write them. One reading for specs and the workspace policy.
+//! Durations, instants and percentages in text. Specs and the workspace policy use the same functions.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::quote;
 
-/// What a duration looks like; the CRDs check with the same expression. Hours, minutes and seconds, each at most once
-/// and in this order, at most six digits each.
+/// The form of a duration; the CRDs use the same expression. Hours, minutes and seconds, each at most once and in this
+/// order, with at most six digits each.
 pub const DURATION_PATTERN: &str = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$";
 
 /// The longest duration in hours alone that [`DURATION_PATTERN`] accepts.
 pub const LONGEST_READ: &str = "999999h";
 
-/// What an instant looks like; the CRDs check with the same expression. Whether the day exists, only the
-/// reading tells; the year 9999 does not read.
+/// The form of an instant; the CRDs use the same expression. The form does not show whether the day exists. The year
+/// 9999 is refused.
 pub const INSTANT_PATTERN: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
-/// Reads a duration as Kubernetes writes it: `72h`, `1h30m`, `90s`. Not negative; no days or weeks.
+/// Parses a duration in the format of Kubernetes: `72h`, `1h30m`, `90s`. It has no sign, days or weeks.
 ///
 /// The error about a longer duration names `999999h`. A field with a shorter bound has a separate rule.
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
     duration_up_to(text, LONGEST_READ)
 }
 
-/// Reads the duration of a field with a bound. The error about a duration that is too long to be read names the bound.
+/// Parses the duration of a field with a bound. The error about a duration that is too long names the bound.
 pub fn duration_up_to(text: &str, longest: &str) -> Result<SignedDuration, String> {
     let wrong = || format!("{} is no duration; write hours, minutes and seconds as 72h, 1h30m or 90s", quote(text));
     let mut rest = text;
@@ -45,7 +45,7 @@ pub fn duration_up_to(text: &str, longest: &str) -> Result<SignedDuration, Strin
     Ok(SignedDuration::from_secs(seconds))
 }
 
-/// Reads a duration longer than zero. `otherwise`: the meaning of leaving the field out; `longest`: the field's bound.
+/// Parses a duration longer than zero. `otherwise`: the effect of an absent field; `longest`: the field's bound.
 pub fn positive_duration(text: &str, otherwise: &str, longest: &str) -> Result<SignedDuration, String> {
     let read = duration_up_to(text, longest)?;
     if read.is_zero() {
@@ -54,13 +54,13 @@ pub fn positive_duration(text: &str, otherwise: &str, longest: &str) -> Result<S
     Ok(read)
 }
 
-/// Reads an RFC 3339 time with an offset: `2027-06-30T00:00:00Z`.
+/// Parses an RFC 3339 time with an offset: `2027-06-30T00:00:00Z`.
 pub fn instant(text: &str) -> Result<Timestamp, String> {
     let wrong = |cause: Option<&str>| {
         let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
         format!("{} is no time{cause}; write it in RFC 3339 as 2027-06-30T00:00:00Z", quote(text))
     };
-    // The clock's own parser reads more than RFC 3339 (a space, a zone's name, no seconds): the shape comes first.
+    // jiff accepts more than RFC 3339 (a space, a zone's name, no seconds), so the form is checked first.
     if !has_shape(text.as_bytes()) {
         return Err(wrong(cause(text)));
     }
@@ -99,7 +99,7 @@ fn has_shape(text: &[u8]) -> bool {
     let digits =
         |range: std::ops::Range<usize>| text.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
     let at = |index: usize, byte: u8| text.get(index) == Some(&byte);
-    // The last days of the year 9999 are more than an instant can hold, depending on the offset: none of it is taken.
+    // An instant cannot represent the last days of the year 9999, depending on the offset. The whole year is refused.
     let head = digits(0..4)
         && !text.starts_with(b"9999")
         && at(4, b'-')
@@ -133,7 +133,7 @@ fn has_shape(text: &[u8]) -> bool {
     }
 }
 
-/// Reads a percentage: `25%`.
+/// Parses a percentage: `25%`.
 pub fn percentage(text: &str) -> Result<u8, String> {
     let wrong = || format!("{} is no percentage; write 1% to 100% as 25%", quote(text));
     let digits = text.strip_suffix('%').ok_or_else(wrong)?;
@@ -143,11 +143,11 @@ pub fn percentage(text: &str) -> Result<u8, String> {
     digits.parse().ok().filter(|percent| (1..=100).contains(percent)).ok_or_else(wrong)
 }
 
-/// Writes a duration the way it is read: `72h`, `1h30m`, `0s`.
+/// Writes a duration in the format that [`duration`] parses: `72h`, `1h30m`, `0s`.
 pub fn show_duration(duration: SignedDuration) -> String {
     let mut rest = duration.as_secs().max(0);
     let mut text = String::new();
-    // At most six digits each, as in the pattern.
+    // At most six digits per unit, as in the pattern.
     for (unit, factor, most) in [('h', 3600, 999_999), ('m', 60, 999_999), ('s', 1, i64::MAX)] {
         let value = (rest / factor).min(most);
         rest -= value * factor;
