@@ -1,10 +1,10 @@
-//! The characters under the scanner, and their places.
+//! Access to the characters of the scanner, and their positions.
 
 use super::node::Span;
 use super::scanner::{Position, Scanner};
 
 impl Scanner<'_> {
-    /// A byte ahead; 0 after the end. The last line has a line end, written or not.
+    /// A byte ahead; 0 after the end. The last line always has a line end, even if the text does not.
     pub(super) fn byte(&self, ahead: usize) -> u8 {
         let at = self.mark.at + ahead;
         match self.text.as_bytes().get(at) {
@@ -24,7 +24,7 @@ impl Scanner<'_> {
         self.mark.column += 1;
     }
 
-    /// Moves one character into a text.
+    /// Appends the next character to a text, and skips it.
     pub(super) fn read(&mut self, text: &mut String) {
         text.extend(self.character());
         self.skip();
@@ -45,14 +45,14 @@ impl Scanner<'_> {
         text
     }
 
-    /// Whether `---` or `...` stands here alone.
+    /// Whether the line consists only of this document mark: `---` or `...`.
     pub(super) fn is_document_mark(&self, byte: u8) -> bool {
         (0..3).all(|ahead| self.byte(ahead) == byte) && is_blank_or_end(self.byte(3))
     }
 
-    // Places
+    // Positions
 
-    /// The place of one character.
+    /// The span of one character.
     pub(super) fn span(&self, mark: Position) -> Span {
         let start = mark.at.min(self.text.len());
         let width = self.text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);

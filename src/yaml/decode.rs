@@ -1,4 +1,5 @@
-//! Follows aliases, merge keys and tags as kubectl does. A text that kubectl reads differently than it looks is refused.
+//! Resolves aliases, merge keys and tags in the way of kubectl. Text that kubectl reads differently than it appears is
+//! refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +8,17 @@ use super::parser::{Content, MAX_DEPTH, Nodes, RawNode};
 use super::{Problem, scalar};
 use crate::domain::quote;
 
-/// The most values that the aliases of one document may make, and the most bytes of text: many aliases can name a long text.
+/// The limits for the aliases of one document: the number of values, and the bytes of text. Many aliases can name a
+/// long text.
 const MAX_COPIES: usize = 100_000;
 const MAX_COPIED_TEXT: usize = 4 << 20;
-/// kubectl refuses a document of which aliases make more than 99%, if it is not a small one.
+/// kubectl refuses a document with more than 99% of its values from aliases, unless it is small.
 const SMALL_DOCUMENT: usize = 1000;
 const SMALL_COPIES: usize = 100;
 /// The merge key of YAML 1.1.
 const MERGE: &str = "<<";
 
-/// Reads a document from its nodes. Keys that stand twice go to `problems`; the first of them counts.
+/// Decodes a document from its nodes. Duplicate keys are added to `problems`; the first one counts.
 pub fn decode(nodes: &Nodes, root: usize, problems: &mut Vec<Problem>) -> Result<Node, Problem> {
     let mut decoder = Decoder {
         nodes,
@@ -34,15 +36,15 @@ pub fn decode(nodes: &Nodes, root: usize, problems: &mut Vec<Problem>) -> Result
 struct Decoder<'n> {
     nodes: &'n Nodes,
     problems: &'n mut Vec<Problem>,
-    /// The aliases that are being followed.
+    /// The aliases that are being resolved.
     followed: BTreeSet<usize>,
     depth: usize,
-    /// How many values were read, and how many of them through aliases.
+    /// The number of values read, and of those read through aliases.
     values: usize,
     copies: usize,
-    /// The bytes of text that were read through aliases.
+    /// The bytes of text read through aliases.
     copied_text: usize,
-    /// How many aliases are being followed.
+    /// The number of aliases that are being resolved.
     copying: usize,
 }
 
@@ -145,7 +147,7 @@ impl Decoder<'_> {
         Ok(own)
     }
 
-    /// The place of a merge key. In quotes it is a key like others.
+    /// The span of a merge key. In quotes, it is an ordinary key.
     fn merge_key(&self, key: usize) -> Option<Span> {
         let raw = self.nodes.get(key)?;
         match &raw.content {
@@ -154,7 +156,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// The entries that a merge key takes in. The earlier map of a list wins.
+    /// The entries that a merge key adds. In a list, the earlier map wins.
     fn merged(&mut self, value: usize) -> Result<Vec<MapEntry>, Problem> {
         let nodes = self.nodes;
         let Some(raw) = nodes.get(value) else { return Ok(Vec::new()) };
@@ -183,7 +185,7 @@ impl Decoder<'_> {
     }
 }
 
-/// kubectl turns keys into text. One whose text is not what stands in the file is refused.
+/// The text of a key, because kubectl converts keys to text. A key with a text different from the file is refused.
 fn key_text(node: Node) -> Result<(String, Span), Problem> {
     let surprising = node.surprising;
     let refused = |read: &str| {

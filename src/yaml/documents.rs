@@ -1,20 +1,21 @@
-//! Cuts a text into its documents as kubectl does, before any of it is parsed: a syntax error ends at the next `---`.
+//! Splits a text into its documents in the way of kubectl, before any of it is parsed. A syntax error therefore ends at
+//! the next `---`.
 
 use std::ops::Range;
 
 use super::node::Node;
 use super::{Problem, json};
 
-/// How far kubectl looks for the first brace of JSON.
+/// How far kubectl searches for the first brace of JSON, in bytes.
 const JSON_PEEK: usize = 4096;
 const SEPARATOR: &str = "---";
 
 /// A document of a text.
 #[derive(Debug)]
 pub enum Chunk {
-    /// One that is still to be parsed.
+    /// A document that is not parsed yet.
     Yaml(Range<usize>),
-    /// One of a stream of JSON values.
+    /// A value of a stream of JSON values.
     Json(Node),
 }
 
@@ -38,7 +39,7 @@ fn begins_with_json(text: &str) -> bool {
     blanks < JSON_PEEK && text.trim_start().starts_with('{')
 }
 
-/// Reads JSON values one after another. The result is where YAML begins, if it does.
+/// Reads consecutive JSON values. Returns the position where YAML begins, if it does.
 fn json_values(text: &str, found: &mut Vec<Chunk>, problems: &mut Vec<Problem>) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -53,9 +54,9 @@ fn json_values(text: &str, found: &mut Vec<Chunk>, problems: &mut Vec<Problem>) 
     }
     let here = json::blanks(text, at);
     match found.len() {
-        // It is no JSON at all: a YAML map in braces.
+        // The text is not JSON, but a YAML map in braces.
         0 => return Some(0),
-        // After the first line end, kubectl reads lines of YAML: a separator has no blanks before it.
+        // After the first line end, kubectl reads lines of YAML. A separator has no blanks before it.
         1 if begins_with_separator(text.get(at..).unwrap_or_default()) => return Some(here),
         1 => problems.push(Problem::ambiguous(
             "kubectl may drop the text after the first JSON value; write a line of `---` before it, or only JSON",
@@ -89,7 +90,7 @@ fn yaml_documents(text: &str, start: usize, found: &mut Vec<Chunk>, problems: &m
                 found.push(Chunk::Yaml(begin..at));
                 begin = at + line.len();
             } else if rest.starts_with('#') && line.starts_with("---#") {
-                // Only a separator between documents may be followed by a comment at once.
+                // Only a separator between documents may be followed directly by a comment.
                 let message = "kubectl reads this as text: no document stands before it; write a space before the #";
                 problems.push(Problem::syntax(message, at..at + line.trim_end().len()));
                 begin = at + line.len();

@@ -1,6 +1,6 @@
-//! Turns the bytes of a file into text, as kubectl does: by its byte order mark, and as UTF-8 without one.
+//! Decodes the bytes of a file in the way of kubectl: by the byte order mark, and as UTF-8 without one.
 
-/// The text of a file. The error says what to save it as.
+/// The text of a file. The error names the encoding to use.
 pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     match bytes.as_slice() {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err("it is UTF-32 text; save it as UTF-8".to_owned()),

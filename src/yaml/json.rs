@@ -1,4 +1,4 @@
-//! Reads one JSON value with the place of everything in it, as strictly as kubectl (Go's encoding/json) does.
+//! Reads one JSON value with all positions, as strictly as kubectl (Go's encoding/json).
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::Problem;
 use super::node::{MapEntry, Node, Span, Value};
 use super::parser::MAX_DEPTH;
 
-/// Reads the value that begins at `at`, after blanks: the value, and where it ends. `None`: it is no JSON.
+/// Reads the value at `at`, after blanks. Returns the value and its end. `None`: it is not JSON.
 pub fn value(text: &str, at: usize, problems: &mut Vec<Problem>) -> Option<(Node, usize)> {
     let mut reader = Reader { text, at, depth: 0, problems };
     reader.blanks();
@@ -115,7 +115,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The grammar of strings and numbers is that of serde_json.
+    /// Strings and numbers follow the grammar of serde_json.
     fn string(&mut self) -> Option<String> {
         let start = self.at;
         self.take(b'"')?;
@@ -152,7 +152,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether it has the form of a JSON number, in range or not.
+/// Whether a text has the form of a JSON number, in range or not.
 fn is_number(text: &str) -> bool {
     text.split_once(['e', 'E']).is_some_and(|(mantissa, exponent)| {
         let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);

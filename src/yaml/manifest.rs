@@ -1,11 +1,11 @@
-//! The objects of a document, as kubectl takes them: one, or those of a list.
+//! The objects of a document in the way of kubectl: one object, or the items of a list.
 
 use super::Problem;
 use super::metadata;
 use super::node::{Node, Value};
 use crate::domain::quote;
 
-/// The objects of a document, or why kubectl refuses it.
+/// The objects of a document. The error is the cause for which kubectl refuses it.
 pub fn objects(document: Node) -> Result<Vec<Node>, Problem> {
     let mut found = Vec::new();
     collect(document, false, &mut found)?;
@@ -48,7 +48,7 @@ fn collect(node: Node, is_item: bool, found: &mut Vec<Node>) -> Result<(), Probl
     }
 }
 
-/// The items of a list. What stands around them is dropped, but has to be sound.
+/// The items of a list. The fields around them are dropped, but must be valid.
 pub fn list_items(list: Node, is_item: bool) -> Result<Vec<Node>, Problem> {
     if is_item {
         let message = "kubectl refuses a list inside a list; move its items into the outer list";

@@ -1,11 +1,11 @@
-//! The types of the fields of an object's metadata, as kubectl decodes them (`ObjectMeta` and `ListMeta`).
+//! The types of the fields of an object's metadata, in the way that kubectl decodes them (`ObjectMeta` and `ListMeta`).
 
 use super::Problem;
 use super::node::{MapEntry, Node, Span, Value};
 use crate::domain::quote;
 use crate::domain::time::instant;
 
-/// The type of a field. A field that is not listed has any.
+/// The type of a field. An unlisted field may have any type.
 enum Type {
     Text,
     Time,
@@ -56,13 +56,13 @@ const MANAGER: Type = Type::Fields(&[
     ("subresource", Type::Text),
 ]);
 
-/// Why kubectl refuses the metadata of an object, whatever its kind.
+/// The cause for which kubectl refuses the metadata of an object of any kind.
 pub fn problem(object: &Node) -> Option<Problem> {
     let metadata = object.entry("metadata")?;
     METADATA.problem(&metadata.value, "metadata", &metadata.key_span)
 }
 
-/// Why kubectl refuses a field of the metadata.
+/// The cause for which kubectl refuses a field of the metadata.
 pub fn field_problem(field: &MapEntry) -> Option<Problem> {
     METADATA.field_problem(field, "metadata")
 }
@@ -70,7 +70,7 @@ pub fn field_problem(field: &MapEntry) -> Option<Problem> {
 impl Type {
     fn problem(&self, node: &Node, path: &str, mark: &Span) -> Option<Problem> {
         match (self, &node.value) {
-            // kubectl takes a null as an absent field.
+            // kubectl treats a null as an absent field.
             (_, Value::Null)
             | (Self::Text, Value::Text(_))
             | (Self::Integer, Value::Int(_))

@@ -1,10 +1,10 @@
-//! Text that looks like structure and is none: blanks beyond ASCII, and the conflict markers of git.
+//! Text that resembles structure: blanks beyond ASCII, and the conflict markers of git.
 
 use std::ops::Range;
 
 use super::Problem;
 
-/// The conflict markers of git. Three of them may have a name behind them.
+/// The conflict markers of git. A name may follow three of them.
 const MARKERS: [&str; 4] = ["<<<<<<<", ">>>>>>>", "|||||||", "======="];
 
 /// The first line that is a conflict marker.
@@ -27,12 +27,12 @@ pub fn conflict(text: &str) -> Option<Problem> {
     None
 }
 
-/// The first blank beyond ASCII in an unquoted scalar that looks like structure: at an end of a line, after `:` or `-`, or
-/// before `#`.
+/// The first blank beyond ASCII in an unquoted scalar, at a position that resembles structure. Such positions are an
+/// end of a line, after `:` or `-`, and before `#`.
 pub fn blank(text: &str, scalar: Range<usize>) -> Option<(usize, char)> {
     let part = text.get(scalar.clone())?;
     let mut at = 0;
-    // Run by run: the characters around a blank are those around its run.
+    // The search goes run by run, because the characters around a blank are those around its run.
     while let Some(found) = part.get(at..)?.find(is_blank) {
         let start = at + found;
         let (before, rest) = part.split_at_checked(start)?;
@@ -48,7 +48,7 @@ pub fn blank(text: &str, scalar: Range<usize>) -> Option<(usize, char)> {
     None
 }
 
-/// The problem of such a blank.
+/// The problem of a blank that [`blank`] found.
 pub fn blank_problem((at, character): (usize, char), base: usize) -> Problem {
     let code = u32::from(character);
     let name = if character == '\u{a0}' { " (no-break space)" } else { "" };
@@ -58,7 +58,7 @@ pub fn blank_problem((at, character): (usize, char), base: usize) -> Problem {
     Problem::ambiguous(message, base + at..base + at + character.len_utf8())
 }
 
-/// Spaces of any width, and the invisible ones.
+/// Spaces of any width, and invisible ones.
 fn is_blank(character: char) -> bool {
     let is_line_end = matches!(character, '\n' | '\r');
     (character.is_whitespace() && !is_line_end) || matches!(character, '\u{180e}' | '\u{200b}' | '\u{2060}')

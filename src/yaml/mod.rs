@@ -1,14 +1,14 @@
-//! Reads YAML and JSON as kubectl does, and keeps the place of everything. A text that kubectl refuses is refused, and so is
-//! one that kubectl reads differently than a person would. The order of the steps is kubectl's own:
+//! Reads YAML and JSON in the way of kubectl, and keeps all positions. A text that kubectl refuses is refused. So is
+//! one that kubectl reads differently than a person would. The steps have the order of kubectl:
 //!
 //! ```text
 //! encoding (bytes ──▶ text) ──▶ chunk (documents) ──▶ scanner, parser (nodes) ──▶ decode (aliases, merge keys, tags) ──▶ tree
 //!                                       └──▶ json ─────────────────────────────────────────────────────────────────────▶ tree
 //! ```
 //!
-//! kubectl splits a file into documents (`YAMLOrJSONDecoder` of k8s.io/apimachinery), and reads each with go-yaml v2, which
-//! is YAML 1.1. No reader of YAML 1.2 agrees with it on merge keys, tabs, line ends, escapes and simple keys.
-//! `tests/core/check/differential` holds this module to kubectl's reader.
+//! kubectl splits a file into documents (`YAMLOrJSONDecoder` of k8s.io/apimachinery), and reads each with go-yaml v2,
+//! which is YAML 1.1. No reader of YAML 1.2 agrees with it on merge keys, tabs, line ends, escapes and simple keys.
+//! `tests/core/check/differential` compares this module with kubectl's reader.
 
 mod characters;
 mod decode;
@@ -40,9 +40,9 @@ use node::{Node, Span, Value};
 pub enum ProblemKind {
     /// kubectl cannot read it either.
     Syntax,
-    /// kubectl reads it differently than it looks.
+    /// kubectl reads it differently than it appears.
     Ambiguous,
-    /// A key stands twice in a map.
+    /// A map contains a key twice.
     DuplicateKey,
 }
 
@@ -53,9 +53,9 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// The cause, and the fix.
     pub message: String,
-    /// The place.
+    /// The span.
     pub span: Span,
-    /// The place of the other one, of two.
+    /// The span of the other occurrence, if the problem has two.
     pub other: Option<Span>,
 }
 
@@ -78,8 +78,8 @@ impl Problem {
     }
 }
 
-/// Reads every document of a text; empty ones are left out. Goes on at the next `---` after a problem;
-/// a text with conflict markers of git is not read at all.
+/// Reads every document of a text, except empty ones. After a problem it continues at the next `---`. A text with
+/// conflict markers of git is not read at all.
 pub fn read(text: &str) -> (Vec<Node>, Vec<Problem>) {
     let mut documents = Vec::new();
     let mut problems = Vec::new();
@@ -109,7 +109,7 @@ pub fn read(text: &str) -> (Vec<Node>, Vec<Problem>) {
 }
 
 fn read_document(text: &str, base: usize, problems: &mut Vec<Problem>) -> Result<Option<Node>, Problem> {
-    // kubectl takes off a byte order mark at the beginning of each document: files are joined by `cat`.
+    // kubectl removes a byte order mark at the beginning of each document, because `cat` can join files.
     let body = text.trim_start_matches('\u{feff}');
     let mark = text.len() - body.len();
     if mark > '\u{feff}'.len_utf8() {
@@ -120,7 +120,7 @@ fn read_document(text: &str, base: usize, problems: &mut Vec<Problem>) -> Result
     root.map(|root| decode::decode(&nodes, root, problems)).transpose()
 }
 
-/// Refuses the characters that kubectl does not read, and those that are line ends in YAML 1.1 alone.
+/// Refuses the characters that kubectl does not read, and those that are line ends only in YAML 1.1.
 fn characters(text: &str, base: usize) -> Result<(), Problem> {
     let mut characters = text.char_indices().peekable();
     while let Some((at, character)) = characters.next() {

@@ -1,29 +1,30 @@
-//! A document as a tree that keeps the place of every key and value.
+//! A document as a tree with the span of every key and value.
 
 use std::ops::Range;
 
-/// Where something stands: bytes of its source.
+/// A range of bytes in the source.
 pub type Span = Range<usize>;
 
-/// A value and its place.
+/// A value and its span.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Where it stands.
+    /// The span of the value.
     pub span: Span,
-    /// What it is.
+    /// The content.
     pub value: Value,
-    /// It is read otherwise than it looks: a YAML 1.1 boolean such as `yes`, or a number with a base.
+    /// Whether the value is read differently than it appears: a YAML 1.1 boolean such as `yes`, or a number with a
+    /// base.
     pub surprising: bool,
 }
 
-/// What a value is, as kubectl reads it.
+/// The content of a value, as kubectl reads it.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// `null`, `~`, or nothing.
+    /// `null`, `~`, or an empty value.
     Null,
     /// A boolean.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// Another number.
     Float(f64),
@@ -35,29 +36,29 @@ pub enum Value {
     Map(Vec<MapEntry>),
 }
 
-/// A key, its place, and its value.
+/// A key with its span, and its value.
 #[derive(Clone, Debug)]
 pub struct MapEntry {
     /// The key.
     pub key: String,
-    /// Where the key stands.
+    /// The span of the key.
     pub key_span: Span,
     /// Its value.
     pub value: Node,
 }
 
 impl Node {
-    /// A child of a map. A null stands for nothing, as on the API server.
+    /// A child of a map. A null counts as absent, as on the API server.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.entry(key).map(|entry| &entry.value).filter(|node| !matches!(node.value, Value::Null))
     }
 
-    /// An entry of a map, a null too.
+    /// An entry of a map, even with a null.
     pub fn entry(&self, key: &str) -> Option<&MapEntry> {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
-    /// The entries of a map; none of anything else.
+    /// The entries of a map; empty for other values.
     pub fn entries(&self) -> &[MapEntry] {
         match &self.value {
             Value::Map(entries) => entries,
@@ -65,7 +66,7 @@ impl Node {
         }
     }
 
-    /// Its text.
+    /// The text; `None` for other values.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
@@ -73,7 +74,7 @@ impl Node {
         }
     }
 
-    /// The value as JSON, as kubectl sends it.
+    /// The value as JSON, in the form that kubectl sends.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
@@ -86,7 +87,7 @@ impl Node {
         }
     }
 
-    /// What it is, in words.
+    /// The kind of the value, for messages.
     pub fn describe(&self) -> String {
         match &self.value {
             Value::Null => "nothing".to_owned(),
@@ -99,7 +100,7 @@ impl Node {
         }
     }
 
-    /// Where to point for this value: a scalar itself, the first key of a map.
+    /// The span to show for this value: a scalar itself, the first key of a map.
     pub fn mark(&self) -> Span {
         match &self.value {
             Value::Map(entries) => entries.first().map_or_else(|| self.span.clone(), |entry| entry.key_span.clone()),
@@ -109,8 +110,8 @@ impl Node {
         }
     }
 
-    /// Where a field stands, by its path (`spec.guestUsers[2].role`): its value, the key of what is no scalar, or the
-    /// nearest that is there.
+    /// The span of a field by its path (`spec.guestUsers[2].role`): a scalar itself, otherwise its key. For an absent
+    /// field it is the nearest existing one.
     pub fn locate(&self, path: &str) -> Span {
         let mut node = self;
         let mut mark = self.mark();
@@ -132,7 +133,7 @@ impl Node {
     }
 }
 
-/// Where to point for a field: its value, or the key where the value spreads over lines or is nothing.
+/// The span to show for a field: its value, or its key if the value is empty or has several lines.
 pub fn field_mark(entry: &MapEntry) -> Span {
     match &entry.value.value {
         Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) if !entry.value.span.is_empty() => {

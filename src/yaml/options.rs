@@ -1,5 +1,5 @@
-//! serde-saphyr, a reader of YAML 1.2, reads files of settings (the workspace policy, a file to import). A text that it and
-//! kubectl's reader do not read alike may mislead a person, and is refused.
+//! Checks settings files (the workspace policy, a file to import), which serde-saphyr reads, a reader of YAML 1.2. A
+//! text that it and kubectl's reader read differently may mislead a person, and is refused.
 
 use serde_json::Value as Json;
 
@@ -7,7 +7,7 @@ use super::node::{Node, Span, Value};
 use super::{Problem, read};
 use crate::domain::quote;
 
-/// The line, the column and the cause, where a text of settings can be read in two ways.
+/// The line, the column and the cause of an ambiguous settings text.
 pub fn ambiguity(text: &str) -> Option<(usize, usize, String)> {
     let problem = problem(text)?;
     let before = text.get(..problem.span.start).unwrap_or(text);
@@ -34,7 +34,7 @@ fn problem(text: &str) -> Option<Problem> {
     Some(Problem::ambiguous(message, span))
 }
 
-/// The first value that is read in two ways, or differently than it looks.
+/// The first value that the two readers read differently, or that is read differently than it appears.
 fn difference(node: &Node, other: &Json) -> Option<(Span, String)> {
     let differs = || Some((node.mark(), format!("this reads as {} or as {}", shown(&node.to_json()), shown(other))));
     match (&node.value, other) {

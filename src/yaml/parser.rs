@@ -1,4 +1,4 @@
-//! Builds the nodes of one YAML document from its tokens: what stands in the text, aliases and merge keys not yet followed.
+//! Builds the nodes of one YAML document from its tokens. Aliases and merge keys are not resolved yet.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use super::scanner::{Scanned, Scanner};
 use super::token::{Token, TokenKind};
 use super::{Problem, ProblemKind};
 
-/// The depth of values in each other: far below the stack of a thread.
+/// Maximum nesting of values: far below the stack of a thread.
 pub const MAX_DEPTH: usize = 100;
 
 /// The prefix of the tags `!!…`.
 const CORE: &str = "tag:yaml.org,2002:";
 
-/// A node as it is written.
+/// A node before aliases and merge keys are resolved.
 #[derive(Debug)]
 pub struct RawNode {
-    /// The place.
+    /// The span.
     pub span: Span,
     /// The tag, in its long form.
     pub tag: Option<String>,
@@ -24,7 +24,7 @@ pub struct RawNode {
     pub content: Content,
 }
 
-/// The content of a node. Numbers refer to [`Nodes`].
+/// The content of a node. Numbers are indexes into [`Nodes`].
 #[derive(Debug)]
 pub enum Content {
     /// A scalar; plain ones are neither in quotes nor in a block.
@@ -38,7 +38,7 @@ pub enum Content {
     List(Vec<usize>),
     /// A map, in the order of the text.
     Map(Vec<(usize, usize)>),
-    /// Another node.
+    /// A reference to another node.
     Alias(usize),
 }
 
@@ -53,7 +53,7 @@ impl Nodes {
     }
 }
 
-/// Parses one document. `None` is a text without any, such as one of comments.
+/// Parses one document. `None`: the text has no document, for example only comments.
 pub fn parse(text: &str, base: usize) -> Scanned<(Nodes, Option<usize>)> {
     let mut parser =
         Parser { scanner: Scanner::new(text, base), nodes: Nodes::default(), anchors: BTreeMap::new(), depth: 0 };
@@ -64,7 +64,7 @@ pub fn parse(text: &str, base: usize) -> Scanned<(Nodes, Option<usize>)> {
 struct Parser<'t> {
     scanner: Scanner<'t>,
     nodes: Nodes,
-    /// The last node of each name; it may still be open.
+    /// The last node of each anchor; it may still be open.
     anchors: BTreeMap<String, usize>,
     depth: usize,
 }
@@ -146,7 +146,7 @@ impl Parser<'_> {
             return Ok(self.add(start, None, Content::Alias(target)));
         }
         let (anchor, tag) = self.properties()?;
-        // An alias inside the node refers to the node itself: its number is taken before its content is read.
+        // An alias inside the node can refer to the node itself, so its number is reserved before its content is read.
         let number = self.empty(start.start);
         let has_properties = anchor.is_some() || tag.is_some();
         if let Some(anchor) = anchor {
@@ -248,7 +248,7 @@ impl Parser<'_> {
         Ok(Content::Map(entries))
     }
 
-    /// A node of a block, or an empty one where one of these tokens stands instead.
+    /// A node of a block, or an empty one if one of these tokens follows.
     fn unless(&mut self, ends: &[TokenKind], at: usize, indentless: bool) -> Scanned<usize> {
         if self.next_is_one_of(ends)? { Ok(self.empty(at)) } else { self.node(true, indentless) }
     }
@@ -282,7 +282,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `[a: b]`: a list of a map with one entry.
+    /// `[a: b]`: a list with a map of one entry.
     fn flow_pair(&mut self, start: Span) -> Scanned<usize> {
         let ends = [TokenKind::Value, TokenKind::FlowEntry, TokenKind::FlowListEnd];
         if self.next_is_one_of(&ends)? {

@@ -1,8 +1,8 @@
-//! Scalars as kubectl reads them: YAML 1.1 booleans, and numbers in the bases of Go. What surprises is marked.
+//! Scalars in the way of kubectl: YAML 1.1 booleans, and numbers in the bases of Go. Surprising values are flagged.
 
 use super::node::Value;
 
-/// Reads an unquoted scalar. The flag says that it is read otherwise than it looks.
+/// Parses an unquoted scalar. The flag: it is read differently than it appears.
 pub fn plain(text: &str) -> (Value, bool) {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => (Value::Null, false),
@@ -22,7 +22,7 @@ fn number(text: &str) -> Option<(Value, bool)> {
     if !(first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
         return None;
     }
-    // Underscores count for nothing. Behind a leading point they stand between digits.
+    // Underscores are ignored. After a leading point they must be between digits.
     if first == '.' && !separates_digits(text) {
         return None;
     }
@@ -30,17 +30,17 @@ fn number(text: &str) -> Option<(Value, bool)> {
     if let Some((value, base)) = integer(&bare) {
         return Some((Value::Int(value), base || value.to_string() != text));
     }
-    // A whole number beyond 64 bits without a sign becomes another number.
+    // An unsigned integer beyond 64 bits becomes a float.
     if let Some(value) = unsigned(&bare) {
         #[allow(clippy::cast_precision_loss, reason = "this is what JSON makes of it")]
         return Some((Value::Float(value as f64), true));
     }
-    // A number out of range is text: `7e12345`.
+    // A float out of range is text: `7e12345`.
     let value = is_float(&bare).then(|| bare.parse::<f64>().ok()).flatten().filter(|value| value.is_finite())?;
     Some((Value::Float(value), bare.len() != text.len()))
 }
 
-/// Whether each underscore stands between two digits.
+/// Whether each underscore is between two digits.
 fn separates_digits(text: &str) -> bool {
     let is_digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
     text.match_indices('_').all(|(at, _)| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)))
@@ -66,7 +66,7 @@ fn unsigned(text: &str) -> Option<u64> {
     is_number.then(|| u64::from_str_radix(digits, radix).ok()).flatten()
 }
 
-/// The base of a whole number in lower case without a sign, and its digits.
+/// The base of an unsigned integer in lower case, and its digits.
 fn radix(lower: &str) -> (u32, &str) {
     let prefixed = |prefix: &str| lower.strip_prefix(prefix);
     if let Some(hex) = prefixed("0x") {
@@ -82,7 +82,7 @@ fn radix(lower: &str) -> (u32, &str) {
     }
 }
 
-/// A whole number, and whether its base is another than ten.
+/// An integer, and whether its base is not ten.
 fn integer(text: &str) -> Option<(i64, bool)> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),

@@ -1,22 +1,22 @@
-//! The tokens that carry text: tags, and scalars in blocks, in quotes and without.
+//! The tokens that contain text: tags, and block, quoted and plain scalars.
 
 use super::characters::{is_blank, is_blank_or_end, is_break, is_break_or_end, is_word, signed};
 use super::scanner::{Position, Scanned, Scanner};
 use super::token::{Token, TokenKind};
 use super::{Problem, misplaced};
 
-/// Line breaks and blanks between two parts of a scalar, which become a space, a break or nothing.
+/// Line breaks and blanks between two parts of a scalar. They become a space, breaks or nothing.
 #[derive(Default)]
 struct Fold {
     blanks: String,
     first_break: bool,
     further_breaks: usize,
-    /// A line has ended since the last part.
+    /// Whether a line has ended since the last part.
     is_new_line: bool,
 }
 
 impl Fold {
-    /// Adds what the blanks and breaks amount to.
+    /// Appends the result of the blanks and breaks.
     fn join(&mut self, text: &mut String) {
         if self.is_new_line {
             match (self.first_break, self.further_breaks) {
@@ -67,7 +67,7 @@ impl Scanner<'_> {
     fn scan_uri(&mut self, head: String, may_be_empty: bool, start: Position) -> Scanned<String> {
         let fits = |byte: u8| is_word(byte) || b";/?:@&=+$,.!~*'()[]".contains(&byte);
         let tail = self.take_while(fits);
-        // Escapes (%21) name tags that no person writes by hand.
+        // Escapes (%21) are not supported, because no person writes them in tags by hand.
         if self.byte(0) == b'%' || (tail.is_empty() && head.is_empty() && !may_be_empty) {
             return Err(self.bad_tag(start));
         }
@@ -121,7 +121,8 @@ impl Scanner<'_> {
         Ok(Token { kind: TokenKind::Scalar { text, plain: false }, span: self.span_from(start, end) })
     }
 
-    /// The signs after `|` or `>`: whether line ends at the end are kept (`+`) or dropped (`-`), and the indentation.
+    /// The characters after `|` or `>`: whether trailing line ends are kept (`+`) or dropped (`-`), and the
+    /// indentation.
     fn block_header(&mut self, start: Position) -> Scanned<(Option<bool>, usize)> {
         let (mut keep, mut increment) = (None, 0);
         for _ in 0..2 {
@@ -146,8 +147,8 @@ impl Scanner<'_> {
         Ok((keep, increment))
     }
 
-    /// Skips indentation and empty lines, and finds the indentation where it is not known yet. The result is the number of
-    /// empty lines.
+    /// Skips indentation and empty lines, and determines the indentation if it is unknown. Returns the number of empty
+    /// lines.
     fn block_breaks(&mut self, indent: &mut usize, start: Position, end: &mut Position) -> Scanned<usize> {
         *end = self.mark;
         let (mut breaks, mut deepest) = (0, 0);
@@ -214,7 +215,7 @@ impl Scanner<'_> {
         Ok(Token { kind: TokenKind::Scalar { text, plain: false }, span: self.span_from(start, self.mark) })
     }
 
-    /// Takes one blank or line end between two parts of a scalar.
+    /// Adds one blank or line end between two parts of a scalar.
     fn fold_one(&mut self, fold: &mut Fold) {
         if is_break(self.byte(0)) {
             self.skip_break();

@@ -1,5 +1,6 @@
-//! Cuts one YAML document into tokens, by the rules of the scanner in kubectl (go-yaml v2, which follows libyaml): YAML 1.1.
-//! The rules about simple keys, tabs and indentation differ between YAML readers, so they are kept to the letter.
+//! Splits one YAML document into tokens, by the rules of kubectl's scanner (go-yaml v2, which follows libyaml): YAML
+//! 1.1. The rules about simple keys, tabs and indentation differ between YAML readers, so this scanner follows them
+//! exactly.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,10 +8,10 @@ use super::Problem;
 use super::characters::{is_blank_or_end, is_break, is_break_or_end, is_word, signed};
 use super::token::{Token, TokenKind};
 
-/// The longest key without a `?`, in characters.
+/// Maximum length of a key without a `?`, in characters.
 const LONGEST_SIMPLE_KEY: usize = 1024;
 
-/// A place in the text.
+/// A position in the text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Position {
     /// In bytes.
@@ -21,7 +22,7 @@ pub(super) struct Position {
     pub column: usize,
 }
 
-/// A token that may turn out to be a key, once a `:` follows.
+/// A token that is a key if a `:` follows.
 #[derive(Clone, Copy, Debug, Default)]
 struct SimpleKey {
     possible: bool,
@@ -33,20 +34,20 @@ struct SimpleKey {
 /// The scanner of one document.
 pub struct Scanner<'t> {
     pub(super) text: &'t str,
-    /// Where the text begins in its source.
+    /// The offset of the text in its source, in bytes.
     pub(super) base: usize,
     pub(super) mark: Position,
     tokens: VecDeque<Token>,
     /// The number of tokens that were taken from the queue.
     taken: usize,
-    /// The first token of the queue can no longer become a key.
+    /// Whether the first token of the queue is final, so that it can no longer become a key.
     available: bool,
-    /// The column of the block that is open; -1 outside.
+    /// The column of the open block; -1 outside.
     pub(super) indent: isize,
     indents: Vec<isize>,
     pub(super) flow_level: usize,
     pub(super) simple_key_allowed: bool,
-    /// One for each flow level.
+    /// One possible key for each flow level.
     simple_keys: Vec<SimpleKey>,
     /// The flow level of a possible key, by the number of its token.
     simple_key_levels: BTreeMap<usize, usize>,
@@ -55,7 +56,7 @@ pub struct Scanner<'t> {
 pub(super) type Scanned<T> = Result<T, Problem>;
 
 impl<'t> Scanner<'t> {
-    /// A scanner of a text that begins at `base` in its source.
+    /// A scanner of a text at offset `base` in its source.
     pub fn new(text: &'t str, base: usize) -> Self {
         Self {
             text,
@@ -83,7 +84,7 @@ impl<'t> Scanner<'t> {
         self.tokens.front().ok_or_else(|| Problem::syntax("the text ends here", end))
     }
 
-    /// Takes the next token.
+    /// Removes and returns the next token.
     pub fn take(&mut self) -> Scanned<Token> {
         self.peek()?;
         self.available = false;
@@ -225,7 +226,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Inserts before the token of this number. One that was taken already is beyond reach: the token goes to the end.
+    /// Inserts a token before the token of this number. If that one was taken already, the new token goes to the end.
     fn insert(&mut self, number: usize, token: Token) {
         match number.checked_sub(self.taken).filter(|position| *position <= self.tokens.len()) {
             Some(position) => self.tokens.insert(position, token),

@@ -1,4 +1,4 @@
-//! A boolean that is written as one: the text `"no"` or `"true"` is refused.
+//! A boolean without quotation marks: the text `"no"` or `"true"` is refused.
 
 use std::fmt;
 

@@ -2,12 +2,12 @@
 
 use super::node::Span;
 
-/// A token and its place.
+/// A token and its span.
 #[derive(Clone, Debug)]
 pub struct Token {
     /// The kind, with its content.
     pub kind: TokenKind,
-    /// The place, in bytes of the source.
+    /// The span, in bytes of the source.
     pub span: Span,
 }
 
@@ -57,7 +57,7 @@ pub enum TokenKind {
     Scalar {
         /// The text, with folds and escapes resolved.
         text: String,
-        /// Neither in quotes nor in a block.
+        /// Whether the scalar is neither quoted nor in a block.
         plain: bool,
     },
 }
