@@ -1,15 +1,15 @@
-//! One reading serves everybody who asked before it began: what is looked at live before each of many operations is not read
-//! once for each, and nobody gets anything older than his question.
+//! A read that serves all requests made before it began. Concurrent operations share one live read, and no request gets
+//! a result older than itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-/// What is read live, and shared.
+/// A live read that requests share.
 pub struct CoalescedRead<T> {
     asked: AtomicU64,
-    /// The last reading, and how many had asked when it began.
+    /// The result of the last read, and the number of requests when it began.
     last: Mutex<(u64, Option<Arc<T>>)>,
 }
 
@@ -20,7 +20,7 @@ impl<T> Default for CoalescedRead<T> {
 }
 
 impl<T> CoalescedRead<T> {
-    /// A reading that began after this was called: `read`, or that of somebody who asked meanwhile.
+    /// The result of a read that began after this call: of `read`, or of a later request's read.
     pub async fn get<E>(&self, read: impl Future<Output = Result<T, E>>) -> Result<Arc<T>, E> {
         let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut last = self.last.lock().await;
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts its readings, each of which takes a while.
+    /// Counts its calls, each of which yields once.
     async fn read(count: &AtomicU64) -> Result<u64, ()> {
         let mine = count.fetch_add(1, Ordering::SeqCst) + 1;
         tokio::task::yield_now().await;

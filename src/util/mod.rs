@@ -1,4 +1,4 @@
-//! Code of no domain.
+//! Code that belongs to no domain.
 
 pub mod clock;
 pub mod coalesce;

@@ -1,10 +1,10 @@
-//! The message of a panic, in a form that may be logged. Quoted text is left out: a panic about a string quotes the string, and
-//! that may be a password or a token.
+//! The message of a panic, in a form that may be logged. Quoted text is removed: a panic about a string quotes the
+//! string, which may be a password or a token.
 
 use std::any::Any;
 use std::panic::PanicHookInfo;
 
-/// The longest message that is logged, in characters.
+/// Maximum length of a logged message, in characters.
 const LONGEST: usize = 300;
 
 /// The message of a caught panic, without quoted text.
@@ -14,7 +14,8 @@ pub fn message(payload: &(dyn Any + Send)) -> String {
     said.map_or_else(|| "a panic without a message".to_owned(), without_quotes)
 }
 
-/// Reports each panic of the process in one line, with its place: to the log where there is one, else to standard error.
+/// Reports each panic of the process in one line, with its location. The report goes to the log if there is one,
+/// otherwise to standard error.
 pub fn install() {
     std::panic::set_hook(Box::new(|info| {
         let report = report(info);
@@ -40,7 +41,7 @@ fn without_quotes(said: &str) -> String {
         let (before, quoted) = rest.split_at(at);
         shown.push_str(before);
         let mark = quoted.chars().next().unwrap_or('"');
-        // An apostrophe inside a word quotes nothing.
+        // An apostrophe inside a word is not a quotation mark.
         if mark == '\'' && before.ends_with(char::is_alphanumeric) {
             shown.push(mark);
             rest = &quoted[1..];
@@ -55,7 +56,7 @@ fn without_quotes(said: &str) -> String {
     shown.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).take(LONGEST).collect()
 }
 
-/// The text up to the closing mark, and the text after it. A mark after a backslash closes nothing.
+/// The text up to the closing quotation mark, and the text after it. A mark after a backslash does not close.
 fn split_quoted(text: &str, mark: char) -> (&str, &str) {
     let mut escaped = false;
     for (at, sign) in text.char_indices() {
@@ -69,7 +70,7 @@ fn split_quoted(text: &str, mark: char) -> (&str, &str) {
     (text, "")
 }
 
-/// Whether quoted text names an item of Rust, as the messages of the standard library do.
+/// Whether quoted text names an item of Rust, as in messages of the standard library.
 fn is_item(text: &str) -> bool {
     ["None", "Some", "Ok", "Err", "Option::unwrap()", "Option::expect()", "Result::unwrap()", "Result::expect()"]
         .contains(&text)

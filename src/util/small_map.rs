@@ -1,5 +1,5 @@
-//! A map of few entries: a sorted list. A tree makes room for eleven at once, which ten thousand guests pay for who have one
-//! each.
+//! A map with few entries: a sorted list. A tree allocates space for eleven entries at once, although each of ten
+//! thousand guests has only one.
 
 use std::borrow::Borrow;
 use std::ops::Index;
@@ -22,7 +22,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.0.binary_search_by(|(known, _)| known.borrow().cmp(key))
     }
 
-    /// What is under a key.
+    /// The value of a key.
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -30,7 +30,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.place(key).ok().map(|at| &self.0[at].1)
     }
 
-    /// What is under a key, to be changed.
+    /// The value of a key, mutable.
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -38,7 +38,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.place(key).ok().map(|at| &mut self.0[at].1)
     }
 
-    /// Whether a key is there.
+    /// Whether the map has a key.
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -46,7 +46,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.place(key).is_ok()
     }
 
-    /// Puts a value under a key. Returns what was there.
+    /// Sets the value of a key. Returns the old value.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.place(&key) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
@@ -58,7 +58,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         }
     }
 
-    /// Takes out what is under a key.
+    /// Removes a key. Returns its value.
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -68,7 +68,7 @@ impl<K: Ord, V> SmallMap<K, V> {
 }
 
 impl<K, V> SmallMap<K, V> {
-    /// The entries, by key.
+    /// The entries, in order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.into_iter()
     }
@@ -78,39 +78,39 @@ impl<K, V> SmallMap<K, V> {
         self.0.iter().map(|(key, _)| key)
     }
 
-    /// The values, by key.
+    /// The values, in order of the keys.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    /// The values, by key, to be changed.
+    /// The values, mutable, in order of the keys.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.0.iter_mut().map(|(_, value)| value)
     }
 
-    /// How many there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether the map has no entries.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Keeps what a condition holds for.
+    /// Keeps the entries for which the condition is true.
     pub fn retain(&mut self, mut holds: impl FnMut(&K, &mut V) -> bool) {
         self.0.retain_mut(|(key, value)| holds(key, value));
     }
 
-    /// Takes everything out.
+    /// Removes all entries.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 }
 
 impl<K: Ord, V> FromIterator<(K, V)> for SmallMap<K, V> {
-    /// Of two values under one key the later one counts.
+    /// If a key occurs twice, the later value counts.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut few = Self::default();
         for (key, value) in entries {
@@ -147,7 +147,7 @@ impl<K, V> IntoIterator for SmallMap<K, V> {
 impl<K: Ord + Borrow<Q>, V, Q: Ord + ?Sized> Index<&Q> for SmallMap<K, V> {
     type Output = V;
 
-    /// What is under a key that is there; as with any map, there is no other.
+    /// The value of an existing key. As with other maps, a missing key panics.
     fn index(&self, key: &Q) -> &V {
         &self.0[self.place(key).unwrap_or(self.0.len())].1
     }

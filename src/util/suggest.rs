@@ -1,9 +1,9 @@
-//! What people are told of a text that they wrote: the word they may have meant, and what is wrong with a file of YAML,
-//! without the words of the library that reads it.
+//! Help about invalid text: the value that was probably meant, and the problem of a YAML file, without the terms of the
+//! YAML library.
 
 use serde_saphyr::{Error, UserMessageFormatter};
 
-/// What does not read as YAML, or not as the file it should be: line and column, and what it is.
+/// The position (line and column) and the cause of a YAML error, also of a wrong type.
 pub fn yaml_problem(error: &Error) -> (Option<(u64, u64)>, String) {
     let error = error.without_snippet();
     let place = error.location().map(|location| (location.line(), location.column()));
@@ -17,7 +17,7 @@ pub fn yaml_problem(error: &Error) -> (Option<(u64, u64)>, String) {
         Error::MultipleDocuments { .. } => "a second document begins here; write one document a file".to_owned(),
         Error::Unexpected { expected: "sequence start", .. } => "a list belongs here, as [a, b]".to_owned(),
         Error::Unexpected { expected: "mapping start", .. } => "a map belongs here, as {a: b}".to_owned(),
-        // The rest is about YAML: the library's own words, without the place that they end with.
+        // Other problems of YAML: the library's own message, without the position at its end.
         other => {
             let said = other.render_with_formatter(&UserMessageFormatter);
             let said = said.strip_prefix("error: ").unwrap_or(&said);
@@ -33,7 +33,7 @@ pub fn yaml_problem(error: &Error) -> (Option<(u64, u64)>, String) {
     (place, what)
 }
 
-/// The nearest of `words`, if it is near enough to have been meant.
+/// The nearest of `words`, if it is near enough for a suggestion.
 pub fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     nearest_within(word, words, (word.chars().count() / 3).clamp(1, 4))
 }
