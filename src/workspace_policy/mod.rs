@@ -1,6 +1,6 @@
-//! The workspace policy: what the platform team, and nobody else, says of the workspace: corporate domains, which
-//! namespaces may speak for whom, what may be adopted. What a tenant writes about himself proves nothing, so this is
-//! read on every pass, before anything is given. Pure: reading the file is the shell's work.
+//! The workspace policy, which only the platform team writes: corporate domains, the Host Admins that each namespace
+//! may name, and adoption. A tenant's statements about themselves prove nothing. Each reconcile therefore reads the
+//! policy before it grants access. Pure: the caller reads the file.
 
 mod reach;
 
@@ -11,44 +11,44 @@ use crate::domain::{Domain, Email, time};
 use crate::util::suggest::yaml_problem;
 use crate::yaml::{self, Switch};
 
-/// The installation's name where the policy gives none.
+/// The installation's name if the policy contains none.
 pub const DEFAULT_INSTALLATION: &str = "default";
 
-/// The longest time that mails are apart, and that access is kept while MFA is unknown.
+/// The maximum of the mail interval, and of the time that access is kept while MFA is unknown.
 const LONGEST: SignedDuration = SignedDuration::from_hours(720);
-/// The most invitations that a policy can allow a namespace in an hour.
+/// The maximum of invitations per namespace and hour.
 const MOST_INVITATIONS: usize = 1_000_000;
 /// The error of a policy without a list of tenants, such as a file that was cut off.
 const NO_TENANTS: &str = "tenants: the list is missing, and a policy without it is not in force; list the tenants, or write \
                           tenants: [] to deny all access";
 
-/// The policy in force. The default one allows nobody anything.
+/// The policy in force. The default policy denies all access.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkspacePolicy {
     installation: String,
     domains: Vec<Domain>,
     tenants: Vec<Tenant>,
-    /// How long unknown MFA keeps what a guest has.
+    /// How long a guest keeps access while MFA is unknown.
     pub mfa_unknown_max: SignedDuration,
-    /// The least time between two mails to one address.
+    /// Minimum time between two mails to one address.
     pub mail_interval: SignedDuration,
-    /// How many invitations a namespace may send in an hour.
+    /// Maximum number of invitations per namespace and hour.
     pub invitations_per_hour: usize,
-    /// How deactivated records are purged.
+    /// The pace of purging deactivated records.
     pub purge: Purge,
     readable: bool,
 }
 
-/// How deactivated records are purged.
+/// The pace of purging deactivated records.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Purge {
-    /// How long after their deactivation.
+    /// The time from deactivation to purge.
     pub after: SignedDuration,
-    /// How many of all marked guests an hour, in percent, rounded up.
+    /// The maximum of purges per hour, in percent of all guests with an ownership mark, rounded up.
     pub per_hour_percent: u8,
 }
 
-/// Who may be spoken for from a namespace.
+/// An entry of `tenants`: the Host Admins that a namespace may name.
 #[derive(Clone, Debug, PartialEq)]
 struct Tenant {
     namespace: Pattern,
@@ -56,7 +56,7 @@ struct Tenant {
     adoption: bool,
 }
 
-/// A namespace: a name, a beginning followed by `*`, or `*`.
+/// A namespace: a name, a prefix followed by `*`, or `*`.
 #[derive(Clone, Debug, PartialEq)]
 enum Pattern {
     Exactly(String),
@@ -86,7 +86,7 @@ impl Default for WorkspacePolicy {
     }
 }
 
-/// The file as it is written.
+/// The format of the file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
@@ -126,8 +126,8 @@ struct FilePurge {
 }
 
 impl WorkspacePolicy {
-    /// Reads a policy file's text. The error says where and what, and how to fix it. A policy without a list of tenants is
-    /// an error: a file that was cut off or emptied must not revoke all access.
+    /// Parses the text of a policy file. The error names the position, the problem and the fix. A policy without a list
+    /// of tenants is an error: a file that was cut off or emptied must not revoke all access.
     pub fn parse(text: &str) -> Result<Self, String> {
         let options = serde_saphyr::options! { with_snippet: false };
         let file: Option<File> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
@@ -174,33 +174,32 @@ impl WorkspacePolicy {
         })
     }
 
-    /// The installation's name; goes into every mark.
+    /// The installation's name, which every ownership mark contains.
     pub fn installation(&self) -> &str {
         &self.installation
     }
 
-    /// Whether the file behind the policy can be read now. Where it cannot, the last good policy stays in force but
-    /// nothing new is given.
+    /// Whether the policy file is readable now. If not, the last valid policy stays in force, but nothing is granted.
     pub fn is_readable(&self) -> bool {
         self.readable
     }
 
-    /// Says whether the file behind the policy can be read now.
+    /// Sets whether the policy file is readable now.
     pub fn set_readable(&mut self, readable: bool) {
         self.readable = readable;
     }
 
-    /// The corporate domains. Empty: they are unknown, and nobody is invited.
+    /// The corporate domains. Empty: they are unknown, and no guest is invited.
     pub fn corporate_domains(&self) -> &[Domain] {
         &self.domains
     }
 
-    /// Whether a namespace may speak for a Host Admin.
+    /// Whether a namespace may name a Host Admin.
     pub fn speaks_for(&self, namespace: &str, admin: &Email) -> bool {
         self.tenants_of(namespace).any(|tenant| tenant.host_admins.iter().any(|pattern| pattern.matches(admin)))
     }
 
-    /// Whether a namespace may adopt identities that exist already.
+    /// Whether a namespace may adopt existing users.
     pub fn allows_adoption(&self, namespace: &str) -> bool {
         self.tenants_of(namespace).any(|tenant| tenant.adoption)
     }
@@ -274,7 +273,7 @@ impl AddressPattern {
         if let Some(domain) = text.strip_prefix("*@") {
             return Domain::parse(domain).map(Self::OnDomain);
         }
-        // A star is a character of an address, too; here it would be taken for a pattern.
+        // `*` is allowed in addresses, but here it could be mistaken for a pattern.
         let read = if text.contains('*') { Err(format!("{text:?} has a star in it")) } else { Email::parse(text) };
         read.map(Self::Exactly).map_err(|error| {
             format!("{error}; write an address, *@host.example or *: the star stands for a whole local part")

@@ -1,16 +1,17 @@
-//! How far the wildcards of `tenants[].namespace` reach. The star stands for any characters, so `oil-*` covers
-//! `oil-gas-prod`, the namespace of a tenant `oil-gas`. Entries add up: the Host Admins of both may be named there.
+//! The namespaces that the wildcards of `tenants[].namespace` cover. `*` matches any characters, so `oil-*` covers
+//! `oil-gas-prod`, the namespace of a tenant `oil-gas`. Entries add up: such a namespace may name the Host Admins of
+//! both.
 
 use std::collections::BTreeSet;
 
 use crate::workspace_policy::{Pattern, Tenant, WorkspacePolicy};
 
-/// How many names a warning shows.
+/// Maximum number of names in a warning.
 const SHOWN: usize = 3;
 
 impl WorkspacePolicy {
-    /// The wildcards that reach further than they look: over a longer entry, or over one of these namespaces that has a
-    /// further hyphen after the beginning. An entry of its own with the same Host Admins says that this is intended.
+    /// The wildcards that cover more than they seem to. They cover a longer entry, or one of these namespaces with
+    /// another hyphen after the prefix. A separate entry with the same Host Admins shows that this is intended.
     pub fn wide_patterns<'a>(&self, namespaces: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         let namespaces: BTreeSet<&str> = namespaces.into_iter().collect();
         let warnings = self.tenants.iter().enumerate().filter_map(|(index, tenant)| {
@@ -29,7 +30,7 @@ impl WorkspacePolicy {
         warnings.collect()
     }
 
-    /// Another entry that a wildcard covers, as it is written.
+    /// Another entry that a wildcard covers, in its written form.
     fn entry_reached(&self, index: usize, stem: &str, other: usize) -> Option<String> {
         let (name, far, written) = match &self.tenants.get(other)?.namespace {
             Pattern::Exactly(name) => (name, reaches_far(stem, name), name.clone()),
@@ -40,7 +41,7 @@ impl WorkspacePolicy {
         (far && !self.is_meant(index, name)).then_some(written)
     }
 
-    /// Whether a longer entry for this name allows all that the wildcard allows.
+    /// Whether a longer entry for this name allows everything that the wildcard allows.
     fn is_meant(&self, index: usize, name: &str) -> bool {
         let Some(wide) = self.tenants.get(index) else { return false };
         self.tenants.iter().enumerate().any(|(other, tenant)| {
@@ -66,7 +67,8 @@ impl Tenant {
     }
 }
 
-/// Whether a name goes on after a beginning for more than one part: `oil-*` and `oil-gas-prod`, or `oil*` and `oilfield`.
+/// Whether a name continues after a prefix with more than one part: `oil-*` and `oil-gas-prod`, or `oil*` and
+/// `oilfield`.
 fn reaches_far(stem: &str, name: &str) -> bool {
     let Some(rest) = name.strip_prefix(stem) else { return false };
     if stem.ends_with('-') {
