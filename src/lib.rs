@@ -1,4 +1,5 @@
-//! guestlist keeps guest access to shared accounts declarative. A functional core with two shells; data flows one way:
+//! guestlist manages guest access to shared accounts declaratively. It is a functional core with two shells. Data flows
+//! in one direction:
 //!
 //! ```text
 //! YAML / watch events ──▶ api ──▶ cache ──▶ validation + plan ──▶ engine ──▶ executor ──▶ directory, Kubernetes
@@ -15,12 +16,12 @@
 //! | [`cache`] | the declared objects in memory, and the objects that an event affects | `api`, `domain`, `validation` |
 //! | [`directory`] | the identity backends behind two traits, and a cache of their records | `domain`, `util` |
 //! | [`plan`] | pure: (declared, observed, now) → operations, status, next check | all above, no I/O |
-//! | [`engine`] | pure: a state machine that takes inputs in and hands tasks out | all above, no I/O |
+//! | [`engine`] | pure: a state machine with inputs and tasks | all above, no I/O |
 //! | [`executor`] | runs tasks on a directory and on an object store | all above |
 //! | [`operator`] | everything that needs a Kubernetes client | all above |
 //! | [`cli`] | the command line | all above |
 //!
-//! `tests/boundaries.rs` holds these boundaries.
+//! `tests/core/boundaries.rs` checks these boundaries.
 
 pub mod api;
 pub mod cache;
