@@ -27,7 +27,7 @@ pub enum Error {
         /// The delay.
         after: Duration,
     },
-    /// The record changed after the plan was made. Read it again and plan anew.
+    /// The record changed after the plan was made. Read it again and plan again.
     #[error("the record of {what} changed in the meantime")]
     Changed {
         /// The record.
@@ -71,7 +71,7 @@ pub enum Retry {
     BackOff,
     /// Retry after this time.
     After(Duration),
-    /// Read the record again at once and plan anew.
+    /// Read the record again at once and plan again.
     Reread,
     /// Do nothing until something changes.
     Wait,

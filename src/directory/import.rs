@@ -94,7 +94,7 @@ pub enum EntryOutcome {
     Made,
     /// It is changed.
     Changed,
-    /// It exists as the file says.
+    /// It exists with the file's values.
     Unchanged,
     /// It exists, differs from the file, and stays as it is.
     LeftAlone,

@@ -23,7 +23,7 @@ pub const NAME: &str = "claims-enabled";
 pub const PATH: &str = "/guestlist/claims-enabled";
 /// The role that the group's members have and the client scope requires.
 pub const ROLE: &str = "guestlist-claims";
-/// The attribute of the claims group and of the root group that says that the client scope requires the role.
+/// The attribute of the claims group and of the root group. It records that the client scope requires the role.
 pub const SHUT: &str = "guestlist.claims-enabled";
 
 /// The number of members in one call; a member is a small record.

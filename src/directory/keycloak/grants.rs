@@ -47,8 +47,8 @@ pub fn read(user: &User, address: &Email) -> Option<SmallMap<String, GrantRecord
     Some(given)
 }
 
-/// The grants of a guest whose claims are blocked because Keycloak refused a write. No grant is in effect, and guestlist
-/// grants each anew.
+/// The grants of a guest whose claims are blocked because Keycloak refused a write. No grant is in effect, and
+/// guestlist grants each again.
 pub fn blocked(user: &User, address: &Email) -> SmallMap<String, GrantRecord> {
     let mut held = read(user, address).unwrap_or_else(|| told_by_nobody(user));
     for held in held.values_mut() {

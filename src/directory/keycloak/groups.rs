@@ -1,6 +1,5 @@
-//! guestlist's data besides users and organizations, in a tree of groups: the owner of the directory, accounts with
-//! their Owners, and mails to addresses without a record. Also the shares at their first grant, and the recent
-//! purges.
+//! guestlist's data besides users and organizations, in a tree of groups. It contains the owner of the directory,
+//! accounts with their Owners, mails to addresses without a record, shares, and recent purges.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! The MFA methods allowed to a guest, in Keycloak's terms: an attribute for the sign-in flows, and the required
-//! action that sets up an allowed method.
+//! The MFA methods allowed to a guest, in Keycloak's terms. They are an attribute for the sign-in flows, and the
+//! required action that sets up an allowed method.
 
 use super::representations::{Attributes, User, first};
 use crate::domain::{Methods, MfaMethod, all_methods};

@@ -14,9 +14,10 @@ const SMALLEST: usize = 10;
 /// The position of a listing by offset. Each page shares a row with the one before, so that no row is missed while
 /// others go.
 ///
-/// A page may be short though more follow. Keycloak takes the rows of a page first and then drops some of them: users
-/// that their federation has lost, and groups that were deleted at that moment. A short page is therefore the last
-/// one only if the next page is empty. If Keycloak drops the whole page after a short one, the listing ends early.
+/// A page may be short though more follow. Keycloak takes the rows of a page first and then drops some of them. It
+/// drops users that their federation has lost, and groups that were deleted at that moment. A short page is therefore
+/// the last one only if the next page is empty. If Keycloak drops the whole page after a short one, the listing ends
+/// early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pages {
     size: usize,

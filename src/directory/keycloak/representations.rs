@@ -71,7 +71,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// When the credential was created; the Unix epoch if Keycloak does not say.
+    /// When the credential was created; the Unix epoch if it is unknown.
     pub fn created(&self) -> Timestamp {
         self.created_date.and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
     }

@@ -33,8 +33,8 @@ fn is_network(name: &str) -> bool {
     NETWORK.contains(&name) || name.starts_with("fuse.") && !name.starts_with("fuse.fuse-overlayfs")
 }
 
-/// The file system of a folder: the one with the longest mount point above it, and the last one of several at the
-/// same mount point.
+/// The file system of a folder: the one with the longest mount point above it. Of several at the same mount point, it
+/// is the last one.
 fn file_system<'a>(folder: &Path, mounts: &'a str) -> Option<&'a str> {
     let mut found: Option<(usize, &str)> = None;
     for line in mounts.lines() {

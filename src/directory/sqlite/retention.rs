@@ -1,5 +1,5 @@
-//! Facts that outlive the records: the last mail to each address, each share as it was at its first grant, and the
-//! purges of the last hour.
+//! Facts that outlive the records: the last mail to each address, the shares at their first grant, and the purges of
+//! the last hour.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};

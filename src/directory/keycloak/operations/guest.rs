@@ -139,8 +139,8 @@ impl Inner {
         Applied { gone: Some(id.clone()), ..Applied::default() }
     }
 
-    /// Writes the change. Invitation and membership end before the write. Once the record says that they have ended,
-    /// no later operation would end them.
+    /// Writes the change. Invitation and membership end before the write. Once the record has them as ended, no later
+    /// operation would end them.
     async fn change(
         &self,
         people: &UserReader<'_>,

@@ -181,7 +181,7 @@ fn says_unsent(failed: &ClientError) -> bool {
     matches!(failed, ClientError::Status { status: 500, said, .. } if said.contains(NOT_SENT))
 }
 
-/// The error if the mail certainly was not sent: Keycloak says so, or refused the request.
+/// The error if the mail certainly was not sent: Keycloak reports that, or refused the request.
 fn surely_unsent(failed: &ClientError, user: &User) -> Option<Error> {
     match failed {
         failed if says_unsent(failed) => Some(Error::Unsent {

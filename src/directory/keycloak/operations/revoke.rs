@@ -47,8 +47,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes a change. Where it revokes something, all sessions end after the write, and the record notes the revoked claims
-    /// until then: after a crash in between, the next check revokes them again.
+    /// Writes a change. If it revokes something, all sessions end after the write. The record contains the revoked
+    /// claims until then. After a crash in between, the next check revokes them again.
     pub(super) async fn write(&self, change: &GuestUpdate<'_>, ends_sessions: bool) -> Result<User, Error> {
         let unended = !guest::revoked(&change.user.attributes).is_empty();
         if change.after.mark.is_none() && (unended || change.takes()) {

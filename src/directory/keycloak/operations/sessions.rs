@@ -1,9 +1,9 @@
-//! The end of a user's sessions: online and offline, of every client. Every path that revokes access or resets a factor
-//! ends them here.
+//! The end of a user's sessions: online and offline, of every client. Every operation that revokes access or resets a
+//! factor ends them here.
 //!
-//! `POST logout` is not enough (measured on Keycloak 26.7.3). It keeps offline sessions, and a refresh at the same moment can
-//! leave a session in Keycloak's cache that no listing shows: of clients that refresh without pause, 17 of 40 went on. A
-//! session is therefore deleted by its identifier, and again until Keycloak does not find it.
+//! `POST logout` is not enough (measured on Keycloak 26.7.3). It keeps offline sessions. A refresh at the same moment
+//! can leave a session in Keycloak's cache that no listing shows. With clients that refresh without pause, 17 of 40
+//! sessions continued. A session is therefore deleted by its identifier, and again until Keycloak does not find it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -99,9 +99,9 @@ pub(super) fn enrolled(record: &GuestRecord) -> Option<Methods> {
     }
 }
 
-/// The only function that builds a user for a write: the differences, and always the attributes of the user profile
-/// with a field of their own. If a write omits them, Keycloak erases some and refuses the write for others, depending
-/// on the realm's settings. `None`: no difference.
+/// The only function that builds a user for a write. It contains the differences, and always the attributes of the
+/// user profile with a field of their own. If a write omits them, Keycloak erases some and refuses the write for
+/// others, depending on the realm's settings. `None`: no difference.
 fn representation(before: &User, after: &User) -> Option<Map<String, Value>> {
     let User {
         id: _,

@@ -100,7 +100,8 @@ async fn pages(admin: &Admin<'_>, name: &'static str, path: &[&str], of: &str) -
     if of.is_empty() { Ok(Vec::new()) } else { admin.pages(name, path).await }
 }
 
-/// Adds the users with grants who are missing from the group, except those that the operator excluded.
+/// Adds users with one of the attributes `marks` who are in neither group: guests, and at the first setup also other users
+/// with claims. Users in `known` stay as they are; the operator may have excluded them.
 async fn admit(admin: &mut Admin<'_>, group: &str, marks: &[&str], known: &BTreeSet<String>) -> Result<(), Error> {
     let mut pages = Pages::default();
     loop {

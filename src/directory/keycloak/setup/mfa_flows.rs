@@ -156,7 +156,7 @@ impl FlowCondition {
         }
     }
 
-    /// The settings of a condition, and a word for their name.
+    /// The settings of a condition, and a suffix for their name.
     fn config(self) -> Option<(&'static str, Value)> {
         let attribute = |name: &str, value: &str, not: &str| json!({"attribute_name": name, "attribute_expected_value": value, "regex": "true", "not": not});
         match self {

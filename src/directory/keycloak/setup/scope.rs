@@ -34,7 +34,7 @@ pub async fn applications(admin: &Admin<'_>, names: &[String]) -> Result<Vec<App
     Ok(found)
 }
 
-/// Fails if the client scope was not created by guestlist. Setup would otherwise add its mapper and give the scope to
+/// Fails if the client scope was not created by guestlist. Setup would otherwise add its mapper, and the scope to
 /// every application.
 pub async fn is_ours(admin: &Admin<'_>) -> Result<(), Error> {
     let scopes = admin.list("GET client-scopes", &["client-scopes"]).await?;

@@ -125,7 +125,7 @@ pub fn record(user: &User, seen: &Seen, revision: Revision, known: RecoveryConte
 }
 
 impl User {
-    /// When Keycloak created the user; the Unix epoch if it does not say.
+    /// When Keycloak created the user; the Unix epoch if it is unknown.
     fn created(&self) -> Timestamp {
         let at = self.created_timestamp.and_then(|at| Timestamp::from_millisecond(at).ok());
         at.unwrap_or(Timestamp::UNIX_EPOCH)

@@ -192,7 +192,7 @@ fn is_written_twice(user: &User) -> bool {
     ALL.into_iter().any(|name| !has_many(name) && values(name) > 1)
 }
 
-/// Whether an administrator enabled a login that guestlist had disabled. The record still says so, and has to be
+/// Whether an administrator enabled a login that guestlist had disabled. The record is then outdated and has to be
 /// written again. Otherwise a login that the administrator disables later would count as disabled by guestlist.
 fn is_enabled_by_other(user: &User, disabled_at: Option<Timestamp>) -> bool {
     user.enabled && disabled_at.is_some()

@@ -1,5 +1,5 @@
-//! The revoked claims of a guest whose sessions have not ended yet, in the record: after a crash in between, the next check
-//! revokes them again.
+//! The revoked claims of a guest whose sessions have not ended yet, in the record. After a crash in between, the next
+//! check revokes them again.
 
 use std::collections::BTreeSet;
 
