@@ -3,7 +3,7 @@
 //!
 //! `POST logout` is not enough (measured on Keycloak 26.7.3). It keeps offline sessions. A refresh at the same moment
 //! can leave a session in Keycloak's cache that no listing shows. With clients that refresh without pause, 17 of 40
-//! sessions continued. A session is therefore deleted by its identifier, and again until Keycloak does not find it.
+//! continued. A session is therefore deleted by its identifier, and again until Keycloak does not find it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

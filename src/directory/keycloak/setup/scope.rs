@@ -34,8 +34,8 @@ pub async fn applications(admin: &Admin<'_>, names: &[String]) -> Result<Vec<App
     Ok(found)
 }
 
-/// Fails if the client scope was not created by guestlist. Setup would otherwise add its mapper, and the scope to
-/// every application.
+/// Fails if the client scope was not created by guestlist. Setup would otherwise add its mapper to the scope, and make the
+/// scope a default one of every application.
 pub async fn is_ours(admin: &Admin<'_>) -> Result<(), Error> {
     let scopes = admin.list("GET client-scopes", &["client-scopes"]).await?;
     let Some(known) = scopes.into_iter().find(|scope| scope["name"] == SCOPE) else { return Ok(()) };
