@@ -100,7 +100,7 @@ impl Store {
         }
     }
 
-    /// The connection, for work outside [`DirectoryReader`] and [`DirectoryWriter`].
+    /// The connection, for work outside `DirectoryReader` and `DirectoryWriter`.
     pub(crate) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
