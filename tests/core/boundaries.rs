@@ -1,5 +1,5 @@
-//! The modules and what each may use: the pure core knows no client, runtime, clock or randomness, and no module uses one that
-//! stands below it.
+//! The modules and their allowed dependencies. The pure core uses no client, runtime, clock or randomness, and no
+//! module uses one that is below it in the list.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The committed CRDs are what the types say, and they look as they must.
+//! The committed CRDs match the types and the conventions.
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -145,7 +145,7 @@ fn mandatory_fields_are_required_and_list_entries_are_keyed() {
     }
 }
 
-/// Any value that the structure lets in, whatever CEL would say of it.
+/// Any value that the structural schema accepts, regardless of CEL.
 fn any_value(schema: &Value) -> BoxedStrategy<Value> {
     let size = |word: &str, most: usize| usize::try_from(schema[word].as_u64().unwrap()).unwrap().min(most);
     match schema["type"].as_str().unwrap() {
@@ -184,7 +184,7 @@ fn any_value(schema: &Value) -> BoxedStrategy<Value> {
     }
 }
 
-/// Any object that the structure lets in, with all that the server keeps in its metadata.
+/// Any object that the structural schema accepts, with all metadata that the server sets.
 fn any_object<K: Resource<DynamicType = ()>>(place: usize) -> BoxedStrategy<Value> {
     let crd = serde_json::to_value(&guestlist::api::crds()[place]).unwrap();
     let texts = || proptest::collection::btree_map("[a-z]{1,9}/[a-z]{1,9}", ".*", 0..3);
@@ -212,7 +212,8 @@ fn any_object<K: Resource<DynamicType = ()>>(place: usize) -> BoxedStrategy<Valu
         .boxed()
 }
 
-/// As the operator's watches and reads do it: an object that does not fit is kept by its metadata, and none of these is.
+/// Reads as the operator's watches do: an object that does not fit is reduced to its metadata. None of these objects
+/// is.
 fn reads<K: Resource<DynamicType = ()> + DeserializeOwned>(object: Value) -> Result<(), String> {
     let text = object.to_string();
     let guarded = serde_json::from_str::<DeserializeGuard<K>>(&text).map_err(|error| error.to_string())?;

@@ -1,5 +1,5 @@
-//! A release never locks, loses or refuses what an earlier one stored: the CRDs are compared with those of the last
-//! release, kept in `tests/core/crds_baseline`. A release copies `crds/*.yaml` there.
+//! A release never locks, loses or refuses an object that an earlier one stored. The test compares the CRDs with those
+//! of the last release in `tests/core/crds_baseline`. A release copies `crds/*.yaml` there.
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ fn schema(folder: &str, plural: &str) -> Value {
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
 }
 
-/// What in `new` would refuse, lose or lock an object that `old` let in.
+/// The parts of `new` that would refuse, lose or lock an object that `old` accepted.
 fn breaks(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
     if old["type"] != new["type"] {
         found.push(format!("{path}: another type"));

@@ -1,4 +1,4 @@
-//! Answers to our own writes race with the watches; what a watch said last is not undone by an answer that comes later.
+//! Answers to the operator's own writes race with the watches. A late answer does not overwrite a newer watch event.
 
 use guestlist::api::GuestMembership;
 use guestlist::cache::{Kind, Object, ObjectRef};

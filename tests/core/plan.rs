@@ -1,11 +1,11 @@
-//! The lifecycle of guests and shares, walked on plans and the embedded directory: what each step leaves behind.
+//! The lifecycle of guests and shares, on plans and the embedded directory: the result of each step.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::Operation;
 
 const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
 
-/// Everybody has joined; Carol is Manager of instagram and passes it on to Bob.
+/// All guests have joined; Carol is Manager of instagram and passes it on to Bob.
 fn shared() -> World {
     let mut world = World::acme();
     world.share("instagram", MANAGER);
@@ -175,7 +175,7 @@ fn a_propagator_need_not_be_active() {
 fn exclusion_beats_everything_else_and_ends_with_its_entry() {
     let mut world = shared();
     for (name, left) in [("carol", 0), ("bob", 1)] {
-        // Whoever the pin means, the name is excluded.
+        // The name is excluded, whatever the pin.
         world.share("instagram", &format!("{MANAGER}\nexclude: [{{name: {name}, email: other@acme.example}}]"));
         world.settle();
         assert_eq!(world.access().len(), left, "{name}");
@@ -403,7 +403,7 @@ fn partner_deletion_keeps_guests_if_blocked_and_none_if_cascade() {
 fn a_partner_that_is_gone_withholds_and_deactivates_nobody() {
     let mut world = shared();
     world.delete(Kind::Partner, "acme");
-    // Somebody took the finalizer off by hand.
+    // An administrator removed the finalizer by hand.
     let key = ObjectRef::new(Kind::Partner, SPACE, "acme");
     let uid = world.objects[&key].metadata().uid.clone().unwrap();
     world.objects.remove(&key);
@@ -448,7 +448,7 @@ fn a_paused_guest_is_given_nothing_and_can_lose_everything() {
     assert_eq!(world.ready("dave"), "False/Paused");
 }
 
-/// A membership vanishes without having been taken back: somebody stripped its finalizer and deleted it.
+/// A membership vanishes without its cleanup: an administrator removed its finalizer and deleted it.
 fn vanish(world: &mut World, name: &str) {
     let key = ObjectRef::new(Kind::Membership, SPACE, name);
     let object = world.objects.remove(&key).unwrap();

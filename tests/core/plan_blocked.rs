@@ -1,4 +1,5 @@
-//! What a partner or an entry that gives nothing means for others: whom it keeps waiting, and who is not blamed for it.
+//! The effect of a partner or an entry that grants nothing on other objects: they wait, and their own status reports no
+//! fault.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{Import, UserRecord};

@@ -1,4 +1,5 @@
-//! Revocations before the directory is read in full: what ends a guest's access, and that a plan of them is a part of the plan.
+//! Revocations before a full read of the directory: the causes that end a guest's access. These plans are a part of the
+//! full plan.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::plan::revoke::{is_ended, may_revoke, plan};
@@ -9,7 +10,7 @@ const SHARE: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagate
 
 type Ending = fn(&mut World);
 
-/// Everybody has joined; Bob has instagram.
+/// All guests have joined; Bob has instagram.
 fn shared() -> (World, ObjectRef) {
     let mut world = World::acme();
     world.share("instagram", SHARE);

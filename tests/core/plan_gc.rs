@@ -1,4 +1,4 @@
-//! What no object asks for: guests whom nothing declares any more, and records that are purged when their time has come.
+//! Garbage collection: guests that no object declares, and records that are due to be purged.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::{Login, Operation};
@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
 
-/// Everybody has joined; Carol is Manager of instagram and passes it on to Bob.
+/// All guests have joined; Carol is Manager of instagram and passes it on to Bob.
 fn shared() -> World {
     let mut world = World::acme();
     world.share("instagram", MANAGER);
@@ -19,14 +19,14 @@ fn shared() -> World {
     world
 }
 
-/// An object vanishes without having been taken back: somebody stripped its finalizer and deleted it.
+/// An object vanishes without its cleanup: an administrator removed its finalizer and deleted it.
 fn vanish(world: &mut World, kind: Kind, name: &str) {
     let key = ObjectRef::new(kind, SPACE, name);
     let object = world.objects.remove(&key).unwrap();
     world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
 }
 
-/// Every object comes back from a backup: the same specs, other UIDs, nothing of status.
+/// Restores every object from a backup: the same specs, other UIDs, and no status.
 fn restore(world: &mut World) {
     for (key, mut object) in std::mem::take(&mut world.objects) {
         world.index.delete(&key, object.metadata().uid.as_deref().unwrap());
@@ -68,7 +68,7 @@ fn policy(world: &mut World, purge: &str) {
     world.workspace = WorkspacePolicy::parse(&text).unwrap();
 }
 
-/// So many guests of acme, all of whom have joined.
+/// A number of joined guests of acme.
 fn crowd(count: usize) -> World {
     let mut world = World::new();
     world.partner("acme", "hostAdmins: [alice@host.example]");
@@ -90,7 +90,7 @@ fn leave(world: &mut World, range: std::ops::Range<usize>) {
     world.settle();
 }
 
-// --- who came back by nobody's word
+// --- logins that were enabled without the operator
 
 #[test]
 fn login_of_removed_guest_enabled_by_hand_is_disabled_again() {
@@ -103,7 +103,7 @@ fn login_of_removed_guest_enabled_by_hand_is_disabled_again() {
     world.mirror.set_guest(&record.address.clone(), Some(record.clone()));
     let steps: Vec<_> = planned(&world).steps.into_iter().map(|step| step.operation).collect();
     assert_eq!(steps, [Operation::DisableLogin { guest: record.id.clone() }]);
-    // Whom we did not make is not disabled.
+    // An adopted user is not disabled.
     record.mark.as_mut().unwrap().origin = guestlist::directory::Origin::Adopted;
     world.mirror.set_guest(&record.address.clone(), Some(record));
     assert_eq!(planned(&world).steps, []);
@@ -150,7 +150,7 @@ fn orphans_are_revoked_up_to_three_or_a_quarter_and_not_beyond() {
         if withheld {
             continue;
         }
-        // One comes back: the others are few enough, and so it is with all who were left as they were.
+        // One is declared again: the others are few enough, and so are all that stayed unchanged.
         world.member("g00", "GuestAdmin", "");
         world.settle();
         assert_eq!(
@@ -175,7 +175,7 @@ fn deactivated_guests_do_not_raise_the_orphan_bound() {
     assert_eq!(sweep.revocations, []);
 }
 
-/// Eight guests of two partners, of whom four are left out of the files: two of each.
+/// Eight guests of two partners. The files omit four: two of each.
 fn pruned_from_two_partners() -> World {
     let mut world = World::new();
     for partner in ["acme", "brio"] {
@@ -234,7 +234,7 @@ fn orphans_are_unmanaged_only_on_request_and_then_lose_access() {
     }
     assert!(world.access().is_empty() && world.mirror.guests().next().is_none());
     assert_eq!(planned(&world), GarbageCollection::default());
-    // They are the workspace's now: nobody makes guests of them without being allowed to.
+    // They are workspace users now: nobody may make them guests without permission.
     world.play(|_, _| Ok(()));
     let user = world.mirror.user(&email("g00@acme.example")).unwrap();
     assert!(user.enabled && !user.verified);
@@ -243,7 +243,7 @@ fn orphans_are_unmanaged_only_on_request_and_then_lose_access() {
     assert_eq!(world.violations(Kind::Membership, "g00"), ["IsWorkspaceUser spec.email"]);
 }
 
-// --- marks that pass on
+// --- inherited ownership marks
 
 #[test]
 fn a_restored_backup_takes_everything_up_as_it_is() {
@@ -375,7 +375,7 @@ fn hourly_purges_stay_within_policy_percentage_rounded_up() {
     world.later(60);
     let mut counts = vec![destroyed(&world)];
     for _ in 0..3 {
-        // Looked at often, by a process that knows nothing but what the directory does.
+        // Reconciles often, with a process that knows only the directory.
         for _ in 0..6 {
             world.play(|_, _| Ok(()));
             world.later(10);

@@ -1,5 +1,5 @@
-//! What the directory remembers beyond the records, and what plans make of it: names that are reused, mails in a loop,
-//! shares that nobody holds anything through.
+//! The directory's facts beyond the records, and their effect on plans: reused names, repeated mails, and shares
+//! without any grant.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::Import;
@@ -60,7 +60,7 @@ fn live_record_is_found_among_two_of_one_uid_in_any_order() {
     robert.id = guestlist::directory::GuestId("robert".to_owned());
     let gone = guestlist::directory::GuestRecord { deactivated_at: Some(world.now), ..bob.clone() };
     let uid = bob.mark.as_ref().unwrap().uid.clone();
-    // A full reading tells of them in any order.
+    // A full read reports them in any order.
     world.mirror.set_guest(&robert.address, Some(robert.clone()));
     world.mirror.set_guest(&bob.address, Some(gone.clone()));
     assert_eq!(world.mirror.live_by_uid(&uid), Some(&robert));
@@ -70,7 +70,7 @@ fn live_record_is_found_among_two_of_one_uid_in_any_order() {
     assert_eq!(world.mirror.live_by_uid(&uid), None);
 }
 
-/// Bob is a workspace user whom the partner may adopt.
+/// Bob is a workspace user that the partner may adopt.
 fn with_adoption() -> World {
     let mut world = World::new();
     world.workspace = WorkspacePolicy::parse(
@@ -117,7 +117,7 @@ fn membership_recreated_in_a_loop_sends_no_additional_mails() {
         assert!(origin.is_none_or(|origin| origin == Origin::Adopted));
         world.delete(Kind::Membership, "bob");
         world.later(2);
-        // Another process knows no more than the directory does.
+        // A new process knows only the directory's facts.
         world.play(|_, _| Ok(()));
     }
 }
@@ -149,7 +149,7 @@ fn share_without_grants_keeps_its_partner_and_account() {
     world.settle();
     assert!(world.record("carol").unwrap().grants.is_empty());
     world.play(|_, _| Ok(()));
-    // Past the API server: the CRD would refuse it.
+    // Stored without validation: the CRD would refuse it.
     let spec = |account: &str| {
         format!("partnerRef: {{name: acme}}\naccount: {account}\nsharedBy: alice@host.example\nguestAdminRole: Manager")
     };
@@ -161,7 +161,7 @@ fn share_without_grants_keeps_its_partner_and_account() {
     world.share_of("instagram", &spec("instagram"));
     world.settle();
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
-    // Another share of that name is another share.
+    // A new share of the same name is a different share.
     world.delete(Kind::Share, "instagram");
     world.settle();
     assert_eq!(world.mirror.shares().count(), 0);
@@ -267,7 +267,7 @@ fn namespace_sends_at_most_the_allowed_invitations_an_hour() {
     assert_eq!((world.mails(), world.ready("dave").as_str()), (before, "False/InvitationLimit"));
     let next = world.plan(&ObjectRef::new(Kind::Membership, SPACE, "dave")).next_check;
     assert_eq!(next, Some(sent + jiff::SignedDuration::from_hours(1)));
-    // A suspended or paused membership sends nothing, and says so.
+    // A suspended or paused membership sends nothing, and reports that.
     world.annotate(Kind::Membership, "dave", "guestlist.dev/paused", "true");
     world.settle();
     assert_eq!(world.ready("dave"), "False/Paused");

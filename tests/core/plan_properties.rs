@@ -1,6 +1,6 @@
-//! Whatever is written in whatever order, and whatever happens in the directory meanwhile: the operator comes to rest,
-//! no operation on the way gives what must not be given (checked by the world after each), and at rest everybody has
-//! exactly what an independent reading of the rules says.
+//! Random edits in random order, with random events in the directory: the operator converges, and no operation on the
+//! way grants forbidden access. The environment checks that after each operation. After convergence all guests have
+//! exactly the access of an independent implementation of the rules.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::in_memory::{Access3, World, email};
@@ -25,7 +25,7 @@ struct Share {
     manager: bool,
     suspended: bool,
     asks_webauthn: bool,
-    /// Who passes it on to whom.
+    /// The Guest Admin who passes the account on to each Guest User.
     users: BTreeMap<usize, usize>,
     overrides: BTreeMap<usize, bool>,
     exclude: BTreeSet<usize>,
@@ -88,7 +88,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-/// What was written last, and what is so in the directory.
+/// The declared state, and the state of the directory.
 #[derive(Clone, Debug, Default)]
 struct Model {
     partner: Option<bool>,
@@ -134,7 +134,7 @@ fn exists(world: &World, kind: Kind, name: &str) -> bool {
     world.objects.keys().any(|key| key.kind == kind && *key.name == *name)
 }
 
-/// Does one edit, in the world and in the model. What the directory refuses did not happen.
+/// Applies one edit to the environment and to the model. An edit that the directory refuses has no effect.
 fn apply(world: &mut World, model: &mut Model, edit: &Edit) {
     let address = |who: &usize| email(&format!("{}@acme.example", NAMES[*who]));
     match edit {
@@ -149,7 +149,7 @@ fn apply(world: &mut World, model: &mut Model, edit: &Edit) {
         Edit::NoMember(who) => {
             if exists(world, Kind::Membership, NAMES[*who]) {
                 world.delete(Kind::Membership, NAMES[*who]);
-                // A name is free again only when the finalizer has gone.
+                // A name is free again only after the finalizer is removed.
                 world.settle();
             }
             model.members.remove(who);
@@ -187,7 +187,7 @@ fn apply(world: &mut World, model: &mut Model, edit: &Edit) {
     }
 }
 
-/// Who shall have what, read from the rules and not from the code.
+/// The access that the rules grant, implemented without the planner's code.
 fn entitled(world: &World, model: &Model) -> Access3 {
     let mut found = Access3::new();
     if model.partner != Some(false) {
@@ -224,7 +224,7 @@ fn entitled(world: &World, model: &Model) -> Access3 {
     found
 }
 
-/// Partner, members and both shares are there, and everybody has joined with both methods.
+/// The partner, its members and both shares exist, and all guests have joined with both methods.
 fn start() -> (World, Model) {
     let (mut world, mut model) = (World::new(), Model::default());
     apply(&mut world, &mut model, &Edit::Partner { suspended: false });
@@ -241,7 +241,7 @@ fn start() -> (World, Model) {
     (world, model)
 }
 
-/// What of a world does not depend on the way there.
+/// The part of the environment that does not depend on its history.
 fn end(world: &World) -> (Access3, Vec<String>, Vec<String>) {
     let states =
         NAMES.iter().filter(|name| exists(world, Kind::Membership, name)).map(|name| world.state(name)).collect();
@@ -264,7 +264,7 @@ proptest! {
         }
         world.settle();
         prop_assert_eq!(world.effective(), entitled(&world, &model));
-        // The directory knows everybody's role, but for whom something holds back.
+        // The directory has the role of every guest that no object blocks.
         for (who, member) in model.members.iter().filter(|_| model.partner == Some(false)) {
             if let Some(record) = world.record(NAMES[*who]) {
                 prop_assert_eq!(record.role == GuestRole::GuestAdmin, member.admin, "{}", NAMES[*who]);
@@ -319,7 +319,7 @@ proptest! {
         }
         smooth.settle();
         rough.settle();
-        // Who was not invited in time could not accept: only those who stand alike are compared.
+        // A guest without a timely invitation could not accept: the test compares only guests in the same state.
         let alike = |name: &str| smooth.record(name).map(|r| (r.joined_at, r.mfa)) == rough.record(name).map(|r| (r.joined_at, r.mfa));
         for name in NAMES.into_iter().filter(|name| alike(name)) {
             let of = |world: &World| world.effective().into_iter().filter(|((who, _), _)| who == name).collect::<Vec<_>>();

@@ -1,5 +1,5 @@
-//! Each rule that one object decides has a spec that it refuses and one at the edge that it lets through; whatever the
-//! schema lets in can be read; and the page about the rules is what the code says.
+//! Each rule that one object decides has a spec that it refuses and one at its limit that it accepts. Every spec that
+//! the schema accepts can be read. The page about the rules matches the code.
 use guestlist::api;
 use guestlist::domain::{Email, Reason, time};
 use guestlist::validation::{ReasonGroup, Taint, Violation, entry, explain, markdown, spec};
@@ -20,7 +20,7 @@ fn share(spec: &str) -> Vec<Violation> {
     spec::share(&serde_saphyr::from_str::<api::AccountShareSpec>(spec).unwrap()).violations
 }
 
-/// Exactly this rule at exactly this field, and the twin breaks none.
+/// `broken` breaks exactly this rule at exactly this field, and `fine` breaks none.
 #[track_caller]
 fn refuses(reader: fn(&str) -> Vec<Violation>, base: &str, broken: &str, fine: &str, reason: Reason, path: &str) {
     let found = reader(&format!("{base}{broken}\n"));
@@ -334,7 +334,7 @@ mod anything {
     use proptest::option::of;
     use proptest::prelude::*;
 
-    /// What people write, nearly write, and would never write.
+    /// Valid, nearly valid and arbitrary text.
     fn text() -> impl Strategy<Value = String> {
         prop_oneof![
             Just("alice@host.example".to_owned()),

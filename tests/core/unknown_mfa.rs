@@ -1,4 +1,4 @@
-//! Since when a guest's MFA has been unknown is remembered by whoever observes: without it, it would be unknown for ever.
+//! The observer remembers since when a guest's MFA has been unknown. Otherwise it would stay unknown forever.
 use guestlist::directory::{GuestId, GuestRecord, Login, MfaRecord, Owner, PartnerId, Revision};
 use guestlist::domain::{Email, GuestRole};
 use guestlist::engine::{Engine, Input, Load, Now};

@@ -1,4 +1,4 @@
-//! How a watch goes on after it ended, whatever the reason: an API server may come back restored, at a lower version.
+//! The continuation of a watch after its end: an API server may return restored from a backup, at a lower version.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::json;
 
-/// Lists at version 100 first and at 50 from then on; every watch ends at once, without an error.
+/// The first list has version 100, later ones have 50. Every watch ends at once, without an error.
 fn restored() -> Client {
     let lists = Arc::new(AtomicU64::new(0));
     let service = tower::service_fn(move |request: Request<Body>| {
@@ -53,7 +53,7 @@ async fn watch_ended_early_lists_again_and_accepts_lower_version() {
     following.abort();
 }
 
-/// Answers a list, and then a watch, with these texts.
+/// Answers a list and then a watch with these bodies.
 fn answering(list: serde_json::Value, watched: serde_json::Value) -> Client {
     let service = tower::service_fn(move |request: Request<Body>| {
         let watches = request.uri().query().is_some_and(|query| query.contains("watch=true"));

@@ -1,4 +1,4 @@
-//! Directories: which files of them are checked, and what kustomize or Helm renders first.
+//! Directories: the files that are checked, and those that kustomize or Helm renders first.
 
 use std::path::Path;
 
@@ -134,7 +134,7 @@ fn kustomization_of_exactly_its_files_is_read() {
     ];
     let there = directory(&files);
     checked(there.path(), &["o"], 0, "checked 3 LocalPartners");
-    // A part that renders others is named once.
+    // A nested kustomization that renders other manifests is reported once.
     std::fs::write(there.path().join("o/sub/kustomization.yml"), "namePrefix: x-\nresources: [beta.yaml]\n").unwrap();
     checked(there.path(), &["o"], 2, "1 error,");
     checked(there.path(), &["o"], 2, "kustomize build o/sub |");

@@ -1,4 +1,4 @@
-//! Messages that name the cause and the form that is wanted.
+//! Messages name the cause and the required format.
 
 use crate::support::check::check;
 

@@ -1,4 +1,4 @@
-//! `guestlist check` as a process: what it reads, what it says of each rule, and how it writes it.
+//! `guestlist check` as a process: its input, its report of each rule, and its formats.
 
 mod differential;
 mod directories;

@@ -1,4 +1,4 @@
-//! Objects that look like guestlist's and are not, and files that are not read.
+//! Objects that resemble guestlist's but are not, and files that are not read.
 
 use crate::support::check::{check, run};
 

@@ -1,4 +1,4 @@
-//! What people and programs are shown. The snapshots are the contract: a change of them is a change for users.
+//! The output for people and programs. The snapshots are the contract: a change to them is a change for users.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Objects together: waits, doubles, namespaces, lists, and many of them.
+//! Objects together: waits, duplicates, namespaces, lists, and large numbers.
 
 use std::fmt::Write as _;
 
@@ -191,7 +191,7 @@ fn directory_with_broken_or_cyclic_links_is_read_to_the_end() {
     let said = run(directory.path(), &["-o", "json", "m"], "");
     let report = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.status, errors(&report)), (2, vec!["unreadable-file".to_owned(), "unreadable-file".to_owned()]));
-    // Named by itself, a link is followed.
+    // A link that is named itself is followed.
     symlink("m", path("n")).unwrap();
     std::fs::remove_file(path("m/nowhere.yaml")).unwrap();
     std::fs::remove_file(path("m/round.yaml")).unwrap();

@@ -14,13 +14,13 @@ fn scalars_are_read_as_kubectl_reads_them() {
     let (status, found) = spec("  hostAdmins: [a@host.example]\n  suspended: Yes\n  guests: {maxGuests: 010}\n");
     assert_eq!(found, ["warning yaml-scalar 6:14 spec.suspended", "warning yaml-scalar 7:23 spec.guests.maxGuests"]);
     assert_eq!(status, 0);
-    // Quoted, it is text, and text is no boolean.
+    // Quoted, it is a string, not a boolean.
     let (status, found) = spec("  hostAdmins: [a@host.example]\n  suspended: \"yes\"\n");
     assert_eq!((status, found), (1, vec!["error schema 6:14 spec.suspended".to_owned()]));
-    // Unquoted, `no` is no name.
+    // Unquoted, `no` is not a string.
     let (status, found) = spec("  hostAdmins: [a@host.example]\n  displayName: no\n");
     assert_eq!((status, found), (1, vec!["error schema 6:16 spec.displayName".to_owned()]));
-    // A time without quotes is text all the same.
+    // A time without quotes is still a string.
     assert_eq!(spec("  hostAdmins: [a@host.example]\n  expiresAt: 2037-01-01T00:00:00Z\n").0, 0);
 }
 
@@ -98,7 +98,7 @@ fn a_key_stands_once() {
     assert_eq!(report["findings"][0]["other"]["line"], 6);
 }
 
-/// As kubectl's reader, which refuses large documents that are aliases for the most part.
+/// Like kubectl's reader, which refuses large documents that consist mostly of aliases.
 #[test]
 fn large_document_is_read_unless_aliases_make_it() {
     let zeros = |count: usize| vec!["0"; count].join(", ");
@@ -172,7 +172,7 @@ fn mistyped_api_version_or_kind_is_not_taken_for_foreign() {
         let (status, report) = check(&text);
         assert_eq!((status, short(&report)), (1, vec![place.to_owned()]), "{text}");
     }
-    // A mistake in the group is likelier than another operator with a kind of this name.
+    // A mistake in the group is more likely than another operator with a kind of this name.
     assert_eq!(check("apiVersion: crm.example/v1\nkind: LocalPartner\n").0, 1);
 }
 

@@ -1,4 +1,5 @@
-//! The directory's operations on plain data, fast enough for every state. `agree.rs` holds it to the embedded directory.
+//! The directory's operations on plain data, fast enough for every state. `directory_equivalence.rs` compares it with
+//! the embedded directory.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +18,11 @@ pub struct Double {
     pub mfa: BTreeMap<Email, MfaRecord>,
 }
 
-/// The facts are not those that the operation was planned on.
+/// The operation was planned on other facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
-/// Does one operation, or nothing.
+/// Executes one operation completely, or not at all.
 pub fn execute(
     double: &mut Double,
     operation: &Operation,
@@ -183,7 +184,7 @@ fn change(
                 }
             }
         }
-        // No plan has these here.
+        // The plans of the exploration contain none of these.
         Operation::ResetMfa { .. } | Operation::Unmanage { .. } => return Err(Refused),
         Operation::InviteGuest { .. }
         | Operation::ApplyPartner { .. }
@@ -194,7 +195,7 @@ fn change(
     Ok(Some(new))
 }
 
-/// Whether a grant gives no more than another one.
+/// Whether a grant allows no more than another one.
 fn is_less(grant: &Grant, other: &Grant) -> bool {
     let not_later = other.until.is_none_or(|end| grant.until.is_some_and(|until| until <= end));
     grant.role <= other.role

@@ -1,5 +1,5 @@
-//! The double of the exploration is held to the embedded directory: from states of the worlds, the same operations are
-//! accepted and refused, and leave the same records.
+//! Compares the double of the exploration with the embedded directory. From the same states, both accept and refuse the
+//! same operations, and store the same records.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ struct Embedded {
 }
 
 impl Embedded {
-    /// A directory with the records of a state. `None`: it cannot be brought there.
+    /// A directory with the records of a state. `None`: it cannot reach that state.
     fn with(setup: &Setup, state: &State) -> Option<Self> {
         let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
         let known = double(setup, &state.directory, [1; GUESTS]).all;
@@ -54,7 +54,7 @@ impl Embedded {
         let admit = admit(setup, who, &Guest { adopted: setup.adopted[who], ..*guest });
         let accept = || self.inline.0.lock().unwrap().accept(address, long_ago()).unwrap();
         if !guest.joined && guest.mfa != Mfa::Off {
-            // MFA outlasts the end of the membership before.
+            // MFA survives the end of the previous membership.
             self.run(&admit);
             accept();
             self.enrol(who, guest.mfa);
@@ -124,7 +124,7 @@ impl Embedded {
         };
     }
 
-    /// Whether it was done.
+    /// Runs an operation. Returns whether it succeeded.
     fn run(&self, operation: &Operation) -> bool {
         block_on(self.inline.execute(operation, None, long_ago(), self.epoch)).is_ok()
     }
@@ -134,7 +134,7 @@ impl Embedded {
     }
 }
 
-/// The part of a state that a directory tells: of users without a record it does not tell MFA.
+/// The part of a state that a directory reports: it does not report the MFA of users without a record.
 fn observable(mut directory: Directory) -> Directory {
     for guest in directory.guests.iter_mut().filter(|guest| guest.record == Record::None) {
         guest.mfa = Mfa::Off;
@@ -235,7 +235,7 @@ fn operations(setup: &Setup, who: usize, now: Timestamp) -> Vec<Operation> {
     all
 }
 
-/// Whether the embedded directory can hold a state: it tells MFA, and only its Guest Admins are Managers.
+/// Whether the embedded directory can have a state: it always knows MFA, and only its Guest Admins are Managers.
 fn is_possible(state: &State) -> bool {
     state.directory.guests.iter().all(|guest| {
         let manager = guest.grants.iter().flatten().any(|held| held.manager);
@@ -243,7 +243,7 @@ fn is_possible(state: &State) -> bool {
     })
 }
 
-/// Plays the edits of an event, and then the same operations on both. Returns the number of operations that were done.
+/// Plays the edits of an event, and then the same operations on both. Returns the number of successful operations.
 fn agrees(setup: &Setup, state: &State, turn: usize) -> usize {
     let Some(embedded) = Embedded::with(setup, state) else { return 0 };
     let mut events = setup.events(state);

@@ -1,4 +1,4 @@
-//! From the compact state of a directory to its records, and back.
+//! Converts the compact state of a directory to its records, and back.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -59,7 +59,7 @@ pub fn owner(owned: bool) -> &'static str {
     if owned { HOST } else { "zoe@host.example" }
 }
 
-/// The UID of the present object, or of one of its name that is gone.
+/// The UID of the present object, or of a deleted one of the same name.
 pub fn uid(name: &str, mine: bool) -> String {
     if mine { format!("uid-{name}") } else { format!("gone-{name}") }
 }
@@ -116,7 +116,7 @@ fn mfa(mfa: Mfa) -> MfaRecord {
     }
 }
 
-/// `before` tells for how long MFA has been unknown: no directory tells.
+/// `before` contains how long MFA has been unknown, which no directory reports.
 fn compact_mfa(mfa: &MfaRecord, before: Mfa) -> Mfa {
     match mfa {
         MfaRecord::Known(enrolled) if enrolled.is_empty() => Mfa::Off,
@@ -209,7 +209,7 @@ pub fn double(setup: &Setup, directory: &Directory, revisions: [i64; GUESTS]) ->
     Double { mfa: kept.collect::<BTreeMap<_, _>>(), all }
 }
 
-/// The directory as the operator sees it.
+/// The directory cache of the operator.
 pub fn mirror(all: &Snapshot, state: &State) -> DirectoryCache {
     let mut mirror = DirectoryCache::default();
     for partner in &all.partners {

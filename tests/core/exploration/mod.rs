@@ -1,14 +1,14 @@
-//! Every state of small worlds: two guests of one partner or of two, up to two shares, and all that people, guests and a faulty
-//! directory do to them in any order. Each state is held against a second statement of the rules (`law.rs`), which shares
-//! nothing with the planner. Every prefix of a plan is safe. While no other event happens, the operator comes to rest, and
-//! there all guests have exactly what the rules give.
+//! Explores every state of small environments: two guests of one partner or of two, up to two shares. People, guests and a
+//! faulty directory act in any order. A second implementation of the rules (`rules.rs`), which shares no code with the
+//! planner, checks each state. Every prefix of a plan is safe. While no other event happens, the operator converges, and
+//! then all guests have exactly the access that the rules grant.
 //!
-//! The objects and the events are those of the one description of worlds (`tests/support/worlds`): specs come from `specs`, and
-//! each event is a list of `Edit`s (`edits.rs`). The edits of an event have to lead to the objects of the state after it.
+//! The objects and the events are those of `tests/support/worlds`: specs come from `specs`, and each event is a list of
+//! `Edit`s (`edits.rs`). The edits of an event have to lead to the objects of the state after it.
 //!
-//! One world with everything in it would be too large: there are several, and each lets some things vary. Other tests cover
-//! mail intervals, deadlines of MFA, the pace of purging, quotas, several guests seen late at once, edits between two
-//! operations of one plan, and conditions. Orphans are few here, so that their access is always revoked.
+//! One environment with everything would be too large. So there are several, and in each only some things vary. Other tests
+//! cover mail intervals, deadlines of MFA, the rate of purging, quotas, conditions and concurrent stale guests, and edits
+//! between two operations of one plan. There are few orphans here, so that their access is always revoked.
 mod directory;
 mod directory_equivalence;
 mod edits;

@@ -1,4 +1,4 @@
-//! Planners that are wrong on purpose. Each is caught, and for the right reason.
+//! Planners with deliberate bugs. The exploration catches each for the right reason.
 
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{AccessChange, DirectoryCache, MfaRecord, Operation};
@@ -15,7 +15,7 @@ use super::{
     PEOPLE, SHARE, SHARES,
 };
 
-/// Plans on other facts about MFA than there are.
+/// Plans with wrong facts about MFA.
 fn believes(world: Inputs<'_>, key: &ObjectRef, other: impl Fn(&MfaRecord) -> MfaRecord) -> Plan {
     let mut mirror: DirectoryCache = world.observed.clone();
     for guest in world.observed.guests() {
@@ -103,7 +103,7 @@ fn without_demoting(mut plan: Plan) -> Plan {
     plan
 }
 
-/// What was withheld by hand a moment ago is withheld again.
+/// Revokes again what an administrator just revoked.
 fn withholds_in_every_pass(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     let record = world.observed.guests().find(|guest| guest.mark.as_ref().is_some_and(|mark| *mark.name == *key.name));
@@ -115,7 +115,7 @@ fn withholds_in_every_pass(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     plan
 }
 
-/// The end of a grant is written down, and its passing goes unnoticed.
+/// Records the end of a grant, but ignores that it passes.
 fn lets_no_time_pass(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     plan(Inputs { now: now(), ..world }, key)
 }

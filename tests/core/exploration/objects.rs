@@ -1,4 +1,4 @@
-//! The declared objects of a state, as the API server stores them. Their specs come from the one description of worlds.
+//! The declared objects of a state, as the API server stores them. Their specs come from `tests/support/worlds`.
 
 use guestlist::api;
 use guestlist::cache::{Kind, ObjectCache, ObjectRef};

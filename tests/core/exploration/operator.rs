@@ -1,5 +1,5 @@
-//! The possible next moves of the operator in a state: each object's plan as far as it comes, garbage collection, and a
-//! reading of the record that it has not seen. It may stop between any two operations, and lose the answer to any.
+//! The possible next moves of the operator in a state: a prefix of each object's plan, garbage collection, and a read
+//! of the record that it has not seen. It may stop between any two operations, and lose the answer to any.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write};
@@ -18,7 +18,7 @@ use super::rules;
 use super::setup::{Setup, Vary};
 use super::state::{Declared, Directory, GUESTS, Presence, State};
 
-/// A planner, and the way it reads its inputs. A wrong one misreads them.
+/// A planner, and its read of the inputs. A faulty one misreads them.
 #[derive(Clone, Copy)]
 pub struct Planner {
     pub plan: fn(Inputs<'_>, &ObjectRef) -> Plan,
@@ -33,7 +33,7 @@ const POLICY: &str = r#"
 domains: [host.example]
 tenants: [{namespace: partners, hostAdmins: ["*@host.example"], adoption: true}]
 "#;
-/// The revision of a record that was seen as it is, and of a record that has changed since.
+/// The revision of a record that the operator has seen, and of a record that has changed since.
 const FRESH: i64 = 2;
 const STALE: i64 = 1;
 
@@ -89,7 +89,7 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// Everything that the operator may do next. `Err`: a move that it must not make.
+    /// All possible next moves of the operator. `Err`: a forbidden move.
     pub fn moves(&self, state: &State) -> Result<Vec<Move>, String> {
         let actual = double(self.setup, &state.directory, [FRESH; GUESTS]);
         let mut view = state.view();
@@ -137,7 +137,7 @@ impl<'a> Operator<'a> {
             }
             moves.push((format!("{key}: deletes its members and shares"), after));
         } else if plan.finalizer == Finalizer::Release && object.held {
-            // The guest is read once more: the answer to the acceptance may have been lost.
+            // The guest is read once more: the answer to the creation may have been lost.
             if look.state.seen.is_some_and(|(who, _)| Item::Member(usize::from(who)) == item) {
                 after.seen = None;
                 moves.push((format!("{key}: reads the guest before it removes its finalizer"), after));

@@ -1,16 +1,16 @@
-//! The rules of access a second time, on compact states. They share nothing with the planner.
+//! A second implementation of the access rules, on compact states. It shares no code with the planner.
 
 use super::setup::{Setup, Vary};
 use super::state::{GUESTS, Guest, Held, Methods, Mfa, Override, Pin, Presence, Record, SHARES, State};
 
-/// Access to an account that the rules give.
+/// Access to an account that the rules grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Right {
     pub manager: bool,
     pub allowed: Methods,
     pub asked: Methods,
     pub ends: bool,
-    /// Nothing new is given, and nothing is revoked: MFA is unknown, or an object is paused.
+    /// Nothing new is granted, and nothing is revoked: MFA is unknown, or an object is paused.
     pub keeps: bool,
 }
 
@@ -29,8 +29,8 @@ fn narrowed(methods: Methods, partner: Methods) -> Option<Methods> {
     if methods == Methods::Any { Some(partner) } else { methods.is_within(partner).then_some(methods) }
 }
 
-/// Whether a membership breaks a rule. The partner of a guest never changes, and users of the workspace become guests only if
-/// the partner adopts them.
+/// Whether a membership breaks a rule. The partner of a guest never changes. Users of the workspace become guests only
+/// if the partner adopts them.
 fn breaks_a_rule(setup: &Setup, state: &State, who: usize) -> bool {
     let spec = state.declared.members[who].spec;
     let live = state.directory.guests[who].record == Record::Live;
@@ -39,7 +39,7 @@ fn breaks_a_rule(setup: &Setup, state: &State, who: usize) -> bool {
     spec.invalid || refused || methods_of(setup, state, who).is_none()
 }
 
-/// Whether a membership has its guest in order: it is there, breaks no rule, and is neither suspended nor at its end.
+/// Whether a membership is in order: it exists, breaks no rule, and is neither suspended nor ended.
 fn is_in_order(setup: &Setup, state: &State, who: usize) -> bool {
     let member = &state.declared.members[who];
     member.presence == Presence::There
@@ -48,7 +48,7 @@ fn is_in_order(setup: &Setup, state: &State, who: usize) -> bool {
         && !is_over(state, member.spec.ends)
 }
 
-/// Whether only access is revoked, and nothing else is done.
+/// Whether the operator only revokes access and does nothing else.
 fn is_paused(setup: &Setup, state: &State, who: usize) -> bool {
     state.declared.members[who].paused || state.declared.partners[setup.home(&state.declared, who)].paused
 }
@@ -65,7 +65,7 @@ fn manages(state: &State, who: usize, what: usize) -> Option<bool> {
     }
 }
 
-/// Access that the specs give, whatever the guest has done so far.
+/// Access that the specs grant, regardless of the guest's acts so far.
 fn by_spec(setup: &Setup, state: &State, who: usize, what: usize) -> Option<Right> {
     let (share, member) = (&state.declared.shares[what], &state.declared.members[who]);
     let home = setup.partner_of_share[what];
@@ -103,7 +103,7 @@ fn by_spec(setup: &Setup, state: &State, who: usize, what: usize) -> Option<Righ
     Some(Right { manager, allowed, asked, ends, keeps: share.paused || is_paused(setup, state, who) })
 }
 
-/// Whether a partner gives anything. A partner that is deleted with `Block` does until it is empty.
+/// Whether a partner grants anything. A partner that is deleted with `Block` does until it is empty.
 fn gives(state: &State, which: usize) -> bool {
     let partner = &state.declared.partners[which];
     let there = match partner.presence {
@@ -135,7 +135,7 @@ pub fn allowed(setup: &Setup, state: &State, who: usize, what: usize) -> Option<
     stands.then_some(Right { keeps: said.keeps || unknown, ..said })
 }
 
-/// Whether a grant gives no more than the rules do.
+/// Whether a grant allows no more than the rules do.
 fn is_within(held: Held, allowed: Right) -> bool {
     (allowed.manager || !held.manager)
         && held.allowed.is_within(allowed.allowed)
@@ -143,7 +143,7 @@ fn is_within(held: Held, allowed: Right) -> bool {
         && (held.ends || !allowed.ends)
 }
 
-/// Whether a guest holds more of an account than the rules give at this moment.
+/// Whether a guest holds more of an account than the rules grant at this moment.
 fn exceeds(setup: &Setup, state: &State, who: usize, what: usize) -> bool {
     let Some(held) = state.directory.guests[who].grants[what] else { return false };
     allowed(setup, state, who, what).is_none_or(|allowed| !is_within(held, allowed))
@@ -158,7 +158,7 @@ fn is_effective(state: &State, guest: &Guest, held: Held) -> bool {
         && !is_over(state, held.ends)
 }
 
-/// Holds in every state, whoever did what before. `Err`: what does not hold.
+/// The invariants of every state, regardless of its history. `Err`: the broken invariant.
 pub fn always(setup: &Setup, state: &State) -> Result<(), String> {
     for (who, guest) in state.directory.guests.iter().enumerate() {
         let held = || guest.grants.iter().enumerate().filter_map(|(what, held)| Some((what, (*held)?)));
@@ -186,7 +186,7 @@ pub fn always(setup: &Setup, state: &State) -> Result<(), String> {
     Ok(())
 }
 
-/// The bounds of an operation of the operator. `seen`: the operator saw the present state.
+/// The limits of one operation of the operator. `seen`: the operator has seen the present state.
 pub fn step(setup: &Setup, before: &State, after: &State, seen: bool) -> Result<(), String> {
     for who in 0..GUESTS {
         access(setup, before, after, who, seen)?;
@@ -210,7 +210,7 @@ fn record_step(setup: &Setup, before: &State, after: &State, who: usize, seen: b
             return Err(format!("guest {who} comes back as joined"));
         }
     } else if new.invited && !old.invited && (!open || old.joined || old.blocked) {
-        // Revoked while something stood in the way; not otherwise, or people get mail for nothing.
+        // The invitation is revoked while an obstacle exists, and not otherwise, so that people get no needless mail.
         return Err(format!("guest {who} is invited once more though something stands in the way"));
     }
     if old.record == Record::Live && new.record != Record::Live {
@@ -267,7 +267,7 @@ fn access(setup: &Setup, before: &State, after: &State, who: usize, seen: bool) 
                 return Err(format!("guest {who} is given {what} before excess access is revoked"));
             }
         }
-        // Also through a share that is gone, if it was made anew under its name: a restore takes nothing away.
+        // This includes a deleted share that was created again with the same name: a restore revokes nothing.
         let kept = had.zip(allowed).is_some_and(|(had, allowed)| {
             common(had, allowed).is_some_and(|part| has.is_none_or(|has| is_more(has, part)))
         });
@@ -278,7 +278,7 @@ fn access(setup: &Setup, before: &State, after: &State, who: usize, seen: bool) 
     Ok(())
 }
 
-/// Whether a grant gives more than before.
+/// Whether a grant allows more than before.
 fn is_more(had: Held, has: Held) -> bool {
     has.manager && !had.manager
         || has.mine && !had.mine
@@ -287,7 +287,7 @@ fn is_more(had: Held, has: Held) -> bool {
         || had.ends && !has.ends
 }
 
-/// The part of a grant that the rules give too. `None`: they have no method in common, so that it is revoked first.
+/// The part of a grant that the rules also grant. `None`: they have no method in common, so the grant is revoked first.
 fn common(had: Held, allowed: Right) -> Option<Held> {
     Some(Held {
         manager: had.manager && allowed.manager,
@@ -298,7 +298,7 @@ fn common(had: Held, allowed: Right) -> Option<Held> {
     })
 }
 
-/// Holds when the operator has nothing left to do.
+/// The invariants of a converged state.
 pub fn at_rest(setup: &Setup, state: &State) -> Result<(), String> {
     for who in 0..GUESTS {
         for what in 0..SHARES {

@@ -1,4 +1,4 @@
-//! Every reachable state, the nearest first, so that the first fault comes with the shortest way to it.
+//! Visits every reachable state, the nearest first, so that the first fault has the shortest path.
 
 use std::collections::HashSet;
 use std::collections::hash_map::Entry;
@@ -11,10 +11,10 @@ use super::rules;
 use super::setup::Setup;
 use super::state::{Declared, GUESTS, Mfa, State};
 
-/// More states than any world has: a larger world takes too long.
+/// The limit of states. A larger environment takes too long.
 const MOST: usize = 100_000;
 
-/// The size of a world.
+/// The size of an environment.
 #[derive(Default)]
 pub struct Seen {
     pub states: Vec<State>,
@@ -35,7 +35,7 @@ struct Search<'a> {
     checked: HashSet<[Declared; 2]>,
 }
 
-/// Visits every state. `Err`: the fault, and the shortest way to it.
+/// Visits every state. `Err`: the fault, and the shortest path to it.
 pub fn explore(setup: &Setup, planner: Planner) -> Result<Seen, String> {
     let mut search = Search::new(Operator::new(setup, planner))?;
     let mut seen = Seen::default();
@@ -47,7 +47,7 @@ pub fn explore(setup: &Setup, planner: Planner) -> Result<Seen, String> {
     Ok(Seen { states: search.states, ..seen })
 }
 
-/// The state at rest at the beginning, with guests who have joined if the world says so.
+/// The converged initial state, with joined guests if the environment starts with them.
 fn begin(operator: &Operator<'_>) -> Result<State, String> {
     let mut state = rest(operator, operator.setup.start())?;
     for _ in 0..GUESTS * 2 {
@@ -120,7 +120,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether the operator comes to rest on every way, as long as no other event happens.
+    /// Whether the operator converges on every path, as long as no other event happens.
     fn is_acyclic(&self) -> Result<(), String> {
         let mut into = vec![0_usize; self.states.len()];
         for to in self.moves.iter().flatten() {
@@ -135,7 +135,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        // The rest lies on a cycle or behind one: backwards from there leads onto it.
+        // The remaining states lie on a cycle or behind one: a walk backwards from there reaches it.
         let left = |at: usize| into[at] > 0;
         let Some(mut at) = (0..into.len()).find(|at| left(*at)) else { return Ok(()) };
         let mut passed = vec![false; into.len()];
@@ -168,7 +168,7 @@ impl<'a> Search<'a> {
         format!("{:?}{late}", edits::between(self.operator.setup, state, after))
     }
 
-    /// The way to a state, and the state.
+    /// The path to a state, and the state.
     fn way(&self, at: usize) -> String {
         let mut path = vec![at];
         while let Some(last) = path.last().copied().filter(|last| *last != 0) {

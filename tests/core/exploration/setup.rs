@@ -1,5 +1,5 @@
-//! The worlds that are explored, and their events. Everything at once would be too much: each world lets some things vary and
-//! keeps the others still.
+//! The explored environments and their events. Everything at once would be too much, so in each environment some things
+//! vary and the others stay constant.
 
 use guestlist::cache::Kind;
 
@@ -8,7 +8,7 @@ use super::state::{
     Record, SHARES, State,
 };
 
-/// What varies in a world.
+/// The part of an environment that varies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vary {
     /// Memberships are created and deleted.
@@ -25,7 +25,7 @@ pub enum Vary {
     Shares,
     /// Shares exclude one guest or the other.
     Exclude,
-    /// Shares are suspended, or give less.
+    /// Shares are suspended, or grant less.
     ShareSpec,
     /// Entries of shares are pinned to addresses, and guest 0 has an override.
     Entries,
@@ -65,7 +65,7 @@ pub struct Setup {
     pub shares: usize,
     /// The guests that are users of the workspace.
     pub adopted: [bool; GUESTS],
-    /// All guests have joined and turned MFA on before it begins.
+    /// All guests have joined and enrolled MFA in the initial state.
     pub joined: bool,
     pub vary: &'static [Vary],
 }
@@ -85,7 +85,7 @@ impl Setup {
         (0..PARTNERS).filter(|which| self.partner_of_guest.contains(which) || self.varies(Vary::Moved))
     }
 
-    /// Everything that does not come and go is declared, and the directory is empty.
+    /// The initial state: all constant objects are declared, and the directory is empty.
     pub fn start(&self) -> State {
         let mut state =
             State { directory: Directory { owned: [true; SHARES], ..Directory::default() }, ..State::default() };
@@ -104,7 +104,7 @@ impl Setup {
         state
     }
 
-    /// The states after everything that people and the directory may do next.
+    /// The states after each possible act of people and the directory.
     pub fn events(&self, state: &State) -> Vec<State> {
         let mut events = Events { setup: self, state, after: Vec::new() };
         for which in self.partners() {
@@ -270,7 +270,7 @@ impl Events<'_> {
             let mine = state.declared.shares[what].presence != Presence::Absent;
             let held = Held { manager: false, mine, allowed: Methods::Any, asked: Methods::Any, ends: false };
             after.grants[what] = if guest.grants[what].is_some() { None } else { Some(held) };
-            // The directory takes no grant of a guest who may not log in.
+            // The directory refuses a grant to a guest whose login is disabled.
             add(guest.login || guest.grants[what].is_some(), after);
         }
     }

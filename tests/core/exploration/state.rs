@@ -1,5 +1,5 @@
-//! A state of the small world, as compact as possible: the declared objects, the directory, and the record of one guest as the
-//! operator last saw it. Time has two instants: before the ends that specs name, and after them.
+//! A state of the small environment, as compact as possible: the declared objects, the directory, and the record of one
+//! guest as the operator last saw it. Time has two instants: before and after the ends in the specs.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum Presence {
     Leaving,
 }
 
-/// An object: whether it exists, has our finalizer and is paused, and its spec.
+/// An object: whether it exists, has guestlist's finalizer and is paused, and its spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Object<S> {
     pub presence: Presence,
@@ -24,7 +24,7 @@ pub struct Object<S> {
     pub spec: S,
 }
 
-/// MFA methods. In a spec, `Any` is the field left out.
+/// MFA methods. In a spec, `Any` is an omitted field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Methods {
     #[default]
@@ -57,7 +57,7 @@ impl Methods {
 pub struct PartnerSpec {
     pub suspended: bool,
     pub cascade: bool,
-    /// It has an end.
+    /// The partner has an end.
     pub ends: bool,
     pub methods: Methods,
     /// Users of the workspace may become its guests.
@@ -68,11 +68,11 @@ pub struct PartnerSpec {
 pub struct MemberSpec {
     pub admin: bool,
     pub suspended: bool,
-    /// It breaks a rule: it says that MFA is not required.
+    /// The membership breaks a rule: it sets that MFA is not required.
     pub invalid: bool,
-    /// It names the other partner.
+    /// The membership names the other partner.
     pub moved: bool,
-    /// It has an end.
+    /// The membership has an end.
     pub ends: bool,
     pub methods: Methods,
 }
@@ -112,7 +112,7 @@ pub struct ShareSpec {
     pub exclude: Option<u8>,
     pub pin: Pin,
     pub role: Override,
-    /// It has an end.
+    /// The share has an end.
     pub ends: bool,
     pub methods: Methods,
 }
@@ -125,7 +125,7 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// Both without the objects that are the same in both.
+    /// Both states without the objects that are equal.
     pub fn changes(mut before: Self, mut after: Self) -> [Self; 2] {
         fn drop_same<S: Default + PartialEq>(old: &mut [Object<S>], new: &mut [Object<S>]) {
             for (old, new) in old.iter_mut().zip(new).filter(|(old, new)| old == new) {
@@ -160,7 +160,7 @@ pub enum Mfa {
     Both,
     /// The directory cannot tell, for less than a day.
     Unknown,
-    /// It has not been able to tell for longer.
+    /// The directory has been unable to tell for longer.
     UnknownLong,
 }
 
@@ -168,22 +168,22 @@ pub enum Mfa {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Held {
     pub manager: bool,
-    /// It names the present share, not one of that name which is gone.
+    /// The grant names the present share, not a deleted one of the same name.
     pub mine: bool,
     /// The methods allowed to the guest.
     pub allowed: Methods,
-    /// The methods that the share asks for.
+    /// The methods that the share requires.
     pub asked: Methods,
-    /// It ends by itself.
+    /// The grant ends by itself.
     pub ends: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Guest {
     pub record: Record,
-    /// The mark names the present object, not one that is gone.
+    /// The ownership mark names the present object, not a deleted one.
     pub mine: bool,
-    /// The mark says that the user was adopted.
+    /// The ownership mark records the user as adopted.
     pub adopted: bool,
     pub admin: bool,
     pub invited: bool,
@@ -191,7 +191,7 @@ pub struct Guest {
     pub login: bool,
     /// An administrator disabled the login.
     pub blocked: bool,
-    /// Of a user of the workspace: also while there is no record.
+    /// The MFA of a workspace user: also while no record exists.
     pub mfa: Mfa,
     pub allowed: Methods,
     pub grants: [Option<Held>; SHARES],
@@ -209,14 +209,14 @@ pub struct Directory {
 pub struct State {
     pub declared: Declared,
     pub directory: Directory,
-    /// The ends that specs name have passed.
+    /// The ends in the specs have passed.
     pub late: bool,
-    /// A guest whose record the operator last saw in another state.
+    /// A guest whose record has changed since the operator last read it.
     pub seen: Option<(u8, Guest)>,
 }
 
 impl State {
-    /// As the operator last saw the directory.
+    /// The directory as the operator last read it.
     pub fn view(&self) -> Directory {
         let mut view = self.directory;
         if let Some((who, guest)) = self.seen {
@@ -225,7 +225,7 @@ impl State {
         view
     }
 
-    /// A record that was seen as it is needs no memory.
+    /// A record in its present state needs no separate copy.
     pub fn settled(mut self) -> Self {
         if self.seen.is_some_and(|(who, guest)| self.directory.guests[usize::from(who)] == guest) {
             self.seen = None;
@@ -233,7 +233,7 @@ impl State {
         self
     }
 
-    /// The object is gone: a mark with its UID is the mark of an object that is gone.
+    /// The object is deleted: an ownership mark with its UID is then the mark of a deleted object.
     pub fn without_member(mut self, who: usize) -> Self {
         self.declared.members[who] = Object::default();
         self.directory.guests[who].mine = false;

@@ -1,4 +1,4 @@
-//! What is done to a realm, and from which state on.
+//! Changes of a realm, and the states in which they start.
 
 use guestlist::directory::import::UserChanges;
 use guestlist::directory::{
@@ -13,7 +13,7 @@ use super::furnish::{acme, admit, at, email, ensure_partner, give, grant, guest,
 use super::{BEGAN, Stage};
 use crate::support::realm_in_memory::Realm;
 
-/// Something that changes the realm.
+/// A change of the realm.
 #[derive(Clone, Debug)]
 pub enum Action {
     Do(Box<Operation>),
@@ -25,7 +25,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Does it, in the term that is now: what it says of Bob then.
+    /// Makes the change in the current term. Returns Bob's record, if the change reports it.
     pub async fn run(&self, stage: &Stage, now: Timestamp) -> Result<Option<GuestRecord>, Error> {
         let directory = &stage.directory;
         match self {
@@ -50,7 +50,7 @@ impl Action {
 }
 
 impl Stage {
-    /// Who leads by the realm: what a leader remembers of his own term.
+    /// The epoch of the realm's leader: a leader remembers its own term.
     pub fn epoch(&self) -> Epoch {
         self.realm(|realm| {
             let leader = realm.groups.values().find(|group| group["path"] == "/guestlist/leader");
@@ -63,13 +63,13 @@ impl Stage {
 /// A state of a realm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// Nobody's.
+    /// The realm has no owner.
     Fresh,
-    /// Ours, with accounts.
+    /// guestlist owns the realm. It has accounts.
     Ours,
-    /// With a partner.
+    /// The realm has a partner.
     Partner,
-    /// Which was deactivated.
+    /// The partner is deactivated.
     PartnerGone,
     Invited,
     /// The invitation is revoked.
@@ -80,18 +80,18 @@ pub enum State {
     Given,
     Disabled,
     Deactivated,
-    /// Of one account nothing is given any more.
+    /// The grant of one account is revoked.
     Withheld,
-    /// Of no account.
+    /// The grants of all accounts are revoked.
     AllWithheld,
-    /// Of a workspace user who may be adopted.
+    /// The guest is a workspace user who may be adopted.
     Workspace,
     AdoptedJoined,
     AdoptedGiven,
 }
 
 impl State {
-    /// The state that it comes from, and what is done there.
+    /// The preceding state, and the operations that lead from it to this one.
     fn steps(self) -> (Option<Self>, Vec<Operation>) {
         let withhold = |accounts: &[&str]| {
             let accounts = accounts.iter().map(|&account| account.to_owned()).collect();
@@ -159,7 +159,7 @@ impl State {
     }
 }
 
-/// What `guestlist directory setup` leaves in a realm, and people of the workspace.
+/// The result of `guestlist directory setup`, with people of the workspace.
 fn furnish(realm: &mut Realm) {
     for path in ["/guestlist", "/guestlist/claims-enabled"] {
         let group = realm.group(path);
@@ -174,7 +174,7 @@ fn account(name: &str, owner: &str) -> AccountRecord {
     AccountRecord { name: name.to_owned(), owners: vec![email(owner)], deleted: false }
 }
 
-/// Every operation and every other change, each from the states that it begins in.
+/// Every operation and every other change, each with the states in which it starts.
 pub fn all() -> Vec<(State, Action)> {
     let who = guest;
     let describe = Operation::UpdateGuest {

@@ -1,4 +1,5 @@
-//! Events of the realm: each results in one hint about its subject. Own events and those of other organizations result in none.
+//! Events of the realm: each results in one change event for its subject. Own events and those of other organizations
+//! result in none.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use super::operations::look;
 use super::representations::Fate;
 use crate::support::realm_in_memory::{Realm, text};
 
-/// A process that has read everything, and where it is.
+/// A process that has read everything, and its cursor.
 async fn stage(realm: Realm) -> (Stage, Cursor) {
     let stage = Stage::on(realm);
     let cursor = stage.directory.cursor().await.unwrap();
@@ -93,7 +94,7 @@ async fn event_results_in_a_hint_about_its_subject() {
         assert_eq!(changes.changed, expected.into_iter().collect::<BTreeSet<_>>(), "{event}");
         let again = stage.directory.changes(changes.cursor).await.unwrap();
         assert_eq!((again.changed, again.cursor), (BTreeSet::new(), changes.cursor), "{event}: hinted once");
-        // Another process that continues at that cursor gets no hint about earlier events.
+        // Another process that continues at that cursor gets no change event for earlier events.
         let fresh = stage.restarted();
         look(&fresh).await;
         assert_eq!(fresh.directory.changes(changes.cursor).await.unwrap().changed, BTreeSet::new(), "{event}");
@@ -117,7 +118,7 @@ async fn event_that_shows_late_is_hinted() {
             stage.realm(|realm| {
                 realm.tell(of_user, event(&user));
                 let all = if of_user { &mut realm.events } else { &mut realm.admin_events };
-                // Its time is before that of the other event, and it shows later.
+                // This event's time is before that of the other, but it appears later.
                 let mut one = all.pop().unwrap();
                 one["time"] = json!(cursor.0 - late);
                 all.insert(all.len() - 1, one);
@@ -171,7 +172,7 @@ async fn realm_without_events_gives_no_hints() {
         stage.realm(|realm| realm.tell(false, about("USER", &format!("users/{user}"))));
         let changed = stage.directory.changes(cursor).await.unwrap().changed;
         assert_eq!(!changed.is_empty(), tells, "{kept}");
-        // Each full reading looks anew.
+        // Each full read checks again.
         stage.wire.rules(|_, _| Fate::Passes);
         stage.realm(|realm| realm.events_config = config(true, true));
         assert!(stage.directory.cursor().await.unwrap().0 > 0, "{kept}");

@@ -1,5 +1,5 @@
-//! The contract of a directory, held to the Keycloak backend in the realm in memory. It is held to the real server as well:
-//! where the two differ, the realm in memory is wrong.
+//! Runs the contract of directories on the Keycloak backend with the realm in memory. It also runs on the real server.
+//! Where the two differ, the realm in memory is wrong.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,7 @@ use super::{BEGAN, RATE, SECRET, settings};
 use crate::support::contract::{self, Player, Subject};
 use crate::support::realm_in_memory::{Realm, text};
 
-/// Plays people by an administrator's calls, at instants of a clock of the test.
+/// Acts as the people, with an administrator's calls and the clock of the test.
 struct Played {
     realm: Arc<Mutex<Realm>>,
     desk: Directory,
@@ -26,7 +26,7 @@ fn refuse<T>(message: &str) -> Result<T, Error> {
     Err(Error::Refused { message: message.to_owned() })
 }
 
-/// Nothing in a realm in memory takes time.
+/// No call of a realm in memory waits.
 fn wait<T>(future: impl Future<Output = T>) -> T {
     futures::executor::block_on(tokio::task::unconstrained(future))
 }
@@ -42,7 +42,7 @@ impl Played {
         work(&mut realm, id)
     }
 
-    /// Gives a user a credential, and takes what asked for it off his list.
+    /// Adds a credential to a user, and removes the required action for it.
     fn credential(&self, email: &Email, sort: &str, action: &str, now: Timestamp) {
         let write = |realm: &mut Realm, id: String| {
             let asked = realm.users[&id]["requiredActions"].as_array().cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What tests put into a realm, and the operations that they do there.
+//! The initial content of realms in tests, and the operations on them.
 
 use guestlist::directory::{Grant, GuestId, Operation, Origin, Owner, OwnershipMark, PartnerId};
 use guestlist::domain::{Email, GuestRole, ShareRole, all_methods};
@@ -19,7 +19,7 @@ pub fn us() -> Owner {
     Owner { installation: "prod".to_owned(), cluster: "c-1".to_owned() }
 }
 
-/// An instant so many seconds after the tests begin.
+/// An instant, in seconds after the start of the tests.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(super::BEGAN + seconds).unwrap()
 }
@@ -80,7 +80,7 @@ pub fn give(grants: &[(&str, ShareRole)]) -> Operation {
 }
 
 impl Realm {
-    /// A call of an administrator; what was created, or the answer.
+    /// A call of an administrator. Returns the created object, or the answer.
     pub fn admin(&mut self, method: &str, path: &str, body: Value) -> Value {
         let path = path.split('/').map(str::to_owned).collect();
         let asked = Asked { method: method.to_owned(), path, query: Vec::new(), body, author: "admin".to_owned() };
@@ -103,7 +103,7 @@ impl Realm {
         self.put_user(user)
     }
 
-    /// The group at a path, which is made.
+    /// Creates the group at a path.
     pub fn group(&mut self, path: &str) -> String {
         if let Some(group) = self.groups.values().find(|group| text(group, "path") == path) {
             return text(group, "id").to_owned();
@@ -119,7 +119,8 @@ impl Realm {
         text(self.user_at(address).unwrap(), "id").to_owned()
     }
 
-    /// A user is a member of the one organization, with a password and without what asked for one, and has a method enrolled.
+    /// A user becomes a member of the only organization, with a password, without required actions, and with an
+    /// enrolled method.
     pub fn joins(&mut self, address: &str, method: Option<&str>) {
         let (user, organization) = (self.id_of(address), self.organizations.keys().next().unwrap().clone());
         self.admin("POST", &format!("organizations/{organization}/members"), json!(user));
@@ -130,7 +131,7 @@ impl Realm {
     }
 }
 
-/// A guest that nobody has a record of.
+/// A guest without a record.
 pub fn other_guest() -> GuestId {
     GuestId("g-nobody".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Invitations: one mail each, also if an administrator invites too, and a record that matches the mail.
+//! Invitations: one mail each, even if an administrator also invites, and a record that matches the mail.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn is_mail(asked: &Asked) -> bool {
     asked.path.last().is_some_and(|last| last == "invite-user")
 }
 
-/// The operations that send a mail, each from the states that it begins in.
+/// The operations that send a mail, each with the states in which it starts.
 fn mailing() -> [(State, Operation); 6] {
     [
         (State::Partner, admit(Origin::Created)),
@@ -77,7 +77,7 @@ async fn second_mail_waits_while_the_first_may_be_on_its_way() {
     for (passed, seconds) in [(-9_000, 5), (0, 5), (1, 5), (1_000, 4), (4_000, 1), (4_999, 1), (5_000, 0), (60_000, 0)]
     {
         let stage = stage(State::Invited).await;
-        // Keycloak shows no invitation of the mail that was asked for at 0.
+        // Keycloak lists no invitation for the mail that was requested at 0.
         stage.realm(|realm| realm.invitations.clear());
         let before = mails(&stage);
         stage.wire.seen();
@@ -108,13 +108,13 @@ async fn invitation_by_hand_is_replaced_by_one_of_ours() {
     for (state, operation) in mailing() {
         for meanwhile in [false, true] {
             if state == State::JoinedHalfWay && !meanwhile {
-                // Keycloak invites no member.
+                // Keycloak does not invite members.
                 continue;
             }
             let stage = stage(state).await;
             let mut first = true;
             if meanwhile {
-                // Right before ours is asked for.
+                // Immediately before guestlist's request.
                 stage.wire.rules(move |asked, realm| {
                     if is_mail(asked) && std::mem::replace(&mut first, false) {
                         realm.invitations.clear();
@@ -269,7 +269,7 @@ async fn invitation_ends_with_the_shorter_of_two_lifetimes() {
         let stage = stage(state).await;
         for (lifetime, ends) in [(3600, true), (7200, true), (315_360_000, false)] {
             stage.realm(|realm| realm.invitations_last = lifetime);
-            // A full reading looks anew.
+            // A full read checks again.
             stage.directory.cursor().await.unwrap();
             let (operation, wanted) = match &operation {
                 Operation::InviteGuest { expires_at, .. } if lifetime == 3600 => (operation.clone(), *expires_at),
@@ -296,7 +296,7 @@ async fn revoked_invitations_are_gone_despite_concurrent_deletion() {
         for another_deletes in [false, true] {
             let stage = stage(state).await;
             stage.realm(|realm| {
-                // One more, of a time when two could be open.
+                // Another invitation, from a version in which two could be open.
                 let mut row = realm.invitations.values().next().unwrap().clone();
                 row["id"] = json!("another");
                 realm.invitations.insert("another".to_owned(), row);

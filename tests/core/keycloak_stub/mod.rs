@@ -1,6 +1,6 @@
-//! The Keycloak backend against a realm in memory, on paused time: every listing at the edges of its pages, tokens near their
-//! end, answers that are lost, late or doubled, and each operation with a fault at each of its requests. `tests/keycloak` has
-//! the real server.
+//! The Keycloak backend with a realm in memory, on paused time. Covers listings at the edges of their pages, tokens
+//! near their end, answers that are lost, late or duplicated, and a fault at each request of each operation.
+//! `tests/keycloak` uses the real server.
 
 mod cases;
 mod change_events;
@@ -30,10 +30,10 @@ use crate::support::realm_in_memory::Realm;
 use representations::Wire;
 
 const SECRET: &str = "a secret of the tests";
-/// When tests begin, by the realm's clock and by ours.
+/// The start of the tests, by the clocks of the realm and of guestlist.
 const BEGAN: i64 = 1_790_000_000;
 
-/// How many calls a second are made where a test is not about that.
+/// The limit of calls a second, for tests of other subjects.
 const RATE: u32 = 1_000_000;
 
 fn settings(client: &str, secret: &str, calls_per_second: u32) -> Settings {
@@ -42,7 +42,7 @@ fn settings(client: &str, secret: &str, calls_per_second: u32) -> Settings {
     Settings { base, realm: "w".to_owned(), login, authorities: None, calls_per_second }
 }
 
-/// A clock that goes with the time of the runtime.
+/// A clock that follows the time of the runtime.
 fn clock(began: Instant) -> guestlist::directory::keycloak::TimeSource {
     Arc::new(move || {
         let passed = SignedDuration::try_from(began.elapsed()).unwrap();
@@ -50,19 +50,19 @@ fn clock(began: Instant) -> guestlist::directory::keycloak::TimeSource {
     })
 }
 
-/// A realm, and a directory in it by a wire of its own.
+/// A realm, and a directory with its own connection to it.
 struct Stage {
     wire: Arc<Wire>,
     directory: Directory,
 }
 
 impl Stage {
-    /// In an empty realm.
+    /// With an empty realm.
     fn new() -> Self {
         Self::on(Realm::new(BEGAN))
     }
 
-    /// In this one.
+    /// With this realm.
     fn on(realm: Realm) -> Self {
         Self::with(realm, RATE)
     }
@@ -73,7 +73,7 @@ impl Stage {
         Self { wire, directory }
     }
 
-    /// A directory that remembers nothing, in the same realm.
+    /// A new directory without memory, in the same realm.
     fn restarted(&self) -> Self {
         let directory = Directory::over(settings("guestlist", SECRET, RATE), clock(self.wire.began), self.wire.clone());
         Self { wire: self.wire.clone(), directory }

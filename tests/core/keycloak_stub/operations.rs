@@ -1,5 +1,5 @@
-//! Each operation with each fault at each of its requests, and then again: the realm ends as it does without the fault, nobody
-//! has two mails, and at no instant does anybody have more than before and after.
+//! Each operation with each fault at each of its requests, followed by a repetition. The realm reaches the same state
+//! as without the fault, and nobody gets two mails. At no instant does a guest have more access than before or after.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,10 +20,10 @@ use super::representations::Fate;
 use super::sessions::Tokens;
 use crate::support::realm_in_memory::{Asked, Realm, text};
 
-/// Longer than any operation takes.
+/// Longer than any operation.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// The faults that a request may meet.
+/// The possible faults of a request.
 const FATES: [Fate; 7] = [
     Fate::Unreached,
     Fate::Silent,
@@ -33,15 +33,16 @@ const FATES: [Fate; 7] = [
     Fate::Lost,
     Fate::Twice,
 ];
-/// The first of them, without those that differ only where something is written.
+/// The number of faults that concern reads: the others differ only for writes.
 const FATES_OF_A_READ: usize = 5;
 
-/// A guest's record without times, and without what a record that has ended may have lost: whether the guest had joined.
+/// A guest's record without times, and without the fact that an ended record may have lost: whether the guest had
+/// joined.
 fn timeless(mut record: GuestRecord) -> GuestRecord {
     let never = Timestamp::UNIX_EPOCH;
     record.revision = Revision(0);
     record.admitted_at = never;
-    // A mail that counts as sent is remembered, though it may not have gone out.
+    // A mail that counts as sent is recorded, although it may not have been sent.
     (record.last_mail_at, record.recent_mails) = (None, Vec::new());
     record.joined_at = record.joined_at.filter(|_| record.is_live()).map(|_| never);
     record.invitation = record.invitation.map(|_| InvitationRecord { sent_at: never, expires_at: never });
@@ -54,7 +55,8 @@ fn timeless(mut record: GuestRecord) -> GuestRecord {
     record
 }
 
-/// What the realm comes to, as Keycloak has it and as guestlist reads it; without identifiers of Keycloak's and without times.
+/// The final state of the realm, as Keycloak stores it and as guestlist reads it, without Keycloak's identifiers and
+/// times.
 async fn comes_to(realm: &Realm) -> BTreeMap<String, String> {
     let name = |user: &str| realm.users.get(user).map_or(user, |user| text(user, "username")).to_owned();
     let path = |group: &str| realm.groups.get(group).map_or(group, |group| text(group, "path")).to_owned();
@@ -64,7 +66,7 @@ async fn comes_to(realm: &Realm) -> BTreeMap<String, String> {
         let held = realm.credentials.get(id).into_iter().flatten().map(|one| one["type"].clone());
         let mut shown = user.clone();
         shown["credentials"] = held.collect();
-        // The record is compared as it is read.
+        // The record is compared in the form that guestlist reads.
         let attributes = user["attributes"].as_object().into_iter().flatten();
         let told = attributes.filter(|(name, _)| !["guestlist.record", "guestlist.grants"].contains(&name.as_str()));
         shown["attributes"] = told.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -81,7 +83,8 @@ async fn comes_to(realm: &Realm) -> BTreeMap<String, String> {
     let places = realm.in_group.iter().map(|(group, user)| format!("{} in {}", name(user), path(group)));
     let members = realm.members.keys().map(|(one, user)| format!("{} member of {}", name(user), alias(one)));
     let invited = |row: &Value| format!("{} invited to {}", text(row, "email"), alias(text(row, "organizationId")));
-    // No token of a session is refreshed while its user's login is off, and all of them end before it goes on again.
+    // While a user's login is disabled, no session's token is refreshed, and all sessions end before the login is
+    // enabled.
     let offline = realm.offline.values().map(|(user, _)| user);
     let goes_on = realm
         .sessions
@@ -120,18 +123,18 @@ fn record(user: &Value) -> Value {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-/// What Bob is told to have.
+/// The claims that applications get about Bob.
 fn told(realm: &Realm) -> BTreeSet<String> {
     realm.user_at(bob().as_str()).map(claims).unwrap_or_default()
 }
 
-/// Whether what is told says a claim, or more.
+/// Whether the claims contain a claim, or more.
 fn covers(told: &BTreeSet<String>, claim: &str) -> bool {
     told.contains(claim) || told.contains(&claim.replace(":collaborator", ":manager"))
 }
 
-/// What is not safe about a realm as it is, should nothing else ever happen: the claims of a session that goes on are noted
-/// while they are revoked, and a guest whose record has ended is out.
+/// The unsafe property of the current realm, should nothing else ever happen. Revoked claims of a continuing session
+/// are recorded, and a guest whose record has ended has no access.
 fn unsafe_about(realm: &Realm, before: &BTreeSet<String>, after: &BTreeSet<String>) -> Option<&'static str> {
     let user = realm.user_at(bob().as_str())?;
     let (now, record, id) = (claims(user), record(user), text(user, "id"));
@@ -152,8 +155,8 @@ fn unsafe_about(realm: &Realm, before: &BTreeSet<String>, after: &BTreeSet<Strin
     .find_map(|(is, why)| is.then_some(why))
 }
 
-/// What the next plan does: a mail that is due is sent once the policy's interval is over, a login that was disabled while a
-/// factor was reset is enabled, and what was withheld while sessions were ended is given again.
+/// The actions of the next plan. A due mail is sent after the policy's interval. A login that was disabled during a
+/// reset of MFA is enabled. A grant that was revoked to end sessions is granted again.
 async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecord>) -> Result<(), Error> {
     let mails = matches!(action, Action::Do(operation) if matches!(**operation, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. }));
     let record = stage.directory.guest(&bob()).await?;
@@ -200,14 +203,14 @@ async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecor
     Ok(())
 }
 
-/// Everything is read, as a start of the operator does.
+/// Reads everything, like the operator at its start.
 pub async fn look(stage: &Stage) {
     stage.directory.owner().await.unwrap();
     stage.directory.partners(None).await.unwrap();
     stage.guests().await.unwrap();
 }
 
-/// An action without a fault: the requests that it makes, each whether it is a read, and what the realm comes to.
+/// Runs an action without a fault. Returns its requests, each with whether it is a read, and the final realm.
 async fn without_fault(realm: &Realm, action: &Action) -> (Vec<bool>, Realm) {
     let stage = Stage::on(realm.clone());
     look(&stage).await;
@@ -217,14 +220,14 @@ async fn without_fault(realm: &Realm, action: &Action) -> (Vec<bool>, Realm) {
     (reads, stage.realm(|realm| realm.clone()))
 }
 
-/// What an action comes to without a fault.
+/// The result of an action without a fault.
 struct Expected {
     realm: Realm,
     all: BTreeMap<String, String>,
     guest: Option<GuestRecord>,
 }
 
-/// The same with a fault at one request, and then again until it is done: what is wrong then.
+/// Runs an action with a fault at one request, and then again until it is done. Returns the problems.
 async fn with_fault(
     realm: &Realm,
     action: &Action,
@@ -269,7 +272,7 @@ async fn with_fault(
         tokio::time::sleep(Duration::from_secs(10)).await;
         now += SignedDuration::from_secs(10);
         if (request + attempt) % 2 == 0 {
-            // The process ended there; the next one remembers nothing.
+            // The process ended there; the next one has no memory.
             stage = stage.restarted();
             look(&stage).await;
         }
@@ -286,15 +289,15 @@ async fn with_fault(
     }
     let hit = hit.lock().unwrap().take();
     let is_mail = hit.as_ref().is_some_and(|asked| asked.path.last().is_some_and(|last| last == "invite-user"));
-    // What is there already when it is made a second time is our own.
+    // An object that already exists on the second attempt is guestlist's own.
     let is_own = hit.as_ref().is_some_and(|asked| ["users", "groups"].contains(&asked.path[0].as_str()));
     if fate == Fate::Twice && is_own && !said.is_empty() {
         wrong.push("a request that arrives twice is an error".to_owned());
     }
     let mails = ended.mails.len() - realm.mails.len();
-    // Somebody in between who repeats the question for a mail has it sent twice: Keycloak says then that one is open.
+    // A proxy that repeats the request for a mail causes two mails: Keycloak then reports an open invitation.
     let most = expected.realm.mails.len() - realm.mails.len() + usize::from(fate == Fate::Twice && is_mail);
-    // Another mail to who can still follow the first is not sent where its record was written and the answer was lost.
+    // No second mail is sent to a guest with an open invitation if the record was written and the answer was lost.
     let least = usize::from(most > 0 && realm.invitations.is_empty());
     if !(least..=most).contains(&mails) {
         wrong.push(format!("{mails} mails"));
@@ -337,7 +340,7 @@ macro_rules! each {
     };
 }
 
-// Four tests of a quarter each: they run beside each other.
+// Four tests of a quarter each, which run in parallel.
 each! {
     first_quarter_of_operations_ends_the_same_after_any_fault: 0,
     second_quarter_of_operations_ends_the_same_after_any_fault: 1,

@@ -26,7 +26,7 @@ fn group<'a>(realm: &'a mut Realm, path: &str) -> Option<&'a mut Value> {
     realm.groups.values_mut().find(|group| text(group, "path") == path)
 }
 
-/// An operation without effect. It still checks the lead.
+/// An operation without effect. It still checks the leadership.
 fn nothing() -> Operation {
     Operation::RevokeInvitation { guest: super::furnish::other_guest() }
 }
@@ -57,7 +57,7 @@ async fn operation_fails_where_the_realm_hides_attributes() {
                 assert!(done.is_err(), "{state:?}, {operation:?}: {done:?}");
                 let writes: Vec<Asked> =
                     stage.wire.seen().into_iter().filter(Seen::writes).map(|seen| seen.asked).collect();
-                // A user is made only where there is none: Keycloak refuses that.
+                // A user is created only where none exists: Keycloak refuses the request.
                 let is_try = |asked: &Asked| asked.method == "POST" && asked.path == ["users"];
                 assert!(writes.iter().all(is_try), "{state:?}, {operation:?}: {writes:?}");
             }
@@ -150,7 +150,7 @@ async fn lead_is_later_than_any_before() {
             assert_eq!(stage.directory.epoch().await, Ok(Epoch(most)), "{values}");
         }
         let mut refused = 2;
-        // Keycloak's answer to two writes at once.
+        // Keycloak's answer to concurrent writes.
         stage.wire.rules(move |asked, _| {
             if asked.method == "PUT" && refused > 0 {
                 refused -= 1;
@@ -185,13 +185,13 @@ async fn former_leader_is_refused_each_time() {
     let stage = stage(State::Joined).await;
     let epoch = stage.epoch();
     stage.directory.execute(&nothing(), None, at(0), epoch).await.unwrap();
-    // A new lead of the same process does not count for the old lead.
+    // A new term of the same process does not extend the old one.
     let mine = stage.directory.lead().await.unwrap();
     for _ in 0..3 {
         assert_eq!(stage.directory.execute(&nothing(), None, at(0), epoch).await.map(drop), Err(Error::Fenced));
     }
     stage.directory.execute(&nothing(), None, at(0), mine).await.unwrap();
-    // A look that took long is as old as its question.
+    // A slow read is as old as its request.
     let other = || {
         stage.realm(|realm| {
             group(realm, "/guestlist/leader").unwrap()["attributes"]["epoch"] = json!(["9000000000000000000"]);
@@ -292,7 +292,7 @@ async fn share_is_remembered_anew_after_it_was_forgotten_or_damaged() {
     look(&stage).await;
     stage.directory.execute(&give(&[("instagram", Manager)]), None, at(3), stage.epoch()).await.unwrap();
     assert_eq!(shares(&stage), Some(whole));
-    // An administrator deletes it, and a full reading sees that.
+    // An administrator deletes it, and a full read notices that.
     stage.realm(|realm| realm.groups.retain(|_, group| text(group, "path") != "/guestlist/shares/u-instagram"));
     stage.directory.shares(None).await.unwrap();
     let withhold = Operation::Revoke { guest: guest(), accounts: vec!["instagram".to_owned()] };

@@ -22,7 +22,7 @@ async fn run(stage: &Stage, operation: &Operation) -> Result<(), Error> {
     stage.directory.execute(operation, None, at(1000), stage.epoch()).await.map(drop)
 }
 
-/// The one organization of a realm.
+/// The only organization of a realm.
 fn only(realm: &Realm) -> &Value {
     assert_eq!(realm.organizations.len(), 1);
     realm.organizations.values().next().unwrap()
@@ -57,7 +57,7 @@ async fn organization_without_its_mark_is_marked_again() {
         let id = only_id(&realm);
         let organization = realm.organizations.get_mut(&id).unwrap();
         if alias_too {
-            // Only its UID identifies the partner.
+            // The UID alone identifies the partner.
             organization["alias"] = json!("renamed");
             organization["attributes"].as_object_mut().unwrap().retain(|name, _| name == "guestlist.uid");
         } else {
@@ -102,7 +102,7 @@ async fn suspended_partner_stays_on_for_members_of_others() {
         let stage = stage(realm).await;
         run(&stage, &ensure_partner(true)).await.unwrap();
         assert_eq!(stage.realm(|realm| only(realm)["enabled"] == true), enabled, "{state:?}, {stranger}");
-        // A takeover of the realm changes nothing about that.
+        // A new owner of the realm changes nothing about that.
         let owner = Owner { installation: "prod".to_owned(), cluster: "c-2".to_owned() };
         stage.directory.take_over(&owner).await.unwrap();
         assert_eq!(stage.realm(|realm| only(realm)["enabled"] == true), enabled, "{state:?}, {stranger}: taken over");
@@ -152,7 +152,7 @@ async fn destroyed_partner_takes_no_user_along() {
         }
         let stage = stage(realm).await;
         let mut first = true;
-        // A user registers by an invitation of another party, as long as the organization is on.
+        // A user registers with an invitation of another party while the organization is enabled.
         stage.wire.rules(move |asked, realm| {
             let is_off = realm.organizations.get(&id).is_none_or(|one| one["enabled"] == false);
             let writes = !asked.is_read() && asked.path[0] == "organizations";
@@ -231,7 +231,7 @@ async fn new_guest_proves_the_address_and_sets_up_password_and_factor() {
         (&user["emailVerified"], &user["requiredActions"]),
         (&json!(false), &json!(["UPDATE_PASSWORD", "CONFIGURE_TOTP"]))
     );
-    // Once they have joined, the address is theirs.
+    // After joining, the guest owns the address.
     stage.realm(|realm| realm.joins(bob().as_str(), Some("otp")));
     let verified = |stage: &Stage| stage.realm(|realm| realm.user_at(bob().as_str()).unwrap()["emailVerified"].clone());
     stage.directory.guest(&bob()).await.unwrap();

@@ -32,7 +32,7 @@ fn holds(realm: &mut Realm, credentials: &[Value]) {
     realm.credentials.insert(id, credentials.to_vec());
 }
 
-/// Bob's record by the listing and by a read of it alone, each by a process without memory.
+/// Bob's record from the listing and from a single read, each by a process without memory.
 async fn both(stage: &Stage) -> [GuestRecord; 2] {
     let [one, other] = [stage.restarted(), stage.restarted()];
     one.directory.owner().await.unwrap();
@@ -128,7 +128,7 @@ async fn time_to_come_reads_as_what_was_known_or_now() {
     // A page of users does not show a passkey, and a listing does not read credentials if a one-time password suffices.
     assert_eq!(known(&listed), [(MfaMethod::TOTP, at(0))].into());
     assert_eq!(known(&read), [(MfaMethod::TOTP, at(0)), (MfaMethod::WebAuthn, at(100))].into());
-    // Of clocks a few seconds apart, nothing is to come.
+    // The clocks differ by a few seconds, so no time may lie in the future.
     stage.realm(|realm| holds(realm, &[credential("otp", 104)]));
     let [listed, read] = both(&stage).await;
     assert_eq!((known(&read), listed.mfa_lost_at), ([(MfaMethod::TOTP, at(104))].into(), None));
@@ -155,7 +155,7 @@ async fn credentials_that_may_not_be_read_make_mfa_unknown() {
     });
     let read = stage.restarted().directory.guest(&bob()).await.unwrap().unwrap();
     assert_eq!((&read.mfa, read.grants.len()), (&MfaRecord::Unknown, 2));
-    // The recorded methods outlive a write.
+    // The recorded methods survive a write.
     let promote = Operation::Promote { guest: guest() };
     let demote = Operation::Demote { guest: guest() };
     look(&stage).await;
@@ -213,7 +213,7 @@ async fn guest_who_accepts_while_they_are_read_is_a_member() {
     for listing in [false, true] {
         let stage = Stage::on(State::Invited.realm().await);
         look(&stage).await;
-        // Right after the question for members.
+        // Immediately after the request for members.
         let mut first = true;
         stage.wire.rules(move |asked, realm| {
             if asked.path.last().is_some_and(|last| last == "invitations") && std::mem::replace(&mut first, false) {
@@ -241,7 +241,7 @@ async fn copy_of_a_guest_is_not_the_guest() {
         for changed_address in [false, true] {
             let mut realm = State::Given.realm().await;
             if changed_address && created < 0 {
-                // The two cannot be told apart.
+                // The two are indistinguishable.
                 continue;
             }
             let copy = copied(&mut realm, name, created);
@@ -261,7 +261,7 @@ async fn copy_of_a_guest_is_not_the_guest() {
                 if changed_address { "bob@home.example" } else { "bob@acme.example" },
                 "{case}"
             );
-            // The claims of the copy are grants without a share, of an identity of its own.
+            // The claims of the copy are grants without a share, for a separate identity.
             let other = listed.iter().find(|one| one.id != guest()).unwrap();
             assert!(
                 other.grants.len() == 2 && other.grants.values().all(|held| held.grant.share_uid.is_empty()),

@@ -1,4 +1,4 @@
-//! Guests that Keycloak refuses to write, and the group that applications get claims from.
+//! Guests that Keycloak refuses to write, and the group whose members' claims applications receive.
 
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +30,7 @@ fn places(realm: &Realm) -> (bool, bool) {
     (is_in(realm, "/guestlist/claims-enabled"), is_in(realm, "/guestlist/claims-blocked"))
 }
 
-/// Operations on Bob that revoke something.
+/// Operations that revoke something of Bob's.
 fn revoking() -> Vec<Operation> {
     vec![
         Operation::Revoke { guest: guest(), accounts: vec!["instagram".to_owned()] },
@@ -50,7 +50,7 @@ async fn put_out(stage: &Stage) {
     stage.wire.rules(|_, _| Fate::Passes);
 }
 
-/// Notes each later instant at which Bob is in neither group, or is shown again with a revoked claim.
+/// Records each later instant at which Bob is in neither group, or is visible again with a revoked claim.
 fn watch(stage: &Stage) -> Arc<Mutex<Vec<String>>> {
     let wrong: Arc<Mutex<Vec<String>>> = Arc::default();
     let found = wrong.clone();

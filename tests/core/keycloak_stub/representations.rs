@@ -1,5 +1,5 @@
-//! What stands between guestlist and the realm in memory: it hands out tokens, does what a test says with each request, and
-//! notes all of them.
+//! A wire between guestlist and the realm in memory. It issues tokens, applies the fate that a test sets for each
+//! request, and records all requests.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,58 +18,58 @@ use tokio::time::Instant;
 
 use crate::support::realm_in_memory::{Asked, Realm, Said, refused};
 
-/// The path of a question for a token.
+/// The path of a request for a token.
 pub const TOKEN: &str = "token";
-/// More requests than any test makes: whoever makes more is in an endless loop.
+/// The limit of requests in a test, to detect endless loops.
 const MOST_REQUESTS: usize = 20_000;
 
-/// What becomes of a request.
+/// The fate of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// The realm answers.
     Passes,
-    /// The realm does not see it; this is the answer.
+    /// The request does not reach the realm. The answer has this status.
     Refused(u16),
     /// The same, with a `Retry-After`.
     Patience(u16, &'static str),
-    /// The same after this long, in these words.
+    /// The same after this duration, with this body.
     Says(Duration, u16, &'static str),
-    /// The same of the realm's user profile: the attribute that it refuses, and its message.
+    /// The realm's user profile refuses this attribute, with this message.
     Invalid(&'static str, &'static str),
-    /// The connection closes before the realm sees it.
+    /// The connection closes before the request reaches the realm.
     Unreached,
-    /// The realm does it, and the connection closes before the answer.
+    /// The realm executes the request, and the connection closes before the answer.
     Lost,
-    /// The realm does it, and the answer breaks off.
+    /// The realm executes the request, and the answer is truncated.
     BreaksOff,
-    /// The realm does it, and no answer comes.
+    /// The realm executes the request, and no answer comes.
     Silent,
-    /// The realm does it, and the answer takes this long.
+    /// The realm executes the request, and the answer takes this long.
     Slow(Duration),
-    /// The realm does it twice: somebody in between repeated it. The answer is the second one.
+    /// The realm executes the request twice, because a proxy repeated it. The answer is the second one.
     Twice,
-    /// The realm answers as if this parameter was not in the URL.
+    /// The realm answers as if the URL did not have this parameter.
     Without(&'static str),
     /// This many rows of the answer are dropped, from its middle on.
     Drops(usize),
 }
 
-/// A request that was made.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// When, since the wire was made.
+    /// The time since the creation of the wire.
     pub at: Duration,
     pub asked: Asked,
-    /// The token that it was made with.
+    /// The token of the request.
     pub token: Option<String>,
-    /// For how long that had been held then, by whoever asked for it.
+    /// The age of the token at that time, since its holder received it.
     pub age: Option<Duration>,
-    /// Whether the realm saw it.
+    /// Whether the request reached the realm.
     pub arrived: bool,
 }
 
 impl Seen {
-    /// Whether it asks for a token.
+    /// Whether the request is for a token.
     pub fn is_of_token(&self) -> bool {
         self.asked.path == [TOKEN]
     }
@@ -82,20 +82,20 @@ impl Seen {
 type Rule = Box<dyn FnMut(&Asked, &mut Realm) -> Fate + Send>;
 type Watch = Box<dyn FnMut(&Asked, &Realm) + Send>;
 
-/// A token: whose it is, since when and until when it is taken.
+/// A token: its holder, its issue and its expiry.
 type Token = (String, Instant, Instant);
 
 pub struct Wire {
     pub realm: Arc<Mutex<Realm>>,
     pub began: Instant,
-    /// The realm's clock when the wire was made.
+    /// The realm's clock at the creation of the wire.
     second: i64,
     rule: Mutex<Rule>,
     watch: Mutex<Watch>,
     seen: Mutex<Vec<Seen>>,
     requests: AtomicUsize,
     tokens: Mutex<BTreeMap<String, Token>>,
-    /// For how many seconds a token is taken.
+    /// The lifetime of a token, in seconds.
     lifetime: Mutex<u64>,
 }
 
@@ -115,27 +115,27 @@ impl Wire {
         })
     }
 
-    /// From now on this decides, before the realm sees a request.
+    /// Sets the rule that decides about each request before it reaches the realm.
     pub fn rules(&self, rule: impl FnMut(&Asked, &mut Realm) -> Fate + Send + 'static) {
         *self.rule.lock().unwrap() = Box::new(rule);
     }
 
-    /// From now on this looks at the realm after each request that it saw.
+    /// Sets a check of the realm after each request that reached it.
     pub fn watches(&self, watch: impl FnMut(&Asked, &Realm) + Send + 'static) {
         *self.watch.lock().unwrap() = Box::new(watch);
     }
 
-    /// For how many seconds tokens are taken that are handed out from now on.
+    /// Sets the lifetime of new tokens, in seconds.
     pub fn tokens_last(&self, seconds: u64) {
         *self.lifetime.lock().unwrap() = seconds;
     }
 
-    /// No token is taken any more that was handed out until now.
+    /// Invalidates all existing tokens.
     pub fn forgets_tokens(&self) {
         self.tokens.lock().unwrap().clear();
     }
 
-    /// The requests since this was asked last.
+    /// The requests since the last call.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
@@ -156,7 +156,7 @@ impl Wire {
         Said { status: 200, created: None, body: json!({"access_token": token, "expires_in": lifetime}) }
     }
 
-    /// What the realm does.
+    /// Passes a request to the realm.
     fn arrives(&self, asked: &Asked, token: Option<&str>) -> Said {
         if asked.path == [TOKEN] {
             return self.hand_out(asked);
@@ -244,7 +244,7 @@ impl Transport for Wire {
     }
 }
 
-/// A request as the realm reads it.
+/// A request in the realm's form.
 fn asked(request: Request) -> Asked {
     let path: Vec<String> = request.url.path_segments().unwrap().map(decoded).collect();
     let path = match path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {

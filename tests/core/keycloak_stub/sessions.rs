@@ -1,4 +1,4 @@
-//! Sessions and tokens: they end if access is revoked, and only then.
+//! Sessions and tokens: they end when access is revoked, and only then.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// From this realm on.
+    /// Starts with the present state of the realm.
     pub fn of(realm: &Realm) -> Self {
         let off = realm.user_at(bob().as_str()).filter(|user| user["enabled"] == false);
         Self { newest: off.map(|user| user["notBefore"].as_i64().unwrap()) }
@@ -127,7 +127,7 @@ async fn session_that_comes_back_is_deleted_until_it_is_gone() {
         let stage = Stage::on(signed_in(State::Given).await);
         look(&stage).await;
         let (realm, times) = (stage.wire.realm.clone(), Arc::new(Mutex::new(0)));
-        // A refresh at the same moment: the session outlives the logout, and is written again after it was deleted.
+        // A refresh at the same moment: the session survives the logout, and is written again after its deletion.
         stage.wire.rules(|asked, realm| {
             if asked.path.last().is_some_and(|last| last == "logout") {
                 realm.unlisted.insert("online".to_owned());

@@ -46,7 +46,7 @@ impl ObjectStore for Nothing {
     }
 }
 
-/// A realm with Bob, and who does the operator's tasks there in a term of so many seconds.
+/// A realm with Bob, and an executor of the operator whose term lasts this many seconds.
 async fn stage(seconds: u64) -> (Stage, Executor) {
     let stage = Stage::new();
     stage.directory.claim(&us()).await.unwrap();
@@ -79,15 +79,15 @@ async fn fails(performer: &Executor, operation: Operation) -> Failure {
 async fn operation_ends_with_its_deadline_or_the_term() {
     let disable = Operation::DisableLogin { guest: guest() };
     let invite = Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) };
-    // The directory gives up on one call before; a term that ends sooner ends the operation.
+    // The directory gives up on a single call first. A term that ends sooner ends the operation.
     for (operation, term, seconds) in [(&disable, 4, 4), (&invite, 12, 12), (&disable, 60, 10), (&invite, 60, 25)] {
         let (stage, performer) = stage(term).await;
-        // A call that is asked of the realm has its answer after eight seconds; there are several to an operation.
+        // Each call to the realm is answered after eight seconds, and an operation has several calls.
         stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(8)));
         let began = Instant::now();
         let failure = fails(&performer, operation.clone()).await;
         assert!(matches!(failure, Failure::OperationFailed(..) | Failure::Unwritable(..)), "{failure:?}");
-        // Then it is asked whether the directory takes any write, for as long as that may take.
+        // Then the executor checks whether the directory accepts any write, which adds the timeout of that check.
         let most = term.min(seconds + 10);
         let took = began.elapsed().as_secs();
         assert!((seconds..=most).contains(&took), "{operation:?} in a term of {term} s: {took} s");

@@ -1,4 +1,5 @@
-//! Deadlines, repeated calls, patience, the bound on calls a second, and what is not written once somebody else leads.
+//! Deadlines, retries, waits, the limit of calls a second, and writes that do not happen after another process becomes
+//! the leader.
 
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use super::representations::Fate;
 use super::{BEGAN, Stage};
 use crate::support::realm_in_memory::{Asked, Realm};
 
-/// Longer than any call may take: what is late by this has no deadline.
+/// Longer than any call may take: a call that is later has no deadline.
 const HOURS: Duration = Duration::from_secs(3 * 3600);
 
-/// A realm with Bob, whom the directory knows.
+/// A realm with Bob, whose record the directory knows.
 async fn stage() -> Stage {
     let stage = Stage::new();
     stage.directory.claim(&us()).await.unwrap();
@@ -29,7 +30,7 @@ async fn stage() -> Stage {
     stage
 }
 
-/// The one request of these that is made first has this fate.
+/// Sets the fate of the first request that matches.
 fn first(stage: &Stage, fate: Fate, is: impl Fn(&Asked) -> bool + Send + 'static) {
     let mut done = false;
     stage.wire.rules(move |asked, _| {
@@ -42,7 +43,7 @@ fn first(stage: &Stage, fate: Fate, is: impl Fn(&Asked) -> bool + Send + 'static
 #[tokio::test(start_paused = true)]
 async fn every_call_ends_with_its_own_deadline() {
     let ends = |asked: &Asked, last: &str| asked.path.last().is_some_and(|part| part == last);
-    // A read that is late is made once more, a page of a listing is asked for in smaller pages: 100, 25, 10.
+    // A late read is repeated once; a page of a listing is requested in smaller pages: 100, 25, 10.
     for (what, seconds) in [("profile", 2 * 9), ("search", 2 * 28), ("listing", 3 * 120), ("write", 9), ("mail", 15)] {
         let stage = stage().await;
         stage.wire.rules(move |asked, _| {
@@ -68,7 +69,7 @@ async fn every_call_ends_with_its_own_deadline() {
             }
         };
         let done = tokio::time::timeout(HOURS, call).await.unwrap_or_else(|_| panic!("{what}: no deadline"));
-        // Keycloak keeps an invitation only of a mail that went out: it counts, though the answer was lost.
+        // Keycloak stores an invitation only for a mail that was sent: the mail counts, although the answer was lost.
         assert_eq!(done.is_ok(), what == "mail", "{what}: {done:?}");
         assert_eq!(began.elapsed().as_secs(), seconds, "{what}");
         assert_eq!(stage.directory.waiting(), None, "{what}");
@@ -127,7 +128,7 @@ async fn server_that_asks_for_patience_is_given_as_much_as_it_says() {
         (503, "7", 7),
         (429, "0", 0),
         (503, "86400", 60),
-        // A date is of another clock.
+        // A date comes from another clock.
         (429, "Wed, 21 Oct 2026 07:28:00 GMT", 5),
         (503, "soon", 5),
     ] {
@@ -162,7 +163,7 @@ async fn no_more_calls_are_made_than_the_rate_allows() {
                 assert!(*at + Duration::from_millis(1) >= turn, "rate {rate}, burst {burst}, call {n}: {at:?}");
                 assert!(*at <= turn + apart + Duration::from_millis(2), "rate {rate}, burst {burst}, call {n}: {at:?}");
             }
-            // What is not used is not saved up for more than one burst.
+            // Unused calls accumulate to at most one burst.
             tokio::time::sleep(Duration::from_secs(100)).await;
         }
     }
@@ -177,7 +178,7 @@ async fn nothing_is_written_once_another_one_leads() {
         ensure_partner(true),
     ];
     for operation in &operations {
-        // The other one begins between two looks, when one is due, and when one holds no more.
+        // The other process starts between two checks, when a check is due, and when no check is valid any longer.
         for since_look in [0, 60, 80, 140, 149, 150, 151, 300] {
             let stage = stage().await;
             let epoch = stage.directory.lead().await.unwrap();
@@ -199,7 +200,8 @@ async fn nothing_is_written_once_another_one_leads() {
 
 #[tokio::test(start_paused = true)]
 async fn new_leader_waits_until_leadership_check_of_other_expires() {
-    // The other one takes the lead right after a look: the leader writes on it for as long as it holds, and no longer.
+    // The other process becomes the leader right after a check: the leader writes while that check is valid, and no
+    // longer.
     for after in [0, 50, 100, 140, 160, 190, 210, 260] {
         let stage = stage().await;
         let epoch = stage.directory.lead().await.unwrap();
@@ -231,7 +233,7 @@ async fn mail_is_not_sent_where_another_one_began_to_lead_meanwhile() {
     let leads = other.directory.clone();
     let (mails, taken) = (stage.realm(|realm| realm.mails.len()), std::sync::Arc::new(std::sync::Mutex::new(None)));
     let lead = taken.clone();
-    // As soon as the record of the mail is written.
+    // Immediately after the record of the mail is written.
     stage.wire.watches(move |asked, _| {
         if asked.method == "PUT" && asked.path[0] == "users" && lead.lock().unwrap().is_none() {
             let leads = leads.clone();
@@ -247,7 +249,7 @@ async fn mail_is_not_sent_where_another_one_began_to_lead_meanwhile() {
     assert_eq!(stage.realm(|realm| realm.mails.len()), mails);
     let bob = stage.restarted().directory.guest(&bob()).await.unwrap().unwrap();
     assert_eq!(bob.address, email("bob@acme.example"));
-    // The invitation from before is open, and is recorded as it was.
+    // The earlier invitation is open, and its record is unchanged.
     let invitation = bob.invitation.map(|invitation| (invitation.sent_at, invitation.expires_at));
     assert_eq!((invitation, bob.last_mail_at), (Some((at(0), at(100_000))), Some(at(0))));
 }

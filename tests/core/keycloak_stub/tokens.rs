@@ -1,5 +1,5 @@
-//! Tokens: renewed before they end and never used after, one renewal for all who call, and what comes of tokens that are
-//! refused, lost or late.
+//! Tokens: renewed before they expire and never used after, one renewal for all callers, and the handling of tokens
+//! that are refused, lost or late.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use super::representations::{Fate, Seen};
 use super::{BEGAN, RATE, Stage, clock, settings};
 use crate::support::realm_in_memory::Realm;
 
-/// How much of its life a token is used for.
+/// The part of its lifetime in which a token is used.
 const USED: f64 = 0.8;
 
 fn tokens(seen: &[Seen]) -> usize {
     seen.iter().filter(|seen| seen.is_of_token()).count()
 }
 
-/// The calls that were made with a token, and for how long that one had been held then.
+/// The calls with a token, and the age of the token at each.
 fn ages(seen: &[Seen]) -> Vec<Duration> {
     seen.iter().filter(|seen| !seen.is_of_token()).map(|seen| seen.age.expect("a token of the realm")).collect()
 }
 
-/// A realm with what a call looks for.
+/// A realm with the objects that a call reads.
 fn furnished() -> Stage {
     let mut realm = Realm::new(BEGAN);
     realm.group("/guestlist/accounts");
@@ -76,7 +76,7 @@ async fn token_that_ends_during_a_long_listing_is_renewed_on_the_way() {
     }
     let stage = Stage::on(realm);
     stage.wire.rules(|asked, _| if asked.is_read() { Fate::Slow(Duration::from_secs(100)) } else { Fate::Passes });
-    // Looking for the branch takes too long by this; it is known then.
+    // This delays the search for the branch. The branch is known from then on.
     stage.wire.rules(|asked, _| match asked.value("search") {
         None if asked.is_read() => Fate::Slow(Duration::from_secs(100)),
         _ => Fate::Passes,
@@ -90,7 +90,7 @@ async fn token_that_ends_during_a_long_listing_is_renewed_on_the_way() {
 #[tokio::test(start_paused = true)]
 async fn one_token_renewal_serves_all_concurrent_calls() {
     let stage = furnished();
-    // All are under way before the first answer is there.
+    // All calls are in progress before the first answer.
     stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(3)));
     stage.directory.account("ads").await.unwrap();
     stage.wire.seen();

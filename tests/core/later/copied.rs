@@ -1,4 +1,4 @@
-//! A rehearsal holds every fact that a directory reports, also those that the embedded directory has no place for.
+//! A rehearsal keeps every fact that a directory reports, even those that the embedded directory cannot store.
 
 use std::path::Path;
 
@@ -103,7 +103,7 @@ fn changed_address_is_planned_as_one_revocation() {
     assert!(matches!(done.as_slice(), [Operation::Revoke { accounts, .. }] if *accounts == ["instagram"]), "{done:?}");
     let facts: Vec<&Fact> = rest.later.iter().flat_map(|one| &one.conditions).map(|one| &one.fact).collect();
     assert_eq!(facts, [&Fact::AddressRestored { guest: email("bob@acme.example") }]);
-    // Revoked, and the address is there again: it is granted.
+    // The grant was revoked, and the address exists again: the account is granted.
     let again = |all: &mut Snapshot| bob(all).grants.clear();
     let (rest, done) = environment.rehearse(again);
     assert!(matches!(done.as_slice(), [Operation::Grant { .. }]) && rest.later.is_empty(), "{done:?}");

@@ -123,7 +123,7 @@ fn each_field_of_each_spec_is_edited() {
     }
 }
 
-/// A part of a record that operations write: whose record, and which part.
+/// A part of a record that operations write: the record, and the part.
 type Part = (String, String);
 
 /// The parts that an operation writes.
@@ -288,7 +288,7 @@ fn narrowed_methods_revoke_or_lower_each_grant_once() {
         let object = edited.objects.iter_mut().find(|object| object["kind"] == kind).unwrap();
         set(&mut object["spec"], "mfa.methods", json!(["WebAuthn"]));
         let done = edited.applied();
-        // Bob has TOTP alone and loses the account; Carol has both and keeps it, for WebAuthn only.
+        // Bob has only TOTP and loses the account; Carol has both and keeps it, for WebAuthn only.
         let bob = edited.everything().guests.into_iter().find(|guest| guest.address.as_str().starts_with("bob"));
         let expected = Operation::Revoke { guest: bob.unwrap().id, accounts: vec!["instagram".to_owned()] };
         assert_eq!(done.first(), Some(&expected), "{kind}: {done:?}");
@@ -296,7 +296,7 @@ fn narrowed_methods_revoke_or_lower_each_grant_once() {
         let lowers = done.iter().filter(|operation| matches!(operation, Operation::Reduce { .. })).count();
         assert!(!done.iter().any(gives) && lowers == 1, "{kind}: {done:?}");
         assert_eq!(edited.held().len(), 1, "{kind}");
-        // A factor that is enrolled later counts by the new specs.
+        // A method that is enrolled later counts by the new specs.
         edited.enrols(&email("bob@acme.example"), MfaMethod::WebAuthn);
         edited.apply();
         assert_eq!(edited.held().len(), 2, "{kind}");

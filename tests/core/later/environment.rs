@@ -36,7 +36,7 @@ pub struct Environment {
     pub owner: Owner,
 }
 
-/// Something that happens in the workspace.
+/// An event in the workspace.
 pub type Event = Box<dyn FnOnce(&mut Environment)>;
 
 pub fn email(text: &str) -> Email {
@@ -81,26 +81,26 @@ impl Environment {
         self.directory.0.lock().unwrap().everything().unwrap()
     }
 
-    /// The same world once more.
+    /// A copy of the environment.
     pub fn copy(&self) -> Self {
         let store = Store::copy(&self.everything(), &self.owner).unwrap();
         let directory = Arc::new(Inline::new(store));
         Self { objects: self.objects.clone(), now: self.now, directory, owner: self.owner.clone() }
     }
 
-    /// Applies what is declared. A little time passes.
+    /// Applies the declared objects. A short time passes.
     pub fn apply(&mut self) -> Rest {
         self.now += SignedDuration::from_secs(1);
         self.session(self.everything(), self.directory.clone()).0
     }
 
-    /// Applies what is declared and returns the operations.
+    /// Applies the declared objects, and returns the operations.
     pub fn applied(&mut self) -> Vec<Operation> {
         self.now += SignedDuration::from_secs(1);
         self.session(self.everything(), self.directory.clone()).1
     }
 
-    /// Rehearses on a copy of what a directory would say that says something else.
+    /// Rehearses on a changed copy of the directory's content.
     pub fn rehearse(&self, change: impl FnOnce(&mut Snapshot)) -> (Rest, Vec<Operation>) {
         let mut load = self.everything();
         change(&mut load);
@@ -176,7 +176,7 @@ impl Environment {
         let _ = self.play(|store| store.import(&Import { users: vec![user], accounts: Vec::new() }));
     }
 
-    /// The account is there, with this Owner besides those that it has.
+    /// Creates the account if it does not exist, and adds this Owner.
     pub fn owns(&mut self, account: &str, owner: &Email) {
         let known = self.everything().accounts.into_iter().find(|known| known.name == account);
         let mut owners: BTreeSet<Email> = known.iter().flat_map(|known| known.owners.clone()).collect();
@@ -221,7 +221,7 @@ impl Environment {
         self.objects.push(object("GuestMembership", name, spec));
     }
 
-    /// A Guest Admin becomes Active, with every step that this needs.
+    /// A Guest Admin becomes Active, with every step that this requires.
     pub fn becomes_active(&mut self, inviter: &Email, partner: &str) {
         if self.spec("GuestMembership", inviter).is_none() {
             self.declare_guest_admin(&inviter_name(inviter), Some(inviter), partner);
@@ -253,7 +253,8 @@ impl Environment {
         quota || members != self.guests().len()
     }
 
-    /// Everything that can still happen without a change of what is declared, and the declaration of what is missing.
+    /// All events that can still happen without a change to the declared objects, and the declaration of missing
+    /// objects.
     pub fn events(&self) -> Vec<Event> {
         let mut events: Vec<Event> = vec![Box::new(|it| it.now += SignedDuration::from_mins(11))];
         let named = |kind: &str, name: &Value| {

@@ -1,4 +1,4 @@
-//! Generated worlds.
+//! Generates environments.
 
 use guestlist::directory::{AccountRecord, UserRecord};
 use serde_json::{Value, json};
@@ -120,7 +120,7 @@ pub fn settled() -> Environment {
     environment
 }
 
-/// Some objects, people and accounts, after something happened to them.
+/// Some objects, people and accounts, after several events.
 pub fn world(dice: &mut Dice) -> Environment {
     let mut objects = Vec::new();
     if !dice.one_in(10) {

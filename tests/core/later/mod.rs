@@ -1,5 +1,5 @@
-//! Later grants are those that appear once their conditions are met, and no others: each condition is played on a directory,
-//! and a real session is run on it, in generated worlds.
+//! A later grant appears as soon as its conditions are met, and no other grant does. In generated environments, the
+//! test makes each condition true in a directory and runs a real session on it.
 mod copied;
 mod edited;
 mod environment;
@@ -12,7 +12,7 @@ use generate::{Dice, world};
 use guestlist::domain::{Email, MfaMethod};
 use guestlist::plan::later::{Fact, LaterGrant};
 
-/// Makes one condition true, and what it depends on.
+/// Makes one condition true, with its prerequisites.
 fn play(environment: &mut Environment, fact: &Fact) {
     match fact {
         Fact::Accepts { guest, .. } => environment.accepts(guest),
@@ -105,7 +105,7 @@ fn unlisted_grant_never_appears() {
     assert!(appeared > 50 && complete > 10, "{appeared} grants appeared, {complete} worlds were played to the end");
 }
 
-/// Every method, so that whatever a share asks for is there.
+/// Enrols every method, so that each share's required method is included.
 fn all_methods(environment: &mut Environment, guest: &Email) {
     for method in MfaMethod::ALL {
         environment.enrols(guest, *method);

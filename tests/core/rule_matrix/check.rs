@@ -14,7 +14,7 @@ fn policy(directory: &tempfile::TempDir) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Whether the pair's rule is said of the pair's object and field.
+/// Whether the report contains the pair's rule for the pair's object and field.
 fn says(report: &Value, pair: &Pair) -> bool {
     let (kind, name, path) = pair.place();
     let severity = if pair.waits() { "warning" } else { "error" };
@@ -75,7 +75,7 @@ fn without_a_policy_its_rules_are_not_judged() {
     assert!(errors(&report).contains(&"HostAdminNotAllowedHere".to_owned()), "{report:#}");
 }
 
-/// The specs that have only what they must have.
+/// The specs with only the required fields.
 const LEAST: [(&str, &str); 3] = [
     ("LocalPartner", r#"{"hostAdmins": ["alice@host.example"]}"#),
     (

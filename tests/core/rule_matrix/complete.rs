@@ -1,4 +1,4 @@
-//! No rule is forgotten: each reason has a pair at each stage that enforces it by the table of rules.
+//! Completeness: by the table of rules, each reason has a pair at each stage that enforces it.
 
 use std::collections::BTreeSet;
 

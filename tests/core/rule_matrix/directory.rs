@@ -1,5 +1,6 @@
-//! Rules that need the directory: who is there, who owns what, who was there first. Each with a world that breaks it, and
-//! one at the edge that does not. Below: what is withheld meanwhile, and what a breach leaves alone.
+//! Rules that need the directory: existing users, Owners, and earlier objects. Each has an environment that breaks the
+//! rule, and one at its limit that does not. Further tests: the access that is withheld, and the access that a breach
+//! leaves unchanged.
 
 use guestlist::cache::Kind;
 use guestlist::directory::Import;
@@ -12,10 +13,10 @@ use crate::support::in_memory::{World, email};
 
 const ADMINS: &str = "hostAdmins: [alice@host.example]\n";
 
-/// Two ways on from a world where acme's carol, bob and dave are Active, and instagram is shared with them.
+/// Two variants of an environment in which acme's carol, bob and dave are Active, and instagram is shared with them.
 pub struct Scenario {
     pub reason: Reason,
-    /// The object and the field at fault; without a field, it waits: `Ready` says the word.
+    /// The object and the field at fault. Without a field the object waits: `Ready` has the reason.
     at: &'static str,
     refused: fn(&mut World),
     passes: fn(&mut World),
@@ -111,7 +112,7 @@ pub const SCENARIOS: &[Scenario] = &[
             world.partner("acme", &format!("{ADMINS}guests: {{maxDuration: 24h}}"));
             world.member("new", "GuestUser", "expiresAt: '2027-02-01T00:00:00Z'");
         },
-        // Who is there already is capped, not refused.
+        // An existing guest gets an earlier end, and is not refused.
         |world| {
             world.member("new", "GuestUser", "expiresAt: '2027-02-01T00:00:00Z'");
             world.settle();
@@ -189,7 +190,7 @@ fn adopted(world: &mut World) {
     new_is_a_user(world, "Unmarked", true);
 }
 
-/// An identity without a mark of ours, as a backend with people of its own would show it.
+/// An identity without an ownership mark, as a backend with its own people would return it.
 fn stranger(world: &mut World, address: &str) {
     let bob = world.record("bob").unwrap();
     let address = email(address);
@@ -203,7 +204,7 @@ fn stranger(world: &mut World, address: &str) {
     world.mirror.set_guest(&address, Some(stranger));
 }
 
-/// An older object than those that are there.
+/// Acts at a time before that of all existing objects.
 fn before_all(world: &mut World, act: impl FnOnce(&mut World)) {
     let now = world.now;
     world.now -= SignedDuration::from_hours(24);
@@ -235,7 +236,7 @@ fn from(address: &str) -> String {
     format!("email: {address}\ninvitedBy: alice@host.example\n")
 }
 
-/// Everybody Active, and instagram shared.
+/// All guests are Active, and instagram is shared.
 fn shared() -> World {
     let mut world = World::acme();
     world.share("instagram", "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]");

@@ -1,6 +1,6 @@
-//! Every rule at every stage that enforces it: a spec that it refuses, and one at the edge that it lets through. One table of manifests
-//! goes through the API server, `guestlist check` and the reconcile; what only the directory knows is tried in the
-//! reconcile. A reason that has no pair at one of its stages fails here.
+//! Every rule at every stage that enforces it: a spec that it refuses, and one at its limit that it accepts. One table
+//! of manifests goes through the API server, `guestlist check` and the reconcile. Rules that need the directory are
+//! tested in the reconcile. A reason without a pair at one of its stages fails here.
 
 mod check;
 mod complete;

@@ -1,11 +1,11 @@
-//! The table: a world of manifests in order, and for each rule the changes in one place that it refuses, each beside the
-//! nearest change that it lets through. All stages are asked with the same lines.
+//! The table: valid manifests, and for each rule a change in one place that the rule refuses, beside the nearest change
+//! that it accepts. All stages use the same lines.
 
 use guestlist::cache::Kind;
 use guestlist::domain::Reason;
 use guestlist::validation::{ReasonGroup, entry};
 
-/// The world that each pair changes in one place: `find` → what takes its place.
+/// The manifests that each pair changes in one place: `find` is replaced.
 pub const WORLD: &str = r#"
 apiVersion: guestlist.dev/v1alpha1
 kind: LocalPartner
@@ -85,14 +85,14 @@ spec:
   sharedBy: alice@host.example
 "#;
 
-/// What the platform team says of it.
+/// The workspace policy of the platform team.
 pub const POLICY: &str = r#"
 domains: [host.example, eu.corp.example]
 tenants: [{namespace: partners, hostAdmins: ["*@host.example", "*@agency.example", "*@third.example"]}]
 mailInterval: 0s
 "#;
 
-/// Who asks.
+/// The objects that a rule needs, and so the stages that enforce it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// One object decides: the API server, `check` and the reconcile.
@@ -103,7 +103,7 @@ pub enum Asked {
     Changed,
 }
 
-/// A rule, a change that it refuses, and the nearest one that it lets through.
+/// A rule, a change that it refuses, and the nearest change that it accepts.
 #[derive(Debug)]
 pub struct Pair {
     pub reason: Reason,
@@ -116,7 +116,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The world with something in the place of what is changed.
+    /// The manifests with a replacement in the changed place.
     #[track_caller]
     pub fn world(&self, instead: &str) -> String {
         assert_eq!(WORLD.matches(self.find).count(), 1, "{self:?}: this does not stand in the world once");
@@ -134,7 +134,7 @@ impl Pair {
         (kind, words.next().unwrap(), words.next().unwrap())
     }
 
-    /// Whether it is waited for, rather than refused.
+    /// Whether the object waits, rather than being refused.
     pub fn waits(&self) -> bool {
         entry(self.reason).sort == ReasonGroup::WaitingRule
     }

@@ -1,5 +1,5 @@
-//! Enforcement by the reconcile, which is the final authority: the same manifests in a world with a directory, where everybody
-//! who is invited joins and turns MFA on.
+//! Enforcement by the reconcile, which is the final authority: the same manifests with a directory in which all invited
+//! guests join and enrol MFA.
 
 use guestlist::cache::Kind;
 use guestlist::directory::Import;
@@ -10,7 +10,7 @@ use guestlist::workspace_policy::WorkspacePolicy;
 use super::pairs::{Asked, PAIRS, POLICY, Pair, WORLD};
 use crate::support::in_memory::{World, email};
 
-/// A world of these manifests at rest, where everybody followed his invitation.
+/// The converged environment of these manifests, in which all guests accepted their invitations.
 fn settled(manifests: &str) -> World {
     let mut world = World::new();
     world.workspace = WorkspacePolicy::parse(POLICY).unwrap();
@@ -31,7 +31,7 @@ fn settled(manifests: &str) -> World {
 }
 
 fn rest(world: &mut World) {
-    // Who is invited by a Guest Admin waits for him: three rounds are one more than the world needs.
+    // A guest of a Guest Admin waits for that Guest Admin: three rounds are one more than the environment needs.
     for _ in 0..3 {
         world.settle();
         let invited: Vec<_> = world

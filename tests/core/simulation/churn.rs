@@ -1,5 +1,6 @@
-//! Objects that go and come in every way at once: deleted, stripped and deleted, made anew, restored from a backup, seen by
-//! a process that starts on an old list. In the end the access is what is declared then, and nothing moves.
+//! Objects that vanish and reappear in every way at once: deleted, deleted without their finalizer, created again, or
+//! restored from a backup. A process may also start with an old list. In the end the access matches the declared
+//! objects, and nothing changes.
 
 use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
@@ -22,14 +23,14 @@ pub fn vanish(sim: &mut Sim, kind: Kind, name: &str) {
     happen(sim, Edit::Vanish(key(kind, name)));
 }
 
-/// An object of the walk is made, if it is not there.
+/// Creates an object of the walk, if it does not exist.
 pub fn making(kind: Kind, name: &str) -> Edit {
     let all = walk::objects();
     let (_, _, spec) = all.into_iter().find(|(k, n, _)| *k == kind && *n == name).unwrap();
     Edit::Create(key(kind, name), spec)
 }
 
-/// Everything comes back under other UIDs.
+/// Restores all objects with other UIDs.
 pub fn restoring(sim: &Sim) -> Vec<Edit> {
     let stored = sim.server.objects();
     let gone = stored.keys().cloned().map(Edit::Vanish);

@@ -1,5 +1,5 @@
-//! Drives the engine against a server and a directory in memory. One thread, one clock, one seed: what is delivered and
-//! done next is drawn, and every run can be replayed. Faults fall on a call of choice.
+//! Drives the engine with a server and a directory in memory. One thread, one clock and one seed select the next
+//! delivery and the next task, so every run can be replayed. A test can inject a fault at any call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -32,17 +32,17 @@ domains: [host.example]
 tenants: [{namespace: partners, hostAdmins: ["*@host.example"]}]
 mailInterval: 10m
 "#;
-/// What is due within this time is waited for: back-offs and counts are shorter, what people wait for is longer.
+/// The driver waits for timers within this time: back-offs and counts are shorter, the waits of people are longer.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(150);
-/// More than any run takes: who is not at rest by then never is.
+/// The limit of steps in a run. A run that has not converged by then never does.
 const MOST_STEPS: usize = 20_000;
-/// More steps than any test takes: an endless loop fails within seconds.
+/// The limit of steps in a test: an endless loop fails within seconds.
 const MOST_STEPS_IN_ALL: usize = 200_000;
 
-/// The number of tasks at once.
+/// The number of concurrent tasks.
 const WORKERS: usize = 4;
 
-/// What goes wrong with one call.
+/// The fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Trouble {
     CrashBefore,
@@ -53,7 +53,7 @@ pub enum Trouble {
     Conflict,
     Busy,
     Error,
-    /// The call succeeds, and then the term ends: another process leads soon.
+    /// The call succeeds, and then the term ends: another process becomes the leader soon.
     TermEnds,
 }
 
@@ -71,11 +71,11 @@ pub const TROUBLES: [Trouble; 8] = [
 pub struct Running {
     pub about: TaskSubject,
     pub task: Task,
-    /// The newest version of what decides, that the engine knew when it planned this.
+    /// The newest relevant version that the engine knew for this plan.
     pub seen: u64,
     /// The index of the outside facts that the engine knew.
     pub outside: usize,
-    /// The objects as the engine knew them, if the operation grants something.
+    /// The objects in the engine's cache, if the operation grants something.
     pub known: Objects,
 }
 
@@ -88,61 +88,61 @@ pub struct Sim {
     pub sweeper: GarbageCollector,
     /// The workspace policy of the next process.
     pub policy: String,
-    /// What goes wrong, and at which call.
+    /// The fault, and the number of its call.
     pub trouble: Option<(usize, Trouble)>,
     /// Addresses whose directory calls all fail.
     pub cursed: Vec<Email>,
     /// The message with which the directory refuses these calls for good. `None`: it does not answer them.
     pub refuses: Option<String>,
-    /// The directory takes no other write either.
+    /// The directory refuses all other writes, too.
     pub takes_nothing: bool,
-    /// Only those of them that give.
+    /// Only calls that grant access are affected.
     pub only_gives: bool,
-    /// Addresses to which no mail goes out.
+    /// Addresses that receive no mail.
     pub mailless: Vec<Email>,
     /// The term is over: only writes that revoke access are allowed.
     pub lapsed: bool,
     /// The number of tasks after which another process leads.
     pub successor: Option<usize>,
-    /// How many guests were looked up one by one before the directory was read.
+    /// The number of single reads of guests before the directory was read in full.
     pub looks: usize,
     /// Plans may panic.
     pub planners_panic: bool,
-    /// Every call that the operator made.
+    /// Every call of the operator.
     pub calls: Vec<String>,
-    /// Every operation that was done, for which object and why.
+    /// Every completed operation, with its object and its reason.
     pub done: Vec<String>,
-    /// Records that came to be or came alive again.
+    /// The number of created or revived records.
     pub creations: usize,
-    /// Mails that went out, and when.
+    /// The number of sent mails.
     pub mails: usize,
     pub sent: Vec<Timestamp>,
-    /// Records that were live and are not any more.
+    /// The number of live records that were deactivated.
     pub deactivations: usize,
-    /// Records that went for good.
+    /// The number of purged records.
     pub destructions: usize,
-    /// New access must be allowed by what is declared now, not only by what could be known.
+    /// New access must be allowed by the present declarations, not only by those that the operator could know.
     pub strict: bool,
-    /// Random worlds have checks of their own.
+    /// The checks of random environments.
     pub watch: Option<Watch>,
     /// Planted bugs: an executor that replaces operations, and a fault of the object store.
     pub executor: Option<fn(&Operation) -> Option<Operation>>,
-    /// The operator reads other objects than are stored.
+    /// A change to the objects that the operator reads.
     pub reader: Option<fn(Kind, &mut Value)>,
     pub store_bug: Option<StoreBug>,
-    /// The versions that this process wrote, as the answers told it.
+    /// The versions that this process wrote, according to the answers.
     pub own: BTreeSet<u64>,
     /// The number of steps so far.
     pub steps: usize,
-    /// The guests whose MFA the directory cannot tell, and since when.
+    /// The guests whose MFA the directory cannot tell, and the instant since which this is so.
     pub unknown_mfa: BTreeMap<Email, Timestamp>,
-    /// The kinds whose watches deliver nothing for now.
+    /// The kinds whose watches currently deliver nothing.
     pub silent: Vec<Kind>,
-    /// When the present process began.
+    /// The start of the present process.
     pub started: Timestamp,
-    /// The process that led before and still works.
+    /// The former leader, which is still running.
     pub former: Option<Box<Former>>,
-    /// The former leader does the present step.
+    /// The former leader makes the present step.
     pub is_former: bool,
     pub(super) running: Vec<Running>,
     pub(super) places: BTreeMap<Kind, usize>,
@@ -166,7 +166,7 @@ fn engine(planner: Planner, sweeper: GarbageCollector, policy: &str) -> Engine {
 }
 
 impl Sim {
-    /// Alice owns `instagram` and `newsletter`. Seed 0 takes everything in the order in which it came.
+    /// Alice owns `instagram` and `newsletter`. Seed 0 processes everything in its order of arrival.
     pub fn new(seed: u64) -> Self {
         let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
         let alice = email("alice@host.example");
@@ -226,18 +226,18 @@ impl Sim {
 
     // --- the operator's life
 
-    /// A new process: an empty memory, and lists of what there is now.
+    /// Starts a new process with empty caches and current lists.
     pub fn restart(&mut self) {
         self.restart_at(self.server.version);
     }
 
-    /// A new process whose lists are as old as this version.
+    /// Starts a new process with lists of this version.
     pub fn restart_at(&mut self, version: u64) {
         self.begin_at(version);
         self.load();
     }
 
-    /// A new process whose reading of the directory has begun, and goes on.
+    /// Starts a new process whose read of the directory is still in progress.
     pub fn restart_unread(&mut self) {
         self.begin_at(self.server.version);
         self.engine.handle(Input::Loading, self.now);
@@ -263,7 +263,7 @@ impl Sim {
         }
     }
 
-    /// A complete list of a kind, as it was at a version; the watch goes on from there.
+    /// A complete list of a kind at a version; the watch continues from there.
     pub fn list_at(&mut self, kind: Kind, version: u64) {
         let all = self.server.at(version);
         let mut objects: Vec<_> =
@@ -280,7 +280,7 @@ impl Sim {
         self.engine.handle(Input::Listed { kind, objects, frontier: version }, self.now);
     }
 
-    /// An object as the operator reads it.
+    /// An object in the operator's form.
     pub(super) fn read(&self, kind: Kind, object: &Value) -> Object {
         let Some(reader) = self.reader else { return read(kind, object) };
         let mut other = object.clone();
@@ -296,7 +296,7 @@ impl Sim {
         self.engine.handle(Input::Loaded(Box::new(load)), self.now);
     }
 
-    /// Until nothing is left to do but to wait for people.
+    /// Runs until only people can cause further work.
     pub fn settle(&mut self) {
         for _ in 0..MOST_STEPS {
             if self.step() {
@@ -314,20 +314,20 @@ impl Sim {
         &self.calls[self.calls.len().saturating_sub(12)..]
     }
 
-    /// Later by so many hours, then at rest again.
+    /// Advances the time by a number of hours, then converges again.
     pub fn later(&mut self, hours: i64) {
         self.now += SignedDuration::from_hours(hours);
         self.settle();
     }
 
-    /// Only so far.
+    /// Runs a number of steps.
     pub fn steps(&mut self, count: usize) {
         for _ in 0..count {
             self.step();
         }
     }
 
-    /// One thing happens. Whether there was any.
+    /// Runs one step. Returns whether there was one.
     pub fn step(&mut self) -> bool {
         self.steps += 1;
         assert!(self.steps < MOST_STEPS_IN_ALL, "a loop: {:#?}", self.last_calls());
@@ -386,7 +386,7 @@ impl Sim {
         assert!(self.planners_panic || self.engine.planner_panics() == 0, "{:?}", self.engine.health.panicking);
     }
 
-    /// MFA that the directory cannot tell gives nothing.
+    /// MFA that the directory cannot tell grants nothing.
     fn gives_nothing_to_unknown_mfa(&self, steps: &[Step]) {
         for step in steps {
             let Operation::Grant { guest, .. } = &step.operation else { continue };
@@ -398,8 +398,8 @@ impl Sim {
         }
     }
 
-    /// The newest version of whatever decides what a task gives, as far as the operator knew it. Its view has to be the
-    /// world's at that version or a later one, not a mixture of times.
+    /// The newest version of the objects that decide about a task's grants, as far as the operator knew it. The
+    /// operator must know the state of that version or a later one, not a mixture.
     fn newest(&self, key: &ObjectRef, task: &Task) -> u64 {
         if key.is_garbage_collection() {
             return self.delivered();
@@ -433,7 +433,7 @@ impl Sim {
         Kind::ALL.into_iter().map(of).min().unwrap_or_default()
     }
 
-    /// The objects as the engine knows them.
+    /// The objects in the engine's cache.
     fn known(&self, task: &Task) -> Objects {
         if self.watch.is_none() || !matches!(task, Task::Execute { .. }) {
             return Objects::new();
@@ -456,7 +456,7 @@ impl Sim {
         usize::try_from(self.random % below as u64).unwrap()
     }
 
-    // --- what it is told
+    // --- deliveries to the operator
 
     fn next_event(&self, kind: Kind) -> Option<usize> {
         let place = self.places[&kind];
@@ -495,7 +495,7 @@ impl Sim {
         self.engine.handle(input, self.now);
     }
 
-    /// A watch loses whatever it would have told.
+    /// A watch loses its pending events.
     pub fn lose_events(&mut self) {
         for kind in Kind::ALL {
             self.places.insert(kind, self.server.history.len());
@@ -508,7 +508,7 @@ impl Sim {
         }
     }
 
-    /// Notes a change in the directory that the operator will receive.
+    /// Records a change in the directory that the operator will receive.
     pub fn is_changed(&mut self, changed: Changed) {
         if let Some(former) = &mut self.former {
             former.changed.insert(changed.clone());
@@ -533,7 +533,7 @@ impl Sim {
         self.engine.handle(Input::Observed(now), self.now);
     }
 
-    // --- what people do
+    // --- acts of people
 
     pub fn create(&mut self, kind: Kind, name: &str, spec: Value) {
         self.server.create(&key(kind, name), spec, self.now);
@@ -547,13 +547,13 @@ impl Sim {
         self.server.delete(&key(kind, name), None, self.now).unwrap();
     }
 
-    /// Something that a guest or the workspace does in the directory.
+    /// An act of a guest or of the workspace in the directory.
     pub fn play<T>(&mut self, changed: Changed, act: impl FnOnce(&mut Store, Timestamp) -> Result<T, Error>) {
         act(&mut self.directory.0.lock().unwrap(), self.now).unwrap();
         self.changed.insert(changed);
     }
 
-    // --- what there is to see
+    // --- observations
 
     pub fn everything(&self) -> Snapshot {
         let mut all = self.directory.0.lock().unwrap().everything().unwrap();
@@ -570,14 +570,14 @@ impl Sim {
         guest
     }
 
-    /// Leaves out of a record what the directory cannot tell.
+    /// Removes facts from a record that the directory cannot tell.
     pub fn hide_mfa(&self, guest: &mut GuestRecord) {
         if self.unknown_mfa.contains_key(&guest.address) {
             guest.mfa = MfaRecord::Unknown;
         }
     }
 
-    /// Who can use what now, as the directory says it: (membership, account) → role.
+    /// The effective access, according to the directory: (membership, account) → role.
     pub fn effective(&self) -> rules::Access {
         rules::effective(&self.everything(), self.now)
     }

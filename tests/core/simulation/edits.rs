@@ -40,7 +40,7 @@ fn is_possible(sim: &Sim, edit: &Edit) -> bool {
     }
 }
 
-/// Does an edit. Skips one that is impossible, such as an acceptance without an invitation.
+/// Applies an edit. Skips an impossible one, such as an acceptance without an invitation.
 pub fn happen(sim: &mut Sim, edit: Edit) {
     if !is_possible(sim, &edit) {
         return;
@@ -124,7 +124,7 @@ pub fn happen(sim: &mut Sim, edit: Edit) {
     note(sim, None);
 }
 
-/// Notes the outside facts. `policy`: it is another one from now on.
+/// Records the outside facts. `policy`: the new policy, if it changes.
 fn note(sim: &mut Sim, policy: Option<&Value>) {
     let all = sim.everything();
     if let Some(watch) = &mut sim.watch {
@@ -140,7 +140,7 @@ fn is_corrected(sim: &mut Sim) {
     }
 }
 
-/// An administrator changes a record, as far as the directory takes it.
+/// An administrator changes a record, as far as the directory accepts it.
 fn tamper(sim: &mut Sim, operation: &Operation) {
     let all = sim.everything();
     let Some(record) = all.guests.iter().find(|guest| Some(&guest.id) == operation.guest()) else { return };

@@ -1,4 +1,5 @@
-//! A directory that can be read but takes no operation: nobody is told that it reflects what is declared.
+//! A directory that can be read but accepts no operation: no status claims that the directory matches the declared
+//! objects.
 
 use futures::executor::block_on;
 use guestlist::cache::Kind;
@@ -10,7 +11,7 @@ use serde_json::json;
 use super::driver::{Sim, email, key};
 use super::walk;
 
-/// Some time passes; what falls due in it is done.
+/// Some time passes, and due work is done.
 pub fn wait(sim: &mut Sim, time: SignedDuration) {
     let (until, mut steps) = (sim.now + time, 0);
     loop {
@@ -27,7 +28,7 @@ pub fn wait(sim: &mut Sim, time: SignedDuration) {
     sim.now = until;
 }
 
-/// What Ready says, and why.
+/// The status and the reason of an object's Ready condition.
 pub fn ready(sim: &Sim, kind: Kind, name: &str) -> (String, String) {
     let conditions = sim.status(kind, name)["conditions"].as_array().unwrap();
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap();
@@ -37,7 +38,7 @@ pub fn ready(sim: &Sim, kind: Kind, name: &str) -> (String, String) {
 
 const ALL: [(Kind, &str); 3] = [(Partner, "acme"), (Membership, "bob"), (Share, "instagram")];
 
-/// Nobody waits for the directory any more.
+/// No object waits for the directory.
 fn all_is_well(sim: &mut Sim) {
     for (kind, name) in ALL {
         assert_eq!(ready(sim, kind, name).0, "True", "{name}");
@@ -128,7 +129,7 @@ fn a_failure_that_is_soon_over_writes_no_status() {
     assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
 }
 
-/// Bob is owed the newsletter, and cannot be given it.
+/// The newsletter is due for Bob, but the directory refuses the grant.
 fn owed() -> Sim {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
@@ -187,7 +188,7 @@ fn late_lease_renewal_of_any_length_delays_no_later_work() {
     let both = json!([{"name": "bob", "propagatedBy": "carol"}, {"name": "dave", "propagatedBy": "carol"}]);
     sim.edit(Share, "instagram", json!({"guestUsers": both}));
     for second in 0..60 {
-        // Each edit touches them all again.
+        // Each edit queues all of them again.
         sim.edit(Partner, "acme", json!({"displayName": format!("Acme {second}")}));
         wait(&mut sim, SignedDuration::from_secs(1));
     }
@@ -222,7 +223,8 @@ fn unsendable_mail_affects_only_its_guest() {
     wait(&mut sim, SignedDuration::from_millis(1));
     let held = block_on(sim.directory.guest(&email("bob@acme.example"))).unwrap().unwrap();
     assert_eq!(held.display_name, "Robert", "all else goes on");
-    // The directory takes nothing of him for a while: that is said of it, and no more once it is over, though he has no mail yet.
+    // The directory refuses all writes of Bob's record for a while. The status reports that, and stops when it is over,
+    // although the mail is still pending.
     sim.cursed = vec![email("bob@acme.example")];
     sim.edit(Membership, "bob", json!({"displayName": "Bob"}));
     wait(&mut sim, SignedDuration::from_mins(10));

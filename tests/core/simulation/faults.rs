@@ -1,6 +1,5 @@
-//! A fault at every call of a walk from nothing to nothing: the process dies before it or after it, the answer is lost,
-//! somebody else was faster, the other side is busy or fails. The end is the same, and nobody is created or written to
-//! twice.
+//! A fault at every call of a whole lifecycle: the process dies before or after the call, the answer is lost, another
+//! writer was faster, or the other side is busy or fails. The end is the same, and nobody is created or mailed twice.
 
 use guestlist::cache::Kind::{Membership, Partner, Share};
 use serde_json::json;
@@ -31,12 +30,12 @@ fn run(seed: u64, trouble: Option<(usize, Trouble)>, scenario: fn(&mut Sim)) -> 
     sim
 }
 
-/// What must not happen twice.
+/// The effects that must not happen twice.
 fn counted(sim: &Sim) -> [usize; 4] {
     [sim.creations, sim.mails, sim.deactivations, sim.destructions]
 }
 
-/// Until nothing is left of anybody.
+/// Runs until all records are purged.
 fn purging(sim: &mut Sim) {
     gone(sim);
     for _ in 0..5 {
@@ -44,7 +43,7 @@ fn purging(sim: &mut Sim) {
     }
 }
 
-/// Everybody has left, and their time has come.
+/// All guests have left, and their records are due to be purged.
 fn gone(sim: &mut Sim) {
     walk::begin(sim);
     sim.delete(Partner, "acme");
@@ -52,7 +51,7 @@ fn gone(sim: &mut Sim) {
     sim.later(24);
 }
 
-/// A fault at every call that a scenario makes after its beginning.
+/// A fault at every call of a scenario after its beginning.
 fn fault_at_every_call(beginning: usize, scenario: fn(&mut Sim)) {
     let golden = run(0, None, scenario);
     let end = walk::end(&golden);

@@ -1,4 +1,5 @@
-//! The sweep in the engine: it runs without any object, keeps its pace over restarts, and takes no old view for the truth.
+//! Garbage collection in the engine: it runs without any object, keeps its rate across restarts, and does not act on a
+//! stale view.
 
 use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
@@ -18,7 +19,7 @@ fn member(name: &str) -> Value {
     })
 }
 
-/// So many Guest Admins of acme, with one account each.
+/// A number of Guest Admins of acme, with one account each.
 fn crowd(sim: &mut Sim, count: usize) {
     sim.create(Partner, "acme", json!({"hostAdmins": ["alice@host.example"], "deletion": "Cascade"}));
     let share = json!({"partnerRef": {"name": "acme"}, "account": "instagram", "sharedBy": "alice@host.example"});
@@ -33,7 +34,7 @@ fn crowd(sim: &mut Sim, count: usize) {
     assert_eq!(sim.effective().len(), count);
 }
 
-/// Somebody strips the finalizer and deletes.
+/// An administrator removes the finalizer and deletes the object.
 fn vanish(sim: &mut Sim, kind: Kind, name: &str) {
     sim.server
         .patch(
@@ -66,7 +67,8 @@ fn restarts_never_speed_up_purges_and_all_are_purged_in_the_end() {
                 counts.push(sim.destructions);
             }
         }
-        // Of six, a quarter is two; then of what is left. Nothing settles the clock on the hour, so look between.
+        // A quarter of six is two; then a quarter of the rest. The checks fall between the hours, because the clock has
+        // no fixed phase.
         assert!(counts.windows(2).all(|pair| pair[1] - pair[0] <= 2), "{counts:?}");
         sim.later(1);
         sim.later(1);
@@ -161,7 +163,7 @@ fn a_list_that_lags_makes_nobody_an_orphan() {
         walk::join(&mut sim, &["late"]);
         sim.settle();
         let effective = sim.effective();
-        // The view stays as it was: no event comes for a while.
+        // The view stays the same: no event comes for a while.
         sim.restart_at(old);
         for _ in 0..40 {
             sim.now += SignedDuration::from_secs(5);
@@ -224,7 +226,7 @@ fn adopted_guest_is_never_purged() {
         guest.grants.clear();
         guest
     });
-    // No directory of ours comes to hold this; should one ever, it is left alone.
+    // No directory of guestlist reaches this state. If one ever does, the record stays unchanged.
     sim.engine.mirror.set_guest(&bob, adopted);
     sim.now += SignedDuration::from_hours(48);
     let calls = sim.calls.len();

@@ -38,7 +38,7 @@ fn invite(sim: &mut Sim, name: &str, partner: &str) {
     sim.create(Membership, name, spec);
 }
 
-/// Every other guest is of another partner: both are of one namespace.
+/// Every other guest belongs to another partner; both partners are in the same namespace.
 fn invite_all(sim: &mut Sim) {
     for (number, name) in GUESTS.into_iter().enumerate() {
         invite(sim, name, ["acme", "beta"][number % 2]);
@@ -63,7 +63,7 @@ fn waiting_invitations_go_out_in_the_order_of_waiting() {
             assert_eq!(ready(&sim, Membership, name), ("False".to_owned(), "InvitationLimit".to_owned()));
             assert_eq!(sim.state(name), "Pending");
         }
-        // Nothing is written, and nobody is planned, before the hour is over.
+        // Before the hour is over, nothing is written and nothing is planned.
         let (version, calls) = (sim.server.version, sim.calls.len());
         wait(&mut sim, SignedDuration::from_mins(59));
         assert_eq!((sim.server.version, sim.calls.len()), (version, calls), "hour {hour}");
@@ -85,7 +85,7 @@ fn invitation_limit_holds_in_any_order_with_failing_calls() {
                 sim.restart();
             }
             if hour == 1 {
-                // A name is no way around it, and a deletion makes no room.
+                // A new name does not circumvent the limit, and a deletion does not free capacity.
                 sim.delete(Membership, "abe");
                 sim.settle();
                 invite(&mut sim, "abraham", "beta");

@@ -1,5 +1,5 @@
-//! A line to the operator's own performer: each of its calls is asked for and answered in turn, so that one thread, one clock
-//! and one seed decide what comes of it.
+//! A connection to the operator's own executor: the test answers each of its calls in turn, so that one thread, one
+//! clock and one seed decide the result.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ use guestlist::util::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-/// What the performer asks for.
+/// A call of the executor.
 pub enum Ask {
     Get(ObjectRef),
     Patch(ObjectRef, PatchTarget, Value),
@@ -36,7 +36,7 @@ pub enum Ask {
     TakesWrites,
 }
 
-/// What it is told.
+/// The answer to a call.
 pub enum Answer {
     Object(Result<Object, Failure>),
     Left(Result<Option<Object>, Failure>),
@@ -64,7 +64,7 @@ impl Line {
     }
 }
 
-/// A task that the performer is at.
+/// A task in progress.
 pub struct Call {
     line: Line,
     work: Pin<Box<dyn Future<Output = TaskOutcome>>>,
@@ -72,7 +72,7 @@ pub struct Call {
 }
 
 thread_local! {
-    /// The deadlines of calls need a timer; no time passes while they wait for us.
+    /// The deadlines of calls need a timer; no time passes while a call waits for its answer.
     static RUNTIME: tokio::runtime::Runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
 }
@@ -80,7 +80,7 @@ thread_local! {
 /// The length of a term.
 const TERM: Duration = Duration::from_secs(3600);
 
-/// How a task goes on.
+/// The next state of a task.
 pub enum Next {
     Asks(Ask),
     Done(TaskOutcome),
@@ -104,12 +104,12 @@ impl Call {
         Self { line, work: Box::pin(async move { performer.run(about, task).await }), is_over }
     }
 
-    /// The term is over from now on.
+    /// Ends the term.
     pub fn end_term(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
-    /// Goes on with what was answered, until it asks for more or is done.
+    /// Continues with an answer, until the next call or the end of the task.
     pub fn go_on(&mut self, answer: Option<Answer>) -> Next {
         self.line.0.lock().unwrap().answer = answer;
         RUNTIME.with(|runtime| {
@@ -161,7 +161,7 @@ impl ObjectStore for Line {
     }
 }
 
-/// What the performer never asks a directory for.
+/// The methods of a directory that the executor never calls.
 macro_rules! never {
     ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         $(fn $name<'a>(&'a self, $($argument: $type),*) -> BoxFuture<'a, Result<$answer, Error>> {

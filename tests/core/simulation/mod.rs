@@ -1,5 +1,6 @@
-//! The operator's engine, whole, in a world in memory: whatever order things come in, wherever a call goes wrong or the
-//! process dies, it ends where the declared world says, without access that was not allowed on the way, and then rests.
+//! The whole engine of the operator in a simulated environment. In any order of deliveries, with faults and crashes, it
+//! reaches the state of the declared objects. It never grants access that was not allowed on the way, and then it stops
+//! writing.
 mod churn;
 mod driver;
 mod edits;

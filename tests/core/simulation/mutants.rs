@@ -1,4 +1,4 @@
-//! Planners that are wrong on purpose. Each is caught by the walk; one that is not would mean that the walk looks away.
+//! Planners with deliberate bugs. The walk catches each; one that it misses shows a gap in its checks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::driver::{Sim, email};
 use super::walk;
 
-/// Through all that the walk has, with a look after each step.
+/// Runs the whole walk, with a check after each step.
 fn survives(planner: Planner) -> Result<(), String> {
     let walked = catch_unwind(AssertUnwindSafe(|| {
         let mut sim = Sim::new(0);

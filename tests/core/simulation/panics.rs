@@ -1,4 +1,5 @@
-//! Plans and tasks that panic: no key is lost, all others go on, and what the object should have comes once the fault is gone.
+//! Plans and tasks that panic: no key is lost, all others continue, and the object reaches its state after the fault is
+//! gone.
 
 use std::cell::RefCell;
 
@@ -89,13 +90,13 @@ fn object_deleted_while_its_plan_panics_is_forgotten() {
     sim.create(Partner, "spare", json!({"hostAdmins": ["alice@host.example"]}));
     wait(&mut sim, SignedDuration::from_mins(1));
     assert_eq!(sim.engine.health.notes().len(), 1);
-    // It never got a finalizer, so it is gone at once.
+    // It never had a finalizer, so it is deleted at once.
     sim.delete(Partner, "spare");
     wait(&mut sim, SignedDuration::from_secs(1));
     assert_eq!(sim.engine.health.notes(), [] as [String; 0]);
 }
 
-/// Each call of a walk panics three times in a row, which no single fault shows.
+/// Each call of a walk panics three times in a row, which a single fault does not show.
 #[test]
 fn task_that_panicked_repeatedly_completes_afterwards() {
     let calls = {

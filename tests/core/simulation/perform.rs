@@ -1,5 +1,5 @@
-//! Does the engine's tasks with the operator's own performer, on the server and the directory in memory, with the trouble that
-//! a test asked for, and checks the rules after every operation.
+//! Runs the engine's tasks with the operator's own executor, on the server and the directory in memory. It injects the
+//! test's faults, and checks the rules after every operation.
 
 use std::sync::Arc;
 
@@ -26,12 +26,12 @@ use super::worlds::planted::StoreBug;
 use crate::support::amended;
 use crate::support::worlds::Objects;
 
-/// More calls than any task makes: a task with more is an endless loop.
+/// The limit of calls in a task, to detect endless loops.
 const MOST_CALLS: usize = 500;
-/// The number of tasks that the process still begins after its term, before another process leads.
+/// The number of tasks that the process still starts after its term, before another process becomes the leader.
 const TASKS_AFTER_TERM: usize = 3;
 
-/// Why a task does not come to its end.
+/// The reason why a task does not finish.
 enum Broken {
     /// The process died.
     Crash,
@@ -39,14 +39,14 @@ enum Broken {
     Panic,
 }
 
-/// An operation, for which object and why. What is given is one line an account: two shares that are new get their finalizers
-/// one after the other, and what they give is then given in one operation or in two.
+/// An operation with its object and its reason. A grant has one line for each account: two new shares get their
+/// finalizers one after the other, so their grants come in one operation or in two.
 pub fn lines(key: &ObjectRef, step: &Step) -> Vec<String> {
     if let Operation::Grant { grants, .. } = &step.operation {
         return grants.iter().map(|grant| format!("{key}: give {grant:?}")).collect();
     }
-    // What was made anew and has no finalizer yet is gone as soon as a cascade deletes it: its guest is then ended by the partner
-    // instead of by himself.
+    // A cascade deletes a newly created object without a finalizer at once. Then the partner ends its guest, instead of
+    // the membership.
     if step.reason == Reason::Terminating && step.operation.guest().is_some() {
         return vec![format!("{:?}: {}", step.operation, step.message)];
     }
@@ -64,7 +64,7 @@ fn told(running: &Running, operation: &Operation) -> Vec<String> {
 }
 
 impl Sim {
-    /// Does a task that was not left to chance.
+    /// Runs a task immediately, without random choices.
     pub fn perform_now(&mut self, key: ObjectRef, task: Task) {
         let about = TaskSubject::of(&self.engine.index, &key);
         self.perform(Running { about, task, seen: 0, outside: 0, known: Objects::new() });
@@ -75,14 +75,14 @@ impl Sim {
         assert!(rest.is_none(), "a task that never ends: {:#?}", self.last_calls());
     }
 
-    /// Begins a task and makes this number of its calls. `None`: the task is over.
+    /// Starts a task and makes this number of its calls. `None`: the task is over.
     pub fn begin_calls(&mut self, running: Running, calls: usize) -> Option<UnderWay> {
         let mut call = Call::begin(running.about.clone(), running.task.clone(), self.now, self.epoch);
         let next = self.next(&mut call, None);
         self.make_calls(running, call, next, calls)
     }
 
-    /// Makes the call that is under way, which was sent within the term, and those that follow it.
+    /// Completes the call in progress, which was sent within the term, and makes the following calls.
     pub fn go_on(&mut self, running: Running, mut call: Call, ask: Ask) {
         let lapsed = std::mem::take(&mut self.lapsed);
         let answer = self.answer(&running, ask);
@@ -150,7 +150,7 @@ impl Sim {
                 let object = self.call(format!("get {key}"), |server, _| server.object(&key).cloned().ok_or(404))?;
                 Answer::Object(object.map(|object| self.read(key.kind, &object)))
             }
-            // As the operator's own store of objects does.
+            // As in the operator's own object store.
             Ask::Patch(..) if self.lapsed => Answer::Object(Err(Failure::NotLeading)),
             Ask::Delete(..) if self.lapsed => Answer::Left(Err(Failure::NotLeading)),
             Ask::Patch(key, part, patch) => {
@@ -199,7 +199,7 @@ impl Sim {
         })
     }
 
-    /// Asserts that a write names the version that it was planned on, and a status the generation of that version.
+    /// Asserts that a write names the version that it was planned with, and a status the generation of that version.
     fn is_about_what_it_says(&self, key: &ObjectRef, part: PatchTarget, patch: &Value) {
         let version = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         let version = version.unwrap_or_else(|| panic!("{key} is written without a version: {patch}"));
@@ -213,7 +213,7 @@ impl Sim {
         assert_eq!(Some(observed), generation, "{key} is said to have been seen in another generation");
     }
 
-    /// What goes wrong with the call that is made now.
+    /// The fault of the present call.
     fn trouble(&mut self, what: String) -> Option<Trouble> {
         let number = self.calls.len();
         self.calls.push(what);
@@ -339,7 +339,7 @@ impl Sim {
         if self.store_bug == Some(StoreBug::NoFence) { Epoch(i64::MAX) } else { self.epoch }
     }
 
-    /// What must be true after every operation.
+    /// Checks the invariants after every operation.
     fn look(&mut self, running: &Running, operation: &Operation, before: &Snapshot) {
         let after = self.everything();
         rules::holds_always(&after);

@@ -1,5 +1,5 @@
-//! What `plan --from-cluster` prints is what the operator then does, operation by operation, whatever the order in which it
-//! comes to its objects: with objects on their way out, objects that are gone, cascades, and everything made anew.
+//! The output of `plan --from-cluster` matches the operator's subsequent operations one by one, in any order of
+//! objects. Includes terminating objects, deleted objects, cascades and objects that are created again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -25,7 +25,7 @@ use super::walk;
 use crate::support::dice::Dice;
 use crate::support::worlds::{Edit, specs};
 
-/// A session on this cluster, and on what a directory of this content is after something happened to it.
+/// A session on this cluster, and on a copy of the directory after an event.
 fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> ApplySession {
     let objects = sim.server.objects().iter().map(|(key, object)| read(key.kind, object));
     let owner = sim.engine.owner.clone();
@@ -47,7 +47,7 @@ fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> ApplySe
     }
 }
 
-/// Runs it to its end: what was done, and what is left or went wrong.
+/// Runs a session to its end. Returns the operations, and the remaining work or the error.
 fn run(session: ApplySession) -> (Vec<String>, Result<Vec<String>, String>) {
     let mut said = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -56,7 +56,7 @@ fn run(session: ApplySession) -> (Vec<String>, Result<Vec<String>, String>) {
     (said, end)
 }
 
-/// What a plan of this cluster and this directory prints.
+/// The output of a plan for this cluster and this directory.
 fn foretold(sim: &Sim) -> Vec<String> {
     let now = sim.now;
     let (mut said, end) = run(session(sim, Clock::new(move || now), |_| {}));
@@ -73,7 +73,7 @@ fn operation_conflicting_until_timeout_is_reported_as_not_done() {
     sim.edit(Share, "newsletter", json!({"exclude": [{"name": "bob"}]}));
     sim.settle();
     sim.edit(Share, "newsletter", json!({"exclude": null}));
-    // A second passes each time that somebody asks what time it is: nobody has to wait for the patience to end.
+    // Each read of the clock advances it by a second, so that the session's timeout passes without waiting.
     let (start, asked) = (sim.now, AtomicI64::new(0));
     let clock = Clock::new(move || start + SignedDuration::from_secs(asked.fetch_add(1, Ordering::Relaxed)));
     let after_the_look = |store: &mut Store| assert!(store.set_deleted("newsletter", true).unwrap());
@@ -83,7 +83,7 @@ fn operation_conflicting_until_timeout_is_reported_as_not_done() {
     assert!(problem.contains("GuestMembership partners/bob: ") && problem.contains("changed"), "{problem}");
 }
 
-/// The operator starts, and does what was said; neither more nor less.
+/// Starts the operator, and asserts that it does exactly the planned operations.
 fn does_as_foretold(sim: &mut Sim, what: &str) -> usize {
     let said = foretold(sim);
     sim.done.clear();
@@ -135,7 +135,7 @@ fn operator_after_downtime_matches_the_plan_of_its_cluster() {
                     happen(&mut sim, edit);
                 }
             }
-            // People follow what invitations there are; a mail interval passes.
+            // People accept their invitations, and a mail interval passes.
             sim.now += SignedDuration::from_mins(11);
             done += does_as_foretold(&mut sim, &format!("seed {seed}, round {round}"));
             let invited: Vec<_> = ["bob", "carol", "dave"]
@@ -149,7 +149,7 @@ fn operator_after_downtime_matches_the_plan_of_its_cluster() {
     assert!(done > 1000, "only {done} operations were compared");
 }
 
-/// How something goes.
+/// A variant of an event.
 type Go = fn(&mut Sim);
 
 #[test]

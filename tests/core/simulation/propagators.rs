@@ -1,4 +1,4 @@
-//! When a propagator's membership breaks a rule, the guests behind it lose access at once. When it complies again, they get
+//! When a propagator's membership breaks a rule, its Guest Users lose access at once. When it complies again, they get
 //! access at once.
 
 use guestlist::cache::Kind::{Membership, Partner, Share};
@@ -39,7 +39,7 @@ fn guests_of_a_propagator_follow_changes_of_the_directory() {
     }
 }
 
-/// A rule for new memberships counts again once the propagator's record is gone, with nothing of the specs changed.
+/// A rule for new memberships applies again once the propagator's record is gone, without a change of the specs.
 #[test]
 fn propagator_without_a_record_passes_nothing_on() {
     for seed in 0..20 {
@@ -55,7 +55,7 @@ fn propagator_without_a_record_passes_nothing_on() {
         sim.settle();
         walk::join(&mut sim, &["eve"]);
         sim.edit(Share, "instagram", specs::guest_users(vec![specs::propagated("bob", "eve")]));
-        // Eve stays, though dan invites nobody any longer.
+        // Eve stays, although dan can no longer invite anybody.
         sim.edit(Partner, "acme", json!({"hostAdmins": ["alice@host.example"]}));
         sim.settle();
         let has = |sim: &Sim| sim.effective().contains_key(&("bob".to_owned(), "instagram".to_owned()));

@@ -1,5 +1,5 @@
-//! Who waits for whom, and what it costs: nobody for a neighbour that fails or cannot be read, nothing for one's own
-//! writes, and never without end.
+//! Waits and their cost: no object waits for another that fails or cannot be read, own writes cause no further work,
+//! and every wait ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -37,7 +37,7 @@ fn the_echo_of_our_own_writes_wakes_nobody() {
     let version = sim.server.version;
     sim.settle();
     assert_eq!((PLANNED.load(Ordering::Relaxed) - told, sim.server.version), (planned, version));
-    // Bob, who has a grant to lose and a status to write, and the counts of the partner and two shares.
+    // Bob has a grant to lose and a status to write; the partner and two shares have counts to update.
     assert!(planned < 20, "{planned} plans for one change");
 }
 
@@ -51,7 +51,7 @@ fn a_guest_whose_record_cannot_be_written_delays_nobody() {
     assert_eq!(sim.state("carol"), "Invited");
     assert_eq!(sim.state("dave"), "Invited");
     assert_eq!(failed_operations::ready(&sim, Membership, "bob"), ("False".to_owned(), "DirectoryRefused".to_owned()));
-    // He is tried again every few seconds, not all the time, and what is said of that is said once.
+    // The executor retries every few seconds, not continuously, and reports the failure once.
     let (before, version) = (tries(&sim), sim.server.version);
     failed_operations::wait(&mut sim, jiff::SignedDuration::from_mins(10));
     let tries = tries(&sim) - before;
@@ -74,7 +74,7 @@ fn unreadable_object_delays_no_other_and_is_reported_once() {
     let conditions = sim.status(Membership, "odd")["conditions"].as_array().unwrap();
     assert!(conditions.iter().any(|condition| condition["reason"] == "Unreadable"), "{conditions:?}");
     walk::is_where_the_law_says_of_readable(&sim);
-    // What is stored cannot be compared: a new process says it again, and changes nothing by that.
+    // The stored status cannot be compared: a new process writes it again, which changes nothing.
     let version = sim.server.version;
     sim.restart();
     sim.settle();
@@ -117,7 +117,7 @@ fn unavailable_directory_changes_only_the_status() {
     walk::is_at_rest(&mut sim);
 }
 
-/// Whatever was done, it wants to do it again.
+/// A planner that always repeats its operations.
 fn restless(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     if let (Membership, Some(record)) = (key.kind, world.observed.guests().next()) {
@@ -185,7 +185,7 @@ fn clock_jumping_back_and_forth_sends_no_mail_and_revokes_none() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     let (had, mails, version) = (sim.effective(), sim.mails, sim.server.version);
-    // Within the day: what was purged, mailed, promised for an instant stays where it was.
+    // Within the day: purge times, mail times and announced instants stay the same.
     for hours in [-3, 6, -24, 24, -1, -2] {
         sim.now += jiff::SignedDuration::from_hours(hours);
         for (kind, name) in [(Partner, "acme"), (Membership, "bob"), (Share, "instagram")] {

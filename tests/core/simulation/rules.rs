@@ -1,5 +1,5 @@
-//! A second reading of who may use what, on the stored objects as they are on the wire. It knows no more of the rules
-//! than the walks use, and shares no code with the planner.
+//! A second implementation of the access rules, on the stored objects as JSON. It contains only the rules that the
+//! walks need, and shares no code with the planner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::support::worlds::Objects;
 /// (membership, account) → role.
 pub type Access = BTreeMap<(String, String), ShareRole>;
 
-/// Who can use what, as the directory's own gate says it.
+/// The effective access, by the directory's own check.
 pub fn effective(all: &Snapshot, now: Timestamp) -> Access {
     let mut found = Access::new();
     for guest in &all.guests {
@@ -26,7 +26,7 @@ pub fn effective(all: &Snapshot, now: Timestamp) -> Access {
     found
 }
 
-/// Who may use what, once joined and with MFA on.
+/// The allowed access, for guests that have joined and enrolled MFA.
 pub fn allowed(objects: &Objects) -> Access {
     let mut found = Access::new();
     let of = |kind| objects.iter().filter(move |(key, _)| key.kind == kind);
@@ -77,12 +77,13 @@ fn names<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {
 
 fn is_on(object: &Value) -> bool {
     let deleted = object.pointer("/metadata/deletionTimestamp").is_some();
-    // A partner deleted with Block goes on until it is empty.
+    // A partner deleted with Block stays effective until it is empty.
     let blocks = object["kind"] == "LocalPartner" && object["spec"]["deletion"] != "Cascade";
     (!deleted || blocks) && object["spec"]["suspended"] != true
 }
 
-/// What holds whatever is declared: one live guest an address, and no Guest User above Collaborator.
+/// Invariants that do not depend on the declared objects: one live guest for each address, and no Guest User above
+/// Collaborator.
 pub fn holds_always(all: &Snapshot) {
     let mut addresses = BTreeSet::new();
     for guest in all.guests.iter().filter(|guest| guest.is_live()) {
@@ -94,7 +95,7 @@ pub fn holds_always(all: &Snapshot) {
     }
 }
 
-/// How many records came to be, or came alive again.
+/// The number of created or revived records.
 pub fn came_alive(before: &Snapshot, after: &Snapshot) -> usize {
     let live = |all: &Snapshot| -> BTreeSet<String> {
         let guests = all.guests.iter().filter(|guest| guest.is_live()).map(|guest| guest.id.0.clone());
@@ -104,7 +105,7 @@ pub fn came_alive(before: &Snapshot, after: &Snapshot) -> usize {
     live(after).difference(&live(before)).count()
 }
 
-/// Between two mails to one address there is time, whatever became of the objects and the records.
+/// Two mails to one address are at least this far apart, regardless of objects and records.
 pub fn mails_are_apart(before: &Snapshot, after: &Snapshot, least: SignedDuration) {
     for mail in &after.mails {
         let last = before.mails.iter().find(|last| last.address == mail.address && last.at != mail.at);
@@ -113,13 +114,13 @@ pub fn mails_are_apart(before: &Snapshot, after: &Snapshot, least: SignedDuratio
     }
 }
 
-/// In no hour did a namespace send more mails than that.
+/// A namespace sends at most this many mails in any hour.
 pub fn no_hour_has_more_mails(sent: &[Timestamp], most: usize) {
     let apart = |mails: &[Timestamp]| mails[most].duration_since(mails[0]) >= SignedDuration::from_hours(1);
     assert!(sent.windows(most + 1).all(apart), "more than {most} mails in an hour: {sent:?}");
 }
 
-/// How many records went for good.
+/// The number of purged records.
 pub fn destroyed(before: &Snapshot, after: &Snapshot) -> usize {
     let there = |all: &Snapshot| -> BTreeSet<String> {
         let guests = all.guests.iter().map(|guest| guest.id.0.clone());
@@ -128,7 +129,7 @@ pub fn destroyed(before: &Snapshot, after: &Snapshot) -> usize {
     there(before).difference(&there(after)).count()
 }
 
-/// How many mails went out.
+/// The number of sent mails.
 pub fn mails(before: &Snapshot, after: &Snapshot) -> usize {
     let sent = |all: &Snapshot| -> BTreeMap<String, Option<Timestamp>> {
         all.guests.iter().map(|guest| (guest.address.to_string(), guest.last_mail_at)).collect()
@@ -137,7 +138,7 @@ pub fn mails(before: &Snapshot, after: &Snapshot) -> usize {
     sent(after).iter().filter(|(address, at)| at.is_some() && before.get(*address) != Some(at)).count()
 }
 
-/// Where everything ended: all that is stored on both sides, but for instants and counters.
+/// The final state: everything stored on both sides, without instants and counters.
 pub fn end(objects: &Objects, all: &Snapshot, now: Timestamp) -> Vec<String> {
     let mut lines: Vec<String> = objects
         .iter()
@@ -153,7 +154,7 @@ pub fn end(objects: &Objects, all: &Snapshot, now: Timestamp) -> Vec<String> {
         lines.push(format!(
             "{} {:?} live={} login={} invited={} joined={} {:?} {grants:?}",
             guest.address,
-            // Of who has gone, the record keeps what he was last; it means nothing any more.
+            // The record of a former guest keeps the last role, which has no effect.
             guest.is_live().then_some(guest.role),
             guest.is_live(),
             guest.login.is_enabled(),
@@ -169,7 +170,7 @@ pub fn end(objects: &Objects, all: &Snapshot, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// Instants differ between runs that were delayed; nothing else may.
+/// Removes instants, which differ between delayed runs. Nothing else may differ.
 fn timeless(value: &mut Value) {
     match value {
         Value::String(text) if text.parse::<Timestamp>().is_ok() => *value = Value::from("an instant"),

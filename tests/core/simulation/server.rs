@@ -1,5 +1,5 @@
-//! An API server in memory, as far as an operator can tell: versions, generations, finalizers, merge patches with
-//! preconditions, the status as a subresource, and a history to list and watch from.
+//! An API server in memory, with the features that an operator notices: versions, generations, finalizers, merge
+//! patches with preconditions, the status subresource, and a history for lists and watches.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use crate::support::worlds::Objects;
 use crate::support::worlds::specs::merge;
 
-/// What a key was after a version; `None`: gone.
+/// The value of a key after a version. `None`: deleted.
 pub struct Entry {
     pub version: u64,
     pub key: ObjectRef,
     pub object: Option<Arc<Value>>,
-    /// The last state of what is gone.
+    /// The last value of a deleted object.
     pub last: Arc<Value>,
 }
 
@@ -29,7 +29,7 @@ pub struct Server {
     objects: Objects,
     /// All objects after each version.
     snapshots: Vec<Rc<Objects>>,
-    /// The number of changes so far that were not about statuses and finalizers, for each version.
+    /// For each version: the number of changes so far that did not concern statuses and finalizers.
     editions: Vec<usize>,
     pub history: Vec<Entry>,
     pub version: u64,
@@ -60,12 +60,12 @@ impl Server {
         self.store(key, object);
     }
 
-    /// What a person edits: the spec, by a merge patch.
+    /// An edit of a spec, as a merge patch.
     pub fn edit(&mut self, key: &ObjectRef, spec: Value) {
         self.patch(key, PatchTarget::Object, &json!({"spec": spec}), Timestamp::UNIX_EPOCH).unwrap();
     }
 
-    /// The answer, or the status code of the refusal.
+    /// The answer, or the status code of the error.
     pub fn patch(&mut self, key: &ObjectRef, part: PatchTarget, patch: &Value, _now: Timestamp) -> Result<Value, u16> {
         let old = self.object(key).cloned().ok_or(404_u16)?;
         let expected = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
@@ -81,7 +81,7 @@ impl Server {
         if part == PatchTarget::Object {
             restore(&mut result, &new, "spec");
         }
-        // Of its metadata a client can change these two; the rest is the server's.
+        // A client can change only these two fields of the metadata; the server sets the others.
         let mut metadata = old["metadata"].clone();
         for field in ["finalizers", "annotations"] {
             restore(&mut metadata, &result["metadata"], field);
@@ -104,7 +104,7 @@ impl Server {
         Ok(self.store(key, result))
     }
 
-    /// What has a finalizer stays until that is gone.
+    /// An object with a finalizer stays until the finalizer is removed.
     pub fn delete(&mut self, key: &ObjectRef, uid: Option<&str>, now: Timestamp) -> Result<Option<Value>, u16> {
         let mut object = self.object(key).cloned().ok_or(404_u16)?;
         if uid.is_some_and(|uid| object["metadata"]["uid"] != uid) {
@@ -158,7 +158,7 @@ impl Server {
         versions.into_iter().map(|version| self.at(version)).collect()
     }
 
-    /// Everything as it was at a version.
+    /// All objects at a version.
     pub fn at(&self, version: u64) -> Rc<Objects> {
         let place = usize::try_from(version.min(self.version)).unwrap().checked_sub(1);
         place.map(|place| Rc::clone(&self.snapshots[place])).unwrap_or_default()
@@ -185,7 +185,7 @@ fn finalizers(object: &Value) -> Vec<Value> {
     object.pointer("/metadata/finalizers").and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
-/// Makes a field what it is in another object.
+/// Copies a field from another object.
 fn restore(object: &mut Value, from: &Value, field: &str) {
     let fields = object.as_object_mut().unwrap();
     match from.get(field) {
@@ -205,7 +205,8 @@ mod tests {
         server.create(&key, json!({"hostAdmins": []}), now);
         let version = |server: &Server| server.object(&key).unwrap()["metadata"]["resourceVersion"].clone();
         let first = version(&server);
-        // Nothing changed: no new version. A stale version is refused. The status changes no generation, nor a spec.
+        // Nothing changed: no new version. A stale version is refused. A status changes neither the generation nor the
+        // spec.
         server.patch(&key, PatchTarget::Object, &json!({"metadata": {"resourceVersion": first}}), now).unwrap();
         assert_eq!(version(&server), first);
         server.patch(&key, PatchTarget::Status, &json!({"spec": {"x": 1}, "status": {"shares": 1}}), now).unwrap();
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(server.patch(&key, PatchTarget::Object, &stale, now), Err(409));
         let object = server.object(&key).unwrap();
         assert_eq!((&object["spec"], &object["metadata"]["generation"]), (&json!({"hostAdmins": []}), &json!(1)));
-        // A finalizer keeps it, and cannot be added any more; without the last one it is gone.
+        // A finalizer keeps the object, and cannot be added now. Without the last finalizer the object is deleted.
         server
             .patch(&key, PatchTarget::Object, &json!({"metadata": {"finalizers": ["f"]}, "status": null}), now)
             .unwrap();

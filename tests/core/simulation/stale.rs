@@ -1,5 +1,5 @@
-//! Views that are older than the world: lists from a cache that lags, events that never come, objects that went and came
-//! while nobody looked.
+//! Stale views: lists from a cache that lags, events that never arrive, and objects that were deleted and created again
+//! unseen.
 
 use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
@@ -13,7 +13,7 @@ use super::driver::{Sim, email, key};
 use super::server::PatchTarget;
 use super::walk;
 
-/// Bob again, under the same name.
+/// Creates Bob again, under the same name.
 fn recreate_bob(sim: &mut Sim) {
     sim.create(
         Membership,
@@ -108,7 +108,7 @@ fn blocked_partner_restores_mfa_reset_grants_before_watch_moves() {
     sim.settle();
     assert!(sim.effective().len() < had.len());
     sim.play(Changed::Guest(carol.clone()), |store, now| store.enroll_mfa(&carol, MfaMethod::TOTP, now));
-    // No bookmark comes, so what decides is read live.
+    // No bookmark comes, so the relevant objects are read live.
     sim.restart();
     loop {
         let tasks = sim.engine.tasks(sim.now);
@@ -122,7 +122,7 @@ fn blocked_partner_restores_mfa_reset_grants_before_watch_moves() {
     assert_eq!(sim.effective(), had);
 }
 
-/// An object goes without the operator having let it go.
+/// An object vanishes without the operator having removed its finalizer.
 fn vanish(sim: &mut Sim, key: &ObjectRef) {
     let none = json!({"metadata": {"finalizers": null}});
     sim.server.patch(key, PatchTarget::Object, &none, sim.now).unwrap();
@@ -171,7 +171,7 @@ fn restore_of_two_shares_keeps_the_one_that_granted_access() {
         let had = sim.effective();
         let instagram = sim.server.object(&key(Share, "instagram")).unwrap()["spec"].clone();
         vanish(&mut sim, &key(Share, "instagram"));
-        // The other one comes first, and gives more than it.
+        // The other share comes first, and grants more.
         let mut other = instagram.clone();
         other["guestUsers"] = json!([{"name": "dave", "propagatedBy": "carol"}]);
         sim.create(Share, "another", other);
@@ -192,7 +192,7 @@ fn a_restore_under_other_uids_takes_nothing_away() {
         let mut sim = Sim::new(seed);
         walk::begin(&mut sim);
         let had = sim.effective();
-        // Everything goes and comes back while nobody looks.
+        // All objects are deleted and created again unseen.
         let stored: Vec<_> = sim.server.objects().iter().map(|(key, o)| (key.clone(), o["spec"].clone())).collect();
         for (key, _) in &stored {
             vanish(&mut sim, key);

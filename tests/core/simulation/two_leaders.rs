@@ -1,6 +1,6 @@
-//! Two processes at once: the lease passes to a new process while the former leader has operations under way. The former
-//! leader knows that its term is over, or it does not, because its clock stands still or a call takes long. The directory
-//! takes none of its writes.
+//! Two processes at once: the Lease passes to a new process while the former leader has operations in progress. The
+//! former leader knows that its term is over, or it does not, because its clock stands still or a call takes long. The
+//! directory refuses its writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,21 +13,21 @@ use jiff::Timestamp;
 use super::driver::{Running, Sim};
 use super::line::{Ask, Call};
 
-/// The number of steps that a former leader goes on.
+/// The number of steps that a former leader still makes.
 const STEPS: usize = 12;
-/// The number of steps in which the leader may come to an operation before its term ends.
+/// The number of steps in which the leader may reach an operation before its term ends.
 const MOST_STEPS_BEFORE: usize = 10;
 /// The number of calls of a task that the leader makes before its term ends in the middle of the next one.
 const CALLS: usize = 3;
 
-/// A task whose next call is under way.
+/// A task with a call in progress.
 pub struct UnderWay {
     pub running: Running,
     pub call: Call,
     pub ask: Ask,
 }
 
-/// A process that led before.
+/// A former leader.
 pub struct Former {
     engine: Engine,
     under_way: Vec<UnderWay>,
@@ -46,7 +46,8 @@ pub struct Former {
 }
 
 impl Sim {
-    /// Another process leads from now on. The present one has calls under way. `unaware`: it does not know that its term is over.
+    /// Another process becomes the leader. The present one has calls in progress. `unaware`: it does not know that its
+    /// term is over.
     pub fn hand_over(&mut self, unaware: bool) {
         if self.former.is_some() || self.lapsed {
             return;
@@ -86,7 +87,7 @@ impl Sim {
         self.restart();
     }
 
-    /// A step of the process that led before.
+    /// Runs a step of the former leader.
     pub fn step_of_former(&mut self) {
         let Some(mut former) = self.former.take() else { return };
         let (trouble, under_way) = (self.trouble.take(), former.under_way.pop());

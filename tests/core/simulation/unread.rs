@@ -1,4 +1,4 @@
-//! A directory whose full reading never ends, or fails: the operator revokes the access that the specs end within seconds,
+//! A directory whose full read never ends, or fails. The operator revokes the access that the specs end within seconds,
 //! and does nothing else until the directory is read.
 
 use futures::executor::block_on;
@@ -14,17 +14,17 @@ use super::failed_operations::{ready, wait};
 use super::rules;
 use super::walk;
 
-/// How long access that the specs end may last while the directory is not read.
+/// The maximum time for such a revocation while the directory is unread.
 const BOUND: SignedDuration = SignedDuration::from_secs(15);
 
-/// How the directory cannot be read.
+/// The failure of the directory's full read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Reading {
-    /// A new process, whose first reading goes on and on.
+    /// A new process, whose first read does not end.
     NeverEnds,
-    /// A new process, whose first reading fails again and again.
+    /// A new process, whose first read fails repeatedly.
     Fails,
-    /// The reading of a process that had read it before fails.
+    /// A read fails in a process that has read the directory before.
     FailsLater,
 }
 
@@ -34,7 +34,7 @@ fn down() -> Input {
     Input::DirectoryDown(Error::Unavailable { context: "GET users: no answer in 120s".to_owned() })
 }
 
-/// From now on the directory is not read in full.
+/// Makes full reads of the directory fail from now on.
 fn unread(sim: &mut Sim, reading: Reading) {
     match reading {
         Reading::NeverEnds => sim.restart_unread(),
@@ -46,7 +46,7 @@ fn unread(sim: &mut Sim, reading: Reading) {
     }
 }
 
-/// The operations that need the full reading.
+/// The operations that need the full read.
 fn counted(sim: &Sim) -> [usize; 4] {
     [sim.creations, sim.mails, sim.deactivations, sim.destructions]
 }
@@ -87,7 +87,7 @@ fn access_that_specs_end_is_revoked_before_the_full_reading() {
                 wait(&mut sim, BOUND);
                 assert!(lacks(&sim, name, account), "{place}: {:?}", sim.effective());
                 assert_eq!(counted(&sim), before, "{place}");
-                // The rest comes with the reading.
+                // The other operations follow after the read.
                 sim.load();
                 sim.settle();
                 walk::is_where_the_law_says(&sim);
@@ -115,7 +115,7 @@ fn membership_expiring_during_the_reading_loses_access() {
     }
 }
 
-/// Edits in any order before the full reading grant nothing and revoke ended access. After the reading, the end is the same.
+/// Edits in any order before the full read grant nothing and revoke ended access. After the read, the end is the same.
 #[test]
 fn edits_before_the_full_reading_only_revoke() {
     let golden = {
@@ -206,7 +206,7 @@ fn failed_early_revocation_is_retried_after_a_delay() {
     assert!(sim.server.object(&key(Membership, "bob")).is_some());
 }
 
-/// Gives what an unread directory seems to allow.
+/// Grants the access that an unread directory seems to allow.
 fn believes_in_what_was_not_read(world: Inputs<'_>, key: &guestlist::cache::ObjectRef) -> Plan {
     plan(Inputs { directory_available: true, ..world }, key)
 }

@@ -1,4 +1,4 @@
-//! The walk that the tests take: a partner, three guests, two shares, and what becomes of them.
+//! The scenario of the tests: a partner, three guests, two shares, and their lifecycle.
 
 use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
@@ -20,7 +20,7 @@ fn share(account: &str) -> Value {
     specs::with(specs::share("acme", account, "alice@host.example"), [bob])
 }
 
-/// What is declared, in no helpful order.
+/// The declared objects, in an unfavourable order.
 pub fn objects() -> Vec<(Kind, &'static str, Value)> {
     vec![
         (Share, "instagram", share("instagram")),
@@ -47,7 +47,7 @@ pub fn join(sim: &mut Sim, names: &[&str]) {
     }
 }
 
-/// To where everybody is Active.
+/// Runs until all guests are Active.
 pub fn begin(sim: &mut Sim) {
     apply(sim);
     sim.settle();
@@ -55,7 +55,7 @@ pub fn begin(sim: &mut Sim) {
     sim.settle();
 }
 
-/// Edits of all kinds; each is one thing that a person does.
+/// Edits of all kinds, each a single change by a person.
 pub const EDITS: [fn(&mut Sim); 12] = [
     |sim| sim.edit(Membership, "carol", json!({"role": "GuestUser"})),
     |sim| sim.edit(Share, "instagram", json!({"guestUsers": [{"name": "bob", "propagatedBy": "dave"}]})),
@@ -75,7 +75,7 @@ pub fn end(sim: &Sim) -> Vec<String> {
     rules::end(sim.server.objects(), &sim.everything(), sim.now)
 }
 
-/// Whoever is Active has what the declared world gives him, no more and no less.
+/// Asserts that each Active guest has exactly the access of the declared objects.
 pub fn is_where_the_law_says(sim: &Sim) {
     let mut allowed = rules::allowed(sim.server.objects());
     allowed.retain(|(name, _), _| sim.state(name) == "Active");
@@ -88,7 +88,7 @@ pub fn is_where_the_law_says(sim: &Sim) {
     }
 }
 
-/// The same where an object does not read: it was never let in, so it has nothing.
+/// The same with an unreadable object: it was never admitted, so it has no access.
 pub fn is_where_the_law_says_of_readable(sim: &Sim) {
     let mut objects = sim.server.objects().clone();
     objects.retain(|_, object| object["spec"]["partnerRef"].as_str().is_none());
@@ -97,7 +97,7 @@ pub fn is_where_the_law_says_of_readable(sim: &Sim) {
     assert_eq!(sim.effective(), allowed);
 }
 
-/// Nothing is written any more: not by another look at everything, nor after a restart.
+/// Asserts that nothing writes: neither another reconcile of everything nor a restart.
 pub fn is_at_rest(sim: &mut Sim) {
     for look in ["another look", "a restart"] {
         let (version, calls) = (sim.server.version, sim.calls.len());

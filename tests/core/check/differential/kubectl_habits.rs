@@ -1,4 +1,4 @@
-//! The odd habits of people and tools, one to three in a text.
+//! Unusual spellings of people and tools, one to three in a text.
 
 use super::manifests;
 use super::odd::{
@@ -43,7 +43,7 @@ const HABITS: &[Habit] = &[
     nested_lists,
 ];
 
-/// A text with one to three odd habits.
+/// A text with one to three unusual spellings.
 pub fn text(random: &mut Random) -> Vec<u8> {
     let mut text = manifests::manifests(random);
     for _ in 0..=random.below(3) {
@@ -74,7 +74,7 @@ fn any_line(text: &mut String, random: &mut Random, change: impl FnOnce(&mut Str
     *text = all.concat();
 }
 
-/// Any line before which, or after which, something is put.
+/// Inserts text before or after a random line.
 fn insert(text: &mut String, random: &mut Random, what: &str) {
     let mut all = lines(text);
     let at = random.below(all.len() + 1);
@@ -304,7 +304,7 @@ fn whole_document(text: &mut String, random: &mut Random) {
 }
 
 fn deep(text: &mut String, random: &mut Random) {
-    // Between these, what both read is deeper than serde_json compares.
+    // Depths between these exceed what serde_json compares.
     let depth = [random.below(100), 260 + random.below(200)][random.below(2)];
     let nested = match random.below(3) {
         0 => format!("x: {}{}\n", "[".repeat(depth), "]".repeat(depth)),

@@ -1,4 +1,4 @@
-//! Manifests as people write them, before any odd habit, and values of any form below `spec`.
+//! Ordinary manifests, before any unusual spelling, and values of any form below `spec`.
 
 use super::kubectl_habits::Random;
 use super::odd::SCALARS;

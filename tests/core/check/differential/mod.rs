@@ -1,8 +1,8 @@
-//! guestlist never accepts a text that kubectl refuses or reads differently: generated manifests with the odd habits of
-//! people and tools go through kubectl's own reader and through ours. Ours may refuse more.
+//! guestlist never accepts a text that kubectl refuses or reads differently. The test passes generated manifests with
+//! unusual spellings to kubectl's reader and to guestlist's. guestlist may refuse more.
 //!
 //! `GUESTLIST_YAML_SEED` repeats a run, `GUESTLIST_YAML_TEXTS` sets the number of texts. A text that was read differently
-//! belongs into `tests/core/check/corpus`, which every run reads too.
+//! belongs in `tests/core/check/corpus`, which every run also reads.
 
 mod kubectl_habits;
 mod manifests;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use kubectl_habits::Random;
 use reader::Reader;
 
-/// How many texts a run has.
+/// The number of texts in a run.
 const TEXTS: u64 = 4000;
 
 /// The objects of a text as guestlist reads them, or why it refuses the text.
@@ -38,7 +38,8 @@ fn ours(bytes: &[u8]) -> Result<Vec<Value>, String> {
     Ok(objects)
 }
 
-/// Drops namespaces without a name: kubectl prints some of them and omits others, and both readers take them for absent.
+/// Drops namespaces without a name: kubectl prints some of them and omits others, and both readers treat them as
+/// absent.
 fn without_empty_namespace(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut)
@@ -49,7 +50,7 @@ fn without_empty_namespace(object: &Value) -> Value {
     object
 }
 
-/// Whether two values are one: `1` and `1.0` are the same number in JSON.
+/// Whether two values are equal: `1` and `1.0` are the same number in JSON.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
@@ -57,13 +58,13 @@ fn same(a: &Value, b: &Value) -> bool {
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
         }
-        // What is deeper than serde_json reads is not compared.
+        // Values deeper than serde_json's limit are not compared.
         (_, Value::String(theirs)) if theirs == reader::TOO_DEEP => true,
         _ => a == b,
     }
 }
 
-/// Why guestlist reads a text more mildly than kubectl, if it does.
+/// The reason why guestlist is less strict than kubectl on this text, if it is.
 fn milder(ours: &Result<Vec<Value>, String>, kubectl: &Result<Vec<Value>, String>) -> Option<String> {
     match (ours, kubectl) {
         (Err(_), _) => None,
@@ -130,7 +131,7 @@ fn generated_text_is_never_read_milder_than_kubectl() {
     assert!(count < 1000 || both > count / 8, "most texts are refused by both: they show nothing");
 }
 
-/// Takes lines, then characters, out of a text for as long as it stays at fault.
+/// Removes lines, then characters, from a text while it still shows the fault.
 fn shrink(text: Vec<u8>, reader: &mut Reader) -> Vec<u8> {
     let mut at_fault = |text: &[u8]| milder(&ours(text), &reader.read(text)).is_some();
     let mut text = text;
@@ -168,7 +169,7 @@ fn corpus_is_never_read_milder_than_kubectl() {
     assert!(count > 20, "the corpus holds {count} texts");
 }
 
-/// Whether `guestlist check` passes a text, and what it counts.
+/// Whether `guestlist check` accepts a text, and its counts.
 fn passes(text: &[u8]) -> Option<Value> {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("text.yaml"), text).unwrap();
@@ -212,7 +213,7 @@ fn reader_of_the_tests_reads_as_kubectl_itself() {
                 assert!(equal, "{}\n{read:?}\n{expected:?}", show(&text));
             }
             (Err(_), Err(_)) => {}
-            // kubectl has further reasons to refuse: it changes the object, and so looks into its metadata.
+            // kubectl has further reasons for a refusal: it changes the object, and so decodes the metadata.
             (Ok(_), Err(error)) => {
                 assert!(error.contains("metadata") || error.contains("no objects"), "{}\n{error}", show(&text));
                 let is_refused = ours(&text).is_err() || error.contains("no objects");
@@ -223,7 +224,7 @@ fn reader_of_the_tests_reads_as_kubectl_itself() {
     }
 }
 
-/// The reader of the tests does not decode metadata; kubectl does, and takes some of it away.
+/// The tests' reader does not decode metadata; kubectl does, and drops some of it.
 #[test]
 fn metadata_that_kubectl_refuses_is_refused() {
     let mut refused = 0;

@@ -1,4 +1,4 @@
-//! Odd pieces of manifests, as people and tools write them.
+//! Unusual pieces of manifests that people and tools write.
 
 #[rustfmt::skip]
 pub const LINES: &[&str] = &[

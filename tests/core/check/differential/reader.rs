@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-/// Stands for an object that is deeper than serde_json reads.
+/// Replaces an object that is deeper than serde_json's limit.
 pub const TOO_DEEP: &str = "too deep";
 
 /// The process that reads as kubectl does (`tests/controlplane/reader`).
@@ -42,13 +42,13 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // It ends with its input.
+        // The process ends when its input closes.
         drop(self.input.take());
         drop(self.child.wait());
     }
 }
 
-/// An object from its JSON. One that is deeper than guestlist reads at all is not looked into.
+/// An object from its JSON. An object deeper than guestlist's limit is not decoded.
 fn object(json: &Value) -> Value {
     serde_json::from_str(json.as_str().unwrap()).unwrap_or_else(|error| {
         assert!(error.to_string().starts_with("recursion limit"), "{error}");
@@ -56,7 +56,7 @@ fn object(json: &Value) -> Value {
     })
 }
 
-/// What kubectl itself reads from a file: it adds an annotation without a server, and writes the objects.
+/// The objects that kubectl itself reads from a file: it adds an annotation without a server, and prints the objects.
 pub fn kubectl(text: &[u8]) -> Result<Vec<Value>, String> {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("text.yaml");
@@ -76,7 +76,7 @@ pub fn kubectl(text: &[u8]) -> Result<Vec<Value>, String> {
     Ok(objects.map(|object| without_annotation(object.unwrap())).collect())
 }
 
-/// An object without the annotation of [`kubectl`], and without what is empty then.
+/// An object without the annotation of [`kubectl`], and without the maps that are then empty.
 pub fn without_annotation(mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
         && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)

@@ -1,4 +1,5 @@
-//! Each listing that guestlist reads in pages: a realm with so many rows of it, and what is known after it was read.
+//! Each listing that guestlist reads in pages: a realm with a number of rows, and the facts that are known after
+//! reading it.
 
 use std::collections::BTreeSet;
 
@@ -15,15 +16,15 @@ use crate::support::realm_in_memory::{Asked, Realm};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
     Users,
-    /// The one guest comes after all other users.
+    /// All users. The only guest comes last.
     Guests,
     Accounts,
     Mails,
     Shares,
     Partners,
-    /// The guest is the last of the members, and an invitation was left behind.
+    /// Members. The guest comes last, and one invitation was left behind.
     Members,
-    /// The guest is the last of those of whom applications are told nothing.
+    /// Users whose claims are blocked. The guest comes last.
     Untold,
     /// Users found by an attribute: all former guests of a partner but the last.
     Found,
@@ -54,7 +55,7 @@ impl Listing {
         }
     }
 
-    /// Whether it is the walk over all users.
+    /// Whether this is the listing of all users.
     pub fn is_of_users(self) -> bool {
         matches!(self, Self::Users | Self::Guests)
     }
@@ -63,7 +64,7 @@ impl Listing {
         matches!(self, Self::AdminEvents | Self::UserEvents)
     }
 
-    /// Whether a request asks for a page of it.
+    /// Whether a request reads a page of this listing.
     pub fn is_asked(self, asked: &Asked, realm: &Realm) -> bool {
         let below = |branch: &str| {
             let path =
@@ -92,7 +93,7 @@ impl Listing {
             }
     }
 
-    /// A realm with so many rows of it, more than none.
+    /// A realm with this number of rows. `count` is greater than zero.
     pub async fn filled(self, count: usize) -> Realm {
         let mut realm = match self {
             Self::Guests | Self::Members | Self::Untold | Self::Found | Self::AdminEvents | Self::UserEvents => {
@@ -176,7 +177,7 @@ impl Listing {
         realm
     }
 
-    /// Reads it: what of it is known afterwards.
+    /// Reads the listing. Returns the facts that are then known.
     pub async fn read(self, stage: &Stage) -> Result<BTreeSet<String>, Error> {
         let directory = &stage.directory;
         Ok(match self {
@@ -230,7 +231,7 @@ impl Listing {
         })
     }
 
-    /// What is known after all of it was read.
+    /// The facts that are known after a complete read.
     pub fn whole(self, count: usize) -> BTreeSet<String> {
         match self {
             Self::Users | Self::Accounts | Self::Mails | Self::Shares | Self::Partners => {
@@ -257,7 +258,7 @@ pub async fn with_bob() -> Realm {
     stage.realm(|realm| realm.clone())
 }
 
-/// A stage that has looked at everything but the listing.
+/// A directory that has read everything but this listing.
 pub async fn stage(listing: Listing, count: usize) -> Stage {
     of(listing, listing.filled(count).await).await
 }

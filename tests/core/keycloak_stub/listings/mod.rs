@@ -1,5 +1,5 @@
-//! Every listing at the edges of its pages: full to the last row, one row more, rows that come and go between two pages, pages
-//! that are short, repeated or refused.
+//! Every listing at the edges of its pages: exactly full pages, one row more, and rows that appear or vanish between
+//! two pages. Also pages that are short, repeated or refused.
 
 mod listing;
 
@@ -14,7 +14,7 @@ use super::representations::Fate;
 use crate::support::realm_in_memory::Realm;
 use listing::{ALL, Listing, of, stage, with_bob};
 
-/// Of each page that is asked for, counted from 0, this is the fate.
+/// Sets the fate of each requested page, counted from 0.
 fn of_pages(stage: &Stage, listing: Listing, mut fate: impl FnMut(usize, &mut Realm) -> Fate + Send + 'static) {
     let mut page = 0;
     stage.wire.rules(move |asked, realm| {
@@ -30,7 +30,7 @@ fn of_pages(stage: &Stage, listing: Listing, mut fate: impl FnMut(usize, &mut Re
 async fn listing_is_whole_at_every_edge_of_its_pages() {
     for listing in ALL {
         let page = listing.page();
-        // Each page shares a row with the one before: two full ones are one row less than twice as many.
+        // Each page shares a row with the previous one: two full pages have one row less than twice a page.
         let edges = [page - 1, page, page + 1, 2 * page - 1, 1, 2 * page - 2, 2 * page, 2 * page + 1];
         for count in edges.into_iter().take(if page > 100 { 4 } else { 8 }) {
             let stage = stage(listing, count).await;
@@ -38,7 +38,7 @@ async fn listing_is_whole_at_every_edge_of_its_pages() {
             assert_eq!(listing.read(&stage).await, Ok(listing.whole(count)), "{listing:?} of {count}");
             let seen = stage.wire.seen();
             let pages = stage.realm(|realm| seen.iter().filter(|seen| listing.is_asked(&seen.asked, realm)).count());
-            // One page more says that nothing follows a short one; of users some are asked for ahead.
+            // One more page shows that nothing follows a short one; some pages of users are requested ahead.
             let most = count / (page - 1) + if listing.is_of_users() { 5 } else { 2 };
             assert!(pages <= most, "{listing:?} of {count}: {pages} pages");
             let one_by_one = seen.iter().filter(|seen| seen.asked.path.len() == 4 && seen.asked.path[2] == "members");
@@ -58,7 +58,7 @@ async fn empty_listing_is_empty_and_no_fault() {
     assert_eq!(stage.directory.guests(None).await.unwrap().items, []);
 }
 
-/// As many rows as fill three pages and begin a fourth.
+/// The number of rows that fills three pages and begins a fourth.
 fn several(listing: Listing) -> usize {
     if listing.page() > 100 { listing.page() + 1 } else { 3 * listing.page() + 1 }
 }
@@ -71,13 +71,13 @@ async fn listing_with_a_refused_page_is_an_error() {
         listing.read(&stage).await.unwrap();
         for fate in [Fate::Refused(500), Fate::Refused(404), Fate::Unreached, Fate::BreaksOff, Fate::Patience(503, "1")]
         {
-            // The pages of users are read ahead, several at once: those behind the end do not count.
+            // Several pages of users are requested ahead: those after the end do not count.
             if matches!(listing, Listing::Untold | Listing::Found) && fate == Fate::Refused(404) {
-                // The group is gone, and nobody is in it; and a search that finds no path is no search for a guest.
+                // A missing group has no members, and a search without a path does not search for a guest.
                 continue;
             }
             for refused in 0..=several(listing) / listing.page() {
-                // What is only read is asked for once more where the connection fails.
+                // A read is repeated once after a failed connection.
                 of_pages(&stage, listing, move |page, _| if page >= refused { fate } else { Fate::Passes });
                 let read = listing.read(&stage).await;
                 assert!(read.is_err(), "{listing:?}, page {refused}, {fate:?}: {read:?}");
@@ -201,7 +201,7 @@ async fn stranger_on_the_last_page_of_members_keeps_a_partner_on() {
         let mut realm = with_bob().await;
         let organization = realm.organizations.keys().next().unwrap().clone();
         let bob = realm.users[&realm.id_of("bob@acme.example")].clone();
-        // All are guests but the last.
+        // All users are guests except the last.
         for n in 1..count {
             let name = format!("{n:05}");
             let text =

@@ -8,7 +8,7 @@ use super::super::driver::{Running, Sim};
 use super::{promise, unknown_mfa, view};
 use crate::support::worlds::reference::{self, View};
 
-/// Checks an operation before the directory takes or refuses it.
+/// Checks an operation before the directory accepts or refuses it.
 pub fn is_tried(sim: &Sim, operation: &Operation, before: &Snapshot) {
     let Some(id) = operation.guest() else { return };
     let Some(record) = before.guests.iter().find(|guest| guest.id == *id) else { return };
@@ -77,7 +77,7 @@ pub fn look(sim: &Sim, running: &Running, operation: &Operation, before: &Snapsh
     }
 }
 
-/// What a guest gains is given by the rules, and what a guest loses is not.
+/// The rules grant a guest's gains, and do not grant a guest's losses.
 fn access(
     sim: &Sim,
     running: &Running,
@@ -91,7 +91,7 @@ fn access(
     }
     let rights: Vec<_> = views.iter().map(View::rights).collect();
     let unknown = unknown_mfa(sim);
-    // Of the kinds of objects, the operator may know states of different times.
+    // The operator may know the kinds of objects at different times.
     let known: Vec<View<'_>> = sim.watch.as_ref().unwrap().outside[running.outside..]
         .iter()
         .map(|outside| View {
@@ -107,7 +107,7 @@ fn access(
         let allowed = rights.iter().any(|rights| rights.get(place).is_some_and(|right| right.covers(gained)));
         let facts = || views.last().unwrap().facts(place, gained);
         assert!(allowed, "{place:?} is given {gained:?} by {operation:?}, and no rule gives it\n{}", facts());
-        // No excess access is left for a later operation: it is revoked before any access is added.
+        // An operation leaves no excess access for a later one: it is revoked before any access is added.
         for (other, held) in had.iter().filter(|(other, _)| other.0 == place.0) {
             let given = |rights: &reference::Rights| rights.get(other).is_some_and(|right| right.covers(held));
             let fits = rights.iter().chain(&known_rights).any(given)
@@ -126,7 +126,7 @@ fn access(
     }
 }
 
-/// A partner has room for a new guest, and only a user of the workspace is adopted.
+/// A partner has capacity for a new guest, and only a user of the workspace is adopted.
 fn admission(operation: &Operation, before: &Snapshot, views: &[View<'_>]) {
     let Operation::InviteGuest { mark, partner, partner_name, address, .. } = operation else { return };
     let live = before.guests.iter().filter(|guest| guest.is_live() && guest.partner == *partner).count() as u64;
@@ -141,7 +141,7 @@ fn admission(operation: &Operation, before: &Snapshot, views: &[View<'_>]) {
     assert!(views.iter().any(fits), "{address} is admitted as {:?}", mark.origin);
 }
 
-/// A record is purged when its time has come, and no more records an hour than the policy allows.
+/// A record is purged when it is due, and the number of records an hour stays within the policy.
 fn purge(sim: &Sim, operation: &Operation, before: &Snapshot, views: &[View<'_>]) {
     let Operation::Purge { guest, since, .. } = operation else { return };
     let record = before.guests.iter().find(|record| record.id == *guest).unwrap();

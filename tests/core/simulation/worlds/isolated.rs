@@ -1,5 +1,5 @@
-//! Edits one at a time, so that no other edit hides a reconcile that is missing: after each, a restart finds nothing to do.
-//! And edits that only one watch has delivered, while the others lag behind.
+//! Edits one at a time, so that no other edit hides a missing reconcile: after each, a restart finds nothing to do.
+//! Also edits that only one watch has delivered, while the others lag.
 
 use guestlist::cache::Kind;
 

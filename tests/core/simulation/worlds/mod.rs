@@ -1,6 +1,7 @@
-//! Random worlds: two namespaces, three partners, every field of specs and policy, people who act at any moment, and two
-//! processes at once. After each operation the directory is as the operation promises, no guest has gained access without a
-//! rule, and no excess access is left for a later operation. At rest every guest has exactly the access that the rules give.
+//! Random environments: two namespaces, three partners, every field of specs and policy, people who act at any moment,
+//! and two processes at once. After each operation the directory has exactly the specified effect. No guest has gained
+//! access without a rule, and no excess access remains for a later operation. After convergence every guest has exactly
+//! the access that the rules grant.
 
 mod check;
 mod isolated;
@@ -33,13 +34,13 @@ pub struct Outside {
     policy: Value,
 }
 
-/// The state that the checks remember.
+/// The facts that the checks remember.
 pub struct Watch {
     /// All versions of the outside facts so far.
     outside: Vec<Outside>,
-    /// The index of the version that the engine knew last.
+    /// The index of the version that the engine last knew.
     pub known: usize,
-    /// For each guest: the number of versions when the directory began or ceased to tell MFA.
+    /// For each guest: the number of versions when the state of MFA became known or unknown.
     told: BTreeMap<Email, usize>,
     /// An administrator enabled or disabled a login: the operator may correct that.
     pub login_was_switched: bool,
@@ -55,14 +56,14 @@ impl Watch {
         }
     }
 
-    /// Notes that the directory began or ceased to tell a guest's MFA: a version of its own.
+    /// Records that the state of a guest's MFA became known or unknown, as a new version.
     pub fn note_told(&mut self, address: Email) {
         let last = self.outside[self.outside.len() - 1].clone();
         self.outside.push(last);
         self.told.insert(address, self.outside.len() - 1);
     }
 
-    /// Whether a task was planned on MFA that the directory told otherwise.
+    /// Whether the plan of a task used an outdated state of MFA.
     pub fn is_stale(&self, running: &Running) -> bool {
         running
             .about
@@ -81,7 +82,7 @@ impl Watch {
     }
 }
 
-/// The guests whose MFA the operator does not know, and since when.
+/// The guests whose MFA the operator does not know, and the instant since which this is so.
 fn unknown_mfa(sim: &Sim) -> BTreeMap<String, Timestamp> {
     sim.unknown_mfa.iter().map(|(address, since)| (address.to_string(), (*since).max(sim.started))).collect()
 }
@@ -133,7 +134,7 @@ fn settle(sim: &mut Sim, dice: &mut Dice) {
     if !dice.one_in(3) {
         return;
     }
-    // Time alone changes access: at that instant, not at the next event.
+    // The mere passage of time changes access: at that instant, not at the next event.
     let (all, unknown) = (sim.everything(), unknown_mfa(sim));
     let next = view(sim, &all, &unknown).next_change();
     if let Some(next) = next.filter(|next| *next < sim.now + SignedDuration::from_hours(200)) {

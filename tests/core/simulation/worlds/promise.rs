@@ -1,11 +1,11 @@
-//! The promised effect of each operation, implemented a second time: the record that it names is as it says, and everything
-//! else stays as it was.
+//! A second implementation of the effect of each operation: its record changes as specified, and everything else stays
+//! the same.
 
 use guestlist::directory::{GrantRecord, GuestRecord, Login, MfaRecord, Operation, Revision, Snapshot};
 use guestlist::domain::{GuestRole, ShareRole};
 use jiff::Timestamp;
 
-/// `Err`: the difference from the promise of the operation.
+/// `Err`: the difference from the specified effect of the operation.
 pub fn kept(before: &Snapshot, after: &Snapshot, operation: &Operation, at: Timestamp) -> Result<(), String> {
     let mut expected = before.clone();
     if let Some(id) = operation.guest() {
@@ -24,7 +24,7 @@ pub fn kept(before: &Snapshot, after: &Snapshot, operation: &Operation, at: Time
                 expected.mails.clone_from(&after.mails);
             }
             Operation::RemoveAdopted { .. } | Operation::Unmanage { .. } => {
-                // The identity stays, as a user or as a record without a mark.
+                // The identity remains, as a user or as a record without an ownership mark.
                 expected.guests.retain(|guest| guest.id != *id);
                 expected.guests.extend(now.cloned());
                 if now.is_some_and(|now| now.mark.is_some() || !now.grants.is_empty() || now.invitation.is_some()) {
@@ -84,7 +84,7 @@ fn sorted(mut all: Snapshot) -> Snapshot {
     all
 }
 
-/// The expected record after a mail. Fields that the operation does not name stay as they were.
+/// The expected record after a mail. Other fields stay the same.
 fn mailed(old: &GuestRecord, now: &GuestRecord, operation: &Operation, at: Timestamp) -> Result<GuestRecord, String> {
     let ends = now.invitation.map(|invitation| invitation.expires_at);
     let mut expected = GuestRecord {

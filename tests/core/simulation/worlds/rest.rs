@@ -73,7 +73,7 @@ fn membership_is_right(key: &ObjectRef, member: &Value, view: View<'_>) {
     assert_eq!(status["observedGeneration"], member["metadata"]["generation"], "at rest {key} was not looked at");
     // Without its partner, the operator leaves the login as it is.
     let Some(partner_object) = view.partner_of(key) else { return };
-    // A partner that gives nothing leaves a login off that was off before.
+    // A partner that grants nothing does not enable a disabled login.
     if status["state"] != "Active" || view.partner_gives(&key.namespace, partner_object) {
         let facts = || view.facts_of(key);
         assert_eq!(status["state"] == "Active", view.is_active(key), "at rest {key} says {status}\n{}", facts());
@@ -101,7 +101,7 @@ fn membership_is_right(key: &ObjectRef, member: &Value, view: View<'_>) {
     }
 }
 
-/// A record whose time has come is purged, as far as the pace allows.
+/// A due record is purged, within the rate limit.
 fn records_are_purged(sim: &Sim, view: View<'_>) {
     let (after, percent) = view.pace();
     let hour = SignedDuration::from_mins(62);
@@ -165,7 +165,7 @@ fn record_is_right(sim: &Sim, view: View<'_>, guest: &GuestRecord) {
 /// Another reconcile and a restart write nothing.
 pub fn is_at_rest(sim: &mut Sim) {
     if sim.server.objects().values().any(|object| is_unreadable(object)) {
-        // The status of an object that does not fit the types cannot be compared: it is written again, and stays as it is.
+        // The status of an unreadable object cannot be compared: it is written again, without a change.
         let version = sim.server.version;
         sim.restart();
         sim.settle();

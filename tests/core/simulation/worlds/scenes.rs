@@ -52,7 +52,7 @@ const SCENES: [fn(&ObjectRef, &Sim) -> Vec<Edit>; 17] = [
     },
     |key, sim| match key.kind {
         Kind::Membership => spec(key, specs::role(sim.server.object(key).unwrap()["spec"]["role"] != "GuestAdmin")),
-        // Another process leads, and the former one does not know it.
+        // Another process becomes the leader, and the former one does not know it.
         Kind::Share => vec![Edit::Handover(true)],
         Kind::Partner => Vec::new(),
     },
@@ -71,15 +71,15 @@ const SCENES: [fn(&ObjectRef, &Sim) -> Vec<Edit>; 17] = [
         Kind::Membership => spec(key, json!({"displayName": "Last Example"})),
         Kind::Partner | Kind::Share => Vec::new(),
     },
-    // Everybody is in order again, as after the first scene.
+    // All guests are in order again, as after the first scene.
     |key, _| spec(key, json!({"suspended": null, "expiresAt": null})),
-    // The directory cannot tell MFA, and a share gives less.
+    // The directory cannot tell MFA, and a share grants less.
     |key, sim| match (key.kind, address_of(key, sim)) {
         (Kind::Membership, Some(address)) if &*key.name < "dora" => vec![Edit::TellMfa(address, false)],
         (Kind::Share, _) => spec(key, specs::guest_admin_role(false)),
         _ => Vec::new(),
     },
-    // Partners and some shares are paused, and would give more.
+    // Partners and some shares are paused, and would otherwise grant more.
     |key, sim| match (key.kind, address_of(key, sim)) {
         (Kind::Membership, Some(address)) => {
             let enrol = MfaMethod::ALL.iter().map(|method| Edit::Enrol(address.clone(), *method));
@@ -90,7 +90,7 @@ const SCENES: [fn(&ObjectRef, &Sim) -> Vec<Edit>; 17] = [
         (Kind::Partner, _) if &*key.namespace == "team-a" => vec![pause(key, true)],
         _ => Vec::new(),
     },
-    // Partners have no room for more guests, and more are declared.
+    // Partners have no capacity for more guests, and more are declared.
     |key, sim| match key.kind {
         Kind::Partner => {
             let most = spec(key, json!({"guests": {"maxGuests": live_guests(key, sim).max(1)}, "suspended": null}));
@@ -99,7 +99,7 @@ const SCENES: [fn(&ObjectRef, &Sim) -> Vec<Edit>; 17] = [
         Kind::Share => vec![pause(key, false)],
         Kind::Membership => spec(key, specs::role(&*key.name == "ada")),
     },
-    // Few memberships vanish, and a share that the watches do not report.
+    // Few memberships vanish, and a share whose deletion the watches do not report.
     |key, _| match key.kind {
         Kind::Membership if &*key.name == "emil" => vec![Edit::Vanish(key.clone())],
         Kind::Share if &*key.name == "one" && &*key.namespace == "team-a" => vec![Edit::Relist(Some(key.clone()))],
@@ -140,7 +140,7 @@ fn live_guests(partner: &ObjectRef, sim: &Sim) -> usize {
     theirs.count()
 }
 
-/// Memberships of a partner under names that are free.
+/// New memberships of a partner, under free names.
 fn newcomers(partner: &ObjectRef, sim: &Sim) -> Vec<Edit> {
     let names = ["gus", "hal"].map(|name| format!("{name}-{}", partner.name));
     let keys = names.map(|name| ObjectRef::new(Kind::Membership, &*partner.namespace, &*name));

@@ -1,4 +1,4 @@
-//! Executors that do other operations than they are asked for.
+//! Executors that run other operations than requested.
 
 use guestlist::directory::Operation;
 use guestlist::domain::{MfaMethod, ShareRole, all_methods};

@@ -1,5 +1,5 @@
-//! Planted bugs: planners, executors and stores with one bug each. The random worlds catch every bug within a few worlds; a
-//! bug that they miss is a hole in the checks.
+//! Planted bugs: planners, executors and stores with one bug each. The random environments catch every bug within a few
+//! runs; a missed bug shows a gap in the checks.
 
 mod bugs;
 mod executors;
@@ -24,7 +24,7 @@ pub enum Bug {
     Sweeper(GarbageCollector),
     /// A change to the objects that the operator reads.
     Reader(fn(Kind, &mut Value)),
-    /// The operation that is executed instead; `None`: none.
+    /// The operation that is executed instead. `None`: none.
     Executor(fn(&Operation) -> Option<Operation>),
     Store(StoreBug),
 }
@@ -35,7 +35,7 @@ pub enum StoreBug {
     RelistKeepsGoneObjects,
     /// The store reports no deletions.
     DeletionsAreLost,
-    /// The answer to a write is the object from before.
+    /// The answer to a write is the previous version of the object.
     AnswerIsOld,
     /// The term never ends.
     TermNeverEnds,
@@ -43,7 +43,7 @@ pub enum StoreBug {
     DirectoryChangesAreLost,
     /// The store reports objects that do not fit the types as deleted.
     UnreadableIsAbsent,
-    /// The directory takes writes of a process that does not lead.
+    /// The directory accepts writes of a process that is not the leader.
     NoFence,
     /// A new leader does not advance the epoch.
     EpochStays,

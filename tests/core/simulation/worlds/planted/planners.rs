@@ -201,7 +201,7 @@ pub fn enables_a_login_of_an_administrator(world: Inputs<'_>, key: &ObjectRef) -
     plan
 }
 
-/// Plans on other records than there are.
+/// Plans on other records than the present ones.
 fn believes(world: Inputs<'_>, key: &ObjectRef, other: impl Fn(&mut GuestRecord)) -> Plan {
     let mut mirror: DirectoryCache = world.observed.clone();
     for guest in world.observed.guests() {
@@ -247,7 +247,7 @@ pub fn adopts_whatever_the_policy_says(world: Inputs<'_>, key: &ObjectRef) -> Pl
     if adopting.steps.iter().any(adopts) { adopting } else { plan(world, key) }
 }
 
-/// The live guests of a membership's partner, but for its own.
+/// The live guests of a membership's partner, without its own guest.
 fn neighbours<'w>(world: Inputs<'w>, key: &ObjectRef) -> Vec<&'w GuestRecord> {
     let entry = world.declared.membership(&key.namespace, &key.name).and_then(|slot| slot.read());
     let Some(terms) = entry.map(|entry| &entry.reading.terms) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! Readers that see other objects than are stored.
+//! Readers that change the stored objects.
 
 use guestlist::cache::Kind;
 use serde_json::Value;
@@ -59,7 +59,7 @@ reads! {
     ignores_the_methods_of_partners: Partner, |object| without(object, "mfa");
 }
 
-/// Believes the half that it can read.
+/// Accepts the readable half of an unreadable object.
 pub fn takes_unreadable_objects_for_plain_ones(_: Kind, object: &mut Value) {
     if object["spec"]["mfa"].is_string() {
         without(object, "mfa");

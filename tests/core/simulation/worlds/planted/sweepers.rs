@@ -1,4 +1,4 @@
-//! Sweeps with one bug each.
+//! Garbage collection with one bug each.
 
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{AccessChange, Operation};
