@@ -1,4 +1,4 @@
-//! Copies of an embedded directory: by `cp` at rest, at any moment, and by `guestlist directory backup`.
+//! Copies of an embedded directory: by `cp` without writes, by `cp` at any moment, and by `guestlist directory backup`.
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ fn directory_that_is_closed_is_whole_in_its_file() {
 fn directory_opened_after_a_crash_is_whole_in_its_file() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);
-    // A killed process leaves the file and its log as they were.
+    // A killed process leaves the file and its log unchanged.
     let hold = Connection::open(&file).unwrap();
     hold.execute_batch("BEGIN; SELECT count(*) FROM guests").unwrap();
     block_on(directory.execute(&admit(&bob(), at(100)), None, at(1), epoch)).unwrap();
@@ -89,7 +89,7 @@ fn directory_opened_after_a_crash_is_whole_in_its_file() {
     drop((again, hold));
 }
 
-/// A file and its log as a killed process leaves them, with one guest in the log alone.
+/// A file and its log after a killed process, with one guest in the log alone.
 fn crashed(file: &Path) -> PathBuf {
     let (directory, epoch) = furnished(file);
     let hold = Connection::open(file).unwrap();
@@ -148,7 +148,7 @@ fn other_program_cannot_change_a_record() {
     let rename = "UPDATE partners SET display_name = 'Other'";
     let refusal = other.execute(rename, []).unwrap_err().to_string();
     assert!(refusal.contains("no such function: guestlist_digest"), "{refusal}");
-    // It can copy all rows to other pages.
+    // The command can copy all rows to other pages.
     other.execute_batch("VACUUM").unwrap();
     assert_eq!(everything(&file).unwrap().partners[0].display_name, "Acme Agency");
     other.execute_batch("DROP TRIGGER digest_of_partners_update").unwrap();
@@ -177,7 +177,7 @@ fn backup_of_a_directory_in_use_is_one_state_of_it() {
             let contents = backup(&file, &copy).unwrap();
             let held = everything(&copy).unwrap();
             assert_eq!(held.guests.len(), contents.guests as usize);
-            // Guests are in it in the order of their invitations.
+            // The copy contains the guests in the order of their invitations.
             let names: Vec<_> = (0..held.guests.len()).map(|n| format!("guest{n:03}@acme.example")).collect();
             assert_eq!(held.guests.iter().map(|guest| guest.address.to_string()).collect::<Vec<_>>(), names);
             assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o600);

@@ -1,4 +1,4 @@
-//! The commands as processes, as far as they need no cluster and no directory.
+//! The commands as processes that need no cluster and no directory.
 
 use std::io::Read;
 use std::path::Path;
@@ -105,7 +105,7 @@ fn committed_reference_matches_the_code() {
 fn the_type_of_a_condition_is_explained_like_a_word() {
     let (status, text, _) = guestlist(&["explain", "GuestAdminPresent"]);
     assert!(status == 0 && text.contains("a condition of LocalPartner"), "{text}");
-    // Both a state and a condition.
+    // `Joined` is both a state and a condition.
     let (_, text, _) = guestlist(&["explain", "Joined"]);
     assert!(text.contains("(a state)") && text.contains("a condition of GuestMembership"), "{text}");
     let (status, _, problem) = guestlist(&["explain", "MFASatisified"]);
@@ -134,7 +134,7 @@ fn closed_output_pipe_is_no_error() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Nobody reads: the pipe is closed before anything is written, or soon after.
+        // The output is closed before the first write, or soon after.
         drop(child.stdout.take());
         let mut err = String::new();
         child.stderr.take().unwrap().read_to_string(&mut err).unwrap();

@@ -70,7 +70,7 @@ impl Desk {
         assert_eq!(out.trim_end(), expected, "{args:?}");
     }
 
-    /// Fails, says this, and changes nothing.
+    /// Asserts that a command fails with this message and changes nothing.
     fn refuses(&self, args: &[&str], expected: &str) {
         let before = self.shown();
         let output = self.run(args);
@@ -86,7 +86,7 @@ impl Desk {
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
     }
 
-    /// What an operator would do.
+    /// Executes operations like an operator.
     fn operator(&self, operations: &[Operation]) {
         let directory = Inline::new(Store::open(&self.path(), OpenMode::Write).unwrap());
         block_on(async {
@@ -97,7 +97,7 @@ impl Desk {
         });
     }
 
-    /// Bob of acme is invited; the invitation ends in so many seconds.
+    /// Invites Bob to acme; the invitation expires after this many seconds.
     fn invite(&self, seconds: i64) {
         let admit = Operation::InviteGuest {
             guest: guest("bob"),
@@ -167,7 +167,7 @@ fn shown_by_nobody(desk: &Desk) -> Output {
     let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     let copied = desk.folder.path().join("guestlist");
     if is_root && !copied.exists() {
-        // The binary may lie in a folder that only root can read.
+        // The binary may be in a folder that only root can read.
         std::fs::copy(&built, &copied).unwrap();
     }
     let mut command = std::process::Command::new(if is_root { copied } else { built });
@@ -188,7 +188,7 @@ fn directory_in_read_only_folder_is_shown_if_file_is_complete() {
     allow(0o755);
     let said = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.status.success() && said.contains("instagram"), "{said}{}", String::from_utf8_lossy(&shown.stderr));
-    // The log alone may hold changes.
+    // Changes may exist in the log alone.
     let log = desk.file("directory.db-wal", "log");
     allow(0o555);
     let shown = shown_by_nobody(&desk);
@@ -408,7 +408,7 @@ fn show_prints_everything_for_programs() {
             "deactivated": [],
         })
     );
-    // The gate holds though nobody reconciles.
+    // The directory withholds the access itself, without any reconcile.
     desk.says(&["reset-mfa", "bob@acme.example"], "MFA of bob@acme.example was reset");
     assert_eq!(desk.shown()["guests"][0]["grants"], grants(false));
     desk.operator(&[Operation::Deactivate { guest: guest("bob") }]);
@@ -418,7 +418,7 @@ fn show_prints_everything_for_programs() {
     assert_eq!(shown["guests"], json!([]));
     let gone = json!({"namespace": "partners", "name": "bob-of-acme", "email": "bob@acme.example", "since": null});
     assert_eq!(shown["deactivated"], json!([gone]));
-    // What he enrols now, or had enrolled before, shows once he has accepted again.
+    // Methods that are enrolled now, or were enrolled before, appear only after a new acceptance.
     desk.invite(3_600);
     desk.says(&["accept", "bob@acme.example"], "bob@acme.example joined");
     desk.says(&["enroll-mfa", "bob@acme.example"], "bob@acme.example turned TOTP on");
@@ -477,7 +477,7 @@ fn a_directory_that_is_not_there_or_not_a_file_is_said_so() {
         &format!("there is no directory at {path}; create it with `guestlist directory import FILE --directory sqlite:{path}`"),
     );
     assert!(!desk.path().exists(), "looking creates nothing");
-    // What stands behind the kind of directory is not repeated: it may hold a password.
+    // Errors do not repeat the part after the scheme, because it may contain a password.
     for (directory, shown) in [("directory.db", "directory.db"), ("sqlite:", "sqlite:…")] {
         let expected = format!(
             "--directory {shown:?} is not understood: write sqlite:PATH, as in sqlite:guestlist.db, or keycloak:URL#REALM"

@@ -1,5 +1,5 @@
-//! The contract of a directory, held to every backend there is: the embedded one on a file with a thread of its own, and
-//! in the caller's memory as simulations use it.
+//! Runs the contract of directories on each embedded backend: on a file with its own thread, and in the caller's memory
+//! as in simulations.
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -13,12 +13,12 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-/// Plays on a second connection to the file, as `guestlist directory …` does while the operator runs.
+/// Acts on a second connection to the file, as `guestlist directory …` does while the operator runs.
 struct Beside {
     store: Mutex<Store>,
 }
 
-/// Plays on the very store that the directory is.
+/// Acts on the directory's own store.
 struct Within {
     inline: Arc<Inline>,
 }
@@ -74,7 +74,7 @@ fn inline(page: usize) -> Subject {
     Subject { directory, player: Arc::new(Within { inline }), epoch: Epoch(0), ground: None }
 }
 
-/// A test a case, on each backend. Cases after `with` make their own directories.
+/// One test for each case and backend. Cases after `with` furnish their own directories.
 macro_rules! every_backend {
     ($($cases:tt)+) => {
         mod on_a_file_with_a_thread {

@@ -1,4 +1,4 @@
-//! `guestlist directory import` into the embedded directory does exactly what `--dry-run` prints.
+//! `guestlist directory import` makes exactly the changes that `--dry-run` prints in the embedded directory.
 use std::path::Path;
 
 use crate::support::import_files::Numbers;

@@ -1,4 +1,4 @@
-//! What the README shows is true: its manifests and its policy pass `guestlist check`, its commands exist.
+//! The README's examples work: its manifests and its policy pass `guestlist check`, and its commands exist.
 
 use std::fs;
 use std::process::Command;

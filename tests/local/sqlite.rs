@@ -1,5 +1,5 @@
-//! The embedded directory's file: clear words where it is not what it should be, a second connection beside the first, and
-//! not a byte written at rest.
+//! The embedded directory's file: clear errors for an unusable file, a second connection beside the first, and no write
+//! without a change.
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -170,7 +170,7 @@ fn operation_with_lost_response_is_reported_as_change() {
         let operation = admit(&bob(), at(100));
         let mut lost = directory.execute(&operation, None, at(1), epoch);
         assert!(poll!(&mut lost).is_pending());
-        // Served in order: when this is answered, the other was done.
+        // Requests are served in order: this answer shows that the other request is done.
         assert!(directory.guest(&bob()).await.unwrap().is_some());
         drop(lost);
         let changes = directory.changes(cursor).await.unwrap();
@@ -220,7 +220,7 @@ fn at_rest_not_a_byte_of_the_file_changes() {
     ];
     block_on(async {
         directory.execute(&done[1], None, at(1), epoch).await.unwrap();
-        // At rest the file holds everything, and its log nothing.
+        // Without pending writes the file contains everything, and its log nothing.
         while !bytes(&file)[1].is_empty() {
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -301,7 +301,7 @@ fn a_store_does_thousands_of_operations_a_second() {
             directory.execute(&on, None, at(2), Epoch(0)).await.unwrap();
         }
         let took = began.elapsed();
-        // A debug build on a busy machine does 10,000 in about two seconds.
+        // A debug build on a busy machine takes about two seconds for 10,000 operations.
         assert!(took < Duration::from_secs(10), "10,000 operations took {took:?}");
     });
 }

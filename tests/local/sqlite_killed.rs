@@ -1,4 +1,4 @@
-//! Processes that are killed at any point, and processes that write at once: the file stays whole and lawful.
+//! Processes that are killed at any point, and concurrent writers: the file stays complete and keeps its invariants.
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use guestlist::directory::{Cursor, DirectoryReader, DirectoryWriter, Grant, MfaR
 use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
 use rusqlite::Connection;
 
-/// How the process begins a line that it prints before each of its first rounds, and the last of these rounds.
+/// The prefix of the line that the process prints before each of its first rounds, and the last of these rounds.
 const ROUND: &str = "begins round ";
 const MOST_ROUNDS: i64 = 3;
 
-/// What the process does that is going to be killed: everything, over and over, as fast as it can.
+/// The process that is killed: it runs all operations repeatedly, as fast as it can.
 #[test]
 #[ignore = "run by the test below, in a process of its own that is killed"]
 fn a_process_that_writes_until_it_is_killed() {
@@ -59,12 +59,12 @@ fn a_process_that_writes_until_it_is_killed() {
 /// A process that writes until it is killed.
 struct Writer {
     child: Child,
-    /// What it prints. Closed, it would stop the process.
+    /// The output of the process. If it is closed, the process stops.
     output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Writer {
-    /// Waits until the process begins this round, of which no more than `MOST_ROUNDS` are printed.
+    /// Waits until the process starts this round. It prints at most `MOST_ROUNDS` rounds.
     fn waits_for(&mut self, round: i64) {
         let expected = format!("{ROUND}{round}.");
         let mut lines = self.output.by_ref().map_while(Result::ok);
@@ -90,7 +90,7 @@ fn writer(file: &Path) -> Writer {
     writer
 }
 
-/// What holds in the file at every instant, read past all of our code.
+/// The invariants of the file at every instant, checked without guestlist's code.
 fn lawful(connection: &Connection) {
     let none = |sql: &str, what: &str| {
         let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM ({sql})"), [], |row| row.get(0)).unwrap();
@@ -123,7 +123,7 @@ fn process_killed_at_any_point_leaves_a_complete_and_valid_file() {
         let mut writer = writer(&file);
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         writer.waits_for(1 + kill % MOST_ROUNDS);
-        // Not for luck: the point within the round at which the process dies varies.
+        // This sleep varies the point within the round at which the process dies; the test does not depend on it.
         std::thread::sleep(Duration::from_micros((random >> 33) % 20_000));
         writer.kill();
         lawful(&Connection::open(&file).unwrap());

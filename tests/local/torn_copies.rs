@@ -1,4 +1,4 @@
-//! Copies by `cp` during writes to the directory: each copy is refused, or is exactly a state that the directory had.
+//! Copies by `cp` during writes to the directory: each copy is refused, or equals a state that the directory had.
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -15,7 +15,7 @@ use guestlist::domain::{MfaMethod, ShareRole};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-/// Random numbers that a seed repeats.
+/// Random numbers that a seed reproduces.
 struct Random(u64);
 
 impl Random {
@@ -29,7 +29,7 @@ impl Random {
     }
 }
 
-/// A directory that goes through the same states for the same seed, in any file.
+/// A directory that has the same sequence of states for the same seed, in any file.
 struct World {
     directory: Inline,
     epoch: Epoch,
@@ -94,7 +94,7 @@ impl World {
 /// The number of the last change, and all records.
 type State = (i64, Snapshot);
 
-/// The states that a directory with this seed went through.
+/// The states of a directory with this seed.
 struct History {
     world: World,
     head: i64,
@@ -115,7 +115,7 @@ impl History {
         }
     }
 
-    /// Whether the directory was ever in this state. Callers ask in the order of the states.
+    /// Whether the directory was ever in this state. Callers query in the order of the states.
     fn has(&mut self, (head, all): &State) -> bool {
         self.go_to(*head);
         (self.head, self.world.everything()) == (*head, all.clone())
@@ -166,8 +166,8 @@ impl Checkpoints {
     }
 }
 
-/// Copies a file and its log in pieces, one after the other or in turns, as `cp`, `tar` and others may. Between two pieces,
-/// something may happen.
+/// Copies a file and its log in pieces, one after the other or alternately, as `cp`, `tar` and others may. `meanwhile`
+/// runs between two pieces.
 fn copy(file: &Path, copy: &Path, random: &mut Random, mut meanwhile: impl FnMut(&mut Random)) {
     for end in ["", "-wal", "-shm"] {
         drop(fs::remove_file(beside(copy, end)));
@@ -218,7 +218,7 @@ struct Verdict {
     refused: usize,
     whole: usize,
     wrong: Vec<String>,
-    /// The states of the copies of one directory that were not refused, and which copies they are.
+    /// The states of one directory's copies that were not refused, with the names of the copies.
     accepted: Vec<(State, String)>,
 }
 
@@ -245,7 +245,7 @@ impl Verdict {
         }
     }
 
-    /// Each copy was refused or whole, and enough were either.
+    /// Asserts that each copy was refused or complete, and that there are enough of both.
     fn check(&self, of: &str) {
         println!("{of}: {} refused, {} whole, undetected: {:?}", self.refused, self.whole, self.wrong);
         assert!(self.wrong.is_empty(), "{} copies of two states were taken for one", self.wrong.len());
@@ -254,7 +254,7 @@ impl Verdict {
     }
 }
 
-/// The factor by which a run is longer than usual.
+/// The factor that extends a run.
 fn more() -> u64 {
     std::env::var("GUESTLIST_TEST_COPIES").map_or(1, |times| times.parse().unwrap())
 }
@@ -285,7 +285,7 @@ fn copy_of_two_states_is_refused() {
     verdict.check("one process");
 }
 
-/// A process that writes until it is killed. It says in a file how many steps it has done.
+/// A process that writes until it is killed. It records the number of its steps in a file.
 #[test]
 #[ignore = "run by the test below, in a process of its own that is killed"]
 fn process_that_writes_and_checkpoints() {
@@ -326,7 +326,7 @@ impl Writer {
         read.map_or(0, |()| i64::from_le_bytes(bytes))
     }
 
-    /// Waits until the writer has done so many steps.
+    /// Waits until the writer has made this many steps.
     fn wait_until(&mut self, steps: i64) {
         let began = Instant::now();
         while self.steps() < steps {

@@ -12,7 +12,7 @@ metadata: {name: tiktok, namespace: partners}
 spec: {partnerRef: {name: acme}, account: tiktok, sharedBy: dan@host.example, guestAdminRole: Manager, guestUsers: [{name: bob, propagatedBy: carol}]}
 ";
 
-/// A settled folder whose base is what is applied, and whose pull request is this.
+/// A settled folder with the applied files as its base, and this text as its pull request.
 fn pull_request(text: &str) -> Folder {
     let folder = Folder::settled();
     folder.write("base/all.yaml", &manifests());
@@ -133,7 +133,7 @@ fn edited_address_keeps_the_guest_and_invites_nobody() {
         let state = |side: &str| guest[side][0]["state"].as_str().unwrap().to_owned();
         [state("before"), state("after")]
     };
-    // Bob's access came from carol, who breaks a rule now.
+    // Bob's access came from carol, who breaks a rule in the new files.
     let lost = vec![
         format!("lost [] {BOB} instagram"),
         format!("changed [state] {CAROL} -"),
@@ -147,7 +147,7 @@ fn edited_address_keeps_the_guest_and_invites_nobody() {
     fresh.declare(&other_address());
     assert_eq!(differences(&fresh, &[]).1, lost);
     assert_eq!(before_and_after(&fresh), ["Invited", "Rejected"]);
-    // The comparison shows the same as apply.
+    // `apply` revokes the same access.
     applied.says(&["apply", "manifests", "--prune", "--yes"]);
     let guests = applied.show()["guests"].as_array().unwrap().clone();
     let carol = guests.iter().find(|guest| guest["email"] == CAROL).unwrap();
@@ -251,7 +251,7 @@ fn input_that_cannot_be_compared_is_an_error() {
     assert!(code == 1 && said.contains("not both"), "{said}");
     folder.declare(&(manifests() + &guest("eve", "GuestUser").replace("acme.example", "host.example")));
     assert_eq!(folder.says(&["plan", "manifests", "--base", "base"]).0, 1);
-    // Of the base a broken rule is none of the pull request's.
+    // A rule that only the base breaks does not concern the pull request.
     folder.write("base/all.yaml", &(manifests() + &guest("eve", "GuestUser").replace("acme.example", "host.example")));
     folder.declare(&manifests());
     assert_eq!(folder.says(&["plan", "manifests", "--base", "base"]).0, 0);

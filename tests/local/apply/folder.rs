@@ -1,4 +1,4 @@
-//! A folder with manifests, a policy and a directory, and the command run in it.
+//! A folder with manifests, a policy and a directory, and helpers that run commands in it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ pub fn manifests() -> String {
 pub struct Folder(tempfile::TempDir);
 
 impl Folder {
-    /// With the people above, and the policy.
+    /// A folder with these people and this policy.
     pub fn new() -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
         folder.write("workspace.yaml", POLICY);
@@ -109,7 +109,7 @@ impl Folder {
         self.command(args).output().unwrap()
     }
 
-    /// Its standard output; it has to succeed.
+    /// Runs `guestlist`, and asserts success. Returns the standard output.
     #[track_caller]
     pub fn ok(&self, args: &[&str]) -> String {
         let (code, said) = self.says(args);
@@ -117,14 +117,14 @@ impl Folder {
         said
     }
 
-    /// Its exit code, and both outputs.
+    /// Runs `guestlist`. Returns the exit code and both outputs.
     pub fn says(&self, args: &[&str]) -> (i32, String) {
         let output = self.run(args);
         let said = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(said).unwrap())
     }
 
-    /// Its exit code, and what it says for programs.
+    /// Runs `guestlist`. Returns the exit code and the JSON output.
     pub fn json(&self, args: &[&str]) -> (i32, Value) {
         let output = self.run(&[args, &["-o", "json"]].concat());
         let value = serde_json::from_slice(&output.stdout);
@@ -146,7 +146,7 @@ impl Folder {
         self.ok(&["directory", "enroll-mfa", email]);
     }
 
-    /// The world above, with both guests Active.
+    /// The folder above, with both guests Active.
     pub fn settled() -> Self {
         let folder = Self::new();
         folder.declare(&manifests());
@@ -161,7 +161,7 @@ impl Folder {
         serde_json::from_str(&self.ok(&["directory", "show", "-o", "json"])).unwrap()
     }
 
-    /// What everybody can use now, as `address account:role`.
+    /// The effective access of all guests, as `address account:role`.
     pub fn access(&self) -> Vec<String> {
         let show = self.show();
         let mut seen = Vec::new();
@@ -181,7 +181,8 @@ impl Folder {
         all.iter().map(|entry| entry["email"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Every row of the directory's file. (Its bytes may differ: who closes it last tidies up.)
+    /// Every row of the directory's file. Its bytes may differ, because the last connection to close checkpoints the
+    /// log.
     pub fn content(&self) -> String {
         let connection = rusqlite::Connection::open(self.path("directory.db")).unwrap();
         let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";

@@ -1,4 +1,4 @@
-//! `apply` that is killed goes on where it was: the same end, and nobody is invited twice.
+//! A killed `apply` continues on the next run: the same end, and nobody is invited twice.
 
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
@@ -7,11 +7,11 @@ use super::folder::{Folder, PARTNER, guest};
 
 fn mails(folder: &Folder) -> i64 {
     let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
-    // The mark's revision counts what was written about a guest.
+    // The revision in the ownership mark counts the writes of a guest's record.
     connection.query_row("SELECT count(*) FROM mails", [], |row| row.get(0)).unwrap()
 }
 
-/// The address that a line of `apply` says was invited.
+/// The invited address in a line of `apply`.
 fn invited(line: &str) -> Option<String> {
     line.split_once(": invite ")?.1.split_once(' ').map(|(address, _)| address.to_owned())
 }
@@ -28,7 +28,7 @@ fn killed_at_any_moment_the_next_apply_goes_on() {
     folder.declare(&manifests);
     let mut kills = 0;
     let mut told = Vec::new();
-    // Killed while it reads; after the plan is shown; then after one operation more each time.
+    // Killed during the read; after the plan is shown; then after one operation more each time.
     for lines in 0.. {
         let mut apply =
             folder.command(&["apply", "manifests", "--yes"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
@@ -68,14 +68,14 @@ fn concurrent_applies_do_and_report_each_operation_once() {
             command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
         };
         let first = start();
-        // The second comes at another moment each time.
+        // The second one starts at another moment each time.
         std::thread::sleep(Duration::from_millis(round * 8));
         let both = [start(), first].map(|child| child.wait_with_output().unwrap());
         let mut told = Vec::new();
         for output in both {
             let said = String::from_utf8(output.stdout).unwrap();
             let problem = String::from_utf8(output.stderr).unwrap();
-            // What is done comes after the plan.
+            // The completed operations follow the plan.
             let done = said.split_once("Plan: ").map_or("", |(_, done)| done);
             let done = done.rsplit_once("Plan: ").map_or(done, |(_, done)| done);
             told.extend(done.lines().filter_map(invited));

@@ -1,5 +1,4 @@
-//! `guestlist apply` is killed at any moment. After the next command, whichever it is, the directory's file alone holds
-//! everything.
+//! `guestlist apply` is killed at any moment. After any next command, the directory's file alone contains everything.
 
 use std::fs;
 use std::process::Stdio;
@@ -10,7 +9,7 @@ use guestlist::directory::sqlite::{OpenMode, Store};
 
 use crate::apply::folder::{Folder, PARTNER, guest};
 
-/// What the copies under a name hold: the file, and its log where `log` is true.
+/// The content of the copies under a name: the file, with its log if `log` is true.
 fn copied(folder: &Folder, name: &str, log: bool) -> Snapshot {
     fs::copy(folder.path("directory.db"), folder.path(name)).unwrap();
     if log {
@@ -51,7 +50,7 @@ fn each_command_after_killed_apply_keeps_everything_in_the_file() {
         while length() < 30_000 && apply.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(1));
         }
-        // Not for luck: the moment at which the process dies is what varies.
+        // This sleep varies the moment at which the process dies; the test does not depend on it.
         std::thread::sleep(Duration::from_millis((random >> 33) % 30));
         apply.kill().unwrap();
         apply.wait().unwrap();

@@ -1,5 +1,5 @@
 //! `guestlist plan` and `guestlist apply` as pipelines and people run them: processes, their output and exit codes, and
-//! what the directory holds afterwards.
+//! the directory's content afterwards.
 
 mod annotations;
 mod compared;

@@ -1,4 +1,4 @@
-//! The example of a pipeline does what it says: a review judges and shows, a delivery does.
+//! The example pipeline works as documented: a review evaluates and shows, a delivery applies.
 
 use std::path::Path;
 use std::process::Command;
@@ -31,7 +31,7 @@ fn a_review_shows_and_a_delivery_does() {
     assert_eq!(folder.addresses("guests"), Vec::<String>::new());
     assert_eq!(pipeline(&folder, "deliver").0, 0);
     assert_eq!(folder.addresses("guests").len(), 2);
-    // Nothing to do is no failure; a guest who is taken out of the files is removed; a broken rule is one.
+    // An empty plan is a success; a guest that the files omit is removed; a broken rule is a failure.
     let (code, said) = pipeline(&folder, "review");
     assert!(code == 0 && said.contains("Plan: 0 operations"), "{said}");
     folder.declare(&[PARTNER, &guest("carol", "GuestAdmin")].concat());

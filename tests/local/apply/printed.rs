@@ -1,15 +1,15 @@
-//! Hidden characters of a tenant, or of an administrator of the directory, reach no terminal and no program: no output has
-//! a control, bidirectional or invisible character, and no name makes a line of its own.
+//! Hidden characters of a tenant, or of an administrator of the directory, reach no terminal and no program. No output
+//! has a control, bidirectional or invisible character, and no name starts a line.
 
 use guestlist::domain::text::is_hidden;
 
 use super::folder::{Folder, SHARE, guest};
 
-/// Clears a screen, forges a row, turns text around, ends a string.
+/// Clears a screen, forges a row, reverses text, ends a string.
 const EVIL: &str = "Acme\u{1b}[2J\nforged row\r\u{202e}\u{2066}\u{9b}31m\u{200b}\u{feff}";
 const FORGED: &str = "forged row";
 
-/// The output has no hidden character but line breaks, and no line that a name began.
+/// The output has no hidden character except line breaks, and no line that a name started.
 #[track_caller]
 fn is_clean(what: &[&str], said: &str) {
     if let Some(c) = said.chars().find(|c| *c != '\n' && is_hidden(*c)) {
@@ -18,7 +18,7 @@ fn is_clean(what: &[&str], said: &str) {
     assert!(said.lines().all(|line| !line.trim_start().starts_with(FORGED)), "{what:?}: {said}");
 }
 
-/// A directory as an earlier release, or an administrator in its console, could have left it.
+/// A directory as an earlier release, or an administrator in the console, could have written it.
 fn spoilt() -> Folder {
     let folder = Folder::settled();
     let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
@@ -70,7 +70,7 @@ fn no_output_has_a_hidden_character_or_a_forged_line() {
         let (_, said) = folder.says(command);
         is_clean(command, &said);
     }
-    // Programs get the value as it is.
+    // Programs receive the value unchanged.
     let names: Vec<String> = folder.show()["accounts"]
         .as_array()
         .unwrap()

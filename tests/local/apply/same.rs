@@ -1,4 +1,4 @@
-//! What `plan` says is what `apply` does, call by call, for worlds and edits that nobody chose.
+//! `apply` runs exactly the operations that `plan` shows, in random environments and after random edits.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ impl Numbers {
 
 const NAMES: [&str; 5] = ["ada", "ben", "cleo", "dora", "emil"];
 
-/// Some partner, some guests, some shares; some of it breaks rules.
+/// A partner, several guests and shares; some of them break rules.
 fn world(numbers: &mut Numbers) -> String {
     let extra = numbers.of(&["", ", guests: {maxGuests: 2}", ", suspended: true", ", mfa: {methods: [WebAuthn]}"]);
     let mut text = format!(
@@ -54,7 +54,7 @@ fn world(numbers: &mut Numbers) -> String {
     text
 }
 
-/// What happens in the workspace meanwhile.
+/// Random events in the workspace.
 fn events(folder: &Folder, numbers: &mut Numbers) {
     for _ in 0..numbers.below(6) {
         let email = format!("{}@acme.example", numbers.of(&NAMES));

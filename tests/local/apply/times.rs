@@ -1,4 +1,4 @@
-//! Times that the author of a file writes win no claim and evade no limit.
+//! Times that the author of a file sets win no claim and evade no limit.
 
 use super::folder::{Folder, PARTNER, guest};
 
@@ -9,7 +9,7 @@ fn said_at(text: &str, created: &str) -> String {
     text.replace("namespace: partners}", &format!("namespace: partners, creationTimestamp: '{created}'}}"))
 }
 
-/// What a plan says, but for the moment until which an invitation holds.
+/// The output of a plan, without the expiry of invitations.
 fn planned(folder: &Folder) -> Vec<String> {
     let (_, plan) = folder.json(&["plan", "manifests"]);
     let words = |list: &str| {

@@ -1,4 +1,4 @@
-//! From nothing to access and back, with what each step says.
+//! A guest's lifecycle from the first manifest to the purge, with the output of each step.
 
 use serde_json::json;
 
@@ -90,7 +90,7 @@ fn undeclared_guest_stays_without_prune_and_is_deactivated_with() {
     folder.ok(&["apply", "manifests", "--prune", "--yes"]);
     assert_eq!(folder.access(), ["carol@acme.example instagram:Manager"]);
     assert_eq!(folder.addresses("deactivated"), [BOB]);
-    // A day later, here at once, the record goes; not without --prune.
+    // A day later (at once in this test) the record is purged, but not without --prune.
     folder.write("workspace.yaml", &POLICY.replace("after: 24h", "after: 0s"));
     assert_eq!(folder.plan().0, 0);
     folder.ok(&["apply", "manifests", "--prune", "--yes"]);
@@ -116,7 +116,7 @@ fn prune_reaches_no_partner_that_is_not_declared() {
     folder.declare(&PARTNER.replace("acme", "bolt"));
     let (_, said) = folder.says(&["plan", "manifests", "--prune"]);
     assert!(said.contains("revoke: 0, remove: 0)"), "{said}");
-    // Nor where the files hold only a part of it.
+    // Nor if the files contain only a part of it.
     folder.declare(&guest("bob", "GuestUser"));
     let (_, said) = folder.says(&["plan", "manifests", "--prune"]);
     assert!(said.contains("Plan: 0 operations now") && said.contains("PartnerNotFound"), "{said}");
@@ -133,7 +133,7 @@ fn so_many_at_once_look_like_a_mistake() {
     let (code, said) = folder.says(&["apply", "manifests", "--prune", "--yes"]);
     assert!(code == 1 && said.contains("TooManyOrphans: 8 of 8"), "{said}");
     assert_eq!(folder.addresses("guests").len(), 8);
-    // Unless somebody says that it is none, and how many they are.
+    // --max-removals allows more removals, and must cover all of them.
     let (code, said) = folder.says(&["apply", "manifests", "--prune", "--max-removals", "7", "--yes"]);
     assert!(code == 1 && said.contains("--max-removals 8"), "{said}");
     assert_eq!(folder.addresses("guests").len(), 8);
@@ -195,13 +195,13 @@ fn a_few_at_a_time_do_not_empty_a_partner() {
         assert!(code == 1 && said.contains(told) && said.contains("--max-removals 4"), "{said}");
     }
     assert_eq!(folder.addresses("guests").len(), 5);
-    // Declared again, the first three count no more; and left out at rest they are no problem of anybody's.
+    // After they are declared again, the first three no longer count. Guests that were omitted before are no problem.
     folder.declare(&left(3));
     folder.ok(&["apply", "manifests", "--prune", "--yes"]);
     folder.declare(&[left(4), guest("guest-0", "GuestUser")].concat());
     folder.ok(&["apply", "manifests", "--prune", "--yes"]);
     assert_eq!(folder.addresses("guests").len(), 5);
-    // A day later they are nothing to wonder about.
+    // A day later they no longer count as recent removals.
     let connection = rusqlite::Connection::open(folder.path("directory.db")).unwrap();
     guestlist::directory::sqlite::register_digest(&connection).unwrap();
     let sql = "UPDATE guests SET deactivated_at = '2026-01-01T00:00:00Z' WHERE deactivated_at IS NOT NULL";
@@ -229,7 +229,7 @@ fn a_broken_rule_is_said_with_its_place_and_the_rest_is_done() {
         "{said}"
     );
     assert_eq!(folder.addresses("guests"), [CAROL]);
-    // What only the directory knows is found too.
+    // Facts that only the directory has are found, too.
     folder.ok(&["directory", "set-owner", "instagram", "dan@host.example"]);
     let (code, said) = folder.plan();
     assert!(code == 1 && said.contains("waits[SharerNotOwner]: AccountShare partners/instagram"), "{said}");
@@ -254,7 +254,7 @@ fn with_input_that_does_not_read_nothing_is_done() {
     }
     let (code, said) = folder.says(&["apply", "nowhere", "--yes"]);
     assert!(code == 1 && said.contains("nowhere"), "{said}");
-    // An empty policy is no reason to take everything away: it has to be there and to read.
+    // An unreadable or missing policy revokes nothing: the policy has to exist and parse.
     let (code, said) = folder.says(&["apply", "manifests", "--workspace", "absent.yaml"]);
     assert!(code == 1 && said.contains("absent.yaml"), "{said}");
 }
@@ -324,7 +324,7 @@ fn forged_uid_reaches_no_guest_of_another_namespace() {
         mine.replace(&format!("{{name: {name}, "), &format!("{{name: {name}, uid: {uid}, "))
     };
     let before = folder.access();
-    // Another's UID for somebody of one's own, and for himself.
+    // A UID of another namespace, for another guest and for the same one.
     for name in ["eve", "carol"] {
         folder.declare(&forged(name));
         folder.run(&["apply", "manifests", "--yes", "--prune"]);
@@ -332,7 +332,7 @@ fn forged_uid_reaches_no_guest_of_another_namespace() {
     }
     folder.declare(&manifests());
     assert_eq!(folder.plan().0, 0, "carol is as she was");
-    // The same one twice is refused before anything is done.
+    // A duplicate UID is refused before any operation.
     folder.declare(
         &[
             forged("eve"),

@@ -13,21 +13,21 @@ use super::mutate::{Random, changed};
 const INPUTS: u64 = 10_000;
 /// The default seed.
 const SEED: u64 = 1;
-/// The most memory for an input of any size, and for each of its bytes in addition, in bytes.
+/// The memory limit, in bytes: for an input of any size, and in addition for each byte of the input.
 const MEMORY_OF_ANY: usize = 64 << 20;
 const MEMORY_OF_A_BYTE: usize = 1000;
-/// An input that takes longer hangs: the slowest takes less than a second.
+/// The time limit of an input: the slowest takes less than a second.
 const HANGS: Duration = Duration::from_secs(60);
-/// The most bytes of an input that a failure shows.
+/// The number of bytes of an input that a failure shows.
 const SHOWN: usize = 2000;
 
-/// Something that reads text.
+/// A reader of text.
 pub struct Subject {
     /// The name of its folder in `tests/local/fuzz/corpus`.
     pub name: &'static str,
     /// Real inputs.
     pub corpus: Vec<Vec<u8>>,
-    /// Words that have a meaning in its input.
+    /// Words with a meaning in its input.
     pub words: &'static [&'static str],
     /// The number of its inputs, in percent of the default.
     pub share: u64,
@@ -60,7 +60,7 @@ fn watch() {
         std::thread::sleep(Duration::from_secs(1));
         if let Some(current) = current().as_ref().filter(|current| current.began.elapsed() > HANGS) {
             let said = told(current, "it hangs");
-            // Not by eprintln!: the test runner holds that back until the test ends.
+            // Not with eprintln!, whose output the test runner holds back until the test ends.
             drop(std::io::stderr().write_all(said.as_bytes()));
             std::process::abort();
         }
@@ -116,7 +116,7 @@ pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect()
 }
 
-/// Checks texts that are built to take much time or memory.
+/// Checks texts that are built to use much time or memory.
 pub fn each(texts: Vec<(&'static str, String)>, mut check: impl FnMut(&[u8])) {
     let _alone = alone();
     for (name, text) in texts {

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::harness::{Subject, fuzz};
 
-/// The most calls for one input. More of them are an endless loop.
+/// The limit of calls for one input, to detect an endless loop.
 const CALLS: usize = 400;
 
 const WORDS: [&str; 22] = [

@@ -85,7 +85,7 @@ fn read(input: &[u8]) {
     }
 }
 
-/// Whether two values are one: `1` and `1.0` are the same number in JSON.
+/// Whether two values are equal: `1` and `1.0` are the same number in JSON.
 fn same(a: &Json, b: &Json) -> bool {
     match (a, b) {
         (Json::Number(a), Json::Number(b)) => a == b || a.as_f64() == b.as_f64(),

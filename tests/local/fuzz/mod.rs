@@ -1,8 +1,8 @@
-//! Every reader of untrusted text accepts or refuses any text: no text makes it panic, hang or take memory without bound.
-//! Text that is accepted and printed reads as the same value.
+//! Every reader of untrusted text accepts or refuses any text: no text makes it panic, hang or use unbounded memory.
+//! An accepted and printed text reads as the same value.
 //!
 //! The inputs are changed copies of real ones. `GUESTLIST_FUZZ_SEED` sets their seed, and `GUESTLIST_FUZZ_INPUTS` their
-//! number; both have fixed defaults. Put an input that finds a fault into `tests/local/fuzz/corpus/SUBJECT`: each run checks it.
+//! number; both have fixed defaults. Add an input that finds a fault to `tests/local/fuzz/corpus/SUBJECT`: each run checks it.
 
 mod harness;
 mod keycloak;
@@ -16,6 +16,6 @@ mod texts;
 
 use peak_alloc::PeakAlloc;
 
-/// Measures the whole process. The other tests of this binary take little beside the bounds.
+/// Measures the whole process. The other tests of this binary use little memory compared with the limits.
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;

@@ -1,4 +1,4 @@
-//! Changed copies of real inputs. A seed always gives the same one.
+//! Changed copies of real inputs, reproducible by seed.
 
 pub use crate::support::random::Random;
 
@@ -6,7 +6,7 @@ pub use crate::support::random::Random;
 const SIZE: usize = 4 << 10;
 const LARGE: usize = 64 << 10;
 
-/// Words that have a meaning in many formats.
+/// Words with a meaning in many formats.
 const WORDS: [&str; 40] = [
     "",
     "\0",

@@ -1,4 +1,4 @@
-//! Watch events of the three kinds as the API server sends them: the index stores and returns their objects.
+//! Watch events of the three kinds as the API server sends them: the object cache stores and returns their objects.
 
 use guestlist::api;
 use guestlist::cache::{CachedAnyKind, Kind, Object, ObjectCache, resource_version};
@@ -53,7 +53,7 @@ const SHARE: &str = r#"{"type":"DELETED","object":{"apiVersion":"guestlist.dev/v
 const BOOKMARK: &str = r#"{"type":"BOOKMARK","object":{"apiVersion":"guestlist.dev/v1alpha1","kind":"GuestMembership","metadata":{"resourceVersion":"45"}}}"#;
 const ERROR: &str = r#"{"type":"ERROR","object":{"apiVersion":"v1","kind":"Status","status":"Failure","message":"too old","reason":"Expired","code":410}}"#;
 
-/// Applies an event to the index as the operator does.
+/// Applies an event to the object cache as the operator does.
 fn event<K: Watched + Serialize>(index: &mut ObjectCache, text: &str) {
     let Ok(event) = serde_json::from_str::<WatchEvent<DeserializeGuard<K>>>(text) else { return };
     match event {
@@ -90,7 +90,7 @@ fn reads_again<K: Watched + Serialize>(object: &K) {
     assert_eq!(serde_json::to_value(&again).unwrap(), written);
 }
 
-/// Reads an object's spec into terms, and its status out of the short form.
+/// Reads an object's terms and its status from the cache.
 fn terms(object: &Object) {
     match object {
         Object::Partner(object) => drop(spec::partner(&object.spec)),
@@ -100,7 +100,7 @@ fn terms(object: &Object) {
     }
 }
 
-/// The status of each membership is kept as it came.
+/// The cache keeps the status of each membership unchanged.
 fn status(index: &ObjectCache, text: &str) {
     let Ok(WatchEvent::Added(object)) = serde_json::from_str::<WatchEvent<api::GuestMembership>>(text) else { return };
     let (namespace, name) = (object.meta().namespace.clone(), object.meta().name.clone());

@@ -1,5 +1,5 @@
-//! Texts of a few ten thousand bytes that are built to take much time or memory: aliases of large values, depth, width, one
-//! very long line.
+//! Texts of a few ten thousand bytes that are built to use much time or memory: aliases of large values, depth, width,
+//! and one very long line.
 
 /// The texts with their names. Each repeats its part `many` times.
 pub fn shapes(many: usize) -> Vec<(&'static str, String)> {

@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 
 use super::harness::{Subject, fuzz};
 
-/// One row a table.
+/// One row for each table.
 const ROWS: &str = "
 UPDATE meta SET installation = 'prod', cluster = 'c', epoch = 3;
 INSERT INTO users VALUES ('alice@host.example', 'Alice Example', 1, 1);
@@ -51,7 +51,7 @@ const WORDS: [&str; 14] = [
     "9999-12-30T22:00:00Z",
 ];
 
-/// Every table and column with the value in it.
+/// Every table and column with its value.
 fn values(connection: &Connection) -> Vec<(String, Value)> {
     let sql = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'";
     let mut statement = connection.prepare(sql).unwrap();
@@ -109,7 +109,7 @@ fn values_in_the_file() {
     fuzz(Subject { name: "sqlite", corpus, words: &WORDS, share: 4 }, |input| {
         let at = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
         let place = String::from_utf8_lossy(&input[..at]);
-        // If the place cannot be read, any value is changed.
+        // If this value cannot be read, another value is changed.
         let (place, before) =
             sound.iter().find(|(known, _)| *known == place).unwrap_or(&sound[input.len() % sound.len()]);
         let bytes = input.get(at + 1..).unwrap_or_default();

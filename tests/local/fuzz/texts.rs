@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::harness::{Subject, fuzz};
 
-/// The most bytes of a message about one text.
+/// The size limit of a message about one text, in bytes.
 const MESSAGE: usize = 600;
 
 /// Checks texts of a field. The error about a text is one short line.
