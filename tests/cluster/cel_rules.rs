@@ -17,7 +17,7 @@ fn plane() -> ControlPlane {
     plane
 }
 
-/// Words that begin a sentence of the server's refusal.
+/// The reasons at the start of a sentence in the server's message.
 fn words(message: &str) -> Vec<Reason> {
     let words =
         message.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter_map(|word| word.strip_suffix(':'));
@@ -64,7 +64,7 @@ fn changes(plane: &ControlPlane, pair: &Pair) {
     assert_eq!(stored["metadata"]["name"], name);
 }
 
-/// What `guestlist explain` shows can be typed as it is.
+/// The commands in the output of `guestlist explain` work as printed.
 fn shown(plane: &ControlPlane, command: &str) {
     let kubectl = plane.program("kubectl");
     let folder = std::path::Path::new(kubectl.get_program()).parent().unwrap().display().to_string();

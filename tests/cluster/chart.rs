@@ -1,4 +1,5 @@
-//! The Helm chart renders, a real API server accepts all of it, and its roles and its policy do what they say.
+//! The Helm chart renders, a real API server accepts all of it, and its roles and its admission policy work as
+//! documented.
 
 use std::fs;
 use std::path::Path;
@@ -47,7 +48,7 @@ metadata: {name: bob, namespace: partners}
 spec: {partnerRef: {name: acme}, email: bob@acme.example, invitedBy: alice@host.example}
 ";
 
-/// The policy reaches the API server's own cache a moment after it was stored.
+/// The policy takes effect in the API server a moment after it was stored.
 fn eventually_refused(plane: &ControlPlane, arguments: &[&str]) -> String {
     let began = Instant::now();
     loop {
@@ -98,7 +99,7 @@ fn chart_installs_on_api_server_and_its_roles_and_policy_hold() {
     plane.kubectl(&["create", "namespace", "partners"]).ok();
     plane.apply(ACME);
 
-    // The operator may do what it needs and cannot declare guests itself.
+    // The operator has the permissions that it needs, and cannot declare guests itself.
     let can = |who: &str, what: &[&str]| {
         let mut arguments = vec!["auth", "can-i", "--namespace=partners", "--as", who];
         arguments.extend(what);
@@ -117,7 +118,7 @@ fn chart_installs_on_api_server_and_its_roles_and_policy_hold() {
         assert!(!can(operator, &forbidden), "{forbidden:?}");
     }
 
-    // The built-in roles cover the kinds, and nobody but the operator writes status.
+    // The built-in roles cover the kinds, and only the operator writes the status.
     plane.kubectl(&["create", "rolebinding", "eve", "-n=partners", "--clusterrole=edit", "--user=eve"]).ok();
     plane.kubectl(&["create", "rolebinding", "vic", "-n=partners", "--clusterrole=view", "--user=vic"]).ok();
     let began = Instant::now();
@@ -129,11 +130,11 @@ fn chart_installs_on_api_server_and_its_roles_and_policy_hold() {
     assert!(!can("vic", &["create", "accountshares.guestlist.dev"]));
     assert!(!can("eve", &["patch", "guestmemberships.guestlist.dev", "--subresource=status"]));
 
-    // Deleting a partner with guests is refused, one without is not, nor is a namespace held up.
+    // Deleting a partner with guests is refused; deleting one without guests, or a namespace, is not.
     let refused = eventually_refused(&plane, &["delete", "localpartner", "acme", "-n=partners", "--dry-run=server"]);
     assert!(refused.contains("DeletionBlocked") && refused.contains("bob"), "{refused}");
     plane.kubectl(&["delete", "localpartner", "empty", "-n=partners"]).ok();
-    // A guest who is on his way out holds nobody up: everything may be deleted in one command.
+    // A terminating guest blocks nothing: one command can delete everything.
     let held = r#"{"metadata":{"finalizers":["guestlist.dev/test"]}}"#;
     let bob = ["gm/bob", "-n=partners", "--type=merge", "-p"];
     plane.kubectl(&[&["patch"], &bob[..], &[held]].concat()).ok();
@@ -146,7 +147,7 @@ fn chart_installs_on_api_server_and_its_roles_and_policy_hold() {
         .ok();
     plane.kubectl(&["delete", "namespace", "partners", "--timeout=60s"]).ok();
 
-    // One command does not delete everything: who deletes a definition says that he means it.
+    // Deleting a definition needs an explicit confirmation, so that a single command does not delete everything.
     let definition = "guestmemberships.guestlist.dev";
     let refused = eventually_refused(&plane, &["delete", "crd", definition, "--dry-run=server"]);
     assert!(refused.contains("loses his access") && refused.contains("guestlist.dev/allow-deletion=true"), "{refused}");

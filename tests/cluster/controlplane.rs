@@ -1,4 +1,4 @@
-//! The control plane that other tests stand on does what they rely on.
+//! The control plane of the other tests works as they require.
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ fn the_api_server_goes_away_and_comes_back_with_its_data() {
 
 #[test]
 fn service_account_may_use_only_the_verbs_of_its_roles() {
-    // What "view" may do is gathered from other roles by a controller.
+    // A controller aggregates the permissions of "view" from other roles.
     let plane = ControlPlane::start_with_controllers();
     plane.kubectl(&["create", "serviceaccount", "reader"]).ok();
     plane

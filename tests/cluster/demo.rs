@@ -1,11 +1,11 @@
-//! The demo runs, leaves nothing behind, and says what the README shows of it.
+//! The demo runs, leaves nothing behind, and prints the lines that the README shows.
 
 use std::path::Path;
 use std::process::Command;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A line without what differs between two runs: spaces, ages, folders, colours.
+/// A line without the parts that vary between runs: spaces, ages, folders, colours.
 fn plain(line: &str) -> String {
     let word = |word: &str| {
         let age = word.strip_suffix('s').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
@@ -21,7 +21,7 @@ fn plain(line: &str) -> String {
     line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// What the README shows of a terminal, but for commands that people type to begin with.
+/// The README's terminal output, without the initial commands that people type.
 fn transcripts() -> Vec<String> {
     let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
     let blocks = readme.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -29,7 +29,7 @@ fn transcripts() -> Vec<String> {
     shown.flat_map(str::lines).filter(|line| *line != "..." && !line.is_empty()).map(str::to_owned).collect()
 }
 
-/// Processes that run out of this folder or on its files.
+/// Processes that run from this folder or use its files.
 fn running(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {

@@ -1,4 +1,4 @@
-//! What needs a Kubernetes API server: the CRDs and their CEL, the chart, the demo, and the operator as a process.
+//! Tests that need a Kubernetes API server: the CRDs and their CEL, the chart, the demo, and the operator as a process.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
 
 #[path = "../support"]
@@ -23,7 +23,7 @@ mod crds_on_server;
 mod demo;
 mod operator;
 
-/// Which directory the operator gets: here the embedded one, as it comes.
+/// Sets the directory of the operator: here the embedded one, unchanged.
 fn furnish(operator: support::operator::Operator) -> support::operator::Operator {
     operator
 }

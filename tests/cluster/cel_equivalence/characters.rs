@@ -1,5 +1,5 @@
-//! Every sort of character gets the same verdict in a name from the API server and from `guestlist check`: the edges of each
-//! range that is refused, and some of everything else.
+//! The API server and `guestlist check` give the same verdict on every sort of character in a name: the limits of each
+//! refused range, and some of the others.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::generate::Dice;
 use super::plane;
 use crate::support::check::check;
 
-/// The edges of each range of characters that are alike, and a few drawn ones.
+/// The limits of each range of similar characters, and a few random ones.
 fn characters() -> Vec<char> {
     let all: Vec<char> = ('\0'..=char::MAX).collect();
     let edges = all.windows(2).filter(|two| is_hidden(two[0]) != is_hidden(two[1]));
@@ -36,7 +36,7 @@ fn every_character_gets_the_same_verdict_everywhere() {
     let objects: Vec<Value> = characters.iter().enumerate().map(|(n, c)| object(n, &format!("a{c}b"))).collect();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
     let list = guestlist::domain::printable_json(&list);
-    // One call: kubectl says of each object whether the server takes it.
+    // A single call: kubectl reports for each object whether the server accepts it.
     let said = plane().kubectl_with(&["create", "--dry-run=server", "-o", "name", "-f", "-"], &list);
     let taken: Vec<&str> = said.stdout.lines().collect();
     let (_, found) = check(&list);

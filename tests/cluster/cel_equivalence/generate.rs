@@ -1,8 +1,8 @@
-//! Specs that people nearly write: valid ones with a few slips. Seeded, so that a failure is found again.
+//! Nearly valid specs: valid ones with a few mistakes. A seed reproduces each failure.
 
 use serde_json::{Map, Value, json};
 
-/// A small generator of numbers (splitmix64).
+/// A small random number generator (splitmix64).
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -18,7 +18,7 @@ impl Dice {
         usize::try_from(self.next() % most.max(1) as u64).unwrap()
     }
 
-    /// One time in so many.
+    /// True with a probability of one in `times`.
     fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
@@ -28,8 +28,8 @@ impl Dice {
     }
 }
 
-/// Characters that rules and engines read differently: blanks of all sorts, look-alikes, letters whose lower case is
-/// ASCII, what ends a line.
+/// Characters that rules and engines treat differently: spaces of all sorts, look-alikes, letters with an ASCII lower
+/// case, and line terminators.
 const SLIPS: [&str; 43] = [
     " ", "\t", "\n", "\r", "\"", "'", "<", ">", "(", ")", "[", "]", "@", ".", ",", "-", "_", "+", "*", "%", "\\", "/",
     ":", "Z", "z", "T", "0", "9", "é", "ß", "İ", "ı", "ſ", "\u{212a}", "\u{200b}", "\u{a0}", "\u{85}", "\u{2028}",
@@ -76,7 +76,7 @@ const WORDS: [&str; 14] = [
     "true",
     "",
 ];
-/// Names as people write and paste them, and as nobody should.
+/// Names as people write and paste them, and invalid ones.
 const SHOWN: [&str; 20] = [
     "Acme",
     "Bob O'Neil",
@@ -101,7 +101,7 @@ const SHOWN: [&str; 20] = [
 ];
 const NAMES: [&str; 6] = ["bob", "carol", "dave", "erin", "Bob", "b b"];
 
-/// A text of a sort, mostly as it should be.
+/// A text of a sort, mostly valid.
 fn slipped(dice: &mut Dice, from: &[&str]) -> String {
     let mut text: Vec<char> = dice.pick(from).chars().collect();
     if !dice.one_in(9) {
@@ -121,7 +121,7 @@ fn slipped(dice: &mut Dice, from: &[&str]) -> String {
                 };
             }
             4 => {
-                // Around the bounds of labels, local parts, domains, addresses and leaves.
+                // Around the limits of labels, local parts, domains, addresses and fields.
                 let length = *dice.pick(&[60, 61, 62, 63, 64, 65, 180, 240, 250, 253, 254, 255, 256, 500, 513]);
                 let filler = if dice.one_in(3) { "b.".repeat(length / 2) } else { "b".repeat(length) };
                 let room = length.saturating_sub(text.len());
@@ -133,7 +133,7 @@ fn slipped(dice: &mut Dice, from: &[&str]) -> String {
     text.into_iter().collect()
 }
 
-/// The value itself, or, rarely, one of another type.
+/// The value itself, or rarely one of another type.
 fn typed(dice: &mut Dice, value: Value) -> Value {
     if !dice.one_in(60) {
         return value;
@@ -169,7 +169,7 @@ fn list(dice: &mut Dice, most: usize, mut item: impl FnMut(&mut Dice) -> Value) 
     typed(dice, items)
 }
 
-/// Puts a field in, half of the time.
+/// Adds a field, half of the time.
 fn maybe(dice: &mut Dice, map: &mut Map<String, Value>, name: &str, make: impl FnOnce(&mut Dice) -> Value) {
     if dice.one_in(2) {
         let value = make(dice);
@@ -187,7 +187,7 @@ fn required(dice: &mut Dice) -> Value {
     typed(dice, flag)
 }
 
-/// A name, mostly as it should be.
+/// A name, mostly valid.
 fn shown(dice: &mut Dice) -> Value {
     let from = if dice.one_in(4) { &SHOWN[..] } else { &SHOWN[..3] };
     text(dice, from)
@@ -209,7 +209,7 @@ fn mfa(dice: &mut Dice, enrols: bool) -> Value {
     typed(dice, map)
 }
 
-/// Now and then a field that is not there.
+/// Adds an unknown field now and then.
 fn slip_of_a_field(dice: &mut Dice, map: &mut Map<String, Value>) {
     if dice.one_in(80) {
         map.insert(dice.pick(&["mfa2", "hostadmins", "Email", "", "a.b", "-"]).to_string(), json!("x"));
@@ -251,7 +251,7 @@ fn partner(dice: &mut Dice) -> Value {
     json!(map)
 }
 
-/// A field that has to be there.
+/// Adds a required field.
 fn needed(dice: &mut Dice, map: &mut Map<String, Value>, name: &str, value: Value) {
     if !dice.one_in(60) {
         map.insert(name.to_owned(), value);
@@ -322,7 +322,7 @@ fn share(dice: &mut Dice) -> Value {
     json!(map)
 }
 
-/// An object of one of the kinds; its name is its number's.
+/// An object of one of the kinds, named by its number.
 pub fn object(dice: &mut Dice, number: usize) -> Value {
     let (kind, spec) = match dice.below(3) {
         0 => ("LocalPartner", partner(dice)),

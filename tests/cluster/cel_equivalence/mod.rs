@@ -1,6 +1,5 @@
-//! Two readings of one thing agree: what the API server makes of a manifest by schema and CEL, and what `guestlist check`
-//! makes of it, on objects that are generated and on texts as people and tools write them. And what was stored before a
-//! rule was there is not locked by it.
+//! The API server (schema and CEL) and `guestlist check` give the same verdict, on generated objects and on texts of
+//! people and tools. A new rule does not lock an object that was stored before it.
 
 mod characters;
 mod generate;
@@ -14,7 +13,7 @@ use crate::support::controlplane::ControlPlane;
 
 const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
 
-/// An API server with the CRDs, for all tests of this file.
+/// An API server with the CRDs, shared by all tests of this file.
 fn plane() -> &'static ControlPlane {
     static PLANE: OnceLock<ControlPlane> = OnceLock::new();
     PLANE.get_or_init(started)

@@ -25,11 +25,11 @@ async fn client() -> Client {
     Client::try_from(kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap()).unwrap()
 }
 
-/// What somebody says of an object: the rules that one object decides, and whether it is refused for whatever else.
+/// A verdict on an object: the broken rules of a single object, and whether it is refused for another reason.
 #[derive(Debug, Default, PartialEq)]
 struct Verdict {
     rules: BTreeSet<Reason>,
-    /// It does not fit the schema, which may hide rules.
+    /// The object does not match the schema, which may hide rules.
     structure: bool,
     told: String,
 }
@@ -40,7 +40,7 @@ impl Verdict {
     }
 }
 
-/// Asks the server as `kubectl apply --server-side` does: nothing is stored, and unknown fields are errors.
+/// Sends the object like `kubectl apply --server-side`: nothing is stored, and unknown fields are errors.
 async fn server(client: &Client, object: &Value) -> Verdict {
     let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
     let url = format!("/apis/guestlist.dev/v1alpha1/namespaces/default/{plural}");
@@ -58,7 +58,7 @@ async fn server(client: &Client, object: &Value) -> Verdict {
             let is_word = |c: char| c.is_ascii_alphanumeric() || c == ':';
             let words = told.split(|c| !is_word(c)).filter_map(|word| word.strip_suffix(':'));
             let mut rules: BTreeSet<Reason> = words.filter_map(Reason::parse).collect();
-            // A name that stands twice in a list keyed by names: the server's own sentence, which no word of ours can precede.
+            // A duplicate name in a list keyed by names: the server's own message, which has no reason of guestlist.
             rules.extend(told.contains("Duplicate value").then_some(Reason::InvalidValue));
             let structure = rules.is_empty() || told.contains("were not checked");
             Verdict { rules, structure, told }
@@ -67,7 +67,7 @@ async fn server(client: &Client, object: &Value) -> Verdict {
     }
 }
 
-/// Whether the operator can read what the server would store.
+/// Whether the operator can read the object that the server would store.
 fn reads(stored: &Value) -> Result<(), String> {
     fn guarded<K: DeserializeOwned + kube::Resource>(stored: &Value) -> Result<(), String> {
         let read: DeserializeGuard<K> = serde_json::from_value(stored.clone()).map_err(|error| error.to_string())?;
@@ -80,7 +80,7 @@ fn reads(stored: &Value) -> Result<(), String> {
     }
 }
 
-/// What `check` says of each of many objects.
+/// The verdict of `check` on each of many objects.
 fn check(objects: &[Value]) -> BTreeMap<String, Verdict> {
     let directory = tempfile::tempdir().unwrap();
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });

@@ -1,5 +1,5 @@
-//! An object that was stored when less was asked is not locked by what is asked now: it can be suspended, annotated, get a
-//! status, lose its finalizer and go; what is wrong can be fixed, and not be replaced by something else that is wrong.
+//! A stricter rule does not lock an object that was stored before it. The object can be suspended, annotated and
+//! deleted, get a status, and lose its finalizer. A wrong value can be fixed, but not replaced by another wrong one.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::install;
 use crate::support::controlplane::ControlPlane;
 
-/// Each leaf that a rule judges is wrong.
+/// Each field that a rule checks is wrong.
 const STORED: &str = r#"
 apiVersion: guestlist.dev/v1alpha1
 kind: LocalPartner
@@ -54,7 +54,7 @@ spec:
 "#;
 const KINDS: [&str; 3] = ["localpartner", "guestmembership", "accountshare"];
 
-/// The definitions as a release could have had them that asked for less.
+/// The definitions of a possible earlier, less strict release.
 fn looser() -> String {
     let definitions: Vec<String> = crds()
         .iter()
@@ -81,14 +81,14 @@ fn loosen(value: &mut Value) {
     }
 }
 
-/// Stored under the looser definitions, with today's in force.
+/// An object that was stored under the less strict definitions, with today's in force.
 fn stored(manifests: &str) -> ControlPlane {
     let plane = ControlPlane::start();
     plane.kubectl_with(&["apply", "--server-side", "-f", "-"], &looser()).ok();
     plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).ok();
     plane.apply(manifests);
     install(&plane);
-    // The server takes a moment to ask by the new definitions.
+    // The server needs a moment to apply the new definitions.
     let wrong = STORED.replace("DISPLAY", "x").replace("name: wrong", "name: another");
     let until = Instant::now() + Duration::from_secs(60);
     for kind in KINDS {
@@ -134,7 +134,8 @@ fn object_stored_before_a_rule_is_not_locked_by_it() {
     }
 }
 
-/// One wrong field can be fixed while the others stay, and not made wrong in another way; a list keeps its other entries.
+/// One wrong field can be fixed while the others stay, and cannot get another wrong value; a list keeps its other
+/// entries.
 fn mends(plane: &ControlPlane) {
     for (kind, wrong, right) in [
         (KINDS[0], r#"{"spec": {"expiresAt": "never"}}"#, r#"{"spec": {"expiresAt": "2037-01-01T00:00:00Z"}}"#),
@@ -158,7 +159,7 @@ fn mends(plane: &ControlPlane) {
 
 #[test]
 fn partner_without_host_admins_must_name_one_or_be_deleted() {
-    // The one rule above the leaves, there from the first release: what is not there has no leaf.
+    // The only rule above the fields, part of the first release: a missing value has no field.
     let plane = stored(
         "apiVersion: guestlist.dev/v1alpha1\nkind: LocalPartner\nmetadata: {name: wrong, finalizers: [guestlist.dev/access]}\nspec: {}\n",
     );

@@ -1,5 +1,5 @@
-//! Texts as people and tools write them: what `guestlist check` passes, kubectl and the server take, and what they refuse is
-//! reported. Where `check` is stricter, it says so here.
+//! Texts as people and tools write them: kubectl and the server accept each text that `guestlist check` accepts, and
+//! `check` reports each that they refuse. This file lists the cases in which `check` is stricter.
 
 use super::plane;
 use crate::support::check::run;
@@ -7,16 +7,16 @@ use crate::support::check::run;
 const HEAD: &str = "apiVersion: guestlist.dev/v1alpha1\nkind: LocalPartner\nmetadata: {name: acme}\n";
 const SPEC: &str = "spec: {hostAdmins: [a@host.example]}\n";
 
-/// What is to come of a text.
+/// The expected verdict on a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Verdict {
-    /// Both take it.
+    /// Both accept it.
     Taken,
     /// Both refuse it.
     Refused,
-    /// kubectl takes it; `check` refuses it, because it says something else than it seems to.
+    /// kubectl accepts it; `check` refuses it, because its value differs from its appearance.
     Stricter,
-    /// kubectl refuses it; `check` passes it over, since nothing in it means to be ours.
+    /// kubectl refuses it; `check` ignores it, because it contains no object of guestlist.
     Foreign,
 }
 use Verdict::{Foreign, Refused, Stricter, Taken};

@@ -1,10 +1,11 @@
-//! Specs around the edges of each rule that one object decides: what a field may hold, and what it may just not.
+//! Specs around the limits of each rule that one object decides: the last valid value of a field, and the first invalid
+//! one.
 
 use serde_json::{Value, json};
 
 use super::Kind;
 
-/// The kind and the fields that replace those of its least spec.
+/// The kind, and the fields that replace those of its minimal spec.
 pub fn cases() -> Vec<(Kind, Value)> {
     use Kind::{Membership, Partner, Share};
     let mut cases = Vec::new();
@@ -36,7 +37,7 @@ pub fn cases() -> Vec<(Kind, Value)> {
     addresses.extend([64, 65].map(|n| format!("{}@acme.example", "a".repeat(n))));
     addresses.extend([63, 64].map(|n| format!("a@{}.example", "a".repeat(n))));
     let label = "d".repeat(60);
-    // 64 before the @, and as much after it as makes 254 or 255.
+    // 64 characters before the @, and as many after it as make 254 or 255.
     addresses.extend([6, 7].map(|n| format!("{}@{label}.{label}.{label}.{}", "a".repeat(64), "x".repeat(n))));
     for address in &addresses {
         cases.push((Partner, json!({ "hostAdmins": ["alice@host.example", address] })));

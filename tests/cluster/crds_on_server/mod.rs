@@ -1,5 +1,5 @@
-//! What a real API server makes of the CRDs: each rule that one object decides refuses with its word and lets the edge
-//! through, all violations are told at once, full objects fit, and what must not change does not.
+//! The CRDs on a real API server: each rule that one object decides refuses with its reason and accepts the limit. All
+//! violations are reported at once, full objects fit, and immutable fields do not change.
 mod cases;
 
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ impl Kind {
         }
     }
 
-    /// The least spec, with some fields replaced.
+    /// The minimal spec, with some fields replaced.
     fn spec(self, fields: &Value) -> Value {
         let mut spec = self.base();
         for (key, value) in fields.as_object().unwrap() {
@@ -70,7 +70,7 @@ impl Kind {
         spec
     }
 
-    /// What the reading of the spec says.
+    /// The reasons that guestlist reports for the spec.
     fn words(self, spec: &Value) -> BTreeSet<Reason> {
         let violations = match self {
             Self::Partner => {
@@ -97,7 +97,7 @@ impl Kind {
     }
 }
 
-/// What the server says to a spec without storing it; `None`: nothing.
+/// The server's error for a spec, without storing it. `None`: the server accepts it.
 async fn refusal(client: &Client, kind: Kind, spec: &Value) -> Option<String> {
     let dry = PostParams { dry_run: true, ..PostParams::default() };
     match kind.api(client).create(&dry, &kind.object("case", spec)).await {
@@ -107,7 +107,7 @@ async fn refusal(client: &Client, kind: Kind, spec: &Value) -> Option<String> {
     }
 }
 
-/// The reason words in a message of the server.
+/// The reasons in a message of the server.
 fn words(message: &str) -> BTreeSet<Reason> {
     let words =
         message.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter_map(|word| word.strip_suffix(':'));

@@ -1,4 +1,4 @@
-//! The directory is restored from a copy or is new, and statuses name more guests: no guest gets a second mail.
+//! The directory is restored from a copy or is new, and statuses name further guests: no guest gets a second mail.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ fn copy(from: &Path, to: &Path, with_log: bool) {
     }
 }
 
-/// When the last mail to each address went out. Read from a copy, which reading may change.
+/// The time of the last mail to each address. Read from a copy, because a read may change the file.
 fn mails(file: &Path) -> Option<BTreeMap<String, String>> {
     let read = file.with_extension("read");
     copy(file, &read, true);
@@ -89,7 +89,7 @@ fn empty_directory_below_statuses_sends_no_mail() {
     let said = String::from_utf8([plan.stdout, plan.stderr].concat()).unwrap();
     assert!(said.contains("DirectoryBehind") && !said.contains("+ invite"), "{said}");
 
-    // The old directory comes back: everybody is who they were, and the newcomer is invited.
+    // The old directory returns: all guests have their former records, and the newcomer is invited.
     assert_eq!(stage.operator.terminate(), Some(0));
     copy(&old, &database, false);
     stage.operator.start();
@@ -108,7 +108,7 @@ fn guests_of_a_lost_directory_are_invited_again_on_command() {
     stage.partners().guest("ned", "ned@acme.example", "Invited", &[]);
     stage.rests(2);
     let database = stage.operator.database();
-    // At rest the file alone is everything.
+    // Without pending writes the file alone contains everything.
     let old = stage.operator.folder.join("old.db");
     copy(&database, &old, false);
     stage.apply(&newcomer("sue"));
@@ -117,7 +117,7 @@ fn guests_of_a_lost_directory_are_invited_again_on_command() {
     copy(&old, &database, false);
     stage.operator.go();
     stage.operator.is_unready(&["DirectoryBehind", "1 of 4"]);
-    // Revoking goes on.
+    // Revocations continue.
     stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
     stage.partners().guest("bob", BOB, "Suspended", &[]);
     stage.partners().says("gm/sue", "DirectoryBehind");
@@ -154,7 +154,7 @@ fn copies_made_under_load_never_cause_a_second_mail() {
             let to = stage.operator.folder.join(format!("copy{}.db", copies.len()));
             copy(&database, &to, copies.len() % 2 == 0);
             copies.push(to);
-            // The copies are spread over the load; what each of them catches is chance.
+            // The copies are spread over the load; their contents depend on chance.
             std::thread::sleep(std::time::Duration::from_millis(150));
         }
     });

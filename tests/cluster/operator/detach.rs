@@ -1,4 +1,5 @@
-//! What a person decides beside the operator: what it is about to do, letting go of objects and orphans, and taking over.
+//! Decisions of a person beside the operator: viewing its next operations, detaching objects and orphans, and adopting
+//! a directory.
 
 use std::process::Output;
 
@@ -19,7 +20,7 @@ fn says(stage: &Stage, args: &[&str], code: i32) -> String {
     said
 }
 
-/// What was planned or done, object by object; the order among objects is free.
+/// The operations, planned or done, sorted by object; the order among objects is free.
 fn sorted(mut operations: Vec<String>) -> Vec<String> {
     operations.sort();
     operations
@@ -32,7 +33,7 @@ fn plan_from_cluster_matches_operations_of_the_operator() {
     stage.rests(4);
     assert!(says(&stage, &["plan", "--from-cluster"], 0).contains("Plan: 0 operations"));
 
-    // While it is down: a guest leaves, one comes, the other is suspended, and an object waits.
+    // While the operator is down: one guest leaves, one is added, one is suspended, and an object waits.
     stage.operator.kill();
     let partners = stage.partners();
     partners.begin_to_delete("gm/bob");

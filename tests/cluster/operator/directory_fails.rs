@@ -1,5 +1,5 @@
-//! The directory fails: locked, moved away, replaced, not ours. Each a clear message in the log and at /readyz, nobody's
-//! access changes for it, and it goes on by itself where that can be.
+//! The directory fails: locked, moved away, replaced, or of another owner. Each failure has a clear message in the log
+//! and at /readyz, changes nobody's access, and ends by itself where possible.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::support::harness::{BOB, CAROL, Stage};
 use crate::support::operator::eventually;
 
-/// The directory's file and what SQLite keeps beside it.
+/// The directory's file and SQLite's files beside it.
 fn files(database: &Path) -> [std::path::PathBuf; 3] {
     ["", "-wal", "-shm"].map(|end| format!("{}{end}", database.display()).into())
 }
@@ -37,7 +37,7 @@ fn locked_directory_is_awaited_at_start_and_while_running() {
     stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
     let line = stage.operator.logs(&["partners/bob", "another process holds the file locked", "tried again"]);
     assert!(line.contains("WARN"), "{line}");
-    // What could not be revoked is not said to be: by the guest, the share that he still has something from, the partner.
+    // An access that could not be revoked is not reported as revoked: not by the guest, its share or the partner.
     stage.operator.is_unready(&["DirectoryUnavailable", "another process holds the file locked"]);
     for object in ["gm/bob", "share/instagram", "lp/acme"] {
         stage.partners().says(object, "DirectoryUnavailable");
@@ -64,7 +64,7 @@ fn moved_or_replaced_directory_is_noticed_and_used_on_return() {
         let ready = crate::support::harness::condition(seen, "Ready");
         ready["reason"] == "DirectoryUnavailable" && ready["status"] == "Unknown"
     });
-    // Nothing is taken for gone, and nothing is written to what nobody sees any more.
+    // Nothing counts as deleted, and nothing is written to the file that was moved away.
     stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
     stage.partners().says("gm/carol", "DirectoryUnavailable");
     rename(&there, &here);
@@ -72,7 +72,7 @@ fn moved_or_replaced_directory_is_noticed_and_used_on_return() {
     stage.partners().guest("bob", BOB, "Suspended", &[]);
     stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
 
-    // Something else in its place: not written to, whatever it is.
+    // Another file in its place is not written to, whatever its content.
     for other in ["not a directory at all", ""] {
         rename(&here, &there);
         std::fs::write(&here, other).unwrap();

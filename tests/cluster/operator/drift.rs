@@ -1,4 +1,4 @@
-//! Somebody writes into the directory's file itself: it is corrected within one resync, and told.
+//! An administrator writes into the directory's file itself: the operator corrects and reports it within one resync.
 
 use guestlist::directory::sqlite::register_digest;
 
@@ -28,7 +28,7 @@ fn manual_edit_of_directory_is_corrected_with_an_event() {
     };
     told("carol");
     stage.operator.has_access(CAROL, &["instagram:Manager"]);
-    // And what was taken behind our back comes back.
+    // Grants that were removed from outside return.
     assert_eq!(stolen.execute("DELETE FROM grants", []).unwrap(), 2);
     stage.partners().guest("carol", CAROL, "Active", &["instagram:Manager"]);
     stage.partners().guest("bob", BOB, "Active", &["instagram:Collaborator"]);

@@ -1,5 +1,5 @@
-//! What the operator tells people: Events for refusals and for access that is taken, none for the normal way; and logs that
-//! machines read.
+//! The operator's messages: Events for refusals and revocations, none for the normal lifecycle; and machine-readable
+//! logs.
 
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::harness::{BOB, Stage};
 use crate::support::operator::eventually;
 
-/// The Events as `object type reason action`, sorted, each as often as it is there.
+/// The Events as `object type reason action`, sorted, with duplicates.
 pub fn events(stage: &Stage) -> Vec<String> {
     let path =
         "jsonpath={range .items[*]}{.regarding.kind}/{.regarding.name} {.type} {.reason} {.action}{\"\\n\"}{end}";
@@ -44,10 +44,10 @@ fn events_report_only_refusals_and_revoked_access_and_only_once() {
         "GuestMembership/bob Warning MfaNotEnrolled Withhold",
     ];
     are_told(&stage, &two);
-    // The note is a constant sentence: where and what is in the status.
+    // The note is a constant sentence: the place and the details are in the status.
     let notes = stage.partners().kubectl(&["get", "events.events.k8s.io", "-o", "jsonpath={.items[*].note}"]).ok();
     assert!(!notes.contains("bob") && notes.contains("status.violations"), "{notes}");
-    // Not again, by a resync or by a start.
+    // A resync or a restart does not repeat them.
     stage.operator.kill();
     stage.operator.start();
     stage.rests(4);
@@ -67,7 +67,7 @@ fn requested_change_is_normal_event_naming_only_revoked_access() {
         "GuestMembership/carol Warning SharerNotOwner Withhold",
     ];
     are_told(&stage, &unowned);
-    // She has nothing any more that could be taken.
+    // The guest has no access left to revoke.
     stage.partners().patch("gm/carol", r#"{"spec":{"suspended":true}}"#);
     let all = [&unowned[..2], &["GuestMembership/carol Normal Suspended Withhold"], &unowned[2..]].concat();
     are_told(&stage, &all);
@@ -98,7 +98,7 @@ fn metrics_have_closed_labels_and_json_log_is_json_to_the_end() {
     for name in ["bob", "carol", "acme", "partners\""] {
         assert!(!metrics.contains(name), "no names in labels: {metrics}");
     }
-    // A second one that cannot even listen: what it says can be read by a machine, up to its end.
+    // A second operator that cannot open its ports: its log is machine-readable up to its end.
     let taken = ["--health-address", &stage.operator.health, "--metrics-address", &stage.operator.health];
     let output = Command::new(env!("CARGO_BIN_EXE_guestlist"))
         .args(["run", "--log-format=json", "--directory=sqlite:never.db"])

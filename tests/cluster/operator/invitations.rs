@@ -1,4 +1,4 @@
-//! Invitations: they expire at their instant, are sent again when somebody asks, once, and not too often.
+//! Invitations: they expire at their instant. On request they are sent again, once, and not too often.
 
 use crate::support::harness::{BOB, CAROL, Stage, deactivated};
 use crate::support::operator::POLICY;
@@ -28,17 +28,17 @@ fn invitation_expires_at_its_instant_and_is_resent_only_once() {
     stage.apply(PARTNER);
     stage.apply(GUEST);
     partners.guest("carol", CAROL, "InvitationExpired", &[]);
-    // Someone who has not clicked is no failure: no pipeline waits for him.
+    // An unaccepted invitation is no failure: pipelines do not wait for it.
     partners.becomes("gm/carol", "/status/conditions/0/status", "True");
     let said = operator.directory(&["accept", CAROL]);
     let said = (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned());
     assert!(said.0 == Some(1) && said.1.contains("expired"), "{said:?}");
-    // Elsewhere no command of ours plays him.
+    // In another directory, no command simulates the guest.
     assert!(operator.elsewhere.is_some() || said.1.contains("resend-invitation"), "{said:?}");
-    // An expired invitation counts as nobody who joined.
+    // A guest with an expired invitation does not count as joined.
     partners.becomes("lp/acme", "/status/guests/summary", "0/1");
 
-    // A longer life is for the next mail; an annotation that lies ahead asks for nothing yet.
+    // A longer lifetime applies to the next mail; an annotation with a future time requests nothing yet.
     partners.patch("lp/acme", r#"{"spec":{"invitations":{"expireAfter":"72h"}}}"#);
     partners.annotate("gm/carol", "guestlist.dev/resend-invitation=2199-01-01T00:00:00Z");
     partners.annotate("gm/carol", "guestlist.dev/reconcile-at=1");
@@ -48,14 +48,14 @@ fn invitation_expires_at_its_instant_and_is_resent_only_once() {
     partners.annotate("gm/carol", &format!("guestlist.dev/resend-invitation={}", now()));
     partners.guest("carol", CAROL, "Invited", &[]);
     let sent = partners.get("gm/carol")["status"]["invitation"].clone();
-    // The same wish again, by a pipeline that repeats itself, sends nothing.
+    // A repetition of the same request, for example by a pipeline, sends nothing.
     partners.annotate("gm/carol", "guestlist.dev/resend-invitation-");
     partners.annotate("gm/carol", "guestlist.dev/resend-invitation=2020-01-01T00:00:00Z");
     partners.annotate("gm/carol", "guestlist.dev/reconcile-at=2");
     partners.becomes("gm/carol", "/status/lastHandledReconcileAt", "2");
     stage.rests(3);
     assert_eq!(partners.get("gm/carol")["status"]["invitation"], sent);
-    // Nor does a start that finds the annotation there.
+    // Nor does a restart that finds the annotation.
     stage.operator.kill();
     stage.operator.start();
     stage.rests(3);
@@ -79,7 +79,7 @@ fn recreated_membership_is_invited_and_mfa_counts_once_accepted() {
     partners.guest("bob", BOB, "Invited", &[]);
     partners.becomes("gm/bob", "/status/mfa/enrolled", "Unknown");
     assert!(deactivated(operator).is_empty(), "the record was revived");
-    // The share still names him: with the acceptance he has what he had.
+    // The share still names the guest, who has the former access again after the acceptance.
     operator.joins(BOB);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
 }
@@ -96,12 +96,12 @@ fn mails_to_one_address_keep_the_policy_interval_across_objects() {
     partners.guest("carol", CAROL, "InvitationExpired", &[]);
     partners.annotate("gm/carol", &format!("guestlist.dev/resend-invitation={}", now()));
     partners.says("gm/carol", "MailInterval");
-    // Neither does a new object for the address: it is the address that is not to be flooded.
+    // Nor does a new object for the address: the limit applies to the address.
     partners.delete("gm/carol");
     stage.apply(&GUEST.replace("name: carol", "name: caroline"));
     partners.says("gm/caroline", "MailInterval");
     partners.becomes("gm/caroline", "/status/state", "Pending");
-    // The platform team may be more patient or less: no restart, no other step.
+    // The platform team may change the interval: without a restart or any other step.
     stage.operator.policy(POLICY);
     partners.shows("gm/caroline", "is invited", |seen| seen["status"]["invitation"]["sentAt"].is_string());
 }

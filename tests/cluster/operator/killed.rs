@@ -1,4 +1,4 @@
-//! `kill -9` at any moment of the whole lifecycle, under the eyes of an independent observer: the same end.
+//! `kill -9` at any moment of the whole lifecycle, watched by an independent observer: the same end.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::operator::eventually;
 
 const OLIVIA: &str = "olivia@bolt.example";
 
-/// A second partner that goes with all that is its.
+/// A second partner that is deleted with all its objects.
 const BOLT: &str = "
 apiVersion: guestlist.dev/v1alpha1
 kind: LocalPartner
@@ -26,7 +26,7 @@ metadata: {name: tiktok, namespace: partners}
 spec: {partnerRef: {name: bolt}, account: tiktok, sharedBy: dan@host.example}
 ";
 
-/// What a person or a guest does; what is not possible at that moment is refused, and that is as good.
+/// An edit of a person or a guest. An edit that is impossible at that moment is refused, which is fine.
 enum Edit {
     Apply(&'static str),
     Directory(&'static [&'static str]),
@@ -75,7 +75,7 @@ const EDITS: [Edit; 32] = [
 fn apply(edit: &Edit, partners: Place<'_>) {
     match edit {
         Apply(manifests) => {
-            // What is on its way out takes no changes; it is applied again at the end.
+            // A terminating object accepts no changes; it is applied again at the end.
             partners.stage.plane.kubectl_with(&["apply", "--server-side", "-f", "-"], manifests);
         }
         Directory(arguments) => drop(partners.stage.operator.directory(arguments)),
@@ -89,22 +89,22 @@ fn apply(edit: &Edit, partners: Place<'_>) {
 fn operator_killed_anytime_converges_without_forbidden_grants() {
     let mut stage = Stage::start();
     let observer = observer::watch(&stage.operator);
-    // How often one of them has become the leader by now.
+    // The number of times that an operator has become the leader.
     let mut led = 0;
     for (round, edit) in EDITS.iter().enumerate() {
         if matches!(edit, Delete("lp/bolt")) {
-            // A record that nothing has seen yet needs no deactivation.
+            // A record that no operator has seen yet needs no deactivation.
             eventually("olivia is a guest", || stage.operator.guest(OLIVIA).map(drop).ok_or(stage.operator.log()));
         }
         apply(edit, stage.partners());
-        // Most of them get to work, however long a start takes; some are killed before.
+        // Most of them reach their work, however long a start takes; some are killed before.
         if round % 4 != 3 {
             eventually("it leads", || {
                 let log = stage.operator.log();
                 if log.matches("leader of the directory").count() > led { Ok(()) } else { Err(log) }
             });
         }
-        // At another moment of the work each time: during the start, between two calls, at rest.
+        // At another moment of the work each time: during the start, between two calls, or after convergence.
         std::thread::sleep(Duration::from_millis(round as u64 * 137 % 700));
         stage.operator.kill();
         led = stage.operator.log().matches("leader of the directory").count();
@@ -112,7 +112,7 @@ fn operator_killed_anytime_converges_without_forbidden_grants() {
     }
     stage.operator.kill();
     stage.operator.start();
-    // What a killed operator had not let go when it was applied again is applied once more.
+    // An object that still had a killed operator's finalizer during the apply is applied once more.
     let partners = stage.partners();
     for gone in ["lp/bolt", "gm/olivia", "share/tiktok"] {
         partners.shows(gone, "is gone", serde_json::Value::is_null);
@@ -132,7 +132,7 @@ fn operator_killed_anytime_converges_without_forbidden_grants() {
     partners.becomes("share/instagram", "/status/grants/summary", "2/2");
     assert_eq!(deactivated(&stage.operator), [OLIVIA], "the removed guest is deactivated, and no other");
     if let Some(elsewhere) = &stage.operator.elsewhere {
-        // Bob is let go once and invited again, unless nobody had seen him before he was let go.
+        // Bob is deactivated once and invited again, unless no operator had seen the membership before the deletion.
         let [carol, olivia, bob] = [CAROL, OLIVIA, BOB].map(|who| elsewhere.mails(who));
         assert!(carol == 1 && olivia <= 1 && (1..=2).contains(&bob), "mails: {carol}, {olivia}, {bob}");
     }

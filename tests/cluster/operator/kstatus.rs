@@ -1,11 +1,11 @@
-//! What tools make of an object: kstatus (Argo CD, Flux, `kubectl wait`), and the columns of `kubectl get`, word for word.
+//! The view of tools on an object: kstatus (Argo CD, Flux, `kubectl wait`), and the exact columns of `kubectl get`.
 
 use serde_json::Value;
 
 use crate::support::harness::{Place, Stage, condition};
 use crate::support::operator::eventually;
 
-/// A guest of the partner in each state that a spec and the guest himself can bring about; and a share of each sort.
+/// A guest of the partner in each state that a spec and the guest can cause; and a share of each sort.
 const OBJECTS: &str = "
 apiVersion: guestlist.dev/v1alpha1
 kind: LocalPartner
@@ -43,7 +43,7 @@ metadata: {name: not-his, namespace: partners}
 spec: {partnerRef: {name: acme}, account: dans, sharedBy: alice@host.example}
 ";
 
-/// A second share of one account; comes when somebody holds it through the first.
+/// A second share of one account; it is created after a guest has the account through the first.
 const TWICE: &str = "
 apiVersion: guestlist.dev/v1alpha1
 kind: AccountShare
@@ -51,7 +51,7 @@ metadata: {name: twice, namespace: partners}
 spec: {partnerRef: {name: acme}, account: instagram, sharedBy: alice@host.example}
 ";
 
-/// Name, partner, and what else the spec says.
+/// Name, partner, and further fields of the spec.
 const GUESTS: [(&str, &str, &str); 9] = [
     ("active", "acme", "role: GuestAdmin"),
     ("joined", "acme", ""),
@@ -64,7 +64,7 @@ const GUESTS: [(&str, &str, &str); 9] = [
     ("paused", "acme", ""),
 ];
 
-/// Object, the word that Ready says, and what kstatus makes of it.
+/// Object, the reason of its Ready condition, and its kstatus.
 const SAY: [(&str, &str, &str); 17] = [
     ("lp/acme", "Reconciled", "Current"),
     ("lp/refused", "HostAdminNotAllowedHere", "Failed"),
@@ -110,7 +110,7 @@ fn guest(name: &str, partner: &str, more: &str) -> String {
     )
 }
 
-/// Brings everything into its state.
+/// Brings all objects into their states.
 fn settle(stage: &Stage) {
     let partners = stage.partners();
     stage.operator.import("{accounts: [{name: dans, owners: [dan@host.example]}]}");
@@ -120,7 +120,7 @@ fn settle(stage: &Stage) {
     );
     stage.apply(&denied);
     for (name, partner, more) in GUESTS {
-        // Suspended and expired ones were accepted first; that is where they stand.
+        // Suspended and expired guests accepted first, and keep that record.
         stage.apply(&guest(name, partner, if name == "active" { more } else { "" }));
         if ["suspended", "expired"].contains(&name) {
             partners.guest(name, &format!("{name}@acme.example"), "Invited", &[]);
@@ -151,7 +151,7 @@ fn each_state_maps_to_kstatus_and_shows_documented_columns() {
         let message = condition(&seen, "Ready")["message"].as_str().unwrap_or_default().to_owned();
         assert!((1..=200).contains(&message.chars().count()), "{object}: {message}");
     }
-    // As pipelines wait: for what is Current, for what is Stalled, for a reconcile of their own.
+    // As pipelines wait: for Current, for Stalled, or for a reconcile that they requested.
     partners
         .kubectl(&[
             "wait",
@@ -172,7 +172,7 @@ fn each_state_maps_to_kstatus_and_shows_documented_columns() {
             .kubectl(&["wait", "--for=jsonpath={.status.lastHandledReconcileAt}=now", "--timeout=60s", object])
             .ok();
     }
-    // A finalizer of somebody else's holds the object, not the access: nobody of that name is a guest any more.
+    // A finalizer of another controller keeps the object, not the access: the guest is gone.
     assert_eq!(stage.operator.guest("leaving@acme.example"), None);
 
     columns(
@@ -210,7 +210,7 @@ fn each_state_maps_to_kstatus_and_shows_documented_columns() {
     );
 }
 
-/// Waits until `kubectl get` shows exactly this, ages apart; blanks inside a cell are written as `_`.
+/// Waits until `kubectl get` shows exactly this, without ages; `_` stands for a space inside a cell.
 #[track_caller]
 fn columns(partners: Place<'_>, kind: &str, wanted: &str) {
     let wanted: Vec<String> = wanted.lines().map(|line| line.trim().to_owned()).collect();

@@ -1,4 +1,4 @@
-//! Two operators, one Lease: who was frozen and wakes up after another took over writes nothing.
+//! Two operators, one Lease: a frozen operator that wakes up after another became the leader writes nothing.
 
 use crate::support::controlplane::ControlPlane;
 use crate::support::harness::{CAROL, Stage, WORLD};
@@ -11,7 +11,7 @@ metadata: {name: dave, namespace: partners}
 spec: {partnerRef: {name: acme}, email: dave@acme.example, invitedBy: alice@host.example}
 ";
 
-/// Waits until its readiness says this.
+/// Waits until the readiness probe reports this.
 #[track_caller]
 fn says(operator: &Operator, wanted: &str) {
     eventually(wanted, || match operator.probe("/readyz") {
@@ -35,7 +35,7 @@ fn leader_frozen_during_takeover_writes_nothing_on_resume() {
     first.joins_with_mfa(CAROL);
     first.has_access(CAROL, &["instagram:Manager"]);
 
-    // The second is the standby, and becomes the leader once the first is silent.
+    // The second is the standby, and becomes the leader once the first stops renewing.
     let mut second = first.beside("second");
     second.arguments = vec!["--lease-duration=1h"];
     second.start();
@@ -46,7 +46,7 @@ fn leader_frozen_during_takeover_writes_nothing_on_resume() {
     second.has_access(CAROL, &[]);
     partners.becomes("gm/carol", "/status/accounts/0/effective", "false");
 
-    // It dies; there is work to do, and nobody may do it until its Lease has run out.
+    // The second is killed with pending work, which waits until its Lease has expired.
     second.kill();
     partners.patch("share/instagram", r#"{"spec":{"suspended":false}}"#);
     plane.apply(NEWCOMER);
@@ -56,7 +56,8 @@ fn leader_frozen_during_takeover_writes_nothing_on_resume() {
     assert!(first.log().contains("no longer the leader"), "{}", first.log());
     assert_eq!((stage.versions(), first.show()), before);
 
-    // Somebody who knows that the second is dead deletes its Lease: the first goes on, and gives it back when it ends.
+    // An administrator who knows that the second is dead deletes its Lease: the first becomes the leader, and releases
+    // the Lease at its end.
     plane.kubectl(&["delete", "-n=guestlist", "lease/guestlist"]).ok();
     first.has_access(CAROL, &["instagram:Manager"]);
     partners.becomes("gm/dave", "/status/state", "Invited");

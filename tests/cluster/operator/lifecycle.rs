@@ -1,4 +1,4 @@
-//! A guest's way from the invitation to the deletion of his partner, as kubectl and the directory see it.
+//! A guest's lifecycle from the invitation to the deletion of the partner, as kubectl and the directory show it.
 
 use crate::support::harness::{BOB, CAROL, Stage, WORLD, deactivated};
 use crate::support::operator::eventually;
@@ -9,7 +9,7 @@ fn guest_joins_enrols_mfa_loses_it_and_leaves_with_partner() {
     stage.apply(WORLD);
     let partners = stage.partners();
     let operator = &stage.operator;
-    // Applied in the wrong order: bob waits for carol, and she has nothing before MFA.
+    // Applied in the wrong order: bob waits for carol, who has no access before MFA.
     partners.says("gm/bob", "InviterNotActive");
     partners.guest("carol", CAROL, "Invited", &[]);
     assert!(!operator.directory(&["enroll-mfa", CAROL]).status.success(), "who has not joined has nothing to turn on");
@@ -22,21 +22,21 @@ fn guest_joins_enrols_mfa_loses_it_and_leaves_with_partner() {
     partners.becomes("share/instagram", "/status/grants/summary", "2/2");
     partners.becomes("lp/acme", "/status/guests/summary", "2/2");
 
-    // An MFA reset takes access away at once, in the directory itself; another method gives it back.
+    // An MFA reset withholds access at once, in the directory itself; another method restores it.
     operator.directory_ok(&["reset-mfa", BOB]);
     assert!(operator.access(BOB).is_empty());
     partners.guest("bob", BOB, "Joined", &[]);
     partners.becomes("share/instagram", "/status/withheld/0/reason", "MfaNotEnrolled");
     operator.directory_ok(&["enroll-mfa", BOB, "--method", "WebAuthn"]);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
-    // The annotation resets once: what is enrolled after its time stays.
+    // The annotation resets once: methods that are enrolled after its time stay.
     let now = jiff::Timestamp::now().to_string();
     partners.annotate("gm/bob", &format!("guestlist.dev/reset-mfa={now}"));
     partners.guest("bob", BOB, "Joined", &[]);
     operator.directory_ok(&["enroll-mfa", BOB]);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
 
-    // A pause gives nothing, and does not stand in the way of taking away.
+    // A pause grants nothing, and does not prevent a revocation.
     partners.annotate("gm/bob", "guestlist.dev/paused=true");
     partners.patch("share/instagram", r#"{"spec":{"suspended":true}}"#);
     operator.has_access(BOB, &[]);
@@ -47,7 +47,7 @@ fn guest_joins_enrols_mfa_loses_it_and_leaves_with_partner() {
     partners.annotate("gm/bob", "guestlist.dev/paused-");
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
 
-    // Block takes nobody along; Cascade does, and leaves deactivated records.
+    // Block keeps the guests; Cascade removes them, and leaves deactivated records.
     partners.begin_to_delete("lp/acme");
     partners.says("lp/acme", "DeletionBlocked");
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
@@ -72,10 +72,10 @@ fn the_owner_changes_and_the_account_goes_and_comes_back() {
     partners.guest("carol", CAROL, "Active", &[]);
     partners.says("share/instagram", "SharerNotOwner");
     partners.becomes("share/instagram", "/status/grants/summary", "0/2");
-    // Both own it: that the sharer is one of them is enough.
+    // Both own the account: it is enough that the sharer is one of them.
     operator.directory_ok(&["set-owner", "instagram", "dan@host.example", "alice@host.example"]);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
-    // Whoever shares it owns it: another Host Admin takes over by the spec, not by owning.
+    // The sharer must be an Owner. Another Host Admin becomes the sharer by the spec, not by owning the account.
     operator.directory_ok(&["set-owner", "instagram", "dan@host.example"]);
     partners.guest("carol", CAROL, "Active", &[]);
     partners.patch("share/instagram", r#"{"spec":{"sharedBy":"dan@host.example"}}"#);
@@ -86,7 +86,7 @@ fn the_owner_changes_and_the_account_goes_and_comes_back() {
     assert!(operator.access(BOB).is_empty(), "the directory itself lets nobody use what is deleted");
     partners.guest("bob", BOB, "Active", &[]);
     partners.says("share/instagram", "AccountNotFound");
-    // What comes back gives what the spec says now, not what was there.
+    // A restored share grants the access of the present spec, not the former one.
     partners.patch("share/instagram", r#"{"spec":{"exclude":[{"name":"bob"}]}}"#);
     operator.directory_ok(&["restore-account", "instagram"]);
     partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
@@ -95,7 +95,7 @@ fn the_owner_changes_and_the_account_goes_and_comes_back() {
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
     partners.says("share/instagram", "Reconciled");
 
-    // A share that is deleted gives nothing from that moment on; its guests stay who they are.
+    // A deleted share grants nothing from that moment on; its guests stay.
     partners.delete("share/instagram");
     assert!(operator.access(BOB).is_empty() && operator.access(CAROL).is_empty(), "gone means taken away");
     partners.guest("bob", BOB, "Active", &[]);

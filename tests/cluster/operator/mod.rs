@@ -1,5 +1,5 @@
-//! The operator as a process against a real API server, with the chart's rights. One file a promise; one binary, so that
-//! the tests share the machine instead of queueing for it.
+//! The operator as a process with a real API server and the chart's permissions. One file for each promise; one binary,
+//! so that the tests run in parallel.
 
 mod backups;
 mod detach;

@@ -1,4 +1,4 @@
-//! Whole namespaces go at once: nothing hangs, no access is left, nothing is purged.
+//! Whole namespaces are deleted at once: nothing hangs, no access remains, nothing is purged.
 
 use crate::support::harness::{Stage, WORLD, deactivated};
 use crate::support::operator::eventually;
@@ -31,7 +31,7 @@ fn is_away(stage: &Stage, team: &str) {
     });
 }
 
-/// Waits until the namespace is gone, and nobody of it is left in the directory but as a record that was deactivated.
+/// Waits until the namespace is deleted, and the directory has only deactivated records of it.
 #[track_caller]
 fn is_gone(stage: &Stage, team: &str) {
     is_away(stage, team);
@@ -52,8 +52,8 @@ fn deleted_namespace_revokes_all_access_and_never_hangs() {
     for team in ["team-0", "team-1", "team-2", "team-3", "team-4"] {
         settle(&stage, team);
     }
-    // Everything at once, in whatever order the namespace controller takes it; and a partner that goes first and waits
-    // for its guests (Block), until the namespace takes them along.
+    // Everything at once, in the order of the namespace controller. One partner is deleted first and waits for its
+    // guests (Block), until the namespace deletes them.
     stage.at("team-1").begin_to_delete("lp/acme");
     stage.at("team-1").says("lp/acme", "DeletionBlocked");
     begin_to_delete(&stage, "team-0");
@@ -61,8 +61,9 @@ fn deleted_namespace_revokes_all_access_and_never_hangs() {
     is_gone(&stage, "team-0");
     is_gone(&stage, "team-1");
 
-    // While no operator runs a partner is torn away, finalizer and all, and another namespace is deleted: that one waits
-    // for the operator, and no longer. The guests without a partner have no access, and go with their namespace.
+    // While no operator runs, a partner vanishes without its finalizer, and another namespace is deleted. That
+    // namespace waits only for the operator. The guests without a partner have no access, and are removed with their
+    // namespace.
     stage.operator.kill();
     stage.at("team-2").patch("lp/acme", r#"{"metadata":{"finalizers":null}}"#);
     stage.at("team-2").delete("lp/acme");
@@ -88,7 +89,7 @@ fn deleted_namespace_revokes_all_access_and_never_hangs() {
     assert_eq!(stage.versions().trim(), "", "nothing of ours is left");
 }
 
-/// The directory takes no writes: nothing is let go, for nothing could be taken away; then everything is.
+/// The directory accepts no writes: no finalizer is removed, because no access can be revoked; afterwards all are.
 fn waits_for_a_locked_directory(stage: &Stage) {
     let lock = rusqlite::Connection::open(stage.operator.database()).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();

@@ -1,4 +1,4 @@
-//! An independent observer: looks at the directory's file itself, again and again, for what must never be there.
+//! An independent observer: checks the directory's file itself repeatedly for forbidden states.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use rusqlite::Connection;
 use crate::support::looking::Observer;
 use crate::support::operator::Operator;
 
-/// What must never be there, whoever runs and whenever one looks: a Guest User as Manager, a grant of somebody who is
-/// deactivated or has not joined, a grant that was *given* while no method that counts was enrolled (one that was given
-/// before MFA was lost may stand for a moment: the directory does not let it be used), two live guests with one address,
-/// and a live guest of a partner that was deactivated.
+/// The forbidden states, at any time and with any operator: a Guest User as Manager; a grant of a deactivated guest or
+/// one that has not joined; a grant that was made while no allowed method was enrolled; two live guests with one
+/// address; a live guest of a deactivated partner. A grant from before a loss of MFA may exist for a moment: the
+/// directory does not let it be used.
 const FORBIDDEN: &str = "SELECT
     (SELECT count(*) FROM grants JOIN guests ON guests.id = grants.guest
         WHERE (grants.role = 'Manager' AND guests.role = 'GuestUser')
@@ -29,7 +29,7 @@ fn forbidden(connection: &Connection) -> i64 {
     connection.query_row(FORBIDDEN, [], |row| row.get(0)).unwrap()
 }
 
-/// Begins to look.
+/// Starts to check.
 pub fn watch(operator: &Operator) -> Observer {
     let database = operator.database();
     let open = || {
@@ -77,7 +77,7 @@ fn observer_notices_forbidden_states() {
     assert_eq!(after(&lost("01")), 1, "given after MFA was lost");
     assert_eq!(after("UPDATE guests SET joined_at = NULL"), 1);
     assert_eq!(after("UPDATE partners SET deactivated_at = '2027-01-01T00:03:00.000000000Z'"), 1);
-    // The file itself refuses these two; without its triggers the observer would be the one to notice.
+    // The file's own triggers refuse these two; without them the observer would notice.
     let deactivated = "UPDATE guests SET login = 0, deactivated_at = '2027-01-01T00:03:00.000000000Z'";
     let manager = "UPDATE grants SET role = 'Manager'";
     for change in [deactivated, manager] {

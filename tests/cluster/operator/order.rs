@@ -1,10 +1,10 @@
-//! Everything applied in random order, with detours: the end is the same, whatever the way.
+//! Everything applied in random order, with detours: the end is always the same.
 
 use crate::support::dice::Dice;
 use crate::support::harness::Stage;
 use crate::support::operator::eventually;
 
-/// The objects as they shall be in the end; `TEAM` stands for the namespace.
+/// The final objects; `TEAM` stands for the namespace.
 const END: [&str; 8] = [
     "kind: LocalPartner
 metadata: {name: acme}
@@ -45,7 +45,7 @@ spec:
   mfa: {methods: [TOTP]}",
 ];
 
-/// What an object may say on its way there: each changes a line of its end. The first that fits is taken.
+/// Intermediate specs of an object: each changes a line of the final spec. The first that matches is used.
 const DETOURS: [(&str, &str); 9] = [
     ("maxGuests: 9", "maxGuests: 1"),
     ("role: GuestAdmin, invitedBy: alice@host.example", "invitedBy: alice@host.example"),
@@ -72,14 +72,14 @@ fn detour(end: &str) -> Option<String> {
     Some(end.replace(right, wrong))
 }
 
-/// Applies everything in the order that the seed says; guests come in between, as soon as they can.
+/// Applies everything in the order of the seed; guests join in between, as soon as they can.
 fn walk(stage: &Stage, team: &str, seed: u64) {
     let mut dice = Dice(seed);
     let mut way: Vec<String> = END.iter().filter(|_| dice.roll(3) > 0).filter_map(|end| detour(end)).collect();
     dice.shuffle(&mut way);
     let mut ends = END.map(str::to_owned);
     dice.shuffle(&mut ends);
-    // Detours fall anywhere, but each object's end comes last.
+    // Detours come at any time, but each object's final spec comes last.
     let mut manifests: Vec<String> = ends.to_vec();
     for wrong in way {
         let name = wrong.lines().nth(1).unwrap().to_owned();
@@ -96,7 +96,7 @@ fn walk(stage: &Stage, team: &str, seed: u64) {
     }
 }
 
-/// What is seen in the end, without names of the team, times and versions.
+/// The final state, without the team's names, times and versions.
 fn seen(stage: &Stage, team: &str) -> String {
     let path = "jsonpath={range .items[*]}{.kind}/{.metadata.name} {.status.state} {.status.role} \
                 {.status.guests} {.status.shares} {.status.grants} {.status.withheld} {.status.violations} \
@@ -130,7 +130,7 @@ fn everything_applied_in_random_order_ends_the_same() {
             stage.operator.joins_with_mfa(&format!("{guest}@{team}.example"));
         }
     }
-    // The end is what the rules say of the last specs.
+    // The end matches the rules for the last specs.
     let access = |guest: &str| stage.operator.access(&format!("{guest}@{}.example", teams[0]));
     eventually("the end is as the rules say", || {
         let all = GUESTS.map(access);
@@ -142,7 +142,7 @@ fn everything_applied_in_random_order_ends_the_same() {
         ];
         if all == wanted { Ok(()) } else { Err(format!("{all:?}\n{}", stage.operator.log())) }
     });
-    // Counts come last, so all of it is waited for.
+    // Counts are updated last, so the test waits for all of them.
     let first = eventually("all teams look the same", || {
         let first = seen(&stage, &teams[0]);
         let other = teams[1..].iter().map(|team| seen(&stage, team)).find(|other| *other != first);

@@ -1,5 +1,5 @@
-//! Kubernetes fails: CRDs that are not there, verbs that are forbidden, an API server that goes and comes back. Each a
-//! clear message in the log and at /readyz, and recovery by itself.
+//! Kubernetes fails: missing CRDs, forbidden verbs, an API server that stops and returns. Each failure has a clear
+//! message in the log and at /readyz, and ends without intervention.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn deleted_crds_revoke_all_access_and_can_be_reinstalled() {
     Operator::install(&stage.plane, "crds");
     Operator::established(&stage.plane);
     stage.operator.is_ready();
-    // Who left is invited again; what he enrolled before counts when he has accepted.
+    // The removed guest is invited again; earlier MFA methods count after the acceptance.
     stage.apply(WORLD);
     stage.partners().guest("carol", CAROL, "Invited", &[]);
     stage.operator.joins(CAROL);
@@ -64,7 +64,7 @@ fn deleted_crds_revoke_all_access_and_can_be_reinstalled() {
 fn forbidden_verbs_are_named_and_delayed_work_runs_once_allowed() {
     let kinds = "localpartners";
     let mut stage = Stage::prepare();
-    // To list: it is not ready, for it knows nothing.
+    // Without `list`, the operator is not ready, because it has no objects.
     allow(&stage, kinds, &["get", "watch", "patch"]);
     stage.operator.go();
     stage.operator.is_unready(&["not allowed to list", "guestmemberships.guestlist.dev", "ClusterRole"]);
@@ -74,7 +74,7 @@ fn forbidden_verbs_are_named_and_delayed_work_runs_once_allowed() {
     stage.operator.is_ready();
     stage.settle();
 
-    // To write a status: access is taken away all the same.
+    // Without a status write, access is still revoked.
     allow(&stage, "localpartners/status", &["get"]);
     stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
     stage.operator.has_access(BOB, &[]);
@@ -84,14 +84,14 @@ fn forbidden_verbs_are_named_and_delayed_work_runs_once_allowed() {
     allow(&stage, "localpartners/status", &["patch"]);
     stage.partners().guest("bob", BOB, "Suspended", &[]);
 
-    // To tell people: nothing waits for that.
+    // Without permission for Events, everything else works.
     allow(&stage, "events", &["get"]);
     stage.partners().patch("gm/carol", r#"{"spec":{"suspended":true}}"#);
     stage.partners().guest("carol", CAROL, "Suspended", &[]);
     let line = stage.operator.logs(&["failed to write an Event", "partners/carol"]);
     assert!(!line.contains("Status {"), "{line}");
 
-    // To put a finalizer on: nobody is invited who could vanish and leave something behind.
+    // Without permission to add a finalizer, nobody is invited: such an object could vanish and leave access behind.
     allow(&stage, kinds, &["get", "list", "watch"]);
     stage.apply(
         &WORLD.replace("bob", "ned").split("---").nth(1).unwrap().replace("carol@acme.example", "alice@host.example"),
@@ -110,8 +110,8 @@ fn api_server_outage_allows_revocations_and_work_resumes_after() {
     stage.settle();
     stage.plane.stop_api_server();
     stage.operator.is_unready(&["GuestMembership", "Connection refused"]);
-    // What happens in the directory is still acted upon, for however long it lasts: the record itself is withheld, not
-    // only its effect.
+    // Revocations for changes in the directory continue, however long the outage lasts: the record itself loses the
+    // grant, not only its effect.
     stage.operator.logs(&["the Lease has expired", "Connection refused"]);
     stage.operator.directory_ok(&["reset-mfa", BOB]);
     eventually("the grant is taken from the record", || {
@@ -126,7 +126,7 @@ fn api_server_outage_allows_revocations_and_work_resumes_after() {
     stage.operator.directory_ok(&["enroll-mfa", BOB]);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
 
-    // It comes back as another start finds it away: it waits for it, and says so.
+    // The API server is down during another start: the operator waits for it, and reports that.
     stage.operator.kill();
     stage.plane.stop_api_server();
     stage.operator.go();

@@ -1,19 +1,19 @@
-//! Whose the records are: guests whose membership vanished, objects that come back from a backup, another installation's
-//! directory, and records that are purged when their time has come.
+//! Ownership of records: guests whose membership vanished, objects that are restored from a backup, another
+//! installation's directory, and records that are due to be purged.
 
 use serde_json::{Value, json};
 
 use crate::support::harness::{BOB, CAROL, Stage, WORLD, deactivated};
 use crate::support::operator::{POLICY, eventually};
 
-/// What nobody takes back: the finalizer is stripped while no operator looks.
+/// The object vanishes: its finalizer is removed while no operator runs.
 fn vanish(stage: &Stage, object: &str) {
     let partners = stage.partners();
     partners.patch(object, r#"{"metadata":{"finalizers":null}}"#);
     partners.delete(object);
 }
 
-/// The number that a metric has.
+/// The value of a metric.
 fn metric(stage: &Stage, name: &str) -> String {
     let text = stage.operator.probe("/metrics").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
@@ -99,7 +99,7 @@ fn deactivated_record_is_purged_on_time_without_any_object() {
         [one] => Ok(one.clone()),
         more => Err(format!("{more:?}\n{}", stage.operator.log())),
     });
-    // Another process knows how many went within the hour.
+    // Another process knows the number of purges within the hour.
     stage.operator.kill();
     stage.operator.start();
     stage.rests(8);

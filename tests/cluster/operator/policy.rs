@@ -1,4 +1,5 @@
-//! The workspace policy in a running operator: who is not listed gets nothing, and a changed file takes hold by itself.
+//! The workspace policy in a running operator: an unlisted namespace gets nothing, and a changed file takes effect by
+//! itself.
 
 use crate::support::harness::{CAROL, Stage, WORLD};
 use crate::support::operator::POLICY;
@@ -15,7 +16,7 @@ fn unlisted_namespace_gets_nothing_for_any_manifest() {
     stage.rests(4);
     let show = operator.show();
     assert_eq!(show["guests"].as_array().unwrap().len() + show["partners"].as_array().unwrap().len(), 0, "{show}");
-    // A policy that lists the namespace heals it without any other step; one that drops it withholds.
+    // A policy that lists the namespace restores it without any other step; one that drops it withholds the access.
     operator.policy(&POLICY.replace("namespace: partners", "namespace: strangers"));
     operator.joins_with_mfa(CAROL);
     strangers.guest("carol", CAROL, "Active", &["instagram:Manager"]);
@@ -48,7 +49,7 @@ fn unreadable_policy_keeps_access_and_grants_nothing_new() {
     partners.says("gm/ned", "PolicyUnreadable");
     assert_eq!(operator.guest("ned@acme.example"), None);
     partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
-    // Taking away goes on.
+    // Revocations continue.
     partners.patch("gm/carol", r#"{"spec":{"suspended":true}}"#);
     partners.guest("carol", CAROL, "Suspended", &[]);
     partners.patch("gm/carol", r#"{"spec":{"suspended":false}}"#);

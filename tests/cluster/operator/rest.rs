@@ -1,9 +1,10 @@
-//! At rest nothing is written, neither to Kubernetes nor to the directory: for every kind, whatever its state, and not
-//! after a restart either.
+//! Without a change nothing is written, neither to Kubernetes nor to the directory: for every kind in every state, and
+//! after a restart.
 
 use crate::support::harness::{BOB, CAROL, Stage, WORLD};
 
-/// One object of each sort that could keep an operator busy: rejected, waiting, suspended, paused, expired, of each kind.
+/// One object of each sort that could keep an operator busy: rejected, waiting, suspended, paused and expired, of each
+/// kind.
 const MORE: &str = "
 apiVersion: guestlist.dev/v1alpha1
 kind: LocalPartner
@@ -71,7 +72,7 @@ metadata: {name: paused, namespace: partners, annotations: {guestlist.dev/paused
 spec: {partnerRef: {name: suspended}, account: tiktok, sharedBy: dan@host.example}
 ";
 
-/// The words that they say at rest.
+/// The reasons of their conditions after convergence.
 const SAY: [(&str, &str); 13] = [
     ("lp/rejected", "HostAdminNotAllowedHere"),
     ("lp/waiting", "HostAdminNotFound"),
@@ -88,7 +89,7 @@ const SAY: [(&str, &str); 13] = [
     ("share/paused", "Paused"),
 ];
 
-/// Everything in the directory but who leads it: a start takes the lead, and that is all that it writes.
+/// The directory's content without its leader: a start writes the leadership and nothing else.
 fn content(stage: &Stage) -> String {
     if let Some(elsewhere) = &stage.operator.elsewhere {
         return elsewhere.held();
@@ -113,7 +114,7 @@ fn content(stage: &Stage) -> String {
     all
 }
 
-/// The write requests that the operator has made so far, as the API server counts them, renewals of its Lease apart.
+/// The number of the operator's write requests so far, by the API server's count, without renewals of its Lease.
 fn requests(stage: &Stage) -> usize {
     let log = std::fs::read_to_string(stage.plane.dir().join("audit.log")).unwrap();
     let writes = ["create", "update", "patch", "delete"].map(|verb| format!("\"verb\":\"{verb}\""));
@@ -141,7 +142,7 @@ fn resyncs_and_restart_at_rest_write_nothing_in_any_state() {
     assert!(asked > 20, "the operator's requests are counted: {asked}");
     stage.rests(12);
     assert_eq!((stage.versions(), requests(&stage)), (before.clone(), asked), "{}", stage.operator.log());
-    // An annotation that does nothing is logged once, not at each resync.
+    // An annotation without effect is logged once, not at each resync.
     let log = stage.operator.log();
     let said = |line: &&str| line.contains("partners/paused") && line.contains("\"soon\" is no time");
     assert_eq!(log.lines().filter(said).count(), 1, "{log}");
@@ -162,7 +163,7 @@ fn the_same_manifest_applied_again_changes_nothing() {
     let before = stage.versions();
     stage.apply(WORLD);
     assert_eq!(stage.versions(), before, "server-side apply");
-    // Client-side apply writes down once what it applied; after that it has nothing to say either.
+    // Client-side apply writes its annotation once; then it has no further effect.
     stage.plane.kubectl_with(&["apply", "-f", "-"], WORLD).ok();
     stage.rests(3);
     let before = stage.versions();

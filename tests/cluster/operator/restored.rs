@@ -25,13 +25,14 @@ fn restored_cluster_is_trusted_and_removed_guest_is_reinvited() {
     stage.plane.command("restore before");
     stage.operator.is_ready();
     let partners = stage.partners();
-    // The server's word counts, though its resourceVersions are lower than those seen before.
+    // The server's state counts, although its resourceVersions are lower than those seen before.
     partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
-    // His membership is back under its UID, but he left: he is invited again, and has nothing until he accepts.
+    // Bob's membership is back under its UID, but the guest was removed: a new invitation, and no access before its
+    // acceptance.
     partners.guest("bob", BOB, "Invited", &[]);
     stage.operator.joins(BOB);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
-    // Whom nothing declares any more keeps his record; he has no access.
+    // A guest without a declaration keeps the record, without access.
     assert_eq!(stage.operator.access("ned@acme.example"), Vec::<String>::new());
     partners.patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
     partners.guest("bob", BOB, "Suspended", &[]);
@@ -60,7 +61,7 @@ fn recreated_objects_reclaim_guests_of_their_names_as_active() {
     assert_eq!(bob["status"]["joinedAt"], joined, "he is the one who joined then");
     assert_eq!(deactivated(&stage.operator), Vec::<String>::new());
     stage.rests(3);
-    // The marks have passed on: a deletion finds what it has to take away.
+    // The ownership marks were inherited: a deletion revokes the access.
     stage.partners().delete("gm/bob");
     stage.partners().nobody(BOB);
 }

@@ -1,4 +1,4 @@
-//! The chart grants exactly the rights that the operator uses, as the API server's audit log records them.
+//! The chart grants exactly the permissions that the operator uses, as the API server's audit log records them.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +51,7 @@ fn chart_grants_exactly_the_rights_that_are_used() {
     let mut stage = Stage::start();
     let partners = stage.partners();
     stage.settle();
-    // A share that changes raises a grant: the newest object is read again where the other watches are behind it.
+    // A changed share increases a grant: the newest object is read again where the other watches lag behind it.
     partners.patch("lp/acme", r#"{"spec":{"expiresAt":"2199-01-01T00:00:00Z"}}"#);
     partners.patch("share/instagram", r#"{"spec":{"suspended":true}}"#);
     partners.guest("bob", BOB, "Active", &[]);

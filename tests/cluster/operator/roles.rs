@@ -1,4 +1,4 @@
-//! Who gets what from a share, while roles, exclusions and propagators come and go, and names are used again.
+//! Access through a share, while roles, exclusions and propagators change, and names are reused.
 
 use crate::support::harness::{BOB, CAROL, Stage};
 
@@ -22,7 +22,7 @@ fn roles_come_and_go_propagators_leave_and_names_are_used_again() {
 
 fn promotion_demotion_exclusion_and_overrides_apply_and_revert(stage: &Stage) {
     let partners = stage.partners();
-    // Exclusion beats everything else, for a Guest User and for a Guest Admin.
+    // An exclusion has precedence over everything else, for a Guest User and for a Guest Admin.
     for (name, email, access) in [("bob", BOB, "instagram:Collaborator"), ("carol", CAROL, "instagram:Manager")] {
         partners.patch("share/instagram", &format!(r#"{{"spec":{{"exclude":[{{"name":"{name}"}}]}}}}"#));
         partners.guest(name, email, "Active", &[]);
@@ -31,7 +31,7 @@ fn promotion_demotion_exclusion_and_overrides_apply_and_revert(stage: &Stage) {
     }
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
 
-    // A demoted propagator loses what he had as Guest Admin, and what he passed on goes with it.
+    // A demoted propagator loses the access of a Guest Admin, and so do the guests that it was passed on to.
     partners.patch("gm/carol", r#"{"spec":{"role":"GuestUser"}}"#);
     partners.guest("carol", CAROL, "Active", &[]);
     partners.guest("bob", BOB, "Active", &[]);
@@ -41,14 +41,15 @@ fn promotion_demotion_exclusion_and_overrides_apply_and_revert(stage: &Stage) {
     partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
 
-    // A promoted Guest User gets what Guest Admins get, his entry sleeps; demoted again he has it as before.
+    // A promoted Guest User gets the access of Guest Admins, and the entry has no effect; after a demotion it has
+    // again.
     partners.patch("gm/bob", r#"{"spec":{"role":"GuestAdmin"}}"#);
     partners.guest("bob", BOB, "Active", &["instagram:Manager"]);
     partners.says("share/instagram", "Reconciled");
     partners.patch("gm/bob", r#"{"spec":{"role":"GuestUser"}}"#);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
 
-    // An override to Collaborator takes the passing on with it; Manager for a Guest User is refused by the reconcile.
+    // An override to Collaborator also ends the propagation. The reconcile refuses Manager for a Guest User.
     partners.patch("share/instagram", r#"{"spec":{"roleOverrides":[{"name":"carol","role":"Collaborator"}]}}"#);
     partners.guest("carol", CAROL, "Active", &["instagram:Collaborator"]);
     partners.guest("bob", BOB, "Active", &[]);
@@ -73,7 +74,7 @@ fn propagator_leaves_and_returns_and_is_not_replaced(stage: &Stage) {
     assert_eq!(told["path"], "spec.guestUsers[0].propagatedBy", "{told}");
     assert!(told["message"].as_str().unwrap().contains("dave"), "it names who could: {told}");
     partners.guest("dave", DAVE, "Active", &["instagram:Manager"]);
-    // She comes back under her name: from Invited on her entry is valid by spec, Active or not.
+    // Carol returns under the same name: from Invited on, her entry is valid by spec, Active or not.
     stage.apply(crate::support::harness::WORLD);
     partners.guest("carol", CAROL, "Invited", &[]);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
@@ -113,7 +114,7 @@ spec: {partnerRef: {name: acme}, email: mallory@acme.example, invitedBy: alice@h
     );
     partners.guest("bob", MALLORY, "Invited", &[]);
     stage.operator.joins_with_mfa(MALLORY);
-    // What the unpinned share says about the name holds; the pinned one says that it is another person.
+    // The unpinned share applies to the name; the pinned one reports another person.
     partners.guest("bob", MALLORY, "Active", &["tiktok:Collaborator"]);
     partners.says("share/instagram", "NotAGuestOfPartner");
     partners.becomes("share/instagram", "/status/violations/0/path", "spec.guestUsers[0].email");

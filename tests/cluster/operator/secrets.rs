@@ -1,4 +1,4 @@
-//! No secret is in anything that is written: objects, Events, logs at their most talkative, metrics, probes, errors.
+//! No output contains a secret: objects, Events, logs at the most verbose level, metrics, probes, errors.
 
 use std::process::{Command, Stdio};
 
@@ -21,7 +21,7 @@ fn the_service_accounts_token_is_in_nothing_that_is_written() {
     stage.settle();
     let secret = token(&stage.operator.kubeconfig);
     assert!(secret.len() > 100, "a token is planted");
-    // Refusals, withdrawals and failures, so that everything that can be told is.
+    // Refusals, revocations and failures, so that every message occurs.
     stage.partners().patch("share/instagram", r#"{"spec":{"sharedBy":"zoe@elsewhere.example"}}"#);
     stage.operator.has_access(BOB, &[]);
     stage.partners().says("share/instagram", "HostAdminNotAllowedHere");
@@ -33,7 +33,7 @@ fn the_service_accounts_token_is_in_nothing_that_is_written() {
     stage.operator.is_unready(&["GuestMembership"]);
     let probes = stage.operator.probe("/readyz").unwrap() + &stage.operator.probe("/healthz").unwrap();
     stage.operator.kill();
-    // A token that has expired or was revoked: the server's answer says so, and nothing else does.
+    // A token that has expired or was revoked: the server's answer reports it, and nothing else does.
     stage.plane.start_api_server();
     let config = std::fs::read_to_string(&stage.operator.kubeconfig).unwrap().replace(&secret, "planted-t0ken");
     let good = std::mem::replace(&mut stage.operator.kubeconfig, stage.operator.folder.join("revoked.kubeconfig"));
@@ -62,7 +62,7 @@ fn the_service_accounts_token_is_in_nothing_that_is_written() {
     }
 }
 
-/// Runs `guestlist` until it says what is wrong; everything that it said.
+/// Runs `guestlist` until it reports an error. Returns its whole output.
 fn said(arguments: &[&str], kubeconfig: &std::path::Path) -> String {
     let path = kubeconfig.with_extension("stderr");
     let mut child = Command::new(env!("CARGO_BIN_EXE_guestlist"))
@@ -93,7 +93,7 @@ fn mistyped_configuration_is_refused_without_repeating_password() {
         path
     };
     let run = ["run", "--health-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", "--log-level=debug"];
-    // Kubeconfigs that do not read, each with a token where the mistake is.
+    // Invalid kubeconfigs, each with a token at the place of the error.
     for (name, text) in [
         ("broken", "users:\n- {name: x, user: {token: planted-s3cret, [}}\n".to_owned()),
         ("typed", "users:\n- {name: x, user: {token: {planted-s3cret: 1}}}\n".to_owned()),
@@ -112,7 +112,7 @@ fn mistyped_configuration_is_refused_without_repeating_password() {
         assert!(!said.contains("s3cret"), "{name}: {said}");
         assert!(said.contains("ERROR"), "{name}: {said}");
     }
-    // An address of a directory with a password in it.
+    // A directory's URL with a password in it.
     let config = json!({
         "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
         "users": [{"name": "u", "user": {"token": "planted-s3cret"}}],

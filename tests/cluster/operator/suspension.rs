@@ -1,4 +1,5 @@
-//! Suspended and expired, each of the three kinds: withheld at once, the login off, and everything comes back.
+//! Suspended and expired objects of the three kinds: access is withheld at once, the login is disabled, and both
+//! return.
 
 use crate::support::harness::{BOB, CAROL, Stage};
 use crate::support::operator::eventually;
@@ -27,7 +28,7 @@ fn suspending_each_kind_withholds_and_lifting_it_gives_back(stage: &Stage) {
     partners.patch("lp/acme", off);
     partners.guest("carol", CAROL, "Active", MANAGER);
     partners.guest("bob", BOB, "Active", COLLABORATOR);
-    // A membership: one guest, whose login is off. Who passes on need not be Active.
+    // A membership: one guest, whose login is disabled. The propagator need not be Active.
     partners.patch("gm/carol", on);
     partners.guest("carol", CAROL, "Suspended", &[]);
     partners.says("gm/carol", "Suspended");
@@ -44,7 +45,7 @@ fn suspending_each_kind_withholds_and_lifting_it_gives_back(stage: &Stage) {
     partners.patch("share/instagram", off);
     partners.guest("carol", CAROL, "Active", MANAGER);
     partners.guest("bob", BOB, "Active", COLLABORATOR);
-    // Who is suspended before he was ever invited gets no mail.
+    // A guest that is suspended before the first invitation gets no mail.
     let quiet = "
 apiVersion: guestlist.dev/v1alpha1
 kind: GuestMembership
@@ -61,7 +62,7 @@ spec: {partnerRef: {name: acme}, email: quinn@acme.example, invitedBy: alice@hos
 fn each_kind_expires_at_its_instant_and_extension_restores_all(stage: &Stage) {
     let partners = stage.partners();
     let extended = r#"{"spec":{"expiresAt":"2199-01-01T00:00:00Z"}}"#;
-    // Nobody touches anything when the instant comes: it is acted upon at once, not at the next resync.
+    // Nothing changes at that instant, but the operator acts on it at once, not at the next resync.
     let soon = || {
         let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
         format!(r#"{{"spec":{{"expiresAt":"{}"}}}}"#, end.strftime("%Y-%m-%dT%H:%M:%SZ"))
@@ -89,7 +90,7 @@ fn each_kind_expires_at_its_instant_and_extension_restores_all(stage: &Stage) {
     partners.guest("carol", CAROL, "Active", MANAGER);
     partners.guest("bob", BOB, "Active", COLLABORATOR);
 
-    // A cap that is lowered later ends existing guests, and rejects nobody; raised, it revives them.
+    // A cap that is lowered later ends existing memberships and rejects none; a raised cap revives them.
     partners.patch("lp/acme", r#"{"spec":{"guests":{"maxDuration":"1s"}}}"#);
     partners.guest("bob", BOB, "Expired", &[]);
     partners.patch("lp/acme", r#"{"spec":{"guests":{"maxDuration":"240h"}}}"#);

@@ -1,5 +1,5 @@
-//! A tenant with `edit` in a namespace that the workspace policy does not list tries everything that kubectl lets him to
-//! get at an account or at somebody else's secrets: nothing, and no answer tells him about anybody else.
+//! A tenant with `edit` in a namespace that the workspace policy does not list tries everything that kubectl allows, to
+//! reach an account or another tenant's secrets. Nothing succeeds, and no answer reveals anything about others.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::harness::{Stage, condition};
 use crate::support::operator::{POLICY, eventually};
 
-/// Somebody else's world, with words that nobody would guess.
+/// Another tenant's objects, with words that nobody would guess.
 const VICTIM: &str = "
 apiVersion: guestlist.dev/v1alpha1
 kind: LocalPartner
@@ -27,7 +27,7 @@ spec: {partnerRef: {name: zebra}, account: instagram, sharedBy: alice@host.examp
 ";
 const ANN: &str = "ann@zebra.example";
 
-/// Everything that he writes and the server takes; each for itself, and all that he can say in it.
+/// Every object of the tenant that the server accepts: one for each attempt, with all fields that it can have.
 const ATTEMPTS: [(&str, &str, &str); 13] = [
     ("lp", "zebra", "spec: {hostAdmins: [alice@host.example], deletion: Cascade, adoption: Unmarked}"),
     ("lp", "mine", "spec: {hostAdmins: [mallory@evil.example], adoption: Unmarked}"),
@@ -86,7 +86,7 @@ fn manifest(kind: &str, name: &str, rest: &str) -> String {
         "gm" => "GuestMembership",
         _ => "AccountShare",
     };
-    // A status and a finalizer of his own making come along.
+    // With a forged status and finalizer.
     format!(
         "apiVersion: guestlist.dev/v1alpha1\nkind: {kind}\nmetadata:\n  name: {name}\n  finalizers: [guestlist.dev/access]\n  \
          annotations: {{guestlist.dev/reset-mfa: '2020-01-01T00:00:00Z', guestlist.dev/resend-invitation: '2020-01-01T00:00:00Z'}}\n\
@@ -94,7 +94,7 @@ fn manifest(kind: &str, name: &str, rest: &str) -> String {
     )
 }
 
-/// What he is not even let near.
+/// The requests that the server forbids.
 const FORBIDDEN: [&[&str]; 14] = [
     &["get", "lp,gm,share", "-A"],
     &["get", "gm", "okapi", "-n", "partners"],
@@ -137,7 +137,7 @@ const FORBIDDEN: [&[&str]; 14] = [
     ],
 ];
 
-/// A service account with the built-in role `edit`, as a tenant has it.
+/// A service account with the built-in role `edit`, as for a tenant.
 fn tenant(stage: &Stage, namespace: &str) -> std::path::PathBuf {
     let plane = &stage.plane;
     plane.kubectl(&["create", "namespace", namespace]).ok();
@@ -156,7 +156,7 @@ fn apply(stage: &Stage, kubeconfig: &Path, namespace: &str, text: &str) {
     stage.plane.kubectl_as(kubeconfig, &["apply", "--server-side", "-n", namespace, "-f", "-"], text).ok();
 }
 
-/// What a tenant can read about his objects: everything but what he wrote himself.
+/// Everything that a tenant can read about the tenant's own objects, without the tenant's own input.
 fn told(stage: &Stage, kubeconfig: &Path, namespace: &str) -> String {
     let path = "jsonpath={range .items[*]}{.status}{.note}{\"\\n\"}{end}";
     let get = |what| stage.plane.kubectl_as(kubeconfig, &["get", what, "-n", namespace, "-o", path], "").ok();
@@ -196,7 +196,7 @@ fn unlisted_tenant_accesses_nothing_and_learns_nothing() {
             if seen.split_whitespace().eq(["False"].repeat(count)) { Ok(()) } else { Err(format!("{kind}: {seen}")) }
         });
     }
-    // Annotations that he sets and takes off again, finalizers that he takes off, whatever the kind.
+    // The tenant adds and removes annotations and removes finalizers, on each kind.
     for object in ["lp/zebra", "gm/okapi", "share/gnu"] {
         for annotation in ["paused=true", "paused-", "reconcile-at=1", "reset-mfa=2026-01-01T00:00:00Z"] {
             let annotation = format!("guestlist.dev/{annotation}");
@@ -215,11 +215,11 @@ fn unlisted_tenant_accesses_nothing_and_learns_nothing() {
     {
         assert!(!words.contains(secret), "{secret}: {words}");
     }
-    // An account of others and one that does not exist get the same words.
+    // An account of others and a missing one get the same message.
     let status = |name: &str| stage.at("strangers").get(&format!("share/{name}"))["status"].clone();
     assert_eq!(same(&status("dans"), "tiktok"), same(&status("unknown"), "no-such-account"));
 
-    // All of it can be deleted, his finalizers notwithstanding, and takes nothing of the others along.
+    // All of it can be deleted, in spite of the forged finalizers, and no object of others changes.
     stage.plane.kubectl_as(&mallory, &["delete", "lp,gm,share", "--all", "-n", "strangers", "--timeout=60s"], "").ok();
     assert_eq!(stage.operator.show(), before);
 
@@ -253,7 +253,7 @@ fn listed_tenant_learns_nothing_beyond_its_own_objects(stage: &Stage) {
     let status = |object: &str| team.get(object)["status"].clone();
     assert_eq!(same(&status("share/foreign"), "instagram"), same(&status("share/unknown"), "no-such-account"));
 
-    // Whether it is a user, an Owner or a Host Admin of others: one answer. A guest of others is one, too, without a name.
+    // A user, an Owner and a Host Admin of others get the same answer. So does a guest of others, without a name.
     let invite = |name: &str, email: &str, by: &str| {
         let spec = format!("spec: {{partnerRef: {{name: mine}}, email: {email}, invitedBy: {by}}}");
         apply(stage, &mallory, "team-b", &manifest("gm", name, &spec));
@@ -278,7 +278,7 @@ fn listed_tenant_learns_nothing_beyond_its_own_objects(stage: &Stage) {
     assert!(condition(&json!({ "status": ann }), "Ready")["message"].as_str().unwrap().contains("already"), "{ann}");
 }
 
-/// A status without the one word in which two may differ, and without times.
+/// A status without the one value in which two may differ, and without times.
 fn same(status: &Value, word: &str) -> String {
     let mut status = status.clone();
     for condition in status["conditions"].as_array_mut().into_iter().flatten() {

@@ -1,5 +1,5 @@
-//! One stored object that does not read delays nobody, takes nothing away, and does not stop the start (an older server,
-//! a backup or another version of the CRD may have stored it).
+//! An unreadable stored object delays no other object, revokes nothing, and does not stop the start. An older server, a
+//! backup or another version of the CRD may have stored it.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::support::operator::eventually;
 
 const DAVE: &str = "dave@acme.example";
 
-/// Lets the server take anything for `spec.suspended`, stores it in some objects, and puts the schema back.
+/// Makes the server accept anything for `spec.suspended`, stores it in some objects, and restores the schema.
 fn plant(partners: Place<'_>, crd: &str, objects: &[&str]) {
     let crd = format!("crd/{crd}.guestlist.dev");
     let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/suspended";
@@ -34,7 +34,7 @@ fn plant(partners: Place<'_>, crd: &str, objects: &[&str]) {
     });
 }
 
-/// Somebody else's access comes and goes at once, both ways.
+/// Another guest's access changes at once, in both directions.
 #[track_caller]
 fn carol_is_not_delayed(partners: Place<'_>) {
     partners.patch("gm/carol", r#"{"spec":{"suspended":true}}"#);
@@ -69,11 +69,11 @@ spec: {partnerRef: {name: acme}, email: dave@acme.example, role: GuestAdmin, inv
     assert_eq!(stage.operator.access(DAVE), ["instagram:Manager"]);
     carol_is_not_delayed(stage.partners());
 
-    // The directory's own gate holds for him as for everybody.
+    // The directory's own check applies to this guest, too.
     stage.operator.directory_ok(&["reset-mfa", DAVE]);
     assert!(stage.operator.access(DAVE).is_empty());
 
-    // One that is there before the start does not stop it, and is told no second time.
+    // An unreadable object does not stop the start, and is not reported a second time.
     stage.operator.kill();
     let stored = stage.partners().get("gm/bob")["metadata"]["resourceVersion"].clone();
     stage.operator.start();
@@ -81,12 +81,12 @@ spec: {partnerRef: {name: acme}, email: dave@acme.example, role: GuestAdmin, inv
     assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"]);
     assert_eq!(stage.partners().get("gm/bob")["metadata"]["resourceVersion"], stored, "nothing is written to it");
 
-    // A share that excludes him, or gives nothing any more, takes it from him all the same.
+    // A share that excludes the guest, or grants nothing, still revokes the access.
     let partners = stage.partners();
     partners.patch("share/instagram", r#"{"spec":{"exclude":[{"name":"bob"}]}}"#);
     stage.operator.has_access(BOB, &[]);
     partners.patch("share/instagram", r#"{"spec":{"exclude":null}}"#);
-    // Fixed, he is as before; deleted, he is gone.
+    // A fixed object works as before; a deleted one is removed.
     partners.patch("gm/bob", r#"{"spec":{"suspended":false}}"#);
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
     partners.says("gm/bob", "Active");
@@ -102,7 +102,7 @@ fn unreadable_share_or_partner_keeps_grants_until_deleted() {
     plant(partners, "accountshares", &["share/instagram"]);
     partners.says("share/instagram", "Unreadable");
     assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"]);
-    // What the guest himself does or loses counts.
+    // The guest's own acts and losses count.
     partners.patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
     stage.operator.has_access(BOB, &[]);
     assert_eq!(stage.operator.access(CAROL), ["instagram:Manager"]);
@@ -115,7 +115,7 @@ fn unreadable_share_or_partner_keeps_grants_until_deleted() {
     partners.patch("lp/acme", r#"{"spec":{"suspended":null}}"#);
     partners.says("lp/acme", "Reconciled");
 
-    // Deleted as it is: its access is taken away, and it goes.
+    // An unreadable object is deleted: its access is revoked, and the deletion completes.
     partners.patch("share/instagram", r#"{"spec":{"suspended":null}}"#);
     partners.patch("gm/carol", r#"{"spec":{"suspended":null}}"#);
     partners.guest("carol", CAROL, "Active", &["instagram:Manager"]);

@@ -1,5 +1,5 @@
-//! Random worlds on a real API server: the operator as a process, and people who edit at any moment. At rest every guest has
-//! exactly the access that the rules give.
+//! Random environments on a real API server: the operator as a process, and people who edit at any moment. After
+//! convergence every guest has exactly the access that the rules grant.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const EDITS: usize = 12;
 const KINDS: [(Kind, &str); 3] =
     [(Kind::Partner, "localpartners"), (Kind::Membership, "guestmemberships"), (Kind::Share, "accountshares")];
 
-/// A world and the policy in force.
+/// An environment and the policy in force.
 struct World {
     stage: Stage,
     policy: Value,
@@ -80,7 +80,7 @@ impl World {
         self.stage.plane.kubectl(&["-n", &*key.namespace, "delete", &object, "--wait=false", "--ignore-not-found"]);
     }
 
-    /// Does an edit. The API server and the directory refuse those that are impossible.
+    /// Applies an edit. The API server and the directory refuse impossible ones.
     fn happen(&mut self, edit: Edit) {
         let directory = |arguments: &[&str]| drop(self.stage.operator.directory(arguments));
         match edit {
