@@ -1,5 +1,5 @@
-//! A tenant with `edit` in a namespace that the workspace policy does not list tries everything that kubectl allows, to
-//! reach an account or another tenant's secrets. Nothing succeeds, and no answer reveals anything about others.
+//! A tenant with `edit` in a namespace outside the workspace policy tries every write that kubectl allows. No write reaches an
+//! account or another tenant's secrets, and no answer reveals anything about others.
 
 use std::path::Path;
 
