@@ -1,6 +1,5 @@
-//! Who prepares a realm: not only an administrator of the server, also one of that realm alone, and a client instead of a
-//! person; what somebody undoes of it while guestlist is
-//! at work, and what faults of Keycloak in the middle of it do.
+//! The accounts that can run setup: an administrator of the server, one of that realm alone, and a client. Also changes
+//! by others while guestlist runs, and faults of Keycloak during setup.
 
 use axum::http::Method;
 use guestlist::directory::DirectoryReader;
@@ -43,7 +42,7 @@ fn realm_administrator_sets_up_realm_and_missing_role_is_named() {
     assert!(first.ok && first.count("changed") > 10, "{}{}", first.out, first.error);
     assert!(!first.out.contains(PASSWORD));
     let before = stage.state();
-    // One of the server's finds nothing that he would do otherwise.
+    // A second run as an administrator of the server changes nothing.
     let again = stage.setup(&["--secret-file", "secret"]);
     assert_eq!(again.count("changed"), 0, "{}", again.out);
     assert_eq!(stage.state(), before);
@@ -103,7 +102,7 @@ fn realm_hiding_our_attributes_is_not_read_as_without_guests() {
 #[test]
 fn setup_retries_failed_calls_and_the_next_run_continues() {
     let stage = Stage::with_realm("setup-fails");
-    // It serves as long as its threads live.
+    // The proxy serves as long as its threads live.
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let proxy = threads.block_on(Proxy::start(&stage.realm.server.base));
     let address = format!("keycloak:{}#{}", proxy.base, stage.realm.name);
@@ -112,7 +111,7 @@ fn setup_retries_failed_calls_and_the_next_run_continues() {
         stage.run(&["setup", "--secret-file", "secret"], &environment)
     };
     let is_write = |method: &Method, path: &str| method != "GET" && !path.ends_with("/token");
-    // Each run fails at its seventeenth write and all after it, whatever they are.
+    // Each run fails at its seventeenth write and all writes after it.
     let mut runs = 0;
     loop {
         let mut writes = 0;
@@ -142,7 +141,7 @@ fn setup_retries_failed_calls_and_the_next_run_continues() {
     block_on(person(&stage.realm, "bare@acme.example", false, json!({"guestlist.id": ["g-1"]})));
     assert_eq!(block_on(direct(&stage.realm, "portal", "bare@acme.example", None)).0, 401);
 
-    // Every second call fails, once: nobody notices.
+    // Every second call fails once, without a visible effect.
     let done = stage.state();
     stage.admin("PUT", "", Some(json!({"browserFlow": "browser", "organizationsEnabled": false})));
     let mut calls = 0;
@@ -151,7 +150,7 @@ fn setup_retries_failed_calls_and_the_next_run_continues() {
         if calls % 2 == 0 && !path.ends_with("/token") { Fate::Refused(500) } else { Fate::Passes }
     });
     let said = run();
-    // The guest whom only this test made is let into the group of whom applications are told, too.
+    // Setup also adds the guest that this test created to the group whose claims applications receive.
     assert_eq!((said.ok, said.count("changed")), (true, 3), "{}{}", said.out, said.error);
     assert_eq!(stage.state(), done);
 }

@@ -1,5 +1,5 @@
-//! A colleague who was in the realm before guestlist, adopted by policy and spec together, and nothing of his own touched,
-//! whatever is done to his membership.
+//! A colleague who was in the realm before guestlist, adopted by policy and spec together. The colleague's own data
+//! stays the same, whatever happens to the membership.
 
 use serde_json::{Value, json};
 
@@ -34,12 +34,12 @@ fn adopting() -> String {
     POLICY.replace("hostAdmins: ['*@host.example']", "hostAdmins: ['*@host.example'], adoption: true")
 }
 
-/// Everything that is hers.
+/// The colleague's own data.
 fn hers(user: &Value) -> Value {
     json!([own(user), user["lastName"], user["emailVerified"], user["attributes"]["department"]])
 }
 
-/// Whether anything of ours is on her.
+/// Whether the user has any of guestlist's attributes.
 fn marked(user: &Value) -> bool {
     user["attributes"].as_object().is_some_and(|all| all.keys().any(|name| name.starts_with("guestlist.")))
 }
@@ -49,7 +49,7 @@ impl House {
         self.now(self.realm.user(ERIN))
     }
 
-    /// Somebody with a name, a password, an authenticator and an attribute of her own.
+    /// A user with a name, a password, an authenticator and an attribute.
     fn colleague(&self) -> Person<'_> {
         self.now(async {
             let mut profile = self.realm.admin("GET", "/users/profile", None).await;
@@ -69,7 +69,7 @@ impl House {
         erin
     }
 
-    /// She signs in with what she always had; what her token holds.
+    /// The colleague signs in with the original credentials. Returns the tokens.
     #[track_caller]
     fn lets_her_in(&self, erin: &mut Person<'_>, expected: &[&str]) -> crate::support::browser::Tokens {
         let tokens = self.now(erin.signs_in()).unwrap_or_else(|page| panic!("her login is hers: {page}"));
@@ -83,7 +83,7 @@ fn user_is_adopted_if_policy_and_spec_allow_and_keeps_own_data() {
     let mut house = House::prepare("adopted-by-spec");
     house.colleague();
     let before = house.erin();
-    // One of the two does not do.
+    // The policy alone, or the spec alone, does not suffice.
     house.stage.operator.policy(&adopting());
     house.stage.operator.start();
     house.stage.apply(&[PARTNER, "---", MEMBERSHIP].concat());
@@ -97,7 +97,7 @@ fn user_is_adopted_if_policy_and_spec_allow_and_keeps_own_data() {
     house.stage.partners().says("gm/erin", "IsWorkspaceUser");
     assert_eq!((house.erin(), house.realm.mail.count(ERIN)), (before.clone(), 0), "she was not to be touched");
 
-    // Both do. Until she says yes herself she is asked, and that is all.
+    // Both suffice. Before the colleague accepts, guestlist only sends the mail.
     house.stage.operator.policy(&adopting());
     house.stage.partners().guest("erin", ERIN, "Invited", &[]);
     let mut erin = house.invited(ERIN);
@@ -106,7 +106,7 @@ fn user_is_adopted_if_policy_and_spec_allow_and_keeps_own_data() {
     assert_eq!(accounts(&tokens), None);
     is_hers(&house, &before, "asked");
 
-    // She follows the mail; the authenticator that she had counts from then on.
+    // The colleague follows the mail; the existing authenticator counts from then on.
     house.now(erin.accepts());
     house.stage.partners().guest("erin", ERIN, "Active", GIVEN);
     let tokens = house.lets_her_in(&mut erin, &["tiktok:collaborator"]);
@@ -154,7 +154,7 @@ fn goes_and_is_asked_again(house: &House, before: &Value, erin: &mut Person<'_>)
     is_hers(house, before, "let go");
     assert_eq!(accounts(&house.lets_her_in(erin, &[])), None);
 
-    // A new membership is a new question.
+    // A new membership needs a new acceptance.
     house.stage.apply(MEMBERSHIP);
     partners.guest("erin", ERIN, "Invited", &[]);
     assert_eq!(house.realm.mail.count(ERIN), 2);
@@ -164,7 +164,7 @@ fn goes_and_is_asked_again(house: &House, before: &Value, erin: &mut Person<'_>)
     let tokens = house.lets_her_in(erin, &["tiktok:collaborator"]);
     is_hers(house, before, "again a member");
 
-    // The partner goes with all that is its. She is not its.
+    // The partner is deleted with everything of its own. The colleague's user is not.
     partners.delete("lp/acme");
     house.now(erin.is_out(&tokens, "the partner is deleted"));
     let user = house.erin();

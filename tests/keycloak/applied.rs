@@ -1,5 +1,5 @@
-//! The command line on a realm: people and accounts imported, the examples planned and applied, and what their tokens would
-//! say once they have joined and turned MFA on.
+//! The command line on a realm: people and accounts imported, the examples planned and applied, and the claims of their
+//! tokens once the guests have joined and enrolled MFA.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::held_to_the_contract::{People, realm_with_mail};
 use crate::support::contract::Player;
 use crate::support::keycloak::{Keycloak, SECRET, multi};
 
-/// Runs `guestlist`; its exit code and what it said.
+/// Runs `guestlist`. Returns the exit code and the output.
 pub fn guestlist(address: &str, arguments: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_guestlist"))
         .args(arguments)
@@ -33,7 +33,7 @@ pub fn ends(address: &str, code: i32, arguments: &[&str]) -> String {
     said
 }
 
-/// What applications would be told of somebody.
+/// The claims that applications would receive about a user.
 pub async fn told(people: &People, address: &str) -> Vec<String> {
     let user = people.user(&Email::parse(address).unwrap()).await;
     let values = user["attributes"]["guestlist.accounts"].as_array().cloned().unwrap_or_default();
@@ -69,7 +69,7 @@ fn examples_are_planned_and_applied_and_second_apply_is_empty() {
         assert_eq!(told(&people, "bob@acme.example").await, ["instagram-main:collaborator"]);
         ends(&address, 0, &["apply", "examples/acme"]);
 
-        // Somebody gives bob more than his shares do, in the administration console.
+        // An administrator grants bob more than the shares do, in the administration console.
         let bob = people.user(&Email::parse("bob@acme.example").unwrap()).await;
         let mut changed = bob.clone();
         changed["attributes"]["guestlist.accounts"] =

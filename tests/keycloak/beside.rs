@@ -1,5 +1,5 @@
-//! A realm that others have made their own before guestlist: what has its names is left alone, and what stands in guests'
-//! way is said.
+//! A realm that others configured before guestlist: objects with guestlist's names stay unchanged, and obstacles for
+//! guests are reported.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn foreign_client_or_scope_named_guestlist_is_unchanged() {
             assert!(said.error.contains(word), "{}", said.error);
         }
     }
-    // A client without any flow that has other work to do.
+    // A client without any flow that serves another purpose.
     let other = json!({"clientId": "robot", "serviceAccountsEnabled": true, "publicClient": false,
                        "standardFlowEnabled": false, "directAccessGrantsEnabled": false});
     stage.admin("POST", "/clients", Some(other));
@@ -32,7 +32,7 @@ fn foreign_client_or_scope_named_guestlist_is_unchanged() {
     let said = bootstrap(robot);
     assert!(!said.ok && said.error.contains("other roles"), "{}", said.error);
     assert_eq!(stage.admin("GET", &roles, None)[0]["name"], "manage-clients");
-    // A client scope of another's.
+    // A client scope of another tool.
     let mapper = json!({"name": "party", "protocol": "openid-connect", "protocolMapper": "oidc-hardcoded-claim-mapper",
                         "config": {"claim.name": "party", "claim.value": "yes", "access.token.claim": "true"}});
     let scope = json!({"name": "guestlist", "protocol": "openid-connect", "protocolMappers": [mapper]});
@@ -45,7 +45,7 @@ fn foreign_client_or_scope_named_guestlist_is_unchanged() {
     assert_eq!(scope["protocolMappers"].as_array().unwrap().len(), 1);
     assert_eq!(stage.admin("GET", "", None)["browserFlow"], "browser", "something was done before");
 
-    // Once it has another name, everything is made beside the others.
+    // After that scope is renamed, setup creates everything beside the others.
     let id = scope["id"].as_str().unwrap();
     let mut renamed = scope.clone();
     renamed["name"] = json!("party");
@@ -56,7 +56,7 @@ fn foreign_client_or_scope_named_guestlist_is_unchanged() {
         state["clients"].as_array().unwrap().iter().find(|client| client["clientId"] == id).unwrap().clone()
     };
     assert_eq!(client(&stage.state(), "guestlist"), client(&before, "guestlist"));
-    // And a client that somebody made for it, by Terraform say, is taken.
+    // Setup uses a client that somebody created for it, for example with Terraform.
     stage.admin("DELETE", &roles, Some(stage.role("manage-clients")));
     assert!(bootstrap(robot).ok);
 }

@@ -1,11 +1,11 @@
-//! `make keycloak` where something is missing: it says what, and what to do.
+//! `make keycloak` with a missing tool: it names the tool and the fix.
 
 use std::path::Path;
 use std::process::Command;
 
 const TOOLS: [&str; 7] = ["bash", "dirname", "ls", "mkdir", "readlink", "sed", "sort"];
 
-/// Runs the script where nothing is installed but what any system has and a Java of this version; what it complains of.
+/// Runs the script on a system with only basic tools and this version of Java. Returns its error.
 fn complaint(java: Option<&str>) -> String {
     let folder = tempfile::tempdir().unwrap();
     let (bin, home) = (folder.path().join("bin"), folder.path().join("jdk/bin"));

@@ -1,4 +1,4 @@
-//! What others do in the realm all day costs nothing, and what means something is looked at once.
+//! Other activity in the realm costs no calls, and relevant changes are read at once.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ fn calls(directory: &Directory, endpoint: &str) -> u64 {
     directory.calls().get(endpoint).copied().unwrap_or_default()
 }
 
-/// What has changed, the calls about users and the calls about organizations that this took.
+/// The changes, and the number of calls for users and for organizations that they took.
 async fn told(directory: &Directory, since: &mut Cursor) -> (BTreeSet<Changed>, u64, u64) {
     let count = || (calls(directory, "GET users/{id}"), calls(directory, "GET organizations/{id}"));
     let before = count();
@@ -57,7 +57,7 @@ fn sign_in_costs_no_call_and_changed_user_costs_one() {
         assert_eq!(told(&directory, &mut since).await, (changed, 1, 0), "three changes of one user");
         assert_eq!(told(&directory, &mut since).await, (nothing.clone(), 0, 0), "told once");
 
-        // Members of an organization that is none of ours.
+        // Members of an organization of another tool.
         admin("POST", "/organizations", Some(json!({"name": "Strangers", "alias": "strangers"}))).await;
         let (_, found) = stage.realm.admin("GET", "/organizations?search=Strangers", None).await;
         let members = format!("/organizations/{}/members", found[0]["id"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! What a person is told where a realm cannot be used as it is: what is wrong, and what to do.
+//! The errors for an unusable realm: the problem and its fix.
 
 use serde_json::json;
 

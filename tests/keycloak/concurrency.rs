@@ -1,4 +1,4 @@
-//! Two at once on one realm: `guestlist apply` beside itself, and beside an operator.
+//! Concurrent runs on one realm: `guestlist apply` beside another, and beside an operator.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::support::mail::Mood;
 use crate::support::proxy::Fate;
 
 const GUESTS: usize = 12;
-/// When somebody was mailed who may be mailed again.
+/// The time of a mail that allows the next one.
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
-/// What an apply says that stopped because another one began.
+/// The message of an apply that stopped because another one started.
 const OVERTAKEN: &str = "became the leader of the directory meanwhile";
 
 #[test]
@@ -30,7 +30,7 @@ fn concurrent_applies_create_and_mail_each_guest_once() {
         scene.declare(&guests(GUESTS));
         let (one, other) = futures::join!(scene.run(&APPLY), scene.run(&APPLY));
         for (code, said) in [&one, &other] {
-            // Who was overtaken says so, and would say the same of nobody else's work.
+            // An apply that lost the leadership reports that, and no other failure.
             assert!(matches!(code, Some(0 | 1)), "{said}");
         }
         assert!([&one, &other].iter().any(|(code, _)| *code == Some(0)), "{}\n{}", one.1, other.1);
@@ -45,7 +45,7 @@ fn concurrent_applies_create_and_mail_each_guest_once() {
     });
 }
 
-/// Deletes everybody's invitation, as an administrator can in Keycloak's console.
+/// Deletes all invitations, as an administrator can in Keycloak's console.
 async fn invitations_are_deleted(scene: &Scene) {
     let all = scene.people.admin("GET", "/organizations", None).await;
     let id = all[0]["id"].as_str().unwrap();
@@ -56,19 +56,19 @@ async fn invitations_are_deleted(scene: &Scene) {
     }
 }
 
-/// Everybody's user as an administrator sees it.
+/// All users, as an administrator sees them.
 async fn users(scene: &Scene) -> Vec<Value> {
     let users = scene.people.admin("GET", "/users?max=100&briefRepresentation=false", None).await;
     let ours = |user: &&Value| user["attributes"]["guestlist.id"].is_array();
     users.as_array().unwrap().iter().filter(ours).cloned().collect()
 }
 
-/// What a user's record says.
+/// The record in a user's attributes.
 fn record(user: &Value) -> Value {
     serde_json::from_str(user["attributes"]["guestlist.record"][0].as_str().unwrap()).unwrap()
 }
 
-/// The last mails to everybody were so long ago that another one may go out, and nobody has an invitation.
+/// The last mails are old enough for the next ones, and nobody has an invitation.
 async fn mails_are_due_again(scene: &Scene) {
     for mut user in users(scene).await {
         let mut record = record(&user);
@@ -103,7 +103,7 @@ fn concurrent_applies_resend_a_due_invitation_once() {
     });
 }
 
-/// Somebody else takes the lead when this call comes for the first time, before it is passed on.
+/// Another process becomes the leader at the first such call, before it is forwarded.
 fn overtaken_at(scene: &Scene, is_it: impl Fn(&str, &str) -> bool + Send + 'static) {
     let realm = scene.people.realm.clone();
     let mut led = false;
@@ -166,7 +166,7 @@ fn realm_without_leader_group_is_refused_and_left_unchanged() {
         let path = format!("/groups/{}", groups().await[0]["id"].as_str().unwrap());
         scene.people.admin("DELETE", &path, None).await;
         let fault = directory.execute(&ensure_partner(), None, Timestamp::now(), epoch).await.unwrap_err();
-        // Not for good, as one that is overtaken: a person has to look.
+        // Unlike a lost leadership, this needs a person to check.
         assert!(
             matches!(&fault, Error::Refused { message } if message.contains("guestlist/leader is gone")),
             "{fault}"
@@ -208,7 +208,7 @@ fn a_mail_that_another_apply_has_under_way_is_not_sent_again() {
             } else if mails > 0 && path.ends_with("/invitations") {
                 looks += 1;
             } else if looks == 2 {
-                // In its listing and once more the other has seen that there is no invitation.
+                // By its listing and one more read, the other has seen that no invitation exists.
                 look.notify_one();
             }
             Fate::Passes

@@ -1,4 +1,4 @@
-//! A user whom some tool copied with all of his attributes: nobody is taken for the guest but the guest.
+//! A tool copied a user with all attributes: only the original counts as the guest.
 
 use guestlist::directory::{DirectoryReader as _, Operation, Origin};
 use guestlist::domain::{Email, MfaMethod, ShareRole};
@@ -32,10 +32,10 @@ metadata: {name: carol, namespace: partners}
 spec: {partnerRef: {name: acme}, email: carol@acme.example, role: GuestAdmin, invitedBy: alice@host.example}
 ";
 
-/// What is not copied, but made out to the copy.
+/// Stands for the attribute with the copy's own address instead of the copied one.
 const HIS_OWN: &str = "guestlist.address of his own";
 
-/// Somebody of whom a tool made a copy of another user.
+/// A tool creates a copy of another user.
 async fn copy(people: &People, of: &str, who: &str, without: &[&str]) {
     let original = people.user(&Email::parse(of).unwrap()).await;
     let mut attributes = original["attributes"].clone();
@@ -63,7 +63,7 @@ fn copy_of_guest_loses_only_the_claim_and_guest_keeps_it() {
         scene.ends("she is in").await;
         assert_eq!(told(people, CAROL).await, ["instagram:manager"]);
         let (before, enabled) = (people.user(&carol).await, Value::Bool(true));
-        // In whichever order the realm lists them, and whatever of the mark was copied.
+        // In each order of the realm's listing, and with each part of the ownership mark.
         let copies: [(&str, &[&str]); 5] = [
             ("anna@others.example", &[]),
             (DAVE, &[]),
@@ -116,7 +116,7 @@ fn copy_of_guest_is_distinguished_and_outlives_the_guest() {
         assert_eq!(people.user(&bob()).await["enabled"], false);
         let before = people.user(&dave).await;
         assert_eq!((&before["enabled"], &before["attributes"]["guestlist.id"][0]), (&json!(true), &json!("g-bob")));
-        // He goes for good, and nobody is left who could be taken for him.
+        // The guest is purged, and no copy counts as the guest.
         subject.done(&Operation::Purge { guest: guest("bob"), since: at(70), at_most: 9 }, 80).await;
         assert_eq!(people.user(&bob()).await, Value::Null);
         let after = people.user(&dave).await;

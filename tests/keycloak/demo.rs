@@ -1,9 +1,9 @@
-//! `make demo-keycloak` shows what it promises, tells no secret, and leaves nothing.
+//! `make demo-keycloak` shows its scenes, prints no secret, and leaves nothing behind.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The example that cargo built along with these tests.
+/// The example from the same cargo build as these tests.
 fn example() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let built = test.ancestors().nth(2).unwrap().join("examples/keycloak");
@@ -13,7 +13,7 @@ fn example() -> PathBuf {
 
 fn demo(folder: &Path) -> Command {
     let mut command = Command::new(example());
-    // Whatever it starts inherits this, and is known by it.
+    // All its processes inherit this, and are found by it.
     command.env("TMPDIR", folder).stdin(Stdio::null());
     command
 }

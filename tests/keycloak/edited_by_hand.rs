@@ -1,5 +1,5 @@
-//! What somebody wrote over our attributes in the administration console: whatever still reads, nobody keeps more than the
-//! shares say.
+//! Edits of guestlist's attributes in the administration console: whatever remains readable, nobody keeps more access
+//! than the shares grant.
 
 use guestlist::directory::DirectoryReader as _;
 use guestlist::domain::{Email, MfaMethod};
@@ -25,10 +25,10 @@ async fn edit(people: &People, address: &str, change: impl Fn(&mut serde_json::M
     people.admin("PUT", &format!("/users/{}", user["id"].as_str().unwrap()), Some(user.clone())).await;
 }
 
-/// Attributes, and what they are made; `None`: removed.
+/// Attributes and their new values. `None`: removed.
 type Changes = Vec<(&'static str, Option<Value>)>;
 
-/// The examples on a realm of its own, with carol and bob joined and their MFA on.
+/// The examples on their own realm, with carol and bob joined and their MFA enrolled.
 pub fn applied(name: &str) -> (People, String) {
     let people = realm_with_mail(name);
     let address = format!("keycloak:{}#{}", Keycloak::shared().base, people.realm);
@@ -78,7 +78,7 @@ fn guest_with_damaged_mark_is_restored_to_grants_of_its_shares() {
 fn user_with_only_the_claim_loses_it_and_is_otherwise_unchanged() {
     multi(async {
         let (people, address) = applied("claimed");
-        // A guest of whom nothing else is left, and somebody of the workspace.
+        // A guest without any other attribute, and a workspace user.
         for who in [BOB, "alice@host.example"] {
             edit(&people, who, |attributes| {
                 attributes.retain(|name, _| !name.starts_with("guestlist."));
@@ -86,7 +86,7 @@ fn user_with_only_the_claim_loses_it_and_is_otherwise_unchanged() {
             })
             .await;
         }
-        // And somebody without an address, whom a mail never reaches.
+        // A user without an address, which cannot receive a mail.
         let nobody = json!({"username": "robot", "enabled": true, "attributes": {"guestlist.accounts": ["billing-portal:manager"]}});
         people.admin("POST", "/users", Some(nobody)).await;
         let said = ends(&address, 1, &["apply", "examples/acme", "--yes"]);
@@ -129,7 +129,7 @@ fn guest_with_required_password_change_stays_without_a_mail() {
         let frank = Email::parse("frank@acme.example").unwrap();
         assert!(people.accept(&frank, Timestamp::now()).unwrap());
         let bob = Email::parse(BOB).unwrap();
-        // Frank's joining stands in no record yet: nothing was written of him since.
+        // Frank's acceptance is not recorded yet: no write has followed it.
         for who in [&bob, &frank] {
             let user = people.user(who).await;
             let path = format!("/users/{}", user["id"].as_str().unwrap());
@@ -162,7 +162,7 @@ fn guest_with_edited_address_mark_is_found_by_recorded_address() {
     });
 }
 
-/// Whether our attributes may have several values.
+/// Sets whether guestlist's attributes may have several values.
 async fn takes_many(people: &People, many: bool) {
     let mut profile = people.admin("GET", "/users/profile", None).await;
     for attribute in profile["attributes"].as_array_mut().unwrap() {
@@ -179,7 +179,7 @@ fn guest_with_duplicate_attribute_values_is_rewritten() {
         let (people, address) = applied("written-twice");
         let bob = Email::parse(BOB).unwrap();
         for name in ATTRIBUTES {
-            // What two writes at once leave is more than the profile lets anybody write.
+            // Concurrent writes can leave more values than the profile allows.
             takes_many(&people, true).await;
             edit(&people, BOB, |attributes| {
                 let value = attributes[name][0].as_str().unwrap().to_owned();

@@ -1,5 +1,5 @@
-//! All of it at once: the operator with a real API server, on a realm as `guestlist directory setup` leaves it, with an
-//! application, a mail server, and people with browsers.
+//! The whole system: the operator with a real API server, a realm after `guestlist directory setup`, an application, a
+//! mail server, and people with browsers.
 
 use std::process::Output;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::support::controlplane::ControlPlane;
 use crate::support::harness::Stage;
 use crate::support::operator::{Elsewhere, Operator, eventually};
 
-/// The realm, as the operator has it.
+/// The realm as the operator's directory.
 struct Directory(Arc<Realm>);
 
 impl Elsewhere for Directory {
@@ -24,7 +24,7 @@ impl Elsewhere for Directory {
     }
 
     fn play(&self, _: &[&str]) -> Option<Output> {
-        // People play themselves.
+        // People act themselves, with their browsers.
         None
     }
 
@@ -42,14 +42,14 @@ impl Elsewhere for Directory {
 }
 
 pub struct House {
-    /// Ends before its realm does.
+    /// Dropped before its realm.
     pub stage: Stage,
     pub realm: Arc<Realm>,
     runtime: Runtime,
 }
 
 impl House {
-    /// Everything is there; the operator, at its most talkative, is not started.
+    /// Prepares everything. The operator, with verbose logs, is not started.
     pub fn prepare(name: &str) -> Self {
         let plane = ControlPlane::start();
         let mut operator = Operator::prepare(&plane);
@@ -70,12 +70,12 @@ impl House {
         house
     }
 
-    /// What somebody does with his browser.
+    /// Runs an act of a person with a browser.
     pub fn now<T>(&self, does: impl Future<Output = T>) -> T {
         self.runtime.block_on(does)
     }
 
-    /// Somebody who was mailed.
+    /// A person who has received an invitation.
     #[track_caller]
     pub fn invited(&self, address: &'static str) -> Person<'_> {
         eventually(&format!("{address} is mailed"), || {
@@ -84,7 +84,7 @@ impl House {
         self.realm.person(address)
     }
 
-    /// Somebody who followed his invitation, chose a password and set a one-time password up.
+    /// A person who followed the invitation, chose a password and enrolled a one-time password.
     #[track_caller]
     pub fn joins(&self, address: &'static str) -> Person<'_> {
         let mut person = self.invited(address);
@@ -96,7 +96,7 @@ impl House {
         person
     }
 
-    /// Waits until the operator has looked at an object that was there before this call.
+    /// Waits until the operator has reconciled an existing object after this call.
     #[track_caller]
     pub fn looks_at(&self, object: &str) {
         let now = jiff::Timestamp::now().to_string();
@@ -104,13 +104,13 @@ impl House {
         self.stage.partners().becomes(object, "/status/lastHandledReconcileAt", &now);
     }
 
-    /// Looks for what nobody may read in all that is written: the operator's log, objects, Events, metrics, probes, and what
-    /// the commands say.
+    /// Searches all output for secrets: the operator's log, objects, Events, metrics, probes, and the output of
+    /// commands.
     #[track_caller]
     pub fn tells_no_secret(&self, people: &[&Person<'_>]) {
         let Stage { operator, plane } = &self.stage;
         let mut secrets = vec![self.realm.secret.clone(), PASSWORD.to_owned()];
-        // Tokens of whomever, links of invitations among them; and whatever carries one.
+        // All tokens, including those in the links of invitations.
         secrets.extend(["eyJ", "action-token", "Bearer "].map(str::to_owned));
         secrets.extend(people.iter().filter_map(|person| person.key.clone()));
         for person in people {

@@ -1,5 +1,5 @@
-//! What goes wrong between guestlist and Keycloak: answers that do not come, come late, or refuse in the middle of a listing;
-//! and listings that fill their last page.
+//! Faults between guestlist and Keycloak: answers that are missing, late, or errors in the middle of a listing; and
+//! listings that fill their last page.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ metadata: {name: acme, namespace: partners}
 spec: {hostAdmins: [alice@host.example]}
 ";
 
-/// So many guests of acme.
+/// Manifests of a number of guests of acme.
 pub fn guests(count: usize) -> String {
     let guest = |n: usize| {
         format!(
@@ -35,12 +35,12 @@ pub fn guests(count: usize) -> String {
 
 pub const APPLY: [&str; 4] = ["apply", "objects.yaml", "--prune", "--yes"];
 
-/// A scene in a realm of its own.
+/// Runs a scene in its own realm.
 pub fn on(name: &str, scene: impl AsyncFnOnce(&Scene)) {
     multi(async { scene(&Scene::open(name).await).await });
 }
 
-/// The guests whom `guestlist directory show` lists.
+/// The number of guests in `guestlist directory show`.
 async fn shown(scene: &Scene) -> usize {
     let (code, said) = scene.run(&["directory", "show", "-o", "json"]).await;
     assert_eq!(code, Some(0), "{said}");
@@ -50,7 +50,7 @@ async fn shown(scene: &Scene) -> usize {
 #[test]
 fn listing_around_a_full_page_returns_every_guest() {
     on("full-page", async |scene| {
-        // The realm's users are the guests and the Host Admin: each side of a hundred is passed.
+        // The realm's users are the guests and the Host Admin: the counts cover both sides of a hundred.
         for count in [99, 100, 101] {
             scene.declare(&guests(count));
             let (code, said) = scene.run(&APPLY).await;
@@ -97,7 +97,7 @@ fn a_listing_that_breaks_off_takes_nothing_away() {
                 },
             );
             let (code, said) = scene.run(&APPLY).await;
-            // Nobody has joined: of members nothing is asked that could fail.
+            // Nobody has joined, so no request about members can fail.
             assert!(code == Some(1) && said.contains("500"), "{part}: {said}");
             scene.proxy.rules(|_, _| Fate::Passes);
             assert_eq!(shown(scene).await, 3, "{part}");
@@ -154,7 +154,7 @@ fn a_refusal_in_the_middle_of_the_users_takes_nobody_away() {
         scene.ends("two of us").await;
         let stranger =
             |n: usize| json!({"username": format!("a{n}"), "email": format!("a{n}@host.example"), "enabled": true});
-        // So many that every page that is asked for ahead has somebody: whichever is refused is missed.
+        // Enough users that every page requested ahead has some: any refused page has missing users.
         let strangers: Vec<Value> = (0..350).map(stranger).collect();
         scene
             .people
@@ -201,12 +201,12 @@ fn retry_after_response_is_awaited_and_work_continues() {
     });
 }
 
-/// The directory as the operator has it, by the proxy.
+/// The operator's directory, through the proxy.
 fn directory(scene: &Scene) -> Directory {
     directory_at(&scene.proxy.base, &scene.people.realm)
 }
 
-/// The directory as the operator has it, by a server at this URL.
+/// The operator's directory, on a server at this URL.
 pub fn directory_at(base: &str, realm: &str) -> Directory {
     let secret = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET").then(|| SECRET.to_owned());
     let address = format!("keycloak:{base}#{realm}");

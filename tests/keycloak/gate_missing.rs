@@ -1,4 +1,4 @@
-//! A realm whose sign-in does not enforce MFA is seen for as long as that lasts.
+//! A realm whose sign-in does not enforce MFA is reported for as long as that lasts.
 
 use assert_cmd::Command;
 use guestlist::directory::{DirectoryReader as _, SignInGate};
@@ -18,7 +18,7 @@ fn gate(stage: &Stage) -> SignInGate {
     block_on(stage.directory().sign_in())
 }
 
-/// The one way around.
+/// The only way to circumvent MFA.
 #[track_caller]
 fn way(stage: &Stage) -> String {
     match gate(stage) {
@@ -48,7 +48,7 @@ fn sign_in_without_mfa_is_found_in_every_flow_in_use() {
     }
     assert_eq!(gate(&stage), SignInGate::Enforced);
 
-    // A flow of the realm's own counts by what stands in it.
+    // A flow of the realm's own is evaluated by its steps.
     stage.admin("POST", "/authentication/flows/guestlist browser/copy", Some(json!({"newName": "corporate"})));
     stage.admin("PUT", "", Some(json!({"browserFlow": "corporate"})));
     assert_eq!(gate(&stage), SignInGate::Enforced);
@@ -62,7 +62,7 @@ fn sign_in_without_mfa_is_found_in_every_flow_in_use() {
     assert_eq!(gate(&stage), SignInGate::Enforced);
     stage.admin("PUT", "", Some(json!({"browserFlow": "guestlist browser"})));
 
-    // An application may go around the realm's flow.
+    // An application may override the realm's flow.
     block_on(application(&stage.realm, "kiosk"));
     let flows = stage.admin("GET", "/authentication/flows", None);
     let id = |alias: &str| flows.as_array().unwrap().iter().find(|flow| flow["alias"] == alias).unwrap()["id"].clone();
@@ -120,7 +120,7 @@ fn password_form_counts_by_the_sub_flows_that_follow_it() {
         rows(flow).as_array().unwrap().iter().find(|row| row["displayName"] == name).unwrap().clone()
     };
 
-    // In the place of the one form for name and password: the sub-flows follow.
+    // Replaces the single form for name and password: the sub-flows follow.
     stage.admin("POST", &format!("{flows}/guestlist browser/copy"), Some(json!({"newName": "split"})));
     require(&stage, "split", "Username Password Form", "DISABLED");
     put_first(&stage, "split", "split guestlist browser forms", "auth-password-form");
@@ -128,7 +128,7 @@ fn password_form_counts_by_the_sub_flows_that_follow_it() {
     stage.admin("PUT", "", Some(json!({"browserFlow": "split"})));
     assert_eq!((gate(&stage), signs_in()), (SignInGate::Enforced, End::SetsUp));
 
-    // In a sub-flow of its own, which signs in by the password alone.
+    // In its own sub-flow, which signs in with the password alone.
     stage.admin("POST", &format!("{flows}/guestlist browser/copy"), Some(json!({"newName": "beside"})));
     let body =
         json!({"alias": "own forms", "type": "basic-flow", "description": "", "provider": "registration-page-form"});

@@ -1,5 +1,5 @@
-//! The contract of a directory, held to Keycloak. Guests are played with an administrator's calls, at instants of a clock of
-//! the test; `pages.rs` has real people with real pages.
+//! Runs the contract of directories on Keycloak. An administrator's calls act as the guests, with the clock of the
+//! test; `pages` has browsers with real pages.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::support::contract::{self, Player, Subject};
 use crate::support::keycloak::{Keycloak, Own, SECRET, multi};
 
-/// The client of somebody else who works in the realm: what it does is not ours.
+/// The client of another tool in the realm: its changes are not guestlist's.
 const HELPDESK: &str = "helpdesk";
 
-/// An instant that the directory is told as now.
+/// The directory's present time.
 type Now = Arc<Mutex<Timestamp>>;
 
 pub struct People {
@@ -35,7 +35,7 @@ fn refuse<T>(message: &str) -> Result<T, Error> {
     Err(Error::Refused { message: message.to_owned() })
 }
 
-/// A directory of a realm that remembers nothing.
+/// A new directory of a realm, without memory.
 pub fn reads_anew(people: &People) -> Directory {
     directory(&people.own, "guestlist", people.now.clone())
 }
@@ -62,7 +62,7 @@ impl People {
         found[0].clone()
     }
 
-    /// Gives a user a credential that was made at an instant, and takes what asked for it off his list.
+    /// Adds a credential of an instant to a user, and removes the required action for it.
     async fn credential(&self, user: &Value, sort: &str, action: &str, now: Timestamp) {
         let data = match sort {
             "password" => json!({"hashIterations": 1, "algorithm": "pbkdf2-sha512"}),
@@ -86,7 +86,7 @@ impl People {
         self.admin("PUT", &format!("/users/{id}"), Some(body)).await;
     }
 
-    /// Makes an existing user what the workspace says, as an administrator does; a former guest is a guest no longer.
+    /// Changes an existing user like an administrator; a former guest then counts as a workspace user.
     async fn change(&self, wanted: &UserRecord) {
         let mut user = self.user(&wanted.email).await;
         user["enabled"] = json!(wanted.enabled);
@@ -120,7 +120,7 @@ impl People {
         let Some(row) = rows[0]["id"].as_str().filter(|_| open && record.login.is_enabled()) else {
             return refuse("revoked, expired or suspended");
         };
-        // Keycloak does both at once; in this order there is no moment at which he is neither invited nor a member.
+        // Keycloak does both at once; in this order there is no moment without either an invitation or a membership.
         self.admin("POST", &format!("/organizations/{organization}/members"), Some(user["id"].clone())).await;
         self.admin("DELETE", &format!("/organizations/{organization}/invitations/{row}"), None).await;
         let asked =
@@ -207,17 +207,17 @@ impl Player for People {
     }
 }
 
-/// A realm that sends mails to nobody, with somebody who plays its people.
+/// A realm without mail delivery, with a player of its people.
 pub fn realm_with_mail(name: &str) -> People {
     realm_with(name, crate::mail())
 }
 
-/// The same, with a mail server of one's own.
+/// The same with this mail server.
 pub fn realm_with(name: &str, mail: u16) -> People {
     realm_on(Keycloak::shared(), name, mail)
 }
 
-/// The same, on a server of one's own.
+/// The same on this server.
 pub fn realm_on(server: &'static Keycloak, name: &str, mail: u16) -> People {
     let client = |id: &str| {
         json!({"clientId": id, "secret": SECRET, "serviceAccountsEnabled": true, "publicClient": false,
@@ -243,7 +243,7 @@ fn fresh(_page: usize) -> Subject {
     subject(&format!("contract-{}", NUMBER.fetch_add(1, Ordering::Relaxed))).0
 }
 
-/// A fresh directory in a realm of this name, and who plays its people.
+/// A new directory in a realm of this name, with the player of its people.
 pub fn subject(name: &str) -> (Subject, Arc<People>) {
     let people = Arc::new(realm_with_mail(name));
     let directory = Arc::new(reads_anew(&people));

@@ -1,4 +1,5 @@
-//! `guestlist directory import` into a realm that is in use: people come with `--users` alone, and existing ones stay as they are.
+//! `guestlist directory import` into a realm in use: it adds people only with `--users`, and leaves existing ones
+//! unchanged.
 
 use guestlist::directory::import::{EntryOutcome, UserChanges};
 use guestlist::directory::keycloak::{Directory, Settings};
@@ -91,7 +92,7 @@ fn entry_refused_by_keycloak_is_named_and_others_are_imported() {
             enabled: true,
             verified: true,
         };
-        // The second entry of an address: Keycloak has the user by then.
+        // The second entry of an address: Keycloak then has the user already.
         let named = ["zoe@host.example", "fred@host.example", "fred@host.example", "new@host.example"];
         let file = Import { users: named.map(|address| user(address, "Some One")).to_vec(), accounts: vec![] };
         let outcomes = |said: &guestlist::directory::Imported| said.lines.iter().map(|line| line.0).collect::<Vec<_>>();

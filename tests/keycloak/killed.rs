@@ -1,5 +1,5 @@
-//! `guestlist apply` killed after each write that reached Keycloak, and run again: the same end, one mail each, and nobody
-//! who is lost.
+//! `guestlist apply` is killed after each write that reached Keycloak, and run again: the same end, one mail each, and
+//! no user is lost.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -46,10 +46,10 @@ metadata: {name: tiktok, namespace: partners}
 spec: {partnerRef: {name: acme}, account: tiktok, sharedBy: alice@host.example}
 ";
 const GUESTS: [&str; 2] = ["bob@acme.example", "carol@acme.example"];
-/// More writes than any of the runs makes.
+/// The limit of writes in a run.
 const MOST: usize = 30;
 
-/// A realm, its mail server, and what stands between it and guestlist.
+/// A realm, its mail server, and the proxy between it and guestlist.
 pub struct Scene {
     pub people: People,
     pub mail: Mail,
@@ -74,7 +74,7 @@ impl Scene {
         std::fs::write(self.folder.path().join("objects.yaml"), manifests).unwrap();
     }
 
-    /// From now on the policy says how long is waited between two mails to one address.
+    /// Sets the policy's interval between two mails to one address.
     pub fn mail_interval(&self, interval: &str) {
         let policy = POLICY.replace("mailInterval: 0s", &format!("mailInterval: {interval}"));
         std::fs::write(self.folder.path().join("policy.txt"), policy).unwrap();
@@ -102,7 +102,7 @@ impl Scene {
         (output.status.code(), said)
     }
 
-    /// Applies, and is killed once this many writes have reached Keycloak. Whether it was.
+    /// Runs an apply that is killed once this many writes have reached Keycloak. Returns whether it was.
     async fn is_killed_after(&self, writes: usize) -> bool {
         let mut seen = 0;
         self.proxy.rules(move |method, path| {
@@ -135,7 +135,7 @@ impl Scene {
         killed
     }
 
-    /// Applies to the end; nothing is left to do then.
+    /// Runs an apply to the end. Asserts that nothing remains to be done.
     pub async fn ends(&self, what: &str) {
         let (code, said) = self.run(&["apply", "objects.yaml", "--prune", "--yes"]).await;
         assert_eq!(code, Some(0), "{what}: {said}");
@@ -156,7 +156,7 @@ impl Scene {
         [sorted(told(&self.people, bob).await), sorted(told(&self.people, carol).await)]
     }
 
-    /// Invited, given, taken away from: each killed after so many writes. Whether any of them was.
+    /// Invitations, grants and revocations: each killed after this many writes. Returns whether any was.
     async fn plays(&self, writes: usize) -> bool {
         let what = format!("killed after {writes} writes");
         let mut any = false;
@@ -176,7 +176,7 @@ impl Scene {
         let both = ["instagram:manager", "tiktok:collaborator"].map(str::to_owned).to_vec();
         assert_eq!(self.told().await, [both.clone(), both.clone()], "{what}");
 
-        // Carol loses her MFA; bob, and a share, are declared no more.
+        // Carol loses her MFA; bob and a share are removed from the files.
         self.people.reset(&Email::parse(GUESTS[1]).unwrap(), Timestamp::now()).unwrap();
         self.declare(PARTNER);
         any |= self.is_killed_after(writes).await;
@@ -194,7 +194,7 @@ impl Scene {
     }
 }
 
-/// Each number of writes in a realm of its own, every second one: two tests share them.
+/// Each number of writes in its own realm, every second one: two tests share them.
 fn every_second(first: usize) {
     multi(async {
         for writes in (first..MOST).step_by(2) {

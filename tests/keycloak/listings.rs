@@ -1,5 +1,5 @@
-//! What a listing does not show is not gone: rows that move between two pages, attributes that the realm hides, credentials
-//! that may not be looked at.
+//! Rows that a listing does not show still exist: rows that move between two pages, attributes that the realm hides,
+//! credentials that may not be read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,7 +41,7 @@ metadata: {name: tiktok, namespace: partners}
 spec: {partnerRef: {name: acme}, account: tiktok, sharedBy: alice@host.example}
 ";
 
-/// Carol all the way in.
+/// A scene with carol Active.
 async fn with_carol(name: &str, method: MfaMethod) -> Scene {
     let scene = Scene::open(name).await;
     scene.declare(ACME);
@@ -53,14 +53,14 @@ async fn with_carol(name: &str, method: MfaMethod) -> Scene {
     scene
 }
 
-/// A call in the realm from where nobody waits.
+/// Makes an administrator's call without waiting for it.
 fn admin(realm: &str, method: &'static str, path: String) {
     let realm = Realm { server: Keycloak::shared(), name: realm.to_owned() };
     let call = move || block_on(async { realm.admin(method, &path, None).await });
     std::thread::spawn(call).join().unwrap();
 }
 
-/// Before each second page of what is listed at a path, one of these is deleted.
+/// Before each second page of the listing at a path, one of these is deleted.
 fn goes_between_two_pages(scene: &Scene, listing: String, mut doomed: Vec<String>) {
     let (realm, mut calls) = (scene.people.realm.clone(), 0);
     scene.proxy.rules(move |method, path| {
@@ -85,7 +85,7 @@ fn account_moving_between_two_pages_is_still_listed() {
     multi(async {
         let scene = with_carol("moving-accounts", MfaMethod::TOTP).await;
         let people = &scene.people;
-        // Instagram is the first of the second page.
+        // Instagram is the first row of the second page.
         let account =
             |n: usize| AccountRecord { name: format!("account-{n:03}"), owners: vec![alice()], deleted: false };
         people.import(&Import { users: vec![], accounts: (0..100).map(account).collect() }).unwrap();
@@ -176,7 +176,7 @@ fn unreadable_credentials_grant_none_and_revoke_only_undeclared() {
                 let (code, said) = scene.run(&["apply", "objects.yaml", "--prune", "--yes"]).await;
                 assert_eq!(told(&scene.people, CAROL).await, ["instagram:manager"], "{name}: {code:?} {said}");
             }
-            // Nobody has to look at her to take away.
+            // A revocation does not need to read the user.
             scene.declare(ACME.split("---\napiVersion: guestlist.dev/v1alpha1\nkind: AccountShare").next().unwrap());
             let (code, said) = scene.run(&["apply", "objects.yaml", "--prune", "--yes"]).await;
             assert_eq!(told(&scene.people, CAROL).await, Vec::<String>::new(), "{name}: {code:?} {said}");
@@ -191,7 +191,7 @@ fn unreadable_credentials_grant_none_and_revoke_only_undeclared() {
     });
 }
 
-/// How often credentials were looked up by what a command does.
+/// The number of reads of credentials that a command makes.
 async fn looks(scene: &Scene, arguments: &[&str], code: i32) -> usize {
     let looks = Arc::new(AtomicUsize::new(0));
     let count = looks.clone();

@@ -1,4 +1,4 @@
-//! Mails whose answers are lost: nobody gets a second one, whose link would end the first.
+//! Mails with lost answers: nobody gets a second one, whose link would invalidate the first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::killed::Scene;
 use crate::support::mail::Mood;
 use crate::support::proxy::Fate;
 
-/// The first mail that is asked for has this fate.
+/// Sets the fate of the first requested mail.
 fn first_mail(scene: &Scene, fate: Fate) {
     let mut asked = false;
     scene.proxy.rules(move |_, path| {
@@ -22,7 +22,7 @@ fn first_mail(scene: &Scene, fate: Fate) {
     });
 }
 
-/// The invitations that Keycloak keeps.
+/// The number of invitations in Keycloak.
 async fn invitations(scene: &Scene) -> usize {
     let mut count = 0;
     for organization in scene.people.admin("GET", "/organizations", None).await.as_array().unwrap() {
@@ -32,7 +32,7 @@ async fn invitations(scene: &Scene) -> usize {
     count
 }
 
-/// What `guestlist directory show` says of the first guest.
+/// The first guest in `guestlist directory show`.
 async fn guest(scene: &Scene) -> Value {
     let (code, said) = scene.run(&["directory", "show", "-o", "json"]).await;
     assert_eq!(code, Some(0), "{said}");

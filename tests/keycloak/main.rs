@@ -1,4 +1,4 @@
-//! Keycloak, the real thing: one server for all of these tests, a realm for each.
+//! Tests with a real Keycloak: one server for all tests, a realm for each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong ends the test")]
 
 #[macro_use]
@@ -68,7 +68,7 @@ mod unread;
 
 use operated::furnish;
 
-/// The port of a mail server on loopback, for those who never read what it takes.
+/// The port of a mail server on loopback whose mails no test reads.
 fn mail() -> u16 {
     static MAIL: std::sync::OnceLock<support::mail::Mail> = std::sync::OnceLock::new();
     MAIL.get_or_init(support::mail::Mail::start).port

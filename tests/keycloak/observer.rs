@@ -1,4 +1,4 @@
-//! An independent observer: an administrator who looks at the users of a realm, again and again, for what must never be there.
+//! An independent observer: an administrator who checks the users of a realm repeatedly for forbidden states.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,18 +10,18 @@ use crate::support::keycloak::{Keycloak, Realm, block_on};
 use crate::support::looking::Observer;
 use crate::support::operator::Operator;
 
-/// What one look saw of a user.
+/// The state of a user at one check.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Seen {
     factor: bool,
     told: BTreeSet<String>,
 }
 
-/// What all looks saw.
+/// The states at all checks.
 #[derive(Default)]
 struct Memory {
     last: BTreeMap<String, Seen>,
-    /// Addresses of guests, by the users' ids.
+    /// The addresses of guests, by user ID.
     guests: BTreeMap<String, String>,
 }
 
@@ -30,9 +30,9 @@ fn attribute<'a>(user: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {
 }
 
 impl Memory {
-    /// What must never be there: a Guest User who is told to be Manager, somebody told anything who has not joined or
-    /// was let go, anything that was *given* while there was no factor (what was given before it was lost may stand until
-    /// the operator has looked), and a guest whose user is gone. What is forbidden; empty if nothing is.
+    /// The forbidden states: a Guest User with the claim of a Manager; any claim of a user who has not joined or was
+    /// deactivated; a grant that was made without an enrolled method; a guest whose user is deleted. A grant from
+    /// before a loss of MFA may exist until the operator's next read. Returns the forbidden states that it found.
     fn look(&mut self, users: &[Value]) -> Vec<String> {
         let mut forbidden = Vec::new();
         for user in users.iter().filter(|user| attribute(user, "guestlist.id").next().is_some()) {
@@ -68,7 +68,7 @@ impl Memory {
     }
 }
 
-/// Begins to look.
+/// Starts to check.
 pub fn watch(operator: &Operator) -> Observer {
     let realm = Realm { server: Keycloak::shared(), name: realm(operator) };
     Observer::begin(Duration::from_millis(40), Memory::default, move |memory| {

@@ -1,4 +1,4 @@
-//! The operator on Keycloak, with a real API server: the tests of the main job that the embedded directory has, on a realm.
+//! The operator on Keycloak, with a real API server: the main tests of the embedded directory, on a realm.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Output};
@@ -16,7 +16,7 @@ use crate::support::keycloak::{Keycloak, SECRET, multi};
 use crate::support::mail::Mail;
 use crate::support::operator::{Elsewhere, Operator, eventually};
 
-/// A realm, somebody who plays its guests, and where their mails go.
+/// A realm, the player of its guests, and their mail server.
 struct Realm(People, Mail);
 
 impl Elsewhere for Realm {
@@ -47,13 +47,13 @@ impl Elsewhere for Realm {
     }
 
     fn written(&self) -> Vec<u8> {
-        // Keycloak notes each write of administrators and service accounts; the newest comes first.
+        // Keycloak records each write of administrators and service accounts; the newest comes first.
         let newest = multi(self.0.admin("GET", "/admin-events?max=1", None));
         newest.to_string().into_bytes()
     }
 
     fn held(&self) -> String {
-        // Whose directory it is, and who leads it, stands in a group.
+        // The owner and the leader of the directory are recorded in a group.
         const OTHERS: &str = "/admin-events?max=1&resourceTypes=USER&resourceTypes=ORGANIZATION\
                               &resourceTypes=ORGANIZATION_MEMBERSHIP&resourceTypes=REALM_ROLE_MAPPING";
         multi(self.0.admin("GET", OTHERS, None)).to_string()
@@ -64,12 +64,12 @@ impl Elsewhere for Realm {
     }
 }
 
-/// Gives an operator a realm of its own instead of the embedded directory.
+/// Gives an operator its own realm instead of the embedded directory.
 pub fn furnish(operator: Operator) -> Operator {
     furnish_on(Keycloak::shared(), operator)
 }
 
-/// The same, on a server of one's own.
+/// The same on this server.
 pub fn furnish_on(server: &'static Keycloak, mut operator: Operator) -> Operator {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("operated-{}", NUMBER.fetch_add(1, Ordering::Relaxed));

@@ -1,5 +1,5 @@
-//! A partner's organization changed in the administration console: its mark spoilt, it or what is in it deleted. It is
-//! fixed, nobody is mailed twice, and nobody is lost.
+//! A partner's organization is changed in the administration console: its ownership mark is damaged, or it or its
+//! content is deleted. guestlist repairs it, sends no second mail, and loses no guest.
 
 use guestlist::directory::{Changed, Error};
 use guestlist::domain::MfaMethod;
@@ -45,12 +45,12 @@ async fn put(people: &People, organization: Value) {
     people.admin("PUT", &format!("/organizations/{}", organization["id"].as_str().unwrap()), Some(organization)).await;
 }
 
-/// Lets her join.
+/// The user joins.
 fn joins(people: &People, who: &str) {
     assert!(people.accept(&email(who), Timestamp::now()).unwrap());
 }
 
-/// Acme in a realm of its own, with carol all the way in and bob invited.
+/// Acme in its own realm, with carol Active and bob invited.
 async fn acme_with_guests(name: &str) -> Scene {
     let scene = Scene::open(name).await;
     scene.declare(ALL);
@@ -93,7 +93,7 @@ fn organization_with_damaged_mark_is_restored_without_effects() {
             scene.ends(&what).await;
             let mut mended = organization(people).await;
             if what.starts_with("id is") {
-                // Whatever it is called now, it is the partner of the object.
+                // Its name may differ: it still is the partner of the object.
                 mended["attributes"]["guestlist.id"] = right["attributes"]["guestlist.id"].clone();
             }
             assert_eq!(mended, right, "{what}");
@@ -211,7 +211,8 @@ fn organization_deleted_by_hand_is_recreated_and_guests_rejoin() {
     });
 }
 
-/// Both are out: nothing is held meanwhile, no mail comes before its time and one then, and with it both are in again.
+/// Both are no longer members. Until the next mail, nothing is granted; one mail is sent when it is due, and then both
+/// are members again.
 async fn back_by_a_second_mail(scene: &Scene, what: &str) {
     let people = &scene.people;
     let before = [people.user(&email(BOB)).await["id"].clone(), people.user(&email(CAROL)).await["id"].clone()];

@@ -1,5 +1,5 @@
-//! `plan` prints what `apply` then does on a real realm, also where people or administrators changed it by hand; and then nothing
-//! is left to do.
+//! `apply` runs exactly the operations that `plan` prints on a real realm, even after manual changes; then nothing
+//! remains to be done.
 
 use guestlist::domain::Email;
 use serde_json::{Value, json};
@@ -113,7 +113,7 @@ fn plan_of_an_mfa_reset_matches_apply() {
         }
         let file = folder.path().join("memberships.yaml");
         for name in ["bob", "carol"] {
-            // With its fraction: cut to a second, it can lie before a factor that was set up in that second.
+            // With fractions of a second: a truncated time can precede a factor that was enrolled in that second.
             let now = jiff::Timestamp::now();
             let asked = format!("metadata: {{name: {name}, annotations: {{guestlist.dev/reset-mfa: '{now:.3}'}}, ");
             let text = std::fs::read_to_string(&file).unwrap();
@@ -130,7 +130,7 @@ fn plan_of_an_mfa_reset_matches_apply() {
     });
 }
 
-/// What a command says, whatever its exit code.
+/// The output of a command, with any exit code.
 fn said(address: &str, arguments: &[&str]) -> String {
     crate::applied::guestlist(address, arguments).1
 }

@@ -1,4 +1,4 @@
-//! A realm that `guestlist directory setup` prepares, or is about to: commands on it, and what the realm is then.
+//! A realm before or after `guestlist directory setup`: runs commands on it, and reads its state.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::support::keycloak::{ADMIN, Keycloak, Own, block_on, thrifty};
 
-/// A realm that is prepared, and a folder for files.
+/// The realm, and a folder for files.
 pub struct Stage {
     pub realm: Own<'static>,
     pub folder: tempfile::TempDir,
 }
 
-/// What a command said.
+/// The result of a command.
 pub struct Said {
     pub ok: bool,
     pub status: Option<i32>,
@@ -24,19 +24,19 @@ pub struct Said {
 }
 
 impl Said {
-    /// How many lines begin with a word.
+    /// The number of lines that start with a word.
     pub fn count(&self, word: &str) -> usize {
         self.out.lines().filter(|line| line.starts_with(&format!("{word} "))).count()
     }
 }
 
 impl Stage {
-    /// Nothing is there yet.
+    /// A name without a realm.
     pub fn empty(name: &str) -> Self {
         Self { realm: Keycloak::shared().own(name), folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A realm as Keycloak makes it, but for its keys.
+    /// A realm with Keycloak's defaults, except for its keys.
     pub fn with_realm(name: &str) -> Self {
         let stage = Self::empty(name);
         let (status, answer) =
@@ -45,7 +45,7 @@ impl Stage {
         stage
     }
 
-    /// A realm that was prepared; the operator's secret is in the file `secret`.
+    /// A prepared realm; the operator's secret is in the file `secret`.
     pub fn prepared(name: &str) -> Self {
         let stage = Self::with_realm(name);
         let said = stage.setup(&["--secret-file", "secret"]);
@@ -77,12 +77,12 @@ impl Stage {
         self.run(&args, &[("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD", ADMIN)])
     }
 
-    /// A command with what the operator has.
+    /// Runs a command with the operator's credentials.
     pub fn operator(&self, args: &[&str]) -> Said {
         self.run(args, &[("GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE", "secret")])
     }
 
-    /// The directory as the operator has it.
+    /// The operator's directory.
     pub fn directory(&self) -> Directory {
         let file = self.folder.path().join("secret").display().to_string();
         let environment = |name: &str| (name == "GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE").then(|| file.clone());
@@ -96,7 +96,7 @@ impl Stage {
         answer
     }
 
-    /// Everything that is set in the realm, in an order of its own.
+    /// All settings of the realm, sorted.
     pub fn state(&self) -> Value {
         let mut state = self.admin("POST", "/partial-export?exportClients=true&exportGroupsAndRoles=true", None);
         state["requiredActions"] = self.admin("GET", "/authentication/required-actions", None);
@@ -110,7 +110,7 @@ impl Stage {
         found[0]["id"].as_str().unwrap_or_else(|| panic!("no client {client_id}")).to_owned()
     }
 
-    /// Where the roles of the service account are.
+    /// The path of the service account's roles.
     pub fn roles(&self) -> String {
         let user = self.admin("GET", &format!("/clients/{}/service-account-user", self.client("guestlist")), None);
         let user = user["id"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! Every combination of the realm's settings that change what a write of a user must contain, and every kind of write in each.
+//! Every combination of the realm settings that affect writes of users, and every kind of write in each.
 
 use guestlist::directory::{Error, Login, Operation, Origin};
 use guestlist::domain::{Email, MfaMethod, ShareRole};
@@ -9,13 +9,13 @@ use crate::support::contract::{Player as _, Subject};
 use crate::support::contract::{acme, admit, at, email, grant, mark, seen, user};
 use crate::support::keycloak::multi;
 
-/// The realm's settings, each with the values that are tried.
+/// The realm's settings, each with its tested values.
 fn settings() -> Vec<Value> {
     let mut all = Vec::new();
     for bits in 0..16_u8 {
         let on = |bit: u8| bits & (1 << bit) != 0;
         let (edit, by_address, login, several) = (on(0), on(1), on(2), on(3));
-        // Keycloak takes several users of one address only where nobody signs in with it.
+        // Keycloak allows several users with one address only if nobody can sign in with it.
         if several && login {
             continue;
         }
@@ -26,7 +26,7 @@ fn settings() -> Vec<Value> {
     all
 }
 
-/// The declarations of the attributes that Keycloak keeps itself. The realm takes guests with each of these.
+/// The declarations of the attributes that Keycloak stores itself. The realm accepts guests with each of these.
 fn declarations() -> Vec<(&'static str, Value)> {
     let everybody = json!(["admin", "user"]);
     let closed = json!({"view": everybody, "edit": []});
@@ -42,7 +42,7 @@ fn declarations() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The realm's user profile, with something else declared of one attribute.
+/// The realm's user profile, with another declaration of one attribute.
 fn declared(profile: &Value, name: &str, change: &Value) -> Value {
     let mut profile = profile.clone();
     let attributes = profile["attributes"].as_array_mut().unwrap();
@@ -85,7 +85,8 @@ impl Realm {
         self.people.user(address).await
     }
 
-    /// A guest comes, is given something, loses it, is suspended, comes back, and leaves; a colleague is adopted and released.
+    /// A guest is invited, granted access, revoked, suspended, resumed and removed; a colleague is adopted and becomes
+    /// unmanaged.
     async fn takes_guests(&self, case: &str) {
         let name = format!("g{}", self.guests);
         let address = email(&format!("{name}@acme.example"));
@@ -133,7 +134,7 @@ impl Realm {
         }
     }
 
-    /// A colleague of the next case, created while the realm lets administrators write names.
+    /// Creates the colleague of the next case while the realm lets administrators write names.
     fn creates_a_colleague(&mut self) {
         self.guests += 1;
         let address = email(&format!("c{}@acme.example", self.guests));
@@ -163,7 +164,7 @@ fn guests_are_written_under_every_combination_of_realm_settings() {
             realm.creates_a_colleague();
             realm.takes_guests(&settings.to_string()).await;
         }
-        // What is declared of an attribute matters most where every write is judged as a whole.
+        // The declarations matter most when Keycloak validates every write as a whole.
         realm
             .set(&json!({"editUsernameAllowed": true, "registrationEmailAsUsername": false, "verifyEmail": false,
                           "loginWithEmailAllowed": true, "duplicateEmailsAllowed": false}))

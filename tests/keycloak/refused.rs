@@ -1,5 +1,5 @@
-//! Operations that Keycloak refuses until a person changes something: `plan` says so if it can know, `apply` says so at once.
-//! Calls are counted; nothing is timed.
+//! Operations that Keycloak refuses until a person changes something: `plan` reports them if it can know, `apply`
+//! reports them at once. The tests count calls and measure no time.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ fn g0() -> Email {
     Email::parse("g0@acme.example").unwrap()
 }
 
-/// Runs a command; its exit code, what it said, and how many users it wrote.
+/// Runs a command. Returns its exit code, its output, and the number of users that it wrote.
 async fn counted(scene: &Scene, arguments: &[&str]) -> (Option<i32>, String, usize) {
     let writes = Arc::new(Mutex::new(0));
     let seen = Arc::clone(&writes);

@@ -1,4 +1,4 @@
-//! Keycloak is stopped in the middle and started again, with a database that survives it, under an operator that runs on.
+//! Keycloak stops during the work and starts again with its database, while the operator keeps running.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn unavailable(seen: &Value) -> bool {
     condition(seen, "Ready")["reason"] == "DirectoryUnavailable"
 }
 
-/// Waits until as many mails went out in all.
+/// Waits until the total number of mails is reached.
 #[track_caller]
 fn mails(stage: &Stage, names: &[&str], each: usize) {
     let count = |name: &&str| stage.operator.elsewhere.as_ref().unwrap().mails(&format!("{name}@acme.example"));
@@ -65,7 +65,7 @@ async fn asks_to_sign_in_again(browser: &mut Browser) {
 #[test]
 fn keycloak_restart_loses_no_guest_or_edit_and_mails_none_twice() {
     let folder = tempfile::tempdir().unwrap();
-    // For ever, so that the realm can borrow it; its process is ended below, or with ours.
+    // Leaked, because the realm borrows it; its process ends below, or with this one.
     let server: &'static Keycloak = Box::leak(Box::new(Keycloak::start_in(folder.path())));
     let plane = ControlPlane::start();
     let mut stage = Stage { operator: furnish_on(server, Operator::prepare(&plane)), plane };
@@ -75,14 +75,14 @@ fn keycloak_restart_loses_no_guest_or_edit_and_mails_none_twice() {
     let partners = stage.partners();
     partners.guest("ned", "ned@acme.example", "Invited", &[]);
 
-    // In the middle of the work: some of these are invited, and some are not yet.
+    // During the work: some of these are invited, and some are not yet.
     let many = ["n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"];
     stage.apply(&guests(&many));
     mails(&stage, &many[..1], 1);
     let mut held = multi(holds_page(server, &realm(&stage.operator)));
     server.stop();
 
-    // Everything that people do goes on, and nothing is said to be done.
+    // Further edits of people are accepted, and no status claims that they are done.
     partners.patch("share/instagram", r#"{"spec":{"suspended":true}}"#);
     partners.begin_to_delete("gm/bob");
     stage.apply(&guests(&["dora"]));
@@ -96,7 +96,7 @@ fn keycloak_restart_loses_no_guest_or_edit_and_mails_none_twice() {
     server.go_on();
     multi(asks_to_sign_in_again(&mut held));
     stage.operator.is_ready();
-    // What was taken away is gone, whoever was there is there, and whoever came is invited.
+    // The revoked access is gone, the former guests remain, and the new ones are invited.
     partners.guest("carol", CAROL, "Active", &[]);
     partners.shows("gm/bob", "is gone", Value::is_null);
     partners.nobody(BOB);

@@ -1,6 +1,6 @@
-//! The tests of the operator on the embedded directory, by the same files, with a realm for each. Those that take long, or hardly
-//! touch the directory, run where the feature `keycloak-whole` is on (`make test-keycloak`): all of them here would take as
-//! long again.
+//! The operator's tests from the embedded directory, from the same files, with a realm for each. Long tests, and tests
+//! that hardly use the directory, need the feature `keycloak-whole` (`make test-keycloak`). With all of them, this
+//! binary would take twice as long.
 
 #[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/invitations.rs"]

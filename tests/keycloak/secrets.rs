@@ -1,5 +1,5 @@
-//! No secret is told where something goes wrong either: a client's secret that Keycloak does not take, a mail server that
-//! refuses what it is sent.
+//! No output contains a secret after a failure, either: a client secret that Keycloak refuses, or a mail server that
+//! refuses its mail.
 
 use crate::environment::House;
 use crate::support::harness::{BOB, CAROL, WORLD};
@@ -12,11 +12,11 @@ fn refused_secret_and_failed_mail_are_logged_without_secrets() {
     house.invited(CAROL);
     house.realm.mail.set(Mood::Refuses);
     house.joins(CAROL);
-    // Carol invites bob, and no mail goes out.
+    // Carol is Active now, so the operator invites bob, and the mail fails.
     house.stage.operator.logs(&["could not send a mail to bob@acme.example"]);
     house.stage.operator.kill();
 
-    // Somebody made a new secret meanwhile, and the operator has the old one.
+    // An administrator regenerated the secret, and the operator has the old one.
     let client = house.now(house.realm.admin("GET", "/clients?clientId=guestlist", None))[0]["id"].clone();
     let path = format!("/clients/{}", client.as_str().unwrap());
     let change = serde_json::json!({"clientId": "guestlist", "secret": "a-planted-s3cret"});

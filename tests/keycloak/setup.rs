@@ -1,5 +1,5 @@
-//! `guestlist directory setup` on a real server: what it makes, that it leaves alone what is there, and what the operator
-//! may do then.
+//! `guestlist directory setup` on a real server: the objects that it creates, the existing ones that it leaves alone,
+//! and the operator's permissions afterwards.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -33,7 +33,7 @@ fn a_realm_is_prepared_once_and_doing_it_again_changes_nothing() {
         assert!(!said.out.contains(&secret) && !said.error.contains(&secret));
         assert!(said.out.contains("by hand      no mail server is set"), "{}", said.out);
     }
-    // With what was made and nothing else the realm can be used.
+    // The realm is usable with these objects alone.
     block_on(stage.directory().reachable()).unwrap();
     std::fs::write(stage.folder.path().join("people.yaml"), PEOPLE).unwrap();
     let imported = stage.operator(&["import", "--users", "people.yaml"]);
@@ -73,7 +73,7 @@ fn a_rehearsal_says_the_same_and_writes_nothing() {
     let (rehearsed, done) = (steps(&said), steps(&done));
     assert_eq!(rehearsed[..rehearsed.len() - 1], done[..done.len() - 1]);
 
-    // Of a realm that is half as it should be, too.
+    // The same for a partly prepared realm.
     stage.admin("PUT", "", Some(json!({"organizationsEnabled": false, "browserFlow": "browser"})));
     let gate = stage.admin("GET", "/authentication/flows/guestlist%20direct%20grant/executions", None);
     let deny = gate.as_array().unwrap().iter().find(|row| row["providerId"] == "deny-access-authenticator").unwrap();
@@ -83,7 +83,7 @@ fn a_rehearsal_says_the_same_and_writes_nothing() {
     assert!(said.ok, "{}", said.error);
     assert_eq!(said.count("would change"), 3, "{}", said.out);
     assert_eq!(stage.state(), before);
-    // And what is missing is completed.
+    // Setup completes the missing parts.
     assert_eq!(stage.setup(&[]).count("changed"), 3);
     let before = stage.state();
     assert_eq!(stage.setup(&[]).count("changed"), 0);
@@ -107,12 +107,12 @@ fn each_role_is_needed_and_a_missing_one_is_named() {
         stage.admin("POST", &stage.roles(), Some(stage.role(role)));
     }
     assert!(stage.operator(&["show"]).ok);
-    // Without events everything works, and what happens elsewhere is seen at the next full reading only.
+    // Without events everything works, but changes by others are noticed only at the next full read.
     block_on(stage.directory().reachable()).unwrap();
     assert_ne!(block_on(stage.directory().cursor()).unwrap(), Cursor(0));
     stage.admin("DELETE", &stage.roles(), Some(stage.role("view-events")));
     assert_eq!(block_on(stage.directory().cursor()).unwrap(), Cursor(0));
-    // What is missing is given again, and what is more is taken away.
+    // Setup adds missing roles, and removes additional ones.
     stage.admin("POST", &stage.roles(), Some(stage.role("manage-realm")));
     let said = stage.setup(&[]);
     assert_eq!(said.count("changed"), 1, "{}", said.out);
@@ -170,7 +170,7 @@ fn applications_read_accounts_of_a_guest_in_the_token() {
     let accounts = json!(["instagram:manager", "wiki:collaborator"]);
     block_on(person(realm, "alice@host.example", false, json!({})));
     for (client, claim) in [("portal", &accounts), ("older", &Value::Null), ("newer", &accounts)] {
-        // One each: a one-time password works once.
+        // One user each: a one-time password works once.
         let email = format!("{client}@acme.example");
         let attributes = json!({"guestlist.id": [client], "guestlist.accounts": accounts});
         block_on(person(realm, &email, true, attributes));
@@ -206,7 +206,7 @@ fn setup_of_older_realm_keeps_claims_enabled_and_blocked() {
     for who in [bob, carol] {
         block_on(person(&stage.realm, who, false, json!({"guestlist.accounts": held})));
     }
-    // As a guestlist left it that knew of no group.
+    // A realm from an earlier version without the group.
     stage.admin("DELETE", &format!("/groups/{}", told()), None);
     stage.admin("DELETE", "/roles/guestlist-claims", None);
     assert_eq!([claimed("portal", bob), claimed("portal", carol)], [held.clone(), held.clone()]);
@@ -215,8 +215,8 @@ fn setup_of_older_realm_keeps_claims_enabled_and_blocked() {
     assert_eq!(prepare().count("changed"), 1);
     assert_eq!([claimed("portal", bob), claimed("portal", carol)], [held.clone(), held.clone()]);
 
-    // Bob was put out, since his user could not be written. What is prepared again does not let him in again, not even
-    // where somebody opened the client scope to everybody.
+    // Bob was removed from the group, because the user could not be written. Another setup does not add Bob again, even
+    // if an administrator opened the client scope to all users.
     let found = stage.admin("GET", &format!("/users?exact=true&email={bob}"), None);
     stage.admin("DELETE", &format!("/users/{}/groups/{}", found[0]["id"].as_str().unwrap(), told()), None);
     assert_eq!(claimed("portal", bob), Value::Null);
@@ -277,7 +277,7 @@ fn realm_letting_guest_edit_own_accounts_is_refused_until_setup() {
     let said = block_on(stage.directory().reachable()).unwrap_err().to_string();
     assert!(said.contains("lets others than administrators see or edit the attribute guestlist.accounts"), "{said}");
     assert!(said.contains("guestlist directory setup"), "{said}");
-    // Not declared, and open to everybody.
+    // Not declared, and open to all users.
     let before = profile.clone();
     profile["attributes"]
         .as_array_mut()
@@ -308,13 +308,13 @@ fn setup_by_non_administrator_changes_nothing_and_names_fix() {
     assert!(said.error.contains(expected) && !said.error.contains(password.1), "{}", said.error);
     let said = stage.run(&["setup"], &[]);
     assert!(said.error.contains("set GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE (a file)"), "{}", said.error);
-    // Something else is in the file already.
+    // The file already has other content.
     std::fs::write(stage.folder.path().join("notes"), "something else").unwrap();
     let said = stage.setup(&["--secret-file", "notes"]);
     assert!(!said.ok && said.error.contains("is not overwritten"), "{}", said.error);
     assert_eq!(std::fs::read_to_string(stage.folder.path().join("notes")).unwrap(), "something else");
     assert_eq!(block_on(stage.realm.admin("GET", "", None)).0, 404, "the realm was made");
-    // The administrators' own realm is nobody's guest house.
+    // Setup refuses the administrators' own realm.
     let address = format!("--directory=keycloak:{}#master", stage.realm.server.base);
     let said = stage.setup(&[&address]);
     assert!(!said.ok && said.error.contains("guests need one of their own"), "{}", said.error);

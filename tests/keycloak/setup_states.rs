@@ -1,5 +1,5 @@
-//! `guestlist directory setup` on realms in which other tools and people changed something: each `changed` changes
-//! something, the second run has nothing to do, and a step that fails hides no other.
+//! `guestlist directory setup` on realms that other tools and people changed: each `changed` line changes something, a
+//! second run has nothing to do, and a failed step hides no other.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use crate::prepared::Stage;
 use crate::sign_in::application;
 use crate::support::keycloak::block_on;
 
-/// Something in a prepared realm that is not as setup leaves it. What an earlier one removed may be missing: nobody asserts.
+/// A deviation of a prepared realm. It tolerates the absence of objects that an earlier deviation removed.
 type Change = fn(&Stage);
 
-/// The changes, each with a word for it.
+/// The deviations with their names.
 const CHANGES: [(&str, Change); 22] = [
     ("application optional", |stage| {
         move_scope(stage, &portal(stage), ["default-client-scopes", "optional-client-scopes"]);
@@ -118,7 +118,7 @@ fn state(stage: &Stage) -> Value {
     state
 }
 
-/// Steps of a sequence that looks random and is the same for one seed.
+/// The next number of a pseudorandom sequence, reproducible by its seed.
 fn next(seed: &mut u64) -> usize {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     usize::try_from(*seed >> 33).unwrap()
@@ -134,7 +134,7 @@ fn second_setup_changes_nothing() {
         said
     };
     setup();
-    // GUESTLIST_SEED=N takes another order.
+    // GUESTLIST_SEED=N sets another order.
     let mut seed = std::env::var("GUESTLIST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(18);
     let mut changes = CHANGES.to_vec();
     for place in (1..changes.len()).rev() {
@@ -164,7 +164,7 @@ fn second_setup_changes_nothing() {
 #[test]
 fn failed_step_hides_no_later_step() {
     let stage = Stage::with_realm("setup-partly");
-    // An administrator who may do everything but with client scopes and clients.
+    // An administrator with all permissions except for client scopes and clients.
     let client = json!({"clientId": "platform", "secret": "a planted secret", "serviceAccountsEnabled": true,
                         "publicClient": false, "standardFlowEnabled": false});
     stage.admin("POST", "/clients", Some(client));

@@ -1,4 +1,4 @@
-//! Sign-in to the realm: by direct grant, and by the pages of a browser up to the one that stops it.
+//! Sign-in to the realm: by direct grant, and by the pages of a browser up to the page that stops the guest.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::support::keycloak::Realm;
 
-/// The password of everybody.
+/// The password of all people.
 pub const PASSWORD: &str = "Pa55word!x";
-/// What everybody's authenticator was set up with.
+/// The seed of all authenticators.
 pub const SEED: &str = "JBSWY3DPEHPK3PXPABCD";
-/// Where applications take people back to. Nobody listens there.
+/// The redirect URI of applications. Nothing listens there.
 const BACK: &str = "http://127.0.0.1:1/back";
 
 /// A public application that people sign in to.
@@ -21,7 +21,7 @@ pub async fn application(realm: &Realm<'_>, client_id: &str) {
     assert_eq!(status, 201, "{answer}");
 }
 
-/// Somebody with a password, an authenticator if he has one, and attributes.
+/// A user with a password, attributes, and an authenticator if requested.
 pub async fn person(realm: &Realm<'_>, email: &str, authenticator: bool, attributes: Value) {
     let mut credentials = vec![json!({"type": "password", "value": PASSWORD, "temporary": false})];
     if authenticator {
@@ -29,7 +29,7 @@ pub async fn person(realm: &Realm<'_>, email: &str, authenticator: bool, attribu
         credentials.push(json!({"type": "otp", "userLabel": "test", "credentialData": data.to_string(),
                                 "secretData": json!({"value": SEED}).to_string()}));
     }
-    // Of who holds something applications are told.
+    // Applications receive the claims of users with grants.
     let groups =
         if attributes["guestlist.accounts"].is_array() { vec!["/guestlist/claims-enabled"] } else { Vec::new() };
     let body = json!({"username": email, "email": email, "enabled": true, "emailVerified": true, "firstName": "A",
@@ -38,7 +38,7 @@ pub async fn person(realm: &Realm<'_>, email: &str, authenticator: bool, attribu
     assert_eq!(status, 201, "{answer}");
 }
 
-/// The one-time password of now.
+/// The current one-time password.
 pub fn code() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, SEED.as_bytes());
@@ -49,7 +49,7 @@ pub fn code() -> String {
     format!("{:06}", number % 1_000_000)
 }
 
-/// Asks for a token by direct grant: the status, and the token's claims or what was said.
+/// Requests a token by direct grant. Returns the status, and the token's claims or the error.
 pub async fn direct(realm: &Realm<'_>, client_id: &str, email: &str, otp: Option<&str>) -> (u16, Value) {
     let url = format!("{}/realms/{}/protocol/openid-connect/token", realm.server.base, realm.name);
     let mut form = vec![("grant_type", "password"), ("client_id", client_id), ("scope", "openid")];
@@ -67,20 +67,20 @@ pub async fn direct(realm: &Realm<'_>, client_id: &str, email: &str, otp: Option
     }
 }
 
-/// Where signing in by a browser ends.
+/// The last page of a sign-in by browser.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
-    /// Back at the application, with a code for a token.
+    /// Redirected to the application, with a code for a token.
     SignedIn,
-    /// Asked for the one-time password.
+    /// Keycloak asks for the one-time password.
     Asked,
-    /// To set up an authenticator first.
+    /// Keycloak asks to set up an authenticator first.
     SetsUp,
-    /// Somewhere else.
+    /// Another page.
     Elsewhere(String),
 }
 
-/// Signs in by a browser as far as name and password go.
+/// Signs in by browser with name and password only.
 pub async fn browser(realm: &Realm<'_>, client_id: &str, email: &str) -> End {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let url = format!("{}/realms/{}/protocol/openid-connect/auth", realm.server.base, realm.name);
@@ -91,7 +91,7 @@ pub async fn browser(realm: &Realm<'_>, client_id: &str, email: &str) -> End {
     for _ in 0..6 {
         let jar = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
         let answer = request.header("cookie", jar).send().await.unwrap();
-        // They are for https alone, which a browser does not insist on for this very machine.
+        // The cookies are Secure; browsers accept them for localhost without HTTPS.
         for cookie in answer.headers().get_all("set-cookie") {
             let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             cookies.insert(name.to_owned(), value.to_owned());

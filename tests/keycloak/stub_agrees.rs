@@ -1,5 +1,5 @@
-//! The realm in memory of `tests/support` answers as the real server: the same calls, their statuses, the number of
-//! rows, and the fields that guestlist reads.
+//! The realm in memory of `tests/support` answers like the real server. The test makes the same calls and compares
+//! their statuses, the number of rows, and the fields that guestlist reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ struct Call {
     body: Value,
     /// The name of the identifier that the answer's location ends with.
     creates: Option<&'static str>,
-    /// What is compared of the answer, or of each of its rows.
+    /// The compared fields of the answer, or of each of its rows.
     fields: &'static [&'static str],
 }
 
@@ -146,7 +146,7 @@ fn calls() -> Vec<Call> {
         calls.push(call("POST", "organizations/{acme}/members", json!(member)));
     }
     calls.extend([
-        // Pages: the order, full ones, the last, one behind it, and how many rows come without a size.
+        // Pages: their order, full ones, the last, one after it, and the default number of rows.
         get("users?first=0&max=5&briefRepresentation=false", &["username", "attributes"]),
         get("users?first=5&max=5", &["username"]),
         get("users?first=10&max=5", &["username"]),
@@ -172,9 +172,9 @@ fn calls() -> Vec<Call> {
     calls
 }
 
-/// One of the two that are asked.
+/// One of the two servers.
 struct Asking {
-    /// The identifiers that it gave.
+    /// The identifiers from its answers.
     ids: BTreeMap<&'static str, String>,
 }
 
@@ -184,7 +184,7 @@ impl Asking {
     }
 }
 
-/// What is compared of an answer.
+/// The compared part of an answer.
 fn compared(call: &Call, status: u16, created: bool, body: &Value) -> Value {
     let fields = |one: &Value| {
         call.fields.iter().map(|field| ((*field).to_owned(), plain(field, &one[field]))).collect::<Value>()
@@ -192,13 +192,13 @@ fn compared(call: &Call, status: u16, created: bool, body: &Value) -> Value {
     let read = match body {
         Value::Array(rows) => rows.iter().map(fields).collect(),
         one if status < 300 => fields(one),
-        // guestlist reads whether Keycloak says anything, and a few words of some refusals.
+        // guestlist reads whether Keycloak returns a message, and a few words of some errors.
         refusal => json!(refusal["errorMessage"].is_string() || refusal["error"].is_string()),
     };
     json!({"status": status, "creates": created, "read": read})
 }
 
-/// Nothing, an empty list and an empty object read the same. Required actions have no order.
+/// A missing value, an empty list and an empty object are equal. Required actions have no order.
 fn plain(field: &str, value: &Value) -> Value {
     match value {
         Value::Array(all) if all.is_empty() => Value::Null,

@@ -1,5 +1,5 @@
-//! The organization of a suspended partner: switched off when its guests hold nothing any more, and on before they are given
-//! anything; left on where it would shut out somebody whom guestlist did not make.
+//! The organization of a suspended partner: disabled once its guests have no grants, and enabled before they get any.
+//! It stays enabled if it has a member that guestlist did not create.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,7 @@ async fn organization(scene: &Scene) -> Value {
     scene.people.admin("GET", "/organizations?briefRepresentation=false", None).await[0].clone()
 }
 
-/// Applies with the partner suspended or not: the writes to users and organizations, in order.
+/// Applies with the partner suspended or not. Returns the writes to users and organizations, in order.
 async fn apply(scene: &Scene, suspended: bool) -> Vec<String> {
     let more = if suspended { ", suspended: true" } else { "" };
     let share = "---\napiVersion: guestlist.dev/v1alpha1\nkind: AccountShare\nmetadata: {name: instagram, namespace: partners}\n\
@@ -26,7 +26,7 @@ async fn apply(scene: &Scene, suspended: bool) -> Vec<String> {
     let seen = Arc::clone(&writes);
     scene.proxy.rules(move |method, path| {
         let kind = path.split('/').nth(4).unwrap_or_default();
-        // The lead is taken each time: that is a group.
+        // Each run writes the leadership, which is a group.
         if method == "PUT" && ["users", "organizations"].contains(&kind) {
             seen.lock().unwrap().push(kind.to_owned());
         }
@@ -58,7 +58,7 @@ fn suspended_organization_is_disabled_last_and_enabled_first() {
         assert_eq!((holds().await, organization(scene).await["enabled"].clone()), (Value::Null, json!(false)));
         assert_eq!(apply(scene, true).await, [] as [String; 0], "it is at rest");
 
-        // Somebody switches it on: that is taken back.
+        // An administrator enables it: guestlist reverts that.
         let mut by_hand = organization(scene).await;
         by_hand["enabled"] = json!(true);
         let path = format!("/organizations/{}", by_hand["id"].as_str().unwrap());
@@ -74,7 +74,7 @@ fn suspended_organization_is_disabled_last_and_enabled_first() {
             (json!("instagram:collaborator"), json!(true))
         );
 
-        // A colleague whom somebody else brought is in it: she is not shut out.
+        // A colleague that an administrator added is a member, and keeps access.
         let alice = scene.people.user(&Email::parse("alice@host.example").unwrap()).await;
         scene.people.admin("POST", &format!("{path}/members"), Some(alice["id"].clone())).await;
         apply(scene, true).await;

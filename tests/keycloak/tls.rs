@@ -1,4 +1,4 @@
-//! Keycloak behind TLS with an authority of one's own.
+//! Keycloak with TLS and a private certificate authority.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What specs take away, as an application sees it: gone from the next token, and the session before it is over. From the
-//! objects in a real API server, by the operator, to the tokens of people with browsers.
+//! Revocations by specs, as an application sees them: absent from the next token, and the earlier session is over. From
+//! the objects in a real API server, through the operator, to the tokens of people with browsers.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,8 +9,8 @@ use crate::support::browser::Tokens;
 use crate::support::harness::{BOB, CAROL};
 use crate::support::operator::eventually;
 
-/// Carol may lose more than once: as Guest Admin she is Manager of one account and Collaborator of the other; as Guest User
-/// she still has what dave, who never joins, passes on to her.
+/// Carol can lose access in two ways. As Guest Admin she is Manager of one account and Collaborator of the other. As
+/// Guest User she still has the account that dave, who never joins, passes on to her.
 const WORLD: &str = "
 apiVersion: guestlist.dev/v1alpha1
 kind: LocalPartner
@@ -52,7 +52,7 @@ const BOTH: &[&str] = &["instagram:Manager", "tiktok:Collaborator"];
 const LEFT: &[&str] = &["instagram:Collaborator"];
 
 impl House {
-    /// Signs somebody in; what his token holds.
+    /// Signs a person in. Returns the tokens.
     #[track_caller]
     fn signs_in(&self, person: &mut Person<'_>, expected: &[&str]) -> Tokens {
         let tokens =
@@ -61,7 +61,7 @@ impl House {
         tokens
     }
 
-    /// Nobody lets him in, by pages or without.
+    /// Asserts that the person cannot sign in, by pages or without.
     #[track_caller]
     fn is_kept_out(&self, person: &mut Person<'_>, what: &str) {
         let by_pages = self.now(person.signs_in());
@@ -168,11 +168,11 @@ fn are_removed(house: &House, carol: &mut Person<'_>, bob: &mut Person<'_>) {
     house.is_kept_out(bob, "the partner is deleted");
 }
 
-/// The realm is as setup leaves it. What is left of a window is in docs/keycloak.md: "What may slip through".
+/// The realm is as setup leaves it. docs/keycloak.md describes the remaining window: "What may slip through".
 #[test]
 fn deleted_factor_keeps_session_until_seen_and_blocks_new_ones() {
     let mut house = House::prepare("window");
-    // No resync comes in between: what is seen is seen by events.
+    // No resync happens in between: the operator depends on events.
     house.stage.operator.resync = "1h";
     house.stage.operator.start();
     let partners = house.stage.partners();
@@ -181,7 +181,7 @@ fn deleted_factor_keeps_session_until_seen_and_blocks_new_ones() {
     partners.guest("bob", BOB, "Active", LEFT);
     let tokens = house.signs_in(&mut bob, &["instagram:collaborator"]);
 
-    // Nobody looks while the operator is stopped, however long this takes.
+    // The operator is stopped, so nothing reads the realm, however long this takes.
     house.stage.operator.signal("-STOP");
     let tokens = house.now(async {
         let factor = house.realm.credential(BOB, "otp").await.unwrap();
@@ -190,7 +190,7 @@ fn deleted_factor_keeps_session_until_seen_and_blocks_new_ones() {
         house.realm.application.refresh(&tokens).await.expect("this is the window: his session goes on")
     });
     holds(&tokens, &["instagram:collaborator"]);
-    // The flows of setup admit no guest without a factor, also while no operator runs.
+    // The flows of setup admit no guest without a factor, even while no operator runs.
     let signed_in = std::mem::replace(&mut bob.browser, crate::support::browser::Browser::new());
     house.is_kept_out(&mut bob, "before the look");
     house.now(bob.signs_in()).expect_err("he has to enrol first");
@@ -201,7 +201,7 @@ fn deleted_factor_keeps_session_until_seen_and_blocks_new_ones() {
     partners.guest("bob", BOB, "Joined", &[]);
     house.now(bob.is_out(&tokens, "after the look"));
     house.is_kept_out(&mut bob, "after the look");
-    // He is back with a new factor: signed in at once, with what he was given again.
+    // The guest returns with a new factor: signed in at once, with the access that was granted again.
     house.now(bob.signs_in()).expect_err("he has to enrol first");
     house.now(bob.enrols());
     let tokens = house.now(bob.is_in()).expect("he is in");

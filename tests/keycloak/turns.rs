@@ -1,4 +1,4 @@
-//! Each test has a realm of its own, and there are two at a time at most: more would only be in each other's way.
+//! Each test has its own realm, and at most two exist at a time: more would slow each other down.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 

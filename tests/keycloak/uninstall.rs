@@ -1,4 +1,4 @@
-//! Taking guestlist out of a realm by hand, in the order of docs/keycloak.md: nobody has more after any step than before it.
+//! Removing guestlist from a realm by hand, in the order of docs/keycloak.md: no step gives anybody more access.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::keycloak::block_on;
 const BARE: &str = "bare@acme.example";
 const GUARDED: &str = "guarded@acme.example";
 
-/// What somebody may use by what Keycloak tells an application of him; `None`: he is not let in.
+/// A user's accounts according to the claims that an application receives. `None`: the sign-in fails.
 fn holds(stage: &Stage, email: &str, otp: Option<&str>) -> Option<Value> {
     let (status, claims) = block_on(direct(&stage.realm, "portal", email, otp));
     (status == 200).then(|| claims["guestlist"]["accounts"].clone())
@@ -42,7 +42,7 @@ fn uninstall_in_documented_order_never_adds_access() {
 
     delete(&stage, "/clients", &json!(stage.client("guestlist")));
     none("the client is gone");
-    // The claim ends for everybody at once.
+    // The claim ends for all users at once.
     delete(&stage, "/client-scopes", &found(&stage, "/client-scopes", "name", "guestlist")[0]["id"]);
     none("the client scope is gone");
     stage.admin("DELETE", "/roles/guestlist-claims", None);

@@ -29,7 +29,7 @@ fn unlistable_users_lose_the_access_that_files_end() {
         let carol = told(&people, CAROL).await;
         assert_eq!(told(&people, BOB).await, ["instagram-main:collaborator"]);
 
-        // Bob is suspended in the files, and a guest is added.
+        // The files suspend Bob and add a guest.
         let folder = tempfile::tempdir().unwrap();
         for file in ["partners.yaml", "shares.yaml", "memberships.yaml"] {
             let text = std::fs::read_to_string(format!("examples/acme/{file}")).unwrap();
@@ -50,7 +50,7 @@ fn unlistable_users_lose_the_access_that_files_end() {
         let new = people.admin("GET", "/users?email=new@acme.example", None).await;
         assert_eq!(new, serde_json::json!([]), "nobody is invited");
 
-        // A second time there is nothing left to revoke.
+        // A second run has nothing left to revoke.
         let said = ends(&address, 1, &["apply", files, "--yes"]);
         assert!(!said.contains("revoke"), "{said}");
 

@@ -1,4 +1,4 @@
-//! Whom we did not make: adopted people and strangers in an organization.
+//! Users that guestlist did not create: adopted people, and strangers in an organization.
 
 use guestlist::directory::{DirectoryReader as _, Error, Operation, Origin, OwnershipMark};
 use guestlist::domain::ShareRole;
@@ -9,7 +9,7 @@ use crate::support::contract::{acme, admit, email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
 
-/// Admits somebody who is there already.
+/// Admits an existing user.
 pub fn adopt(address: &str) -> Operation {
     let Operation::InviteGuest { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
         admit(&email(address), in_three_days())
@@ -20,7 +20,7 @@ pub fn adopt(address: &str) -> Operation {
     Operation::InviteGuest { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at }
 }
 
-/// What guestlist may not change of somebody whom it found.
+/// The fields that guestlist may not change in an existing user.
 pub fn own(user: &Value) -> [Value; 6] {
     ["id", "username", "email", "firstName", "enabled", "requiredActions"].map(|field| user[field].clone())
 }
@@ -44,7 +44,7 @@ fn adopted_user_joins_with_own_password_and_outlives_partner() {
         let record = bob.record().await;
         assert!(record.joined_at.is_some() && record.invitation.is_none(), "{record:?}");
 
-        // He turns MFA on as anybody does: in his account's settings, here by an administrator's word.
+        // The user enrols MFA in the account settings; here an administrator does it.
         let id = before["id"].as_str().unwrap();
         stage
             .admin("PUT", &format!("/users/{id}"), Some(serde_json::json!({"requiredActions": ["CONFIGURE_TOTP"]})))

@@ -1,5 +1,5 @@
-//! A clock of guestlist that differs from Keycloak's, by minutes and by days, ahead and behind: a reset takes the factors
-//! from before it and leaves those from after it, invitations end when they should, and the difference is reported.
+//! guestlist's clock differs from Keycloak's, by minutes and by days, ahead and behind. A reset removes earlier factors
+//! and keeps later ones, invitations end on time, and the difference is reported.
 
 use guestlist::directory::{DirectoryReader as _, DirectoryWriter, Epoch, MfaRecord, Operation};
 use jiff::{SignedDuration, Timestamp};
@@ -46,7 +46,7 @@ fn reset_with_differing_clocks_takes_old_factors_only() {
             assert!(mfa.len() == 1 && mfa.values().all(|since| close(*since, now())), "{ahead}: {mfa:?} at {}", now());
             assert!(record.joined_at.is_some_and(|joined| close(joined, now())), "{ahead}: {:?}", record.joined_at);
 
-            // The clocks are known to seconds: what was enrolled within them may be from before or from after.
+            // The clocks are known to the second: a factor that was enrolled within it may be earlier or later.
             tokio::time::sleep(std::time::Duration::from_secs(3)).await;
             let id = address.split('@').next().unwrap();
             let reset = Operation::ResetMfa { guest: guest(id), enrolled_before: now() };
@@ -63,7 +63,7 @@ fn reset_with_differing_clocks_takes_old_factors_only() {
             let [warning] = directory.warnings().try_into().unwrap();
             let size = format!("{:#}", ahead.abs());
             let side = if ahead.is_negative() { "behind" } else { "ahead of" };
-            // The reading is of whole seconds.
+            // The measurement has whole seconds.
             let seconds = warning.contains(&size) || warning.contains("59s");
             assert!(seconds && warning.contains(side), "{ahead} ({size}): {warning}");
         }

@@ -1,5 +1,5 @@
-//! A realm as `guestlist directory setup` leaves it, with a mail server and an application; our directory on it, and
-//! people with browsers.
+//! A realm after `guestlist directory setup`, with a mail server and an application; a directory on it, and people with
+//! browsers.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ use crate::support::contract::{admit, alice, email, ensure_partner, us, user};
 use crate::support::keycloak::{ADMIN, Keycloak, Own, multi, thrifty};
 use crate::support::mail::Mail;
 
-/// The password of everybody.
+/// The password of all people.
 pub const PASSWORD: &str = "Correct-horse-7";
 
 pub struct Stage {
     pub realm: Own<'static>,
     pub directory: Directory,
-    /// The operator's, as setup made it.
+    /// The operator's client secret from setup.
     pub secret: String,
     pub mail: Mail,
     pub application: Application,
 }
 
-/// Plays a scene in a realm of its own.
+/// Runs a scene in its own realm.
 pub fn on_stage(name: &str, scene: impl AsyncFnOnce(&Stage)) {
     multi(async { scene(&Stage::open(name).await).await });
 }
@@ -53,7 +53,7 @@ impl Stage {
         stage
     }
 
-    /// Prepared, with an application and a mail server; nobody's directory yet.
+    /// A prepared realm with an application and a mail server, without an owner.
     pub async fn vacant(name: &str) -> Self {
         let mail = Mail::start();
         let realm = Keycloak::shared().own(name);
@@ -72,12 +72,12 @@ impl Stage {
         stage
     }
 
-    /// Our directory as somebody has it who knows nothing yet, by way of another address of the server.
+    /// A new directory without memory, through this address of the server.
     pub fn anew(&self, base: &str) -> Directory {
         directory(&format!("keycloak:{base}#{}", self.realm.name), &self.secret, SignedDuration::ZERO)
     }
 
-    /// The same, whose clock is that far ahead of Keycloak's.
+    /// The same, with a clock ahead of Keycloak's by this duration.
     pub fn with_clock(&self, ahead: SignedDuration) -> Directory {
         directory(&self.realm.address(), &self.secret, ahead)
     }
@@ -85,7 +85,7 @@ impl Stage {
     /// A mail server, and an application that people sign in to.
     async fn furnish(&self) {
         let settings = json!({
-            // A code may be used twice: no test waits for the next half minute.
+            // A code may be used twice, so that no test waits for the next half minute.
             "otpPolicyType": "totp", "otpPolicyAlgorithm": "HmacSHA1", "otpPolicyDigits": 6, "otpPolicyPeriod": 30,
             "otpPolicyLookAheadWindow": 1, "otpPolicyInitialCounter": 0, "otpPolicyCodeReusable": true,
             "smtpServer": {"host": "127.0.0.1", "port": self.mail.port.to_string(), "from": "workspace@host.example"},
@@ -98,7 +98,7 @@ impl Stage {
         self.admin("POST", "/clients", Some(client)).await;
     }
 
-    /// Says when in a row of things to do something is asked for.
+    /// Sets the priority of a required action.
     pub async fn action_at(&self, alias: &str, priority: u32) {
         let path = format!("/authentication/required-actions/{alias}");
         let mut action = self.admin("GET", &path, None).await;
@@ -112,12 +112,12 @@ impl Stage {
         answer
     }
 
-    /// A user as Keycloak shows him to an administrator; null where there is none.
+    /// A user as an administrator sees it, or null if there is none.
     pub async fn user(&self, address: &str) -> Value {
         self.admin("GET", &format!("/users?exact=true&email={address}"), None).await[0].clone()
     }
 
-    /// Somebody who was in the realm before guestlist, with a password of his own.
+    /// A user with a password who was in the realm before guestlist.
     pub async fn colleague(&self, address: &str) -> Value {
         let body = json!({
             "username": address, "email": address, "firstName": "Old", "lastName": "Hand", "enabled": true,
@@ -133,7 +133,7 @@ impl Stage {
         found.as_array().unwrap().iter().find(ours).map(|one| one["id"].as_str().unwrap().to_owned())
     }
 
-    /// A credential of a user, where he has it.
+    /// The identifier of a user's credential of a type.
     pub async fn credential(&self, address: &str, sort: &str) -> Option<String> {
         let id = self.user(address).await["id"].as_str().unwrap().to_owned();
         let held = self.admin("GET", &format!("/users/{id}/credentials"), None).await;
@@ -145,7 +145,7 @@ impl Stage {
         self.directory.execute(operation, None, Timestamp::now(), Epoch(0)).await
     }
 
-    /// Does it; what it answered of the guest is what the directory says of him afterwards.
+    /// Executes an operation. Asserts that its answer matches the directory afterwards.
     pub async fn done(&self, operation: &Operation) {
         let effect = self.run(operation).await.unwrap_or_else(|fault| panic!("{operation:?}: {fault}"));
         if let Some(answered) = effect.guest {
@@ -158,12 +158,12 @@ impl Stage {
         self.directory.guest(&email(address)).await.unwrap().expect("the guest is there")
     }
 
-    /// Nobody's guest any more.
+    /// Whether the directory has no record of the address.
     pub async fn has_no_record(&self, address: &str) -> bool {
         self.directory.guest(&email(address)).await.unwrap().is_none()
     }
 
-    /// Admits somebody with an invitation of three days; with a browser in his hands.
+    /// Admits a guest with an invitation of three days, and opens a browser.
     pub async fn invite<'a>(&'a self, address: &'static str) -> Person<'a> {
         self.done(&admit(&email(address), in_three_days())).await;
         self.person(address)
@@ -173,7 +173,7 @@ impl Stage {
         Person { stage: self, address, browser: Browser::new(), key: None, security_key: None }
     }
 
-    /// Somebody who is all the way in: joined, with a one-time password.
+    /// An Active guest with a one-time password.
     pub async fn active<'a>(&'a self, address: &'static str) -> Person<'a> {
         let mut person = self.invite(address).await;
         person.accepts().await;
@@ -187,7 +187,7 @@ pub fn in_three_days() -> Timestamp {
     Timestamp::now() + SignedDuration::from_hours(72)
 }
 
-/// Somebody with a mailbox, a browser, and a telephone that shows codes.
+/// A person with a mailbox, a browser, and a phone that shows codes.
 pub struct Person<'a> {
     pub stage: &'a Stage,
     pub address: &'static str,
@@ -201,7 +201,7 @@ impl Person<'_> {
         self.stage.mail.link_for(self.address)
     }
 
-    /// Opens the link of the newest mail and goes on where it leads.
+    /// Opens the link of the newest mail and continues to the next page.
     pub async fn accepts(&mut self) {
         self.opens(&self.link()).await;
         self.browser.follow("proceed").await;
@@ -237,24 +237,24 @@ impl Person<'_> {
         self.security_key = Some(key);
     }
 
-    /// Signs in where nothing is left to set up.
+    /// Signs in with no required action left.
     pub async fn signs_in_without_actions(&mut self, stage: &Stage) -> Result<Tokens, String> {
         let id = stage.user(self.address).await["id"].as_str().unwrap().to_owned();
         stage.admin("PUT", &format!("/users/{id}"), Some(json!({"requiredActions": []}))).await;
         self.signs_in().await
     }
 
-    /// Signs in to the application with a new browser. Where it asks for more than what he has, its words.
+    /// Signs in to the application with a new browser. `Err`: the text of the page that stops the sign-in.
     pub async fn signs_in(&mut self) -> Result<Tokens, String> {
         self.signs_in_at(&self.stage.application.door()).await
     }
 
-    /// The same, with tokens that go on when the session in the browser has ended.
+    /// The same, with offline tokens, which outlive the browser's session.
     pub async fn signs_in_offline(&mut self) -> Result<Tokens, String> {
         self.signs_in_at(&self.stage.application.door_for("openid offline_access")).await
     }
 
-    /// Signs in at an address of Keycloak's sign-in.
+    /// Signs in at this address of Keycloak.
     pub async fn signs_in_at(&mut self, door: &str) -> Result<Tokens, String> {
         self.browser = Browser::new();
         self.browser.open(door).await;
@@ -273,7 +273,7 @@ impl Person<'_> {
         self.is_in().await
     }
 
-    /// The tokens, where the application has him.
+    /// The tokens, if the sign-in reached the application.
     pub async fn is_in(&self) -> Result<Tokens, String> {
         match &self.browser.landed {
             Some(landed) => self.stage.application.exchange(landed).await,
@@ -281,7 +281,7 @@ impl Person<'_> {
         }
     }
 
-    /// What he was signed in with is over, in every way.
+    /// Asserts that the session is over and its tokens no longer work.
     pub async fn is_out(&mut self, tokens: &Tokens, what: &str) {
         let application = &self.stage.application;
         assert!(!application.knows(tokens).await, "{what}: the token is still good");
@@ -303,7 +303,7 @@ impl Person<'_> {
     }
 }
 
-/// The accounts that a token holds, in order; `None`: it says nothing of accounts.
+/// The accounts in a token, in order. `None`: no claim about accounts.
 pub fn accounts(tokens: &Tokens) -> Option<Vec<String>> {
     let claims = tokens.claims();
     let told = claims["guestlist"]["accounts"].as_array()?;
@@ -312,7 +312,7 @@ pub fn accounts(tokens: &Tokens) -> Option<Vec<String>> {
     Some(told)
 }
 
-/// That a token holds exactly these accounts.
+/// Asserts that a token holds exactly these accounts.
 #[track_caller]
 pub fn holds(tokens: &Tokens, expected: &[&str]) {
     let told = accounts(tokens).unwrap_or_default();

@@ -109,7 +109,7 @@ async fn authenticators(stage: &Stage) -> Vec<String> {
     otp.map(|one| one["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Holds each page, does `ends` and `restores`, and submits the pages.
+/// Holds each page, runs `ends` and `restores`, and submits the pages.
 async fn outlives(
     bob: &mut Person<'_>,
     what: &str,
@@ -190,7 +190,7 @@ fn held_page_adds_factor_while_login_is_disabled() {
     });
 }
 
-/// The *Login action timeout* of a realm in which the page ends by it, in seconds.
+/// The *Login action timeout* in seconds, in a realm whose page expires in the test.
 const TIMEOUT: u64 = 5;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What takes away, broken off after any of its writes: whoever looks next and does what he finds due leaves nothing open.
+//! Revocations that stop after any of their writes: the next process finds the rest due, and completes it.
 
 use guestlist::directory::{
     DirectoryReader as _, DirectoryWriter as _, Epoch, GuestId, GuestRecord, MfaRecord, Operation,
@@ -14,21 +14,21 @@ use crate::support::contract::{email, give, grant, guest};
 use crate::support::keycloak::Keycloak;
 use crate::support::proxy::{Fate, Proxy};
 
-/// More writes than any operation makes.
+/// The limit of writes in an operation.
 const MOST: usize = 30;
 
-/// Somebody of whom something is to be taken, and what he is signed in with.
+/// A person with access to revoke, and the person's tokens.
 type Subject<'a> = (Person<'a>, Vec<Tokens>);
 
-/// What is taken, and whether whoever looks finds it due.
+/// A revocation, and whether a record shows that it is due.
 struct Ending {
     operation: fn(GuestId) -> Operation,
     due: fn(&GuestRecord) -> bool,
-    /// He is no member afterwards.
+    /// The guest is no member afterwards.
     leaves: bool,
 }
 
-/// Somebody with an account, signed in.
+/// A guest with an account, signed in.
 async fn signed_in<'a>(stage: &'a Stage, address: &'static str) -> Subject<'a> {
     let mut person = stage.active(address).await;
     stage.done(&give(name(address), vec![grant("instagram", ShareRole::Manager)])).await;
@@ -40,7 +40,7 @@ async fn invited<'a>(stage: &'a Stage, address: &'static str) -> Subject<'a> {
     (stage.invite(address).await, Vec::new())
 }
 
-/// A colleague who was taken in as a guest and has followed his link.
+/// A colleague who was adopted as a guest and has followed the link.
 async fn adopted<'a>(stage: &'a Stage, address: &'static str) -> Subject<'a> {
     stage.colleague(address).await;
     stage.done(&adopt(address)).await;
@@ -50,7 +50,7 @@ async fn adopted<'a>(stage: &'a Stage, address: &'static str) -> Subject<'a> {
     (person, Vec::new())
 }
 
-/// The same, who has not followed it.
+/// The same, without having followed it.
 async fn asked<'a>(stage: &'a Stage, address: &'static str) -> Subject<'a> {
     stage.colleague(address).await;
     stage.done(&adopt(address)).await;
@@ -61,7 +61,7 @@ fn name(address: &str) -> &str {
     address.split('@').next().unwrap()
 }
 
-/// Does it by way of a server that fails after so many writes. Whether it was broken off.
+/// Executes the operation on a server that fails after a number of writes. Returns whether the operation failed.
 async fn is_broken_off(stage: &Stage, proxy: &Proxy, writes: usize, operation: &Operation) -> bool {
     let directory = stage.anew(&proxy.base);
     let mut seen = 0;
@@ -72,7 +72,7 @@ async fn is_broken_off(stage: &Stage, proxy: &Proxy, writes: usize, operation: &
     directory.execute(operation, None, Timestamp::now(), Epoch(0)).await.is_err()
 }
 
-/// Whoever comes next knows nothing, and does what he finds due.
+/// A new process has no memory, and completes the due operations.
 async fn is_ended(stage: &Stage, address: &str, ending: &Ending, operation: &Operation) {
     let directory = stage.anew(&Keycloak::shared().base);
     if directory.guest(&email(address)).await.unwrap().is_some_and(|record| (ending.due)(&record)) {
@@ -81,7 +81,7 @@ async fn is_ended(stage: &Stage, address: &str, ending: &Ending, operation: &Ope
     let record = directory.guest(&email(address)).await.unwrap();
     assert!(!record.as_ref().is_some_and(|record| (ending.due)(record)));
     if let Some(record) = record.filter(|record| record.is_live() && !record.login.is_enabled()) {
-        // None of these is meant to disable the login.
+        // None of these operations should leave the login disabled.
         let enable = Operation::EnableLogin { guest: record.id };
         directory.execute(&enable, None, Timestamp::now(), Epoch(0)).await.unwrap();
     }

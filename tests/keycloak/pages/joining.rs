@@ -11,7 +11,7 @@ use crate::support::contract::{give, grant};
 
 const BOB: &str = "bob@acme.example";
 
-/// Keycloak counts milliseconds: an instant of ours may lie behind one of its that came later.
+/// Keycloak counts milliseconds, so an instant of guestlist may be later than a subsequent one of Keycloak.
 fn since(instant: Timestamp) -> Timestamp {
     instant - SignedDuration::from_millis(1)
 }
@@ -31,7 +31,7 @@ fn joined_and_enrolled_guest_holds_grants_and_nothing_before() {
             (None, MfaRecord::Known(SmallMap::default()), Login::Enabled)
         );
 
-        // A mail scanner opens every link: that is not accepting.
+        // A mail scanner opens every link: that is no acceptance.
         bob.opens(&bob.link()).await;
         let record = bob.record().await;
         assert!(record.joined_at.is_none() && record.invitation.is_some(), "{record:?}");

@@ -1,4 +1,4 @@
-//! Invitations that end: by the realm's own lifetime, which is shorter than the partner's.
+//! Invitations that expire by the realm's own lifetime, which is shorter than the partner's.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn lifetime(stage: &Stage, seconds: u32) {
     stage.admin("PUT", "", Some(json!({"actionTokenGeneratedByAdminLifespan": seconds}))).await;
 }
 
-/// Keycloak's own invitation, once it says that it has expired.
+/// Keycloak's own invitation, once its status is expired.
 async fn expired(stage: &Stage) -> Value {
     let organization = stage.organization().await.unwrap();
     loop {
@@ -32,7 +32,7 @@ async fn expired(stage: &Stage) -> Value {
 fn invitation_expires_with_realm_and_new_mail_has_valid_link() {
     on_stage("expires", async |stage| {
         lifetime(stage, 2).await;
-        // As somebody writes it.
+        // The address with capital letters, as people write it.
         let admitted = stage.run(&admit(&email("Bob@Acme.example"), in_three_days())).await.unwrap();
         let told = admitted.guest.unwrap().invitation.unwrap();
         let close = SignedDuration::from_secs(10);

@@ -1,4 +1,4 @@
-//! A realm that switches users off for good after wrong passwords.
+//! A realm that disables users permanently after wrong passwords.
 
 use guestlist::directory::{Error, Login, Operation};
 use guestlist::domain::ShareRole;
@@ -9,7 +9,7 @@ use crate::support::contract::{admit, email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
 
-/// Somebody guesses until Keycloak has had enough.
+/// Guesses passwords until Keycloak disables the user.
 async fn guesses(stage: &Stage) {
     for _ in 0..10 {
         assert!(stage.application.direct(BOB, "wrong", None).await.is_err());
@@ -20,7 +20,7 @@ async fn guesses(stage: &Stage) {
     panic!("he is not locked out");
 }
 
-/// Who was locked out stays so, and it is said what to do.
+/// A disabled user stays disabled, and the error names the fix.
 async fn stays_locked_out(stage: &Stage, operation: &Operation) {
     let before = stage.user(BOB).await;
     assert_eq!(
@@ -47,14 +47,14 @@ fn permanently_locked_out_guest_stays_so_until_enabled_by_hand() {
         let accounts = vec!["instagram".to_owned()];
         stage.done(&Operation::Revoke { guest: guest("bob"), accounts }).await;
         stays_locked_out(stage, &Operation::EnableLogin { guest: guest("bob") }).await;
-        // A person sees to it.
+        // An administrator enables the user.
         let id = stage.user(BOB).await["id"].as_str().unwrap().to_owned();
         stage.admin("PUT", &format!("/users/{id}"), Some(json!({"enabled": true}))).await;
         assert!(bob.record().await.login.is_enabled());
         stage.done(&Operation::EnableLogin { guest: guest("bob") }).await;
         bob.signs_in().await.expect("he is in");
 
-        // Neither does coming back after he was removed.
+        // A new invitation after a removal does not enable it, either.
         guesses(stage).await;
         stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
         stays_locked_out(stage, &admit(&email(BOB), in_three_days())).await;

@@ -1,4 +1,4 @@
-//! A mail server that refuses or hangs: nobody is told that he was invited, and the mail goes out later, once.
+//! A mail server that refuses or hangs: no record claims an invitation, and the mail is sent later, once.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use crate::support::contract::{admit, email, guest};
 use crate::support::mail::Mood;
 
 const BOB: &str = "bob@acme.example";
-/// Longer than Keycloak waits for a mail server, shorter than anybody waits for us.
+/// Longer than Keycloak's timeout for a mail server, shorter than guestlist's timeout for Keycloak.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is said names the address and where to look.
+/// The error names the address and the place to check.
 fn is_clear(fault: &Error) {
     let said = fault.to_string();
     assert!(matches!(fault, Error::Unsent { .. }), "{said}");
@@ -33,7 +33,7 @@ fn mail_server_refusal_is_reported_and_mail_is_sent_once_later() {
         );
         assert!(record.is_live(), "the record stands");
 
-        // The same again: he is there, and nothing is sent behind anybody's back.
+        // The same operation again: the user exists, and nothing is sent.
         stage.done(&admit(&email(BOB), in_three_days())).await;
         let invite = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
         is_clear(&stage.run(&invite).await.expect_err("still no mail server"));
@@ -43,7 +43,7 @@ fn mail_server_refusal_is_reported_and_mail_is_sent_once_later() {
     });
 }
 
-/// Once mails are taken, one goes out, and it can be followed.
+/// Once the mail server accepts mails, one is sent, and its link works.
 async fn goes_out_once(stage: &Stage) {
     stage.mail.set(Mood::Takes);
     let invite = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };

@@ -1,5 +1,5 @@
-//! Members whom Keycloak would delete with their membership or their organization: who registered by an invitation that
-//! somebody else sent, in the administration console.
+//! Members that Keycloak would delete with their membership or their organization: users who registered with an
+//! invitation that an administrator sent from the console.
 
 use guestlist::directory::{DirectoryReader as _, GuestId, Operation};
 use reqwest::Method;
@@ -12,7 +12,7 @@ use crate::support::contract::{acme, guest};
 const BOB: &str = "bob@acme.example";
 const ERIN: &str = "erin@acme.example";
 
-/// An administrator invites somebody by hand.
+/// An administrator invites a person by hand.
 async fn invites_by_hand(stage: &Stage, address: &str) {
     let organization = stage.organization().await.unwrap();
     let (server, realm) = (stage.realm.server, &stage.realm.name);
@@ -22,7 +22,7 @@ async fn invites_by_hand(stage: &Stage, address: &str) {
     assert_eq!(answer.status(), 204);
 }
 
-/// The page on which who follows such an invitation registers.
+/// The registration page of such an invitation.
 async fn opens(stage: &Stage, address: &str) -> Browser {
     let mut browser = Browser::new();
     browser.open(&stage.mail.link_for(address)).await;
@@ -37,7 +37,7 @@ async fn registers(browser: &mut Browser, address: &str) {
     browser.submit(&fields).await;
 }
 
-/// How somebody belongs to the partner's organization; null where she does not.
+/// The kind of a user's membership in the partner's organization, or null without one.
 async fn membership(stage: &Stage, organization: &str, address: &str) -> Value {
     let path = format!("/organizations/{organization}/members?search={address}&exact=true");
     stage.admin("GET", &path, None).await[0]["membershipType"].clone()
@@ -52,7 +52,7 @@ fn user_registered_by_foreign_invitation_outlives_partner() {
         registers(&mut opens(stage, ERIN).await, ERIN).await;
         assert_eq!(membership(stage, &organization, ERIN).await, "MANAGED");
 
-        // Somebody makes a guest of her by hand: what can be told of her is that she is acme's.
+        // An administrator edits the attributes by hand: they show only that the user belongs to acme.
         let mut erin = stage.user(ERIN).await;
         let id = erin["id"].as_str().unwrap().to_owned();
         erin["attributes"] = json!({"guestlist.partner": [acme().0], "guestlist.accounts": ["instagram:manager"]});

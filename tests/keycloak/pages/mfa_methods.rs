@@ -1,4 +1,4 @@
-//! The MFA methods allowed to a guest on real pages: Keycloak asks for a method that counts, and for no other.
+//! The MFA methods allowed to a guest on real pages: Keycloak asks for an allowed method, and for no other.
 
 use guestlist::directory::{MfaRecord, Operation};
 use guestlist::domain::{Methods, MfaMethod, ShareRole, all_methods};
@@ -69,7 +69,7 @@ fn guest_allowed_only_a_key_registers_it_and_signs_in_with_it() {
         stage.done(&give("bob", vec![manager])).await;
         holds(&bob.signs_in().await.expect("the key is asked for and signs"), &["instagram:manager"]);
         bob.signs_in_directly().await.expect_err("a direct grant cannot show a key");
-        // Another key is not theirs.
+        // A key of another person is refused.
         bob.security_key = Some(SecurityKey::new());
         bob.signs_in().await.expect_err("a key that was never registered");
     });

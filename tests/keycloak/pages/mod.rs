@@ -1,5 +1,5 @@
-//! Real people with real pages: what a guest reads, clicks and types from his invitation to an application, and what its
-//! tokens say of him after each thing that is done to him.
+//! People with real pages: a guest's path from the invitation to an application, and the claims of the guest's tokens
+//! after each operation.
 
 pub mod adopted;
 mod clocks;

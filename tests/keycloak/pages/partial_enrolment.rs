@@ -1,4 +1,4 @@
-//! Links that are sent again, and people who stop in the middle and come back.
+//! Links that are sent again, and people who interrupt the enrolment and continue later.
 
 use guestlist::directory::{Error, MfaRecord, Operation};
 use guestlist::domain::MfaMethod;
@@ -63,7 +63,7 @@ fn guest_stopped_before_password_continues_by_the_next_mail() {
         let mut bob = stage.invite(BOB).await;
         bob.accepts().await;
         assert!(bob.browser.asks("password-new"), "{}", bob.browser.words());
-        // He closes the page. His link is used up.
+        // The guest closes the page. The link is used up.
         bob.opens(&bob.link()).await;
         assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
         let record = bob.record().await;
@@ -105,7 +105,7 @@ fn guest_stopped_after_password_continues_at_sign_in() {
         bob.accepts().await;
         bob.chooses_a_password().await;
         assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
-        // He closes the page. No mail is needed.
+        // The guest closes the page. No mail is needed.
         let again = stage.run(&invite_again()).await;
         assert!(matches!(again, Err(Error::Changed { .. })), "{again:?}");
         bob.signs_in().await.expect_err("he has to enrol first");

@@ -16,7 +16,7 @@ fn chromium_registers_a_key_and_signs_in_with_it() {
             eprintln!("skipped: chromium and chromedriver are not installed");
             return;
         };
-        // A browser takes no address of numbers for a relying party.
+        // A browser accepts no IP address as a relying party.
         let base = stage.realm.server.base.replace("127.0.0.1", "localhost");
         stage.admin("PUT", "", Some(json!({"attributes": {"frontendUrl": base}}))).await;
         let user = json!({

@@ -1,4 +1,4 @@
-//! Realms that ask more of their users than Keycloak does by itself.
+//! Realms with stricter rules for users than Keycloak's defaults.
 
 use guestlist::directory::{DirectoryReader as _, Error, Operation};
 use guestlist::domain::ShareRole;
@@ -39,7 +39,7 @@ fn newly_required_attribute_does_not_prevent_revocation() {
         assert_eq!(user["attributes"]["department"], json!(["-"]));
         assert_eq!(accounts(&bob.signs_in().await.unwrap()), None);
 
-        // What nobody can make up: he cannot be written, and is signed out all the same.
+        // guestlist cannot choose this value: the user cannot be written, and is still signed out.
         stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
         let tokens = bob.signs_in().await.unwrap();
         requires(stage, "floor", json!({"options": {"options": ["1", "2"]}})).await;
@@ -67,7 +67,7 @@ fn of_two_users_with_one_address_none_is_taken_for_the_guest() {
         assert_eq!(stage.admin("GET", &format!("/users?exact=true&email={BOB}"), None).await, both);
         assert_eq!((stage.mail.count(BOB), stage.has_no_record(BOB).await), (0, true));
 
-        // A stranger who takes a guest's address later gets nothing that is meant for him.
+        // A stranger who gets a guest's address later receives nothing of the guest's.
         let carol = stage.invite(CAROL).await;
         stage.admin("POST", "/users", Some(second(CAROL))).await;
         let again = Operation::ResendInvitation { guest: guest("carol"), expires_at: in_three_days() };
@@ -93,7 +93,7 @@ fn realm_with_verified_addresses_as_usernames_admits_a_guest() {
         stage.admin("PUT", "", Some(settings)).await;
         let mut bob = stage.invite(BOB).await;
         bob.accepts().await;
-        // Keycloak's own mail: following the invitation is no proof to it.
+        // Keycloak's own mail: it does not accept the followed invitation as proof of the address.
         assert_eq!(stage.mail.count(BOB), 2);
         let link = bob.link();
         bob.browser.open(&link).await;
@@ -103,7 +103,7 @@ fn realm_with_verified_addresses_as_usernames_admits_a_guest() {
         holds(&bob.signs_in().await.unwrap(), &["instagram:collaborator"]);
         assert_eq!(stage.mail.count(BOB), 2);
 
-        // Somebody who tries passwords locks him out for a while, and that is all.
+        // Wrong passwords lock the user out for a while, without further effects.
         let before = own(&stage.user(BOB).await);
         for _ in 0..3 {
             let wrong = stage.application.direct(BOB, "wrong", None).await;

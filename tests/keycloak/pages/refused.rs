@@ -1,4 +1,4 @@
-//! A realm whose user profile lets nobody write some guests any more: what is to be taken away is, all the same.
+//! A realm whose user profile no longer accepts writes of some guests: due access is revoked nevertheless.
 
 use guestlist::directory::{DirectoryReader as _, Error, GrantRecord, Operation};
 use guestlist::domain::ShareRole;
@@ -12,7 +12,7 @@ use crate::support::contract::{email, give, grant, guest};
 const BOB: &str = "bob@acme.example";
 const CAROL: &str = "carol@acme.example";
 
-/// Nobody can be written any more who was there before; he himself is asked for nothing.
+/// Makes existing users unwritable. Sign-in asks the user for nothing.
 pub async fn tighten(stage: &Stage) -> Value {
     let profile = stage.admin("GET", "/users/profile", None).await;
     let mut tight = profile.clone();
@@ -31,7 +31,7 @@ async fn is_refused(stage: &Stage, operation: &Operation) {
     assert!(message.contains("floor"), "{message}");
 }
 
-/// What whoever looks finds that is to be taken from him.
+/// The due revocations that a new directory finds.
 async fn still_held(stage: &Stage) -> Vec<String> {
     let directory = stage.anew(&stage.realm.server.base);
     let listed = directory.guests(None).await.unwrap().items;
@@ -60,7 +60,7 @@ fn unwritable_claims_are_blocked_and_regranted_once_writable() {
         is_refused(stage, &withhold("tiktok")).await;
         stage.application.refresh(&tokens).await.expect_err("he stays signed in");
         assert_eq!(accounts(&bob.signs_in().await.expect("he may sign in")), None);
-        // Whoever looks finds all of it still to be taken, and that it cannot be.
+        // The new directory finds all of them still due, and blocked.
         assert_eq!(still_held(stage).await, ["instagram of \"share\", shut out", "tiktok of \"share\", shut out"]);
         let all = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".into(), "tiktok".into()] };
         is_refused(stage, &all).await;

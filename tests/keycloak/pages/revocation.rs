@@ -1,4 +1,4 @@
-//! What is taken away shows in the next token, and ends what he is signed in with.
+//! A revocation shows in the next token, and ends the sessions.
 
 use guestlist::util::small_map::SmallMap;
 
@@ -27,7 +27,7 @@ async fn signed_in(stage: &Stage) -> (Person<'_>, Tokens) {
     (bob, tokens)
 }
 
-/// Does it; whoever is signed in is not any more, in no way.
+/// Executes an operation that ends every session.
 async fn ends_the_session(stage: &Stage, bob: &mut Person<'_>, tokens: &Tokens, operation: &Operation) {
     stage.done(operation).await;
     bob.is_out(tokens, &format!("{operation:?}")).await;
@@ -114,7 +114,7 @@ fn mfa_reset_ends_session_and_requires_enrolment_at_sign_in() {
         let told = accounts(&tokens).unwrap_or_default();
         assert!(told.iter().all(|claim| held.iter().any(|name| claim.starts_with(name))), "{told:?} of {held:?}");
 
-        // The same reset once more: what was enrolled after it stays.
+        // The same reset again: a method that was enrolled after it stays.
         stage.done(&reset).await;
         assert!(stage.credential(BOB, "otp").await.is_some());
     });
@@ -135,7 +135,7 @@ fn self_removed_mfa_is_noticed_and_revocation_forces_enrolment() {
         let record = bob.record().await;
         assert_eq!(record.mfa, MfaRecord::Known(SmallMap::default()));
         assert!(record.mfa_lost_at.is_some_and(|lost| before <= lost && lost <= Timestamp::now()), "{record:?}");
-        // Nobody has done anything yet, and no new sign-in goes without.
+        // Even before the guest acts, no new sign-in works without a code.
         bob.signs_in_directly().await.expect_err("he has no code any more");
         bob.signs_in().await.expect_err("he has to enrol first");
         assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
@@ -190,7 +190,7 @@ fn deactivated_guest_has_no_session_sign_in_or_link() {
         assert_eq!(status, 404, "he is a member no longer");
         assert!(bob.record().await.deactivated_at.is_some(), "his mark stays");
 
-        // One who was only invited finds a dead link.
+        // The link of a guest who was only invited no longer works.
         let mut carol = stage.invite("carol@acme.example").await;
         let link = carol.link();
         stage.done(&Operation::Deactivate { guest: guest("carol") }).await;

@@ -1,5 +1,5 @@
-//! Programs that refresh their tokens without pause, online and offline, through every way of losing access: once it has
-//! ended, no token of theirs carries an account, also when the guest has the account again.
+//! Programs that refresh their tokens continuously, online and offline, during every way of losing access. Afterwards
+//! none of their tokens carries an account, even when the guest has the account again.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,22 +17,22 @@ use crate::support::browser::{Application, Tokens, code};
 use crate::support::contract::{admit, email, give, grant, guest};
 
 const BOB: &str = "bob@acme.example";
-/// A client whose name is no single word in a path.
+/// A client whose identifier needs encoding in a path.
 const PORTAL: &str = "https://portal.host.example/app?a=1";
-/// How many requests a program has under way at a time.
+/// The number of concurrent requests of a program.
 const AT_ONCE: usize = 2;
-/// How many refreshes of each show that something goes on, or that nothing does.
+/// The number of refreshes that shows whether a session continues.
 const ENOUGH: usize = 8;
 
 /// The results of refreshes.
 #[derive(Default)]
 struct Log {
     attempts: AtomicUsize,
-    /// When a refresh began whose token carried an account, and what it carried.
+    /// The start of a refresh whose token carried an account, and the accounts.
     carried: Mutex<Vec<(Instant, String)>>,
 }
 
-/// Programs that hold tokens of one guest and refresh them without pause.
+/// Programs that hold tokens of one guest and refresh them continuously.
 struct Programs {
     log: Arc<Log>,
     stop: Arc<AtomicBool>,
@@ -75,7 +75,7 @@ impl Programs {
         Self { log, stop, tasks }
     }
 
-    /// Until each has refreshed some more.
+    /// Waits until each has refreshed a few more times.
     async fn go_on(&self) {
         let until = self.log.attempts.load(Ordering::Relaxed) + ENOUGH * self.tasks.len();
         while self.log.attempts.load(Ordering::Relaxed) < until {
@@ -110,7 +110,7 @@ async fn regrant(stage: &Stage, bob: &mut Person<'_>) {
     holds(&bob.signs_in().await.unwrap(), &["instagram:manager"]);
 }
 
-/// What happens between the programs' first refreshes and their last: `revokes`, then `restores`.
+/// Runs `revokes`, then `restores`, between the programs' first refreshes and their last.
 async fn nothing_outlives(
     stage: &Stage,
     bob: &mut Person<'_>,

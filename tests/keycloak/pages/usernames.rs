@@ -1,4 +1,4 @@
-//! Names and addresses that Keycloak, or somebody in the realm, does not leave to a guest.
+//! Names and addresses that Keycloak refuses, or that another user of the realm has.
 
 use guestlist::directory::{DirectoryReader as _, Error, Operation, Origin};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::support::contract::{admit, email, guest, mark};
 const BOB: &str = "bob@acme.example";
 const ROBERT: &str = "robert@elsewhere.example";
 
-/// The same under a name.
+/// Admits a guest under this name.
 fn admit_as(address: &str, name: &str) -> Operation {
     let mut operation = admit(&email(address), in_three_days());
     if let Operation::InviteGuest { display_name, .. } = &mut operation {
@@ -44,7 +44,7 @@ fn guest_of_any_name_is_invited_and_recorded_as_declared() {
             assert_eq!(stage.record(&address).await.display_name, called);
             assert_eq!(stage.mail.count(&address), 1);
         }
-        // And renamed, without a write the second time.
+        // A new name is written once, and the repetition writes nothing.
         let Operation::InviteGuest { guest, mark, partner, partner_name, .. } =
             admit(&email("g0@acme.example"), in_three_days())
         else {
@@ -88,7 +88,7 @@ fn guest_address_used_as_foreign_username_gets_own_username() {
     });
 }
 
-/// He changes his address, in his account's settings or by an administrator's hand.
+/// The user's address changes, in the account settings or by an administrator.
 async fn moves(stage: &Stage, from: &str, to: &str) {
     let mut user = stage.user(from).await;
     user["email"] = to.into();
@@ -109,7 +109,7 @@ fn returning_guest_is_invited_at_declared_not_changed_address() {
         assert_eq!((&user["emailVerified"], &user["enabled"]), (&json!(false), &json!(true)));
         assert_eq!(stage.record(BOB).await.email, email(BOB));
 
-        // Somebody else has the address by now: it is his.
+        // Another user has the address by now, and keeps it.
         stage.admin("PUT", "", Some(json!({"loginWithEmailAllowed": false}))).await;
         moves(stage, BOB, ROBERT).await;
         stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
