@@ -360,15 +360,15 @@ impl ObjectCache {
         }
         let name = (key.namespace.clone(), key.name.clone());
         match new {
-            CachedAnyKind::Partner(new) => says_otherwise(self.partners.get(&name), new),
-            CachedAnyKind::Membership(new) => says_otherwise(self.memberships.get(&name), new),
-            CachedAnyKind::Share(new) => says_otherwise(self.shares.get(&name), new),
+            CachedAnyKind::Partner(new) => terms_differ(self.partners.get(&name), new),
+            CachedAnyKind::Membership(new) => terms_differ(self.memberships.get(&name), new),
+            CachedAnyKind::Share(new) => terms_differ(self.shares.get(&name), new),
         }
     }
 }
 
 /// Whether a spec differs from the stored one, or is unreadable.
-fn says_otherwise<S, T: PartialEq>(old: Option<&CacheEntry<S, T>>, new: &CacheEntry<S, T>) -> bool {
+fn terms_differ<S, T: PartialEq>(old: Option<&CacheEntry<S, T>>, new: &CacheEntry<S, T>) -> bool {
     let (Some(old), Some(new)) = (old.and_then(CacheEntry::read), new.read()) else { return true };
     old.reading != new.reading
 }

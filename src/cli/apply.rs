@@ -186,7 +186,7 @@ fn agree(
     confirm(args.yes, &shown)?;
     loop {
         let epoch = runtime.block_on(lead(given, directory))?;
-        let now = runtime.block_on(look(given, directory))?;
+        let now = runtime.block_on(rehearsal_of(given, directory))?;
         let news = unseen(&shown.operations, &now.operations);
         shown = now;
         if news == 0 {
@@ -202,7 +202,7 @@ fn agree(
 }
 
 /// The operations that would run now.
-async fn look(given: &Given, directory: &dyn DirectoryWriter) -> Result<Rehearsal, String> {
+async fn rehearsal_of(given: &Given, directory: &dyn DirectoryWriter) -> Result<Rehearsal, String> {
     rehearse(given, directory, load(directory).await?).await
 }
 

@@ -138,7 +138,7 @@ async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
 /// is declared by then.
 async fn orphaned(input: &Manifests, directory: &dyn DirectoryWriter) -> Result<Vec<Step>, String> {
     let (given, index, mirror) = compared(input, directory).await?;
-    Ok(gc::give_back(Inputs {
+    Ok(gc::unmanage_orphans(Inputs {
         declared: &index,
         observed: &mirror,
         workspace: &given.workspace,

@@ -199,7 +199,7 @@ fn show_changes(
 /// The waiting objects, the problems, and the unmanaged guests.
 fn rest(rehearsal: &Rehearsal, text: &Text) -> String {
     let standings = rehearsal.standings.iter().map(|standing| text.standing(standing));
-    let left = rehearsal.left_alone.iter().map(|left| text.left_alone(left));
+    let left = rehearsal.left_alone.iter().map(|left| text.unmanaged_line(left));
     let problems = rehearsal.problems.iter().chain(&rehearsal.failed).map(|problem| text.problem(problem));
     let warnings = rehearsal.warnings();
     let warnings = warnings.iter().map(|warning| text.warning(warning));

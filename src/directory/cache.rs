@@ -77,7 +77,7 @@ impl DirectoryCache {
             self.shares.remove(uid);
         }
         if let Some(destroyed) = &effect.destroyed {
-            self.set_destroyed(destroyed);
+            self.set_purged(destroyed);
         }
     }
 
@@ -301,7 +301,7 @@ impl DirectoryCache {
     }
 
     /// Records the purges by minute. The count of a minute never decreases.
-    pub fn set_destroyed(&mut self, destroyed: &Purged) {
+    pub fn set_purged(&mut self, destroyed: &Purged) {
         for (minute, count) in destroyed {
             let known = self.destroyed.entry(*minute).or_default();
             *known = (*known).max(*count);
@@ -309,7 +309,7 @@ impl DirectoryCache {
     }
 
     /// The number of records purged, by minute.
-    pub fn destroyed(&self) -> &Purged {
+    pub fn purged(&self) -> &Purged {
         &self.destroyed
     }
 

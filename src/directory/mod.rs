@@ -61,7 +61,7 @@ pub enum Changed {
     /// A workspace user.
     User(Email),
     /// The number of recently purged records.
-    Destroyed,
+    Purged,
     /// The backend cannot name the change: read everything again.
     Everything,
 }
@@ -155,7 +155,7 @@ pub trait DirectoryReader: Send + Sync {
     /// The shares that have had a grant, each as it was at its first grant.
     fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Error>>;
     /// How many records were purged in the last hour.
-    fn destroyed(&self) -> BoxFuture<'_, Result<Purged, Error>>;
+    fn purged(&self) -> BoxFuture<'_, Result<Purged, Error>>;
     /// One partner.
     fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>>;
     /// The guest with this address, deactivated or not.

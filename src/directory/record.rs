@@ -292,7 +292,7 @@ pub struct ShareRecord {
 pub type Purged = BTreeMap<Timestamp, u32>;
 
 /// How long purges are remembered; the limit is per hour.
-pub const DESTROYED_KEPT: SignedDuration = SignedDuration::from_hours(1);
+pub const PURGES_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 /// The end of the minute that contains an instant.
 pub fn minute_of(at: Timestamp) -> Timestamp {
@@ -301,8 +301,8 @@ pub fn minute_of(at: Timestamp) -> Timestamp {
 }
 
 /// How many records were purged in the hour before an instant.
-pub fn destroyed_lately(destroyed: &Purged, now: Timestamp) -> u32 {
-    let since = now.checked_sub(DESTROYED_KEPT).unwrap_or(Timestamp::MIN);
+pub fn purged_lately(destroyed: &Purged, now: Timestamp) -> u32 {
+    let since = now.checked_sub(PURGES_KEPT).unwrap_or(Timestamp::MIN);
     destroyed.iter().filter(|(minute, _)| **minute > since).map(|(_, count)| count).sum()
 }
 
@@ -398,7 +398,7 @@ pub struct Snapshot {
     /// The shares that have had a grant.
     pub shares: Vec<ShareRecord>,
     /// How many records were purged in the last hour.
-    pub destroyed: Purged,
+    pub purged: Purged,
     /// Whether sign-in enforces MFA.
     pub sign_in: SignInGate,
 }

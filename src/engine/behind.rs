@@ -36,7 +36,7 @@ impl Engine {
         );
         let uids = behind::uids(missing.into_iter());
         self.mirror.set_missing(uids);
-        self.tell_missing();
+        self.report_missing();
     }
 
     /// Checks memberships without a record again: the one with this UID, or all.
@@ -53,7 +53,7 @@ impl Engine {
         for slot in resolved.iter().filter_map(|uid| self.index.membership_by_uid(uid)) {
             self.queue.push(slot.key(Kind::Membership), Priority::Live);
         }
-        self.tell_missing();
+        self.report_missing();
         if self.mirror.missing().is_empty() {
             tracing::info!(
                 "DirectoryBehind is over: the directory has a record of every guest that a status names, and invitations go out again"
@@ -71,7 +71,7 @@ impl Engine {
         }
     }
 
-    fn tell_missing(&mut self) {
+    fn report_missing(&mut self) {
         let missing = self.mirror.missing().len();
         self.health.missing_guests = missing;
         if missing == 0 {

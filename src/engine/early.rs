@@ -94,7 +94,7 @@ impl Engine {
             return None;
         }
         let (address, known) = self.record_of(key)?;
-        let looked = self.rounds.get(key).is_some_and(|round| round.looked);
+        let looked = self.rounds.get(key).is_some_and(|round| round.was_read);
         let world = self.world(now);
         let planned = panics::caught(|| (plan::revoke::plan(world, key), plan::revoke::may_revoke(world, key)));
         let (plan, may_revoke) =
@@ -103,8 +103,8 @@ impl Engine {
             self.queue.at(key, next);
         }
         if !looked && (!plan.steps.is_empty() || (!known && may_revoke)) {
-            self.rounds.entry(key.clone()).or_default().looked = true;
-            return Some(Task::Look(address));
+            self.rounds.entry(key.clone()).or_default().was_read = true;
+            return Some(Task::Read(address));
         }
         if plan.steps.is_empty() {
             self.rounds.remove(key);

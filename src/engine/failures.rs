@@ -104,10 +104,10 @@ impl Engine {
                 // Not before the status shows it. If other operations succeed meanwhile, the failure concerns only this
                 // object, and not the directory.
                 self.health.not_taken = Some(problem);
-                self.tell_concerned(key, now);
+                self.queue_affected(key, now);
             }
             [true, false] => {
-                self.tell_concerned(key, now);
+                self.queue_affected(key, now);
                 self.takes_again_if_nothing_waits();
             }
             [false, false] | [true, true] => {}
@@ -132,7 +132,7 @@ impl Engine {
     /// Records that an object has converged: its failed operation succeeded, or is no longer planned.
     pub(super) fn taken(&mut self, key: &ObjectRef, now: Timestamp) {
         if self.not_taken.remove(key).is_some_and(|waiting| waiting.concerns_others()) {
-            self.tell_concerned(key, now);
+            self.queue_affected(key, now);
         }
         self.takes_again_if_nothing_waits();
     }
@@ -197,7 +197,7 @@ impl Engine {
     }
 
     /// Schedules the status of the partner and its shares.
-    fn tell_concerned(&mut self, key: &ObjectRef, now: Timestamp) {
+    fn queue_affected(&mut self, key: &ObjectRef, now: Timestamp) {
         let slot = self.index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
         let address = slot.and_then(CacheEntry::read).and_then(|entry| entry.reading.terms.email.clone());
         for concerned in address.map(|address| self.index.touched_by_guest(&address).counts).into_iter().flatten() {

@@ -37,7 +37,7 @@ impl Engine {
         if !self.health.directory {
             return None;
         }
-        let sweep = match panics::caught(|| (self.sweeper)(self.world(now))) {
+        let sweep = match panics::caught(|| (self.garbage_collector)(self.world(now))) {
             Ok(sweep) => sweep,
             Err(message) => {
                 self.planner_panicked(&ObjectRef::garbage_collection(), &message, now);

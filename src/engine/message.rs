@@ -28,7 +28,7 @@ pub enum Now {
     /// A user.
     User(Email, Option<UserRecord>),
     /// The number of records purged lately.
-    Destroyed(Purged),
+    Purged(Purged),
 }
 
 impl Now {
@@ -36,7 +36,7 @@ impl Now {
     pub fn revision(&self) -> Option<Revision> {
         match self {
             Self::Guest(_, record) => record.as_ref().map(|record| record.revision),
-            Self::Partner(..) | Self::Account(..) | Self::User(..) | Self::Destroyed(_) => None,
+            Self::Partner(..) | Self::Account(..) | Self::User(..) | Self::Purged(_) => None,
         }
     }
 }
@@ -250,7 +250,7 @@ pub enum Task {
         notices: Vec<Event>,
     },
     /// Read one guest.
-    Look(Email),
+    Read(Email),
     /// Delete objects.
     Delete(Vec<Deletion>),
     /// Patch the status.

@@ -51,7 +51,7 @@ struct Round {
     /// The resourceVersion that the server returned for our last write. The object is at least as new.
     answered: Option<u64>,
     /// The guest was read individually since the reconcile began, before the directory was read in full.
-    looked: bool,
+    was_read: bool,
 }
 
 /// All known facts, and the pending work.
@@ -69,7 +69,7 @@ pub struct Engine {
     /// The data for readiness and metrics.
     pub health: EngineHealth,
     planner: Planner,
-    sweeper: GarbageCollector,
+    garbage_collector: GarbageCollector,
     extent: PruneScope,
     workers: usize,
     seen_versions: BTreeMap<Kind, u64>,
@@ -110,7 +110,7 @@ impl Engine {
             queue: Queue::default(),
             health: EngineHealth::default(),
             planner: plan::plan,
-            sweeper: sweeping::plan,
+            garbage_collector: sweeping::plan,
             extent: PruneScope::Everything,
             workers,
             seen_versions: BTreeMap::new(),
@@ -143,8 +143,8 @@ impl Engine {
 
     /// Replaces the planner of garbage collection.
     #[must_use]
-    pub fn with_sweeper(mut self, sweeper: GarbageCollector) -> Self {
-        self.sweeper = sweeper;
+    pub fn with_garbage_collector(mut self, sweeper: GarbageCollector) -> Self {
+        self.garbage_collector = sweeper;
         self
     }
 
@@ -359,7 +359,7 @@ impl Engine {
             return None;
         }
         if let Some(address) = self.address_to_read_again(key) {
-            return Some(Task::Look(address));
+            return Some(Task::Read(address));
         }
         self.report_annotations(key, now);
         let mut plan = self.planned(key, Retained::Nothing, now)?;
@@ -391,7 +391,7 @@ impl Engine {
             return Some(Task::Execute { checks, steps, basis, notices });
         }
         if let Some(address) = plan.closer.take().filter(|address| self.rechecked.insert(address.clone())) {
-            return Some(Task::Look(address));
+            return Some(Task::Read(address));
         }
         if !plan.deletions.is_empty() {
             return Some(Task::Delete(plan.deletions));
@@ -422,7 +422,7 @@ impl Engine {
     fn done(&mut self, key: &ObjectRef, outcome: TaskOutcome, now: Timestamp) {
         let TaskOutcome { objects, effects, reread, failure } = outcome;
         if let Some(round) = self.rounds.get_mut(key) {
-            round.looked &= failure.is_none();
+            round.was_read &= failure.is_none();
             let answer = objects.iter().find(|object| object.key() == *key).filter(|_| failure.is_none());
             round.answered =
                 answer.and_then(|object| resource_version::number(object.metadata().resource_version.as_deref()));

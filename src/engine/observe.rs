@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::cache::{Dependents, Kind, ObjectRef};
 use crate::directory::error::Retry;
 use crate::directory::{
-    AccountRecord, Applied, DESTROYED_KEPT, Error, GuestRecord, Login, MAILS_KEPT, MfaRecord, Origin, PartnerRecord,
+    AccountRecord, Applied, Error, GuestRecord, Login, MAILS_KEPT, MfaRecord, Origin, PURGES_KEPT, PartnerRecord,
     SignInGate,
 };
 use crate::domain::Email;
@@ -64,7 +64,7 @@ impl Engine {
             let stale = match &change {
                 Now::Guest(address, _) => self.written_since_loading.0.contains(address),
                 Now::Partner(id, _) => self.written_since_loading.1.contains(id),
-                Now::Account(..) | Now::User(..) | Now::Destroyed(_) => false,
+                Now::Account(..) | Now::User(..) | Now::Purged(_) => false,
             };
             if !stale {
                 // While a task runs, a difference may be its result, which has not arrived yet.
@@ -81,9 +81,9 @@ impl Engine {
             self.mirror.set_mail(&mail);
         }
         self.mirror.set_shares(load.shares);
-        self.mirror.set_destroyed(&load.destroyed);
+        self.mirror.set_purged(&load.purged);
         let ago = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
-        self.mirror.forget_before(ago(MAILS_KEPT), ago(DESTROYED_KEPT));
+        self.mirror.forget_before(ago(MAILS_KEPT), ago(PURGES_KEPT));
         self.note_sign_in(load.sign_in);
         self.health.directory = true;
         self.is_read();
@@ -126,7 +126,7 @@ impl Engine {
                 let old = self.mirror.partner(id).filter(|old| old.deactivated_at.is_none());
                 old.filter(|old| new.as_deref() != Some(*old)).map(|old| &old.mark)
             }
-            Now::Account(..) | Now::User(..) | Now::Destroyed(..) => None,
+            Now::Account(..) | Now::User(..) | Now::Purged(..) => None,
         };
         let uid = mark.map(|mark| mark.uid.clone());
         self.drifted.extend(uid);
@@ -212,8 +212,8 @@ impl Engine {
                 self.mirror.set_user(&email, record);
                 self.index.touched_by_user(&email)
             }
-            Now::Destroyed(destroyed) => {
-                self.mirror.set_destroyed(&destroyed);
+            Now::Purged(destroyed) => {
+                self.mirror.set_purged(&destroyed);
                 Dependents::default()
             }
         }

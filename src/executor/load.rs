@@ -22,10 +22,10 @@ pub async fn load(directory: &(impl DirectoryReader + ?Sized)) -> Result<Snapsho
         pages(|page| within(directory, directory.accounts(page))),
         pages(|page| within(directory, directory.mails(page))),
         pages(|page| within(directory, directory.shares(page))),
-        within(directory, directory.destroyed()),
+        within(directory, directory.purged()),
         within(directory, async { Ok(directory.sign_in().await) }),
     )?;
-    Ok(Snapshot { partners, guests, accounts, users, mails, shares, destroyed, sign_in })
+    Ok(Snapshot { partners, guests, accounts, users, mails, shares, purged: destroyed, sign_in })
 }
 
 async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Option<Error>>

@@ -81,11 +81,11 @@ impl Executor {
             Task::Execute { checks, steps, basis, notices } => {
                 self.execute(&about, &checks, &steps, basis, &notices, &mut outcome).await
             }
-            Task::Look(address) => self.look(&about, address, &mut outcome).await,
+            Task::Read(address) => self.read(&about, address, &mut outcome).await,
             Task::Delete(deletions) => self.delete(&deletions, &mut outcome).await,
             Task::Status { patch, notices } => {
                 let written = self.objects.patch(&about.key, PatchTarget::Status, &patch).await;
-                self.tell(&about, &notices).await;
+                self.publish(&about, &notices).await;
                 written.map(|object| outcome.objects.push(object))
             }
         };
@@ -188,7 +188,7 @@ impl Executor {
                     return Err(Failure::MailNotSent(operation, why));
                 }
                 Err(fault) if fault.retry() == Retry::Wait => {
-                    self.look_around(about, outcome).await;
+                    self.read_others(about, outcome).await;
                     return Err(Failure::Refused(Box::new(step.operation.clone()), fault.to_string()));
                 }
                 Err(fault) => {
@@ -203,7 +203,7 @@ impl Executor {
                 }
             }
         }
-        self.tell(about, notices).await;
+        self.publish(about, notices).await;
         Ok(())
     }
 
@@ -217,7 +217,7 @@ impl Executor {
     }
 
     /// Reads the records that may conflict with a refused operation, so that the next plan includes them.
-    async fn look_around(&self, about: &TaskSubject, outcome: &mut TaskOutcome) {
+    async fn read_others(&self, about: &TaskSubject, outcome: &mut TaskOutcome) {
         let Some(address) = &about.address else { return };
         if let Ok(record) = self.directory.guest(address).await {
             outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
@@ -227,7 +227,7 @@ impl Executor {
         }
     }
 
-    async fn look(&self, about: &TaskSubject, address: Email, outcome: &mut TaskOutcome) -> Result<(), Failure> {
+    async fn read(&self, about: &TaskSubject, address: Email, outcome: &mut TaskOutcome) -> Result<(), Failure> {
         match self.directory.guest(&address).await {
             Ok(record) => {
                 outcome.reread.push(Now::Guest(address, record.map(Box::new)));
@@ -311,7 +311,7 @@ impl Executor {
         Err(Failure::NotFound)
     }
 
-    async fn tell(&self, about: &TaskSubject, notices: &[Event]) {
+    async fn publish(&self, about: &TaskSubject, notices: &[Event]) {
         for notice in notices {
             let (key, at) = (&about.key, self.clock.now());
             self.objects

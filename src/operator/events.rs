@@ -33,7 +33,7 @@ impl EventRecorder {
     }
 
     /// Publishes an Event once. A failure is only logged.
-    pub async fn tell(&self, telling: &EventContext<'_>) {
+    pub async fn publish(&self, telling: &EventContext<'_>) {
         let event = self.event(telling);
         let events: Api<Event> = Api::namespaced(self.client.clone(), &telling.key.namespace);
         let params = PostParams::default();

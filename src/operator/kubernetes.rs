@@ -106,7 +106,7 @@ impl ObjectStore for Kubernetes {
     fn publish<'a>(&'a self, telling: EventContext<'a>) -> BoxFuture<'a, ()> {
         async move {
             if !self.term.left().is_zero() {
-                self.teller.tell(&telling).await;
+                self.teller.publish(&telling).await;
             }
         }
         .boxed()

@@ -210,7 +210,7 @@ impl HeldLease {
                 }
                 Err(problem) => {
                     tracing::debug!("{problem}");
-                    if let Some(taken) = self.look().await {
+                    if let Some(taken) = self.try_acquire().await {
                         return taken;
                     }
                     if self.term.left().is_zero() && !over {
@@ -224,7 +224,7 @@ impl HeldLease {
 
     /// Reads the Lease after a failed renewal. A renewal with a lost answer may have succeeded, so the Lease is not
     /// lost while this process is still its holder.
-    async fn look(&mut self) -> Option<String> {
+    async fn try_acquire(&mut self) -> Option<String> {
         let name = &self.candidate.settings.name;
         let current = self.candidate.call("read", self.candidate.leases.get_opt(name)).await.ok()?;
         let Some(current) = current else { return Some("it was deleted".to_owned()) };

@@ -78,7 +78,7 @@ async fn read(directory: &dyn DirectoryWriter, changed: &Changed) -> Result<Now,
         Changed::Partner(id) => Now::Partner(id.clone(), within(directory, directory.partner(id)).await?.map(Box::new)),
         Changed::Account(name) => Now::Account(name.clone(), within(directory, directory.account(name)).await?),
         Changed::User(email) => Now::User(email.clone(), within(directory, directory.user(email)).await?),
-        Changed::Destroyed => Now::Destroyed(within(directory, directory.destroyed()).await?),
+        Changed::Purged => Now::Purged(within(directory, directory.purged()).await?),
         Changed::Everything => return Err(Some(Error::Unavailable { context: "everything changed".to_owned() })),
     })
 }

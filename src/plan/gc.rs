@@ -8,7 +8,7 @@ use super::share::forget;
 use super::{Inputs, PruneScope, Step};
 use crate::cache::{CacheEntry, Kind, ObjectRef};
 use crate::directory::{
-    DESTROYED_KEPT, GuestRecord, Login, Operation, Origin, OwnershipMark, PartnerRecord, ShareRecord, destroyed_lately,
+    GuestRecord, Login, Operation, Origin, OwnershipMark, PURGES_KEPT, PartnerRecord, ShareRecord, purged_lately,
 };
 use crate::domain::Reason;
 
@@ -72,13 +72,13 @@ pub fn plan(world: Inputs<'_>) -> GarbageCollection {
         sweep.revocations = orphans.iter().filter_map(|guest| withhold(world, guest)).collect();
         sweep.revocations.extend(left_behind(world));
     }
-    sweep.revocations.extend(through_nothing(world));
+    sweep.revocations.extend(without_share(world));
     sweep.steps = reopened(world);
     sweep.steps.extend(forgotten_shares(world));
     // A purge cannot be undone, so it needs a readable policy for its pace.
     if world.workspace.is_readable() {
-        destroy_guests(world, &mut sweep);
-        destroy_partners(world, &mut sweep);
+        purge_guests(world, &mut sweep);
+        purge_partners(world, &mut sweep);
     }
     sweep
 }
@@ -108,7 +108,7 @@ fn is_pruned(world: Inputs<'_>, guest: &GuestRecord) -> bool {
 }
 
 /// The steps that unmanage all orphans: `guestlist detach --orphans`. Garbage collection never does.
-pub fn give_back(world: Inputs<'_>) -> Vec<Step> {
+pub fn unmanage_orphans(world: Inputs<'_>) -> Vec<Step> {
     let orphans = world.observed.guests().filter(|guest| is_orphan(world, guest));
     let give_back = |guest: &GuestRecord| Step {
         operation: Operation::Unmanage { guest: guest.id.clone() },
@@ -154,7 +154,7 @@ fn withhold(world: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec<St
 
 /// Revokes grants through absent shares from guests whose membership is unreadable. For all other guests, their
 /// membership's reconcile does so. A share of the same name would inherit these grants.
-fn through_nothing(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
+fn without_share(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     let stuck =
         |mark: &OwnershipMark| world.declared.membership_by_uid(&mark.uid).is_some_and(|slot| slot.read().is_none());
     let mut found = Vec::new();
@@ -176,9 +176,9 @@ fn through_nothing(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
 
 /// Purges deactivated users that guestlist created, the longest deactivated first, at the pace of the policy. A record stays
 /// if an administrator disabled its login: it is the only memory of that decision.
-fn destroy_guests(world: Inputs<'_>, sweep: &mut GarbageCollection) {
+fn purge_guests(world: Inputs<'_>, sweep: &mut GarbageCollection) {
     let pace = &world.workspace.purge;
-    let lately = destroyed_lately(world.observed.destroyed(), world.now);
+    let lately = purged_lately(world.observed.purged(), world.now);
     // The percentage applies to the number of guests an hour ago, so that purges do not slow down the pace.
     let marked = world.observed.guests().filter(|guest| guest.mark.is_some()).count() + lately as usize;
     let at_most = u32::try_from((marked * usize::from(pace.per_hour_percent)).div_ceil(100)).unwrap_or(u32::MAX);
@@ -204,12 +204,12 @@ fn destroy_guests(world: Inputs<'_>, sweep: &mut GarbageCollection) {
         });
     }
     if let Some((since, _)) = waiting.get(due) {
-        sweep.look_at(since.checked_add(pace.after).ok());
+        sweep.check_at(since.checked_add(pace.after).ok());
     }
     if now < due {
         // When the oldest purge of this hour stops counting.
-        let counted = world.observed.destroyed().keys().filter_map(|minute| minute.checked_add(DESTROYED_KEPT).ok());
-        sweep.look_at(counted.filter(|over| *over > world.now).min());
+        let counted = world.observed.purged().keys().filter_map(|minute| minute.checked_add(PURGES_KEPT).ok());
+        sweep.check_at(counted.filter(|over| *over > world.now).min());
     }
 }
 
@@ -244,7 +244,7 @@ fn left_behind(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
 }
 
 /// Purges a deactivated partner when none of its guests' records is left.
-fn destroy_partners(world: Inputs<'_>, sweep: &mut GarbageCollection) {
+fn purge_partners(world: Inputs<'_>, sweep: &mut GarbageCollection) {
     let ended = |partner: &&PartnerRecord| {
         world.is_whole(&partner.mark.namespace, &partner.mark.name)
             && !world.declared.has_partner_uid(&partner.mark.uid)
@@ -254,7 +254,7 @@ fn destroy_partners(world: Inputs<'_>, sweep: &mut GarbageCollection) {
         let Some(since) = partner.deactivated_at else { continue };
         let due = since.checked_add(world.workspace.purge.after).ok();
         if due.is_none_or(|due| due > world.now) {
-            sweep.look_at(due);
+            sweep.check_at(due);
             continue;
         }
         sweep.steps.push(Step {
@@ -297,7 +297,7 @@ fn was_here(world: Inputs<'_>, share: &ShareRecord) -> bool {
 }
 
 impl GarbageCollection {
-    fn look_at(&mut self, instant: Option<Timestamp>) {
+    fn check_at(&mut self, instant: Option<Timestamp>) {
         self.next_check = [self.next_check, instant].into_iter().flatten().min();
     }
 }

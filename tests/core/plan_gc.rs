@@ -229,7 +229,7 @@ fn orphans_are_unmanaged_only_on_request_and_then_lose_access() {
     }
     world.settle();
     assert_eq!(world.access().len(), 5);
-    for step in gc::give_back(world.seen()) {
+    for step in gc::unmanage_orphans(world.seen()) {
         world.execute(&step.operation);
     }
     assert!(world.access().is_empty() && world.mirror.guests().next().is_none());

@@ -11,7 +11,7 @@ use super::object::ManifestObject;
 use crate::cache::{CacheEntry, CachedAnyKind, Kind, ObjectCache, ObjectRef, Share};
 use crate::directory::{DirectoryCache, Owner};
 use crate::domain::{Reason, quote, time};
-use crate::plan::evaluate::judge;
+use crate::plan::evaluate::evaluate;
 use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope};
 use crate::validation::Violation;
 use crate::workspace_policy::WorkspacePolicy;
@@ -74,7 +74,7 @@ pub fn all(
         now,
     };
     for object in &judged {
-        if let Some(judgement) = judge(world, &object.key) {
+        if let Some(judgement) = evaluate(world, &object.key) {
             let other = |reason| first.get(&rival(&index, &object.key, reason)?).cloned();
             object.say(judgement.violations, judgement.wait, other, findings);
         }

@@ -1,7 +1,7 @@
 //! `guestlist directory …`: prepares a realm, and does what happens in a workspace without guestlist.
 
-mod bootstrap;
 mod import;
+mod setup;
 mod show;
 mod url_arg;
 
@@ -59,7 +59,7 @@ enum Command {
     /// client scope that applications read, sign-in flows that stop a guest without a second factor, and the operator's own
     /// client with four roles. It leaves the objects of other tools alone and reports them. The operator never needs an
     /// administrator.
-    Setup(bootstrap::SetupArgs),
+    Setup(setup::SetupArgs),
     /// Add and update accounts and users from a YAML file; removes nothing
     ///
     /// The embedded directory takes users from the file as well. In a realm of Keycloak, users are left out unless --users is
@@ -154,7 +154,7 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
     // Setup needs an administrator's credentials; all other commands use the operator's.
     let place = || DirectoryArg::open(directory);
     match args.command {
-        Command::Setup(args) => bootstrap::run(directory, args, out)?,
+        Command::Setup(args) => setup::run(directory, args, out)?,
         Command::Import { file, users, dry_run } => {
             let entries = import::read(&file)?;
             let place = place()?;

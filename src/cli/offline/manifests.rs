@@ -15,7 +15,7 @@ use super::guest_access::GuestAccess;
 use super::object_store::InMemoryObjects;
 use super::render::{ORDER, Unready, standings};
 use super::session::{ApplySession, CompletedStep, Rest, Sleep, load};
-use super::unmanaged::LeftAlone;
+use super::unmanaged::UnmanagedGuest;
 use crate::cache::{Kind, Object};
 use crate::cli::check::{self, Accepted, Places};
 use crate::directory::sqlite::{Inline, Store};
@@ -171,7 +171,7 @@ pub struct Rehearsal {
     /// The objects that wait or have to be fixed.
     pub standings: Vec<Unready>,
     /// The unmanaged guests and grants: no file declares them, and they are not pruned.
-    pub left_alone: Vec<LeftAlone>,
+    pub left_alone: Vec<UnmanagedGuest>,
     /// The problems that belong to no object, each with its cause.
     pub problems: Vec<String>,
     /// The failed operations, each with its cause.
@@ -222,7 +222,7 @@ pub async fn rehearse_at(
     }
     let progress = progress();
     let mut rehearsal = on_a_copy(given, load, now, &progress).await?;
-    if look_closer(directory, &mut rehearsal).await? {
+    if recheck(directory, &mut rehearsal).await? {
         rehearsal = on_a_copy(given, rehearsal.load, now, &progress).await?;
     }
     progress.finish_and_clear();
@@ -267,7 +267,7 @@ fn still(now: Timestamp) -> (Clock, Sleep) {
 
 /// Reads each guest individually that has no access for lack of an MFA method, because a listing may omit methods.
 /// Returns whether any record differs from the listing.
-async fn look_closer(directory: &dyn DirectoryReader, rehearsal: &mut Rehearsal) -> Result<bool, String> {
+async fn recheck(directory: &dyn DirectoryReader, rehearsal: &mut Rehearsal) -> Result<bool, String> {
     let mut any = false;
     for guest in rehearsal.load.guests.iter_mut().filter(|guest| rehearsal.closer.contains(&guest.address)) {
         let now = directory.guest(&guest.address).await.map_err(|fault| fault.to_string())?;

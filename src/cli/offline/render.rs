@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::session::CompletedStep;
-use super::unmanaged::LeftAlone;
+use super::unmanaged::UnmanagedGuest;
 use crate::api::ConditionType;
 use crate::cache::{Kind, ObjectRef};
 use crate::cli::check::Places;
@@ -273,8 +273,8 @@ impl Text {
     }
 
     /// A guest that no file declares and that stays as it is.
-    pub fn left_alone(&self, left: &LeftAlone) -> String {
-        let LeftAlone { namespace, name, guest, .. } = left;
+    pub fn unmanaged_line(&self, left: &UnmanagedGuest) -> String {
+        let UnmanagedGuest { namespace, name, guest, .. } = left;
         let head = self.paint("1;33", "unmanaged");
         let object = format!("GuestMembership {namespace}/{name} ({guest})");
         format!("{head}: {}\n  {}\n", printable(&object), printable(&left.message()))
@@ -314,7 +314,7 @@ pub fn seconds(time: Timestamp) -> Timestamp {
 pub fn json(
     operations: &[CompletedStep],
     standings: &[Unready],
-    left_alone: &[LeftAlone],
+    left_alone: &[UnmanagedGuest],
     problems: &[String],
     known: &Subjects,
 ) -> Value {
@@ -347,7 +347,7 @@ pub fn json(
         })
     };
     let of = |broken: bool| standings.iter().filter(|it| it.broken == broken).map(standing).collect::<Vec<_>>();
-    let left = |left: &LeftAlone| {
+    let left = |left: &UnmanagedGuest| {
         json!({
             "guest": left.guest.as_str(),
             "partner": {"namespace": left.namespace, "name": left.partner},

@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 
 use super::guest_access::{GuestAccess, guest_access};
 use super::object_store::InMemoryObjects;
-use super::unmanaged::{LeftAlone, left_alone};
+use super::unmanaged::{UnmanagedGuest, unmanaged_guests};
 use crate::cache::{Kind, ObjectRef};
 use crate::directory::{DirectoryWriter, Epoch, Error, Operation, Owner};
 use crate::domain::Email;
@@ -74,7 +74,7 @@ pub struct Rest {
     /// The failed operations, each with its cause.
     pub failed: Vec<String>,
     /// The unmanaged guests and grants: no file declares them, and they are not pruned.
-    pub left_alone: Vec<LeftAlone>,
+    pub left_alone: Vec<UnmanagedGuest>,
     /// The guests without access for lack of a known MFA method. On a copy, their records are not read individually.
     pub closer: BTreeSet<Email>,
     /// The grants that follow, and their conditions.
@@ -151,7 +151,7 @@ impl ApplySession {
         }
         let frame = Frame { workspace: &engine.workspace, owner: &engine.owner, extent, now: clock.now() };
         let guests = guest_access(&engine.index, &engine.mirror, frame);
-        let left_alone = left_alone(frame.world(&engine.index, &engine.mirror));
+        let left_alone = unmanaged_guests(frame.world(&engine.index, &engine.mirror));
         let later = later(&mut engine.index, &mut engine.mirror, frame);
         let left = engine.health.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
         Ok(Rest {
@@ -260,7 +260,7 @@ fn start(
     let about = TaskSubject::of(&engine.index, &key);
     let steps = match &task {
         Task::Execute { steps, .. } => steps.clone(),
-        Task::Finalizer { .. } | Task::Look(_) | Task::Delete(_) | Task::Status { .. } => Vec::new(),
+        Task::Finalizer { .. } | Task::Read(_) | Task::Delete(_) | Task::Status { .. } => Vec::new(),
     };
     let performer = performer.clone();
     Box::pin(async move {

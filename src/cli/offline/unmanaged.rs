@@ -7,7 +7,7 @@ use crate::domain::Email;
 use crate::plan::{Inputs, PruneScope, is_orphan};
 
 /// A guest, or grants of a guest, that no file declares.
-pub struct LeftAlone {
+pub struct UnmanagedGuest {
     /// The namespace of the partner.
     pub namespace: String,
     /// The partner's name.
@@ -26,7 +26,7 @@ pub struct LeftAlone {
     pub home: bool,
 }
 
-impl LeftAlone {
+impl UnmanagedGuest {
     /// The cause and the fix.
     pub fn message(&self) -> String {
         let what = if self.accounts.is_empty() { "nothing".to_owned() } else { self.accounts.join(", ") };
@@ -52,14 +52,14 @@ impl LeftAlone {
 
 /// All guests that the manifests leave unmanaged: guests of declared partners, guests with the address of a declared
 /// membership, and guests whose membership now has another address.
-pub fn left_alone(world: Inputs<'_>) -> Vec<LeftAlone> {
+pub fn unmanaged_guests(world: Inputs<'_>) -> Vec<UnmanagedGuest> {
     if world.extent == PruneScope::Everything {
         return Vec::new();
     }
     world.observed.guests().filter(|guest| guest.is_live()).filter_map(|guest| one(world, guest)).collect()
 }
 
-fn one(world: Inputs<'_>, guest: &GuestRecord) -> Option<LeftAlone> {
+fn one(world: Inputs<'_>, guest: &GuestRecord) -> Option<UnmanagedGuest> {
     let index = world.declared;
     let mark = guest.mark.as_ref()?;
     let membership = index.membership_by_uid(&mark.uid).and_then(CacheEntry::read);
@@ -80,7 +80,7 @@ fn one(world: Inputs<'_>, guest: &GuestRecord) -> Option<LeftAlone> {
     let kept = guest.grants.values().map(|held| &held.grant);
     let kept = kept.filter(|grant| !declared || index.share(&mark.namespace, &grant.share).is_none());
     let accounts: Vec<String> = kept.map(|grant| grant.account.clone()).collect();
-    (!declared || edited.is_some() || !accounts.is_empty()).then(|| LeftAlone {
+    (!declared || edited.is_some() || !accounts.is_empty()).then(|| UnmanagedGuest {
         namespace: mark.namespace.clone(),
         partner: guest.partner_name.clone(),
         name: mark.name.clone(),

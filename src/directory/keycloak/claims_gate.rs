@@ -81,7 +81,7 @@ impl ClaimsGate {
         self.with(|known| {
             known.gate = gate.map_or(Gate::Missing, |group| Gate::There(group.id.clone()));
             // The listing may be older than the group, so a known group is kept.
-            known.out_group = of(Branch::Untold.name()).map(|group| group.id.clone()).or(known.out_group.take());
+            known.out_group = of(Branch::ClaimsBlocked.name()).map(|group| group.id.clone()).or(known.out_group.take());
         });
     }
 
@@ -180,7 +180,7 @@ impl Inner {
     /// Blocks the claims of a user, whatever the attributes contain. The user joins the second group first.
     pub(super) async fn put_out(&self, user: &str) -> Result<(), Error> {
         let Some(group) = self.told_group().await? else { return Ok(()) };
-        let out = self.tree.id(&self.client, Some(Branch::Untold)).await?;
+        let out = self.tree.id(&self.client, Some(Branch::ClaimsBlocked)).await?;
         self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &out])).await?;
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
         self.audience.with(|known| {
@@ -202,7 +202,7 @@ impl Inner {
     }
 
     async fn no_more_out(&self, user: &str) -> Result<(), Error> {
-        let out = self.tree.id(&self.client, Some(Branch::Untold)).await?;
+        let out = self.tree.id(&self.client, Some(Branch::ClaimsBlocked)).await?;
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &out])).await)?;
         Ok(())
     }

@@ -126,7 +126,7 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
         let given = record.grants.values().map(written).collect::<Result<_, _>>()?;
         attributes.insert(GRANTS.to_owned(), given);
     }
-    let told = told(record, at);
+    let told = claims_of(record, at);
     if !told.is_empty() {
         attributes.insert(ACCOUNTS.to_owned(), told);
     }
@@ -134,7 +134,7 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
 }
 
 /// The claims of a guest: `account:role` for each grant that can be used at this instant.
-pub fn told(record: &GuestRecord, at: Timestamp) -> Vec<String> {
+pub fn claims_of(record: &GuestRecord, at: Timestamp) -> Vec<String> {
     let MfaRecord::Known(mfa) = &record.mfa else {
         // Unknown MFA revokes nothing here: the plan decides for how long.
         return record.grants.values().map(|held| claim(&held.grant)).collect();

@@ -41,7 +41,7 @@ pub enum Branch {
     /// One group for each share, named by its UID.
     Shares,
     /// No groups, but members: the users whose claims are blocked.
-    Untold,
+    ClaimsBlocked,
     /// No groups, but an attribute: the leader's epoch.
     Leader,
 }
@@ -53,12 +53,12 @@ impl Branch {
             Self::Accounts => "accounts",
             Self::Mails => "mails",
             Self::Shares => "shares",
-            Self::Untold => "claims-blocked",
+            Self::ClaimsBlocked => "claims-blocked",
             Self::Leader => "leader",
         }
     }
 
-    const ALL: [Self; 5] = [Self::Accounts, Self::Mails, Self::Shares, Self::Untold, Self::Leader];
+    const ALL: [Self; 5] = [Self::Accounts, Self::Mails, Self::Shares, Self::ClaimsBlocked, Self::Leader];
 }
 
 /// The known identifiers of guestlist's groups.
@@ -304,12 +304,12 @@ pub async fn lead(
 }
 
 /// The number of recently purged records.
-pub async fn destroyed(client: &Client, tree: &GroupStore) -> Result<Purged, ClientError> {
+pub async fn read_purges_of(client: &Client, tree: &GroupStore) -> Result<Purged, ClientError> {
     let root = root(client, tree).await?;
-    Ok(read_destroyed(&root))
+    Ok(parse_purges(&root))
 }
 
-fn read_destroyed(root: &Group) -> Purged {
+fn parse_purges(root: &Group) -> Purged {
     let values = root.attributes.get(DESTROYED).map(Vec::as_slice).unwrap_or_default();
     let read = |text: &String| {
         let (minute, count) = text.split_once('=')?;
@@ -319,7 +319,7 @@ fn read_destroyed(root: &Group) -> Purged {
 }
 
 /// Writes the number of recently purged records.
-pub async fn set_destroyed(client: &Client, tree: &GroupStore, destroyed: &Purged) -> Result<(), ClientError> {
+pub async fn write_purges(client: &Client, tree: &GroupStore, destroyed: &Purged) -> Result<(), ClientError> {
     let mut root = root(client, tree).await?;
     let values = destroyed.iter().map(|(minute, count)| format!("{minute}={count}")).collect();
     root.attributes.insert(DESTROYED.to_owned(), values);

@@ -259,8 +259,8 @@ impl DirectoryReader for Directory {
         self.0.list_shares().boxed()
     }
 
-    fn destroyed(&self) -> BoxFuture<'_, Result<Purged, Error>> {
-        async { Ok(groups::destroyed(&self.0.client, &self.0.tree).await?) }.boxed()
+    fn purged(&self) -> BoxFuture<'_, Result<Purged, Error>> {
+        async { Ok(groups::read_purges_of(&self.0.client, &self.0.tree).await?) }.boxed()
     }
 
     fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>> {

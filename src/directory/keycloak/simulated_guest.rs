@@ -34,7 +34,7 @@ impl Directory {
             users: pages(|page| self.users(page)).await?,
             mails: pages(|page| self.mails(page)).await?,
             shares: pages(|page| self.shares(page)).await?,
-            destroyed: self.destroyed().await?,
+            purged: self.purged().await?,
             sign_in: SignInGate::default(),
         })
     }

@@ -93,7 +93,7 @@ impl ChangeFeed {
             // `since`.
             if cursor == since { BTreeSet::new() } else { BTreeSet::from([Changed::Everything]) }
         } else {
-            told(&snapshot, since, cursor, &answered)?
+            changes_of(&snapshot, since, cursor, &answered)?
         };
         answered.forget(cursor.0);
         self.head = cursor.0;
@@ -112,7 +112,7 @@ fn oldest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.prepare_cached("SELECT min(seq) FROM changes")?.query_row([], |row| row.get(0))
 }
 
-fn told(
+fn changes_of(
     connection: &Connection,
     since: Cursor,
     to: Cursor,
@@ -143,6 +143,6 @@ fn hint(kind: &str, key: String, hints: &mut BTreeSet<Changed>) {
         _ => Changed::Everything,
     });
     if kind == "purged" {
-        hints.insert(Changed::Destroyed);
+        hints.insert(Changed::Purged);
     }
 }

@@ -118,7 +118,7 @@ fn fill(tx: &Connection, all: &Snapshot, owner: &Owner) -> rusqlite::Result<()> 
         let sql = "INSERT INTO shares (uid, partner_name, account) VALUES (?1, ?2, ?3)";
         tx.prepare_cached(sql)?.execute(params![share.uid, share.partner_name, share.account])?;
     }
-    for (minute, records) in &all.destroyed {
+    for (minute, records) in &all.purged {
         let sql = "INSERT INTO purged (minute, records) VALUES (?1, ?2)";
         tx.execute(sql, params![stamp(*minute), records])?;
     }

@@ -227,8 +227,8 @@ impl Store {
         self.page(page, "uid", rows::shares, |share| share.uid.clone())
     }
 
-    fn destroyed(&self) -> Result<Purged, Error> {
-        self.read("read how many records were purged", retention::destroyed)
+    fn purged(&self) -> Result<Purged, Error> {
+        self.read("read how many records were purged", retention::purged)
     }
 
     fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Error> {

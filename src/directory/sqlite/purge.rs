@@ -9,13 +9,13 @@ use jiff::Timestamp;
 
 impl Write<'_> {
     /// Purges only the deactivation that was planned on: a guest who was admitted again since is not purged.
-    pub(super) fn destroy(&self, record: &GuestRecord, since: Timestamp, at_most: u32) -> Result<WriteOutcome, Error> {
+    pub(super) fn purge(&self, record: &GuestRecord, since: Timestamp, at_most: u32) -> Result<WriteOutcome, Error> {
         self.made(record)?;
         self.not_disabled_by_other(record)?;
         if record.deactivated_at != Some(since) {
             return Err(self.stale());
         }
-        self.count_destroyed(at_most)?;
+        self.count_purged(at_most)?;
         let address = record.address.as_str();
         // A person who has become a workspace user keeps the enrolled methods.
         let sql = "DELETE FROM mfa WHERE address = ?1 AND NOT EXISTS (SELECT 1 FROM users WHERE email = ?1)";
@@ -24,7 +24,7 @@ impl Write<'_> {
         self.done("purged", address)
     }
 
-    pub(super) fn destroy_partner(&self, id: &str, since: Timestamp) -> Result<WriteOutcome, Error> {
+    pub(super) fn purge_partner(&self, id: &str, since: Timestamp) -> Result<WriteOutcome, Error> {
         let known = rows::partners(self.tx, "WHERE id = ?1", &[&id]).map_err(|error| self.failed(&error))?;
         let Some(known) = known.first() else { return Ok(WriteOutcome::Nothing) };
         let sql = "SELECT count(*) FROM guests WHERE partner = ?1";
@@ -38,7 +38,7 @@ impl Write<'_> {
 
     /// Removes the record; the user stays as a workspace user. The address of a user that guestlist created becomes
     /// unverified, because no other party has confirmed it.
-    pub(super) fn give_back(&self, record: &GuestRecord) -> Result<usize, Error> {
+    pub(super) fn unmanage(&self, record: &GuestRecord) -> Result<usize, Error> {
         self.live(record)?;
         let made = record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created);
         if made {

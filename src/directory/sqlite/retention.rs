@@ -4,12 +4,12 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::{DESTROYED_KEPT, Error, Grant, GuestRecord, MAILS_KEPT, Purged, SentMail};
+use super::super::{Error, Grant, GuestRecord, MAILS_KEPT, PURGES_KEPT, Purged, SentMail};
 use super::rows::{self, stamp};
 use super::write::{Write, WriteOutcome};
 
 /// The number of recently purged records. Entries older than one hour may be among them.
-pub fn destroyed(connection: &Connection) -> rusqlite::Result<Purged> {
+pub fn purged(connection: &Connection) -> rusqlite::Result<Purged> {
     let mut statement = connection.prepare_cached("SELECT minute, records FROM purged")?;
     statement.query_map([], |row| Ok((rows::time(row, 0)?, row.get(1)?)))?.collect()
 }
@@ -55,12 +55,12 @@ impl Write<'_> {
     }
 
     /// Counts a purged record. Fails once the hourly limit is reached.
-    pub(super) fn count_destroyed(&self, at_most: u32) -> Result<(), Error> {
-        let known = destroyed(self.tx).map_err(|error| self.failed(&error))?;
-        if super::super::destroyed_lately(&known, self.at) >= at_most {
+    pub(super) fn count_purged(&self, at_most: u32) -> Result<(), Error> {
+        let known = purged(self.tx).map_err(|error| self.failed(&error))?;
+        if super::super::purged_lately(&known, self.at) >= at_most {
             return Err(self.stale());
         }
-        self.sql("DELETE FROM purged WHERE minute <= ?1", [stamp(before(self.at, DESTROYED_KEPT))])?;
+        self.sql("DELETE FROM purged WHERE minute <= ?1", [stamp(before(self.at, PURGES_KEPT))])?;
         let sql = "INSERT INTO purged (minute, records) VALUES (?1, 1) \
                    ON CONFLICT (minute) DO UPDATE SET records = records + 1";
         self.sql(sql, [stamp(super::super::minute_of(self.at))])?;

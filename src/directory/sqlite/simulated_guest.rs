@@ -46,7 +46,7 @@ impl Store {
                 users: rows::users(&tx, "ORDER BY email", &[])?,
                 mails: rows::mails(&tx, "ORDER BY address", &[])?,
                 shares: rows::shares(&tx, "ORDER BY uid", &[])?,
-                destroyed: retention::destroyed(&tx)?,
+                purged: retention::purged(&tx)?,
                 sign_in: SignInGate::default(),
             })
         };

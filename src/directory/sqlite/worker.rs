@@ -195,8 +195,8 @@ macro_rules! observe {
             fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Error>> {
                 self.run(move |store| store.shares(page))
             }
-            fn destroyed(&self) -> BoxFuture<'_, Result<Purged, Error>> {
-                self.run(|store| store.destroyed())
+            fn purged(&self) -> BoxFuture<'_, Result<Purged, Error>> {
+                self.run(|store| store.purged())
             }
             fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>> {
                 let id = id.clone();

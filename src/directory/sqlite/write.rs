@@ -61,7 +61,7 @@ fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Ap
         effect.partner_gone = effect.partner.is_none().then(|| partner.clone());
     }
     if let Operation::Purge { .. } = operation {
-        effect.destroyed = Some(retention::destroyed(connection)?);
+        effect.destroyed = Some(retention::purged(connection)?);
     }
     if let Operation::ForgetShare { share_uid } = operation {
         effect.share_gone = Some(share_uid.clone());
@@ -116,7 +116,7 @@ impl Write<'_> {
                 self.ensure_partner(&partner.0, mark, display_name, &admins.join(" "), *suspended)
             }
             Operation::DeactivatePartner { partner } => self.deactivate_partner(&partner.0),
-            Operation::PurgePartner { partner, since } => self.destroy_partner(&partner.0, *since),
+            Operation::PurgePartner { partner, since } => self.purge_partner(&partner.0, *since),
             Operation::ForgetShare { share_uid } => self.forget_share(share_uid),
             Operation::InviteGuest { .. } => self.admit(operation, basis),
             Operation::Revoke { guest, .. }
@@ -150,7 +150,7 @@ impl Write<'_> {
             return Err(self.stale());
         }
         if let Operation::Purge { since, at_most, .. } = operation {
-            return self.destroy(&record, *since, *at_most);
+            return self.purge(&record, *since, *at_most);
         }
         let rows = self.change(&record, operation)?;
         if rows == 0 {
@@ -206,7 +206,7 @@ impl Write<'_> {
             Operation::ResetMfa { enrolled_before, .. } => self.reset_mfa(record, *enrolled_before),
             Operation::Deactivate { .. } => self.deactivate(record),
             Operation::RemoveAdopted { .. } => self.release(record),
-            Operation::Unmanage { .. } => self.give_back(record),
+            Operation::Unmanage { .. } => self.unmanage(record),
             Operation::UpdateGuest { mark, partner, partner_name, display_name, allowed, .. } => {
                 self.live(record)?;
                 self.describe(record, mark, &partner.0, partner_name, display_name, allowed)

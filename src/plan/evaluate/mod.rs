@@ -67,7 +67,7 @@ pub struct Evaluation {
 }
 
 /// Evaluates one object. `None`: it is not declared, or is unreadable.
-pub fn judge(world: Inputs<'_>, key: &ObjectRef) -> Option<Evaluation> {
+pub fn evaluate(world: Inputs<'_>, key: &ObjectRef) -> Option<Evaluation> {
     match key.kind {
         Kind::Partner => {
             let view = EvaluatedPartner::of(world, &key.namespace, &key.name);

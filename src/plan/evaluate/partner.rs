@@ -102,7 +102,7 @@ impl<'a> EvaluatedPartner<'a> {
         view.suspended = terms.suspended;
         view.expires_at = terms.expires_at;
         view.expired = terms.expires_at.is_some_and(|end| end <= world.now);
-        view.judge_admins(world, entry);
+        view.evaluate_admins(world, entry);
         view.violations.extend(entry.reading.violations.iter().cloned());
         view.violations.sort();
         view.blocked = view.what_blocks();
@@ -151,7 +151,7 @@ impl<'a> EvaluatedPartner<'a> {
         self.host_admins.binary_search(email).is_ok()
     }
 
-    fn judge_admins(&mut self, world: Inputs<'a>, entry: &'a Partner) {
+    fn evaluate_admins(&mut self, world: Inputs<'a>, entry: &'a Partner) {
         for admin in &entry.reading.terms.host_admins {
             let path = format!("spec.hostAdmins[{}]", admin.index);
             if world.scope.policy && !world.workspace.speaks_for(self.namespace, &admin.email) {

@@ -252,7 +252,7 @@ pub fn entry_violations(
         // The Guest Admins of an undeclared partner are unknown.
         let judged = !sleeps
             && partner.presence != Presence::Absent
-            && !hangs_on_what_does_not_read(world, partner, entry, &item.propagated_by);
+            && !depends_on_unreadable(world, partner, entry, &item.propagated_by);
         if judged && let Propagation::Invalid { broken_rule } = share.propagation(world, partner, &item.propagated_by) {
             let candidates = candidates.get_or_insert_with(|| propagators(world, partner, share));
             found.push(messages::propagation_needs_manager(item.index, &item.propagated_by, broken_rule, candidates));
@@ -276,7 +276,7 @@ pub fn entry_violations(
 
 /// Whether only an invalid role, of the membership or the share, keeps a guest from being Manager. That violation is
 /// reported once, and allows no grants.
-fn hangs_on_what_does_not_read(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, name: &str) -> bool {
+fn depends_on_unreadable(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, name: &str) -> bool {
     let terms = &entry.reading.terms;
     if member(world, partner, name).is_some_and(|guest| !super::role_reads(guest)) {
         return true;

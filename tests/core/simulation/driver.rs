@@ -162,7 +162,9 @@ pub fn key(kind: Kind, name: &str) -> ObjectRef {
 
 fn engine(planner: Planner, sweeper: GarbageCollector, policy: &str) -> Engine {
     let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
-    Engine::new(owner, WorkspacePolicy::parse(policy).unwrap(), WORKERS).with_planner(planner).with_sweeper(sweeper)
+    Engine::new(owner, WorkspacePolicy::parse(policy).unwrap(), WORKERS)
+        .with_planner(planner)
+        .with_garbage_collector(sweeper)
 }
 
 impl Sim {
@@ -367,7 +369,7 @@ impl Sim {
         for (key, task) in self.engine.tasks(self.now) {
             let seen = self.newest(&key, &task);
             let about = TaskSubject::of(&self.engine.index, &key);
-            self.looks += usize::from(matches!(task, Task::Look(_)) && !self.engine.health.directory);
+            self.looks += usize::from(matches!(task, Task::Read(_)) && !self.engine.health.directory);
             if let Task::Execute { steps, notices, .. } = &task {
                 self.gives_nothing_to_unknown_mfa(steps);
                 let corrects = self.watch.as_ref().is_some_and(|watch| watch.login_was_switched);
@@ -527,7 +529,7 @@ impl Sim {
             Changed::Guest(email) => Now::Guest(email.clone(), self.guest(email).map(Box::new)),
             Changed::Account(name) => Now::Account(name.clone(), block_on(self.directory.account(name)).unwrap()),
             Changed::User(email) => Now::User(email.clone(), block_on(self.directory.user(email)).unwrap()),
-            Changed::Partner(_) | Changed::Destroyed | Changed::Everything => panic!("nobody plays that"),
+            Changed::Partner(_) | Changed::Purged | Changed::Everything => panic!("nobody plays that"),
         });
         let now = now.collect();
         self.engine.handle(Input::Observed(now), self.now);

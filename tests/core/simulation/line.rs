@@ -182,7 +182,7 @@ impl DirectoryReader for Line {
         users(page: Option<PageToken>) -> Page<UserRecord>;
         mails(page: Option<PageToken>) -> Page<MailRecord>;
         shares(page: Option<PageToken>) -> Page<ShareRecord>;
-        destroyed() -> Purged;
+        purged() -> Purged;
         account(name: &'a str) -> Option<AccountRecord>;
     }
 

@@ -216,7 +216,7 @@ async fn read(directory: &Directory) {
     drop(directory.accounts(None).await);
     drop(directory.mails(None).await);
     drop(directory.shares(None).await);
-    drop(directory.destroyed().await);
+    drop(directory.purged().await);
     drop(directory.partner(&PartnerId("p1".to_owned())).await);
     for address in ["bob@acme.example", "eve@host.example"].map(|text| Email::parse(text).unwrap()) {
         drop(directory.guest(&address).await);

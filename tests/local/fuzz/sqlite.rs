@@ -76,7 +76,7 @@ async fn read(directory: &Inline) {
     drop(directory.users(None).await);
     drop(directory.mails(None).await);
     drop(directory.shares(None).await);
-    drop(directory.destroyed().await);
+    drop(directory.purged().await);
     drop(directory.partner(&PartnerId("p1".to_owned())).await);
     drop(directory.account("ads").await);
     for address in ["bob@acme.example", "alice@host.example"].map(|text| Email::parse(text).unwrap()) {

@@ -1,7 +1,7 @@
 //! The last step of a removal, unmanaged guests, and a directory that changes its owner.
 
 use guestlist::directory::Import;
-use guestlist::directory::{Changed, Error, MfaRecord, Operation, Origin, Owner, Purged, destroyed_lately};
+use guestlist::directory::{Changed, Error, MfaRecord, Operation, Origin, Owner, Purged, purged_lately};
 use guestlist::domain::ShareRole;
 
 use super::*;
@@ -11,7 +11,7 @@ fn destroy(who: &str, since: i64, at_most: u32) -> Operation {
 }
 
 fn count(destroyed: &Purged, seconds: i64) -> u32 {
-    destroyed_lately(destroyed, at(seconds))
+    purged_lately(destroyed, at(seconds))
 }
 
 pub async fn only_the_deactivation_that_was_planned_on_is_purged(subject: Subject) {
@@ -38,17 +38,17 @@ pub async fn no_more_are_purged_in_an_hour_than_the_operation_allows(subject: Su
         subject.done(&Operation::Deactivate { guest: guest(name) }, 20).await;
     }
     let effect = subject.done(&destroy("bob", 20, 1), 100).await;
-    assert_eq!(effect.destroyed, Some(subject.directory.destroyed().await.unwrap()));
+    assert_eq!(effect.destroyed, Some(subject.directory.purged().await.unwrap()));
     // Repeating the operation changes nothing and counts once.
     subject.done(&destroy("bob", 20, 1), 110).await;
-    let destroyed = subject.directory.destroyed().await.unwrap();
+    let destroyed = subject.directory.purged().await.unwrap();
     assert_eq!((count(&destroyed, 110), count(&destroyed, 100 + 3_599)), (1, 1));
     subject.stale(&destroy("carol", 20, 1), 120).await;
     subject.stale(&destroy("carol", 20, 1), 100 + 3_599).await;
     subject.done(&destroy("carol", 20, 2), 130).await;
     // The count covers the whole minute.
     subject.done(&destroy("dave", 20, 1), 130 + 3_660).await;
-    let destroyed = subject.directory.destroyed().await.unwrap();
+    let destroyed = subject.directory.purged().await.unwrap();
     assert_eq!((count(&destroyed, 130 + 3_660), destroyed.len()), (1, 1), "what is older than an hour is forgotten");
 }
 
@@ -67,7 +67,7 @@ pub async fn purge_is_known_to_its_author_and_reported_to_others(subject: Subjec
     subject.player.import(&Import { users: vec![user(&email("zoe@host.example"))], accounts: vec![] }).unwrap();
     subject.directory.changes(subject.cursor().await).await.unwrap();
     let told = subject.directory.changes(cursor).await.unwrap().changed;
-    assert!(told.contains(&Changed::Destroyed) && told.contains(&Changed::Guest(bob())), "{told:?}");
+    assert!(told.contains(&Changed::Purged) && told.contains(&Changed::Guest(bob())), "{told:?}");
 }
 
 pub async fn workspace_user_keeps_mfa_when_guest_record_is_purged(subject: Subject) {

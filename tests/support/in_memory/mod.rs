@@ -160,7 +160,7 @@ impl World {
             mirror.set_mail(&mail);
         }
         mirror.set_shares(all.shares);
-        mirror.set_destroyed(&all.destroyed);
+        mirror.set_purged(&all.purged);
         for guest in all.guests {
             mirror.set_guest(&guest.address.clone(), Some(guest));
         }

@@ -48,7 +48,7 @@ impl GuestUpdate<'_> {
     /// passed.
     pub fn takes(&self) -> bool {
         let before = self.user.attributes.get(grants::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
-        let after = grants::told(self.after, self.at);
+        let after = grants::claims_of(self.after, self.at);
         before.iter().any(|claim| !grants::covers(&after, claim))
             || (self.before.login.is_enabled() && !self.after.login.is_enabled())
     }
@@ -84,7 +84,7 @@ impl Inner {
             // A guest without a record has no access to revoke, unless the realm only hides the record.
             profile::check(&self.client).await?;
             if let Operation::Purge { .. } = operation {
-                let destroyed = Some(groups::destroyed(&self.client, &self.tree).await?);
+                let destroyed = Some(groups::read_purges_of(&self.client, &self.tree).await?);
                 return Ok(Applied { destroyed, ..self.gone(id) });
             }
             return match operation.access_change() {
@@ -99,7 +99,7 @@ impl Inner {
             self.no_other_bears(user).await?;
         }
         if let Operation::Purge { since, at_most, .. } = operation {
-            return self.destroy(user, &record, *since, *at_most, at).await;
+            return self.purge(user, &record, *since, *at_most, at).await;
         }
         let accounts = self.accounts_that_stand(operation).await?;
         let partner_is_there = match operation {
@@ -308,7 +308,7 @@ impl Inner {
 
     /// Purges only the deactivation that was planned on, within the hourly limit, after storing the facts that
     /// outlive the record.
-    async fn destroy(
+    async fn purge(
         &self,
         user: &User,
         record: &GuestRecord,
@@ -324,14 +324,14 @@ impl Inner {
             return Err(stale(&record.address));
         }
         let _one_at_a_time = self.locks.hold("purged").await;
-        let mut destroyed = groups::destroyed(&self.client, &self.tree).await?;
-        if super::super::super::destroyed_lately(&destroyed, at) >= at_most {
+        let mut destroyed = groups::read_purges_of(&self.client, &self.tree).await?;
+        if super::super::super::purged_lately(&destroyed, at) >= at_most {
             return Err(stale(&record.address));
         }
-        let kept = at.checked_sub(super::super::super::DESTROYED_KEPT).unwrap_or(Timestamp::MIN);
+        let kept = at.checked_sub(super::super::super::PURGES_KEPT).unwrap_or(Timestamp::MIN);
         destroyed.retain(|minute, _| *minute > kept);
         *destroyed.entry(super::super::super::minute_of(at)).or_default() += 1;
-        groups::set_destroyed(&self.client, &self.tree, &destroyed).await?;
+        groups::write_purges(&self.client, &self.tree, &destroyed).await?;
         self.remember_mail(record, at).await?;
         optional(self.client.call(Call::delete(DELETE_USER, &["users", &user.id])).await)?;
         Ok(Applied { destroyed: Some(destroyed), ..self.gone(&record.id) })

@@ -85,7 +85,7 @@ impl Inner {
                 self.ensure_partner(record).await
             }
             Operation::DeactivatePartner { partner } => self.deactivate_partner(partner, turn.at).await,
-            Operation::PurgePartner { partner, since } => self.destroy_partner(partner, *since).await,
+            Operation::PurgePartner { partner, since } => self.purge_partner(partner, *since).await,
             Operation::ForgetShare { share_uid } => self.forget_share(share_uid).await,
             Operation::InviteGuest { .. } => self.admit(operation, turn).await,
             Operation::Revoke { guest, .. }

@@ -188,7 +188,7 @@ impl Inner {
         Ok(effect)
     }
 
-    pub(super) async fn destroy_partner(&self, id: &PartnerId, since: Timestamp) -> Result<Applied, Error> {
+    pub(super) async fn purge_partner(&self, id: &PartnerId, since: Timestamp) -> Result<Applied, Error> {
         let Some((record, organization)) = self.read_partner(id).await? else { return Ok(partner_gone(id)) };
         if record.deactivated_at != Some(since) || !self.guests_of(id).await?.is_empty() {
             return Err(stale(&record.mark.name));

@@ -41,7 +41,7 @@ impl<'a> Admin<'a> {
     }
 
     /// Checks whether the realm exists.
-    pub async fn look_for(&mut self, realm: &str) -> Result<(), Error> {
+    pub async fn find_realm(&mut self, realm: &str) -> Result<(), Error> {
         let call = Call::get(endpoint("GET realms"), &["realms"]).above().with("briefRepresentation", true);
         let realms: Vec<Value> = self.ask(call).await?.read()?;
         self.absent = !realms.iter().any(|known| known["realm"] == realm);

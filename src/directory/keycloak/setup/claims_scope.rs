@@ -29,7 +29,7 @@ pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Error> {
     let mut known = members(admin, id).await?;
     let root_id = text(&root, "id");
     for below in pages(admin, "GET groups/{id}/children", &["groups", root_id, "children"], root_id).await? {
-        if below["name"] == Branch::Untold.name() {
+        if below["name"] == Branch::ClaimsBlocked.name() {
             known.extend(members(admin, text(&below, "id")).await?);
         }
     }

@@ -57,7 +57,7 @@ pub async fn bootstrap(
     }
     let mut admin = Admin::new(Client::new(settings)?, wanted.dry_run, tell);
     realm::server(&admin).await?;
-    admin.look_for(&realm).await?;
+    admin.find_realm(&realm).await?;
     let applications = scope::applications(&admin, &wanted.applications).await?;
     service::is_ours(&admin, &wanted.client_id).await?;
     scope::is_ours(&admin).await?;
@@ -68,7 +68,7 @@ pub async fn bootstrap(
     admin.attempted("the realm's settings", done);
     let done = realm::profile(&mut admin).await;
     admin.attempted("the user profile", done);
-    let done = preflight::told(&mut admin).await;
+    let done = preflight::claims_enabled(&mut admin).await;
     admin.attempted("what to know of the realm", done);
     let done = realm::actions(&mut admin).await;
     admin.attempted("the required actions", done);

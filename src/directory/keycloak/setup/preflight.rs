@@ -14,7 +14,7 @@ const STORAGE: &str = "org.keycloak.storage.UserStorageProvider";
 const WRITTEN: [&str; 4] = ["username", "email", "firstName", "lastName"];
 
 /// Reports each problem.
-pub async fn told(admin: &mut Admin<'_>) -> Result<(), Error> {
+pub async fn claims_enabled(admin: &mut Admin<'_>) -> Result<(), Error> {
     let realm = admin.get("GET realm", &[]).await?;
     for said in of_the_realm(&realm) {
         admin.by_hand(said);

@@ -52,7 +52,7 @@ pub fn kept(before: &Snapshot, after: &Snapshot, operation: &Operation, at: Time
         expected.shares.retain(|share| share.uid != *share_uid);
     }
     if let Operation::Purge { .. } | Operation::PurgePartner { .. } = operation {
-        expected.destroyed.clone_from(&after.destroyed);
+        expected.purged.clone_from(&after.purged);
     }
     let (expected, after) = (sorted(expected), sorted(after.clone()));
     if expected == after {

@@ -315,7 +315,7 @@ pub fn shorter(ours: InvitationRecord, theirs: InvitationRecord) -> InvitationRe
 /// attributes are removed. Applications see only the grants that can be used at this instant.
 pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -> serde_json::Result<()> {
     let before = first(attributes, RECORD).and_then(|text| serde_json::from_str::<Stored>(text).ok());
-    let told = grants::told(record, at);
+    let told = grants::claims_of(record, at);
     let mut revoked: BTreeSet<String> = revoked(attributes).into_iter().collect();
     let claims = attributes.get(ACCOUNTS).into_iter().flatten();
     revoked.extend(claims.filter(|claim| !grants::covers(&told, claim)).cloned());
