@@ -125,7 +125,7 @@ impl Engine {
     /// Records that the directory accepted an operation.
     pub(super) fn takes_again(&mut self) {
         if self.health.not_taken.take().is_some() {
-            tracing::info!("the directory takes operations again");
+            tracing::info!("the directory accepts writes again");
         }
     }
 

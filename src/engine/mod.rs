@@ -346,7 +346,7 @@ impl Engine {
         if round.number > MOST_ROUNDS {
             self.rounds.remove(key);
             let delay = self.queue.back_off(key, now);
-            tracing::warn!(%key, delay_ms = delay.as_millis(), "does not come to rest; later");
+            tracing::warn!(%key, delay_ms = delay.as_millis(), "did not converge; backing off");
             return None;
         }
         if self.revokes_early(now)

@@ -209,9 +209,7 @@ pub(super) fn unanswered(endpoint: Endpoint, unanswered: Unanswered, deadline: D
     };
     // The authority is unknown, or another one with the same name: it was created again.
     let hint = if why.contains("UnknownIssuer") || why.contains("BadSignature") {
-        format!(
-            ": nobody whom we trust stands behind the server's certificate; name a file with its authority in {CA_FILE}"
-        )
+        format!(": no trusted authority signed the server's certificate; set {CA_FILE} to a file with the authority")
     } else if why.contains("corrupt message") {
         ": does the server speak http where the address says https?".to_owned()
     } else {

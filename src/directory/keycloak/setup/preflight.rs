@@ -20,7 +20,9 @@ pub async fn claims_enabled(admin: &mut Admin<'_>) -> Result<(), Error> {
         admin.by_hand(said);
     }
     if realm["verifyEmail"] == true {
-        admin.note("the realm verifies addresses: a guest gets a mail of Keycloak's for that besides his invitation");
+        admin.note(
+            "the realm verifies addresses: Keycloak sends each guest a second mail for that, besides the invitation",
+        );
     }
     let declared = admin.get("GET users/profile", &["users", "profile"]).await?;
     for why in profile::closed(&declared) {
