@@ -479,10 +479,10 @@ impl Engine {
                 self.not_taken(key, &operation, Retained::Object, problem, now);
             }
             Some(Failure::Refused(operation, problem)) => {
-                self.not_taken(key, &operation, Retained::Refused, problem, now)
+                self.not_taken(key, &operation, Retained::Refused, problem, now);
             }
             Some(Failure::MailNotSent(operation, problem)) => {
-                self.not_taken(key, &operation, Retained::Mail, problem, now)
+                self.not_taken(key, &operation, Retained::Mail, problem, now);
             }
             Some(Failure::Panicked(message)) => {
                 self.unsure.insert(key.clone());

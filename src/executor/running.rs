@@ -38,7 +38,7 @@ impl Running {
     }
 
     /// The number of running tasks.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.tasks.len()
     }
 }

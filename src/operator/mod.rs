@@ -190,7 +190,7 @@ async fn drive(
             () = tokio::time::sleep(sleep) => {}
         }
     }
-    tracing::info!("stopping: {} tasks are finished first", running.len());
+    tracing::info!("stopping: {} tasks are finished first", running.count());
     let finished = async { while running.next().await.is_some() {} };
     if tokio::time::timeout(GRACE, finished).await.is_err() {
         tracing::warn!("some tasks did not finish in 10s; the next start goes on where they were");

@@ -154,7 +154,7 @@ pub fn end(record: &GuestRecord) -> Vec<Step> {
     match record.mark.as_ref().map(|mark| mark.origin) {
         Some(Origin::Created) => push(Operation::Deactivate { guest }, "the membership is being deleted"),
         Some(Origin::Adopted) => {
-            push(Operation::RemoveAdopted { guest }, "the membership is being deleted, and the user was adopted")
+            push(Operation::RemoveAdopted { guest }, "the membership is being deleted, and the user was adopted");
         }
         None => {}
     }
