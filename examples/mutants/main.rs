@@ -1,5 +1,5 @@
 //! Mutation testing of the pure code: `make mutants` runs cargo-mutants on a seeded sample of all mutants, or on all of them,
-//! and prints which of them no test catches. `.cargo/mutants.toml` says which code is mutated.
+//! and prints those that no test catches. `.cargo/mutants.toml` selects the mutated code.
 //!
 //! The mutants are built and tested in a copy of the tree below `target/mutants`. Results are recorded there after each batch,
 //! and a run continues from them as long as the tree does not change.

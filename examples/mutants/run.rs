@@ -106,7 +106,7 @@ pub fn list(tree: &Path) -> Result<Vec<String>, String> {
 fn pattern(name: &str) -> String {
     let mut pattern = String::from("^");
     for character in name.chars() {
-        // A backslash before another sign has a meaning of its own, such as `\\<`: the start of a word.
+        // A backslash before another sign has its own meaning, such as `\\<`: the start of a word.
         if r"\.+*?()|[]{}^$".contains(character) {
             pattern.push('\\');
         }

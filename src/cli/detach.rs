@@ -177,7 +177,7 @@ async fn compared(
     Ok((given, index, mirror))
 }
 
-/// The memberships whose status says that their guest was invited, without a record in the directory: their keys and names.
+/// The keys and names of memberships without a record in the directory whose status reports an invitation.
 async fn unknown(
     input: &Manifests,
     directory: &dyn DirectoryWriter,

@@ -1,4 +1,4 @@
-//! The pure core, with searches and simulations, and what `guestlist check` prints: no server, and nothing that waits.
+//! The pure core, with searches and simulations, and the output of `guestlist check`: without a server or waits.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
 
 #[macro_use]

@@ -56,7 +56,7 @@ fn foreign_client_or_scope_named_guestlist_is_unchanged() {
         state["clients"].as_array().unwrap().iter().find(|client| client["clientId"] == id).unwrap().clone()
     };
     assert_eq!(client(&stage.state(), "guestlist"), client(&before, "guestlist"));
-    // Setup uses a client that somebody created for it, for example with Terraform.
+    // Setup uses a client that an administrator created for it, for example with Terraform.
     stage.admin("DELETE", &roles, Some(stage.role("manage-clients")));
     assert!(bootstrap(robot).ok);
 }

@@ -83,7 +83,7 @@ impl Stage {
         self.plane.apply(manifests);
     }
 
-    /// Applies the world and brings both guests to Active.
+    /// Applies [`WORLD`] and brings both guests to Active.
     #[track_caller]
     pub fn settle(&self) {
         self.apply(WORLD);

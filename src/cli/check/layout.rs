@@ -1,4 +1,4 @@
-//! Directories whose files are not what a cluster receives: kustomize or Helm renders them first.
+//! Directories whose files kustomize or Helm renders before a cluster receives them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `guestlist directory …`: prepares a realm, and does what happens in a workspace without guestlist.
+//! `guestlist directory …`: prepares a realm, shows and imports a directory, and simulates the acts of guests.
 
 mod import;
 mod setup;

@@ -80,7 +80,7 @@ fn of_guest(who: usize, old: &Guest, new: &Guest) -> Vec<Edit> {
     if old.login != new.login {
         edits.push(Edit::SetLogin(address(), new.login));
     }
-    // An administrator of Keycloak can also change the role alone. The embedded directory revokes what only Guest Admins hold.
+    // An administrator of Keycloak can also change the role alone. The embedded directory then revokes the grants of Guest Admins.
     if old.admin != new.admin {
         let guest = guest();
         let operation = if new.admin { Operation::Promote { guest } } else { Operation::Demote { guest } };

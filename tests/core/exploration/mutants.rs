@@ -103,7 +103,7 @@ fn without_demoting(mut plan: Plan) -> Plan {
     plan
 }
 
-/// Revokes again what an administrator just revoked.
+/// Revokes a grant again that an administrator just revoked.
 fn withholds_in_every_pass(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     let record = world.observed.guests().find(|guest| guest.mark.as_ref().is_some_and(|mark| *mark.name == *key.name));

@@ -167,7 +167,7 @@ impl<'a> Operator<'a> {
                 if fresh {
                     return Err(format!("{label} is planned on the present facts, and the directory refuses it"));
                 }
-                // The record has changed since: it is read again and planned anew.
+                // The record has changed since: it is read and planned again.
                 moves.push((format!("{label} is refused"), State { seen: None, ..before }));
                 return Ok(());
             }

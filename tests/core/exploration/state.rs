@@ -306,7 +306,7 @@ impl fmt::Display for State {
     }
 }
 
-/// The words whose flags are set.
+/// The names of the flags that are set.
 fn words(flags: &[(bool, &'static str)]) -> String {
     flags.iter().filter(|(set, _)| *set).map(|(_, word)| *word).collect::<Vec<_>>().join(", ")
 }

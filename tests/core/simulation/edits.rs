@@ -133,7 +133,7 @@ fn note(sim: &mut Sim, policy: Option<&Value>) {
     }
 }
 
-/// The operator may correct what an administrator changed.
+/// The operator may correct an administrator's change.
 fn is_corrected(sim: &mut Sim) {
     if let Some(watch) = &mut sim.watch {
         watch.login_was_switched = true;

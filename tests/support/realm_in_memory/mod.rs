@@ -40,7 +40,7 @@ impl Asked {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Said {
     pub status: u16,
-    /// The identifier of what was created.
+    /// The identifier of the created object.
     pub created: Option<String>,
     pub body: Value,
 }

@@ -304,7 +304,7 @@ fn whole_document(text: &mut String, random: &mut Random) {
 }
 
 fn deep(text: &mut String, random: &mut Random) {
-    // Depths between these exceed what serde_json compares.
+    // serde_json cannot compare depths between these.
     let depth = [random.below(100), 260 + random.below(200)][random.below(2)];
     let nested = match random.below(3) {
         0 => format!("x: {}{}\n", "[".repeat(depth), "]".repeat(depth)),

@@ -1,4 +1,4 @@
-//! The checks of a world in which the operator has nothing left to do.
+//! The checks of an environment after convergence.
 
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{GuestRecord, Login, MfaRecord};
@@ -11,7 +11,7 @@ use super::super::walk;
 use super::{unknown_mfa, view};
 use crate::support::worlds::reference::{self, View, is_deleted, is_unreadable};
 
-/// Asserts the state of such a world.
+/// Asserts the state of an environment after convergence.
 pub fn is_right_at_rest(sim: &Sim) {
     let (all, unknown) = (sim.everything(), unknown_mfa(sim));
     let view = view(sim, &all, &unknown);
