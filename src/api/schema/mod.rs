@@ -1,6 +1,6 @@
 //! The custom resource definitions: generated from the types of [`crate::api`], then tidied.
 //!
-//! The schemas of fields are in [`field`], the CEL rules in [`validation`] and their patterns in [`pattern`]. This file
+//! The schemas of fields are in `field`, the CEL rules in `validation` and their patterns in `pattern`. This file
 //! adds the single rule at the root and removes unwanted parts of the generated schema, which no attribute can do.
 
 pub(super) mod field;
