@@ -69,7 +69,7 @@ parts crds.yaml | kubectl apply --server-side -f -
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
 parts rbac.yaml deletion-policy.yaml | kubectl apply --server-side -f -
 
-say "The workspace: its people and accounts, and the policy that says who may be spoken for"
+say "The workspace: its people and accounts, and the policy with the Host Admins of each namespace"
 run guestlist directory import examples/acme/directory.yaml
 run cat examples/acme/workspace.yaml
 

@@ -183,7 +183,7 @@ async fn is(house: &House, object: &str, path: &str, value: &str) {
 /// Waits until a guest's session is over. Returns the error that the application receives.
 async fn is_over(guest: &Person<'_>, tokens: &Tokens) -> String {
     until(&format!("the session of {} is over", guest.address), async || match guest.stays(tokens).await {
-        Ok(_) => Err("he has a newer token".to_owned()),
+        Ok(_) => Err("the guest has a newer token".to_owned()),
         Err(refused) => Ok(refused),
     })
     .await

@@ -78,7 +78,7 @@ pub struct AccountShareSpec {
     /// The Host Admin who owns the account and shares it.
     #[schemars(schema_with = "field::address")]
     pub shared_by: String,
-    /// What every Guest Admin of the partner gets: `Manager` or `Collaborator` (default).
+    /// The role of every Guest Admin of the partner: `Manager` or `Collaborator` (default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::share_role")]
     pub guest_admin_role: Option<String>,
@@ -156,7 +156,7 @@ pub struct ExcludeEntry {
     pub email: Option<String>,
 }
 
-/// What the operator observed of a share.
+/// The observed state of a share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountShareStatus {
@@ -172,11 +172,11 @@ pub struct AccountShareStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::observed_word")]
     pub expires_at: Option<String>,
-    /// Who shares the account.
+    /// The Owner who shares the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::observed_text")]
     pub shared_by: Option<String>,
-    /// What Guest Admins get.
+    /// The role of Guest Admins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::observed_word")]
     pub role: Option<String>,

@@ -13,7 +13,7 @@ pub struct PartnerRef {
     pub name: String,
 }
 
-/// What is asked of a guest's multi-factor authentication. It can be narrowed, never waived.
+/// The multi-factor authentication that a guest needs. It can be narrowed, never waived.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mfa {
     /// Whether MFA is required. Only `true` is accepted; it is the default.

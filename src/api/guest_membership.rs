@@ -79,7 +79,7 @@ pub struct GuestMembershipSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::guest_role")]
     pub role: Option<String>,
-    /// Who invites: a Host Admin of the partner or, for a Guest User, a Guest Admin of it.
+    /// The inviter: a Host Admin of the partner or, for a Guest User, a Guest Admin of it.
     #[schemars(schema_with = "field::address")]
     pub invited_by: String,
     /// Narrows what the partner allows.
@@ -95,7 +95,7 @@ pub struct GuestMembershipSpec {
     pub expires_at: Option<String>,
 }
 
-/// What the operator observed of a guest.
+/// The observed state of a guest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GuestMembershipStatus {
@@ -143,7 +143,7 @@ pub struct GuestMembershipStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::observed_word")]
     pub joined_at: Option<String>,
-    /// What the directory says of the guest's MFA.
+    /// The guest's MFA in the directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa: Option<MfaStatus>,
     /// The first 100 accounts shared with this guest.
@@ -170,7 +170,7 @@ pub struct InvitationStatus {
     pub expires_at: Option<String>,
 }
 
-/// What the directory says of the guest's MFA.
+/// The guest's MFA in the directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaStatus {

@@ -70,13 +70,13 @@ pub struct LocalPartnerSpec {
     #[serde(default)]
     #[schemars(schema_with = "field::host_admins")]
     pub host_admins: Vec<String>,
-    /// What is asked of the guests' MFA.
+    /// The MFA that the guests need.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa: Option<PartnerMfa>,
     /// How invitations behave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invitations: Option<InvitationSettings>,
-    /// Who may be a guest, how many and for how long.
+    /// Limits on guests: their domains, their number and their time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guests: Option<GuestLimits>,
     /// Withholds every grant of every guest and turns their logins off, reversibly.
@@ -92,7 +92,7 @@ pub struct LocalPartnerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::adoption")]
     pub adoption: Option<String>,
-    /// What deleting does while memberships or shares exist: `Block` (default) or `Cascade`.
+    /// The effect of a deletion while memberships or shares exist: `Block` (default) or `Cascade`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::deletion")]
     pub deletion: Option<String>,
@@ -128,7 +128,7 @@ pub struct InvitationSettings {
     pub expire_after: Option<String>,
 }
 
-/// Who may be a guest, how many and for how long.
+/// Limits on guests: their domains, their number and their time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::one_domain_list()]))]
@@ -152,7 +152,7 @@ pub struct GuestLimits {
     pub max_duration: Option<String>,
 }
 
-/// What the operator observed of a partner.
+/// The observed state of a partner.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalPartnerStatus {

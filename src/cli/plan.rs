@@ -43,7 +43,7 @@ pub(super) struct PlanArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     input: Manifests,
-    /// What the operator is about to do, by the objects of the cluster that kubectl talks to, and why it waits
+    /// The operations that the operator is about to run in the cluster of the kubeconfig, and the reasons it waits for
     #[arg(long, conflicts_with_all = ["paths", "prune", "max_removals", "namespace"])]
     from_cluster: bool,
     /// The files before the change (repeatable, as PATH): show the differences of access between them and PATH

@@ -150,7 +150,7 @@ fn chart_installs_on_api_server_and_its_roles_and_policy_hold() {
     // Deleting a definition needs an explicit confirmation, so that a single command does not delete everything.
     let definition = "guestmemberships.guestlist.dev";
     let refused = eventually_refused(&plane, &["delete", "crd", definition, "--dry-run=server"]);
-    assert!(refused.contains("loses his access") && refused.contains("guestlist.dev/allow-deletion=true"), "{refused}");
+    assert!(refused.contains("loses access") && refused.contains("guestlist.dev/allow-deletion=true"), "{refused}");
     plane.kubectl(&["annotate", "crd", definition, "guestlist.dev/allow-deletion=true"]).ok();
     plane.kubectl(&["delete", "crd", definition, "--dry-run=server"]).ok();
 }

@@ -208,7 +208,7 @@ fn leaving(objects: &[ManifestObject], findings: &mut Vec<Finding>) {
         let path = "metadata.deletionTimestamp";
         let at = Location::new(object.source, &object.root.locate(path));
         let message =
-            "it was being deleted when it was written down; take the object out of the files, or this field out of it";
+            "the manifest was exported during deletion; remove the object from the files, or this field from the object";
         findings.push(Finding::error(Code::Schema, at, message).of(&object.key, path));
     }
 }

@@ -38,7 +38,7 @@ pub struct SetupArgs {
     /// Say what would be done, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// An application made earlier that is to see a guest's accounts in his tokens; may be repeated
+    /// An existing application whose tokens get the accounts of each guest; may be repeated
     #[arg(long = "application", value_name = "CLIENT_ID")]
     applications: Vec<String>,
     /// Write the operator's client secret into this file, readable by you alone

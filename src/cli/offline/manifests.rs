@@ -39,7 +39,7 @@ const LONG: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("complete").multiple(true))]
 pub struct Manifests {
-    /// The workspace policy: who may be spoken for, from where
+    /// Workspace policy file. Without it, all access is denied
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     pub workspace: PathBuf,
     /// The directory: sqlite:PATH, or keycloak:URL#REALM with its credentials in the environment
@@ -54,7 +54,7 @@ pub struct Manifests {
     /// Deactivate guests of declared partners that no file declares
     #[arg(long, group = "complete")]
     pub prune: bool,
-    /// How many guests may be removed so within 24 hours; not given: three, or a quarter of all. Where there are more, none is
+    /// Most guests that may be removed within 24 hours; by default three or a quarter of all. If there are more, none is removed
     #[arg(long, value_name = "NUMBER", requires = "complete")]
     pub max_removals: Option<usize>,
 }
