@@ -36,12 +36,12 @@ fn events_report_only_refusals_and_revoked_access_and_only_once() {
     are_told(&stage, &[]);
     stage.operator.directory_ok(&["reset-mfa", BOB]);
     stage.partners().guest("bob", BOB, "Joined", &[]);
-    are_told(&stage, &["GuestMembership/bob Warning MfaNotEnrolled Withhold"]);
+    are_told(&stage, &["GuestMembership/bob Warning MfaNotEnrolled Revoke"]);
     stage.operator.directory_ok(&["enroll-mfa", BOB]);
     stage.partners().patch("share/instagram", r#"{"spec":{"roleOverrides":[{"name":"bob","role":"Manager"}]}}"#);
     let two = [
         "AccountShare/instagram Warning ManagerNeedsGuestAdmin Refuse",
-        "GuestMembership/bob Warning MfaNotEnrolled Withhold",
+        "GuestMembership/bob Warning MfaNotEnrolled Revoke",
     ];
     are_told(&stage, &two);
     // The note is a constant sentence: the place and the details are in the status.
@@ -59,17 +59,17 @@ fn requested_change_is_normal_event_naming_only_revoked_access() {
     let stage = Stage::start();
     stage.settle();
     stage.partners().patch("gm/bob", r#"{"spec":{"suspended":true}}"#);
-    are_told(&stage, &["GuestMembership/bob Normal Suspended Withhold"]);
+    are_told(&stage, &["GuestMembership/bob Normal Suspended Revoke"]);
     stage.operator.directory_ok(&["set-owner", "instagram", "dan@host.example"]);
     let unowned = [
-        "AccountShare/instagram Warning SharerNotOwner Withhold",
-        "GuestMembership/bob Normal Suspended Withhold",
-        "GuestMembership/carol Warning SharerNotOwner Withhold",
+        "AccountShare/instagram Warning SharerNotOwner Revoke",
+        "GuestMembership/bob Normal Suspended Revoke",
+        "GuestMembership/carol Warning SharerNotOwner Revoke",
     ];
     are_told(&stage, &unowned);
     // The guest has no access left to revoke.
     stage.partners().patch("gm/carol", r#"{"spec":{"suspended":true}}"#);
-    let all = [&unowned[..2], &["GuestMembership/carol Normal Suspended Withhold"], &unowned[2..]].concat();
+    let all = [&unowned[..2], &["GuestMembership/carol Normal Suspended Revoke"], &unowned[2..]].concat();
     are_told(&stage, &all);
     let notes = |name: &str| {
         let path = format!("jsonpath={{range .items[?(@.regarding.name=='{name}')]}}{{.reason}}: {{.note}}\n{{end}}");
