@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Shows what guestlist does, on a real Kubernetes API server that lives only for this: run it by `make demo`.
-# Everything is on loopback and in a temporary directory; nothing remains, unless KEEP=1 leaves it up to look around.
+# Shows guestlist on a real Kubernetes API server, which the script starts for this run. `make demo` runs the script.
+# It uses loopback and a temporary directory only, and removes everything at its end. KEEP=1 leaves all running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,26 +13,26 @@ export KUBECONFIG=$dir/plane/admin.kubeconfig
 keep=${KEEP:-}
 
 say()  { printf '\n\033[1m# %s\033[0m\n' "$*"; }
-# Shows a command as one can copy it, and runs it.
+# Prints a command in a form to copy, and runs it.
 run() {
   local word line='$'
   for word in "$@"; do case $word in *[!A-Za-z0-9_./:=@,+-]*|'') line+=" '$word'" ;; *) line+=" $word" ;; esac; done
   printf '\033[36m%s\033[0m\n' "$line"
   "$@"
 }
-# Shows a command that has to be refused.
+# Runs a command, and fails unless it is refused.
 refused() {
   local code=0
   run "$@" 2>&1 || code=$?
   [ "$code" = 1 ] || { echo "demo: this should have been refused, with exit code 1, not $code" >&2; exit 1; }
 }
-# Shows a manifest, from standard input, that has to be refused by the API server.
+# Applies a manifest from standard input, and fails unless the API server refuses it.
 apply_refused() {
   local manifest; manifest=$(cat)
   printf '%s\n' "$manifest" | sed 's/^/    /'
   refused kubectl apply --server-side -f - <<<"$manifest"
 }
-# Waits, says nothing unless it takes too long.
+# Waits for a value, and prints only after a timeout.
 until_is() { # OBJECT JSONPATH VALUE
   kubectl --namespace partners wait "$1" --for=jsonpath="$2"="$3" --timeout=60s >/dev/null && return
   kubectl --namespace partners get "$1" --output yaml
@@ -62,7 +62,7 @@ until [ -s "$dir/plane.json" ]; do
 done
 run kubectl version
 
-say "The chart: CRDs, the operator's rights, and the rule for deletions"
+say "The chart: CRDs, the operator's permissions, and the admission policy for deletions"
 kubectl create namespace guestlist
 parts() { helm template guestlist charts/guestlist --namespace guestlist "${@/#/--show-only=templates/}"; }
 parts crds.yaml | kubectl apply --server-side -f -
@@ -73,7 +73,7 @@ say "The workspace: its people and accounts, and the policy with the Host Admins
 run guestlist directory import examples/acme/directory.yaml
 run cat examples/acme/workspace.yaml
 
-say "The operator, as a process with the chart's service account (nothing here schedules pods)"
+say "The operator, as a process with the chart's service account (this API server schedules no pods)"
 token=$(kubectl --namespace guestlist create token guestlist --duration=24h)
 cp "$KUBECONFIG" "$dir/operator.kubeconfig"
 config() { kubectl --kubeconfig "$dir/operator.kubeconfig" config "$@" >/dev/null; }
@@ -92,10 +92,10 @@ until_is gm/bob '{.status.state}' Invited
 until_is gm/judy '{.status.state}' Invited
 until_is gm/grace "$(ready reason)" InviterNotActive
 until_is share/instagram "$(ready status)" True
-say "Invitations are out. Nobody has joined, so nobody has any account; whom a Guest Admin invites waits for him"
+say "No guest has joined, so none has an account. Guests that a Guest Admin invites wait for the Guest Admin"
 show
 
-say "Guests follow their invitations and turn MFA on (the embedded directory lets us play them)"
+say "Guests accept their invitations and turn MFA on (commands of the embedded directory act as the guests)"
 for who in carol dave bob erin frank ivan; do guestlist directory accept $who@acme.example; done
 for who in judy mallory niaj; do guestlist directory accept $who@bolt.example; done
 for who in carol dave bob erin; do guestlist directory enroll-mfa $who@acme.example; done
@@ -105,11 +105,11 @@ for who in carol dave bob erin ivan; do until_is gm/$who '{.status.state}' Activ
 until_is gm/judy '{.status.state}' Active
 until_is gm/frank '{.status.state}' Joined
 until_is gm/grace '{.status.state}' Invited
-say "Active with MFA: access. Joined without (frank, niaj): none yet. carol is Active, so her invitations went out"
+say "Active with MFA: access. Joined without MFA (frank, niaj): no access. carol is Active: grace is invited"
 show
 run guestlist directory show
 
-say "Rules: the API server refuses what one object can decide (MFA cannot be waived; nobody shares ownership)"
+say "Rules of one object: the API server enforces them (MFA cannot be turned off, ownership is never shared)"
 apply_refused <<'M'
 apiVersion: guestlist.dev/v1alpha1
 kind: GuestMembership
@@ -131,7 +131,7 @@ spec:
   guestAdminRole: Owner
 M
 
-say "Rules: the reconcile refuses what needs other objects or the directory, and says so on the object"
+say "Rules that need other objects or the directory: the operator enforces them, and writes the reason to the status"
 kubectl apply --server-side -f - <<'M'
 apiVersion: guestlist.dev/v1alpha1
 kind: GuestMembership
@@ -158,7 +158,7 @@ kubectl --namespace partners get gm/peggy share/borrowed share/newsletter --outp
   jsonpath='{range .items[*]}{.metadata.name}{": "}{.status.conditions[?(@.type=="Ready")].message}{"\n"}{end}'
 run guestlist explain ManagerNeedsGuestAdmin
 
-say "Rules: guestlist check finds them before anything reaches a cluster"
+say "Rules in files: guestlist check finds broken ones before the manifests reach a cluster"
 cat >"$dir/wrong.yaml" <<'M'
 apiVersion: guestlist.dev/v1alpha1
 kind: LocalPartner
@@ -169,7 +169,7 @@ spec:
 M
 refused guestlist check "$dir/wrong.yaml" --workspace examples/acme/workspace.yaml
 
-say "bob loses his MFA: his access is withheld until he has it back"
+say "A reset of bob's MFA: the operator withholds bob's access until MFA is on again"
 run guestlist directory reset-mfa bob@acme.example
 until_is gm/bob '{.status.state}' Joined
 run kubectl --namespace partners get gm bob
@@ -178,9 +178,9 @@ run guestlist directory enroll-mfa bob@acme.example --method WebAuthn
 until_is gm/bob '{.status.state}' Active
 run kubectl --namespace partners get gm bob
 
-say "Deleting a partner takes nobody with it (spec.deletion is Block)"
+say "Deleting a partner that has guests is refused (spec.deletion is Block)"
 refused kubectl --namespace partners delete lp bolt
-say "unless that is what one says"
+say "With spec.deletion Cascade, the deletion removes the guests too"
 run kubectl --namespace partners patch lp bolt --type merge -p '{"spec":{"deletion":"Cascade"}}'
 run kubectl --namespace partners delete lp bolt --timeout=60s
 show
@@ -190,15 +190,15 @@ say "The same without a cluster"
 examples/without-a-cluster.sh
 
 if [ -n "$keep" ]; then
-  say "Left up. To look around:"
+  say "The cluster and the operator still run. To explore them:"
   cat <<M
   export KUBECONFIG=$KUBECONFIG GUESTLIST_DIRECTORY=$GUESTLIST_DIRECTORY GUESTLIST_WORKSPACE=$PWD/examples/acme/workspace.yaml PATH=$built:$bin:\$PATH
   kubectl --namespace partners get lp,gm,share
   guestlist directory show
   tail -f $dir/operator.log
-To end it:
+To stop them:
   kill $operator $plane && rm -rf $dir
 M
 else
-  say "Done; everything is stopped and removed"
+  say "Done: everything is stopped and removed"
 fi

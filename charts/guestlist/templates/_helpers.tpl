@@ -1,4 +1,4 @@
-{{/* Names and labels, in one place. */}}
+{{/* Names and labels. */}}
 {{- define "guestlist.name" -}}
 {{ .Release.Name | trunc 53 | trimSuffix "-" }}
 {{- end }}
