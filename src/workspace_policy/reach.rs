@@ -119,6 +119,7 @@ mod tests {
         for (tenants, namespaces) in [
             (OIL.to_owned(), vec!["oil-prod", "oil-test", "oil-", "gas-oil-prod"]),
             (format!("{OIL}, {{namespace: oil-prod, hostAdmins: [alice@host.example]}}"), vec!["oil-prod"]),
+            (format!("{OIL}, {{namespace: 'gasfields-*', hostAdmins: [alice@host.example]}}"), vec![]),
             ("{namespace: '*', hostAdmins: ['*']}".to_owned(), vec!["oil-gas-prod"]),
             (
                 format!("{OIL}, {{namespace: 'oil-gas-*', hostAdmins: [zoe@host.example, alice@host.example]}}"),
