@@ -86,7 +86,7 @@ impl Candidate {
     /// the API server, or `Ok` with the current leader.
     pub async fn wait(self, mut tell: impl FnMut(Result<&str, &str>)) -> HeldLease {
         let mut told = None;
-        let mut seen: Option<(Lease, Instant)> = None;
+        let mut seen: Option<(Lease, tokio::time::Instant)> = None;
         loop {
             let outcome = self.attempt(&mut seen).await;
             let outcome = match outcome {
@@ -103,7 +103,10 @@ impl Candidate {
     }
 
     /// Checks once, and takes a free Lease. The inner error names the leader.
-    async fn attempt(&self, seen: &mut Option<(Lease, Instant)>) -> Result<Result<(Lease, LeaseTerm), String>, String> {
+    async fn attempt(
+        &self,
+        seen: &mut Option<(Lease, tokio::time::Instant)>,
+    ) -> Result<Result<(Lease, LeaseTerm), String>, String> {
         let current = self.call("read", self.leases.get_opt(&self.settings.name)).await?;
         let Some(current) = current else {
             let began = self.now();
@@ -113,7 +116,7 @@ impl Candidate {
         let since = match seen {
             Some((known, since)) if *known == current => *since,
             _ => {
-                let now = Instant::now();
+                let now = tokio::time::Instant::now();
                 *seen = Some((current.clone(), now));
                 now
             }

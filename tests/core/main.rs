@@ -23,6 +23,7 @@ mod exploration;
 mod keycloak_stub;
 mod late_answers;
 mod later;
+mod lease;
 mod plan;
 mod plan_blocked;
 mod plan_disabled;
