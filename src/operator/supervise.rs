@@ -103,4 +103,26 @@ mod tests {
         let metrics = supervisor.metrics.text();
         assert!(metrics.contains("guestlist_task_panics_total{task=\"policy\"} 1"), "{metrics}");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn source_that_panics_again_waits_longer_until_it_lasts() {
+        let (inbox, mut told) = mpsc::channel(16);
+        let supervisor = Supervisor { inbox, metrics: Arc::default() };
+        let runs = std::sync::Mutex::new(Vec::new());
+        // The fourth run lasts, and the sixth is the last.
+        let source = || async {
+            let began = tokio::time::Instant::now();
+            let run = runs.lock().unwrap().len() + 1;
+            if run == 4 {
+                tokio::time::sleep(PAUSES[1] * 2).await;
+            }
+            runs.lock().unwrap().push((began, tokio::time::Instant::now()));
+            assert!(run == 6, "injected");
+        };
+        supervisor.run("policy", |said| Input::Policy(Err(said)), source).await;
+        let runs = runs.into_inner().unwrap();
+        let pauses: Vec<_> = runs.windows(2).map(|pair| pair[1].0 - pair[0].1).collect();
+        assert_eq!(pauses, [1, 2, 4, 1, 2].map(|times| PAUSES[0] * times));
+        told.close();
+    }
 }
