@@ -207,8 +207,7 @@ fn leaving(objects: &[ManifestObject], findings: &mut Vec<Finding>) {
     for object in objects.iter().filter(|object| object.declared.metadata().deletion_timestamp.is_some()) {
         let path = "metadata.deletionTimestamp";
         let at = Location::new(object.source, &object.root.locate(path));
-        let message =
-            "the manifest was exported during deletion; remove the object from the files, or this field from the object";
+        let message = "the manifest was exported during deletion; remove the object from the files, or this field from the object";
         findings.push(Finding::error(Code::Schema, at, message).of(&object.key, path));
     }
 }
