@@ -41,7 +41,7 @@ fn custom_authority_is_trusted_if_named_and_requested_otherwise() {
             let fault = directory(&base, untrusted).unwrap().reachable().await.unwrap_err();
             let said = fault.to_string();
             assert!(matches!(fault, Error::Unavailable { .. }), "{said}");
-            assert!(said.contains("name a file with its authority in GUESTLIST_KEYCLOAK_CA_FILE"), "{said}");
+            assert!(said.contains("set GUESTLIST_KEYCLOAK_CA_FILE to a file with the authority"), "{said}");
         }
         let cut = authority.pem().replace("-----END", "");
         for (name, text) in [("empty.pem", ""), ("notes.pem", "the authority of the host"), ("cut.pem", &cut)] {
