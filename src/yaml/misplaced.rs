@@ -31,10 +31,12 @@ pub fn conflict(text: &str) -> Option<Problem> {
 /// end of a line, after `:` or `-`, and before `#`.
 pub fn blank(text: &str, scalar: Range<usize>) -> Option<(usize, char)> {
     let part = text.get(scalar.clone())?;
-    let mut at = 0;
+    let mut searched = 0;
     // The search goes run by run, because the characters around a blank are those around its run.
-    while let Some(found) = part.get(at..)?.find(is_blank) {
-        let start = at + found;
+    for (start, _) in part.match_indices(is_blank) {
+        if start < searched {
+            continue;
+        }
         let (before, rest) = part.split_at_checked(start)?;
         let (run, after) = rest.split_at_checked(rest.find(|c| !is_blank(c)).unwrap_or(rest.len()))?;
         let begins = before.is_empty() || before.ends_with(['\n', ':']) || matches!(before, "-" | "?");
@@ -43,7 +45,7 @@ pub fn blank(text: &str, scalar: Range<usize>) -> Option<(usize, char)> {
         if let Some((within, character)) = odd.filter(|_| begins || ends) {
             return Some((scalar.start + start + within, character));
         }
-        at = start + run.len();
+        searched = start + run.len();
     }
     None
 }
