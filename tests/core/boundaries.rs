@@ -98,6 +98,11 @@ fn all_modules_are_listed() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let folders = fs::read_dir(src).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
     for folder in folders {
+        let mut found = Vec::new();
+        files(&folder, &mut found);
+        if found.is_empty() {
+            continue;
+        }
         let name = folder.file_name().unwrap().to_str().unwrap();
         assert!(ROOMS.contains(&name), "{name} has no place among the modules");
     }
