@@ -24,21 +24,21 @@ const OVERTAKEN: &str = "another apply, or an operator, became the leader of the
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For pipelines without an operator, and for trying guestlist out. Shows the output of `guestlist plan`, asks before it revokes
+For pipelines without an operator, and for trying guestlist out. Shows the output of `guestlist plan`, asks before it revokes \
 or removes anything, and runs the operations. After an interruption the next apply continues; a further apply does nothing.
 
-While the directory is slow or fails, apply revokes the access that the files end, guest by guest. Everything else waits until
+While the directory is slow or fails, apply revokes the access that the files end, guest by guest. Everything else waits until \
 the directory is read in full. While it is slow, this needs --yes.
 
-Without --prune, apply changes only guests that the files declare. With it, guests of declared partners that no file declares
-lose their access and are deactivated. If these are more than three within 24 hours, and more than a quarter of all guests,
+Without --prune, apply changes only guests that the files declare. With it, guests of declared partners that no file declares \
+lose their access and are deactivated. If these are more than three within 24 hours, and more than a quarter of all guests, \
 they stay as they are.
 
 Examples:
   guestlist apply manifests/ --workspace workspace.yaml --directory sqlite:directory.db
   guestlist apply manifests/ --workspace workspace.yaml --prune --yes
 
-Exit status: 0 done, or nothing to do; 1 an error, a rule is broken, or it was not confirmed; 2 wrong
+Exit status: 0 done, or nothing to do; 1 an error, a rule is broken, or it was not confirmed; 2 wrong \
 usage. A broken rule does not stop the other operations.")]
 pub(super) struct ApplyArgs {
     /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input

@@ -20,9 +20,9 @@ use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, Step, behi
 #[derive(Debug, Args)]
 #[command(after_help = "\
 --all is for uninstalling: without guestlist's finalizers the objects can be deleted, and no access changes.
---orphans removes the ownership marks and grants of guests that the cluster does not declare. They stay as workspace users, and
+--orphans removes the ownership marks and grants of guests that the cluster does not declare. They stay as workspace users, and \
 become guests again only where policy and partner adopt them. Restore memberships that are missing by mistake first.
---missing is for a directory that was restored from an old copy or is new (DirectoryBehind). It resets the status of each
+--missing is for a directory that was restored from an old copy or is new (DirectoryBehind). It resets the status of each \
 membership whose guest the directory has no record of, and a running operator invites these guests again.
 --adopt-directory assigns a directory of another cluster or installation to this one, with all ownership marks.
 

@@ -22,11 +22,11 @@ const CHANGES: u8 = 2;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Shows every operation that `guestlist apply` would do now, in its order, with the object that asks for it and why; then the
-grants that follow later without a change of the files, each with its conditions; then what waits, and what is to be fixed.
+Shows every operation that `guestlist apply` would do now, in its order, with the object that asks for it and why; then the \
+grants that follow later without a change of the files, each with its conditions; then what waits, and what is to be fixed. \
 Nothing is written.
 
-With --base, shows instead the differences between two sets of files: the guests, and the accounts that they have or may get,
+With --base, shows instead the differences between two sets of files: the guests, and the accounts that they have or may get, \
 now and later. Both sets count as complete for the partners that they declare, as with `apply --prune`.
 
 Examples:
@@ -35,7 +35,7 @@ Examples:
   guestlist plan manifests/ --base main/manifests/ --workspace workspace.yaml -o markdown
   guestlist plan --from-cluster --workspace workspace.yaml --directory sqlite:directory.db
 
-Exit status: 0 nothing to do now; 2 there are operations; 1 an error, or a rule is broken. With --base: 0 no difference; 2 there
+Exit status: 0 nothing to do now; 2 there are operations; 1 an error, or a rule is broken. With --base: 0 no difference; 2 there \
 are differences; 1 an error, or PATH breaks a rule.")]
 pub(super) struct PlanArgs {
     /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input

@@ -24,37 +24,37 @@ Examples:
   guestlist run --workspace /etc/guestlist/workspace.yaml --directory sqlite:/var/lib/guestlist/directory.db --log-format json"
 )]
 pub struct RunArgs {
-    /// The workspace policy. Without it all access is denied
+    /// Workspace policy file. Without it, all access is denied
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     workspace: Option<PathBuf>,
-    /// The directory that is reconciled against: sqlite:PATH, or keycloak:URL#REALM with its credentials in the environment
+    /// The directory: sqlite:PATH, or keycloak:URL#REALM with its credentials in the environment
     #[arg(long, value_name = "ADDRESS", env = "GUESTLIST_DIRECTORY", default_value = "sqlite:guestlist.db")]
     directory: String,
-    /// Where /healthz and /readyz are served
+    /// Address of /healthz and /readyz
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     health_address: SocketAddr,
-    /// Where /metrics is served
+    /// Address of /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     metrics_address: SocketAddr,
-    /// How often everything in the directory is read again
+    /// Interval between full readings of the directory
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     resync: Duration,
-    /// How many objects are reconciled at once
+    /// Number of objects that are reconciled at the same time
     #[arg(long, value_name = "N", default_value_t = 16)]
     workers: usize,
     /// The Lease of the leader election between several operators
     #[arg(long, value_name = "NAME", default_value = "guestlist")]
     lease_name: String,
-    /// Its namespace; default: the one that this runs in, or the kubeconfig's
+    /// Namespace of the Lease; default: the namespace of the pod, or of the kubeconfig
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
     lease_namespace: Option<String>,
-    /// How long the Lease lasts without renewal: a standby waits as long before it becomes the leader
+    /// Time that the Lease lasts without renewal; a standby waits as long before it becomes the leader
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
     lease_duration: Duration,
-    /// How much is logged: error, warn, info, debug, or a filter as tracing reads it
+    /// Log level: error, warn, info, debug, or a filter of the crate tracing
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "GUESTLIST_LOG")]
     log_level: String,
-    /// How it is logged
+    /// Log format
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }

@@ -83,7 +83,7 @@ fn realm_setting_that_blocks_guests_is_reported_and_unchanged() {
     stage.admin("POST", "/components", Some(ldap));
     let said = stage.setup(&[]);
     assert!(said.ok, "{}", said.error);
-    for expected in ["one address", "for good after wrong passwords", "signs in by his address", "\"department\""] {
+    for expected in ["one address", "for good after wrong passwords", "cannot sign in by address", "\"department\""] {
         let told = said.out.lines().any(|line| line.starts_with("by hand") && line.contains(expected));
         assert!(told, "{expected}\nis not in\n{}", said.out);
     }

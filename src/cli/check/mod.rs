@@ -46,8 +46,8 @@ const UNREADABLE: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-YAML and JSON are read as kubectl reads them, several documents a file and `kind: List` too. Text that kubectl reads
-differently than it looks is refused. Objects of other kinds are ignored and counted. What would only wait, such as a partner
+YAML and JSON are read as kubectl reads them, several documents a file and `kind: List` too. Text that kubectl reads \
+differently than it looks is refused. Objects of other kinds are ignored and counted. What would only wait, such as a partner \
 that is not in these files, is a warning.
 
 Examples:
@@ -58,7 +58,7 @@ Examples:
   kustomize build overlays/prod | guestlist check -
   guestlist check --exclude 'overlays/**' manifests/
 
-Exit status: 0 no rule is broken (warnings or not); 1 a rule or the schema is broken; 2 something cannot be read or
+Exit status: 0 no rule is broken (warnings or not); 1 a rule or the schema is broken; 2 something cannot be read or \
 parsed, or has to be rendered first.")]
 pub(super) struct CheckArgs {
     /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
@@ -73,7 +73,7 @@ pub(super) struct CheckArgs {
     /// Files and directories to leave out, such as overlays/** or values*.yaml; may be repeated
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<Glob>,
-    /// How problems are written
+    /// The output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
 }

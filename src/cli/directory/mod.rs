@@ -31,7 +31,7 @@ use crate::domain::{Email, MfaMethod, printable};
   guestlist directory enroll-mfa bob@acme.example --method TOTP
   guestlist directory setup --directory keycloak:https://id.host.example#workspace --dry-run
 
-On sqlite:PATH you play the guest (accept, enroll-mfa, reset-mfa); in a realm of Keycloak he does that himself.
+On sqlite:PATH these commands act for the guest: accept, enroll-mfa, reset-mfa. In a realm of Keycloak guests do it themselves.
 
 A file to import:
   users: [{email: alice@host.example, name: Alice Example, enabled: true, verified: true}]
@@ -97,13 +97,13 @@ enum Command {
         after_help = "Examples:\n  guestlist directory show\n  guestlist directory show -o json | jq '.guests[] | {email, state}'"
     )]
     Show {
-        /// How
+        /// The output format
         #[arg(short, long, value_enum, default_value_t = Format::Table)]
         output: Format,
     },
     /// A guest accepts the invitation and joins
     Accept {
-        /// Whose invitation
+        /// The guest's address
         email: String,
     },
     /// A guest turns MFA on

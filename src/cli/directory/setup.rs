@@ -15,10 +15,10 @@ use crate::directory::keycloak::{Secret, Settings, client_id};
 /// Arguments of `guestlist directory setup`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The administrator is one of the server or of the realm; his credentials come from the environment alone:
-  GUESTLIST_KEYCLOAK_ADMIN_REALM                the realm that he signs in to: master (the default), or the one to prepare
-  GUESTLIST_KEYCLOAK_ADMIN                      his name, default admin
-  GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE        a file with his password, or
+    after_help = "The administrator is one of the server or of the realm. The credentials come from the environment alone:
+  GUESTLIST_KEYCLOAK_ADMIN_REALM                realm of the administrator: master (the default), or the one to prepare
+  GUESTLIST_KEYCLOAK_ADMIN                      name of the administrator, default admin
+  GUESTLIST_KEYCLOAK_ADMIN_PASSWORD_FILE        file with the password, or
   GUESTLIST_KEYCLOAK_ADMIN_PASSWORD             the password itself
   GUESTLIST_KEYCLOAK_ADMIN_CLIENT_ID            or a client instead of a person: its service account prepares the realm,
   GUESTLIST_KEYCLOAK_ADMIN_CLIENT_SECRET_FILE   by a file with its secret, or

@@ -36,7 +36,7 @@ pub async fn claims_enabled(admin: &mut Admin<'_>) -> Result<(), Error> {
     }
     for name in required(&declared) {
         admin.by_hand(&format!(
-            "the user profile requires the attribute {name:?} of users whom administrators write: no guest can be invited \
+            "the user profile requires the attribute {name:?} of users that administrators write: no guest can be invited \
              without it; require it of users only (Realm settings, User profile, {name}, Required for)"
         ));
     }
@@ -66,20 +66,20 @@ fn of_the_realm(realm: &Value) -> Vec<&'static str> {
     let mut said = Vec::new();
     if is("duplicateEmailsAllowed") {
         said.push(
-            "several users may have one address: guestlist takes an address for one person, and Keycloak mails nobody whose \
-             address is not his alone; switch it off (Realm settings, Login, Duplicate emails)",
+            "several users may have one address: guestlist treats an address as one person, and Keycloak sends no mail to an \
+             address of two users; switch it off (Realm settings, Login, Duplicate emails)",
         );
     }
     if is("bruteForceProtected") && is("permanentLockout") {
         said.push(
-            "Keycloak switches users off for good after wrong passwords, and so anybody can lock a guest out: a person has to \
-             switch him on again in Keycloak; let it lock out for a time instead (Realm settings, Security defenses)",
+            "Keycloak disables users for good after wrong passwords, so anybody can lock a guest out, and an administrator \
+             has to enable the user again; use a temporary lockout instead (Realm settings, Security defenses)",
         );
     }
     if realm["loginWithEmailAllowed"] == false && !is("registrationEmailAsUsername") {
         said.push(
-            "nobody signs in by his address: a guest's username is his address, but for addresses with characters that \
-             Keycloak takes in no username; switch it on (Realm settings, Login, Login with email)",
+            "users cannot sign in by address. The username of a guest is the address, unless it has characters that \
+             Keycloak refuses in usernames; switch it on (Realm settings, Login, Login with email)",
         );
     }
     said
